@@ -1,0 +1,39 @@
+"""What is known about one request so far: filled in by the exchange, read by policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.model import ApiKey
+
+
+@dataclass(slots=True)
+class Facts:
+    """Grows as the request is read; a policy finds set what its phase promises."""
+
+    now: datetime
+    """When the request came, UTC, aware."""
+    method: str = ""
+    path: str = ""
+    """With the query."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Lower-case names; only those that Envoy was told to forward."""
+    source_address: str = ""
+    key: ApiKey | None = None
+    """None: anonymous."""
+    route: str = ""
+    """The plain route's name; empty for LLM traffic."""
+    model: str = ""
+    """As the client asked; empty when this is not an LLM call."""
+    provider: str = ""
+    """The first provider of the plan."""
+    is_stream: bool = False
+    max_output_tokens: int | None = None
+    estimated_input_tokens: int = 0
+    body: bytes = b""
+    texts: tuple[str, ...] = ()
+    """All that a model would read of the request, in order."""
+    document: Mapping[str, object] = field(default_factory=dict)
+    """The decoded body; decoded once, duplicate keys refused."""

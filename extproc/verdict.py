@@ -1,0 +1,46 @@
+"""What a policy says of a request: a closed set."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Nothing against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Stop here and tell the client why."""
+
+    status: int
+    code: str
+    """Machine-readable, snake_case: `budget_exhausted`."""
+    reason: str
+    """For people; lower case, no full stop."""
+    param: str | None = None
+    """The part of the request that is at fault: `messages`."""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """Go on, with this body instead."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The answer needs the world; await it."""
+
+    verdict: Awaitable[Pass | Deny | Amend] = field(compare=False)
+
+
+Verdict: TypeAlias = Pass | Deny | Amend | Later
+Decision: TypeAlias = Pass | Deny | Amend
+
+PASS = Pass()

@@ -1,0 +1,266 @@
+"""What the configuration means: names assigned, references followed, defaults filled in.
+
+`resolve` builds these from a `Config`; two compilers read them and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Dialect(StrEnum):
+    """A wire format that a client or a provider speaks."""
+
+    OPENAI_CHAT = "openai_chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where clients connect."""
+
+    name: str
+    address: str
+    port: int
+    max_request_bytes: int
+    """Bodies above it are refused with 413."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address to connect to."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A set of equal addresses."""
+
+    endpoints: tuple[Endpoint, ...]
+    authority: str
+    """What the Host header says, and the SNI when `is_tls`."""
+    is_tls: bool
+    connect_timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An LLM provider: an upstream that speaks a dialect."""
+
+    name: str
+    vendor: str
+    """The row in the table of vendors, and the prefix of catalog prices: `openai`."""
+    dialect: Dialect
+    upstream: Upstream
+    base_path: str
+    """What stands before `/chat/completions`; no trailing slash: `/v1`."""
+    key: str | None
+    """The secret sent as `Authorization: Bearer …`. Never leaves the control plane, but by SDS."""
+    silence_seconds: float
+    """An attempt that sends nothing for so long is given up (Envoy: per_try_idle_timeout)."""
+    forward_headers: frozenset[str]
+    """Headers kept although the wipe would take them: `x-request-id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One way to serve a model: a provider and the name that it knows."""
+
+    provider: str
+    model: str
+    """`*` stands for what the alias's own `*` matched."""
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A name that clients ask for, and where it is served."""
+
+    name: str
+    """Exact, or with one `*`: `local/*`."""
+    tiers: tuple[tuple[Target, ...], ...]
+    """Tried in order; inside a tier, one target is chosen by weight."""
+    is_listed: bool = True
+    """Shown by `/v1/models`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A credential and who holds it. The key itself is not kept, only its digest."""
+
+    name: str
+    digest: str
+    """SHA-256 of the key, hex."""
+    user: str = ""
+    team: str = ""
+    groups: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which requests something is for; `None` does not ask. `*` in a value matches anything."""
+
+    key: str | None = None
+    user: str | None = None
+    team: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    llm: str | None = None
+    mcp: str | None = None
+    a2a: str | None = None
+    route: str | None = None
+
+
+class Effect(StrEnum):
+    """What a rule does when its expression is true."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    REQUIRE = "require"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One authorization rule. A deny wins, every require must hold, then some allow must hold."""
+
+    name: str
+    scope: Scope
+    effect: Effect
+    expression: str
+    """CEL over the variables of `gateway.cel`."""
+
+
+class GuardAction(StrEnum):
+    """What a guard does with what it finds."""
+
+    BLOCK = "block"
+    MASK = "mask"
+
+
+@dataclass(frozen=True, slots=True)
+class RegexGuard:
+    """RE2 patterns over the text of a request."""
+
+    name: str
+    patterns: tuple[str, ...]
+    action: GuardAction
+    replacement: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteGuard:
+    """A guard that asks a service. This version loads it but cannot ask: `is_open_on_error` decides."""
+
+    name: str
+    kind: str
+    is_open_on_error: bool
+
+
+Guard = RegexGuard | RemoteGuard
+
+
+class Unit(StrEnum):
+    """What a budget counts."""
+
+    NANODOLLARS = "nanodollars"
+    TOKENS = "tokens"
+
+
+class Period(StrEnum):
+    """When a budget starts anew; calendar windows in UTC, weeks from Monday."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much may be spent, by whom, in which period. A `*` in the scope counts each value apart."""
+
+    name: str
+    scope: Scope
+    unit: Unit
+    limit: int
+    """In `unit`."""
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Nanodollars per million tokens."""
+
+    input: int
+    output: int
+    cached_input: int
+    cache_write: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which requests a plain route takes."""
+
+    hostnames: tuple[str, ...]
+    """Empty: all. `*.example.com` is allowed."""
+    prefix: str | None
+    exact: str | None
+    methods: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBackend:
+    """One weighted upstream of a plain route."""
+
+    upstream: Upstream
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A plain HTTP route: bytes to an upstream, under header policy only."""
+
+    name: str
+    listeners: tuple[str, ...]
+    match: Match
+    backends: tuple[RouteBackend, ...]
+    replace_prefix: str | None
+    """What takes the place of the matched prefix."""
+    timeout_seconds: float
+    """Whole response; 0: none, for streams."""
+    retries: int
+    needs_identity: bool
+    """True when extproc must see the headers: a key is asked for, or a rule applies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who may come in."""
+
+    api_keys: tuple[ApiKey, ...] = ()
+    is_required: bool = False
+    """False: a request without credentials is anonymous; a wrong credential is always refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that was written, as it is meant."""
+
+    listeners: tuple[Listener, ...]
+    identity: Identity
+    providers: tuple[Provider, ...]
+    models: tuple[Model, ...]
+    """In order of precedence: exact names first, then patterns, the longest first."""
+    rules: tuple[Rule, ...]
+    guards: tuple[Guard, ...]
+    budgets: tuple[Budget, ...]
+    prices: tuple[tuple[str, Price], ...]
+    """`vendor/model`, `provider/model` or `model` → price; the catalog under the overrides."""
+    routes: tuple[Route, ...]
+    admin: Endpoint

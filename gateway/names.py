@@ -1,0 +1,63 @@
+"""Every name that crosses a process: headers, metadata, clusters, filters, type URLs.
+
+Both compilers (Envoy resources, extproc program) read them here, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+CONFIGURATION_TYPE = "type.googleapis.com/dragoman.v1.Configuration"
+CONFIGURATION_NAME = "dragoman"
+
+EXT_PROC_FILTER = "dragoman.ext_proc"
+"""Not the well-known name: Istio's per-route overrides hit that one."""
+USAGE_FILTER = "dragoman.usage"
+WIPE_FILTER = "dragoman.wipe"
+ADDRESS_FILTER = "dragoman.address"
+CREDENTIAL_FILTER = "dragoman.credential"
+
+EXTPROC_CLUSTER = "dragoman_extproc"
+UNPLANNED_CLUSTER = "dragoman_unplanned"
+"""Has no endpoints: where a request goes that extproc let pass without a plan. Always 503."""
+
+PLAN_NAMESPACE = "dragoman.plan"
+"""Untyped dynamic metadata: `{priority_groups: [...]}`, read by the priority_group specifier."""
+REQUEST_NAMESPACE = "dragoman.request"
+"""Untyped dynamic metadata: what the attempts need to know: `{path: "/chat/completions"}`."""
+USAGE_NAMESPACE = "envoy.ai.token_usage"
+"""Typed dynamic metadata that ai_protocol_manager writes: `envoy.data.ai.v3.TokenUsage`."""
+
+OWN_HEADER_PREFIX = "x-dragoman-"
+MAX_RETRIES_HEADER = "x-envoy-max-retries"
+
+LLM_PREFIX = "/v1/"
+"""Where the OpenAI API is served, and what provider paths replace."""
+
+
+def provider_cluster(provider: str) -> str:
+    """The cluster of an LLM provider."""
+    return f"llm/{provider}"
+
+
+def provider_of_cluster(cluster: str) -> str | None:
+    """The LLM provider whose cluster this is, if it is one."""
+    return cluster[4:] if cluster.startswith("llm/") else None
+
+
+def provider_secret(provider: str) -> str:
+    """The SDS secret that holds an LLM provider's key."""
+    return f"llm/{provider}/key"
+
+
+def route_cluster(route: str, backend: int) -> str:
+    """The cluster of a plain HTTP route's nth backend."""
+    return f"route/{route}/{backend}"
+
+
+def route_table(gateway: str) -> str:
+    """The RouteConfiguration of a gateway's listener."""
+    return f"gateway/{gateway}"
+
+
+def listener(gateway: str) -> str:
+    """The Listener of a gateway."""
+    return f"gateway/{gateway}"

@@ -1,0 +1,36 @@
+"""A mistake in what an operator wrote: a value, never an exception."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake, with where it stands and, where one can be guessed, what was meant."""
+
+    path: str
+    """Where in the document, dotted: `llm.models.fast.provider`."""
+    message: str
+    """What is wrong; lower case, naming the thing and the value."""
+    line: int = 0
+    """1-based line in `file`; 0 when it is unknown."""
+    file: str = ""
+    hint: str = ""
+    """What to do about it: `did you mean 'openai'?`."""
+
+    def __str__(self) -> str:
+        where = f"{self.file or '<config>'}:{self.line}: " if self.line else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.path}: {self.message}{hint}" if self.path else f"{where}{self.message}{hint}"
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """A hint naming the closest known word, else all of them when they are few."""
+    words = sorted(known)
+    close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(words)}" if 0 < len(words) <= 12 else ""

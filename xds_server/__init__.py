@@ -1,0 +1,1 @@
+"""The configuration path: YAML compiled into Envoy resources and served by xDS."""
