@@ -22,12 +22,17 @@ UNPLANNED_CLUSTER = "dragoman_unplanned"
 PLAN_NAMESPACE = "dragoman.plan"
 """Untyped dynamic metadata: `{priority_groups: [...]}`, read by the priority_group specifier."""
 REQUEST_NAMESPACE = "dragoman.request"
-"""Untyped dynamic metadata: what the attempts need to know: `{path: "/chat/completions"}`."""
+"""Untyped dynamic metadata, what the attempts need to know: `{path: "/chat/completions",
+models: {cluster: model}}`."""
 USAGE_NAMESPACE = "envoy.ai.token_usage"
 """Typed dynamic metadata that ai_protocol_manager writes: `envoy.data.ai.v3.TokenUsage`."""
 
 OWN_HEADER_PREFIX = "x-dragoman-"
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
+
+ROLE_METADATA = "dragoman-role"
+"""gRPC metadata of an ext_proc call; `attempt` from a provider cluster's upstream filter."""
+ATTEMPT_ROLE = "attempt"
 
 LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""
@@ -38,9 +43,9 @@ def provider_cluster(provider: str) -> str:
     return f"llm/{provider}"
 
 
-def provider_of_cluster(cluster: str) -> str | None:
-    """The LLM provider whose cluster this is, if it is one."""
-    return cluster[4:] if cluster.startswith("llm/") else None
+def attempt_cluster(provider: str, place: int) -> str:
+    """The cluster of an LLM provider as the nth try of a plan, where the body is rewritten."""
+    return f"llm/{provider}#{place}"
 
 
 def provider_secret(provider: str) -> str:

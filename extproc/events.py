@@ -1,0 +1,76 @@
+"""What Envoy tells us of one HTTP exchange, and what we answer. Plain values, no protobuf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+from gateway.usage import Usage
+
+
+class RequestHeaders(NamedTuple):
+    """The request began."""
+
+    headers: Mapping[str, str]
+    """Lower-case names, pseudo-headers too; only those that Envoy was told to forward."""
+    is_end: bool
+    """No body follows."""
+    route: str
+    """The plain route's name; empty on LLM routes, which do not send it."""
+
+
+class RequestBody(NamedTuple):
+    """The whole body of the request."""
+
+    body: bytes
+
+
+class ResponseHeaders(NamedTuple):
+    """An upstream, or Envoy itself, began to answer."""
+
+    status: int
+    cluster: str
+    """Who answered; empty when Envoy did."""
+
+
+class ResponseEnd(NamedTuple):
+    """The last byte of the answer has passed."""
+
+    usage: Usage | None
+
+
+class Other(NamedTuple):
+    """A message that asks nothing of us; answered in kind."""
+
+    kind: str
+
+
+Event: TypeAlias = RequestHeaders | RequestBody | ResponseHeaders | ResponseEnd | Other
+
+
+class Continue(NamedTuple):
+    """Let it go on as it is."""
+
+
+class Forward(NamedTuple):
+    """Send the request to the providers of a plan."""
+
+    plan_reply: bytes
+    """The part of the answer that depends on the plan alone (`wire.encode_plan`)."""
+    body: bytes | None
+    """The new body; None keeps the client's."""
+
+
+class Respond(NamedTuple):
+    """Answer the client ourselves."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    details: str
+    """For Envoy's access log (RESPONSE_CODE_DETAILS): `dragoman_budget_exhausted`."""
+
+
+Action: TypeAlias = Continue | Forward | Respond
+
+CONTINUE = Continue()

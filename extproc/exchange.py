@@ -1,0 +1,214 @@
+"""One request and its response: detect → decode → policies in order → plan, then settle.
+
+Decides, and does no I/O. What it holds of a budget it gives back in `on_close` at the latest,
+whatever became of the request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from datetime import datetime
+
+from extproc.events import (
+    CONTINUE,
+    Action,
+    Event,
+    Forward,
+    Other,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    ResponseEnd,
+    ResponseHeaders,
+)
+from extproc.facts import Facts
+from extproc.llm import openai_chat
+from extproc.plan import Plan
+from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.program import Program
+from extproc.protocols import detect, json_spans
+from extproc.protocols.detect import Operation
+from extproc.verdict import Amend, Decision, Deny, Later
+
+logger = logging.getLogger(__name__)
+
+_JSON = (("content-type", "application/json"),)
+_SUCCESS = range(200, 300)
+
+
+class Exchange:
+    """Answers Envoy's messages about one HTTP request, in the order in which they come."""
+
+    __slots__ = ("_cluster", "_facts", "_held", "_is_closed", "_plan", "_program", "_status")
+
+    def __init__(self, program: Program, now: datetime) -> None:
+        self._program = program
+        self._facts = Facts(now=now)
+        self._held: Held = NOTHING_HELD
+        self._plan: Plan | None = None
+        self._status = 0
+        self._cluster = ""
+        self._is_closed = False
+
+    def on_event(self, event: Event) -> Action | Awaitable[Action]:
+        """What Envoy is to do now; awaitable when the answer needs the world."""
+        match event:
+            case RequestHeaders():
+                return self._on_headers(event)
+            case RequestBody():
+                return self._on_body(event.body)
+            case ResponseHeaders():
+                self._status = event.status
+                self._cluster = event.cluster
+            case ResponseEnd():
+                self._on_end(event)
+            case Other():
+                pass
+        return CONTINUE
+
+    def on_close(self) -> None:
+        """The request is over. What is still held is settled, or given back.
+
+        Without a report of usage: a provider that refused (or was never reached) costs nothing;
+        one that may have worked costs what was estimated.
+        """
+        self._is_closed = True
+        if self._cluster and self._status not in _SUCCESS:
+            self._held.release()
+        elif self._status and not self._cluster:
+            self._held.release()  # Envoy answered: no provider did
+        else:
+            self._held.settle_estimate()
+
+    def _on_headers(self, event: RequestHeaders) -> Action | Awaitable[Action]:
+        facts = self._facts
+        headers = facts.headers = event.headers
+        facts.method = headers.get(":method", "")
+        facts.path = headers.get(":path", "")
+        facts.route = event.route
+        decision = self._program.authenticate.on_headers(facts)
+        if isinstance(decision, Deny):
+            return self._refuse(decision)
+        if event.route:
+            return self._authorized(CONTINUE)
+        match detect.operation(facts.method, facts.path):
+            case Operation.CHAT:
+                return self._await_body(event)
+            case Operation.LIST_MODELS:
+                return Respond(200, _JSON, self._program.models_body, "dragoman_models")
+            case Operation.GET_MODEL:
+                return self._model(detect.model_name(facts.path))
+            case Operation.WRONG_METHOD:
+                return self._refuse(
+                    Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
+                )
+            case Operation.UNSUPPORTED:
+                path = facts.path.partition("?")[0]
+                return self._refuse(Deny(404, "unknown_url", f"unsupported path {path!r}"))
+
+    def _await_body(self, event: RequestHeaders) -> Action:
+        if event.is_end:
+            return self._refuse(Deny(400, "invalid_json", "the request has no body"))
+        encoding = event.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            return self._refuse(
+                Deny(415, "unsupported_encoding", f"content-encoding {encoding!r} is not accepted")
+            )
+        return CONTINUE
+
+    def _model(self, name: str) -> Action:
+        if self._program.planner.plan(name) is None:
+            return self._refuse(_unknown_model(name))
+        body = openai_chat.encode_model(name, self._program.created)
+        return Respond(200, _JSON, body, "dragoman_model")
+
+    def _on_body(self, body: bytes) -> Action | Awaitable[Action]:
+        program, facts = self._program, self._facts
+        request = openai_chat.decode_request(body)
+        if isinstance(request, Deny):
+            return self._refuse(request)
+        plan = program.planner.plan(request.model)
+        if plan is None:
+            return self._refuse(_unknown_model(request.model))
+        self._plan = plan
+        facts.model = request.model
+        facts.provider = plan.provider
+        facts.is_stream = request.is_stream
+        facts.max_output_tokens = request.max_output_tokens
+        facts.body = body
+        facts.document = request.document
+        facts.texts = openai_chat.texts(request.document) if program.reads_texts else ()
+        for policy in program.request_policies:
+            verdict = policy.on_request(facts)
+            if isinstance(verdict, Deny):
+                return self._refuse(verdict)
+            if isinstance(verdict, Amend):
+                facts.body = verdict.body
+        facts.estimated_input_tokens = openai_chat.estimate_input_tokens(request)
+        held = program.budgets.begin(facts, plan.dearest)
+        if isinstance(held, (Held, Deny)):
+            return self._planned(held, request, plan)
+        return self._planned_later(held, request, plan)
+
+    async def _planned_later(
+        self, held: Awaitable[Held | Deny], request: openai_chat.ChatRequest, plan: Plan
+    ) -> Action:
+        return self._planned(await held, request, plan)
+
+    def _planned(
+        self, held: Held | Deny, request: openai_chat.ChatRequest, plan: Plan
+    ) -> Action:
+        if isinstance(held, Deny):
+            return self._refuse(held)
+        if self._is_closed:
+            held.release()
+            return CONTINUE
+        self._held = held
+        body = self._facts.body
+        changes: dict[str, bytes] = {}
+        if request.model != plan.model:
+            changes["model"] = openai_chat.encode_text(plan.model)
+        if held is not NOTHING_HELD and request.is_stream and not request.includes_usage:
+            changes["stream_options"] = openai_chat.with_usage(request)
+        if changes:
+            body = json_spans.replace(body, changes)
+        is_changed = body is not self._facts.body or bool(changes)
+        return Forward(plan.reply, body if is_changed else None)
+
+    def _on_end(self, event: ResponseEnd) -> None:
+        if event.usage is None or self._plan is None:
+            return
+        self._held.settle(event.usage, self._plan.prices.get(self._cluster))
+        self._held = NOTHING_HELD
+
+    def _authorized(self, action: Action) -> Action:
+        for policy in self._program.header_policies:
+            verdict = policy.on_request(self._facts)
+            if isinstance(verdict, Deny):
+                return self._refuse(verdict)
+        return action
+
+    def _refuse(self, deny: Deny) -> Action:
+        facts = self._facts
+        logger.info(
+            "refused: %d %s: %s",
+            deny.status,
+            deny.code,
+            deny.reason,
+            extra={
+                "request_id": facts.headers.get("x-request-id", ""),
+                "key": facts.key.name if facts.key else "",
+                "model": facts.model,
+            },
+        )
+        return Respond(
+            deny.status,
+            (*_JSON, *deny.headers),
+            openai_chat.encode_error(deny),
+            f"dragoman_{deny.code}",
+        )
+
+
+def _unknown_model(name: str) -> Deny:
+    return Deny(404, "model_not_found", f"the model {name!r} does not exist", param="model")

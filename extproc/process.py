@@ -1,0 +1,130 @@
+"""The ext_proc service: each call is an Exchange, or, from a provider's cluster, an Attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from extproc import attempt, wire
+from extproc.edges.service import Call, Stream
+from extproc.events import (
+    CONTINUE,
+    Action,
+    Event,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+)
+from extproc.exchange import Exchange
+from extproc.ports import Clock
+from extproc.program import Program
+from gateway import names
+
+METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
+_UNAVAILABLE = Respond(
+    503,
+    (("content-type", "application/json"),),
+    b'{"error":{"message":"no configuration yet","type":"server_error","param":null,'
+    b'"code":"not_ready"}}',
+    "dragoman_not_ready",
+)
+
+
+class Process:
+    """Makes the stream of each call; holds the program that new calls take."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.program: Program | None = None
+        self._clock = clock
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __call__(self, call: Call) -> Stream:
+        if call.metadata.get(names.ROLE_METADATA) == names.ATTEMPT_ROLE:
+            return _AttemptStream(call)
+        if self.program is None:
+            return _UnavailableStream(call)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return _ExchangeStream(call, Exchange(self.program, now), self._run)
+
+    def _run(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def finish(self) -> None:
+        """Wait for the answers that are still awaited."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=5)
+
+
+class _ExchangeStream:
+    __slots__ = ("_call", "_exchange", "_run")
+
+    def __init__(
+        self, call: Call, exchange: Exchange, run: Callable[[Awaitable[None]], None]
+    ) -> None:
+        self._call = call
+        self._exchange = exchange
+        self._run = run
+
+    def on_message(self, message: bytes) -> None:
+        event = wire.decode(message)
+        action = self._exchange.on_event(event)
+        if isinstance(action, Awaitable):
+            self._run(self._answer_later(event, action))
+        else:
+            self._call.send(wire.encode(event, action))
+
+    async def _answer_later(self, event: Event, action: Awaitable[Action]) -> None:
+        answer = wire.encode(event, await action)
+        if self._call.is_open:
+            self._call.send(answer)
+
+    def on_half_close(self) -> None:
+        self._call.end()
+
+    def on_close(self) -> None:
+        self._exchange.on_close()
+
+
+class _AttemptStream:
+    __slots__ = ("_call", "_cluster", "_models")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._cluster = ""
+        self._models: dict[str, str] = {}
+
+    def on_message(self, message: bytes) -> None:
+        event, cluster, models = wire.decode_attempt(message)
+        if isinstance(event, RequestHeaders):
+            self._cluster, self._models = cluster, dict(models)
+        if isinstance(event, RequestBody):
+            body = attempt.rewritten(event.body, self._cluster, self._models)
+            if body is not None:
+                self._call.send(wire.encode_body(body))
+                return
+        self._call.send(wire.encode(event, CONTINUE))
+
+    def on_half_close(self) -> None:
+        self._call.end()
+
+    def on_close(self) -> None:
+        pass
+
+
+class _UnavailableStream:
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def on_message(self, message: bytes) -> None:
+        self._call.send(wire.encode(wire.decode(message), _UNAVAILABLE))
+
+    def on_half_close(self) -> None:
+        self._call.end()
+
+    def on_close(self) -> None:
+        pass

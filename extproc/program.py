@@ -1,0 +1,72 @@
+"""The configuration compiled for requests: immutable, swapped whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from extproc.facts import Facts
+from extproc.llm import openai_chat
+from extproc.plan import Planner
+from extproc.policies.authenticate import Authenticate
+from extproc.policies.authorize import Authorize
+from extproc.policies.budget import Budgets
+from extproc.policies.guard import Guards
+from extproc.ports import Ledger
+from extproc.verdict import Verdict
+from gateway.model import Gateway
+
+
+class Policy(Protocol):
+    """Facts in, verdict out."""
+
+    def on_request(self, facts: Facts) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a request is answered by, from its start to its end."""
+
+    version: str
+    authenticate: Authenticate
+    header_policies: tuple[Policy, ...]
+    """For requests whose body is not read, in order."""
+    request_policies: tuple[Policy, ...]
+    """For requests whose body is read, in order; after authenticate, before the budgets."""
+    reads_texts: bool
+    budgets: Budgets
+    planner: Planner
+    models_body: bytes
+    """What GET /v1/models answers."""
+    created: int
+    """When this program was built, Unix seconds: the models' `created`."""
+
+
+def build(
+    gateway: Gateway,
+    version: str,
+    *,
+    ledger: Ledger,
+    choose: Callable[[], float],
+    created: int,
+) -> Program:
+    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets."""
+    authorize = Authorize(gateway.rules)
+    guards = Guards(gateway.guards)
+    prices = dict(gateway.prices)
+    listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
+    return Program(
+        version=version,
+        authenticate=Authenticate(gateway.identity),
+        header_policies=(authorize,),
+        request_policies=(
+            authorize,  # who may, before anything is read closely
+            guards,  # what may be said; may mask
+        ),
+        reads_texts=bool(gateway.guards) or authorize.needs_body,
+        budgets=Budgets(gateway.budgets, prices, ledger),
+        planner=Planner(gateway.models, gateway.providers, prices, choose),
+        models_body=openai_chat.encode_models(listed, created),
+        created=created,
+    )

@@ -1,0 +1,209 @@
+"""ext_proc's protobuf ↔ plain values: where the request path meets Envoy's messages.
+
+Answers that never vary are serialised once. Those that vary are joined from serialised parts:
+a parser merges the occurrences of a message field (protobuf's encoding guide, "Last One Wins").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envoy_api import message
+from extproc.events import (
+    Action,
+    Continue,
+    Event,
+    Forward,
+    Other,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    ResponseEnd,
+    ResponseHeaders,
+)
+from gateway import names
+from gateway.usage import Usage
+
+_ATTRIBUTES = "envoy.filters.http.ext_proc"
+_ProcessingRequest: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
+_ProcessingResponse: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
+_TokenUsage: Any = message("envoy.data.ai.v3.TokenUsage")
+_OVERWRITE = 2  # HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+
+_HeaderValueOption: Any = message("envoy.config.core.v3.HeaderValueOption")
+
+_CONTINUE: Mapping[str, bytes] = {
+    kind: _ProcessingResponse(**{kind: {}}).SerializeToString()
+    for kind in (
+        "request_headers",
+        "request_body",
+        "request_trailers",
+        "response_headers",
+        "response_body",
+        "response_trailers",
+    )
+}
+_CONTINUE_AFTER: Mapping[type, bytes] = {
+    RequestHeaders: _CONTINUE["request_headers"],
+    RequestBody: _CONTINUE["request_body"],
+    ResponseHeaders: _CONTINUE["response_headers"],
+    ResponseEnd: _CONTINUE["response_trailers"],
+}
+
+# The tags of the fields that are joined by hand, all length-delimited (wire type 2) but the last.
+_RESPONSE_REQUEST_BODY = b"\x1a"  # ProcessingResponse.request_body = 3
+_BODY_RESPONSE = b"\x0a"  # BodyResponse.response = 1
+_HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
+_BODY_MUTATION = b"\x1a"  # CommonResponse.body_mutation = 3
+_MUTATED_BODY = b"\x0a"  # BodyMutation.body = 1
+
+
+def decode(data: bytes) -> Event:
+    """One ProcessingRequest as an event."""
+    request = _ProcessingRequest.FromString(data)
+    kind = request.WhichOneof("request")
+    if kind == "request_body":
+        return RequestBody(request.request_body.body)
+    if kind == "request_headers":
+        part = request.request_headers
+        attributes = request.attributes
+        route = _attribute(attributes, "xds.route_name") if attributes else ""
+        return RequestHeaders(_headers(part.headers.headers), part.end_of_stream, route)
+    if kind == "response_headers":
+        status = ""
+        for header in request.response_headers.headers.headers:
+            if header.key == ":status":
+                status = header.raw_value.decode() or header.value
+        return ResponseHeaders(int(status or 0), _attribute(request.attributes, "xds.cluster_name"))
+    if kind == "response_trailers":
+        return ResponseEnd(_usage(request.metadata_context.typed_filter_metadata))
+    return Other(kind or "")
+
+
+def decode_attempt(data: bytes) -> tuple[Event, str, Mapping[str, str]]:
+    """One ProcessingRequest of an upstream filter: the event, its cluster, and cluster → model."""
+    request = _ProcessingRequest.FromString(data)
+    fields = request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].fields
+    models = {
+        cluster: value.string_value
+        for cluster, value in fields["models"].struct_value.fields.items()
+    }
+    return decode(data), _attribute(request.attributes, "xds.cluster_name"), models
+
+
+def encode(event: Event, action: Action) -> bytes:
+    """The ProcessingResponse that answers this event."""
+    match action:
+        case Continue():
+            if isinstance(event, Other):
+                return _CONTINUE[event.kind]
+            return _CONTINUE_AFTER[type(event)]
+        case Forward():
+            return _encode_forward(action)
+        case Respond():
+            return _encode_respond(action)
+
+
+def encode_plan(
+    groups: Sequence[str], path: str, models: Mapping[str, str], remove_headers: Sequence[str]
+) -> bytes:
+    """The part of a Forward that depends on the plan: clusters in order, headers, metadata.
+
+    `models` tells the attempts at its clusters which model to ask for; `path` is what follows
+    a provider's base path.
+    """
+    response = _ProcessingResponse(
+        request_body={
+            "response": {
+                "header_mutation": {
+                    "set_headers": [_header(names.MAX_RETRIES_HEADER, str(len(groups) - 1))],
+                    "remove_headers": remove_headers,
+                },
+                "clear_route_cache": True,
+            }
+        }
+    )
+    response.dynamic_metadata.update(
+        {
+            names.PLAN_NAMESPACE: {
+                "priority_groups": [
+                    {"name": f"{place}", "clusters": [{"cluster_name": cluster, "weight": 1}]}
+                    for place, cluster in enumerate(groups, 1)
+                ]
+            },
+            names.REQUEST_NAMESPACE: {"path": path, "models": dict(models)},
+        }
+    )
+    return bytes(response.SerializeToString(deterministic=True))
+
+
+def encode_body(body: bytes) -> bytes:
+    """A request_body answer that puts this body, and its length, in the old one's place."""
+    return _encode_forward(Forward(b"", body))
+
+
+def _encode_forward(action: Forward) -> bytes:
+    if action.body is None:
+        return action.plan_reply
+    length = _header("content-length", str(len(action.body)))
+    mutation = _field(b"\x0a", _HeaderValueOption(**length).SerializeToString())
+    body = _field(_BODY_MUTATION, _field(_MUTATED_BODY, action.body))
+    common = _field(_HEADER_MUTATION, mutation) + body
+    return action.plan_reply + _field(_RESPONSE_REQUEST_BODY, _field(_BODY_RESPONSE, common))
+
+
+def _encode_respond(action: Respond) -> bytes:
+    response = _ProcessingResponse(
+        immediate_response={
+            "status": {"code": action.status},
+            "headers": {"set_headers": [_header(name, value) for name, value in action.headers]},
+            "body": action.body,
+            "details": action.details,
+        }
+    )
+    return bytes(response.SerializeToString())
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    return {header.key: header.raw_value.decode("utf-8", "replace") for header in headers}
+
+
+def _attribute(attributes: Any, name: str) -> str:
+    for values in attributes.values():
+        value = values.fields.get(name)
+        if value is not None:
+            return str(value.string_value)
+    return ""
+
+
+def _usage(typed: Any) -> Usage | None:
+    packed = typed.get(names.USAGE_NAMESPACE)
+    if packed is None:
+        return None
+    found = _TokenUsage.FromString(packed.value)
+    if not (found.HasField("input_tokens") or found.HasField("output_tokens")):
+        return None
+    details = found.input_token_details
+    return Usage(
+        input_tokens=found.input_tokens.value,
+        output_tokens=found.output_tokens.value,
+        cached_input_tokens=details.cached_tokens.value,
+        cache_write_tokens=details.cache_creation_tokens.value,
+    )
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": name, "raw_value": value.encode()}, "append_action": _OVERWRITE}
+
+
+def _field(tag: bytes, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 128:
+        return tag + bytes((size,)) + payload
+    length = bytearray()
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    length.append(size)
+    return b"".join((tag, length, payload))
