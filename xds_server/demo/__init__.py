@@ -1,0 +1,1 @@
+"""The quickstart's upstreams: two OpenAI-compatible providers that need no key and no internet."""
