@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import struct
 import time
@@ -19,19 +20,21 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from xds_server.demo.model import MODELS, ChatRequest, Refusal, answer, read
+from xds_server.demo.model import ChatRequest, Refusal, answer, read
 from xds_server.demo.provider import Mode, Provider, Seen, refusal_of
 from xds_server.demo.wire import DONE, Answer, Envelope, chunks, completion, error, event, models
 from xds_server.http_edge import serving
 
 CHUNKS_BEFORE_DROP = 3
+CREATED = 1_700_000_000
+"""Since when the models exist."""
 
 
 def demo_providers() -> tuple[Provider, ...]:
     """The two of the quickstart."""
     return (
-        Provider(name="a", key="demo-provider-key-a"),
-        Provider(name="b", key="demo-provider-key-b"),
+        Provider(name="a", key="demo-provider-key-a", models=("demo-a",)),
+        Provider(name="b", key="demo-provider-key-b", models=("demo-b",)),
     )
 
 
@@ -89,7 +92,7 @@ class Routes:
     async def chat(self, request: Request) -> Response:
         body = await request.body()
         mode = self.provider.next_mode()
-        self._remember(request, len(body), mode)
+        self._remember(request, body, mode)
         refusal = self._refuse_key(request) or refusal_of(mode)
         if refusal is not None:
             return _refused(refusal)
@@ -100,7 +103,7 @@ class Routes:
             self.connections.reset(request)
             await _until_gone(request)
             return Response(status_code=499)
-        chat = read(body)
+        chat = read(body, self.provider.models)
         if isinstance(chat, Refusal):
             return _refused(chat)
         return await self._answered(request, chat, mode)
@@ -136,11 +139,11 @@ class Routes:
         yield DONE
 
     async def models(self, request: Request) -> Response:
-        self._remember(request, 0, self.provider.mode)
+        self._remember(request, b"", self.provider.mode)
         refusal = self._refuse_key(request)
         if refusal is not None:
             return _refused(refusal)
-        return JSONResponse(models(MODELS, 1_700_000_000, f"demo-{self.provider.name}"))
+        return JSONResponse(models(self.provider.models, CREATED, "dragoman-demo"))
 
     async def switch(self, request: Request) -> Response:
         try:
@@ -155,12 +158,16 @@ class Routes:
     async def seen(self, request: Request) -> Response:
         if request.method == "DELETE":
             self.provider.seen.clear()
-        return JSONResponse({"requests": [asdict(one) for one in self.provider.seen]})
+        return JSONResponse([asdict(one) for one in self.provider.seen])
 
-    def _remember(self, request: Request, body_bytes: int, mode: Mode) -> None:
-        path = request.url.path
-        headers = tuple(request.headers.items())
-        self.provider.seen.append(Seen(request.method, path, headers, body_bytes, mode))
+    def _remember(self, request: Request, body: bytes, mode: Mode) -> None:
+        headers = {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
+        try:
+            document = json.loads(body)
+        except ValueError:
+            document = None
+        seen = Seen(request.method, request.url.path, headers, document, mode)
+        self.provider.seen.append(seen)
 
     def _refuse_key(self, request: Request) -> Refusal | None:
         return self.provider.refuse_key(request.headers.get("authorization", ""))

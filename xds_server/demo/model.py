@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from xds_server.demo.wire import Answer, Json, ToolCall, error
 
-MODELS = ("demo-model", "demo-model-mini")
 COUNT_TO = re.compile(r"\bcount to (\d{1,5})\b", re.IGNORECASE)
 WANTS_TOOL = re.compile(r"\b(tool|function|weather|call)\b", re.IGNORECASE)
 
@@ -40,7 +39,7 @@ class ChatRequest:
     tool_choice: object
 
 
-def read(body: bytes) -> ChatRequest | Refusal:
+def read(body: bytes, models: Sequence[str]) -> ChatRequest | Refusal:
     """The request in `body`, or the 4xx that OpenAI documents for it."""
     try:
         document = json.loads(body)
@@ -62,7 +61,7 @@ def read(body: bytes) -> ChatRequest | Refusal:
     if not document["messages"]:
         message = "Invalid 'messages': empty array. Expected an array with minimum length 1."
         return _invalid(message, "messages", "empty_array")
-    if document["model"] not in MODELS:
+    if document["model"] not in models:
         message = f"The model `{document['model']}` does not exist or you do not have access to it."
         return Refusal(404, error(message, "invalid_request_error", None, "model_not_found"))
     return _request(document)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from xds_server.demo.model import Refusal
 from xds_server.demo.wire import ERROR_TYPES, error
 
-SEEN_LIMIT = 200
+SEEN_LIMIT = 2000
 
 
 class Mode(StrEnum):
@@ -36,8 +36,9 @@ class Seen:
 
     method: str
     path: str
-    headers: tuple[tuple[str, str], ...]
-    body_bytes: int
+    headers: Mapping[str, str]
+    body: object
+    """Decoded; None when it was not JSON."""
     mode: str
 
 
@@ -47,7 +48,8 @@ class Provider:
 
     name: str
     key: str
-    delay_seconds: float = 0.2
+    models: tuple[str, ...]
+    delay_seconds: float = 0.4
     mode: Mode = Mode.OK
     remaining: int | None = None
     """How many more requests the mode is for; None: until it is switched."""

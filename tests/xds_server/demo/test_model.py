@@ -27,13 +27,13 @@ def body(**changes: Any) -> bytes:
 
 
 def request(**changes: Any) -> ChatRequest:
-    chat = read(body(**changes))
+    chat = read(body(**changes), ["demo-model"])
     assert isinstance(chat, ChatRequest)
     return chat
 
 
 def refusal(raw: bytes) -> tuple[int, Any]:
-    refused = read(raw)
+    refused = read(raw, ["demo-model"])
     assert isinstance(refused, Refusal)
     error: Any = refused.body["error"]
     return refused.status, (error["param"], error["code"])

@@ -10,7 +10,7 @@ from xds_server.demo.provider import Mode, Provider, refusal_of
 
 
 def provider() -> Provider:
-    return Provider(name="a", key="demo-provider-key-a")
+    return Provider(name="a", key="demo-provider-key-a", models=("demo-a",))
 
 
 def test_a_mode_lasts_until_it_is_switched() -> None:
