@@ -1,0 +1,94 @@
+"""The variables that a CEL expression may name: one row each, and what each costs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A declared variable. Flat: `principal.groups` is one name, not a field of `principal`."""
+
+    name: str
+    type: str
+    """A CEL type: `string`, `list<string>`, `map<string, dyn>`."""
+    doc: str
+    """One sentence for the reference page."""
+    header: str = ""
+    """The request header that it is read from, which Envoy must then forward."""
+    needs_body: bool = False
+    """True when it is known only after the request's body was read."""
+
+
+_STRINGS = "map<string, string>"
+_DYNAMIC = "map<string, dyn>"
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("request.method", "string", "The HTTP method, in capitals: `POST`."),
+    Variable("request.path", "string", "The path, without the query: `/v1/chat/completions`."),
+    Variable("request.query", "string", "What follows the `?`; empty when nothing does."),
+    Variable(
+        "request.host", "string", "The authority that the client asked for.", header=":authority"
+    ),
+    Variable(
+        "request.headers",
+        _STRINGS,
+        'The request\'s headers, by lower-case name: `request.headers["x-team"]`.',
+    ),
+    Variable(
+        "request.id", "string", "The request's id, as in Envoy's logs.", header="x-request-id"
+    ),
+    Variable("source.address", "string", "The client's IP address."),
+    Variable("principal.name", "string", "The name of the caller's key; empty when anonymous."),
+    Variable("principal.user", "string", "The user who holds the key; empty when there is none."),
+    Variable("principal.team", "string", "The team that holds the key; empty when there is none."),
+    Variable("principal.groups", "list<string>", "The caller's groups; empty when anonymous."),
+    Variable("principal.tags", _STRINGS, "The tags of the caller's key; empty when anonymous."),
+    Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
+    Variable("apiKey.name", "string", "The name of the API key; absent without one."),
+    Variable("jwt", _DYNAMIC, "The claims of the caller's token; absent without one."),
+    Variable("context.request_time", "timestamp", "When the request came, in UTC."),
+    Variable("resource.kind", "string", "What is asked for: `llm`, `mcp`, `a2a` or `http`."),
+    Variable(
+        "resource.name",
+        "string",
+        "Its name: the model, the tool, the agent or the route.",
+        needs_body=True,
+    ),
+    Variable(
+        "resource.namespace",
+        "string",
+        "Whose it is: the model's provider or the tool's server; absent on plain routes.",
+        needs_body=True,
+    ),
+    Variable("llm.model", "string", "The model, as the client asked for it.", needs_body=True),
+    Variable(
+        "llm.provider",
+        "string",
+        "The provider that is to be asked first; another may answer after a failure.",
+        needs_body=True,
+    ),
+    Variable("llm.is_stream", "bool", "True when the client wants a stream.", needs_body=True),
+    Variable(
+        "llm.max_output_tokens",
+        "int",
+        "The client's own limit on the answer; absent when it set none.",
+        needs_body=True,
+    ),
+    Variable(
+        "llm.estimated_input_tokens",
+        "int",
+        "How many tokens the request is thought to have.",
+        needs_body=True,
+    ),
+    Variable(
+        "llm.prompt",
+        "string",
+        "All text that the model would read, one part per line.",
+        needs_body=True,
+    ),
+    Variable("mcp.method", "string", "The JSON-RPC method: `tools/call`.", needs_body=True),
+    Variable("mcp.server", "string", "The MCP server that is called.", needs_body=True),
+    Variable("mcp.tool", "string", "The tool that is called.", needs_body=True),
+    Variable("mcp.arguments", _DYNAMIC, "The arguments of the call.", needs_body=True),
+)
