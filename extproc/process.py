@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -11,7 +12,9 @@ from extproc.edges.service import Call, Stream
 from extproc.events import (
     CONTINUE,
     Action,
+    Continue,
     Event,
+    Forward,
     RequestBody,
     RequestHeaders,
     Respond,
@@ -21,6 +24,9 @@ from extproc.ports import Clock
 from extproc.program import Program
 from gateway import names
 
+logger = logging.getLogger(__name__)
+
+_INTERNAL = 13  # grpc-status INTERNAL
 METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 _UNAVAILABLE = Respond(
     503,
@@ -71,13 +77,19 @@ class _ExchangeStream:
     def on_message(self, message: bytes) -> None:
         event = wire.decode(message)
         action = self._exchange.on_event(event)
-        if isinstance(action, Awaitable):
-            self._run(self._answer_later(event, action))
-        else:
+        if isinstance(action, (Continue, Forward, Respond)):
             self._call.send(wire.encode(event, action))
+        else:
+            self._run(self._answer_later(event, action))
 
     async def _answer_later(self, event: Event, action: Awaitable[Action]) -> None:
-        answer = wire.encode(event, await action)
+        try:
+            answer = wire.encode(event, await action)
+        except Exception:
+            logger.exception("an answer failed; the request is refused")
+            if self._call.is_open:
+                self._call.end(_INTERNAL, "internal error")
+            return
         if self._call.is_open:
             self._call.send(answer)
 

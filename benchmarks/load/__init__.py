@@ -1,0 +1,1 @@
+"""The whole stack under load: real Envoy, real workers, a real ledger."""

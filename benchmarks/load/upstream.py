@@ -1,0 +1,105 @@
+"""A provider that costs next to nothing: constant answers in OpenAI's format.
+
+`python -m benchmarks.load.upstream PORT` answers POST …/chat/completions with one JSON body, or,
+when the request says `"stream":true`, with 200 chunks, one each millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import uvloop
+
+CHUNKS = 200
+_USAGE = {"prompt_tokens": 210, "completion_tokens": 40, "total_tokens": 250}
+_ANSWER = json.dumps(
+    {
+        "id": "chatcmpl-bench",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "bench",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "The quick brown fox jumps. " * 8},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": _USAGE,
+    }
+).encode()
+_WHOLE = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    % len(_ANSWER)
+    + _ANSWER
+)
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+
+
+def _chunk(event: str) -> bytes:
+    data = f"data: {event}\n\n".encode()
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _delta(choices: list[object], **more: object) -> bytes:
+    event = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1}
+    return _chunk(json.dumps({**event, "model": "bench", "choices": choices, **more}))
+
+
+_TOKEN = _delta([{"index": 0, "delta": {"content": "word "}, "finish_reason": None}])
+_LAST = (
+    _delta([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    + _delta([], usage=_USAGE)
+    + _chunk("[DONE]")
+    + b"0\r\n\r\n"
+)
+
+
+class Provider(asyncio.Protocol):
+    """Reads requests with a content-length; does not look at more than it must."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._buffer = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head_end = self._buffer.find(b"\r\n\r\n")
+        if head_end < 0:
+            return
+        head = bytes(self._buffer[:head_end]).lower()
+        at = head.find(b"\r\ncontent-length:")
+        length = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+        if len(self._buffer) < head_end + 4 + length:
+            return
+        is_stream = b'"stream":true' in self._buffer
+        self._buffer.clear()
+        if is_stream:
+            self._transport.write(_STREAM_HEAD)
+            self._stream(CHUNKS)
+        else:
+            self._transport.write(_WHOLE)
+
+    def _stream(self, left: int) -> None:
+        if self._transport.is_closing():
+            return
+        if left == 0:
+            self._transport.write(_LAST)
+            return
+        self._transport.write(_TOKEN)
+        asyncio.get_running_loop().call_later(0.001, self._stream, left - 1)
+
+
+async def serve(port: int) -> None:
+    """Serve until killed."""
+    server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

@@ -1,0 +1,101 @@
+"""The ext_authz service: the same identity and rules, for routes whose body nobody reads.
+
+Answers carry `HeaderValue.value`: an Envoy that asks by ext_authz ignores `raw_value`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from envoy_api import message
+from extproc.edges.service import Call, Stream
+from extproc.facts import Facts
+from extproc.llm import openai_chat
+from extproc.ports import Clock
+from extproc.process import Process
+from extproc.program import Program
+from extproc.verdict import Deny
+
+METHOD = "/envoy.service.auth.v3.Authorization/Check"
+_PERMISSION_DENIED = 7  # google.rpc.Code
+_CheckRequest: Any = message("envoy.service.auth.v3.CheckRequest")
+_CheckResponse: Any = message("envoy.service.auth.v3.CheckResponse")
+_OK = bytes(_CheckResponse(status={"code": 0}, ok_response={}).SerializeToString())
+_ROUTE_EXTENSION = "dragoman.route"
+"""ext_authz `context_extensions` of a route: the name that rules know it by."""
+
+
+class Authorization:
+    """Makes the stream of each Check; shares the program of `Process`."""
+
+    def __init__(self, process: Process, clock: Clock) -> None:
+        self._process = process
+        self._clock = clock
+
+    def __call__(self, call: Call) -> Stream:
+        return _CheckStream(call, self._process.program, self._clock)
+
+
+class _CheckStream:
+    __slots__ = ("_call", "_clock", "_program")
+
+    def __init__(self, call: Call, program: Program | None, clock: Clock) -> None:
+        self._call = call
+        self._program = program
+        self._clock = clock
+
+    def on_message(self, message: bytes) -> None:
+        if self._program is None:
+            deny: Deny | None = Deny(503, "not_ready", "no configuration yet")
+        else:
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            deny = check(self._program, _facts(_CheckRequest.FromString(message), now))
+        self._call.send(_OK if deny is None else _denied(deny))
+        self._call.end()
+
+    def on_half_close(self) -> None:
+        pass
+
+    def on_close(self) -> None:
+        pass
+
+
+def check(program: Program, facts: Facts) -> Deny | None:
+    """Who is it, and may they: the first refusal, or None."""
+    verdict = program.authenticate.on_headers(facts)
+    if isinstance(verdict, Deny):
+        return verdict
+    for policy in program.header_policies:
+        verdict = policy.on_request(facts)
+        if isinstance(verdict, Deny):
+            return verdict
+    return None
+
+
+def _facts(request: Any, now: datetime) -> Facts:
+    attributes = request.attributes
+    http = attributes.request.http
+    headers = {name.lower(): value for name, value in http.headers.items()}
+    headers.setdefault(":authority", http.host)
+    return Facts(
+        now=now,
+        method=http.method,
+        path=http.path,
+        headers=headers,
+        source_address=attributes.source.address.socket_address.address,
+        route=attributes.context_extensions.get(_ROUTE_EXTENSION, ""),
+    )
+
+
+def _denied(deny: Deny) -> bytes:
+    headers = (("content-type", "application/json"), *deny.headers)
+    response = _CheckResponse(
+        status={"code": _PERMISSION_DENIED, "message": deny.reason},
+        denied_response={
+            "status": {"code": deny.status},
+            "headers": [{"header": {"key": name, "value": value}} for name, value in headers],
+            "body": openai_chat.encode_error(deny).decode(),
+        },
+    )
+    return bytes(response.SerializeToString())

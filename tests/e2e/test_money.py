@@ -1,0 +1,148 @@
+"""What calls cost is booked, once, whatever happens to the processes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.kit.stack import KEY, Stack, eventually, free_ports, running
+
+pytestmark = pytest.mark.envoy
+
+ASK = [{"role": "user", "content": "say hello"}]
+TIGHT = """
+gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
+identity: {{api_keys: {{keys: [{{name: demo, key: dragoman-demo, team: demo}}]}}}}
+llm:
+  providers:
+    demo-a:
+      type: openai
+      url: "http://127.0.0.1:${{DRAGOMAN_DEMO_PORT}}/a/v1"
+      key: demo-provider-key-a
+  models: {{demo-a: demo-a/demo-a, free: demo-a/no-price}}
+  prices: {{demo-a: {{input: 1, output: 2}}}}
+budgets:
+  - {{name: tight, for: {{key: "*"}}, limit: {limit}, per: {per}}}
+"""
+
+
+def spent(stack: Stack, budget: str) -> tuple[int, int]:
+    """Settled and reserved of the only counter of a budget."""
+    rows = [row for name, row in stack.budgets().items() if name.startswith(budget)]
+    return (rows[0]["settled"], rows[0]["reserved"]) if rows else (0, 0)
+
+
+def config(tmp_path: Path, limit: str, per: str = "day") -> Path:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(TIGHT.format(limit=limit, per=per))
+    return file
+
+
+def cost(usage: dict[str, int]) -> int:
+    return usage["prompt_tokens"] * 1000 + usage["completion_tokens"] * 2000
+
+
+def test_a_call_costs_what_the_provider_reports_streamed_or_not(tmp_path: Path) -> None:
+    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+        answer = stack.chat({"model": "demo-a", "messages": ASK}).json()
+        expected = cost(answer["usage"])
+        eventually(lambda: spent(stack, "tight") == (expected, 0), "the unary call is booked")
+        streamed = stack.chat({"model": "demo-a", "messages": ASK, "stream": True})
+        assert streamed.status_code == 200
+        eventually(
+            lambda: spent(stack, "tight") == (2 * expected, 0), "the streamed call is booked"
+        )
+
+
+def test_refused_and_failed_calls_cost_nothing(tmp_path: Path) -> None:
+    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+        stack.switch("a", "500")
+        assert stack.chat({"model": "demo-a", "messages": ASK}).status_code == 500
+        eventually(lambda: spent(stack, "tight") == (0, 0), "the failed call is released")
+
+
+def test_an_aborted_call_costs_its_estimate(tmp_path: Path) -> None:
+    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+        stack.switch("a", "slow")
+        body = {"model": "demo-a", "messages": ASK, "stream": True, "max_tokens": 100}
+        headers = {"authorization": f"Bearer {KEY}"}
+        url = f"{stack.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json=body, headers=headers) as answer:
+            next(answer.iter_bytes())
+        eventually(
+            lambda: spent(stack, "tight")[0] >= 100 * 2000 and spent(stack, "tight")[1] == 0,
+            "the aborted call is booked",
+        )
+
+
+def test_concurrent_calls_do_not_overspend_a_hard_limit(tmp_path: Path) -> None:
+    limit = 3000
+    with running(config(tmp_path, f"{limit} tokens"), tmp_path / "state") as stack:
+        body = {"model": "demo-a", "messages": ASK, "max_tokens": 100}
+
+        async def main() -> list[httpx.Response]:
+            headers = {"authorization": f"Bearer {KEY}"}
+            limits = httpx.Limits(max_connections=50)
+            async with httpx.AsyncClient(headers=headers, limits=limits, timeout=30) as client:
+                url = f"{stack.url}/v1/chat/completions"
+                return await asyncio.gather(*[client.post(url, json=body) for _ in range(200)])
+
+        answers = asyncio.run(main())
+        statuses = {answer.status_code for answer in answers}
+        assert statuses == {200, 429}
+        used = sum(
+            answer.json()["usage"]["total_tokens"] for answer in answers if answer.is_success
+        )
+        assert used <= limit
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        error = refused.json()["error"]
+        assert error["code"] == "budget_exhausted"
+        assert "tight" in error["message"]
+        assert str(limit) in error["message"].replace(",", "")
+        assert "resets" in error["message"]
+        assert int(refused.headers["retry-after"]) > 0
+
+
+def test_a_model_without_a_price_is_refused_under_a_money_budget(tmp_path: Path) -> None:
+    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+        answer = stack.chat({"model": "free", "messages": ASK})
+        assert answer.json()["error"]["code"] == "unpriced_model"
+        assert answer.status_code == 403
+
+
+def test_counters_survive_the_death_of_every_process(tmp_path: Path) -> None:
+    file, state, ports = config(tmp_path, "5 USD"), tmp_path / "state", free_ports(4)
+
+    async def flood(stack: Stack, answers: list[dict[str, int]]) -> None:
+        headers = {"authorization": f"Bearer {KEY}"}
+        body = {"model": "demo-a", "messages": ASK, "max_tokens": 50}
+        async with httpx.AsyncClient(headers=headers, timeout=30) as client:
+
+            async def one() -> None:
+                while True:
+                    try:
+                        answer = await client.post(f"{stack.url}/v1/chat/completions", json=body)
+                    except httpx.TransportError:
+                        return
+                    if answer.is_success:
+                        answers.append(answer.json()["usage"])
+
+            async def kill() -> None:
+                while len(answers) < 300:
+                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(stack.kill)
+
+            await asyncio.gather(kill(), *[one() for _ in range(16)])
+
+    answers: list[dict[str, int]] = []
+    with running(file, state, ports=ports) as stack:
+        asyncio.run(flood(stack, answers))
+    known = sum(cost(usage) for usage in answers)
+    with running(file, state, ports=ports) as stack:
+        assert stack.chat({"model": "demo-a", "messages": ASK}).status_code == 200
+        settled, reserved = spent(stack, "tight")
+        in_flight = 16 * (100 * 1000 + 50 * 2000)  # at the most: what sixteen calls may reserve
+        assert known <= settled + reserved <= known + 2 * in_flight
