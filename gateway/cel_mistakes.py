@@ -94,7 +94,7 @@ def _mistakes(syntax: Syntax, parsed: Syntax) -> Iterator[tuple[Node, str]]:
 def _presence_of_variable(parsed: Syntax) -> tuple[Node, str] | None:
     for node in parsed.root.walk():
         name = dotted_name(node) if node.is_presence_test else None
-        if name in _VARIABLES:
+        if name is not None and name in _VARIABLES:
             return node, name
     return None
 
