@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from urllib.parse import unquote
 
 from gateway import names
 
@@ -36,5 +37,5 @@ def operation(method: str, path: str) -> Operation:
 
 
 def model_name(path: str) -> str:
-    """The model that a GET_MODEL path names, as it stands there (still percent-encoded)."""
-    return path.partition("?")[0][len(_MODEL_PREFIX) :]
+    """The model that a GET_MODEL path names, percent-decoded."""
+    return unquote(path.partition("?")[0][len(_MODEL_PREFIX) :])

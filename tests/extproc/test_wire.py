@@ -1,0 +1,161 @@
+"""Envoy's own messages, in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from envoy_api import message, pack
+from extproc import wire
+from extproc.events import (
+    CONTINUE,
+    Event,
+    Forward,
+    Other,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    ResponseEnd,
+    ResponseHeaders,
+)
+from gateway import names
+from gateway.usage import Usage
+
+Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
+Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
+TokenUsage: Any = message("envoy.data.ai.v3.TokenUsage")
+ATTRIBUTES = "envoy.filters.http.ext_proc"
+
+
+def headers(**values: str) -> dict[str, Any]:
+    pairs = [{"key": key, "raw_value": value.encode()} for key, value in values.items()]
+    return {"headers": {"headers": pairs}}
+
+
+def with_attributes(request: Any, **values: str) -> Any:
+    for name, value in values.items():
+        request.attributes[ATTRIBUTES].fields[name.replace("__", ".")].string_value = value
+    return request
+
+
+def decode(request: Any) -> Event:
+    return wire.decode(request.SerializeToString())
+
+
+def encode(event: Event, action: Any) -> Any:
+    return Response.FromString(wire.encode(event, action))
+
+
+def test_request_headers_keep_their_values_and_the_end() -> None:
+    request = Request(request_headers={**headers(a="1", b="é"), "end_of_stream": True})
+    assert decode(request) == RequestHeaders({"a": "1", "b": "é"}, True, "")
+
+
+def test_a_plain_route_is_known_by_its_name() -> None:
+    request = with_attributes(Request(request_headers=headers(a="1")), xds__route_name="docs")
+    assert decode(request) == RequestHeaders({"a": "1"}, False, "docs")
+
+
+def test_a_body_is_its_bytes() -> None:
+    assert decode(Request(request_body={"body": b"abc"})) == RequestBody(b"abc")
+
+
+def test_response_headers_say_the_status_and_who_answered() -> None:
+    request = Request(response_headers={"headers": {"headers": []}})
+    header = request.response_headers.headers.headers.add(key=":status", raw_value=b"429")
+    assert header.key == ":status"
+    with_attributes(request, xds__cluster_name="llm/a")
+    assert decode(request) == ResponseHeaders(429, "llm/a")
+
+
+def test_trailers_carry_the_usage_that_envoy_found() -> None:
+    usage = TokenUsage(
+        input_tokens={"value": 11},
+        output_tokens={"value": 7},
+        input_token_details={"cached_tokens": {"value": 3}},
+    )
+    request = Request(response_trailers={})
+    request.metadata_context.typed_filter_metadata[names.USAGE_NAMESPACE].CopyFrom(pack(usage))
+    assert decode(request) == ResponseEnd(Usage(11, 7, cached_input_tokens=3))
+
+
+def test_trailers_without_usage_say_so() -> None:
+    assert decode(Request(response_trailers={})) == ResponseEnd(None)
+    empty = Request(response_trailers={})
+    empty.metadata_context.typed_filter_metadata[names.USAGE_NAMESPACE].CopyFrom(pack(TokenUsage()))
+    assert decode(empty) == ResponseEnd(None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        ("request_headers", RequestHeaders({}, False, "")),
+        ("request_body", RequestBody(b"")),
+        ("response_headers", ResponseHeaders(200, "")),
+        ("response_trailers", ResponseEnd(None)),
+        ("request_trailers", Other("request_trailers")),
+        ("response_body", Other("response_body")),
+    ],
+)
+def test_going_on_is_answered_in_kind(kind: str, event: Event) -> None:
+    answer = encode(event, CONTINUE)
+    assert answer.WhichOneof("response") == kind
+    assert getattr(answer, kind).ByteSize() == 0
+
+
+def plan_reply() -> bytes:
+    return wire.encode_plan(
+        ["llm/a", "llm/b#2"], "/chat/completions", {"llm/b#2": "mb"}, ["accept-encoding"]
+    )
+
+
+def test_a_plan_says_where_in_which_order_and_how_often() -> None:
+    answer = encode(RequestBody(b""), Forward(plan_reply(), None))
+    common = answer.request_body.response
+    assert common.clear_route_cache
+    assert [h.header.key for h in common.header_mutation.set_headers] == [names.MAX_RETRIES_HEADER]
+    assert common.header_mutation.set_headers[0].header.raw_value == b"1"
+    assert list(common.header_mutation.remove_headers) == ["accept-encoding"]
+    assert not common.HasField("body_mutation")
+    groups = answer.dynamic_metadata[names.PLAN_NAMESPACE]["priority_groups"]
+    assert [group["clusters"][0]["cluster_name"] for group in groups] == ["llm/a", "llm/b#2"]
+    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == "/chat/completions"
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 16_383, 16_384, 300_000])
+def test_a_new_body_comes_with_its_length_and_keeps_the_plan(size: int) -> None:
+    body = b"x" * size
+    answer = encode(RequestBody(b""), Forward(plan_reply(), body))
+    common = answer.request_body.response
+    assert common.body_mutation.body == body
+    values = {h.header.key: h.header.raw_value for h in common.header_mutation.set_headers}
+    assert values == {names.MAX_RETRIES_HEADER: b"1", "content-length": b"%d" % size}
+    assert common.clear_route_cache
+    assert names.PLAN_NAMESPACE in answer.dynamic_metadata
+
+
+def test_an_answer_of_our_own_carries_everything() -> None:
+    respond = Respond(429, (("retry-after", "7"),), b"{}", "dragoman_budget")
+    answer = encode(RequestBody(b""), respond).immediate_response
+    assert answer.status.code == 429
+    assert answer.body == b"{}"
+    assert answer.details == "dragoman_budget"
+    assert answer.headers.set_headers[0].header.key == "retry-after"
+    assert answer.headers.set_headers[0].header.raw_value == b"7"
+
+
+def test_an_attempt_learns_its_cluster_and_the_models_of_the_plan() -> None:
+    plan = Response.FromString(plan_reply())
+    request = with_attributes(Request(request_headers=headers(a="1")), xds__cluster_name="llm/b#2")
+    request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].update(
+        dict(plan.dynamic_metadata[names.REQUEST_NAMESPACE])
+    )
+    event, cluster, models = wire.decode_attempt(request.SerializeToString())
+    assert (event, cluster, models) == (
+        RequestHeaders({"a": "1"}, False, ""),
+        "llm/b#2",
+        {"llm/b#2": "mb"},
+    )
+    body = Response.FromString(wire.encode_body(b"new")).request_body.response
+    assert body.body_mutation.body == b"new"
