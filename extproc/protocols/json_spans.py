@@ -1,0 +1,152 @@
+"""JSON bodies that are read once, strictly, and changed by splicing: what is not named stays.
+
+RFC 8259 with what it leaves open refused: duplicate keys at any depth, byte order marks,
+lone surrogates, nesting beyond 200. Two readers that disagree about a body are a policy bypass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+import jiter
+import msgspec
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_DUPLICATE = 'Detected duplicate key "'
+_LONGEST_NAME = 64
+_WHITESPACE = frozenset(b" \t\n\r")
+_BACKSLASH = ord("\\")
+_OPENING_BRACE = ord("{")
+
+
+class InvalidJson(ValueError):
+    """Not a JSON object, or one that two readers could read differently."""
+
+
+class DuplicateKey(InvalidJson):
+    """An object, at whatever depth, that says a key twice (escaped or not)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'duplicate key "{name}"')
+        self.name = name
+        """Escaped where it must be, and cut where it is long."""
+
+
+def decode(body: bytes) -> dict[str, object]:
+    """The object that the body holds; numbers are `int` of any size and `float`."""
+    return _parse(body, "float")
+
+
+def decode_exactly(body: bytes) -> dict[str, object]:
+    """Like `decode`, but `encode` gives back its numbers as they were written."""
+    return _parse(body, "lossless-float")
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON of what `decode` or `decode_exactly` gave, or of a part of it."""
+    return msgspec.json.encode(value, enc_hook=_as_written)
+
+
+def span(body: bytes, key: str) -> tuple[int, int] | None:
+    """Where the value of a top-level key stands, in a body that `decode` accepted."""
+    return _spans(body, (key,)).get(key)
+
+
+def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
+    """The body with these top-level values; absent keys are put before the closing brace.
+
+    The body must be one that `decode` accepted, the values must be JSON.
+    """
+    spans = _spans(body, values)
+    pieces: list[bytes] = []
+    done = 0
+    for key, (start, end) in spans.items():  # in the order of the body
+        pieces += (body[done:start], values[key])
+        done = end
+    if len(spans) < len(values):
+        brace = body.rindex(b"}")
+        pieces.append(body[done:brace])
+        separator = b"" if _is_empty(body, brace) else b","
+        for key, value in values.items():
+            if key not in spans:
+                pieces += (separator, msgspec.json.encode(key), b":", value)
+                separator = b","
+        done = brace
+    pieces.append(body[done:])
+    return b"".join(pieces)
+
+
+def _parse(body: bytes, float_mode: Literal["float", "lossless-float"]) -> dict[str, object]:
+    try:
+        document = jiter.from_json(
+            body,
+            catch_duplicate_keys=True,
+            cache_mode="keys",
+            allow_inf_nan=False,
+            float_mode=float_mode,
+        )
+    except ValueError as error:
+        raise _reason(error) from None
+    if type(document) is not dict:
+        raise InvalidJson("expected an object")
+    return document
+
+
+def _spans(body: bytes, keys: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Spans of those keys that are there, in the order of the body.
+
+    The decoder gives keys in that order, and every value's exact length; so only the few bytes
+    between the values are looked at.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    position = body.index(b"{")
+    for key, raw in _members.decode(body).items():
+        position = body.index(b":", _key_end(body, body.index(b'"', position))) + 1
+        while body[position] in _WHITESPACE:
+            position += 1
+        end = position + len(memoryview(raw))
+        if key in keys:
+            found[key] = (position, end)
+            if len(found) == len(keys):
+                break
+        position = end
+    return found
+
+
+def _key_end(body: bytes, start: int) -> int:
+    """Behind the closing quote of the string that opens at `start`."""
+    end = body.index(b'"', start + 1)
+    while body[end - 1] == _BACKSLASH and _is_escaped(body, end):
+        end = body.index(b'"', end + 1)
+    return end + 1
+
+
+def _is_escaped(body: bytes, position: int) -> bool:
+    """True when an odd number of backslashes stands before the position."""
+    before = position
+    while body[before - 1] == _BACKSLASH:
+        before -= 1
+    return (position - before) % 2 == 1
+
+
+def _is_empty(body: bytes, brace: int) -> bool:
+    """True when the object that closes at `brace` has no members."""
+    last = brace - 1
+    while body[last] in _WHITESPACE:
+        last -= 1
+    return body[last] == _OPENING_BRACE
+
+
+def _as_written(number: object) -> object:
+    if isinstance(number, jiter.LosslessFloat):
+        return msgspec.Raw(bytes(number))
+    raise TypeError(f"not JSON: {type(number).__name__}")
+
+
+def _reason(error: ValueError) -> InvalidJson:
+    message = str(error)
+    if message.startswith(_DUPLICATE):
+        name = message[len(_DUPLICATE) : message.rindex('" at line ')]
+        return DuplicateKey(name[:_LONGEST_NAME])
+    return InvalidJson(message)

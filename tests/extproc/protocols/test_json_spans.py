@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import DuplicateKey, InvalidJson
+
+# --- reading -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"a":1,"a":2}', "a"),
+        (b'{"model":"cheap","mod\\u0065l":"dear"}', "model"),
+        (b'{"messages":[{"content":"a","content":"b"}]}', "content"),
+        (b'{"a":{"b":{"c":[[{"d":1,"d":1}]]}}}', "d"),
+        (b'{"":1,"":2}', ""),
+        (b'{"say \\"hi\\" at line 1":1,"say \\"hi\\" at line 1":2}', 'say \\"hi\\" at line 1'),
+        (b'{"' + b"k" * 999 + b'":1,"' + b"k" * 999 + b'":1}', "k" * 64),
+        ('{"é":1,"\\u00e9":2}'.encode(), "é"),
+    ],
+)
+def test_a_key_said_twice_is_refused_at_every_depth_and_spelling(body: bytes, name: str) -> None:
+    with pytest.raises(DuplicateKey) as refusal:
+        json_spans.decode(body)
+    assert refusal.value.name == name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"  ",
+        b"null",
+        b"[1]",
+        b'"text"',
+        b'{"a":1',
+        b'{"a":1,}',
+        b'{"a":[1,]}',
+        b'{"a":1} {"a":2}',
+        b'{"a":1}x',
+        b'{"a":1}\x00',
+        b'\xef\xbb\xbf{"a":1}',
+        b'\x0c{"a":1}',
+        b'{"a"\xc2\xa0:1}',
+        b"{'a':1}",
+        b'{"a":/*1*/1}',
+        b'{"a":NaN}',
+        b'{"a":-Infinity}',
+        b'{"a":01}',
+        b'{"a":+1}',
+        b'{"a":1.}',
+        b'{"a":.5}',
+        b'{"a":"\n"}',
+        b'{"a":"\x00"}',
+        b'{"a":"\\x41"}',
+        b'{"a":"\\U0041"}',
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\ude00\\ud83d"}',
+        b'{"\\ud800":1}',
+        b'{"a":"\xff"}',
+        b'{"a":"\xc0\x80"}',
+        b'{"a":"\xed\xa0\x80"}',
+        b'{"\xff":1}',
+        b'{"a":1' + b"0" * 5000 + b"}",
+        b'{"a":' + b"[" * 201 + b"]" * 201 + b"}",
+        b'{"a":' + b"[" * 1_000_000,
+    ],
+)
+def test_what_is_not_one_strict_object_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidJson):
+        json_spans.decode(body)
+    with pytest.raises(InvalidJson):
+        json_spans.decode_exactly(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [
+        (b'\r\n\t {"a" : 1 }\n', {"a": 1}),
+        (b'{"a":"\\u0000"}', {"a": "\0"}),
+        (b'{"a\\u0000":1,"a":2}', {"a\0": 1, "a": 2}),
+        (b'{"a":"\\ud83d\\ude00\\u0040\\/"}', {"a": "\U0001f600@/"}),
+        (b'{"a":1' + b"0" * 100 + b"}", {"a": 10**100}),
+        (b'{"a":1e400}', {"a": float("inf")}),
+        (b'{"\xc3\xa9":1,"e\xcc\x81":2}', {"é": 1, "e\u0301": 2}),
+        (b'{"a":' + b"[" * 2 + b"]" * 2 + b"}", {"a": [[]]}),
+    ],
+)
+def test_what_the_standard_allows_is_read(body: bytes, document: dict[str, object]) -> None:
+    assert json_spans.decode(body) == document
+
+
+def test_numbers_come_back_as_they_were_written() -> None:
+    body = b'{"a":[1.10,1e400,-0.0,1E5,123456789012345678901234567890],"b":"\xc3\xa9"}'
+    assert json_spans.encode(json_spans.decode_exactly(body)) == body
+
+
+def test_only_json_is_encoded() -> None:
+    with pytest.raises(TypeError):
+        json_spans.encode({"a": object()})
+
+
+# --- splicing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "spliced"),
+    [
+        (b"{}", b'{"model":"new"}'),
+        (b" { \n} ", b' { \n"model":"new"} '),
+        (b'{"a":{} }', b'{"a":{} ,"model":"new"}'),
+        (b'{"a":"}" }\n', b'{"a":"}" ,"model":"new"}\n'),
+        (b'{"model":"old"}', b'{"model":"new"}'),
+        (b'{ "model" :\t"old" , "a":1}', b'{ "model" :\t"new" , "a":1}'),
+        (b'{"mod\\u0065l":"old"}', b'{"mod\\u0065l":"new"}'),
+        (b'{"a":{"model":"x"},"model":"old"}', b'{"a":{"model":"x"},"model":"new"}'),
+        (b'{"a":"\\"model\\":\\"x\\"","model":1}', b'{"a":"\\"model\\":\\"x\\"","model":"new"}'),
+        (b'{"a\\"model\\":":1,"model":"old"}', b'{"a\\"model\\":":1,"model":"new"}'),
+        (b'{"a\\\\":1,"model":"old"}', b'{"a\\\\":1,"model":"new"}'),
+        (b'{"mod\\u0065l":"a","b":[{"model":"a"}]}', b'{"mod\\u0065l":"new","b":[{"model":"a"}]}'),
+        (b'{"messages":[ ],"model": null }', b'{"messages":[ ],"model": "new" }'),
+    ],
+)
+def test_only_the_named_value_changes(body: bytes, spliced: bytes) -> None:
+    assert json_spans.replace(body, {"model": b'"new"'}) == spliced
+
+
+def test_values_are_replaced_and_inserted_in_one_go() -> None:
+    body = b'{"b":1, "keep":1.10, "a":2}'
+    assert json_spans.replace(body, {"a": b"3", "new": b"[]", "b": b"{}", "x": b"0"}) == (
+        b'{"b":{}, "keep":1.10, "a":3,"new":[],"x":0}'
+    )
+
+
+def test_nothing_to_replace_changes_nothing() -> None:
+    assert json_spans.replace(b' {"a":1} ', {}) == b' {"a":1} '
+
+
+def test_an_absent_key_has_no_span() -> None:
+    assert json_spans.span(b'{"a":{"model":1}}', "model") is None
+
+
+spaces = st.text(" \t\r\n", max_size=3)
+keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(
+    ["model", "messages", '"', "\\", '\\"', ":", "}", "{", ",", "é", "\0"]
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | keys,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def written_objects(draw: st.DrawFn) -> tuple[bytes, dict[str, tuple[int, int]]]:
+    """A body in some spelling, and where the values of its keys stand."""
+    document: dict[str, Any] = draw(st.dictionaries(keys, values, max_size=5))
+    text = draw(spaces) + "{" + draw(spaces)
+    spans: dict[str, tuple[int, int]] = {}
+    for index, (key, value) in enumerate(document.items()):
+        text += ("," + draw(spaces)) if index else ""
+        text += draw(spellings(key)) + draw(spaces) + ":" + draw(spaces)
+        start = len(text.encode())
+        text += json.dumps(
+            value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))
+        )
+        spans[key] = (start, len(text.encode()))
+        text += draw(spaces)
+    return (text + "}" + draw(spaces)).encode(), spans
+
+
+@st.composite
+def spellings(draw: st.DrawFn, key: str) -> str:
+    """A key as JSON, each of its characters escaped or not."""
+    plain = [json.dumps(one, ensure_ascii=False)[1:-1] for one in key]
+    escaped = [f"\\u{ord(one):04x}" if ord(one) < 0x10000 else one for one in key]
+    chosen = [draw(st.sampled_from(pair)) for pair in zip(plain, escaped, strict=True)]
+    return f'"{"".join(chosen)}"'
+
+
+@given(written_objects())
+def test_every_span_is_found(written: tuple[bytes, dict[str, tuple[int, int]]]) -> None:
+    body, spans = written
+    assert json_spans.decode(body) == json.loads(body)
+    assert {key: json_spans.span(body, key) for key in spans} == spans
+
+
+@given(written_objects(), st.dictionaries(keys, values, max_size=3), st.data())
+def test_splicing_changes_what_is_named_and_nothing_else(
+    written: tuple[bytes, dict[str, tuple[int, int]]], new: dict[str, Any], data: st.DataObject
+) -> None:
+    body, spans = written
+    for key in data.draw(st.sets(st.sampled_from(sorted(spans)) if spans else st.nothing())):
+        new[key] = data.draw(values)
+    pieces = {key: json.dumps(value).encode() for key, value in new.items()}
+    spliced = json_spans.replace(body, pieces)
+    assert json.loads(spliced) == {**json.loads(body), **new}
+    # Taking the pieces out again, from the back, gives the old body.
+    undone = spliced
+    absent = [key for key in new if key not in spans]
+    if absent:
+        added = b",".join(json_spans.encode(key) + b":" + pieces[key] for key in absent)
+        undone = undone[::-1].replace(((b"," if spans else b"") + added)[::-1], b"", 1)[::-1]
+    shift = 0
+    restored = b""
+    done = 0
+    for key, (start, end) in spans.items():
+        if key in pieces:
+            restored += undone[done : start + shift] + body[start:end]
+            done = start + shift + len(pieces[key])
+            shift += len(pieces[key]) - (end - start)
+    assert restored + undone[done:] == body
