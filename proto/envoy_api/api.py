@@ -73,7 +73,10 @@ class Api:
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:
         """Named by protobuf: what `json_format` asks of a pool when it meets an `Any`."""
         self._add(self._file_with(full_name))
-        return self._pool.FindMessageTypeByName(full_name)
+        try:
+            return self._pool.FindMessageTypeByName(full_name)
+        except KeyError:
+            raise UnknownMessage(full_name) from None
 
     def _file_with(self, full_name: str) -> str:
         outermost = full_name

@@ -26,6 +26,11 @@ def test_an_unknown_message_is_named() -> None:
         envoy_api.message("envoy.config.cluster.v3.Clutser")
 
 
+def test_an_unknown_message_inside_a_known_one_is_named() -> None:
+    with pytest.raises(envoy_api.UnknownMessage, match=r"Cluster\.Nothing"):
+        envoy_api.message(f"{CLUSTER}.Nothing")
+
+
 def test_the_default_pool_stays_untouched() -> None:
     envoy_api.message(CLUSTER)
     with pytest.raises(KeyError):
