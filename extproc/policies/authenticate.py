@@ -1,0 +1,65 @@
+"""Who is calling: API keys, known by their digests."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from extproc.facts import Facts
+from extproc.verdict import PASS, Deny, Verdict
+from gateway.model import ApiKey, Identity
+
+CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""Where clients of the known dialects put their key."""
+
+_LIMIT_CHARACTERS = 4096
+_BEARER = "bearer "
+_CHALLENGE = (("www-authenticate", "Bearer"),)
+
+_MISSING = Deny(401, "missing_api_key", "no API key was given", headers=_CHALLENGE)
+_INVALID = Deny(401, "invalid_api_key", "the API key is not valid", headers=_CHALLENGE)
+_AMBIGUOUS = Deny(
+    401, "invalid_api_key", "the request carries different credentials", headers=_CHALLENGE
+)
+
+
+class Authenticate:
+    """Sets `facts.key`. A wrong credential is refused even where none is required."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._keys: dict[bytes, ApiKey] = {
+            bytes.fromhex(key.digest): key for key in identity.api_keys
+        }
+        self._is_required = identity.is_required
+        self._is_open = not identity.is_required and not identity.api_keys
+
+    def on_headers(self, facts: Facts) -> Verdict:
+        if self._is_open:  # nobody has a key, so none is wrong: SDKs always send something
+            return PASS
+        credentials = _credentials(facts)
+        if not credentials:
+            return _MISSING if self._is_required else PASS
+        if len(credentials) > 1:
+            return _AMBIGUOUS
+        facts.key = self._lookup(credentials.pop())
+        return PASS if facts.key is not None else _INVALID
+
+    def _lookup(self, credential: str) -> ApiKey | None:
+        if len(credential) > _LIMIT_CHARACTERS:
+            return None
+        return self._keys.get(sha256(credential.encode("utf-8", "backslashreplace")).digest())
+
+
+def _credentials(facts: Facts) -> set[str]:
+    """All that differ. Schemes other than Bearer are for somebody else, and prove nothing here."""
+    found: set[str] = set()
+    headers = facts.headers
+    for name in CREDENTIAL_HEADERS:
+        value = headers.get(name)
+        if value is None:
+            continue
+        if name == "authorization":
+            if value[: len(_BEARER)].lower() != _BEARER:
+                continue
+            value = value[len(_BEARER) :]
+        found.add(value.strip())
+    return found

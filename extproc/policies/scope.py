@@ -1,0 +1,123 @@
+"""Whether a rule or a budget is for a request, and for whom it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from extproc.facts import Facts
+from gateway.model import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A text in which `*` stands for anything."""
+
+    text: str
+    pieces: tuple[str, ...]
+    """What stands between the `*`s; one piece when there is none."""
+
+    def matches(self, value: str) -> bool:
+        if len(self.pieces) == 1:
+            return value == self.text
+        first, last = self.pieces[0], self.pieces[-1]
+        end = len(value) - len(last)
+        if not value.startswith(first) or not value.endswith(last) or end < len(first):
+            return False
+        position = len(first)
+        for piece in self.pieces[1:-1]:
+            position = value.find(piece, position, end)
+            if position < 0:
+                return False
+            position += len(piece)
+        return True
+
+
+def _key(facts: Facts) -> str | None:
+    return facts.key.name if facts.key is not None else None
+
+
+def _user(facts: Facts) -> str | None:
+    return (facts.key.user or None) if facts.key is not None else None
+
+
+def _team(facts: Facts) -> str | None:
+    return (facts.key.team or None) if facts.key is not None else None
+
+
+def _model(facts: Facts) -> str | None:
+    return facts.model or None
+
+
+def _provider(facts: Facts) -> str | None:
+    return facts.provider or None
+
+
+def _llm(facts: Facts) -> str | None:
+    return None if facts.route else facts.model
+
+
+def _route(facts: Facts) -> str | None:
+    return facts.route or None
+
+
+def _absent(_: Facts) -> str | None:
+    """No request of this version is for an MCP server or an agent."""
+    return None
+
+
+_DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
+    ("key", _key),
+    ("user", _user),
+    ("team", _team),
+    ("model", _model),
+    ("provider", _provider),
+    ("llm", _llm),
+    ("mcp", _absent),
+    ("a2a", _absent),
+    ("route", _route),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A scope made ready: only the dimensions that it asks for."""
+
+    asked: tuple[tuple[str, Callable[[Facts], str | None], _Pattern], ...]
+
+    def matches(self, facts: Facts) -> bool:
+        for _, value_of, pattern in self.asked:
+            value = value_of(facts)
+            if value is None or not pattern.matches(value):
+                return False
+        return True
+
+    def subjects(self, facts: Facts) -> tuple[tuple[str, str], ...] | None:
+        """Dimension and actual value of each that the scope names; None when it does not match."""
+        found = []
+        for dimension, value_of, pattern in self.asked:
+            value = value_of(facts)
+            if value is None or not pattern.matches(value):
+                return None
+            found.append((dimension, value))
+        return tuple(found)
+
+
+def compile_scope(scope: Scope) -> Matcher:
+    """Made once per program, so that a request pays only for what is asked."""
+    asked = []
+    for dimension, value_of in _DIMENSIONS:
+        wanted: str | None = getattr(scope, dimension)
+        if wanted is not None:
+            asked.append((dimension, value_of, _Pattern(wanted, tuple(wanted.split("*")))))
+    return Matcher(tuple(asked))
+
+
+def matches(scope: Scope, facts: Facts) -> bool:
+    """Whether the scope is for this request; where it is asked often, keep a `Matcher`."""
+    return compile_scope(scope).matches(facts)
+
+
+def subjects(scope: Scope, facts: Facts) -> tuple[tuple[str, str], ...] | None:
+    """As `Matcher.subjects`, for one question."""
+    return compile_scope(scope).subjects(facts)

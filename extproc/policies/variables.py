@@ -1,0 +1,72 @@
+"""Where the values of CEL variables come from: one small function each, called only when named.
+
+A getter answers None for what this request does not have; the variable is then absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from extproc.facts import Facts
+from gateway.cel import EVERY_HEADER
+
+Getter: TypeAlias = Callable[[Facts], object | None]
+
+
+def _tags(facts: Facts) -> dict[str, str]:
+    return dict(facts.key.tags) if facts.key is not None else {}
+
+
+def _groups(facts: Facts) -> list[str]:
+    return list(facts.key.groups) if facts.key is not None else []
+
+
+def _host(facts: Facts) -> str | None:
+    return facts.headers.get(":authority") or facts.headers.get("host")
+
+
+def _if_llm(getter: Getter) -> Getter:
+    return lambda facts: getter(facts) if facts.model else None
+
+
+GETTERS: Mapping[str, Getter] = {
+    "request.method": lambda facts: facts.method,
+    "request.path": lambda facts: facts.path.partition("?")[0],
+    "request.query": lambda facts: facts.path.partition("?")[2],
+    "request.host": _host,
+    "request.id": lambda facts: facts.headers.get("x-request-id"),
+    "source.address": lambda facts: facts.source_address or None,
+    "principal.name": lambda facts: facts.key.name if facts.key is not None else "",
+    "principal.user": lambda facts: facts.key.user if facts.key is not None else "",
+    "principal.team": lambda facts: facts.key.team if facts.key is not None else "",
+    "principal.groups": _groups,
+    "principal.tags": _tags,
+    "principal.is_anonymous": lambda facts: facts.key is None,
+    "apiKey.name": lambda facts: facts.key.name if facts.key is not None else None,
+    "context.request_time": lambda facts: facts.now,
+    "resource.kind": lambda facts: "http" if facts.route else "llm",
+    "resource.name": lambda facts: facts.route or facts.model or None,
+    "resource.namespace": lambda facts: facts.provider or None,
+    "llm.model": lambda facts: facts.model or None,
+    "llm.provider": lambda facts: facts.provider or None,
+    "llm.is_stream": _if_llm(lambda facts: facts.is_stream),
+    "llm.max_output_tokens": lambda facts: facts.max_output_tokens,
+    "llm.estimated_input_tokens": _if_llm(lambda facts: facts.estimated_input_tokens),
+    "llm.prompt": _if_llm(lambda facts: "\n".join(facts.texts)),
+}
+"""`request.headers` is made to measure by `headers_getter`. What is missing has no source in this
+version (`jwt`, `mcp.*`) and is always absent."""
+
+
+def headers_getter(names: frozenset[str]) -> Getter:
+    """The headers that some expression reads, and no others: converting them is what costs."""
+    if EVERY_HEADER in names:
+        return lambda facts: dict(facts.headers)
+    wanted = tuple(sorted(names))
+
+    def named(facts: Facts) -> dict[str, str]:
+        headers = facts.headers
+        return {name: headers[name] for name in wanted if name in headers}
+
+    return named

@@ -1,0 +1,60 @@
+"""Logs: one JSON object per line on stderr, without what looks like a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+REDACTED = "[redacted]"
+
+_SECRETS = re.compile(
+    r"""
+    (?<= \b bearer \s) [^\s"',;]+                                  # Authorization: Bearer …
+    | (?<! [\w-]) (?: sk | pk | rk | gsk | xai ) [-_] [\w-]{6,}  # sk-…, gsk_…
+    | (?<! [\w-]) AIza [\w-]{20,}                                  # Google
+    | (?<! [\w-]) gh[pousr]_ \w{20,}                               # GitHub
+    | (?<! [\w-]) eyJ [\w-]+ \. [\w-]+ \. [\w-]*                   # a JSON Web Token
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NAMED_SECRETS = re.compile(
+    r"""( (?: api [-_]? key | password ) ["']? \s* [:=] \s* ["']? ) [^\s"',;}]+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """The text with credentials blotted out."""
+    return _NAMED_SECRETS.sub(rf"\g<1>{REDACTED}", _SECRETS.sub(REDACTED, text))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object per record; message and traceback are redacted."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "pid": record.process,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging(level: int | str, *, process: str) -> None:
+    """Sends every logger's records to stderr; call it once, in `__main__`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(process))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
