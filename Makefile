@@ -1,0 +1,57 @@
+# Dragoman from a fresh checkout: `make run`, `make test`. Everything is installed into .venv.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench reference clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install everything into .venv; quick when nothing changed
+	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$(sha256sum pyproject.toml)" ]; then \
+		$(MAKE) --no-print-directory install; fi
+
+.PHONY: install
+install:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed: apt-get install python3, or make PYTHON=/path/to/it" >&2; \
+		exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
+	@rm -f $(STAMP)
+	@echo "installing into $(VENV)"
+	@[ -x $(BIN)/python ] && $(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --quiet pip==26.3
+	@$(PIP) install --quiet --editable . --group dev
+	@sha256sum pyproject.toml > $(STAMP)
+
+run: setup ## Start the quickstart: gateway, policy and two demo providers
+	@exec $(BIN)/dragoman run examples/quickstart.yaml --demo $(ARGS)
+
+test: setup ## Run the tests; ARGS="-k name" narrows, REWRITE=1 renews goldens
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: setup ## Format, lint, types and import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure the whole stack under load; JSON=file writes the figures
+	@$(BIN)/python -m benchmarks.load
+
+reference: setup ## Write docs/reference again from the code
+	@$(BIN)/dragoman reference > docs/reference/config.md
+	@$(BIN)/dragoman schema > docs/reference/config.schema.json
+	@$(BIN)/python -m xds_server.cli > docs/reference/cli.md
+
+clean: ## Remove .venv, caches and local state
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .dragoman dist
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
