@@ -1,4 +1,4 @@
-"""What one delta xDS stream has asked for, was sent, and has acknowledged: requests in, responses out.
+"""What one delta xDS stream asked for, was sent and acknowledged: requests in, responses out.
 
 No I/O, no protobuf. One response per type is in flight; what changes meanwhile is sent after its
 answer. https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
@@ -21,8 +21,8 @@ from xds_server.snapshot import (
 )
 
 REFERRING = frozenset({LISTENER, FILTER, ROUTES})
-"""What refers to clusters, endpoints and secrets. Changes wait for the answer to a cluster response,
-which Envoy gives when the clusters are warm; removals of clusters and the like wait for these."""
+"""What refers to clusters, endpoints and secrets. Its changes wait for the answer to a cluster
+response, which Envoy gives when the clusters are warm; removals of the others wait for these."""
 
 WILDCARD = "*"
 MAX_TYPES = 32
@@ -174,11 +174,7 @@ class DeltaStream:
         due = kind.due(_of_type(snapshot, type_url))
         if type_url in REFERRING and self._is_warming():
             due = due.only(kind.owed)
-        if (
-            type_url in KEPT_WHILE_REMOVING
-            and due.removed
-            and not self._are_references_settled(snapshot)
-        ):
+        if type_url in KEPT_WHILE_REMOVING and not self._are_references_settled(snapshot):
             due = due.removing_only(kind.owed)
         return due if due.changed or due.removed or kind.is_first_owed else None
 

@@ -100,7 +100,7 @@ def _request(verb: str, words: list[str]) -> DeltaRequest:
         type_url=TYPES[kind],
         subscribe=tuple(name for name in names if not name.startswith("-")),
         unsubscribe=tuple(name[1:] for name in names if name.startswith("-")),
-        initial_versions={name: version for name, version in held},
+        initial_versions=dict(held),
         nonce=nonce,
         error="bad" if verb == "nack" else None,
     )
