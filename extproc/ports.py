@@ -23,7 +23,7 @@ class Charge:
     """Unix seconds at which the counter's current period began."""
     limit: int
     estimate: int
-    """What is reserved; in the budget's own unit, like `limit`."""
+    """What is reserved; in the budget's own unit, like `limit`. At least 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,19 @@ class Exhausted:
     charge: Charge
     spent: int
     """Settled and reserved so far by everybody, in the budget's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Where a counter stands."""
+
+    settled: int
+    reserved: int
+    """Held by calls that have not ended."""
+
+
+class LedgerUnavailable(Exception):
+    """The store cannot be asked: no room, locked for too long, damaged, or closed."""
 
 
 class Reservation(Protocol):
@@ -51,4 +64,17 @@ class Ledger(Protocol):
     def reserve(
         self, charges: Sequence[Charge]
     ) -> Reservation | Exhausted | Awaitable[Reservation | Exhausted]:
-        """Take all of the estimates, or none. Usually at once; awaits when the store must be asked."""
+        """Take all of the estimates, or none. Usually at once; awaits when the store must be asked.
+
+        Awaiting raises LedgerUnavailable when the store gives no answer.
+        """
+
+
+class Accounts(Protocol):
+    """The same counters, for those who look and do not spend."""
+
+    async def spent(self, counter: str, window_start: int) -> Spent:
+        """Where the counter stood in that period; zeros when it was never drawn on."""
+
+    async def counters(self) -> Sequence[tuple[str, int]]:
+        """Every counter with each of its periods, in order."""

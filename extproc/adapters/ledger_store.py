@@ -1,0 +1,289 @@
+"""The SQLite side of the ledger: what is settled, and who has leased how much of the rest.
+
+At all times, for every counter: settled + what all leases may still book <= limit, but for calls
+that cost more than was estimated. The schema is described in docs/decisions/0004-ledger.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from extproc.adapters.cells import CellFile, OrphanedCells, open_orphan
+from extproc.adapters.grants import fair_share, fitting, grant
+from extproc.ports import LedgerUnavailable, Spent
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE counters (
+  counter TEXT NOT NULL, window_start INTEGER NOT NULL, settled INTEGER NOT NULL,
+  PRIMARY KEY (counter, window_start)
+) WITHOUT ROWID;
+CREATE TABLE workers (worker TEXT PRIMARY KEY, cells TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE leases (
+  counter TEXT NOT NULL, window_start INTEGER NOT NULL, worker TEXT NOT NULL,
+  slot INTEGER NOT NULL, applied INTEGER NOT NULL, ceiling INTEGER NOT NULL,
+  reserved INTEGER NOT NULL,
+  PRIMARY KEY (counter, window_start, worker)
+) WITHOUT ROWID;
+CREATE INDEX leases_by_worker ON leases (worker);
+CREATE VIEW spending AS
+  SELECT counter, window_start, settled,
+    (SELECT COALESCE(SUM(reserved), 0) FROM leases
+      WHERE leases.counter = counters.counter AND leases.window_start = counters.window_start
+    ) AS reserved
+  FROM counters;
+PRAGMA user_version = 1;
+"""
+
+_OTHERS = """
+SELECT COALESCE(SUM(ceiling - applied), 0), COALESCE(SUM(reserved), 0)
+FROM leases WHERE counter = ? AND window_start = ? AND worker <> ?
+"""
+
+_BOOK = """
+INSERT INTO counters (counter, window_start, settled) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET settled = settled + excluded.settled RETURNING settled
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker tells of one lease, and what it would like."""
+
+    counter: str
+    window_start: int
+    limit: int
+    slot: int
+    settled: int
+    booked: int
+    ceiling: int
+    needs: tuple[int, ...]
+    """Estimates of the calls that wait, in order."""
+    wish: int
+    """How much it would like to have free."""
+    is_last: bool
+    """Nothing is held and nothing is left: the lease ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the store answers to a report."""
+
+    ceiling: int
+    booked_besides: int
+    """Settled and reserved by everybody, as far as they have told, but for this lease's part."""
+    idle_elsewhere: int
+    """Leased by other workers and not in use, as far as they have told."""
+    share: int
+    """How much of this counter the worker may hold idle."""
+
+
+class LedgerStore:
+    """One worker's connection and its cells. Used from one thread at a time; it may block."""
+
+    def __init__(self, path: Path, worker: str, busy_seconds: float) -> None:
+        self._path = path
+        with _telling(path):
+            self._database = sqlite3.connect(
+                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+                self.recover()
+                self.worker, self.cells = self._register(worker)
+            except BaseException:
+                self._database.close()
+                raise
+
+    def visit(self, reports: Sequence[Report], is_recovering: bool) -> list[Standing]:
+        """Take all reports down and answer them, in one transaction."""
+        with _telling(self._path):
+            if is_recovering:
+                self.recover()
+            with self._transaction():
+                workers = self._count_workers()
+                return [self._take_down(report, workers) for report in reports]
+
+    def leave(self, reports: Sequence[Report]) -> None:
+        """Book everything, give everything back, and be forgotten."""
+        with _telling(self._path):
+            with self._transaction():
+                workers = self._count_workers()
+                for report in reports:
+                    self._take_down(report, workers)
+                self._database.execute("DELETE FROM leases WHERE worker = ?", (self.worker,))
+                self._database.execute("DELETE FROM workers WHERE worker = ?", (self.worker,))
+            self.cells.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the files. Without `leave` before it, this is how a killed worker ends."""
+        self._database.close()
+        self.cells.close()
+
+    def spent(self, counter: str, window_start: int) -> Spent:
+        """Where the counter stands, as far as the workers have told."""
+        with _telling(self._path):
+            row = self._database.execute(
+                "SELECT settled, reserved FROM spending WHERE counter = ? AND window_start = ?",
+                (counter, window_start),
+            ).fetchone()
+        return Spent(*row) if row else Spent(0, 0)
+
+    def counters(self) -> list[tuple[str, int]]:
+        """Every counter with each of its periods, in order."""
+        with _telling(self._path):
+            return self._database.execute(
+                "SELECT counter, window_start FROM counters ORDER BY counter, window_start"
+            ).fetchall()
+
+    def recover(self) -> None:
+        """Book what dead workers have left, and give back the rest of their leases."""
+        dead = self._database.execute("SELECT worker, cells FROM workers").fetchall()
+        for worker, name in dead:
+            path = self._path.with_name(name)
+            try:
+                orphan = open_orphan(path)
+            except FileNotFoundError:
+                self._bury(worker, None)
+                continue
+            if orphan is None:
+                continue
+            try:
+                self._bury(worker, orphan)
+                path.unlink(missing_ok=True)
+            finally:
+                orphan.close()
+        self._remove_strays()
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._database.execute(statement)
+            elif version != SCHEMA_VERSION:
+                raise LedgerUnavailable(
+                    f"ledger '{self._path}' has version {version}, this is {SCHEMA_VERSION}"
+                )
+
+    def _register(self, worker: str) -> tuple[str, CellFile]:
+        while True:
+            identity = f"{worker}-{secrets.token_hex(4)}"
+            try:
+                cells = CellFile(self._path.with_name(f"{self._path.name}-cells-{identity}"))
+            except (FileExistsError, BlockingIOError):
+                continue
+            if cells.is_in_place:
+                break
+            cells.close()
+        try:
+            self._database.execute(
+                "INSERT INTO workers (worker, cells) VALUES (?, ?)", (identity, cells.path.name)
+            )
+        except BaseException:
+            cells.path.unlink(missing_ok=True)
+            cells.close()
+            raise
+        return identity, cells
+
+    def _count_workers(self) -> int:
+        rows = self._database.execute("SELECT worker FROM workers").fetchall()
+        if (self.worker,) not in rows:
+            raise LedgerUnavailable(f"worker '{self.worker}' was taken for dead: no cells")
+        return len(rows)
+
+    def _take_down(self, report: Report, workers: int) -> Standing:
+        where = (report.counter, report.window_start)
+        lease = (*where, self.worker)
+        row = self._database.execute(
+            "SELECT applied FROM leases WHERE counter = ? AND window_start = ? AND worker = ?",
+            lease,
+        ).fetchone()
+        news = report.settled - (row[0] if row else 0)
+        (settled,) = self._database.execute(_BOOK, (*where, news)).fetchone()
+        elsewhere, reserved_elsewhere = self._database.execute(_OTHERS, lease).fetchone()
+        ceiling = max(report.ceiling, report.booked)
+        remaining = report.limit - settled - elsewhere - (ceiling - report.settled)
+        share = fair_share(remaining, workers)
+        needed = fitting(report.needs, remaining + ceiling - report.booked)
+        ceiling += grant(remaining, needed, report.wish - (ceiling - report.booked), share)
+        reserved = report.booked - report.settled + needed
+        if report.is_last:
+            self._database.execute(
+                "DELETE FROM leases WHERE counter = ? AND window_start = ? AND worker = ?", lease
+            )
+        else:
+            self._database.execute(
+                "REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*lease, report.slot, report.settled, ceiling, reserved),
+            )
+        return Standing(
+            ceiling=ceiling,
+            booked_besides=settled - report.settled + reserved_elsewhere,
+            idle_elsewhere=elsewhere - reserved_elsewhere,
+            share=share,
+        )
+
+    def _bury(self, worker: str, cells: OrphanedCells | None) -> None:
+        """Book a dead worker's calls: the settled ones exactly, those in flight as estimated.
+
+        Where the cells cannot be believed, all that it had leased counts as spent.
+        """
+        with self._transaction():
+            rows = self._database.execute(
+                "SELECT counter, window_start, slot, applied, ceiling FROM leases WHERE worker = ?",
+                (worker,),
+            ).fetchall()
+            for counter, window_start, slot, applied, ceiling in rows:
+                booked = cells.value(slot) if cells else None
+                if booked is None or booked < applied:
+                    booked = ceiling
+                elif cells and not cells.is_of_this_boot:
+                    booked = max(booked, ceiling)
+                self._database.execute(_BOOK, (counter, window_start, booked - applied)).fetchone()
+            self._database.execute("DELETE FROM leases WHERE worker = ?", (worker,))
+            self._database.execute("DELETE FROM workers WHERE worker = ?", (worker,))
+
+    def _remove_strays(self) -> None:
+        """Cell files of workers that died before they were known, or after they were buried."""
+        known = {name for (name,) in self._database.execute("SELECT cells FROM workers").fetchall()}
+        for path in self._path.parent.glob(f"{self._path.name}-cells-*"):
+            with contextlib.suppress(FileNotFoundError):
+                orphan = open_orphan(path) if path.name not in known else None
+                if orphan is not None:
+                    if not self._is_known(path.name):
+                        path.unlink()
+                    orphan.close()
+
+    def _is_known(self, cells: str) -> bool:
+        """Asked again under the lock: a worker may have registered, and died, since we looked."""
+        row = self._database.execute("SELECT 1 FROM workers WHERE cells = ?", (cells,)).fetchone()
+        return row is not None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Whatever keeps the store from answering has one name for those who ask."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerUnavailable(f"ledger '{path}': {error}") from error
