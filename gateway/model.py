@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -56,7 +56,7 @@ class Provider:
     upstream: Upstream
     base_path: str
     """What stands before `/chat/completions`; no trailing slash: `/v1`."""
-    key: str | None
+    key: str | None = field(repr=False)
     """The secret sent as `Authorization: Bearer …`. Never leaves the control plane, but by SDS."""
     silence_seconds: float
     """An attempt that sends nothing for so long is given up (Envoy: per_try_idle_timeout)."""
@@ -237,6 +237,8 @@ class Route:
     retries: int
     needs_identity: bool
     """True when extproc must see the headers: a key is asked for, or a rule applies."""
+    is_key_required: bool = False
+    """Anonymous requests are refused here, even where the identity block lets them in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,31 @@
+"""What every block of the configuration shares: immutable, no unknown keys, documented fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Block(BaseModel):
+    """A mapping with known keys. A key with nothing after it is as if it were not there."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+
+def refusal(message: str, hint: str = "", *, is_shown: bool = True) -> PydanticCustomError:
+    """A mistake in our own words. `is_shown`: what was written may be repeated after it."""
+    return PydanticCustomError(
+        "refused", "{message}", {"message": message, "hint": hint, "is_shown": is_shown}
+    )

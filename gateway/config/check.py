@@ -1,0 +1,217 @@
+"""RULES: what a schema cannot say: references, duplicates, conflicts. And what to warn of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from gateway.config import stars
+from gateway.config.finding import Finding, Path, dotted
+from gateway.config.model_rules import (
+    providers_are_known,
+    references_are_known,
+    references_do_not_circle,
+    stars_stand_for_something,
+    tiers_can_be_served,
+)
+from gateway.config.policies import BudgetScopeBlock, RegexGuardBlock, ScopeBlock
+from gateway.config.pricing import is_priced, prices
+from gateway.config.scalars import host_and_port
+from gateway.config.schema import Config
+from gateway.config.tiers import tiers
+from gateway.config.written import Written
+from gateway.model import Unit
+from gateway.names import LLM_PREFIX
+from gateway.problem import Problem, did_you_mean
+
+Rule: TypeAlias = Callable[[Written], Iterable[Finding]]
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
+
+
+def check(written: Written) -> list[Finding]:
+    """Everything that any rule finds."""
+    return [finding for rule in RULES for finding in rule(written)]
+
+
+def warnings(config: Config) -> tuple[Problem, ...]:
+    """What is not wrong, but will surprise. For a Config that has been loaded."""
+    source = config.source
+    return tuple(
+        Problem(dotted(each.path), each.message, source.line(each.path), source.file, each.hint)
+        for rule in WARNINGS
+        for each in rule(config)
+    )
+
+
+def addresses_are_free(written: Written) -> Iterator[Finding]:
+    """Two listeners cannot have one port of one address."""
+    taken: list[tuple[str, int, str]] = []
+    places: list[tuple[Path, str, int, str]] = [
+        (("gateways", name, "port"), block.address, block.port, f"gateway '{name}'")
+        for name, block in written.config.gateways.items()
+    ]
+    admin = host_and_port(written.config.admin.address)
+    if admin is not None:
+        places.append((("admin", "address"), admin.host, admin.port, "admin"))
+    for path, address, port, owner in places:
+        for other_address, other_port, other in taken:
+            is_same = address == other_address or not _EVERYWHERE.isdisjoint(
+                {address, other_address}
+            )
+            if port == other_port and is_same:
+                yield Finding(path, f"port {port} is already taken by {other}")
+        taken.append((address, port, owner))
+
+
+def names_are_unique(written: Written) -> Iterator[Finding]:
+    """Names of things in lists."""
+    config = written.config
+    lists: tuple[tuple[Path, list[str]], ...] = (
+        (("identity", "api_keys", "keys"), [key.name for key in config.identity.api_keys.keys]),
+        (("authorize",), [rule.name for rule in config.authorize]),
+        (("guardrails",), guard_names(config)),
+        (("budgets",), [budget.name for budget in config.budgets]),
+        (("routes",), [route.name for route in config.routes]),
+    )
+    for path, names in lists:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Finding((*path, index, "name"), f"the name '{name}' is taken")
+
+
+def api_keys_are_unique(written: Written) -> Iterator[Finding]:
+    """One key cannot belong to two."""
+    holders: dict[str, str] = {}
+    for index, key in enumerate(written.config.identity.api_keys.keys):
+        holder = holders.setdefault(key.sha256, key.name)
+        if holder != key.name:
+            path: Path = ("identity", "api_keys", "keys", index)
+            yield Finding(path, f"'{key.name}' has the same key as '{holder}'")
+
+
+def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
+    """A scope that can match nothing is a typing mistake, and would silently protect nothing."""
+    scopes: list[tuple[Path, ScopeBlock | BudgetScopeBlock]] = [
+        *((("authorize", i, "for"), rule.scope) for i, rule in enumerate(written.config.authorize)),
+        *((("budgets", i, "for"), each.scope) for i, each in enumerate(written.config.budgets)),
+    ]
+    for path, scope in scopes:
+        for field, known in (
+            ("provider", written.providers),
+            ("model", written.models),
+            ("llm", written.models),
+            ("route", written.routes),
+            ("key", written.keys),
+        ):
+            value: str | None = getattr(scope, field, None)
+            if value is None or "*" in value or value in known:
+                continue
+            if not any(stars.matches(name, value) for name in known if "*" in name):
+                kind = "model" if field == "llm" else field
+                yield Finding((*path, field), f"no {kind} '{value}'", did_you_mean(value, known))
+
+
+def rules_reach_their_routes(written: Written) -> Iterator[Finding]:
+    """No rule is asked on an open route, so a rule that names one would protect nothing."""
+    is_open = {route.name for route in written.config.routes if route.auth == "none"}
+    for index, rule in enumerate(written.config.authorize):
+        if rule.scope.route in is_open:
+            yield Finding(
+                ("authorize", index, "for", "route"),
+                f"the route '{rule.scope.route}' is open: its auth is none",
+                "write auth: key on the route",
+            )
+
+
+def route_gateways_are_known(written: Written) -> Iterator[Finding]:
+    """`gateways: [defualt]`."""
+    for index, route in enumerate(written.config.routes):
+        for position, name in enumerate(route.gateways or ()):
+            if name not in written.gateways:
+                yield Finding(
+                    ("routes", index, "gateways", position),
+                    f"no gateway '{name}'",
+                    did_you_mean(name, written.gateways),
+                )
+
+
+def routes_leave_llm_alone(written: Written) -> Iterator[Finding]:
+    """The LLM API has `/v1/` of every host that no route claims by name."""
+    if not written.models:
+        return
+    for index, route in enumerate(written.config.routes):
+        path = route.match.path
+        wanted = path.exact if path.exact is not None else f"{(path.prefix or '').rstrip('/')}/"
+        if not route.match.hostnames and wanted.startswith(LLM_PREFIX):
+            field = "exact" if path.exact is not None else "prefix"
+            yield Finding(
+                ("routes", index, "match", "path", field),
+                f"'{path.exact or path.prefix}' belongs to the llm api under {LLM_PREFIX}",
+                "give the route another path, or hostnames of its own",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    addresses_are_free,
+    names_are_unique,
+    api_keys_are_unique,
+    providers_are_known,
+    references_are_known,
+    stars_stand_for_something,
+    references_do_not_circle,
+    tiers_can_be_served,
+    scopes_name_what_exists,
+    rules_reach_their_routes,
+    route_gateways_are_known,
+    routes_leave_llm_alone,
+)
+
+
+def guard_names(config: Config) -> list[str]:
+    """The names of guards, given or made from type and position."""
+    return [
+        guard.name or f"{guard.type}-{position}"
+        for position, guard in enumerate(config.guardrails, start=1)
+    ]
+
+
+def _remote_guards(config: Config) -> Iterator[Finding]:
+    for index, guard in enumerate(config.guardrails):
+        if not isinstance(guard, RegexGuardBlock):
+            is_open = guard.on_error == "allow"
+            outcome = "nothing is checked" if is_open else "every request is refused"
+            yield Finding(
+                ("guardrails", index, "type"),
+                f"this version cannot ask '{guard.type}'",
+                f"on_error is {guard.on_error}: {outcome}",
+            )
+
+
+def _unpriced_models(config: Config) -> Iterator[Finding]:
+    if not any(budget.limit.unit is Unit.NANODOLLARS for budget in config.budgets):
+        return
+    known = prices(config.llm)
+    for name in config.llm.models:
+        for target in (target for tier in tiers(name, config.llm) for target in tier):
+            if "*" not in target.model and not is_priced(target, config.llm, known):
+                where = f"{target.provider}/{target.model}"
+                yield Finding(
+                    ("llm", "models", name),
+                    f"'{where}' has no price, so budgets in USD refuse it",
+                    f"write one under llm.prices: '{where}'",
+                )
+
+
+def _locked_doors(config: Config) -> Iterator[Finding]:
+    keys = config.identity.api_keys
+    if config.identity.required and not (keys.enabled and keys.keys):
+        yield Finding(
+            ("identity", "required"), "nobody can come in: there are no keys", "add api_keys"
+        )
+
+
+WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
+    _remote_guards,
+    _unpriced_models,
+    _locked_doors,
+)

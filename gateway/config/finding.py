@@ -1,0 +1,26 @@
+"""A mistake before its place is looked up: what the reader, the schema and the rules report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and list positions, from the top of the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake and where in the document it is."""
+
+    path: Path
+    message: str
+    hint: str = ""
+    line: int = 0
+    """Set when the path alone would lead to another line: syntax, second keys."""
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """`llm.models.fast`, as Problems write it."""
+    return ".".join(str(part) for part in path)

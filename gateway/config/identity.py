@@ -1,0 +1,75 @@
+"""Who is calling."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from gateway.config.block import Block, refusal
+from gateway.config.scalars import Flag, Name, Secret, Text
+
+
+def _digest(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise refusal("must be 64 lower-case hex digits", "the sha-256 of the key", is_shown=False)
+    return value
+
+
+Digest: TypeAlias = Annotated[
+    str,
+    AfterValidator(_digest),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9a-f]{64}|.*\\$\\{.*)$"}),
+]
+
+
+class ApiKeyBlock(Block):
+    """A key that clients send as `Authorization: Bearer …`, and who holds it."""
+
+    name: Name
+    """What the key is called in rules, budgets and reports; unique."""
+    key: Secret | None = None
+    """The key itself, best as `${VARIABLE}`. Either this or `digest`."""
+    digest: Digest | None = None
+    """The SHA-256 of the key in hex, so that the key need not be in the file."""
+    user: Text | None = None
+    """Whose key it is."""
+    team: Text | None = None
+    """The team that pays."""
+    groups: tuple[Text, ...] = ()
+    """What rules see as `principal.groups`."""
+    tags: dict[Text, Text] = Field(default={})
+    """Free labels, for rules."""
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> ApiKeyBlock:
+        if (self.key is None) == (self.digest is None):
+            raise refusal("needs either key or digest", is_shown=False)
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """The digest, given or computed."""
+        if self.key is None:
+            return self.digest or ""
+        return hashlib.sha256(self.key.get_secret_value().encode()).hexdigest()
+
+
+class ApiKeysBlock(Block):
+    """Keys that the gateway itself issues."""
+
+    enabled: Flag = True
+    """False: no key is accepted, whatever the list says."""
+    keys: tuple[ApiKeyBlock, ...] = ()
+    """The keys."""
+
+
+class IdentityBlock(Block):
+    """Who may come in."""
+
+    required: Flag | None = None
+    """Whether requests without credentials are refused. Default: true when there are keys. A wrong credential is refused in any case."""  # noqa: E501
+    api_keys: ApiKeysBlock = ApiKeysBlock()
+    """Keys sent as `Authorization: Bearer …`."""

@@ -1,0 +1,155 @@
+"""LLM providers, the models that clients may ask for, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from gateway.config.block import Block, refusal
+from gateway.config.scalars import (
+    Dollars,
+    Duration,
+    Flag,
+    Header,
+    HostPort,
+    Name,
+    Secret,
+    Text,
+    Weight,
+)
+from gateway.config.urls import Url
+from gateway.config.vendors import VENDORS
+from gateway.names import OWN_HEADER_PREFIX
+from gateway.problem import did_you_mean
+
+_NEVER_FORWARDED = frozenset(
+    {"authorization", "connection", "content-length", "host", "te", "transfer-encoding", "upgrade"}
+)
+_MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
+
+
+def _vendor(value: str) -> str:
+    if value not in VENDORS:
+        raise refusal(f"no provider type '{value}'", did_you_mean(value, VENDORS), is_shown=False)
+    return value
+
+
+def _forwarded(value: str) -> str:
+    if value in _NEVER_FORWARDED or value.startswith(OWN_HEADER_PREFIX):
+        raise refusal("belongs to the gateway and is never forwarded")
+    return value
+
+
+def _model_name(value: str) -> str:
+    if not _MODEL_NAME.fullmatch(value):
+        raise refusal("must be the name of a model, without spaces")
+    if value.count("*") > 1:
+        raise refusal("may contain one '*'")
+    return value
+
+
+VendorName: TypeAlias = Annotated[
+    str, AfterValidator(_vendor), WithJsonSchema({"type": "string", "enum": sorted(VENDORS)})
+]
+ForwardedHeader: TypeAlias = Annotated[Header, AfterValidator(_forwarded)]
+ModelName: TypeAlias = Annotated[
+    str, AfterValidator(_model_name), WithJsonSchema({"type": "string", "format": "model"})
+]
+Reference: TypeAlias = Annotated[
+    str, AfterValidator(_model_name), WithJsonSchema({"type": "string", "format": "reference"})
+]
+
+
+class ProviderTimeouts(Block):
+    """How long to wait for a provider."""
+
+    connect: Duration = 5.0
+    """For a connection."""
+    silence: Duration = 60.0
+    """For the next byte. An attempt that stays silent for so long is given up, and the next target of a failover is tried."""  # noqa: E501
+
+
+class ProviderBlock(Block):
+    """A place that serves models."""
+
+    type: VendorName
+    """The vendor: it decides the wire format, and the address when `url` does not."""
+    url: Url | None = None
+    """Where its API is, with the path before `/chat/completions`. Default: the vendor's."""
+    pool: tuple[HostPort, ...] = ()
+    """Instead of a URL: equal servers, each `host:port`, spoken to in plain HTTP under `/v1`."""
+    key: Secret | None = None
+    """The provider's key, best as `${VARIABLE}`. It is given to Envoy alone."""
+    timeouts: ProviderTimeouts = ProviderTimeouts()
+    """How long to wait."""
+    forward_headers: tuple[ForwardedHeader, ...] = ()
+    """Headers of the client or of Envoy that the provider may see, such as `x-request-id`. All others that could identify the client are removed."""  # noqa: E501
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> ProviderBlock:
+        if self.url is not None and self.pool:
+            raise refusal("has both url and pool", "keep one of them")
+        if self.url is None and not self.pool and VENDORS[self.type].url is None:
+            raise refusal(f"needs a url or a pool: '{self.type}' has no address of its own")
+        return self
+
+
+class ModelBlock(Block):
+    """One model that clients may ask for. Instead of a block: one reference, `openai/gpt-5`.
+
+    A reference is `provider/model`, or the name of another model here; a model's own name
+    stands for the provider's model of that name.
+    """
+
+    provider: Name | None = None
+    """The provider that serves it."""
+    model: ModelName | None = None
+    """What the provider calls it. Default: the same name, or for `local/*` whatever the `*` stands for. A `*` here stands for what the `*` of the name matched."""  # noqa: E501
+    failover: tuple[Reference, ...] | None = None
+    """References tried in order, within the same request, until one answers."""
+    weighted: dict[Reference, Weight] | None = None
+    """References and the share of requests that each gets."""
+    listed: Flag = True
+    """Whether `/v1/models` shows it. Names with a `*` are never shown."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_reference(cls, data: object) -> object:
+        return {"failover": [data]} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> ModelBlock:
+        said = [self.provider, self.failover, self.weighted]
+        if sum(each is not None for each in said) != 1:
+            raise refusal("needs exactly one of provider, failover and weighted")
+        if self.model is not None and self.provider is None:
+            raise refusal("has a model without a provider", "write provider/model in the list")
+        if self.failover == () or self.weighted == {}:
+            raise refusal("names no target")
+        return self
+
+
+class PriceBlock(Block):
+    """What a model costs, in USD per million tokens."""
+
+    input: Dollars
+    """Tokens sent."""
+    output: Dollars
+    """Tokens received."""
+    cached_input: Dollars | None = None
+    """Tokens sent that the provider had cached. Default: the price of input."""
+    cache_write: Dollars | None = None
+    """Tokens that the provider wrote to its cache. Default: the price of input."""
+
+
+class LlmBlock(Block):
+    """Large language models."""
+
+    providers: dict[Name, ProviderBlock] = Field(default={})
+    """Who serves models, by a name of your choice."""
+    models: dict[ModelName, ModelBlock] = Field(default={})
+    """What clients may ask for. A name may contain one `*`; exact names go first, then the longest."""  # noqa: E501
+    prices: dict[Text, PriceBlock] = Field(default={})
+    """Prices over those of the built-in catalog, by `provider/model`, `vendor/model` or `model`; the first that is known counts, in this order."""  # noqa: E501

@@ -1,0 +1,201 @@
+"""Who may do what, what may be said, and how much may be spent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import re2
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from gateway.cel import compile_expression
+from gateway.config.block import Block, refusal
+from gateway.config.scalars import Amount, Fraction, Name, Secret, Text
+from gateway.config.urls import Url
+from gateway.model import Effect, GuardAction, Period
+
+
+def _expression(value: str) -> str:
+    compiled = compile_expression(value)
+    if isinstance(compiled, str):
+        raise refusal(compiled, is_shown=False)
+    return value
+
+
+def _pattern(value: str) -> str:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(value, options)
+    except re2.error as error:
+        reason = error.args[0]
+        text = reason.decode() if isinstance(reason, bytes) else str(reason)
+        raise refusal(f"not a pattern that re2 knows: {text}", is_shown=False) from None
+    return value
+
+
+Expression: TypeAlias = Annotated[
+    str, AfterValidator(_expression), WithJsonSchema({"type": "string", "format": "cel"})
+]
+Pattern: TypeAlias = Annotated[
+    str, AfterValidator(_pattern), WithJsonSchema({"type": "string", "format": "re2"})
+]
+
+
+class ScopeBlock(Block):
+    """Which requests something is for. All that is written must hold; `*` matches anything."""
+
+    key: Text | None = None
+    """The name of the API key."""
+    user: Text | None = None
+    """The user of the key."""
+    team: Text | None = None
+    """The team of the key."""
+    model: Text | None = None
+    """The model that the client asked for."""
+    provider: Text | None = None
+    """The provider that is tried first."""
+    llm: Text | None = None
+    """LLM calls, by the model asked for; `*` for all of them."""
+    mcp: Text | None = None
+    """MCP calls, by server."""
+    a2a: Text | None = None
+    """A2A calls, by agent."""
+    route: Text | None = None
+    """Plain routes, by name."""
+
+
+class BudgetScopeBlock(Block):
+    """Whose spending is counted. With a `*`, each value that matches is counted apart."""
+
+    key: Text | None = None
+    """The name of the API key."""
+    user: Text | None = None
+    """The user of the key."""
+    team: Text | None = None
+    """The team of the key."""
+    model: Text | None = None
+    """The model that the client asked for."""
+    provider: Text | None = None
+    """The provider that is tried first."""
+
+
+class RuleBlock(Block):
+    """One authorization rule in CEL. A deny wins, every require must hold, then some allow must hold if there is any. An expression that fails denies."""  # noqa: E501
+
+    name: Name
+    """Named in refusals; unique."""
+    scope: ScopeBlock = Field(default=ScopeBlock(), alias="for")
+    """Which requests the rule is asked about; without it, all."""
+    allow: Expression | None = None
+    """Such requests are allowed. One of allow, deny and require."""
+    deny: Expression | None = None
+    """Such requests are denied, whatever else is true."""
+    require: Expression | None = None
+    """All others are denied."""
+
+    @model_validator(mode="after")
+    def _has_one_effect(self) -> RuleBlock:
+        if sum(text is not None for text in (self.allow, self.deny, self.require)) != 1:
+            raise refusal("needs exactly one of allow, deny and require")
+        return self
+
+    @property
+    def effect(self) -> Effect:
+        """What the rule does when its expression holds."""
+        if self.allow is not None:
+            return Effect.ALLOW
+        return Effect.DENY if self.deny is not None else Effect.REQUIRE
+
+    @property
+    def expression(self) -> str:
+        """The one expression that was written."""
+        return self.allow or self.deny or self.require or ""
+
+
+class RegexGuardBlock(Block):
+    """Patterns over the text of a request, checked here."""
+
+    type: Literal["regex"]
+    """Patterns."""
+    name: Name | None = None
+    """Named in refusals. Default: the type and the position in the list."""
+    patterns: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    """RE2 expressions; one hit is enough. `(?i)` first ignores case."""
+    action: GuardAction = GuardAction.BLOCK
+    """`block` refuses the request, `mask` replaces what was found and goes on."""
+    replacement: str = "[redacted]"
+    """What `mask` writes instead."""
+    message: Text | None = None
+    """What the client is told when blocked."""
+
+
+OnError: TypeAlias = Literal["block", "allow"]
+ModerationCategory: TypeAlias = Literal[
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+]
+
+
+class OpenaiModerationBlock(Block):
+    """OpenAI's moderation endpoint. This version cannot ask it yet: `on_error` decides."""
+
+    type: Literal["openai-moderation"]
+    """OpenAI's moderation."""
+    name: Name | None = None
+    """Named in refusals. Default: the type and the position in the list."""
+    categories: Annotated[tuple[ModerationCategory, ...], Field(min_length=1)] | None = None
+    """Which categories block. Default: all."""
+    threshold: Fraction | None = None
+    """The score from which a category blocks, 0 to 1. Default: OpenAI's own verdict."""
+    key: Secret | None = None
+    """The key to ask with."""
+    url: Url | None = None
+    """Another server with the same API."""
+    on_error: OnError = "block"
+    """What happens to a request that could not be checked."""
+
+
+class BedrockGuardrailsBlock(Block):
+    """A guardrail of Amazon Bedrock. This version cannot ask it yet: `on_error` decides."""
+
+    type: Literal["bedrock-guardrails"]
+    """Amazon Bedrock."""
+    name: Name | None = None
+    """Named in refusals. Default: the type and the position in the list."""
+    guardrail_id: Text
+    """The guardrail."""
+    guardrail_version: Text = "DRAFT"
+    """Its version."""
+    region: Text | None = None
+    """The AWS region it is in."""
+    on_error: OnError = "block"
+    """What happens to a request that could not be checked."""
+
+
+GuardBlock: TypeAlias = Annotated[
+    RegexGuardBlock | OpenaiModerationBlock | BedrockGuardrailsBlock, Field(discriminator="type")
+]
+
+
+class BudgetBlock(Block):
+    """How much may be spent. The estimate of a call is reserved before it, and settled after."""
+
+    name: Name
+    """Named in refusals and reports; unique."""
+    scope: BudgetScopeBlock = Field(default=BudgetScopeBlock(), alias="for")
+    """Whose spending; without it, everybody's together."""
+    limit: Amount
+    """`500 USD`, `2.50 USD`, `100k tokens`."""
+    per: Period
+    """When it starts anew: calendar hours, days, weeks from Monday and months in UTC, or never (`total`)."""  # noqa: E501

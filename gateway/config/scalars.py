@@ -1,0 +1,268 @@
+"""What one scalar can say: durations, sizes, ports, addresses, names, money.
+
+Each type reads text, refuses in our words, and writes itself back (`gateway.config.published`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+)
+
+from gateway.config.block import refusal
+from gateway.model import Endpoint, Unit
+
+NANODOLLARS_PER_DOLLAR = 1_000_000_000
+LARGEST_AMOUNT = 2**63 - 1
+"""What the ledger's integers hold."""
+
+_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_TOKENS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VARIABLE_SCHEMA = {"type": "string", "pattern": r"\$\{"}
+
+
+def _quantity(value: object) -> tuple[Decimal, str] | None:
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    return (Decimal(match[1]), match[2]) if match else None
+
+
+def _whole(value: Any) -> Any:
+    """Whole numbers, also as text, since that is what variables give; never true or false."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise refusal("must be a whole number")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, str) and value in ("true", "false"):
+        return value == "true"
+    if not isinstance(value, bool):
+        raise refusal("must be true or false")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise refusal("must be a number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise refusal("must be a number") from None
+    if not number.is_finite():
+        raise refusal("must be a number")
+    return number
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, float):
+        return value
+    found = _quantity(value)
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    if found is None or found[1] not in _MILLISECONDS:
+        raise refusal("must be a duration", "such as 500ms, 5s or 2m")
+    milliseconds = found[0] * _MILLISECONDS[found[1]]
+    if milliseconds != int(milliseconds):
+        raise refusal("must be whole milliseconds")
+    if milliseconds > 24 * 3_600_000:
+        raise refusal("must be at most 24h")
+    return float(milliseconds / 1000)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = Decimal(value)
+    elif (found := _quantity(value)) is not None and found[1] in {"", *_BYTES}:
+        size = found[0] * _BYTES.get(found[1], 1)
+    else:
+        raise refusal("must be a size in bytes", "such as 32MiB, 1MB or 65536")
+    if size != int(size) or not 1 <= size < 2**32:
+        raise refusal("must be whole bytes, at least 1 and less than 4GiB")
+    return int(size)
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise refusal(
+            "must be a name", "letters, digits, '.', '_' and '-', at most 64, no sign first"
+        )
+    return value
+
+
+def _header(value: str) -> str:
+    lower = value.lower()
+    if not _HEADER.fullmatch(lower):
+        raise refusal("must be the name of a header", "such as x-request-id")
+    return lower
+
+
+def _filled(value: str) -> str:
+    if not value or value != value.strip() or not value.isprintable():
+        raise refusal("must be one line of text, not empty and without spaces around it")
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise refusal(
+            "must be printable ascii without spaces",
+            "does the variable end with a line break?",
+            is_shown=False,
+        )
+    return value
+
+
+def host_and_port(text: str) -> Endpoint | None:
+    """`10.0.0.1:8000` or `[::1]:8000`, if it is that."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        is_host = bool(re.fullmatch(r"[0-9A-Fa-f:.]+", host))
+    else:
+        is_host = bool(_HOST.fullmatch(host))
+    if not colon or not is_host or not re.fullmatch(r"[0-9]{1,5}", port):
+        return None
+    return Endpoint(host, int(port)) if 1 <= int(port) <= 65535 else None
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise refusal("must be an ip address", "such as 127.0.0.1, 0.0.0.0 or ::") from None
+
+
+def _endpoint(value: str) -> str:
+    if host_and_port(value) is None:
+        raise refusal("must be a host and a port", "such as 127.0.0.1:15000")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An amount of what a budget counts."""
+
+    unit: Unit
+    amount: int
+
+
+def _limit(value: object) -> Limit:
+    if isinstance(value, Limit):
+        return value
+    hint = "such as 500 USD, 2.50 USD or 100k tokens"
+    words = value.split() if isinstance(value, str) else []
+    found = _quantity(words[0]) if len(words) == 2 else None
+    if found is None or words[1] not in ("USD", "tokens"):
+        raise refusal("must be an amount of USD or tokens", hint)
+    number, suffix = found
+    if words[1] == "USD" and not suffix:
+        unit, amount = Unit.NANODOLLARS, number * NANODOLLARS_PER_DOLLAR
+    elif words[1] == "tokens" and suffix in _TOKENS:
+        unit, amount = Unit.TOKENS, number * _TOKENS[suffix]
+    else:
+        raise refusal("must be an amount of USD or tokens", hint)
+    if amount != int(amount) or not 0 < amount <= LARGEST_AMOUNT:
+        raise refusal("must be more than nothing, and at most 9 billion USD or 9e18 whole tokens")
+    return Limit(unit, int(amount))
+
+
+def _written_limit(limit: Limit) -> str:
+    if limit.unit is Unit.TOKENS:
+        return f"{limit.amount} tokens"
+    return f"{Decimal(limit.amount) / NANODOLLARS_PER_DOLLAR:f} USD"
+
+
+def _dollars(value: Decimal) -> Decimal:
+    nanodollars = value * NANODOLLARS_PER_DOLLAR
+    if value < 0 or nanodollars != int(nanodollars) or nanodollars > LARGEST_AMOUNT:
+        raise refusal("must be USD per million tokens, not negative, at most 9 decimal places")
+    return value
+
+
+def _between(low: int, high: int) -> AfterValidator:
+    def check(value: Any) -> Any:
+        if not low <= value <= high:
+            raise refusal(f"must be from {low} to {high}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _whole_schema(low: int, high: int) -> WithJsonSchema:
+    number = {"type": "integer", "minimum": low, "maximum": high}
+    return WithJsonSchema({"anyOf": [number, _VARIABLE_SCHEMA]})
+
+
+def _text_schema(description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "format": description})
+
+
+Flag: TypeAlias = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, _VARIABLE_SCHEMA]}),
+]
+Port: TypeAlias = Annotated[
+    int, BeforeValidator(_whole), _between(1, 65535), _whole_schema(1, 65535)
+]
+Weight: TypeAlias = Annotated[
+    int, BeforeValidator(_whole), _between(1, 1_000_000), _whole_schema(1, 1_000_000)
+]
+Retries: TypeAlias = Annotated[int, BeforeValidator(_whole), _between(0, 10), _whole_schema(0, 10)]
+Fraction: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    _between(0, 1),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
+]
+Duration: TypeAlias = Annotated[
+    float,
+    PlainValidator(_duration),
+    PlainSerializer(lambda seconds: f"{round(seconds * 1000)}ms"),
+    _text_schema("duration"),
+]
+"""In seconds."""
+Size: TypeAlias = Annotated[
+    int,
+    PlainValidator(_size),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "format": "size"}]}),
+]
+"""In bytes."""
+Name: TypeAlias = Annotated[str, AfterValidator(_name), _text_schema("name")]
+Header: TypeAlias = Annotated[str, AfterValidator(_header), _text_schema("header")]
+Text: TypeAlias = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string"})]
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _text_schema("secret")]
+Address: TypeAlias = Annotated[str, AfterValidator(_address), _text_schema("ip")]
+HostPort: TypeAlias = Annotated[str, AfterValidator(_endpoint), _text_schema("host:port")]
+Amount: TypeAlias = Annotated[
+    Limit, PlainValidator(_limit), PlainSerializer(_written_limit), _text_schema("amount")
+]
+Dollars: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    AfterValidator(_dollars),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+"""USD per million tokens."""

@@ -1,0 +1,143 @@
+"""What the schema refused, in our own words, and where in the document it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.config.block import Block
+from gateway.config.document import Document
+from gateway.config.finding import Finding, Path
+from gateway.config.schema import Config
+from gateway.problem import did_you_mean
+
+_WORDS: Mapping[str, str] = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "dict_type": "must be a block of keys and values",
+    "model_type": "must be a block of keys and values",
+    "model_attributes_type": "must be a block of keys and values",
+    "mapping_type": "must be a block of keys and values",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "union_tag_not_found": "is required",
+}
+_LONGEST = 60
+
+
+def worded(error: ValidationError, value: object, document: Document) -> list[Finding]:
+    """Every error of the schema. `value` is what was validated: the paths lead into it."""
+    return [
+        _finding(each, located(each, value), document)
+        for each in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def located(error: ErrorDetails, value: object) -> Path:
+    """The path of an error, without the tags that the schema puts between."""
+    path: Path = ()
+    for part in error["loc"]:
+        found = _inside_value(value, part)
+        if found is not None:
+            value = found[0]
+            path = (*path, part)
+    if error["type"] == "missing":
+        return (*path, error["loc"][-1])
+    return (*path, "type") if error["type"] == "union_tag_not_found" else path
+
+
+def _inside_value(value: object, part: int | str) -> tuple[object] | None:
+    if isinstance(value, dict) and part in value:
+        return (value[part],)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return (value[part],)
+    return None
+
+
+def _finding(error: ErrorDetails, path: Path, document: Document) -> Finding:
+    context = error.get("ctx", {})
+    shown = _shown(path, document)
+    match error["type"]:
+        case "refused":
+            tail = shown if context["is_shown"] else ""
+            return Finding(path, f"{context['message']}{tail}", context["hint"])
+        case "extra_forbidden":
+            known = _known_keys(error["loc"][:-1])
+            return Finding(path, f"unknown key '{path[-1]}'", did_you_mean(str(path[-1]), known))
+        case "literal_error" | "enum" | "union_tag_invalid":
+            words = _choices(error["loc"], error["type"])
+            hint = did_you_mean(document.written.get(path, ""), words)
+            at = (*path, "type") if error["type"] == "union_tag_invalid" else path
+            return Finding(at, f"must be one of {', '.join(words)}{_shown(at, document)}", hint)
+        case "string_type" if path in document.written:
+            return Finding(path, "must be text", "put it in quotes")
+    return Finding(path, _WORDS.get(error["type"], error["msg"].lower()))
+
+
+def _shown(path: Path, document: Document) -> str:
+    """What was written, unless it is a secret: before variables are replaced, and cut short."""
+    text = document.written.get(path)
+    is_secret = path[-1:] == ("key",) and path[-2:-1] != ("for",)
+    if text is None or is_secret:
+        return ""
+    return f", not '{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}'"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    kind = _type_at(location)
+    if isinstance(kind, type) and issubclass(kind, Block):
+        return [field.alias or name for name, field in kind.model_fields.items()]
+    return []
+
+
+def _choices(location: tuple[int | str, ...], error: str) -> list[str]:
+    kind = _type_at(location)
+    if error == "union_tag_invalid":
+        return [tag for block in get_args(kind) for tag in _tags(block)]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(each.value) for each in kind]
+    return [str(each) for each in get_args(kind)]
+
+
+def _type_at(location: tuple[int | str, ...]) -> object:
+    """The annotation at a place of the schema, tags of unions included in the way."""
+    kind: object = Config
+    for part in location:
+        kind = _inside(_plain(kind), part)
+    return _plain(kind)
+
+
+def _plain(kind: object) -> object:
+    """Without its `Annotated` and its `None`."""
+    if get_origin(kind) is Annotated:
+        return _plain(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        others = [each for each in get_args(kind) if each is not NoneType]
+        return _plain(others[0]) if len(others) == 1 else kind
+    return kind
+
+
+def _inside(kind: object, part: int | str) -> object:
+    if isinstance(kind, type) and issubclass(kind, Block):
+        for name, field in kind.model_fields.items():
+            if (field.alias or name) == part:
+                return field.annotation
+    if get_origin(kind) is tuple:
+        return get_args(kind)[0]
+    if get_origin(kind) is dict:
+        return get_args(kind)[1]
+    if get_origin(kind) in (Union, UnionType):
+        return next((block for block in get_args(kind) if part in _tags(block)), None)
+    return None
+
+
+def _tags(block: object) -> list[str]:
+    if isinstance(block, type) and issubclass(block, Block) and "type" in block.model_fields:
+        kind = block.model_fields["type"].annotation
+        return list(get_args(kind)) if get_origin(kind) is Literal else []
+    return []

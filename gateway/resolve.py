@@ -1,0 +1,171 @@
+"""Config → Gateway: the only place that knows defaults and inheritance.
+
+Total on a loaded Config.
+"""
+
+from __future__ import annotations
+
+from gateway.config import stars
+from gateway.config.check import guard_names
+from gateway.config.identity import IdentityBlock
+from gateway.config.llm import LlmBlock, ProviderBlock
+from gateway.config.policies import BudgetScopeBlock, GuardBlock, RegexGuardBlock, ScopeBlock
+from gateway.config.pricing import prices
+from gateway.config.routes import RouteBlock
+from gateway.config.scalars import host_and_port
+from gateway.config.schema import Config
+from gateway.config.tiers import tiers
+from gateway.config.urls import place
+from gateway.config.vendors import POOL_PATH, VENDORS
+from gateway.model import (
+    ApiKey,
+    Budget,
+    Endpoint,
+    Gateway,
+    Guard,
+    Identity,
+    Listener,
+    Match,
+    Model,
+    Provider,
+    RegexGuard,
+    RemoteGuard,
+    Route,
+    RouteBackend,
+    Rule,
+    Scope,
+    Upstream,
+)
+
+
+def resolve(config: Config) -> Gateway:
+    """What the configuration means."""
+    identity = _identity(config.identity)
+    rules = tuple(
+        Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression)
+        for rule in config.authorize
+    )
+    listeners = tuple(
+        Listener(name, block.address, block.port, block.max_request_bytes)
+        for name, block in config.gateways.items()
+    )
+    names = tuple(listener.name for listener in listeners)
+    guards = zip(guard_names(config), config.guardrails, strict=True)
+    return Gateway(
+        listeners=listeners,
+        identity=identity,
+        providers=tuple(_provider(*item) for item in config.llm.providers.items()),
+        models=_models(config.llm),
+        rules=rules,
+        guards=tuple(_guard(name, block) for name, block in guards),
+        budgets=tuple(
+            Budget(each.name, _scope(each.scope), each.limit.unit, each.limit.amount, each.per)
+            for each in config.budgets
+        ),
+        prices=tuple(prices(config.llm).items()),
+        routes=tuple(_route(block, names, identity, rules) for block in config.routes),
+        admin=_endpoint(config.admin.address),
+    )
+
+
+def _endpoint(text: str) -> Endpoint:
+    endpoint = host_and_port(text)
+    if endpoint is None:
+        raise ValueError(f"not checked: '{text}' is no host and port")
+    return endpoint
+
+
+def _identity(block: IdentityBlock) -> Identity:
+    keys = tuple(
+        ApiKey(
+            name=key.name,
+            digest=key.sha256,
+            user=key.user or "",
+            team=key.team or "",
+            groups=key.groups,
+            tags=tuple(key.tags.items()),
+        )
+        for key in (block.api_keys.keys if block.api_keys.enabled else ())
+    )
+    return Identity(keys, bool(keys) if block.required is None else block.required)
+
+
+def _provider(name: str, block: ProviderBlock) -> Provider:
+    vendor = VENDORS[block.type]
+    connect = block.timeouts.connect
+    if block.pool:
+        endpoints = tuple(_endpoint(each) for each in block.pool)
+        upstream = Upstream(endpoints, block.pool[0], False, connect)
+        base_path = POOL_PATH
+    else:
+        there = place(block.url or vendor.url or "")
+        upstream = there.upstream(connect)
+        base_path = there.path
+    return Provider(
+        name=name,
+        vendor=block.type,
+        dialect=vendor.dialect,
+        upstream=upstream,
+        base_path=base_path,
+        key=block.key.get_secret_value() if block.key is not None else None,
+        silence_seconds=block.timeouts.silence,
+        forward_headers=frozenset(block.forward_headers),
+    )
+
+
+def _models(llm: LlmBlock) -> tuple[Model, ...]:
+    models = [
+        Model(name, tiers(name, llm), block.listed and "*" not in name)
+        for name, block in llm.models.items()
+    ]
+    exact = [model for model in models if "*" not in model.name]
+    patterns = [model for model in models if "*" in model.name]
+    return (*exact, *sorted(patterns, key=lambda model: (-len(model.name), model.name)))
+
+
+def _scope(block: ScopeBlock | BudgetScopeBlock) -> Scope:
+    return Scope(**{name: getattr(block, name) for name in type(block).model_fields})
+
+
+def _guard(name: str, block: GuardBlock) -> Guard:
+    if isinstance(block, RegexGuardBlock):
+        message = block.message or f"the request has text that '{name}' does not allow"
+        return RegexGuard(name, block.patterns, block.action, block.replacement, message)
+    return RemoteGuard(name, block.type, block.on_error == "allow")
+
+
+def _route(
+    block: RouteBlock, listeners: tuple[str, ...], identity: Identity, rules: tuple[Rule, ...]
+) -> Route:
+    is_open = block.auth == "none"
+    is_key_required = block.auth == "key" or (identity.is_required and not is_open)
+    is_ruled = not is_open and any(_is_for_route(rule.scope, block.name) for rule in rules)
+    match = block.match
+    return Route(
+        name=block.name,
+        listeners=block.gateways or listeners,
+        match=Match(
+            hostnames=match.hostnames,
+            prefix=match.path.prefix,
+            exact=match.path.exact,
+            methods=match.methods,
+            headers=tuple(match.headers.items()),
+        ),
+        backends=tuple(
+            RouteBackend(place(each.url).upstream(each.timeouts.connect), each.weight)
+            for each in block.upstreams
+        ),
+        replace_prefix=block.replace_prefix,
+        timeout_seconds=block.timeout,
+        retries=block.retries,
+        needs_identity=is_key_required or is_ruled,
+        is_key_required=is_key_required,
+    )
+
+
+def _is_for_route(scope: Scope, route: str) -> bool:
+    """Whether a rule may have to be asked about a plain route."""
+    others = (scope.model, scope.provider, scope.llm, scope.mcp, scope.a2a)
+    if any(each is not None for each in others):
+        return False
+    return scope.route is None or stars.matches(scope.route, route)
