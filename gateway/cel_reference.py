@@ -9,7 +9,7 @@ from gateway.cel_variables import Variable
 _HEAD = """\
 # CEL in rules
 
-<!-- Generated from gateway/cel_variables.py: REWRITE=1 pytest tests/gateway/test_cel_reference.py -->
+<!-- Generated from the table of variables; REWRITE=1 make test writes it anew. -->
 
 A rule's expression is written in [CEL](https://cel.dev) and answers true or false. Beside the
 language's own functions and macros there are the extensions for strings (`lowerAscii`, `split`,

@@ -1,0 +1,56 @@
+"""What is wrong with an expression is said in one line, with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.cel import Expression, compile_expression
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('llm.modle == "x"', "1:4: unknown variable 'llm.modle' (did you mean 'llm.model'?)"),
+        ('true &&\n  llm.modle == ""', "2:6: unknown variable 'llm.modle' (did you mean"),
+        ("context == 1", "1:1: unknown variable 'context' (known: context.request_time)"),
+        ("mcp.zzzzzzzz == 1", "1:4: unknown variable 'mcp.zzzzzzzz' (known: mcp.arguments, mcp.m"),
+        ("x == 1", "1:1: unknown variable 'x'"),
+        ("frob(1)", "1:5: unknown function 'frob'"),
+        ("[3].sort() == [3]", "1:9: unknown function 'sort'"),
+        ("mcp.tool == 3", "1:10: found no matching overload for '_==_' applied to '(string, int)'"),
+        ('"a" ==', "1:7: syntax error: mismatched input '<EOF>'"),
+        ("llm.model", "1:1: the expression must be a bool, and is: string"),
+        ("jwt.admin", "1:1: the expression must be a bool, and is: dyn (compare it: … == true)"),
+        ("", "1:1: the expression is empty"),
+        (" \n ", "1:1: the expression is empty"),
+        ("true\0 && false", "1:5: not a character of any text: '\\x00'"),
+        ("'\ud800' == ''", "1:2: not a character of any text: '\\ud800'"),
+        ("(" * 40 + "true" + ")" * 40, "1:1: expression recursion limit exceeded. limit: 32"),
+        ("1" + " + 1" * 60 + " == 1", "1:1: exceeded max recursion depth of 32 when parsing"),
+        ("true || " * 2000 + "true", "1:1: the expression has 16004 characters, more than 10000"),
+        ('request.headers["X-Team"] == ""', "1:16: header names are lower case: 'x-team', not"),
+        ("has(request.headers.Team)", "1:4: header names are lower case: 'team', not 'Team'"),
+        ("has(llm.is_stream)", "1:4: has() cannot ask for the variable 'llm.is_stream'"),
+        ("has(llm.model) && true", "1:4: has() cannot ask for the variable 'llm.model'"),
+        ('llm.prompt.matches("(")', "1:19: invalid regular expression: missing ): ("),
+    ],
+)
+def test_a_mistake_is_named(text: str, problem: str) -> None:
+    said = compile_expression(text)
+    assert isinstance(said, str)
+    assert said.startswith(problem)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "has(jwt.sub)",
+        "has(request.headers.team)",
+        "[jwt].exists(llm, has(llm.model))",
+        'llm.prompt.matches("(?i)secret")',
+        'llm.prompt.matches(llm.model + "(")',
+    ],
+)
+def test_what_only_looks_like_a_mistake_is_none(text: str) -> None:
+    assert isinstance(compile_expression(text), Expression)
