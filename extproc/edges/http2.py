@@ -80,6 +80,7 @@ class Connection:
         self._receive_window = limits.connection_window_bytes
         self._connection_floor = limits.connection_window_bytes // 2
         self._stream_floor = limits.stream_window_bytes // 2
+        self._whole_bytes = limits.message_bytes + PREFIX_BYTES
         self._initial_send_window = DEFAULT_WINDOW
         self._block: HeaderBlock | None = None
         self._is_failed = False
@@ -218,7 +219,7 @@ class Connection:
         if flags & PADDED:
             start, end = unpadded(data, start, end)
         if (
-            end - start >= PREFIX_BYTES
+            PREFIX_BYTES <= end - start <= self._whole_bytes
             and not call.held_bytes
             and call.content_left is None
             and data[start] == 0

@@ -16,6 +16,8 @@ from extproc.edges.service import Call, Limits, Methods, Status, Stream
 logger = logging.getLogger(__name__)
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext; grpcio has no types
+SETTLING_SECONDS = 0.005
+"""grpcio reports a cancelled RPC as the end of its messages first, as a cancellation just after."""
 STATUS_OF = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -149,6 +151,7 @@ async def _read(call: ReferenceCall, stream: Stream, requests: AsyncIterator[byt
         if not call.is_open:
             return
         call.guarded(lambda message=message: stream.on_message(message))  # type: ignore[misc]
+    await asyncio.sleep(SETTLING_SECONDS)
     if call.is_open:
         call.guarded(stream.on_half_close)
 
