@@ -1,0 +1,115 @@
+"""A key is known by its digest; what is wrong is refused, and never repeated."""
+
+from __future__ import annotations
+
+import timeit
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pytest
+
+from extproc.facts import Facts
+from extproc.policies.authenticate import CREDENTIAL_HEADERS, Authenticate
+from extproc.verdict import PASS, Deny
+from gateway.model import ApiKey, Identity
+
+
+def api_key(name: str, secret: str) -> ApiKey:
+    return ApiKey(name, sha256(secret.encode()).hexdigest())
+
+
+ANN, BOB = api_key("ann", "ann-secret"), api_key("bob", "bob-secret")
+REQUIRED = Authenticate(Identity((ANN, BOB), is_required=True))
+OPTIONAL = Authenticate(Identity((ANN, BOB), is_required=False))
+
+
+def request(**headers: str) -> Facts:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Facts(now=datetime(2026, 3, 4, tzinfo=UTC), headers=named)
+
+
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+def test_a_key_is_taken_from_each_of_the_headers(header: str) -> None:
+    value = "Bearer ann-secret" if header == "authorization" else "ann-secret"
+    facts = Facts(now=datetime(2026, 3, 4, tzinfo=UTC), headers={header: value})
+    assert REQUIRED.on_headers(facts) is PASS
+    assert facts.key is ANN
+
+
+@pytest.mark.parametrize("value", ["bearer bob-secret", "BEARER  bob-secret "])
+def test_the_scheme_has_no_case(value: str) -> None:
+    facts = request(authorization=value)
+    assert REQUIRED.on_headers(facts) is PASS
+    assert facts.key is BOB
+
+
+@pytest.mark.parametrize("policy", [REQUIRED, OPTIONAL])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer nobody-secret"},
+        {"authorization": "Bearer "},
+        {"authorization": "Bearer ann-secret,Bearer ann-secret"},
+        {"authorization": "Bearer " + ANN.digest},
+        {"x_api_key": ""},
+        {"x_api_key": "ANN-SECRET"},
+        {"x_api_key": "\udcff\u20ac"},
+        {"api_key": "a" * 100_000},
+    ],
+)
+def test_a_wrong_key_is_refused_everywhere_and_not_repeated(
+    policy: Authenticate, headers: dict[str, str]
+) -> None:
+    facts = request(**headers)
+    verdict = policy.on_headers(facts)
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (401, "invalid_api_key")
+    assert facts.key is None
+    assert "secret" not in str(verdict)
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}, {"authorization": "x"}])
+def test_no_key_is_refused_only_where_one_is_required(headers: dict[str, str]) -> None:
+    verdict = REQUIRED.on_headers(request(**headers))
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (401, "missing_api_key")
+    assert ("www-authenticate", "Bearer") in verdict.headers
+    facts = request(**headers)
+    assert OPTIONAL.on_headers(facts) is PASS
+    assert facts.key is None
+
+
+def test_two_different_credentials_are_refused_although_both_are_right() -> None:
+    facts = request(authorization="Bearer ann-secret", x_api_key="bob-secret")
+    verdict = REQUIRED.on_headers(facts)
+    assert isinstance(verdict, Deny)
+    assert verdict.status == 401
+    assert facts.key is None
+
+
+def test_the_same_credential_twice_is_one() -> None:
+    facts = request(authorization="Bearer ann-secret", x_api_key="ann-secret")
+    assert REQUIRED.on_headers(facts) is PASS
+    assert facts.key is ANN
+
+
+def test_without_keys_everybody_is_anonymous_whatever_an_sdk_sends() -> None:
+    facts = request(authorization="Bearer unused")
+    assert Authenticate(Identity()).on_headers(facts) is PASS
+    assert facts.key is None
+
+
+def test_without_keys_nobody_comes_in_where_one_is_required() -> None:
+    verdict = Authenticate(Identity(is_required=True)).on_headers(request(x_api_key="any"))
+    assert isinstance(verdict, Deny)
+    assert verdict.code == "invalid_api_key"
+
+
+def test_many_keys_cost_no_more_than_few() -> None:
+    def best(count: int) -> float:
+        keys = [ApiKey(str(number), f"{number:064x}") for number in range(count)]
+        policy = Authenticate(Identity((*keys, ANN), is_required=True))
+        facts = request(authorization="Bearer ann-secret")
+        return min(timeit.repeat(lambda: policy.on_headers(facts), number=200, repeat=20))
+
+    assert best(100_000) < 5 * best(10)

@@ -1,0 +1,163 @@
+"""A deny wins, every require must hold, then some allow must hold; an error never helps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extproc.facts import Facts
+from extproc.policies.authorize import Authorize, InvalidRule
+from extproc.verdict import PASS, Deny, Verdict
+from gateway.cel import EVERY_HEADER
+from gateway.model import ApiKey, Effect, Rule, Scope
+
+FINANCE = (
+    '"finance-cleared" in principal.groups && resource.namespace == "finance"'
+    " && context.request_time.getHours() >= 9"
+)
+TRUE, FALSE, ERROR = "true", "false", 'mcp.tool == "x"'
+
+
+def call(*groups: str, hour: int = 12, model: str = "fast", **headers: str) -> Facts:
+    return Facts(
+        now=datetime(2026, 3, 4, hour, tzinfo=UTC),
+        headers=headers,
+        key=ApiKey("laptop", "00", team="red", groups=groups),
+        model=model,
+        provider="finance",
+    )
+
+
+def allow(expression: str, name: str = "allow", **scope: str) -> Rule:
+    return Rule(name, Scope(**scope), Effect.ALLOW, expression)
+
+
+def require(expression: str, name: str = "require", **scope: str) -> Rule:
+    return Rule(name, Scope(**scope), Effect.REQUIRE, expression)
+
+
+def deny(expression: str, name: str = "deny", **scope: str) -> Rule:
+    return Rule(name, Scope(**scope), Effect.DENY, expression)
+
+
+def verdict(*rules: Rule, facts: Facts | None = None) -> Verdict:
+    return Authorize(rules).on_request(facts or call())
+
+
+def reason(*rules: Rule, facts: Facts | None = None) -> str:
+    refused = verdict(*rules, facts=facts)
+    assert isinstance(refused, Deny)
+    assert (refused.status, refused.code) == (403, "permission_denied")
+    return refused.reason
+
+
+def test_without_rules_everything_passes() -> None:
+    assert verdict() is PASS
+
+
+def test_the_finance_rule_of_the_design() -> None:
+    rule = allow(FINANCE, "finance-tools", llm="*")
+    assert verdict(rule, facts=call("finance-cleared")) is PASS
+    assert reason(rule, facts=call("sales")) == "denied by 'finance-tools'"
+    assert reason(rule, facts=call("finance-cleared", hour=8)) == "denied by 'finance-tools'"
+
+
+def test_a_deny_wins_over_an_allow_wherever_it_stands() -> None:
+    assert reason(allow(TRUE), deny(TRUE, "no")) == "denied by 'no'"
+    assert reason(deny(TRUE, "no"), allow(TRUE)) == "denied by 'no'"
+    assert verdict(allow(TRUE), deny(FALSE)) is PASS
+
+
+def test_a_deny_that_errs_denies_and_says_why() -> None:
+    assert reason(deny(ERROR, "tools"), allow(TRUE)) == (
+        "denied by 'tools' ('tools' cannot be evaluated: no usable value for mcp.tool)"
+    )
+
+
+def test_every_require_must_hold() -> None:
+    assert verdict(require(TRUE), require(TRUE)) is PASS
+    assert reason(require(TRUE), require(FALSE, "second"), allow(TRUE)) == "denied by 'second'"
+    assert reason(require(ERROR, "r")).startswith("denied by 'r' ('r' cannot be evaluated: ")
+
+
+def test_one_allow_is_enough_even_if_another_errs() -> None:
+    assert verdict(allow(FALSE), allow(ERROR), allow(TRUE)) is PASS
+
+
+def test_when_no_allow_holds_all_are_named_with_their_errors() -> None:
+    assert reason(allow(FALSE, "a"), allow(ERROR, "b")) == (
+        "denied by 'a', 'b' ('b' cannot be evaluated: no usable value for mcp.tool)"
+    )
+
+
+def test_rules_for_others_do_not_count() -> None:
+    assert (
+        verdict(allow(FALSE, mcp="*"), deny(TRUE, team="blue"), require(FALSE, route="*")) is PASS
+    )
+    assert verdict(deny(TRUE, model="slow"), allow(TRUE)) is PASS
+
+
+def test_a_rule_for_a_model_takes_effect_for_it_alone() -> None:
+    rule = deny(TRUE, "no-smart", model="smart*")
+    assert verdict(rule, facts=call(model="fast")) is PASS
+    assert reason(rule, facts=call(model="smart-2")) == "denied by 'no-smart'"
+
+
+def test_headers_are_read_when_a_rule_names_them() -> None:
+    rule = allow('request.headers["team"] == "red"', "team")
+    assert verdict(rule, facts=call(team="red")) is PASS
+    assert reason(rule, facts=call(team="blue")) == "denied by 'team'"
+    assert "cannot be evaluated" in reason(rule, facts=call())
+
+
+def test_a_nul_in_a_model_does_not_pass_for_the_model() -> None:
+    rule = allow('llm.model == "fast"', "fast-only")
+    assert verdict(rule, facts=call(model="fast")) is PASS
+    assert "no usable value for llm.model" in reason(rule, facts=call(model="fast\0x"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "needs_body", "headers"),
+    [
+        (allow("principal.team == 'red'"), False, set()),
+        (allow("llm.prompt == ''"), True, set()),
+        (allow(TRUE, model="x"), True, set()),
+        (allow(TRUE, provider="x"), True, set()),
+        (allow(TRUE, llm="f*"), True, set()),
+        (allow(TRUE, llm="*"), False, set()),
+        (allow(TRUE, route="*"), False, set()),
+        (allow("request.headers.a == request.id"), False, {"a", "x-request-id"}),
+        (allow("size(request.headers) < 9"), False, {EVERY_HEADER}),
+    ],
+)
+def test_it_says_what_it_must_be_given(rule: Rule, needs_body: bool, headers: set[str]) -> None:
+    policy = Authorize([deny(FALSE), rule])
+    assert policy.needs_body is needs_body
+    assert policy.headers == headers
+
+
+def test_a_rule_that_does_not_compile_is_a_bug_of_ours() -> None:
+    with pytest.raises(InvalidRule, match=r"typo: 1:4: unknown variable 'llm.modle'"):
+        Authorize([allow("llm.modle == ''", "typo")])
+
+
+OUTCOMES = {TRUE: True, FALSE: False, ERROR: None}
+rules = st.lists(st.tuples(st.sampled_from(Effect), st.sampled_from(sorted(OUTCOMES))), max_size=6)
+
+
+@given(rules)
+def test_the_order_of_rules_does_not_matter(written: list[tuple[Effect, str]]) -> None:
+    outcomes = {
+        effect: [OUTCOMES[text] for each, text in written if each is effect] for effect in Effect
+    }
+    may_pass = (
+        all(outcome is False for outcome in outcomes[Effect.DENY])
+        and all(outcome is True for outcome in outcomes[Effect.REQUIRE])
+        and (not outcomes[Effect.ALLOW] or True in outcomes[Effect.ALLOW])
+    )
+    made = [Rule(f"r{n}", Scope(), effect, text) for n, (effect, text) in enumerate(written)]
+    assert (verdict(*made) is PASS) == may_pass
+    assert (verdict(*reversed(made)) is PASS) == may_pass

@@ -1,0 +1,89 @@
+"""A scope matches when all that it names match; a star takes anything that is there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extproc.facts import Facts
+from extproc.policies.scope import compile_scope, matches, subjects
+from gateway.model import ApiKey, Scope
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+KEY = ApiKey("laptop", "00", user="ann", team="red")
+
+
+def llm(key: ApiKey | None = KEY, model: str = "fast", provider: str = "openai") -> Facts:
+    return Facts(now=NOW, key=key, model=model, provider=provider)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope(),
+        Scope(key="laptop"),
+        Scope(user="a*"),
+        Scope(team="*"),
+        Scope(model="fast", provider="open*"),
+        Scope(llm="*"),
+        Scope(llm="f*t"),
+        Scope(key="*", user="ann", team="red", model="*", provider="*", llm="*"),
+    ],
+)
+def test_a_scope_matches_when_all_that_it_names_do(scope: Scope) -> None:
+    assert matches(scope, llm())
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope(key="phone"),
+        Scope(user="ann", team="blue"),
+        Scope(model="slow"),
+        Scope(model="fast*x"),
+        Scope(mcp="*"),
+        Scope(a2a="*"),
+        Scope(route="*"),
+    ],
+)
+def test_one_that_does_not_match_is_enough(scope: Scope) -> None:
+    assert not matches(scope, llm())
+    assert subjects(scope, llm()) is None
+
+
+@pytest.mark.parametrize("scope", [Scope(key="*"), Scope(user="*"), Scope(team="*")])
+def test_a_star_does_not_match_nobody(scope: Scope) -> None:
+    assert not matches(scope, llm(key=None))
+
+
+def test_a_key_without_a_team_is_in_no_team() -> None:
+    assert not matches(Scope(team="*"), llm(key=ApiKey("laptop", "00")))
+
+
+def test_a_plain_route_is_no_llm_call() -> None:
+    facts = Facts(now=NOW, route="shop")
+    assert matches(Scope(route="sh*"), facts)
+    assert not matches(Scope(llm="*"), facts)
+    assert not matches(Scope(model="*"), facts)
+
+
+def test_listing_models_is_for_llm_but_for_no_model() -> None:
+    facts = llm(model="", provider="")
+    assert matches(Scope(llm="*"), facts)
+    assert not matches(Scope(model="*"), facts)
+
+
+def test_subjects_are_the_actual_values_of_what_is_named() -> None:
+    scope = Scope(team="*", model="f*", llm="*")
+    assert subjects(scope, llm()) == (("team", "red"), ("model", "fast"), ("llm", "fast"))
+    assert compile_scope(scope).subjects(llm(key=None)) is None
+    assert subjects(Scope(), llm()) == ()
+
+
+@given(pattern=st.text("ab*", max_size=8), value=st.text("ab", min_size=1, max_size=10))
+def test_stars_mean_what_a_shell_means(pattern: str, value: str) -> None:
+    assert matches(Scope(model=pattern), llm(model=value)) == fnmatchcase(value, pattern)

@@ -1,0 +1,97 @@
+"""Each variable comes from the facts, or is absent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from extproc.facts import Facts
+from extproc.policies.variables import GETTERS, headers_getter
+from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
+from gateway.model import ApiKey
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+CALL = Facts(
+    now=NOW,
+    method="POST",
+    path="/v1/chat/completions?a=b?c",
+    headers={":authority": "gw.example", "x-request-id": "r1", "x-team": "red", "x-b": "2"},
+    source_address="10.0.0.9",
+    key=ApiKey("laptop", "00", "ann", "red", ("a", "b"), (("cost", "7"),)),
+    model="fast",
+    provider="openai",
+    is_stream=True,
+    max_output_tokens=64,
+    estimated_input_tokens=12,
+    texts=("be brief", "hello"),
+)
+NOTHING = Facts(now=NOW)
+ROUTE = Facts(now=NOW, route="shop", path="/")
+
+ABSENT_IN_THIS_VERSION = {"jwt", "mcp.method", "mcp.server", "mcp.tool", "mcp.arguments"}
+
+
+def values(facts: Facts) -> dict[str, object]:
+    found = {name: getter(facts) for name, getter in GETTERS.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def test_every_variable_has_a_source_or_is_known_to_have_none() -> None:
+    declared = {variable.name for variable in VARIABLES}
+    assert set(GETTERS) | ABSENT_IN_THIS_VERSION | {"request.headers"} == declared
+
+
+def test_a_call_has_all_of_them() -> None:
+    assert values(CALL) == {
+        "request.method": "POST",
+        "request.path": "/v1/chat/completions",
+        "request.query": "a=b?c",
+        "request.host": "gw.example",
+        "request.id": "r1",
+        "source.address": "10.0.0.9",
+        "principal.name": "laptop",
+        "principal.user": "ann",
+        "principal.team": "red",
+        "principal.groups": ["a", "b"],
+        "principal.tags": {"cost": "7"},
+        "principal.is_anonymous": False,
+        "apiKey.name": "laptop",
+        "context.request_time": NOW,
+        "resource.kind": "llm",
+        "resource.name": "fast",
+        "resource.namespace": "openai",
+        "llm.model": "fast",
+        "llm.provider": "openai",
+        "llm.is_stream": True,
+        "llm.max_output_tokens": 64,
+        "llm.estimated_input_tokens": 12,
+        "llm.prompt": "be brief\nhello",
+    }
+
+
+def test_an_anonymous_caller_is_nobody_and_not_unknown() -> None:
+    found = values(NOTHING)
+    assert found["principal.is_anonymous"] is True
+    assert found["principal.name"] == found["principal.team"] == found["principal.user"] == ""
+    assert found["principal.groups"] == []
+    assert found["principal.tags"] == {}
+    assert "apiKey.name" not in found
+
+
+def test_a_plain_route_has_nothing_of_llm() -> None:
+    found = values(ROUTE)
+    assert (found["resource.kind"], found["resource.name"]) == ("http", "shop")
+    assert not [name for name in found if name.startswith("llm.")]
+    assert "resource.namespace" not in found
+
+
+def test_every_value_has_the_declared_type() -> None:
+    bindings = bind(values(CALL))
+    for name in GETTERS:
+        compiled = compile_expression(f"type({name}) != null_type")
+        assert not isinstance(compiled, str)
+        assert compiled.evaluate_bound(bindings) is True
+
+
+def test_only_the_headers_that_are_read_are_taken() -> None:
+    assert headers_getter(frozenset({"x-team", "x-none"}))(CALL) == {"x-team": "red"}
+    assert headers_getter(frozenset({EVERY_HEADER, "x-b"}))(CALL) == dict(CALL.headers)
