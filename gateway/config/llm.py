@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import (
@@ -113,6 +121,17 @@ class ModelBlock(Block):
     """References and the share of requests that each gets."""
     listed: Flag = True
     """Whether `/v1/models` shows it. Names with a `*` are never shown."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(core_schema)
+        block = handler.resolve_ref_schema(found)
+        as_block = dict(block)
+        block.clear()
+        block |= {"anyOf": [as_block, {"type": "string", "format": "reference"}]}
+        return found
 
     @model_validator(mode="before")
     @classmethod

@@ -84,7 +84,10 @@ class _Validation:
 
     def put_aside(self, found: list[Finding]) -> None:
         wrong = set()
+        places = {each.path for each in found}
         for each in found:
+            if any(other[: len(each.path)] == each.path != other for other in places):
+                continue  # a list that is too short because of what is in it
             path = self.original(each.path)
             is_known = path in self.lost
             if not is_known and not any(other[:-1] == path for other in self.lost):

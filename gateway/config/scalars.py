@@ -35,6 +35,7 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_NUMBER_SCHEMA = {"type": "string", "format": "number"}
 _VARIABLE_SCHEMA = {"type": "string", "pattern": r"\$\{"}
 
 
@@ -86,6 +87,11 @@ def _duration(value: object) -> float:
     if milliseconds > 24 * 3_600_000:
         raise refusal("must be at most 24h")
     return float(milliseconds / 1000)
+
+
+def written_duration(seconds: float) -> str:
+    """`5s`, or `1500ms` where seconds are not whole."""
+    return f"{int(seconds)}s" if seconds.is_integer() else f"{round(seconds * 1000)}ms"
 
 
 def _size(value: object) -> int:
@@ -234,12 +240,12 @@ Fraction: TypeAlias = Annotated[
     BeforeValidator(_number),
     _between(0, 1),
     PlainSerializer(str),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _VARIABLE_SCHEMA]}),
 ]
 Duration: TypeAlias = Annotated[
     float,
     PlainValidator(_duration),
-    PlainSerializer(lambda seconds: f"{round(seconds * 1000)}ms"),
+    PlainSerializer(written_duration),
     _text_schema("duration"),
 ]
 """In seconds."""
@@ -263,6 +269,8 @@ Dollars: TypeAlias = Annotated[
     BeforeValidator(_number),
     AfterValidator(_dollars),
     PlainSerializer(str),
-    WithJsonSchema({"type": "number", "minimum": 0}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "format": "number"}]}
+    ),
 ]
 """USD per million tokens."""

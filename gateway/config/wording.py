@@ -71,8 +71,9 @@ def _finding(error: ErrorDetails, path: Path, document: Document) -> Finding:
             return Finding(path, f"unknown key '{path[-1]}'", did_you_mean(str(path[-1]), known))
         case "literal_error" | "enum" | "union_tag_invalid":
             words = _choices(error["loc"], error["type"])
-            hint = did_you_mean(document.written.get(path, ""), words)
             at = (*path, "type") if error["type"] == "union_tag_invalid" else path
+            guess = did_you_mean(document.written.get(at, ""), words)
+            hint = guess if guess.startswith("did you mean") else ""
             return Finding(at, f"must be one of {', '.join(words)}{_shown(at, document)}", hint)
         case "string_type" if path in document.written:
             return Finding(path, "must be text", "put it in quotes")
