@@ -35,12 +35,15 @@ class DuplicateKey(InvalidJson):
 
 def decode(body: bytes) -> dict[str, object]:
     """The object that the body holds; numbers are `int` of any size and `float`."""
-    return _parse(body, "float")
+    document = _parse(body, "float")
+    if type(document) is not dict:
+        raise InvalidJson("expected an object")
+    return document
 
 
-def decode_exactly(body: bytes) -> dict[str, object]:
-    """Like `decode`, but `encode` gives back its numbers as they were written."""
-    return _parse(body, "lossless-float")
+def decode_exactly(text: bytes) -> object:
+    """Like `decode`, of any value; `encode` gives back its numbers as they were written."""
+    return _parse(text, "lossless-float")
 
 
 def encode(value: object) -> bytes:
@@ -77,10 +80,10 @@ def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _parse(body: bytes, float_mode: Literal["float", "lossless-float"]) -> dict[str, object]:
+def _parse(text: bytes, float_mode: Literal["float", "lossless-float"]) -> object:
     try:
-        document = jiter.from_json(
-            body,
+        value: object = jiter.from_json(
+            text,
             catch_duplicate_keys=True,
             cache_mode="keys",
             allow_inf_nan=False,
@@ -88,9 +91,7 @@ def _parse(body: bytes, float_mode: Literal["float", "lossless-float"]) -> dict[
         )
     except ValueError as error:
         raise _reason(error) from None
-    if type(document) is not dict:
-        raise InvalidJson("expected an object")
-    return document
+    return value
 
 
 def _spans(body: bytes, keys: Collection[str]) -> dict[str, tuple[int, int]]:

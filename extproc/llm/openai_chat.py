@@ -1,0 +1,260 @@
+"""OpenAI's chat completions: requests read, errors and model lists written.
+
+https://platform.openai.com/docs/api-reference/chat. Only what we decide on is checked; fields that
+we do not know pass untouched, unless another reader could take them for one of those that we do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType
+
+from extproc.llm.openai_texts import reword as reword
+from extproc.llm.openai_texts import texts as texts
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import DuplicateKey, InvalidJson
+from extproc.verdict import Deny
+
+BYTES_PER_TOKEN = 3
+"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
+IMAGE_TOKENS = 2500
+"""For one image of any size: the most that patch-based models take (1536 patches x 1.62)."""
+AUDIO_BYTES_PER_TOKEN = 512
+"""Of base64: ten tokens for a second of the most compressed speech."""
+MAX_COUNT = 2**31 - 1
+"""The largest number of tokens or choices that is accepted."""
+
+_DECIDED_ON = frozenset(
+    {
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "stream",
+        "stream_options",
+    }
+)
+_COUNTS = ("max_completion_tokens", "max_tokens", "n")
+_KINDS: Mapping[type, str] = {
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    NoneType: "null",
+}
+_ERROR_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
+_QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What we decide on, of a request."""
+
+    model: str
+    is_stream: bool
+    includes_usage: bool
+    """The client asked for the usage at the end of the stream."""
+    max_output_tokens: int | None
+    """For each of the choices."""
+    choices: int
+    document: Mapping[str, object]
+    size_bytes: int
+    """Of the body."""
+
+
+def decode_request(body: bytes) -> ChatRequest | Deny:
+    """The request that a body holds, or what is wrong with it."""
+    try:
+        document = json_spans.decode(body)
+    except DuplicateKey as error:
+        return Deny(400, "duplicate_key", str(error))
+    except InvalidJson as error:
+        return Deny(400, "invalid_json", f"the body is not valid JSON: {error}")
+    get = document.get
+    model = get("model")
+    messages = get("messages")
+    stream = get("stream")
+    options = get("stream_options")
+    if type(model) is not str:
+        return _not_a(str, document, "model")
+    if type(messages) is not list:
+        return _not_a(list, document, "messages")
+    if stream is not None and type(stream) is not bool:
+        return _not_a(bool, document, "stream")
+    if options is not None and type(options) is not dict:
+        return _not_a(dict, document, "stream_options")
+    limits: list[int] = []
+    fault = _counts_fault(document, limits) or _names_fault(document) or _messages_fault(messages)
+    if fault is not None:
+        return fault
+    choices = get("n")
+    return ChatRequest(
+        model,
+        stream is True,
+        options is not None and options.get("include_usage") is True,
+        max(limits, default=None),
+        choices if type(choices) is int else 1,
+        document,
+        len(body),
+    )
+
+
+def estimate_input_tokens(request: ChatRequest) -> int:
+    """Rather too many than too few, but for attachments that are fetched by a provider."""
+    size = request.size_bytes
+    tokens = 0
+    for part in _parts(request.document):
+        image, audio = part.get("image_url"), part.get("input_audio")
+        if image is not None:
+            size -= _text_size(image, "url")
+            tokens += IMAGE_TOKENS
+        elif audio is not None:
+            bytes_of_audio = _text_size(audio, "data")
+            size -= bytes_of_audio
+            tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
+    return tokens - (-size // BYTES_PER_TOKEN)
+
+
+def with_usage(request: ChatRequest) -> bytes:
+    """The value of `stream_options` that asks for the usage, and for what the client asked."""
+    options = request.document.get("stream_options")
+    asked = options if type(options) is dict else {}
+    return json_spans.encode({**asked, "include_usage": True})
+
+
+def encode_text(text: str) -> bytes:
+    """A JSON string."""
+    return json_spans.encode(text)
+
+
+def encode_error(deny: Deny) -> bytes:
+    """The body of a refusal; the client's library chooses its exception by the status."""
+    kind = "insufficient_quota" if deny.code in _QUOTA_CODES else _ERROR_TYPES.get(deny.status)
+    if kind is None:
+        kind = "invalid_request_error" if deny.status < 500 else "server_error"
+    error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
+    return json_spans.encode({"error": error})
+
+
+def encode_models(names: Iterable[str], created: int) -> bytes:
+    """The answer to GET /v1/models."""
+    return json_spans.encode({"object": "list", "data": [_model(name, created) for name in names]})
+
+
+def encode_model(name: str, created: int) -> bytes:
+    """The answer to GET /v1/models/{name}."""
+    return json_spans.encode(_model(name, created))
+
+
+def _model(name: str, created: int) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "dragoman"}
+
+
+def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | None:
+    """Fills in the limits on output tokens that the request states."""
+    for name in _COUNTS:
+        value = document.get(name)
+        if value is None:
+            continue
+        if type(value) is not int:
+            return _not_a(int, document, name)
+        if not 1 <= value <= MAX_COUNT:
+            reason = f"{name} must be between 1 and {MAX_COUNT}"
+            return Deny(400, "invalid_value", reason, param=name)
+        if name != "n":
+            limits.append(value)
+    return None
+
+
+def _names_fault(document: Mapping[str, object]) -> Deny | None:
+    """Some readers (Go's) match names without regard to case: to them `Model` is `model`."""
+    for name in document:
+        if name not in _DECIDED_ON:
+            folded = name.casefold()
+            if folded in _DECIDED_ON:
+                reason = f"{name!r} could be read as {folded!r}"
+                return Deny(400, "ambiguous_key", reason, param=name)
+    return None
+
+
+def _messages_fault(messages: list[object]) -> Deny | None:
+    for index, message in enumerate(messages):
+        if type(message) is not dict:
+            return _wrong_type(dict, message, f"messages[{index}]")
+        if type(message.get("role")) is not str:
+            return _not_a(str, message, "role", f"messages[{index}].")
+        content = message.get("content")
+        if content is not None and type(content) is not str:
+            fault = _content_fault(content, f"messages[{index}].content")
+            if fault is not None:
+                return fault
+        calls = message.get("tool_calls")
+        if calls is not None:
+            fault = _calls_fault(calls, f"messages[{index}].tool_calls")
+            if fault is not None:
+                return fault
+    return None
+
+
+def _content_fault(content: object, where: str) -> Deny | None:
+    if type(content) is not list:
+        return _wrong_type(str, content, where)
+    for index, part in enumerate(content):
+        if type(part) is not dict:
+            return _wrong_type(dict, part, f"{where}[{index}]")
+        if part.get("type") == "text" and type(part.get("text")) is not str:
+            return _not_a(str, part, "text", f"{where}[{index}].")
+    return None
+
+
+def _calls_fault(calls: object, where: str) -> Deny | None:
+    if type(calls) is not list:
+        return _wrong_type(list, calls, where)
+    for index, call in enumerate(calls):
+        if type(call) is not dict:
+            return _wrong_type(dict, call, f"{where}[{index}]")
+        function = call.get("function")
+        if function is None:
+            continue  # a custom tool's call, or a vendor's own
+        if type(function) is not dict:
+            return _wrong_type(dict, function, f"{where}[{index}].function")
+        if type(function.get("arguments", "")) is not str:
+            return _not_a(str, function, "arguments", f"{where}[{index}].function.")
+    return None
+
+
+def _not_a(kind: type, parent: Mapping[str, object], name: str, where: str = "") -> Deny:
+    """What is wrong with a member that ought to be of this kind and is not, or is not there."""
+    if name in parent:
+        return _wrong_type(kind, parent[name], where + name)
+    reason = f"missing required parameter: {where}{name}"
+    return Deny(400, "missing_required_parameter", reason, param=where + name)
+
+
+def _wrong_type(kind: type, value: object, where: str) -> Deny:
+    reason = f"{where} must be {_KINDS[kind]}, not {_KINDS[type(value)]}"
+    return Deny(400, "invalid_type", reason, param=where)
+
+
+def _parts(document: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """The parts of contents that have parts."""
+    messages = document.get("messages")
+    for message in messages if type(messages) is list else ():
+        content = message.get("content")
+        if type(content) is list:
+            yield from content
+
+
+def _text_size(attachment: object, name: str) -> int:
+    """Of an attachment: an object that has it under this name, or the text itself."""
+    text = attachment.get(name) if type(attachment) is dict else attachment
+    return len(text) if type(text) is str else 0

@@ -1,0 +1,135 @@
+"""Guardrails on what a model would read: refuse it, or mask what must not leave.
+
+Guards see the text in the order in which they are written, each as those before have left it.
+A request that no pattern matches costs one pass over its texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from extproc.facts import Facts
+from extproc.policies.patterns import Patterns
+from extproc.protocols import json_spans
+from extproc.verdict import PASS, Amend, Deny, Pass
+from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
+
+Reword: TypeAlias = Callable[[bytes, Callable[[str], str]], Mapping[str, bytes]]
+"""A dialect's way to reword the texts of a body: the new values of its top-level keys.
+
+Gives every text to the function that changes it, as in `Facts.texts`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    patterns: frozenset[int]
+    deny: Deny
+
+
+@dataclass(frozen=True, slots=True)
+class _Mask:
+    patterns: frozenset[int]
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unavailable:
+    deny: Deny
+
+
+_Step: TypeAlias = _Block | _Mask | _Unavailable
+
+
+class Guards:
+    """All guards of a gateway."""
+
+    def __init__(self, guards: Sequence[Guard], reword: Reword) -> None:
+        self._reword = reword
+        self._patterns = Patterns(
+            [
+                pattern
+                for guard in guards
+                if isinstance(guard, RegexGuard)
+                for pattern in guard.patterns
+            ]
+        )
+        self._steps = _steps(guards)
+        self._unmatched: Pass | Deny = next(
+            (step.deny for step in self._steps if isinstance(step, _Unavailable)), PASS
+        )
+
+    def on_request(self, facts: Facts) -> Pass | Deny | Amend:
+        """Reads `facts.texts` and `facts.body`.
+
+        After an Amend, `texts` and `document` are those of the body before: a later policy that
+        reads them must have them read again.
+        """
+        hits = self._patterns.hits(facts.texts)
+        return self._walk(facts, hits) if hits else self._unmatched
+
+    def _walk(self, facts: Facts, hits: frozenset[int]) -> Pass | Deny | Amend:
+        body = facts.body
+        for step in self._steps:
+            match step:
+                case _Block():
+                    if step.patterns & hits:
+                        return step.deny
+                case _Mask():
+                    if step.patterns & hits:
+                        body, hits = self._mask(body, step, hits)
+                case _Unavailable():
+                    return step.deny
+                case _:
+                    assert_never(step)
+        return PASS if body is facts.body else Amend(body)
+
+    def _mask(self, body: bytes, step: _Mask, hits: frozenset[int]) -> tuple[bytes, frozenset[int]]:
+        """The body as masked, and what is found in it now."""
+        left: list[str] = []
+
+        def change(text: str) -> str:
+            masked = self._patterns.replace(step.patterns & hits, step.replacement, text)
+            left.append(masked)
+            return masked
+
+        values = self._reword(body, change)
+        if not values:
+            return body, hits
+        return json_spans.replace(body, values), self._patterns.hits(left)
+
+
+def _steps(guards: Sequence[Guard]) -> tuple[_Step, ...]:
+    steps: list[_Step] = []
+    first = 0
+    for guard in guards:
+        match guard:
+            case RegexGuard():
+                patterns = frozenset(range(first, first + len(guard.patterns)))
+                first += len(guard.patterns)
+                match guard.action:
+                    case GuardAction.BLOCK:
+                        steps.append(_Block(patterns, _refusal(guard)))
+                    case GuardAction.MASK:
+                        steps.append(_Mask(patterns, guard.replacement))
+                    case _:
+                        assert_never(guard.action)
+            case RemoteGuard():
+                if not guard.is_open_on_error:
+                    steps.append(_Unavailable(_outage(guard)))
+            case _:
+                assert_never(guard)
+    return tuple(steps)
+
+
+def _refusal(guard: RegexGuard) -> Deny:
+    """Says neither what was found nor by what."""
+    reason = guard.message or "the request was refused"
+    return Deny(400, "content_policy_violation", f"{reason} (guard {guard.name!r})")
+
+
+def _outage(guard: RemoteGuard) -> Deny:
+    reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
+    return Deny(503, "guardrail_unavailable", reason)
