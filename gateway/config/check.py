@@ -136,18 +136,18 @@ def route_gateways_are_known(written: Written) -> Iterator[Finding]:
 
 
 def routes_leave_llm_alone(written: Written) -> Iterator[Finding]:
-    """The LLM API has `/v1/` of every host that no route claims by name."""
+    """The LLM API has `/v1/` of every host, so a route below it would never be reached."""
     if not written.models:
         return
     for index, route in enumerate(written.config.routes):
         path = route.match.path
         wanted = path.exact if path.exact is not None else f"{(path.prefix or '').rstrip('/')}/"
-        if not route.match.hostnames and wanted.startswith(LLM_PREFIX):
+        if wanted.startswith(LLM_PREFIX):
             field = "exact" if path.exact is not None else "prefix"
             yield Finding(
                 ("routes", index, "match", "path", field),
-                f"'{path.exact or path.prefix}' belongs to the llm api under {LLM_PREFIX}",
-                "give the route another path, or hostnames of its own",
+                f"'{path.exact or path.prefix}' belongs to the llm api, which has {LLM_PREFIX}",
+                "give the route another path",
             )
 
 
