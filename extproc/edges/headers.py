@@ -89,16 +89,11 @@ class HeaderDecoder:
             self._cache[block] = request
         return request
 
-    def check_trailers(self, block: bytes) -> None:
-        """Decode for the table's sake; nobody reads a client's trailers."""
+    def trailers(self, block: bytes) -> Fields:
         try:
-            fields = self._fields(block)
+            return self._fields(block)
         except OversizedHeaderListError:
             raise _undecodable(ErrorCode.ENHANCE_YOUR_CALM, "trailers too large") from None
-        for name, value in fields:
-            if name.startswith(b":"):
-                raise StreamFailed(ErrorCode.PROTOCOL_ERROR, "pseudo header in trailers")
-            _check_field(name, value)
 
     @property
     def _is_stateless(self) -> bool:
@@ -118,6 +113,14 @@ class HeaderDecoder:
             return list(self._decoder.decode(block, raw=True))
         except IndexError as error:  # how hpack reports a block that is cut off
             raise HPACKError("truncated header block") from error
+
+
+def check_trailers(fields: Fields) -> None:
+    """Nobody reads a client's trailers, but malformed they must not be."""
+    for name, value in fields:
+        if name.startswith(b":"):
+            raise _malformed("pseudo header in trailers")
+        _check_field(name, value)
 
 
 def request_of(fields: Fields) -> Request:

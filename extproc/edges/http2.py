@@ -50,7 +50,7 @@ from extproc.edges.frames import (
     unpadded,
     window_update,
 )
-from extproc.edges.headers import HeaderBlock, HeaderDecoder, response_error
+from extproc.edges.headers import HeaderBlock, HeaderDecoder, check_trailers, response_error
 from extproc.edges.messages import PREFIX_BYTES
 from extproc.edges.service import Limits, Methods, Status
 
@@ -77,8 +77,9 @@ class Connection:
         self._rest = b""
         self._has_preface = False
         self._last_id = 0
-        self._receive_window = limits.connection_window_bytes
-        self._connection_floor = limits.connection_window_bytes // 2
+        self._connection_window = max(limits.connection_window_bytes, DEFAULT_WINDOW + 1)
+        self._receive_window = self._connection_window
+        self._connection_floor = self._connection_window // 2
         self._stream_floor = limits.stream_window_bytes // 2
         self._whole_bytes = limits.message_bytes + PREFIX_BYTES
         self._initial_send_window = DEFAULT_WINDOW
@@ -108,7 +109,7 @@ class Connection:
                     (Setting.MAX_HEADER_LIST_SIZE, limits.header_bytes),
                 )
             ),
-            window_update(0, limits.connection_window_bytes - DEFAULT_WINDOW),
+            window_update(0, self._connection_window - DEFAULT_WINDOW),
         )
 
     @property
@@ -216,6 +217,8 @@ class Connection:
                 self.outbox.pieces.append(window_update(stream_id, limit - window))
                 window = limit
         call.receive_window = window
+        if flags & END_STREAM:
+            call.is_half_closed = True
         if flags & PADDED:
             start, end = unpadded(data, start, end)
         if (
@@ -239,6 +242,7 @@ class Connection:
         if call.content_left is not None:
             call.content_left -= len(piece)
             if call.content_left < 0:
+                call.content_left = None
                 self._reset(call.id, ErrorCode.PROTOCOL_ERROR)
                 return
         if call.is_open:
@@ -259,11 +263,9 @@ class Connection:
         self._reset(stream_id, ErrorCode.STREAM_CLOSED)
 
     def _replenish_connection(self, window: int) -> int:
-        if window < 0:
-            raise ConnectionFailed(ErrorCode.FLOW_CONTROL_ERROR, "connection window exceeded")
-        limit = self._limits.connection_window_bytes
-        self.outbox.pieces.append(window_update(0, limit - window))
-        return limit
+        """At half: so one frame never takes the rest, and a negative window cannot be seen."""
+        self.outbox.pieces.append(window_update(0, self._connection_window - window))
+        return self._connection_window
 
     # Header blocks
 
@@ -303,7 +305,7 @@ class Connection:
             self._last_id = stream_id
             self._on_request(stream_id, block, is_end_stream)
             return
-        self._decoder.check_trailers(block)
+        fields = self._decoder.trailers(block)
         call = self.calls.get(stream_id)
         if call is None:
             if stream_id in self.outbox.reset_ids:
@@ -313,6 +315,7 @@ class Connection:
             raise StreamFailed(ErrorCode.STREAM_CLOSED, "HEADERS after the end")
         if not is_end_stream:
             raise StreamFailed(ErrorCode.PROTOCOL_ERROR, "trailers that are not the end")
+        check_trailers(fields)
         self._on_end_stream(call)
 
     def _on_request(self, stream_id: int, block: bytes, is_end_stream: bool) -> None:
