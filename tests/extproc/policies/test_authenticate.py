@@ -105,6 +105,15 @@ def test_without_keys_nobody_comes_in_where_one_is_required() -> None:
     assert verdict.code == "invalid_api_key"
 
 
+def test_no_key_is_longer_than_what_is_worth_hashing() -> None:
+    def refuses(secret: str) -> bool:
+        policy = Authenticate(Identity((api_key("ann", secret),), is_required=True))
+        return policy.on_headers(request(x_api_key=secret)) is not PASS
+
+    assert not refuses("a" * 4096)
+    assert refuses("a" * 4097)
+
+
 def test_many_keys_cost_no_more_than_few() -> None:
     def best(count: int) -> float:
         keys = [ApiKey(str(number), f"{number:064x}") for number in range(count)]
