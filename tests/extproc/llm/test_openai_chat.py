@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai.types import Model
+
+from extproc.llm import openai_chat
+from extproc.llm.openai_chat import IMAGE_TOKENS, MAX_COUNT, ChatRequest
+from extproc.protocols import json_spans
+from extproc.verdict import Deny
+
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def decode(**fields: object) -> ChatRequest | Deny:
+    document: dict[str, object] = {"model": "fast", "messages": HELLO, **fields}
+    return openai_chat.decode_request(json.dumps(document).encode())
+
+
+def accepted(**fields: object) -> ChatRequest:
+    request = decode(**fields)
+    assert isinstance(request, ChatRequest)
+    return request
+
+
+def refused(**fields: object) -> tuple[int, str, str | None]:
+    deny = decode(**fields)
+    assert isinstance(deny, Deny)
+    return deny.status, deny.code, deny.param
+
+
+def test_a_plain_request_is_read() -> None:
+    body = b'{"model":"fast","messages":[{"role":"user","content":"hello"}]}'
+    assert openai_chat.decode_request(body) == ChatRequest(
+        model="fast",
+        is_stream=False,
+        includes_usage=False,
+        max_output_tokens=None,
+        choices=1,
+        document={"model": "fast", "messages": HELLO},
+        size_bytes=len(body),
+    )
+
+
+def test_everything_we_decide_on_is_read() -> None:
+    request = accepted(
+        stream=True, stream_options={"include_usage": True}, max_completion_tokens=100, n=3
+    )
+    assert request.is_stream
+    assert request.includes_usage
+    assert request.max_output_tokens == 100
+    assert request.choices == 3
+
+
+def test_of_two_limits_the_larger_counts() -> None:
+    assert accepted(max_tokens=5, max_completion_tokens=3).max_output_tokens == 5
+    assert accepted(max_tokens=2, max_completion_tokens=3).max_output_tokens == 3
+    assert accepted(max_tokens=7).max_output_tokens == 7
+
+
+def test_null_is_as_good_as_absent() -> None:
+    request = accepted(stream=None, stream_options=None, max_tokens=None, n=None)
+    assert not request.is_stream
+    assert request.max_output_tokens is None
+    assert request.choices == 1
+
+
+def test_unknown_fields_and_parts_pass() -> None:
+    accepted(
+        temperature=0.5,
+        vendor={"extension": [1]},
+        messages=[
+            {"role": "assistant", "content": None, "tool_calls": None},
+            {
+                "role": "assistant",
+                "tool_calls": [{"type": "custom", "custom": {}}, {"function": {}}],
+            },
+            {"role": "poet", "content": [{"type": "sonnet"}, {}]},
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "invalid_json"),
+        (b"[]", "invalid_json"),
+        (b'{"model":"a"', "invalid_json"),
+        (b'{"model":"\xff"}', "invalid_json"),
+        (b'{"model":"a","mod\\u0065l":"b","messages":[]}', "duplicate_key"),
+        (
+            b'{"model":"a","messages":[{"role":"user","content":"a","content":"b"}]}',
+            "duplicate_key",
+        ),
+    ],
+)
+def test_bodies_that_are_not_one_object_are_refused(body: bytes, code: str) -> None:
+    deny = openai_chat.decode_request(body)
+    assert isinstance(deny, Deny)
+    assert (deny.status, deny.code) == (400, code)
+
+
+def test_the_duplicate_key_is_named() -> None:
+    deny = openai_chat.decode_request(b'{"a":{"tiger":1,"tiger":2}}')
+    assert isinstance(deny, Deny)
+    assert deny.reason == 'duplicate key "tiger"'
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"messages":[]}', "model"),
+        (b'{"model":"a"}', "messages"),
+        (b'{"model":"a","messages":[{"content":"a"}]}', "messages[0].role"),
+        (
+            b'{"model":"a","messages":[{"role":"user","content":[{"type":"text"}]}]}',
+            "messages[0].content[0].text",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(body: bytes, param: str) -> None:
+    deny = openai_chat.decode_request(body)
+    assert isinstance(deny, Deny)
+    assert (deny.code, deny.param) == ("missing_required_parameter", param)
+    assert deny.reason == f"missing required parameter: {param}"
+
+
+def message(**fields: object) -> list[object]:
+    return [*HELLO, {"role": "assistant", **fields}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"model": 5}, "model"),
+        ({"model": None}, "model"),
+        ({"messages": "hello"}, "messages"),
+        ({"messages": {"role": "user"}}, "messages"),
+        ({"stream": "true"}, "stream"),
+        ({"stream": 1}, "stream"),
+        ({"stream_options": []}, "stream_options"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_tokens": 5.0}, "max_tokens"),
+        ({"max_completion_tokens": "5"}, "max_completion_tokens"),
+        ({"n": [1]}, "n"),
+        ({"messages": ["hello"]}, "messages[0]"),
+        ({"messages": [*HELLO, {"role": 1}]}, "messages[1].role"),
+        ({"messages": message(content=5)}, "messages[1].content"),
+        ({"messages": message(content={"type": "text"})}, "messages[1].content"),
+        ({"messages": message(content=["a"])}, "messages[1].content[0]"),
+        (
+            {"messages": message(content=[{"type": "text", "text": 1}])},
+            "messages[1].content[0].text",
+        ),
+        ({"messages": message(tool_calls={})}, "messages[1].tool_calls"),
+        ({"messages": message(tool_calls=[1])}, "messages[1].tool_calls[0]"),
+        ({"messages": message(tool_calls=[{"function": 1}])}, "messages[1].tool_calls[0].function"),
+        (
+            {"messages": message(tool_calls=[{"function": {"arguments": {}}}])},
+            "messages[1].tool_calls[0].function.arguments",
+        ),
+    ],
+)
+def test_wrong_types_are_named_by_their_place(fields: dict[str, object], param: str) -> None:
+    assert refused(**fields) == (400, "invalid_type", param)
+
+
+def test_a_wrong_type_says_what_was_expected_and_what_came() -> None:
+    deny = decode(stream="yes")
+    assert isinstance(deny, Deny)
+    assert deny.reason == "stream must be a boolean, not a string"
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n"])
+@pytest.mark.parametrize("count", [0, -1, MAX_COUNT + 1, 10**30])
+def test_counts_that_would_cheat_a_budget_are_refused(name: str, count: int) -> None:
+    assert refused(**{name: count}) == (400, "invalid_value", name)
+
+
+@pytest.mark.parametrize("name", ["Model", "MAX_TOKENS", "meſſages", "N", "stream_optionſ"])
+def test_names_that_another_reader_folds_into_ours_are_refused(name: str) -> None:
+    assert refused(**{name: "x"}) == (400, "ambiguous_key", name)
+
+
+# --- estimates -----------------------------------------------------------------------------
+
+
+def estimate(*parts: dict[str, Any]) -> int:
+    return openai_chat.estimate_input_tokens(
+        accepted(messages=[{"role": "user", "content": list(parts)}])
+    )
+
+
+def test_a_token_is_at_most_three_bytes() -> None:
+    request = accepted(messages=[{"role": "user", "content": "x" * 3000}])
+    assert openai_chat.estimate_input_tokens(request) == -(-request.size_bytes // 3)
+
+
+def test_an_image_costs_the_same_whatever_its_size() -> None:
+    small = estimate({"type": "image_url", "image_url": {"url": "data:" + "A" * 10}})
+    large = estimate({"type": "image_url", "image_url": {"url": "data:" + "A" * 1_000_000}})
+    bare = estimate({"type": "image_url", "image_url": "data:" + "A" * 1_000_000})
+    assert small == large
+    assert IMAGE_TOKENS < bare < large < IMAGE_TOKENS + 100
+
+
+def test_audio_costs_by_its_length() -> None:
+    def of(size: int) -> int:
+        return estimate({"type": "input_audio", "input_audio": {"data": "A" * size}})
+
+    assert of(512_000) - of(0) == 1000
+
+
+def test_malformed_attachments_are_estimated_too() -> None:
+    assert estimate({"image_url": 5}, {"input_audio": {}}, {}) > IMAGE_TOKENS
+
+
+# --- writing -------------------------------------------------------------------------------
+
+
+def test_the_usage_is_asked_for_beside_what_the_client_asked_for() -> None:
+    asked = accepted(stream=True, stream_options={"include_obfuscation": False})
+    assert json.loads(openai_chat.with_usage(asked)) == {
+        "include_obfuscation": False,
+        "include_usage": True,
+    }
+    assert openai_chat.with_usage(accepted(stream=True)) == b'{"include_usage":true}'
+    refused_usage = accepted(stream=True, stream_options={"include_usage": False})
+    assert openai_chat.with_usage(refused_usage) == b'{"include_usage":true}'
+
+
+def test_a_new_model_and_usage_are_spliced_in() -> None:
+    body = b'{"model": "fast", "messages":[{"role":"user","content":"\\u0041"}], "stream":true}'
+    request = openai_chat.decode_request(body)
+    assert isinstance(request, ChatRequest)
+    changes = {
+        "model": openai_chat.encode_text('gpt-"5"'),
+        "stream_options": openai_chat.with_usage(request),
+    }
+    assert json_spans.replace(body, changes) == (
+        b'{"model": "gpt-\\"5\\"", "messages":[{"role":"user","content":"\\u0041"}], '
+        b'"stream":true,"stream_options":{"include_usage":true}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "invalid_json", "invalid_request_error"),
+        (401, "invalid_api_key", "authentication_error"),
+        (403, "forbidden", "permission_error"),
+        (404, "model_not_found", "invalid_request_error"),
+        (413, "request_too_large", "invalid_request_error"),
+        (429, "rate_limit_exceeded", "rate_limit_error"),
+        (429, "budget_exhausted", "insufficient_quota"),
+        (500, "internal_error", "server_error"),
+        (503, "guardrail_unavailable", "service_unavailable_error"),
+    ],
+)
+def test_a_refusal_is_an_error_of_the_api(status: int, code: str, kind: str) -> None:
+    error = openai_chat.encode_error(Deny(status, code, 'not "now"', param="model"))
+    assert json.loads(error) == {
+        "error": {"message": 'not "now"', "type": kind, "param": "model", "code": code}
+    }
+
+
+def test_a_refusal_without_a_param_says_null() -> None:
+    assert b'"param":null' in openai_chat.encode_error(Deny(401, "invalid_api_key", "no"))
+
+
+def test_models_are_those_of_the_official_client() -> None:
+    listing = json.loads(openai_chat.encode_models(["fast", "smart"], 1_700_000_000))
+    assert listing["object"] == "list"
+    models = [Model.model_validate(each, strict=True) for each in listing["data"]]
+    assert [model.id for model in models] == ["fast", "smart"]
+    one = Model.model_validate_json(openai_chat.encode_model("fast", 1_700_000_000), strict=True)
+    assert one == models[0]
+    assert one.created == 1_700_000_000
+
+
+def test_no_models_are_an_empty_list() -> None:
+    assert json.loads(openai_chat.encode_models([], 1)) == {"object": "list", "data": []}
