@@ -122,15 +122,19 @@ class DeltaStream:
                 sent.append(self._send(type_url, due, self._snapshot))
         return tuple(sent)
 
+    def is_settled(self) -> bool:
+        """The client has answered all that there is to say on what it has asked for."""
+        return self._snapshot is not None and all(
+            kind.is_settled(_of_type(self._snapshot, url)) for url, kind in self._types.items()
+        )
+
     def is_current(self) -> bool:
         """The client has acknowledged everything of the snapshot that it can have asked for."""
-        if self._snapshot is None:
+        if self._snapshot is None or not self.is_settled():
             return False
-        published = (url for url, resources in self._snapshot.resources.items() if resources)
-        return self._types.keys() >= set(published) and all(
-            kind.is_settled(_of_type(self._snapshot, url)) and not kind.rejected
-            for url, kind in self._types.items()
-        )
+        published = {url for url, resources in self._snapshot.resources.items() if resources}
+        has_refused = any(kind.rejected for kind in self._types.values())
+        return self._types.keys() >= published and not has_refused
 
     def rejections(self) -> tuple[tuple[str, str], ...]:
         """Type and reason of every refusal of something that is published now."""

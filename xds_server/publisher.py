@@ -1,0 +1,226 @@
+"""The whole story of a change: file → load → resolve → compile → workers → Envoys.
+
+What is wrong changes nothing. Workers learn of a change before Envoys, and what a change removes is
+taken from Envoy only when Envoy has accepted the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import envoy_api
+
+from gateway import names
+from gateway.config.load import load, load_file
+from gateway.config.published import published
+from gateway.config.schema import Config
+from gateway.model import Gateway
+from gateway.problem import Problem
+from gateway.resolve import resolve
+from xds_server.clients import Client, Clients, Kind
+from xds_server.snapshot import Snapshot, resource_of, snapshot_of, with_kept
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a change waits for those who do not answer."""
+
+    worker_seconds: float
+    envoy_seconds: float
+
+
+PATIENCE = Patience(worker_seconds=5.0, envoy_seconds=15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One configuration, compiled for both kinds of clients."""
+
+    version: str
+    """Hash of `yaml`."""
+    yaml: str
+    """What the workers get: complete, and without secrets."""
+    gateway: Gateway
+    configuration: Snapshot
+    """For workers."""
+    snapshot: Snapshot
+    """For Envoys."""
+
+
+class Publisher:
+    """Brings the configuration file to everybody who is connected."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        file: Path,
+        environment: Mapping[str, str],
+        compile_snapshot: Callable[[Gateway], Snapshot],
+        *,
+        expected_workers: int,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self._clients = clients
+        self._file = file
+        self._environment = environment
+        self._compile = compile_snapshot
+        self._expects_workers = expected_workers > 0
+        self._patience = patience
+        self._problems: tuple[Problem, ...] = ()
+        self._wanted: Release | None = None
+        self._accepted: Release | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the last change; empty when it was taken."""
+        return self._problems
+
+    @property
+    def accepted(self) -> Release | None:
+        """What the workers serve: the last release that none of them refused."""
+        return self._accepted
+
+    async def publish_file(self) -> tuple[Problem, ...]:
+        """Read the file and publish it; what is wrong with it. See `apply`."""
+        return await self._publish(load_file(self._file, self._environment))
+
+    async def apply(self, text: str) -> tuple[Problem, ...]:
+        """Publish this text; what is wrong with it.
+
+        Returns when everybody has it, or when a later change has taken its place. While workers are
+        expected and none has accepted it, that may take forever: own it by a task.
+        """
+        config = load(text, file=str(self._file), environment=self._environment)
+        return await self._publish(config)
+
+    def missing(self) -> tuple[str, ...]:
+        """What stands between us and serving the wanted configuration; empty: ready."""
+        if self._wanted is None:
+            return ("no valid configuration has been loaded",)
+        absent: list[str] = []
+        if self._expects_workers and not self._has_current(Kind.WORKER):
+            absent.append("no extproc worker has acknowledged the configuration")
+        if not self._has_current(Kind.ENVOY):
+            absent.append("no Envoy has acknowledged the configuration")
+        return tuple(absent)
+
+    async def _publish(self, config: Config | tuple[Problem, ...]) -> tuple[Problem, ...]:
+        if isinstance(config, tuple):
+            return self._refuse(config)
+        release = _release(config, self._compile)
+        self._problems = ()
+        self._wanted = release
+        self._clients.announce()  # who is publishing an earlier release gives way
+        async with self._turn:
+            return await self._roll_out(release)
+
+    async def _roll_out(self, release: Release) -> tuple[Problem, ...]:
+        if self._is_superseded(release):
+            return ()
+        refused = await self._to_workers(release)
+        if self._is_superseded(release):
+            return ()
+        if refused:
+            self._refuse(refused)
+            await self._return_to(self._accepted)
+            return refused
+        self._accepted = release
+        refused = await self._to_envoys(release)
+        return self._refuse(refused) if refused else ()
+
+    async def _return_to(self, release: Release | None) -> None:
+        """Workers that took what others refused take this again; Envoys never left it."""
+        self._wanted = release
+        self._clients.offer(Kind.WORKER, None if release is None else release.configuration)
+        if release is not None:
+            await self._to_envoys(release)
+
+    async def _to_workers(self, release: Release) -> tuple[Problem, ...]:
+        self._clients.offer(Kind.WORKER, release.configuration)
+        have_all = await self._clients.wait_until(
+            lambda: (
+                self._is_superseded(release)
+                or bool(self._rejections(Kind.WORKER))
+                or all(client.is_current() for client in self._clients.of(Kind.WORKER))
+            ),
+            self._patience.worker_seconds,
+        )
+        if not have_all:
+            logger.warning("configuration %s: a worker does not answer", release.version)
+        if self._expects_workers:  # what no worker knows must not reach Envoy
+            await self._clients.wait_until(
+                lambda: (
+                    self._is_superseded(release)
+                    or bool(self._rejections(Kind.WORKER))
+                    or self._has_current(Kind.WORKER)
+                ),
+                None,
+            )
+        return self._rejections(Kind.WORKER)
+
+    async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
+        before = self._clients.offered(Kind.ENVOY)
+        kept = release.snapshot if before is None else with_kept(release.snapshot, before)
+        self._clients.offer(Kind.ENVOY, kept)
+        have_answered = await self._clients.wait_until(
+            lambda: (
+                self._is_superseded(release)
+                or all(map(_has_answered, self._clients.of(Kind.ENVOY)))
+            ),
+            self._patience.envoy_seconds,
+        )
+        if not have_answered:
+            logger.warning("configuration %s: an Envoy does not answer", release.version)
+        rejections = self._rejections(Kind.ENVOY)
+        if not rejections and not self._is_superseded(release):
+            self._clients.offer(Kind.ENVOY, release.snapshot)
+        return rejections
+
+    def _is_superseded(self, release: Release) -> bool:
+        return self._wanted is not release
+
+    def _has_current(self, kind: Kind) -> bool:
+        return any(client.is_current() for client in self._clients.of(kind))
+
+    def _rejections(self, kind: Kind) -> tuple[Problem, ...]:
+        return tuple(
+            Problem("", f"{kind} {client.node.id} refuses {_short(type_url)}: {reason}")
+            for client in self._clients.of(kind)
+            for type_url, reason in client.rejections()
+        )
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        self._problems = problems
+        for problem in problems:
+            logger.error("%s", problem)
+        return problems
+
+
+def _release(config: Config, compile_snapshot: Callable[[Gateway], Snapshot]) -> Release:
+    yaml = published(config)
+    version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
+    gateway = resolve(config)
+    return Release(version, yaml, gateway, configuration(version, yaml), compile_snapshot(gateway))
+
+
+def configuration(version: str, yaml: str) -> Snapshot:
+    """What workers subscribe to."""
+    message = envoy_api.message("dragoman.v1.Configuration")(version=version, yaml=yaml)
+    body = message.SerializeToString(deterministic=True)
+    return snapshot_of((resource_of(names.CONFIGURATION_NAME, names.CONFIGURATION_TYPE, body),))
+
+
+def _has_answered(client: Client) -> bool:
+    return client.is_settled() or bool(client.rejections())
+
+
+def _short(type_url: str) -> str:
+    return type_url.rpartition(".")[2]
