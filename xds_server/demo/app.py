@@ -20,10 +20,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.model import Endpoint
 from xds_server.demo.model import ChatRequest, Refusal, answer, read
 from xds_server.demo.provider import Mode, Provider, Seen, refusal_of
 from xds_server.demo.wire import DONE, Answer, Envelope, chunks, completion, error, event, models
-from xds_server.http_edge import serving
+from xds_server.http_edge import listening_socket, serving
+from xds_server.stopping import stop_event
 
 CHUNKS_BEFORE_DROP = 3
 CREATED = 1_700_000_000
@@ -210,3 +212,11 @@ async def demo_serving(listener: socket.socket) -> AsyncIterator[None]:
     app = demo_app(demo_providers(), connections)
     async with serving(app, listener, connections.protocol()):
         yield
+
+
+async def serve_demo(where: Endpoint) -> int:
+    """Both providers until the process is asked to stop; the exit status."""
+    with stop_event() as stop:
+        async with demo_serving(listening_socket(where.host, where.port)):
+            await stop.wait()
+    return 0

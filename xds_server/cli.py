@@ -1,0 +1,250 @@
+"""The command line: which commands there are, what each takes, and what the short ones do."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config import reference
+from gateway.config.check import warnings
+from gateway.config.load import load_file
+from gateway.config.schema import Config
+from gateway.model import Endpoint
+from gateway.resolve import resolve
+from xds_server import control_plane, flags, supervisor
+from xds_server.compile import compile_gateway
+from xds_server.demo.app import serve_demo
+from xds_server.flags import Flag
+from xds_server.free_ports import Wanted, complaints
+from xds_server.render import to_yaml
+from xds_server.resources.topology import Topology
+
+Environment = Mapping[str, str]
+DESCRIPTION = "A gateway for AI agents: Envoy moves the bytes, Python decides."
+EPILOG = "Every flag can also be set by the environment variable in brackets behind it."
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of the table below."""
+
+    name: str
+    summary: str
+    run: Callable[[argparse.Namespace, Environment], int]
+    flags: tuple[Flag, ...] = ()
+    files: str | None = None
+    """`FILE` for one file, `FILE…` for several, None for none."""
+    has_demo_switch: bool = False
+
+
+def run(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman run`: everything."""
+    options = supervisor.Options(
+        file=arguments.file,
+        is_demo=arguments.demo,
+        admin=arguments.admin,
+        envoy_admin=arguments.envoy_admin,
+        demo=Endpoint(arguments.demo_address, arguments.demo_port),
+        xds=arguments.xds,
+        workers=arguments.workers or flags.cores(),
+        concurrency=arguments.concurrency or flags.cores(),
+        state_dir=arguments.state_dir,
+        drain_seconds=arguments.drain_seconds,
+        log_level=arguments.log_level,
+        environment=_with_ports(arguments, environment),
+    )
+    return supervisor.run(options)
+
+
+def xds(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman xds`: the control plane alone."""
+    options = control_plane.Options(
+        file=arguments.file,
+        environment=environment,
+        target=arguments.xds or "127.0.0.1:18000",
+        topology=control_plane.topology(arguments.extproc),
+        state_dir=arguments.state_dir,
+    )
+    return control_plane.run_alone(options, arguments.admin, arguments.log_level)
+
+
+def extproc(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman extproc`: becomes the request path's own program."""
+    command = [sys.executable, "-P", "-m", "extproc", *arguments.passed_on]
+    os.execve(sys.executable, command, dict(environment))
+
+
+def demo(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman demo`: the quickstart's providers."""
+    where = Endpoint(arguments.demo_address, arguments.demo_port)
+    remedy = flags.remedy(flags.DEMO_PORT)
+    if _refuses(complaints([Wanted(where, "demo providers", remedy)])):
+        return 1
+    print(f"demo providers: http://{where.host}:{where.port}/a/v1 and /b/v1", flush=True)
+    return asyncio.run(serve_demo(where))
+
+
+def validate(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman validate`: every Problem of every file."""
+    loaded = [_load(file, environment) for file in arguments.files]
+    for file, config in zip(arguments.files, loaded, strict=True):
+        if config is not None:
+            print(f"{file}: ok")
+    return 0 if None not in loaded else 1
+
+
+def compile(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman compile`: what Envoy will be told, without the secrets."""
+    config = _load(arguments.file, environment)
+    if config is None:
+        return 1
+    snapshot = compile_gateway(resolve(config), Topology(workers=arguments.extproc))
+    sys.stdout.write(to_yaml(snapshot))
+    return 0
+
+
+def schema(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman schema`: for editors."""
+    print(json.dumps(reference.json_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def markdown(arguments: argparse.Namespace, environment: Environment) -> int:
+    """`dragoman reference`: for people."""
+    sys.stdout.write(reference.markdown())
+    return 0
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "run",
+        "run the whole gateway: control plane, workers and Envoy, restarted when they die",
+        run,
+        (
+            flags.PORT,
+            flags.ADMIN,
+            flags.ENVOY_ADMIN,
+            flags.DEMO_PORT,
+            flags.DEMO_ADDRESS,
+            flags.XDS,
+            flags.WORKERS,
+            flags.CONCURRENCY,
+            flags.STATE_DIR,
+            flags.DRAIN_SECONDS,
+            flags.LOG_LEVEL,
+        ),
+        files="FILE",
+        has_demo_switch=True,
+    ),
+    Command(
+        "xds",
+        "run the control plane alone, for an Envoy and workers that run elsewhere",
+        xds,
+        (flags.XDS, flags.EXTPROC, flags.ADMIN, flags.STATE_DIR, flags.LOG_LEVEL),
+        files="FILE",
+    ),
+    Command("extproc", "run one worker of the request path alone; see `extproc --help`", extproc),
+    Command(
+        "demo",
+        "run two OpenAI-compatible providers that need no key and no internet",
+        demo,
+        (flags.DEMO_PORT, flags.DEMO_ADDRESS),
+    ),
+    Command("validate", "report everything that is wrong in files", validate, files="FILE…"),
+    Command(
+        "compile",
+        "print what Envoy will be told, as YAML without secrets",
+        compile,
+        (flags.EXTPROC,),
+        files="FILE",
+    ),
+    Command("schema", "print the JSON Schema of the configuration file", schema),
+    Command("reference", "print the reference of the configuration file", markdown),
+)
+
+
+def parser(environment: Environment) -> argparse.ArgumentParser:
+    """The parser of every command; flags take their defaults from `environment`."""
+    whole = argparse.ArgumentParser(prog="dragoman", description=DESCRIPTION, epilog=EPILOG)
+    subparsers = whole.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        one = subparsers.add_parser(
+            command.name, help=command.summary, description=command.summary, epilog=EPILOG
+        )
+        if command.files == "FILE":
+            one.add_argument("file", type=Path, metavar="FILE", help="the configuration, YAML")
+        elif command.files:
+            one.add_argument("files", type=Path, nargs="+", metavar="FILE", help="YAML")
+        if command.has_demo_switch:
+            one.add_argument("--demo", action="store_true", help="run the demo providers as well")
+        for flag in command.flags:
+            flag.add(one, environment)
+        one.set_defaults(run=command.run)
+    return whole
+
+
+def main(argv: list[str], environment: Environment) -> int:
+    """Run what `argv` says; the exit status."""
+    if argv[:1] == ["extproc"]:  # its flags are its own
+        return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
+    arguments = parser(environment).parse_args(argv)
+    return int(arguments.run(arguments, environment))
+
+
+def cli_markdown() -> str:
+    """`docs/reference/cli.md`."""
+    parts = ["# Command line\n", f"{DESCRIPTION}\n", f"{EPILOG}\n"]
+    for command in COMMANDS:
+        files = f" {command.files}" if command.files else ""
+        rest = " [FLAG…]" if command.flags else ""
+        parts.append(f"## dragoman {command.name}{files}{rest}\n")
+        parts.append(f"{command.summary[0].upper()}{command.summary[1:]}.\n")
+        if command.flags or command.has_demo_switch:
+            parts.append("\n".join(_flag_rows(command)) + "\n")
+    return "\n".join(parts)
+
+
+def _flag_rows(command: Command) -> list[str]:
+    rows = ["| Flag | Environment | Meaning |", "|---|---|---|"]
+    if command.has_demo_switch:
+        rows.append("| `--demo` | | run the demo providers as well |")
+    rows.extend(
+        f"| `{flag.name} {flag.metavar}` | `{flag.variable}` | {flag.meaning} |"
+        for flag in command.flags
+    )
+    return rows
+
+
+def _load(file: Path, environment: Environment) -> Config | None:
+    """The configuration; says on stderr what is wrong with it or will surprise."""
+    config = load_file(file, environment)
+    if not isinstance(config, Config):
+        _refuses(str(problem) for problem in config)
+        return None
+    for warning in warnings(config):
+        print(f"warning: {warning}", file=sys.stderr)
+    return config
+
+
+def _refuses(lines: Iterable[str]) -> bool:
+    """Whether there is something to complain of; says it on stderr."""
+    said = list(lines)
+    for line in said:
+        print(line, file=sys.stderr)
+    return bool(said)
+
+
+def _with_ports(arguments: argparse.Namespace, environment: Environment) -> Environment:
+    """The environment as the file sees it: flags stand above variables."""
+    ports = {flags.DEMO_PORT.variable: str(arguments.demo_port)}
+    if arguments.port is not None:
+        ports[flags.PORT.variable] = str(arguments.port)
+    if arguments.admin is not None:
+        ports[flags.ADMIN.variable] = str(arguments.admin.port)
+    return {**environment, **ports}

@@ -1,0 +1,177 @@
+"""Every flag of the command line, the environment variable beside it, and what its text may be."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.model import Endpoint
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One option: from the command line, else from the environment, else the default."""
+
+    name: str
+    """As it is typed: `--state-dir`."""
+    variable: str
+    kind: Callable[[str], object]
+    metavar: str
+    meaning: str
+    default: str | None = None
+    """As text; None: see `meaning`."""
+
+    def add(self, parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+        """Offer it; an empty variable is as good as none."""
+        parser.add_argument(
+            self.name,
+            type=self.kind,
+            metavar=self.metavar,
+            default=environment.get(self.variable) or self.default,
+            help=f"{self.meaning} [{self.variable}]",
+        )
+
+
+def remedy(flag: Flag) -> str:
+    """How to choose another value, for messages."""
+    return f"{flag.name} or {flag.variable}"
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"not a port: {text}")
+    return number
+
+
+def count(text: str) -> int:
+    """How many of something that there must be."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1: {text}")
+    return number
+
+
+def address(text: str) -> Endpoint:
+    """`HOST:PORT`; a port alone is this machine's."""
+    host, _, number = text.rpartition(":")
+    return Endpoint(host.strip("[]") or "127.0.0.1", port(number))
+
+
+def target(text: str) -> str:
+    """Where a gRPC server listens: `HOST:PORT` or `unix:PATH`."""
+    if text.startswith("unix:"):
+        return text
+    where = address(text)
+    host = f"[{where.host}]" if ":" in where.host else where.host
+    return f"{host}:{where.port}"
+
+
+def targets(text: str) -> tuple[str, ...]:
+    """Several of them, with commas between."""
+    return tuple(target(part.strip()) for part in text.split(","))
+
+
+def log_level(text: str) -> str:
+    """A level by its name."""
+    if text not in LOG_LEVELS:
+        raise argparse.ArgumentTypeError(f"not one of {', '.join(LOG_LEVELS)}: {text}")
+    return text
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+PORT = Flag(
+    "--port",
+    "DRAGOMAN_PORT",
+    port,
+    "PORT",
+    "what ${DRAGOMAN_PORT} stands for in the file; the quickstart listens there (default: what "
+    "the file says)",
+)
+ADMIN = Flag(
+    "--admin",
+    "DRAGOMAN_ADMIN_PORT",
+    address,
+    "[HOST:]PORT",
+    "where the admin API listens (default: the file's admin.address, 127.0.0.1:15000)",
+)
+ENVOY_ADMIN = Flag(
+    "--envoy-admin",
+    "DRAGOMAN_ENVOY_ADMIN_PORT",
+    address,
+    "[HOST:]PORT",
+    "where Envoy's own admin interface listens (default: 127.0.0.1:19000)",
+    "127.0.0.1:19000",
+)
+DEMO_PORT = Flag(
+    "--demo-port",
+    "DRAGOMAN_DEMO_PORT",
+    port,
+    "PORT",
+    "where the demo providers listen (default: 18080)",
+    "18080",
+)
+DEMO_ADDRESS = Flag(
+    "--demo-address",
+    "DRAGOMAN_DEMO_ADDRESS",
+    str,
+    "IP",
+    "the address that the demo providers listen on (default: 127.0.0.1)",
+    "127.0.0.1",
+)
+XDS = Flag(
+    "--xds",
+    "DRAGOMAN_XDS",
+    target,
+    "TARGET",
+    "where the control plane listens for Envoy and extproc: HOST:PORT or unix:PATH (default: "
+    "127.0.0.1:18000 for `xds`, a private Unix socket for `run`)",
+)
+EXTPROC = Flag(
+    "--extproc",
+    "DRAGOMAN_EXTPROC",
+    targets,
+    "TARGET,…",
+    "where Envoy finds the extproc workers: HOST:PORT or unix:PATH (default: 127.0.0.1:18001)",
+    "127.0.0.1:18001",
+)
+WORKERS = Flag(
+    "--workers", "DRAGOMAN_WORKERS", count, "N", "extproc workers (default: one for each core)"
+)
+CONCURRENCY = Flag(
+    "--concurrency", "DRAGOMAN_CONCURRENCY", count, "N", "Envoy's threads (default: the cores)"
+)
+STATE_DIR = Flag(
+    "--state-dir",
+    "DRAGOMAN_STATE_DIR",
+    Path,
+    "DIR",
+    "where the ledger of budgets is kept (default: .dragoman)",
+    ".dragoman",
+)
+DRAIN_SECONDS = Flag(
+    "--drain-seconds",
+    "DRAGOMAN_DRAIN_SECONDS",
+    count,
+    "N",
+    "how long streams may go on when their listener changes (default: 3600)",
+    "3600",
+)
+LOG_LEVEL = Flag(
+    "--log-level",
+    "DRAGOMAN_LOG_LEVEL",
+    log_level,
+    "LEVEL",
+    f"how much is logged: {', '.join(LOG_LEVELS)} (default: warning)",
+    "warning",
+)

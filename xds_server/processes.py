@@ -1,0 +1,101 @@
+"""The processes of `dragoman run`: their command lines, and which of their lines are shown."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.model import Endpoint
+from xds_server.child import Command
+
+SOCKET_LIMIT_BYTES = 100
+"""A Unix socket's path must stay under 108; a little is left for suffixes."""
+
+# The API calls these two experimental, and says so at every start. We rely on them and pin the
+# binary; every other warning is shown.
+_KNOWN_WARNINGS = re.compile(
+    r"(?:ai_protocol_manager|AiProtocolManager|priority_group|PriorityGroup)"
+    r".*(?:work-in-progress|alpha|not intended for production)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Files and sockets of one running tree."""
+
+    directory: Path
+
+    @property
+    def xds_socket(self) -> str:
+        return f"unix:{self.directory / 'xds.sock'}"
+
+    @property
+    def bootstrap(self) -> Path:
+        return self.directory / "envoy.json"
+
+    def worker_socket(self, number: int) -> str:
+        return f"unix:{self.directory / f'extproc.{number}.sock'}"
+
+
+def worker(
+    number: int,
+    places: Places,
+    xds: str,
+    state_dir: Path,
+    log_level: str,
+    environment: Mapping[str, str],
+) -> Command:
+    """One worker of the request path."""
+    arguments = (
+        *_python("extproc"),
+        *("--xds", xds),
+        *("--listen", places.worker_socket(number)),
+        *("--state-dir", str(state_dir)),
+        *("--worker", str(number)),
+        *("--log-level", log_level),
+    )
+    return Command(f"extproc.{number}", arguments, environment)
+
+
+def demo(where: Endpoint, environment: Mapping[str, str]) -> Command:
+    """The demo's providers."""
+    arguments = (
+        *_python("xds_server"),
+        "demo",
+        *("--demo-port", str(where.port)),
+        *("--demo-address", where.host),
+    )
+    return Command("demo", arguments, environment)
+
+
+def envoy(
+    binary: str,
+    places: Places,
+    concurrency: int,
+    drain_seconds: int,
+    environment: Mapping[str, str],
+) -> Command:
+    """Envoy, with all that changes coming from the control plane."""
+    arguments = (
+        binary,
+        *("--config-path", str(places.bootstrap)),
+        *("--concurrency", str(concurrency)),
+        *("--drain-time-s", str(drain_seconds)),
+        *("--log-level", "warning"),
+        *("--log-format", "[%l][%n] %v"),
+        "--disable-hot-restart",
+    )
+    return Command("envoy", arguments, environment, is_worth_showing)
+
+
+def is_worth_showing(line: str) -> bool:
+    """Whether a line of Envoy's log tells anything new."""
+    return _KNOWN_WARNINGS.search(line) is None
+
+
+def _python(module: str) -> tuple[str, ...]:
+    # -P: the folder that we were started in must not be searched for modules
+    return (sys.executable, "-P", "-m", module)

