@@ -1,0 +1,73 @@
+"""What Envoy starts with: who it is, and where everything else comes from."""
+
+from __future__ import annotations
+
+from xds_server.resources import addresses
+from xds_server.resources.extension import ADS, Json, extension, typed
+
+XDS_CLUSTER = "dragoman_xds"
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def bootstrap(
+    xds_address: str,
+    admin_address: str,
+    node_id: str,
+    *,
+    max_connections: int = 50_000,
+) -> Json:
+    """Addresses are `unix:/path` or `host:port`."""
+    return {
+        "node": {"id": node_id, "cluster": "dragoman"},
+        "admin": {"address": addresses.parse(admin_address)},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+            },
+            "cds_config": ADS,
+            "lds_config": ADS,
+        },
+        "static_resources": {"clusters": [_xds_cluster(xds_address)]},
+        "overload_manager": _overload_manager(max_connections),
+    }
+
+
+def _xds_cluster(address: str) -> Json:
+    hosts = []
+    if not address.startswith(addresses.UNIX):
+        hosts.append(addresses.endpoint_of(address).host)
+    return {
+        "name": XDS_CLUSTER,
+        **addresses.discovery(hosts),
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": XDS_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": addresses.parse(address)}}]}],
+        },
+        "typed_extension_protocol_options": {
+            _HTTP_OPTIONS: typed(
+                _HTTP_OPTIONS,
+                explicit_http_config={
+                    "http2_protocol_options": {
+                        "connection_keepalive": {"interval": "30s", "timeout": "5s"}
+                    }
+                },
+            )
+        },
+    }
+
+
+def _overload_manager(max_connections: int) -> Json:
+    return {
+        "resource_monitors": [
+            extension(
+                "envoy.resource_monitors.global_downstream_max_connections",
+                "envoy.extensions.resource_monitors.downstream_connections.v3"
+                ".DownstreamConnectionsConfig",
+                max_active_downstream_connections=str(max_connections),
+            )
+        ]
+    }

@@ -1,0 +1,176 @@
+"""Clusters: whom Envoy connects to, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway import names
+from gateway.model import Endpoint, Provider, RouteBackend, Upstream
+from xds_server.resources import addresses
+from xds_server.resources.attempts import Attempt, upstream_filters
+from xds_server.resources.extension import Json, duration, extension, resource, typed
+from xds_server.resources.topology import Topology
+from xds_server.snapshot import CLUSTER, SECRET, Resource
+
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_UNLIMITED = 1 << 30
+_IDLE_CONNECTION_SECONDS = 50
+"""Shorter than the keep-alive of common servers and balancers (60 s): we close first."""
+
+_CIRCUIT_BREAKERS: Json = {
+    # Envoy's defaults (1024 requests, 3 retries) would be limits that nobody configured.
+    "thresholds": [
+        {
+            "max_connections": _UNLIMITED,
+            "max_pending_requests": _UNLIMITED,
+            "max_requests": _UNLIMITED,
+            "max_retries": _UNLIMITED,
+        }
+    ]
+}
+_HTTP2: Json = {
+    "initial_stream_window_size": 1 << 20,
+    "initial_connection_window_size": 16 << 20,
+}
+_HTTP2_KEPT_ALIVE: Json = {
+    **_HTTP2,
+    "connection_keepalive": {"interval": "30s", "timeout": "10s"},
+}
+
+
+def provider_cluster(provider: Provider, attempt: Attempt, topology: Topology) -> Resource:
+    """An LLM provider, with the filters that run once for each try at it."""
+    name = attempt.cluster
+    protocol: Json = {"explicit_http_config": {"http_protocol_options": {}}}
+    if provider.upstream.is_tls:
+        protocol = {
+            "auto_config": {
+                "http_protocol_options": {},
+                "http2_protocol_options": _HTTP2_KEPT_ALIVE,
+            }
+        }
+    needs = [] if provider.key is None else [(SECRET, names.provider_secret(provider.name))]
+    if attempt.is_renamed:
+        needs.append((CLUSTER, names.EXTPROC_CLUSTER))
+    fields = {
+        **_upstream(name, provider.upstream, topology),
+        **_http_options(protocol, filters=upstream_filters(provider, attempt, topology)),
+    }
+    if attempt.is_renamed:  # its filter holds the whole body
+        fields["per_connection_buffer_limit_bytes"] = attempt.buffer_limit_bytes
+    return resource(CLUSTER, name, fields, needs)
+
+
+def route_cluster(route: str, index: int, backend: RouteBackend, topology: Topology) -> Resource:
+    """A backend of a plain HTTP route."""
+    name = names.route_cluster(route, index)
+    protocol: Json = {"explicit_http_config": {"http_protocol_options": {}}}
+    if backend.upstream.is_tls:
+        protocol = {"auto_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
+    fields = {**_upstream(name, backend.upstream, topology), **_http_options(protocol)}
+    return resource(CLUSTER, name, fields)
+
+
+def extproc_cluster(topology: Topology) -> Resource:
+    """The workers of the request path. When none is healthy, requests are refused at once."""
+    name = names.EXTPROC_CLUSTER
+    hosts = [
+        addresses.endpoint_of(worker).host
+        for worker in topology.workers
+        if not worker.startswith(addresses.UNIX)
+    ]
+    fields = {
+        "name": name,
+        **addresses.discovery(hosts),
+        "connect_timeout": "0.5s",
+        "lb_policy": "ROUND_ROBIN",
+        "load_assignment": _endpoints(name, [addresses.parse(each) for each in topology.workers]),
+        "circuit_breakers": _CIRCUIT_BREAKERS,
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "health_checks": [
+            {
+                "grpc_health_check": {},
+                "interval": "1s",
+                "no_traffic_interval": "1s",
+                "unhealthy_interval": "0.25s",
+                "timeout": "1s",
+                "unhealthy_threshold": 1,
+                "healthy_threshold": 1,
+            }
+        ],
+        **_http_options({"explicit_http_config": {"http2_protocol_options": _HTTP2}}, idle=None),
+    }
+    return resource(CLUSTER, name, fields)
+
+
+def unplanned_cluster() -> Resource:
+    """Has no endpoints: the answer to a request without a plan is 503."""
+    name = names.UNPLANNED_CLUSTER
+    fields = {"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name}}
+    return resource(CLUSTER, name, fields)
+
+
+def _upstream(name: str, upstream: Upstream, topology: Topology) -> Json:
+    fields = {
+        "name": name,
+        **addresses.discovery(endpoint.host for endpoint in upstream.endpoints),
+        "connect_timeout": duration(upstream.connect_timeout_seconds),
+        "lb_policy": "LEAST_REQUEST",
+        "load_assignment": _named_endpoints(name, upstream.endpoints, upstream.authority),
+        "circuit_breakers": _CIRCUIT_BREAKERS,
+    }
+    if upstream.is_tls:
+        fields["transport_socket"] = _tls(addresses.host_of(upstream.authority), topology)
+    return fields
+
+
+def _named_endpoints(cluster: str, endpoints: Iterable[Endpoint], authority: str) -> Json:
+    """The hostname becomes the authority of each try (`auto_host_rewrite`)."""
+    return {
+        "cluster_name": cluster,
+        "endpoints": [
+            {
+                "lb_endpoints": [
+                    {
+                        "endpoint": {
+                            "address": addresses.socket_address(endpoint),
+                            "hostname": authority,
+                        }
+                    }
+                    for endpoint in endpoints
+                ]
+            }
+        ],
+    }
+
+
+def _endpoints(cluster: str, found: Sequence[Json]) -> Json:
+    hosts = [{"endpoint": {"address": address}} for address in found]
+    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": hosts}]}
+
+
+def _tls(host: str, topology: Topology) -> Json:
+    validation: Json = {"trusted_ca": {"filename": topology.ca_bundle}}
+    named: Json = {"sni": host, "auto_sni_san_validation": True}
+    if addresses.is_ip(host):  # an address is no server name (RFC 6066 §3)
+        named = {}
+        validation["match_typed_subject_alt_names"] = [
+            {"san_type": "IP_ADDRESS", "matcher": {"exact": host}}
+        ]
+    return extension(
+        "envoy.transport_sockets.tls",
+        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context={"validation_context": validation},
+        **named,
+    )
+
+
+def _http_options(
+    protocol: Json, *, filters: Sequence[Json] = (), idle: int | None = _IDLE_CONNECTION_SECONDS
+) -> Json:
+    options = dict(protocol)
+    if idle is not None:
+        options["common_http_protocol_options"] = {"idle_timeout": duration(idle)}
+    if filters:
+        options["http_filters"] = list(filters)
+    return {"typed_extension_protocol_options": {_HTTP_OPTIONS: typed(_HTTP_OPTIONS, **options)}}

@@ -1,0 +1,118 @@
+"""The ext_proc filter: what Envoy asks Python, and how much of each request it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway import names
+from gateway.cel import EVERY_HEADER
+from xds_server.resources.extension import Json, duration, extension, typed
+from xds_server.resources.topology import Topology
+
+FILTER = "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"
+_PER_ROUTE = "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute"
+_ATTEMPT_FILTER = "dragoman.attempt"
+
+FORWARDED_HEADERS = frozenset(
+    {
+        ":authority",
+        ":method",
+        ":path",
+        ":status",
+        "api-key",
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-request-id",
+    }
+)
+"""What every request shows; the headers that rules read come on top."""
+
+_BODY: Json = {
+    "request_header_mode": "SEND",
+    "request_body_mode": "BUFFERED",
+    "request_trailer_mode": "SKIP",
+    "response_header_mode": "SKIP",
+    "response_body_mode": "NONE",
+    "response_trailer_mode": "SKIP",
+}
+"""Two messages: the headers, the body."""
+
+_BODY_AND_USAGE: Json = {
+    **_BODY,
+    "response_header_mode": "SEND",
+    "response_trailer_mode": "SEND",
+}
+"""Four: then the status, and after the last byte the usage."""
+
+_HEADERS: Json = {**_BODY, "request_body_mode": "NONE"}
+"""One message."""
+
+
+def request_filter(topology: Topology, headers: frozenset[str], *, settles: bool) -> Json:
+    """The filter that decides on every request; `settles` when a budget waits for the usage."""
+    forward = (
+        {} if EVERY_HEADER in headers else {"forward_rules": _only(FORWARDED_HEADERS | headers)}
+    )
+    return typed(
+        FILTER,
+        grpc_service=_service(),
+        processing_mode=_BODY_AND_USAGE if settles else _BODY,
+        **_failing_closed(topology),
+        mutation_rules={"allow_all_routing": True, "allow_envoy": True},
+        metadata_options={
+            "forwarding_namespaces": {"typed": [names.USAGE_NAMESPACE]},
+            "receiving_namespaces": {"untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE]},
+        },
+        response_attributes=["xds.cluster_name", "upstream.request_attempt_count"],
+        **forward,
+    )
+
+
+def disabled() -> Json:
+    """For routes on which nothing is decided."""
+    return typed(_PER_ROUTE, disabled=True)
+
+
+def headers_only() -> Json:
+    """For plain routes on which somebody must be known, or a rule holds."""
+    return typed(
+        _PER_ROUTE,
+        overrides={"processing_mode": _HEADERS, "request_attributes": ["xds.route_name"]},
+    )
+
+
+def attempt_filter(topology: Topology) -> Json:
+    """Runs in a provider's cluster, once for each try, when the body must name another model."""
+    return extension(
+        _ATTEMPT_FILTER,
+        FILTER,
+        grpc_service={
+            **_service(),
+            "initial_metadata": [{"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE}],
+        },
+        processing_mode=_BODY,
+        **_failing_closed(topology),
+        metadata_options={"forwarding_namespaces": {"untyped": [names.REQUEST_NAMESPACE]}},
+        request_attributes=["xds.cluster_name"],
+        forward_rules=_only({":method"}),  # no rules would mean all headers
+    )
+
+
+def _service() -> Json:
+    return {"envoy_grpc": {"cluster_name": names.EXTPROC_CLUSTER, "skip_envoy_headers": True}}
+
+
+def _failing_closed(topology: Topology) -> Json:
+    return {
+        "message_timeout": duration(topology.message_timeout_seconds),
+        "failure_mode_allow": False,
+        "status_on_error": {"code": "ServiceUnavailable"},
+    }
+
+
+def _only(headers: Iterable[str]) -> Json:
+    return {"allowed_headers": {"patterns": [{"exact": header} for header in sorted(headers)]}}

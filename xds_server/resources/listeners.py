@@ -1,0 +1,84 @@
+"""Listeners: a frozen skeleton. Only changes here cut streams, so only the address may change."""
+
+from __future__ import annotations
+
+from gateway import names
+from gateway.model import Endpoint, Listener
+from xds_server.resources import addresses
+from xds_server.resources.extension import ADS, Json, extension, resource
+from xds_server.resources.filters import DISCOVERED, HTTP_FILTERS
+from xds_server.resources.local_replies import local_reply_config
+from xds_server.snapshot import FILTER, LISTENER, ROUTES, Resource
+
+_CONNECTION_BUFFER_BYTES = 1 << 20
+
+
+def listener(listener: Listener) -> Resource:
+    """Where clients connect: the address, and a chain whose parts come by RDS and ECDS."""
+    name = names.listener(listener.name)
+    fields = {
+        "name": name,
+        "address": addresses.socket_address(Endpoint(listener.address, listener.port)),
+        "per_connection_buffer_limit_bytes": _CONNECTION_BUFFER_BYTES,
+        "filter_chains": [{"filters": [_http(listener)]}],
+    }
+    needs = [
+        (ROUTES, names.route_table(listener.name)),
+        *((FILTER, discovered) for discovered in DISCOVERED),
+    ]
+    return resource(LISTENER, name, fields, needs)
+
+
+def _http(listener: Listener) -> Json:
+    return extension(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=listener.name,
+        codec_type="AUTO",
+        rds={
+            "route_config_name": names.route_table(listener.name),
+            "config_source": ADS,
+        },
+        http_filters=list(HTTP_FILTERS),
+        server_name="dragoman",
+        **_trust_nobody(),
+        **_one_spelling_of_a_path(),
+        **_limits(),
+        local_reply_config=local_reply_config(),
+    )
+
+
+def _trust_nobody() -> Json:
+    """The client's address is the connection's; nobody may steer Envoy with `x-envoy-` headers."""
+    return {
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "internal_address_config": {"unix_sockets": False},
+        "generate_request_id": True,
+        "preserve_external_request_id": True,
+        "common_http_protocol_options": {
+            "idle_timeout": "3600s",
+            "headers_with_underscores_action": "DROP_HEADER",
+        },
+    }
+
+
+def _one_spelling_of_a_path() -> Json:
+    """Policy and upstream must read the same path."""
+    return {
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+    }
+
+
+def _limits() -> Json:
+    return {
+        "request_headers_timeout": "10s",
+        "stream_idle_timeout": "300s",
+        "http2_protocol_options": {
+            "max_concurrent_streams": 1000,
+            "initial_stream_window_size": 1 << 20,
+            "initial_connection_window_size": 16 << 20,
+        },
+    }

@@ -1,0 +1,63 @@
+"""The route of the LLM API: Envoy goes through the plan that extproc wrote, try by try."""
+
+from __future__ import annotations
+
+from gateway import names
+from gateway.model import Gateway
+from xds_server.resources.extension import Json, duration, extension
+from xds_server.resources.filters import usage_of_openai_chat
+
+NAME = "llm"
+
+_RETRY_ON = "5xx,connect-failure,reset,retriable-status-codes"
+_RETRIED_CLIENT_ERRORS = [429]
+_SLACK_SECONDS = 30.0
+
+
+def llm_route(gateway: Gateway) -> Json:
+    """`/v1/` → the plan, or 503 when extproc wrote none."""
+    silence = longest_silence(gateway)
+    route: Json = {
+        "name": NAME,
+        "match": {"prefix": names.LLM_PREFIX},
+        "route": {
+            "inline_cluster_specifier_plugin": {"extension": _planned()},
+            "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
+            "timeout": "0s",  # answers stream for as long as they like
+            "idle_timeout": duration(silence * _longest_plan(gateway) + _SLACK_SECONDS),
+            "retry_policy": {
+                "retry_on": _RETRY_ON,
+                "retriable_status_codes": _RETRIED_CLIENT_ERRORS,
+                "num_retries": 0,  # extproc raises it to what the plan has
+                "refresh_cluster_on_retry": True,
+                "per_try_idle_timeout": duration(silence),
+                "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.050s"},
+            },
+        },
+    }
+    if gateway.budgets:
+        route["typed_per_filter_config"] = {names.USAGE_FILTER: usage_of_openai_chat()}
+    return route
+
+
+def longest_silence(gateway: Gateway) -> float:
+    """How long a try may send nothing. Envoy has one value for all tries of a route.
+
+    The longest of all providers, since a shorter one would give up a provider that was allowed
+    to be silent for longer.
+    """
+    return max((provider.silence_seconds for provider in gateway.providers), default=60.0)
+
+
+def _longest_plan(gateway: Gateway) -> int:
+    return max((len(model.tiers) for model in gateway.models), default=1)
+
+
+def _planned() -> Json:
+    unplanned = {"cluster_name": names.UNPLANNED_CLUSTER, "weight": 1}
+    return extension(
+        "envoy.router.cluster_specifier_plugin.priority_group",
+        "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier",
+        priority_groups=[{"name": "unplanned", "clusters": [unplanned]}],
+        override_metadata_namespace=names.PLAN_NAMESPACE,
+    )

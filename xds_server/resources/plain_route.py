@@ -1,0 +1,118 @@
+"""Plain HTTP routes: bytes to an upstream, under header policy only."""
+
+from __future__ import annotations
+
+import re
+
+from gateway import names
+from gateway.model import Match, Route
+from xds_server.resources import ext_proc
+from xds_server.resources.extension import Json, duration
+
+_RETRY_ON = "connect-failure,refused-stream,reset-before-request,gateway-error"
+_IDLE_SECONDS = 3600.0
+"""Of a stream that has no timeout."""
+
+
+def plain_route(route: Route) -> Json:
+    """One route of the table; its name is the one that extproc sees."""
+    policy = ext_proc.headers_only() if route.needs_identity else ext_proc.disabled()
+    return {
+        "name": route.name,
+        "match": _match(route.match),
+        "route": _action(route),
+        "typed_per_filter_config": {names.EXT_PROC_FILTER: policy},
+        "request_headers_to_add": [
+            # the listener does not append to it, so what the client claims is replaced
+            _overwritten("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
+        ],
+    }
+
+
+def unmatched() -> Json:
+    """The end of every table. Without it, a path that nobody serves would be shown to extproc."""
+    return {
+        "name": "unmatched",
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 404},
+        "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
+    }
+
+
+def _match(match: Match) -> Json:
+    headers = [
+        {"name": name.lower(), "string_match": {"exact": value}} for name, value in match.headers
+    ]
+    if match.methods:
+        headers.append({"name": ":method", "string_match": _one_of(match.methods)})
+    return {**_path(match), **({"headers": headers} if headers else {})}
+
+
+def _path(match: Match) -> Json:
+    if match.exact is not None:
+        return {"path": match.exact}
+    prefix = match.prefix or "/"
+    if prefix.endswith("/"):
+        return {"prefix": prefix}
+    return {"path_separated_prefix": prefix}  # `/api` takes `/api/x`, and not `/apis`
+
+
+def _one_of(methods: tuple[str, ...]) -> Json:
+    if len(methods) == 1:
+        return {"exact": methods[0]}
+    return {"safe_regex": {"regex": "|".join(re.escape(method) for method in methods)}}
+
+
+def _action(route: Route) -> Json:
+    action: Json = {
+        **_clusters(route),
+        **_rewrite(route),
+        "auto_host_rewrite": True,
+        "timeout": duration(route.timeout_seconds),
+    }
+    if route.timeout_seconds == 0:
+        action["idle_timeout"] = duration(_IDLE_SECONDS)
+    if route.retries:
+        action["retry_policy"] = {"retry_on": _RETRY_ON, "num_retries": route.retries}
+    return action
+
+
+def _clusters(route: Route) -> Json:
+    clusters = [names.route_cluster(route.name, index) for index in range(len(route.backends))]
+    if len(clusters) == 1:
+        return {"cluster": clusters[0]}
+    return {
+        "weighted_clusters": {
+            "clusters": [
+                {"name": cluster, "weight": backend.weight}
+                for cluster, backend in zip(clusters, route.backends, strict=True)
+            ]
+        }
+    }
+
+
+def _rewrite(route: Route) -> Json:
+    """Whole path segments take the place of whole path segments, with one slash between."""
+    replacement = route.replace_prefix
+    if replacement is None:
+        return {}
+    if route.match.exact is not None:
+        return {"prefix_rewrite": replacement}
+    prefix = route.match.prefix or "/"
+    if prefix.endswith("/"):
+        return {"prefix_rewrite": replacement.rstrip("/") + "/"}
+    if not replacement.endswith("/"):
+        return {"prefix_rewrite": replacement}
+    return {
+        "regex_rewrite": {
+            "pattern": {"regex": f"^{re.escape(prefix)}/?"},
+            "substitution": replacement.replace("\\", "\\\\"),
+        }
+    }
+
+
+def _overwritten(name: str, value: str) -> Json:
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }

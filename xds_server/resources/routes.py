@@ -1,0 +1,60 @@
+"""Route tables: one for each listener, sent by RDS, so that changing them cuts no stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway import names
+from gateway.model import Gateway, Listener, Route
+from xds_server.resources.extension import resource
+from xds_server.resources.llm_route import llm_route
+from xds_server.resources.plain_route import plain_route, unmatched
+from xds_server.snapshot import CLUSTER, ROUTES, Resource
+
+EVERY_HOST = "*"
+
+
+def route_table(gateway: Gateway, listener: Listener) -> Resource:
+    """What a listener serves: the LLM API when there are models, then the plain routes in order."""
+    plain = [route for route in gateway.routes if listener.name in route.listeners]
+    name = names.route_table(listener.name)
+    fields = {
+        "name": name,
+        "virtual_hosts": [
+            {
+                "name": host,
+                "domains": [host],
+                "routes": [
+                    *([llm_route(gateway)] if gateway.models else []),
+                    *(plain_route(route) for route in plain if _takes(route, host)),
+                    unmatched(),
+                ],
+                # retries need the body, and so does ext_proc: over it, Envoy answers 413
+                "request_body_buffer_limit": str(listener.max_request_bytes),
+            }
+            for host in _hosts(plain)
+        ],
+        "ignore_port_in_host_matching": True,
+    }
+    needs = {
+        (CLUSTER, names.route_cluster(route.name, index))
+        for route in plain
+        for index in range(len(route.backends))
+    }
+    if gateway.models:
+        needs.add((CLUSTER, names.UNPLANNED_CLUSTER))
+    return resource(ROUTES, name, fields, needs)
+
+
+def _hosts(routes: Iterable[Route]) -> list[str]:
+    """Every hostname apart, since Envoy looks into one virtual host only: the closest."""
+    named = {hostname.lower() for route in routes for hostname in route.match.hostnames}
+    return [*sorted(named), EVERY_HOST]
+
+
+def _takes(route: Route, host: str) -> bool:
+    """True when the route is for this host: for all, by its name, or by a wildcard above it."""
+    return not route.match.hostnames or any(
+        hostname == host or (hostname.startswith("*.") and host.endswith(hostname[1:]))
+        for hostname in map(str.lower, route.match.hostnames)
+    )

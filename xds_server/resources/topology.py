@@ -1,0 +1,17 @@
+"""Facts of the deployment that the compile step needs and that no configuration file tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Where the parts of this deployment are."""
+
+    workers: tuple[str, ...]
+    """Addresses of extproc's workers: `unix:/run/dragoman/0.sock` or `host:port`."""
+    message_timeout_seconds: float = 2.0
+    """How long Envoy waits for each answer of a worker before it refuses the request."""
+    ca_bundle: str = "/etc/ssl/certs/ca-certificates.crt"
+    """The certificate authorities that providers are checked against; a file Envoy can read."""
