@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extproc.facts import Facts
+from extproc.llm import openai_chat
+from extproc.policies.guard import Guards
+from extproc.protocols import json_spans
+from extproc.verdict import PASS, Amend, Deny, Pass
+from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
+
+EMAIL = r"[\w.+-]+@[\w-]+\.[\w.]+"
+
+
+def block(*patterns: str, name: str = "no-secrets", message: str = "") -> RegexGuard:
+    return RegexGuard(name, patterns, GuardAction.BLOCK, "", message)
+
+
+def mask(*patterns: str, replacement: str = "[redacted]") -> RegexGuard:
+    return RegexGuard("mask", patterns, GuardAction.MASK, replacement, "")
+
+
+def remote(*, is_open_on_error: bool) -> RemoteGuard:
+    return RemoteGuard("moderation", "openai-moderation", is_open_on_error)
+
+
+def facts_of(body: bytes) -> Facts:
+    document = json_spans.decode(body)
+    return Facts(
+        now=datetime(2030, 1, 1, tzinfo=UTC),
+        body=body,
+        document=document,
+        texts=openai_chat.texts(document),
+    )
+
+
+def ask(body: bytes, *guards: Guard) -> Pass | Deny | Amend:
+    return Guards(guards, openai_chat.reword).on_request(facts_of(body))
+
+
+def say(*contents: object, **fields: object) -> bytes:
+    messages = [{"role": "user", "content": content} for content in contents]
+    return json.dumps({"model": "fast", "messages": messages, **fields}).encode()
+
+
+def amended(body: bytes, *guards: Guard) -> bytes:
+    verdict = ask(body, *guards)
+    assert isinstance(verdict, Amend)
+    return verdict.body
+
+
+def contents(body: bytes) -> list[Any]:
+    return [message["content"] for message in json.loads(body)["messages"]]
+
+
+# --- blocking ------------------------------------------------------------------------------
+
+
+def test_what_no_guard_minds_passes() -> None:
+    assert ask(say("hello"), block("SSN"), mask(EMAIL)) is PASS
+    assert ask(say("hello")) is PASS
+
+
+def test_a_blocked_text_is_a_violation() -> None:
+    verdict = ask(say("my SSN is 123"), block(r"\b(SSN|social security)\b"))
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (400, "content_policy_violation")
+
+
+def test_a_refusal_names_the_guard_and_neither_text_nor_pattern() -> None:
+    verdict = ask(say("the tiger eats"), block("tig.r", name="zoo", message="no animals"))
+    assert isinstance(verdict, Deny)
+    assert verdict.reason == "no animals (guard 'zoo')"
+    silent = ask(say("the tiger eats"), block("tig.r", name="zoo"))
+    assert isinstance(silent, Deny)
+    assert "zoo" in silent.reason
+    assert "tig" not in silent.reason
+
+
+def test_escapes_hide_nothing() -> None:
+    body = b'{"messages":[{"role":"user","content":"a\\u0040b.example \\u0053SN"}]}'
+    assert isinstance(ask(body, block(EMAIL)), Deny)
+    assert isinstance(ask(body, block("^.* SSN$")), Deny)
+
+
+def test_arguments_and_results_of_tools_are_guarded() -> None:
+    arguments = json.dumps({"note": "line\nSSN"})
+    call = {"id": "1", "type": "function", "function": {"name": "save", "arguments": arguments}}
+    calling = json.dumps({"messages": [{"role": "assistant", "tool_calls": [call]}]}).encode()
+    assert isinstance(ask(calling, block(r"\bSSN\b")), Deny)
+    answering = json.dumps({"messages": [{"role": "tool", "content": arguments}]}).encode()
+    assert isinstance(ask(answering, block(r"\bSSN\b")), Deny)
+
+
+def test_texts_are_not_run_together() -> None:
+    assert ask(say("my S", "SN"), block("SSN", r"S\s*SN", r"S[^x]*N\b.*S")) is PASS
+
+
+# --- masking -------------------------------------------------------------------------------
+
+
+def test_every_match_in_every_text_is_masked_and_the_rest_stays() -> None:
+    body = (
+        b'{"model" : "fast", "messages":[{"role":"system","content":"caf\\u00e9"},'
+        b'{"role":"user","content":"to a@b.example, c\\u0040d.example"}], "temperature": 1.10}'
+    )
+    assert amended(body, mask(EMAIL)) == (
+        b'{"model" : "fast", "messages":[{"role":"system","content":"caf\xc3\xa9"},'
+        b'{"role":"user","content":"to [redacted], [redacted]"}], "temperature": 1.10}'
+    )
+
+
+def test_every_part_is_masked_by_itself() -> None:
+    parts = [{"type": "text", "text": "é a@b.ex"}, {"type": "text", "text": "c@d.ex 日"}]
+    assert contents(amended(say(parts), mask(EMAIL, replacement="@"))) == [
+        [{"type": "text", "text": "é @"}, {"type": "text", "text": "@ 日"}]
+    ]
+
+
+def test_arguments_stay_json_when_masked() -> None:
+    arguments = json.dumps({"to": "a@b.example", "note": "x\nSSN"})
+    call = {"id": "a@b.example", "function": {"name": "send", "arguments": arguments}}
+    body = json.dumps({"messages": [{"role": "assistant", "tool_calls": [call]}]}).encode()
+    masked = json.loads(amended(body, mask(EMAIL, r"\bSSN\b")))["messages"][0]["tool_calls"][0]
+    assert masked["id"] == "a@b.example"
+    assert json.loads(masked["function"]["arguments"]) == {
+        "to": "[redacted]",
+        "note": "x\n[redacted]",
+    }
+
+
+def test_texts_outside_the_messages_are_masked_too() -> None:
+    body = say("hello", tools=[{"function": {"name": "f", "description": "ask a@b.example"}}])
+    assert json.loads(amended(body, mask(EMAIL)))["tools"][0]["function"]["description"] == (
+        "ask [redacted]"
+    )
+
+
+def test_anchored_masks_mask_only_at_the_edge_of_each_text() -> None:
+    assert contents(amended(say("key key", "key"), mask("^key", replacement="*"))) == [
+        "* key",
+        "*",
+    ]
+
+
+# --- order ---------------------------------------------------------------------------------
+
+
+def test_a_guard_sees_what_those_before_it_left() -> None:
+    body = say("write a@b.example")
+    assert contents(amended(body, mask(EMAIL), block("@"))) == ["write [redacted]"]
+    assert isinstance(ask(body, block("@"), mask(EMAIL)), Deny)
+    assert isinstance(ask(body, mask(EMAIL, replacement="tiger"), block("tiger")), Deny)
+
+
+def test_a_block_after_a_mask_still_blocks() -> None:
+    assert isinstance(ask(say("a@b.example", "SSN"), mask(EMAIL), block("SSN")), Deny)
+
+
+def test_masks_build_on_each_other() -> None:
+    body = say("one")
+    assert contents(
+        amended(body, mask("one", replacement="two"), mask("two", replacement="three"))
+    ) == ["three"]
+
+
+def test_a_mask_that_matches_only_emptiness_changes_nothing() -> None:
+    assert ask(say("abc"), mask("x*")) is PASS
+
+
+# --- guards that ask a service -------------------------------------------------------------
+
+
+def test_a_guard_that_cannot_be_asked_refuses() -> None:
+    verdict = ask(say("hello"), remote(is_open_on_error=False))
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (503, "guardrail_unavailable")
+
+
+def test_a_guard_that_is_open_on_error_lets_pass() -> None:
+    assert ask(say("hello"), remote(is_open_on_error=True)) is PASS
+
+
+def test_the_first_refusal_in_order_is_given() -> None:
+    closed = remote(is_open_on_error=False)
+    first = ask(say("SSN"), block("SSN"), closed)
+    assert isinstance(first, Deny)
+    assert first.status == 400
+    second = ask(say("SSN"), closed, block("SSN"))
+    assert isinstance(second, Deny)
+    assert second.status == 503
+    masked = ask(say("SSN"), mask("SSN"), closed)
+    assert isinstance(masked, Deny)
+    assert masked.status == 503
+
+
+# --- properties ----------------------------------------------------------------------------
+
+pieces = st.sampled_from(["SSN", "é", "\n", '"', "\\", "日", "x ", "{", "]"])
+plain = st.lists(pieces, min_size=1).map("".join)
+spelled_in_json = st.lists(plain).map(json.dumps)
+
+
+@given(st.lists(plain | spelled_in_json, min_size=1, max_size=4))
+def test_nothing_that_is_to_be_masked_is_left(texts: list[str]) -> None:
+    guard = mask("SSN", replacement="*")
+    body = say(*texts)
+    verdict = ask(body, guard)
+    if not any("SSN" in text for text in texts):
+        assert verdict is PASS
+        return
+    assert isinstance(verdict, Amend)
+    expected = [meaning(text.replace("SSN", "*")) for text in texts]
+    assert [meaning(text) for text in contents(verdict.body)] == expected
+    assert ask(verdict.body, guard) is PASS
+
+
+def meaning(text: str) -> object:
+    """A text that is a list in JSON means that list, however it is spelled."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, list) else text
