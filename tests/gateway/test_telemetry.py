@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -78,3 +79,22 @@ def test_what_looks_like_a_secret_is_blotted_out(text: str, secret: str) -> None
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
+
+
+def test_every_logger_and_warning_goes_to_stderr_as_json() -> None:
+    script = (
+        "import logging, warnings\n"
+        "from gateway.telemetry import configure_logging\n"
+        "configure_logging('INFO', process='xds')\n"
+        "logging.getLogger('a').info('hello')\n"
+        "logging.getLogger('a').debug('too quiet')\n"
+        "warnings.warn('careful')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout == ""
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [line["process"] for line in lines] == ["xds", "xds"]
+    assert lines[0]["message"] == "hello"
+    assert "careful" in lines[1]["message"]
