@@ -25,11 +25,11 @@ from extproc.events import (
 from extproc.facts import Facts
 from extproc.llm import openai_chat
 from extproc.plan import Plan
-from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS, NOTHING_HELD, Held
 from extproc.program import Program
 from extproc.protocols import detect, json_spans
 from extproc.protocols.detect import Operation
-from extproc.verdict import Amend, Decision, Deny, Later
+from extproc.verdict import Amend, Deny
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,16 @@ _SUCCESS = range(200, 300)
 class Exchange:
     """Answers Envoy's messages about one HTTP request, in the order in which they come."""
 
-    __slots__ = ("_cluster", "_facts", "_held", "_is_closed", "_plan", "_program", "_status")
+    __slots__ = (
+        "_cluster",
+        "_facts",
+        "_held",
+        "_is_closed",
+        "_plan",
+        "_program",
+        "_received",
+        "_status",
+    )
 
     def __init__(self, program: Program, now: datetime) -> None:
         self._program = program
@@ -49,6 +58,7 @@ class Exchange:
         self._plan: Plan | None = None
         self._status = 0
         self._cluster = ""
+        self._received = b""
         self._is_closed = False
 
     def on_event(self, event: Event) -> Action | Awaitable[Action]:
@@ -136,7 +146,11 @@ class Exchange:
         facts.provider = plan.provider
         facts.is_stream = request.is_stream
         facts.max_output_tokens = request.max_output_tokens
-        facts.body = body
+        if request.choices != 1:
+            each = request.max_output_tokens or DEFAULT_OUTPUT_TOKENS
+            facts.max_output_tokens = each * request.choices
+        facts.estimated_input_tokens = openai_chat.estimate_input_tokens(request)
+        facts.body = self._received = body
         facts.document = request.document
         facts.texts = openai_chat.texts(request.document) if program.reads_texts else ()
         for policy in program.request_policies:
@@ -145,7 +159,6 @@ class Exchange:
                 return self._refuse(verdict)
             if isinstance(verdict, Amend):
                 facts.body = verdict.body
-        facts.estimated_input_tokens = openai_chat.estimate_input_tokens(request)
         held = program.budgets.begin(facts, plan.dearest)
         if isinstance(held, (Held, Deny)):
             return self._planned(held, request, plan)
@@ -156,9 +169,7 @@ class Exchange:
     ) -> Action:
         return self._planned(await held, request, plan)
 
-    def _planned(
-        self, held: Held | Deny, request: openai_chat.ChatRequest, plan: Plan
-    ) -> Action:
+    def _planned(self, held: Held | Deny, request: openai_chat.ChatRequest, plan: Plan) -> Action:
         if isinstance(held, Deny):
             return self._refuse(held)
         if self._is_closed:
@@ -173,8 +184,7 @@ class Exchange:
             changes["stream_options"] = openai_chat.with_usage(request)
         if changes:
             body = json_spans.replace(body, changes)
-        is_changed = body is not self._facts.body or bool(changes)
-        return Forward(plan.reply, body if is_changed else None)
+        return Forward(plan.reply, None if body is self._received else body)
 
     def _on_end(self, event: ResponseEnd) -> None:
         if event.usage is None or self._plan is None:

@@ -53,7 +53,7 @@ def build(
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets."""
     authorize = Authorize(gateway.rules)
-    guards = Guards(gateway.guards)
+    guards = Guards(gateway.guards, openai_chat.reword)
     prices = dict(gateway.prices)
     listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
     return Program(
@@ -65,7 +65,7 @@ def build(
             guards,  # what may be said; may mask
         ),
         reads_texts=bool(gateway.guards) or authorize.needs_body,
-        budgets=Budgets(gateway.budgets, prices, ledger),
+        budgets=Budgets(gateway.budgets, ledger),
         planner=Planner(gateway.models, gateway.providers, prices, choose),
         models_body=openai_chat.encode_models(listed, created),
         created=created,

@@ -118,7 +118,7 @@ def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
         process([str(envoy), "-c", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"])
     )
     targets = {"alone": Target(f"http://127.0.0.1:{alone_port}", (alone.pid,), ())}
-    os.environ["DRAGOMAN_ENVOY_CONCURRENCY"] = "1"
+    os.environ["DRAGOMAN_CONCURRENCY"] = "1"
     for name, text, edge in (
         ("plain", PLAIN, "fast"),
         ("full", FULL, "fast"),

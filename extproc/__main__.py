@@ -1,0 +1,165 @@
+"""`python -m extproc`: one worker. The only place where the request path is wired together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import gc
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import uvloop
+
+from extproc import authz, process
+from extproc.adapters.sqlite_ledger import open_ledger
+from extproc.edges import fast, reference
+from extproc.edges.health import Health
+from extproc.edges.service import Methods, Server
+from extproc.ports import Ledger, LedgerUnavailable
+from extproc.program import Program, build
+from extproc.source import FileSource, XdsSource
+from gateway.model import Gateway
+from gateway.telemetry import LEVELS, configure_logging
+
+logger = logging.getLogger(__name__)
+
+EDGES = {"fast": fast.serve, "grpcio": reference.serve}
+DRAIN_SECONDS = 3.0
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The flags; each has an environment variable as its default."""
+    made = argparse.ArgumentParser(prog="dragoman extproc", description=__doc__)
+    source = made.add_mutually_exclusive_group()
+    source.add_argument(
+        "--xds",
+        metavar="TARGET",
+        default=environment.get("DRAGOMAN_XDS", "127.0.0.1:18000"),
+        help="the management server to take the configuration from: HOST:PORT or unix:PATH",
+    )
+    source.add_argument(
+        "--config", metavar="FILE", type=Path, help="a YAML file to take it from instead"
+    )
+    made.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        default=environment.get("DRAGOMAN_EXTPROC_LISTEN", "127.0.0.1:18001"),
+        help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s)",
+    )
+    made.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(environment.get("DRAGOMAN_STATE_DIR", ".dragoman")),
+        help="where the ledger is kept (default: %(default)s)",
+    )
+    made.add_argument(
+        "--worker",
+        metavar="NAME",
+        default=environment.get("DRAGOMAN_WORKER", f"{os.uname().nodename}-{os.getpid()}"),
+        help="this worker's name, its node id (default: host and process)",
+    )
+    made.add_argument(
+        "--edge",
+        choices=sorted(EDGES),
+        default=environment.get("DRAGOMAN_EDGE", "fast"),
+        help="the gRPC server: ours, or grpcio as the reference (default: %(default)s)",
+    )
+    made.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default=environment.get("DRAGOMAN_LOG_LEVEL", "warning"),
+        help="(default: %(default)s)",
+    )
+    return made
+
+
+def main() -> None:
+    """Run a worker until it is told to stop."""
+    arguments = parser(os.environ).parse_args()
+    configure_logging(arguments.log_level, process="extproc")
+    sys.exit(uvloop.run(serve(arguments)))
+
+
+async def serve(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status."""
+    arguments.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        ledger = await open_ledger(arguments.state_dir / "ledger.db", worker=arguments.worker)
+    except LedgerUnavailable as error:
+        logger.critical("%s", error)
+        return 1
+    calls, health = process.Process(time.time), Health()
+
+    def take(program: Program) -> None:
+        calls.program = program
+        health.set(True)
+        # A program lives long; collecting what it is made of again and again costs each request.
+        gc.collect()
+        gc.freeze()
+
+    make = functools.partial(_build, ledger=ledger)
+    source = (
+        FileSource(arguments.config, os.environ, make)
+        if arguments.config
+        else XdsSource(arguments.xds, arguments.worker, make)
+    )
+    server = await _listen(
+        arguments,
+        {
+            process.METHOD: calls,
+            authz.METHOD: authz.Authorization(calls, time.time),
+            **health.methods,
+        },
+    )
+    logger.info("listening on %s", server.address)
+    try:
+        await _until_stopped(source.run, take)
+    finally:
+        health.set(False)
+        await server.drain(DRAIN_SECONDS)
+        await calls.finish()
+        await ledger.close()
+    return 0
+
+
+def _build(gateway: Gateway, version: str, *, ledger: Ledger) -> Program:
+    return build(gateway, version, ledger=ledger, choose=random.random, created=int(time.time()))
+
+
+async def _listen(arguments: argparse.Namespace, methods: Methods) -> Server:
+    listen = EDGES[arguments.edge]
+    if arguments.listen.startswith("unix:"):
+        path = Path(arguments.listen.removeprefix("unix:"))
+        path.unlink(missing_ok=True)  # left by a worker that was killed
+        return await listen(methods, path=path)
+    host, _, port = arguments.listen.rpartition(":")
+    return await listen(methods, host=host, port=int(port))
+
+
+async def _until_stopped(
+    run: Callable[[Callable[[Program], None]], "asyncio.Future[None]"],
+    take: Callable[[Program], None],
+) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    work = asyncio.ensure_future(run(take))
+    wait = asyncio.ensure_future(stopped.wait())
+    done, _ = await asyncio.wait({work, wait}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (work, wait):
+        task.cancel()
+    if work in done:
+        work.result()  # the source ended by itself: only ever with an exception
+
+
+if __name__ == "__main__":
+    main()

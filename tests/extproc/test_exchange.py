@@ -1,0 +1,308 @@
+"""One request and its response, message by message, on the real policies and a ledger in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from envoy_api import message
+from extproc.adapters.memory_ledger import MemoryLedger
+from extproc.events import (
+    CONTINUE,
+    Action,
+    Forward,
+    Other,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    ResponseEnd,
+    ResponseHeaders,
+)
+from extproc.exchange import Exchange
+from extproc.ports import Charge, Exhausted, Ledger, Reservation
+from extproc.program import Program, build
+from gateway import names
+from gateway.config.load import load
+from gateway.resolve import resolve
+from gateway.usage import Usage
+
+Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+YAML = """
+identity: {api_keys: {keys: [{name: ann, key: k-ann, team: red}, {name: bob, key: k-bob}]}}
+llm:
+  providers:
+    a: {type: openai, url: "http://a.example/v1", key: sk-a}
+    b: {type: openai, url: "http://b.example/v1", key: sk-b}
+  models:
+    pair: {failover: [a/ma, b/mb]}
+    ma: a/ma
+    hidden: {provider: a, model: mh, listed: false}
+  prices: {ma: {input: 1, output: 2}, mb: {input: 1, output: 2}}
+authorize:
+  - {name: no-bob, for: {key: bob}, deny: 'llm.model == "pair"'}
+guardrails:
+  - {type: regex, name: secrets, patterns: ["sk-[a-z]{8}"], action: block}
+  - {type: regex, name: mail, patterns: ["[a-z]+@[a-z]+"], action: mask}
+budgets:
+  - {name: red, for: {team: red}, limit: 10000 tokens, per: day}
+"""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """An exchange, with the ledger that it draws on."""
+
+    exchange: Exchange
+    ledger: MemoryLedger
+
+    def headers(
+        self, method: str = "POST", path: str = "/v1/chat/completions", **more: str
+    ) -> Action:
+        headers = {":method": method, ":path": path, "authorization": "Bearer k-ann"}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
+        return self.say(RequestHeaders(headers, method == "GET", ""))
+
+    def body(self, **fields: Any) -> Action:
+        request = {"model": "pair", "messages": [{"role": "user", "content": "hi"}], **fields}
+        return self.say(RequestBody(json.dumps(request).encode()))
+
+    def say(self, event: Any) -> Action:
+        action = self.exchange.on_event(event)
+        assert not isinstance(action, Awaitable)
+        return action
+
+    def settled(self) -> int:
+        return asyncio.run(self.ledger.spent(COUNTER, DAY_START)).settled
+
+    def reserved(self) -> int:
+        return asyncio.run(self.ledger.spent(COUNTER, DAY_START)).reserved
+
+
+COUNTER = "red|team=red"
+DAY_START = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp())
+
+
+def program(ledger: Ledger, yaml: str = YAML) -> Program:
+    config = load(yaml, file="test.yaml", environment={})
+    assert not isinstance(config, tuple), config
+    return build(resolve(config), "1", ledger=ledger, choose=lambda: 0.0, created=7)
+
+
+@pytest.fixture
+def conversation() -> Conversation:
+    ledger = MemoryLedger()
+    return Conversation(Exchange(program(ledger), NOW), ledger)
+
+
+def refused(action: Action) -> tuple[int, str]:
+    assert isinstance(action, Respond)
+    return action.status, json.loads(action.body)["error"]["code"]
+
+
+def forwarded(action: Action) -> Any:
+    assert isinstance(action, Forward)
+    assert action.body is not None
+    return json.loads(action.body)
+
+
+def test_a_request_is_planned_under_the_name_that_the_provider_knows(
+    conversation: Conversation,
+) -> None:
+    assert conversation.headers() == CONTINUE
+    action = conversation.body(x_unknown=[1, 2])
+    assert forwarded(action) == {
+        "model": "ma",
+        "messages": [{"role": "user", "content": "hi"}],
+        "x_unknown": [1, 2],
+    }
+    assert isinstance(action, Forward)
+    plan = Response.FromString(action.plan_reply).dynamic_metadata[names.PLAN_NAMESPACE]
+    assert len(plan["priority_groups"]) == 2
+
+
+def test_a_body_that_needs_no_change_is_not_sent_back(conversation: Conversation) -> None:
+    conversation.headers()
+    action = conversation.body(model="ma")
+    assert isinstance(action, Forward)
+    assert action.body is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "expected"),
+    [
+        ("POST", "/v1/chat/completions", {"authorization": "Bearer x"}, (401, "invalid_api_key")),
+        (
+            "POST",
+            "/v1/chat/completions",
+            {"content_encoding": "gzip"},
+            (415, "unsupported_encoding"),
+        ),
+        ("GET", "/v1/chat/completions", {}, (405, "method_not_allowed")),
+        ("POST", "/v1/nothing", {}, (404, "unknown_url")),
+        ("GET", "/v1/models/nope", {}, (404, "model_not_found")),
+    ],
+)
+def test_what_headers_show_to_be_wrong_is_refused_before_the_body(
+    conversation: Conversation,
+    method: str,
+    path: str,
+    more: dict[str, str],
+    expected: tuple[int, str],
+) -> None:
+    assert refused(conversation.headers(method, path, **more)) == expected
+
+
+def test_a_request_that_promises_no_body_is_refused(conversation: Conversation) -> None:
+    headers = {":method": "POST", ":path": "/v1/chat/completions", "authorization": "Bearer k-ann"}
+    assert refused(conversation.say(RequestHeaders(headers, True, ""))) == (400, "invalid_json")
+
+
+def test_models_are_answered_from_the_program(conversation: Conversation) -> None:
+    action = conversation.headers("GET", "/v1/models")
+    assert isinstance(action, Respond)
+    listed = json.loads(action.body)["data"]
+    assert [model["id"] for model in listed] == ["pair", "ma"]
+    assert {model["created"] for model in listed} == {7}
+    found = conversation.headers("GET", "/v1/models/hidden")
+    assert isinstance(found, Respond)
+    assert json.loads(found.body)["id"] == "hidden"
+
+
+def test_an_unknown_model_is_refused(conversation: Conversation) -> None:
+    conversation.headers()
+    assert refused(conversation.body(model="nope")) == (404, "model_not_found")
+
+
+def test_rules_are_asked_with_the_model(conversation: Conversation) -> None:
+    conversation.headers(authorization="Bearer k-bob")
+    assert refused(conversation.body()) == (403, "permission_denied")
+
+
+def test_what_a_guard_blocks_reserves_nothing(conversation: Conversation) -> None:
+    conversation.headers()
+    action = conversation.body(messages=[{"role": "user", "content": "use sk-abcdefgh"}])
+    assert refused(action) == (400, "content_policy_violation")
+    assert (conversation.settled(), conversation.reserved()) == (0, 0)
+
+
+def test_what_a_guard_masks_is_not_forwarded(conversation: Conversation) -> None:
+    conversation.headers()
+    body = forwarded(conversation.body(messages=[{"role": "user", "content": "ask ann@home"}]))
+    assert body["messages"] == [{"role": "user", "content": "ask [redacted]"}]
+    assert body["model"] == "ma"
+
+
+def test_a_call_is_settled_by_what_the_provider_reports(conversation: Conversation) -> None:
+    conversation.headers()
+    conversation.body(max_tokens=100)
+    assert conversation.reserved() > 100
+    assert conversation.say(ResponseHeaders(200, "llm/a")) == CONTINUE
+    assert conversation.say(ResponseEnd(Usage(5, 7))) == CONTINUE
+    assert (conversation.settled(), conversation.reserved()) == (12, 0)
+    conversation.exchange.on_close()
+    assert (conversation.settled(), conversation.reserved()) == (12, 0)
+
+
+def test_a_stream_is_asked_for_its_usage_when_a_budget_needs_it(
+    conversation: Conversation,
+) -> None:
+    conversation.headers()
+    body = forwarded(conversation.body(stream=True, stream_options={"include_obfuscation": False}))
+    assert body["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+
+
+def test_a_stream_without_a_budget_is_left_as_it_is(conversation: Conversation) -> None:
+    conversation.headers(authorization="Bearer k-bob")
+    action = conversation.body(model="ma", stream=True)
+    assert isinstance(action, Forward)
+    assert action.body is None
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_a_provider_that_refuses_costs_nothing(conversation: Conversation, status: int) -> None:
+    conversation.headers()
+    conversation.body()
+    conversation.say(ResponseHeaders(status, "llm/a"))
+    conversation.exchange.on_close()
+    assert (conversation.settled(), conversation.reserved()) == (0, 0)
+
+
+@pytest.mark.parametrize("events", [[], [ResponseHeaders(200, "llm/a")]])
+def test_an_answer_that_breaks_off_costs_its_estimate(
+    conversation: Conversation, events: list[Any]
+) -> None:
+    conversation.headers()
+    conversation.body(max_tokens=100)
+    reserved = conversation.reserved()
+    for event in events:
+        conversation.say(event)
+    conversation.exchange.on_close()
+    assert (conversation.settled(), conversation.reserved()) == (reserved, 0)
+
+
+def test_all_choices_are_reserved_for(conversation: Conversation) -> None:
+    conversation.headers()
+    conversation.body(max_tokens=100, n=8)
+    assert conversation.reserved() >= 800
+
+
+def test_an_exhausted_budget_is_refused_with_its_name(conversation: Conversation) -> None:
+    conversation.headers()
+    action = conversation.body(max_tokens=20_000)
+    assert refused(action) == (429, "budget_exhausted")
+    assert isinstance(action, Respond)
+    assert b"red" in action.body
+    assert "retry-after" in dict(action.headers)
+
+
+def test_messages_that_ask_nothing_are_passed(conversation: Conversation) -> None:
+    assert conversation.say(Other("request_trailers")) == CONTINUE
+
+
+class SlowLedger:
+    """Answers when told to."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Reservation | Exhausted] = asyncio.Future()
+
+    def reserve(self, charges: list[Charge]) -> Awaitable[Reservation | Exhausted]:
+        return self.answer
+
+
+class Recorded:
+    """A reservation that tells what became of it."""
+
+    def __init__(self) -> None:
+        self.end = ""
+
+    def settle(self, amounts: Any) -> None:
+        self.end = self.end or "settled"
+
+    def release(self) -> None:
+        self.end = self.end or "released"
+
+
+@pytest.mark.parametrize("is_abandoned", [False, True])
+def test_a_ledger_that_takes_its_time_is_awaited(is_abandoned: bool) -> None:
+    async def scenario() -> tuple[Action, str]:
+        ledger, reservation = SlowLedger(), Recorded()
+        exchange = Exchange(program(ledger), NOW)  # type: ignore[arg-type]
+        conversation = Conversation(exchange, MemoryLedger())
+        conversation.headers()
+        body = b'{"model":"pair","messages":[{"role":"user","content":"hi"}]}'
+        action = exchange.on_event(RequestBody(body))
+        assert isinstance(action, Awaitable)
+        if is_abandoned:
+            exchange.on_close()
+        ledger.answer.set_result(reservation)
+        return await action, reservation.end
+
+    action, end = asyncio.run(scenario())
+    assert (isinstance(action, Forward), end) == ((not is_abandoned), "released" * is_abandoned)
