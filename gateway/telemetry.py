@@ -8,6 +8,10 @@ import re
 import sys
 from datetime import UTC, datetime
 
+LEVELS = ("debug", "info", "warning", "error")
+"""What the command line takes as a log level."""
+
+LEVELS = ("debug", "info", "warning", "error")
 REDACTED = "[redacted]"
 
 _SECRETS = re.compile(
@@ -52,9 +56,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure_logging(level: int | str, *, process: str) -> None:
-    """Sends every logger's records to stderr; call it once, in `__main__`."""
+def configure_logging(level: str, *, process: str) -> None:
+    """Sends every logger's records of a level of `LEVELS` to stderr; call it once, in `__main__`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(process))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)

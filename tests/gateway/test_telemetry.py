@@ -84,8 +84,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def test_every_logger_and_warning_goes_to_stderr_as_json() -> None:
     script = (
         "import logging, warnings\n"
-        "from gateway.telemetry import configure_logging\n"
-        "configure_logging('INFO', process='xds')\n"
+        "from gateway.telemetry import LEVELS, configure_logging\n"
+        "for level in (*LEVELS, 'info'):\n"
+        "    configure_logging(level, process='xds')\n"
         "logging.getLogger('a').info('hello')\n"
         "logging.getLogger('a').debug('too quiet')\n"
         "warnings.warn('careful')\n"
