@@ -1,0 +1,189 @@
+"""What every ledger must do, whatever it is made of; run by subclassing `LedgerSuite`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from extproc.ports import Accounts, Charge, Exhausted, Ledger, Reservation, Spent
+
+MONTH = 1_764_547_200
+
+
+class AnyLedger(Ledger, Accounts, Protocol):
+    """Both sides of a ledger."""
+
+
+def charge(estimate: int, *, counter: str = "b|team=a", limit: int = 100) -> Charge:
+    return Charge(counter, MONTH, limit, estimate)
+
+
+async def ask(ledger: Ledger, *charges: Charge) -> Reservation | Exhausted:
+    """Reserve, and wait if need be."""
+    answer = ledger.reserve(charges)
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+async def hold(ledger: Ledger, *charges: Charge) -> Reservation:
+    """Reserve what must be there."""
+    answer = await ask(ledger, *charges)
+    assert not isinstance(answer, Exhausted), answer
+    return answer
+
+
+class LedgerSuite:
+    """The contract of `Ledger` and `Accounts`."""
+
+    def opened(self, directory: Path) -> AbstractAsyncContextManager[AnyLedger]:
+        """A new ledger, closed at the end."""
+        raise NotImplementedError
+
+    def run(self, directory: Path, scene: Callable[[AnyLedger], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with self.opened(directory) as ledger:
+                await scene(ledger)
+
+        asyncio.run(main())
+
+    def test_a_reservation_counts_until_it_is_settled(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            held = await hold(ledger, charge(60))
+            assert await ledger.spent("b|team=a", MONTH) == Spent(settled=0, reserved=60)
+            held.settle([25])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(settled=25, reserved=0)
+
+        self.run(tmp_path, scene)
+
+    def test_a_released_reservation_leaves_no_trace(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            (await hold(ledger, charge(100))).release()
+            assert await ledger.spent("b|team=a", MONTH) == Spent(0, 0)
+            await hold(ledger, charge(100))
+
+        self.run(tmp_path, scene)
+
+    def test_the_last_unit_can_be_spent_and_no_more(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            for _ in range(100):
+                (await hold(ledger, charge(1))).settle([1])
+            assert await ask(ledger, charge(1)) == Exhausted(charge(1), 100)
+
+        self.run(tmp_path, scene)
+
+    def test_a_refusal_tells_what_is_settled_and_held(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            (await hold(ledger, charge(50))).settle([30])
+            await hold(ledger, charge(40))
+            assert await ask(ledger, charge(31)) == Exhausted(charge(31), 70)
+            await hold(ledger, charge(30))
+
+        self.run(tmp_path, scene)
+
+    def test_all_charges_are_taken_or_none(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            small = charge(20, counter="small", limit=10)
+            assert await ask(ledger, charge(20), small) == Exhausted(small, 0)
+            assert await ledger.spent("b|team=a", MONTH) == Spent(0, 0)
+            held = await hold(ledger, charge(20), charge(5, counter="small", limit=10))
+            held.settle([11, 7])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(11, 0)
+            assert await ledger.spent("small", MONTH) == Spent(7, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_two_charges_on_one_counter_add_up(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            refused = await ask(ledger, charge(60), charge(60))
+            assert isinstance(refused, Exhausted)
+            (await hold(ledger, charge(60), charge(40))).settle([1, 2])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(3, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_more_than_was_estimated_is_booked_in_full_and_ends_the_budget(
+        self, tmp_path: Path
+    ) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            (await hold(ledger, charge(10))).settle([140])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(140, 0)
+            assert await ask(ledger, charge(1)) == Exhausted(charge(1), 140)
+
+        self.run(tmp_path, scene)
+
+    def test_only_the_first_end_of_a_reservation_counts(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            settled, released = await hold(ledger, charge(10)), await hold(ledger, charge(10))
+            settled.settle([3])
+            settled.settle([3])
+            settled.release()
+            released.release()
+            released.settle([5])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(3, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_windows_are_counted_apart_and_kept(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            old = Charge("b", MONTH, 10, 10)
+            new = Charge("b", MONTH + 3600, 10, 10)
+            held = await hold(ledger, old)
+            (await hold(ledger, new)).settle([10])
+            held.settle([8])
+            assert await ledger.spent("b", MONTH) == Spent(8, 0)
+            assert await ledger.spent("b", MONTH + 3600) == Spent(10, 0)
+            assert await ledger.counters() == [("b", MONTH), ("b", MONTH + 3600)]
+
+        self.run(tmp_path, scene)
+
+    def test_a_changed_limit_counts_from_the_next_call_on(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            (await hold(ledger, charge(10, limit=1000))).settle([10])
+            assert await ask(ledger, charge(1, limit=10)) == Exhausted(charge(1, limit=10), 10)
+            await hold(ledger, charge(90, limit=100))
+
+        self.run(tmp_path, scene)
+
+    def test_an_unknown_counter_stands_at_nothing(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            assert await ledger.spent("never", MONTH) == Spent(0, 0)
+            assert await ledger.counters() == []
+
+        self.run(tmp_path, scene)
+
+    def test_an_estimate_of_nothing_is_a_mistake(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            await hold(ledger, charge(5))
+            for wrong in (0, -5):
+                with pytest.raises(ValueError, match="at least 1"):
+                    await ask(ledger, charge(1), charge(wrong))
+            assert await ledger.spent("b|team=a", MONTH) == Spent(0, 5)
+
+        self.run(tmp_path, scene)
+
+    def test_amounts_must_match_the_charges(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            held = await hold(ledger, charge(5))
+            with pytest.raises(ValueError, match="2 amounts for 1 charges"):
+                held.settle([1, 2])
+            held.settle([-4])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(0, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_many_at_once_never_overspend(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            answers: Sequence[Reservation | Exhausted] = await asyncio.gather(
+                *[ask(ledger, charge(7)) for _ in range(50)]
+            )
+            held = [each for each in answers if not isinstance(each, Exhausted)]
+            assert len(held) == 14
+            for each in held:
+                each.settle([7])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(98, 0)
+
+        self.run(tmp_path, scene)
