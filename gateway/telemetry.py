@@ -57,7 +57,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, *, process: str) -> None:
-    """Sends every logger's records of a level of `LEVELS` to stderr; call it once, in `__main__`."""
+    """Sends every record from a level of `LEVELS` on to stderr; call it once, in `__main__`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(process))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
