@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 LEVELS = ("debug", "info", "warning", "error")
 """What the command line takes as a log level."""
 
-LEVELS = ("debug", "info", "warning", "error")
 REDACTED = "[redacted]"
 
 _SECRETS = re.compile(
