@@ -85,9 +85,9 @@ def _identity(block: IdentityBlock) -> Identity:
             groups=key.groups,
             tags=tuple(key.tags.items()),
         )
-        for key in (block.api_keys.keys if block.api_keys.enabled else ())
+        for key in block.accepted_keys
     )
-    return Identity(keys, bool(keys) if block.required is None else block.required)
+    return Identity(keys, block.is_required)
 
 
 def _provider(name: str, block: ProviderBlock) -> Provider:

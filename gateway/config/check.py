@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from gateway.config import stars
@@ -203,15 +204,29 @@ def _unpriced_models(config: Config) -> Iterator[Finding]:
 
 
 def _locked_doors(config: Config) -> Iterator[Finding]:
-    keys = config.identity.api_keys
-    if config.identity.required and not (keys.enabled and keys.keys):
+    if config.identity.required and not config.identity.accepted_keys:
         yield Finding(
             ("identity", "required"), "nobody can come in: there are no keys", "add api_keys"
         )
+
+
+def _open_doors(config: Config) -> Iterator[Finding]:
+    paid = [name for name, block in config.llm.providers.items() if block.key is not None]
+    if config.identity.is_required or not paid:
+        return
+    for name, block in config.gateways.items():
+        if not ip_address(block.address).is_loopback:
+            yield Finding(
+                ("gateways", name),
+                f"everybody who reaches {block.address}:{block.port} can spend the key"
+                f" of '{paid[0]}'",
+                "add identity.api_keys, or listen on 127.0.0.1",
+            )
 
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _remote_guards,
     _unpriced_models,
     _locked_doors,
+    _open_doors,
 )

@@ -73,3 +73,13 @@ class IdentityBlock(Block):
     """Whether requests without credentials are refused. Default: true when there are keys. A wrong credential is refused in any case."""  # noqa: E501
     api_keys: ApiKeysBlock = ApiKeysBlock()
     """Keys sent as `Authorization: Bearer …`."""
+
+    @property
+    def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:
+        """Those that open the door now."""
+        return self.api_keys.keys if self.api_keys.enabled else ()
+
+    @property
+    def is_required(self) -> bool:
+        """Whether requests without credentials are refused."""
+        return bool(self.accepted_keys) if self.required is None else self.required

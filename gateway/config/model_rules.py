@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from gateway.config.finding import Finding, Path
 from gateway.config.tiers import (
+    MAX_NAMES,
     MAX_TIERS,
     cycle,
+    is_followable,
     is_single,
     meaning,
     neighbours,
@@ -83,7 +85,9 @@ def tiers_can_be_served(written: Written) -> Iterator[Finding]:
     """A weighted model chooses among single targets, and failover ends somewhere."""
     llm = written.config.llm
     for name, block in llm.models.items():
-        if _reaches_circle(name, written):
+        if not is_followable(name, llm):
+            if not _reaches_circle(name, written):
+                yield Finding(_at(name), f"leads through more than {MAX_NAMES} names")
             continue
         for reference in block.weighted or {}:
             behind = meaning(name, reference, llm)

@@ -25,11 +25,13 @@ def _pattern(value: str) -> str:
     options = re2.Options()
     options.log_errors = False
     try:
-        re2.compile(value, options)
+        compiled = re2.compile(value, options)
     except re2.error as error:
         reason = error.args[0]
         text = reason.decode() if isinstance(reason, bytes) else str(reason)
         raise refusal(f"not a pattern that re2 knows: {text}", is_shown=False) from None
+    if compiled.search(""):
+        raise refusal("finds empty text, so it would hit every request")
     return value
 
 

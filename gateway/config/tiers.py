@@ -10,6 +10,8 @@ from gateway.config.llm import LlmBlock, ModelBlock
 from gateway.model import Target
 
 MAX_TIERS = 16
+MAX_NAMES = 16
+"""Between a model and its targets."""
 
 
 def meaning(name: str, reference: str, llm: LlmBlock) -> Target | str | None:
@@ -82,8 +84,18 @@ def cycle(name: str, llm: LlmBlock) -> tuple[str, ...]:
     return ()
 
 
+def is_followable(name: str, llm: LlmBlock) -> bool:
+    """Whether every way from a model ends within `MAX_NAMES` names; no circle does."""
+    reached = {name}
+    for _ in range(MAX_NAMES):
+        reached = {there for here in reached for there in neighbours(here, llm)}
+        if not reached:
+            return True
+    return False
+
+
 def tier_count(name: str, llm: LlmBlock) -> int:
-    """How many tiers a model flattens to, without flattening it. Needs freedom from cycles."""
+    """How many tiers a model flattens to, without flattening it. Only for what is followable."""
     counts: dict[str, int] = {}
 
     def count(each: str) -> int:
@@ -100,7 +112,7 @@ def tier_count(name: str, llm: LlmBlock) -> int:
 
 
 def is_single(name: str, llm: LlmBlock) -> bool:
-    """Whether a model is one target, perhaps through aliases. Needs freedom from cycles."""
+    """Whether a model is one target, perhaps through aliases. Only for what is followable."""
     block = llm.models.get(name)
     if block is None or block.provider is not None:
         return True

@@ -86,7 +86,8 @@ def _shown(path: Path, document: Document) -> str:
     is_secret = path[-1:] == ("key",) and path[-2:-1] != ("for",)
     if text is None or is_secret:
         return ""
-    return f", not '{text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}'"
+    line = " ".join(text.split())
+    return f", not '{line if len(line) <= _LONGEST else line[:_LONGEST] + '…'}'"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
