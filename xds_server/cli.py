@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -111,7 +110,7 @@ def compile(arguments: argparse.Namespace, environment: Environment) -> int:
 
 def schema(arguments: argparse.Namespace, environment: Environment) -> int:
     """`dragoman schema`: for editors."""
-    print(json.dumps(reference.json_schema(), indent=2, ensure_ascii=False))
+    sys.stdout.write(reference.json_schema())
     return 0
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.model import Endpoint
-
-LOG_LEVELS = ("debug", "info", "warning", "error")
+from gateway.telemetry import LEVELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,8 @@ def targets(text: str) -> tuple[str, ...]:
 
 def log_level(text: str) -> str:
     """A level by its name."""
-    if text not in LOG_LEVELS:
-        raise argparse.ArgumentTypeError(f"not one of {', '.join(LOG_LEVELS)}: {text}")
+    if text not in LEVELS:
+        raise argparse.ArgumentTypeError(f"not one of {', '.join(LEVELS)}: {text}")
     return text
 
 
@@ -172,6 +171,6 @@ LOG_LEVEL = Flag(
     "DRAGOMAN_LOG_LEVEL",
     log_level,
     "LEVEL",
-    f"how much is logged: {', '.join(LOG_LEVELS)} (default: warning)",
+    f"how much is logged: {', '.join(LEVELS)} (default: warning)",
     "warning",
 )
