@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 from google.protobuf import json_format, message_factory
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
@@ -60,15 +60,27 @@ class Api:
 
     def from_dict(self, full_name: str, fields: Json) -> Message:
         """A message from its JSON form; `json_format.ParseError` for what the API does not have."""
-        return json_format.ParseDict(
+        value = json_format.ParseDict(
             dict(fields), self.message(full_name)(), descriptor_pool=self._resolver
         )
+        self._settle(value)
+        return value
 
     def to_dict(self, value: Message) -> Json:
         """The JSON form of a message, with the field names of the `.proto` files."""
         return json_format.MessageToDict(
             value, preserving_proto_field_name=True, descriptor_pool=self._resolver
         )
+
+    def _settle(self, value: Message) -> None:
+        """Serialize every `Any` inside again: json_format leaves their maps in any order."""
+        if value.DESCRIPTOR.full_name == "google.protobuf.Any":
+            inner = self.unpack(value)
+            self._settle(inner)
+            value.value = inner.SerializeToString(deterministic=True)
+            return
+        for part in _parts(value):
+            self._settle(part)
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:
         """Named by protobuf: what `json_format` asks of a pool when it meets an `Any`."""
@@ -94,6 +106,20 @@ class Api:
         for dependency in file.dependency:
             self._add(dependency)
         self._pool.AddSerializedFile(file.SerializeToString())
+
+
+def _parts(value: Message) -> Iterator[Message]:
+    """The messages that stand directly in this one."""
+    for field, content in value.ListFields():
+        if field.type != FieldDescriptor.TYPE_MESSAGE:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            if field.message_type.fields_by_name["value"].type == FieldDescriptor.TYPE_MESSAGE:
+                yield from content.values()
+        elif field.is_repeated:
+            yield from content
+        else:
+            yield content
 
 
 def type_name(type_url: str) -> str:

@@ -51,6 +51,16 @@ def test_an_any_inside_json_needs_no_earlier_mention_of_its_type() -> None:
     assert fresh.to_dict(extension) == fields
 
 
+def test_an_any_inside_json_is_serialized_deterministically() -> None:
+    struct = "google.protobuf.Struct"
+    fields = {f"key-{number}": number for number in range(50)}
+    typed = {"@type": f"type.googleapis.com/{struct}", "value": fields}
+    nested = {"name": "n", "typed_config": typed}
+    extension = envoy_api.from_dict("envoy.config.core.v3.TypedExtensionConfig", nested)
+    expected = envoy_api.from_dict(struct, fields).SerializeToString(deterministic=True)
+    assert extension.typed_config.value == expected
+
+
 def test_a_field_that_the_api_lacks_is_refused() -> None:
     with pytest.raises(json_format.ParseError, match="connect_timeuot"):
         envoy_api.from_dict(CLUSTER, {"connect_timeuot": "1s"})

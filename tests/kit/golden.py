@@ -1,0 +1,15 @@
+"""Golden files: what a test makes is compared with what was committed; `REWRITE=1` rewrites."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def matches(actual: str, path: Path) -> bool:
+    """True when the file holds this text. Under `REWRITE=1` it is made to."""
+    if os.environ.get("REWRITE") == "1":
+        path.write_text(actual, encoding="utf-8")
+    return path.exists() and path.read_text(encoding="utf-8") == actual

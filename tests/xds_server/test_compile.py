@@ -1,0 +1,190 @@
+"""A gateway becomes Envoy's resources: golden, deterministic, accepted by Envoy itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import certifi
+import pytest
+
+from gateway import names
+from tests.kit.gateways import CASES, gateway_of, golden_gateway
+from tests.kit.golden import GOLDEN, matches
+from tests.kit.independent_decoder import (
+    Cluster,
+    Listener,
+    RouteConfiguration,
+    Secret,
+    TypedExtensionConfig,
+)
+from xds_server.compile import Topology, compile_gateway
+from xds_server.render import static_bootstrap, to_json, to_yaml
+from xds_server.snapshot import (
+    CLUSTER,
+    FILTER,
+    LISTENER,
+    ROUTES,
+    SECRET,
+    Snapshot,
+    changed_types,
+    dangling,
+)
+
+ROOT = Path(__file__).parents[2]
+ENVOY = Path(sys.executable).parent / "envoy"
+TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock", "unix:/run/dragoman/1.sock"))
+
+DECODERS = {
+    CLUSTER: Cluster,
+    FILTER: TypedExtensionConfig,
+    LISTENER: Listener,
+    ROUTES: RouteConfiguration,
+    SECRET: Secret,
+}
+
+
+def compiled(case: str) -> Snapshot:
+    return compile_gateway(golden_gateway(case), TOPOLOGY)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_golden_file_says_what_is_compiled(case: str) -> None:
+    path = GOLDEN / f"{case}.xds.yaml"
+    assert matches(to_yaml(compiled(case)), path), f"{path} differs; REWRITE=1 rewrites it"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_dangles(case: str) -> None:
+    assert dangling(compiled(case)) == ()
+
+
+@pytest.mark.envoy
+@pytest.mark.parametrize("case", CASES)
+def test_envoy_accepts_it(case: str, tmp_path: Path) -> None:
+    bootstrap = static_bootstrap(compiled(case))
+    authorities = tmp_path / "ca.pem"
+    authorities.write_bytes(Path(certifi.where()).read_bytes())
+    text = json.dumps(bootstrap).replace(TOPOLOGY.ca_bundle, str(authorities))
+    path = tmp_path / "bootstrap.json"
+    path.write_text(text)
+    command = [ENVOY, "--mode", "validate", "-c", path, "--log-level", "warning"]
+    done = subprocess.run(
+        [*command, "--disable-hot-restart"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    deprecated = [line for line in done.stderr.splitlines() if "eprecated" in line]
+    assert deprecated == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_independent_decoder_reads_the_same_names(case: str) -> None:
+    for type_url, named in compiled(case).resources.items():
+        for name, resource in named.items():
+            assert DECODERS[type_url].parse(resource.body).name == name
+
+
+def test_an_independent_decoder_reads_the_same_values() -> None:
+    resources = compiled("llm-failover-paths").resources
+    cluster = Cluster.parse(resources[CLUSTER][names.provider_cluster("b")].body)
+    assert cluster.connect_timeout is not None
+    assert cluster.connect_timeout.total_seconds() == 1
+    assert cluster.load_assignment is not None
+    [locality] = cluster.load_assignment.endpoints
+    endpoint = locality.lb_endpoints[0].endpoint
+    assert endpoint is not None
+    assert endpoint.hostname == "127.0.0.1:9001"
+    secret = Secret.parse(resources[SECRET][names.provider_secret("b")].body)
+    assert secret.generic_secret is not None
+    assert secret.generic_secret.secret is not None
+    assert secret.generic_secret.secret.inline_string == "key-of-b"
+    table = RouteConfiguration.parse(resources[ROUTES][names.route_table("default")].body)
+    action = table.virtual_hosts[0].routes[0].route
+    assert action is not None
+    assert action.retry_policy is not None
+    assert action.retry_policy.per_try_idle_timeout is not None
+    assert action.retry_policy.per_try_idle_timeout.total_seconds() == 5
+
+
+def test_bytes_do_not_depend_on_the_process() -> None:
+    program = (
+        "from tests.xds_server.test_compile import compiled, CASES\n"
+        "print(*(compiled(case).version for case in CASES))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert found == {" ".join(compiled(case).version for case in CASES) + "\n"}
+
+
+def test_only_its_address_changes_a_listener() -> None:
+    listeners = [
+        compiled(case).resources[LISTENER][names.listener("default")]
+        for case in CASES
+        if case != "routes-plain"  # has no listener of that name
+    ]
+    assert len({listener.version for listener in listeners}) == 1
+
+
+def test_a_budget_changes_filters_and_routes_alone() -> None:
+    gateway = golden_gateway("budgets")
+    without = dataclasses.replace(gateway, budgets=())
+    before, after = compile_gateway(without, TOPOLOGY), compile_gateway(gateway, TOPOLOGY)
+    assert changed_types(before, after) == (FILTER, ROUTES)
+
+
+def test_a_key_changes_its_secret_alone() -> None:
+    gateway = golden_gateway("llm-failover-paths")
+    first, *others = gateway.providers
+    rotated = dataclasses.replace(first, key="another")
+    before = compile_gateway(gateway, TOPOLOGY)
+    changed = dataclasses.replace(gateway, providers=(rotated, *others))
+    assert changed_types(before, compile_gateway(changed, TOPOLOGY)) == (SECRET,)
+
+
+def test_a_rename_has_a_cluster_of_its_own() -> None:
+    clusters = compiled("llm-failover-paths").resources[CLUSTER]
+    assert sorted(clusters) == [
+        names.EXTPROC_CLUSTER,
+        names.UNPLANNED_CLUSTER,
+        names.provider_cluster("a"),
+        names.provider_cluster("b"),
+        names.attempt_cluster("b", 2),
+    ]
+    assert "per_connection_buffer_limit_bytes" in to_json(clusters[names.attempt_cluster("b", 2)])
+
+
+def test_headers_that_rules_read_are_forwarded() -> None:
+    filters = compiled("keys-and-rules").resources[FILTER]
+    config = to_json(filters[names.EXT_PROC_FILTER])["typed_config"]
+    allowed = config["forward_rules"]["allowed_headers"]["patterns"]
+    assert {"exact": "x-region"} in allowed
+
+
+def test_a_rule_that_reads_any_header_sees_all() -> None:
+    gateway = gateway_of(
+        "gateways: {default: {port: 8080}}\n"
+        "authorize: [{name: r, for: {llm: '*'},"
+        " allow: 'request.headers.exists(name, name == principal.user)'}]\n"
+    )
+    filters = compile_gateway(gateway, TOPOLOGY).resources[FILTER]
+    assert "forward_rules" not in to_json(filters[names.EXT_PROC_FILTER])["typed_config"]
+
+
+def test_an_unchecked_rule_is_an_exception() -> None:
+    gateway = golden_gateway("keys-and-rules")
+    broken = dataclasses.replace(gateway.rules[0], expression="no such thing")
+    with pytest.raises(ValueError, match="'staff' was not checked"):
+        compile_gateway(dataclasses.replace(gateway, rules=(broken,)), TOPOLOGY)
