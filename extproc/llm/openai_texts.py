@@ -64,6 +64,7 @@ _UNREAD_INSIDE: Mapping[str, frozenset[str]] = {
 _NOTHING: frozenset[str] = frozenset()
 """Inside JSON that stands in a string, everything is text."""
 
+_CONTAINERS = (dict, list)
 _MAY_OPEN_JSON = frozenset("{[ \t\r\n")
 
 
@@ -94,20 +95,25 @@ def reword(body: bytes, change: Reword) -> dict[str, bytes]:
 
 
 def _collect(value: object, found: list[str], unread: frozenset[str]) -> None:
-    if type(value) is str:
-        found.append(value)
-        embedded = _embedded(value)
-        if embedded is not None:
-            _collect(embedded, found, _NOTHING)
+    if type(value) is dict:
+        for key, item in value.items():
+            if type(item) is str:
+                if key not in unread:
+                    _collect_text(item, found)
+            elif type(item) in _CONTAINERS:
+                _collect(item, found, _below(key, unread))
     elif type(value) is list:
         for item in value:
             _collect(item, found, unread)
-    elif type(value) is dict:
-        for key, item in value.items():
-            if type(item) is not str:
-                _collect(item, found, _below(key, unread))
-            elif key not in unread:
-                _collect(item, found, unread)
+    elif type(value) is str:
+        _collect_text(value, found)
+
+
+def _collect_text(text: str, found: list[str]) -> None:
+    found.append(text)
+    embedded = _embedded(text)
+    if embedded is not None:
+        _collect(embedded, found, _NOTHING)
 
 
 def _reword(value: object, change: Reword, unread: frozenset[str]) -> object:

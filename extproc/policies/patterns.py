@@ -55,16 +55,22 @@ class Patterns:
 
     def replace(self, indices: Iterable[int], replacement: str, text: str) -> str:
         """The text with all that these patterns match replaced, overlaps as one."""
-        spans = sorted(
-            match.span() for index in indices for match in self._singles[index].finditer(text)
+        encoded = (
+            text.encode()
+        )  # where a match stands in bytes is known without counting characters
+        spans = _merged(
+            match.span() for index in indices for match in self._singles[index].finditer(encoded)
         )
-        pieces: list[str] = []
+        if not spans:
+            return text
+        new = replacement.encode()
+        pieces: list[bytes] = []
         done = 0
-        for start, end in _merged(spans):
-            pieces += (text[done:start], replacement)
+        for start, end in spans:
+            pieces += (encoded[done:start], new)
             done = end
-        pieces.append(text[done:])
-        return "".join(pieces)
+        pieces.append(encoded[done:])
+        return b"".join(pieces).decode(errors="replace")  # `\C` can match half a character
 
 
 class _Automaton:
@@ -115,9 +121,9 @@ def _is_local(pattern: str) -> bool:
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sorted spans without the empty ones, those that overlap as one."""
+    """The spans in order, without the empty ones, those that overlap as one."""
     merged: list[tuple[int, int]] = []
-    for start, end in spans:
+    for start, end in sorted(spans):
         if start == end:
             continue
         if merged and start < merged[-1][1]:

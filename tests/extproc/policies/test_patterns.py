@@ -74,6 +74,10 @@ def test_empty_matches_replace_nothing() -> None:
     assert Patterns(["x*"]).replace([0], "*", "axxb") == "a*b"
 
 
+def test_half_a_character_that_is_masked_leaves_text() -> None:
+    assert Patterns([r"a\C"]).replace([0], "*", "aéa") == "*\ufffda"
+
+
 def test_a_replacement_is_taken_literally() -> None:
     assert Patterns(["(a)"]).replace([0], r"\1\g<1>$1", "a") == r"\1\g<1>$1"
 
