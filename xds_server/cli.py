@@ -198,7 +198,8 @@ def main(argv: list[str], environment: Environment) -> int:
 
 def cli_markdown() -> str:
     """`docs/reference/cli.md`."""
-    parts = ["# Command line\n", f"{DESCRIPTION}\n", f"{EPILOG}\n"]
+    rule = "The flag counts before the environment variable, and that before the default."
+    parts = ["# Command line\n", f"{DESCRIPTION}\n", f"{rule}\n"]
     for command in COMMANDS:
         files = f" {command.files}" if command.files else ""
         rest = " [FLAG…]" if command.flags else ""

@@ -1,0 +1,119 @@
+"""The commands that end by themselves, and the page that describes all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xds_server import cli
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "examples" / "quickstart.yaml"
+BROKEN = "gateways: {default: {prot: 8080}}\nllm: {models: {a: nobody/x}}\n"
+
+
+def test_a_valid_file_is_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["validate", str(QUICKSTART)], {}) == 0
+    assert capsys.readouterr().out == f"{QUICKSTART}: ok\n"
+
+
+def test_every_problem_of_every_file_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(BROKEN)
+    two.write_text("nothing: here\n")
+    assert cli.main(["validate", str(one), str(QUICKSTART), str(two)], {}) == 1
+    said = capsys.readouterr()
+    assert said.out == f"{QUICKSTART}: ok\n"
+    for where in (f"{one}:1:", f"{one}:2:", f"{two}:1:"):
+        assert where in said.err
+    assert "did you mean 'port'?" in said.err
+
+
+def test_warnings_do_not_fail_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("guardrails: [{type: bedrock-guardrails, guardrail_id: g}]\n")
+    assert cli.main(["validate", str(file)], {}) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{file}: ok\n"
+    assert said.err.startswith(f"warning: {file}:1:")
+
+
+def test_compiled_resources_are_yaml_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compile", str(QUICKSTART)], {}) == 0
+    text = capsys.readouterr().out
+    names = {document["name"] for document in yaml.safe_load_all(text)}
+    assert {"dragoman_extproc", "llm/demo-a", "gateway/default"} <= names
+    assert "demo-provider-key" not in text
+
+
+def test_what_cannot_be_compiled_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(BROKEN)
+    assert cli.main(["compile", str(file)], {}) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{file}:1:" in said.err
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["schema"], {}) == 0
+    assert "gateways" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_the_reference_is_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["reference"], {}) == 0
+    assert capsys.readouterr().out.startswith("# ")
+
+
+def test_the_demo_says_which_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert cli.main(["demo", "--demo-port", port], {}) == 1
+    said = capsys.readouterr().err
+    assert f"127.0.0.1:{port}" in said
+    assert "--demo-port or DRAGOMAN_DEMO_PORT" in said
+
+
+def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["rnu"], {})
+    assert ended.value.code == 2
+    assert "rnu" in capsys.readouterr().err
+
+
+def test_extproc_becomes_the_program_of_that_name() -> None:
+    command = [sys.executable, "-m", "xds_server", "extproc", "--help"]
+    help_text = subprocess.check_output(command, text=True, cwd=ROOT)
+    assert help_text.startswith("usage: dragoman extproc")
+    assert "--listen" in help_text
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in cli.COMMANDS:
+        if command.name != "extproc":
+            with pytest.raises(SystemExit) as ended:
+                cli.main([command.name, "--help"], {})
+            assert ended.value.code == 0
+            assert command.summary.split()[0] in capsys.readouterr().out
+
+
+def test_the_page_about_the_command_line_is_current() -> None:
+    page = ROOT / "docs" / "reference" / "cli.md"
+    if os.environ.get("REWRITE"):
+        page.write_text(cli.cli_markdown())
+    assert page.read_text() == cli.cli_markdown()
+
+
+def test_no_default_of_the_page_depends_on_the_machine() -> None:
+    assert str(Path.home()) not in cli.cli_markdown()

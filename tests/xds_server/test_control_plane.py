@@ -1,0 +1,123 @@
+"""The control plane over a real file, with nobody connected yet."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.model import Endpoint
+from tests.kit.stack import free_ports
+from xds_server import control_plane
+from xds_server.control_plane import Options, Plane, admin_serving, planning, topology
+from xds_server.resources.topology import Topology
+
+VALID = 'gateways: {default: {port: "${PORT}"}}\n'
+
+
+def options(tmp_path: Path, text: str = VALID, workers: tuple[str, ...] = ()) -> Options:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text)
+    return Options(
+        file=file,
+        environment={"PORT": "8081"},
+        target=f"unix:{tmp_path}/xds.sock",
+        topology=Topology(workers=workers),
+        state_dir=tmp_path,
+    )
+
+
+@asynccontextmanager
+async def running(chosen: Options) -> AsyncIterator[Plane]:
+    async with asyncio.timeout(20), planning(chosen) as plane:
+        yield plane
+
+
+async def until(plane: Plane, claim: Callable[[], bool]) -> None:
+    """The publisher tells whoever waits on the clients, so that nothing has to be polled."""
+    while not claim():
+        await plane.clients.wait_until(claim, 0.05)
+
+
+def test_a_valid_file_is_in_force_when_no_worker_is_expected(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(options(tmp_path)) as plane:
+            await until(plane, lambda: plane.publisher.accepted is not None)
+            assert [each.port for each in plane.listeners()] == [8081]
+            assert plane.status()["problems"] == []
+            assert plane.status()["version"]
+            assert "gateway/default" in plane.compiled()
+            assert await plane.missing() == ("no Envoy has acknowledged the configuration",)
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_in_force_before_a_worker_has_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(options(tmp_path, workers=("127.0.0.1:1",))) as plane:
+            await until(plane, lambda: len(plane.publisher.missing()) == 2)
+            assert (plane.listeners(), plane.compiled()) == ((), "")
+            assert plane.status()["version"] is None
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_breaks_is_reported_and_changes_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        chosen = options(tmp_path)
+        async with running(chosen) as plane:
+            await until(plane, lambda: plane.publisher.accepted is not None)
+            before = plane.status()["version"]
+            chosen.file.write_text("\ngatewys: {}\n")
+            await until(plane, lambda: bool(plane.publisher.problems))
+            (row,) = plane_problems(plane)
+            assert (row["line"], row["path"]) == (2, "gatewys")
+            assert row["text"].startswith(f"{chosen.file}:2: gatewys")
+            assert plane.status()["version"] == before
+
+    asyncio.run(scenario())
+
+
+def plane_problems(plane: Plane) -> list[dict[str, Any]]:
+    problems: Any = plane.status()["problems"]
+    return list(problems)
+
+
+def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        where = Endpoint("127.0.0.1", free_ports(1)[0])
+        async with (
+            running(options(tmp_path)) as plane,
+            admin_serving(plane, where, plane.missing, lambda: {"processes": ["one"]}),
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{where.port}", trust_env=False) as http,
+        ):
+            await until(plane, lambda: plane.publisher.accepted is not None)
+            status = (await http.get("/api/status")).json()
+            assert status["processes"] == ["one"]
+            assert status["clients"] == []
+            assert (await http.get("/api/budgets")).json() == {"counters": []}
+            assert (await http.get("/healthz/ready")).status_code == 503
+
+    asyncio.run(scenario())
+
+
+def test_an_invalid_file_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert control_plane.run_alone(options(tmp_path, "x: 1\n"), None, "error") == 1
+    assert "gateway.yaml:1:" in capsys.readouterr().err
+
+
+def test_a_taken_port_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = Endpoint("127.0.0.1", other.getsockname()[1])
+        assert control_plane.run_alone(options(tmp_path), taken, "error") == 1
+    assert "--admin or DRAGOMAN_ADMIN_PORT" in capsys.readouterr().err
+
+
+def test_the_certificate_authorities_exist() -> None:
+    assert Path(topology(()).ca_bundle).is_file()
