@@ -82,8 +82,8 @@ class Client:
     def is_settled(self) -> bool:
         return self._stream.is_settled()
 
-    def rejections(self) -> tuple[tuple[str, str], ...]:
-        return self._stream.rejections()
+    def rejections(self, snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
+        return self._stream.rejections(snapshot)
 
     def state(self) -> ClientState:
         return ClientState(self.kind, self.node, self.is_current(), self._stream.states())

@@ -7,6 +7,7 @@ taken from Envoy only when Envoy has accepted the rest.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from gateway.config.schema import Config
 from gateway.model import Gateway
 from gateway.problem import Problem
 from gateway.resolve import resolve
-from xds_server.clients import Client, Clients, Kind
+from xds_server.clients import Clients, Kind
 from xds_server.snapshot import Snapshot, resource_of, snapshot_of, with_kept
 
 logger = logging.getLogger(__name__)
@@ -144,27 +145,24 @@ class Publisher:
             await self._to_envoys(release)
 
     async def _to_workers(self, release: Release) -> tuple[Problem, ...]:
-        self._clients.offer(Kind.WORKER, release.configuration)
+        offered = release.configuration
+        self._clients.offer(Kind.WORKER, offered)
+
+        def is_decided() -> bool:
+            return self._is_superseded(release) or bool(self._refusals(Kind.WORKER, offered))
+
+        workers = functools.partial(self._clients.of, Kind.WORKER)
         have_all = await self._clients.wait_until(
-            lambda: (
-                self._is_superseded(release)
-                or bool(self._rejections(Kind.WORKER))
-                or all(client.is_current() for client in self._clients.of(Kind.WORKER))
-            ),
+            lambda: is_decided() or all(worker.is_current() for worker in workers()),
             self._patience.worker_seconds,
         )
         if not have_all:
             logger.warning("configuration %s: a worker does not answer", release.version)
         if self._expects_workers:  # what no worker knows must not reach Envoy
             await self._clients.wait_until(
-                lambda: (
-                    self._is_superseded(release)
-                    or bool(self._rejections(Kind.WORKER))
-                    or self._has_current(Kind.WORKER)
-                ),
-                None,
+                lambda: is_decided() or self._has_current(Kind.WORKER), None
             )
-        return self._rejections(Kind.WORKER)
+        return self._refusals(Kind.WORKER, offered)
 
     async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
         before = self._clients.offered(Kind.ENVOY)
@@ -173,16 +171,19 @@ class Publisher:
         have_answered = await self._clients.wait_until(
             lambda: (
                 self._is_superseded(release)
-                or all(map(_has_answered, self._clients.of(Kind.ENVOY)))
+                or all(
+                    envoy.is_settled() or envoy.rejections(release.snapshot)
+                    for envoy in self._clients.of(Kind.ENVOY)
+                )
             ),
             self._patience.envoy_seconds,
         )
         if not have_answered:
             logger.warning("configuration %s: an Envoy does not answer", release.version)
-        rejections = self._rejections(Kind.ENVOY)
-        if not rejections and not self._is_superseded(release):
+        refusals = self._refusals(Kind.ENVOY, release.snapshot)
+        if not refusals and not self._is_superseded(release):
             self._clients.offer(Kind.ENVOY, release.snapshot)
-        return rejections
+        return refusals
 
     def _is_superseded(self, release: Release) -> bool:
         return self._wanted is not release
@@ -190,11 +191,12 @@ class Publisher:
     def _has_current(self, kind: Kind) -> bool:
         return any(client.is_current() for client in self._clients.of(kind))
 
-    def _rejections(self, kind: Kind) -> tuple[Problem, ...]:
+    def _refusals(self, kind: Kind, snapshot: Snapshot) -> tuple[Problem, ...]:
+        """Who refuses something of this snapshot, and why."""
         return tuple(
             Problem("", f"{kind} {client.node.id} refuses {_short(type_url)}: {reason}")
             for client in self._clients.of(kind)
-            for type_url, reason in client.rejections()
+            for type_url, reason in client.rejections(snapshot)
         )
 
     def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
@@ -216,10 +218,6 @@ def configuration(version: str, yaml: str) -> Snapshot:
     message = envoy_api.message("dragoman.v1.Configuration")(version=version, yaml=yaml)
     body = message.SerializeToString(deterministic=True)
     return snapshot_of((resource_of(names.CONFIGURATION_NAME, names.CONFIGURATION_TYPE, body),))
-
-
-def _has_answered(client: Client) -> bool:
-    return client.is_settled() or bool(client.rejections())
 
 
 def _short(type_url: str) -> str:

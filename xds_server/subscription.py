@@ -136,14 +136,12 @@ class DeltaStream:
         has_refused = any(kind.rejected for kind in self._types.values())
         return self._types.keys() >= published and not has_refused
 
-    def rejections(self) -> tuple[tuple[str, str], ...]:
-        """Type and reason of every refusal of something that is published now."""
-        if self._snapshot is None:
-            return ()
+    def rejections(self, snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
+        """Type and reason of every refusal of something that this snapshot has, or has not."""
         return tuple(
             (url, error)
             for url, kind in self._types.items()
-            for error in kind.standing_errors(_of_type(self._snapshot, url))
+            for error in kind.standing_errors(_of_type(snapshot, url))
         )
 
     def states(self) -> tuple[TypeState, ...]:

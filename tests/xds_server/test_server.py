@@ -113,8 +113,9 @@ async def test_a_rejection_is_known_and_not_answered(clients: Clients, target: s
     async with connected(target) as envoy:
         await envoy.ask(CLUSTER)
         await envoy.nack(await envoy.read(), "no such thing")
-        await until(clients, lambda: bool(clients.of(Kind.ENVOY)[0].rejections()))
-        assert clients.states()[0].types[0].rejection == "no such thing"
+        await until(clients, lambda: bool(clients.states()[0].types[0].rejection))
+        (client,) = clients.of(Kind.ENVOY)
+        assert client.rejections(clusters("a")) == ((CLUSTER, "no such thing"),)
         await envoy.ask(ENDPOINTS, ["zzz"])
         assert (await envoy.read()).type_url == ENDPOINTS
 
@@ -182,7 +183,7 @@ def test_clients_are_not_held_when_the_server_stops() -> None:
             await envoy.take()
         code, _ = await envoy.end()
         assert code is not grpc.StatusCode.OK
-        assert clients.states() == ()
+        await until(clients, lambda: clients.states() == ())
         await call.__aexit__(None, None, None)
 
     asyncio.run(run())
