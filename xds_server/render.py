@@ -23,11 +23,30 @@ REDACTED = "[redacted]"
 _FIRST = ("@type", "name")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Programs are shown as they are written, line by line."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in data.rstrip("\n") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 def to_yaml(snapshot: Snapshot) -> str:
     """Every resource as a document, by type and name, without the secrets."""
     ordered = sorted(all_resources(snapshot), key=lambda each: (each.type_url, each.name))
     documents = [_redacted({"@type": each.type_url, **to_json(each)}) for each in ordered]
-    return yaml.safe_dump_all(documents, sort_keys=False, width=100, allow_unicode=True)
+    return yaml_of(*documents)
+
+
+def yaml_of(*documents: Json) -> str:
+    """YAML for people: in the order given, without anchors."""
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
 
 
 def to_json(resource: Resource) -> Json:

@@ -7,7 +7,8 @@ from gateway.model import Gateway
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.filters import usage_of_openai_chat
 
-NAME = "llm"
+NAME = "dragoman/llm"
+"""No plain route can have this name, since theirs have no slash."""
 
 _RETRY_ON = "5xx,connect-failure,reset,retriable-status-codes"
 _RETRIED_CLIENT_ERRORS = [429]

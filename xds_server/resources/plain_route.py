@@ -10,6 +10,7 @@ from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json, duration
 
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request,gateway-error"
+UNMATCHED = "dragoman/unmatched"
 _IDLE_SECONDS = 3600.0
 """Of a stream that has no timeout."""
 
@@ -22,17 +23,13 @@ def plain_route(route: Route) -> Json:
         "match": _match(route.match),
         "route": _action(route),
         "typed_per_filter_config": {names.EXT_PROC_FILTER: policy},
-        "request_headers_to_add": [
-            # the listener does not append to it, so what the client claims is replaced
-            _overwritten("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
-        ],
     }
 
 
 def unmatched() -> Json:
     """The end of every table. Without it, a path that nobody serves would be shown to extproc."""
     return {
-        "name": "unmatched",
+        "name": UNMATCHED,
         "match": {"prefix": "/"},
         "direct_response": {"status": 404},
         "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
@@ -108,11 +105,4 @@ def _rewrite(route: Route) -> Json:
             "pattern": {"regex": f"^{re.escape(prefix)}/?"},
             "substitution": replacement.replace("\\", "\\\\"),
         }
-    }
-
-
-def _overwritten(name: str, value: str) -> Json:
-    return {
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
     }

@@ -6,12 +6,18 @@ from collections.abc import Iterable
 
 from gateway import names
 from gateway.model import Gateway, Listener, Route
-from xds_server.resources.extension import resource
+from xds_server.resources.extension import Json, resource
 from xds_server.resources.llm_route import llm_route
 from xds_server.resources.plain_route import plain_route, unmatched
 from xds_server.snapshot import CLUSTER, ROUTES, Resource
 
 EVERY_HOST = "*"
+
+_CLIENT_ADDRESS: Json = {
+    # the listener does not append to it, so what the client claims is replaced
+    "header": {"key": "x-forwarded-for", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
 
 
 def route_table(gateway: Gateway, listener: Listener) -> Resource:
@@ -30,6 +36,7 @@ def route_table(gateway: Gateway, listener: Listener) -> Resource:
                     unmatched(),
                 ],
                 # retries need the body, and so does ext_proc: over it, Envoy answers 413
+                "request_headers_to_add": [_CLIENT_ADDRESS],
                 "request_body_buffer_limit": str(listener.max_request_bytes),
             }
             for host in _hosts(plain)

@@ -1,0 +1,66 @@
+"""The filters of a try: their order, and what they wipe."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from gateway import names
+from gateway.model import Provider
+from tests.kit.gateways import golden_gateway
+from xds_server.resources.attempts import Attempt, upstream_filters
+from xds_server.resources.extension import Json
+from xds_server.resources.topology import Topology
+
+TOPOLOGY = Topology(workers=("unix:/a",))
+PROVIDER: Provider = golden_gateway("llm-failover-paths").providers[0]
+
+
+def chain(provider: Provider = PROVIDER, *, renamed: bool = True, path: bool = True) -> list[Json]:
+    return upstream_filters(provider, Attempt("c", renamed, path, 1 << 20), TOPOLOGY)
+
+
+def wiped(provider: Provider) -> list[str]:
+    mutations = chain(provider)[0]["typed_config"]["mutations"]["request_mutations"]
+    return [mutation["remove"] for mutation in mutations if "remove" in mutation]
+
+
+def test_the_wipe_is_first_the_credential_after_all_readers_and_the_codec_last() -> None:
+    assert [each["name"] for each in chain()] == [
+        names.WIPE_FILTER,
+        names.ADDRESS_FILTER,
+        "dragoman.attempt",
+        names.CREDENTIAL_FILTER,
+        "envoy.filters.http.upstream_codec",
+    ]
+
+
+def test_what_is_not_needed_is_not_there() -> None:
+    keyless = dataclasses.replace(PROVIDER, key=None)
+    found = [each["name"] for each in chain(keyless, renamed=False, path=False)]
+    assert found == [names.WIPE_FILTER, "envoy.filters.http.upstream_codec"]
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
+def test_credentials_are_wiped(header: str) -> None:
+    assert header in wiped(PROVIDER)
+
+
+def test_a_header_to_forward_is_not_wiped() -> None:
+    forwarding = dataclasses.replace(PROVIDER, forward_headers=frozenset({"x-request-id"}))
+    assert set(wiped(PROVIDER)) - set(wiped(forwarding)) == {"x-request-id"}
+
+
+def test_our_own_headers_are_wiped_by_prefix() -> None:
+    mutations = chain()[0]["typed_config"]["mutations"]["request_mutations"]
+    prefixes = {
+        mutation["remove_on_match"]["key_matcher"]["prefix"]
+        for mutation in mutations
+        if "remove_on_match" in mutation
+    }
+    assert prefixes == {"x-envoy-", names.OWN_HEADER_PREFIX}
+
+
+def test_the_key_itself_is_not_in_the_chain() -> None:
+    assert "key-of-a" not in repr(chain())

@@ -1,0 +1,83 @@
+"""Clusters: discovery, TLS, filters of a try, health."""
+
+from __future__ import annotations
+
+from gateway import names
+from gateway.model import Endpoint, RouteBackend, Upstream
+from tests.kit.gateways import golden_gateway
+from xds_server.render import to_json
+from xds_server.resources import clusters
+from xds_server.resources.attempts import Attempt
+from xds_server.resources.extension import Json
+from xds_server.resources.topology import Topology
+from xds_server.snapshot import CLUSTER, SECRET
+
+TOPOLOGY = Topology(workers=("unix:/a", "127.0.0.1:9"), ca_bundle="/ca.pem")
+
+
+def provider(case: str, name: str) -> Json:
+    [found] = [each for each in golden_gateway(case).providers if each.name == name]
+    attempt = Attempt(names.provider_cluster(name), False, True, 1 << 20)
+    return to_json(clusters.provider_cluster(found, attempt, TOPOLOGY))
+
+
+def tls(cluster: Json) -> Json:
+    return dict(cluster["transport_socket"]["typed_config"])
+
+
+def test_the_server_name_is_the_authority_without_its_port() -> None:
+    cluster = provider("tls-provider", "other")
+    assert tls(cluster)["sni"] == "llm.example.com"
+    assert tls(cluster)["auto_sni_san_validation"] is True
+    [locality] = cluster["load_assignment"]["endpoints"]
+    assert locality["lb_endpoints"][0]["endpoint"]["hostname"] == "llm.example.com:8443"
+
+
+def test_an_address_is_no_server_name_but_is_checked() -> None:
+    context = tls(provider("tls-provider", "address"))
+    assert "sni" not in context
+    validation = context["common_tls_context"]["validation_context"]
+    assert validation["trusted_ca"] == {"filename": "/ca.pem"}
+    [name] = validation["match_typed_subject_alt_names"]
+    assert name == {"san_type": "IP_ADDRESS", "matcher": {"exact": "10.0.0.1"}}
+
+
+def test_a_plain_upstream_has_no_transport_socket() -> None:
+    assert "transport_socket" not in provider("llm-failover-paths", "a")
+
+
+def test_a_provider_needs_its_secret() -> None:
+    [found] = [each for each in golden_gateway("budgets").providers if each.name == "local"]
+    attempt = Attempt("c", True, False, 1 << 20)
+    resource = clusters.provider_cluster(found, attempt, TOPOLOGY)
+    assert set(resource.needs) == {(SECRET, "llm/local/key"), (CLUSTER, names.EXTPROC_CLUSTER)}
+
+
+def test_workers_may_be_sockets_and_addresses() -> None:
+    cluster = to_json(clusters.extproc_cluster(TOPOLOGY))
+    [locality] = cluster["load_assignment"]["endpoints"]
+    addresses = [each["endpoint"]["address"] for each in locality["lb_endpoints"]]
+    assert addresses == [
+        {"pipe": {"path": "/a"}},
+        {"socket_address": {"address": "127.0.0.1", "port_value": 9}},
+    ]
+
+
+def test_sick_workers_get_nothing() -> None:
+    cluster = to_json(clusters.extproc_cluster(TOPOLOGY))
+    assert cluster["common_lb_config"]["healthy_panic_threshold"] == {}  # 0 %: never
+    [check] = cluster["health_checks"]
+    assert check["unhealthy_threshold"] == 1
+
+
+def test_a_backend_with_a_name_is_resolved() -> None:
+    upstream = Upstream((Endpoint("b.example", 80),), "b.example", False, 2.0)
+    cluster = to_json(clusters.route_cluster("r", 1, RouteBackend(upstream, 1), TOPOLOGY))
+    assert cluster["name"] == names.route_cluster("r", 1)
+    assert cluster["connect_timeout"] == "2s"
+    assert "cluster_type" in cluster
+
+
+def test_nothing_answers_the_unplanned() -> None:
+    cluster = to_json(clusters.unplanned_cluster())
+    assert "endpoints" not in cluster["load_assignment"]

@@ -1,0 +1,54 @@
+"""How much of a request Python sees."""
+
+from __future__ import annotations
+
+from gateway import names
+from gateway.cel import EVERY_HEADER
+from xds_server.resources import ext_proc
+from xds_server.resources.extension import Json
+from xds_server.resources.topology import Topology
+
+TOPOLOGY = Topology(workers=("unix:/a",), message_timeout_seconds=1.5)
+
+
+def request_filter(*headers: str, settles: bool = False) -> Json:
+    return ext_proc.request_filter(TOPOLOGY, frozenset(headers), settles=settles)
+
+
+def test_the_answer_is_shown_only_when_somebody_waits_for_the_usage() -> None:
+    quiet = request_filter()["processing_mode"]
+    settling = request_filter(settles=True)["processing_mode"]
+    assert (quiet["response_header_mode"], quiet["response_trailer_mode"]) == ("SKIP", "SKIP")
+    assert (settling["response_header_mode"], settling["response_trailer_mode"]) == ("SEND", "SEND")
+    assert quiet["response_body_mode"] == settling["response_body_mode"] == "NONE"
+
+
+def test_it_fails_closed() -> None:
+    found = request_filter()
+    assert found["failure_mode_allow"] is False
+    assert found["status_on_error"] == {"code": "ServiceUnavailable"}
+    assert found["message_timeout"] == "1.5s"
+
+
+def test_a_rules_header_is_shown_besides_the_usual_ones() -> None:
+    patterns = request_filter("x-region")["forward_rules"]["allowed_headers"]["patterns"]
+    shown = {pattern["exact"] for pattern in patterns}
+    assert shown == ext_proc.FORWARDED_HEADERS | {"x-region"}
+
+
+def test_all_headers_are_shown_when_a_rule_may_read_any() -> None:
+    assert "forward_rules" not in request_filter(EVERY_HEADER)
+
+
+def test_a_plain_route_shows_its_headers_and_its_name() -> None:
+    overrides = ext_proc.headers_only()["overrides"]
+    assert overrides["processing_mode"]["request_body_mode"] == "NONE"
+    assert overrides["request_attributes"] == ["xds.route_name"]
+
+
+def test_a_try_says_that_it_is_one() -> None:
+    config = ext_proc.attempt_filter(TOPOLOGY)["typed_config"]
+    metadata = config["grpc_service"]["initial_metadata"]
+    assert metadata == [{"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE}]
+    namespaces = config["metadata_options"]["forwarding_namespaces"]["untyped"]
+    assert namespaces == [names.REQUEST_NAMESPACE]

@@ -1,0 +1,32 @@
+"""Envoy's own errors speak OpenAI's shape on the LLM route."""
+
+from __future__ import annotations
+
+import pytest
+
+from xds_server.resources.local_replies import LOCAL_REPLIES, local_reply_config
+
+MAPPERS = local_reply_config()["mappers"]
+
+
+def test_our_own_answers_are_left_alone() -> None:
+    expression = MAPPERS[0]["filter"]["extension_filter"]["typed_config"]["expression"]
+    assert "dragoman_" in expression
+    assert set(MAPPERS[0]) == {"filter"}
+
+
+def test_other_routes_are_left_alone() -> None:
+    for mapper in MAPPERS[1:]:
+        expression = mapper["filter"]["extension_filter"]["typed_config"]["expression"]
+        assert expression.startswith('xds.route_name == "dragoman/llm" && ')
+
+
+@pytest.mark.parametrize("index", range(len(LOCAL_REPLIES)))
+def test_every_error_has_the_four_fields(index: int) -> None:
+    error = MAPPERS[index + 1]["body_format_override"]["json_format"]["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == LOCAL_REPLIES[index].code
+
+
+def test_a_dead_policy_service_is_503_whatever_envoy_thought() -> None:
+    assert MAPPERS[1]["status_code"] == 503

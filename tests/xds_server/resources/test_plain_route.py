@@ -1,0 +1,96 @@
+"""Plain routes: matching, rewriting, policy."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from gateway import names
+from gateway.model import Route
+from tests.kit.gateways import golden_gateway
+from xds_server.resources.extension import Json
+from xds_server.resources.plain_route import plain_route, unmatched
+
+ROUTES = {route.name: route for route in golden_gateway("routes-plain").routes}
+
+
+def rewritten(path: str, prefix: str, replacement: str) -> str:
+    """What Envoy makes of a path that matches."""
+    match = dataclasses.replace(ROUTES["rest"].match, prefix=prefix, exact=None)
+    route = dataclasses.replace(ROUTES["rest"], match=match, replace_prefix=replacement)
+    action = plain_route(route)["route"]
+    if "prefix_rewrite" in action:
+        return str(action["prefix_rewrite"]) + path.removeprefix(prefix)
+    rewrite = action["regex_rewrite"]
+    return re.sub(rewrite["pattern"]["regex"], rewrite["substitution"], path)
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "replacement", "expected"),
+    [
+        ("/api/x", "/api", "/v2", "/v2/x"),
+        ("/api", "/api", "/v2", "/v2"),
+        ("/api/x", "/api", "/", "/x"),
+        ("/api", "/api", "/", "/"),
+        ("/api/x", "/api", "/v2/", "/v2/x"),
+        ("/api/x", "/api/", "/v2", "/v2/x"),
+        ("/x", "/", "/v2", "/v2/x"),
+        ("/a.b/x", "/a.b", "/", "/x"),
+    ],
+)
+def test_a_replaced_prefix_leaves_one_slash(
+    path: str, prefix: str, replacement: str, expected: str
+) -> None:
+    assert rewritten(path, prefix, replacement) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("app", {"path": "/"}),
+        ("wild", {"path_separated_prefix": "/api"}),
+        ("tagged", {"prefix": "/a/"}),
+        ("rest", {"prefix": "/"}),
+    ],
+)
+def test_prefixes_end_at_a_slash(name: str, expected: Json) -> None:
+    match = plain_route(ROUTES[name])["match"]
+    assert {key: value for key, value in match.items() if key != "headers"} == expected
+
+
+def test_methods_and_headers_must_hold() -> None:
+    [tenant] = plain_route(ROUTES["tagged"])["match"]["headers"]
+    assert tenant == {"name": "x-tenant", "string_match": {"exact": "blue"}}
+    [method] = plain_route(ROUTES["wild"])["match"]["headers"]
+    assert method == {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|POST"}}}
+
+
+def policy(route: Route) -> Json:
+    return dict(plain_route(route)["typed_per_filter_config"][names.EXT_PROC_FILTER])
+
+
+def test_an_open_route_asks_nobody() -> None:
+    assert policy(ROUTES["rest"])["disabled"] is True
+
+
+def test_a_keyed_route_asks_with_its_headers() -> None:
+    assert "overrides" in policy(ROUTES["wild"])
+
+
+def test_a_path_that_nobody_serves_is_not_shown_to_extproc() -> None:
+    route = unmatched()
+    assert route["direct_response"] == {"status": 404}
+    assert route["typed_per_filter_config"][names.EXT_PROC_FILTER]["disabled"] is True
+
+
+def test_a_stream_has_no_timeout_but_an_idle_one() -> None:
+    action = plain_route(ROUTES["rest"])["route"]
+    assert (action["timeout"], action["idle_timeout"]) == ("0s", "3600s")
+    assert "idle_timeout" not in plain_route(ROUTES["wild"])["route"]
+
+
+def test_weights_are_kept() -> None:
+    clusters = plain_route(ROUTES["wild"])["route"]["weighted_clusters"]["clusters"]
+    assert [each["weight"] for each in clusters] == [3, 1]

@@ -1,0 +1,68 @@
+"""Route tables: which routes a host has, in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gateway import names
+from gateway.model import Gateway
+from tests.kit.gateways import golden_gateway
+from xds_server.render import to_json
+from xds_server.resources.routes import route_table
+from xds_server.snapshot import CLUSTER
+
+PLAIN = golden_gateway("routes-plain")
+LLM = golden_gateway("llm-single")
+
+
+def table(gateway: Gateway, listener: str) -> dict[str, list[str]]:
+    [found] = [each for each in gateway.listeners if each.name == listener]
+    hosts = to_json(route_table(gateway, found))["virtual_hosts"]
+    return {host["domains"][0]: [route["name"] for route in host["routes"]] for host in hosts}
+
+
+def test_each_host_has_its_routes_and_those_for_all_in_order() -> None:
+    assert table(PLAIN, "internal") == {
+        "*.example.com": ["wild", "tagged", "rest", "dragoman/unmatched"],
+        "app.example.com": ["app", "wild", "tagged", "rest", "dragoman/unmatched"],
+        "*": ["tagged", "rest", "dragoman/unmatched"],
+    }
+
+
+def test_a_route_is_only_on_its_gateways() -> None:
+    assert "tagged" not in table(PLAIN, "public")["*"]
+
+
+def test_the_llm_api_comes_before_plain_routes() -> None:
+    both = dataclasses.replace(
+        LLM,
+        routes=tuple(dataclasses.replace(route, listeners=("default",)) for route in PLAIN.routes),
+    )
+    assert table(both, "default")["*"][0] == "dragoman/llm"
+
+
+def test_without_models_there_is_no_llm_api() -> None:
+    assert table(dataclasses.replace(LLM, models=()), "default") == {"*": ["dragoman/unmatched"]}
+
+
+def test_a_table_needs_the_clusters_of_its_own_routes() -> None:
+    public = PLAIN.listeners[0]
+    needed = {name for type_url, name in route_table(PLAIN, public).needs if type_url == CLUSTER}
+    assert needed == {
+        names.route_cluster("app", 0),
+        names.route_cluster("wild", 0),
+        names.route_cluster("wild", 1),
+        names.route_cluster("rest", 0),
+    }
+
+
+def test_the_limit_of_bodies_is_the_listeners() -> None:
+    hosts = to_json(route_table(PLAIN, PLAIN.listeners[1]))["virtual_hosts"]
+    assert {host["request_body_buffer_limit"] for host in hosts} == {str(1 << 20)}
+
+
+def test_what_clients_say_of_their_address_is_replaced() -> None:
+    [host] = to_json(route_table(LLM, LLM.listeners[0]))["virtual_hosts"]
+    [added] = host["request_headers_to_add"]
+    assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+    assert added["header"]["key"] == "x-forwarded-for"
