@@ -118,8 +118,7 @@ class Driver(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         self._connection.lost()
         self._server.forget(self)
 
@@ -128,10 +127,12 @@ class Driver(asyncio.Protocol):
         self._connection.outbox.is_paused = True
         if self._transport is not None:
             self._transport.pause_reading()
+            self._start_timer(self._limits.stalled_seconds, self.abort)
 
     def resume_writing(self) -> None:
         self._connection.outbox.is_paused = False
         if self._transport is not None and not self._transport.is_closing():
+            self._stop_timer()
             self._transport.resume_reading()
             self._flush()
 
@@ -165,9 +166,12 @@ class Driver(asyncio.Protocol):
         self._start_timer(self._limits.closing_seconds, self.abort)
 
     def _start_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_later(seconds, then)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, then)
 
     def _check_handshake(self) -> None:
         if not self._connection.is_ready:

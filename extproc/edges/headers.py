@@ -85,7 +85,9 @@ class HeaderDecoder:
             if not self._is_stateless:
                 raise _undecodable(ErrorCode.ENHANCE_YOUR_CALM, "header list too large") from None
             request = Request("", MappingProxyType({}), None, http_refusal(431))
-        if self._is_stateless and len(self._cache) < self._cache_size:
+        if self._is_stateless:
+            if len(self._cache) >= self._cache_size:
+                self._cache.clear()
             self._cache[block] = request
         return request
 

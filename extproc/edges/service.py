@@ -86,6 +86,8 @@ class Limits:
     connections: int = 1_024
     handshake_seconds: float = 10.0
     """Until the client's preface and SETTINGS have come."""
+    stalled_seconds: float = 30.0
+    """For a peer that has stopped reading to go on."""
     closing_seconds: float = 5.0
     """For a closed connection's last bytes to leave."""
 
