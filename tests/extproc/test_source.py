@@ -76,16 +76,15 @@ def is_current(clients: Clients) -> bool:
 def followed(
     tmp_path: Path,
     scene: Callable[[Clients, Worker], Awaitable[None]],
-    build_program: Callable[[Gateway, str], Program] = build,
 ) -> None:
     async def run() -> None:
         clients = Clients()
-        async with serving(clients, f"unix:{tmp_path}/ads.sock") as target:
-            async with asyncio.TaskGroup() as tasks:
-                source = XdsSource(target, "worker-1", build_program, backoff=BACKOFF)
-                worker = Worker(tasks, source)
-                await scene(clients, worker)
-                worker.stop()
+        target = f"unix:{tmp_path}/ads.sock"
+        async with serving(clients, target), asyncio.TaskGroup() as tasks:
+            source = XdsSource(target, "worker-1", build, backoff=BACKOFF)
+            worker = Worker(tasks, source)
+            await scene(clients, worker)
+            worker.stop()
 
     asyncio.run(run())
 
@@ -227,5 +226,5 @@ def test_a_file_that_is_wrong_at_the_start_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text("llm: 3")
     source = FileSource(path, {}, build)
-    with pytest.raises(ConfigurationRefused, match="gateway.yaml:1"):
+    with pytest.raises(ConfigurationRefused, match=r"gateway\.yaml:1"):
         asyncio.run(source.run(lambda program: None))
