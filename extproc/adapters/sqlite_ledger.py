@@ -321,6 +321,8 @@ class SqliteLedger:
             else:
                 lease.ceiling = standing.ceiling
                 lease.share = standing.share
+                if report.needs:
+                    self._changed.add(lease)  # needs count as reserved until they are reported
         for waiter in visit.waiters:
             if not waiter.answer.done():
                 reservation = self._take(waiter.charges)

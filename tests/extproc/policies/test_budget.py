@@ -1,0 +1,240 @@
+"""Budgets: what is reserved, what is booked, and what a refusal says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from extproc.adapters.memory_ledger import MemoryLedger
+from extproc.facts import Facts
+from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
+from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
+from extproc.verdict import Deny
+from gateway.model import ApiKey, Budget, Period, Price, Scope, Unit
+from gateway.usage import Usage
+
+DOLLAR = 1_000_000_000
+NOW = datetime(2026, 11, 25, 16, 30, 0, 500_000, tzinfo=UTC)
+NOVEMBER = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp())
+PRICE = Price(input=DOLLAR, output=2 * DOLLAR, cached_input=DOLLAR // 10, cache_write=DOLLAR)
+"""One dollar per million tokens of input: 1000 nanodollars each."""
+FREE = Price(0, 0, 0, 0)
+
+TEAM = Budget("team-month", Scope(team="*"), Unit.NANODOLLARS, 500 * DOLLAR, Period.MONTH)
+TOKENS = Budget("everyone", Scope(), Unit.TOKENS, 10_000, Period.TOTAL)
+
+
+def facts(**changes: object) -> Facts:
+    made = Facts(
+        now=NOW,
+        key=ApiKey("k1", "00", user="ann", team="platform"),
+        model="smart",
+        provider="openai",
+        estimated_input_tokens=100,
+        max_output_tokens=50,
+    )
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def begin(budgets: Budgets, what: Facts, price: Price | None = PRICE) -> Held | Deny:
+    """At once, with a ledger that needs no waiting."""
+    answer = budgets.begin(what, price)
+    assert not isinstance(answer, Awaitable)
+    return answer
+
+
+def hold(budgets: Budgets, what: Facts, price: Price | None = PRICE) -> Held:
+    held = begin(budgets, what, price)
+    assert isinstance(held, Held), held
+    return held
+
+
+def deny(budgets: Budgets, what: Facts, price: Price | None = PRICE) -> Deny:
+    denied = begin(budgets, what, price)
+    assert isinstance(denied, Deny), denied
+    return denied
+
+
+def spent(ledger: MemoryLedger, counter: str, start: int) -> Spent:
+    return asyncio.run(ledger.spent(counter, start))
+
+
+class SlowLedger:
+    """Answers later, what it was told to."""
+
+    def __init__(self, answer: Ledger | LedgerUnavailable) -> None:
+        self._answer = answer
+
+    async def reserve(self, charges: Sequence[Charge]) -> Reservation | Exhausted:
+        if isinstance(self._answer, LedgerUnavailable):
+            raise self._answer
+        answer = self._answer.reserve(charges)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+
+def test_without_budgets_nothing_is_held() -> None:
+    assert Budgets((), None).begin(facts(), None) is NOTHING_HELD
+
+
+def test_a_budget_for_others_holds_nothing() -> None:
+    ledger = MemoryLedger()
+    assert Budgets((TEAM,), ledger).begin(facts(key=None), None) is NOTHING_HELD
+    assert asyncio.run(ledger.counters()) == []
+
+
+def test_holding_nothing_can_end_in_every_way() -> None:
+    NOTHING_HELD.settle(Usage(1, 1), None)
+    NOTHING_HELD.settle_estimate()
+    NOTHING_HELD.release()
+
+
+def test_money_is_estimated_from_the_prompt_and_the_longest_answer() -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((TEAM,), ledger), facts())
+    expected = Spent(0, 100 * 1000 + 50 * 2000)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == expected
+
+
+def test_an_answer_without_a_limit_is_estimated_by_default() -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((TOKENS,), ledger), facts(max_output_tokens=None))
+    hold(Budgets((TOKENS,), ledger, default_output_tokens=7), facts(max_output_tokens=None))
+    assert spent(ledger, "everyone", 0) == Spent(0, 100 + 1024 + 100 + 7)
+
+
+def test_usage_takes_the_place_of_the_estimate_in_every_budget() -> None:
+    ledger = MemoryLedger()
+    held = hold(Budgets((TEAM, TOKENS), ledger), facts())
+    held.settle(Usage(input_tokens=80, output_tokens=20, cached_input_tokens=30), PRICE)
+    held.settle_estimate()
+    money = 50 * 1000 + 30 * 100 + 20 * 2000
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(money, 0)
+    assert spent(ledger, "everyone", 0) == Spent(100, 0)
+
+
+def test_usage_at_an_unknown_price_is_booked_as_estimated() -> None:
+    ledger = MemoryLedger()
+    held = hold(Budgets((TEAM, TOKENS), ledger), facts())
+    held.settle(Usage(80, 20), None)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(200_000, 0)
+    assert spent(ledger, "everyone", 0) == Spent(100, 0)
+
+
+def test_an_unknown_usage_is_booked_as_estimated() -> None:
+    ledger = MemoryLedger()
+    held = hold(Budgets((TEAM,), ledger), facts())
+    held.settle_estimate()
+    held.release()
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(200_000, 0)
+
+
+def test_a_call_that_no_provider_served_costs_nothing() -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((TEAM, TOKENS), ledger), facts()).release()
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(0, 0)
+    assert spent(ledger, "everyone", 0) == Spent(0, 0)
+
+
+def test_an_unpriced_model_is_refused_under_a_money_budget_only() -> None:
+    denied = deny(Budgets((TOKENS, TEAM), MemoryLedger()), facts(), None)
+    assert (denied.status, denied.code, denied.param) == (403, "unpriced_model", "model")
+    hold(Budgets((TOKENS,), MemoryLedger()), facts(), None)
+
+
+def test_a_model_that_costs_nothing_passes_an_exhausted_money_budget() -> None:
+    budgets = Budgets((replace(TEAM, limit=1),), MemoryLedger())
+    assert deny(budgets, facts()).status == 429
+    assert begin(budgets, facts(), FREE) is NOTHING_HELD
+
+
+def test_a_refusal_says_which_budget_how_much_and_when_it_resets() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((TOKENS, TEAM), ledger)
+    hold(budgets, facts(max_output_tokens=0)).settle(Usage(0, 0), PRICE)
+    spender = ledger.reserve([Charge("team-month|team=platform", NOVEMBER, 500 * DOLLAR, 1)])
+    assert not isinstance(spender, Exhausted)
+    spender.settle([499_980_000_000])
+    denied = deny(budgets, facts(estimated_input_tokens=0, max_output_tokens=9_000), PRICE_HIGH)
+    assert (denied.status, denied.code) == (429, "budget_exhausted")
+    assert denied.reason == (
+        "budget 'team-month' of team=platform: 499.98 of 500 USD spent,"
+        " resets 2026-12-01T00:00:00Z; this call may take 0.027"
+    )
+    assert denied.headers == (("retry-after", str(5 * 86_400 + 7 * 3600 + 1800)),)
+
+
+PRICE_HIGH = replace(PRICE, output=3 * DOLLAR)
+
+
+def test_a_total_of_tokens_never_resets() -> None:
+    budgets = Budgets((replace(TOKENS, limit=149),), MemoryLedger())
+    assert deny(budgets, facts()) == Deny(
+        429,
+        "budget_exhausted",
+        "budget 'everyone': 0 of 149 tokens spent, never resets; this call may take 150",
+    )
+
+
+def test_every_value_of_a_star_has_its_own_budget() -> None:
+    budgets = Budgets((replace(TOKENS, scope=Scope(key="*"), limit=150),), MemoryLedger())
+    hold(budgets, facts())
+    assert "of key=k1:" in deny(budgets, facts()).reason
+    hold(budgets, facts(key=ApiKey("k2", "01")))
+
+
+def test_a_new_window_starts_from_nothing() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((replace(TOKENS, limit=150, period=Period.HOUR),), ledger)
+    held = hold(budgets, facts())
+    assert deny(budgets, facts()).headers == (("retry-after", "1800"),)
+    hold(budgets, facts(now=datetime(2026, 11, 25, 17, 0, tzinfo=UTC)))
+    held.settle(Usage(1, 1), None)
+    sixteen = int(datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp())
+    assert spent(ledger, "everyone", sixteen) == Spent(2, 0)
+    assert spent(ledger, "everyone", sixteen + 3600) == Spent(0, 150)
+
+
+def test_a_ledger_may_answer_later() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((replace(TOKENS, limit=150),), SlowLedger(ledger))
+
+    async def main() -> tuple[object, object]:
+        first, second = budgets.begin(facts(), PRICE), budgets.begin(facts(), PRICE)
+        assert isinstance(first, Awaitable)
+        assert isinstance(second, Awaitable)
+        return await first, await second
+
+    first, second = asyncio.run(main())
+    assert isinstance(first, Held)
+    assert isinstance(second, Deny)
+    assert second.code == "budget_exhausted"
+
+
+def test_a_store_that_does_not_answer_refuses() -> None:
+    async def main() -> object:
+        answer = Budgets((TOKENS,), SlowLedger(LedgerUnavailable("disk full"))).begin(facts(), None)
+        assert isinstance(answer, Awaitable)
+        return await answer
+
+    denied = asyncio.run(main())
+    assert isinstance(denied, Deny)
+    assert (denied.status, denied.code) == (503, "ledger_unavailable")
+    assert deny(Budgets((TOKENS,), None), facts()) == denied
+
+
+@pytest.mark.parametrize("output", [2**63, 2**200])
+def test_absurd_demands_are_refused(output: int) -> None:
+    budgets = Budgets((TEAM, TOKENS), MemoryLedger())
+    assert deny(budgets, facts(max_output_tokens=output)).code == "budget_exhausted"
+
+
+def test_names_cannot_be_forged() -> None:
+    assert counter_name("b", [("team", "a|key=x"), ("key", "y")]) == "b|team=a%7Ckey=x|key=y"
+    assert counter_name("b", [("team", "a%7C")]) == "b|team=a%257C"
+    assert counter_name("b", []) == "b"
