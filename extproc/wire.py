@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envoy_api import message
+
 from extproc.events import (
     Action,
     Continue,
@@ -166,7 +167,14 @@ def _encode_respond(action: Respond) -> bytes:
 
 
 def _headers(headers: Any) -> dict[str, str]:
-    return {header.key: header.raw_value.decode("utf-8", "replace") for header in headers}
+    found = {header.key: header.raw_value.decode("utf-8", "replace") for header in headers}
+    if len(found) == len(headers):
+        return found
+    joined: dict[str, str] = {}  # a header that came twice must not hide its other value
+    for header in headers:
+        value = header.raw_value.decode("utf-8", "replace")
+        joined[header.key] = f"{joined[header.key]},{value}" if header.key in joined else value
+    return joined
 
 
 def _attribute(attributes: Any, name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from envoy_api import message, pack
+
 from extproc import wire
 from extproc.events import (
     CONTINUE,
@@ -50,6 +50,12 @@ def encode(event: Event, action: Any) -> Any:
 def test_request_headers_keep_their_values_and_the_end() -> None:
     request = Request(request_headers={**headers(a="1", b="é"), "end_of_stream": True})
     assert decode(request) == RequestHeaders({"a": "1", "b": "é"}, True, "")
+
+
+def test_a_header_that_came_twice_hides_neither_value() -> None:
+    request = Request(request_headers=headers(a="1"))
+    request.request_headers.headers.headers.add(key="a", raw_value=b"2")
+    assert decode(request) == RequestHeaders({"a": "1,2"}, False, "")
 
 
 def test_a_plain_route_is_known_by_its_name() -> None:
