@@ -47,13 +47,13 @@ def warnings(config: Config) -> tuple[Problem, ...]:
 def addresses_are_free(written: Written) -> Iterator[Finding]:
     """Two listeners cannot have one port of one address."""
     taken: list[tuple[str, int, str]] = []
-    places: list[tuple[Path, str, int, str]] = [
-        (("gateways", name, "port"), block.address, block.port, f"gateway '{name}'")
-        for name, block in written.config.gateways.items()
-    ]
+    places: list[tuple[Path, str, int, str]] = []
     admin = host_and_port(written.config.admin.address)
     if admin is not None:
         places.append((("admin", "address"), admin.host, admin.port, "admin"))
+    for name, block in written.config.gateways.items():
+        path: Path = ("gateways", name, "port")
+        places.append((path, block.address, block.port, f"gateway '{name}'"))
     for path, address, port, owner in places:
         for other_address, other_port, other in taken:
             is_same = address == other_address or not _EVERYWHERE.isdisjoint(

@@ -115,9 +115,9 @@ class ModelBlock(Block):
     """The provider that serves it."""
     model: ModelName | None = None
     """What the provider calls it. Default: the same name, or for `local/*` whatever the `*` stands for. A `*` here stands for what the `*` of the name matched."""  # noqa: E501
-    failover: tuple[Reference, ...] | None = None
+    failover: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
     """References tried in order, within the same request, until one answers."""
-    weighted: dict[Reference, Weight] | None = None
+    weighted: Annotated[dict[Reference, Weight], Field(min_length=1)] | None = None
     """References and the share of requests that each gets."""
     listed: Flag = True
     """Whether `/v1/models` shows it. Names with a `*` are never shown."""
@@ -145,8 +145,6 @@ class ModelBlock(Block):
             raise refusal("needs exactly one of provider, failover and weighted")
         if self.model is not None and self.provider is None:
             raise refusal("has a model without a provider", "write provider/model in the list")
-        if self.failover == () or self.weighted == {}:
-            raise refusal("names no target")
         return self
 
 

@@ -98,10 +98,10 @@ class _Validation:
 
     def in_document(self, found: Finding) -> Finding:
         """A rule's finding, its path led back to what was written."""
-        path = self.original(found.path)
+        path = whole = self.original(found.path)
         while path and path not in self.document.lines:
             path = path[:-1]
-        return replace(found, path=path)
+        return replace(found, path=path or whole)  # defaults are written nowhere
 
     def original(self, path: Path) -> Path:
         """The path in the document of a path in what is left of it: positions in lists differ."""

@@ -17,7 +17,7 @@ from gateway.model import Effect, GuardAction, Period
 def _expression(value: str) -> str:
     compiled = compile_expression(value)
     if isinstance(compiled, str):
-        raise refusal(compiled, is_shown=False)
+        raise refusal(f"in the expression, {compiled}", is_shown=False)
     return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -138,12 +138,20 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def host_and_port(text: str) -> Endpoint | None:
     """`10.0.0.1:8000` or `[::1]:8000`, if it is that."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-        is_host = bool(re.fullmatch(r"[0-9A-Fa-f:.]+", host))
+        is_host = _is_ipv6(host)
     else:
         is_host = bool(_HOST.fullmatch(host))
     if not colon or not is_host or not re.fullmatch(r"[0-9]{1,5}", port):

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import hashlib
+
+from gateway.model import ApiKey, Identity
+from tests.gateway.config.loading import complaints, loaded, meant, problems
+
+DIGEST = hashlib.sha256(b"key-b").hexdigest()
+KEYS = f"""
+    identity:
+      api_keys:
+        keys:
+          - name: a
+            key: ${{KEY_A}}
+            user: ada
+            team: red
+            groups: [x, y]
+            tags: {{cost: "1"}}
+          - {{name: b, digest: {DIGEST}}}
+    """
+
+
+def test_keys_are_kept_as_digests() -> None:
+    assert meant(KEYS, KEY_A="key-a").identity == Identity(
+        (
+            ApiKey(
+                "a",
+                hashlib.sha256(b"key-a").hexdigest(),
+                "ada",
+                "red",
+                ("x", "y"),
+                (("cost", "1"),),
+            ),
+            ApiKey("b", DIGEST),
+        ),
+        is_required=True,
+    )
+
+
+def test_without_keys_nobody_has_to_show_one() -> None:
+    assert meant("identity: {api_keys: {enabled: true}}").identity == Identity()
+
+
+def test_disabled_keys_open_no_door_and_close_none() -> None:
+    text = "identity: {api_keys: {enabled: false, keys: [{name: a, key: k}]}}"
+    assert meant(text).identity == Identity((), is_required=False)
+
+
+def test_identity_can_be_left_to_choice() -> None:
+    text = "identity: {required: false, api_keys: {keys: [{name: a, key: k}]}}"
+    assert not meant(text).identity.is_required
+
+
+def test_a_key_has_one_form() -> None:
+    text = f"identity: {{api_keys: {{keys: [{{name: a}}, {{name: b, key: k, digest: {DIGEST}}}]}}}}"
+    assert complaints(text) == [
+        "identity.api_keys.keys.0: needs either key or digest",
+        "identity.api_keys.keys.1: needs either key or digest",
+    ]
+
+
+def test_a_key_is_shown_neither_by_problems_nor_by_the_config() -> None:
+    text = "identity: {api_keys: {keys: [{name: a, key: 'hunter 2', digest: hunter3}]}}"
+    assert len(problems(text)) == 2
+    assert "hunter" not in str(problems(text))
+    assert "hunter2" not in repr(loaded("identity: {api_keys: {keys: [{name: a, key: hunter2}]}}"))

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.model import (
+    Budget,
+    Effect,
+    GuardAction,
+    Period,
+    RegexGuard,
+    RemoteGuard,
+    Rule,
+    Scope,
+    Unit,
+)
+from tests.gateway.config.loading import complaints, meant, problems
+
+
+def test_rules_have_one_effect() -> None:
+    gateway = meant("""
+        authorize:
+          - {name: a, allow: "true"}
+          - {name: b, for: {team: "x*", llm: "*"}, deny: "false"}
+          - {name: c, require: 'principal.team == "red"'}
+        """)
+    assert gateway.rules == (
+        Rule("a", Scope(), Effect.ALLOW, "true"),
+        Rule("b", Scope(team="x*", llm="*"), Effect.DENY, "false"),
+        Rule("c", Scope(), Effect.REQUIRE, 'principal.team == "red"'),
+    )
+
+
+@pytest.mark.parametrize("effects", ["", ", allow: 'true', deny: 'true'"])
+def test_none_and_two_effects_are_problems(effects: str) -> None:
+    assert complaints(f"authorize: [{{name: a{effects}}}]") == [
+        "authorize.0: needs exactly one of allow, deny and require"
+    ]
+
+
+def test_an_expression_that_does_not_compile_is_a_problem_with_its_line() -> None:
+    text = """
+        authorize:
+          - name: a
+            allow: >
+              princpal.team == "red"
+        """
+    (problem,) = problems(text)
+    assert (problem.line, problem.path) == (4, "authorize.0.allow")
+    assert "princpal" in problem.message
+
+
+def test_pattern_guards_have_names_and_messages() -> None:
+    gateway = meant("""
+        guardrails:
+          - {type: regex, patterns: [a, b]}
+          - {type: regex, name: mine, patterns: [c], action: mask, replacement: "", message: no}
+        """)
+    assert gateway.guards == (
+        RegexGuard(
+            "regex-1",
+            ("a", "b"),
+            GuardAction.BLOCK,
+            "[redacted]",
+            "the request has text that 'regex-1' does not allow",
+        ),
+        RegexGuard("mine", ("c",), GuardAction.MASK, "", "no"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(a", "not a pattern that re2 knows: missing ): (a"),
+        ("(?=a)", "not a pattern that re2 knows: invalid perl operator: (?="),
+        ("a*", "finds empty text, so it would hit every request, not 'a*'"),
+    ],
+)
+def test_patterns_that_cannot_work_are_problems(pattern: str, message: str) -> None:
+    found = complaints(f"guardrails: [{{type: regex, patterns: ['{pattern}']}}]")
+    assert found == [f"guardrails.0.patterns.0: {message}"]
+
+
+def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() -> None:
+    gateway = meant("""
+        guardrails:
+          - {type: openai-moderation, categories: [hate], threshold: 0.8, on_error: allow}
+          - {type: bedrock-guardrails, name: aws, guardrail_id: abc}
+        """)
+    assert gateway.guards == (
+        RemoteGuard("openai-moderation-1", "openai-moderation", is_open_on_error=True),
+        RemoteGuard("aws", "bedrock-guardrails", is_open_on_error=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        ("{patterns: [a]}", "guardrails.0.type: is required"),
+        (
+            "{type: regexp}",
+            "guardrails.0.type: must be one of regex, openai-moderation, bedrock-guardrails,"
+            " not 'regexp'",
+        ),
+        ("{type: regex, patterns: []}", "guardrails.0.patterns: must not be empty"),
+        ("{type: regex, pattern: a}", "guardrails.0.pattern: unknown key 'pattern'"),
+        (
+            "{type: regex, patterns: [a], action: blok}",
+            "guardrails.0.action: must be one of block, mask, not 'blok'",
+        ),
+        (
+            "{type: openai-moderation, threshold: 80}",
+            "guardrails.0.threshold: must be from 0 to 1, not '80'",
+        ),
+    ],
+)
+def test_mistaken_guards_are_problems(block: str, complaint: str) -> None:
+    assert complaint in complaints(f"guardrails: [{block}]")
+
+
+def test_budgets_are_integers() -> None:
+    gateway = meant("""
+        budgets:
+          - {name: a, for: {team: "*"}, limit: 500 USD, per: month}
+          - {name: b, limit: 100k tokens, per: total}
+        """)
+    assert gateway.budgets == (
+        Budget("a", Scope(team="*"), Unit.NANODOLLARS, 500 * 10**9, Period.MONTH),
+        Budget("b", Scope(), Unit.TOKENS, 100_000, Period.TOTAL),
+    )
+
+
+def test_a_budget_counts_keys_users_teams_models_and_providers() -> None:
+    (problem,) = problems("budgets: [{name: a, for: {mcp: '*'}, limit: 5 USD, per: day}]")
+    assert problem.message == "unknown key 'mcp'"
+    assert problem.hint == "known: key, model, provider, team, user"

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config.load import load, load_file
+from gateway.config.published import published
+from gateway.config.schema import Config
+from gateway.model import Gateway
+from gateway.resolve import resolve
+from tests.gateway.config.loading import loaded
+
+ROOT = Path(__file__).parents[3]
+GOLDEN = (ROOT / "tests/golden").glob("*.yaml")
+FILES = sorted(
+    [
+        *(ROOT / "examples").glob("*.yaml"),
+        *(path for path in GOLDEN if not path.name.endswith(".xds.yaml")),
+    ]
+)
+
+
+def without_provider_keys(gateway: Gateway) -> Gateway:
+    providers = tuple(replace(provider, key=None) for provider in gateway.providers)
+    return replace(gateway, providers=providers)
+
+
+def again(text: str) -> Config:
+    config = load(text, file="published", environment={})
+    assert isinstance(config, Config), "\n".join(map(str, config))
+    return config
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_published_means_the_same_but_for_provider_keys(path: Path) -> None:
+    config = load_file(path, {})
+    assert isinstance(config, Config)
+    sent = published(config)
+    received = again(sent)
+    assert resolve(received) == without_provider_keys(resolve(config))
+    assert published(received) == sent
+
+
+SECRETS = """
+    identity: {api_keys: {keys: [{name: a, key: "${KEY}", team: t}, {name: b, key: hunter2-b}]}}
+    llm: {providers: {p: {type: openai, key: "${KEY}"}}}
+    guardrails: [{type: openai-moderation, key: "${KEY}"}]
+    """
+
+
+def test_no_secret_is_published() -> None:
+    sent = published(loaded(SECRETS, KEY="hunter2-a"))
+    assert "hunter2" not in sent
+    document = yaml.safe_load(sent)
+    assert list(document["identity"]["api_keys"]["keys"][0]) == ["name", "digest", "team"]
+    assert document["llm"]["providers"]["p"] == {"type": "openai"}
+    assert document["guardrails"] == [{"type": "openai-moderation"}]
+
+
+def test_only_what_was_written_is_published() -> None:
+    assert published(loaded("")) == "{}\n"
+    assert published(loaded("llm: {models: {}}")) == "llm:\n  models: {}\n"
+
+
+def test_the_environment_is_not_asked_again() -> None:
+    text = "authorize: [{name: a, allow: \"'$${B}' == '${A}' || true\"}]"
+    config = loaded(text, A="${B}")
+    assert config.authorize[0].allow == "'${B}' == '${B}' || true"
+    assert again(published(config)) == config
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["C"]), max_size=20))
+def test_any_text_survives(text: str) -> None:
+    guard = {"type": "regex", "patterns": ["a"], "replacement": text}
+    config = Config.model_validate({"guardrails": [guard]})
+    assert again(published(config)) == config

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from gateway.config.reference import json_schema, markdown
+from gateway.config.vendors import VENDORS
+
+ROOT = Path(__file__).parents[3]
+REFERENCE = ROOT / "docs/reference"
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "generate"), [("config.md", markdown), ("config.schema.json", json_schema)]
+)
+def test_the_committed_reference_is_current(name: str, generate: Any) -> None:
+    path = REFERENCE / name
+    if os.environ.get("REWRITE"):
+        path.write_text(generate(), "utf-8")
+    assert path.read_text("utf-8") == generate()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_editors_accept_the_examples(path: Path) -> None:
+    validator().validate(yaml.safe_load(path.read_text("utf-8")))
+
+
+def test_editors_refuse_mistakes() -> None:
+    for text in (
+        "routs: []",
+        "gateways: {a: {port: 0}}",
+        "gateways: {a: {}}",
+        "llm: {providers: {a: {type: opnai}}}",
+        "guardrails: [{type: regexp}]",
+        "budgets: [{name: a, limit: 1 USD, per: year}]",
+    ):
+        assert not validator().is_valid(yaml.safe_load(text)), text
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    page = markdown()
+    anchors = {
+        "".join(c for c in line[3:].lower() if c.isalnum() or c in "-_ ").replace(" ", "-")
+        for line in page.splitlines()
+        if line.startswith("## ")
+    }
+    links = {part.split(")")[0] for part in page.split("](#")[1:]}
+    assert links
+    assert links <= anchors
+
+
+def test_every_vendor_is_on_the_page() -> None:
+    assert all(f"| `{name}` | `openai_chat` |" in markdown() for name in VENDORS)
+
+
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from gateway.config.block import Block
+from gateway.config.schema import Config, Source
+from tests.gateway.config.loading import loaded
+
+
+def blocks(kind: object) -> Iterator[type[Block]]:
+    """Every block that a type leads to."""
+    if isinstance(kind, type) and issubclass(kind, Block):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from blocks(field.annotation)
+    for inner in get_args(kind):
+        yield from blocks(inner)
+
+
+def test_every_field_of_every_block_says_what_it_means() -> None:
+    found = set(blocks(Config))
+    assert len(found) > 20
+    for block in found:
+        assert block.__doc__, block
+        for name, field in block.model_fields.items():
+            assert field.description, f"{block.__name__}.{name}"
+
+
+def test_an_empty_file_is_a_config() -> None:
+    for text in ("", "# nothing\n", "llm:\nroutes:\n", "{}"):
+        assert loaded(text) == Config()
+
+
+def test_where_it_was_written_is_no_part_of_a_config() -> None:
+    config = loaded("llm:\n  models: {}\n")
+    assert config.source.file == "test.yaml"
+    assert config.source.line(("llm", "models", "missing")) == 2
+    assert Source("a", {}) == Source("b", {("x",): 1})
+    assert config == loaded("\n\nllm: {models: {}}")

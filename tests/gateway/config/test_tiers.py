@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from gateway.config.llm import LlmBlock
+from gateway.config.tiers import cycle, is_followable, is_single, meaning, tier_count, tiers
+from gateway.model import Target
+
+
+def llm(**models: object) -> LlmBlock:
+    providers = {"p": {"type": "openai"}, "q": {"type": "openai"}}
+    named = {name.replace("_STAR", "/*"): block for name, block in models.items()}
+    return LlmBlock.model_validate({"providers": providers, "models": named})
+
+
+def test_a_model_is_its_providers_model_of_the_same_name() -> None:
+    assert tiers("m", llm(m={"provider": "p"})) == ((Target("p", "m"),),)
+    assert tiers("m", llm(m={"provider": "p", "model": "n"})) == ((Target("p", "n"),),)
+
+
+def test_a_star_stands_for_what_was_matched() -> None:
+    assert tiers("p/*", llm(p_STAR={"provider": "p"})) == ((Target("p", "*"),),)
+    assert tiers("p/*", llm(p_STAR={"failover": ["p/x-*", "q/y"]})) == (
+        (Target("p", "x-*"),),
+        (Target("q", "y"),),
+    )
+
+
+def test_failover_flattens() -> None:
+    block = llm(
+        a={"failover": ["b", "p/1", "w"]},
+        b={"failover": ["p/2", "c"]},
+        c="q/3",
+        w={"weighted": {"p/4": 3, "c": 1}},
+    )
+    assert tiers("a", block) == (
+        (Target("p", "2"),),
+        (Target("q", "3"),),
+        (Target("p", "1"),),
+        (Target("p", "4", 3), Target("q", "3", 1)),
+    )
+    assert tier_count("a", block) == 4
+
+
+def test_a_model_goes_before_a_provider_of_the_same_words() -> None:
+    block = llm(m={"failover": ["p/a"]}, **{"p/a": "q/b"})
+    assert tiers("m", block) == ((Target("q", "b"),),)
+
+
+def test_a_models_own_name_stands_for_the_providers_model() -> None:
+    assert tiers("p/a", llm(**{"p/a": "p/a"})) == ((Target("p", "a"),),)
+
+
+def test_the_model_of_a_provider_may_contain_slashes() -> None:
+    assert meaning("m", "p/org/model", llm()) == Target("p", "org/model")
+
+
+def test_references_to_nothing_mean_nothing() -> None:
+    for reference in ("x", "x/a", "p/", "p"):
+        assert meaning("m", reference, llm()) is None
+
+
+def test_a_circle_is_found_and_does_not_hang() -> None:
+    block = llm(a="b", b={"failover": ["p/x", "c"]}, c={"weighted": {"a": 1}}, d="a")
+    assert cycle("a", block) == ("a", "b", "c", "a")
+    assert cycle("d", block) == ()
+    assert not is_followable("d", block)
+
+
+def test_single_means_one_target_however_far() -> None:
+    block = llm(a="b", b={"provider": "p"}, f={"failover": ["a", "b"]}, w={"weighted": {"a": 1}})
+    assert is_single("a", block)
+    assert not is_single("f", block)
+    assert not is_single("w", block)
+
+
+def test_counting_does_not_unfold() -> None:
+    doubling = {f"m{n}": {"failover": [f"m{n + 1}"] * 2} for n in range(14)}
+    block = llm(**doubling, m14={"provider": "p"})
+    assert is_followable("m0", block)
+    assert tier_count("m0", block) == 2**14
+
+
+def test_long_chains_are_not_followable() -> None:
+    block = llm(**{f"m{n}": f"m{n + 1}" for n in range(3000)}, m3000={"provider": "p"})
+    assert not is_followable("m0", block)
+    assert is_followable("m2990", block)
