@@ -153,7 +153,7 @@ class RegexGuard:
 
 @dataclass(frozen=True, slots=True)
 class RemoteGuard:
-    """A guard that asks a service. This version loads it but cannot ask: `is_open_on_error` decides."""
+    """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
 
     name: str
     kind: str
@@ -182,7 +182,10 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much may be spent, by whom, in which period. A `*` in the scope counts each value apart."""
+    """How much may be spent, by whom, in which period.
+
+    A `*` in the scope counts each value apart.
+    """
 
     name: str
     scope: Scope

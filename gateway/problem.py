@@ -22,9 +22,11 @@ class Problem:
     """What to do about it: `did you mean 'openai'?`."""
 
     def __str__(self) -> str:
-        where = f"{self.file or '<config>'}:{self.line}: " if self.line else ""
+        line = f":{self.line}" if self.line else ""
+        where = f"{self.file or '<config>'}{line}: " if self.file or self.line else ""
+        path = f"{self.path}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}{self.path}: {self.message}{hint}" if self.path else f"{where}{self.message}{hint}"
+        return f"{where}{path}{self.message}{hint}"
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

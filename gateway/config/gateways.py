@@ -12,13 +12,16 @@ class GatewayBlock(Block):
     port: Port
     """The TCP port."""
     address: Address = "0.0.0.0"
-    """The IP address to listen on. The default takes connections from every network; write `127.0.0.1` to be reached from this machine alone."""  # noqa: E501
+    """The IP address to listen on. The default takes connections from every network; write
+    `127.0.0.1` to be reached from this machine alone."""
     max_request_bytes: Size = 32 * 2**20
-    """The largest request body; a larger one is refused with 413. `32MiB`, `1MB` or a number of bytes."""  # noqa: E501
+    """The largest request body; a larger one is refused with 413. `32MiB`, `1MB` or a number of
+    bytes."""
 
 
 class AdminBlock(Block):
     """The operator's own endpoint: health, what is configured, what was spent."""
 
     address: HostPort = "127.0.0.1:15000"
-    """Host and port. It is not protected by keys: keep it on an address that only operators reach."""  # noqa: E501
+    """Host and port. It is not protected by keys: keep it on an address that only operators
+    reach."""

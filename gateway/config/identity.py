@@ -70,7 +70,8 @@ class IdentityBlock(Block):
     """Who may come in."""
 
     required: Flag | None = None
-    """Whether requests without credentials are refused. Default: true when there are keys. A wrong credential is refused in any case."""  # noqa: E501
+    """Whether requests without credentials are refused. Default: true when there are keys. A wrong
+    credential is refused in any case."""
     api_keys: ApiKeysBlock = ApiKeysBlock()
     """Keys sent as `Authorization: Bearer …`."""
 

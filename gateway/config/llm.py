@@ -76,7 +76,8 @@ class ProviderTimeouts(Block):
     connect: Duration = 5.0
     """For a connection."""
     silence: Duration = 60.0
-    """For the next byte. An attempt that stays silent for so long is given up, and the next target of a failover is tried."""  # noqa: E501
+    """For the next byte. An attempt that stays silent for so long is given up, and the next target
+    of a failover is tried."""
 
 
 class ProviderBlock(Block):
@@ -93,7 +94,8 @@ class ProviderBlock(Block):
     timeouts: ProviderTimeouts = ProviderTimeouts()
     """How long to wait."""
     forward_headers: tuple[ForwardedHeader, ...] = ()
-    """Headers of the client or of Envoy that the provider may see, such as `x-request-id`. All others that could identify the client are removed."""  # noqa: E501
+    """Headers of the client or of Envoy that the provider may see, such as `x-request-id`. All
+    others that could identify the client are removed."""
 
     @model_validator(mode="after")
     def _has_one_address(self) -> ProviderBlock:
@@ -114,7 +116,8 @@ class ModelBlock(Block):
     provider: Name | None = None
     """The provider that serves it."""
     model: ModelName | None = None
-    """What the provider calls it. Default: the same name, or for `local/*` whatever the `*` stands for. A `*` here stands for what the `*` of the name matched."""  # noqa: E501
+    """What the provider calls it. Default: the same name, or for `local/*` whatever the `*` stands
+    for. A `*` here stands for what the `*` of the name matched."""
     failover: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
     """References tried in order, within the same request, until one answers."""
     weighted: Annotated[dict[Reference, Weight], Field(min_length=1)] | None = None
@@ -167,6 +170,8 @@ class LlmBlock(Block):
     providers: dict[Name, ProviderBlock] = Field(default={})
     """Who serves models, by a name of your choice."""
     models: dict[ModelName, ModelBlock] = Field(default={})
-    """What clients may ask for. A name may contain one `*`; exact names go first, then the longest."""  # noqa: E501
+    """What clients may ask for. A name may contain one `*`; exact names go first, then the
+    longest."""
     prices: dict[Text, PriceBlock] = Field(default={})
-    """Prices over those of the built-in catalog, by `provider/model`, `vendor/model` or `model`; the first that is known counts, in this order."""  # noqa: E501
+    """Prices over those of the built-in catalog, by `provider/model`, `vendor/model` or `model`;
+    the first that is known counts, in this order."""

@@ -82,7 +82,8 @@ class BudgetScopeBlock(Block):
 
 
 class RuleBlock(Block):
-    """One authorization rule in CEL. A deny wins, every require must hold, then some allow must hold if there is any. An expression that fails denies."""  # noqa: E501
+    """One authorization rule in CEL. A deny wins, every require must hold, then some allow must
+    hold if there is any. An expression that fails denies."""
 
     name: Name
     """Named in refusals; unique."""
@@ -200,4 +201,5 @@ class BudgetBlock(Block):
     limit: Amount
     """`500 USD`, `2.50 USD`, `100k tokens`."""
     per: Period
-    """When it starts anew: calendar hours, days, weeks from Monday and months in UTC, or never (`total`)."""  # noqa: E501
+    """When it starts anew: calendar hours, days, weeks from Monday and months in UTC, or never
+    (`total`)."""

@@ -93,6 +93,8 @@ def _tidy(schema: Schema, words: Mapping[str, Schema]) -> Schema:
         match key:
             case "title" | "discriminator":
                 continue
+            case "description":
+                tidy[key] = " ".join(value.split())
             case "default" if value in (None, [], {}) or isinstance(value, dict):
                 continue
             case "default" if schema.get("format") == "duration":
@@ -142,7 +144,7 @@ def _section(path: str, block: Schema, definitions: Schema) -> str:
     lines = [
         f"## `{path}`" if path else "## The file",
         "",
-        " ".join(block["description"].split()),
+        block["description"],
         "",
         "| field | type | default | meaning |",
         "|---|---|---|---|",
@@ -150,8 +152,9 @@ def _section(path: str, block: Schema, definitions: Schema) -> str:
     for name, field in block["properties"].items():
         kind = _type(f"{path}.{name}" if path else name, field, definitions)
         default = "required" if name in required else _default(field)
-        meaning = " ".join(field["description"].split())
-        lines.append(f"| `{name}` | {kind} | {default} | {meaning} |".replace("|  |", "| |"))
+        lines.append(
+            f"| `{name}` | {kind} | {default} | {field['description']} |".replace("|  |", "| |")
+        )
     return "\n".join([*lines, ""])
 
 

@@ -105,7 +105,8 @@ class RouteBlock(Block):
     retries: Retries = 0
     """How often a request that got no response is tried again."""
     auth: Literal["none", "key"] | None = None
-    """`key`: an API key is asked for, and rules apply. `none`: the route is open, no rule applies. Default: `key` when identity is required."""  # noqa: E501
+    """`key`: an API key is asked for, and rules apply. `none`: the route is open, no rule applies.
+    Default: `key` when identity is required."""
 
     @model_validator(mode="after")
     def _has_one_form(self) -> RouteBlock:

@@ -27,6 +27,7 @@ NANODOLLARS_PER_DOLLAR = 1_000_000_000
 LARGEST_AMOUNT = 2**63 - 1
 """What the ledger's integers hold."""
 
+_DEAREST = 1_000_000
 _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -207,9 +208,8 @@ def _written_limit(limit: Limit) -> str:
 
 
 def _dollars(value: Decimal) -> Decimal:
-    nanodollars = value * NANODOLLARS_PER_DOLLAR
-    if value < 0 or nanodollars != int(nanodollars) or nanodollars > LARGEST_AMOUNT:
-        raise refusal("must be USD per million tokens, not negative, at most 9 decimal places")
+    if not 0 <= value <= _DEAREST or value != round(value, 9):
+        raise refusal("must be USD per million tokens, 0 to 1000000, at most 9 decimal places")
     return value
 
 

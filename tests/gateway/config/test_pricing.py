@@ -28,7 +28,7 @@ def test_a_price_is_found_by_provider_vendor_or_model() -> None:
 
 
 def test_prices_are_never_inexact_or_negative() -> None:
-    message = "must be USD per million tokens, not negative, at most 9 decimal places"
+    message = "must be USD per million tokens, 0 to 1000000, at most 9 decimal places"
     assert complaints("llm: {prices: {m: {input: 0.0000000001, output: -1}}}") == [
         f"llm.prices.m.input: {message}, not '0.0000000001'",
         f"llm.prices.m.output: {message}, not '-1'",

@@ -91,6 +91,8 @@ def test_kinds_of_scalars_read_what_was_written() -> None:
         (scalars.Dollars, Decimal(-1)),
         (scalars.Dollars, "0.0000000001"),
         (scalars.Dollars, "NaN"),
+        (scalars.Dollars, "1e999999"),
+        (scalars.Dollars, "1e-999999"),
         (scalars.Dollars, "many"),
         (scalars.Fraction, Decimal("1.1")),
         (scalars.Fraction, True),
