@@ -11,23 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 from urllib.parse import quote
 
-from hpack import Decoder, Encoder
-from hpack.exceptions import HPACKError, OversizedHeaderListError
+from hpack import Encoder
 
+from extproc.edges.fields import Field, FieldDecoder, HeadersTooLarge
 from extproc.edges.frames import ConnectionFailed, ErrorCode, StreamFailed
 from extproc.edges.service import Limits, Status
 
-Fields = Sequence[tuple[bytes, bytes]]
+Fields: TypeAlias = Sequence[Field]
 
-PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
-REQUIRED = (b":method", b":scheme", b":path")
-HOP_BY_HOP = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
-)
-UPPER_CASE = frozenset(range(ord("A"), ord("Z") + 1))
-FORBIDDEN_IN_VALUES = (b"\0", b"\r", b"\n")
+PSEUDO = frozenset((":method", ":scheme", ":path", ":authority"))
+REQUIRED = (":method", ":scheme", ":path")
 
 # Static table and literals only, so that no dynamic table need exist (RFC 7541 section 6.2.2).
 RESPONSE_OK = b"\x88\x0f\x10\x10application/grpc"
@@ -62,30 +58,29 @@ class HeaderBlock:
 
 
 class HeaderDecoder:
-    """The connection's HPACK state, and the blocks that were seen before."""
+    """The requests of one connection, and the blocks that were seen before."""
 
-    __slots__ = ("_cache", "_cache_size", "_decoder")
+    __slots__ = ("_cache", "_cache_size", "_fields")
 
     def __init__(self, limits: Limits) -> None:
-        self._decoder = Decoder(max_header_list_size=limits.header_bytes)
+        self._fields = FieldDecoder(limits.header_bytes)
         self._cache: dict[bytes, Request] = {}
         self._cache_size = limits.cached_header_blocks
 
     def forbid_table(self) -> None:
         """The peer has acknowledged SETTINGS_HEADER_TABLE_SIZE=0."""
-        self._decoder.max_allowed_table_size = 0
+        self._fields.forbid_table()
 
     def request(self, block: bytes) -> Request:
+        """Raises StreamFailed if the request is malformed."""
         cached = self._cache.get(block)
         if cached is not None:
             return cached
         try:
-            request = request_of(self._fields(block))
-        except OversizedHeaderListError:
-            if not self._is_stateless:
-                raise _undecodable(ErrorCode.ENHANCE_YOUR_CALM, "header list too large") from None
+            request = request_of(self._fields.decode(block))
+        except HeadersTooLarge:
             request = Request("", MappingProxyType({}), None, http_refusal(431))
-        if self._is_stateless:
+        if self._fields.is_stateless:
             if len(self._cache) >= self._cache_size:
                 self._cache.clear()
             self._cache[block] = request
@@ -93,59 +88,42 @@ class HeaderDecoder:
 
     def trailers(self, block: bytes) -> Fields:
         try:
-            return self._fields(block)
-        except OversizedHeaderListError:
-            raise _undecodable(ErrorCode.ENHANCE_YOUR_CALM, "trailers too large") from None
-
-    @property
-    def _is_stateless(self) -> bool:
-        decoder = self._decoder
-        return decoder.max_allowed_table_size == 0 and decoder.header_table_size == 0
-
-    def _fields(self, block: bytes) -> Fields:
-        try:
-            return [(bytes(name), bytes(value)) for name, value in self._raw(block)]
-        except OversizedHeaderListError:
-            raise
-        except HPACKError as error:
-            raise _undecodable(ErrorCode.COMPRESSION_ERROR, str(error)) from error
-
-    def _raw(self, block: bytes) -> Sequence[tuple[bytes, bytes]]:
-        try:
-            return list(self._decoder.decode(block, raw=True))
-        except IndexError as error:  # how hpack reports a block that is cut off
-            raise HPACKError("truncated header block") from error
+            return self._fields.decode(block)
+        except HeadersTooLarge:
+            raise ConnectionFailed(ErrorCode.ENHANCE_YOUR_CALM, "trailers too large") from None
 
 
 def check_trailers(fields: Fields) -> None:
     """Nobody reads a client's trailers, but malformed they must not be."""
-    for name, value in fields:
-        if name.startswith(b":"):
+    for field in fields:
+        if field.name.startswith(":"):
             raise _malformed("pseudo header in trailers")
-        _check_field(name, value)
+        if field.fault is not None:
+            raise _malformed(field.fault)
 
 
 def request_of(fields: Fields) -> Request:
     """Raises StreamFailed if the request is malformed (RFC 9113 section 8.1.1)."""
-    pseudo: dict[bytes, bytes] = {}
+    pseudo: dict[str, str] = {}
     metadata: dict[str, str] = {}
-    for name, value in fields:
-        if name.startswith(b":"):
+    for field in fields:
+        name = field.name
+        if name.startswith(":"):
             if metadata or name in pseudo or name not in PSEUDO:
                 raise _malformed(f"pseudo header {name!r} unknown, repeated or late")
-            pseudo[name] = value
+            pseudo[name] = field.value
             continue
-        _check_field(name, value)
-        key = name.decode("latin-1")
-        text = value.decode("latin-1")
-        metadata[key] = f"{metadata[key]},{text}" if key in metadata else text
+        if field.fault is not None:
+            raise _malformed(field.fault)
+        known = metadata.get(name)
+        metadata[name] = field.value if known is None else f"{known},{field.value}"
     if not all(pseudo.get(name) for name in REQUIRED):
         raise _malformed("a pseudo header is missing")
     return Request(
-        pseudo[b":path"].decode("latin-1"),
+        pseudo[":path"],
         MappingProxyType(metadata),
         _content_length(metadata.get("content-length")),
-        _refusal(pseudo[b":method"], metadata),
+        _refusal(pseudo[":method"], metadata),
     )
 
 
@@ -168,8 +146,8 @@ def http_refusal(status: int) -> bytes:
     return bytes(Encoder().encode([(b":status", str(status).encode(), True)], huffman=False))
 
 
-def _refusal(method: bytes, metadata: Mapping[str, str]) -> bytes | None:
-    if method != b"POST":
+def _refusal(method: str, metadata: Mapping[str, str]) -> bytes | None:
+    if method != "POST":
         return http_refusal(405)
     kind = metadata.get("content-type", "")
     if kind != "application/grpc" and not kind.startswith(
@@ -179,17 +157,6 @@ def _refusal(method: bytes, metadata: Mapping[str, str]) -> bytes | None:
     if "te" not in metadata:
         return response_error(Status.INTERNAL, "te: trailers is missing")
     return None
-
-
-def _check_field(name: bytes, value: bytes) -> None:
-    if not name or name in HOP_BY_HOP or not UPPER_CASE.isdisjoint(name):
-        raise _malformed(f"header {name!r} not allowed")
-    if min(name) <= 0x20 or max(name) >= 0x7F or b":" in name:
-        raise _malformed(f"header name {name!r} not allowed")
-    if any(octet in value for octet in FORBIDDEN_IN_VALUES) or value != value.strip(b" \t"):
-        raise _malformed(f"value of header {name!r} not allowed")
-    if name == b"te" and value != b"trailers":
-        raise _malformed("te other than trailers")
 
 
 def _content_length(text: str | None) -> int | None:
@@ -202,7 +169,3 @@ def _content_length(text: str | None) -> int | None:
 
 def _malformed(reason: str) -> StreamFailed:
     return StreamFailed(ErrorCode.PROTOCOL_ERROR, reason)
-
-
-def _undecodable(code: ErrorCode, reason: str) -> ConnectionFailed:
-    return ConnectionFailed(code, reason)
