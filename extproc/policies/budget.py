@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from extproc.facts import Facts
-from extproc.policies.scope import Matcher, compile_scope
-from extproc.policies.windows import Window, window
+from extproc.policies.scope import compile_scope
+from extproc.policies.windows import window
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.verdict import Deny
 from gateway.catalog import NANODOLLARS_PER_DOLLAR, cost
-from gateway.model import Budget, Period, Price, Unit
+from gateway.model import Budget, Price, Unit
 from gateway.usage import Usage
 
 DEFAULT_OUTPUT_TOKENS = 1024
@@ -29,16 +30,37 @@ _UNPRICED = Deny(
 _UNAVAILABLE = Deny(503, "ledger_unavailable", "budgets cannot be checked at the moment")
 
 
+class Line:
+    """A budget, ready to be asked. Remembers its current window, which seldom changes."""
+
+    __slots__ = ("_end", "_start", "budget", "is_money", "matcher")
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.matcher = compile_scope(budget.scope)
+        self.is_money = budget.unit is Unit.NANODOLLARS
+        self._start, self._end = 0, 0.0
+
+    def window_start(self, now: datetime) -> int:
+        """Unix seconds at which the window of `now` began."""
+        if not self._start <= now.timestamp() < self._end:
+            start, end = window(self.budget.period, now)
+            self._start, self._end = start, math.inf if end is None else end
+        return self._start
+
+
+Drawn: TypeAlias = list[tuple[Line, Charge]]
+"""The budgets that a call draws on, and how much."""
+
+
 class Held:
     """What a call holds of its budgets, until one of the three is called; then it is over."""
 
-    __slots__ = ("_reservation", "_units_and_estimates")
+    __slots__ = ("_drawn", "_reservation")
 
-    def __init__(
-        self, reservation: Reservation | None, units_and_estimates: Sequence[tuple[Unit, int]]
-    ) -> None:
+    def __init__(self, reservation: Reservation | None, drawn: Drawn) -> None:
         self._reservation = reservation
-        self._units_and_estimates = units_and_estimates
+        self._drawn = drawn
 
     def settle(self, usage: Usage, price: Price | None) -> None:
         """Book what the provider reported, at the price of the target that answered.
@@ -49,17 +71,17 @@ class Held:
         if reservation is None:
             return
         amounts: list[int] = []
-        for unit, estimate in self._units_and_estimates:
-            if unit is Unit.TOKENS:
+        for line, charge in self._drawn:
+            if not line.is_money:
                 amounts.append(usage.total_tokens)
             else:
-                amounts.append(estimate if price is None else cost(price, usage))
+                amounts.append(charge.estimate if price is None else cost(price, usage))
         reservation.settle(amounts)
 
     def settle_estimate(self) -> None:
         """Book the estimate: the provider may have worked, and did not say how much."""
         if self._reservation is not None:
-            self._reservation.settle([estimate for _, estimate in self._units_and_estimates])
+            self._reservation.settle([charge.estimate for _, charge in self._drawn])
 
     def release(self) -> None:
         """Book nothing: no provider did any work."""
@@ -67,26 +89,8 @@ class Held:
             self._reservation.release()
 
 
-NOTHING_HELD = Held(None, ())
+NOTHING_HELD = Held(None, [])
 """For calls that no budget applies to."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A budget, ready to be asked."""
-
-    budget: Budget
-    matcher: Matcher
-
-
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """One budget that a call draws on."""
-
-    budget: Budget
-    subjects: tuple[tuple[str, str], ...]
-    window: Window
-    charge: Charge
 
 
 class Budgets:
@@ -100,10 +104,9 @@ class Budgets:
         default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
     ) -> None:
         """Without a ledger, calls that a budget applies to are refused."""
-        self._lines = tuple(_Line(each, compile_scope(each.scope)) for each in budgets)
+        self._lines = tuple(map(Line, budgets))
         self._ledger = ledger
         self._default_output_tokens = default_output_tokens
-        self._windows: dict[Period, Window] = {}
 
     def begin(self, facts: Facts, price: Price | None) -> Held | Deny | Awaitable[Held | Deny]:
         """Reserve, at the price of the dearest target that may serve the call; None: it has none.
@@ -112,55 +115,46 @@ class Budgets:
         """
         if not self._lines:
             return NOTHING_HELD
-        draws = self._draws(facts, price)
-        if isinstance(draws, Deny):
-            return draws
-        if not draws:
+        drawn = self._drawn(facts, price)
+        if isinstance(drawn, Deny):
+            return drawn
+        if not drawn:
             return NOTHING_HELD
         if self._ledger is None:
             return _UNAVAILABLE
-        answer = self._ledger.reserve([draw.charge for draw in draws])
+        answer = self._ledger.reserve([charge for _, charge in drawn])
         if isinstance(answer, Awaitable):
-            return _later(answer, draws, facts.now)
-        return _held(answer, draws, facts.now)
+            return _later(answer, drawn, facts)
+        return _held(answer, drawn, facts)
 
-    def _draws(self, facts: Facts, price: Price | None) -> list[_Draw] | Deny:
-        output = facts.max_output_tokens
-        usage = Usage(
-            facts.estimated_input_tokens, self._default_output_tokens if output is None else output
-        )
-        draws: list[_Draw] = []
+    def _drawn(self, facts: Facts, price: Price | None) -> Drawn | Deny:
+        wanted = facts.max_output_tokens
+        output = self._default_output_tokens if wanted is None else max(0, wanted)
+        tokens = facts.estimated_input_tokens + output
+        money: int | None = None
+        drawn: Drawn = []
         for line in self._lines:
             subjects = line.matcher.subjects(facts)
             if subjects is None:
                 continue
-            budget = line.budget
-            if budget.unit is Unit.TOKENS:
-                estimate = max(1, usage.total_tokens)
-            elif price is None:
-                return _UNPRICED
-            else:
-                estimate = cost(price, usage)
-                if not estimate:
+            estimate = max(1, tokens)
+            if line.is_money:
+                if price is None:
+                    return _UNPRICED
+                if money is None:
+                    money = cost(price, Usage(facts.estimated_input_tokens, output))
+                if not money:
                     continue  # free of charge: whatever is left is enough
-            current = self._window(budget.period, facts.now)
+                estimate = money
+            budget = line.budget
             charge = Charge(
                 counter_name(budget.name, subjects),
-                current[0],
+                line.window_start(facts.now),
                 budget.limit,
-                min(estimate, _LARGEST_ESTIMATE),
+                min(_LARGEST_ESTIMATE, estimate),
             )
-            draws.append(_Draw(budget, subjects, current, charge))
-        return draws
-
-    def _window(self, period: Period, now: datetime) -> Window:
-        current = self._windows.get(period)
-        if current is not None:
-            start, end = current
-            if end is None or start <= now.timestamp() < end:
-                return current
-        current = self._windows[period] = window(period, now)
-        return current
+            drawn.append((line, charge))
+        return drawn
 
 
 def counter_name(budget: str, subjects: Sequence[tuple[str, str]]) -> str:
@@ -174,40 +168,37 @@ def counter_name(budget: str, subjects: Sequence[tuple[str, str]]) -> str:
 
 
 async def _later(
-    answer: Awaitable[Reservation | Exhausted], draws: Sequence[_Draw], now: datetime
+    answer: Awaitable[Reservation | Exhausted], drawn: Drawn, facts: Facts
 ) -> Held | Deny:
     try:
-        return _held(await answer, draws, now)
+        return _held(await answer, drawn, facts)
     except LedgerUnavailable:
         return _UNAVAILABLE
 
 
-def _held(answer: Reservation | Exhausted, draws: Sequence[_Draw], now: datetime) -> Held | Deny:
+def _held(answer: Reservation | Exhausted, drawn: Drawn, facts: Facts) -> Held | Deny:
     if isinstance(answer, Exhausted):
-        draw = next(draw for draw in draws if draw.charge == answer.charge)
-        return _exhausted(draw, answer.spent, now)
-    return Held(answer, [(draw.budget.unit, draw.charge.estimate) for draw in draws])
+        line = next(line for line, charge in drawn if charge == answer.charge)
+        return _exhausted(line, answer, facts)
+    return Held(answer, drawn)
 
 
-def _exhausted(draw: _Draw, spent: int, now: datetime) -> Deny:
-    unit, (_, end) = draw.budget.unit, draw.window
-    of = " of " + ", ".join(f"{name}={value}" for name, value in draw.subjects)
-    amounts = f"{_number(unit, spent)} of {_number(unit, draw.budget.limit)} {_UNIT_NAMES[unit]}"
+def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
+    budget, unit = line.budget, line.budget.unit
+    subjects = line.matcher.subjects(facts)
+    of = " of " + ", ".join(f"{name}={value}" for name, value in subjects) if subjects else ""
+    amounts = f"{_number(unit, answer.spent)} of {_number(unit, budget.limit)} {_UNIT_NAMES[unit]}"
+    _, end = window(budget.period, facts.now)
     headers: tuple[tuple[str, str], ...] = ()
     resets = "never resets"
     if end is not None:
         moment = datetime.fromtimestamp(end, UTC)
         resets = f"resets {moment:%Y-%m-%dT%H:%M:%SZ}"
-        seconds = -((now - moment) // timedelta(seconds=1))
+        seconds = -((facts.now - moment) // timedelta(seconds=1))
         headers = (("retry-after", str(max(1, seconds))),)
-    asked = f"this call may take {_number(unit, draw.charge.estimate)}"
-    return Deny(
-        429,
-        "budget_exhausted",
-        f"budget '{draw.budget.name}'{of if draw.subjects else ''}: {amounts} spent, {resets};"
-        f" {asked}",
-        headers=headers,
-    )
+    asked = f"this call may take {_number(unit, answer.charge.estimate)}"
+    reason = f"budget '{budget.name}'{of}: {amounts} spent, {resets}; {asked}"
+    return Deny(429, "budget_exhausted", reason, headers=headers)
 
 
 def _number(unit: Unit, amount: int) -> str:

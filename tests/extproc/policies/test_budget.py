@@ -238,3 +238,9 @@ def test_names_cannot_be_forged() -> None:
     assert counter_name("b", [("team", "a|key=x"), ("key", "y")]) == "b|team=a%7Ckey=x|key=y"
     assert counter_name("b", [("team", "a%7C")]) == "b|team=a%257C"
     assert counter_name("b", []) == "b"
+
+
+def test_a_negative_demand_does_not_lower_the_estimate() -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((TOKENS,), ledger), facts(max_output_tokens=-1_000_000))
+    assert spent(ledger, "everyone", 0) == Spent(0, 100)
