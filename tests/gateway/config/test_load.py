@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.config.check import warnings
 from gateway.config.load import load, load_file
 from gateway.config.schema import Config
+from gateway.model import Effect
 from gateway.problem import Problem
 from gateway.resolve import resolve
 from tests.gateway.config.loading import complaints, loaded, problems
@@ -192,3 +193,17 @@ def _flow(value: object) -> str:
         case None:
             return "null"
     return str(value).lower()
+
+
+def test_the_first_sketch_of_the_language_means_what_it_says() -> None:
+    config = load_file(ROOT / "examples/seed.yaml", {})
+    assert isinstance(config, Config)
+    gateway = resolve(config)
+    (rule,) = gateway.rules
+    assert (rule.name, rule.scope.mcp, rule.effect) == ("finance-tools", "*", Effect.ALLOW)
+    assert '"finance-cleared" in principal.groups' in rule.expression
+    assert [guard.name for guard in gateway.guards] == [
+        "regex-1",
+        "openai-moderation-2",
+        "bedrock-guardrails-3",
+    ]
