@@ -176,14 +176,15 @@ class LedgerStore:
 
     def _register(self, worker: str) -> tuple[str, CellFile]:
         while True:
-            identity = f"{worker}-{secrets.token_hex(4)}"
+            token = secrets.token_hex(4)
             try:
-                cells = CellFile(self._path.with_name(f"{self._path.name}-cells-{identity}"))
+                cells = CellFile(self._path.with_name(f"{self._path.name}-cells-{token}"))
             except (FileExistsError, BlockingIOError):
                 continue
             if cells.is_in_place:
                 break
             cells.close()
+        identity = f"{worker}-{token}"
         try:
             self._database.execute(
                 "INSERT INTO workers (worker, cells) VALUES (?, ?)", (identity, cells.path.name)
