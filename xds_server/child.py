@@ -87,8 +87,8 @@ class Child:
             )
         finally:
             os.close(write_end)
-        if self._is_stopping:
-            self._signal(signal.SIGTERM)
+        if self._is_stopping:  # asked for in the moment of starting: nothing is under way yet
+            self._signal(signal.SIGKILL)
         async with asyncio.TaskGroup() as tasks:
             showing = tasks.create_task(self._show(lines))
             try:

@@ -140,3 +140,17 @@ def test_delays_double_up_to_a_limit() -> None:
     assert delays[:3] == [0.05, 0.1, 0.2]
     assert delays[-1] == LAST_DELAY_SECONDS
     assert delays == sorted(delays)
+
+
+def test_a_child_that_is_stopped_while_it_starts_does_not_run() -> None:
+    async def scenario() -> None:
+        screen = Screen()
+        child = Child(Command("child", ("sh", "-c", FOREVER), os.environ), screen)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(child.keep())
+            await asyncio.sleep(0)  # lets it begin
+            await child.stop(2)
+        assert child.pid is None
+        assert screen.lines.empty()
+
+    run(scenario)
