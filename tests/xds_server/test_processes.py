@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_demo_is_started_as_its_own_flags_allow() -> None:
 
 def test_envoy_is_told_where_its_bootstrap_is_and_how_wide_to_run() -> None:
     arguments = processes.envoy("/bin/envoy", PLACES, 4, 60, {}).arguments
-    pairs = dict(zip(arguments[1:], arguments[2:], strict=False))
+    pairs = dict(itertools.pairwise(arguments))
     assert pairs["--config-path"] == str(PLACES.bootstrap)
     assert (pairs["--concurrency"], pairs["--drain-time-s"]) == ("4", "60")
 
