@@ -60,7 +60,7 @@ def _attempts(gateway: Gateway) -> Iterator[tuple[str, Attempt]]:
     sets_path = any(each.base_path != ORIGINAL_BASE_PATH for each in gateway.providers)
     limit = max((each.max_request_bytes for each in gateway.listeners), default=0)
     for provider, cluster, is_renamed in (*plain, *renamed):
-        yield provider, Attempt(cluster, is_renamed, sets_path, limit)
+        yield provider, Attempt(cluster, is_renamed, sets_path, bool(gateway.budgets), limit)
 
 
 def _secrets(gateway: Gateway) -> Iterator[Resource]:
@@ -73,7 +73,6 @@ def _filters(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
     yield filters.ext_proc_filter(
         topology, _headers_of(gateway.rules), settles=bool(gateway.budgets)
     )
-    yield filters.usage_filter()
 
 
 def _headers_of(rules: Iterable[Rule]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from gateway.model import Provider
 from xds_server.resources.ext_proc import attempt_filter
 from xds_server.resources.extension import ADS, Json, extension
 from xds_server.resources.topology import Topology
+from xds_server.resources.usage import usage_filter
 
 ORIGINAL_BASE_PATH = names.LLM_PREFIX.rstrip("/")
 
@@ -59,6 +60,8 @@ class Attempt:
     """The body must ask for another model than the first try's did."""
     sets_path: bool
     """Some provider of the gateway has a base path of its own, so every try sets the path."""
+    reports_usage: bool
+    """A budget waits for what the answer says of its usage."""
     buffer_limit_bytes: int
     """The largest request body."""
 
@@ -118,6 +121,10 @@ def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> J
     )
 
 
+def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
+    return usage_filter(provider.dialect) if attempt.reports_usage else None
+
+
 def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
     return extension(
         "envoy.filters.http.upstream_codec",
@@ -130,5 +137,6 @@ UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ..
     _address,
     _rename,
     _credential,  # after the wipe, and after all that reads headers
+    _usage,
     _codec,  # terminal: always last
 )

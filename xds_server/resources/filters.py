@@ -13,16 +13,9 @@ from xds_server.resources.extension import (
     Json,
     extension,
     resource,
-    typed,
 )
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, FILTER, Resource
-
-_AI = "envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager"
-
-_LARGEST_SSE_EVENT = 1 << 20
-_LARGEST_JSON_ANSWER = 10 << 20  # the most that Envoy allows
-_NO_LIMIT_OF_EVENTS = 0xFFFFFFFF
 
 
 def _discovered(name: str, message: str) -> Json:
@@ -34,9 +27,6 @@ def _discovered(name: str, message: str) -> Json:
 
 HTTP_FILTERS: tuple[Json, ...] = (
     _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
-    # after ext_proc: answers pass the chain backwards, and the usage must be known before
-    # ext_proc sees the trailers
-    _discovered(names.USAGE_FILTER, _AI),
     extension(  # terminal: always last
         "envoy.filters.http.router",
         "envoy.extensions.filters.http.router.v3.Router",
@@ -44,7 +34,7 @@ HTTP_FILTERS: tuple[Json, ...] = (
     ),
 )
 
-DISCOVERED = (names.EXT_PROC_FILTER, names.USAGE_FILTER)
+DISCOVERED = (names.EXT_PROC_FILTER,)
 
 
 def ext_proc_filter(topology: Topology, headers: frozenset[str], *, settles: bool) -> Resource:
@@ -53,30 +43,3 @@ def ext_proc_filter(topology: Topology, headers: frozenset[str], *, settles: boo
     config = ext_proc.request_filter(topology, headers, settles=settles)
     fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, names.EXTPROC_CLUSTER)])
-
-
-def usage_filter() -> Resource:
-    """Reads the usage out of an answer while it passes, on the routes that ask for it."""
-    name = names.USAGE_FILTER
-    fields = extension(
-        name,
-        _AI,
-        request_handling={"reserialize_body": "DISABLE"},
-        response_handling={
-            "token_usage": {
-                "usage_signal": "SYNTHESIZE_TRAILERS",
-                "metadata_namespace": names.USAGE_NAMESPACE,
-                "limits": {
-                    "max_sse_event_size": _LARGEST_SSE_EVENT,
-                    "max_json_body_size": _LARGEST_JSON_ANSWER,
-                    "max_parsed_sse_events": _NO_LIMIT_OF_EVENTS,
-                },
-            }
-        },
-    )
-    return resource(FILTER, name, fields)
-
-
-def usage_of_openai_chat() -> Json:
-    """Per route: answers are OpenAI's chat completions."""
-    return typed(f"{_AI}PerRoute", response={"llm_protocol": "OPENAI_CHAT_COMPLETIONS"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from gateway import names
 from gateway.model import Gateway
 from xds_server.resources.extension import Json, duration, extension
-from xds_server.resources.filters import usage_of_openai_chat
 
 NAME = "dragoman/llm"
 """No plain route can have this name, since theirs have no slash."""
@@ -18,7 +17,7 @@ _SLACK_SECONDS = 30.0
 def llm_route(gateway: Gateway) -> Json:
     """`/v1/` → the plan, or 503 when extproc wrote none."""
     silence = longest_silence(gateway)
-    route: Json = {
+    return {
         "name": NAME,
         "match": {"prefix": names.LLM_PREFIX},
         "route": {
@@ -36,9 +35,6 @@ def llm_route(gateway: Gateway) -> Json:
             },
         },
     }
-    if gateway.budgets:
-        route["typed_per_filter_config"] = {names.USAGE_FILTER: usage_of_openai_chat()}
-    return route
 
 
 def longest_silence(gateway: Gateway) -> float:

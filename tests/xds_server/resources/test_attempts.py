@@ -17,8 +17,12 @@ TOPOLOGY = Topology(workers=("unix:/a",))
 PROVIDER: Provider = golden_gateway("llm-failover-paths").providers[0]
 
 
-def chain(provider: Provider = PROVIDER, *, renamed: bool = True, path: bool = True) -> list[Json]:
-    return upstream_filters(provider, Attempt("c", renamed, path, 1 << 20), TOPOLOGY)
+ALL = Attempt("c", is_renamed=True, sets_path=True, reports_usage=True, buffer_limit_bytes=1 << 20)
+NONE = Attempt("c", False, False, False, 1 << 20)
+
+
+def chain(provider: Provider = PROVIDER, attempt: Attempt = ALL) -> list[Json]:
+    return upstream_filters(provider, attempt, TOPOLOGY)
 
 
 def wiped(provider: Provider) -> list[str]:
@@ -32,13 +36,14 @@ def test_the_wipe_is_first_the_credential_after_all_readers_and_the_codec_last()
         names.ADDRESS_FILTER,
         "dragoman.attempt",
         names.CREDENTIAL_FILTER,
+        names.USAGE_FILTER,
         "envoy.filters.http.upstream_codec",
     ]
 
 
 def test_what_is_not_needed_is_not_there() -> None:
     keyless = dataclasses.replace(PROVIDER, key=None)
-    found = [each["name"] for each in chain(keyless, renamed=False, path=False)]
+    found = [each["name"] for each in chain(keyless, NONE)]
     assert found == [names.WIPE_FILTER, "envoy.filters.http.upstream_codec"]
 
 

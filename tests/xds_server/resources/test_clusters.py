@@ -17,7 +17,7 @@ TOPOLOGY = Topology(workers=("unix:/a", "127.0.0.1:9"), ca_bundle="/ca.pem")
 
 def provider(case: str, name: str) -> Json:
     [found] = [each for each in golden_gateway(case).providers if each.name == name]
-    attempt = Attempt(names.provider_cluster(name), False, True, 1 << 20)
+    attempt = Attempt(names.provider_cluster(name), False, True, False, 1 << 20)
     return to_json(clusters.provider_cluster(found, attempt, TOPOLOGY))
 
 
@@ -48,7 +48,7 @@ def test_a_plain_upstream_has_no_transport_socket() -> None:
 
 def test_a_provider_needs_its_secret() -> None:
     [found] = [each for each in golden_gateway("budgets").providers if each.name == "local"]
-    attempt = Attempt("c", True, False, 1 << 20)
+    attempt = Attempt("c", True, False, False, 1 << 20)
     resource = clusters.provider_cluster(found, attempt, TOPOLOGY)
     assert set(resource.needs) == {(SECRET, "llm/local/key"), (CLUSTER, names.EXTPROC_CLUSTER)}
 

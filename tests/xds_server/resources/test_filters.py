@@ -6,12 +6,13 @@ from gateway import names
 from xds_server.render import to_json
 from xds_server.resources import filters
 from xds_server.resources.filters import DISCOVERED, HTTP_FILTERS
+from xds_server.resources.topology import Topology
+from xds_server.snapshot import CLUSTER
 
 
-def test_the_usage_is_read_between_ext_proc_and_the_router() -> None:
+def test_the_router_is_last() -> None:
     assert [each["name"] for each in HTTP_FILTERS] == [
         names.EXT_PROC_FILTER,
-        names.USAGE_FILTER,
         "envoy.filters.http.router",
     ]
 
@@ -20,9 +21,12 @@ def test_what_changes_is_discovered() -> None:
     assert tuple(each["name"] for each in HTTP_FILTERS if "config_discovery" in each) == DISCOVERED
 
 
-def test_the_usage_is_published_where_ext_proc_looks() -> None:
-    config = to_json(filters.usage_filter())["typed_config"]
-    usage = config["response_handling"]["token_usage"]
-    assert usage["metadata_namespace"] == names.USAGE_NAMESPACE
-    assert usage["usage_signal"] == "SYNTHESIZE_TRAILERS"
-    assert config["request_handling"] == {"reserialize_body": "DISABLE"}
+def test_what_is_discovered_needs_the_workers() -> None:
+    topology = Topology(workers=("unix:/a",))
+    found = filters.ext_proc_filter(topology, frozenset(), settles=True)
+    assert found.name == names.EXT_PROC_FILTER
+    assert found.needs == ((CLUSTER, names.EXTPROC_CLUSTER),)
+    assert to_json(found)["typed_config"]["grpc_service"]["envoy_grpc"] == {
+        "cluster_name": names.EXTPROC_CLUSTER,
+        "skip_envoy_headers": True,
+    }

@@ -21,7 +21,6 @@ def test_it_needs_its_table_and_the_discovered_filters() -> None:
     assert set(listeners.listener(LISTENER).needs) == {
         (ROUTES, names.route_table("default")),
         (FILTER, names.EXT_PROC_FILTER),
-        (FILTER, names.USAGE_FILTER),
     }
 
 

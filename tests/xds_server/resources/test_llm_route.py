@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from gateway import names
 from tests.kit.gateways import golden_gateway
 from xds_server.resources.llm_route import llm_route
@@ -29,10 +27,3 @@ def test_without_a_plan_nothing_is_tried_again_and_nobody_answers() -> None:
     assert specifier["override_metadata_namespace"] == names.PLAN_NAMESPACE
     [group] = specifier["priority_groups"]
     assert [each["cluster_name"] for each in group["clusters"]] == [names.UNPLANNED_CLUSTER]
-
-
-def test_the_usage_is_read_only_for_budgets() -> None:
-    assert "typed_per_filter_config" not in llm_route(GATEWAY)
-    budgets = golden_gateway("budgets").budgets
-    with_budget = llm_route(dataclasses.replace(GATEWAY, budgets=budgets))
-    assert set(with_budget["typed_per_filter_config"]) == {names.USAGE_FILTER}

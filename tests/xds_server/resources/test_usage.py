@@ -1,0 +1,27 @@
+"""The usage is read from the answer and published where ext_proc looks."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway import names
+from gateway.model import Dialect
+from xds_server.resources.usage import usage_filter
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_every_dialect_has_a_protocol_of_envoy(dialect: Dialect) -> None:
+    usage = usage_filter(dialect)["typed_config"]["response_handling"]["token_usage"]
+    assert usage["default_llm_protocol"] == "OPENAI_CHAT_COMPLETIONS"
+    assert usage["include_unconfigured_routes"] is True
+
+
+def test_it_is_published_with_trailers_where_ext_proc_looks() -> None:
+    config = usage_filter(Dialect.OPENAI_CHAT)["typed_config"]
+    usage = config["response_handling"]["token_usage"]
+    assert usage["metadata_namespace"] == names.USAGE_NAMESPACE
+    assert usage["usage_signal"] == "SYNTHESIZE_TRAILERS"
+
+
+def test_requests_are_left_alone() -> None:
+    assert "request_handling" not in usage_filter(Dialect.OPENAI_CHAT)["typed_config"]

@@ -1,0 +1,48 @@
+"""The usage of an answer, read by Envoy while the answer passes, and published at its end.
+
+It runs in the provider's cluster and not in the listener's chain. There, the trailers that it adds
+with the last byte would pass by ext_proc whenever that still waits for its answer about the
+headers, since a filter that holds the data is not asked about trailers added before it. From here
+they come as any upstream's trailers, one event after the data.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from gateway import names
+from gateway.model import Dialect
+from xds_server.resources.extension import Json, extension
+
+_LARGEST_SSE_EVENT = 1 << 20
+_LARGEST_JSON_ANSWER = 10 << 20  # the most that Envoy allows
+_NO_LIMIT_OF_EVENTS = 0xFFFFFFFF
+
+
+def usage_filter(dialect: Dialect) -> Json:
+    """Reads answers of this dialect; leaves them, and requests, as they are."""
+    return extension(
+        names.USAGE_FILTER,
+        "envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager",
+        response_handling={
+            "token_usage": {
+                "include_unconfigured_routes": True,
+                "default_llm_protocol": _protocol(dialect),
+                "usage_signal": "SYNTHESIZE_TRAILERS",
+                "metadata_namespace": names.USAGE_NAMESPACE,
+                "limits": {
+                    "max_sse_event_size": _LARGEST_SSE_EVENT,
+                    "max_json_body_size": _LARGEST_JSON_ANSWER,
+                    "max_parsed_sse_events": _NO_LIMIT_OF_EVENTS,
+                },
+            }
+        },
+    )
+
+
+def _protocol(dialect: Dialect) -> str:
+    match dialect:
+        case Dialect.OPENAI_CHAT:
+            return "OPENAI_CHAT_COMPLETIONS"
+        case _:
+            assert_never(dialect)
