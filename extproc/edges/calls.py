@@ -7,7 +7,7 @@ bounded, and leaves frame by frame in turn.
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 
 from extproc.edges.frames import (
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 RESPONSE_START = frame(HEADERS, END_HEADERS, 0, RESPONSE_OK)[:5]
 TRAILERS_START = frame(HEADERS, END_HEADERS | END_STREAM, 0, TRAILERS_OK)[:5]
+REMEMBERED_RESETS = 4_096
 BATCH_BYTES = 256 << 10
 """Of queued data for one `take`, so that the transport can say stop."""
 
@@ -64,7 +65,7 @@ class Outbox:
         self.calls: dict[int, ServerCall] = {}
         self.pieces: list[bytes | memoryview] = []
         self.ready: deque[ServerCall] = deque()
-        self.reset_ids: dict[int, None] = {}
+        self.reset_ids: OrderedDict[int, None] = OrderedDict()
         """Reset by us lately: frames that the peer had already sent for them are no error."""
         self.window = DEFAULT_WINDOW
         self.frame_bytes = DEFAULT_FRAME_BYTES
@@ -99,8 +100,8 @@ class Outbox:
     def reset(self, stream_id: int, code: ErrorCode) -> None:
         self.pieces.append(rst_stream(stream_id, code))
         self.reset_ids[stream_id] = None
-        if len(self.reset_ids) > self.limits.concurrent_streams:
-            del self.reset_ids[next(iter(self.reset_ids))]
+        if len(self.reset_ids) > REMEMBERED_RESETS:
+            self.reset_ids.popitem(last=False)
         self.notify()
 
     def notify(self) -> None:
@@ -322,9 +323,11 @@ class ServerCall:
             outbox.notify()
 
     def _tell_closed(self) -> None:
-        if self.stream is not None:
+        stream = self.stream
+        if stream is not None:
+            self.stream = None  # no cycle is left for the garbage collector
             try:
-                self.stream.on_close()
+                stream.on_close()
             except Exception:
                 logger.exception("a service failed in on_close")
 

@@ -99,12 +99,13 @@ class Peer:
 
 def frames_of(data: bytes) -> list[Frame]:
     frames = []
-    while data:
-        high, low, kind, flags, stream_id = HEADER.unpack_from(data)
-        end = HEADER_BYTES + (high << 16 | low)
-        assert end <= len(data), "an incomplete frame"
-        frames.append(Frame(kind, flags, stream_id & ID_MASK, data[HEADER_BYTES:end]))
-        data = data[end:]
+    position = 0
+    while position < len(data):
+        high, low, kind, flags, stream_id = HEADER.unpack_from(data, position)
+        start = position + HEADER_BYTES
+        position = start + (high << 16 | low)
+        assert position <= len(data), "an incomplete frame"
+        frames.append(Frame(kind, flags, stream_id & ID_MASK, data[start:position]))
     return frames
 
 

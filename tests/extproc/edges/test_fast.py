@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -198,5 +200,20 @@ def test_a_drained_server_closes_idle_connections() -> None:
             writer.write(frame(6, ACK, 0, b"dragoman"))
             assert frames_of(await reader.read(-1))[-1].kind == GOAWAY
         writer.close()
+
+    uvloop.run(run())
+
+
+def test_a_socket_file_left_by_a_dead_worker_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "edge.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+
+    async def run() -> None:
+        server = await fast.serve(methods_of(Journal()), path=path)
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        assert frames_of(await reader.readexactly(9 + 24))[0].kind == SETTINGS
+        writer.close()
+        await server.close()
 
     uvloop.run(run())

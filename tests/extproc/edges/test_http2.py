@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +37,7 @@ from extproc.edges.frames import (
     window_update,
 )
 from extproc.edges.frames import settings as settings_frame
-from extproc.edges.service import Limits
+from extproc.edges.service import Call, Limits
 from tests.extproc.edges.peer import (
     Peer,
     block,
@@ -49,7 +51,7 @@ from tests.extproc.edges.peer import (
     setting,
     stream_errors,
 )
-from tests.extproc.edges.services import EAGER, LAST_WORD, REFUSE, SILENT
+from tests.extproc.edges.services import EAGER, ECHO, LAST_WORD, REFUSE, SILENT, Echo, Journal
 
 HUGE = (1 << 31) - 1
 ACK_ON_STREAM = frame(SETTINGS, ACK, 1)
@@ -348,6 +350,25 @@ def test_too_many_streams_are_refused_and_the_others_live() -> None:
     frames = peer.say(open_stream(1), open_stream(3), open_stream(5), data(3, message(b"hi")))
     assert stream_errors(frames) == [(5, ErrorCode.REFUSED_STREAM)]
     assert messages_of(frames, 3) == [b"hi"]
+
+
+def test_a_finished_rpc_leaves_nothing_to_the_garbage_collector() -> None:
+    alive: list[weakref.ref[Echo]] = []
+
+    def factory(call: Call) -> Echo:
+        service = Echo(call, Journal())
+        alive.append(weakref.ref(service))
+        return service
+
+    peer = Peer(methods={ECHO: factory})
+    gc.disable()
+    try:
+        peer.say(open_stream(1), data(1, message(b"hi")))
+        assert alive[0]() is not None
+        peer.say(end(1))
+        assert alive[0]() is None
+    finally:
+        gc.enable()
 
 
 FLOODS = [
