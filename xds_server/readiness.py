@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import httpx
 
+from gateway import names
 from gateway.model import Endpoint
 
 PROBE_SECONDS = 1.0
-OWN_REQUESTS = "http.admin.downstream_rq_active"
+ACTIVE_REQUESTS = r"^http\..*\.downstream_rq_active$"
+HEALTHY_WORKERS = rf"^cluster\.{names.EXTPROC_CLUSTER}\.membership_healthy$"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -18,14 +20,17 @@ async def envoy_lacks(client: httpx.AsyncClient, admin: Endpoint) -> str | None:
     """What Envoy's admin interface says is not there yet."""
     try:
         answer = await client.get(f"{url(admin)}/ready", timeout=PROBE_SECONDS)
+        if answer.status_code != 200:
+            return f"Envoy says {answer.text.strip()}"
+        if await _sum_of(client, admin, HEALTHY_WORKERS) == 0:
+            return "Envoy has found no healthy extproc worker"
     except httpx.HTTPError:
         return "Envoy does not answer"
-    said = answer.text.strip()
-    return None if answer.status_code == 200 and said == "LIVE" else f"Envoy says {said}"
+    return None
 
 
 async def listeners_lack(listeners: Iterable[Endpoint]) -> tuple[str, ...]:
-    """The listeners that take no connection."""
+    """The addresses that take no connection."""
     asked = [_refusal(each) for each in listeners]
     return tuple(line for line in await asyncio.gather(*asked) if line)
 
@@ -46,17 +51,18 @@ async def requests_end(client: httpx.AsyncClient, admin: Endpoint, seconds: floa
     try:
         async with asyncio.timeout(seconds):
             await client.post(f"{url(admin)}/drain_listeners")
-            while await _active_requests(client, admin):  # noqa: ASYNC110  # it can only be asked
+            while await _sum_of(client, admin, ACTIVE_REQUESTS):  # noqa: ASYNC110  # it can only be asked
                 await asyncio.sleep(0.05)
     except (httpx.HTTPError, TimeoutError):
         return  # it is about to be stopped anyway
 
 
-async def _active_requests(client: httpx.AsyncClient, admin: Endpoint) -> int:
-    query = "filter=^http\\..*\\.downstream_rq_active$&format=json"
-    answer = await client.get(f"{url(admin)}/stats?{query}")
-    stats = answer.json()["stats"]
-    return sum(each["value"] for each in stats if each["name"] != OWN_REQUESTS)
+async def _sum_of(client: httpx.AsyncClient, admin: Endpoint, pattern: str) -> int:
+    """The sum of Envoy's statistics with such names, but for those of its admin interface."""
+    query = {"filter": pattern, "format": "json"}
+    answer = await client.get(f"{url(admin)}/stats", params=query, timeout=PROBE_SECONDS)
+    stats = answer.raise_for_status().json()["stats"]
+    return sum(each["value"] for each in stats if not each["name"].startswith("http.admin."))
 
 
 def url(where: Endpoint) -> str:

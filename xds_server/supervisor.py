@@ -208,10 +208,10 @@ class _Tree:
     async def _missing(self, plane: Plane, client: httpx.AsyncClient) -> tuple[str, ...]:
         dead = [f"{one.command.name} does not run" for one in self.children if one.pid is None]
         envoy = await readiness.envoy_lacks(client, self.options.envoy_admin)
-        listeners = await readiness.listeners_lack(
-            Endpoint(each.address, each.port) for each in plane.listeners()
-        )
-        return (*await plane.missing(), *dead, *([envoy] if envoy else ()), *listeners)
+        listeners = [Endpoint(each.address, each.port) for each in plane.listeners()]
+        demo = [self.options.demo] if self.options.is_demo else []
+        closed = await readiness.listeners_lack([*listeners, *demo])
+        return (*await plane.missing(), *dead, *([envoy] if envoy else ()), *closed)
 
     def _status(self) -> dict[str, object]:
         rows = [

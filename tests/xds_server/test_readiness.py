@@ -26,6 +26,7 @@ class Admin:
     state: str = "LIVE"
     active: list[int] = field(default_factory=lambda: [0])
     is_drained: bool = False
+    healthy_workers: int = 1
 
     async def ready(self, request: Request) -> Response:
         return PlainTextResponse(f"{self.state}\n", 200 if self.state == "LIVE" else 503)
@@ -35,6 +36,9 @@ class Admin:
         return PlainTextResponse("OK\n")
 
     async def stats(self, request: Request) -> Response:
+        if "membership_healthy" in request.query_params["filter"]:
+            name = "cluster.dragoman_extproc.membership_healthy"
+            return JSONResponse({"stats": [{"name": name, "value": self.healthy_workers}]})
         count = self.active.pop(0) if len(self.active) > 1 else self.active[0]
         rows = [
             {"name": "http.admin.downstream_rq_active", "value": 1},
@@ -91,6 +95,13 @@ def test_an_envoy_that_initializes_says_so() -> None:
         assert await envoy_lacks(client, where) == "Envoy says INITIALIZING"
 
     run(Admin("INITIALIZING"), scenario)
+
+
+def test_an_envoy_that_sees_no_healthy_worker_would_refuse_everything() -> None:
+    async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
+        assert await envoy_lacks(client, where) == "Envoy has found no healthy extproc worker"
+
+    run(Admin(healthy_workers=0), scenario)
 
 
 def test_an_envoy_that_is_not_there_does_not_answer() -> None:
