@@ -51,6 +51,20 @@ class UpperCase:
         self._events.append("close")
 
 
+class Slow(UpperCase):
+    """Answers a while later, from outside of the callback; says when a hundred wait for that."""
+
+    def __init__(self, call: Call, events: list[str], is_busy: asyncio.Event) -> None:
+        super().__init__(call, events)
+        self._is_busy = is_busy
+
+    def on_message(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_later(0.2, super().on_message, data)
+        self._events.append("asked")
+        if self._events.count("asked") == 100:
+            self._is_busy.set()
+
+
 def _cluster(name: str, address: dict[str, Any], *, is_http2: bool = False) -> dict[str, Any]:
     http = {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -143,30 +157,34 @@ async def _post(port: int, body: bytes) -> Answer:
     return Answer(int(status.split()[1]), content)
 
 
-def through_envoy(
-    directory: Path, scenario: Callable[[Post, RunningEnvoy], Awaitable[None]]
-) -> list[str]:
+Scenario = Callable[[Post, RunningEnvoy], Awaitable[None]]
+
+
+def through_envoy(directory: Path, scenario: Scenario) -> list[str]:
     """Run a scenario with edge, upstream and Envoy; what the processor saw."""
     events: list[str] = []
 
     async def run() -> None:
-        edge = await fast.serve(
-            {PROCESS: lambda call: UpperCase(call, events)}, path=directory / "edge.sock"
-        )
-        upstream = await asyncio.start_server(_echo_http, "127.0.0.1", 0)
-        port = upstream.sockets[0].getsockname()[1]
-        envoy = RunningEnvoy(_bootstrap(directory / "edge.sock", port), directory)
-        await asyncio.to_thread(envoy.__enter__)
-        try:
-            front = envoy.port("front")
-            await scenario(lambda body: _post(front, body), envoy)
-        finally:
-            await asyncio.to_thread(envoy.stop)
-            await edge.close()
-            upstream.close()
+        methods = {PROCESS: lambda call: UpperCase(call, events)}
+        edge = await fast.serve(methods, path=directory / "edge.sock")
+        await _with_envoy(directory, scenario)
+        await edge.close()
 
     uvloop.run(run())
     return events
+
+
+async def _with_envoy(directory: Path, scenario: Scenario) -> None:
+    upstream = await asyncio.start_server(_echo_http, "127.0.0.1", 0)
+    port = upstream.sockets[0].getsockname()[1]
+    envoy = RunningEnvoy(_bootstrap(directory / "edge.sock", port), directory)
+    try:
+        await asyncio.to_thread(envoy.__enter__)
+        front = envoy.port("front")
+        await scenario(lambda body: _post(front, body), envoy)
+    finally:
+        await asyncio.to_thread(envoy.stop)
+        upstream.close()
 
 
 def test_twenty_megabytes_are_buffered_and_replaced(tmp_path: Path) -> None:
@@ -210,3 +228,31 @@ def test_requests_succeed_while_the_edge_is_new(tmp_path: Path) -> None:
         assert envoy.stat("cluster.edge.upstream_cx_total") == 1
 
     assert through_envoy(tmp_path, scenario).count("close") == 50
+
+
+def test_a_drained_edge_finishes_what_it_has_and_its_successor_takes_over(tmp_path: Path) -> None:
+    events: list[str] = []
+
+    async def run() -> None:
+        is_busy = asyncio.Event()
+        methods = {PROCESS: lambda call: Slow(call, events, is_busy)}
+        edges = [await fast.serve(methods, path=tmp_path / "edge.sock")]
+
+        async def scenario(post: Post, envoy: RunningEnvoy) -> None:
+            async with asyncio.TaskGroup() as group:
+                first = [group.create_task(_checked(post, number)) for number in range(100)]
+                await is_busy.wait()
+                assert not any(task.done() for task in first)
+                (tmp_path / "edge.sock").unlink()
+                edges.append(await fast.serve(methods, path=tmp_path / "edge.sock"))
+                await edges[0].drain(10)
+                second = [group.create_task(_checked(post, number)) for number in range(100)]
+            assert all(task.result() for task in (*first, *second))
+            assert envoy.stat("cluster.edge.upstream_cx_total") == 2
+            assert envoy.stat("cluster.edge.upstream_cx_close_notify") >= 1
+
+        await _with_envoy(tmp_path, scenario)
+        await edges[1].close()
+
+    uvloop.run(run())
+    assert events.count("close") == 200
