@@ -145,7 +145,7 @@ async def _listen(arguments: argparse.Namespace, methods: Methods) -> Server:
 
 
 async def _until_stopped(
-    run: Callable[[Callable[[Program], None]], "asyncio.Future[None]"],
+    run: Callable[[Callable[[Program], None]], asyncio.Future[None]],
     take: Callable[[Program], None],
 ) -> None:
     loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from envoy_api import message
+
 from extproc.edges.service import Call, Stream
 from extproc.facts import Facts
 from extproc.llm import openai_chat

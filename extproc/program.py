@@ -58,7 +58,10 @@ def build(
     listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
     return Program(
         version=version,
-        authenticate=Authenticate(gateway.identity),
+        authenticate=Authenticate(
+            gateway.identity,
+            frozenset(route.name for route in gateway.routes if route.is_key_required),
+        ),
         header_policies=(authorize,),
         request_policies=(
             authorize,  # who may, before anything is read closely

@@ -27,6 +27,9 @@ models: {cluster: model}}`."""
 USAGE_NAMESPACE = "envoy.ai.token_usage"
 """Typed dynamic metadata that ai_protocol_manager writes: `envoy.data.ai.v3.TokenUsage`."""
 
+CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""Where clients of the known dialects put their key, and providers look for theirs."""
+
 OWN_HEADER_PREFIX = "x-dragoman-"
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 

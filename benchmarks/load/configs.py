@@ -49,7 +49,7 @@ budgets:
   - {name: team-month, for: {team: "*"}, limit: 1000000000k tokens, per: month}
 """
 )
-"""Key, rules, guards that read and would mask, money and token budgets, an alias, a failover pair."""
+"""Key, rules, guards that read and would mask, money and token budgets, an alias, failover."""
 
 
 def body(size: int, *, is_stream: bool) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import cast
 
 import uvloop
 
@@ -63,8 +64,7 @@ class Provider(asyncio.Protocol):
     """Reads requests with a content-length; does not look at more than it must."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own type
         self._buffer = bytearray()
 
     def data_received(self, data: bytes) -> None:

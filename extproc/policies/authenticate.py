@@ -6,10 +6,8 @@ from hashlib import sha256
 
 from extproc.facts import Facts
 from extproc.verdict import PASS, Deny, Verdict
+from gateway import names
 from gateway.model import ApiKey, Identity
-
-CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-"""Where clients of the known dialects put their key."""
 
 _LIMIT_CHARACTERS = 4096
 _BEARER = "bearer "
@@ -25,19 +23,22 @@ _AMBIGUOUS = Deny(
 class Authenticate:
     """Sets `facts.key`. A wrong credential is refused even where none is required."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, keyed_routes: frozenset[str] = frozenset()) -> None:
+        """`keyed_routes` ask for a key also where the identity does not."""
         self._keys: dict[bytes, ApiKey] = {
             bytes.fromhex(key.digest): key for key in identity.api_keys
         }
         self._is_required = identity.is_required
-        self._is_open = not identity.is_required and not identity.api_keys
+        self._keyed_routes = keyed_routes
+        self._is_open = not (identity.is_required or identity.api_keys or keyed_routes)
 
     def on_headers(self, facts: Facts) -> Verdict:
         if self._is_open:  # nobody has a key, so none is wrong: SDKs always send something
             return PASS
         credentials = _credentials(facts)
         if not credentials:
-            return _MISSING if self._is_required else PASS
+            is_required = self._is_required or facts.route in self._keyed_routes
+            return _MISSING if is_required else PASS
         if len(credentials) > 1:
             return _AMBIGUOUS
         facts.key = self._lookup(credentials.pop())
@@ -53,7 +54,7 @@ def _credentials(facts: Facts) -> set[str]:
     """All that differ. Schemes other than Bearer are for somebody else, and prove nothing here."""
     found: set[str] = set()
     headers = facts.headers
-    for name in CREDENTIAL_HEADERS:
+    for name in names.CREDENTIAL_HEADERS:
         value = headers.get(name)
         if value is None:
             continue

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from envoy_api import message
+
 from extproc.adapters.memory_ledger import MemoryLedger
 from extproc.events import (
     CONTINUE,

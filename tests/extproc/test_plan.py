@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from envoy_api import message
+
 from extproc.plan import Plan, Planner
 from gateway import names
 from gateway.attempts import renamed_attempts
@@ -15,9 +16,7 @@ Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 
 def provider(name: str) -> Provider:
     upstream = Upstream((Endpoint("127.0.0.1", 1),), name, False, 5)
-    return Provider(
-        name, "openai", Dialect.OPENAI_CHAT, upstream, "/v1", None, 60, frozenset()
-    )
+    return Provider(name, "openai", Dialect.OPENAI_CHAT, upstream, "/v1", None, 60, frozenset())
 
 
 def price(each: int) -> Price:
