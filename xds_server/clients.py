@@ -13,7 +13,13 @@ from enum import StrEnum
 
 from gateway import names
 from xds_server.snapshot import Snapshot
-from xds_server.subscription import DeltaRequest, DeltaResponse, DeltaStream, TypeState
+from xds_server.subscription import (
+    DeltaRequest,
+    DeltaResponse,
+    DeltaStream,
+    Rejection,
+    TypeState,
+)
 
 
 class Kind(StrEnum):
@@ -82,7 +88,7 @@ class Client:
     def is_settled(self) -> bool:
         return self._stream.is_settled()
 
-    def rejections(self, snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
+    def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
         return self._stream.rejections(snapshot)
 
     def state(self) -> ClientState:

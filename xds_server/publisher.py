@@ -24,7 +24,7 @@ from gateway.model import Gateway
 from gateway.problem import Problem
 from gateway.resolve import resolve
 from xds_server.clients import Clients, Kind
-from xds_server.snapshot import Snapshot, resource_of, snapshot_of, with_kept
+from xds_server.snapshot import Snapshot, all_resources, resource_of, snapshot_of, with_kept
 
 logger = logging.getLogger(__name__)
 
@@ -133,12 +133,17 @@ class Publisher:
             self._refuse(refused)
             await self._return_to(self._accepted)
             return refused
-        self._accepted = release
+        before, self._accepted = self._accepted, release
         refused = await self._to_envoys(release)
-        return self._refuse(refused) if refused else ()
+        if refused and not self._is_superseded(release):
+            self._refuse(refused)
+            if before is not None:
+                self._accepted = before
+                await self._return_to(before)
+        return refused
 
     async def _return_to(self, release: Release | None) -> None:
-        """Workers that took what others refused take this again; Envoys never left it."""
+        """Who took what others refused takes this again."""
         self._wanted = release
         self._clients.offer(Kind.WORKER, None if release is None else release.configuration)
         if release is not None:
@@ -165,9 +170,7 @@ class Publisher:
         return self._refusals(Kind.WORKER, offered)
 
     async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
-        before = self._clients.offered(Kind.ENVOY)
-        kept = release.snapshot if before is None else with_kept(release.snapshot, before)
-        self._clients.offer(Kind.ENVOY, kept)
+        self._clients.offer(Kind.ENVOY, self._with_what_envoys_hold(release.snapshot))
         have_answered = await self._clients.wait_until(
             lambda: (
                 self._is_superseded(release)
@@ -193,11 +196,25 @@ class Publisher:
 
     def _refusals(self, kind: Kind, snapshot: Snapshot) -> tuple[Problem, ...]:
         """Who refuses something of this snapshot, and why."""
-        return tuple(
-            Problem("", f"{kind} {client.node.id} refuses {_short(type_url)}: {reason}")
+        problems = (
+            Problem("", f"{kind} {client.node.id} refuses {_short(each.type_url)}: {each.error}")
             for client in self._clients.of(kind)
-            for type_url, reason in client.rejections(snapshot)
+            for each in client.rejections(snapshot)
         )
+        return tuple(dict.fromkeys(problems))  # one reason stands for all names of a response
+
+    def _with_what_envoys_hold(self, new: Snapshot) -> Snapshot:
+        """And nothing that one of them refused: that would hold the routes back for ever."""
+        before = self._clients.offered(Kind.ENVOY)
+        if before is None:
+            return new
+        refused = {
+            (each.type_url, each.name)
+            for envoy in self._clients.of(Kind.ENVOY)
+            for each in envoy.rejections(before)
+        }
+        held = (each for each in all_resources(before) if (each.type_url, each.name) not in refused)
+        return with_kept(new, snapshot_of(held))
 
     def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         self._problems = problems

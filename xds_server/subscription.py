@@ -22,7 +22,8 @@ from xds_server.snapshot import (
 
 REFERRING = frozenset({LISTENER, FILTER, ROUTES})
 """What refers to clusters, endpoints and secrets. Its changes wait for the answer to a cluster
-response, which Envoy gives when the clusters are warm; removals of the others wait for these."""
+response, which Envoy gives when the clusters are warm, and while one of the others is refused;
+removals of the others wait for these."""
 
 WILDCARD = "*"
 MAX_TYPES = 32
@@ -71,6 +72,15 @@ class TypeState:
     rejection: str
     """Why the client refuses what it was sent; empty when it refuses nothing, or no more."""
     is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A resource that a client refuses."""
+
+    type_url: str
+    name: str
+    error: str
 
 
 @dataclass(slots=True)
@@ -136,12 +146,12 @@ class DeltaStream:
         has_refused = any(kind.rejected for kind in self._types.values())
         return self._types.keys() >= published and not has_refused
 
-    def rejections(self, snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
-        """Type and reason of every refusal of something that this snapshot has, or has not."""
+    def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
+        """Every refusal of something that this snapshot has, or has not."""
         return tuple(
-            (url, error)
+            Rejection(url, name, error)
             for url, kind in self._types.items()
-            for error in kind.standing_errors(_of_type(snapshot, url))
+            for name, error in kind.standing_errors(_of_type(snapshot, url)).items()
         )
 
     def states(self) -> tuple[TypeState, ...]:
@@ -174,7 +184,7 @@ class DeltaStream:
         if kind.in_flight is not None:
             return None
         due = kind.due(_of_type(snapshot, type_url))
-        if type_url in REFERRING and self._is_warming():
+        if type_url in REFERRING and not self._are_referred_ready(snapshot):
             due = due.only(kind.owed)
         if type_url in KEPT_WHILE_REMOVING and not self._are_references_settled(snapshot):
             due = due.removing_only(kind.owed)
@@ -193,9 +203,14 @@ class DeltaStream:
         kind.is_first_owed = False
         return DeltaResponse(type_url, nonce, snapshot.version, resources, due.removed)
 
-    def _is_warming(self) -> bool:
+    def _are_referred_ready(self, snapshot: Snapshot) -> bool:
         clusters = self._types.get(CLUSTER)
-        return clusters is not None and clusters.in_flight is not None
+        is_warming = clusters is not None and clusters.in_flight is not None
+        return not is_warming and not any(
+            kind.standing_errors(_of_type(snapshot, url))
+            for url, kind in self._types.items()
+            if url in KEPT_WHILE_REMOVING
+        )
 
     def _are_references_settled(self, snapshot: Snapshot) -> bool:
         return all(
@@ -230,7 +245,7 @@ class _InFlight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rejection:
+class _Refusal:
     version: str
     error: str
 
@@ -240,7 +255,7 @@ class _Type:
     interest: Interest = field(default_factory=Interest)
     known: dict[str, str] = field(default_factory=dict)
     """What the client holds for certain: it has acknowledged or declared it."""
-    rejected: dict[str, _Rejection] = field(default_factory=dict)
+    rejected: dict[str, _Refusal] = field(default_factory=dict)
     """What it has refused: not sent again at this version. What it holds instead is not certain."""
     owed: set[str] = field(default_factory=set)
     """Names that must be answered though nothing has changed."""
@@ -313,28 +328,26 @@ class _Type:
         return not due.changed and not due.removed
 
     def rejection(self) -> str:
-        return next((rejection.error for rejection in self.rejected.values()), "")
+        return next((refusal.error for refusal in self.rejected.values()), "")
 
-    def standing_errors(self, existing: Mapping[str, Resource]) -> tuple[str, ...]:
-        """The reasons for which it refuses what exists now, or that something exists no more."""
-        errors = (
-            rejection.error
-            for name, rejection in self.rejected.items()
-            if rejection.version == (existing[name].version if name in existing else _ABSENT)
-        )
-        return tuple(dict.fromkeys(errors))
+    def standing_errors(self, existing: Mapping[str, Resource]) -> dict[str, str]:
+        """Name → reason, of what exists now and is refused, or of what may not be gone."""
+        return {
+            name: refusal.error
+            for name, refusal in self.rejected.items()
+            if refusal.version == (existing[name].version if name in existing else _ABSENT)
+        }
 
     def _has(self, name: str, version: str) -> bool:
-        rejection = self.rejected.get(name)
-        return self.known.get(name) == version or (
-            rejection is not None and rejection.version == version
-        )
+        refusal = self.rejected.get(name)
+        is_refused = refusal is not None and refusal.version == version
+        return is_refused or self.known.get(name) == version
 
     def _rejected(self, response: _InFlight, error: str) -> None:
         for name, version in response.sent.items():
             self.known.pop(name, None)
             if self.interest.wants(name):
-                self.rejected[name] = _Rejection(version, error)
+                self.rejected[name] = _Refusal(version, error)
 
     def _forget_unwanted(self) -> None:
         if self.interest.is_wildcard:

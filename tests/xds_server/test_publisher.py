@@ -336,22 +336,35 @@ def test_who_joins_late_gets_what_is_served_at_once(tmp_path: Path) -> None:
     world(tmp_path, scene)
 
 
-def test_what_envoy_refuses_is_a_problem_and_keeps_the_old_clusters(tmp_path: Path) -> None:
+def test_an_envoys_refusal_takes_everybody_back(tmp_path: Path) -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy", lambda each: each.type_url == CLUSTER and each.name == "b")
         await stage.publisher.apply(text("a"))
         problems = await stage.publisher.apply(text("b"))
         assert [str(problem) for problem in problems] == ["envoy envoy refuses Cluster: cannot"]
-        offered = stage.clients.offered(Kind.ENVOY)
-        assert offered is not None
-        assert set(offered.resources[CLUSTER]) == {"a", "b"}
+        assert stage.publisher.problems == problems
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "worker") == ["configuration dragoman"] * 3
+        assert heard(stage.story, "envoy")[2:] == ["cluster b refused", "cluster -b"]
+        accepted = stage.publisher.accepted
+        assert accepted is not None
+        assert [provider.name for provider in accepted.gateway.providers] == ["a"]
+        assert await stage.publisher.apply(text("c")) == ()
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "envoy")[4:] == ["cluster c", "routes routes", "cluster -a"]
+
+    world(tmp_path, scene)
+
+
+def test_a_first_configuration_that_envoy_refuses_is_not_ready(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy", lambda each: each.name == "b")
+        assert await stage.publisher.apply(text("b")) != ()
         assert stage.publisher.missing() == ("no Envoy has acknowledged the configuration",)
         assert await stage.publisher.apply(text("c")) == ()
         await stage.until(lambda: stage.publisher.missing() == ())
-        offered = stage.clients.offered(Kind.ENVOY)
-        assert offered is not None
-        assert set(offered.resources[CLUSTER]) == {"c"}
 
     world(tmp_path, scene)
 

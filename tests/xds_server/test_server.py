@@ -16,6 +16,7 @@ from xds_server.clients import Clients, Kind
 from xds_server.publisher import configuration
 from xds_server.server import AddressInUse, AdsServer
 from xds_server.snapshot import CLUSTER, ENDPOINTS, Resource, Snapshot, resource_of, snapshot_of
+from xds_server.subscription import Rejection
 
 
 def cluster(name: str, stat_name: str = "") -> Resource:
@@ -115,7 +116,7 @@ async def test_a_rejection_is_known_and_not_answered(clients: Clients, target: s
         await envoy.nack(await envoy.read(), "no such thing")
         await until(clients, lambda: bool(clients.states()[0].types[0].rejection))
         (client,) = clients.of(Kind.ENVOY)
-        assert client.rejections(clusters("a")) == ((CLUSTER, "no such thing"),)
+        assert client.rejections(clusters("a")) == (Rejection(CLUSTER, "a", "no such thing"),)
         await envoy.ask(ENDPOINTS, ["zzz"])
         assert (await envoy.read()).type_url == ENDPOINTS
 

@@ -73,8 +73,8 @@ class Conversation:
             acked = f"acked {state.acked_version or 'nothing'}"
             rejected = f", rejected: {state.rejection}" if state.rejection else ""
             yield f"{SHORT[state.type_url]}: {said}, {acked}{rejected}"
-        for type_url, reason in self.stream.rejections(self.snapshot) if self.snapshot else ():
-            yield f"published but rejected: {SHORT[type_url]}: {reason}"
+        for each in self.stream.rejections(self.snapshot) if self.snapshot else ():
+            yield f"published but rejected: {SHORT[each.type_url]} {each.name}: {each.error}"
         yield "all current" if self.stream.is_current() else "not all current"
 
 
