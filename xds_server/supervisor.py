@@ -27,11 +27,12 @@ from xds_server.child import Child
 from xds_server.control_plane import Plane
 from xds_server.free_ports import Wanted, complaints
 from xds_server.processes import Places
+from xds_server.publisher import Publisher
 from xds_server.resources.bootstrap import bootstrap
 from xds_server.resources.topology import Topology
 from xds_server.stopping import stop_event
 
-READY_POLL_SECONDS = 0.1
+POLL_SECONDS = 0.1
 ENVOY_DRAIN_SECONDS = 1.0
 ENVOY_GRACE_SECONDS = 0.7
 WORKER_GRACE_SECONDS = 1.5
@@ -175,7 +176,7 @@ class _Tree:
             ):
                 self._say_where()
                 await self._announce(plane, client, stop)
-                await stop.wait()
+                await _tell_changes(plane.publisher, stop)
                 show("dragoman", "stopping")
         return 0
 
@@ -202,8 +203,7 @@ class _Tree:
             if not await self._missing(plane, client):
                 show("dragoman", "ready")
                 return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), READY_POLL_SECONDS)
+            await _rest(stop)
 
     async def _missing(self, plane: Plane, client: httpx.AsyncClient) -> tuple[str, ...]:
         dead = [f"{one.command.name} does not run" for one in self.children if one.pid is None]
@@ -242,6 +242,25 @@ class _Tree:
         if self.options.is_demo:
             show("dragoman", f"demo providers: {readiness.url(self.options.demo)}/a and /b")
         show("dragoman", f"configuration: {self.options.file}; saving it applies it")
+
+
+async def _tell_changes(publisher: Publisher, stop: asyncio.Event) -> None:
+    """Until asked to stop, say what became of each change of the file."""
+    accepted, problems = publisher.accepted, publisher.problems
+    while not stop.is_set():
+        if publisher.problems != problems:
+            problems = publisher.problems
+            for problem in problems:
+                show("dragoman", f"not applied: {problem}")
+        if publisher.accepted is not accepted:
+            accepted = publisher.accepted
+            show("dragoman", f"applied: configuration {accepted.version if accepted else ''}")
+        await _rest(stop)
+
+
+async def _rest(stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), POLL_SECONDS)
 
 
 def show(name: str, line: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.model import Endpoint
-from tests.kit.stack import free_ports, running
+from tests.kit.stack import eventually, free_ports, running
 from xds_server import supervisor
 from xds_server.processes import SOCKET_LIMIT_BYTES
 from xds_server.supervisor import Options, socket_directory
@@ -85,15 +85,23 @@ def test_sockets_have_a_short_private_place_that_goes_away(
 def test_the_tree_gets_ready_with_one_worker_and_leaves_nothing(tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(ONE_GATEWAY)
+
+    def says(*parts: str) -> bool:
+        lines = stack.log.read_text().splitlines()
+        return any(all(part in line for part in parts) for line in lines)
+
     with running(file, tmp_path / "state", workers=1) as stack:
         processes = stack.status()["processes"]
         assert [each["name"] for each in processes] == ["demo", "extproc.0", "envoy"]
         assert {each["pid"] for each in processes} <= set(stack.descendants())
         assert httpx.get(f"{stack.url}/nowhere", trust_env=False).status_code == 404
+        file.write_text(ONE_GATEWAY + "nothing: here\n")
+        eventually(lambda: says("not applied: ", ":2: nothing"), "the problem is told")
+        file.write_text(ONE_GATEWAY + "llm: {}\nbudgets: []\n# other\n")
+        eventually(lambda: stack.status()["problems"] == [], "the problem is gone")
         pids = stack.descendants()
         sockets = [part for line in pids.values() for part in line.split() if "unix:" in part]
         assert stack.stop() == 0
         assert [pid for pid in pids if Path(f"/proc/{pid}/exe").exists()] == []
         assert [path for path in sockets if Path(path.removeprefix("unix:")).parent.exists()] == []
-        said = stack.log.read_text().splitlines()
-        assert any(line.endswith("| ready") for line in said)
+        assert says("| ready")
