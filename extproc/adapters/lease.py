@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_TRIFLE = 8
 MOST_PER_CALL = 2**50
 """Larger amounts are booked as this: a provider's nonsense must not overflow 64 bits."""
 
@@ -25,6 +26,7 @@ class Lease:
         "index",
         "last_active",
         "limit",
+        "reported_at",
         "settled",
         "share",
         "slot",
@@ -54,6 +56,8 @@ class Lease:
         self.share = 0
         """How much may lie idle here, as the store last saw it."""
         self.last_active = 0
+        self.reported_at = 0
+        """Both in ticks of the ledger's clock."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -63,6 +67,11 @@ class Lease:
     def free(self) -> int:
         """What may still be reserved; below zero after calls that cost more than estimated."""
         return self.ceiling - self.booked
+
+    @property
+    def is_comfortable(self) -> bool:
+        """There is enough here for as much again, and far more in the store."""
+        return self.demand < self.free <= self.share // _TRIFLE
 
     @property
     def is_over(self) -> bool:

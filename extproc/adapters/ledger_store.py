@@ -29,9 +29,8 @@ CREATE TABLE leases (
   counter TEXT NOT NULL, window_start INTEGER NOT NULL, worker TEXT NOT NULL,
   slot INTEGER NOT NULL, applied INTEGER NOT NULL, ceiling INTEGER NOT NULL,
   reserved INTEGER NOT NULL,
-  PRIMARY KEY (counter, window_start, worker)
+  PRIMARY KEY (counter, window_start, worker, slot)
 ) WITHOUT ROWID;
-CREATE INDEX leases_by_worker ON leases (worker);
 CREATE VIEW spending AS
   SELECT counter, window_start, settled,
     (SELECT COALESCE(SUM(reserved), 0) FROM leases
@@ -41,14 +40,29 @@ CREATE VIEW spending AS
 PRAGMA user_version = 1;
 """
 
-_OTHERS = """
-SELECT COALESCE(SUM(ceiling - applied), 0), COALESCE(SUM(reserved), 0)
-FROM leases WHERE counter = ? AND window_start = ? AND worker <> ?
+_STANDING = """
+SELECT COALESCE((SELECT settled FROM counters WHERE counter = ?1 AND window_start = ?2), 0),
+  COALESCE(SUM(CASE WHEN worker = ?3 AND slot = ?4 THEN applied END), 0),
+  COALESCE(SUM(CASE WHEN worker <> ?3 OR slot <> ?4 THEN ceiling - applied END), 0),
+  COALESCE(SUM(CASE WHEN worker <> ?3 OR slot <> ?4 THEN reserved END), 0)
+FROM leases WHERE counter = ?1 AND window_start = ?2
 """
 
 _BOOK = """
 INSERT INTO counters (counter, window_start, settled) VALUES (?, ?, ?)
-ON CONFLICT DO UPDATE SET settled = settled + excluded.settled RETURNING settled
+ON CONFLICT DO UPDATE SET settled = settled + excluded.settled
+"""
+
+_LEASE = """
+INSERT INTO leases (counter, window_start, worker, slot, applied, ceiling, reserved)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET applied = excluded.applied, ceiling = excluded.ceiling,
+  reserved = excluded.reserved
+"""
+
+
+_END = """
+DELETE FROM leases WHERE counter = ? AND window_start = ? AND worker = ? AND slot = ?
 """
 
 
@@ -203,14 +217,12 @@ class LedgerStore:
 
     def _take_down(self, report: Report, workers: int) -> Standing:
         where = (report.counter, report.window_start)
-        lease = (*where, self.worker)
-        row = self._database.execute(
-            "SELECT applied FROM leases WHERE counter = ? AND window_start = ? AND worker = ?",
-            lease,
+        lease = (*where, self.worker, report.slot)
+        settled, applied, elsewhere, reserved_elsewhere = self._database.execute(
+            _STANDING, lease
         ).fetchone()
-        news = report.settled - (row[0] if row else 0)
-        (settled,) = self._database.execute(_BOOK, (*where, news)).fetchone()
-        elsewhere, reserved_elsewhere = self._database.execute(_OTHERS, lease).fetchone()
+        self._database.execute(_BOOK, (*where, report.settled - applied))
+        settled += report.settled - applied
         ceiling = max(report.ceiling, report.booked)
         remaining = report.limit - settled - elsewhere - (ceiling - report.settled)
         share = fair_share(remaining, workers)
@@ -218,14 +230,9 @@ class LedgerStore:
         ceiling += grant(remaining, needed, report.wish - (ceiling - report.booked), share)
         reserved = report.booked - report.settled + needed
         if report.is_last:
-            self._database.execute(
-                "DELETE FROM leases WHERE counter = ? AND window_start = ? AND worker = ?", lease
-            )
+            self._database.execute(_END, lease)
         else:
-            self._database.execute(
-                "REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*lease, report.slot, report.settled, ceiling, reserved),
-            )
+            self._database.execute(_LEASE, (*lease, report.settled, ceiling, reserved))
         return Standing(
             ceiling=ceiling,
             booked_besides=settled - report.settled + reserved_elsewhere,
@@ -249,7 +256,7 @@ class LedgerStore:
                     booked = ceiling
                 elif cells and not cells.is_of_this_boot:
                     booked = max(booked, ceiling)
-                self._database.execute(_BOOK, (counter, window_start, booked - applied)).fetchone()
+                self._database.execute(_BOOK, (counter, window_start, booked - applied))
             self._database.execute("DELETE FROM leases WHERE worker = ?", (worker,))
             self._database.execute("DELETE FROM workers WHERE worker = ?", (worker,))
 

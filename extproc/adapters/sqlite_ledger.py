@@ -26,6 +26,8 @@ _TRIES = 4
 """The first, and one after each of three flushes: in two of them, idle slices come back."""
 _IDLE_FLUSHES = 20
 """A slice that nobody drew on for so long goes back unasked."""
+_COMFORTABLE_FLUSHES = 10
+"""A slice that is a trifle of what is left is reported so seldom."""
 _VISIT_SHARE = 20
 """Flushes are spaced out so that they take at most 1/20 of the time."""
 _LARGEST_LIMIT = 2**61
@@ -105,6 +107,8 @@ class SqliteLedger:
         self._visit_over.set()
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_tick_missed = False
+        self._is_flush_due = False
         self._next_flush = 0.0
         self._hurried_until = 0
         """After a recall every tick flushes for a while, however long visits take."""
@@ -234,10 +238,13 @@ class SqliteLedger:
             for waiter in waiters:
                 _fail(waiter, LedgerUnavailable(f"no room for cells: {error}"))
             return
-        leases = list(self._changed | needs.keys())
-        self._changed.clear()
+        is_asked = any(not waiter.charges for waiter in waiters)
+        leases = list(self._to_report(is_asked) | needs.keys())
+        self._changed.difference_update(leases)
+        if not leases and not waiters:
+            return
         for lease in leases:
-            self._trim(lease, lease in needs)
+            self._trim(lease)
         leases.sort(key=lambda lease: not lease.is_over or lease in needs)
         reports = [self._report(lease, needs.get(lease, ())) for lease in leases]
         self._visit = _Visit(leases, reports, waiters, self._loop.time())
@@ -258,12 +265,31 @@ class SqliteLedger:
             lease.ceiling = min(lease.ceiling, lease.booked)
         return lease
 
-    def _trim(self, lease: Lease, is_needed: bool) -> None:
-        """Give back what is more than a fair share of what is left, but to those who wait."""
+    def _to_report(self, is_asked: bool) -> set[Lease]:
+        """Whose news go along. What is far from any limit is told less often."""
+        if is_asked:
+            return set(self._changed)
+        if not self._is_flush_due:
+            return set()
+        self._is_flush_due = False
+        latest = self._ticks - _COMFORTABLE_FLUSHES
+        return {
+            lease
+            for lease in self._changed
+            if lease.reported_at <= latest or not lease.is_comfortable
+        }
+
+    def _trim(self, lease: Lease) -> None:
+        """Give back what is more than a fair share of what is left; while others ask, all of it.
+
+        What waiting calls need comes back in the same visit, if it is enough.
+        """
         if lease.demand:
             lease.last_active = self._ticks
-        if not is_needed and lease.free > lease.share:
-            lease.ceiling = lease.booked + lease.share
+        is_scarce = self._ticks <= self._hurried_until and not lease.is_comfortable
+        keep = 0 if is_scarce else lease.share
+        if lease.free > keep:
+            lease.ceiling = lease.booked + keep
 
     def _report(self, lease: Lease, needs: Sequence[int]) -> Report:
         is_last = lease.is_over and not needs
@@ -282,6 +308,7 @@ class SqliteLedger:
             is_last=is_last,
         )
         lease.demand = 0
+        lease.reported_at = self._ticks
         return report
 
     def _end_visit(self, job: asyncio.Future[list[Standing]]) -> None:
@@ -297,12 +324,15 @@ class SqliteLedger:
             self._answer(visit, job.result())
         else:
             self._changed.update(visit.leases)
+            self._is_flush_due = True
             self._arm()
             for waiter in visit.waiters:
                 _fail(waiter, error)
             if not isinstance(error, LedgerUnavailable):
                 raise error
             self._note(error)
+        if self._is_tick_missed:
+            self._flush_if_due()
         if self._waiters:
             self._begin_visit()
 
@@ -346,6 +376,7 @@ class SqliteLedger:
             waiter.answer.set_result(Exhausted(charge, spent))
         elif standing.idle_elsewhere > 0:
             self._recall.call()
+            self._hurried_until = self._ticks + _TRIES
             self._patient.append(waiter)
             self._arm()
         else:
@@ -366,6 +397,8 @@ class SqliteLedger:
         self._ticks += 1
         if self._visit is None:
             self._flush_if_due()
+        else:
+            self._is_tick_missed = True
         now = self._loop.time()
         for key in [key for key, refusal in self._refusals.items() if refusal.until <= now]:
             del self._refusals[key]
@@ -373,6 +406,7 @@ class SqliteLedger:
             self._arm()
 
     def _flush_if_due(self) -> None:
+        self._is_tick_missed = False
         is_recalled = self._recall.is_heard()
         if is_recalled:
             self._hurried_until = self._ticks + _TRIES
@@ -381,8 +415,9 @@ class SqliteLedger:
             self._return_idle(self._ticks - _IDLE_FLUSHES)
         self._waiters.extend(self._patient)
         self._patient.clear()
-        is_due = self._ticks <= self._hurried_until or self._loop.time() >= self._next_flush
-        if self._waiters or (self._changed and is_due):
+        if self._ticks <= self._hurried_until or self._loop.time() >= self._next_flush:
+            self._is_flush_due = True
+        if self._waiters or (self._changed and self._is_flush_due):
             self._begin_visit()
 
     def _return_idle(self, last_active: int) -> None:
