@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import uvloop
@@ -30,7 +30,10 @@ from gateway.telemetry import LEVELS, configure_logging
 
 logger = logging.getLogger(__name__)
 
-EDGES = {"fast": fast.serve, "grpcio": reference.serve}
+EDGES: Mapping[str, Callable[..., Awaitable[Server]]] = {
+    "fast": fast.serve,
+    "grpcio": reference.serve,
+}
 DRAIN_SECONDS = 3.0
 
 
@@ -138,14 +141,13 @@ async def _listen(arguments: argparse.Namespace, methods: Methods) -> Server:
     listen = EDGES[arguments.edge]
     if arguments.listen.startswith("unix:"):
         path = Path(arguments.listen.removeprefix("unix:"))
-        path.unlink(missing_ok=True)  # left by a worker that was killed
         return await listen(methods, path=path)
     host, _, port = arguments.listen.rpartition(":")
     return await listen(methods, host=host, port=int(port))
 
 
 async def _until_stopped(
-    run: Callable[[Callable[[Program], None]], asyncio.Future[None]],
+    run: Callable[[Callable[[Program], None]], Awaitable[None]],
     take: Callable[[Program], None],
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -153,12 +155,11 @@ async def _until_stopped(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     work = asyncio.ensure_future(run(take))
-    wait = asyncio.ensure_future(stopped.wait())
-    done, _ = await asyncio.wait({work, wait}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (work, wait):
-        task.cancel()
-    if work in done:
-        work.result()  # the source ended by itself: only ever with an exception
+    work.add_done_callback(lambda _: stopped.set())  # by itself it only ever ends by an exception
+    await stopped.wait()
+    if work.done():
+        work.result()
+    work.cancel()
 
 
 if __name__ == "__main__":

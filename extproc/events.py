@@ -52,6 +52,12 @@ class Continue(NamedTuple):
     """Let it go on as it is."""
 
 
+class Strip(NamedTuple):
+    """Let it go on without these headers: the credentials that were ours to read."""
+
+    headers: tuple[str, ...]
+
+
 class Forward(NamedTuple):
     """Send the request to the providers of a plan."""
 
@@ -71,6 +77,6 @@ class Respond(NamedTuple):
     """For Envoy's access log (RESPONSE_CODE_DETAILS): `dragoman_budget_exhausted`."""
 
 
-Action: TypeAlias = Continue | Forward | Respond
+Action: TypeAlias = Continue | Strip | Forward | Respond
 
 CONTINUE = Continue()

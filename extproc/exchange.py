@@ -21,6 +21,7 @@ from extproc.events import (
     Respond,
     ResponseEnd,
     ResponseHeaders,
+    Strip,
 )
 from extproc.facts import Facts
 from extproc.llm import openai_chat
@@ -48,7 +49,7 @@ class Exchange:
         "_plan",
         "_program",
         "_received",
-        "_status",
+        "is_over",
     )
 
     def __init__(self, program: Program, now: datetime) -> None:
@@ -56,10 +57,11 @@ class Exchange:
         self._facts = Facts(now=now)
         self._held: Held = NOTHING_HELD
         self._plan: Plan | None = None
-        self._status = 0
         self._cluster = ""
         self._received = b""
         self._is_closed = False
+        self.is_over = False
+        """Nothing that Envoy may still say can matter: the call may end."""
 
     def on_event(self, event: Event) -> Action | Awaitable[Action]:
         """What Envoy is to do now; awaitable when the answer needs the world."""
@@ -69,8 +71,7 @@ class Exchange:
             case RequestBody():
                 return self._on_body(event.body)
             case ResponseHeaders():
-                self._status = event.status
-                self._cluster = event.cluster
+                self._on_response(event)
             case ResponseEnd():
                 self._on_end(event)
             case Other():
@@ -78,18 +79,11 @@ class Exchange:
         return CONTINUE
 
     def on_close(self) -> None:
-        """The request is over. What is still held is settled, or given back.
-
-        Without a report of usage: a provider that refused (or was never reached) costs nothing;
-        one that may have worked costs what was estimated.
+        """The request is over. A provider that may have worked, and did not say how much, costs
+        what was estimated.
         """
         self._is_closed = True
-        if self._cluster and self._status not in _SUCCESS:
-            self._held.release()
-        elif self._status and not self._cluster:
-            self._held.release()  # Envoy answered: no provider did
-        else:
-            self._held.settle_estimate()
+        self._held.settle_estimate()
 
     def _on_headers(self, event: RequestHeaders) -> Action | Awaitable[Action]:
         facts = self._facts
@@ -101,7 +95,7 @@ class Exchange:
         if isinstance(decision, Deny):
             return self._refuse(decision)
         if event.route:
-            return self._authorized(CONTINUE)
+            return self._on_plain_route()
         match detect.operation(facts.method, facts.path):
             case Operation.CHAT:
                 return self._await_body(event)
@@ -176,6 +170,7 @@ class Exchange:
             held.release()
             return CONTINUE
         self._held = held
+        self.is_over = held is NOTHING_HELD
         body = self._facts.body
         changes: dict[str, bytes] = {}
         if request.model != plan.model:
@@ -186,18 +181,25 @@ class Exchange:
             body = json_spans.replace(body, changes)
         return Forward(plan.reply, None if body is self._received else body)
 
-    def _on_end(self, event: ResponseEnd) -> None:
-        if event.usage is None or self._plan is None:
-            return
-        self._held.settle(event.usage, self._plan.prices.get(self._cluster))
-        self._held = NOTHING_HELD
+    def _on_response(self, event: ResponseHeaders) -> None:
+        self._cluster = event.cluster
+        if event.status not in _SUCCESS:  # no provider did the work
+            self._held.release()
+            self.is_over = True
 
-    def _authorized(self, action: Action) -> Action:
+    def _on_end(self, event: ResponseEnd) -> None:
+        if event.usage is not None and self._plan is not None:
+            self._held.settle(event.usage, self._plan.prices.get(self._cluster))
+        self.is_over = True
+
+    def _on_plain_route(self) -> Action:
+        self.is_over = True
         for policy in self._program.header_policies:
             verdict = policy.on_request(self._facts)
             if isinstance(verdict, Deny):
                 return self._refuse(verdict)
-        return action
+        credentials = self._facts.credential_headers
+        return Strip(credentials) if credentials else CONTINUE
 
     def _refuse(self, deny: Deny) -> Action:
         facts = self._facts

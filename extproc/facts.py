@@ -23,6 +23,8 @@ class Facts:
     source_address: str = ""
     key: ApiKey | None = None
     """None: anonymous."""
+    credential_headers: tuple[str, ...] = ()
+    """Where the key came from; ours to read, and no upstream's."""
     route: str = ""
     """The plain route's name; empty for LLM traffic."""
     model: str = ""

@@ -43,9 +43,7 @@ class Planner:
     ) -> None:
         """`choose` gives numbers in [0, 1): it decides between the targets of a tier."""
         self._exact = {model.name: model for model in models if "*" not in model.name}
-        self._patterns = tuple(
-            (*model.name.split("*", 1), model) for model in models if "*" in model.name
-        )
+        self._patterns = tuple(_pattern(model) for model in models if "*" in model.name)
         self._vendors = {provider.name: provider.vendor for provider in providers}
         self._prices = prices
         self._choose = choose
@@ -106,6 +104,11 @@ class Planner:
             dearest=_dearest(tuple(prices.values())),
             reply=wire.encode_plan(clusters, _CHAT_PATH, models, _REMOVED_HEADERS),
         )
+
+
+def _pattern(model: Model) -> tuple[str, str, Model]:
+    prefix, _, suffix = model.name.partition("*")
+    return prefix, suffix, model
 
 
 def _weighted(tier: tuple[Target, ...], chosen: float) -> Target:

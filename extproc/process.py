@@ -18,6 +18,7 @@ from extproc.events import (
     RequestBody,
     RequestHeaders,
     Respond,
+    Strip,
 )
 from extproc.exchange import Exchange
 from extproc.ports import Clock
@@ -43,7 +44,7 @@ class Process:
     def __init__(self, clock: Clock) -> None:
         self.program: Program | None = None
         self._clock = clock
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Future[None]] = set()
 
     def __call__(self, call: Call) -> Stream:
         if call.metadata.get(names.ROLE_METADATA) == names.ATTEMPT_ROLE:
@@ -77,21 +78,22 @@ class _ExchangeStream:
     def on_message(self, message: bytes) -> None:
         event = wire.decode(message)
         action = self._exchange.on_event(event)
-        if isinstance(action, (Continue, Forward, Respond)):
-            self._call.send(wire.encode(event, action))
+        if isinstance(action, (Continue, Strip, Forward, Respond)):
+            self._answer(event, action)
         else:
             self._run(self._answer_later(event, action))
 
+    def _answer(self, event: Event, action: Action) -> None:
+        self._call.send(wire.encode(event, action))
+        if self._exchange.is_over:  # Envoy goes on alone, also when this worker dies
+            self._call.end()
+
     async def _answer_later(self, event: Event, action: Awaitable[Action]) -> None:
         try:
-            answer = wire.encode(event, await action)
+            self._answer(event, await action)
         except Exception:
             logger.exception("an answer failed; the request is refused")
-            if self._call.is_open:
-                self._call.end(_INTERNAL, "internal error")
-            return
-        if self._call.is_open:
-            self._call.send(answer)
+            self._call.end(_INTERNAL, "internal error")
 
     def on_half_close(self) -> None:
         self._call.end()
@@ -116,6 +118,7 @@ class _AttemptStream:
             body = attempt.rewritten(event.body, self._cluster, self._models)
             if body is not None:
                 self._call.send(wire.encode_body(body))
+                self._call.end()
                 return
         self._call.send(wire.encode(event, CONTINUE))
 

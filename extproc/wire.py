@@ -22,6 +22,7 @@ from extproc.events import (
     Respond,
     ResponseEnd,
     ResponseHeaders,
+    Strip,
 )
 from gateway import names
 from gateway.usage import Usage
@@ -102,6 +103,8 @@ def encode(event: Event, action: Action) -> bytes:
             return _CONTINUE_AFTER[type(event)]
         case Forward():
             return _encode_forward(action)
+        case Strip():
+            return _encode_strip(action)
         case Respond():
             return _encode_respond(action)
 
@@ -152,6 +155,12 @@ def _encode_forward(action: Forward) -> bytes:
     body = _field(_BODY_MUTATION, _field(_MUTATED_BODY, action.body))
     common = _field(_HEADER_MUTATION, mutation) + body
     return action.plan_reply + _field(_RESPONSE_REQUEST_BODY, _field(_BODY_RESPONSE, common))
+
+
+def _encode_strip(action: Strip) -> bytes:
+    mutation = {"remove_headers": action.headers}
+    response = _ProcessingResponse(request_headers={"response": {"header_mutation": mutation}})
+    return bytes(response.SerializeToString())
 
 
 def _encode_respond(action: Respond) -> bytes:

@@ -21,7 +21,10 @@ _AMBIGUOUS = Deny(
 
 
 class Authenticate:
-    """Sets `facts.key`. A wrong credential is refused even where none is required."""
+    """Sets `facts.key` and `credential_headers`.
+
+    A wrong credential is refused even where none is required.
+    """
 
     def __init__(self, identity: Identity, keyed_routes: frozenset[str] = frozenset()) -> None:
         """`keyed_routes` ask for a key also where the identity does not."""
@@ -41,7 +44,8 @@ class Authenticate:
             return _MISSING if is_required else PASS
         if len(credentials) > 1:
             return _AMBIGUOUS
-        facts.key = self._lookup(credentials.pop())
+        ((credential, facts.credential_headers),) = credentials.items()
+        facts.key = self._lookup(credential)
         return PASS if facts.key is not None else _INVALID
 
     def _lookup(self, credential: str) -> ApiKey | None:
@@ -50,9 +54,12 @@ class Authenticate:
         return self._keys.get(sha256(credential.encode("utf-8", "backslashreplace")).digest())
 
 
-def _credentials(facts: Facts) -> set[str]:
-    """All that differ. Schemes other than Bearer are for somebody else, and prove nothing here."""
-    found: set[str] = set()
+def _credentials(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """All that differ, and the headers that carry them.
+
+    Schemes other than Bearer are for somebody else, and prove nothing here.
+    """
+    found: dict[str, tuple[str, ...]] = {}
     headers = facts.headers
     for name in names.CREDENTIAL_HEADERS:
         value = headers.get(name)
@@ -62,5 +69,6 @@ def _credentials(facts: Facts) -> set[str]:
             if value[: len(_BEARER)].lower() != _BEARER:
                 continue
             value = value[len(_BEARER) :]
-        found.add(value.strip())
+        value = value.strip()
+        found[value] = (*found.get(value, ()), name)
     return found

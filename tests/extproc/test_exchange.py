@@ -23,6 +23,7 @@ from extproc.events import (
     Respond,
     ResponseEnd,
     ResponseHeaders,
+    Strip,
 )
 from extproc.exchange import Exchange
 from extproc.ports import Charge, Exhausted, Ledger, Reservation
@@ -173,6 +174,28 @@ def test_models_are_answered_from_the_program(conversation: Conversation) -> Non
     found = conversation.headers("GET", "/v1/models/hidden")
     assert isinstance(found, Respond)
     assert json.loads(found.body)["id"] == "hidden"
+
+
+def test_a_plain_route_keeps_the_credential_from_its_upstream(conversation: Conversation) -> None:
+    headers = {":method": "GET", ":path": "/docs", "authorization": "Bearer k-ann"}
+    assert conversation.say(RequestHeaders(headers, True, "docs")) == Strip(("authorization",))
+    assert conversation.exchange.is_over
+
+
+def test_the_call_is_over_when_nothing_is_left_to_learn(conversation: Conversation) -> None:
+    conversation.headers()
+    conversation.body()
+    assert not conversation.exchange.is_over
+    conversation.say(ResponseHeaders(200, "llm/a"))
+    assert not conversation.exchange.is_over
+    conversation.say(ResponseEnd(Usage(1, 1)))
+    assert conversation.exchange.is_over
+
+
+def test_the_call_is_over_with_the_plan_when_nothing_is_held(conversation: Conversation) -> None:
+    conversation.headers(authorization="Bearer k-bob")
+    conversation.body(model="ma")
+    assert conversation.exchange.is_over
 
 
 def test_an_unknown_model_is_refused(conversation: Conversation) -> None:
