@@ -17,6 +17,8 @@ class RequestHeaders(NamedTuple):
     """No body follows."""
     route: str
     """The plain route's name; empty on LLM routes, which do not send it."""
+    source_address: str = ""
+    """The client's IP address, when a rule reads it."""
 
 
 class RequestBody(NamedTuple):

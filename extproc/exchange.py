@@ -91,6 +91,7 @@ class Exchange:
         facts.method = headers.get(":method", "")
         facts.path = headers.get(":path", "")
         facts.route = event.route
+        facts.source_address = event.source_address
         decision = self._program.authenticate.on_headers(facts)
         if isinstance(decision, Deny):
             return self._refuse(decision)

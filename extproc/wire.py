@@ -33,7 +33,6 @@ _ProcessingResponse: Any = message("envoy.service.ext_proc.v3.ProcessingResponse
 _TokenUsage: Any = message("envoy.data.ai.v3.TokenUsage")
 _OVERWRITE = 2  # HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 
-_HeaderValueOption: Any = message("envoy.config.core.v3.HeaderValueOption")
 
 _CONTINUE: Mapping[str, bytes] = {
     kind: _ProcessingResponse(**{kind: {}}).SerializeToString()
@@ -59,6 +58,8 @@ _BODY_RESPONSE = b"\x0a"  # BodyResponse.response = 1
 _HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
 _BODY_MUTATION = b"\x1a"  # CommonResponse.body_mutation = 3
 _MUTATED_BODY = b"\x0a"  # BodyMutation.body = 1
+_CONTENT_LENGTH = b"\x0a\x0econtent-length\x1a"  # HeaderValue.key = 1, raw_value = 3
+_OVERWRITE_FIELD = b"\x18\x02"  # HeaderValueOption.append_action = 3
 
 
 def decode(data: bytes) -> Event:
@@ -69,9 +70,16 @@ def decode(data: bytes) -> Event:
         return RequestBody(request.request_body.body)
     if kind == "request_headers":
         part = request.request_headers
+        headers = _headers(part.headers.headers)
         attributes = request.attributes
-        route = _attribute(attributes, "xds.route_name") if attributes else ""
-        return RequestHeaders(_headers(part.headers.headers), part.end_of_stream, route)
+        if not attributes:
+            return RequestHeaders(headers, part.end_of_stream, "")
+        return RequestHeaders(
+            headers,
+            part.end_of_stream,
+            _attribute(attributes, "xds.route_name"),
+            _host(_attribute(attributes, "source.address")),
+        )
     if kind == "response_headers":
         status = ""
         for header in request.response_headers.headers.headers:
@@ -148,13 +156,28 @@ def encode_body(body: bytes) -> bytes:
 
 
 def _encode_forward(action: Forward) -> bytes:
-    if action.body is None:
+    """The plan's part, then the body's: joined once, since bodies may be large."""
+    body = action.body
+    if body is None:
         return action.plan_reply
-    length = _header("content-length", str(len(action.body)))
-    mutation = _field(b"\x0a", _HeaderValueOption(**length).SerializeToString())
-    body = _field(_BODY_MUTATION, _field(_MUTATED_BODY, action.body))
-    common = _field(_HEADER_MUTATION, mutation) + body
-    return action.plan_reply + _field(_RESPONSE_REQUEST_BODY, _field(_BODY_RESPONSE, common))
+    size = len(body)
+    length = b"%d" % size
+    header = _CONTENT_LENGTH + bytes((len(length),)) + length
+    option = b"\x0a" + bytes((len(header),)) + header + _OVERWRITE_FIELD
+    mutated = _MUTATED_BODY + _varint(size)
+    mutations = (
+        _HEADER_MUTATION
+        + bytes((len(option) + 2,))
+        + b"\x0a"  # HeaderMutation.set_headers = 1
+        + bytes((len(option),))
+        + option
+        + _BODY_MUTATION
+        + _varint(len(mutated) + size)
+        + mutated
+    )
+    common = _BODY_RESPONSE + _varint(len(mutations) + size)
+    outer = _RESPONSE_REQUEST_BODY + _varint(len(common) + len(mutations) + size)
+    return b"".join((action.plan_reply, outer, common, mutations, body))
 
 
 def _encode_strip(action: Strip) -> bytes:
@@ -194,6 +217,11 @@ def _attribute(attributes: Any, name: str) -> str:
     return ""
 
 
+def _host(address: str) -> str:
+    """The IP address of `192.0.2.1:80` and `[2001:db8::1]:80`."""
+    return address.rpartition(":")[0].strip("[]")
+
+
 def _usage(typed: Any) -> Usage | None:
     packed = typed.get(names.USAGE_NAMESPACE)
     if packed is None:
@@ -214,13 +242,12 @@ def _header(name: str, value: str) -> dict[str, Any]:
     return {"header": {"key": name, "raw_value": value.encode()}, "append_action": _OVERWRITE}
 
 
-def _field(tag: bytes, payload: bytes) -> bytes:
-    size = len(payload)
-    if size < 128:
-        return tag + bytes((size,)) + payload
-    length = bytearray()
-    while size > 127:
-        length.append(size & 127 | 128)
-        size >>= 7
-    length.append(size)
-    return b"".join((tag, length, payload))
+def _varint(number: int) -> bytes:
+    if number < 128:
+        return bytes((number,))
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)

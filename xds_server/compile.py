@@ -10,6 +10,7 @@ from gateway.cel import Expression, compile_expression
 from gateway.model import Gateway, Rule
 from xds_server.resources import clusters, filters, listeners, routes, secrets
 from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt
+from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import Resource, Snapshot, dangling, snapshot_of
 
@@ -70,14 +71,16 @@ def _secrets(gateway: Gateway) -> Iterator[Resource]:
 
 
 def _filters(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
-    yield filters.ext_proc_filter(
-        topology, _headers_of(gateway.rules), settles=bool(gateway.budgets)
+    rules = _read_by(gateway.rules)
+    yield filters.ext_proc_filter(topology, rules, settles=bool(gateway.budgets))
+
+
+def _read_by(rules: Iterable[Rule]) -> RulesRead:
+    compiled = [_compiled(rule) for rule in rules]
+    return RulesRead(
+        headers=frozenset().union(*(each.headers for each in compiled)),
+        is_source_read=any(SOURCE in each.names for each in compiled),
     )
-
-
-def _headers_of(rules: Iterable[Rule]) -> frozenset[str]:
-    """The request headers that the rules read."""
-    return frozenset().union(*(_compiled(rule).headers for rule in rules))
 
 
 def _compiled(rule: Rule) -> Expression:

@@ -63,6 +63,17 @@ def test_a_plain_route_is_known_by_its_name() -> None:
     assert decode(request) == RequestHeaders({"a": "1"}, False, "docs")
 
 
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("192.0.2.1:80", "192.0.2.1"), ("[2001:db8::1]:80", "2001:db8::1"), ("", "")],
+)
+def test_the_clients_address_is_told_without_its_port(address: str, host: str) -> None:
+    request = with_attributes(Request(request_headers=headers(a="1")), source__address=address)
+    event = decode(request)
+    assert isinstance(event, RequestHeaders)
+    assert event.source_address == host
+
+
 def test_a_body_is_its_bytes() -> None:
     assert decode(Request(request_body={"body": b"abc"})) == RequestBody(b"abc")
 

@@ -20,11 +20,8 @@ ORIGINAL_BASE_PATH = names.LLM_PREFIX.rstrip("/")
 
 _WIPED = (
     # credentials, the client's or an earlier try's
-    "authorization",
+    *names.CREDENTIAL_HEADERS,
     "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
     "cookie",
     # what Envoy and other proxies add
     "forwarded",

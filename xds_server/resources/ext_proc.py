@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gateway import names
 from gateway.cel import EVERY_HEADER
@@ -15,21 +16,26 @@ _ATTEMPT_FILTER = "dragoman.attempt"
 
 FORWARDED_HEADERS = frozenset(
     {
-        ":authority",
         ":method",
         ":path",
         ":status",
-        "api-key",
-        "authorization",
         "content-encoding",
-        "content-length",
-        "content-type",
-        "x-api-key",
-        "x-goog-api-key",
         "x-request-id",
+        *names.CREDENTIAL_HEADERS,
     }
 )
-"""What every request shows; the headers that rules read come on top."""
+"""What every exchange shows; the headers that rules read come on top. Each costs both sides."""
+
+SOURCE = "source.address"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesRead:
+    """What the rules of a gateway read of a request, beyond what is always shown."""
+
+    headers: frozenset[str]
+    is_source_read: bool
+
 
 _BODY: Json = {
     "request_header_mode": "SEND",
@@ -52,8 +58,9 @@ _HEADERS: Json = {**_BODY, "request_body_mode": "NONE"}
 """One message."""
 
 
-def request_filter(topology: Topology, headers: frozenset[str], *, settles: bool) -> Json:
+def request_filter(topology: Topology, rules: RulesRead, *, settles: bool) -> Json:
     """The filter that decides on every request; `settles` when a budget waits for the usage."""
+    headers = rules.headers
     forward = (
         {} if EVERY_HEADER in headers else {"forward_rules": _only(FORWARDED_HEADERS | headers)}
     )
@@ -67,7 +74,8 @@ def request_filter(topology: Topology, headers: frozenset[str], *, settles: bool
             "forwarding_namespaces": {"typed": [names.USAGE_NAMESPACE]},
             "receiving_namespaces": {"untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE]},
         },
-        response_attributes=["xds.cluster_name", "upstream.request_attempt_count"],
+        response_attributes=["xds.cluster_name"],
+        **({"request_attributes": [SOURCE]} if rules.is_source_read else {}),
         **forward,
     )
 
@@ -81,7 +89,7 @@ def headers_only() -> Json:
     """For plain routes on which somebody must be known, or a rule holds."""
     return typed(
         _PER_ROUTE,
-        overrides={"processing_mode": _HEADERS, "request_attributes": ["xds.route_name"]},
+        overrides={"processing_mode": _HEADERS, "request_attributes": ["xds.route_name", SOURCE]},
     )
 
 

@@ -12,7 +12,8 @@ TOPOLOGY = Topology(workers=("unix:/a",), message_timeout_seconds=1.5)
 
 
 def request_filter(*headers: str, settles: bool = False) -> Json:
-    return ext_proc.request_filter(TOPOLOGY, frozenset(headers), settles=settles)
+    rules = ext_proc.RulesRead(frozenset(headers), is_source_read=False)
+    return ext_proc.request_filter(TOPOLOGY, rules, settles=settles)
 
 
 def test_the_answer_is_shown_only_when_somebody_waits_for_the_usage() -> None:
@@ -40,10 +41,17 @@ def test_all_headers_are_shown_when_a_rule_may_read_any() -> None:
     assert "forward_rules" not in request_filter(EVERY_HEADER)
 
 
-def test_a_plain_route_shows_its_headers_and_its_name() -> None:
+def test_the_clients_address_is_shown_where_a_rule_reads_it() -> None:
+    rules = ext_proc.RulesRead(frozenset(), is_source_read=True)
+    shown = ext_proc.request_filter(TOPOLOGY, rules, settles=False)
+    assert shown["request_attributes"] == ["source.address"]
+    assert "request_attributes" not in request_filter()
+
+
+def test_a_plain_route_shows_its_headers_its_name_and_its_client() -> None:
     overrides = ext_proc.headers_only()["overrides"]
     assert overrides["processing_mode"]["request_body_mode"] == "NONE"
-    assert overrides["request_attributes"] == ["xds.route_name"]
+    assert overrides["request_attributes"] == ["xds.route_name", "source.address"]
 
 
 def test_a_try_says_that_it_is_one() -> None:
