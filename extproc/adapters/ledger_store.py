@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from extproc.adapters.grants import fair_share, fitting, grant
 from extproc.ports import LedgerUnavailable, Spent
 
 SCHEMA_VERSION = 1
+_RETRY_SECONDS = 0.005
 
 _SCHEMA = """
 CREATE TABLE counters (
@@ -108,6 +110,7 @@ class LedgerStore:
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
             try:
+                self._switch_to_wal(time.monotonic() + busy_seconds)
                 self._prepare()
                 self.recover()
                 self.worker, self.cells = self._register(worker)
@@ -175,8 +178,19 @@ class LedgerStore:
                 orphan.close()
         self._remove_strays()
 
+    def _switch_to_wal(self, deadline: float) -> None:
+        """SQLite itself does not wait for this when several workers make the file at once."""
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
+
     def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
             (version,) = self._database.execute("PRAGMA user_version").fetchone()

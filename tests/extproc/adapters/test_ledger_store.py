@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -151,4 +154,20 @@ def test_a_worker_that_was_buried_is_told(tmp_path: Path) -> None:
     open_store(tmp_path, "other").close()
     with pytest.raises(LedgerUnavailable, match="taken for dead"):
         store.visit([], False)
+    store.close()
+
+
+def test_a_worker_waits_for_others_that_make_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE something (x)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM something").fetchall()
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            LedgerStore(path, "hasty", 0.01)
+        end = Timer(0.05, lambda: other.execute("COMMIT"))
+        end.start()
+        store = LedgerStore(path, "patient", 30.0)
+        end.join()
+    store.leave([])
     store.close()

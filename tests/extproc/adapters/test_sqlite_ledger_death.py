@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import selectors
 import subprocess
 import sys
 from pathlib import Path
@@ -22,28 +24,26 @@ def start(path: Path, worker: str, limit: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, bufsize=0)
 
 
-def said_until(process: subprocess.Popen[bytes], size: int) -> bytes:
-    """What the worker said so far, at least `size` bytes of it."""
-    assert process.stdout is not None
-    said = b""
-    while len(said) < size:
-        piece = process.stdout.read(65536)
-        assert piece, f"the worker ended by itself: {said[-200:]!r}"
-        said += piece
-    return said
-
-
 def killed(processes: list[subprocess.Popen[bytes]], size: int) -> list[bytes]:
-    """Everything that the workers said, killed as soon as all have said so much."""
-    said = [said_until(process, size) for process in processes]
+    """Everything that the workers said, killed as soon as all have said so much.
+
+    All are read from at once: a worker with a full pipe would stand still.
+    """
+    said = {process: bytearray() for process in processes}
+    with selectors.DefaultSelector() as selector:
+        for process in processes:
+            assert process.stdout is not None
+            selector.register(process.stdout, selectors.EVENT_READ, process)
+        while min(map(len, said.values())) < size:
+            for key, _ in selector.select():
+                piece = os.read(key.fd, 65536)
+                assert piece, f"a worker ended by itself: {bytes(said[key.data][-200:])!r}"
+                said[key.data] += piece
     for process in processes:
         process.kill()
-    for index, process in enumerate(processes):
-        assert process.stdout is not None
-        said[index] += process.stdout.read()
-        process.stdout.close()
-        process.wait()
-    return said
+    for process in processes:
+        said[process] += process.communicate()[0]
+    return [bytes(each) for each in said.values()]
 
 
 def booked(said: bytes) -> tuple[int, int]:
