@@ -81,11 +81,11 @@ def decode(data: bytes) -> Event:
             _host(_attribute(attributes, "source.address")),
         )
     if kind == "response_headers":
-        status = ""
+        status = 0
         for header in request.response_headers.headers.headers:
             if header.key == ":status":
-                status = header.raw_value.decode() or header.value
-        return ResponseHeaders(int(status or 0), _attribute(request.attributes, "xds.cluster_name"))
+                status = int(header.raw_value)
+        return ResponseHeaders(status, _attribute(request.attributes, "xds.cluster_name"))
     if kind == "response_trailers":
         return ResponseEnd(_usage(request.metadata_context.typed_filter_metadata))
     return Other(kind or "")
@@ -199,10 +199,16 @@ def _encode_respond(action: Respond) -> bytes:
 
 
 def _headers(headers: Any) -> dict[str, str]:
-    found = {header.key: header.raw_value.decode("utf-8", "replace") for header in headers}
-    if len(found) == len(headers):
-        return found
-    joined: dict[str, str] = {}  # a header that came twice must not hide its other value
+    try:
+        found = {header.key: header.raw_value.decode() for header in headers}
+    except UnicodeDecodeError:
+        return _joined(headers)
+    return found if len(found) == len(headers) else _joined(headers)
+
+
+def _joined(headers: Any) -> dict[str, str]:
+    """The rare cases: bytes that are no text, and a name twice, which must hide neither value."""
+    joined: dict[str, str] = {}
     for header in headers:
         value = header.raw_value.decode("utf-8", "replace")
         joined[header.key] = f"{joined[header.key]},{value}" if header.key in joined else value
@@ -210,11 +216,7 @@ def _headers(headers: Any) -> dict[str, str]:
 
 
 def _attribute(attributes: Any, name: str) -> str:
-    for values in attributes.values():
-        value = values.fields.get(name)
-        if value is not None:
-            return str(value.string_value)
-    return ""
+    return attributes[_ATTRIBUTES].fields[name].string_value  # type: ignore[no-any-return]
 
 
 def _host(address: str) -> str:
@@ -227,15 +229,13 @@ def _usage(typed: Any) -> Usage | None:
     if packed is None:
         return None
     found = _TokenUsage.FromString(packed.value)
-    if not (found.HasField("input_tokens") or found.HasField("output_tokens")):
+    read, written = found.input_tokens.value, found.output_tokens.value
+    if not read and not written:
         return None
+    if not found.HasField("input_token_details"):
+        return Usage(read, written)
     details = found.input_token_details
-    return Usage(
-        input_tokens=found.input_tokens.value,
-        output_tokens=found.output_tokens.value,
-        cached_input_tokens=details.cached_tokens.value,
-        cache_write_tokens=details.cache_creation_tokens.value,
-    )
+    return Usage(read, written, details.cached_tokens.value, details.cache_creation_tokens.value)
 
 
 def _header(name: str, value: str) -> dict[str, Any]:

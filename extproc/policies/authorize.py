@@ -1,14 +1,14 @@
 """Who may do what: CEL rules. A deny wins, every require must hold, then some allow must hold.
 
 Whatever cannot be evaluated refuses: a deny that errs denies, a require or allow that errs is
-not true.
+not true. What a rule says of a caller and a model is remembered, as far as it reads nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from extproc.facts import Facts
 from extproc.policies.scope import Matcher, compile_scope
@@ -34,6 +34,42 @@ class _CompiledRule:
     """Where each variable of the expression comes from."""
 
 
+_Outcome: TypeAlias = bool | CelError
+
+_STANDING = frozenset(
+    {
+        "principal.name",
+        "principal.user",
+        "principal.team",
+        "principal.groups",
+        "principal.tags",
+        "principal.is_anonymous",
+        "apiKey.name",
+        "resource.kind",
+        "resource.name",
+        "resource.namespace",
+        "llm.model",
+        "llm.provider",
+    }
+)
+"""Variables that have the same value in all requests of a case."""
+
+_MOST_CASES = 10_000
+"""Clients choose the names of models, so cases have no natural end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The rules for one caller, one model, its provider and one route."""
+
+    verdict: Verdict | None
+    """What is always the answer; None when some rule must be asked each time."""
+    rules: tuple[tuple[_CompiledRule, _Outcome | None], ...]
+    """Those that apply, in `_ORDER`, with what they always say."""
+    sources: tuple[tuple[str, Getter], ...]
+    """Of the variables that the rest reads."""
+
+
 class Authorize:
     """All rules of a program."""
 
@@ -48,12 +84,37 @@ class Authorize:
         getters = {**GETTERS, "request.headers": headers_getter(self.headers)}
         compiled = [_ready(rule, expression, getters) for rule, expression in pairs]
         self._rules = tuple(sorted(compiled, key=lambda rule: _ORDER.index(rule.effect)))
+        self._cases: dict[tuple[str | None, str, str, str], _Case] = {}
 
     def on_request(self, facts: Facts) -> Verdict:
         if not self._rules:
             return PASS
-        applicable = [rule for rule in self._rules if rule.matcher.matches(facts)]
-        return _decide(applicable, bind(_values(applicable, facts))) if applicable else PASS
+        who = None if facts.key is None else facts.key.name
+        name = who, facts.model, facts.provider, facts.route
+        case = self._cases.get(name)
+        if case is None:
+            if len(self._cases) >= _MOST_CASES:
+                self._cases.clear()
+            case = self._cases[name] = _case(self._rules, facts)
+        if case.verdict is not None:
+            return case.verdict
+        return _decide(case.rules, bind(_values(case.sources, facts)))
+
+
+def _case(rules: Sequence[_CompiledRule], facts: Facts) -> _Case:
+    applicable = [rule for rule in rules if rule.matcher.matches(facts)]
+    standing = [rule for rule in applicable if rule.expression.names <= _STANDING]
+    known = bind(_values(_sources(standing), facts))
+    asked = tuple(
+        (rule, rule.expression.evaluate_bound(known) if rule in standing else None)
+        for rule in applicable
+    )
+    changing = [rule for rule in applicable if rule not in standing]
+    return _Case(
+        verdict=None if changing else _decide(asked, known),
+        rules=asked,
+        sources=_sources(changing),
+    )
 
 
 def _compile(rule: Rule) -> Expression:
@@ -78,23 +139,21 @@ def _ready(rule: Rule, expression: Expression, getters: dict[str, Getter]) -> _C
     )
 
 
-def _values(rules: Sequence[_CompiledRule], facts: Facts) -> dict[str, object]:
-    """The variables that these rules name; what the request does not have is left out."""
-    values: dict[str, object] = {}
-    for rule in rules:
-        for name, getter in rule.sources:
-            if name not in values:
-                value = getter(facts)
-                if value is not None:
-                    values[name] = value
-    return values
+def _sources(rules: Sequence[_CompiledRule]) -> tuple[tuple[str, Getter], ...]:
+    return tuple({name: getter for rule in rules for name, getter in rule.sources}.items())
 
 
-def _decide(rules: Sequence[_CompiledRule], bindings: Bindings) -> Verdict:
+def _values(sources: Sequence[tuple[str, Getter]], facts: Facts) -> dict[str, object]:
+    """What the request does not have is left out."""
+    values = {name: getter(facts) for name, getter in sources}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _decide(rules: Sequence[tuple[_CompiledRule, _Outcome | None]], bindings: Bindings) -> Verdict:
     """Rules come in `_ORDER`, so the first true allow ends it."""
-    refused: list[tuple[_CompiledRule, bool | CelError]] = []
-    for rule in rules:
-        outcome = rule.expression.evaluate_bound(bindings)
+    refused: list[tuple[_CompiledRule, _Outcome]] = []
+    for rule, known in rules:
+        outcome = rule.expression.evaluate_bound(bindings) if known is None else known
         match rule.effect:
             case Effect.DENY:
                 if outcome is not False:
@@ -111,7 +170,7 @@ def _decide(rules: Sequence[_CompiledRule], bindings: Bindings) -> Verdict:
     return _deny(refused) if refused else PASS
 
 
-def _deny(refused: Sequence[tuple[_CompiledRule, bool | CelError]]) -> Deny:
+def _deny(refused: Sequence[tuple[_CompiledRule, _Outcome]]) -> Deny:
     names = ", ".join(f"'{rule.name}'" for rule, _ in refused)
     errors = "; ".join(
         f"'{rule.name}' cannot be evaluated: {outcome.reason}"

@@ -58,6 +58,12 @@ def test_a_header_that_came_twice_hides_neither_value() -> None:
     assert decode(request) == RequestHeaders({"a": "1,2"}, False, "")
 
 
+def test_bytes_that_are_no_text_do_not_break_a_request() -> None:
+    request = Request(request_headers=headers(a="1"))
+    request.request_headers.headers.headers.add(key="b", raw_value=b"\xff")
+    assert decode(request) == RequestHeaders({"a": "1", "b": "\ufffd"}, False, "")
+
+
 def test_a_plain_route_is_known_by_its_name() -> None:
     request = with_attributes(Request(request_headers=headers(a="1")), xds__route_name="docs")
     assert decode(request) == RequestHeaders({"a": "1"}, False, "docs")
