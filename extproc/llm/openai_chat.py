@@ -7,8 +7,8 @@ we do not know pass untouched, unless another reader could take them for one of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import NoneType
+from typing import NamedTuple
 
 from extproc.llm.openai_texts import reword as reword
 from extproc.llm.openai_texts import texts as texts
@@ -55,8 +55,7 @@ _ERROR_TYPES: Mapping[int, str] = {
 _QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """What we decide on, of a request."""
 
     model: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -30,24 +29,35 @@ _UNPRICED = Deny(
 _UNAVAILABLE = Deny(503, "ledger_unavailable", "budgets cannot be checked at the moment")
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+_MOST_CASES = 10_000
+"""Clients choose the names of models, so cases have no natural end."""
+
+
 class Line:
     """A budget, ready to be asked. Remembers its current window, which seldom changes."""
 
-    __slots__ = ("_end", "_start", "budget", "is_money", "matcher")
+    __slots__ = ("_began", "_ends", "_start", "budget", "is_money", "matcher")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.matcher = compile_scope(budget.scope)
         self.is_money = budget.unit is Unit.NANODOLLARS
-        self._start, self._end = 0, 0.0
+        self._start = 0
+        self._began = self._ends = _NEVER
 
     def window_start(self, now: datetime) -> int:
         """Unix seconds at which the window of `now` began."""
-        if not self._start <= now.timestamp() < self._end:
-            start, end = window(self.budget.period, now)
-            self._start, self._end = start, math.inf if end is None else end
+        if not self._began <= now < self._ends:
+            self._start, end = window(self.budget.period, now)
+            self._began = datetime.fromtimestamp(self._start, UTC)
+            self._ends = _NEVER if end is None else datetime.fromtimestamp(end, UTC)
         return self._start
 
+
+Case: TypeAlias = tuple[tuple[Line, str], ...]
+"""The budgets that apply to one caller, model and provider, with the counters they draw on."""
 
 Drawn: TypeAlias = list[tuple[Line, Charge]]
 """The budgets that a call draws on, and how much."""
@@ -105,6 +115,7 @@ class Budgets:
     ) -> None:
         """Without a ledger, calls that a budget applies to are refused."""
         self._lines = tuple(map(Line, budgets))
+        self._cases: dict[tuple[str | None, str, str, str], Case] = {}
         self._ledger = ledger
         self._default_output_tokens = default_output_tokens
 
@@ -133,10 +144,7 @@ class Budgets:
         tokens = facts.estimated_input_tokens + output
         money: int | None = None
         drawn: Drawn = []
-        for line in self._lines:
-            subjects = line.matcher.subjects(facts)
-            if subjects is None:
-                continue
+        for line, counter in self._case(facts):
             estimate = max(1, tokens)
             if line.is_money:
                 if price is None:
@@ -146,15 +154,25 @@ class Budgets:
                 if not money:
                     continue  # free of charge: whatever is left is enough
                 estimate = money
-            budget = line.budget
-            charge = Charge(
-                counter_name(budget.name, subjects),
-                line.window_start(facts.now),
-                budget.limit,
-                min(_LARGEST_ESTIMATE, estimate),
-            )
-            drawn.append((line, charge))
+            start = line.window_start(facts.now)
+            amount = min(_LARGEST_ESTIMATE, estimate)
+            drawn.append((line, Charge(counter, start, line.budget.limit, amount)))
         return drawn
+
+    def _case(self, facts: Facts) -> Case:
+        who = None if facts.key is None else facts.key.name
+        name = who, facts.model, facts.provider, facts.route
+        case = self._cases.get(name)
+        if case is None:
+            if len(self._cases) >= _MOST_CASES:
+                self._cases.clear()
+            subjects = ((line, line.matcher.subjects(facts)) for line in self._lines)
+            case = self._cases[name] = tuple(
+                (line, counter_name(line.budget.name, found))
+                for line, found in subjects
+                if found is not None
+            )
+        return case
 
 
 def counter_name(budget: str, subjects: Sequence[tuple[str, str]]) -> str:
