@@ -48,9 +48,18 @@ class Planner:
         self._prices = prices
         self._choose = choose
         self._made: dict[tuple[Target, ...], Plan] = {}
+        self._fixed = {
+            name: self._planned(tuple(tier[0] for tier in model.tiers))
+            for name, model in self._exact.items()
+            if all(len(tier) == 1 for tier in model.tiers)
+        }
+        """Of the models that leave nothing to choose."""
 
     def plan(self, asked: str) -> Plan | None:
         """The plan for a model, None when nobody serves it."""
+        plan = self._fixed.get(asked)
+        if plan is not None:
+            return plan
         model = self._exact.get(asked)
         if model is not None:
             return self._planned(self._chosen(model))

@@ -1,7 +1,7 @@
 """Who may do what: CEL rules. A deny wins, every require must hold, then some allow must hold.
 
 Whatever cannot be evaluated refuses: a deny that errs denies, a require or allow that errs is
-not true. What a rule says of a caller and a model is remembered, as far as it reads nothing else.
+not true. What a rule says of a caller and a model is remembered, as far as it reads little else.
 """
 
 from __future__ import annotations
@@ -50,17 +50,19 @@ _STANDING = frozenset(
         "resource.namespace",
         "llm.model",
         "llm.provider",
+        "llm.is_stream",
+        "llm.max_output_tokens",
     }
 )
 """Variables that have the same value in all requests of a case."""
 
 _MOST_CASES = 10_000
-"""Clients choose the names of models, so cases have no natural end."""
+"""Clients choose models and limits, so cases have no natural end."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """The rules for one caller, one model, its provider and one route."""
+    """The rules for one caller, one model and its provider, one shape of answer, one route."""
 
     verdict: Verdict | None
     """What is always the answer; None when some rule must be asked each time."""
@@ -84,13 +86,19 @@ class Authorize:
         getters = {**GETTERS, "request.headers": headers_getter(self.headers)}
         compiled = [_ready(rule, expression, getters) for rule, expression in pairs]
         self._rules = tuple(sorted(compiled, key=lambda rule: _ORDER.index(rule.effect)))
-        self._cases: dict[tuple[str | None, str, str, str], _Case] = {}
+        self._cases: dict[tuple[object, ...], _Case] = {}
 
     def on_request(self, facts: Facts) -> Verdict:
         if not self._rules:
             return PASS
-        who = None if facts.key is None else facts.key.name
-        name = who, facts.model, facts.provider, facts.route
+        name = (
+            None if facts.key is None else facts.key.name,
+            facts.model,
+            facts.provider,
+            facts.is_stream,
+            facts.max_output_tokens,
+            facts.route,
+        )
         case = self._cases.get(name)
         if case is None:
             if len(self._cases) >= _MOST_CASES:
