@@ -24,6 +24,7 @@ from gateway.model import Gateway
 from gateway.problem import Problem
 from gateway.resolve import resolve
 from xds_server.clients import Clients, Kind
+from xds_server.compile import BrokenSnapshot
 from xds_server.snapshot import Snapshot, all_resources, resource_of, snapshot_of, with_kept
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,10 @@ class Publisher:
     async def _publish(self, config: Config | tuple[Problem, ...]) -> tuple[Problem, ...]:
         if isinstance(config, tuple):
             return self._refuse(config)
-        release = _release(config, self._compile)
+        try:
+            release = _release(config, self._compile)
+        except BrokenSnapshot as broken:
+            return self._refuse((Problem("", f"cannot be compiled, by a fault of ours: {broken}"),))
         self._problems = ()
         self._wanted = release
         self._clients.announce()  # who is publishing an earlier release gives way

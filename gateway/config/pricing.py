@@ -8,8 +8,12 @@ from gateway.model import Price, Target
 
 
 def prices(llm: LlmBlock) -> dict[str, Price]:
-    """The catalog under the overrides."""
-    return {**catalog(), **{name: price(block) for name, block in llm.prices.items()}}
+    """The catalog under the overrides. A bare model name overrides it for every vendor."""
+    written = {name: price(block) for name, block in llm.prices.items()}
+    listed = {
+        name: known for name, known in catalog().items() if name.partition("/")[2] not in written
+    }
+    return {**listed, **written}
 
 
 def price(block: PriceBlock) -> Price:

@@ -11,6 +11,7 @@ import envoy_api
 from gateway import names
 from gateway.model import Gateway
 from xds_server.clients import Client, Clients, Kind, Node
+from xds_server.compile import BrokenSnapshot
 from xds_server.publisher import Patience, Publisher
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import DeltaRequest, DeltaResponse
@@ -33,6 +34,8 @@ def text(*providers: str) -> str:
 
 def compiled(gateway: Gateway) -> Snapshot:
     """A cluster for each provider, and routes that name them all."""
+    if any(provider.name == "impossible" for provider in gateway.providers):
+        raise BrokenSnapshot("routes: no cluster 'impossible'")
     provider_names = [provider.name for provider in gateway.providers]
     clusters = [resource_of(name, CLUSTER, name.encode()) for name in provider_names]
     routes = resource_of("routes", ROUTES, " ".join(provider_names).encode())
@@ -242,6 +245,20 @@ def test_a_broken_text_changes_nothing_and_says_where(tmp_path: Path) -> None:
         assert stage.publisher.missing() == ()
         assert await stage.publisher.apply(text("a")) == ()
         assert stage.publisher.problems == ()
+        assert stage.story == before
+
+    world(tmp_path, scene)
+
+
+def test_what_cannot_be_compiled_is_a_problem_and_changes_nothing(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy")
+        await stage.publisher.apply(text("a"))
+        before = list(stage.story)
+        problems = await stage.publisher.apply(text("impossible"))
+        assert ["no cluster 'impossible'" in str(problem) for problem in problems] == [True]
+        assert stage.publisher.problems == problems
         assert stage.story == before
 
     world(tmp_path, scene)

@@ -14,6 +14,14 @@ def test_what_the_operator_writes_stands_over_the_catalog() -> None:
     assert found.keys() == catalog().keys()
 
 
+def test_a_bare_name_overrides_every_vendors_price() -> None:
+    vendor, _, model = next(iter(catalog())).partition("/")
+    llm = loaded(f"llm: {{prices: {{{model}: {{input: 7, output: 7}}}}}}").llm
+    found = prices(llm)
+    assert f"{vendor}/{model}" not in found
+    assert found[model].input == 7 * 10**9
+
+
 def test_what_is_not_written_costs_as_much_as_input() -> None:
     found = prices(loaded("llm: {prices: {m: {input: 2, output: 3, cache_write: 2.5}}}").llm)
     assert found["m"] == Price(2 * 10**9, 3 * 10**9, 2 * 10**9, 2_500_000_000)
