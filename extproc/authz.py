@@ -15,7 +15,7 @@ from extproc.facts import Facts
 from extproc.llm import openai_chat
 from extproc.ports import Clock
 from extproc.process import Process
-from extproc.program import Program
+from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny
 
 METHOD = "/envoy.service.auth.v3.Authorization/Check"
@@ -48,7 +48,7 @@ class _CheckStream:
 
     def on_message(self, message: bytes) -> None:
         if self._program is None:
-            deny: Deny | None = Deny(503, "not_ready", "no configuration yet")
+            deny: Deny | None = NOT_READY
         else:
             now = datetime.fromtimestamp(self._clock(), UTC)
             deny = check(self._program, _facts(_CheckRequest.FromString(message), now))

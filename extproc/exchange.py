@@ -26,7 +26,7 @@ from extproc.events import (
 from extproc.facts import Facts
 from extproc.llm import openai_chat
 from extproc.plan import Plan
-from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS, NOTHING_HELD, Held
+from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
 from extproc.protocols import detect, json_spans
 from extproc.protocols.detect import Operation
@@ -141,9 +141,7 @@ class Exchange:
         facts.provider = plan.provider
         facts.is_stream = request.is_stream
         facts.max_output_tokens = request.max_output_tokens
-        if request.choices != 1:
-            each = request.max_output_tokens or DEFAULT_OUTPUT_TOKENS
-            facts.max_output_tokens = each * request.choices
+        facts.choices = request.choices
         facts.estimated_input_tokens = openai_chat.estimate_input_tokens(request)
         facts.body = self._received = body
         facts.document = request.document

@@ -33,6 +33,9 @@ class Facts:
     """The first provider of the plan."""
     is_stream: bool = False
     max_output_tokens: int | None = None
+    """The client's own limit, for each of its choices."""
+    choices: int = 1
+    """How many answers the client asked for."""
     estimated_input_tokens: int = 0
     body: bytes = b""
     texts: tuple[str, ...] = ()

@@ -21,8 +21,9 @@ from extproc.events import (
     Strip,
 )
 from extproc.exchange import Exchange
+from extproc.llm import openai_chat
 from extproc.ports import Clock
-from extproc.program import Program
+from extproc.program import NOT_READY, Program
 from gateway import names
 
 logger = logging.getLogger(__name__)
@@ -30,11 +31,10 @@ logger = logging.getLogger(__name__)
 _INTERNAL = 13  # grpc-status INTERNAL
 METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 _UNAVAILABLE = Respond(
-    503,
+    NOT_READY.status,
     (("content-type", "application/json"),),
-    b'{"error":{"message":"no configuration yet","type":"server_error","param":null,'
-    b'"code":"not_ready"}}',
-    "dragoman_not_ready",
+    openai_chat.encode_error(NOT_READY),
+    f"dragoman_{NOT_READY.code}",
 )
 
 

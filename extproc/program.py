@@ -14,8 +14,11 @@ from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.ports import Ledger
-from extproc.verdict import Verdict
+from extproc.verdict import Deny, Verdict
 from gateway.model import Gateway
+
+NOT_READY = Deny(503, "not_ready", "no configuration yet")
+"""The answer to everybody while there is no program."""
 
 
 class Policy(Protocol):

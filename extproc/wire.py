@@ -64,7 +64,10 @@ _OVERWRITE_FIELD = b"\x18\x02"  # HeaderValueOption.append_action = 3
 
 def decode(data: bytes) -> Event:
     """One ProcessingRequest as an event."""
-    request = _ProcessingRequest.FromString(data)
+    return _event(_ProcessingRequest.FromString(data))
+
+
+def _event(request: Any) -> Event:
     kind = request.WhichOneof("request")
     if kind == "request_body":
         return RequestBody(request.request_body.body)
@@ -99,7 +102,7 @@ def decode_attempt(data: bytes) -> tuple[Event, str, Mapping[str, str]]:
         cluster: value.string_value
         for cluster, value in fields["models"].struct_value.fields.items()
     }
-    return decode(data), _attribute(request.attributes, "xds.cluster_name"), models
+    return _event(request), _attribute(request.attributes, "xds.cluster_name"), models
 
 
 def encode(event: Event, action: Action) -> bytes:

@@ -122,7 +122,7 @@ class Budgets:
     def begin(self, facts: Facts, price: Price | None) -> Held | Deny | Awaitable[Held | Deny]:
         """Reserve, at the price of the dearest target that may serve the call; None: it has none.
 
-        Reads `facts.max_output_tokens`, for all answers together, and `estimated_input_tokens`.
+        Reads `facts.max_output_tokens`, `choices` and `estimated_input_tokens`.
         """
         if not self._lines:
             return NOTHING_HELD
@@ -140,7 +140,8 @@ class Budgets:
 
     def _drawn(self, facts: Facts, price: Price | None) -> Drawn | Deny:
         wanted = facts.max_output_tokens
-        output = self._default_output_tokens if wanted is None else max(0, wanted)
+        each = self._default_output_tokens if wanted is None else max(0, wanted)
+        output = each * facts.choices
         tokens = facts.estimated_input_tokens + output
         money: int | None = None
         drawn: Drawn = []
