@@ -1,4 +1,6 @@
-"""What one LLM request costs in Python, without sockets: `python -m benchmarks.exchange [--profile]`.
+"""What one LLM request costs in Python, without sockets.
+
+`python -m benchmarks.exchange [--profile]`
 
 Four ext_proc messages of a request under the full policy of the load benchmark, with the real
 ledger; the edge is left out (`benchmarks.edge` has it).
@@ -17,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from envoy_api import message, pack
 
 from benchmarks.load.configs import FULL, body
-from envoy_api import message, pack
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.process import Process
 from extproc.program import build
@@ -51,17 +53,12 @@ def messages(size: int) -> tuple[bytes, ...]:
     sent = {
         ":method": "POST",
         ":path": "/v1/chat/completions",
-        ":authority": "127.0.0.1:8080",
         "authorization": "Bearer dragoman-bench",
-        "content-type": "application/json",
-        "content-length": str(size),
         "x-request-id": "0fbf1c1a-6e3b-4b0a-9d5e-3b8a1c2d4e5f",
     }
     headers = _Request(
         request_headers={
-            "headers": {
-                "headers": [{"key": key, "raw_value": sent[key].encode()} for key in sent]
-            }
+            "headers": {"headers": [{"key": key, "raw_value": sent[key].encode()} for key in sent]}
         }
     )
     request_body = _Request(
@@ -87,9 +84,7 @@ async def measure(profile: cProfile.Profile | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = await open_ledger(Path(folder) / "ledger.db", worker="bench")
         process = Process(time.time)
-        process.program = build(
-            resolve(config), "1", ledger=ledger, choose=lambda: 0.5, created=1
-        )
+        process.program = build(resolve(config), "1", ledger=ledger, choose=lambda: 0.5, created=1)
         for size in (1_000, 16_000, 200_000):
             sent = messages(size)
             await _run(process, sent, 100)

@@ -119,6 +119,7 @@ def test_counters_survive_the_death_of_every_process(tmp_path: Path) -> None:
     async def flood(stack: Stack, answers: list[dict[str, int]]) -> None:
         headers = {"authorization": f"Bearer {KEY}"}
         body = {"model": "demo-a", "messages": ASK, "max_tokens": 50}
+        enough = asyncio.Event()
         async with httpx.AsyncClient(headers=headers, timeout=30) as client:
 
             async def one() -> None:
@@ -129,10 +130,12 @@ def test_counters_survive_the_death_of_every_process(tmp_path: Path) -> None:
                         return
                     if answer.is_success:
                         answers.append(answer.json()["usage"])
+                    if len(answers) >= 300:
+                        enough.set()
 
             async def kill() -> None:
-                while len(answers) < 300:
-                    await asyncio.sleep(0.01)
+                async with asyncio.timeout(60):
+                    await enough.wait()
                 await asyncio.to_thread(stack.kill)
 
             await asyncio.gather(kill(), *[one() for _ in range(16)])
