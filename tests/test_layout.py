@@ -30,8 +30,7 @@ TESTED_THROUGH = {
     # one suite for both edges
     "extproc/edges/service.py": "extproc/edges/test_edges.py",
     "extproc/edges/reference.py": "extproc/edges/test_edges.py",
-    # wiring: tested as the processes that they start
-    "extproc/__main__.py": "e2e/test_apart.py",
+    # wiring: tested as the process that it starts
     "xds_server/__main__.py": "e2e/test_apart.py",
 }
 """Modules without a test file of their own, and the file that covers each."""
@@ -46,7 +45,7 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 
 def file_of_tests(path: Path) -> Path:
     """Where the tests of a module are."""
-    return ROOT / "tests" / path.parent / f"test_{path.stem}.py"
+    return ROOT / "tests" / path.parent / f"test_{path.stem.strip('_')}.py"
 
 
 def is_about(test: Path, module: Path) -> bool:
@@ -54,10 +53,11 @@ def is_about(test: Path, module: Path) -> bool:
 
     `test_envoy.py` is what a folder's modules do together with a real Envoy.
     """
-    subject = test.stem.removeprefix("test_")
-    if test.parent != file_of_tests(module).parent:
+    own = file_of_tests(module)
+    if test.parent != own.parent:
         return False
-    return f"{subject}_".startswith(f"{module.stem}_") or subject in (module.parent.name, "envoy")
+    subject = test.stem.removeprefix("test_")
+    return f"{test.stem}_".startswith(f"{own.stem}_") or subject in (module.parent.name, "envoy")
 
 
 def test_there_are_modules() -> None:

@@ -1,0 +1,145 @@
+"""What a configuration becomes on the request path."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from extproc.adapters.memory_ledger import MemoryLedger
+from extproc.facts import Facts
+from extproc.policies.authorize import Authorize
+from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.guard import Guards
+from extproc.program import Program, build
+from extproc.verdict import PASS, Deny
+from tests.kit.gateways import gateway_of
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+PROVIDERS = """
+llm:
+  providers:
+    a: {type: openai, url: "http://a.example/v1"}
+    b: {type: openai, url: "http://b.example/v1"}
+  models:
+    split: {weighted: {a/ma: 80, b/mb: 20}}
+    pair: {failover: [a/ma, b/mb]}
+    "local/*": {provider: a}
+    hidden: {provider: a, model: mh, listed: false}
+"""
+GUARD = "guardrails: [{type: regex, patterns: [secret], action: block}]"
+ALLOW = "authorize: [{name: rule, allow: 'true'}]"
+DENY = "authorize: [{name: rule, deny: 'true'}]"
+KEYS = "identity: {api_keys: {keys: [{name: ann, key: k-ann}]}}"
+
+
+def program(yaml: str, *, choice: float = 0.0, ledger: MemoryLedger | None = None) -> Program:
+    gateway = gateway_of(yaml)
+    ledger = ledger or MemoryLedger()
+    return build(gateway, "v7", ledger=ledger, choose=lambda: choice, created=1_700_000_000)
+
+
+async def reserved(ledger: MemoryLedger) -> list[int]:
+    return [(await ledger.spent(*counter)).reserved for counter in await ledger.counters()]
+
+
+def rule(text: str) -> str:
+    return f"authorize: [{{name: rule, {text}}}]"
+
+
+def test_a_program_knows_its_version_and_its_age() -> None:
+    made = program(PROVIDERS)
+    assert (made.version, made.created) == ("v7", 1_700_000_000)
+
+
+def test_rules_stand_before_guards_and_alone_where_no_body_is_read() -> None:
+    made = program(f"{GUARD}\n{ALLOW}")
+    assert [type(policy) for policy in made.request_policies] == [Authorize, Guards]
+    assert [type(policy) for policy in made.header_policies] == [Authorize]
+
+
+def test_who_may_not_ask_does_not_learn_what_a_guard_thinks() -> None:
+    made = program(f"{GUARD}\n{DENY}")
+    facts = Facts(NOW, model="m", texts=("a secret",))
+    verdicts = [policy.on_request(facts) for policy in made.request_policies]
+    first = next(verdict for verdict in verdicts if isinstance(verdict, Deny))
+    assert first.code == "permission_denied"
+    assert len([verdict for verdict in verdicts if isinstance(verdict, Deny)]) == 2
+
+
+def test_listed_models_are_those_with_a_whole_name_that_are_not_hidden() -> None:
+    document = json.loads(program(PROVIDERS).models_body)
+    assert document["object"] == "list"
+    assert sorted(model["id"] for model in document["data"]) == ["pair", "split"]
+    assert {model["created"] for model in document["data"]} == {1_700_000_000}
+
+
+@pytest.mark.parametrize("asked", ["pair", "split", "local/any", "hidden"])
+def test_models_are_served_listed_or_not(asked: str) -> None:
+    assert program(PROVIDERS).planner.plan(asked) is not None
+
+
+@pytest.mark.parametrize(("choice", "provider"), [(0.0, "a"), (0.79, "a"), (0.81, "b")])
+def test_the_dice_that_were_given_choose_between_targets(choice: float, provider: str) -> None:
+    plan = program(PROVIDERS, choice=choice).planner.plan("split")
+    assert plan is not None
+    assert plan.provider == provider
+
+
+def test_only_routes_that_ask_for_a_key_refuse_the_anonymous() -> None:
+    made = program(
+        """
+identity: {api_keys: {keys: [{name: ann, key: k-ann}]}, required: false}
+routes:
+  - {name: closed, match: {path: {prefix: /closed}}, backend: "http://c.example", auth: key}
+  - {name: open, match: {path: {prefix: /open}}, backend: "http://o.example", auth: none}
+"""
+    )
+    verdicts = {
+        route: made.authenticate.on_headers(Facts(NOW, route=route)) for route in ("closed", "open")
+    }
+    assert isinstance(verdicts["closed"], Deny)
+    assert (verdicts["closed"].status, verdicts["closed"].code) == (401, "missing_api_key")
+    assert verdicts["open"] == PASS
+
+
+def test_keys_are_known_by_the_program() -> None:
+    facts = Facts(NOW, headers={"authorization": "Bearer k-ann"})
+    assert program(KEYS).authenticate.on_headers(facts) == PASS
+    assert facts.key is not None
+    assert facts.key.name == "ann"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "expected"),
+    [
+        (PROVIDERS, False),
+        (KEYS, False),
+        (rule("deny: 'principal.team == \"red\"'"), False),
+        (rule("deny: 'llm.prompt.contains(\"x\")'"), True),
+        (GUARD, True),
+    ],
+)
+def test_texts_are_read_only_for_those_who_look_at_them(yaml: str, expected: bool) -> None:
+    assert program(yaml).reads_texts is expected
+
+
+def test_budgets_draw_on_the_ledger_at_the_prices_of_the_configuration() -> None:
+    ledger = MemoryLedger()
+    made = program(
+        f"""{PROVIDERS}
+  prices: {{ma: {{input: 1, output: 2}}, mb: {{input: 3, output: 4}}}}
+budgets: [{{name: day, limit: 1 USD, per: day}}]
+""",
+        ledger=ledger,
+    )
+    plan = made.planner.plan("pair")
+    assert plan is not None
+    facts = Facts(NOW, model="pair", provider="a", estimated_input_tokens=10, max_output_tokens=100)
+    held = made.budgets.begin(facts, plan.dearest)
+    assert isinstance(held, Held)
+    assert held is not NOTHING_HELD
+    dearest = 10 * 3_000 + 100 * 4_000  # nanodollars, at b's prices
+    assert asyncio.run(reserved(ledger)) == [dearest]
