@@ -48,7 +48,7 @@ bench: setup ## Measure the whole stack under load; JSON=file writes the figures
 	@$(BIN)/python -m benchmarks.load
 
 reference: setup ## Write docs/reference again from the code
-	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/xds_server/test_cli.py
+	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/gateway/test_cel_reference.py tests/xds_server/test_cli.py
 
 clean: ## Remove .venv, caches and local state
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .dragoman dist

@@ -15,8 +15,6 @@ class RequestHeaders(NamedTuple):
     """Lower-case names, pseudo-headers too; only those that Envoy was told to forward."""
     is_end: bool
     """No body follows."""
-    route: str
-    """The plain route's name; empty on LLM routes, which do not send it."""
     source_address: str = ""
     """The client's IP address, when a rule reads it."""
 

@@ -52,9 +52,10 @@ class Exchange:
         "is_over",
     )
 
-    def __init__(self, program: Program, now: datetime) -> None:
+    def __init__(self, program: Program, now: datetime, route: str = "") -> None:
+        """`route` names a plain route; on LLM routes it is empty."""
         self._program = program
-        self._facts = Facts(now=now)
+        self._facts = Facts(now=now, route=route)
         self._held: Held = NOTHING_HELD
         self._plan: Plan | None = None
         self._cluster = ""
@@ -90,12 +91,11 @@ class Exchange:
         headers = facts.headers = event.headers
         facts.method = headers.get(":method", "")
         facts.path = headers.get(":path", "")
-        facts.route = event.route
         facts.source_address = event.source_address
         decision = self._program.authenticate.on_headers(facts)
         if isinstance(decision, Deny):
             return self._refuse(decision)
-        if event.route:
+        if facts.route:
             return self._on_plain_route()
         match detect.operation(facts.method, facts.path):
             case Operation.CHAT:

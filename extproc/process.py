@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from extproc import attempt, wire
 from extproc.edges.service import Call, Stream
@@ -47,12 +48,15 @@ class Process:
         self._running: set[asyncio.Future[None]] = set()
 
     def __call__(self, call: Call) -> Stream:
-        if call.metadata.get(names.ROLE_METADATA) == names.ATTEMPT_ROLE:
+        metadata = call.metadata
+        if metadata.get(names.ROLE_METADATA) == names.ATTEMPT_ROLE:
             return _AttemptStream(call)
         if self.program is None:
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
-        return _ExchangeStream(call, Exchange(self.program, now), self._run)
+        route = metadata.get(names.ROUTE_METADATA)
+        exchange = Exchange(self.program, now, unquote(route) if route else "")
+        return _ExchangeStream(call, exchange, self._run)
 
     def _run(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -75,14 +75,8 @@ def _event(request: Any) -> Event:
         part = request.request_headers
         headers = _headers(part.headers.headers)
         attributes = request.attributes
-        if not attributes:
-            return RequestHeaders(headers, part.end_of_stream, "")
-        return RequestHeaders(
-            headers,
-            part.end_of_stream,
-            _attribute(attributes, "xds.route_name"),
-            _host(_attribute(attributes, "source.address")),
-        )
+        source = _host(_attribute(attributes, "source.address")) if attributes else ""
+        return RequestHeaders(headers, part.end_of_stream, source)
     if kind == "response_headers":
         status = 0
         for header in request.response_headers.headers.headers:

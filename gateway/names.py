@@ -36,6 +36,8 @@ MAX_RETRIES_HEADER = "x-envoy-max-retries"
 ROLE_METADATA = "dragoman-role"
 """gRPC metadata of an ext_proc call; `attempt` from a provider cluster's upstream filter."""
 ATTEMPT_ROLE = "attempt"
+ROUTE_METADATA = "dragoman-route"
+"""gRPC metadata of an ext_proc call from a plain route: its name, percent-encoded."""
 
 LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""

@@ -29,12 +29,23 @@ from gateway.config.scalars import (
 )
 from gateway.config.urls import Url
 from gateway.config.vendors import VENDORS
-from gateway.names import OWN_HEADER_PREFIX
+from gateway.names import CREDENTIAL_HEADERS, OWN_HEADER_PREFIX
 from gateway.problem import did_you_mean
 
 _NEVER_FORWARDED = frozenset(
-    {"authorization", "connection", "content-length", "host", "te", "transfer-encoding", "upgrade"}
+    {
+        *CREDENTIAL_HEADERS,
+        "connection",
+        "content-length",
+        "cookie",
+        "host",
+        "proxy-authorization",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
+_NEVER_FORWARDED_PREFIXES = (OWN_HEADER_PREFIX, "x-envoy-")
 _MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
 
 
@@ -45,7 +56,7 @@ def _vendor(value: str) -> str:
 
 
 def _forwarded(value: str) -> str:
-    if value in _NEVER_FORWARDED or value.startswith(OWN_HEADER_PREFIX):
+    if value in _NEVER_FORWARDED or value.startswith(_NEVER_FORWARDED_PREFIXES):
         raise refusal("belongs to the gateway and is never forwarded")
     return value
 
@@ -77,7 +88,7 @@ class ProviderTimeouts(Block):
     """For a connection."""
     silence: Duration = 60.0
     """For the next byte. An attempt that stays silent for so long is given up, and the next target
-    of a failover is tried."""
+    of a failover is tried. Envoy has one value for a route: the longest of all providers counts."""
 
 
 class ProviderBlock(Block):

@@ -49,24 +49,19 @@ def encode(event: Event, action: Any) -> Any:
 
 def test_request_headers_keep_their_values_and_the_end() -> None:
     request = Request(request_headers={**headers(a="1", b="é"), "end_of_stream": True})
-    assert decode(request) == RequestHeaders({"a": "1", "b": "é"}, True, "")
+    assert decode(request) == RequestHeaders({"a": "1", "b": "é"}, True)
 
 
 def test_a_header_that_came_twice_hides_neither_value() -> None:
     request = Request(request_headers=headers(a="1"))
     request.request_headers.headers.headers.add(key="a", raw_value=b"2")
-    assert decode(request) == RequestHeaders({"a": "1,2"}, False, "")
+    assert decode(request) == RequestHeaders({"a": "1,2"}, False)
 
 
 def test_bytes_that_are_no_text_do_not_break_a_request() -> None:
     request = Request(request_headers=headers(a="1"))
     request.request_headers.headers.headers.add(key="b", raw_value=b"\xff")
-    assert decode(request) == RequestHeaders({"a": "1", "b": "\ufffd"}, False, "")
-
-
-def test_a_plain_route_is_known_by_its_name() -> None:
-    request = with_attributes(Request(request_headers=headers(a="1")), xds__route_name="docs")
-    assert decode(request) == RequestHeaders({"a": "1"}, False, "docs")
+    assert decode(request) == RequestHeaders({"a": "1", "b": "\ufffd"}, False)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +108,7 @@ def test_trailers_without_usage_say_so() -> None:
 @pytest.mark.parametrize(
     ("kind", "event"),
     [
-        ("request_headers", RequestHeaders({}, False, "")),
+        ("request_headers", RequestHeaders({}, False)),
         ("request_body", RequestBody(b"")),
         ("response_headers", ResponseHeaders(200, "")),
         ("response_trailers", ResponseEnd(None)),
@@ -176,7 +171,7 @@ def test_an_attempt_learns_its_cluster_and_the_models_of_the_plan() -> None:
     )
     event, cluster, models = wire.decode_attempt(request.SerializeToString())
     assert (event, cluster, models) == (
-        RequestHeaders({"a": "1"}, False, ""),
+        RequestHeaders({"a": "1"}, False),
         "llm/b#2",
         {"llm/b#2": "mb"},
     )

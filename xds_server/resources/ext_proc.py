@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from gateway import names
 from gateway.cel import EVERY_HEADER
@@ -85,11 +86,15 @@ def disabled() -> Json:
     return typed(_PER_ROUTE, disabled=True)
 
 
-def headers_only() -> Json:
-    """For plain routes on which somebody must be known, or a rule holds."""
+def headers_only(route: str) -> Json:
+    """For plain routes on which somebody must be known, or a rule holds.
+
+    The name goes as gRPC metadata: Envoy ignores the attributes of a route's override.
+    """
+    metadata = [{"key": names.ROUTE_METADATA, "value": quote(route)}]
     return typed(
         _PER_ROUTE,
-        overrides={"processing_mode": _HEADERS, "request_attributes": ["xds.route_name", SOURCE]},
+        overrides={"processing_mode": _HEADERS, "grpc_initial_metadata": metadata},
     )
 
 

@@ -17,7 +17,7 @@ _IDLE_SECONDS = 3600.0
 
 def plain_route(route: Route) -> Json:
     """One route of the table; its name is the one that extproc sees."""
-    policy = ext_proc.headers_only() if route.needs_identity else ext_proc.disabled()
+    policy = ext_proc.headers_only(route.name) if route.needs_identity else ext_proc.disabled()
     return {
         "name": route.name,
         "match": _match(route.match),

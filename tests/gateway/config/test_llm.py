@@ -54,6 +54,15 @@ def test_headers_to_forward_are_lower_case() -> None:
             "{type: openai, forward_headers: [Host]}",
             ".forward_headers.0: belongs to the gateway and is never forwarded, not 'Host'",
         ),
+        (
+            "{type: openai, forward_headers: [x-request-id, Cookie]}",
+            ".forward_headers.1: belongs to the gateway and is never forwarded, not 'Cookie'",
+        ),
+        (
+            "{type: openai, forward_headers: [x-envoy-attempt-count]}",
+            ".forward_headers.0: belongs to the gateway and is never forwarded, "
+            "not 'x-envoy-attempt-count'",
+        ),
         ("{}", ".type: is required"),
         ("{type: opnai}", ".type: no provider type 'opnai'"),
     ],

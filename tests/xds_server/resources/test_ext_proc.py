@@ -48,10 +48,11 @@ def test_the_clients_address_is_shown_where_a_rule_reads_it() -> None:
     assert "request_attributes" not in request_filter()
 
 
-def test_a_plain_route_shows_its_headers_its_name_and_its_client() -> None:
-    overrides = ext_proc.headers_only()["overrides"]
+def test_a_plain_route_shows_its_headers_and_its_name() -> None:
+    overrides = ext_proc.headers_only("über docs")["overrides"]
     assert overrides["processing_mode"]["request_body_mode"] == "NONE"
-    assert overrides["request_attributes"] == ["xds.route_name", "source.address"]
+    metadata = [{"key": names.ROUTE_METADATA, "value": "%C3%BCber%20docs"}]
+    assert overrides["grpc_initial_metadata"] == metadata
 
 
 def test_a_try_says_that_it_is_one() -> None:
