@@ -18,7 +18,7 @@ from tests.kit.gateways import gateway_of
 
 CheckRequest: Any = message("envoy.service.auth.v3.CheckRequest")
 CheckResponse: Any = message("envoy.service.auth.v3.CheckResponse")
-NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
+NOON = datetime(2031, 3, 4, 12, tzinfo=UTC).timestamp()
 YAML = """
 identity:
   required: false
