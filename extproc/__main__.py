@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import uvloop
@@ -24,7 +24,7 @@ from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
 from extproc.ports import Ledger, LedgerUnavailable
 from extproc.program import Program, build
-from extproc.source import FileSource, XdsSource
+from extproc.source import ConfigurationRefused, FileSource, XdsSource
 from gateway.model import Gateway
 from gateway.telemetry import LEVELS, configure_logging
 
@@ -40,7 +40,10 @@ GARBAGE_THRESHOLDS = (20_000, 20, 20)
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     """The flags; each has an environment variable as its default."""
-    made = argparse.ArgumentParser(prog="dragoman extproc", description=__doc__)
+    made = argparse.ArgumentParser(
+        prog="dragoman extproc",
+        description="Run one worker of the request path: it answers ext_proc and ext_authz.",
+    )
     source = made.add_mutually_exclusive_group()
     source.add_argument(
         "--xds",
@@ -54,6 +57,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     made.add_argument(
         "--listen",
         metavar="ADDRESS",
+        type=_address,
         default=environment.get("DRAGOMAN_EXTPROC_LISTEN", "127.0.0.1:18001"),
         help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s)",
     )
@@ -72,34 +76,62 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--edge",
-        choices=sorted(EDGES),
+        type=_one_of(tuple(EDGES)),
+        metavar="EDGE",
         default=environment.get("DRAGOMAN_EDGE", "fast"),
-        help="the gRPC server: ours, or grpcio as the reference (default: %(default)s)",
+        help="the gRPC server: fast is ours, grpcio the reference (default: %(default)s)",
     )
     made.add_argument(
         "--log-level",
-        choices=LEVELS,
+        type=_one_of(LEVELS),
+        metavar="LEVEL",
         default=environment.get("DRAGOMAN_LOG_LEVEL", "warning"),
-        help="(default: %(default)s)",
+        help=f"how much is logged: {', '.join(LEVELS)} (default: %(default)s)",
     )
     return made
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    """A flag's type; `choices` would not look at what the environment says."""
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise argparse.ArgumentTypeError(f"not one of {', '.join(known)}: {value}")
+        return value
+
+    return check
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    is_unix = value.startswith("unix:") and value != "unix:"
+    if is_unix or (host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        return value
+    raise argparse.ArgumentTypeError(f"neither HOST:PORT nor unix:PATH: {value}")
 
 
 def main() -> None:
     """Run a worker until it is told to stop."""
     arguments = parser(os.environ).parse_args()
     configure_logging(arguments.log_level, process="extproc")
-    sys.exit(uvloop.run(serve(arguments)))
-
-
-async def serve(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status."""
-    arguments.state_dir.mkdir(parents=True, exist_ok=True)
     try:
-        ledger = await open_ledger(arguments.state_dir / "ledger.db", worker=arguments.worker)
-    except LedgerUnavailable as error:
+        uvloop.run(serve(arguments))
+    except (ConfigurationRefused, LedgerUnavailable, OSError) as error:  # the operator's to mend
         logger.critical("%s", error)
-        return 1
+        sys.exit(1)
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    arguments.state_dir.mkdir(parents=True, exist_ok=True)
+    ledger = await open_ledger(arguments.state_dir / "ledger.db", worker=arguments.worker)
+    try:
+        await _serve(arguments, ledger)
+    finally:
+        await ledger.close()
+
+
+async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
     calls, health = process.Process(time.time), Health()
 
     def take(program: Program) -> None:
@@ -129,11 +161,9 @@ async def serve(arguments: argparse.Namespace) -> int:
     try:
         await _until_stopped(source.run, take)
     finally:
-        health.set(False)
+        health.leave()
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
-        await ledger.close()
-    return 0
 
 
 def _build(gateway: Gateway, version: str, *, ledger: Ledger) -> Program:

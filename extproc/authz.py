@@ -17,14 +17,12 @@ from extproc.ports import Clock
 from extproc.process import Process
 from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny
+from gateway import names
 
 METHOD = "/envoy.service.auth.v3.Authorization/Check"
 _PERMISSION_DENIED = 7  # google.rpc.Code
 _CheckRequest: Any = message("envoy.service.auth.v3.CheckRequest")
 _CheckResponse: Any = message("envoy.service.auth.v3.CheckResponse")
-_OK = bytes(_CheckResponse(status={"code": 0}, ok_response={}).SerializeToString())
-_ROUTE_EXTENSION = "dragoman.route"
-"""ext_authz `context_extensions` of a route: the name that rules know it by."""
 
 
 class Authorization:
@@ -47,12 +45,9 @@ class _CheckStream:
         self._clock = clock
 
     def on_message(self, message: bytes) -> None:
-        if self._program is None:
-            deny: Deny | None = NOT_READY
-        else:
-            now = datetime.fromtimestamp(self._clock(), UTC)
-            deny = check(self._program, _facts(_CheckRequest.FromString(message), now))
-        self._call.send(_OK if deny is None else _denied(deny))
+        facts = _facts(_CheckRequest.FromString(message), self._clock())
+        deny = NOT_READY if self._program is None else check(self._program, facts)
+        self._call.send(_denied(deny) if deny else _allowed(facts))
         self._call.end()
 
     def on_half_close(self) -> None:
@@ -74,19 +69,26 @@ def check(program: Program, facts: Facts) -> Deny | None:
     return None
 
 
-def _facts(request: Any, now: datetime) -> Facts:
+def _facts(request: Any, seconds: float) -> Facts:
     attributes = request.attributes
     http = attributes.request.http
     headers = {name.lower(): value for name, value in http.headers.items()}
     headers.setdefault(":authority", http.host)
     return Facts(
-        now=now,
+        now=datetime.fromtimestamp(seconds, UTC),
         method=http.method,
         path=http.path,
         headers=headers,
         source_address=attributes.source.address.socket_address.address,
-        route=attributes.context_extensions.get(_ROUTE_EXTENSION, ""),
+        route=attributes.context_extensions.get(names.ROUTE_EXTENSION, ""),
     )
+
+
+def _allowed(facts: Facts) -> bytes:
+    """The credential was ours to read; the upstream does not see it."""
+    removed = {"headers_to_remove": facts.credential_headers}
+    response = _CheckResponse(status={"code": 0}, ok_response=removed)
+    return bytes(response.SerializeToString())
 
 
 def _denied(deny: Deny) -> bytes:

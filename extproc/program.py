@@ -70,7 +70,7 @@ def build(
             authorize,  # who may, before anything is read closely
             guards,  # what may be said; may mask
         ),
-        reads_texts=bool(gateway.guards) or authorize.needs_body,
+        reads_texts=bool(gateway.guards) or authorize.reads_prompt,
         budgets=Budgets(gateway.budgets, ledger),
         planner=Planner(gateway.models, gateway.providers, prices, choose),
         models_body=openai_chat.encode_models(listed, created),

@@ -38,6 +38,15 @@ class Health:
         for call in tuple(self._watches.get(service, ())):
             call.send(answer)
 
+    def leave(self) -> None:
+        """This process is about to end: nothing is served, and nobody watches any longer."""
+        for service, calls in tuple(self._watches.items()):
+            self.set(False, service)
+            for call in tuple(calls):
+                call.end(Status.UNAVAILABLE, "shutting down")
+        for service in self._answers:
+            self._answers[service] = NOT_SERVING
+
     def answer(self, service: str) -> bytes | None:
         return self._answers.get(service)
 

@@ -15,7 +15,7 @@ from extproc.policies.scope import Matcher, compile_scope
 from extproc.policies.variables import GETTERS, Getter, headers_getter
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.cel import Bindings, CelError, Expression, bind, compile_expression
-from gateway.model import Effect, Rule, Scope
+from gateway.model import Effect, Rule
 
 _ORDER = (Effect.DENY, Effect.REQUIRE, Effect.ALLOW)
 
@@ -77,9 +77,7 @@ class Authorize:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         pairs = [(rule, _compile(rule)) for rule in rules]
-        self.needs_body = any(
-            expression.needs_body or _needs_body(rule.scope) for rule, expression in pairs
-        )
+        self.reads_prompt = any("llm.prompt" in expression.names for _, expression in pairs)
         self.headers: frozenset[str] = frozenset().union(
             *(expression.headers for _, expression in pairs)
         )
@@ -130,11 +128,6 @@ def _compile(rule: Rule) -> Expression:
     if isinstance(expression, str):
         raise InvalidRule(f"{rule.name}: {expression}")
     return expression
-
-
-def _needs_body(scope: Scope) -> bool:
-    """Whether the scope asks for the model, which only the body names."""
-    return scope.model is not None or scope.provider is not None or scope.llm not in (None, "*")
 
 
 def _ready(rule: Rule, expression: Expression, getters: dict[str, Getter]) -> _CompiledRule:

@@ -81,6 +81,8 @@ def test_a_file_takes_the_place_of_the_management_server_that_the_environment_na
         ["--xds", "a:1", "--config", "gateway.yaml"],
         ["--edge", "other"],
         ["--log-level", "loud"],
+        ["--listen", "abc"],
+        ["--listen", "unix:"],
         ["--unknown"],
     ],
 )
@@ -91,6 +93,17 @@ def test_flags_that_make_no_sense_are_refused(
         parser({}).parse_args(flags)
     assert refused.value.code == 2
     assert flags[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "flag"), [("DRAGOMAN_EDGE", "--edge"), ("DRAGOMAN_LOG_LEVEL", "--log-level")]
+)
+def test_the_environment_is_held_to_the_same(
+    variable: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser({variable: "loud"}).parse_args([])
+    assert flag in capsys.readouterr().err
 
 
 @contextmanager

@@ -74,3 +74,21 @@ def test_a_watch_sees_every_change() -> None:
         await server.close()
 
     uvloop.run(run())
+
+
+def test_who_leaves_says_so_and_ends_every_watch() -> None:
+    async def run() -> None:
+        health = Health()
+        health.set(True)
+        server = await fast.serve(health.methods)
+        async with asyncio.timeout(10), grpc.aio.insecure_channel(server.address) as channel:
+            watch = channel.unary_stream(
+                WATCH, HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+            )(HealthCheckRequest())
+            assert (await watch.read()).status == SERVING
+            health.leave()
+            assert (await watch.read()).status == NOT_SERVING
+            assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+        await server.drain(10)
+
+    uvloop.run(run())
