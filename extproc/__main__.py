@@ -35,6 +35,10 @@ EDGES: Mapping[str, Callable[..., Awaitable[Server]]] = {
     "grpcio": reference.serve,
 }
 DRAIN_SECONDS = 3.0
+LET_GO_SECONDS = 2.0
+"""Of the drain; then answers that still stream go on without this worker."""
+BUSY_SECONDS = 0.5
+"""How long the ledger may wait for its file: several times, within Envoy's message_timeout."""
 GARBAGE_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -123,8 +127,10 @@ def main() -> None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    arguments.state_dir.mkdir(parents=True, exist_ok=True)
-    ledger = await open_ledger(arguments.state_dir / "ledger.db", worker=arguments.worker)
+    arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ledger = await open_ledger(
+        arguments.state_dir / "ledger.db", worker=arguments.worker, busy_seconds=BUSY_SECONDS
+    )
     try:
         await _serve(arguments, ledger)
     finally:
@@ -162,6 +168,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         await _until_stopped(source.run, take)
     finally:
         health.leave()
+        asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
 

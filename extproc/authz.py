@@ -59,6 +59,8 @@ class _CheckStream:
 
 def check(program: Program, facts: Facts) -> Deny | None:
     """Who is it, and may they: the first refusal, or None."""
+    if facts.route and facts.route not in program.routes:
+        return NOT_READY
     verdict = program.authenticate.on_headers(facts)
     if isinstance(verdict, Deny):
         return verdict

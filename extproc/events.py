@@ -30,7 +30,9 @@ class ResponseHeaders(NamedTuple):
 
     status: int
     cluster: str
-    """Who answered; empty when Envoy did."""
+    """Where the last try went."""
+    details: str = ""
+    """Envoy's RESPONSE_CODE_DETAILS: `via_upstream`, or why Envoy answered itself."""
 
 
 class ResponseEnd(NamedTuple):

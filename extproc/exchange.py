@@ -27,15 +27,20 @@ from extproc.facts import Facts
 from extproc.llm import openai_chat
 from extproc.plan import Plan
 from extproc.policies.budget import NOTHING_HELD, Held
-from extproc.program import Program
+from extproc.program import NOT_READY, Program
 from extproc.protocols import detect, json_spans
 from extproc.protocols.detect import Operation
 from extproc.verdict import Amend, Deny
+from gateway import names
 
 logger = logging.getLogger(__name__)
 
 _JSON = (("content-type", "application/json"),)
 _SUCCESS = range(200, 300)
+_TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
+_WITHOUT_WORK = frozenset({"", "via_upstream", "no_healthy_upstream", "cluster_not_found"})
+"""RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told."""
+NO_LIMIT = 1 << 62
 
 
 class Exchange:
@@ -45,22 +50,28 @@ class Exchange:
         "_cluster",
         "_facts",
         "_held",
+        "_is_answering",
         "_is_closed",
+        "_limit_bytes",
         "_plan",
         "_program",
         "_received",
         "is_over",
     )
 
-    def __init__(self, program: Program, now: datetime, route: str = "") -> None:
+    def __init__(
+        self, program: Program, now: datetime, route: str = "", limit_bytes: int = NO_LIMIT
+    ) -> None:
         """`route` names a plain route; on LLM routes it is empty."""
         self._program = program
+        self._limit_bytes = limit_bytes
         self._facts = Facts(now=now, route=route)
         self._held: Held = NOTHING_HELD
         self._plan: Plan | None = None
         self._cluster = ""
         self._received = b""
         self._is_closed = False
+        self._is_answering = False
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
 
@@ -79,6 +90,12 @@ class Exchange:
                 pass
         return CONTINUE
 
+    def let_go(self) -> bool:
+        """This worker must leave: whether Envoy can go on alone, with the estimate booked."""
+        if self._is_answering:
+            self._held.settle_estimate()
+        return self._is_answering
+
     def on_close(self) -> None:
         """The request is over. A provider that may have worked, and did not say how much, costs
         what was estimated.
@@ -92,6 +109,8 @@ class Exchange:
         facts.method = headers.get(":method", "")
         facts.path = headers.get(":path", "")
         facts.source_address = event.source_address
+        if facts.route and facts.route not in self._program.routes:
+            return self._refuse(NOT_READY)  # Envoy knows more than this program
         decision = self._program.authenticate.on_headers(facts)
         if isinstance(decision, Deny):
             return self._refuse(decision)
@@ -130,6 +149,8 @@ class Exchange:
 
     def _on_body(self, body: bytes) -> Action | Awaitable[Action]:
         program, facts = self._program, self._facts
+        if len(body) > self._limit_bytes:
+            return self._refuse(_TOO_LARGE)
         request = openai_chat.decode_request(body)
         if isinstance(request, Deny):
             return self._refuse(request)
@@ -178,12 +199,24 @@ class Exchange:
             changes["stream_options"] = openai_chat.with_usage(request)
         if changes:
             body = json_spans.replace(body, changes)
-        return Forward(plan.reply, None if body is self._received else body)
+        forward = Forward(plan.reply, None if body is self._received else body)
+        self._forget_request()
+        return forward
+
+    def _forget_request(self) -> None:
+        """An answer may stream for long; what was asked need not stay in memory."""
+        facts = self._facts
+        facts.body = self._received = b""
+        facts.document, facts.texts = {}, ()
 
     def _on_response(self, event: ResponseHeaders) -> None:
         self._cluster = event.cluster
-        if event.status not in _SUCCESS:  # no provider did the work
-            self._held.release()
+        self._is_answering = True
+        if event.status not in _SUCCESS:
+            if _cost_nothing(event):
+                self._held.release()
+            else:
+                self._held.settle_estimate()
             self.is_over = True
 
     def _on_end(self, event: ResponseEnd) -> None:
@@ -221,5 +254,20 @@ class Exchange:
         )
 
 
+def _cost_nothing(event: ResponseHeaders) -> bool:
+    """Whether no provider did any work: one refused, or none was ever sent the request.
+
+    A provider that was too slow, or broke off, may have worked, and may ask for its money.
+    """
+    details = event.details
+    return (
+        details in _WITHOUT_WORK
+        or event.cluster == names.UNPLANNED_CLUSTER
+        or "connection_failure" in details
+        or details.startswith("ext_proc")
+    )
+
+
 def _unknown_model(name: str) -> Deny:
-    return Deny(404, "model_not_found", f"the model {name!r} does not exist", param="model")
+    shown = name[: openai_chat.MAX_MODEL_CHARACTERS]
+    return Deny(404, "model_not_found", f"the model {shown!r} does not exist", param="model")

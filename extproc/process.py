@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -21,7 +21,7 @@ from extproc.events import (
     Respond,
     Strip,
 )
-from extproc.exchange import Exchange
+from extproc.exchange import NO_LIMIT, Exchange
 from extproc.llm import openai_chat
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program
@@ -46,6 +46,7 @@ class Process:
         self.program: Program | None = None
         self._clock = clock
         self._running: set[asyncio.Future[None]] = set()
+        self._open: set[_ExchangeStream] = set()
 
     def __call__(self, call: Call) -> Stream:
         metadata = call.metadata
@@ -55,10 +56,28 @@ class Process:
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
         route = metadata.get(names.ROUTE_METADATA)
-        exchange = Exchange(self.program, now, unquote(route) if route else "")
-        return _ExchangeStream(call, exchange, self._run)
+        limit = metadata.get(names.LIMIT_METADATA)
+        exchange = Exchange(
+            self.program,
+            now,
+            unquote(route) if route else "",
+            int(limit) if limit else NO_LIMIT,
+        )
+        stream = _ExchangeStream(call, exchange, self)
+        self._open.add(stream)
+        return stream
 
-    def _run(self, work: Awaitable[None]) -> None:
+    def forget(self, stream: _ExchangeStream) -> None:
+        """The call is over."""
+        self._open.discard(stream)
+
+    def let_go(self) -> None:
+        """End the calls whose answers are on their way: Envoy goes on without us."""
+        for stream in tuple(self._open):
+            stream.let_go()
+
+    def run(self, work: Awaitable[None]) -> None:
+        """Own the answer to a call until it is given."""
         task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -70,14 +89,12 @@ class Process:
 
 
 class _ExchangeStream:
-    __slots__ = ("_call", "_exchange", "_run")
+    __slots__ = ("_call", "_exchange", "_process")
 
-    def __init__(
-        self, call: Call, exchange: Exchange, run: Callable[[Awaitable[None]], None]
-    ) -> None:
+    def __init__(self, call: Call, exchange: Exchange, process: Process) -> None:
         self._call = call
         self._exchange = exchange
-        self._run = run
+        self._process = process
 
     def on_message(self, message: bytes) -> None:
         event = wire.decode(message)
@@ -85,7 +102,7 @@ class _ExchangeStream:
         if isinstance(action, (Continue, Strip, Forward, Respond)):
             self._answer(event, action)
         else:
-            self._run(self._answer_later(event, action))
+            self._process.run(self._answer_later(event, action))
 
     def _answer(self, event: Event, action: Action) -> None:
         self._call.send(wire.encode(event, action))
@@ -102,7 +119,12 @@ class _ExchangeStream:
     def on_half_close(self) -> None:
         self._call.end()
 
+    def let_go(self) -> None:
+        if self._exchange.let_go():
+            self._call.end()
+
     def on_close(self) -> None:
+        self._process.forget(self)
         self._exchange.on_close()
 
 

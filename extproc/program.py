@@ -37,6 +37,8 @@ class Program:
     """For requests whose body is not read, in order."""
     request_policies: tuple[Policy, ...]
     """For requests whose body is read, in order; after authenticate, before the budgets."""
+    routes: frozenset[str]
+    """The plain routes that it knows."""
     reads_texts: bool
     budgets: Budgets
     planner: Planner
@@ -70,6 +72,7 @@ def build(
             authorize,  # who may, before anything is read closely
             guards,  # what may be said; may mask
         ),
+        routes=frozenset(route.name for route in gateway.routes),
         reads_texts=bool(gateway.guards) or authorize.reads_prompt,
         budgets=Budgets(gateway.budgets, ledger),
         planner=Planner(gateway.models, gateway.providers, prices, choose),

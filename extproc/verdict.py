@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 
@@ -33,14 +32,6 @@ class Amend:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """The answer needs the world; await it."""
-
-    verdict: Awaitable[Pass | Deny | Amend] = field(compare=False)
-
-
-Verdict: TypeAlias = Pass | Deny | Amend | Later
-Decision: TypeAlias = Pass | Deny | Amend
+Verdict: TypeAlias = Pass | Deny | Amend
 
 PASS = Pass()

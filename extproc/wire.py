@@ -82,7 +82,12 @@ def _event(request: Any) -> Event:
         for header in request.response_headers.headers.headers:
             if header.key == ":status":
                 status = int(header.raw_value)
-        return ResponseHeaders(status, _attribute(request.attributes, "xds.cluster_name"))
+        attributes = request.attributes
+        return ResponseHeaders(
+            status,
+            _attribute(attributes, "xds.cluster_name"),
+            _attribute(attributes, "response.code_details"),
+        )
     if kind == "response_trailers":
         return ResponseEnd(_usage(request.metadata_context.typed_filter_metadata))
     return Other(kind or "")
@@ -126,7 +131,10 @@ def encode_plan(
         request_body={
             "response": {
                 "header_mutation": {
-                    "set_headers": [_header(names.MAX_RETRIES_HEADER, str(len(groups) - 1))],
+                    "set_headers": [
+                        _header(names.MAX_RETRIES_HEADER, str(len(groups) - 1)),
+                        _header("content-type", "application/json"),  # as it was read
+                    ],
                     "remove_headers": remove_headers,
                 },
                 "clear_route_cache": True,

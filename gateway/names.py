@@ -38,6 +38,8 @@ ROLE_METADATA = "dragoman-role"
 ATTEMPT_ROLE = "attempt"
 ROUTE_METADATA = "dragoman-route"
 """gRPC metadata of an ext_proc call from a plain route: its name, percent-encoded."""
+LIMIT_METADATA = "dragoman-max-request-bytes"
+"""gRPC metadata of an ext_proc call from an LLM route."""
 ROUTE_EXTENSION = "dragoman.route"
 """ext_authz `context_extensions` of a route: the name that rules know it by."""
 

@@ -71,8 +71,7 @@ def _secrets(gateway: Gateway) -> Iterator[Resource]:
 
 
 def _filters(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
-    rules = _read_by(gateway.rules)
-    yield filters.ext_proc_filter(topology, rules, settles=bool(gateway.budgets))
+    yield filters.ext_proc_filter(topology, _read_by(gateway.rules))
 
 
 def _read_by(rules: Iterable[Rule]) -> RulesRead:

@@ -25,6 +25,14 @@ AUDIO_BYTES_PER_TOKEN = 512
 MAX_COUNT = 2**31 - 1
 """The largest number of tokens or choices that is accepted."""
 
+MAX_MODEL_CHARACTERS = 256
+
+_NO_MODEL_NAME = Deny(
+    400,
+    "invalid_value",
+    f"model must be a name of 1 to {MAX_MODEL_CHARACTERS} characters, without spaces",
+    param="model",
+)
 _DECIDED_ON = frozenset(
     {
         "max_completion_tokens",
@@ -85,6 +93,8 @@ def decode_request(body: bytes) -> ChatRequest | Deny:
     options = get("stream_options")
     if type(model) is not str:
         return _not_a(str, document, "model")
+    if not 0 < len(model) <= MAX_MODEL_CHARACTERS or " " in model or not model.isprintable():
+        return _NO_MODEL_NAME
     if type(messages) is not list:
         return _not_a(list, document, "messages")
     if stream is not None and type(stream) is not bool:

@@ -49,12 +49,12 @@ def _model(facts: Facts) -> str | None:
     return facts.model or None
 
 
-def _provider(facts: Facts) -> str | None:
-    return facts.provider or None
-
-
 def _llm(facts: Facts) -> str | None:
     return None if facts.route else facts.model
+
+
+def _provider(facts: Facts) -> str | None:
+    return facts.provider or None
 
 
 def _route(facts: Facts) -> str | None:
@@ -111,13 +111,3 @@ def compile_scope(scope: Scope) -> Matcher:
         if wanted is not None:
             asked.append((dimension, value_of, _Pattern(wanted, tuple(wanted.split("*")))))
     return Matcher(tuple(asked))
-
-
-def matches(scope: Scope, facts: Facts) -> bool:
-    """Whether the scope is for this request; where it is asked often, keep a `Matcher`."""
-    return compile_scope(scope).matches(facts)
-
-
-def subjects(scope: Scope, facts: Facts) -> tuple[tuple[str, str], ...] | None:
-    """As `Matcher.subjects`, for one question."""
-    return compile_scope(scope).subjects(facts)

@@ -86,7 +86,7 @@ class ProviderTimeouts(Block):
 
     connect: Duration = 5.0
     """For a connection."""
-    silence: Duration = 60.0
+    silence: Duration = 300.0
     """For the next byte. An attempt that stays silent for so long is given up, and the next target
     of a failover is tried. Envoy has one value for a route: the longest of all providers counts."""
 

@@ -26,6 +26,9 @@ def load(text: str, *, file: str, environment: Mapping[str, str]) -> Config | tu
     """Read, check, and say everything that is wrong."""
     document = read(text, environment)
     findings = list(document.findings)
+    if document.is_readable and not findings and document.value in (None, {}):
+        # What an editor leaves for a moment while it saves must not take the gateway down.
+        return (Problem("", "configures nothing", 1, file, "an empty block will do: gateways: {}"),)
     if document.is_readable:
         validation = _Validation(document)
         config = validation.run()

@@ -36,6 +36,8 @@ authorize:
 guardrails: [{type: regex, patterns: [secret], action: block}]
 """
 
+WIKI = "routes: [{name: wiki, match: {path: {prefix: /wiki}}, backend: 'http://w.example'}]\n"
+
 
 def process(yaml: str = YAML) -> Process:
     made = Process(lambda: NOON)
@@ -167,8 +169,13 @@ def test_a_body_that_envoy_sends_all_the_same_is_not_read() -> None:
 
 
 def test_a_rule_that_needs_the_body_refuses_where_there_is_none_to_read() -> None:
-    made = process("authorize: [{name: model, allow: 'llm.model == \"m\"'}]")
+    made = process(f"{WIKI}authorize: [{{name: model, allow: 'llm.model == \"m\"'}}]")
     assert refusal(checked(made, request(route="wiki"))) == (403, "permission_denied")
+
+
+def test_a_route_that_the_program_does_not_know_is_refused() -> None:
+    answer = checked(process(), request(route="newer", authorization="Bearer k-ann"))
+    assert refusal(answer) == (503, "not_ready")
 
 
 def test_without_a_program_nobody_passes() -> None:
@@ -179,7 +186,7 @@ def test_without_a_program_nobody_passes() -> None:
 def test_a_check_sees_the_program_of_the_moment_in_which_it_came() -> None:
     made = process()
     call = RecordedCall(Authorization(made, lambda: NOON))
-    made.program = process("authorize: [{name: closed, deny: 'true'}]").program
+    made.program = process(f"{WIKI}authorize: [{{name: closed, deny: 'true'}}]").program
     first = CheckResponse.FromString(call.say(request(route="wiki")))
     assert first.status.code == 0
     assert refusal(checked(made, request(route="wiki"))) == (403, "permission_denied")

@@ -46,6 +46,7 @@ llm:
     ma: a/ma
     hidden: {provider: a, model: mh, listed: false}
   prices: {ma: {input: 1, output: 2}, mb: {input: 1, output: 2}}
+routes: [{name: docs, match: {path: {prefix: /docs}}, backend: "http://d.example"}]
 authorize:
   - {name: no-bob, for: {key: bob}, deny: 'llm.model == "pair"'}
 guardrails:
@@ -183,6 +184,26 @@ def test_a_plain_route_keeps_the_credential_from_its_upstream() -> None:
     assert exchange.is_over
 
 
+def test_a_route_that_this_program_does_not_know_is_refused() -> None:
+    exchange = Exchange(program(MemoryLedger()), NOW, "newer")
+    action = exchange.on_event(RequestHeaders({":method": "GET", ":path": "/x"}, True))
+    assert isinstance(action, Respond)
+    assert (action.status, json.loads(action.body)["error"]["code"]) == (503, "not_ready")
+
+
+def test_a_body_beyond_the_listeners_limit_is_refused() -> None:
+    exchange = Exchange(program(MemoryLedger()), NOW, limit_bytes=100)
+    action = exchange.on_event(RequestBody(b'{"model":"ma","messages":[]' + b" " * 99 + b"}"))
+    assert isinstance(action, Respond)
+    assert (action.status, json.loads(action.body)["error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("name", ["", " ", "ma ", "m\ta", "m\u2028", "m" * 257])
+def test_what_no_model_can_be_called_is_refused(conversation: Conversation, name: str) -> None:
+    conversation.headers()
+    assert refused(conversation.body(model=name)) == (400, "invalid_value")
+
+
 def test_the_call_is_over_when_nothing_is_left_to_learn(conversation: Conversation) -> None:
     conversation.headers()
     conversation.body()
@@ -256,6 +277,39 @@ def test_a_provider_that_refuses_costs_nothing(conversation: Conversation, statu
     conversation.say(ResponseHeaders(status, "llm/a"))
     conversation.exchange.on_close()
     assert (conversation.settled(), conversation.reserved()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("details", "is_paid"),
+    [
+        ("via_upstream", False),
+        ("no_healthy_upstream", False),
+        ("upstream_reset_before_response_started{remote_connection_failure|refused}", False),
+        ("ext_proc_error_gRPC_error_14", False),
+        ("upstream_per_try_idle_timeout", True),
+        ("upstream_reset_before_response_started{connection_termination}", True),
+    ],
+)
+def test_a_provider_that_may_have_worked_is_paid_though_envoy_answered(
+    conversation: Conversation, details: str, is_paid: bool
+) -> None:
+    conversation.headers()
+    conversation.body()
+    reserved = conversation.reserved()
+    conversation.say(ResponseHeaders(504, "llm/a", details))
+    assert (conversation.settled(), conversation.reserved()) == (reserved * is_paid, 0)
+
+
+def test_a_worker_that_leaves_books_the_estimate_of_what_streams(
+    conversation: Conversation,
+) -> None:
+    conversation.headers()
+    conversation.body()
+    reserved = conversation.reserved()
+    assert not conversation.exchange.let_go()
+    conversation.say(ResponseHeaders(200, "llm/a", "via_upstream"))
+    assert conversation.exchange.let_go()
+    assert (conversation.settled(), conversation.reserved()) == (reserved, 0)
 
 
 @pytest.mark.parametrize("events", [[], [ResponseHeaders(200, "llm/a")]])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from extproc import source
 from extproc.source import (
     Backoff,
     ConfigurationRefused,
@@ -20,7 +21,7 @@ from gateway.model import Gateway
 from gateway.problem import Problem
 from tests.kit.ads import SECONDS, serving
 from xds_server.clients import Clients, Kind
-from xds_server.publisher import configuration
+from xds_server.publisher import PATIENCE, configuration
 
 BACKOFF = Backoff(first_seconds=0.02, last_seconds=0.1)
 
@@ -184,6 +185,10 @@ def test_the_wait_doubles_up_to_its_end_and_is_spread() -> None:
         5,
     ]
     assert backoff.after(3, 0.5) == pytest.approx(0.3)
+
+
+def test_a_worker_is_back_before_the_control_plane_goes_on_without_it() -> None:
+    assert 2 * source.BACKOFF.after(10_000, 0) < PATIENCE.worker_seconds
 
 
 def test_only_the_first_problems_are_told() -> None:

@@ -14,7 +14,7 @@ from tests.gateway.config.loading import meant
 
 
 def test_nothing_written_is_a_gateway_that_serves_nothing() -> None:
-    assert meant("") == Gateway(
+    assert meant("gateways:") == Gateway(
         listeners=(Listener("default", "0.0.0.0", 8080, 32 * 2**20),),
         identity=Identity(),
         providers=(),

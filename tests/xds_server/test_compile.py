@@ -138,11 +138,11 @@ def test_only_its_address_changes_a_listener() -> None:
     assert len({listener.version for listener in listeners}) == 1
 
 
-def test_a_budget_changes_clusters_and_filters_alone() -> None:
+def test_a_budget_changes_clusters_and_routes_alone() -> None:
     gateway = golden_gateway("budgets")
     without = dataclasses.replace(gateway, budgets=())
     before, after = compile_gateway(without, TOPOLOGY), compile_gateway(gateway, TOPOLOGY)
-    assert changed_types(before, after) == (CLUSTER, FILTER)
+    assert changed_types(before, after) == (CLUSTER, ROUTES)
 
 
 def test_a_key_changes_its_secret_alone() -> None:

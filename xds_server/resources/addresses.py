@@ -53,13 +53,21 @@ def host_of(authority: str) -> str:
 
 def discovery(hosts: Iterable[str]) -> Json:
     """How Envoy finds the endpoints of a cluster with these hosts."""
-    if all(is_ip(host) for host in hosts):
+    named = list(hosts)
+    if all(is_ip(host) for host in named):
         return {"type": "STATIC"}
+    # One name is one endpoint with all of its addresses, tried by Happy Eyeballs (RFC 8305); of
+    # several names, each address is an endpoint, and must be one that can be reached.
+    addresses: Json = (
+        {"dns_lookup_family": "ALL", "all_addresses_in_single_endpoint": True}
+        if len(named) == 1
+        else {"dns_lookup_family": "V4_PREFERRED"}
+    )
     return {
         "cluster_type": extension(
             "envoy.cluster.dns",
             "envoy.extensions.clusters.dns.v3.DnsCluster",
-            dns_lookup_family="ALL",
             respect_dns_ttl=True,
+            **addresses,
         )
     }

@@ -23,9 +23,18 @@ _WIPED = (
     *names.CREDENTIAL_HEADERS,
     "proxy-authorization",
     "cookie",
+    # whose account pays, and how a server may be told to read a request
+    "openai-organization",
+    "openai-project",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
     # what Envoy and other proxies add
     "forwarded",
     "via",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-client-ip",
     "x-forwarded-client-cert",
     "x-forwarded-for",
     "x-forwarded-host",

@@ -94,7 +94,7 @@ def extproc_cluster(topology: Topology) -> Resource:
                 "no_traffic_interval": "1s",
                 "unhealthy_interval": "0.25s",
                 "timeout": "1s",
-                "unhealthy_threshold": 1,
+                "unhealthy_threshold": 2,  # one late answer is not a death
                 "healthy_threshold": 1,
             }
         ],

@@ -59,8 +59,12 @@ _HEADERS: Json = {**_BODY, "request_body_mode": "NONE"}
 """One message."""
 
 
-def request_filter(topology: Topology, rules: RulesRead, *, settles: bool) -> Json:
-    """The filter that decides on every request; `settles` when a budget waits for the usage."""
+def request_filter(topology: Topology, rules: RulesRead) -> Json:
+    """The filter that decides on every request.
+
+    Responses are shown on the routes that say so only: where there is no route, as for garbage,
+    Envoy's own answer would wait for ours, and be lost.
+    """
     headers = rules.headers
     forward = (
         {} if EVERY_HEADER in headers else {"forward_rules": _only(FORWARDED_HEADERS | headers)}
@@ -68,14 +72,14 @@ def request_filter(topology: Topology, rules: RulesRead, *, settles: bool) -> Js
     return typed(
         FILTER,
         grpc_service=_service(),
-        processing_mode=_BODY_AND_USAGE if settles else _BODY,
+        processing_mode=_BODY,
         **_failing_closed(topology),
         mutation_rules={"allow_all_routing": True, "allow_envoy": True},
         metadata_options={
             "forwarding_namespaces": {"typed": [names.USAGE_NAMESPACE]},
             "receiving_namespaces": {"untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE]},
         },
-        response_attributes=["xds.cluster_name"],
+        response_attributes=["xds.cluster_name", "response.code_details"],
         **({"request_attributes": [SOURCE]} if rules.is_source_read else {}),
         **forward,
     )
@@ -96,6 +100,16 @@ def headers_only(route: str) -> Json:
         _PER_ROUTE,
         overrides={"processing_mode": _HEADERS, "grpc_initial_metadata": metadata},
     )
+
+
+def whole_bodies(limit_bytes: int, *, settles: bool) -> Json:
+    """For the LLM route of a listener; `settles` when a budget waits for the usage.
+
+    The limit is told, since Envoy buffers up to its connection's limit where ours is smaller.
+    """
+    metadata = [{"key": names.LIMIT_METADATA, "value": str(limit_bytes)}]
+    mode = _BODY_AND_USAGE if settles else _BODY
+    return typed(_PER_ROUTE, overrides={"processing_mode": mode, "grpc_initial_metadata": metadata})
 
 
 def attempt_filter(topology: Topology) -> Json:

@@ -37,9 +37,9 @@ HTTP_FILTERS: tuple[Json, ...] = (
 DISCOVERED = (names.EXT_PROC_FILTER,)
 
 
-def ext_proc_filter(topology: Topology, rules: ext_proc.RulesRead, *, settles: bool) -> Resource:
+def ext_proc_filter(topology: Topology, rules: ext_proc.RulesRead) -> Resource:
     """Asks Python."""
     name = names.EXT_PROC_FILTER
-    config = ext_proc.request_filter(topology, rules, settles=settles)
+    config = ext_proc.request_filter(topology, rules)
     fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, names.EXTPROC_CLUSTER)])

@@ -48,12 +48,16 @@ def _http(listener: Listener) -> Json:
     )
 
 
+_NOBODY: Json = {"address_prefix": "255.255.255.255", "prefix_len": 32}
+"""Without a range, Envoy would take the private networks, and let their clients steer it."""
+
+
 def _trust_nobody() -> Json:
     """The client's address is the connection's; nobody may steer Envoy with `x-envoy-` headers."""
     return {
         "use_remote_address": True,
         "skip_xff_append": True,
-        "internal_address_config": {"unix_sockets": False},
+        "internal_address_config": {"unix_sockets": False, "cidr_ranges": [_NOBODY]},
         "generate_request_id": True,
         "preserve_external_request_id": True,
         "common_http_protocol_options": {

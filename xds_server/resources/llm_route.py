@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway import names
-from gateway.model import Gateway
+from gateway.model import Gateway, Listener
+from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json, duration, extension
 
 NAME = "dragoman/llm"
@@ -11,15 +12,23 @@ NAME = "dragoman/llm"
 
 _RETRY_ON = "5xx,connect-failure,reset,retriable-status-codes"
 _RETRIED_CLIENT_ERRORS = [429]
+_PROVIDERS_OWN = ("set-cookie", "openai-organization", "openai-project")
+"""What a provider says to its customer, which is the gateway's operator."""
 _SLACK_SECONDS = 30.0
 
 
-def llm_route(gateway: Gateway) -> Json:
+def llm_route(gateway: Gateway, listener: Listener) -> Json:
     """`/v1/` → the plan, or 503 when extproc wrote none."""
     silence = longest_silence(gateway)
     return {
         "name": NAME,
         "match": {"prefix": names.LLM_PREFIX},
+        "typed_per_filter_config": {
+            names.EXT_PROC_FILTER: ext_proc.whole_bodies(
+                listener.max_request_bytes, settles=bool(gateway.budgets)
+            )
+        },
+        "response_headers_to_remove": list(_PROVIDERS_OWN),
         "route": {
             "inline_cluster_specifier_plugin": {"extension": _planned()},
             "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
@@ -40,10 +49,12 @@ def llm_route(gateway: Gateway) -> Json:
 def longest_silence(gateway: Gateway) -> float:
     """How long a try may send nothing. Envoy has one value for all tries of a route.
 
-    The longest of all providers, since a shorter one would give up a provider that was allowed
-    to be silent for longer.
+    The longest of all providers that some model names, since a shorter one would give up a
+    provider that was allowed to be silent for longer.
     """
-    return max((provider.silence_seconds for provider in gateway.providers), default=60.0)
+    asked = {target.provider for model in gateway.models for tier in model.tiers for target in tier}
+    allowed = [each.silence_seconds for each in gateway.providers if each.name in asked]
+    return max(allowed, default=300.0)
 
 
 def _longest_plan(gateway: Gateway) -> int:

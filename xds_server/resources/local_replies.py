@@ -26,13 +26,15 @@ class LocalReply:
     """Answered instead of Envoy's own status."""
 
 
+POLICY_UNAVAILABLE = LocalReply(
+    'response.code_details.startsWith("ext_proc")',
+    "policy_unavailable",
+    "the policy service did not answer, and nothing passes unchecked",
+    status=503,
+)
+"""On every route that asks."""
+
 LOCAL_REPLIES = (
-    LocalReply(
-        'response.code_details.startsWith("ext_proc")',
-        "policy_unavailable",
-        "the policy service did not answer, and nothing passes unchecked",
-        status=503,
-    ),
     LocalReply(
         "response.code == 413",
         "request_too_large",
@@ -57,11 +59,12 @@ LOCAL_REPLIES = (
 
 
 def local_reply_config() -> Json:
-    """Leaves extproc's own answers, and all other routes, as they are."""
+    """Leaves extproc's own answers as they are, and other routes but for a missing policy."""
     on_route = f'xds.route_name == "{llm_route.NAME}"'
     return {
         "mappers": [
             {"filter": _cel(_OURS)},
+            _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when),
             *(_mapper(reply, f"{on_route} && {reply.when}") for reply in LOCAL_REPLIES),
         ]
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from gateway import names
@@ -10,6 +11,16 @@ from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json, duration
 
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request,gateway-error"
+_NOT_FOUND = json.dumps(
+    {
+        "error": {
+            "message": "no route takes this path; the OpenAI API is under /v1/",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "unknown_url",
+        }
+    }
+)
 UNMATCHED = "dragoman/unmatched"
 _IDLE_SECONDS = 3600.0
 """Of a stream that has no timeout."""
@@ -31,7 +42,10 @@ def unmatched() -> Json:
     return {
         "name": UNMATCHED,
         "match": {"prefix": "/"},
-        "direct_response": {"status": 404},
+        "direct_response": {"status": 404, "body": {"inline_string": _NOT_FOUND}},
+        "response_headers_to_add": [
+            {"header": {"key": "content-type", "value": "application/json"}}
+        ],
         "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
     }
 

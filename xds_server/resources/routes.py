@@ -31,7 +31,7 @@ def route_table(gateway: Gateway, listener: Listener) -> Resource:
                 "name": host,
                 "domains": [host],
                 "routes": [
-                    *([llm_route(gateway)] if gateway.models else []),
+                    *([llm_route(gateway, listener)] if gateway.models else []),
                     *(plain_route(route) for route in plain if _takes(route, host)),
                     unmatched(),
                 ],

@@ -5,8 +5,8 @@ from tests.gateway.config.loading import complaints, meant
 
 
 def test_without_gateways_there_is_one_on_8080() -> None:
-    assert meant("").listeners == (Listener("default", "0.0.0.0", 8080, 32 * 2**20),)
-    assert meant("gateways:\n").listeners == meant("").listeners
+    expected = (Listener("default", "0.0.0.0", 8080, 32 * 2**20),)
+    assert meant("gateways:\n").listeners == meant("llm:\n").listeners == expected
 
 
 def test_gateways_keep_their_order_and_say_what_they_want() -> None:
@@ -35,5 +35,5 @@ def test_no_gateway_at_all_is_a_problem() -> None:
 
 
 def test_the_operators_endpoint_is_local_unless_written() -> None:
-    assert meant("").admin == Endpoint("127.0.0.1", 15000)
+    assert meant("admin:").admin == Endpoint("127.0.0.1", 15000)
     assert meant("admin: {address: '0.0.0.0:9000'}").admin == Endpoint("0.0.0.0", 9000)

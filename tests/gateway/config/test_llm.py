@@ -18,7 +18,7 @@ def test_a_vendor_knows_its_address() -> None:
         upstream=Upstream((Endpoint("api.openai.com", 443),), "api.openai.com", True, 5.0),
         base_path="/v1",
         key="sk-1",
-        silence_seconds=60.0,
+        silence_seconds=300.0,
         forward_headers=frozenset(),
     )
 

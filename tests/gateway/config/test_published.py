@@ -63,7 +63,6 @@ def test_no_secret_is_published() -> None:
 
 
 def test_only_what_was_written_is_published() -> None:
-    assert published(loaded("")) == "{}\n"
     assert published(loaded("llm: {models: {}}")) == "llm:\n  models: {}\n"
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 from gateway.config.block import Block
 from gateway.config.schema import Config, Source
-from tests.gateway.config.loading import loaded
+from tests.gateway.config.loading import complaints, loaded
 
 
 def blocks(kind: object) -> Iterator[type[Block]]:
@@ -27,9 +27,10 @@ def test_every_field_of_every_block_says_what_it_means() -> None:
             assert field.description, f"{block.__name__}.{name}"
 
 
-def test_an_empty_file_is_a_config() -> None:
-    for text in ("", "# nothing\n", "llm:\nroutes:\n", "{}"):
-        assert loaded(text) == Config()
+def test_empty_blocks_are_a_config_and_an_empty_file_is_none() -> None:
+    assert loaded("llm:\nroutes:\n") == Config()
+    for text in ("", "# what an editor leaves for a moment\n", "{}"):
+        assert complaints(text) == [": configures nothing"]
 
 
 def test_where_it_was_written_is_no_part_of_a_config() -> None:

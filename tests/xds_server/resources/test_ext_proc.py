@@ -11,17 +11,15 @@ from xds_server.resources.topology import Topology
 TOPOLOGY = Topology(workers=("unix:/a",), message_timeout_seconds=1.5)
 
 
-def request_filter(*headers: str, settles: bool = False) -> Json:
+def request_filter(*headers: str) -> Json:
     rules = ext_proc.RulesRead(frozenset(headers), is_source_read=False)
-    return ext_proc.request_filter(TOPOLOGY, rules, settles=settles)
+    return ext_proc.request_filter(TOPOLOGY, rules)
 
 
-def test_the_answer_is_shown_only_when_somebody_waits_for_the_usage() -> None:
-    quiet = request_filter()["processing_mode"]
-    settling = request_filter(settles=True)["processing_mode"]
-    assert (quiet["response_header_mode"], quiet["response_trailer_mode"]) == ("SKIP", "SKIP")
-    assert (settling["response_header_mode"], settling["response_trailer_mode"]) == ("SEND", "SEND")
-    assert quiet["response_body_mode"] == settling["response_body_mode"] == "NONE"
+def test_where_there_is_no_route_the_answer_is_not_shown() -> None:
+    mode = request_filter()["processing_mode"]
+    assert (mode["request_header_mode"], mode["request_body_mode"]) == ("SEND", "BUFFERED")
+    assert (mode["response_header_mode"], mode["response_trailer_mode"]) == ("SKIP", "SKIP")
 
 
 def test_it_fails_closed() -> None:
@@ -43,7 +41,7 @@ def test_all_headers_are_shown_when_a_rule_may_read_any() -> None:
 
 def test_the_clients_address_is_shown_where_a_rule_reads_it() -> None:
     rules = ext_proc.RulesRead(frozenset(), is_source_read=True)
-    shown = ext_proc.request_filter(TOPOLOGY, rules, settles=False)
+    shown = ext_proc.request_filter(TOPOLOGY, rules)
     assert shown["request_attributes"] == ["source.address"]
     assert "request_attributes" not in request_filter()
 

@@ -24,7 +24,7 @@ def test_what_changes_is_discovered() -> None:
 
 def test_what_is_discovered_needs_the_workers() -> None:
     topology = Topology(workers=("unix:/a",))
-    found = filters.ext_proc_filter(topology, RulesRead(frozenset(), False), settles=True)
+    found = filters.ext_proc_filter(topology, RulesRead(frozenset(), False))
     assert found.name == names.EXT_PROC_FILTER
     assert found.needs == ((CLUSTER, names.EXTPROC_CLUSTER),)
     assert to_json(found)["typed_config"]["grpc_service"]["envoy_grpc"] == {

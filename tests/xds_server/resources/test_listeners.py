@@ -31,7 +31,8 @@ def test_the_limit_of_bodies_is_not_in_it() -> None:
 
 def test_clients_are_not_believed() -> None:
     assert http()["use_remote_address"] is True
-    assert http()["internal_address_config"] == {}
+    [nobody] = http()["internal_address_config"]["cidr_ranges"]
+    assert nobody == {"address_prefix": "255.255.255.255", "prefix_len": 32}
 
 
 def test_a_path_has_one_spelling() -> None:

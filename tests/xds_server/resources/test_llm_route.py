@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from gateway import names
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.llm_route import llm_route
+from xds_server.resources.llm_route import llm_route, longest_silence
 
 GATEWAY = golden_gateway("llm-failover-paths")
+BUDGETS = golden_gateway("budgets")
 
 
 def test_the_longest_silence_is_allowed_to_every_try() -> None:
-    action = llm_route(GATEWAY)["route"]
+    action = llm_route(GATEWAY, GATEWAY.listeners[0])["route"]
     assert action["retry_policy"]["per_try_idle_timeout"] == "5s"
 
 
+def test_a_provider_that_no_model_names_has_no_say() -> None:
+    idle = dataclasses.replace(GATEWAY.providers[0], name="idle", silence_seconds=600)
+    gateway = dataclasses.replace(GATEWAY, providers=(*GATEWAY.providers, idle))
+    assert longest_silence(gateway) == 5
+
+
+def test_python_learns_the_largest_body_and_the_answer_where_a_budget_waits() -> None:
+    for budgets, mode in ((GATEWAY.budgets, "SKIP"), (BUDGETS.budgets, "SEND")):
+        gateway = dataclasses.replace(GATEWAY, budgets=budgets)
+        route = llm_route(gateway, GATEWAY.listeners[0])
+        overrides = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
+        limit = str(GATEWAY.listeners[0].max_request_bytes)
+        assert overrides["grpc_initial_metadata"] == [{"key": names.LIMIT_METADATA, "value": limit}]
+        assert overrides["processing_mode"]["response_header_mode"] == mode
+        assert overrides["processing_mode"]["response_trailer_mode"] == mode
+        assert overrides["processing_mode"]["response_body_mode"] == "NONE"
+
+
 def test_a_stream_is_idle_only_after_every_try_was_silent() -> None:
-    action = llm_route(GATEWAY)["route"]
+    action = llm_route(GATEWAY, GATEWAY.listeners[0])["route"]
     assert action["timeout"] == "0s"
     assert action["idle_timeout"] == "40s"  # two tries of 5 s, and slack
 
 
 def test_without_a_plan_nothing_is_tried_again_and_nobody_answers() -> None:
-    action = llm_route(GATEWAY)["route"]
+    action = llm_route(GATEWAY, GATEWAY.listeners[0])["route"]
     assert action["retry_policy"]["num_retries"] == 0
     specifier = action["inline_cluster_specifier_plugin"]["extension"]["typed_config"]
     assert specifier["override_metadata_namespace"] == names.PLAN_NAMESPACE

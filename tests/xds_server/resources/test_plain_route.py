@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 
 import pytest
@@ -81,7 +82,8 @@ def test_a_keyed_route_asks_with_its_headers() -> None:
 
 def test_a_path_that_nobody_serves_is_not_shown_to_extproc() -> None:
     route = unmatched()
-    assert route["direct_response"] == {"status": 404}
+    assert route["direct_response"]["status"] == 404
+    assert json.loads(route["direct_response"]["body"]["inline_string"])["error"]["message"]
     assert route["typed_per_filter_config"][names.EXT_PROC_FILTER]["disabled"] is True
 
 
