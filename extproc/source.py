@@ -69,7 +69,8 @@ class Backoff:
         return longest * (1 - chance / 2)
 
 
-BACKOFF = Backoff(first_seconds=0.1, last_seconds=5.0)
+BACKOFF = Backoff(first_seconds=0.1, last_seconds=1.0)
+"""Back soon: for 5 s the control plane holds a change back from Envoy until every worker has it."""
 
 
 class XdsSource(Generic[Built]):

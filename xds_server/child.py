@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from gateway.telemetry import redact
 from xds_server.tether import tied
 
 FIRST_DELAY_SECONDS = 0.05
@@ -110,7 +111,7 @@ class Child:
                     return
             except asyncio.LimitOverrunError as excess:
                 line = await lines.readexactly(excess.consumed)
-            text = line.decode(errors="replace").rstrip()
+            text = redact(line.decode(errors="replace").rstrip())  # Envoy's log is not ours
             if text and self.command.is_shown(text):
                 self.show(self.command.name, text)
 

@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     options = supervisor.Options(
         file=arguments.file,
         is_demo=arguments.demo,
+        port=arguments.port if flags.PORT.key in arguments.typed else None,
         admin=arguments.admin,
         envoy_admin=arguments.envoy_admin,
         demo=Endpoint(arguments.demo_address, arguments.demo_port),
@@ -168,8 +169,8 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
-def parser(environment: Environment) -> argparse.ArgumentParser:
-    """The parser of every command; flags take their defaults from `environment`."""
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command; `settle` then adds what was not typed."""
     whole = argparse.ArgumentParser(prog="dragoman", description=DESCRIPTION, epilog=EPILOG)
     subparsers = whole.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
@@ -183,17 +184,34 @@ def parser(environment: Environment) -> argparse.ArgumentParser:
         if command.has_demo_switch:
             one.add_argument("--demo", action="store_true", help="run the demo providers as well")
         for flag in command.flags:
-            flag.add(one, environment)
-        one.set_defaults(run=command.run)
+            flag.add(one)
+        one.set_defaults(command=command)
     return whole
+
+
+def settle(arguments: argparse.Namespace, environment: Environment) -> tuple[str, ...]:
+    """Give every flag that was not typed its value; what is wrong with the environment."""
+    wrong, typed = [], set()
+    for flag in arguments.command.flags:
+        given = getattr(arguments, flag.key)
+        if given is not None:
+            typed.add(flag.key)
+        try:
+            setattr(arguments, flag.key, flag.value(given, environment))
+        except flags.InvalidVariable as mistake:
+            wrong.append(f"dragoman {arguments.command.name}: {mistake}")
+    arguments.typed = frozenset(typed)
+    return tuple(wrong)
 
 
 def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
     if argv[:1] == ["extproc"]:  # its flags are its own
         return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
-    arguments = parser(environment).parse_args(argv)
-    return int(arguments.run(arguments, environment))
+    arguments = parser().parse_args(argv)
+    if _refuses(settle(arguments, environment)):
+        return 2
+    return int(arguments.command.run(arguments, environment))
 
 
 def cli_markdown() -> str:

@@ -17,7 +17,7 @@ from gateway.config.schema import Config
 from gateway.model import Endpoint, Listener
 from gateway.problem import Problem
 from gateway.resolve import resolve
-from gateway.telemetry import configure_logging
+from gateway.telemetry import configure_logging, redact
 from xds_server import flags
 from xds_server.admin.api import View, admin_app
 from xds_server.admin.ledger import LEDGER_FILE, read_counters
@@ -25,13 +25,14 @@ from xds_server.clients import Clients, ClientState
 from xds_server.compile import compile_gateway
 from xds_server.free_ports import Wanted, complaints
 from xds_server.http_edge import listening_socket, serving
-from xds_server.publisher import Publisher
+from xds_server.publisher import Publisher, Release
 from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
 from xds_server.server import AdsServer
 from xds_server.stopping import stop_event
 from xds_server.watch import watch
 
+POLL_SECONDS = 0.1
 SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -103,7 +104,7 @@ def _client_row(client: ClientState) -> dict[str, object]:
                 "type": each.type_url.rpartition(".")[2],
                 "acked_version": each.acked_version,
                 "is_current": each.is_current,
-                "rejection": each.rejection,
+                "rejection": redact(each.rejection),
             }
             for each in client.types
         ],
@@ -174,8 +175,36 @@ async def _until_stopped(options: Options, admin: Endpoint) -> int:
     with stop_event() as stop:
         async with planning(options) as plane, admin_serving(plane, admin, plane.missing, dict):
             print(f"control plane: {options.target}, admin: {admin.host}:{admin.port}", flush=True)
-            await stop.wait()
+            await tell_changes(plane.publisher, functools.partial(print, flush=True), stop)
     return 0
+
+
+async def tell_changes(
+    publisher: Publisher, say: Callable[[str], object], stop: asyncio.Event
+) -> None:
+    """Until asked to stop, say what became of each change of the file, but for its first reading
+    when all was well."""
+    problems: tuple[Problem, ...] = ()
+    accepted: Release | None = None
+    is_start = True
+    while not stop.is_set():
+        if publisher.problems is not problems:
+            problems = publisher.problems
+            for problem in problems:
+                say(f"not applied: {problem}")
+                is_start = False
+        if publisher.accepted is not accepted:
+            accepted = publisher.accepted
+            if accepted is not None and not is_start:
+                say(f"applied: configuration {accepted.version}")
+            is_start = False
+        await rest(stop)
+
+
+async def rest(stop: asyncio.Event) -> None:
+    """A moment, unless asked to stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), POLL_SECONDS)
 
 
 def topology(workers: tuple[str, ...]) -> Topology:

@@ -12,6 +12,10 @@ from gateway.model import Endpoint
 from gateway.telemetry import LEVELS
 
 
+class InvalidVariable(ValueError):
+    """An environment variable has a value that its flag would not take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
     """One option: from the command line, else from the environment, else the default."""
@@ -25,15 +29,31 @@ class Flag:
     default: str | None = None
     """As text; None: see `meaning`."""
 
-    def add(self, parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-        """Offer it; an empty variable is as good as none."""
+    @property
+    def key(self) -> str:
+        """Its name among what was parsed."""
+        return self.name.lstrip("-").replace("-", "_")
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Offer it; None: it was not typed."""
         parser.add_argument(
             self.name,
             type=self.kind,
             metavar=self.metavar,
-            default=environment.get(self.variable) or self.default,
             help=f"{self.meaning} [{self.variable}]",
         )
+
+    def value(self, typed: object, environment: Mapping[str, str]) -> object:
+        """What counts; an empty variable is as good as none. Raises `InvalidVariable`."""
+        if typed is not None:
+            return typed
+        text = environment.get(self.variable)
+        if not text:
+            return None if self.default is None else self.kind(self.default)
+        try:
+            return self.kind(text)
+        except (ValueError, argparse.ArgumentTypeError) as error:
+            raise InvalidVariable(f"{self.variable}: {error}") from error
 
 
 def remedy(flag: Flag) -> str:
@@ -43,7 +63,7 @@ def remedy(flag: Flag) -> str:
 
 def port(text: str) -> int:
     """A TCP port."""
-    number = int(text)
+    number = _whole(text)
     if not 1 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"not a port: {text}")
     return number
@@ -51,10 +71,16 @@ def port(text: str) -> int:
 
 def count(text: str) -> int:
     """How many of something that there must be."""
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1: {text}")
     return number
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"not a whole number: {text}")
+    return int(text)
 
 
 def address(text: str) -> Endpoint:
@@ -66,6 +92,8 @@ def address(text: str) -> Endpoint:
 def target(text: str) -> str:
     """Where a gRPC server listens: `HOST:PORT` or `unix:PATH`."""
     if text.startswith("unix:"):
+        if text == "unix:":
+            raise argparse.ArgumentTypeError("a path must follow unix:")
         return text
     where = address(text)
     host = f"[{where.host}]" if ":" in where.host else where.host
@@ -94,8 +122,8 @@ PORT = Flag(
     "DRAGOMAN_PORT",
     port,
     "PORT",
-    "what ${DRAGOMAN_PORT} stands for in the file; the quickstart listens there (default: what "
-    "the file says)",
+    "what ${DRAGOMAN_PORT} stands for in the file, which must use it; the quickstart listens "
+    "there (default: what the file says)",
 )
 ADMIN = Flag(
     "--admin",
@@ -109,8 +137,8 @@ ENVOY_ADMIN = Flag(
     "DRAGOMAN_ENVOY_ADMIN_PORT",
     address,
     "[HOST:]PORT",
-    "where Envoy's own admin interface listens (default: 127.0.0.1:19000)",
-    "127.0.0.1:19000",
+    "where Envoy's own admin interface listens; any page in a browser on this machine can then "
+    "use it, also to stop Envoy (default: a private Unix socket)",
 )
 DEMO_PORT = Flag(
     "--demo-port",

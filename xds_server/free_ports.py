@@ -10,7 +10,10 @@ import errno
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from gateway.config.document import Document, read
+from gateway.config.environment import substitute
 from gateway.model import Endpoint
 
 
@@ -33,6 +36,36 @@ def complaints(wanted: Iterable[Wanted]) -> tuple[str, ...]:
             where = f"{each.endpoint.host}:{each.endpoint.port}"
             lines.append(f"{where} ({each.purpose}) {reason}; choose another: {each.remedy}")
     return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class PortsOfFile:
+    """How a configuration file writes the ports of its gateways."""
+
+    file: Path
+    document: Document
+
+    @classmethod
+    def of(cls, file: Path) -> PortsOfFile:
+        return cls(file, read(file.read_text(encoding="utf-8-sig"), {}))
+
+    def uses(self, variable: str) -> bool:
+        """Whether anything in the file depends on this environment variable."""
+        return any(_depends(text, variable) for text in self.document.written.values())
+
+    def is_port_of(self, variable: str, gateway: str) -> bool:
+        """Whether the port of this gateway does."""
+        return _depends(self.document.written.get(("gateways", gateway, "port"), ""), variable)
+
+    def place(self, gateway: str) -> str:
+        """Where the port of this gateway is to be changed."""
+        line = self.document.lines.get(("gateways", gateway, "port"))
+        return f"gateways.{gateway}.port in {self.file}" + (f", line {line}" if line else "")
+
+
+def _depends(text: str, variable: str) -> bool:
+    one, other = (substitute(text, {variable: value}).text for value in "12")
+    return one != other
 
 
 def _reason_against(endpoint: Endpoint) -> str | None:

@@ -14,6 +14,9 @@ from xds_server.child import Command
 SOCKET_LIMIT_BYTES = 100
 """A Unix socket's path must stay under 108; a little is left for suffixes."""
 
+_PASSED_ON = frozenset(("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV"))
+_PASSED_ON_PREFIXES = ("LC_", "PYTHON", "MALLOC_", "SSL_CERT_", "DRAGOMAN_")
+
 _EXPECTED_LINES = re.compile(
     # experimental, and said at every start: we rely on it and pin the binary
     r"in proto file 'envoy/extensions/filters/http/ai_protocol_manager/.*work-in-progress"
@@ -37,8 +40,22 @@ class Places:
     def bootstrap(self) -> Path:
         return self.directory / "envoy.json"
 
+    @property
+    def envoy_admin(self) -> Path:
+        """Envoy's admin interface, unless it is asked for elsewhere."""
+        return self.directory / "envoy-admin.sock"
+
     def worker_socket(self, number: int) -> str:
         return f"unix:{self.directory / f'extproc.{number}.sock'}"
+
+
+def child_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What children need of ours: not the file's variables, which hold the keys of providers."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }
 
 
 def worker(
@@ -58,7 +75,7 @@ def worker(
         *("--worker", str(number)),
         *("--log-level", log_level),
     )
-    return Command(f"extproc.{number}", arguments, environment)
+    return Command(f"extproc.{number}", arguments, child_environment(environment))
 
 
 def demo(where: Endpoint, environment: Mapping[str, str]) -> Command:
@@ -69,7 +86,7 @@ def demo(where: Endpoint, environment: Mapping[str, str]) -> Command:
         *("--demo-port", str(where.port)),
         *("--demo-address", where.host),
     )
-    return Command("demo", arguments, environment)
+    return Command("demo", arguments, child_environment(environment))
 
 
 def envoy(
@@ -89,7 +106,7 @@ def envoy(
         *("--log-format", "[%l][%n] %v"),
         "--disable-hot-restart",
     )
-    return Command("envoy", arguments, environment, is_worth_showing)
+    return Command("envoy", arguments, child_environment(environment), is_worth_showing)
 
 
 def is_worth_showing(line: str) -> bool:

@@ -7,7 +7,6 @@ taken from Envoy only when Envoy has accepted the rest.
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
@@ -23,9 +22,11 @@ from gateway.config.schema import Config
 from gateway.model import Gateway
 from gateway.problem import Problem
 from gateway.resolve import resolve
+from gateway.telemetry import redact
 from xds_server.clients import Clients, Kind
 from xds_server.compile import BrokenSnapshot
 from xds_server.snapshot import Snapshot, all_resources, resource_of, snapshot_of, with_kept
+from xds_server.subscription import Rejection
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Publisher:
         self._file = file
         self._environment = environment
         self._compile = compile_snapshot
-        self._expects_workers = expected_workers > 0
+        self._expected_workers = expected_workers
         self._patience = patience
         self._problems: tuple[Problem, ...] = ()
         self._wanted: Release | None = None
@@ -108,7 +109,7 @@ class Publisher:
         if self._wanted is None:
             return ("no valid configuration has been loaded",)
         absent: list[str] = []
-        if self._expects_workers and not self._has_current(Kind.WORKER):
+        if self._expected_workers and not self._has_current(Kind.WORKER):
             absent.append("no extproc worker has acknowledged the configuration")
         if not self._has_current(Kind.ENVOY):
             absent.append("no Envoy has acknowledged the configuration")
@@ -160,14 +161,18 @@ class Publisher:
         def is_decided() -> bool:
             return self._is_superseded(release) or bool(self._refusals(Kind.WORKER, offered))
 
-        workers = functools.partial(self._clients.of, Kind.WORKER)
+        # Who is away may still serve what it had, so those that are expected count as well.
         have_all = await self._clients.wait_until(
-            lambda: is_decided() or all(worker.is_current() for worker in workers()),
-            self._patience.worker_seconds,
+            lambda: is_decided() or self._have_all_workers(), self._patience.worker_seconds
         )
         if not have_all:
-            logger.warning("configuration %s: a worker does not answer", release.version)
-        if self._expects_workers:  # what no worker knows must not reach Envoy
+            logger.warning(
+                "configuration %s: only %d of %d workers have it; going on without the others",
+                release.version,
+                self._current(Kind.WORKER),
+                max(self._expected_workers, len(self._clients.of(Kind.WORKER))),
+            )
+        if self._expected_workers:  # what no worker knows must not reach Envoy
             await self._clients.wait_until(
                 lambda: is_decided() or self._has_current(Kind.WORKER), None
             )
@@ -196,12 +201,21 @@ class Publisher:
         return self._wanted is not release
 
     def _has_current(self, kind: Kind) -> bool:
-        return any(client.is_current() for client in self._clients.of(kind))
+        return self._current(kind) > 0
+
+    def _current(self, kind: Kind) -> int:
+        """How many of them have all that they are offered."""
+        return sum(client.is_current() for client in self._clients.of(kind))
+
+    def _have_all_workers(self) -> bool:
+        """Every worker that is connected, and as many as are expected."""
+        connected = len(self._clients.of(Kind.WORKER))
+        return self._current(Kind.WORKER) >= max(connected, self._expected_workers)
 
     def _refusals(self, kind: Kind, snapshot: Snapshot) -> tuple[Problem, ...]:
         """Who refuses something of this snapshot, and why."""
         problems = (
-            Problem("", f"{kind} {client.node.id} refuses {_short(each.type_url)}: {each.error}")
+            Problem("", f"{kind} {client.node.id} refuses {_short(each.type_url)}: {_said(each)}")
             for client in self._clients.of(kind)
             for each in client.rejections(snapshot)
         )
@@ -222,8 +236,6 @@ class Publisher:
 
     def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         self._problems = problems
-        for problem in problems:
-            logger.error("%s", problem)
         return problems
 
 
@@ -239,6 +251,10 @@ def configuration(version: str, yaml: str) -> Snapshot:
     message = envoy_api.message("dragoman.v1.Configuration")(version=version, yaml=yaml)
     body = message.SerializeToString(deterministic=True)
     return snapshot_of((resource_of(names.CONFIGURATION_NAME, names.CONFIGURATION_TYPE, body),))
+
+
+def _said(refusal: Rejection) -> str:
+    return redact(refusal.error)  # a peer may quote what it was sent
 
 
 def _short(type_url: str) -> str:

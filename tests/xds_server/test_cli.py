@@ -85,6 +85,40 @@ def test_the_demo_says_which_port_is_taken(capsys: pytest.CaptureFixture[str]) -
     assert "--demo-port or DRAGOMAN_DEMO_PORT" in said
 
 
+def test_variables_that_make_no_sense_are_refused_by_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment = {"DRAGOMAN_WORKERS": "abc", "DRAGOMAN_PORT": "0", "DRAGOMAN_STATE_DIR": ""}
+    assert cli.main(["run", str(QUICKSTART)], environment) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "dragoman run: DRAGOMAN_PORT: not a port: 0",
+        "dragoman run: DRAGOMAN_WORKERS: not a whole number: abc",
+    ]
+
+
+def test_a_variable_that_a_flag_stands_above_may_be_anything() -> None:
+    arguments = cli.parser().parse_args(["demo", "--demo-port", "18081"])
+    assert cli.settle(arguments, {"DRAGOMAN_DEMO_PORT": "abc"}) == ()
+    assert (arguments.demo_port, arguments.demo_address) == (18081, "127.0.0.1")
+    assert arguments.typed == {"demo_port"}
+
+
+def test_a_port_that_the_file_takes_no_notice_of_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("gateways:\n  default: {port: 8080}\n")
+    state = tmp_path / "state"
+    command = ["run", str(file), "--port", "9000", "--state-dir", str(state)]
+    assert cli.main(command, {}) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"--port 9000 has no effect: {file} does not use ${{DRAGOMAN_PORT}}")
+    assert "line 2" in line
+    assert not state.exists()
+
+
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["rnu"], {})

@@ -12,8 +12,8 @@ from xds_server import flags
 
 def parse(flag: flags.Flag, *argv: str, **environment: str) -> object:
     parser = argparse.ArgumentParser(exit_on_error=False)
-    flag.add(parser, environment)
-    return vars(parser.parse_args(argv))[flag.name.lstrip("-").replace("-", "_")]
+    flag.add(parser)
+    return flag.value(vars(parser.parse_args(argv))[flag.key], environment)
 
 
 def test_the_command_line_is_above_the_environment_and_that_above_the_default() -> None:
@@ -62,13 +62,17 @@ def test_several_targets_have_commas_between() -> None:
         (flags.PORT, "65536"),
         (flags.PORT, "http"),
         (flags.ADMIN, "host:"),
+        (flags.XDS, "unix:"),
         (flags.WORKERS, "0"),
+        (flags.WORKERS, "-1"),
         (flags.LOG_LEVEL, "loud"),
     ],
 )
 def test_what_makes_no_sense_is_refused(flag: flags.Flag, text: str) -> None:
-    with pytest.raises(argparse.ArgumentError):
-        parse(flag, flag.name, text)
+    with pytest.raises(argparse.ArgumentError, match=flag.name):
+        parse(flag, f"{flag.name}={text}")
+    with pytest.raises(flags.InvalidVariable, match=f"^{flag.variable}: "):
+        parse(flag, **{flag.variable: text})
 
 
 def test_the_remedy_names_both_ways() -> None:

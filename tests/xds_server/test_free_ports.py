@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from gateway.model import Endpoint
-from xds_server.free_ports import Wanted, complaints
+from xds_server.free_ports import PortsOfFile, Wanted, complaints
 
 
 def wanted(port: int, host: str = "127.0.0.1") -> Wanted:
@@ -39,3 +40,37 @@ def test_every_complaint_is_made() -> None:
     ):
         ports = [one.getsockname()[1], two.getsockname()[1]]
         assert len(complaints(wanted(port) for port in ports)) == 2
+
+
+def ports_of(tmp_path: Path, text: str) -> PortsOfFile:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text)
+    return PortsOfFile.of(file)
+
+
+def test_a_file_uses_a_variable_with_a_default_or_without(tmp_path: Path) -> None:
+    text = """
+gateways:
+  plain: {port: "${P}"}
+  fallback: {port: "${P:-8080}"}
+  literal: {port: 8080}
+  other: {port: "${PP}"}
+  escaped: {port: "$${P}"}
+"""
+    ports = ports_of(tmp_path, text)
+    names = ("plain", "fallback", "literal", "other", "escaped", "unwritten")
+    assert [name for name in names if ports.is_port_of("P", name)] == ["plain", "fallback"]
+    assert ports.uses("P")
+    assert not ports.uses("Q")
+
+
+def test_a_variable_may_be_used_elsewhere_in_the_file(tmp_path: Path) -> None:
+    ports = ports_of(tmp_path, 'routes: [{backend: "http://127.0.0.1:${P}"}]\n')
+    assert ports.uses("P")
+    assert not ports.is_port_of("P", "default")
+
+
+def test_the_place_of_a_port_is_a_line_where_one_is_written(tmp_path: Path) -> None:
+    ports = ports_of(tmp_path, "gateways:\n  a:\n    port: 8080\n")
+    assert ports.place("a") == f"gateways.a.port in {ports.file}, line 3"
+    assert ports.place("default") == f"gateways.default.port in {ports.file}"

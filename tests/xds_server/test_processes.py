@@ -28,8 +28,30 @@ def test_a_worker_is_started_as_its_own_flags_allow() -> None:
 def test_the_demo_is_started_as_its_own_flags_allow() -> None:
     command = processes.demo(Endpoint("127.0.0.1", 18081), {})
     assert command.arguments[1:4] == ("-P", "-m", "xds_server")
-    read = cli.parser({}).parse_args(command.arguments[4:])
-    assert (read.run, read.demo_address, read.demo_port) == (cli.demo, "127.0.0.1", 18081)
+    read = cli.parser().parse_args(command.arguments[4:])
+    assert (read.command.run, read.demo_address, read.demo_port) == (cli.demo, "127.0.0.1", 18081)
+
+
+def test_children_get_nothing_that_the_file_alone_reads() -> None:
+    needed = {
+        "PATH": "/bin",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": "0",
+        "SSL_CERT_FILE": "/ca.pem",
+        "DRAGOMAN_EDGE": "fast",
+    }
+    environment = {
+        **needed,
+        "OPENAI_API_KEY": "sk-secret",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "MY_PATH": "/x",
+    }
+    for command in (
+        processes.worker(0, PLACES, PLACES.xds_socket, Path("state"), "error", environment),
+        processes.demo(Endpoint("127.0.0.1", 18081), environment),
+        processes.envoy("/bin/envoy", PLACES, 1, 60, environment),
+    ):
+        assert command.environment == needed
 
 
 def test_envoy_is_told_where_its_bootstrap_is_and_how_wide_to_run() -> None:

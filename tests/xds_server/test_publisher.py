@@ -18,6 +18,7 @@ from xds_server.subscription import DeltaRequest, DeltaResponse
 
 SECONDS = 5
 PATIENT = Patience(worker_seconds=SECONDS, envoy_seconds=SECONDS)
+NO_ENVOY = "no Envoy has acknowledged the configuration"
 IMPATIENT = Patience(worker_seconds=0.05, envoy_seconds=0.05)
 SHORT = {CLUSTER: "cluster", ROUTES: "routes", names.CONFIGURATION_TYPE: "configuration"}
 
@@ -187,6 +188,36 @@ def test_envoys_get_nothing_while_a_worker_has_not_answered(tmp_path: Path) -> N
         assert stage.story[1:] == ["envoy cluster a", "envoy routes routes"]
 
     world(tmp_path, scene)
+
+
+def test_envoys_get_nothing_while_an_expected_worker_is_away(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        stage.join(Kind.WORKER, "here")
+        change = stage.start(text("a"))
+        await stage.until(lambda: stage.publisher.missing() == (NO_ENVOY,))
+        for _ in range(5):  # whatever can happen now has happened then
+            await asyncio.sleep(0)
+        assert stage.clients.offered(Kind.ENVOY) is None
+        away = stage.join(Kind.WORKER, "away")
+        away.may_answer.clear()
+        await stage.until(lambda: bool(heard(stage.story, "away")))
+        assert stage.clients.offered(Kind.ENVOY) is None
+        away.may_answer.set()
+        assert await change == ()
+        assert stage.story[2:] == ["envoy cluster a", "envoy routes routes"]
+
+    world(tmp_path, scene, workers=2)
+
+
+def test_an_expected_worker_that_stays_away_holds_nothing_up_for_long(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        stage.join(Kind.WORKER, "here")
+        assert await stage.publisher.apply(text("a")) == ()
+        assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
+
+    world(tmp_path, scene, workers=2, patience=IMPATIENT)
 
 
 def test_at_the_start_envoys_wait_for_the_first_worker(tmp_path: Path) -> None:
@@ -379,7 +410,7 @@ def test_a_first_configuration_that_envoy_refuses_is_not_ready(tmp_path: Path) -
         stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy", lambda each: each.name == "b")
         assert await stage.publisher.apply(text("b")) != ()
-        assert stage.publisher.missing() == ("no Envoy has acknowledged the configuration",)
+        assert stage.publisher.missing() == (NO_ENVOY,)
         assert await stage.publisher.apply(text("c")) == ()
         await stage.until(lambda: stage.publisher.missing() == ())
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
@@ -16,7 +17,13 @@ from starlette.routing import Route
 
 from gateway.model import Endpoint
 from xds_server.http_edge import listening_socket, serving
-from xds_server.readiness import envoy_lacks, listeners_lack, requests_end, url
+from xds_server.readiness import (
+    envoy_client,
+    envoy_lacks,
+    listeners_lack,
+    requests_end,
+    url,
+)
 
 
 @dataclass(slots=True)
@@ -71,7 +78,7 @@ def run(admin: Admin, scenario: Scenario) -> None:
         async with (
             asyncio.timeout(20),
             listening() as where,
-            httpx.AsyncClient(trust_env=False) as client,
+            envoy_client(where) as client,
         ):
             await scenario(client, where)
 
@@ -85,30 +92,49 @@ def free_endpoint() -> Endpoint:
 
 def test_a_live_envoy_lacks_nothing() -> None:
     async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
-        assert await envoy_lacks(client, where) is None
+        assert await envoy_lacks(client) is None
 
     run(Admin(), scenario)
 
 
 def test_an_envoy_that_initializes_says_so() -> None:
     async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
-        assert await envoy_lacks(client, where) == "Envoy says INITIALIZING"
+        assert await envoy_lacks(client) == "Envoy says INITIALIZING"
 
     run(Admin("INITIALIZING"), scenario)
 
 
 def test_an_envoy_that_sees_no_healthy_worker_would_refuse_everything() -> None:
     async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
-        assert await envoy_lacks(client, where) == "Envoy has found no healthy extproc worker"
+        assert await envoy_lacks(client) == "Envoy has found no healthy extproc worker"
 
     run(Admin(healthy_workers=0), scenario)
 
 
 def test_an_envoy_that_is_not_there_does_not_answer() -> None:
     async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
-        assert await envoy_lacks(client, free_endpoint()) == "Envoy does not answer"
+        async with envoy_client(free_endpoint()) as nobody:
+            assert await envoy_lacks(nobody) == "Envoy does not answer"
 
     run(Admin(), scenario)
+
+
+def test_envoy_is_asked_at_a_unix_socket_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "admin.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            async with (
+                asyncio.timeout(20),
+                serving(Admin("INITIALIZING").app(), listener),
+                envoy_client(path) as client,
+            ):
+                assert await envoy_lacks(client) == "Envoy says INITIALIZING"
+        async with envoy_client(tmp_path / "nothing.sock") as client:
+            assert await envoy_lacks(client) == "Envoy does not answer"
+
+    asyncio.run(scenario())
 
 
 def test_listeners_without_a_server_are_named() -> None:
@@ -126,7 +152,7 @@ def test_stopping_waits_for_running_requests() -> None:
     admin = Admin(active=[2, 1, 0])
 
     async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
-        await requests_end(client, where, 5)
+        await requests_end(client, 5)
         assert (admin.is_drained, admin.active) == (True, [0])
 
     run(admin, scenario)
@@ -134,7 +160,7 @@ def test_stopping_waits_for_running_requests() -> None:
 
 def test_stopping_does_not_wait_for_ever() -> None:
     async def scenario(client: httpx.AsyncClient, where: Endpoint) -> None:
-        await requests_end(client, where, 0.2)
+        await requests_end(client, 0.2)
 
     run(Admin(active=[1]), scenario)
 

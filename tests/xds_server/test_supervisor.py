@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import signal
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.model import Endpoint
-from tests.kit.stack import eventually, free_ports, running
+from tests.kit.stack import COMMAND, Stack, eventually, free_ports, running
 from xds_server import supervisor
 from xds_server.processes import SOCKET_LIMIT_BYTES
 from xds_server.supervisor import Options, socket_directory
@@ -24,6 +30,7 @@ def options(tmp_path: Path, text: str, ports: list[int]) -> Options:
     return Options(
         file=file,
         is_demo=True,
+        port=None,
         admin=Endpoint("127.0.0.1", admin),
         envoy_admin=Endpoint("127.0.0.1", envoy_admin),
         demo=Endpoint("127.0.0.1", demo),
@@ -67,6 +74,32 @@ def test_a_taken_port_is_named_with_its_flag(
     assert remedy in line
 
 
+def test_a_taken_port_that_the_file_fixes_is_named_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ports = free_ports(4)
+    text = f"gateways:\n  default:\n    address: 127.0.0.1\n    port: {ports[0]}\n"
+    chosen = dataclasses.replace(options(tmp_path, text, ports), environment={})
+    with socket.create_server(("127.0.0.1", ports[0])):
+        assert supervisor.run(chosen) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"gateways.default.port in {chosen.file}, line 4" in line
+    assert "--port" not in line
+
+
+def test_a_variable_that_the_file_takes_no_notice_of_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ports = free_ports(4)
+    chosen = options(tmp_path, f"gateways: {{default: {{port: {ports[0]}}}}}\n", ports)
+    with socket.create_server(("127.0.0.1", ports[1])):
+        assert supervisor.run(chosen) == 1
+    warning, taken = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: DRAGOMAN_PORT ")
+    assert f"{chosen.file}, line 1" in warning
+    assert "admin API" in taken
+
+
 def test_sockets_have_a_short_private_place_that_goes_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +112,72 @@ def test_sockets_have_a_short_private_place_that_goes_away(
         (directory / "some.sock").touch()
     assert not directory.exists()
     assert list(deep.iterdir()) == []
+
+
+SECRET = "sk-this-is-for-envoy-alone"
+ONE_PROVIDER = (
+    ONE_GATEWAY
+    + "llm:\n"
+    + "  providers: {a: {type: openai, key: '${PROVIDER_KEY}', url: 'http://127.0.0.1:9/v1'}}\n"
+)
+
+
+@contextmanager
+def run_with_a_secret(tmp_path: Path) -> Iterator[Stack]:
+    """`dragoman run` with its defaults for all that may be left out, and a key to keep."""
+    port, admin, demo = free_ports(3)
+    file, log = tmp_path / "gateway.yaml", tmp_path / "log"
+    file.write_text(ONE_PROVIDER)
+    command = [
+        *(str(COMMAND), "run", str(file), "--demo", "--workers", "1"),
+        *("--port", str(port), "--admin", str(admin), "--demo-port", str(demo)),
+        *("--state-dir", str(tmp_path / "state")),
+    ]
+    environment = {"PATH": os.environ["PATH"], "PROVIDER_KEY": SECRET, "OTHER": SECRET}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    stack = Stack(process, port, admin, demo, file, tmp_path / "state", log)
+    try:
+        stack.wait_ready()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def listening_ports(pid: int) -> set[int]:
+    """The TCP ports that a process listens on."""
+    sockets = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return {
+        int(row[1].rpartition(":")[2], 16)
+        for row in rows
+        if row[3] == "0A" and f"socket:[{row[9]}]" in sockets
+    }
+
+
+@pytest.mark.envoy
+def test_keys_reach_no_child_and_envoys_admin_no_port(tmp_path: Path) -> None:
+    with run_with_a_secret(tmp_path) as stack:
+        children = stack.descendants()
+        assert len(children) == 3
+        for pid, line in children.items():
+            assert SECRET not in line
+            assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+        (envoy,) = stack.envoys()
+        assert listening_ports(envoy) == {stack.port}
+        os.kill(envoy, signal.SIGKILL)
+        eventually(lambda: stack.envoys() not in ([], [envoy]), "a new Envoy runs")
+        stack.wait_ready()
+        stack.config.write_text(ONE_PROVIDER + "nothing: here\n")
+        eventually(lambda: stack.status()["problems"] != [], "the problem is there")
+        stack.config.write_text(ONE_PROVIDER + "budgets: []\n")
+        eventually(lambda: "| applied: " in stack.log.read_text(), "the change is told")
+        assert stack.stop() == 0
+    said = stack.log.read_text()
+    assert [":4: nothing" in line for line in said.splitlines()].count(True) == 1
+    assert SECRET not in said
 
 
 @pytest.mark.envoy
