@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import openai
 import pytest
@@ -163,3 +165,28 @@ def test_paths_and_methods_that_are_not_served_say_so(stack: Stack) -> None:
     method = httpx.get(f"{stack.url}/v1/chat/completions", headers=headers)
     assert (path.status_code, path.json()["error"]["code"]) == (404, "unknown_url")
     assert (method.status_code, method.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_a_client_cannot_steer_envoy(stack: Stack) -> None:
+    before = len(stack.seen("b"))
+    steering = {
+        "x-envoy-retry-on": "retriable-status-codes",
+        "x-envoy-retriable-status-codes": "200",
+        "x-envoy-max-retries": "5",
+        "x-envoy-upstream-rq-timeout-ms": "1",
+    }
+    answer = stack.chat({"model": "demo", "messages": ASK}, headers=steering)
+    assert answer.status_code == 200
+    assert len(stack.seen("b")) == before
+
+
+def test_garbage_is_answered(stack: Stack) -> None:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n")
+        assert raw.recv(64).startswith(b"HTTP/1.1 431")
+
+
+def test_a_path_outside_of_the_api_says_where_it_is(stack: Stack) -> None:
+    answer = httpx.post(f"{stack.url}/chat/completions", json={})
+    assert answer.status_code == 404
+    assert "/v1/" in answer.json()["error"]["message"]
