@@ -169,8 +169,8 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of every command; `settle` then adds what was not typed."""
+def parser(environment: Environment) -> argparse.ArgumentParser:
+    """The parser of every command; `settle` then takes from `environment` what was not typed."""
     whole = argparse.ArgumentParser(prog="dragoman", description=DESCRIPTION, epilog=EPILOG)
     subparsers = whole.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
@@ -185,11 +185,11 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--demo", action="store_true", help="run the demo providers as well")
         for flag in command.flags:
             flag.add(one)
-        one.set_defaults(command=command)
+        one.set_defaults(command=command, environment=environment)
     return whole
 
 
-def settle(arguments: argparse.Namespace, environment: Environment) -> tuple[str, ...]:
+def settle(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Give every flag that was not typed its value; what is wrong with the environment."""
     wrong, typed = [], set()
     for flag in arguments.command.flags:
@@ -197,7 +197,7 @@ def settle(arguments: argparse.Namespace, environment: Environment) -> tuple[str
         if given is not None:
             typed.add(flag.key)
         try:
-            setattr(arguments, flag.key, flag.value(given, environment))
+            setattr(arguments, flag.key, flag.value(given, arguments.environment))
         except flags.InvalidVariable as mistake:
             wrong.append(f"dragoman {arguments.command.name}: {mistake}")
     arguments.typed = frozenset(typed)
@@ -208,8 +208,8 @@ def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
     if argv[:1] == ["extproc"]:  # its flags are its own
         return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
-    arguments = parser().parse_args(argv)
-    if _refuses(settle(arguments, environment)):
+    arguments = parser(environment).parse_args(argv)
+    if _refuses(settle(arguments)):
         return 2
     return int(arguments.command.run(arguments, environment))
 

@@ -99,8 +99,9 @@ def test_variables_that_make_no_sense_are_refused_by_name(
 
 
 def test_a_variable_that_a_flag_stands_above_may_be_anything() -> None:
-    arguments = cli.parser().parse_args(["demo", "--demo-port", "18081"])
-    assert cli.settle(arguments, {"DRAGOMAN_DEMO_PORT": "abc"}) == ()
+    parser = cli.parser({"DRAGOMAN_DEMO_PORT": "abc"})
+    arguments = parser.parse_args(["demo", "--demo-port", "18081"])
+    assert cli.settle(arguments) == ()
     assert (arguments.demo_port, arguments.demo_address) == (18081, "127.0.0.1")
     assert arguments.typed == {"demo_port"}
 

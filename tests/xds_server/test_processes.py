@@ -28,7 +28,7 @@ def test_a_worker_is_started_as_its_own_flags_allow() -> None:
 def test_the_demo_is_started_as_its_own_flags_allow() -> None:
     command = processes.demo(Endpoint("127.0.0.1", 18081), {})
     assert command.arguments[1:4] == ("-P", "-m", "xds_server")
-    read = cli.parser().parse_args(command.arguments[4:])
+    read = cli.parser({}).parse_args(command.arguments[4:])
     assert (read.command.run, read.demo_address, read.demo_port) == (cli.demo, "127.0.0.1", 18081)
 
 
