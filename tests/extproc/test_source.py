@@ -21,7 +21,8 @@ from gateway.model import Gateway
 from gateway.problem import Problem
 from tests.kit.ads import SECONDS, serving
 from xds_server.clients import Clients, Kind
-from xds_server.publisher import PATIENCE, configuration
+from xds_server.publisher import PATIENCE, Publisher, configuration
+from xds_server.snapshot import Snapshot, snapshot_of
 
 BACKOFF = Backoff(first_seconds=0.02, last_seconds=0.1)
 
@@ -44,6 +45,10 @@ def text(*models: str) -> str:
     lines = "".join(f"    {model}: {{provider: p, model: m}}\n" for model in models)
     provider = "{type: openai, url: 'http://127.0.0.1:9/v1'}"
     return f"llm:\n  providers:\n    p: {provider}\n  models:\n{lines}"
+
+
+def compiled(gateway: Gateway) -> Snapshot:
+    return snapshot_of(())
 
 
 class Worker:
@@ -157,6 +162,35 @@ def test_a_restarted_control_plane_is_found_and_sends_only_what_is_new(tmp_path:
                     await until(clients, lambda clients=clients: is_current(clients))
                     assert worker.programs.empty()
             worker.stop()
+
+    asyncio.run(run())
+
+
+def test_a_restarted_control_plane_tells_envoy_when_every_worker_is_back(tmp_path: Path) -> None:
+    async def run() -> None:
+        address = f"unix:{tmp_path}/ads.sock"
+        waits = (0.02, 0.6)  # seconds until each of the two is back
+        async with asyncio.TaskGroup() as tasks:
+            workers = [
+                Worker(tasks, XdsSource(address, str(wait), build, backoff=Backoff(wait, wait)))
+                for wait in waits
+            ]
+            for models in ("fast", "smart"):
+                clients = Clients()
+                publisher = Publisher(
+                    clients,
+                    tmp_path / "gateway.yaml",
+                    {},
+                    compiled,
+                    expected_workers=len(workers),
+                )
+                async with serving(clients, address), asyncio.timeout(SECONDS):
+                    assert await publisher.apply(text(models)) == ()
+                    assert clients.offered(Kind.ENVOY) is not None
+                    have = [worker.programs.get_nowait().models for worker in workers]
+                    assert have == [(models,)] * 2
+            for worker in workers:
+                worker.stop()
 
     asyncio.run(run())
 
