@@ -1,7 +1,8 @@
 """JSON bodies that are read once, strictly, and changed by splicing: what is not named stays.
 
 RFC 8259 with what it leaves open refused: duplicate keys at any depth, byte order marks,
-lone surrogates, nesting beyond 200. Two readers that disagree about a body are a policy bypass.
+lone surrogates, nesting beyond 200, more values than anybody needs. Two readers that disagree about
+a body are a policy bypass.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from typing import Literal
 import jiter
 import msgspec
 
+MAX_SEPARATORS = 500_000
+"""The most `,`, `[` and `{` outside strings: a value costs up to 30 times its bytes in memory."""
+
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DUPLICATE = 'Detected duplicate key "'
+_TOO_DEEP = "recursion limit exceeded"
 _LONGEST_NAME = 64
+_QUOTES_PER_SEPARATOR = 4
+"""At most, in valid JSON: a name and a string."""
 _WHITESPACE = frozenset(b" \t\n\r")
 _BACKSLASH = ord("\\")
 _OPENING_BRACE = ord("{")
@@ -33,8 +40,16 @@ class DuplicateKey(InvalidJson):
         """Escaped where it must be, and cut where it is long."""
 
 
+class TooDeep(InvalidJson):
+    """Nested beyond what is read."""
+
+
+class TooComplex(InvalidJson):
+    """More values than are read."""
+
+
 def decode(body: bytes) -> dict[str, object]:
-    """The object that the body holds; numbers are `int` of any size and `float`."""
+    """The object that the body holds; numbers are `int`, of up to 4300 digits, and `float`."""
     document = _parse(body, "float")
     if type(document) is not dict:
         raise InvalidJson("expected an object")
@@ -51,9 +66,14 @@ def encode(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=_as_written)
 
 
-def span(body: bytes, key: str) -> tuple[int, int] | None:
-    """Where the value of a top-level key stands, in a body that `decode` accepted."""
-    return _spans(body, (key,)).get(key)
+def has_too_many_separators(text: bytes, limit: int = MAX_SEPARATORS) -> bool:
+    """True when more than `limit` are outside strings: the number of values, without decoding."""
+    if len(text) <= limit or _separators(text) <= limit:
+        return False
+    bare = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if bare.count(b'"') > _QUOTES_PER_SEPARATOR * (limit + 1):
+        return True
+    return sum(map(_separators, bare.split(b'"')[::2])) > limit
 
 
 def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
@@ -81,6 +101,8 @@ def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
 
 
 def _parse(text: bytes, float_mode: Literal["float", "lossless-float"]) -> object:
+    if has_too_many_separators(text):
+        raise TooComplex(f"more than {MAX_SEPARATORS} values")
     try:
         value: object = jiter.from_json(
             text,
@@ -92,6 +114,10 @@ def _parse(text: bytes, float_mode: Literal["float", "lossless-float"]) -> objec
     except ValueError as error:
         raise _reason(error) from None
     return value
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _spans(body: bytes, keys: Collection[str]) -> dict[str, tuple[int, int]]:
@@ -150,4 +176,4 @@ def _reason(error: ValueError) -> InvalidJson:
     if message.startswith(_DUPLICATE):
         name = message[len(_DUPLICATE) : message.rindex('" at line ')]
         return DuplicateKey(name[:_LONGEST_NAME])
-    return InvalidJson(message)
+    return TooDeep(message) if message.startswith(_TOO_DEEP) else InvalidJson(message)
