@@ -59,6 +59,15 @@ def test_lines_come_with_the_name_of_the_process() -> None:
     run(scenario)
 
 
+def test_what_looks_like_a_secret_is_not_shown() -> None:
+    async def scenario() -> None:
+        async with kept("echo refused: sk-12345678, by Envoy; exec sleep 60") as (_, screen):
+            _, line = await screen.until("refused")
+            assert line == "refused: [redacted], by Envoy"
+
+    run(scenario)
+
+
 def test_a_killed_child_is_started_again() -> None:
     async def scenario() -> None:
         async with kept(FOREVER) as (child, screen):

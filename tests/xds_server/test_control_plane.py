@@ -15,7 +15,14 @@ import pytest
 from gateway.model import Endpoint
 from tests.kit.stack import free_ports
 from xds_server import control_plane
-from xds_server.control_plane import Options, Plane, admin_serving, planning, topology
+from xds_server.control_plane import (
+    Options,
+    Plane,
+    admin_serving,
+    planning,
+    tell_changes,
+    topology,
+)
 from xds_server.resources.topology import Topology
 
 VALID = 'gateways: {default: {port: "${PORT}"}}\n'
@@ -80,6 +87,26 @@ def test_a_file_that_breaks_is_reported_and_changes_nothing(tmp_path: Path) -> N
             assert (row["line"], row["path"]) == (2, "gatewys")
             assert row["text"].startswith(f"{chosen.file}:2: gatewys")
             assert plane.status()["version"] == before
+
+    asyncio.run(scenario())
+
+
+def test_what_became_of_each_change_is_told_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        chosen, stop = options(tmp_path), asyncio.Event()
+        said: asyncio.Queue[str] = asyncio.Queue()
+        async with running(chosen) as plane, asyncio.TaskGroup() as tasks:
+            tasks.create_task(tell_changes(plane.publisher, said.put_nowait, stop))
+            await until(plane, lambda: plane.publisher.accepted is not None)
+            for text in ("\ngatewys: {}\n", "\n\ngatewys: {}\n"):
+                chosen.file.write_text(text)
+                line = len(text.splitlines())
+                told = await said.get()
+                assert told.startswith(f"not applied: {chosen.file}:{line}: gatewys")
+            chosen.file.write_text(VALID + "budgets: []\n")
+            assert await said.get() == f"applied: configuration {plane.status()['version']}"
+            stop.set()
+        assert said.empty()
 
     asyncio.run(scenario())
 
