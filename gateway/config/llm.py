@@ -87,9 +87,9 @@ class ProviderTimeouts(Block):
     connect: Duration = 5.0
     """For a connection."""
     silence: Duration = 300.0
-    """For the next byte; an answer that is not streamed is silent until it is whole. An attempt that
-    stays silent for so long is given up, and the next target of a failover is tried. Envoy has one
-    value for a route: the longest of all providers that some model names counts."""
+    """For the next byte; an answer that is not streamed is silent until it is whole. An attempt
+    that stays silent for so long is given up, and the next target of a failover is tried. Envoy has
+    one value for a route: the longest of all providers that some model names counts."""
 
 
 class ProviderBlock(Block):
