@@ -104,7 +104,7 @@ async def _read(first: Any, client: Client, context: Any) -> BadRequest | None:
     while message is not grpc.aio.EOF:
         request = _request(message)
         if request.error is not None:
-            logger.warning(
+            logger.info(
                 "%s %s rejected %s: %s",
                 client.kind,
                 client.node.id,
