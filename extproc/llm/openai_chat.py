@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import NamedTuple
 
-from extproc.llm.openai_texts import reword as reword
+from extproc.llm import openai_texts
+from extproc.llm.openai_texts import Reworded, Rewording
 from extproc.llm.openai_texts import texts as texts
 from extproc.protocols import json_spans
-from extproc.protocols.json_spans import DuplicateKey, InvalidJson
+from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from extproc.verdict import Deny
 
 BYTES_PER_TOKEN = 3
@@ -82,10 +83,8 @@ def decode_request(body: bytes) -> ChatRequest | Deny:
     """The request that a body holds, or what is wrong with it."""
     try:
         document = json_spans.decode(body)
-    except DuplicateKey as error:
-        return Deny(400, "duplicate_key", str(error))
     except InvalidJson as error:
-        return Deny(400, "invalid_json", f"the body is not valid JSON: {error}")
+        return _unreadable(error)
     get = document.get
     model = get("model")
     messages = get("messages")
@@ -115,6 +114,22 @@ def decode_request(body: bytes) -> ChatRequest | Deny:
         document,
         len(body),
     )
+
+
+def read_texts(document: Mapping[str, object]) -> tuple[str, ...] | Deny:
+    """All that a model would read, in order."""
+    try:
+        return openai_texts.texts(document)
+    except InvalidJson as error:
+        return _unreadable(error)
+
+
+def reword(body: bytes, rewording: Rewording) -> Reworded | Deny:
+    """The request with its texts changed."""
+    try:
+        return openai_texts.reword(body, rewording)
+    except InvalidJson as error:
+        return _unreadable(error)
 
 
 def estimate_input_tokens(request: ChatRequest) -> int:
@@ -162,6 +177,18 @@ def encode_models(names: Iterable[str], created: int) -> bytes:
 def encode_model(name: str, created: int) -> bytes:
     """The answer to GET /v1/models/{name}."""
     return json_spans.encode(_model(name, created))
+
+
+def _unreadable(error: InvalidJson) -> Deny:
+    match error:
+        case DuplicateKey():
+            return Deny(400, "duplicate_key", str(error))
+        case TooDeep():
+            return Deny(400, "too_deep", f"the body is nested too deeply: {error}")
+        case TooComplex():
+            return Deny(400, "too_complex", f"the body has too many values: {error}")
+        case _:
+            return Deny(400, "invalid_json", f"the body is not valid JSON: {error}")
 
 
 def _model(name: str, created: int) -> dict[str, object]:

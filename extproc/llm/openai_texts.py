@@ -1,160 +1,310 @@
 """What a model would read of a chat completion request, and how to reword it.
 
-Every string is read, in fields that we do not know too, but those listed below: a guard must not
-be passed by a vendor's extension. Names of properties are not read. A string that holds JSON with
-escapes (arguments, results of tools) is read twice: as it stands, and what it says.
+Everything is read but what `openai_shapes` lists as structure: a guard must not be passed by a
+vendor's extension. Names that the dialect does not have are read like texts, numbers as they are
+spelled. A string that holds JSON with escapes (arguments, results of tools) is read twice: as it
+stands, and what it says. Text parts in a row are read one by one, and as the one text that they
+are to a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from operator import is_not
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
 
-from extproc.protocols import json_spans
-from extproc.protocols.json_spans import InvalidJson
-
-Reword = Callable[[str], str]
-
-_SETTINGS = frozenset(
-    {
-        "audio",
-        "frequency_penalty",
-        "function_call",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "metadata",
-        "modalities",
-        "model",
-        "moderation",
-        "n",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "reasoning_effort",
-        "safety_identifier",
-        "seed",
-        "service_tier",
-        "stop",
-        "store",
-        "stream",
-        "stream_options",
-        "temperature",
-        "tool_choice",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
+from extproc.llm.openai_shapes import (
+    ATTACHMENT,
+    FREE,
+    MESSAGE,
+    PART_TYPES,
+    PARTS,
+    REQUEST,
+    ROLES,
+    Fields,
+    Rule,
+    Unread,
 )
-"""Parameters of a request that steer the model and are not read by it."""
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
 
-_UNREAD = frozenset({"role", "type", "id", "tool_call_id", "image_url"})
-"""Strings under these keys are structure, not text."""
-_UNREAD_INSIDE: Mapping[str, frozenset[str]] = {
-    "image_url": frozenset({"url", "detail"}),
-    "input_audio": frozenset({"data", "format"}),
-    "file": frozenset({"file_data", "file_id"}),
-}
-"""The same, for objects under these keys."""
-_NOTHING: frozenset[str] = frozenset()
-"""Inside JSON that stands in a string, everything is text."""
+MAX_EMBEDDED = 3
+"""Levels of JSON in strings of JSON."""
+MAX_DEPTH = 200
+"""Of objects and arrays, those in strings included."""
 
-_CONTAINERS = (dict, list)
+_ALL = Unread.ALL
+_STRING = Unread.STRING
+_DATA_URL = Unread.DATA_URL
+_PLAIN_MESSAGE = ("role", ROLES, "content")
+_PLAIN_PART = ("type", PART_TYPES, "text")
+"""What most messages and parts have, and nothing else: they are read without a further look."""
+_NEVER_PLAIN = ("", frozenset[str](), "")
+_LARGEST_SPELLED_OUT = 1e22
+"""From here on, not every integer is a float."""
+
 _MAY_OPEN_JSON = frozenset("{[ \t\r\n")
 
 
+class Rewording(Protocol):
+    """What is to become of the texts of a request."""
+
+    def text(self, text: str) -> str:
+        """The new text."""
+
+    def across(self, pieces: Sequence[str]) -> Sequence[str]:
+        """The pieces of one text, before each is given to `text`: what only the whole shows."""
+
+    def fixed(self, text: str) -> None:
+        """A text that cannot be changed: the name of a property."""
+
+
+class Reworded(NamedTuple):
+    """A request with other texts."""
+
+    values: Mapping[str, bytes]
+    """New values for the top-level keys in which something changed; for splicing."""
+    texts: tuple[str, ...]
+    """All that a model would read now."""
+
+
 def texts(document: Mapping[str, object]) -> tuple[str, ...]:
-    """All that a model would read, in order."""
+    """All that a model would read, in order.
+
+    `TooDeep` or `TooComplex` when JSON in strings is.
+    """
     found: list[str] = []
-    for key, value in document.items():
-        if key not in _SETTINGS:
-            _collect(value, found, _UNREAD)
+    _Walk(found.append).members(document, REQUEST)
     return tuple(found)
 
 
-def reword(body: bytes, change: Reword) -> dict[str, bytes]:
-    """New values for the top-level keys in which `change` changed a text; for splicing.
+def reword(body: bytes, rewording: Rewording) -> Reworded:
+    """The request with its texts changed. Numbers stay as they were written, or become strings.
 
-    `change` is given what `texts` gives. Numbers stay as they were written.
+    Strings that hold JSON are read in any case, so that they still do when they are changed.
     """
     document = json_spans.decode_exactly(body)
     if type(document) is not dict:
         raise InvalidJson("expected an object")
-    changed: dict[str, bytes] = {}
-    for key, value in document.items():
-        if key not in _SETTINGS:
-            new = _reword(value, change, _UNREAD)
-            if new is not value:
-                changed[key] = json_spans.encode(new)
-    return changed
+    new = _Walk(rewording.fixed, rewording).members(document, REQUEST)
+    changed = {key: json_spans.encode(new[key]) for key in new if new[key] is not document[key]}
+    return Reworded(changed, texts(new))
 
 
-def _collect(value: object, found: list[str], unread: frozenset[str]) -> None:
-    if type(value) is dict:
+class _Walk:
+    """Goes through a request once. Whatever did not change stays the same object."""
+
+    __slots__ = ("_depth", "_embedded_bytes", "_keep", "_level", "_rewording", "_separators")
+
+    def __init__(self, keep: Callable[[str], None], rewording: Rewording | None = None) -> None:
+        """`keep` is told of texts that stay: all, when there is no rewording."""
+        self._keep = keep
+        self._rewording = rewording
+        self._depth = 0
+        self._level = 0
+        self._embedded_bytes = 0
+        self._separators = 0
+
+    def members(self, value: Mapping[str, object], fields: Fields) -> Mapping[str, object]:
+        """An object, of which these fields are known."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _nested()
+        keep = self._keep
+        known = fields.get
+        changed: dict[str, object] | None = None
         for key, item in value.items():
+            rule = known(key)
+            if rule is _ALL:
+                continue
+            if rule is None:
+                keep(key)
+                rule = FREE
             if type(item) is str:
-                if key not in unread:
-                    _collect_text(item, found)
-            elif type(item) in _CONTAINERS:
-                _collect(item, found, _below(key, unread))
-    elif type(value) is list:
-        for item in value:
-            _collect(item, found, unread)
-    elif type(value) is str:
-        _collect_text(value, found)
+                if type(rule) is frozenset:
+                    if item in rule:
+                        continue
+                elif rule is not FREE and rule is not PARTS and _is_data(item, rule):
+                    continue
+                new: object = self._text(item)
+            else:
+                new = self._value(item, rule if type(rule) is dict else FREE)
+            if new is not item:
+                if changed is None:
+                    changed = dict(value)
+                changed[key] = new
+        self._depth -= 1
+        return value if changed is None else changed
+
+    def _items(self, items: list[object], fields: Fields) -> list[object]:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _nested()
+        is_content = fields is PARTS
+        before = self._across(items) if is_content else items
+        after = before
+        if fields is MESSAGE:
+            tag, words, name = _PLAIN_MESSAGE
+        else:
+            tag, words, name = _PLAIN_PART if is_content else _NEVER_PLAIN
+        for index, item in enumerate(before):
+            new: object
+            if (
+                tag
+                and type(item) is dict
+                and len(item) == 2
+                and type(said := item.get(name)) is str
+                and type(word := item.get(tag)) is str
+                and word in words
+            ):
+                text = self._text(said)
+                new = item if text is said else {**item, name: text}
+            else:
+                new = self._value(item, fields)
+            if new is not item:
+                if after is before:
+                    after = list(before)
+                after[index] = new
+        if is_content and len(after) > 1:
+            for run in _runs(after):
+                self._whole("".join([part[3] for part in run]))
+        self._depth -= 1
+        return after
+
+    def _value(self, value: object, fields: Fields) -> object:
+        if type(value) is dict:
+            return self.members(value, fields)
+        if type(value) is list:
+            return self._items(value, fields)
+        if type(value) is str:
+            return self._text(value)
+        return value if value is None or type(value) is bool else self._number(value)
+
+    def _across(self, parts: list[object]) -> list[object]:
+        """The parts, with what only several of them together say reworded."""
+        if self._rewording is None or len(parts) == 1:
+            return parts
+        changed = parts
+        for run in _runs(parts):
+            old = [part[3] for part in run]
+            new = self._rewording.across(old)
+            for (index, part, name, text), now in zip(run, new, strict=True):
+                if now != text:
+                    if changed is parts:
+                        changed = list(parts)
+                    changed[index] = {**part, name: now}
+        return changed
+
+    def _whole(self, text: str) -> None:
+        """The text of several parts: they have been reworded, what it says in JSON has not."""
+        if self._rewording is None:
+            self._text(text)
+        else:
+            _Walk(self._keep).says(text)
+
+    def says(self, text: str) -> None:
+        """Reads what a text says in JSON, and not the text itself."""
+        value = self._embedded(text)
+        if value is not None:
+            self._inside(value)
+
+    def _text(self, text: str) -> str:
+        rewording = self._rewording
+        if rewording is None:
+            self._keep(text)
+            if "\\" in text and text[0] in _MAY_OPEN_JSON:
+                self.says(text)
+            return text
+        new = text
+        value = self._embedded(text)
+        if value is not None:
+            said = self._inside(value)
+            if said is not value:
+                new = json_spans.encode(said).decode()
+        new = rewording.text(new)
+        return text if new == text else new
+
+    def _number(self, number: object) -> object:
+        spelled = _spelled(number)
+        if self._rewording is None:
+            self._keep(spelled)
+            return number
+        new = self._rewording.text(spelled)
+        return number if new == spelled else new
+
+    def _inside(self, value: object) -> object:
+        self._level += 1
+        new = self._value(value, FREE)
+        self._level -= 1
+        return new
+
+    def _embedded(self, text: str) -> object:
+        """The object or array that a text spells in JSON; else None.
+
+        Without escapes, reading that would say no more than the text itself does.
+        """
+        is_escaped = "\\" in text
+        is_read = is_escaped or (self._rewording is not None and self._level < MAX_EMBEDDED)
+        if not is_read or text[:1] not in _MAY_OPEN_JSON:
+            return None
+        encoded = text.encode()
+        self._count(encoded)
+        try:
+            value = json_spans.decode_exactly(encoded)
+        except (TooComplex, TooDeep):
+            raise
+        except InvalidJson:
+            return None
+        if type(value) is not dict and type(value) is not list:
+            return None
+        if self._level == MAX_EMBEDDED:
+            raise TooDeep(f"more than {MAX_EMBEDDED} levels of JSON in strings of JSON")
+        return value
+
+    def _count(self, embedded: bytes) -> None:
+        """Many strings may not say together what the body may not."""
+        self._embedded_bytes += len(embedded)
+        if self._embedded_bytes > MAX_SEPARATORS:
+            self._separators += json_spans.count_separators(embedded)
+            if self._separators > MAX_SEPARATORS:
+                raise TooComplex(f"more than {MAX_SEPARATORS} values in JSON in strings")
 
 
-def _collect_text(text: str, found: list[str]) -> None:
-    found.append(text)
-    embedded = _embedded(text)
-    if embedded is not None:
-        _collect(embedded, found, _NOTHING)
+_TextPart: TypeAlias = "tuple[int, Mapping[str, object], str, str]"
+"""Its place, the part, the name of the field that holds the text, and the text."""
 
 
-def _reword(value: object, change: Reword, unread: frozenset[str]) -> object:
-    """The value with its texts changed; the same object when none was."""
-    if type(value) is str:
-        return _reword_text(value, change)
-    if type(value) is list:
-        items = [_reword(item, change, unread) for item in value]
-        return items if any(map(is_not, items, value)) else value
-    if type(value) is dict:
-        members = {key: _reword_member(key, item, change, unread) for key, item in value.items()}
-        return members if any(map(is_not, members.values(), value.values())) else value
-    return value
+def _runs(parts: Sequence[object]) -> Iterator[list[_TextPart]]:
+    """The text parts that follow each other, where there are several."""
+    run: list[_TextPart] = []
+    for index, part in enumerate(parts):
+        if type(part) is dict:
+            name = "text" if "text" in part else "refusal"
+            text = part.get(name)
+            if type(text) is str:
+                run.append((index, part, name, text))
+                continue
+        if len(run) > 1:
+            yield run
+        run = []
+    if len(run) > 1:
+        yield run
 
 
-def _reword_member(key: str, item: object, change: Reword, unread: frozenset[str]) -> object:
-    if type(item) is not str:
-        return _reword(item, change, _below(key, unread))
-    return item if key in unread else _reword_text(item, change)
+def _is_data(text: str, rule: Rule) -> bool:
+    if rule is _STRING:
+        return True
+    return (rule is _DATA_URL or rule is ATTACHMENT) and text[:5].lower() == "data:"
 
 
-def _reword_text(text: str, change: Reword) -> str:
-    reworded = text
-    embedded = _embedded(text)
-    if embedded is not None:
-        new = _reword(embedded, change, _NOTHING)
-        if new is not embedded:
-            reworded = json_spans.encode(new).decode()
-    reworded = change(reworded)
-    return text if reworded == text else reworded
+def _nested() -> TooDeep:
+    return TooDeep(f"nesting beyond {MAX_DEPTH}, with JSON in strings")
 
 
-def _below(key: str, unread: frozenset[str]) -> frozenset[str]:
-    return unread if unread is _NOTHING else _UNREAD_INSIDE.get(key, _UNREAD)
-
-
-def _embedded(text: str) -> object:
-    """What a text spells in JSON, where reading that says more than the text itself; else None."""
-    if text[:1] not in _MAY_OPEN_JSON or "\\" not in text:
-        return None
-    try:
-        return json_spans.decode_exactly(text.encode())
-    except InvalidJson:
-        return None
+def _spelled(number: object) -> str:
+    """As its digits: 4111111111111111.0 and 4.111111111111111e15 are a card's too."""
+    if type(number) is int:
+        return str(number)
+    value = float(number)  # type: ignore[arg-type]
+    if value.is_integer() and abs(value) < _LARGEST_SPELLED_OUT:
+        return str(int(value))
+    return repr(value)

@@ -16,10 +16,10 @@ from extproc.protocols import json_spans
 from extproc.verdict import PASS, Amend, Deny, Pass
 from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
 
-Reword: TypeAlias = Callable[[bytes, Callable[[str], str]], Mapping[str, bytes]]
-"""A dialect's way to reword the texts of a body: the new values of its top-level keys.
+Reword: TypeAlias = Callable[[bytes, "Masking"], tuple[Mapping[str, bytes], Sequence[str]] | Deny]
+"""A dialect's way to reword the texts of a body.
 
-Gives every text to the function that changes it, as in `Facts.texts`.
+Gives them to the masking; the new values of top-level keys, and the texts that are then in it.
 """
 
 
@@ -33,6 +33,8 @@ class _Block:
 class _Mask:
     patterns: frozenset[int]
     replacement: str
+    deny: Deny
+    """For what cannot be masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,30 @@ class _Unavailable:
 
 
 _Step: TypeAlias = _Block | _Mask | _Unavailable
+
+
+class Masking:
+    """Masks what some of the patterns match, text by text."""
+
+    def __init__(self, patterns: Patterns, indices: frozenset[int], replacement: str) -> None:
+        self._patterns = patterns
+        self._indices = indices
+        self._replacement = replacement
+        self.is_complete = True
+        """False when something was found where nothing can be changed."""
+
+    def text(self, text: str) -> str:
+        """The text as masked."""
+        return self._patterns.replace(self._indices, self._replacement, text)
+
+    def across(self, pieces: Sequence[str]) -> Sequence[str]:
+        """The pieces of one text, with what only the whole shows masked in each."""
+        return self._patterns.replace_across(self._indices, self._replacement, pieces)
+
+    def fixed(self, text: str) -> None:
+        """Looks at a text that cannot be changed."""
+        if self._patterns.replace(self._indices, "", text) != text:
+            self.is_complete = False
 
 
 class Guards:
@@ -79,26 +105,30 @@ class Guards:
                         return step.deny
                 case _Mask():
                     if step.patterns & hits:
-                        body, hits = self._mask(body, step, hits)
+                        masked = self._mask(body, step, hits)
+                        if isinstance(masked, Deny):
+                            return masked
+                        body, hits = masked
                 case _Unavailable():
                     return step.deny
                 case _:
                     assert_never(step)
         return PASS if body is facts.body else Amend(body)
 
-    def _mask(self, body: bytes, step: _Mask, hits: frozenset[int]) -> tuple[bytes, frozenset[int]]:
+    def _mask(
+        self, body: bytes, step: _Mask, hits: frozenset[int]
+    ) -> tuple[bytes, frozenset[int]] | Deny:
         """The body as masked, and what is found in it now."""
-        left: list[str] = []
-
-        def change(text: str) -> str:
-            masked = self._patterns.replace(step.patterns & hits, step.replacement, text)
-            left.append(masked)
-            return masked
-
-        values = self._reword(body, change)
+        masking = Masking(self._patterns, step.patterns & hits, step.replacement)
+        reworded = self._reword(body, masking)
+        if isinstance(reworded, Deny):
+            return reworded
+        if not masking.is_complete:
+            return step.deny
+        values, texts = reworded
         if not values:
             return body, hits
-        return json_spans.replace(body, values), self._patterns.hits(left)
+        return json_spans.replace(body, values), self._patterns.hits(texts)
 
 
 def _steps(guards: Sequence[Guard]) -> tuple[_Step, ...]:
@@ -113,7 +143,7 @@ def _steps(guards: Sequence[Guard]) -> tuple[_Step, ...]:
                     case GuardAction.BLOCK:
                         steps.append(_Block(patterns, _refusal(guard)))
                     case GuardAction.MASK:
-                        steps.append(_Mask(patterns, guard.replacement))
+                        steps.append(_Mask(patterns, guard.replacement, _refusal(guard)))
                     case _:
                         assert_never(guard.action)
             case RemoteGuard():

@@ -7,7 +7,9 @@ of a text, or at single bytes, are asked of every text by itself.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import re2
 
@@ -19,6 +21,9 @@ _LOCAL = ("^", "$", r"\A", r"\z", r"\C")
 _NONE: frozenset[int] = frozenset()
 _ALWAYS = r"\z"
 """Added to every automaton: when not even this is found, it has run out of memory."""
+
+
+_Span: TypeAlias = tuple[int, int]
 
 
 class OutOfMemory(Exception):
@@ -55,22 +60,33 @@ class Patterns:
 
     def replace(self, indices: Iterable[int], replacement: str, text: str) -> str:
         """The text with all that these patterns match replaced, overlaps as one."""
-        encoded = (
-            text.encode()
-        )  # where a match stands in bytes is known without counting characters
-        spans = _merged(
-            match.span() for index in indices for match in self._singles[index].finditer(encoded)
-        )
+        encoded = text.encode()
+        spans = self._spans(indices, encoded)
+        return _with(replacement, spans, encoded) if spans else text
+
+    def replace_across(
+        self, indices: Iterable[int], replacement: str, pieces: Sequence[str]
+    ) -> Sequence[str]:
+        """The pieces of one text; what these patterns match only in the whole is replaced.
+
+        In every piece that has a part of it. What they match in a piece by itself stays.
+        """
+        indices = tuple(indices)
+        encoded = [piece.encode() for piece in pieces]
+        spans = self._spans(indices, b"".join(encoded))
         if not spans:
-            return text
-        new = replacement.encode()
-        pieces: list[bytes] = []
-        done = 0
-        for start, end in spans:
-            pieces += (encoded[done:start], new)
-            done = end
-        pieces.append(encoded[done:])
-        return b"".join(pieces).decode(errors="replace")  # `\C` can match half a character
+            return pieces
+        new: list[str] = []
+        for piece, cut in zip(encoded, _cut(spans, [len(piece) for piece in encoded]), strict=True):
+            own = self._spans(indices, piece) if cut else []
+            new.append(_with(replacement, [one for one in cut if not _is_within(one, own)], piece))
+        return new
+
+    def _spans(self, indices: Iterable[int], text: bytes) -> list[_Span]:
+        """Where they match, in order, in bytes: known without counting characters."""
+        return _merged(
+            match.span() for index in indices for match in self._singles[index].finditer(text)
+        )
 
 
 class _Automaton:
@@ -120,9 +136,9 @@ def _is_local(pattern: str) -> bool:
     return any(mark in plain for mark in _LOCAL)
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merged(spans: Iterable[_Span]) -> list[_Span]:
     """The spans in order, without the empty ones, those that overlap as one."""
-    merged: list[tuple[int, int]] = []
+    merged: list[_Span] = []
     for start, end in sorted(spans):
         if start == end:
             continue
@@ -131,3 +147,38 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _cut(spans: Sequence[_Span], lengths: Sequence[int]) -> list[list[_Span]]:
+    """For each piece of a text, what of the spans lies in it, counted from its beginning."""
+    cut: list[list[_Span]] = []
+    begin = first = 0
+    for length in lengths:
+        end = begin + length
+        inside: list[_Span] = []
+        while first < len(spans) and spans[first][0] < end:
+            start, stop = spans[first]
+            if length:
+                inside.append((max(start, begin) - begin, min(stop, end) - begin))
+            if stop > end:
+                break
+            first += 1
+        cut.append(inside)
+        begin = end
+    return cut
+
+
+def _is_within(span: _Span, spans: Sequence[_Span]) -> bool:
+    place = bisect_right(spans, span[0], key=lambda one: one[0]) - 1
+    return place >= 0 and span[1] <= spans[place][1]
+
+
+def _with(replacement: str, spans: Iterable[_Span], text: bytes) -> str:
+    new = replacement.encode()
+    pieces: list[bytes] = []
+    done = 0
+    for start, end in spans:
+        pieces += (text[done:start], new)
+        done = end
+    pieces.append(text[done:])
+    return b"".join(pieces).decode(errors="replace")  # `\C` can match half a character

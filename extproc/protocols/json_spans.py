@@ -66,14 +66,16 @@ def encode(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=_as_written)
 
 
-def has_too_many_separators(text: bytes, limit: int = MAX_SEPARATORS) -> bool:
-    """True when more than `limit` are outside strings: the number of values, without decoding."""
-    if len(text) <= limit or _separators(text) <= limit:
-        return False
+def count_separators(text: bytes) -> int:
+    """How many `,`, `[` and `{` are outside strings: about the number of values.
+
+    Rather too many of invalid JSON.
+    """
     bare = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if bare.count(b'"') > _QUOTES_PER_SEPARATOR * (limit + 1):
-        return True
-    return sum(map(_separators, bare.split(b'"')[::2])) > limit
+    quotes = bare.count(b'"')
+    if quotes > _QUOTES_PER_SEPARATOR * (MAX_SEPARATORS + 1):
+        return quotes // _QUOTES_PER_SEPARATOR
+    return _separators(b"".join(bare.split(b'"')[::2]))
 
 
 def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
@@ -101,7 +103,11 @@ def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
 
 
 def _parse(text: bytes, float_mode: Literal["float", "lossless-float"]) -> object:
-    if has_too_many_separators(text):
+    if (
+        len(text) > MAX_SEPARATORS
+        and _separators(text) > MAX_SEPARATORS
+        and count_separators(text) > MAX_SEPARATORS
+    ):
         raise TooComplex(f"more than {MAX_SEPARATORS} values")
     try:
         value: object = jiter.from_json(

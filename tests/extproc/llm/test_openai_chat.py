@@ -94,6 +94,8 @@ def test_unknown_fields_and_parts_pass() -> None:
             b'{"model":"a","messages":[{"role":"user","content":"a","content":"b"}]}',
             "duplicate_key",
         ),
+        (b'{"model":"a","messages":' + b"[" * 201 + b"]" * 201 + b"}", "too_deep"),
+        (b'{"model":"a","messages":[[]' + b",[]" * 500_000 + b"]}", "too_complex"),
     ],
 )
 def test_bodies_that_are_not_one_object_are_refused(body: bytes, code: str) -> None:
@@ -182,6 +184,29 @@ def test_counts_that_would_cheat_a_budget_are_refused(name: str, count: int) -> 
 @pytest.mark.parametrize("name", ["Model", "MAX_TOKENS", "meſſages", "N", "stream_optionſ"])
 def test_names_that_another_reader_folds_into_ours_are_refused(name: str) -> None:
     assert refused(**{name: "x"}) == (400, "ambiguous_key", name)
+
+
+# --- texts ---------------------------------------------------------------------------------
+
+
+def test_texts_are_read() -> None:
+    assert openai_chat.read_texts(accepted().document) == ("hello",)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('["\\n",' + "[" * 200 + "]" * 200 + "]", "too_deep"),
+        (json.dumps([json.dumps([json.dumps([json.dumps(["\n"])])])]), "too_deep"),
+        ('["\\n"' + ",0" * 500_000 + "]", "too_complex"),
+    ],
+    ids=["nesting", "levels", "values"],
+)
+def test_json_in_strings_that_cannot_be_read_is_refused(text: str, code: str) -> None:
+    request = accepted(user=text)
+    deny = openai_chat.read_texts(request.document)
+    assert isinstance(deny, Deny)
+    assert (deny.status, deny.code) == (400, code)
 
 
 # --- estimates -----------------------------------------------------------------------------

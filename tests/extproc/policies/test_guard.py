@@ -101,6 +101,36 @@ def test_texts_are_not_run_together() -> None:
     assert ask(say("my S", "SN"), block("SSN", r"S\s*SN", r"S[^x]*N\b.*S")) is PASS
 
 
+def split(*texts: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+SSN = r"\b\d{3}-\d{2}-\d{4}\b"
+
+
+def test_what_is_split_over_parts_is_found() -> None:
+    assert isinstance(ask(say(split("my 123-", "", "45-67", "89")), block(SSN)), Deny)
+    assert ask(say(split("123-45-", "x6789")), block(SSN)) is PASS
+    assert isinstance(ask(say(split("x", "123-45-6789")), block(SSN)), Deny)
+
+
+def test_names_and_numbers_are_found() -> None:
+    schema = {"properties": {"SSN": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    assert isinstance(ask(say("hi", tools=tools), block("SSN")), Deny)
+    card = block(r"\b4\d{15}\b")
+    assert isinstance(ask(say("hi", extension={"card": 4111111111111111}), card), Deny)
+    assert isinstance(ask(say("hi", extension={"card": 4111111111111111.0}), card), Deny)
+
+
+def test_what_stands_under_the_names_of_structure_elsewhere_is_found() -> None:
+    for name in ("id", "type", "role", "name", "tool_call_id", "image_url"):
+        schema = {"properties": {"x": {name: "SSN"}}}
+        tools = [{"function": {"name": "f", "parameters": schema}}]
+        assert isinstance(ask(say("hi", tools=tools), block("SSN")), Deny), name
+        assert isinstance(ask(say("hi", metadata={name: "SSN"}), block("SSN")), Deny), name
+
+
 # --- masking -------------------------------------------------------------------------------
 
 
@@ -120,6 +150,60 @@ def test_every_part_is_masked_by_itself() -> None:
     assert contents(amended(say(parts), mask(EMAIL, replacement="@"))) == [
         [{"type": "text", "text": "é @"}, {"type": "text", "text": "@ 日"}]
     ]
+
+
+def test_what_is_split_over_parts_is_masked_in_each() -> None:
+    body = say(split("my 123-", "", "45-67", "89, my 123-45-6789"))
+    guard = mask(SSN, replacement="*")
+    masked = amended(body, guard)
+    assert contents(masked) == [split("my *", "", "*", "*, my *")]
+    assert ask(masked, guard) is PASS
+
+
+def test_a_part_that_is_masked_does_not_hide_the_rest_of_what_is_split() -> None:
+    body = say(split("to a@b.ex", "ample.com"))
+    assert contents(amended(body, mask(EMAIL, replacement="*"))) == [split("to *", "*")]
+
+
+def test_masked_parts_are_blocked_by_what_is_left_of_them() -> None:
+    body = say(split("a@b.ex", "hello"))
+    assert contents(amended(body, mask(EMAIL), block("@"))) == [split("[redacted]", "[redacted]")]
+    assert isinstance(ask(say(split("a@b.ex", " S", "SN")), mask(EMAIL), block("SSN")), Deny)
+
+
+def test_json_that_is_split_over_parts_is_refused_when_its_meaning_is_to_be_masked() -> None:
+    verdict = ask(say(split('["\\u00', '53SN"]')), mask("SSN"))
+    assert isinstance(verdict, Deny)
+    assert verdict.code == "content_policy_violation"
+
+
+def test_a_number_is_masked_into_a_string() -> None:
+    card = mask(r"\b4\d{15}\b")
+    body = say("hi", extension={"card": 4111111111111111, "n": 1})
+    assert json.loads(amended(body, card))["extension"] == {"card": "[redacted]", "n": 1}
+    call = {"id": "1", "function": {"name": "pay", "arguments": '{"card": 4111111111111111}'}}
+    body = json.dumps({"messages": [{"role": "assistant", "tool_calls": [call]}]}).encode()
+    masked = json.loads(amended(body, card))["messages"][0]["tool_calls"][0]
+    assert json.loads(masked["function"]["arguments"]) == {"card": "[redacted]"}
+
+
+def test_names_are_not_masked_but_refused() -> None:
+    schema = {"properties": {"a@b.example": {"type": "string"}}}
+    tools = [{"function": {"name": "f", "parameters": schema}}]
+    call = {"id": "1", "function": {"name": "f", "arguments": '{"a@b.example": 1}'}}
+    calling = json.dumps({"messages": [{"role": "assistant", "tool_calls": [call]}]}).encode()
+    for body in (say("hi", tools=tools), calling, say("c@d.example", metadata={"a@b.example": ""})):
+        verdict = ask(body, mask(EMAIL))
+        assert isinstance(verdict, Deny)
+        assert (verdict.status, verdict.code) == (400, "content_policy_violation")
+        assert "a@b" not in verdict.reason
+
+
+def test_what_is_too_deep_to_be_masked_is_refused() -> None:
+    deep = {"x": json.loads("[" * 150 + '"' + "[" * 150 + "0" + "]" * 150 + '"' + "]" * 150)}
+    verdict = ask(say("a@b.example", extension=deep), mask(EMAIL))
+    assert isinstance(verdict, Deny)
+    assert verdict.code == "too_deep"
 
 
 def test_arguments_stay_json_when_masked() -> None:

@@ -82,6 +82,40 @@ def test_a_replacement_is_taken_literally() -> None:
     assert Patterns(["(a)"]).replace([0], r"\1\g<1>$1", "a") == r"\1\g<1>$1"
 
 
+@pytest.mark.parametrize(
+    ("pieces", "replaced"),
+    [
+        (["abc"], ["abc"]),
+        (["xa", "bcx"], ["x*", "*x"]),
+        (["a", "", "b", "c"], ["*", "", "*", "*"]),
+        (["abca", "bc", "abc"], ["abc*", "*", "abc"]),
+        (["éa", "bcé"], ["é*", "*é"]),
+        (["ab", "ab"], ["ab", "ab"]),
+        ([], []),
+    ],
+)
+def test_only_what_lies_across_pieces_is_replaced_across(
+    pieces: list[str], replaced: list[str]
+) -> None:
+    assert Patterns(["abc"]).replace_across([0], "*", pieces) == replaced
+
+
+def test_what_only_its_neighbour_makes_a_match_is_replaced_across() -> None:
+    assert Patterns([r"\Bcat"]).replace_across([0], "*", ["a", "cat"]) == ["a", "*"]
+    assert Patterns(["b+"]).replace_across([0], "*", ["ab", "bbc"]) == ["ab", "bbc"]
+
+
+@given(st.lists(st.text("abé ", max_size=4), max_size=5))
+def test_across_and_then_alone_leaves_nothing(pieces: list[str]) -> None:
+    patterns = Patterns(["abb?", "ba", "é a"])
+    across = patterns.replace_across(range(3), "*", pieces)
+    alone = [patterns.replace(range(3), "*", piece) for piece in across]
+    assert not patterns.hits(["".join(alone)])
+    assert "".join(alone).replace("*", "") == "".join(
+        patterns.replace(range(3), "*", "".join(pieces)).split("*")
+    )
+
+
 def test_patterns_that_need_more_memory_than_one_automaton_has_are_split() -> None:
     words = [f"secret{index}-[a-z]{{4,9}}" for index in range(25)]
     patterns = Patterns(words, max_memory_bytes=20_000)

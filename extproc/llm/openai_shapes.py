@@ -1,0 +1,127 @@
+"""What in a chat completion request is structure and not text, field by field.
+
+https://platform.openai.com/docs/api-reference/chat/create. What is not listed is text: other fields
+with their names, other words where these words are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import TypeAlias
+
+
+class Unread(Enum):
+    """What is not read of a field's value."""
+
+    ALL = auto()
+    """A setting, which steers the model or the provider."""
+    STRING = auto()
+    """An id, or data; anything but a string is read."""
+    DATA_URL = auto()
+    """A URL that holds its data, in base64; others are read."""
+
+
+Rule: TypeAlias = "Mapping[str, Rule] | frozenset[str] | Unread"
+"""The fields of an object, or of each object of an array; or the words that a value may be."""
+Fields: TypeAlias = Mapping[str, Rule]
+
+FREE: Fields = {}
+"""Nothing is known: all is read."""
+
+_SETTINGS = (
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "modalities",
+    "model",
+    "moderation",
+    "n",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "seed",
+    "service_tier",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "top_logprobs",
+    "top_p",
+    "verbosity",
+)
+
+_FUNCTION: Fields = {"name": FREE, "description": FREE, "strict": FREE, "parameters": FREE}
+_GRAMMAR: Fields = {"syntax": frozenset({"lark", "regex"}), "definition": FREE}
+_CUSTOM: Fields = {
+    "name": FREE,
+    "description": FREE,
+    "input": FREE,
+    "format": {"type": frozenset({"text", "grammar"}), "grammar": _GRAMMAR},
+}
+_TOOL_TYPES = frozenset({"function", "custom"})
+_TOOL: Fields = {"type": _TOOL_TYPES, "function": _FUNCTION, "custom": _CUSTOM}
+_TOOL_CALL: Fields = {
+    "id": Unread.STRING,
+    "type": _TOOL_TYPES,
+    "function": {"name": FREE, "arguments": FREE},
+    "custom": _CUSTOM,
+}
+
+ATTACHMENT: Fields = {"url": Unread.DATA_URL, "detail": frozenset({"auto", "low", "high"})}
+"""Also given as the URL alone."""
+PART_TYPES = frozenset(
+    {"text", "refusal", "image_url", "input_audio", "file", "audio_url", "video_url"}
+)
+PARTS: Fields = {
+    "type": PART_TYPES,
+    "text": FREE,
+    "refusal": FREE,
+    "image_url": ATTACHMENT,
+    "audio_url": ATTACHMENT,
+    "video_url": ATTACHMENT,
+    "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},
+    "file": {"file_data": Unread.STRING, "file_id": Unread.STRING, "filename": FREE},
+}
+"""Of a content that is an array: its texts are one text."""
+ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
+MESSAGE: Fields = {
+    "role": ROLES,
+    "content": PARTS,
+    "name": FREE,
+    "refusal": FREE,
+    "tool_calls": _TOOL_CALL,
+    "tool_call_id": Unread.STRING,
+    "function_call": {"name": FREE, "arguments": FREE},
+    "audio": {"id": Unread.STRING},
+}
+_PLACE: Fields = dict.fromkeys(("city", "country", "region", "timezone"), FREE)
+
+REQUEST: Fields = {
+    **dict.fromkeys(_SETTINGS, Unread.ALL),
+    "messages": MESSAGE,
+    "tools": _TOOL,
+    "functions": _FUNCTION,
+    "response_format": {
+        "type": frozenset({"text", "json_object", "json_schema"}),
+        "json_schema": {"name": FREE, "description": FREE, "strict": FREE, "schema": FREE},
+    },
+    "prediction": {"type": frozenset({"content"}), "content": PARTS},
+    "web_search_options": {
+        "search_context_size": frozenset({"low", "medium", "high"}),
+        "user_location": {"type": frozenset({"approximate"}), "approximate": _PLACE},
+    },
+    "metadata": FREE,
+    "prompt_cache_key": FREE,
+    "safety_identifier": FREE,
+    "stop": FREE,
+    "user": FREE,
+}
+"""The whole body."""
