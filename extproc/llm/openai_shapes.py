@@ -77,11 +77,11 @@ _TOOL_CALL: Fields = {
 
 ATTACHMENT: Fields = {"url": Unread.DATA_URL, "detail": frozenset({"auto", "low", "high"})}
 """Also given as the URL alone."""
-PART_TYPES = frozenset(
+_PART_TYPES = frozenset(
     {"text", "refusal", "image_url", "input_audio", "file", "audio_url", "video_url"}
 )
 PARTS: Fields = {
-    "type": PART_TYPES,
+    "type": _PART_TYPES,
     "text": FREE,
     "refusal": FREE,
     "image_url": ATTACHMENT,

@@ -16,7 +16,6 @@ from extproc.llm.openai_shapes import (
     ATTACHMENT,
     FREE,
     MESSAGE,
-    PART_TYPES,
     PARTS,
     REQUEST,
     ROLES,
@@ -35,10 +34,6 @@ MAX_DEPTH = 200
 _ALL = Unread.ALL
 _STRING = Unread.STRING
 _DATA_URL = Unread.DATA_URL
-_PLAIN_MESSAGE = ("role", ROLES, "content")
-_PLAIN_PART = ("type", PART_TYPES, "text")
-"""What most messages and parts have, and nothing else: they are read without a further look."""
-_NEVER_PLAIN = ("", frozenset[str](), "")
 _LARGEST_SPELLED_OUT = 1e22
 """From here on, not every integer is a float."""
 
@@ -139,36 +134,67 @@ class _Walk:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _nested()
-        is_content = fields is PARTS
-        before = self._across(items) if is_content else items
-        after = before
-        if fields is MESSAGE:
-            tag, words, name = _PLAIN_MESSAGE
-        else:
-            tag, words, name = _PLAIN_PART if is_content else _NEVER_PLAIN
-        for index, item in enumerate(before):
-            new: object
-            if (
-                tag
-                and type(item) is dict
-                and len(item) == 2
-                and type(said := item.get(name)) is str
-                and type(word := item.get(tag)) is str
-                and word in words
-            ):
-                text = self._text(said)
-                new = item if text is said else {**item, name: text}
+        after = items
+        rewording = self._rewording
+        if fields is PARTS:
+            if rewording is None:
+                self._read_parts(items)
             else:
-                new = self._value(item, fields)
-            if new is not item:
-                if after is before:
-                    after = list(before)
-                after[index] = new
-        if is_content and len(after) > 1:
-            for run in _runs(after):
-                self._whole("".join([part[3] for part in run]))
+                after = self._parts(items, rewording)
+        elif fields is MESSAGE and rewording is None:
+            self._read_messages(items)
+        else:
+            after = self._each(items, fields)
         self._depth -= 1
         return after
+
+    def _each(self, items: list[object], fields: Fields) -> list[object]:
+        after = items
+        for index, item in enumerate(items):
+            new = self._value(item, fields)
+            if new is not item:
+                if after is items:
+                    after = list(items)
+                after[index] = new
+        return after
+
+    def _read_messages(self, messages: list[object]) -> None:
+        for message in messages:
+            if (  # as nearly all are
+                type(message) is dict
+                and len(message) == 2
+                and type(text := message.get("content")) is str
+                and type(role := message.get("role")) is str
+                and role in ROLES
+            ):
+                self._text(text)
+            else:
+                self._value(message, MESSAGE)
+
+    def _read_parts(self, parts: list[object]) -> None:
+        row: list[str] = []
+        for part in parts:
+            if (  # as nearly all are
+                type(part) is dict
+                and len(part) == 2
+                and type(text := part.get("text")) is str
+                and part.get("type") == "text"
+            ):
+                self._text(text)
+                row.append(text)
+            else:
+                self._value(part, PARTS)
+        if len(row) < len(parts):
+            for run in _runs(parts):
+                self._text("".join([part[3] for part in run]))
+        elif len(row) > 1:
+            self._text("".join(row))
+
+    def _parts(self, parts: list[object], rewording: Rewording) -> list[object]:
+        new = self._each(_across(parts, rewording), PARTS)
+        for run in _runs(new):  # they are reworded; what they say together in JSON is not
+            _Walk(self._keep).says("".join([part[3] for part in run]))
+        return new
 
     def _value(self, value: object, fields: Fields) -> object:
         if type(value) is dict:
@@ -178,28 +204,6 @@ class _Walk:
         if type(value) is str:
             return self._text(value)
         return value if value is None or type(value) is bool else self._number(value)
-
-    def _across(self, parts: list[object]) -> list[object]:
-        """The parts, with what only several of them together say reworded."""
-        if self._rewording is None or len(parts) == 1:
-            return parts
-        changed = parts
-        for run in _runs(parts):
-            old = [part[3] for part in run]
-            new = self._rewording.across(old)
-            for (index, part, name, text), now in zip(run, new, strict=True):
-                if now != text:
-                    if changed is parts:
-                        changed = list(parts)
-                    changed[index] = {**part, name: now}
-        return changed
-
-    def _whole(self, text: str) -> None:
-        """The text of several parts: they have been reworded, what it says in JSON has not."""
-        if self._rewording is None:
-            self._text(text)
-        else:
-            _Walk(self._keep).says(text)
 
     def says(self, text: str) -> None:
         """Reads what a text says in JSON, and not the text itself."""
@@ -288,6 +292,19 @@ def _runs(parts: Sequence[object]) -> Iterator[list[_TextPart]]:
         run = []
     if len(run) > 1:
         yield run
+
+
+def _across(parts: list[object], rewording: Rewording) -> list[object]:
+    """The parts, with what only several of them together say reworded."""
+    after = parts
+    for run in _runs(parts):
+        new = rewording.across([part[3] for part in run])
+        for (index, part, name, old), text in zip(run, new, strict=True):
+            if text != old:
+                if after is parts:
+                    after = list(parts)
+                after[index] = {**part, name: text}
+    return after
 
 
 def _is_data(text: str, rule: Rule) -> bool:

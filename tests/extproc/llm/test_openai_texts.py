@@ -302,6 +302,14 @@ def test_all_that_the_decoder_lets_pass_is_read() -> None:
     assert reword(body, Change(lambda text: "x")).texts == ("x",)
 
 
+def test_parts_are_read_at_any_depth() -> None:
+    part = {"type": "text", "text": "x"}
+    deep = json.dumps([part, part]).join(("[" * 190, "]" * 190))
+    body = b'{"prediction":{"type":"content","content":' + deep.encode() + b"}}"
+    assert texts(json_spans.decode(body)) == ("x", "x", "xx")
+    assert reword(body, shout()).texts == ("X", "X", "XX")
+
+
 def test_json_in_a_string_that_is_nested_beyond_reading_is_refused() -> None:
     with pytest.raises(TooDeep):
         read({"user": nest("\n", 500)})
