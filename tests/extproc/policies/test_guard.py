@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.facts import Facts
-from extproc.llm import openai_chat
+from extproc.llm import openai_chat, openai_texts
 from extproc.policies.guard import Guards
 from extproc.protocols import json_spans
 from extproc.verdict import PASS, Amend, Deny, Pass
@@ -35,7 +35,7 @@ def facts_of(body: bytes) -> Facts:
         now=datetime(2030, 1, 1, tzinfo=UTC),
         body=body,
         document=document,
-        texts=openai_chat.texts(document),
+        texts=openai_texts.texts(document),
     )
 
 
