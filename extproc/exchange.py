@@ -166,7 +166,10 @@ class Exchange:
         facts.estimated_input_tokens = openai_chat.estimate_input_tokens(request)
         facts.body = self._received = body
         facts.document = request.document
-        facts.texts = openai_chat.texts(request.document) if program.reads_texts else ()
+        texts = openai_chat.read_texts(request.document) if program.reads_texts else ()
+        if isinstance(texts, Deny):
+            return self._refuse(texts)
+        facts.texts = texts
         for policy in program.request_policies:
             verdict = policy.on_request(facts)
             if isinstance(verdict, Deny):

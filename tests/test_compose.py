@@ -57,7 +57,9 @@ def test_every_command_is_one_that_we_have(name: str) -> None:
     if rest[0] == "extproc":
         extproc_parser({}).parse_args(rest[1:])
     else:
-        assert callable(cli.parser({}).parse_args(rest).run)
+        arguments = cli.parser({}).parse_args(rest)
+        assert cli.settle(arguments) == ()
+        assert arguments.command.name == rest[0]
 
 
 def test_health_checks_in_python_can_be_read() -> None:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from extproc.llm import openai_texts
 from extproc.llm.openai_texts import Reworded, Rewording
-from extproc.llm.openai_texts import texts as texts
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from extproc.verdict import Deny

@@ -191,6 +191,15 @@ def test_a_route_that_this_program_does_not_know_is_refused() -> None:
     assert (action.status, json.loads(action.body)["error"]["code"]) == (503, "not_ready")
 
 
+def test_json_in_strings_that_goes_too_deep_is_refused(conversation: Conversation) -> None:
+    deep = "1"
+    for _ in range(5):
+        deep = json.dumps([deep])
+    conversation.headers()
+    action = conversation.body(messages=[{"role": "user", "content": deep}])
+    assert refused(action) == (400, "too_deep")
+
+
 def test_a_body_beyond_the_listeners_limit_is_refused() -> None:
     exchange = Exchange(program(MemoryLedger()), NOW, limit_bytes=100)
     action = exchange.on_event(RequestBody(b'{"model":"ma","messages":[]' + b" " * 99 + b"}"))

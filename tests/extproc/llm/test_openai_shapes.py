@@ -1,0 +1,52 @@
+"""What the table of fields says is what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from extproc.llm.openai_chat import read_texts
+from extproc.llm.openai_shapes import FREE, REQUEST, ROLES, Rule, Unread
+
+SECRET = "what a guard must see"
+
+
+def rules(fields: Mapping[str, Rule], *above: str) -> Iterator[tuple[tuple[str, ...], Rule]]:
+    """Every field that is listed, with its way from the top."""
+    for name, rule in fields.items():
+        yield (*above, name), rule
+        if isinstance(rule, Mapping):
+            yield from rules(rule, *above, name)
+
+
+def holding(way: tuple[str, ...], value: object) -> dict[str, object]:
+    """A request with this value at the end of the way."""
+    for name in reversed(way[1:]):
+        value = {name: value}
+    return {way[0]: value}
+
+
+@pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
+def test_every_listed_field_is_read_or_not_as_it_says(way: tuple[str, ...], rule: Rule) -> None:
+    texts = read_texts(holding(way, SECRET))
+    assert isinstance(texts, tuple)
+    is_read = any(SECRET in text for text in texts)
+    assert is_read is (rule not in (Unread.ALL, Unread.STRING))
+
+
+@pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
+def test_names_that_are_not_listed_are_read(way: tuple[str, ...], rule: Rule) -> None:
+    texts = read_texts(holding(way, {SECRET: 1}))
+    assert isinstance(texts, tuple)
+    assert any(SECRET in text for text in texts) is (rule is not Unread.ALL)
+
+
+def test_a_word_is_structure_only_where_it_is_listed() -> None:
+    for role in ROLES:
+        assert read_texts({"messages": [{"role": role, "content": ""}]}) in ((), ("",))
+    assert read_texts({"messages": [{"role": SECRET, "content": ""}]}) != ()
+
+
+def test_what_is_free_lists_nothing() -> None:
+    assert FREE == {}
