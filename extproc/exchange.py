@@ -225,7 +225,6 @@ class Exchange:
     def _on_end(self, event: ResponseEnd) -> None:
         if event.usage is not None and self._plan is not None:
             self._held.settle(event.usage, self._plan.prices.get(self._cluster))
-        self.is_over = True
 
     def _on_plain_route(self) -> Action:
         self.is_over = True

@@ -12,6 +12,7 @@ from typing import Any
 from envoy_api import message
 
 from extproc.events import (
+    CONTINUE,
     Action,
     Continue,
     Event,
@@ -83,11 +84,10 @@ def _event(request: Any) -> Event:
             if header.key == ":status":
                 status = int(header.raw_value)
         attributes = request.attributes
-        return ResponseHeaders(
-            status,
-            _attribute(attributes, "xds.cluster_name"),
-            _attribute(attributes, "response.code_details"),
-        )
+        cluster = _attribute(attributes, "xds.cluster_name")
+        if status < 300:  # nobody asks why it went well
+            return ResponseHeaders(status, cluster)
+        return ResponseHeaders(status, cluster, _attribute(attributes, "response.code_details"))
     if kind == "response_trailers":
         return ResponseEnd(_usage(request.metadata_context.typed_filter_metadata))
     return Other(kind or "")
@@ -106,11 +106,11 @@ def decode_attempt(data: bytes) -> tuple[Event, str, Mapping[str, str]]:
 
 def encode(event: Event, action: Action) -> bytes:
     """The ProcessingResponse that answers this event."""
+    if action is CONTINUE:
+        return _CONTINUE[event.kind] if isinstance(event, Other) else _CONTINUE_AFTER[type(event)]
     match action:
         case Continue():
-            if isinstance(event, Other):
-                return _CONTINUE[event.kind]
-            return _CONTINUE_AFTER[type(event)]
+            return encode(event, CONTINUE)
         case Forward():
             return _encode_forward(action)
         case Strip():

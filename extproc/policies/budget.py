@@ -29,6 +29,7 @@ _UNPRICED = Deny(
 _UNAVAILABLE = Deny(503, "ledger_unavailable", "budgets cannot be checked at the moment")
 
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _MOST_CASES = 10_000
@@ -36,28 +37,42 @@ _MOST_CASES = 10_000
 
 
 class Line:
-    """A budget, ready to be asked. Remembers its current window, which seldom changes."""
+    """A budget, ready to be asked."""
 
-    __slots__ = ("_began", "_ends", "_start", "budget", "is_money", "matcher")
+    __slots__ = ("budget", "is_money", "matcher")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.matcher = compile_scope(budget.scope)
         self.is_money = budget.unit is Unit.NANODOLLARS
-        self._start = 0
+
+
+class Case:
+    """The budgets that apply to one caller, model and provider, in the windows of a time."""
+
+    __slots__ = ("_began", "_counters", "_ends", "_rows")
+
+    def __init__(self, counters: Sequence[tuple[Line, str]]) -> None:
+        self._counters = counters
+        self._rows: tuple[Row, ...] = ()
         self._began = self._ends = _NEVER
 
-    def window_start(self, now: datetime) -> int:
-        """Unix seconds at which the window of `now` began."""
+    def rows(self, now: datetime) -> tuple[Row, ...]:
+        """Made again when some window has ended, which is seldom."""
         if not self._began <= now < self._ends:
-            self._start, end = window(self.budget.period, now)
-            self._began = datetime.fromtimestamp(self._start, UTC)
-            self._ends = _NEVER if end is None else datetime.fromtimestamp(end, UTC)
-        return self._start
+            windows = [window(line.budget.period, now) for line, _ in self._counters]
+            self._rows = tuple(
+                (line, line.is_money, counter, start, line.budget.limit)
+                for (line, counter), (start, _) in zip(self._counters, windows, strict=True)
+            )
+            self._began = max(map(_moment, (start for start, _ in windows)), default=_EVER)
+            ends = [_moment(end) for _, end in windows if end is not None]
+            self._ends = min(ends, default=_NEVER)
+        return self._rows
 
 
-Case: TypeAlias = tuple[tuple[Line, str], ...]
-"""The budgets that apply to one caller, model and provider, with the counters they draw on."""
+Row: TypeAlias = tuple[Line, bool, str, int, int]
+"""A budget, whether it counts money, its counter, its window's start and its limit."""
 
 Drawn: TypeAlias = list[tuple[Line, Charge]]
 """The budgets that a call draws on, and how much."""
@@ -143,21 +158,20 @@ class Budgets:
         each = self._default_output_tokens if wanted is None else max(0, wanted)
         output = each * facts.choices
         tokens = facts.estimated_input_tokens + output
+        estimate = min(_LARGEST_ESTIMATE, max(1, tokens))
         money: int | None = None
         drawn: Drawn = []
-        for line, counter in self._case(facts):
-            estimate = max(1, tokens)
-            if line.is_money:
-                if price is None:
-                    return _UNPRICED
-                if money is None:
-                    money = cost(price, Usage(facts.estimated_input_tokens, output))
-                if not money:
-                    continue  # free of charge: whatever is left is enough
-                estimate = money
-            start = line.window_start(facts.now)
-            amount = min(_LARGEST_ESTIMATE, estimate)
-            drawn.append((line, Charge(counter, start, line.budget.limit, amount)))
+        for line, is_money, counter, start, limit in self._case(facts).rows(facts.now):
+            if not is_money:
+                drawn.append((line, Charge(counter, start, limit, estimate)))
+                continue
+            if price is None:
+                return _UNPRICED
+            if money is None:
+                used = Usage(facts.estimated_input_tokens, output)
+                money = min(_LARGEST_ESTIMATE, cost(price, used))
+            if money:  # what is free of charge needs nothing to be left
+                drawn.append((line, Charge(counter, start, limit, money)))
         return drawn
 
     def _case(self, facts: Facts) -> Case:
@@ -168,12 +182,18 @@ class Budgets:
             if len(self._cases) >= _MOST_CASES:
                 self._cases.clear()
             subjects = ((line, line.matcher.subjects(facts)) for line in self._lines)
-            case = self._cases[name] = tuple(
-                (line, counter_name(line.budget.name, found))
-                for line, found in subjects
-                if found is not None
+            case = self._cases[name] = Case(
+                [
+                    (line, counter_name(line.budget.name, found))
+                    for line, found in subjects
+                    if found is not None
+                ]
             )
         return case
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def counter_name(budget: str, subjects: Sequence[tuple[str, str]]) -> str:

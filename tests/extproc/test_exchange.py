@@ -219,7 +219,7 @@ def test_the_call_is_over_when_nothing_is_left_to_learn(conversation: Conversati
     assert not conversation.exchange.is_over
     conversation.say(ResponseHeaders(200, "llm/a"))
     assert not conversation.exchange.is_over
-    conversation.say(ResponseEnd(Usage(1, 1)))
+    conversation.say(ResponseHeaders(500, "llm/a"))
     assert conversation.exchange.is_over
 
 

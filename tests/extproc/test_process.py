@@ -105,7 +105,7 @@ async def spent(ledger: MemoryLedger) -> Spent:
     return await ledger.spent(*COUNTER)
 
 
-def test_a_call_is_answered_message_by_message_and_ends_with_the_usage() -> None:
+def test_a_call_is_answered_message_by_message_until_envoy_ends_it() -> None:
     ledger = MemoryLedger()
     call = RecordedCall(process(ledger))
     assert kind(said(call, headers())) == "request_headers"
@@ -116,6 +116,8 @@ def test_a_call_is_answered_message_by_message_and_ends_with_the_usage() -> None
     assert kind(said(call, response_headers(200))) == "response_headers"
     assert call.is_open
     assert kind(said(call, trailers(5, 7))) == "response_trailers"
+    assert asyncio.run(spent(ledger)) == Spent(settled=12, reserved=0)
+    call.stream.on_half_close()
     assert (call.status, call.closings) == ((0, ""), 1)
     assert asyncio.run(spent(ledger)) == Spent(settled=12, reserved=0)
 
@@ -248,6 +250,7 @@ def test_an_awaited_answer_is_sent_when_it_is_known() -> None:
         assert waiting.call.is_open
         said(waiting.call, response_headers(200))
         said(waiting.call, trailers(1, 1))
+        waiting.call.stream.on_half_close()
         assert waiting.call.status == (0, "")
         assert waiting.reservation.ends[0] == "settled"
 
