@@ -280,6 +280,11 @@ class ServerCall:
         self.end(Status.INTERNAL, "internal error")
 
     @property
+    def is_answered(self) -> bool:
+        """Something was sent, so that the client has waited for us and not only opened."""
+        return self._is_started
+
+    @property
     def has_queue(self) -> bool:
         return bool(self._queue)
 

@@ -352,7 +352,8 @@ class Connection:
         self._refuse_idle(stream_id)
         call = self.calls.get(stream_id)
         if call is not None:
-            self._spend_reset()
+            if not call.is_answered:  # Envoy ends every call that it needs no longer by a reset
+                self._spend_reset()
             call.close()
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:

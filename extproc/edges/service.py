@@ -78,7 +78,7 @@ class Limits:
     stream_window_bytes: int = 4 << 20
     connection_window_bytes: int = 32 << 20
     resets_burst: int = 10_000
-    """Streams that the peer resets, or makes us reset, at once (rapid reset)."""
+    """Streams that the peer resets unanswered, or makes us reset, at once (rapid reset)."""
     resets_per_second: int = 2_000
     overhead_burst: int = 10_000
     """Frames that carry nothing for a stream: PING, SETTINGS, PRIORITY, empty and unknown ones."""

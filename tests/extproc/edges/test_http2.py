@@ -404,6 +404,15 @@ def test_rapid_resets_end_the_connection() -> None:
     assert peer.journal.closed == len(peer.journal.rpcs) == 51
 
 
+def test_resets_of_answered_calls_are_the_way_of_envoy_and_cost_nothing() -> None:
+    peer = Peer(limits=Limits(resets_burst=50, resets_per_second=1))
+    for sid in range(1, 405, 2):
+        answers = peer.say(open_stream(sid), data(sid, message(b"x")))
+        assert messages_of(answers, sid) == [b"x"]
+        assert peer.say(rst_stream(sid, ErrorCode.NO_ERROR)) == []
+    assert peer.journal.closed == len(peer.journal.rpcs) == 202
+
+
 def test_resets_that_the_peer_makes_us_send_count_as_its_own() -> None:
     peer = Peer(limits=Limits(resets_burst=50, resets_per_second=1))
     answers = [
