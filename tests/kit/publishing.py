@@ -1,0 +1,158 @@
+"""A publisher and who is connected to it, played: what everybody was told, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import envoy_api
+
+from gateway import names
+from gateway.model import Gateway
+from xds_server.clients import Client, Clients, Kind, Node
+from xds_server.compile import BrokenSnapshot
+from xds_server.publisher import Patience, Publisher
+from xds_server.snapshot import CLUSTER, ROUTES, Resource, Snapshot, resource_of, snapshot_of
+from xds_server.subscription import DeltaRequest, DeltaResponse
+
+SECONDS = 5
+PATIENT = Patience(worker_seconds=SECONDS, envoy_seconds=SECONDS)
+NO_ENVOY = "no Envoy has acknowledged the configuration"
+IMPATIENT = Patience(worker_seconds=0.05, envoy_seconds=0.05)
+SHORT = {CLUSTER: "cluster", ROUTES: "routes", names.CONFIGURATION_TYPE: "configuration"}
+
+
+def text(*providers: str) -> str:
+    """A configuration with these providers."""
+    blocks = "".join(
+        f"    {name}: {{type: openai, key: secret-{name}, url: 'http://127.0.0.1:9/v1'}}\n"
+        for name in providers
+    )
+    models = "".join(f"    {name}: {{provider: {name}, model: m}}\n" for name in providers)
+    return f"llm:\n  providers:\n{blocks}  models:\n{models}"
+
+
+def compiled(gateway: Gateway) -> Snapshot:
+    """A cluster for each provider, and routes that name them all."""
+    if any(provider.name == "impossible" for provider in gateway.providers):
+        raise BrokenSnapshot("routes: no cluster 'impossible'")
+    provider_names = [provider.name for provider in gateway.providers]
+    clusters = [resource_of(name, CLUSTER, name.encode()) for name in provider_names]
+    routes = resource_of("routes", ROUTES, " ".join(provider_names).encode())
+    return snapshot_of([*clusters, routes])
+
+
+class Peer:
+    """A client that answers everything, as it is told."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        client: Client,
+        story: list[str],
+        refuses: Callable[[Resource], bool],
+    ) -> None:
+        self._clients = clients
+        self.client = client
+        self.story = story
+        self.refuses = refuses
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                for response in await self.client.next_responses():
+                    await self._answer(response)
+        finally:
+            self._clients.leave(self.client)
+
+    async def _answer(self, response: DeltaResponse) -> None:
+        refused = [each.name for each in response.resources if self.refuses(each)]
+        said = [each.name for each in response.resources]
+        said += [f"-{name}" for name in response.removed]
+        words = f"{self.client.node.id} {SHORT[response.type_url]} {' '.join(said)}"
+        self.story.append(f"{words} refused" if refused else words)
+        self._clients.announce()
+        await self.may_answer.wait()
+        error = "cannot" if refused else None
+        self.client.receive(DeltaRequest(response.type_url, nonce=response.nonce, error=error))
+
+
+class World:
+    """A publisher, and who is connected."""
+
+    def __init__(
+        self, tasks: asyncio.TaskGroup, file: Path, expected_workers: int, patience: Patience
+    ) -> None:
+        self.clients = Clients()
+        self.publisher = Publisher(
+            self.clients,
+            file,
+            {},
+            compiled,
+            expected_workers=expected_workers,
+            patience=patience,
+        )
+        self.story: list[str] = []
+        self._tasks = tasks
+        self._running: list[asyncio.Task[None]] = []
+
+    def join(
+        self, kind: Kind, node_id: str, refuses: Callable[[Resource], bool] = lambda _: False
+    ) -> Peer:
+        client = self.clients.join(kind, Node(node_id, ""))
+        peer = Peer(self.clients, client, self.story, refuses)
+        if kind is Kind.WORKER:
+            client.receive(DeltaRequest(names.CONFIGURATION_TYPE, (names.CONFIGURATION_NAME,)))
+        else:
+            client.receive(DeltaRequest(CLUSTER))
+            client.receive(DeltaRequest(ROUTES, ("routes",)))
+        self._running.append(self._tasks.create_task(peer.run()))
+        return peer
+
+    def leave(self, peer: Peer) -> None:
+        """As when its process dies."""
+        self.clients.leave(peer.client)
+
+    def start(self, new: str) -> asyncio.Task[object]:
+        return self._tasks.create_task(self.publisher.apply(new))
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        assert await self.clients.wait_until(claim, SECONDS), self.story
+
+    def end(self) -> None:
+        for task in self._running:
+            task.cancel()
+
+
+def world(
+    tmp_path: Path,
+    scene: Callable[[World], Awaitable[None]],
+    *,
+    workers: int = 1,
+    patience: Patience = PATIENT,
+) -> None:
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            stage = World(tasks, tmp_path / "gateway.yaml", workers, patience)
+            async with asyncio.timeout(SECONDS):
+                await scene(stage)
+            stage.end()
+
+    asyncio.run(run())
+
+
+def refusing(*versions: str) -> Callable[[Resource], bool]:
+    """Refuses configurations that name one of these providers."""
+
+    def refuses(resource: Resource) -> bool:
+        message = envoy_api.message("dragoman.v1.Configuration").FromString(resource.body)
+        return any(f" {version}:" in message.yaml for version in versions)
+
+    return refuses
+
+
+def heard(story: Iterable[str], who: str) -> list[str]:
+    return [line.removeprefix(f"{who} ") for line in story if line.startswith(who)]
