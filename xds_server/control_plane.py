@@ -7,14 +7,14 @@ import contextlib
 import functools
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import certifi
 
 from gateway.config.load import load_file
 from gateway.config.schema import Config
-from gateway.model import Endpoint, Listener
+from gateway.model import Endpoint, Gateway, Listener
 from gateway.problem import Problem
 from gateway.resolve import resolve
 from gateway.telemetry import configure_logging, redact
@@ -47,6 +47,16 @@ class Options:
     """Where ADS is served: `host:port` or `unix:/path`."""
     topology: Topology
     state_dir: Path
+    port: int | None = None
+    """Instead of what the file says, where it has one gateway."""
+
+
+def meant(config: Config, port: int | None) -> Gateway:
+    """What a file means to this control plane."""
+    gateway = resolve(config)
+    if port is None or len(gateway.listeners) != 1:
+        return gateway
+    return replace(gateway, listeners=(replace(gateway.listeners[0], port=port),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
         options.environment,
         functools.partial(compile_gateway, topology=options.topology),
         expected_workers=len(options.topology.workers),
+        meaning=functools.partial(meant, port=options.port),
     )
     server = AdsServer(clients)
     await server.start([options.target])

@@ -69,11 +69,13 @@ class Publisher:
         *,
         expected_workers: int,
         patience: Patience = PATIENCE,
+        meaning: Callable[[Config], Gateway] = resolve,
     ) -> None:
         self._clients = clients
         self._file = file
         self._environment = environment
         self._compile = compile_snapshot
+        self._meaning = meaning
         self._expected_workers = expected_workers
         self._patience = patience
         self._problems: tuple[Problem, ...] = ()
@@ -119,7 +121,7 @@ class Publisher:
         if isinstance(config, tuple):
             return self._refuse(config)
         try:
-            release = _release(config, self._compile)
+            release = self._release(config)
         except BrokenSnapshot as broken:
             return self._refuse((Problem("", f"cannot be compiled, by a fault of ours: {broken}"),))
         self._problems = ()
@@ -234,16 +236,16 @@ class Publisher:
         held = (each for each in all_resources(before) if (each.type_url, each.name) not in refused)
         return with_kept(new, snapshot_of(held))
 
+    def _release(self, config: Config) -> Release:
+        yaml = published(config)
+        version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
+        gateway = self._meaning(config)
+        workers = configuration(version, yaml)
+        return Release(version, yaml, gateway, workers, self._compile(gateway))
+
     def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         self._problems = problems
         return problems
-
-
-def _release(config: Config, compile_snapshot: Callable[[Gateway], Snapshot]) -> Release:
-    yaml = published(config)
-    version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    gateway = resolve(config)
-    return Release(version, yaml, gateway, configuration(version, yaml), compile_snapshot(gateway))
 
 
 def configuration(version: str, yaml: str) -> Snapshot:

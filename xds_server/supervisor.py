@@ -21,7 +21,6 @@ import httpx
 from gateway.config.load import load_file
 from gateway.config.schema import Config
 from gateway.model import Endpoint, Gateway
-from gateway.resolve import resolve
 from gateway.telemetry import configure_logging
 from xds_server import control_plane, flags, processes, readiness
 from xds_server.child import Child
@@ -67,7 +66,8 @@ def run(options: Options) -> int:
     config = load_file(options.file, options.environment)
     if not isinstance(config, Config):
         return _refused(*(str(problem) for problem in config))
-    gateway, ports = resolve(config), PortsOfFile.of(options.file)
+    gateway = control_plane.meant(config, options.port)
+    ports = PortsOfFile.of(options.file)
     useless = useless_port(options, gateway, ports)
     if useless and options.port is not None:
         return _refused(useless)
@@ -79,7 +79,10 @@ def run(options: Options) -> int:
     lines = complaints(wanted(options, gateway, ports))
     if lines:
         return _refused(*lines)
-    options.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return _refused(f"the state directory {options.state_dir}: {error.strerror}")
     configure_logging(options.log_level, process="xds")
     with socket_directory() as directory:
         return asyncio.run(_Tree.of(options, gateway, binary, Places(directory)).run())
@@ -89,7 +92,8 @@ def useless_port(options: Options, gateway: Gateway, ports: PortsOfFile) -> str 
     """What to say when a port was asked for that the file takes no notice of."""
     variable = flags.PORT.variable
     chosen = options.environment.get(variable)
-    if not chosen or ports.uses(variable):
+    is_taken = options.port is not None and len(gateway.listeners) == 1
+    if not chosen or is_taken or ports.uses(variable):
         return None
     name = flags.PORT.name if options.port is not None else variable
     listener = gateway.listeners[0]
@@ -183,6 +187,7 @@ class _Tree:
             target=self.options.xds or self.places.xds_socket,
             topology=self._topology(),
             state_dir=self.options.state_dir,
+            port=self.options.port,
         )
         admin = self.options.admin or self.gateway.admin
         with stop_event() as stop:

@@ -235,7 +235,7 @@ def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
         resets = f"resets {moment:%Y-%m-%dT%H:%M:%SZ}"
         seconds = -((facts.now - moment) // timedelta(seconds=1))
         headers = (("retry-after", str(max(1, seconds))),)
-    asked = f"this call may take {_number(unit, answer.charge.estimate)}"
+    asked = f"this call may take {_number(unit, answer.charge.estimate)} {_UNIT_NAMES[unit]}"
     reason = f"budget '{budget.name}'{of}: {amounts} spent, {resets}; {asked}"
     return Deny(429, "budget_exhausted", reason, headers=headers)
 

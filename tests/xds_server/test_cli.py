@@ -110,7 +110,7 @@ def test_a_port_that_the_file_takes_no_notice_of_starts_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "gateway.yaml"
-    file.write_text("gateways:\n  default: {port: 8080}\n")
+    file.write_text("gateways:\n  default: {port: 8080}\n  other: {port: 8081}\n")
     state = tmp_path / "state"
     command = ["run", str(file), "--port", "9000", "--state-dir", str(state)]
     assert cli.main(command, {}) == 1

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.config.load import load
+from gateway.config.schema import Config
 from gateway.model import Endpoint
 from tests.kit.stack import free_ports
 from xds_server import control_plane
@@ -19,6 +21,7 @@ from xds_server.control_plane import (
     Options,
     Plane,
     admin_serving,
+    meant,
     planning,
     tell_changes,
     topology,
@@ -38,6 +41,16 @@ def options(tmp_path: Path, text: str = VALID, workers: tuple[str, ...] = ()) ->
         topology=Topology(workers=workers),
         state_dir=tmp_path,
     )
+
+
+def test_a_port_that_was_asked_for_is_that_of_the_only_gateway(tmp_path: Path) -> None:
+    one = load("gateways: {a: {port: 1}}", file="", environment={})
+    two = load("gateways: {a: {port: 1}, b: {port: 2}}", file="", environment={})
+    assert isinstance(one, Config)
+    assert isinstance(two, Config)
+    assert [each.port for each in meant(one, None).listeners] == [1]
+    assert [each.port for each in meant(one, 9).listeners] == [9]
+    assert [each.port for each in meant(two, 9).listeners] == [1, 2]
 
 
 @asynccontextmanager

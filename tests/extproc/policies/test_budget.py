@@ -164,7 +164,7 @@ def test_a_refusal_says_which_budget_how_much_and_when_it_resets() -> None:
     assert (denied.status, denied.code) == (429, "budget_exhausted")
     assert denied.reason == (
         "budget 'team-month' of team=platform: 499.98 of 500 USD spent,"
-        " resets 2026-12-01T00:00:00Z; this call may take 0.027"
+        " resets 2026-12-01T00:00:00Z; this call may take 0.027 USD"
     )
     assert denied.headers == (("retry-after", str(5 * 86_400 + 7 * 3600 + 1800)),)
 
@@ -177,7 +177,7 @@ def test_a_total_of_tokens_never_resets() -> None:
     assert deny(budgets, facts()) == Deny(
         429,
         "budget_exhausted",
-        "budget 'everyone': 0 of 149 tokens spent, never resets; this call may take 150",
+        "budget 'everyone': 0 of 149 tokens spent, never resets; this call may take 150 tokens",
     )
 
 
