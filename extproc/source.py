@@ -73,6 +73,11 @@ BACKOFF = Backoff(first_seconds=0.1, last_seconds=1.0)
 """Back soon: for 5 s the control plane holds a change back from Envoy until every worker has it."""
 
 
+def channel_target(address: str) -> str:
+    """`unix:PATH` or `HOST:PORT`, for gRPC: else a host of the name `xds` would be a scheme."""
+    return address if address.startswith("unix:") else f"dns:///{address}"
+
+
 class XdsSource(Generic[Built]):
     """Subscribes to `dragoman.v1.Configuration` at a control plane, by delta ADS.
 
@@ -106,7 +111,8 @@ class XdsSource(Generic[Built]):
             await asyncio.sleep(self._backoff.after(self._failures, random.random()))
 
     async def _follow(self, on_program: OnProgram[Built]) -> None:
-        async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
+        target = channel_target(self._target)
+        async with grpc.aio.insecure_channel(target, options=OPTIONS) as channel:
             method = channel.stream_stream(
                 DELTA_ADS,
                 request_serializer=_message("DeltaDiscoveryRequest").SerializeToString,

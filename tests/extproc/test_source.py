@@ -16,6 +16,7 @@ from extproc.source import (
     ConfigurationRefused,
     FileSource,
     XdsSource,
+    channel_target,
 )
 from gateway.model import Gateway
 from gateway.problem import Problem
@@ -207,6 +208,20 @@ def test_it_runs_on_uvloop_and_tcp() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
+
+
+@pytest.mark.parametrize(
+    ("address", "target"),
+    [
+        ("xds:18000", "dns:///xds:18000"),  # else gRPC's own xDS client would be asked
+        ("dns:18000", "dns:///dns:18000"),
+        ("127.0.0.1:18000", "dns:///127.0.0.1:18000"),
+        ("[::1]:18000", "dns:///[::1]:18000"),
+        ("unix:/run/xds.sock", "unix:/run/xds.sock"),
+    ],
+)
+def test_no_name_of_a_host_is_taken_for_a_scheme(address: str, target: str) -> None:
+    assert channel_target(address) == target
 
 
 def test_the_wait_doubles_up_to_its_end_and_is_spread() -> None:
