@@ -38,3 +38,10 @@ def test_addresses_are_static_and_names_are_resolved() -> None:
     assert addresses.discovery(["10.0.0.1", "::1"]) == {"type": "STATIC"}
     assert addresses.discovery([]) == {"type": "STATIC"}
     assert "cluster_type" in addresses.discovery(["10.0.0.1", "localhost"])
+
+
+@pytest.mark.parametrize("hosts", [["a.example"], ["a.example", "b.example"]])
+def test_what_has_moved_is_found_long_before_its_ttl_ends(hosts: list[str]) -> None:
+    config = addresses.discovery(hosts)["cluster_type"]["typed_config"]
+    assert not config.get("respect_dns_ttl", False)
+    assert "dns_refresh_rate" not in config  # Envoy's default: 5 s
