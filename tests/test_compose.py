@@ -99,6 +99,20 @@ def test_every_mount_exists(name: str) -> None:
         assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
 
 
+def test_the_image_is_built_once_and_never_pulled() -> None:
+    assert [name for name in OURS if "build" in SERVICES[name]] == ["xds"]
+    never = [name for name in OURS if SERVICES[name].get("pull_policy") == "never"]
+    assert never == [name for name in OURS if name != "xds"]
+
+
+def test_only_those_with_the_volume_can_write_outside_of_tmp() -> None:
+    assert "VOLUME" not in DOCKERFILE  # would be a writable folder in every container
+    assert [name for name in sorted(SERVICES) if "state" in mounts(name).values()] == [
+        "extproc",
+        "xds",
+    ]
+
+
 def test_what_the_image_is_made_of_exists() -> None:
     sources = re.findall(r"^COPY (?!--)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     assert sources
