@@ -122,8 +122,8 @@ PORT = Flag(
     "DRAGOMAN_PORT",
     port,
     "PORT",
-    "what ${DRAGOMAN_PORT} stands for in the file; with the flag, the port of the only gateway also "
-    "where the file does not use it (default: what the file says)",
+    "what ${DRAGOMAN_PORT} stands for in the file; with the flag, the port of the only gateway "
+    "also where the file does not use it (default: what the file says)",
 )
 ADMIN = Flag(
     "--admin",
