@@ -67,13 +67,3 @@ class Ledger(Protocol):
 
         Awaiting raises LedgerUnavailable when the store gives no answer.
         """
-
-
-class Accounts(Protocol):
-    """The same counters, for those who look and do not spend."""
-
-    async def spent(self, counter: str, window_start: int) -> Spent:
-        """Where the counter stood in that period; zeros when it was never drawn on."""
-
-    async def counters(self) -> Sequence[tuple[str, int]]:
-        """Every counter with each of its periods, in order."""

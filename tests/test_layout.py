@@ -24,7 +24,6 @@ TESTED_THROUGH = {
     "gateway/cel_variables.py": "gateway/test_cel.py",
     "extproc/events.py": "extproc/test_exchange.py",
     "extproc/facts.py": "extproc/test_exchange.py",
-    "extproc/ports.py": "extproc/adapters/test_memory_ledger.py",
     "extproc/verdict.py": "extproc/test_exchange.py",
     "xds_server/resources/topology.py": "xds_server/test_compile.py",
     # one suite for both edges

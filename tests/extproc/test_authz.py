@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from envoy_api import message
 
-from extproc.adapters.memory_ledger import MemoryLedger
 from extproc.authz import Authorization
 from extproc.process import Process
 from extproc.program import build
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import gateway_of
+from tests.kit.memory_ledger import MemoryLedger
 
 CheckRequest: Any = message("envoy.service.auth.v3.CheckRequest")
 CheckResponse: Any = message("envoy.service.auth.v3.CheckResponse")

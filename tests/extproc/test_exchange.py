@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from envoy_api import message
 
-from extproc.adapters.memory_ledger import MemoryLedger
 from extproc.events import (
     CONTINUE,
     Action,
@@ -32,6 +31,7 @@ from gateway import names
 from gateway.config.load import load
 from gateway.resolve import resolve
 from gateway.usage import Usage
+from tests.kit.memory_ledger import MemoryLedger
 
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from envoy_api import message, pack
 
-from extproc.adapters.memory_ledger import MemoryLedger
 from extproc.edges.service import Status
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
 from extproc.process import Process
@@ -19,6 +18,7 @@ from extproc.program import Program, build
 from gateway import names
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import gateway_of
+from tests.kit.memory_ledger import MemoryLedger
 
 Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from extproc.adapters.memory_ledger import MemoryLedger
 from extproc.facts import Facts
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -16,6 +15,7 @@ from extproc.policies.guard import Guards
 from extproc.program import Program, build
 from extproc.verdict import PASS, Deny
 from tests.kit.gateways import gateway_of
+from tests.kit.memory_ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PROVIDERS = """

@@ -10,13 +10,19 @@ from typing import Protocol
 
 import pytest
 
-from extproc.ports import Accounts, Charge, Exhausted, Ledger, Reservation, Spent
+from extproc.ports import Charge, Exhausted, Ledger, Reservation, Spent
 
 MONTH = 1_764_547_200
 
 
-class AnyLedger(Ledger, Accounts, Protocol):
-    """Both sides of a ledger."""
+class AnyLedger(Ledger, Protocol):
+    """A ledger that can also be looked into."""
+
+    async def spent(self, counter: str, window_start: int) -> Spent:
+        """Where the counter stood in that period; zeros when it was never drawn on."""
+
+    async def counters(self) -> Sequence[tuple[str, int]]:
+        """Every counter with each of its periods, in order."""
 
 
 def charge(estimate: int, *, counter: str = "b|team=a", limit: int = 100) -> Charge:
@@ -37,7 +43,7 @@ async def hold(ledger: Ledger, *charges: Charge) -> Reservation:
 
 
 class LedgerSuite:
-    """The contract of `Ledger` and `Accounts`."""
+    """The contract of `AnyLedger`."""
 
     def opened(self, directory: Path) -> AbstractAsyncContextManager[AnyLedger]:
         """A new ledger, closed at the end."""

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from extproc.adapters.memory_ledger import MemoryLedger
 from extproc.facts import Facts
 from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
 from extproc.verdict import Deny
 from gateway.model import ApiKey, Budget, Period, Price, Scope, Unit
 from gateway.usage import Usage
+from tests.kit.memory_ledger import MemoryLedger
 
 DOLLAR = 1_000_000_000
 NOW = datetime(2026, 11, 25, 16, 30, 0, 500_000, tzinfo=UTC)

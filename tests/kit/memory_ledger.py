@@ -1,4 +1,4 @@
-"""A ledger in this process alone: for tests, and where nothing has to outlive the process."""
+"""A ledger in memory, for tests of those who draw on one. It keeps the same contract."""
 
 from __future__ import annotations
 

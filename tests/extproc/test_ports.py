@@ -1,4 +1,4 @@
-"""The ledger in memory keeps the contract."""
+"""The port's contract, kept by the ledger in memory that other tests draw on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from extproc.adapters.memory_ledger import MemoryLedger
 from tests.kit.ledger_suite import LedgerSuite
+from tests.kit.memory_ledger import MemoryLedger
 
 
 class TestMemoryLedger(LedgerSuite):
