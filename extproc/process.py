@@ -99,7 +99,7 @@ class _ExchangeStream:
     def on_message(self, message: bytes) -> None:
         event = wire.decode(message)
         action = self._exchange.on_event(event)
-        if action is CONTINUE or isinstance(action, (Forward, Respond, Strip, Continue)):
+        if isinstance(action, (Continue, Forward, Respond, Strip)):
             self._answer(event, action)
         else:
             self._process.run(self._answer_later(event, action))

@@ -12,7 +12,6 @@ from typing import Any
 from envoy_api import message
 
 from extproc.events import (
-    CONTINUE,
     Action,
     Continue,
     Event,
@@ -106,11 +105,9 @@ def decode_attempt(data: bytes) -> tuple[Event, str, Mapping[str, str]]:
 
 def encode(event: Event, action: Action) -> bytes:
     """The ProcessingResponse that answers this event."""
-    if action is CONTINUE:
+    if isinstance(action, Continue):
         return _CONTINUE[event.kind] if isinstance(event, Other) else _CONTINUE_AFTER[type(event)]
     match action:
-        case Continue():
-            return encode(event, CONTINUE)
         case Forward():
             return _encode_forward(action)
         case Strip():
