@@ -16,6 +16,17 @@ class Dialect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What a server shows to those who connect, and whom it lets in. PEM texts, not paths."""
+
+    certificate: str
+    """The chain, the server's own first."""
+    key: str = field(repr=False)
+    client_ca: str | None = None
+    """Clients must show a certificate that one of these authorities signed (mTLS)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """Where clients connect."""
 
@@ -24,6 +35,8 @@ class Listener:
     port: int
     max_request_bytes: int
     """Bodies above it are refused with 413."""
+    tls: ServerTls | None = None
+    """None: plain HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +267,74 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class RawResource:
+    """An xDS resource that the operator wrote as it is to be sent."""
+
+    type_url: str
+    name: str
+    json: str = field(repr=False)
+    """The JSON form of the message, without `@type`. May hold a secret."""
+    path: str
+    """Where it was written, dotted; for Problems."""
+    ttl_seconds: float | None = None
+    """The client drops it when it has not heard of it for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMatch:
+    """Which xDS clients; all that is written must hold. `*` and `?` are globs; empty: any."""
+
+    ids: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    user_agents: tuple[str, ...] = ()
+    """`envoy`, `gRPC*`: the name alone, without version."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Dotted key → value glob: `labels.app`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """xDS clients that are told the same, which others are not."""
+
+    name: str
+    match: NodeMatch
+    listeners: tuple[str, ...]
+    """The gateways that they serve."""
+    resources: tuple[RawResource, ...] = ()
+    """For them, beside those for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class XdsClient:
+    """Who may connect to the control plane, known by certificate or token, and as which nodes."""
+
+    name: str
+    sans: tuple[str, ...] = ()
+    """Globs over the URI and DNS names of the client's certificate; any of them."""
+    token_digest: str | None = None
+    """SHA-256 of the token that it sends as `authorization: Bearer …`, hex."""
+    node_ids: tuple[str, ...] = ("*",)
+    """Globs: what the node of its streams may call itself."""
+    may_have_secrets: bool = False
+    """Whether it is told secrets: provider keys, private keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Xds:
+    """The control plane as a server of its own."""
+
+    tls: ServerTls | None = None
+    clients: tuple[XdsClient, ...] = ()
+    """The first that a connection fits. None at all: whoever reaches the port may come in."""
+    groups: tuple[NodeGroup, ...] = ()
+    """The first that a node fits; one that fits none is refused. None at all: all are told all."""
+    resources: tuple[RawResource, ...] = ()
+    """For every node."""
+    history_limit: int = 20
+    """How many configurations are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """Everything that was written, as it is meant."""
 
@@ -269,3 +350,4 @@ class Gateway:
     """`vendor/model`, `provider/model` or `model` → price; the catalog under the overrides."""
     routes: tuple[Route, ...]
     admin: Endpoint
+    xds: Xds = Xds()

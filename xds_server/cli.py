@@ -6,8 +6,6 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config import reference
@@ -17,29 +15,20 @@ from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
 from xds_server import control_plane, flags, supervisor
+from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.compile import compile_gateway
 from xds_server.demo.app import serve_demo
-from xds_server.flags import Flag
 from xds_server.free_ports import Wanted, complaints
 from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
 
-Environment = Mapping[str, str]
 DESCRIPTION = "A gateway for AI agents: Envoy moves the bytes, Python decides."
 EPILOG = "Every flag can also be set by the environment variable in brackets behind it."
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One row of the table below."""
-
-    name: str
-    summary: str
-    run: Callable[[argparse.Namespace, Environment], int]
-    flags: tuple[Flag, ...] = ()
-    files: str | None = None
-    """`FILE` for one file, `FILE…` for several, None for none."""
-    has_demo_switch: bool = False
+FILE = Argument("file", "FILE", "the configuration, YAML")
+FILES = Argument("files", "FILE", "YAML", count="+")
+DEMO = Switch("--demo", "run the demo providers as well")
 
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -84,7 +73,7 @@ def demo(arguments: argparse.Namespace, environment: Environment) -> int:
     """`dragoman demo`: the quickstart's providers."""
     where = Endpoint(arguments.demo_address, arguments.demo_port)
     remedy = flags.remedy(flags.DEMO_PORT)
-    if _refuses(complaints([Wanted(where, "demo providers", remedy)])):
+    if refuses(complaints([Wanted(where, "demo providers", remedy)])):
         return 1
     print(f"demo providers: http://{where.host}:{where.port}/a/v1 and /b/v1", flush=True)
     return asyncio.run(serve_demo(where))
@@ -126,6 +115,7 @@ COMMANDS: tuple[Command, ...] = (
         "run",
         "run the whole gateway: control plane, workers and Envoy, restarted when they die",
         run,
+        (FILE,),
         (
             flags.PORT,
             flags.ADMIN,
@@ -139,30 +129,29 @@ COMMANDS: tuple[Command, ...] = (
             flags.DRAIN_SECONDS,
             flags.LOG_LEVEL,
         ),
-        files="FILE",
-        has_demo_switch=True,
+        (DEMO,),
     ),
     Command(
         "xds",
         "run the control plane alone, for an Envoy and workers that run elsewhere",
         xds,
+        (FILE,),
         (flags.XDS, flags.EXTPROC, flags.ADMIN, flags.STATE_DIR, flags.LOG_LEVEL),
-        files="FILE",
     ),
     Command("extproc", "run one worker of the request path alone; see `extproc --help`", extproc),
     Command(
         "demo",
         "run two OpenAI-compatible providers that need no key and no internet",
         demo,
-        (flags.DEMO_PORT, flags.DEMO_ADDRESS),
+        flags=(flags.DEMO_PORT, flags.DEMO_ADDRESS),
     ),
-    Command("validate", "report everything that is wrong in files", validate, files="FILE…"),
+    Command("validate", "report everything that is wrong in files", validate, (FILES,)),
     Command(
         "compile",
         "print what Envoy will be told, as YAML without secrets",
         compile,
+        (FILE,),
         (flags.EXTPROC,),
-        files="FILE",
     ),
     Command("schema", "print the JSON Schema of the configuration file", schema),
     Command("reference", "print the reference of the configuration file", markdown),
@@ -177,12 +166,17 @@ def parser(environment: Environment) -> argparse.ArgumentParser:
         one = subparsers.add_parser(
             command.name, help=command.summary, description=command.summary, epilog=EPILOG
         )
-        if command.files == "FILE":
-            one.add_argument("file", type=Path, metavar="FILE", help="the configuration, YAML")
-        elif command.files:
-            one.add_argument("files", type=Path, nargs="+", metavar="FILE", help="YAML")
-        if command.has_demo_switch:
-            one.add_argument("--demo", action="store_true", help="run the demo providers as well")
+        for argument in command.arguments:
+            one.add_argument(
+                argument.key,
+                type=Path if argument.metavar == "FILE" else str,
+                metavar=argument.metavar,
+                help=argument.meaning,
+                nargs=argument.count,
+                choices=argument.choices,
+            )
+        for switch in command.switches:
+            one.add_argument(switch.name, action="store_true", help=switch.meaning)
         for flag in command.flags:
             flag.add(one)
         one.set_defaults(command=command, environment=environment)
@@ -208,8 +202,10 @@ def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
     if argv[:1] == ["extproc"]:  # its flags are its own
         return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
+    if " ".join(argv[:2]) in (command.name for command in COMMANDS):
+        argv = [" ".join(argv[:2]), *argv[2:]]
     arguments = parser(environment).parse_args(argv)
-    if _refuses(settle(arguments)):
+    if refuses(settle(arguments)):
         return 2
     return int(arguments.command.run(arguments, environment))
 
@@ -219,19 +215,26 @@ def cli_markdown() -> str:
     rule = "The flag counts before the environment variable, and that before the default."
     parts = ["# Command line\n", f"{DESCRIPTION}\n", f"{rule}\n"]
     for command in COMMANDS:
-        files = f" {command.files}" if command.files else ""
-        rest = " [FLAG…]" if command.flags else ""
-        parts.append(f"## dragoman {command.name}{files}{rest}\n")
+        words = ["dragoman", command.name, *map(_usage, command.arguments)]
+        if command.flags or command.switches:
+            words.append("[FLAG…]")
+        parts.append(f"## {' '.join(words)}\n")
         parts.append(f"{command.summary[0].upper()}{command.summary[1:]}.\n")
-        if command.flags or command.has_demo_switch:
+        if command.details:
+            parts.append(f"{command.details.strip()}\n")
+        if command.flags or command.switches:
             parts.append("\n".join(_flag_rows(command)) + "\n")
     return "\n".join(parts)
 
 
+def _usage(argument: Argument) -> str:
+    shown = {None: "{}", "?": "[{}]", "+": "{}…"}
+    return shown[argument.count].format(argument.metavar)
+
+
 def _flag_rows(command: Command) -> list[str]:
     rows = ["| Flag | Environment | Meaning |", "|---|---|---|"]
-    if command.has_demo_switch:
-        rows.append("| `--demo` | | run the demo providers as well |")
+    rows.extend(f"| `{switch.name}` | | {switch.meaning} |" for switch in command.switches)
     rows.extend(
         f"| `{flag.name} {flag.metavar}` | `{flag.variable}` | {flag.meaning} |"
         for flag in command.flags
@@ -243,19 +246,11 @@ def _load(file: Path, environment: Environment) -> Config | None:
     """The configuration; says on stderr what is wrong with it or will surprise."""
     config = load_file(file, environment)
     if not isinstance(config, Config):
-        _refuses(str(problem) for problem in config)
+        refuses(str(problem) for problem in config)
         return None
     for warning in warnings(config):
         print(f"warning: {warning}", file=sys.stderr)
     return config
-
-
-def _refuses(lines: Iterable[str]) -> bool:
-    """Whether there is something to complain of; says it on stderr."""
-    said = list(lines)
-    for line in said:
-        print(line, file=sys.stderr)
-    return bool(said)
 
 
 def _with_ports(arguments: argparse.Namespace, environment: Environment) -> Environment:

@@ -13,9 +13,22 @@ ENDPOINTS = ENVOY_TYPE + "config.endpoint.v3.ClusterLoadAssignment"
 SECRET = ENVOY_TYPE + "extensions.transport_sockets.tls.v3.Secret"
 LISTENER = ENVOY_TYPE + "config.listener.v3.Listener"
 ROUTES = ENVOY_TYPE + "config.route.v3.RouteConfiguration"
+SCOPED_ROUTES = ENVOY_TYPE + "config.route.v3.ScopedRouteConfiguration"
+VIRTUAL_HOST = ENVOY_TYPE + "config.route.v3.VirtualHost"
 FILTER = ENVOY_TYPE + "config.core.v3.TypedExtensionConfig"
+RUNTIME = ENVOY_TYPE + "service.runtime.v3.Runtime"
 
-TYPES = (CLUSTER, ENDPOINTS, SECRET, LISTENER, FILTER, ROUTES)
+TYPES = (
+    CLUSTER,
+    ENDPOINTS,
+    SECRET,
+    LISTENER,
+    FILTER,
+    SCOPED_ROUTES,
+    ROUTES,
+    VIRTUAL_HOST,
+    RUNTIME,
+)
 """In the order in which they are sent: what is referred to comes first."""
 
 KEPT_WHILE_REMOVING = (CLUSTER, ENDPOINTS, SECRET)
@@ -33,6 +46,8 @@ class Resource:
     """The message, serialized deterministically: the value of an `Any`. May hold a secret."""
     needs: tuple[tuple[str, str], ...] = ()
     """The resources that this one refers to: (type URL, name)."""
+    ttl_seconds: float | None = None
+    """The client drops it when it has not heard of it for so long; heartbeats keep it alive."""
 
 
 @dataclass(frozen=True, slots=True)

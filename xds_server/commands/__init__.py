@@ -1,0 +1,1 @@
+"""One module per command that does more than start a process; `xds_server.cli` lists them."""
