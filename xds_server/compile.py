@@ -8,6 +8,7 @@ from gateway import names
 from gateway.attempts import renamed_attempts
 from gateway.cel import Expression, compile_expression
 from gateway.model import Gateway, Rule
+from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, routes, secrets
 from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt
 from xds_server.resources.ext_proc import SOURCE, RulesRead
@@ -21,8 +22,8 @@ class BrokenSnapshot(ValueError):
     """The compile step made references to nothing."""
 
 
-def compile_gateway(gateway: Gateway, topology: Topology) -> Snapshot:
-    """The resources of a gateway whose configuration was checked."""
+def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
+    """The resources of a gateway whose configuration was checked, for Envoys of a level."""
     snapshot = snapshot_of(
         (
             *_clusters(gateway, topology),
