@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from gateway import names
+from xds_server.audience import Kind, Node
 from xds_server.snapshot import Snapshot
 from xds_server.subscription import (
     DeltaRequest,
@@ -22,25 +22,9 @@ from xds_server.subscription import (
 )
 
 
-class Kind(StrEnum):
-    """Whom a snapshot is for."""
-
-    ENVOY = "envoy"
-    WORKER = "extproc"
-
-
 def kind_of(first_type_url: str) -> Kind:
     """Who asks for this type before any other."""
     return Kind.WORKER if first_type_url == names.CONFIGURATION_TYPE else Kind.ENVOY
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What a client says of itself, once."""
-
-    id: str
-    user_agent: str
-    """Name and version: `envoy 1.40.0`."""
 
 
 @dataclass(frozen=True, slots=True)

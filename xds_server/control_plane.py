@@ -25,7 +25,8 @@ from xds_server.clients import Clients, ClientState
 from xds_server.compile import compile_gateway
 from xds_server.free_ports import Wanted, complaints
 from xds_server.http_edge import listening_socket, serving
-from xds_server.publisher import Publisher, Release
+from xds_server.publisher import Publisher
+from xds_server.release import Release
 from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
 from xds_server.server import AdsServer
@@ -107,7 +108,7 @@ def _client_row(client: ClientState) -> dict[str, object]:
     return {
         "kind": client.kind.value,
         "node": client.node.id,
-        "user_agent": client.node.user_agent,
+        "user_agent": f"{client.node.user_agent} {client.node.version_text}".strip(),
         "is_current": client.is_current,
         "types": [
             {

@@ -13,7 +13,8 @@ from typing import Any
 import envoy_api
 import grpc
 
-from xds_server.clients import Client, Clients, Kind, Node, kind_of
+from xds_server.audience import Kind, Node
+from xds_server.clients import Client, Clients, kind_of
 from xds_server.snapshot import Resource
 from xds_server.subscription import BadRequest, DeltaRequest, DeltaResponse
 
@@ -173,11 +174,10 @@ def _request(message: Any) -> DeltaRequest:
 
 
 def _node(node: Any) -> Node:
-    build = node.user_agent_build_version.version
-    has_build = node.HasField("user_agent_build_version")
-    version = (
-        f"{build.major_number}.{build.minor_number}.{build.patch}"
-        if has_build
-        else node.user_agent_version
-    )
-    return Node(node.id, f"{node.user_agent_name} {version}".strip())
+    version = None
+    version_text = node.user_agent_version
+    if node.HasField("user_agent_build_version"):
+        build = node.user_agent_build_version.version
+        version = (build.major_number, build.minor_number, build.patch)
+        version_text = ".".join(map(str, version))
+    return Node(node.id, node.cluster, node.user_agent_name, version, version_text)

@@ -21,8 +21,11 @@ from extproc.source import (
 from gateway.model import Gateway
 from gateway.problem import Problem
 from tests.kit.ads import SECONDS, serving
-from xds_server.clients import Clients, Kind
-from xds_server.publisher import PATIENCE, Publisher, configuration
+from xds_server.audience import Kind
+from xds_server.clients import Clients
+from xds_server.publisher import Publisher
+from xds_server.release import configuration
+from xds_server.rollout import PATIENCE
 from xds_server.snapshot import Snapshot, snapshot_of
 
 BACKOFF = Backoff(first_seconds=0.02, last_seconds=0.1)
@@ -103,7 +106,7 @@ def test_a_configuration_is_built_and_acknowledged(tmp_path: Path) -> None:
         await until(clients, lambda: is_current(clients))
         (state,) = clients.states()
         assert (state.kind, state.node.id) == (Kind.WORKER, "worker-1")
-        assert state.node.user_agent.startswith("dragoman-extproc ")
+        assert state.node.user_agent == "dragoman-extproc"
         clients.offer(Kind.WORKER, configuration("v2", text("fast", "smart")))
         assert await worker.next() == Program("v2", ("fast", "smart"))
 

@@ -10,9 +10,11 @@ import envoy_api
 
 from gateway import names
 from gateway.model import Gateway
-from xds_server.clients import Client, Clients, Kind, Node
+from xds_server.audience import Kind, Node
+from xds_server.clients import Client, Clients
 from xds_server.compile import BrokenSnapshot
-from xds_server.publisher import Patience, Publisher
+from xds_server.publisher import Publisher
+from xds_server.rollout import Patience
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import DeltaRequest, DeltaResponse
 
@@ -102,7 +104,7 @@ class World:
     def join(
         self, kind: Kind, node_id: str, refuses: Callable[[Resource], bool] = lambda _: False
     ) -> Peer:
-        client = self.clients.join(kind, Node(node_id, ""))
+        client = self.clients.join(kind, Node(node_id))
         peer = Peer(self.clients, client, self.story, refuses)
         if kind is Kind.WORKER:
             client.receive(DeltaRequest(names.CONFIGURATION_TYPE, (names.CONFIGURATION_NAME,)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from gateway import names
-from xds_server.clients import Clients, Kind, Node, kind_of
+from xds_server.audience import Kind, Node
+from xds_server.clients import Clients, kind_of
 from xds_server.snapshot import CLUSTER, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import DeltaRequest
 
-NODE = Node("n", "test 1")
+NODE = Node("n", user_agent="test")
 
 
 def snapshot(*cluster_names: str) -> Snapshot:

@@ -12,8 +12,9 @@ import pytest
 
 from gateway import names
 from tests.kit.ads import SECONDS, connected, serving
-from xds_server.clients import Clients, Kind
-from xds_server.publisher import configuration
+from xds_server.audience import Kind
+from xds_server.clients import Clients
+from xds_server.release import configuration
 from xds_server.server import AddressInUse, AdsServer
 from xds_server.snapshot import CLUSTER, ENDPOINTS, Resource, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import Rejection
@@ -104,7 +105,8 @@ async def test_it_is_known_what_a_client_is_and_has_accepted(clients: Clients, t
         await envoy.take()
         await until(clients, lambda: clients.states()[0].is_current)
         (state,) = clients.states()
-        assert (state.node.id, state.node.user_agent) == ("edge-7", "envoy 1.40.0")
+        assert (state.node.id, state.node.user_agent) == ("edge-7", "envoy")
+        assert (state.node.version, state.node.version_text) == ((1, 40, 0), "1.40.0")
         assert [each.acked_version for each in state.types] == [snapshot.version]
 
 

@@ -1,0 +1,276 @@
+"""A release, from the publisher to everybody who is connected."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.kit.publishing import IMPATIENT, NO_ENVOY, World, heard, refusing, text, world
+from xds_server.audience import Kind
+from xds_server.snapshot import CLUSTER
+
+
+def test_workers_have_a_change_before_envoys(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        stage.join(Kind.WORKER, "worker-1")
+        stage.join(Kind.WORKER, "worker-2")
+        assert await stage.publisher.apply(text("a")) == ()
+        assert await stage.publisher.apply(text("a", "b")) == ()
+        first, second = stage.story[:4], stage.story[4:]
+        assert sorted(first[:2]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
+        assert first[2:] == ["envoy cluster a", "envoy routes routes"]
+        assert sorted(second[:2]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
+        assert second[2:] == ["envoy cluster b", "envoy routes routes"]
+        assert stage.publisher.missing() == ()
+
+    world(tmp_path, scene)
+
+
+def test_envoys_get_nothing_while_a_worker_has_not_answered(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        worker = stage.join(Kind.WORKER, "worker")
+        worker.may_answer.clear()
+        change = stage.start(text("a"))
+        await stage.until(lambda: bool(stage.story))
+        assert stage.clients.offered(Kind.ENVOY) is None
+        worker.may_answer.set()
+        assert await change == ()
+        assert stage.story[1:] == ["envoy cluster a", "envoy routes routes"]
+
+    world(tmp_path, scene)
+
+
+def test_envoys_get_nothing_while_an_expected_worker_is_away(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        stage.join(Kind.WORKER, "here")
+        change = stage.start(text("a"))
+        await stage.until(lambda: stage.publisher.missing() == (NO_ENVOY,))
+        for _ in range(5):  # whatever can happen now has happened then
+            await asyncio.sleep(0)
+        assert stage.clients.offered(Kind.ENVOY) is None
+        away = stage.join(Kind.WORKER, "away")
+        away.may_answer.clear()
+        await stage.until(lambda: bool(heard(stage.story, "away")))
+        assert stage.clients.offered(Kind.ENVOY) is None
+        away.may_answer.set()
+        assert await change == ()
+        assert stage.story[2:] == ["envoy cluster a", "envoy routes routes"]
+
+    world(tmp_path, scene, workers=2)
+
+
+def test_an_expected_worker_that_stays_away_holds_nothing_up_for_long(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        stage.join(Kind.WORKER, "here")
+        assert await stage.publisher.apply(text("a")) == ()
+        assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
+
+    world(tmp_path, scene, workers=2, patience=IMPATIENT)
+
+
+def test_at_the_start_envoys_wait_for_the_first_worker(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        change = stage.start(text("a"))
+        await stage.until(lambda: stage.clients.offered(Kind.WORKER) is not None)
+        missing = stage.publisher.missing()
+        assert [word in line for word, line in zip(("worker", "Envoy"), missing, strict=True)]
+        assert not change.done()
+        stage.join(Kind.WORKER, "worker")
+        await change
+        assert stage.story[0] == "worker configuration dragoman"
+
+    world(tmp_path, scene)
+
+
+def test_without_expected_workers_envoys_wait_for_nobody(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        await stage.publisher.apply(text("a"))
+        assert stage.story == ["envoy cluster a", "envoy routes routes"]
+        assert stage.publisher.missing() == ()
+
+    world(tmp_path, scene, workers=0)
+
+
+def test_what_a_change_removes_goes_last(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy")
+        await stage.publisher.apply(text("a", "b"))
+        await stage.publisher.apply(text("b", "c"))
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "envoy") == [
+            "cluster a b",
+            "routes routes",
+            "cluster c",
+            "routes routes",
+            "cluster -a",
+        ]
+
+    world(tmp_path, scene)
+
+
+def test_a_workers_refusal_ends_the_change(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "good")
+        stage.join(Kind.WORKER, "picky", refusing("b"))
+        stage.join(Kind.ENVOY, "envoy")
+        await stage.publisher.apply(text("a"))
+        problems = await stage.publisher.apply(text("b"))
+        assert [str(problem) for problem in problems] == [
+            "extproc picky refuses Configuration: cannot"
+        ]
+        assert stage.publisher.problems == problems
+        await stage.until(lambda: all(each.is_current for each in stage.clients.states()))
+        assert heard(stage.story, "good") == ["configuration dragoman"] * 3
+        assert heard(stage.story, "picky")[1:] == [
+            "configuration dragoman refused",
+            "configuration dragoman",
+        ]
+        assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
+        assert await stage.publisher.apply(text("c")) == ()
+        assert stage.publisher.problems == ()
+
+    world(tmp_path, scene)
+
+
+def test_a_first_configuration_that_workers_refuse_is_withdrawn(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "picky", refusing("b"))
+        stage.join(Kind.ENVOY, "envoy")
+        assert await stage.publisher.apply(text("b")) != ()
+        assert stage.clients.offered(Kind.WORKER) is None
+        assert stage.clients.offered(Kind.ENVOY) is None
+        assert stage.publisher.missing() != ()
+        assert await stage.publisher.apply(text("a")) == ()
+        assert stage.publisher.missing() == ()
+
+    world(tmp_path, scene)
+
+
+def test_a_worker_that_does_not_answer_holds_nothing_up_for_long(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "good")
+        stage.join(Kind.WORKER, "stuck").may_answer.clear()
+        stage.join(Kind.ENVOY, "envoy")
+        assert await stage.publisher.apply(text("a")) == ()
+        await stage.until(lambda: heard(stage.story, "envoy") == ["cluster a", "routes routes"])
+
+    world(tmp_path, scene, patience=IMPATIENT)
+
+
+def test_workers_that_all_died_are_waited_for(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        worker = stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy")
+        await stage.publisher.apply(text("a"))
+        stage.leave(worker)
+        change = stage.start(text("b"))
+        await stage.until(lambda: stage.publisher.missing() != ())
+        assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
+        stage.join(Kind.WORKER, "again")
+        assert await change == ()
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "envoy")[2:] == ["cluster b", "routes routes", "cluster -a"]
+
+    world(tmp_path, scene)
+
+
+def test_who_joins_late_gets_what_is_served_at_once(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        await stage.publisher.apply(text("a"))
+        stage.join(Kind.ENVOY, "late-envoy")
+        stage.join(Kind.WORKER, "late-worker")
+        await stage.until(lambda: all(each.is_current for each in stage.clients.states()))
+        assert heard(stage.story, "late-envoy") == ["cluster a", "routes routes"]
+        assert heard(stage.story, "late-worker") == ["configuration dragoman"]
+
+    world(tmp_path, scene)
+
+
+def test_an_envoys_refusal_takes_everybody_back(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy", lambda each: each.type_url == CLUSTER and each.name == "b")
+        await stage.publisher.apply(text("a"))
+        problems = await stage.publisher.apply(text("b"))
+        assert [str(problem) for problem in problems] == ["envoy envoy refuses Cluster: cannot"]
+        assert stage.publisher.problems == problems
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "worker") == ["configuration dragoman"] * 3
+        assert heard(stage.story, "envoy")[2:] == ["cluster b refused", "cluster -b"]
+        accepted = stage.publisher.accepted
+        assert accepted is not None
+        assert [provider.name for provider in accepted.gateway.providers] == ["a"]
+        assert await stage.publisher.apply(text("c")) == ()
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "envoy")[4:] == ["cluster c", "routes routes", "cluster -a"]
+
+    world(tmp_path, scene)
+
+
+def test_a_first_configuration_that_envoy_refuses_is_not_ready(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy", lambda each: each.name == "b")
+        assert await stage.publisher.apply(text("b")) != ()
+        assert stage.publisher.missing() == (NO_ENVOY,)
+        assert await stage.publisher.apply(text("c")) == ()
+        await stage.until(lambda: stage.publisher.missing() == ())
+
+    world(tmp_path, scene)
+
+
+def test_an_envoy_that_does_not_answer_holds_nothing_up_for_long(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stuck = stage.join(Kind.ENVOY, "stuck")
+        stage.join(Kind.ENVOY, "good")
+        await stage.publisher.apply(text("a"))
+        stuck.may_answer.clear()
+        assert await stage.publisher.apply(text("b")) == ()
+        await stage.until(lambda: heard(stage.story, "good")[-1] == "cluster -a")
+
+    world(tmp_path, scene, patience=IMPATIENT)
+
+
+def test_the_latest_of_many_changes_wins(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        worker = stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy")
+        worker.may_answer.clear()
+        changes = [stage.start(text(name)) for name in ("a", "b", "c", "d")]
+        await stage.until(lambda: bool(stage.story))
+        worker.may_answer.set()
+        assert [await change for change in changes] == [(), (), (), ()]
+        assert stage.publisher.missing() == ()
+        assert heard(stage.story, "envoy") == ["cluster d", "routes routes"]
+        accepted = stage.publisher.accepted
+        assert accepted is not None
+        assert [provider.name for provider in accepted.gateway.providers] == ["d"]
+
+    world(tmp_path, scene)
+
+
+def test_a_change_does_not_wait_for_the_answers_to_an_earlier_one(tmp_path: Path) -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        envoy = stage.join(Kind.ENVOY, "envoy")
+        await stage.publisher.apply(text("a"))
+        envoy.may_answer.clear()
+        earlier = stage.start(text("b"))
+        await stage.until(lambda: "envoy cluster b" in stage.story)
+        later = stage.start(text("c"))
+        assert await earlier == ()
+        envoy.may_answer.set()
+        assert await later == ()
+        await stage.until(lambda: stage.publisher.missing() == ())
+        assert heard(stage.story, "envoy")[-1] == "cluster -a -b"
+
+    world(tmp_path, scene)

@@ -1,0 +1,198 @@
+"""How a release comes to everybody who is connected: workers first, then Envoys.
+
+What a release removes is taken from Envoys only when they have accepted the rest. One refusal takes
+everybody back to the last release that was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from gateway.problem import Problem
+from gateway.telemetry import redact
+from xds_server.audience import Kind
+from xds_server.clients import Clients
+from xds_server.release import Release
+from xds_server.snapshot import Snapshot, all_resources, snapshot_of, with_kept
+from xds_server.subscription import Rejection
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a change waits for those who do not answer."""
+
+    worker_seconds: float
+    envoy_seconds: float
+
+
+PATIENCE = Patience(worker_seconds=5.0, envoy_seconds=15.0)
+
+
+class Rollout:
+    """Brings one release after the other; a later one takes the place of an earlier one."""
+
+    def __init__(
+        self, clients: Clients, *, expected_workers: int, patience: Patience = PATIENCE
+    ) -> None:
+        self._clients = clients
+        self._expected_workers = expected_workers
+        self._patience = patience
+        self._wanted: Release | None = None
+        self._accepted: Release | None = None
+        self._refused: tuple[Problem, ...] = ()
+        self._turn = asyncio.Lock()
+
+    @property
+    def wanted(self) -> Release | None:
+        """What everybody is to have."""
+        return self._wanted
+
+    @property
+    def accepted(self) -> Release | None:
+        """What the workers serve: the last release that none of them refused."""
+        return self._accepted
+
+    @property
+    def refused(self) -> tuple[Problem, ...]:
+        """Why the last release was taken back; empty when it was not."""
+        return self._refused
+
+    async def bring(self, release: Release) -> tuple[Problem, ...]:
+        """Returns who refuses it, when everybody has answered or a later release has come.
+
+        While workers are expected and none has accepted it, that may take forever.
+        """
+        self._refused = ()
+        self._wanted = release
+        self._clients.announce()  # who brings an earlier release gives way
+        async with self._turn:
+            return await self._bring(release)
+
+    def missing(self) -> tuple[str, ...]:
+        """What stands between us and serving the wanted release; empty: ready."""
+        if self._wanted is None:
+            return ("no valid configuration has been loaded",)
+        absent: list[str] = []
+        if self._expected_workers and not self._has_current(Kind.WORKER):
+            absent.append("no extproc worker has acknowledged the configuration")
+        if not self._has_current(Kind.ENVOY):
+            absent.append("no Envoy has acknowledged the configuration")
+        return tuple(absent)
+
+    async def _bring(self, release: Release) -> tuple[Problem, ...]:
+        if self._is_superseded(release):
+            return ()
+        refused = await self._to_workers(release)
+        if self._is_superseded(release):
+            return ()
+        if refused:
+            self._refused = refused
+            await self._return_to(self._accepted)
+            return refused
+        before, self._accepted = self._accepted, release
+        refused = await self._to_envoys(release)
+        if refused and not self._is_superseded(release):
+            self._refused = refused
+            if before is not None:
+                self._accepted = before
+                await self._return_to(before)
+        return refused
+
+    async def _return_to(self, release: Release | None) -> None:
+        """Who took what others refused takes this again."""
+        self._wanted = release
+        self._clients.offer(Kind.WORKER, None if release is None else release.configuration)
+        if release is not None:
+            await self._to_envoys(release)
+
+    async def _to_workers(self, release: Release) -> tuple[Problem, ...]:
+        offered = release.configuration
+        self._clients.offer(Kind.WORKER, offered)
+
+        def is_decided() -> bool:
+            return self._is_superseded(release) or bool(self._refusals(Kind.WORKER, offered))
+
+        # Who is away may still serve what it had, so those that are expected count as well.
+        have_all = await self._clients.wait_until(
+            lambda: is_decided() or self._have_all_workers(), self._patience.worker_seconds
+        )
+        if not have_all:
+            logger.warning(
+                "configuration %s: only %d of %d workers have it; going on without the others",
+                release.version,
+                self._current(Kind.WORKER),
+                max(self._expected_workers, len(self._clients.of(Kind.WORKER))),
+            )
+        if self._expected_workers:  # what no worker knows must not reach Envoy
+            await self._clients.wait_until(
+                lambda: is_decided() or self._has_current(Kind.WORKER), None
+            )
+        return self._refusals(Kind.WORKER, offered)
+
+    async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
+        self._clients.offer(Kind.ENVOY, self._with_what_envoys_hold(release.snapshot))
+        have_answered = await self._clients.wait_until(
+            lambda: (
+                self._is_superseded(release)
+                or all(
+                    envoy.is_settled() or envoy.rejections(release.snapshot)
+                    for envoy in self._clients.of(Kind.ENVOY)
+                )
+            ),
+            self._patience.envoy_seconds,
+        )
+        if not have_answered:
+            logger.warning("configuration %s: an Envoy does not answer", release.version)
+        refusals = self._refusals(Kind.ENVOY, release.snapshot)
+        if not refusals and not self._is_superseded(release):
+            self._clients.offer(Kind.ENVOY, release.snapshot)
+        return refusals
+
+    def _is_superseded(self, release: Release) -> bool:
+        return self._wanted is not release
+
+    def _has_current(self, kind: Kind) -> bool:
+        return self._current(kind) > 0
+
+    def _current(self, kind: Kind) -> int:
+        """How many of them have all that they are offered."""
+        return sum(client.is_current() for client in self._clients.of(kind))
+
+    def _have_all_workers(self) -> bool:
+        """Every worker that is connected, and as many as are expected."""
+        connected = len(self._clients.of(Kind.WORKER))
+        return self._current(Kind.WORKER) >= max(connected, self._expected_workers)
+
+    def _refusals(self, kind: Kind, snapshot: Snapshot) -> tuple[Problem, ...]:
+        """Who refuses something of this snapshot, and why."""
+        problems = (
+            Problem("", f"{kind} {client.node.id} refuses {_short(each.type_url)}: {_said(each)}")
+            for client in self._clients.of(kind)
+            for each in client.rejections(snapshot)
+        )
+        return tuple(dict.fromkeys(problems))  # one reason stands for all names of a response
+
+    def _with_what_envoys_hold(self, new: Snapshot) -> Snapshot:
+        """And nothing that one of them refused: that would hold the routes back for ever."""
+        before = self._clients.offered(Kind.ENVOY)
+        if before is None:
+            return new
+        refused = {
+            (each.type_url, each.name)
+            for envoy in self._clients.of(Kind.ENVOY)
+            for each in envoy.rejections(before)
+        }
+        held = (each for each in all_resources(before) if (each.type_url, each.name) not in refused)
+        return with_kept(new, snapshot_of(held))
+
+
+def _said(refusal: Rejection) -> str:
+    return redact(refusal.error)  # a peer may quote what it was sent
+
+
+def _short(type_url: str) -> str:
+    return type_url.rpartition(".")[2]
