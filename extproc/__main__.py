@@ -16,6 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import uvloop
+from envoy_api.dial import Credentials
+from envoy_api.dial import Server as ManagementServer
+from envoy_api.subscriber import Variant
 
 from extproc import authz, process
 from extproc.adapters.sqlite_ledger import open_ledger
@@ -24,7 +27,8 @@ from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
 from extproc.ports import Ledger, LedgerUnavailable
 from extproc.program import Program, build
-from extproc.source import ConfigurationRefused, FileSource, XdsSource
+from extproc.source import ConfigurationRefused, FileSource
+from extproc.xds_source import XdsSource
 from gateway.model import Gateway
 from gateway.telemetry import LEVELS, configure_logging
 
@@ -34,6 +38,13 @@ EDGES: Mapping[str, Callable[..., Awaitable[Server]]] = {
     "fast": fast.serve,
     "grpcio": reference.serve,
 }
+XDS_VARIANTS = ("auto", *Variant)
+XDS_FILES = (
+    ("ca", "PEM: who may have signed the management server's certificate; without it, no TLS"),
+    ("cert", "PEM: this worker's certificate for the management server"),
+    ("key", "PEM: its key"),
+    ("token", "the bearer token for the management server"),
+)
 DRAIN_SECONDS = 3.0
 LET_GO_SECONDS = 2.0
 """Of the drain; then answers that still stream go on without this worker."""
@@ -58,6 +69,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     source.add_argument(
         "--config", metavar="FILE", type=Path, help="a YAML file to take it from instead"
     )
+    _add_xds_flags(made, environment)
     made.add_argument(
         "--listen",
         metavar="ADDRESS",
@@ -95,6 +107,32 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     return made
 
 
+def _add_xds_flags(made: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    made.add_argument(
+        "--xds-variant",
+        metavar="VARIANT",
+        type=_one_of(XDS_VARIANTS),
+        default=environment.get("DRAGOMAN_XDS_VARIANT", "auto"),
+        help="how to speak xDS: delta, sotw, or auto, which is delta where the server speaks it",
+    )
+    for name, what in XDS_FILES:
+        variable = f"DRAGOMAN_XDS_{name.upper()}"
+        given = environment.get(variable)
+        made.add_argument(
+            f"--xds-{name}",
+            metavar="FILE",
+            type=Path,
+            default=Path(given) if given else None,
+            help=f"{what} [{variable}]",
+        )
+    made.add_argument(
+        "--xds-server-name",
+        metavar="NAME",
+        default=environment.get("DRAGOMAN_XDS_SERVER_NAME"),
+        help="the name in the management server's certificate, when it is not the host's",
+    )
+
+
 def _one_of(known: Sequence[str]) -> Callable[[str], str]:
     """A flag's type; `choices` would not look at what the environment says."""
 
@@ -116,7 +154,10 @@ def _address(value: str) -> str:
 
 def main() -> None:
     """Run a worker until it is told to stop."""
-    arguments = parser(os.environ).parse_args()
+    flags = parser(os.environ)
+    arguments = flags.parse_args()
+    if mistake := _credentials(arguments).mistake():
+        flags.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
     try:
         uvloop.run(serve(arguments))
@@ -153,7 +194,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
     source = (
         FileSource(arguments.config, os.environ, make)
         if arguments.config
-        else XdsSource(arguments.xds, arguments.worker, make)
+        else _xds_source(arguments, make)
     )
     server = await _listen(
         arguments,
@@ -171,6 +212,25 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
+
+
+def _xds_source(
+    arguments: argparse.Namespace, make: Callable[[Gateway, str], Program]
+) -> XdsSource[Program]:
+    server = ManagementServer(arguments.xds, _credentials(arguments))
+    is_open = arguments.xds_variant == "auto"
+    variant = None if is_open else Variant(arguments.xds_variant)
+    return XdsSource(server, arguments.worker, make, variant=variant)
+
+
+def _credentials(arguments: argparse.Namespace) -> Credentials:
+    return Credentials(
+        ca=arguments.xds_ca,
+        certificate=arguments.xds_cert,
+        key=arguments.xds_key,
+        token=arguments.xds_token,
+        server_name=arguments.xds_server_name,
+    )
 
 
 def _build(gateway: Gateway, version: str, *, ledger: Ledger) -> Program:

@@ -42,6 +42,12 @@ def test_everything_has_a_default() -> None:
 
 ENVIRONMENT = {
     "DRAGOMAN_XDS": "xds:1",
+    "DRAGOMAN_XDS_VARIANT": "sotw",
+    "DRAGOMAN_XDS_CA": "ca.pem",
+    "DRAGOMAN_XDS_CERT": "worker.pem",
+    "DRAGOMAN_XDS_KEY": "worker.key",
+    "DRAGOMAN_XDS_TOKEN": "token",
+    "DRAGOMAN_XDS_SERVER_NAME": "xds.internal",
     "DRAGOMAN_EXTPROC_LISTEN": "unix:/run/w.sock",
     "DRAGOMAN_STATE_DIR": "/var/lib/dragoman",
     "DRAGOMAN_WORKER": "worker-3",
@@ -53,6 +59,12 @@ ENVIRONMENT = {
 def test_the_environment_changes_each_default() -> None:
     assert vars(parser(ENVIRONMENT).parse_args([])) == {
         "xds": "xds:1",
+        "xds_variant": "sotw",
+        "xds_ca": Path("ca.pem"),
+        "xds_cert": Path("worker.pem"),
+        "xds_key": Path("worker.key"),
+        "xds_token": Path("token"),
+        "xds_server_name": "xds.internal",
         "config": None,
         "listen": "unix:/run/w.sock",
         "state_dir": Path("/var/lib/dragoman"),
@@ -80,6 +92,7 @@ def test_a_file_takes_the_place_of_the_management_server_that_the_environment_na
     [
         ["--xds", "a:1", "--config", "gateway.yaml"],
         ["--edge", "other"],
+        ["--xds-variant", "rest"],
         ["--log-level", "loud"],
         ["--listen", "abc"],
         ["--listen", "unix:"],
