@@ -30,6 +30,10 @@ class Level(StrEnum):
     V1_40 = "1.40"
 
 
+_ENVOYS = ("envoy", "dragoman-cli")
+"""Whose version is that of an Envoy; `dragoman xds get` speaks for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """What a client says of itself, once for each stream."""
@@ -47,7 +51,7 @@ class Node:
     def level(self) -> Level:
         """What it can do, by its version."""
         is_recent = self.version is not None and self.version >= (1, 40, 0)
-        return Level.V1_40 if is_recent and self.user_agent == "envoy" else Level.V1_37
+        return Level.V1_40 if is_recent and self.user_agent in _ENVOYS else Level.V1_37
 
 
 @dataclass(frozen=True, slots=True)

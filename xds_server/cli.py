@@ -15,6 +15,7 @@ from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
 from xds_server import control_plane, flags, supervisor
+from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.compile import compile_gateway
 from xds_server.demo.app import serve_demo
@@ -138,6 +139,8 @@ COMMANDS: tuple[Command, ...] = (
         (FILE,),
         (flags.XDS, flags.EXTPROC, flags.ADMIN, flags.STATE_DIR, flags.LOG_LEVEL),
     ),
+    xds_commands.GET,
+    xds_commands.WATCH,
     Command("extproc", "run one worker of the request path alone; see `extproc --help`", extproc),
     Command(
         "demo",
@@ -228,7 +231,7 @@ def cli_markdown() -> str:
 
 
 def _usage(argument: Argument) -> str:
-    shown = {None: "{}", "?": "[{}]", "+": "{}…"}
+    shown = {None: "{}", "?": "[{}]", "+": "{}…", "*": "[{}…]"}
     return shown[argument.count].format(argument.metavar)
 
 

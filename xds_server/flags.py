@@ -105,6 +105,34 @@ def targets(text: str) -> tuple[str, ...]:
     return tuple(target(part.strip()) for part in text.split(","))
 
 
+def seconds(text: str) -> float:
+    """A time in seconds, more than none."""
+    try:
+        number = float(text.removesuffix("s"))
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {text}")
+    return number
+
+
+def version(text: str) -> tuple[int, int, int]:
+    """`1.40.0`, or `1.40`."""
+    parts = [_whole(part) for part in text.split(".")]
+    if len(parts) == 2:
+        parts.append(0)
+    if len(parts) != 3:
+        raise argparse.ArgumentTypeError(f"not a version such as 1.40.0: {text}")
+    return parts[0], parts[1], parts[2]
+
+
+def variant(text: str) -> str:
+    """A way to speak xDS."""
+    if text not in ("delta", "sotw"):
+        raise argparse.ArgumentTypeError(f"not one of delta, sotw: {text}")
+    return text
+
+
 def log_level(text: str) -> str:
     """A level by its name."""
     if text not in LEVELS:
@@ -201,4 +229,66 @@ LOG_LEVEL = Flag(
     "LEVEL",
     f"how much is logged: {', '.join(LEVELS)} (default: warning)",
     "warning",
+)
+SERVER = Flag(
+    "--server",
+    "DRAGOMAN_XDS",
+    target,
+    "TARGET",
+    "the management server to ask: HOST:PORT or unix:PATH (default: 127.0.0.1:18000)",
+    "127.0.0.1:18000",
+)
+VARIANT = Flag(
+    "--variant",
+    "DRAGOMAN_VARIANT",
+    variant,
+    "VARIANT",
+    "how to speak xDS: delta or sotw (default: delta)",
+    "delta",
+)
+NODE_ID = Flag(
+    "--node-id",
+    "DRAGOMAN_NODE_ID",
+    str,
+    "ID",
+    "what the asking node calls itself (default: dragoman-cli)",
+    "dragoman-cli",
+)
+NODE_CLUSTER = Flag(
+    "--node-cluster", "DRAGOMAN_NODE_CLUSTER", str, "NAME", "the cluster it says it is of"
+)
+ENVOY_VERSION = Flag(
+    "--envoy-version",
+    "DRAGOMAN_ENVOY_VERSION",
+    version,
+    "VERSION",
+    "the version of Envoy that it asks for, as 1.37.0 (default: 1.40.0)",
+    "1.40.0",
+)
+TIMEOUT = Flag(
+    "--timeout",
+    "DRAGOMAN_TIMEOUT",
+    seconds,
+    "SECONDS",
+    "how long to wait for an answer (default: 5)",
+    "5",
+)
+XDS_CA = Flag(
+    "--xds-ca",
+    "DRAGOMAN_XDS_CA",
+    Path,
+    "FILE",
+    "PEM: who may have signed the server's certificate; without it, no TLS",
+)
+XDS_CERT = Flag("--xds-cert", "DRAGOMAN_XDS_CERT", Path, "FILE", "PEM: our certificate")
+XDS_KEY = Flag("--xds-key", "DRAGOMAN_XDS_KEY", Path, "FILE", "PEM: its key")
+XDS_TOKEN = Flag(
+    "--xds-token", "DRAGOMAN_XDS_TOKEN", Path, "FILE", "the file that holds our bearer token"
+)
+XDS_SERVER_NAME = Flag(
+    "--xds-server-name",
+    "DRAGOMAN_XDS_SERVER_NAME",
+    str,
+    "NAME",
+    "the name in the server's certificate, when it is not the host's",
 )

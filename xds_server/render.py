@@ -40,13 +40,17 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 def to_yaml(snapshot: Snapshot) -> str:
     """Every resource as a document, by type and name, without the secrets."""
     ordered = sorted(all_resources(snapshot), key=lambda each: (each.type_url, each.name))
-    documents = [_redacted({"@type": each.type_url, **to_json(each)}) for each in ordered]
-    return yaml_of(*documents)
+    return yaml_of(*(shown(each) for each in ordered))
 
 
 def yaml_of(*documents: Json) -> str:
     """YAML for people: in the order given, without anchors."""
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+
+
+def shown(resource: Resource) -> Json:
+    """The JSON form of a resource's `Any`, without its secrets."""
+    return _redacted({"@type": resource.type_url, **to_json(resource)})
 
 
 def to_json(resource: Resource) -> Json:

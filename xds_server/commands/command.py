@@ -22,7 +22,7 @@ class Argument:
     metavar: str
     meaning: str
     count: str | None = None
-    """None: one. `?`: one or none. `+`: one or more."""
+    """None: one. `?`: one or none. `+`: one or more. `*`: any number."""
     choices: tuple[str, ...] | None = None
 
 
