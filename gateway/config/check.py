@@ -36,11 +36,14 @@ def check(written: Written) -> list[Finding]:
 
 def warnings(config: Config) -> tuple[Problem, ...]:
     """What is not wrong, but will surprise. For a Config that has been loaded."""
-    source = config.source
-    return tuple(
-        Problem(dotted(each.path), each.message, source.line(each.path), source.file, each.hint)
-        for rule in WARNINGS
-        for each in rule(config)
+    found = [each for rule in WARNINGS for each in rule(config)]
+    places = [config.source.place(each.path) for each in found]
+    return (
+        *config.source.warnings,
+        *(
+            Problem(dotted(place.path), each.message, place.line, place.file, each.hint)
+            for each, place in zip(found, places, strict=True)
+        ),
     )
 
 

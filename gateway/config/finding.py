@@ -19,6 +19,18 @@ class Finding:
     hint: str = ""
     line: int = 0
     """Set when the path alone would lead to another line: syntax, second keys."""
+    file: str = ""
+    """Set with the line, once it is known; the path is then that of this file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was written."""
+
+    file: str = ""
+    line: int = 0
+    path: Path = ()
+    """In that file: in lists that several files make up, positions differ from those of the whole."""
 
 
 def dotted(path: Iterable[str | int]) -> str:

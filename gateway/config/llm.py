@@ -19,6 +19,7 @@ from gateway.config.block import Block, refusal
 from gateway.config.scalars import (
     Dollars,
     Duration,
+    FilePattern,
     Flag,
     Header,
     HostPort,
@@ -187,3 +188,6 @@ class LlmBlock(Block):
     prices: dict[Text, PriceBlock] = Field(default={})
     """Prices over those of the built-in catalog, by `provider/model`, `vendor/model` or `model`;
     the first that is known counts, in this order."""
+    price_files: tuple[FilePattern, ...] = ()
+    """Files of prices, in YAML or JSON, with what could stand under `prices`; relative to the file
+    that names them."""

@@ -20,6 +20,8 @@ _SECRET = "key"
 def published(config: Config) -> str:
     """YAML that loads, with any environment, to the same but for the secrets."""
     document = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    document.pop("include", None)
+    document.get("llm", {}).pop("price_files", None)
     for provider in document.get("llm", {}).get("providers", {}).values():
         provider.pop(_SECRET, None)
     for guard in document.get("guardrails", ()):

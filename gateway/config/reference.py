@@ -18,6 +18,7 @@ _FORMATS: Mapping[str, str] = {
     "amount": "amount",
     "cel": "CEL expression",
     "duration": "duration",
+    "file": "path",
     "header": "header name",
     "host:port": "`host:port`",
     "hostname": "hostname",

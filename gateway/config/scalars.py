@@ -267,6 +267,7 @@ Name: TypeAlias = Annotated[str, AfterValidator(_name), _text_schema("name")]
 Header: TypeAlias = Annotated[str, AfterValidator(_header), _text_schema("header")]
 Text: TypeAlias = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string"})]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _text_schema("secret")]
+FilePattern: TypeAlias = Annotated[str, AfterValidator(_filled), _text_schema("file")]
 Address: TypeAlias = Annotated[str, AfterValidator(_address), _text_schema("ip")]
 HostPort: TypeAlias = Annotated[str, AfterValidator(_endpoint), _text_schema("host:port")]
 Amount: TypeAlias = Annotated[

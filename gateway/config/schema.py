@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydantic import Field, PrivateAttr
 
 from gateway.config.block import Block
-from gateway.config.finding import Path
+from gateway.config.finding import Path, Place
 from gateway.config.gateways import AdminBlock, GatewayBlock
 from gateway.config.identity import IdentityBlock
 from gateway.config.llm import LlmBlock
 from gateway.config.policies import BudgetBlock, GuardBlock, RuleBlock
 from gateway.config.routes import RouteBlock
-from gateway.config.scalars import Name
+from gateway.config.scalars import FilePattern, Name
+from gateway.problem import Problem
+
+
+def _nowhere(path: Path) -> Place:
+    return Place(path=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +27,20 @@ class Source:
     """Where a Config was written; no part of what it says, so all are equal."""
 
     file: str = field(default="", compare=False)
-    lines: Mapping[Path, int] = field(default_factory=dict, compare=False)
-
-    def line(self, path: Path) -> int:
-        """The line of a path, or of the nearest thing around it that was written."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 0)
+    """The first file."""
+    place: Callable[[Path], Place] = field(default=_nowhere, compare=False)
+    """Where a path, or the nearest thing around it, was written."""
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
+    """What reading the files found that is not wrong, but will surprise."""
 
 
 class Config(Block):
     """A gateway's configuration. Every block is optional."""
 
+    include: tuple[FilePattern, ...] = ()
+    """Other files of this language, or folders of them, relative to the file that says so:
+    `conf.d/*.yaml`, `teams/**/*.yaml`. Names may be spread over files, lists follow one another in
+    the order of the files, and what is written twice must be the same."""
     gateways: dict[Name, GatewayBlock] = Field(
         default={"default": GatewayBlock(port=8080)}, min_length=1
     )

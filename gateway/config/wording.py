@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from types import NoneType, UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.block import Block
-from gateway.config.document import Document
 from gateway.config.finding import Finding, Path
+from gateway.config.kinds import fields, is_union, items, plain, values
+from gateway.config.merging import Merged
 from gateway.config.schema import Config
 from gateway.problem import did_you_mean
 
@@ -28,9 +28,10 @@ _WORDS: Mapping[str, str] = {
     "union_tag_not_found": "is required",
 }
 _LONGEST = 60
+_SECRETS = (("key",), ("token",))
 
 
-def worded(error: ValidationError, value: object, document: Document) -> list[Finding]:
+def worded(error: ValidationError, value: object, document: Merged) -> list[Finding]:
     """Every error of the schema. `value` is what was validated: the paths lead into it."""
     return [
         _finding(each, located(each, value), document)
@@ -59,7 +60,7 @@ def _inside_value(value: object, part: int | str) -> tuple[object] | None:
     return None
 
 
-def _finding(error: ErrorDetails, path: Path, document: Document) -> Finding:
+def _finding(error: ErrorDetails, path: Path, document: Merged) -> Finding:
     context = error.get("ctx", {})
     shown = _shown(path, document)
     match error["type"]:
@@ -72,18 +73,18 @@ def _finding(error: ErrorDetails, path: Path, document: Document) -> Finding:
         case "literal_error" | "enum" | "union_tag_invalid":
             words = _choices(error["loc"], error["type"])
             at = (*path, "type") if error["type"] == "union_tag_invalid" else path
-            guess = did_you_mean(document.written.get(at, ""), words)
+            guess = did_you_mean(document.text(at) or "", words)
             hint = guess if guess.startswith("did you mean") else ""
             return Finding(at, f"must be one of {', '.join(words)}{_shown(at, document)}", hint)
-        case "string_type" if path in document.written:
+        case "string_type" if document.text(path) is not None:
             return Finding(path, "must be text", "put it in quotes")
     return Finding(path, _WORDS.get(error["type"], error["msg"].lower()))
 
 
-def _shown(path: Path, document: Document) -> str:
+def _shown(path: Path, document: Merged) -> str:
     """What was written, unless it is a secret: before variables are replaced, and cut short."""
-    text = document.written.get(path)
-    is_secret = path[-1:] == ("key",) and path[-2:-1] != ("for",)
+    text = document.text(path)
+    is_secret = path[-1:] in _SECRETS and path[-2:-1] != ("for",)
     if text is None or is_secret:
         return ""
     line = " ".join(text.split())
@@ -110,32 +111,17 @@ def _type_at(location: tuple[int | str, ...]) -> object:
     """The annotation at a place of the schema, tags of unions included in the way."""
     kind: object = Config
     for part in location:
-        kind = _inside(_plain(kind), part)
-    return _plain(kind)
-
-
-def _plain(kind: object) -> object:
-    """Without its `Annotated` and its `None`."""
-    if get_origin(kind) is Annotated:
-        return _plain(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        others = [each for each in get_args(kind) if each is not NoneType]
-        return _plain(others[0]) if len(others) == 1 else kind
-    return kind
+        kind = _inside(plain(kind), part)
+    return plain(kind)
 
 
 def _inside(kind: object, part: int | str) -> object:
-    if isinstance(kind, type) and issubclass(kind, Block):
-        for name, field in kind.model_fields.items():
-            if (field.alias or name) == part:
-                return field.annotation
-    if get_origin(kind) is tuple:
-        return get_args(kind)[0]
-    if get_origin(kind) is dict:
-        return get_args(kind)[1]
-    if get_origin(kind) in (Union, UnionType):
+    found = fields(kind)
+    if part in found:
+        return found[str(part)]
+    if is_union(kind):
         return next((block for block in get_args(kind) if part in _tags(block)), None)
-    return None
+    return items(kind) or values(kind)
 
 
 def _tags(block: object) -> list[str]:

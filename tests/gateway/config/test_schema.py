@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from gateway.config.block import Block
+from gateway.config.finding import Place
 from gateway.config.schema import Config, Source
 from tests.gateway.config.loading import complaints, loaded
 
@@ -36,6 +37,7 @@ def test_empty_blocks_are_a_config_and_an_empty_file_is_none() -> None:
 def test_where_it_was_written_is_no_part_of_a_config() -> None:
     config = loaded("llm:\n  models: {}\n")
     assert config.source.file == "test.yaml"
-    assert config.source.line(("llm", "models", "missing")) == 2
-    assert Source("a", {}) == Source("b", {("x",): 1})
+    missing = ("llm", "models", "missing")
+    assert config.source.place(missing) == Place("test.yaml", 2, missing)
+    assert Source("a") == Source("b", lambda path: Place("b", 1))
     assert config == loaded("\n\nllm: {models: {}}")

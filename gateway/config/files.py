@@ -1,0 +1,166 @@
+"""Where the configuration's files come from: the disk, what is remembered of them, nowhere.
+
+Globs are ours, so that whoever watches knows which folders they looked into.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+SUFFIXES = (".yaml", ".yml")
+"""Of the files that a folder is read for."""
+MAX_FOLDERS_DEEP = 32
+"""Below a `**`; stops links that lead in circles."""
+
+
+class Files(Protocol):
+    """What can be read. All raise OSError."""
+
+    def read_bytes(self, path: Path) -> bytes:
+        """What a file holds."""
+
+    def is_dir(self, path: Path) -> bool:
+        """Whether it is a folder; what is not there is none."""
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        """What is in a folder."""
+
+
+class Disk:
+    """The files as they are now."""
+
+    def read_bytes(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def is_dir(self, path: Path) -> bool:
+        return path.is_dir()
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        return tuple(os.listdir(folder))
+
+
+class Nowhere:
+    """For a text that came alone: it can name no file of this machine."""
+
+    def read_bytes(self, path: Path) -> bytes:
+        raise PermissionError(0, "files are not read for a configuration that came without them")
+
+    def is_dir(self, path: Path) -> bool:
+        return False
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        raise PermissionError(0, "folders are not read for a configuration that came without them")
+
+
+class Remembered:
+    """YAML files as they were once; all others come from behind."""
+
+    def __init__(self, texts: Mapping[str, str], behind: Files) -> None:
+        self._texts = {os.path.abspath(path): text for path, text in texts.items()}
+        self._behind = behind
+
+    def read_bytes(self, path: Path) -> bytes:
+        text = self._texts.get(os.path.abspath(path))
+        return text.encode() if text is not None else self._behind.read_bytes(path)
+
+    def is_dir(self, path: Path) -> bool:
+        if os.path.abspath(path) in self._texts:
+            return False
+        return bool(self.names(path)) or self._behind.is_dir(path)
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        """What was remembered of a folder: a file that came later is no part of it."""
+        prefix = os.path.join(os.path.abspath(folder), "")
+        found = (
+            path.removeprefix(prefix).partition(os.sep)[0]
+            for path in self._texts
+            if path.startswith(prefix)
+        )
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """What a glob found, and where it looked."""
+
+    paths: tuple[Path, ...] = ()
+    """Files, sorted."""
+    folders: tuple[Path, ...] = ()
+    """A change of what is in them may change what is found."""
+    troubles: tuple[str, ...] = ()
+    """Folders that could not be read, and why."""
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether it stands for any number of files."""
+    return any(sign in pattern for sign in "*?[")
+
+
+def yaml_files(files: Files, folder: Path) -> Expanded:
+    """The YAML files of a folder, by name. Hidden ones are no part of it, nor are its folders."""
+    search = _Search(files)
+    for suffix in SUFFIXES:
+        search.walk(folder, (f"*{suffix}",), 0)
+    return search.found()
+
+
+def expand(files: Files, pattern: Path) -> Expanded:
+    """The files that match. `**` is any number of folders; `*` never matches a leading dot."""
+    parts = pattern.parts
+    fixed = next((i for i, part in enumerate(parts) if is_glob(part)), len(parts) - 1)
+    search = _Search(files)
+    search.walk(Path(*parts[:fixed]), parts[fixed:], 0)
+    return search.found()
+
+
+class _Search:
+    """One walk through folders."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.paths: dict[Path, None] = {}
+        self.folders: dict[Path, None] = {}
+        self.troubles: dict[str, None] = {}
+
+    def found(self) -> Expanded:
+        return Expanded(tuple(sorted(self.paths)), tuple(self.folders), tuple(self.troubles))
+
+    def walk(self, folder: Path, parts: tuple[str, ...], depth: int) -> None:
+        names = self.names(folder)
+        if not parts or depth > MAX_FOLDERS_DEEP:
+            return
+        head, rest = parts[0], parts[1:]
+        if head == "**":
+            self.walk(folder, rest, depth)
+        for name in names:
+            if name.startswith(".") and not head.startswith("."):
+                continue
+            path = folder / name
+            if head == "**":
+                if self.files.is_dir(path):
+                    self.walk(path, parts, depth + 1)
+            elif fnmatchcase(name, head):
+                if rest and self.files.is_dir(path):
+                    self.walk(path, rest, depth + 1)
+                elif not rest and not self.files.is_dir(path):
+                    self.paths[path] = None
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        self.folders[folder] = None
+        try:
+            return self.files.names(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            self.troubles[f"{folder} cannot be read: {reason(error)}"] = None
+            return ()
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be read, in lower case."""
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,183 @@
+"""All files of a configuration → what it means, what is wrong with it, and what has to be watched.
+
+The root is a file or a folder. Files include others; what is included follows the file that says
+so, in the order of the globs, and each file counts once. See `merging` for how they become one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from gateway.config.document import Document, read
+from gateway.config.files import Disk, Files
+from gateway.config.finding import Finding, dotted
+from gateway.config.gathering import Gathered, Gathering, absolute, content_of
+from gateway.config.merging import Merged, Part, merged
+from gateway.config.referenced import FileText, named_files, put
+from gateway.config.schema import Config
+from gateway.config.validation import problems_of, understood
+from gateway.imported import Imported
+from gateway.problem import Problem
+
+Convert: TypeAlias = Callable[[str, str], Imported | tuple[Problem, ...] | None]
+"""Text and file → ours, what is wrong with it, or None when it is in our language already."""
+
+_DISK = Disk()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of the files."""
+
+    config: Config | None
+    """None when there are problems."""
+    problems: tuple[Problem, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Absolute path → YAML as it was read, before variables are replaced; the root first."""
+    referenced: Mapping[str, str] = field(default_factory=dict)
+    """Absolute path → digest, of the files that are named: certificates, keys, prices."""
+    watched: tuple[Path, ...] = ()
+    """Files, and folders that were searched: a change of any may change what is loaded."""
+    imported: Imported | None = None
+    """The root was somebody else's file, and this is what became of it."""
+
+
+def load_sources(
+    path: Path,
+    environment: Mapping[str, str],
+    *,
+    files: Files = _DISK,
+    convert: Convert | None = None,
+) -> Loaded:
+    """Read everything once. Whoever reads again keeps a `Loader`."""
+    return Loader(path, environment, files=files, convert=convert).load()
+
+
+class Loader:
+    """Loads one configuration again and again; files that have not changed are not parsed again."""
+
+    def __init__(
+        self,
+        path: Path,
+        environment: Mapping[str, str],
+        *,
+        files: Files = _DISK,
+        convert: Convert | None = None,
+    ) -> None:
+        self._path = path
+        self._environment = dict(environment)
+        self._files = files
+        self._convert = convert
+        self._documents: dict[bytes, Document] = {}
+
+    def load(self, files: Files | None = None) -> Loaded:
+        """What the files say now. `files`: others than usual, such as remembered ones."""
+        return self._load(files or self._files, None)
+
+    def load_text(self, text: str) -> Loaded:
+        """The same with this text in the place of the root."""
+        return self._load(self._files, text)
+
+    def _load(self, files: Files, text: str | None) -> Loaded:
+        known, self._documents = self._documents, {}
+
+        def document(text: str) -> Document:
+            digest = hashlib.blake2b(text.encode(errors="surrogatepass")).digest()
+            found = known.get(digest) or self._documents.get(digest)
+            self._documents[digest] = found or read(text, self._environment)
+            return self._documents[digest]
+
+        gathered = Gathering(files, document).gather(self._path, text)
+        loaded = self._meaning(gathered, files)
+        if loaded.config is not None or self._convert is None or not gathered.root_text:
+            return loaded
+        converted = self._convert(gathered.root_text, str(self._path))
+        match converted:
+            case None:
+                return loaded
+            case Imported():
+                ours = Gathering(files, document).gather(self._path, converted.yaml)
+                return self._of_import(_placed(ours, converted), loaded, converted, files)
+        return replace(loaded, problems=converted)
+
+    def _of_import(
+        self, ours: Gathered, theirs: Loaded, imported: Imported, files: Files
+    ) -> Loaded:
+        """What was made of their file; what is remembered is their own text."""
+        loaded = self._meaning(ours, files)
+        return replace(loaded, texts={**loaded.texts, **theirs.texts}, imported=imported)
+
+    def _meaning(self, gathered: Gathered, files: Files) -> Loaded:
+        loaded = Loaded(
+            None, gathered.problems, gathered.texts, gathered.referenced, gathered.watched
+        )
+        if not gathered.parts:
+            return loaded
+        whole = merged(gathered.parts, Config)
+        whole = replace(whole, findings=(*gathered.findings, *whole.findings))
+        if not whole.findings and not gathered.problems and _says_nothing(whole.value):
+            return replace(loaded, problems=(_nothing(whole.parts[0].file),))
+        named = _Named(files, whole)
+        meant = understood(whole, named.read(), named.findings)
+        loaded = replace(
+            loaded,
+            referenced={**gathered.referenced, **named.digests},
+            watched=tuple(dict.fromkeys((*gathered.watched, *named.watched))),
+        )
+        if isinstance(meant, tuple):
+            return replace(loaded, problems=(*gathered.problems, *meant))
+        if gathered.problems:
+            return loaded
+        warnings = problems_of(gathered.warnings, whole)
+        return replace(loaded, config=meant.written_in(replace(meant.source, warnings=warnings)))
+
+
+class _Named:
+    """The files that a document names, read into the places of their paths."""
+
+    def __init__(self, files: Files, whole: Merged) -> None:
+        self.files = files
+        self.whole = whole
+        self.findings: list[Finding] = []
+        self.digests: dict[str, str] = {}
+        self.watched: list[Path] = []
+
+    def read(self) -> object:
+        value = self.whole.value
+        for path, written in tuple(named_files(Config, value)):
+            if path in self.whole.lost:
+                continue
+            file = Path(self.whole.place(path).file).parent / written
+            self.watched.append(file)
+            content = content_of(self.files, file)
+            if isinstance(content, str):
+                self.findings.append(Finding(path, f"'{file}' {content}"))
+                continue
+            self.digests[absolute(file)] = content.digest
+            value = put(value, path, FileText(written, content.text))
+        return value
+
+
+def _says_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, dict) and value.keys() <= {"include"})
+
+
+def _nothing(file: str) -> Problem:
+    # What an editor leaves for a moment while it saves must not take the gateway down.
+    return Problem("", "configures nothing", 1, file, "an empty block will do: gateways: {}")
+
+
+def _placed(ours: Gathered, imported: Imported) -> Gathered:
+    """Lines of their file in the place of those of the text that was made of it."""
+    lines = {each.to: each.line for each in reversed(imported.mappings) if each.to}
+    root, *others = ours.parts
+    placed = dict.fromkeys(root.document.lines, 0)
+    for path in placed:
+        known = (lines.get(dotted(path[:size])) for size in range(len(path), 0, -1))
+        placed[path] = next((line for line in known if line is not None), 1)
+    document = replace(root.document, lines=placed)
+    return replace(ours, parts=(Part(root.file, document, root.at), *others))
