@@ -7,6 +7,7 @@ from typing import Any
 import envoy_api
 import yaml
 
+from xds_server.redaction import REDACTED, redacted
 from xds_server.resources.extension import Json
 from xds_server.snapshot import (
     CLUSTER,
@@ -19,7 +20,8 @@ from xds_server.snapshot import (
     all_resources,
 )
 
-REDACTED = "[redacted]"
+__all__ = ["REDACTED", "shown", "static_bootstrap", "to_json", "to_yaml", "yaml_of"]
+
 _FIRST = ("@type", "name")
 
 
@@ -50,7 +52,7 @@ def yaml_of(*documents: Json) -> str:
 
 def shown(resource: Resource) -> Json:
     """The JSON form of a resource's `Any`, without its secrets."""
-    return _redacted({"@type": resource.type_url, **to_json(resource)})
+    return {"@type": resource.type_url, **redacted(resource.type_url, to_json(resource))}
 
 
 def to_json(resource: Resource) -> Json:
@@ -100,9 +102,3 @@ def _sorted(value: Any) -> Any:
         return value
     keys = sorted(value, key=lambda key: (_FIRST.index(key) if key in _FIRST else 9, key))
     return {key: _sorted(value[key]) for key in keys}
-
-
-def _redacted(resource: Json) -> Json:
-    if resource["@type"] != SECRET:
-        return resource
-    return {**resource, "generic_secret": {"secret": {"inline_string": REDACTED}}}
