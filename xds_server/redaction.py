@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import envoy_api
 
 from gateway import names
-from gateway.telemetry import REDACTED, redact
+from gateway.secret_texts import REDACTED, redact
 
 __all__ = ["REDACTED", "Hidden", "Hide", "plainly", "redacted", "redacted_document", "traceably"]
 
