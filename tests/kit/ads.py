@@ -12,7 +12,7 @@ import envoy_api
 import grpc
 
 from xds_server.clients import Clients
-from xds_server.server import DELTA_METHOD, SERVICE, AdsServer
+from xds_server.server.ads import DELTA_METHOD, SERVICE, AdsServer
 
 SECONDS = 5
 """How long anything that must happen is waited for."""

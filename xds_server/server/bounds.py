@@ -1,0 +1,111 @@
+"""What one client may take, so that nobody hurts the others. Numbers and counters, no I/O.
+
+A connection: 100 streams at once, closed after 60 s without any, 10 s to shake hands.
+All of us: 10,000 streams, of which one node may have 32.
+A stream: 10 s for its first request, requests of at most 4 MiB, 1,000 of them at once and then 100
+a second (who sends more is read later), 60 s to take what was written. One response of each type
+is unanswered at a time, and one is being written: that is all that a stream holds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+STREAMS_PER_CONNECTION = 100
+STREAMS_PER_NODE = 32
+STREAMS = 10_000
+REQUEST_BYTES = 4 << 20
+REQUESTS_AT_ONCE = 1_000
+REQUESTS_PER_SECOND = 100.0
+FIRST_REQUEST_SECONDS = 10.0
+WRITE_SECONDS = 60.0
+HANDSHAKE_SECONDS = 10.0
+IDLE_CONNECTION_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of a server; those above unless a test says otherwise."""
+
+    streams: int = STREAMS
+    streams_per_node: int = STREAMS_PER_NODE
+    first_request_seconds: float = FIRST_REQUEST_SECONDS
+    write_seconds: float = WRITE_SECONDS
+    requests_at_once: int = REQUESTS_AT_ONCE
+    requests_per_second: float = REQUESTS_PER_SECOND
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast the requests of one stream are read: a burst, then so many a second."""
+
+    at_once: float
+    per_second: float
+    _left: float = field(init=False)
+    _since: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._left = self.at_once
+
+    def wait_seconds(self, now: float) -> float:
+        """Take one; how long to wait before it is handled."""
+        passed = 0.0 if self._since is None else max(now - self._since, 0.0)
+        self._since = now
+        self._left = min(self._left + passed * self.per_second, self.at_once) - 1
+        return max(-self._left / self.per_second, 0.0)
+
+
+@dataclass(slots=True)
+class Seats:
+    """How many streams there are, and of which nodes."""
+
+    limit: int
+    limit_per_node: int
+    _taken: int = 0
+    _by_node: dict[str, int] = field(default_factory=dict)
+
+    def enter(self) -> bool:
+        """A stream has begun; whether there is room for it. Who entered leaves."""
+        if self._taken >= self.limit:
+            return False
+        self._taken += 1
+        return True
+
+    def leave(self) -> None:
+        self._taken -= 1
+
+    def sit(self, node_id: str) -> bool:
+        """A stream has said whose it is; whether there is room for it. Who sat stands up."""
+        taken = self._by_node.get(node_id, 0)
+        if taken >= self.limit_per_node:
+            return False
+        self._by_node[node_id] = taken + 1
+        return True
+
+    def stand_up(self, node_id: str) -> None:
+        taken = self._by_node.pop(node_id) - 1
+        if taken:
+            self._by_node[node_id] = taken
+
+
+@dataclass(slots=True)
+class Hush:
+    """Which complaints are worth a line in the log: the first of a host, then one a minute."""
+
+    seconds: float = 60.0
+    hosts: int = 1_000
+    """How many are remembered; the oldest are forgotten."""
+    _said: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    def may_say(self, peer: str, now: float) -> bool:
+        """`peer` as gRPC names it: `ipv4:10.0.0.1:4711`; the port does not count."""
+        host = peer.rpartition(":")[0] or peer
+        said = self._said.get(host)
+        if said is not None and now - said < self.seconds:
+            return False
+        self._said[host] = now
+        self._said.move_to_end(host)
+        if len(self._said) > self.hosts:
+            self._said.popitem(last=False)
+        return True
