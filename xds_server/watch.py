@@ -1,68 +1,66 @@
-"""Notices that a file was saved, however editors and Kubernetes do it.
+"""Notices that files were saved, however editors and Kubernetes do it.
 
-Looks at what the path leads to a few times a second: a write changes its time, a rename or the swap
-of a symbolic link anywhere on the way changes its inode. Nothing can be missed, and no watch can be
-left on a file that is not there any more.
+Looks at what each path leads to a few times a second: a write changes its time, a rename or the
+swap of a symbolic link anywhere on the way changes its inode, and a folder's names tell what came
+and went. Nothing can be missed, no watch can be left on a file that is not there any more, and no
+clock is asked: times of files are only compared.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
+
+from gateway.config.files import Disk, Watched
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells one state of a file from another."""
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """The stamp of what the path leads to; `None` when that is nothing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return Stamp(
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
+GONE_INTERVALS = 4
+"""How long a file must be gone to be missed: some editors remove it before they write it anew."""
+SHARE = 20
+"""At most a twentieth of the time is spent on looking, however many files there are."""
 
 
 async def watch(
-    path: Path,
+    watched: Callable[[], Watched],
     on_change: Callable[[], Awaitable[object]],
     *,
     interval_seconds: float = INTERVAL_SECONDS,
 ) -> None:
-    """Call at once, then after every change of the file, when it has rested for an interval.
+    """Call at once, then after every change, when all files have rested for an interval.
 
-    A call may last: the next change does not wait for it, so `on_change` must bear company.
+    `watched`: what the last load read, as it was just before; asked at every look, so that each
+    load may change what is watched. A call may last: the next change does not wait for it, so
+    `on_change` must bear company.
     """
-    seen = handled = stamp_of(path)
     async with asyncio.TaskGroup() as calls:
         calls.create_task(_call(on_change))
+        called = seen = _now(watched())
+        rested = 0
+        pause = interval_seconds
         while True:
-            await asyncio.sleep(interval_seconds)
-            last, seen = seen, stamp_of(path)
-            if seen is not None and seen == last and seen != handled:
-                handled = seen
+            await asyncio.sleep(pause)
+            start = time.monotonic()
+            read = watched()
+            last, seen = seen, _now(read)
+            pause = max(interval_seconds, SHARE * (time.monotonic() - start))
+            rested = rested + 1 if seen == last else 0
+            if seen not in (called, read) and rested >= _patience(read, seen):
+                called = seen
                 calls.create_task(_call(on_change))
+
+
+def _now(watched: Watched) -> Watched:
+    disk = Disk()
+    return {path: disk.stamp(path) for path in watched}
+
+
+def _patience(read: Watched, seen: Watched) -> int:
+    is_gone = any(seen[path] is None and stamp is not None for path, stamp in read.items())
+    return GONE_INTERVALS if is_gone else 1
 
 
 async def _call(on_change: Callable[[], Awaitable[object]]) -> None:

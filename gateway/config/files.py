@@ -6,16 +6,34 @@ Globs are ours, so that whoever watches knows which folders they looked into.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 SUFFIXES = (".yaml", ".yml")
 """Of the files that a folder is read for."""
 MAX_FOLDERS_DEEP = 32
 """Below a `**`; stops links that lead in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells one state of a file or folder from another. Its times are only compared."""
+
+    device: int
+    inode: int
+    size: int = 0
+    modified_ns: int = 0
+    changed_ns: int = 0
+    names: tuple[str, ...] = ()
+    """Of a folder: what is in it, but for what is hidden. Its files have stamps of their own."""
+
+
+Watched: TypeAlias = Mapping[Path, Stamp | None]
+"""What was read or looked for, as it was before; None: it was not there."""
 
 
 class Files(Protocol):
@@ -30,6 +48,9 @@ class Files(Protocol):
     def names(self, folder: Path) -> tuple[str, ...]:
         """What is in a folder."""
 
+    def stamp(self, path: Path) -> Stamp | None:
+        """The state of what the path leads to now; None when that is nothing. Never raises."""
+
 
 class Disk:
     """The files as they are now."""
@@ -43,6 +64,22 @@ class Disk:
     def names(self, folder: Path) -> tuple[str, ...]:
         return tuple(os.listdir(folder))
 
+    def stamp(self, path: Path) -> Stamp | None:
+        try:
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
+                names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+                return Stamp(status.st_dev, status.st_ino, names=tuple(names))
+        except (OSError, ValueError):
+            return None
+        return Stamp(
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
+
 
 class Nowhere:
     """For a text that came alone: it can name no file of this machine."""
@@ -55,6 +92,9 @@ class Nowhere:
 
     def names(self, folder: Path) -> tuple[str, ...]:
         raise PermissionError(0, "folders are not read for a configuration that came without them")
+
+    def stamp(self, path: Path) -> Stamp | None:
+        return None
 
 
 class Remembered:
@@ -83,6 +123,9 @@ class Remembered:
         )
         return tuple(dict.fromkeys(found))
 
+    def stamp(self, path: Path) -> Stamp | None:
+        return self._behind.stamp(path)
+
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
@@ -90,7 +133,7 @@ class Expanded:
 
     paths: tuple[Path, ...] = ()
     """Files, sorted."""
-    folders: tuple[Path, ...] = ()
+    folders: Watched = field(default_factory=dict)
     """A change of what is in them may change what is found."""
     troubles: tuple[str, ...] = ()
     """Folders that could not be read, and why."""
@@ -124,11 +167,11 @@ class _Search:
     def __init__(self, files: Files) -> None:
         self.files = files
         self.paths: dict[Path, None] = {}
-        self.folders: dict[Path, None] = {}
+        self.folders: dict[Path, Stamp | None] = {}
         self.troubles: dict[str, None] = {}
 
     def found(self) -> Expanded:
-        return Expanded(tuple(sorted(self.paths)), tuple(self.folders), tuple(self.troubles))
+        return Expanded(tuple(sorted(self.paths)), self.folders, tuple(self.troubles))
 
     def walk(self, folder: Path, parts: tuple[str, ...], depth: int) -> None:
         names = self.names(folder)
@@ -151,7 +194,7 @@ class _Search:
                     self.paths[path] = None
 
     def names(self, folder: Path) -> tuple[str, ...]:
-        self.folders[folder] = None
+        self.folders.setdefault(folder, self.files.stamp(folder))
         try:
             return self.files.names(folder)
         except (FileNotFoundError, NotADirectoryError):

@@ -30,7 +30,7 @@ class Place:
     file: str = ""
     line: int = 0
     path: Path = ()
-    """In that file: in lists that several files make up, positions differ from those of the whole."""
+    """In that file; positions in lists that several files make up differ from it."""
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.config.document import Document
-from gateway.config.files import Expanded, Files, expand, is_glob, reason, yaml_files
+from gateway.config.files import (
+    Expanded,
+    Files,
+    Stamp,
+    Watched,
+    expand,
+    is_glob,
+    reason,
+    yaml_files,
+)
 from gateway.config.finding import Finding
 from gateway.config.finding import Path as DocumentPath
 from gateway.config.merging import Part
@@ -63,7 +72,7 @@ class Gathered:
     warnings: tuple[Finding, ...] = ()
     texts: dict[str, str] = field(default_factory=dict, repr=False)
     referenced: dict[str, str] = field(default_factory=dict)
-    watched: tuple[Path, ...] = ()
+    watched: Watched = field(default_factory=dict)
     root_text: str | None = field(default=None, repr=False)
     """None when the root is a folder, or cannot be read."""
 
@@ -80,12 +89,12 @@ class Gathering:
         self.warnings: list[Finding] = []
         self.texts: dict[str, str] = {}
         self.referenced: dict[str, str] = {}
-        self.watched: dict[Path, None] = {}
+        self.watched: dict[Path, Stamp | None] = {}
 
     def gather(self, root: Path, text: str | None = None) -> Gathered:
         """All files. `text` stands for the root's own, if it is given."""
         root_text = text
-        self.watched[root] = None
+        self.watch(root)
         if text is None and self.files.is_dir(root):
             self.folder(root)
         elif text is not None:
@@ -104,13 +113,13 @@ class Gathering:
             tuple(self.warnings),
             self.texts,
             self.referenced,
-            tuple(self.watched),
+            self.watched,
             root_text,
         )
 
     def folder(self, root: Path) -> None:
         found = yaml_files(self.files, root)
-        self.watched |= dict.fromkeys(found.folders)
+        self.watched = {**found.folders, **self.watched}
         self.problems += [Problem("", each) for each in found.troubles]
         if not found.paths and not found.troubles:
             self.problems.append(Problem("", "has no .yaml file", file=str(root)))
@@ -121,7 +130,7 @@ class Gathering:
         """A file that a search has found."""
         if absolute(path) in self.texts:
             return
-        self.watched[path] = None
+        self.watch(path)
         content = content_of(self.files, path)
         if isinstance(content, str):
             self.problems.append(Problem("", content, file=str(path)))
@@ -156,7 +165,7 @@ class Gathering:
         elif self.files.is_dir(path):
             self.search(part, where, yaml_files(self.files, path), depth)
         elif absolute(path) not in self.texts:
-            self.watched[path] = None
+            self.watch(path)
             content = content_of(self.files, path)
             if isinstance(content, str):
                 self.blame(part, where, f"'{path}' {content}")
@@ -164,7 +173,7 @@ class Gathering:
                 self.filled(path, content.text, depth)
 
     def search(self, part: Part, where: DocumentPath, found: Expanded, depth: int) -> None:
-        self.watched |= dict.fromkeys(found.folders)
+        self.watched = {**found.folders, **self.watched}
         for trouble in found.troubles:
             self.blame(part, where, trouble)
         if not found.paths and not found.troubles:
@@ -177,13 +186,17 @@ class Gathering:
         path = Path(part.file).parent / written
         if absolute(path) in self.referenced:
             return
-        self.watched[path] = None
+        self.watch(path)
         content = content_of(self.files, path)
         if isinstance(content, str):
             self.blame(part, where, f"'{path}' {content}")
             return
         self.referenced[absolute(path)] = content.digest
         self.parts.append(Part(str(path), self.document(content.text), PRICES))
+
+    def watch(self, path: Path) -> None:
+        """Before it is read, so that no change falls between."""
+        self.watched.setdefault(path, self.files.stamp(path))
 
     def blame(self, part: Part, where: DocumentPath, message: str) -> None:
         self.findings.append(_at(part, where, message))

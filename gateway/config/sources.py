@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.config.document import Document, read
-from gateway.config.files import Disk, Files
+from gateway.config.files import Disk, Files, Stamp, Watched
 from gateway.config.finding import Finding, dotted
 from gateway.config.gathering import Gathered, Gathering, absolute, content_of
 from gateway.config.merging import Merged, Part, merged
@@ -40,7 +40,7 @@ class Loaded:
     """Absolute path → YAML as it was read, before variables are replaced; the root first."""
     referenced: Mapping[str, str] = field(default_factory=dict)
     """Absolute path → digest, of the files that are named: certificates, keys, prices."""
-    watched: tuple[Path, ...] = ()
+    watched: Watched = field(default_factory=dict)
     """Files, and folders that were searched: a change of any may change what is loaded."""
     imported: Imported | None = None
     """The root was somebody else's file, and this is what became of it."""
@@ -126,7 +126,7 @@ class Loader:
         loaded = replace(
             loaded,
             referenced={**gathered.referenced, **named.digests},
-            watched=tuple(dict.fromkeys((*gathered.watched, *named.watched))),
+            watched={**named.watched, **gathered.watched},
         )
         if isinstance(meant, tuple):
             return replace(loaded, problems=(*gathered.problems, *meant))
@@ -144,7 +144,7 @@ class _Named:
         self.whole = whole
         self.findings: list[Finding] = []
         self.digests: dict[str, str] = {}
-        self.watched: list[Path] = []
+        self.watched: dict[Path, Stamp | None] = {}
 
     def read(self) -> object:
         value = self.whole.value
@@ -152,7 +152,7 @@ class _Named:
             if path in self.whole.lost:
                 continue
             file = Path(self.whole.place(path).file).parent / written
-            self.watched.append(file)
+            self.watched.setdefault(file, self.files.stamp(file))
             content = content_of(self.files, file)
             if isinstance(content, str):
                 self.findings.append(Finding(path, f"'{file}' {content}"))
