@@ -1,25 +1,23 @@
 """Everybody who is connected: what they are offered, and what they have made of it.
 
-Envoys and extproc workers are offered different snapshots; the first request of a stream says
-which of the two its client is.
+Envoys and extproc workers are offered different things; the first request of a stream says which of
+the two its client is, and the offer says who is told the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import names
-from xds_server.audience import Kind, Node
+from xds_server.audience import Audience, Kind, Node, Offer, Principal, Refused
 from xds_server.snapshot import Snapshot
-from xds_server.subscription import (
-    DeltaRequest,
-    DeltaResponse,
-    DeltaStream,
-    Rejection,
-    TypeState,
-)
+from xds_server.subscription.delta import DeltaStream
+from xds_server.subscription.words import Rejection, Request, Response, TypeState, Variant
+
+NOBODY = Principal("")
 
 
 def kind_of(first_type_url: str) -> Kind:
@@ -34,86 +32,181 @@ class ClientState:
     kind: Kind
     node: Node
     is_current: bool
-    """It has acknowledged all of what its kind is offered."""
+    """It has acknowledged all of what it is offered."""
     types: tuple[TypeState, ...]
+    principal: Principal
+    variant: Variant
+    audience: Audience | None
+    """None before anything is offered."""
 
 
 class Client:
     """One stream; a reader gives it requests, a writer takes responses."""
 
     def __init__(
-        self, kind: Kind, node: Node, stream: DeltaStream, announce: Callable[[], None]
+        self,
+        kind: Kind,
+        node: Node,
+        principal: Principal,
+        variant: Variant,
+        clients: Clients,
     ) -> None:
         self.kind = kind
         self.node = node
-        self._stream = stream
-        self._announce = announce
+        self.principal = principal
+        self.variant = variant
+        self.ended: Refused | None = None
+        """Why the stream must end: it may have nothing of what is offered now."""
+        self.audience: Audience | None = None
+        self._clients = clients
+        self._stream = DeltaStream(None)
         self._has_news = asyncio.Event()
 
-    def receive(self, request: DeltaRequest) -> None:
+    def receive(self, request: Request) -> None:
+        """Raises `BadRequest` when the stream must end."""
         self._stream.receive(request)
-        self._has_news.set()
-        self._announce()
+        self._moved()
 
-    def offer(self, snapshot: Snapshot | None) -> None:
-        self._stream.publish(snapshot)
-        self._has_news.set()
+    def offer(self, offer: Offer | None) -> None:
+        """From now on it is to have what its audience is to have of this."""
+        audience = None if offer is None else offer.audience(self.node, self.principal)
+        if isinstance(audience, Refused):
+            self.ended, self.audience = audience, None
+            self._stream.publish(None)
+        else:
+            self.audience = audience
+            self._stream.publish(
+                None if offer is None or audience is None else offer.snapshot(audience)
+            )
+        self._moved()
 
-    async def next_responses(self) -> tuple[DeltaResponse, ...]:
-        """What is to be sent, as soon as there is something."""
-        while not (responses := self._stream.responses()):
+    async def next_responses(self) -> tuple[Response, ...]:
+        """What is to be sent, as soon as there is something; nothing when it has `ended`."""
+        while self.ended is None:
+            responses = self._stream.responses(self._clients.now())
+            if responses:
+                self._clients.note(self)
+                return responses
             self._has_news.clear()
-            await self._has_news.wait()
-        return responses
+            await self._rest()
+        return ()
 
     def is_current(self) -> bool:
+        """It has acknowledged everything that it can have asked for."""
         return self._stream.is_current()
 
     def is_settled(self) -> bool:
-        return self._stream.is_settled()
+        """It has answered all that there is to say on what it has asked for, or must end."""
+        return self.ended is not None or self._stream.is_settled()
 
     def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
+        """What it refuses of this snapshot."""
         return self._stream.rejections(snapshot)
 
     def state(self) -> ClientState:
-        return ClientState(self.kind, self.node, self.is_current(), self._stream.states())
+        """For people to read."""
+        return ClientState(
+            self.kind,
+            self.node,
+            self.is_current(),
+            self._stream.states(),
+            self.principal,
+            self.variant,
+            self.audience,
+        )
+
+    def _moved(self) -> None:
+        self._has_news.set()
+        self._clients.note(self)
+
+    async def _rest(self) -> None:
+        wakeup = self._stream.next_wakeup()
+        seconds = None if wakeup is None else max(wakeup - self._clients.now(), 0.0)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._has_news.wait()
+        except TimeoutError:
+            return  # the stream itself has something to do now
 
 
 class Clients:
     """All streams, and what each kind of client is to have."""
 
-    def __init__(self) -> None:
-        self._offered: dict[Kind, Snapshot | None] = dict.fromkeys(Kind)
-        self._connected: dict[Client, None] = {}
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self._offered: dict[Kind, Offer | None] = dict.fromkeys(Kind)
+        self._connected: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
+        self._unsettled: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
+        self._current: dict[Kind, set[Client]] = {kind: set() for kind in Kind}
         self._changed = asyncio.Event()
 
-    def join(self, kind: Kind, node: Node) -> Client:
-        """A new stream; it is offered at once what its kind is to have."""
-        client = Client(kind, node, DeltaStream(self._offered[kind]), self.announce)
-        self._connected[client] = None
-        self.announce()
+    def join(
+        self,
+        kind: Kind,
+        node: Node,
+        principal: Principal = NOBODY,
+        variant: Variant = Variant.DELTA,
+    ) -> Client:
+        """A new stream; it is offered at once what its kind is to have, and may have `ended` so."""
+        client = Client(kind, node, principal, variant, self)
+        self._connected[kind][client] = None
+        client.offer(self._offered[kind])
         return client
 
     def leave(self, client: Client) -> None:
-        self._connected.pop(client, None)
+        """The stream is over."""
+        self._connected[client.kind].pop(client, None)
+        self._unsettled[client.kind].pop(client, None)
+        self._current[client.kind].discard(client)
         self.announce()
 
-    def offer(self, kind: Kind, snapshot: Snapshot | None) -> None:
+    def offer(self, kind: Kind, offer: Offer | None) -> None:
         """From now on every client of the kind is to have this; `None`: nothing more is said."""
-        self._offered[kind] = snapshot
+        self._offered[kind] = offer
         for client in self.of(kind):
-            client.offer(snapshot)
+            client.offer(offer)
         self.announce()
 
-    def offered(self, kind: Kind) -> Snapshot | None:
+    def offered(self, kind: Kind) -> Offer | None:
+        """What clients of the kind are to have."""
         return self._offered[kind]
 
     def of(self, kind: Kind) -> tuple[Client, ...]:
-        return tuple(client for client in self._connected if client.kind is kind)
+        """Everybody of a kind, in the order in which they came."""
+        return tuple(self._connected[kind])
+
+    def are_settled(self, kind: Kind, but: Callable[[Client], bool]) -> bool:
+        """Whether all have answered all that there is to say, apart from those of whom it holds."""
+        return all(but(client) for client in self._unsettled[kind])
+
+    def audiences(self, kind: Kind, offer: Offer) -> frozenset[Audience]:
+        """Whom this would be for, if it were offered now."""
+        asked = (offer.audience(client.node, client.principal) for client in self._connected[kind])
+        return frozenset(each for each in asked if isinstance(each, Audience))
+
+    def number_connected(self, kind: Kind) -> int:
+        """How many there are."""
+        return len(self._connected[kind])
+
+    def number_current(self, kind: Kind) -> int:
+        """How many of them have acknowledged all that they are offered."""
+        return len(self._current[kind])
 
     def states(self) -> tuple[ClientState, ...]:
-        """Every connected client, in the order in which they came."""
-        return tuple(client.state() for client in self._connected)
+        """Every connected client."""
+        return tuple(client.state() for each in self._connected.values() for client in each)
+
+    def note(self, client: Client) -> None:
+        """A client has moved: it is counted anew."""
+        if client not in self._connected[client.kind]:
+            return
+        if client.is_settled():
+            self._unsettled[client.kind].pop(client, None)
+        else:
+            self._unsettled[client.kind][client] = None
+        counted = self._current[client.kind]
+        (counted.add if client.is_current() else counted.discard)(client)
+        self.announce()
 
     def announce(self) -> None:
         """Let everybody who waits look again."""

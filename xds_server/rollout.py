@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from gateway.problem import Problem
 from gateway.telemetry import redact
-from xds_server.audience import Kind
-from xds_server.clients import Clients
+from xds_server.audience import Audience, Kind, Offer
+from xds_server.clients import Client, Clients
+from xds_server.offers import KeptOffer
 from xds_server.release import Release
-from xds_server.snapshot import Snapshot, all_resources, snapshot_of, with_kept
-from xds_server.subscription import Rejection
+from xds_server.snapshot import without
+from xds_server.subscription.words import Rejection
 
 logger = logging.getLogger(__name__)
 
@@ -105,12 +106,12 @@ class Rollout:
     async def _return_to(self, release: Release | None) -> None:
         """Who took what others refused takes this again."""
         self._wanted = release
-        self._clients.offer(Kind.WORKER, None if release is None else release.configuration)
+        self._clients.offer(Kind.WORKER, None if release is None else release.workers)
         if release is not None:
             await self._to_envoys(release)
 
     async def _to_workers(self, release: Release) -> tuple[Problem, ...]:
-        offered = release.configuration
+        offered = release.workers
         self._clients.offer(Kind.WORKER, offered)
 
         def is_decided() -> bool:
@@ -125,7 +126,7 @@ class Rollout:
                 "configuration %s: only %d of %d workers have it; going on without the others",
                 release.version,
                 self._current(Kind.WORKER),
-                max(self._expected_workers, len(self._clients.of(Kind.WORKER))),
+                max(self._expected_workers, self._clients.number_connected(Kind.WORKER)),
             )
         if self._expected_workers:  # what no worker knows must not reach Envoy
             await self._clients.wait_until(
@@ -134,22 +135,22 @@ class Rollout:
         return self._refusals(Kind.WORKER, offered)
 
     async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
-        self._clients.offer(Kind.ENVOY, self._with_what_envoys_hold(release.snapshot))
+        offered = release.envoys
+        self._clients.offer(Kind.ENVOY, self._with_what_envoys_hold(offered))
         have_answered = await self._clients.wait_until(
             lambda: (
                 self._is_superseded(release)
-                or all(
-                    envoy.is_settled() or envoy.rejections(release.snapshot)
-                    for envoy in self._clients.of(Kind.ENVOY)
+                or self._clients.are_settled(
+                    Kind.ENVOY, but=lambda envoy: bool(_rejections(envoy, offered))
                 )
             ),
             self._patience.envoy_seconds,
         )
         if not have_answered:
             logger.warning("configuration %s: an Envoy does not answer", release.version)
-        refusals = self._refusals(Kind.ENVOY, release.snapshot)
+        refusals = self._refusals(Kind.ENVOY, offered)
         if not refusals and not self._is_superseded(release):
-            self._clients.offer(Kind.ENVOY, release.snapshot)
+            self._clients.offer(Kind.ENVOY, offered)
         return refusals
 
     def _is_superseded(self, release: Release) -> bool:
@@ -160,34 +161,45 @@ class Rollout:
 
     def _current(self, kind: Kind) -> int:
         """How many of them have all that they are offered."""
-        return sum(client.is_current() for client in self._clients.of(kind))
+        return self._clients.number_current(kind)
 
     def _have_all_workers(self) -> bool:
         """Every worker that is connected, and as many as are expected."""
-        connected = len(self._clients.of(Kind.WORKER))
+        connected = self._clients.number_connected(Kind.WORKER)
         return self._current(Kind.WORKER) >= max(connected, self._expected_workers)
 
-    def _refusals(self, kind: Kind, snapshot: Snapshot) -> tuple[Problem, ...]:
-        """Who refuses something of this snapshot, and why."""
+    def _refusals(self, kind: Kind, offer: Offer) -> tuple[Problem, ...]:
+        """Who refuses something of this offer, and why."""
         problems = (
             Problem("", f"{kind} {client.node.id} refuses {_short(each.type_url)}: {_said(each)}")
             for client in self._clients.of(kind)
-            for each in client.rejections(snapshot)
+            for each in _rejections(client, offer)
         )
         return tuple(dict.fromkeys(problems))  # one reason stands for all names of a response
 
-    def _with_what_envoys_hold(self, new: Snapshot) -> Snapshot:
+    def _with_what_envoys_hold(self, new: Offer) -> Offer:
         """And nothing that one of them refused: that would hold the routes back for ever."""
         before = self._clients.offered(Kind.ENVOY)
         if before is None:
             return new
-        refused = {
-            (each.type_url, each.name)
-            for envoy in self._clients.of(Kind.ENVOY)
-            for each in envoy.rejections(before)
-        }
-        held = (each for each in all_resources(before) if (each.type_url, each.name) not in refused)
-        return with_kept(new, snapshot_of(held))
+        refused: dict[Audience, set[tuple[str, str]]] = {}
+        for envoy in self._clients.of(Kind.ENVOY):
+            if envoy.audience is not None:
+                names = refused.setdefault(envoy.audience, set())
+                names.update((each.type_url, each.name) for each in _rejections(envoy, before))
+        return KeptOffer(
+            new,
+            {
+                audience: without(before.snapshot(audience), names)
+                for audience, names in refused.items()
+            },
+        )
+
+
+def _rejections(client: Client, offer: Offer) -> tuple[Rejection, ...]:
+    if client.audience is None:
+        return ()
+    return client.rejections(offer.snapshot(client.audience))
 
 
 def _said(refusal: Rejection) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -99,6 +99,15 @@ def dangling(snapshot: Snapshot) -> tuple[str, ...]:
         for resource in all_resources(snapshot)
         for type_url, name in resource.needs
         if name not in snapshot.resources.get(type_url, {})
+    )
+
+
+def without(snapshot: Snapshot, names: Collection[tuple[str, str]]) -> Snapshot:
+    """A snapshot less some resources: (type URL, name)."""
+    if not names:
+        return snapshot
+    return snapshot_of(
+        each for each in all_resources(snapshot) if (each.type_url, each.name) not in names
     )
 
 

@@ -20,9 +20,12 @@ from gateway import names
 from gateway.model import Gateway
 from tests.kit.ads import SECONDS, serving
 from tests.kit.management_server import managing
-from xds_server.clients import Clients, Kind
-from xds_server.publisher import PATIENCE, Publisher, configuration
-from xds_server.snapshot import Snapshot, snapshot_of
+from tests.kit.offers import offer_of
+from tests.kit.publishing import release_of
+from xds_server.audience import Kind
+from xds_server.clients import Clients
+from xds_server.release import configuration
+from xds_server.rollout import PATIENCE, Rollout
 
 BACKOFF = Backoff(first_seconds=0.02, last_seconds=0.1)
 
@@ -45,10 +48,6 @@ def text(*models: str) -> str:
     lines = "".join(f"    {model}: {{provider: p, model: m}}\n" for model in models)
     provider = "{type: openai, url: 'http://127.0.0.1:9/v1'}"
     return f"llm:\n  providers:\n    p: {provider}\n  models:\n{lines}"
-
-
-def compiled(gateway: Gateway) -> Snapshot:
-    return snapshot_of(())
 
 
 class Worker:
@@ -102,13 +101,13 @@ def followed(
 
 def test_a_configuration_is_built_and_acknowledged(tmp_path: Path) -> None:
     async def scene(clients: Clients, worker: Worker) -> None:
-        clients.offer(Kind.WORKER, configuration("v1", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v1", text("fast"))))
         assert await worker.next() == Program("v1", ("fast",))
         await until(clients, lambda: is_current(clients))
         (state,) = clients.states()
         assert (state.kind, state.node.id) == (Kind.WORKER, "worker-1")
         assert state.node.user_agent == "dragoman-extproc"
-        clients.offer(Kind.WORKER, configuration("v2", text("fast", "smart")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v2", text("fast", "smart"))))
         assert await worker.next() == Program("v2", ("fast", "smart"))
 
     followed(tmp_path, scene)
@@ -116,12 +115,12 @@ def test_a_configuration_is_built_and_acknowledged(tmp_path: Path) -> None:
 
 def test_a_broken_configuration_is_rejected_with_its_problems(tmp_path: Path) -> None:
     async def scene(clients: Clients, worker: Worker) -> None:
-        clients.offer(Kind.WORKER, configuration("v1", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v1", text("fast"))))
         await worker.next()
-        clients.offer(Kind.WORKER, configuration("v2", text("fast") + "modles: {}\n"))
+        clients.offer(Kind.WORKER, offer_of(configuration("v2", text("fast") + "modles: {}\n")))
         await until(clients, lambda: "modles" in rejection(clients))
         assert "configuration v2:6" in rejection(clients)
-        clients.offer(Kind.WORKER, configuration("v3", text("new")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v3", text("new"))))
         assert await worker.next() == Program("v3", ("new",))
         await until(clients, lambda: is_current(clients))
         assert worker.programs.empty()
@@ -131,11 +130,11 @@ def test_a_broken_configuration_is_rejected_with_its_problems(tmp_path: Path) ->
 
 def test_going_back_to_what_serves_is_acknowledged_and_not_built_again(tmp_path: Path) -> None:
     async def scene(clients: Clients, worker: Worker) -> None:
-        clients.offer(Kind.WORKER, configuration("v1", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v1", text("fast"))))
         await worker.next()
-        clients.offer(Kind.WORKER, configuration("v2", "llm: 3"))
+        clients.offer(Kind.WORKER, offer_of(configuration("v2", "llm: 3")))
         await until(clients, lambda: bool(rejection(clients)))
-        clients.offer(Kind.WORKER, configuration("v1", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v1", text("fast"))))
         await until(clients, lambda: is_current(clients))
         assert worker.programs.empty()
 
@@ -144,9 +143,9 @@ def test_going_back_to_what_serves_is_acknowledged_and_not_built_again(tmp_path:
 
 def test_a_program_that_cannot_be_built_is_rejected(tmp_path: Path) -> None:
     async def scene(clients: Clients, worker: Worker) -> None:
-        clients.offer(Kind.WORKER, configuration("unbuildable", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("unbuildable", text("fast"))))
         await until(clients, lambda: "no such number" in rejection(clients))
-        clients.offer(Kind.WORKER, configuration("v2", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v2", text("fast"))))
         assert (await worker.next()).version == "v2"
 
     followed(tmp_path, scene)
@@ -160,7 +159,7 @@ def test_a_restarted_control_plane_is_found_and_sends_only_what_is_new(tmp_path:
             worker = Worker(tasks, source)
             for version, is_new in (("v1", True), ("v1", False), ("v2", True)):
                 clients = Clients()
-                clients.offer(Kind.WORKER, configuration(version, text("fast")))
+                clients.offer(Kind.WORKER, offer_of(configuration(version, text("fast"))))
                 async with serving(clients, address):
                     if is_new:
                         assert (await worker.next()).version == version
@@ -184,15 +183,9 @@ def test_a_restarted_control_plane_tells_envoy_when_every_worker_is_back(tmp_pat
             ]
             for models in ("fast", "smart"):
                 clients = Clients()
-                publisher = Publisher(
-                    clients,
-                    tmp_path / "gateway.yaml",
-                    {},
-                    compiled,
-                    expected_workers=len(workers),
-                )
+                rollout = Rollout(clients, expected_workers=len(workers))
                 async with serving(clients, address), asyncio.timeout(SECONDS):
-                    assert await publisher.apply(text(models)) == ()
+                    assert await rollout.bring(release_of(clients, text(models))) == ()
                     assert clients.offered(Kind.ENVOY) is not None
                     have = [worker.programs.get_nowait().models for worker in workers]
                     assert have == [(models,)] * 2
@@ -205,7 +198,7 @@ def test_a_restarted_control_plane_tells_envoy_when_every_worker_is_back(tmp_pat
 def test_it_runs_on_uvloop_and_tcp() -> None:
     async def run() -> None:
         clients = Clients()
-        clients.offer(Kind.WORKER, configuration("v1", text("fast")))
+        clients.offer(Kind.WORKER, offer_of(configuration("v1", text("fast"))))
         async with serving(clients) as target, asyncio.TaskGroup() as tasks:
             worker = Worker(tasks, XdsSource(Server(target), "worker-1", build, backoff=BACKOFF))
             assert (await worker.next()).version == "v1"

@@ -1,20 +1,25 @@
-"""A publisher and who is connected to it, played: what everybody was told, in order."""
+"""A rollout and who is connected, played: what everybody was told, in order."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 
 import envoy_api
 
 from gateway import names
+from gateway.config.load import load
+from gateway.config.published import published
+from gateway.config.schema import Config
 from gateway.model import Gateway
-from xds_server.audience import Kind, Node
+from gateway.problem import Problem
+from gateway.resolve import resolve
+from xds_server.audience import Kind, Level, Node
 from xds_server.clients import Client, Clients
 from xds_server.compile import BrokenSnapshot
-from xds_server.publisher import Publisher
-from xds_server.rollout import Patience
+from xds_server.offers import EnvoyOffer
+from xds_server.release import Release, compiled_release
+from xds_server.rollout import Patience, Rollout
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import DeltaRequest, DeltaResponse
 
@@ -35,7 +40,7 @@ def text(*providers: str) -> str:
     return f"llm:\n  providers:\n{blocks}  models:\n{models}"
 
 
-def compiled(gateway: Gateway) -> Snapshot:
+def compiled(gateway: Gateway, *, level: Level = Level.V1_40) -> Snapshot:
     """A cluster for each provider, and routes that name them all."""
     if any(provider.name == "impossible" for provider in gateway.providers):
         raise BrokenSnapshot("routes: no cluster 'impossible'")
@@ -43,6 +48,16 @@ def compiled(gateway: Gateway) -> Snapshot:
     clusters = [resource_of(name, CLUSTER, name.encode()) for name in provider_names]
     routes = resource_of("routes", ROUTES, " ".join(provider_names).encode())
     return snapshot_of([*clusters, routes])
+
+
+def release_of(clients: Clients, new: str) -> Release:
+    """What a text is, compiled for who is connected."""
+    config = load(new, file="gateway.yaml", environment={})
+    assert isinstance(config, Config), config
+    gateway = resolve(config)
+    envoys = EnvoyOffer(gateway, compiled)
+    audiences = clients.audiences(Kind.ENVOY, envoys)
+    return compiled_release(published(config), gateway, envoys, audiences)
 
 
 class Peer:
@@ -83,23 +98,17 @@ class Peer:
 
 
 class World:
-    """A publisher, and who is connected."""
+    """A rollout, and who is connected."""
 
-    def __init__(
-        self, tasks: asyncio.TaskGroup, file: Path, expected_workers: int, patience: Patience
-    ) -> None:
+    def __init__(self, tasks: asyncio.TaskGroup, expected_workers: int, patience: Patience) -> None:
         self.clients = Clients()
-        self.publisher = Publisher(
-            self.clients,
-            file,
-            {},
-            compiled,
-            expected_workers=expected_workers,
-            patience=patience,
-        )
+        self.rollout = Rollout(self.clients, expected_workers=expected_workers, patience=patience)
         self.story: list[str] = []
         self._tasks = tasks
         self._running: list[asyncio.Task[None]] = []
+
+    async def bring(self, new: str) -> tuple[Problem, ...]:
+        return await self.rollout.bring(release_of(self.clients, new))
 
     def join(
         self, kind: Kind, node_id: str, refuses: Callable[[Resource], bool] = lambda _: False
@@ -119,7 +128,7 @@ class World:
         self.clients.leave(peer.client)
 
     def start(self, new: str) -> asyncio.Task[object]:
-        return self._tasks.create_task(self.publisher.apply(new))
+        return self._tasks.create_task(self.bring(new))
 
     async def until(self, claim: Callable[[], bool]) -> None:
         assert await self.clients.wait_until(claim, SECONDS), self.story
@@ -130,7 +139,6 @@ class World:
 
 
 def world(
-    tmp_path: Path,
     scene: Callable[[World], Awaitable[None]],
     *,
     workers: int = 1,
@@ -138,7 +146,7 @@ def world(
 ) -> None:
     async def run() -> None:
         async with asyncio.TaskGroup() as tasks:
-            stage = World(tasks, tmp_path / "gateway.yaml", workers, patience)
+            stage = World(tasks, workers, patience)
             async with asyncio.timeout(SECONDS):
                 await scene(stage)
             stage.end()

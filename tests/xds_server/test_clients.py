@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway import names
+from tests.kit.offers import offer_of
 from xds_server.audience import Kind, Node
 from xds_server.clients import Clients, kind_of
 from xds_server.snapshot import CLUSTER, Snapshot, resource_of, snapshot_of
@@ -25,13 +26,13 @@ def test_the_first_request_says_who_it_is() -> None:
 def test_each_kind_is_offered_its_own() -> None:
     async def run() -> None:
         clients = Clients()
-        clients.offer(Kind.ENVOY, snapshot("a"))
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
         envoy, worker = clients.join(Kind.ENVOY, NODE), clients.join(Kind.WORKER, NODE)
         for client in (envoy, worker):
             client.receive(DeltaRequest(CLUSTER))
         (response,) = await envoy.next_responses()
         assert [each.name for each in response.resources] == ["a"]
-        clients.offer(Kind.WORKER, snapshot("b"))
+        clients.offer(Kind.WORKER, offer_of(snapshot("b")))
         (response,) = await worker.next_responses()
         assert [each.name for each in response.resources] == ["b"]
 
@@ -44,7 +45,7 @@ def test_responses_are_waited_for() -> None:
         client = clients.join(Kind.ENVOY, NODE)
         waiting = asyncio.ensure_future(client.next_responses())
         client.receive(DeltaRequest(CLUSTER))
-        clients.offer(Kind.ENVOY, snapshot("a"))
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
         assert len(await asyncio.wait_for(waiting, 5)) == 1
 
     asyncio.run(run())
@@ -53,7 +54,7 @@ def test_responses_are_waited_for() -> None:
 def test_only_what_is_acknowledged_is_current() -> None:
     async def run() -> None:
         clients = Clients()
-        clients.offer(Kind.ENVOY, snapshot("a"))
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
         client = clients.join(Kind.ENVOY, NODE)
         client.receive(DeltaRequest(CLUSTER))
         (response,) = await client.next_responses()

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from tests.kit.publishing import IMPATIENT, NO_ENVOY, World, heard, refusing, text, world
 from xds_server.audience import Kind
 from xds_server.snapshot import CLUSTER
 
 
-def test_workers_have_a_change_before_envoys(tmp_path: Path) -> None:
+def test_workers_have_a_change_before_envoys() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
         stage.join(Kind.WORKER, "worker-1")
         stage.join(Kind.WORKER, "worker-2")
-        assert await stage.publisher.apply(text("a")) == ()
-        assert await stage.publisher.apply(text("a", "b")) == ()
+        assert await stage.bring(text("a")) == ()
+        assert await stage.bring(text("a", "b")) == ()
         first, second = stage.story[:4], stage.story[4:]
         assert sorted(first[:2]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
         assert first[2:] == ["envoy cluster a", "envoy routes routes"]
         assert sorted(second[:2]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
         assert second[2:] == ["envoy cluster b", "envoy routes routes"]
-        assert stage.publisher.missing() == ()
+        assert stage.rollout.missing() == ()
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_envoys_get_nothing_while_a_worker_has_not_answered(tmp_path: Path) -> None:
+def test_envoys_get_nothing_while_a_worker_has_not_answered() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
         worker = stage.join(Kind.WORKER, "worker")
@@ -39,15 +38,15 @@ def test_envoys_get_nothing_while_a_worker_has_not_answered(tmp_path: Path) -> N
         assert await change == ()
         assert stage.story[1:] == ["envoy cluster a", "envoy routes routes"]
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_envoys_get_nothing_while_an_expected_worker_is_away(tmp_path: Path) -> None:
+def test_envoys_get_nothing_while_an_expected_worker_is_away() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
         stage.join(Kind.WORKER, "here")
         change = stage.start(text("a"))
-        await stage.until(lambda: stage.publisher.missing() == (NO_ENVOY,))
+        await stage.until(lambda: stage.rollout.missing() == (NO_ENVOY,))
         for _ in range(5):  # whatever can happen now has happened then
             await asyncio.sleep(0)
         assert stage.clients.offered(Kind.ENVOY) is None
@@ -59,51 +58,51 @@ def test_envoys_get_nothing_while_an_expected_worker_is_away(tmp_path: Path) -> 
         assert await change == ()
         assert stage.story[2:] == ["envoy cluster a", "envoy routes routes"]
 
-    world(tmp_path, scene, workers=2)
+    world(scene, workers=2)
 
 
-def test_an_expected_worker_that_stays_away_holds_nothing_up_for_long(tmp_path: Path) -> None:
+def test_an_expected_worker_that_stays_away_holds_nothing_up_for_long() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
         stage.join(Kind.WORKER, "here")
-        assert await stage.publisher.apply(text("a")) == ()
+        assert await stage.bring(text("a")) == ()
         assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
 
-    world(tmp_path, scene, workers=2, patience=IMPATIENT)
+    world(scene, workers=2, patience=IMPATIENT)
 
 
-def test_at_the_start_envoys_wait_for_the_first_worker(tmp_path: Path) -> None:
+def test_at_the_start_envoys_wait_for_the_first_worker() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
         change = stage.start(text("a"))
         await stage.until(lambda: stage.clients.offered(Kind.WORKER) is not None)
-        missing = stage.publisher.missing()
+        missing = stage.rollout.missing()
         assert [word in line for word, line in zip(("worker", "Envoy"), missing, strict=True)]
         assert not change.done()
         stage.join(Kind.WORKER, "worker")
         await change
         assert stage.story[0] == "worker configuration dragoman"
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_without_expected_workers_envoys_wait_for_nobody(tmp_path: Path) -> None:
+def test_without_expected_workers_envoys_wait_for_nobody() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a"))
+        await stage.bring(text("a"))
         assert stage.story == ["envoy cluster a", "envoy routes routes"]
-        assert stage.publisher.missing() == ()
+        assert stage.rollout.missing() == ()
 
-    world(tmp_path, scene, workers=0)
+    world(scene, workers=0)
 
 
-def test_what_a_change_removes_goes_last(tmp_path: Path) -> None:
+def test_what_a_change_removes_goes_last() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a", "b"))
-        await stage.publisher.apply(text("b", "c"))
-        await stage.until(lambda: stage.publisher.missing() == ())
+        await stage.bring(text("a", "b"))
+        await stage.bring(text("b", "c"))
+        await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "envoy") == [
             "cluster a b",
             "routes routes",
@@ -112,20 +111,20 @@ def test_what_a_change_removes_goes_last(tmp_path: Path) -> None:
             "cluster -a",
         ]
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_a_workers_refusal_ends_the_change(tmp_path: Path) -> None:
+def test_a_workers_refusal_ends_the_change() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "good")
         stage.join(Kind.WORKER, "picky", refusing("b"))
         stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a"))
-        problems = await stage.publisher.apply(text("b"))
+        await stage.bring(text("a"))
+        problems = await stage.bring(text("b"))
         assert [str(problem) for problem in problems] == [
             "extproc picky refuses Configuration: cannot"
         ]
-        assert stage.publisher.problems == problems
+        assert stage.rollout.refused == problems
         await stage.until(lambda: all(each.is_current for each in stage.clients.states()))
         assert heard(stage.story, "good") == ["configuration dragoman"] * 3
         assert heard(stage.story, "picky")[1:] == [
@@ -133,114 +132,114 @@ def test_a_workers_refusal_ends_the_change(tmp_path: Path) -> None:
             "configuration dragoman",
         ]
         assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
-        assert await stage.publisher.apply(text("c")) == ()
-        assert stage.publisher.problems == ()
+        assert await stage.bring(text("c")) == ()
+        assert stage.rollout.refused == ()
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_a_first_configuration_that_workers_refuse_is_withdrawn(tmp_path: Path) -> None:
+def test_a_first_configuration_that_workers_refuse_is_withdrawn() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "picky", refusing("b"))
         stage.join(Kind.ENVOY, "envoy")
-        assert await stage.publisher.apply(text("b")) != ()
+        assert await stage.bring(text("b")) != ()
         assert stage.clients.offered(Kind.WORKER) is None
         assert stage.clients.offered(Kind.ENVOY) is None
-        assert stage.publisher.missing() != ()
-        assert await stage.publisher.apply(text("a")) == ()
-        assert stage.publisher.missing() == ()
+        assert stage.rollout.missing() != ()
+        assert await stage.bring(text("a")) == ()
+        assert stage.rollout.missing() == ()
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_a_worker_that_does_not_answer_holds_nothing_up_for_long(tmp_path: Path) -> None:
+def test_a_worker_that_does_not_answer_holds_nothing_up_for_long() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "good")
         stage.join(Kind.WORKER, "stuck").may_answer.clear()
         stage.join(Kind.ENVOY, "envoy")
-        assert await stage.publisher.apply(text("a")) == ()
+        assert await stage.bring(text("a")) == ()
         await stage.until(lambda: heard(stage.story, "envoy") == ["cluster a", "routes routes"])
 
-    world(tmp_path, scene, patience=IMPATIENT)
+    world(scene, patience=IMPATIENT)
 
 
-def test_workers_that_all_died_are_waited_for(tmp_path: Path) -> None:
+def test_workers_that_all_died_are_waited_for() -> None:
     async def scene(stage: World) -> None:
         worker = stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a"))
+        await stage.bring(text("a"))
         stage.leave(worker)
         change = stage.start(text("b"))
-        await stage.until(lambda: stage.publisher.missing() != ())
+        await stage.until(lambda: stage.rollout.missing() != ())
         assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
         stage.join(Kind.WORKER, "again")
         assert await change == ()
-        await stage.until(lambda: stage.publisher.missing() == ())
+        await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "envoy")[2:] == ["cluster b", "routes routes", "cluster -a"]
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_who_joins_late_gets_what_is_served_at_once(tmp_path: Path) -> None:
+def test_who_joins_late_gets_what_is_served_at_once() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
-        await stage.publisher.apply(text("a"))
+        await stage.bring(text("a"))
         stage.join(Kind.ENVOY, "late-envoy")
         stage.join(Kind.WORKER, "late-worker")
         await stage.until(lambda: all(each.is_current for each in stage.clients.states()))
         assert heard(stage.story, "late-envoy") == ["cluster a", "routes routes"]
         assert heard(stage.story, "late-worker") == ["configuration dragoman"]
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_an_envoys_refusal_takes_everybody_back(tmp_path: Path) -> None:
+def test_an_envoys_refusal_takes_everybody_back() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy", lambda each: each.type_url == CLUSTER and each.name == "b")
-        await stage.publisher.apply(text("a"))
-        problems = await stage.publisher.apply(text("b"))
+        await stage.bring(text("a"))
+        problems = await stage.bring(text("b"))
         assert [str(problem) for problem in problems] == ["envoy envoy refuses Cluster: cannot"]
-        assert stage.publisher.problems == problems
-        await stage.until(lambda: stage.publisher.missing() == ())
+        assert stage.rollout.refused == problems
+        await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "worker") == ["configuration dragoman"] * 3
         assert heard(stage.story, "envoy")[2:] == ["cluster b refused", "cluster -b"]
-        accepted = stage.publisher.accepted
+        accepted = stage.rollout.accepted
         assert accepted is not None
         assert [provider.name for provider in accepted.gateway.providers] == ["a"]
-        assert await stage.publisher.apply(text("c")) == ()
-        await stage.until(lambda: stage.publisher.missing() == ())
+        assert await stage.bring(text("c")) == ()
+        await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "envoy")[4:] == ["cluster c", "routes routes", "cluster -a"]
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_a_first_configuration_that_envoy_refuses_is_not_ready(tmp_path: Path) -> None:
+def test_a_first_configuration_that_envoy_refuses_is_not_ready() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy", lambda each: each.name == "b")
-        assert await stage.publisher.apply(text("b")) != ()
-        assert stage.publisher.missing() == (NO_ENVOY,)
-        assert await stage.publisher.apply(text("c")) == ()
-        await stage.until(lambda: stage.publisher.missing() == ())
+        assert await stage.bring(text("b")) != ()
+        assert stage.rollout.missing() == (NO_ENVOY,)
+        assert await stage.bring(text("c")) == ()
+        await stage.until(lambda: stage.rollout.missing() == ())
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_an_envoy_that_does_not_answer_holds_nothing_up_for_long(tmp_path: Path) -> None:
+def test_an_envoy_that_does_not_answer_holds_nothing_up_for_long() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         stuck = stage.join(Kind.ENVOY, "stuck")
         stage.join(Kind.ENVOY, "good")
-        await stage.publisher.apply(text("a"))
+        await stage.bring(text("a"))
         stuck.may_answer.clear()
-        assert await stage.publisher.apply(text("b")) == ()
+        assert await stage.bring(text("b")) == ()
         await stage.until(lambda: heard(stage.story, "good")[-1] == "cluster -a")
 
-    world(tmp_path, scene, patience=IMPATIENT)
+    world(scene, patience=IMPATIENT)
 
 
-def test_the_latest_of_many_changes_wins(tmp_path: Path) -> None:
+def test_the_latest_of_many_changes_wins() -> None:
     async def scene(stage: World) -> None:
         worker = stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy")
@@ -249,20 +248,20 @@ def test_the_latest_of_many_changes_wins(tmp_path: Path) -> None:
         await stage.until(lambda: bool(stage.story))
         worker.may_answer.set()
         assert [await change for change in changes] == [(), (), (), ()]
-        assert stage.publisher.missing() == ()
+        assert stage.rollout.missing() == ()
         assert heard(stage.story, "envoy") == ["cluster d", "routes routes"]
-        accepted = stage.publisher.accepted
+        accepted = stage.rollout.accepted
         assert accepted is not None
         assert [provider.name for provider in accepted.gateway.providers] == ["d"]
 
-    world(tmp_path, scene)
+    world(scene)
 
 
-def test_a_change_does_not_wait_for_the_answers_to_an_earlier_one(tmp_path: Path) -> None:
+def test_a_change_does_not_wait_for_the_answers_to_an_earlier_one() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         envoy = stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a"))
+        await stage.bring(text("a"))
         envoy.may_answer.clear()
         earlier = stage.start(text("b"))
         await stage.until(lambda: "envoy cluster b" in stage.story)
@@ -270,7 +269,7 @@ def test_a_change_does_not_wait_for_the_answers_to_an_earlier_one(tmp_path: Path
         assert await earlier == ()
         envoy.may_answer.set()
         assert await later == ()
-        await stage.until(lambda: stage.publisher.missing() == ())
+        await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "envoy")[-1] == "cluster -a -b"
 
-    world(tmp_path, scene)
+    world(scene)

@@ -19,68 +19,21 @@ from xds_server.snapshot import (
     Resource,
     Snapshot,
 )
+from xds_server.subscription.words import (
+    MAX_NAMES,
+    MAX_TYPES,
+    WILDCARD,
+    BadRequest,
+    DeltaRequest,
+    DeltaResponse,
+    Rejection,
+    TypeState,
+)
 
 REFERRING = frozenset({LISTENER, FILTER, ROUTES})
 """What refers to clusters, endpoints and secrets. Its changes wait for the answer to a cluster
 response, which Envoy gives when the clusters are warm, and while one of the others is refused;
 removals of the others wait for these."""
-
-WILDCARD = "*"
-MAX_TYPES = 32
-MAX_NAMES = 100_000
-"""Per type. Envoy asks for what its own configuration names; more than this is a broken peer."""
-
-
-class BadRequest(ValueError):
-    """The peer broke the protocol, or its limits; the stream must end."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeltaRequest:
-    """What a client says of one type."""
-
-    type_url: str
-    subscribe: tuple[str, ...] = ()
-    unsubscribe: tuple[str, ...] = ()
-    initial_versions: Mapping[str, str] = field(default_factory=dict)
-    """What it still holds from an earlier stream; read in the first request of the type."""
-    nonce: str = ""
-    """The response that this answers; empty when it answers none."""
-    error: str | None = None
-    """Why that response was rejected; `None` accepts it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeltaResponse:
-    """What changed of one type."""
-
-    type_url: str
-    nonce: str
-    version: str
-    """The snapshot's; informational."""
-    resources: tuple[Resource, ...]
-    removed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TypeState:
-    """How far a client has come with one type; for people to read."""
-
-    type_url: str
-    acked_version: str
-    """The snapshot that the last acknowledged response came from; empty when there was none."""
-    rejection: str
-    """Why the client refuses what it was sent; empty when it refuses nothing, or no more."""
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A resource that a client refuses."""
-
-    type_url: str
-    name: str
-    error: str
 
 
 @dataclass(slots=True)
@@ -121,7 +74,7 @@ class DeltaStream:
         """From now on the client is to have this; `None` says nothing to it."""
         self._snapshot = snapshot
 
-    def responses(self) -> tuple[DeltaResponse, ...]:
+    def responses(self, now: float) -> tuple[DeltaResponse, ...]:
         """What may be sent now, in the order of sending; each is handed out once."""
         if self._snapshot is None:
             return ()
@@ -131,6 +84,10 @@ class DeltaStream:
             if due is not None:
                 sent.append(self._send(type_url, due, self._snapshot))
         return tuple(sent)
+
+    def next_wakeup(self) -> float | None:
+        """When `responses` is to be asked again though nothing has happened."""
+        return None
 
     def is_settled(self) -> bool:
         """The client has answered all that there is to say on what it has asked for."""

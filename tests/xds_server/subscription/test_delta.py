@@ -24,10 +24,10 @@ from xds_server.subscription import (
     BadRequest,
     DeltaRequest,
     DeltaResponse,
-    DeltaStream,
 )
+from xds_server.subscription.delta import DeltaStream
 
-TRANSCRIPTS = Path(__file__).parent.parent / "transcripts" / "ads"
+TRANSCRIPTS = Path(__file__).parents[2] / "transcripts" / "ads"
 TYPES = {
     "cluster": CLUSTER,
     "endpoints": ENDPOINTS,
@@ -65,7 +65,7 @@ class Conversation:
                 return list(self._state())
             case _:
                 self.stream.receive(_request(verb, words))
-        return [_line(response) for response in self.stream.responses()]
+        return [_line(response) for response in self.stream.responses(0.0)]
 
     def _state(self) -> Iterator[str]:
         for state in self.stream.states():
@@ -142,13 +142,13 @@ def test_a_stream_asks_for_a_bounded_number_of_names() -> None:
 def test_responses_are_handed_out_once() -> None:
     stream = DeltaStream(_snapshot(["v1", "cluster", "a=1"]))
     stream.receive(DeltaRequest(CLUSTER))
-    assert len(stream.responses()) == 1
-    assert stream.responses() == ()
+    assert len(stream.responses(0.0)) == 1
+    assert stream.responses(0.0) == ()
 
 
 def test_types_that_envoy_does_not_know_are_served_too() -> None:
     configuration = Resource("dragoman", "type/own", "1", b"")
     stream = DeltaStream(Snapshot("v1", {"type/own": {"dragoman": configuration}}))
     stream.receive(DeltaRequest("type/own", subscribe=("dragoman",)))
-    (response,) = stream.responses()
+    (response,) = stream.responses(0.0)
     assert response.resources == (configuration,)

@@ -1,0 +1,115 @@
+"""What each kind of client is to have: a snapshot for each audience, made when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from gateway.model import Gateway, NodeGroup, Route, Xds
+from xds_server.access import admit
+from xds_server.audience import Audience, Kind, Level, Node, Offer, Principal, Refused
+from xds_server.snapshot import SECRET, Snapshot, all_resources, snapshot_of, with_kept
+
+
+class Compile(Protocol):
+    """The compile step, told everything but these."""
+
+    def __call__(self, gateway: Gateway, *, level: Level) -> Snapshot: ...
+
+
+EVERYBODY = Audience(Kind.ENVOY)
+"""Whoever has everything: what people are shown of a configuration."""
+
+
+class EnvoyOffer:
+    """A configuration for Envoys, and for whoever else speaks xDS."""
+
+    def __init__(self, gateway: Gateway, compile_snapshot: Compile) -> None:
+        self._gateway = gateway
+        self._compile = compile_snapshot
+        self._made: dict[Audience, Snapshot] = {}
+
+    def audience(self, node: Node, principal: Principal) -> Audience | Refused:
+        grant = admit(self._gateway.xds, node, principal)
+        if isinstance(grant, Refused):
+            return grant
+        return Audience(Kind.ENVOY, grant.group, node.level(), grant.may_have_secrets)
+
+    def snapshot(self, audience: Audience) -> Snapshot:
+        """Raises what the compile step raises, the first time that an audience is asked for."""
+        made = self._made.get(audience)
+        if made is None:
+            made = self._make(audience)
+            self._made[audience] = made
+        return made
+
+    def _make(self, audience: Audience) -> Snapshot:
+        if not audience.may_have_secrets:
+            return without_secrets(self.snapshot(replace(audience, may_have_secrets=True)))
+        groups = {group.name: group for group in self._gateway.xds.groups}
+        group = groups.get(audience.group)
+        gateway = self._gateway if group is None else for_group(self._gateway, group)
+        return self._compile(gateway, level=audience.level)
+
+
+class WorkerOffer:
+    """A configuration for extproc workers, who are all told the same."""
+
+    def __init__(self, snapshot: Snapshot, xds: Xds) -> None:
+        self._snapshot = snapshot
+        self._xds = xds
+
+    def audience(self, node: Node, principal: Principal) -> Audience | Refused:
+        grant = admit(self._xds, node, principal, Kind.WORKER)
+        return grant if isinstance(grant, Refused) else Audience(Kind.WORKER)
+
+    def snapshot(self, _: Audience) -> Snapshot:
+        return self._snapshot
+
+
+class KeptOffer:
+    """A new offer, and what the traffic of the one before may still use."""
+
+    def __init__(self, new: Offer, held: Mapping[Audience, Snapshot]) -> None:
+        self._new = new
+        self._held = held
+        self._made: dict[Audience, Snapshot] = {}
+
+    def audience(self, node: Node, principal: Principal) -> Audience | Refused:
+        return self._new.audience(node, principal)
+
+    def snapshot(self, audience: Audience) -> Snapshot:
+        made = self._made.get(audience)
+        if made is None:
+            new, held = self._new.snapshot(audience), self._held.get(audience)
+            made = new if held is None else with_kept(new, held)
+            self._made[audience] = made
+        return made
+
+
+def for_group(gateway: Gateway, group: NodeGroup) -> Gateway:
+    """What a node group serves: its listeners, what they need, and resources of its own."""
+    listeners = tuple(each for each in gateway.listeners if each.name in group.listeners)
+    routes = tuple(
+        route for each in gateway.routes if (route := _on(each, group.listeners)) is not None
+    )
+    return replace(
+        gateway,
+        listeners=listeners,
+        routes=routes,
+        # without a listener nothing asks for a model, and no key is to be told
+        providers=gateway.providers if listeners else (),
+        models=gateway.models if listeners else (),
+        xds=replace(gateway.xds, resources=(*gateway.xds.resources, *group.resources)),
+    )
+
+
+def without_secrets(snapshot: Snapshot) -> Snapshot:
+    """For those who may not have them."""
+    return snapshot_of(each for each in all_resources(snapshot) if each.type_url != SECRET)
+
+
+def _on(route: Route, listeners: tuple[str, ...]) -> Route | None:
+    kept = tuple(each for each in route.listeners if each in listeners)
+    return replace(route, listeners=kept) if kept else None
