@@ -5,6 +5,9 @@ Both compilers (Envoy resources, extproc program) read them here, so they cannot
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 CONFIGURATION_TYPE = "type.googleapis.com/dragoman.v1.Configuration"
 CONFIGURATION_NAME = "dragoman"
 
@@ -24,6 +27,9 @@ PLAN_NAMESPACE = "dragoman.plan"
 REQUEST_NAMESPACE = "dragoman.request"
 """Untyped dynamic metadata, what the attempts need to know: `{path: "/chat/completions",
 models: {cluster: model}}`."""
+PROVIDER_NAMESPACE = "dragoman.provider"
+"""Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
+runs."""
 USAGE_NAMESPACE = "envoy.ai.token_usage"
 """Typed dynamic metadata that ai_protocol_manager writes: `envoy.data.ai.v3.TokenUsage`."""
 
@@ -31,11 +37,18 @@ CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 """Where clients of the known dialects put their key, and providers look for theirs."""
 
 OWN_HEADER_PREFIX = "x-dragoman-"
+PLAN_HEADER = f"{OWN_HEADER_PREFIX}plan"
+"""The cluster that a request goes to, where a route is steered by header; set by extproc alone."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 
 ROLE_METADATA = "dragoman-role"
 """gRPC metadata of an ext_proc call; `attempt` from a provider cluster's upstream filter."""
 ATTEMPT_ROLE = "attempt"
+ATTEMPT_METADATA = "dragoman-attempt"
+"""gRPC metadata of an ext_proc call of that role: which try it is, by the name of its cluster."""
+STEERING_METADATA = "dragoman-steering"
+"""gRPC metadata of an ext_proc call from an LLM route that cannot read plans: `header`."""
+STEERED_BY_HEADER = "header"
 ROUTE_METADATA = "dragoman-route"
 """gRPC metadata of an ext_proc call from a plain route: its name, percent-encoded."""
 LIMIT_METADATA = "dragoman-max-request-bytes"
@@ -45,6 +58,10 @@ ROUTE_EXTENSION = "dragoman.route"
 
 LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""
+
+
+OWN_RESOURCES = ("dragoman", "gateway/", "llm/", "plan/", "route/")
+"""What the names of resources that we make begin with."""
 
 
 def provider_cluster(provider: str) -> str:
@@ -57,14 +74,28 @@ def attempt_cluster(provider: str, place: int) -> str:
     return f"llm/{provider}#{place}"
 
 
+def plan_cluster(providers: Sequence[str]) -> str:
+    """The cluster that goes through these LLM providers, try by try, where plans are not read."""
+    if len(providers) == 1:
+        return provider_cluster(providers[0])
+    return f"plan/{'>'.join(providers)}"
+
+
 def provider_secret(provider: str) -> str:
     """The SDS secret that holds an LLM provider's key."""
     return f"llm/{provider}/key"
 
 
-def route_cluster(route: str, backend: int) -> str:
-    """The cluster of a plain HTTP route's nth backend."""
-    return f"route/{route}/{backend}"
+def route_cluster(
+    authority: str, endpoints: Sequence[str], connect_timeout_seconds: float, *, is_tls: bool
+) -> str:
+    """The cluster of plain HTTP routes' upstreams that are equal: `https/docs.example#2f6c01ab`.
+
+    The end tells apart those that have the authority alone in common.
+    """
+    facts = f"{is_tls} {authority} {','.join(endpoints)} {connect_timeout_seconds}"
+    digest = hashlib.blake2b(facts.encode(), digest_size=4).hexdigest()
+    return f"{'https' if is_tls else 'http'}/{authority}#{digest}"
 
 
 def route_table(gateway: str) -> str:
@@ -75,3 +106,13 @@ def route_table(gateway: str) -> str:
 def listener(gateway: str) -> str:
     """The Listener of a gateway."""
     return f"gateway/{gateway}"
+
+
+def gateway_certificate(gateway: str) -> str:
+    """The SDS secret that holds a gateway's certificate and key."""
+    return f"gateway/{gateway}/tls"
+
+
+def gateway_client_ca(gateway: str) -> str:
+    """The SDS secret that holds the authorities that sign a gateway's clients."""
+    return f"gateway/{gateway}/client-ca"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gateway.config import stars
 from gateway.config.check import guard_names
+from gateway.config.finding import Path, dotted
 from gateway.config.identity import IdentityBlock
 from gateway.config.llm import LlmBlock, ProviderBlock
 from gateway.config.policies import BudgetScopeBlock, GuardBlock, RegexGuardBlock, ScopeBlock
@@ -17,6 +18,7 @@ from gateway.config.schema import Config
 from gateway.config.tiers import tiers
 from gateway.config.urls import place
 from gateway.config.vendors import POOL_PATH, VENDORS
+from gateway.config.xds import ResourceBlock, XdsBlock
 from gateway.model import (
     ApiKey,
     Budget,
@@ -27,7 +29,10 @@ from gateway.model import (
     Listener,
     Match,
     Model,
+    NodeGroup,
+    NodeMatch,
     Provider,
+    RawResource,
     RegexGuard,
     RemoteGuard,
     Route,
@@ -35,7 +40,11 @@ from gateway.model import (
     Rule,
     Scope,
     Upstream,
+    Xds,
+    XdsClient,
 )
+
+TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
 def resolve(config: Config) -> Gateway:
@@ -46,7 +55,13 @@ def resolve(config: Config) -> Gateway:
         for rule in config.authorize
     )
     listeners = tuple(
-        Listener(name, block.address, block.port, block.max_request_bytes)
+        Listener(
+            name,
+            block.address,
+            block.port,
+            block.max_request_bytes,
+            block.tls.texts if block.tls is not None else None,
+        )
         for name, block in config.gateways.items()
     )
     names = tuple(listener.name for listener in listeners)
@@ -65,6 +80,47 @@ def resolve(config: Config) -> Gateway:
         prices=tuple(prices(config.llm).items()),
         routes=tuple(_route(block, names, identity, rules) for block in config.routes),
         admin=_endpoint(config.admin.address),
+        xds=_xds(config.xds, names),
+    )
+
+
+def _xds(block: XdsBlock, listeners: tuple[str, ...]) -> Xds:
+    return Xds(
+        tls=block.tls.texts if block.tls is not None else None,
+        clients=tuple(
+            XdsClient(each.name, each.san, each.token_digest, each.nodes, each.secrets)
+            for each in block.clients
+        ),
+        groups=tuple(
+            NodeGroup(
+                name,
+                NodeMatch(
+                    group.match.id,
+                    group.match.cluster,
+                    group.match.user_agent,
+                    tuple(group.match.metadata.items()),
+                ),
+                listeners if group.gateways is None else group.gateways,
+                _raw_resources(("xds", "groups", name, "resources"), group.resources),
+            )
+            for name, group in block.groups.items()
+        ),
+        resources=_raw_resources(("xds", "resources"), block.resources),
+        history_limit=block.history,
+    )
+
+
+def _raw_resources(path: Path, blocks: tuple[ResourceBlock, ...]) -> tuple[RawResource, ...]:
+    return tuple(
+        RawResource(
+            type_url=f"{TYPE_URL_PREFIX}{block.message_type}",
+            name=block.known_as,
+            json=block.json_text,
+            path=dotted((*path, index)),
+            ttl_seconds=block.ttl,
+            at=(*path, index),
+        )
+        for index, block in enumerate(blocks)
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TypeAlias
 
 from gateway.config import stars
+from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.model_rules import (
     providers_are_known,
@@ -21,6 +23,12 @@ from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.tiers import tiers
 from gateway.config.written import Written
+from gateway.config.xds_rules import (
+    group_gateways_are_known,
+    plain_tokens,
+    resources_are_unique,
+    xds_clients_can_prove_themselves,
+)
 from gateway.model import Unit
 from gateway.names import LLM_PREFIX
 from gateway.problem import Problem, did_you_mean
@@ -34,9 +42,10 @@ def check(written: Written) -> list[Finding]:
     return [finding for rule in RULES for finding in rule(written)]
 
 
-def warnings(config: Config) -> tuple[Problem, ...]:
+def warnings(config: Config, now: datetime | None = None) -> tuple[Problem, ...]:
     """What is not wrong, but will surprise. For a Config that has been loaded."""
     found = [each for rule in WARNINGS for each in rule(config)]
+    found += dated_certificates(config, now or datetime.now(UTC))
     places = [config.source.place(each.path) for each in found]
     return (
         *config.source.warnings,
@@ -168,6 +177,10 @@ RULES: tuple[Rule, ...] = (
     rules_reach_their_routes,
     route_gateways_are_known,
     routes_leave_llm_alone,
+    certificates_fit_their_keys,
+    xds_clients_can_prove_themselves,
+    group_gateways_are_known,
+    resources_are_unique,
 )
 
 
@@ -232,4 +245,5 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _unpriced_models,
     _locked_doors,
     _open_doors,
+    plain_tokens,
 )

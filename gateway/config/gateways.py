@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.config.block import Block
 from gateway.config.scalars import Address, HostPort, Port, Size
+from gateway.config.tls import TlsBlock
 
 
 class GatewayBlock(Block):
@@ -17,6 +18,8 @@ class GatewayBlock(Block):
     max_request_bytes: Size = 32 * 2**20
     """The largest request body; a larger one is refused with 413. `32MiB`, `1MB` or a number of
     bytes."""
+    tls: TlsBlock | None = None
+    """Without it, clients speak plain HTTP."""
 
 
 class AdminBlock(Block):

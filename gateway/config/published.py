@@ -1,6 +1,7 @@
 """The configuration as the control plane sends it to extproc: complete, and without secrets.
 
-Variables are replaced, keys of providers and guards are gone, API keys are digests.
+Variables are replaced, keys of providers and guards are gone, API keys are digests. No file has to
+be read for it: what workers need of other files stands in it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.schema import Config
 
 _SECRET = "key"
+_NOT_FOR_WORKERS = ("include", "xds")
 
 
 def published(config: Config) -> str:
     """YAML that loads, with any environment, to the same but for the secrets."""
     document = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    document.pop("include", None)
+    for key in _NOT_FOR_WORKERS:
+        document.pop(key, None)
+    for gateway in document.get("gateways", {}).values():
+        gateway.pop("tls", None)
     document.get("llm", {}).pop("price_files", None)
     for provider in document.get("llm", {}).get("providers", {}).values():
         provider.pop(_SECRET, None)

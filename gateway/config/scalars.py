@@ -242,6 +242,9 @@ Port: TypeAlias = Annotated[
 Weight: TypeAlias = Annotated[
     int, BeforeValidator(_whole), _between(1, 1_000_000), _whole_schema(1, 1_000_000)
 ]
+Count: TypeAlias = Annotated[
+    int, BeforeValidator(_whole), _between(1, 1_000), _whole_schema(1, 1_000)
+]
 Retries: TypeAlias = Annotated[int, BeforeValidator(_whole), _between(0, 10), _whole_schema(0, 10)]
 Fraction: TypeAlias = Annotated[
     Decimal,

@@ -15,6 +15,7 @@ from gateway.config.llm import LlmBlock
 from gateway.config.policies import BudgetBlock, GuardBlock, RuleBlock
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import FilePattern, Name
+from gateway.config.xds import XdsBlock
 from gateway.problem import Problem
 
 
@@ -59,6 +60,8 @@ class Config(Block):
     """Plain HTTP routes, in order of precedence."""
     admin: AdminBlock = AdminBlock()
     """The operator's own endpoint."""
+    xds: XdsBlock = XdsBlock()
+    """The control plane as a server for other machines."""
 
     _source: Source = PrivateAttr(default_factory=Source)
 

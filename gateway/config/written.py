@@ -19,6 +19,8 @@ class Written:
     models: frozenset[str]
     routes: frozenset[str]
     keys: frozenset[str]
+    has_xds_tls: bool = False
+    """It was written, and may be mistaken."""
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -32,6 +34,7 @@ class Written:
             routes=_names(document, "routes") | {route.name for route in config.routes},
             keys=_names(document, "identity", "api_keys", "keys")
             | {key.name for key in config.identity.api_keys.keys},
+            has_xds_tls=_at(document, ("xds", "tls")) is not None,
         )
 
     def knows_reference(self, name: str, reference: str) -> bool:

@@ -1,0 +1,100 @@
+"""What is wrong with certificates and keys, before Envoy or a client finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from gateway.config.finding import Finding, Path
+from gateway.config.schema import Config
+from gateway.config.tls import TlsBlock
+from gateway.config.written import Written
+
+SMALLEST_RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+SOON = timedelta(days=7)
+
+
+def certificates_fit_their_keys(written: Written) -> Iterator[Finding]:
+    """A listener with a broken certificate would be refused by Envoy, and with it the change."""
+    for path, block in blocks(written.config):
+        chain = _chain(block.cert.text)
+        key = _key(block.key.text)
+        if isinstance(chain, str):
+            yield Finding((*path, "cert"), f"'{block.cert.path}' {chain}")
+        if isinstance(key, str):
+            yield Finding((*path, "key"), f"'{block.key.path}' {key}")
+        if not isinstance(chain, str) and not isinstance(key, str) and not _belongs(chain[0], key):
+            yield Finding(
+                (*path, "key"),
+                f"'{block.key.path}' is not the key of '{block.cert.path}'",
+                "the chain begins with the certificate of the key",
+            )
+        authorities = _chain(block.client_ca.text) if block.client_ca is not None else ()
+        if isinstance(authorities, str) and block.client_ca is not None:
+            yield Finding((*path, "client_ca"), f"'{block.client_ca.path}' {authorities}")
+
+
+def dated_certificates(config: Config, now: datetime) -> Iterator[Finding]:
+    """Certificates that are not valid now, or not for long."""
+    for path, block in blocks(config):
+        chain = _chain(block.cert.text)
+        if isinstance(chain, str):
+            continue
+        own = chain[0]
+        at = (*path, "cert")
+        if own.not_valid_before_utc > now:
+            yield Finding(at, f"'{block.cert.path}' is not valid before {own.not_valid_before_utc}")
+        elif own.not_valid_after_utc < now:
+            yield Finding(at, f"'{block.cert.path}' has expired on {own.not_valid_after_utc}")
+        elif own.not_valid_after_utc < now + SOON:
+            yield Finding(at, f"'{block.cert.path}' expires on {own.not_valid_after_utc}")
+
+
+def blocks(config: Config) -> Iterator[tuple[Path, TlsBlock]]:
+    """Every server that shows a certificate."""
+    for name, gateway in config.gateways.items():
+        if gateway.tls is not None:
+            yield ("gateways", name, "tls"), gateway.tls
+    if config.xds.tls is not None:
+        yield ("xds", "tls"), config.xds.tls
+
+
+def _chain(text: str) -> list[x509.Certificate] | str:
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        return "holds no certificate in pem, or a broken one"
+
+
+def _key(text: str) -> PrivateKeyTypes | str:
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except TypeError:
+        return "is an encrypted key: nobody could type the password"
+    except (ValueError, UnsupportedAlgorithm):
+        return "holds no private key in pem, or a broken one"
+    if isinstance(key, rsa.RSAPrivateKey):
+        is_taken = key.key_size >= SMALLEST_RSA_BITS
+        return key if is_taken else f"is an rsa key of less than {SMALLEST_RSA_BITS} bits"
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES:
+        return key
+    return "is a key that envoy does not take: rsa or ecdsa on p-256, p-384 or p-521"
+
+
+def _belongs(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
+    one, other = (
+        each.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for each in (certificate, key)
+    )
+    return one == other
