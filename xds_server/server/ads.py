@@ -1,31 +1,49 @@
-"""The gRPC edge of the control plane: `AggregatedDiscoveryService/DeltaAggregatedResources`.
+"""The control plane's ports: which services each of them has, with or without TLS.
 
-A loop per stream with no decisions: requests go to a `Client`, its responses go out.
+A Unix socket is protected by its folder. A TCP port is plain, or has TLS in front (`tls.py`); what
+it shows and asks for may change while it is open.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
-from typing import Any
+import functools
+import hashlib
+import resource
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
 
-import envoy_api
 import grpc
 
-from xds_server.audience import Kind, Node
-from xds_server.clients import Client, Clients, kind_of
-from xds_server.snapshot import Resource
-from xds_server.subscription import BadRequest, DeltaRequest, DeltaResponse
+from xds_server.audience import Principal
+from xds_server.clients import Clients
+from xds_server.server.bounds import (
+    BOUNDS,
+    HANDSHAKE_SECONDS,
+    IDLE_CONNECTION_SECONDS,
+    REQUEST_BYTES,
+    STREAMS_PER_CONNECTION,
+    Bounds,
+)
+from xds_server.server.services import SERVICES, Service
+from xds_server.server.streams import Streams
+from xds_server.server.tls import NO_SECURITY, Security, TlsFront, check
+from xds_server.subscription.words import Variant
 
-logger = logging.getLogger(__name__)
-
-SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-DELTA_METHOD = "DeltaAggregatedResources"
-MAX_STREAMS = 2000
+PrincipalOf: TypeAlias = Callable[[str], Principal | None]
+"""Who is behind a peer, by gRPC's name for it."""
+DESCRIPTORS = 65_536
+"""Three for each connection with TLS."""
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second control plane on the same port is a mistake to be seen
-    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.max_receive_message_length", REQUEST_BYTES),
+    ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+    ("grpc.max_connection_idle_ms", int(IDLE_CONNECTION_SECONDS * 1000)),
+    ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * 1000)),
     ("grpc.keepalive_time_ms", 20_000),  # a client whose machine is gone must not be waited for
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -40,144 +58,157 @@ class AddressInUse(OSError):
 
 
 class AdsServer:
-    """Serves the snapshots that `clients` are offered."""
+    """Serves what `clients` are offered."""
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
-        self._encoders = {kind: _Encoder() for kind in Kind}
-        self._server: Any = None
+    def __init__(
+        self, clients: Clients, security: Security = NO_SECURITY, bounds: Bounds = BOUNDS
+    ) -> None:
+        self._streams = Streams(clients, bounds)
+        self._security = security
+        self._ports: list[_Port] = []
+        self._turn = asyncio.Lock()
 
     async def start(self, addresses: Sequence[str]) -> tuple[int, ...]:
         """Listen on `host:port` or `unix:/path`; the bound ports (1 for a Unix socket)."""
-        request_type = envoy_api.message("envoy.service.discovery.v3.DeltaDiscoveryRequest")
-        delta = grpc.stream_stream_rpc_method_handler(
-            self._delta, request_deserializer=request_type.FromString
-        )
-        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_STREAMS)
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, {DELTA_METHOD: delta}),)
-        )
-        ports = tuple(self._bind(address) for address in addresses)
-        await self._server.start()
-        return ports
+        _allow_descriptors()
+        for address in addresses:
+            self._ports.append(await _opened(address, self._security, self._streams))
+        return tuple(port.number for port in self._ports)
+
+    async def secure(self, security: Security) -> None:
+        """What TCP ports show and ask for from now on; to be said before what it is to protect is
+        offered. With or without TLS is another port: clients of the old one must come again.
+        Raises `UnusableTls`, and all stays as it was."""
+        async with self._turn:
+            if security == self._security:
+                return
+            for place, port in enumerate(self._ports):
+                self._ports[place] = await port.secured(security, self._streams)
+            self._security = security
 
     async def stop(self, grace_seconds: float = 0.2) -> None:
         """End every stream; clients keep what they have."""
-        await self._server.stop(grace_seconds)
+        async with self._turn:
+            await asyncio.gather(*(port.close(grace_seconds) for port in self._ports))
+            self._ports.clear()
 
-    def _bind(self, address: str) -> int:
+
+@dataclass(slots=True)
+class _Port:
+    """One address, open."""
+
+    address: str
+    number: int
+    server: Any
+    front: TlsFront | None = None
+    folder: Path | None = None
+
+    async def secured(self, security: Security, streams: Streams) -> _Port:
+        """This port or another in its place."""
+        if self.address.startswith("unix:"):
+            return self
+        if self.front is not None and security.tls is not None:
+            self.front.renew(security)
+            return self
+        if (self.front is None) == (security.tls is None):
+            return self
+        check(security)
+        await self.close(0)
+        return await _opened(self.address, security, streams)
+
+    async def close(self, grace_seconds: float) -> None:
+        await self.server.stop(grace_seconds)
+        if self.front is not None:
+            await self.front.stop()
+        if self.folder is not None:
+            shutil.rmtree(self.folder)
+
+
+async def _opened(address: str, security: Security, streams: Streams) -> _Port:
+    if address.startswith("unix:"):
+        return await _plain(address, streams, lambda peer: Principal(peer, is_private=True))
+    if security.tls is None:
+        return await _plain(address, streams, Principal)
+    return await _with_tls(address, security, streams)
+
+
+async def _plain(address: str, streams: Streams, principal_of: PrincipalOf) -> _Port:
+    server = grpc.aio.server(options=OPTIONS)
+    server.add_generic_rpc_handlers(tuple(_handlers(streams, principal_of)))
+    try:
+        number = int(server.add_insecure_port(address))
+    except RuntimeError as error:
+        raise AddressInUse(f"cannot listen on {address}") from error
+    await server.start()
+    return _Port(_bound(address, number), number, server)
+
+
+async def _with_tls(address: str, security: Security, streams: Streams) -> _Port:
+    folder = Path(tempfile.mkdtemp(prefix="dragoman-xds-"))
+    inner = folder / "grpc.sock"
+    host, _, number = address.rpartition(":")
+    try:
+        front = TlsFront(folder, inner, security)
+        behind = await _plain(f"unix:{inner}", streams, front.principal)
         try:
-            return int(self._server.add_insecure_port(address))
-        except RuntimeError as error:
+            bound = await front.start(host.strip("[]"), int(number))
+        except OSError as error:
+            await behind.close(0)
             raise AddressInUse(f"cannot listen on {address}") from error
-
-    async def _delta(self, _: object, context: Any) -> None:
-        first = await context.read()
-        if first is grpc.aio.EOF:
-            return
-        client = self._clients.join(kind_of(first.type_url), _node(first.node))
-        logger.info("%s %s connected", client.kind, client.node.id)
-        try:
-            mistake = await self._converse(first, client, context)
-        finally:
-            self._clients.leave(client)
-            logger.info("%s %s disconnected", client.kind, client.node.id)
-        if mistake is not None:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(mistake))
-
-    async def _converse(self, first: Any, client: Client, context: Any) -> BadRequest | None:
-        """Until the client ends the stream, or breaks the protocol."""
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write(client, context))
-            mistake = await _read(first, client, context)
-            writing.cancel()
-        return mistake
-
-    async def _write(self, client: Client, context: Any) -> None:
-        encoder = self._encoders[client.kind]
-        while True:
-            for response in await client.next_responses():
-                await context.write(encoder.encode(response))
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return _Port(_bound(address, bound), bound, behind.server, front, folder)
 
 
-async def _read(first: Any, client: Client, context: Any) -> BadRequest | None:
-    message = first
-    while message is not grpc.aio.EOF:
-        request = _request(message)
-        if request.error is not None:
-            logger.info(
-                "%s %s rejected %s: %s",
-                client.kind,
-                client.node.id,
-                request.type_url,
-                request.error,
+def _bound(address: str, number: int) -> str:
+    """The address again, with the port that the system has chosen."""
+    host, _, asked = address.rpartition(":")
+    return f"{host}:{number}" if asked == "0" else address
+
+
+def _handlers(streams: Streams, principal_of: PrincipalOf) -> Iterator[Any]:
+    for service in SERVICES:
+        methods = {
+            service.method(variant): grpc.stream_stream_rpc_method_handler(
+                functools.partial(_serve, streams, principal_of, service, variant)
             )
-        try:
-            client.receive(request)
-        except BadRequest as mistake:
-            return mistake
-        message = await context.read()
-    return None
+            for variant in service.variants
+        }
+        yield grpc.method_handlers_generic_handler(service.name, methods)
 
 
-class _Encoder:
-    """Responses as bytes. Each resource is serialized once, however many streams it goes to.
-
-    A protobuf message is the concatenation of its fields, so a response is its own few fields
-    before the resources, which are kept as bytes for as long as snapshots have them.
-    """
-
-    def __init__(self) -> None:
-        self._response = envoy_api.message("envoy.service.discovery.v3.DeltaDiscoveryResponse")
-        self._any = envoy_api.message("google.protobuf.Any")
-        self._version = ""
-        self._current: dict[tuple[str, str, str], bytes] = {}
-        self._earlier: dict[tuple[str, str, str], bytes] = {}
-
-    def encode(self, response: DeltaResponse) -> bytes:
-        if response.version != self._version:
-            self._version = response.version
-            self._current, self._earlier = {}, self._current
-        head = self._response(
-            system_version_info=response.version,
-            type_url=response.type_url,
-            nonce=response.nonce,
-            removed_resources=response.removed,
-        )
-        resources = (self._resource(resource) for resource in response.resources)
-        return b"".join((head.SerializeToString(), *resources))
-
-    def _resource(self, resource: Resource) -> bytes:
-        key = (resource.type_url, resource.name, resource.version)
-        encoded = self._current.get(key) or self._earlier.get(key)
-        if encoded is None:
-            message = self._response()
-            message.resources.add(
-                name=resource.name,
-                version=resource.version,
-                resource=self._any(type_url=resource.type_url, value=resource.body),
-            )
-            encoded = message.SerializeToString()
-        self._current[key] = encoded
-        return encoded
+async def _serve(
+    streams: Streams,
+    principal_of: PrincipalOf,
+    service: Service,
+    variant: Variant,
+    _: object,
+    context: Any,
+) -> None:
+    principal = principal_of(context.peer())
+    if principal is None:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection is gone")
+        return
+    digest = token_digest(context.invocation_metadata())
+    await streams.serve(service, variant, replace(principal, token_digest=digest), context)
 
 
-def _request(message: Any) -> DeltaRequest:
-    return DeltaRequest(
-        type_url=message.type_url,
-        subscribe=tuple(message.resource_names_subscribe),
-        unsubscribe=tuple(message.resource_names_unsubscribe),
-        initial_versions=dict(message.initial_resource_versions),
-        nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
-    )
+def token_digest(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+    """Of the bearer token that a call brings; None when it brings none, or several."""
+    tokens = [
+        value.partition(" ")[2].strip()
+        for key, value in metadata
+        if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer "
+    ]
+    if len(tokens) != 1:
+        return None
+    return hashlib.sha256(tokens[0].encode()).hexdigest()
 
 
-def _node(node: Any) -> Node:
-    version = None
-    version_text = node.user_agent_version
-    if node.HasField("user_agent_build_version"):
-        build = node.user_agent_build_version.version
-        version = (build.major_number, build.minor_number, build.patch)
-        version_text = ".".join(map(str, version))
-    return Node(node.id, node.cluster, node.user_agent_name, version, version_text)
+def _allow_descriptors() -> None:
+    """As many as this machine lets us have, up to what 20,000 connections take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -22,6 +22,7 @@ FIRST_REQUEST_SECONDS = 10.0
 WRITE_SECONDS = 60.0
 HANDSHAKE_SECONDS = 10.0
 IDLE_CONNECTION_SECONDS = 60.0
+NODE_ID_LENGTH = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Bounds:
     write_seconds: float = WRITE_SECONDS
     requests_at_once: int = REQUESTS_AT_ONCE
     requests_per_second: float = REQUESTS_PER_SECOND
+
+
+BOUNDS = Bounds()
 
 
 @dataclass(slots=True)

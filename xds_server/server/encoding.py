@@ -1,6 +1,6 @@
 """Protobuf ↔ values: what clients ask and are told. Each resource is serialized once.
 
-A protobuf message is the concatenation of its fields, so a response is its own few fields before
+A protobuf message is the concatenation of its fields, so a response is its own few fields and then
 the resources; these are kept as bytes, and so is what they are together, since many clients are
 told the same.
 """
@@ -9,20 +9,42 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
 import envoy_api
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
 from xds_server.audience import Node
 from xds_server.snapshot import Resource
-from xds_server.subscription import DeltaRequest, DeltaResponse
+from xds_server.subscription.words import (
+    BadRequest,
+    DeltaRequest,
+    DeltaResponse,
+    Request,
+    Response,
+    StateRequest,
+    StateResponse,
+    Variant,
+)
 
 DISCOVERY = "envoy.service.discovery.v3."
 KEPT_BYTES = 64 << 20
 """Of serialized resources, and as much of serialized lists of them; the longest unused go first."""
+REQUESTS = {
+    Variant.STATE: DISCOVERY + "DiscoveryRequest",
+    Variant.DELTA: DISCOVERY + "DeltaDiscoveryRequest",
+}
+
+
+def parsed(variant: Variant, data: bytes) -> Any:
+    """A request's message; `BadRequest` when it is none."""
+    try:
+        return envoy_api.message(REQUESTS[variant]).FromString(data)
+    except DecodeError:
+        raise BadRequest(f"not a {REQUESTS[variant]}") from None
 
 
 def node_of(message: Any) -> Node:
@@ -43,19 +65,25 @@ def node_of(message: Any) -> Node:
     )
 
 
-def delta_request(message: Any) -> DeltaRequest:
+def request_of(variant: Variant, message: Any, type_url: str) -> Request:
+    """What a request says; its type is known better from its stream."""
+    error = message.error_detail.message if message.HasField("error_detail") else None
+    if variant is Variant.STATE:
+        return StateRequest(
+            type_url=type_url,
+            names=tuple(message.resource_names),
+            version=message.version_info,
+            nonce=message.response_nonce,
+            error=error,
+        )
     return DeltaRequest(
-        type_url=message.type_url,
+        type_url=type_url,
         subscribe=tuple(message.resource_names_subscribe),
         unsubscribe=tuple(message.resource_names_unsubscribe),
         initial_versions=dict(message.initial_resource_versions),
         nonce=message.response_nonce,
-        error=_error(message),
+        error=error,
     )
-
-
-def _error(message: Any) -> str | None:
-    return message.error_detail.message if message.HasField("error_detail") else None
 
 
 @dataclass(slots=True)
@@ -66,64 +94,108 @@ class Kept:
     _kept: OrderedDict[Hashable, tuple[bytes, object]] = field(default_factory=OrderedDict)
     _size: int = 0
 
-    def get(self, key: Hashable) -> bytes | None:
+    def get(self, key: Hashable, make: Callable[[], bytes], owner: object = None) -> bytes:
+        """What is kept, or is made now. `owner` lives as long as the bytes do: for a key that is
+        made of the ids of its parts."""
         found = self._kept.get(key)
-        if found is None:
-            return None
-        self._kept.move_to_end(key)
-        return found[0]
-
-    def put(self, key: Hashable, value: bytes, owner: object = None) -> None:
-        """`owner` stays alive as long as the bytes do: for keys made of its parts' ids."""
-        self._kept[key] = (value, owner)
-        self._size += len(value)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found[0]
+        made = make()
+        self._kept[key] = (made, owner)
+        self._size += len(made)
         while self._size > self.limit_bytes and len(self._kept) > 1:
             _, (forgotten, _) = self._kept.popitem(last=False)
             self._size -= len(forgotten)
+        return made
 
 
 class Encoder:
     """Responses as bytes, for all streams."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._delta = envoy_api.message(DISCOVERY + "DeltaDiscoveryResponse")
         self._state = envoy_api.message(DISCOVERY + "DiscoveryResponse")
         self._resource = envoy_api.message(DISCOVERY + "Resource")
         self._any = envoy_api.message("google.protobuf.Any")
-        self._resources = Kept(KEPT_BYTES)
-        self._lists = Kept(KEPT_BYTES)
+        self._resources = Kept(kept_bytes)
+        self._lists = Kept(kept_bytes)
         self._control_plane = {"identifier": f"dragoman {importlib.metadata.version('dragoman')}"}
 
-    def delta(self, response: DeltaResponse) -> bytes:
+    def encode(self, response: Response) -> bytes:
+        """The message of its variant."""
+        if isinstance(response, StateResponse):
+            return self._state_response(response)
+        return self._delta_response(response)
+
+    def _delta_response(self, response: DeltaResponse) -> bytes:
         head = self._delta(
             system_version_info=response.version,
             type_url=response.type_url,
             nonce=response.nonce,
             removed_resources=response.removed,
             control_plane=self._control_plane,
+            resources=[_heartbeat(each, each.version) for each in response.heartbeats],
         )
-        return head.SerializeToString() + self._list(response.resources)
+        listed = self._list(Variant.DELTA, response.resources, self._delta_resource)
+        return b"".join((head.SerializeToString(), listed))
 
-    def _list(self, resources: tuple[Resource, ...]) -> bytes:
-        if len(resources) == 1:
-            return self._delta_resource(resources[0])
-        key = tuple(map(id, resources))
-        found = self._lists.get(key)
-        if found is None:
-            found = b"".join(map(self._delta_resource, resources))
-            self._lists.put(key, found, resources)
-        return found
+    def _state_response(self, response: StateResponse) -> bytes:
+        head = self._state(
+            version_info=response.version,
+            type_url=response.type_url,
+            nonce=response.nonce,
+            control_plane=self._control_plane,
+            resources=[
+                envoy_api.pack(self._resource(**_heartbeat(each, response.version)))
+                for each in response.heartbeats
+            ],
+        )
+        listed = self._list(Variant.STATE, response.resources, self._state_resource)
+        return b"".join((head.SerializeToString(), listed))
 
-    def _delta_resource(self, resource: Resource) -> bytes:
-        key = (resource.type_url, resource.name, resource.version)
-        found = self._resources.get(key)
-        if found is None:
-            message = self._delta()
-            message.resources.add(
-                name=resource.name,
-                version=resource.version,
-                resource=self._any(type_url=resource.type_url, value=resource.body),
+    def _list(
+        self,
+        variant: Variant,
+        resources: tuple[Resource, ...],
+        encode: Callable[[Resource], Any],
+    ) -> bytes:
+        """The field `resources`; its number is the same in both messages."""
+
+        def encoded(resource: Resource) -> bytes:
+            key = (
+                variant,
+                resource.type_url,
+                resource.name,
+                resource.version,
+                resource.ttl_seconds,
             )
-            found = message.SerializeToString()
-            self._resources.put(key, found)
-        return found
+            return self._resources.get(key, lambda: bytes(encode(resource).SerializeToString()))
+
+        if len(resources) == 1:
+            return encoded(resources[0])
+        ids = (variant, *map(id, resources))
+        return self._lists.get(ids, lambda: b"".join(map(encoded, resources)), resources)
+
+    def _delta_resource(self, resource: Resource) -> Any:
+        return self._delta(resources=[self._with_body(resource)])
+
+    def _state_resource(self, resource: Resource) -> Any:
+        if resource.ttl_seconds is None:
+            packed = self._any(type_url=resource.type_url, value=resource.body)
+        else:  # only wrapped resources can say that they end
+            packed = envoy_api.pack(self._resource(**self._with_body(resource)))
+        return self._state(resources=[packed])
+
+    def _with_body(self, resource: Resource) -> dict[str, Any]:
+        body = {"type_url": resource.type_url, "value": resource.body}
+        return {**_heartbeat(resource, resource.version), "resource": body}
+
+
+def _heartbeat(resource: Resource, version: str) -> dict[str, Any]:
+    """A resource without its body."""
+    said: dict[str, Any] = {"name": resource.name, "version": version}
+    if resource.ttl_seconds is not None:
+        seconds, rest = divmod(round(resource.ttl_seconds * 1_000_000_000), 1_000_000_000)
+        said["ttl"] = {"seconds": seconds, "nanos": rest}
+    return said

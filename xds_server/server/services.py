@@ -6,7 +6,6 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from gateway import names
 from xds_server.snapshot import (
@@ -20,17 +19,9 @@ from xds_server.snapshot import (
     SECRET,
     VIRTUAL_HOST,
 )
+from xds_server.subscription.words import Variant
 
-
-class Variant(StrEnum):
-    """How a stream tells what changed."""
-
-    STATE = "Stream"
-    """State of the world: every response says all of what was asked for."""
-    DELTA = "Delta"
-    """Incremental: every response says what changed."""
-
-
+_PREFIX = {Variant.STATE: "Stream", Variant.DELTA: "Delta"}
 BOTH = (Variant.STATE, Variant.DELTA)
 
 
@@ -46,7 +37,7 @@ class Service:
     variants: tuple[Variant, ...] = BOTH
 
     def method(self, variant: Variant) -> str:
-        return f"{variant.value}{self.noun}"
+        return f"{_PREFIX[variant]}{self.noun}"
 
     def path(self, variant: Variant) -> str:
         """As it stands in HTTP/2."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ class Security:
     """Some clients prove themselves by a token; then a certificate is not demanded."""
 
 
+NO_SECURITY = Security()
+
+
 def security_of(xds: Xds) -> Security:
     """What the configuration says."""
     return Security(xds.tls, any(each.token_digest is not None for each in xds.clients))
@@ -62,6 +66,7 @@ class TlsFront:
         self._principals: dict[str, Principal] = {}
         self._connections: set[_Outer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
         self._count = 0
         self._hush = Hush()
         self._server: asyncio.Server | None = None
@@ -98,8 +103,9 @@ class TlsFront:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._connections or self._principals:  # each ends in the next turns of the loop
-            await asyncio.sleep(0)
+        while self._connections or self._principals:
+            self._moved.clear()
+            await self._moved.wait()
 
     def wrapped(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
         """The TLS of a new connection."""
@@ -110,6 +116,12 @@ class TlsFront:
 
     def closed(self, connection: _Outer) -> None:
         self._connections.discard(connection)
+        self._moved.set()
+
+    def left(self, name: str) -> None:
+        """The inner server's side is closed, too."""
+        del self._principals[name]
+        self._moved.set()
 
     def refused(self, peer: str, error: ssl.SSLError) -> None:
         if self._hush.may_say(peer, time.monotonic()):
@@ -125,13 +137,13 @@ class TlsFront:
         self._count += 1
         name = str(self._count)
         try:
-            own = await _socket_to(self._inner, self._folder / name)
+            own = await _socket_to(str(self._inner), str(self._folder / name))
         except OSError as error:
             logger.error("%s: cannot be handed on: %s", principal.peer, error)
             connection.abort()
             return
         self._principals[name] = principal
-        inner = _Inner(connection, lambda: self._principals.pop(name, None))
+        inner = _Inner(connection, lambda: self.left(name))
         loop = asyncio.get_running_loop()
         await asyncio.shield(loop.create_unix_connection(lambda: inner, sock=own))
 
@@ -157,22 +169,29 @@ def context_of(security: Security, folder: Path) -> ssl.SSLContext:
     return context
 
 
+def check(security: Security) -> None:
+    """Raises `UnusableTls`."""
+    if security.tls is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            context_of(security, Path(folder))
+
+
 def _demands(security: Security) -> tuple[str | None, bool]:
     tls = security.tls
     return (None if tls is None else tls.client_ca, security.has_tokens)
 
 
-async def _socket_to(inner: Path, own_name: Path) -> socket.socket:
+async def _socket_to(inner: str, own_name: str) -> socket.socket:
     """A connected Unix socket that the other side knows by a name."""
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     own.setblocking(False)
     try:
-        own.bind(str(own_name))
-        own_name.unlink()
+        own.bind(own_name)
+        os.unlink(own_name)
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             while True:
                 try:
-                    own.connect(str(inner))
+                    own.connect(inner)
                 except BlockingIOError:  # its backlog is full
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
@@ -293,7 +312,7 @@ class _Outer(asyncio.Protocol):
 class _Inner(asyncio.Protocol):
     """The server's side: plain bytes."""
 
-    def __init__(self, outer: _Outer, on_end: Any) -> None:
+    def __init__(self, outer: _Outer, on_end: Callable[[], None]) -> None:
         self._outer = outer
         self._on_end = on_end
         self._transport: Any = None

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import names
 from tests.kit.ads import SECONDS, connected, serving
+from tests.kit.offers import offer_of
 from xds_server.audience import Kind
 from xds_server.clients import Clients
 from xds_server.release import configuration
@@ -51,7 +52,7 @@ def served(conversation: Callable[[Clients, str], Awaitable[None]]) -> Callable[
 @served
 async def test_a_resource_arrives_as_it_was_compiled(clients: Clients, target: str) -> None:
     snapshot = snapshot_of([cluster("a", "one"), cluster("b", "two")])
-    clients.offer(Kind.ENVOY, snapshot)
+    clients.offer(Kind.ENVOY, offer_of(snapshot))
     async with connected(target) as envoy:
         await envoy.ask(CLUSTER)
         received = await envoy.read()
@@ -64,16 +65,16 @@ async def test_a_resource_arrives_as_it_was_compiled(clients: Clients, target: s
 
 @served
 async def test_a_change_reaches_every_stream(clients: Clients, target: str) -> None:
-    clients.offer(Kind.ENVOY, clusters("a", "b"))
+    clients.offer(Kind.ENVOY, offer_of(clusters("a", "b")))
     async with connected(target) as one, connected(target) as other:
         for envoy in (one, other):
             await envoy.ask(CLUSTER)
             assert set((await envoy.take()).resources) == {"a", "b"}
-        clients.offer(Kind.ENVOY, clusters("b", "c"))
+        clients.offer(Kind.ENVOY, offer_of(clusters("b", "c")))
         for envoy in (one, other):
             received = await envoy.take()
             assert (set(received.resources), received.removed) == ({"c"}, ("a",))
-        clients.offer(Kind.ENVOY, snapshot_of([cluster("b", "anew"), cluster("c")]))
+        clients.offer(Kind.ENVOY, offer_of(snapshot_of([cluster("b", "anew"), cluster("c")])))
         for envoy in (one, other):
             received = await envoy.take()
             assert received.bodies["b"].alt_stat_name == "anew"
@@ -84,8 +85,8 @@ async def test_a_change_reaches_every_stream(clients: Clients, target: str) -> N
 async def test_workers_and_envoys_are_offered_different_things(
     clients: Clients, target: str
 ) -> None:
-    clients.offer(Kind.ENVOY, clusters("a"))
-    clients.offer(Kind.WORKER, configuration("v7", "llm: {}"))
+    clients.offer(Kind.ENVOY, offer_of(clusters("a")))
+    clients.offer(Kind.WORKER, offer_of(configuration("v7", "llm: {}")))
     async with connected(target, "worker") as worker, connected(target, "envoy") as envoy:
         await worker.ask(names.CONFIGURATION_TYPE, [names.CONFIGURATION_NAME])
         received = await worker.read()
@@ -99,7 +100,7 @@ async def test_workers_and_envoys_are_offered_different_things(
 @served
 async def test_it_is_known_what_a_client_is_and_has_accepted(clients: Clients, target: str) -> None:
     snapshot = clusters("a")
-    clients.offer(Kind.ENVOY, snapshot)
+    clients.offer(Kind.ENVOY, offer_of(snapshot))
     async with connected(target, "edge-7") as envoy:
         await envoy.ask(CLUSTER)
         await envoy.take()
@@ -112,7 +113,7 @@ async def test_it_is_known_what_a_client_is_and_has_accepted(clients: Clients, t
 
 @served
 async def test_a_rejection_is_known_and_not_answered(clients: Clients, target: str) -> None:
-    clients.offer(Kind.ENVOY, clusters("a"))
+    clients.offer(Kind.ENVOY, offer_of(clusters("a")))
     async with connected(target) as envoy:
         await envoy.ask(CLUSTER)
         await envoy.nack(await envoy.read(), "no such thing")
@@ -128,7 +129,7 @@ async def test_nothing_is_said_before_something_is_offered(clients: Clients, tar
     async with connected(target) as envoy:
         await envoy.ask(CLUSTER)
         await until(clients, lambda: len(clients.states()) == 1)
-        clients.offer(Kind.ENVOY, clusters("a"))
+        clients.offer(Kind.ENVOY, offer_of(clusters("a")))
         assert (await envoy.read()).nonce == "1"
 
 
@@ -153,7 +154,7 @@ async def test_a_request_without_a_type_is_refused(clients: Clients, target: str
 def test_it_listens_on_unix_sockets_too(tmp_path: Path) -> None:
     async def run() -> None:
         clients = Clients()
-        clients.offer(Kind.ENVOY, clusters("a"))
+        clients.offer(Kind.ENVOY, offer_of(clusters("a")))
         async with (
             serving(clients, f"unix:{tmp_path}/ads.sock") as target,
             connected(target) as envoy,
@@ -178,7 +179,7 @@ def test_an_address_that_is_taken_is_named() -> None:
 def test_clients_are_not_held_when_the_server_stops() -> None:
     async def run() -> None:
         clients = Clients()
-        clients.offer(Kind.ENVOY, clusters("a"))
+        clients.offer(Kind.ENVOY, offer_of(clusters("a")))
         async with serving(clients) as target:
             call = connected(target)
             envoy = await call.__aenter__()

@@ -1,0 +1,199 @@
+"""One stream of a discovery service: requests go to a `Client`, its responses go out.
+
+Two loops without decisions, and the bounds of `bounds.py`. Whoever breaks the protocol or a bound
+is told so, and only its own stream ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from gateway.telemetry import redact
+from xds_server.access import shown
+from xds_server.audience import Node, Principal, Refused
+from xds_server.clients import Client, Clients, kind_of
+from xds_server.server.bounds import NODE_ID_LENGTH, Bounds, Hush, Pace, Seats
+from xds_server.server.encoding import Encoder, node_of, parsed, request_of
+from xds_server.server.services import Service
+from xds_server.subscription.words import BadRequest, Request, Variant
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why we end a stream."""
+
+    code: grpc.StatusCode
+    reason: str
+
+
+@dataclass(slots=True)
+class Talk:
+    """What is said on one stream, read: its type and its node stay what they were."""
+
+    service: Service
+    variant: Variant
+    node: Node | None = None
+    _refusals: dict[str, str] = field(default_factory=dict)
+
+    def request(self, data: bytes) -> Request:
+        """Raises `BadRequest`."""
+        message = parsed(self.variant, data)
+        self._meet(message)
+        return request_of(self.variant, message, self._type_of(message))
+
+    def is_new(self, request: Request) -> bool:
+        """Whether it refuses something, and not as it did before."""
+        if request.error is None:
+            self._refusals.pop(request.type_url, None)
+            return False
+        before = self._refusals.get(request.type_url)
+        self._refusals[request.type_url] = request.error
+        return before != request.error
+
+    def _meet(self, message: Any) -> None:
+        if self.node is None:
+            self.node = node_of(message.node)
+            if len(self.node.id) > NODE_ID_LENGTH:
+                raise BadRequest(f"a node id of more than {NODE_ID_LENGTH} characters")
+        elif message.node.id not in ("", self.node.id):
+            raise BadRequest(
+                f"this stream is node {shown(self.node.id)}'s, not {shown(message.node.id)}'s"
+            )
+
+    def _type_of(self, message: Any) -> str:
+        said, own = str(message.type_url), self.service.type_url
+        if own is None:
+            if not said:
+                raise BadRequest("a request on an aggregated stream needs a type_url")
+            return said
+        if said not in ("", own):
+            raise BadRequest(f"{self.service.name} serves {own}, not {shown(said)}")
+        return own
+
+
+class Streams:
+    """All streams."""
+
+    def __init__(self, clients: Clients, bounds: Bounds) -> None:
+        self._clients = clients
+        self._bounds = bounds
+        self._seats = Seats(bounds.streams, bounds.streams_per_node)
+        self._encoder = Encoder()
+        self._hush = Hush()
+
+    async def serve(
+        self, service: Service, variant: Variant, principal: Principal, context: Any
+    ) -> None:
+        """From the first request to the end."""
+        if not self._seats.enter():
+            full = Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
+            await self._end(full, principal, context)
+            return
+        try:
+            ending = await self._attended(Talk(service, variant), principal, context)
+            if ending is not None:  # who does not read keeps its seat until it hears of this
+                await self._end(ending, principal, context)
+        finally:
+            self._seats.leave()
+
+    async def _end(self, ending: Ending, principal: Principal, context: Any) -> None:
+        if self._hush.may_say(principal.peer, time.monotonic()):
+            logger.warning("%s: stream ended: %s", principal.peer, ending.reason)
+        await context.abort(ending.code, ending.reason)
+
+    async def _attended(self, talk: Talk, principal: Principal, context: Any) -> Ending | None:
+        """Why the stream must be ended; None when the client has ended it."""
+        seconds = self._bounds.first_request_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                data = await context.read()
+        except TimeoutError:
+            return Ending(grpc.StatusCode.DEADLINE_EXCEEDED, f"no request within {seconds:g} s")
+        if data is grpc.aio.EOF:
+            return None
+        try:
+            first = talk.request(data)
+        except BadRequest as mistake:
+            return _mistaken(mistake)
+        assert talk.node is not None
+        if not self._seats.sit(talk.node.id):
+            reason = f"too many streams of node {shown(talk.node.id)}"
+            return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+        client = self._clients.join(kind_of(first.type_url), talk.node, principal, talk.variant)
+        logger.info("%s %s connected", client.kind, shown(client.node.id))
+        try:
+            return await self._converse(first, talk, client, context)
+        finally:
+            self._seats.stand_up(talk.node.id)
+            self._clients.leave(client)
+            logger.info("%s %s disconnected", client.kind, shown(client.node.id))
+
+    async def _converse(
+        self, first: Request, talk: Talk, client: Client, context: Any
+    ) -> Ending | None:
+        """Until one of the two has said enough."""
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._read(first, talk, client, context))
+            writing = tasks.create_task(self._write(client, context))
+            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            reading.cancel()
+            writing.cancel()
+        endings = [task.result() for task in (writing, reading) if not task.cancelled()]
+        return next((ending for ending in endings if ending is not None), None)
+
+    async def _read(
+        self, first: Request, talk: Talk, client: Client, context: Any
+    ) -> Ending | None:
+        pace = Pace(self._bounds.requests_at_once, self._bounds.requests_per_second)
+        request = first
+        while True:
+            if talk.is_new(request):
+                _log_refusal(client, request)
+            try:
+                client.receive(request)
+                data = await context.read()
+                if data is grpc.aio.EOF:
+                    return None
+                request = talk.request(data)
+            except BadRequest as mistake:
+                return _mistaken(mistake)
+            except grpc.aio.BaseError:
+                return None  # the connection is gone
+            if wait_seconds := pace.wait_seconds(time.monotonic()):
+                await asyncio.sleep(wait_seconds)
+
+    async def _write(self, client: Client, context: Any) -> Ending | None:
+        seconds = self._bounds.write_seconds
+        try:
+            while responses := await client.next_responses():
+                for response in responses:
+                    async with asyncio.timeout(seconds):
+                        await context.write(self._encoder.encode(response))
+        except TimeoutError:
+            reason = f"a response was not taken within {seconds:g} s"
+            return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+        except grpc.aio.BaseError:
+            return None  # the connection is gone
+        return None if client.ended is None else _refused(client.ended)
+
+
+def _mistaken(mistake: BadRequest) -> Ending:
+    return Ending(grpc.StatusCode.INVALID_ARGUMENT, str(mistake))
+
+
+def _refused(refused: Refused) -> Ending:
+    unknown, forbidden = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
+    return Ending(unknown if refused.is_unknown else forbidden, refused.reason)
+
+
+def _log_refusal(client: Client, request: Request) -> None:
+    reason = redact(request.error or "")
+    logger.warning("%s %s refuses %s: %s", client.kind, client.node.id, request.type_url, reason)
