@@ -5,35 +5,52 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import certifi
+import yaml
 
-from gateway.config.load import load_file
 from gateway.config.schema import Config
-from gateway.model import Endpoint, Gateway, Listener
+from gateway.config.sources import Convert
+from gateway.model import Endpoint, Gateway, Listener, Xds
 from gateway.problem import Problem
 from gateway.resolve import resolve
-from gateway.telemetry import configure_logging, redact
+from gateway.telemetry import configure_logging
 from xds_server import flags
-from xds_server.admin.api import View, admin_app
+from xds_server.admin.api import Answer, Json, View, admin_app
 from xds_server.admin.ledger import LEDGER_FILE, read_counters
-from xds_server.clients import Clients, ClientState
+from xds_server.admin.overview import Overview, problem_row
+from xds_server.audience import Level
+from xds_server.clients import Clients
 from xds_server.compile import compile_gateway
+from xds_server.difference import state_json
 from xds_server.free_ports import Wanted, complaints
+from xds_server.history import History
 from xds_server.http_edge import listening_socket, serving
-from xds_server.publisher import Publisher
+from xds_server.metrics import exposition
+from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
+from xds_server.redaction import redacted_document
+from xds_server.refusals import Refusals
 from xds_server.release import Release
 from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
-from xds_server.server import AdsServer
+from xds_server.rollout import Rollout
+from xds_server.server.ads import AdsServer
+from xds_server.server.tls import NO_SECURITY, Security, UnusableTls, security_of
+from xds_server.snapshot import Snapshot, snapshot_of
 from xds_server.stopping import stop_event
 from xds_server.watch import watch
 
+logger = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.1
+ROLLBACK_SECONDS = 40.0
+"""How long whoever asks for a rollback waits: workers and Envoys are given less."""
 SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -50,6 +67,27 @@ class Options:
     state_dir: Path
     port: int | None = None
     """Instead of what the file says, where it has one gateway."""
+    convert: Convert | None = None
+    """Makes ours of other gateways' files."""
+
+    security: Security = NO_SECURITY
+    """What is shown and asked for before the configuration is read again."""
+
+    @property
+    def written(self) -> Written:
+        return Written(self.file, self.environment, self.convert)
+
+    def compile(self, gateway: Gateway, *, level: Level) -> Snapshot:
+        return compile_gateway(gateway, self.topology, level)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A child process, for people."""
+
+    name: str
+    pid: int | None
+    restarts: int
 
 
 def meant(config: Config, port: int | None) -> Gateway:
@@ -65,8 +103,10 @@ class Plane:
     """A running control plane."""
 
     options: Options
-    clients: Clients
     publisher: Publisher
+    overview: Overview
+    tasks: asyncio.TaskGroup
+    """Of what goes on although whoever asked for it has gone."""
 
     def listeners(self) -> tuple[Listener, ...]:
         """Where clients may connect under the configuration that is in force."""
@@ -76,73 +116,78 @@ class Plane:
     async def missing(self) -> tuple[str, ...]:
         return self.publisher.missing()
 
-    def status(self) -> dict[str, object]:
-        accepted = self.publisher.accepted
-        return {
-            "file": str(self.options.file),
-            "version": accepted.version if accepted else None,
-            "problems": [_problem_row(each) for each in self.publisher.problems],
-            "clients": [_client_row(each) for each in self.clients.states()],
-        }
-
     def compiled(self) -> str:
         accepted = self.publisher.accepted
         return to_yaml(accepted.snapshot) if accepted else ""
 
+    def resources(self) -> Json:
+        """What is in force, for programs: without secrets, and without the digests of keys."""
+        accepted = self.publisher.accepted
+        if accepted is None:
+            return state_json("", "{}", snapshot_of(()))
+        document = redacted_document(yaml.safe_load(accepted.yaml))
+        return state_json(accepted.version, yaml.safe_dump(document), accepted.snapshot)
+
     def counters(self) -> Sequence[Mapping[str, object]]:
         return read_counters(self.options.state_dir / LEDGER_FILE)
 
+    async def roll_back(self, version: str | None) -> Answer:
+        """To a remembered configuration, or to the file; goes on when it takes long."""
+        entry = None if version is None else self.overview.history.find(version)
+        if version is not None and entry is None:
+            return Answer(404, {"error": f"no configuration {version!r} in the history"})
+        going_back = self.tasks.create_task(self.publisher.roll_back(entry))
+        done, _ = await asyncio.wait({going_back}, timeout=ROLLBACK_SECONDS)
+        if not done:
+            return Answer(202, {"text": "under way: not every client has answered yet"})
+        return self._became(going_back.result())
 
-def _problem_row(problem: Problem) -> dict[str, object]:
-    return {
-        "text": str(problem),
-        "file": problem.file,
-        "line": problem.line,
-        "path": problem.path,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
-
-
-def _client_row(client: ClientState) -> dict[str, object]:
-    return {
-        "kind": client.kind.value,
-        "node": client.node.id,
-        "user_agent": f"{client.node.user_agent} {client.node.version_text}".strip(),
-        "is_current": client.is_current,
-        "types": [
-            {
-                "type": each.type_url.rpartition(".")[2],
-                "acked_version": each.acked_version,
-                "is_current": each.is_current,
-                "rejection": redact(each.rejection),
-            }
-            for each in client.types
-        ],
-    }
+    def _became(self, outcome: Outcome) -> Answer:
+        if outcome.problems:
+            return Answer(409, {"problems": [problem_row(each) for each in outcome.problems]})
+        if not outcome.is_in_force:
+            return Answer(409, {"error": "a later change took its place"})
+        accepted, pin = self.publisher.accepted, self.overview.history.pin
+        version = accepted.version if accepted else None
+        text = self.overview.pin_text(pin) if pin else f"{self.options.file} is in force: {version}"
+        return Answer(200, {"version": version, "is_pinned": pin is not None, "text": text})
 
 
 @contextlib.asynccontextmanager
 async def planning(options: Options) -> AsyncIterator[Plane]:
-    """Watch the file and serve ADS inside the block."""
+    """Watch the files and serve ADS inside the block."""
+    history = History(options.state_dir, utc_now)
+    for trouble in history.trouble:
+        logger.warning("history: %s", trouble)
     clients = Clients()
-    publisher = Publisher(
-        clients,
-        options.file,
-        options.environment,
-        functools.partial(compile_gateway, topology=options.topology),
-        expected_workers=len(options.topology.workers),
+    make = functools.partial(
+        release_of,
         meaning=functools.partial(meant, port=options.port),
+        compile_snapshot=options.compile,
+        clients=clients,
     )
-    server = AdsServer(clients)
+    rollout = Rollout(clients, expected_workers=len(options.topology.workers))
+    server = AdsServer(clients, options.security)
+    secure = functools.partial(secured, server, str(options.file))
+    publisher = Publisher(rollout, options.written, make, history, secure)
+    overview = Overview(options.file, clients, publisher, history, Refusals(utc_now))
     await server.start([options.target])
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch(options.file, publisher.publish_file))
+        watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
         try:
-            yield Plane(options, clients, publisher)
+            yield Plane(options, publisher, overview, tasks)
         finally:
             watching.cancel()
             await server.stop()
+
+
+async def secured(server: AdsServer, file: str, xds: Xds) -> tuple[Problem, ...]:
+    """Let the server's ports be as this says; what is wrong with it."""
+    try:
+        await server.secure(security_of(xds))
+    except UnusableTls as error:
+        return (Problem("xds", str(error), file=file),)
+    return ()
 
 
 @contextlib.asynccontextmanager
@@ -150,14 +195,27 @@ async def admin_serving(
     plane: Plane,
     where: Endpoint,
     missing: Callable[[], Awaitable[tuple[str, ...]]],
-    more_status: Callable[[], Mapping[str, object]],
+    processes: Callable[[], Sequence[Process]] = tuple,
 ) -> AsyncIterator[None]:
-    """The admin API inside the block; `missing` and `more_status` add what the plane cannot see."""
+    """The admin API inside the block; `missing` and `processes` add what the plane cannot see."""
+
+    def status() -> Mapping[str, object]:
+        rows = [{"name": one.name, "pid": one.pid, "restarts": one.restarts} for one in processes()]
+        return {**plane.overview.status(), "processes": rows}
+
+    def metrics() -> bytes:
+        restarts = {one.name: one.restarts for one in processes()}
+        return exposition(plane.overview.figures(restarts))
+
     view = View(
         missing=missing,
-        status=lambda: {**plane.status(), **more_status()},
+        status=status,
         compiled=plane.compiled,
+        resources=plane.resources,
         counters=plane.counters,
+        history=plane.overview.listing,
+        metrics=metrics,
+        roll_back=plane.roll_back,
     )
     app = admin_app(view, frozenset({f"[{where.host}]" if ":" in where.host else where.host}))
     async with serving(app, listening_socket(where.host, where.port)):
@@ -166,7 +224,7 @@ async def admin_serving(
 
 def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:
     """`dragoman xds`: until asked to stop; the exit status."""
-    config = load_file(options.file, options.environment)
+    config = first_config(options.written, History(options.state_dir, utc_now))
     if not isinstance(config, Config):
         print(*config, sep="\n", file=sys.stderr)
         return 1
@@ -180,12 +238,13 @@ def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:
         print(*lines, sep="\n", file=sys.stderr)
         return 1
     configure_logging(log_level, process="xds")
+    options = replace(options, security=security_of(resolve(config).xds))
     return asyncio.run(_until_stopped(options, where))
 
 
 async def _until_stopped(options: Options, admin: Endpoint) -> int:
     with stop_event() as stop:
-        async with planning(options) as plane, admin_serving(plane, admin, plane.missing, dict):
+        async with planning(options) as plane, admin_serving(plane, admin, plane.missing):
             print(f"control plane: {options.target}, admin: {admin.host}:{admin.port}", flush=True)
             await tell_changes(plane.publisher, functools.partial(print, flush=True), stop)
     return 0
@@ -217,6 +276,11 @@ async def rest(stop: asyncio.Event) -> None:
     """A moment, unless asked to stop."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+
+
+def utc_now() -> datetime:
+    """The time, for people: nothing is decided by it."""
+    return datetime.now(UTC)
 
 
 def topology(workers: tuple[str, ...]) -> Topology:

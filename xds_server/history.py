@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 FOLDER = "history"
 """In the state directory."""
 PIN_FILE = "pin.json"
-_UNFINISHED = ".unfinished"
+_UNFINISHED = "unfinished"
+"""One name, so that what a crash leaves is overwritten."""
 
 
 class Origin(StrEnum):
@@ -94,7 +95,7 @@ class History:
 
     def __init__(self, state_dir: Path, now: Callable[[], datetime]) -> None:
         self._folder = state_dir / FOLDER
-        self._now = now
+        self.now = now
         self._entries: tuple[Entry, ...] = ()
         self._pin: Pin | None = None
         self._unreadable: tuple[str, ...] = ()
@@ -126,7 +127,7 @@ class History:
         """Put it first, unless it stands there already; forget those beyond the limit."""
         latest = self._entries[0] if self._entries else None
         if latest is None or (latest.version, latest.sources) != (version, sources):
-            time = self._now().isoformat(timespec="seconds")
+            time = self.now().isoformat(timespec="seconds")
             number = 1 + max((each.number for each in self._entries), default=0)
             entry = Entry(version, time, origin, sources, number)
             self._entries = (entry, *self._entries)
@@ -158,21 +159,17 @@ class History:
             self._unreadable = (f"{self._folder}: {_reason(error)}",)
             return
         for path in paths:
-            if path.suffix == _UNFINISHED:
-                with contextlib.suppress(OSError):  # it is in nobody's way
-                    path.unlink()
-            elif path.suffix == ".json":
-                try:
-                    stored = _read(path)
-                except (OSError, msgspec.DecodeError, _Damaged) as error:
-                    unreadable.append(f"{path} is left out: {_reason(error)}")
-                    continue
-                if path.name == PIN_FILE:
-                    self._pin = Pin(stored.entry, stored.overrides)
-                else:
-                    found.append(stored.entry)
-        for line in unreadable:
-            logger.warning("history: %s", line)
+            if path.suffix != ".json":
+                continue
+            try:
+                stored = _read(path)
+            except (OSError, msgspec.DecodeError, _Damaged) as error:
+                unreadable.append(f"{path} is left out: {_reason(error)}")
+                continue
+            if path.name == PIN_FILE:
+                self._pin = Pin(stored.entry, stored.overrides)
+            else:
+                found.append(stored.entry)
         self._unreadable = tuple(unreadable)
         self._entries = tuple(sorted(found, key=lambda each: each.number, reverse=True))
 
@@ -226,7 +223,7 @@ def _make_private(folder: Path) -> None:
 
 def _write_whole(path: Path, data: bytes) -> None:
     """Everything is on the disk when it returns, else nothing; `OSError` says why."""
-    unfinished = path.with_suffix(_UNFINISHED)
+    unfinished = path.with_name(_UNFINISHED)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
         with os.fdopen(os.open(unfinished, flags, 0o600), "wb") as file:

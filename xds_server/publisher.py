@@ -1,47 +1,108 @@
-"""The whole story of a change: file → load → resolve → compile → release → everybody.
+"""The whole story of a change: files → load → resolve → compile → release → everybody.
 
-What is wrong changes nothing; `rollout` brings what is right to workers and Envoys.
+What is wrong changes nothing; `rollout` brings what is right to workers and Envoys. What they took
+is remembered, and can be gone back to: it is then in force until the files say something else.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
-from gateway.config.load import load, load_file
+from gateway.config.files import Disk, Remembered, Watched
 from gateway.config.published import published
 from gateway.config.schema import Config
-from gateway.model import Gateway
+from gateway.config.sources import Convert, Loaded, Loader
+from gateway.model import Gateway, Xds
 from gateway.problem import Problem
-from gateway.resolve import resolve
+from xds_server.audience import Kind
 from xds_server.clients import Clients
 from xds_server.compile import BrokenSnapshot
-from xds_server.release import Release, configuration
-from xds_server.rollout import PATIENCE, Patience, Rollout
-from xds_server.snapshot import Snapshot
+from xds_server.history import Entry, History, Origin, Pin, Sources
+from xds_server.offers import Compile, EnvoyOffer
+from xds_server.release import Release, compiled_release
+from xds_server.rollout import Rollout
+
+logger = logging.getLogger(__name__)
+
+Secure: TypeAlias = Callable[[Xds], Awaitable[tuple[Problem, ...]]]
+"""Shows and asks for other certificates where clients connect, before anything else is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the configuration is, and what it may draw on."""
+
+    path: Path
+    """A file or a folder."""
+    environment: Mapping[str, str]
+    convert: Convert | None = None
+    """Makes ours of other gateways' files."""
+
+    def loader(self, root: Path | None = None) -> Loader:
+        return Loader(root or self.path, self.environment, convert=self.convert)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the configuration was read and taken; for people."""
+
+    attempted: datetime | None = None
+    """Something was last read."""
+    taken: datetime | None = None
+    """Something was last taken by workers and Envoys."""
+    since: datetime | None = None
+    """What is in force has been so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one attempt to put something into force."""
+
+    problems: tuple[Problem, ...] = ()
+    is_in_force: bool = False
+    """False without problems: a later change took its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Something that is right as far as we can see, and may be brought to everybody."""
+
+    release: Release
+    sources: Sources
+    origin: Origin
+    pin: Pin | None = None
 
 
 class Publisher:
-    """Brings the configuration file to everybody who is connected."""
+    """Brings the configuration to everybody who is connected."""
 
     def __init__(
         self,
-        clients: Clients,
-        file: Path,
-        environment: Mapping[str, str],
-        compile_snapshot: Callable[[Gateway], Snapshot],
-        *,
-        expected_workers: int,
-        patience: Patience = PATIENCE,
-        meaning: Callable[[Config], Gateway] = resolve,
+        rollout: Rollout,
+        written: Written,
+        release_of: Callable[[Config], Release],
+        history: History,
+        secure: Secure,
     ) -> None:
-        self._file = file
-        self._environment = environment
-        self._compile = compile_snapshot
-        self._meaning = meaning
+        self._rollout = rollout
+        self._written = written
+        self._loader = written.loader()
+        self._release_of = release_of
+        self._history = history
+        self._secure = secure
         self._problems: tuple[Problem, ...] = ()
-        self._rollout = Rollout(clients, expected_workers=expected_workers, patience=patience)
+        self._in_force: _Attempt | None = None
+        self._times = Times()
+        self._watched: Watched = {}
+        self._reading = asyncio.Lock()
+        self._recording = asyncio.Lock()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -53,40 +114,157 @@ class Publisher:
         """What the workers serve: the last release that none of them refused."""
         return self._rollout.accepted
 
-    async def publish_file(self) -> tuple[Problem, ...]:
-        """Read the file and publish it; what is wrong with it. See `apply`."""
-        return await self._publish(load_file(self._file, self._environment))
+    @property
+    def origin(self) -> Origin | None:
+        """What brought the configuration in force there."""
+        return self._in_force.origin if self._in_force else None
 
-    async def apply(self, text: str) -> tuple[Problem, ...]:
-        """Publish this text; what is wrong with it.
+    @property
+    def times(self) -> Times:
+        return self._times
 
-        Returns when everybody has it, or when a later change has taken its place. While workers are
-        expected and none has accepted it, that may take forever: own it by a task.
-        """
-        config = load(text, file=str(self._file), environment=self._environment)
-        return await self._publish(config)
+    def watched(self) -> Watched:
+        """What was read, as it was then; its change is a reason to publish again."""
+        return self._watched
 
     def missing(self) -> tuple[str, ...]:
         """What stands between us and serving the wanted configuration; empty: ready."""
         return self._rollout.missing()
 
-    async def _publish(self, config: Config | tuple[Problem, ...]) -> tuple[Problem, ...]:
-        if isinstance(config, tuple):
-            return self._refuse(config)
+    async def publish_file(self) -> tuple[Problem, ...]:
+        """Read the files and publish them, unless a rollback still stands above them; what is
+        wrong with them.
+
+        Returns when everybody has it, or when a later change has taken its place. While workers are
+        expected and none has accepted it, that may take forever: own it by a task.
+        """
+        async with self._reading:
+            loaded = await self._load()
+            pin = self._history.pin
+            if pin is not None and pin.overrides == _sources(self._written.path, loaded).digest():
+                attempt = await self._remembered(pin)
+            else:
+                attempt = await self._prepared(loaded, Origin.CHANGE, None)
+            self._problems = attempt if isinstance(attempt, tuple) else ()
+        return (await self._bring(attempt)).problems
+
+    async def roll_back(self, entry: Entry | None) -> Outcome:
+        """Put this into force until the files change; `None`: what the files say.
+
+        What is refused changes nothing. The same may take as long as `publish_file`.
+        """
+        async with self._reading:
+            loaded = await self._load()
+            overrides = _sources(self._written.path, loaded).digest()
+            if entry is None or entry.sources.digest() == overrides:
+                attempt = await self._prepared(loaded, Origin.CHANGE, None)
+            else:
+                attempt = await self._remembered(Pin(entry, overrides))
+            if not isinstance(attempt, tuple) and attempt.pin is None:
+                self._problems = ()
+        return await self._bring(attempt)
+
+    async def _load(self) -> Loaded:
+        """In a thread: streams want to be served meanwhile."""
+        loaded = await asyncio.to_thread(self._loader.load)
+        self._times = replace(self._times, attempted=self._history.now())
+        self._watched = loaded.watched
+        return loaded
+
+    async def _remembered(self, pin: Pin) -> _Attempt | tuple[Problem, ...]:
+        loaded = await asyncio.to_thread(_loaded_again, self._written, pin)
+        self._watched = {**loaded.watched, **self._watched}
+        return await self._prepared(loaded, Origin.ROLLBACK, pin)
+
+    async def _prepared(
+        self, loaded: Loaded, origin: Origin, pin: Pin | None
+    ) -> _Attempt | tuple[Problem, ...]:
+        if loaded.config is None:
+            return loaded.problems
         try:
-            release = self._release(config)
+            release = await asyncio.to_thread(self._release_of, loaded.config)
         except BrokenSnapshot as broken:
-            return self._refuse((Problem("", f"cannot be compiled, by a fault of ours: {broken}"),))
-        self._problems = ()
-        return await self._rollout.bring(release)
+            return (Problem("", f"cannot be compiled, by a fault of ours: {broken}"),)
+        except Exception as fault:  # whatever it is, it must be told, and what is served stays
+            logger.exception("the configuration cannot be compiled")
+            kind = type(fault).__name__
+            return (Problem("", f"cannot be compiled, by a fault of ours ({kind}); see the log"),)
+        problems = await self._secure(release.gateway.xds)
+        if problems:
+            return problems
+        if self._in_force is None and pin is None:
+            origin = Origin.START
+        root = Path(pin.entry.sources.root) if pin else self._written.path
+        return _Attempt(release, _sources(root, loaded), origin, pin)
 
-    def _release(self, config: Config) -> Release:
-        yaml = published(config)
-        version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-        gateway = self._meaning(config)
-        workers = configuration(version, yaml)
-        return Release(version, yaml, gateway, workers, self._compile(gateway))
+    async def _bring(self, attempt: _Attempt | tuple[Problem, ...]) -> Outcome:
+        if isinstance(attempt, tuple):
+            return Outcome(attempt)
+        problems = await self._rollout.bring(attempt.release)
+        if problems:
+            await self._secure_accepted()
+            return Outcome(problems)
+        if not self._rollout.accepted is self._rollout.wanted is attempt.release:
+            return Outcome()
+        self._take(attempt)
+        async with self._recording:
+            await asyncio.to_thread(self._record, attempt)
+        return Outcome(is_in_force=True)
 
-    def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-        self._problems = problems
-        return problems
+    async def _secure_accepted(self) -> None:
+        async with self._reading:
+            accepted = self._rollout.accepted
+            if accepted is not None and accepted is self._rollout.wanted:
+                await self._secure(accepted.gateway.xds)
+
+    def _take(self, attempt: _Attempt) -> None:
+        before, now = self._in_force, self._history.now()
+        is_same = (
+            before is not None
+            and before.release.version == attempt.release.version
+            and before.sources == attempt.sources
+        )
+        since = self._times.since if is_same else now
+        self._in_force = before if is_same else attempt
+        self._times = replace(self._times, taken=now, since=since)
+
+    def _record(self, attempt: _Attempt) -> None:
+        limit = attempt.release.gateway.xds.history_limit
+        self._history.remember(attempt.release.version, attempt.sources, attempt.origin, limit)
+        if attempt.pin is None:
+            self._history.remove_pin()
+        else:
+            self._history.set_pin(attempt.pin)
+
+
+def first_config(written: Written, history: History) -> Config | tuple[Problem, ...]:
+    """What a publisher will begin with, or what is wrong with it."""
+    loaded = written.loader().load()
+    pin = history.pin
+    if pin is not None and pin.overrides == _sources(written.path, loaded).digest():
+        loaded = _loaded_again(written, pin)
+    return loaded.problems if loaded.config is None else loaded.config
+
+
+def _loaded_again(written: Written, pin: Pin) -> Loaded:
+    """What is pinned, with the variables and the referenced files of today."""
+    sources = pin.entry.sources
+    return written.loader(Path(sources.root)).load(Remembered(sources.texts, Disk()))
+
+
+def _sources(root: Path, loaded: Loaded) -> Sources:
+    return Sources(os.path.abspath(root), dict(loaded.texts), dict(loaded.referenced))
+
+
+def release_of(
+    config: Config,
+    meaning: Callable[[Config], Gateway],
+    compile_snapshot: Compile,
+    clients: Clients,
+) -> Release:
+    """What a configuration is for everybody; compiled for all who are connected."""
+    gateway = meaning(config)
+    envoys = EnvoyOffer(gateway, compile_snapshot)
+    return compiled_release(
+        published(config), gateway, envoys, clients.audiences(Kind.ENVOY, envoys)
+    )

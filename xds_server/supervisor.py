@@ -18,17 +18,19 @@ from pathlib import Path
 
 import httpx
 
-from gateway.config.load import load_file
 from gateway.config.schema import Config
 from gateway.model import Endpoint, Gateway
 from gateway.telemetry import configure_logging
 from xds_server import control_plane, flags, processes, readiness
 from xds_server.child import Child
-from xds_server.control_plane import Plane
+from xds_server.control_plane import Plane, Process
 from xds_server.free_ports import PortsOfFile, Wanted, complaints
+from xds_server.history import History
 from xds_server.processes import Places
+from xds_server.publisher import Written, first_config
 from xds_server.resources.bootstrap import bootstrap
 from xds_server.resources.topology import Topology
+from xds_server.server.tls import security_of
 from xds_server.stopping import stop_event
 
 ENVOY_DRAIN_SECONDS = 1.0
@@ -63,7 +65,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Run until asked to stop; the exit status."""
-    config = load_file(options.file, options.environment)
+    history = History(options.state_dir, control_plane.utc_now)
+    config = first_config(Written(options.file, options.environment), history)
     if not isinstance(config, Config):
         return _refused(*(str(problem) for problem in config))
     gateway = control_plane.meant(config, options.port)
@@ -188,6 +191,7 @@ class _Tree:
             topology=self._topology(),
             state_dir=self.options.state_dir,
             port=self.options.port,
+            security=security_of(self.gateway.xds),
         )
         admin = self.options.admin or self.gateway.admin
         with stop_event() as stop:
@@ -200,7 +204,7 @@ class _Tree:
                     plane,
                     admin,
                     missing=lambda: self._missing(plane, client),
-                    more_status=self._status,
+                    processes=self._processes,
                 ),
                 self._kept(client),
             ):
@@ -243,12 +247,8 @@ class _Tree:
         closed = await readiness.listeners_lack([*listeners, *demo])
         return (*await plane.missing(), *dead, *([envoy] if envoy else ()), *closed)
 
-    def _status(self) -> dict[str, object]:
-        rows = [
-            {"name": one.command.name, "pid": one.pid, "restarts": one.restarts}
-            for one in self.children
-        ]
-        return {"processes": rows}
+    def _processes(self) -> tuple[Process, ...]:
+        return tuple(Process(one.command.name, one.pid, one.restarts) for one in self.children)
 
     def _topology(self) -> Topology:
         sockets = tuple(self.places.worker_socket(each) for each in range(self.options.workers))

@@ -20,6 +20,7 @@ from xds_server import control_plane
 from xds_server.control_plane import (
     Options,
     Plane,
+    Process,
     admin_serving,
     meant,
     planning,
@@ -62,7 +63,7 @@ async def running(chosen: Options) -> AsyncIterator[Plane]:
 async def until(plane: Plane, claim: Callable[[], bool]) -> None:
     """The publisher tells whoever waits on the clients, so that nothing has to be polled."""
     while not claim():
-        await plane.clients.wait_until(claim, 0.05)
+        await plane.overview.clients.wait_until(claim, 0.05)
 
 
 def test_a_valid_file_is_in_force_when_no_worker_is_expected(tmp_path: Path) -> None:
@@ -70,8 +71,8 @@ def test_a_valid_file_is_in_force_when_no_worker_is_expected(tmp_path: Path) -> 
         async with running(options(tmp_path)) as plane:
             await until(plane, lambda: plane.publisher.accepted is not None)
             assert [each.port for each in plane.listeners()] == [8081]
-            assert plane.status()["problems"] == []
-            assert plane.status()["version"]
+            assert plane.overview.status()["problems"] == []
+            assert plane.overview.status()["version"]
             assert "gateway/default" in plane.compiled()
             assert await plane.missing() == ("no Envoy has acknowledged the configuration",)
 
@@ -83,7 +84,7 @@ def test_nothing_is_in_force_before_a_worker_has_it(tmp_path: Path) -> None:
         async with running(options(tmp_path, workers=("127.0.0.1:1",))) as plane:
             await until(plane, lambda: len(plane.publisher.missing()) == 2)
             assert (plane.listeners(), plane.compiled()) == ((), "")
-            assert plane.status()["version"] is None
+            assert plane.overview.status()["version"] is None
 
     asyncio.run(scenario())
 
@@ -93,13 +94,13 @@ def test_a_file_that_breaks_is_reported_and_changes_nothing(tmp_path: Path) -> N
         chosen = options(tmp_path)
         async with running(chosen) as plane:
             await until(plane, lambda: plane.publisher.accepted is not None)
-            before = plane.status()["version"]
+            before = plane.overview.status()["version"]
             chosen.file.write_text("\ngatewys: {}\n")
             await until(plane, lambda: bool(plane.publisher.problems))
             (row,) = plane_problems(plane)
             assert (row["line"], row["path"]) == (2, "gatewys")
             assert row["text"].startswith(f"{chosen.file}:2: gatewys")
-            assert plane.status()["version"] == before
+            assert plane.overview.status()["version"] == before
 
     asyncio.run(scenario())
 
@@ -117,7 +118,8 @@ def test_what_became_of_each_change_is_told_once(tmp_path: Path) -> None:
                 told = await said.get()
                 assert told.startswith(f"not applied: {chosen.file}:{line}: gatewys")
             chosen.file.write_text(VALID + "budgets: []\n")
-            assert await said.get() == f"applied: configuration {plane.status()['version']}"
+            version = plane.overview.status()["version"]
+            assert await said.get() == f"applied: configuration {version}"
             stop.set()
         assert said.empty()
 
@@ -125,7 +127,7 @@ def test_what_became_of_each_change_is_told_once(tmp_path: Path) -> None:
 
 
 def plane_problems(plane: Plane) -> list[dict[str, Any]]:
-    problems: Any = plane.status()["problems"]
+    problems: Any = plane.overview.status()["problems"]
     return list(problems)
 
 
@@ -134,12 +136,12 @@ def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None
         where = Endpoint("127.0.0.1", free_ports(1)[0])
         async with (
             running(options(tmp_path)) as plane,
-            admin_serving(plane, where, plane.missing, lambda: {"processes": ["one"]}),
+            admin_serving(plane, where, plane.missing, lambda: (Process("one", 7, 2),)),
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{where.port}", trust_env=False) as http,
         ):
             await until(plane, lambda: plane.publisher.accepted is not None)
             status = (await http.get("/api/status")).json()
-            assert status["processes"] == ["one"]
+            assert status["processes"] == [{"name": "one", "pid": 7, "restarts": 2}]
             assert status["clients"] == []
             assert (await http.get("/api/budgets")).json() == {"counters": []}
             assert (await http.get("/healthz/ready")).status_code == 503

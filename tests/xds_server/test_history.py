@@ -150,12 +150,14 @@ def test_a_damaged_file_is_named_and_left_out(
     assert versions(opened(tmp_path)) == ["four", "three", "one"]
 
 
-def test_what_was_never_finished_is_cleared_away(tmp_path: Path) -> None:
+def test_what_was_never_finished_is_overwritten(tmp_path: Path) -> None:
     remember(opened(tmp_path), "one")
-    (tmp_path / FOLDER / "00000002-two.unfinished").write_text("{")
+    (tmp_path / FOLDER / "unfinished").write_text('{"entry": {' + " " * 9999)
     history = opened(tmp_path)
     assert (versions(history), history.trouble) == (["one"], ())
-    assert files(tmp_path) == ["00000001-one.json"]
+    remember(history, "two")
+    assert files(tmp_path) == ["00000001-one.json", "00000002-two.json"]
+    assert versions(opened(tmp_path)) == ["two", "one"]
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_memory_serves(tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path: Path) -> 
     history = opened(tmp_path)
     remember(history, "one")
     # /dev/full answers every write as a full disk does
-    (tmp_path / FOLDER / "00000002-two.unfinished").symlink_to("/dev/full")
+    (tmp_path / FOLDER / "unfinished").symlink_to("/dev/full")
     remember(history, "two")
     assert files(tmp_path) == ["00000001-one.json"]
     assert history.trouble == (

@@ -1,88 +1,493 @@
-"""A change, from the text to a release."""
+"""Changes of files, from what is read to what is in force, remembered and gone back to."""
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.kit.publishing import World, heard, text, world
+import pytest
+
+from gateway.config.schema import Config
+from gateway.imported import Imported
+from gateway.model import Xds
+from gateway.problem import Problem
+from gateway.resolve import resolve
+from tests.kit.publishing import World, compiled, heard, refusing, text, world
 from xds_server.audience import Kind
+from xds_server.history import FOLDER, History, Origin
+from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+DIFFERS = Outcome(is_in_force=True)
 
 
-def test_a_broken_text_changes_nothing_and_says_where(tmp_path: Path) -> None:
-    async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker")
-        stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a"))
+class Bench:
+    """A publisher over a folder, in a world that may be left and begun again."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.file = folder / "gateway.yaml"
+        self.written = Written(self.file, environment or {})
+        self.time = START
+        self.secured: list[Xds] = []
+        self.tls_problems: tuple[Problem, ...] = ()
+
+    def now(self) -> datetime:
+        self.time += timedelta(seconds=1)
+        return self.time
+
+    async def secure(self, xds: Xds) -> tuple[Problem, ...]:
+        self.secured.append(xds)
+        return self.tls_problems
+
+    def publisher(self, stage: World) -> Publisher:
+        make = functools.partial(
+            release_of, meaning=resolve, compile_snapshot=compiled, clients=stage.clients
+        )
+        history = History(self.folder / "state", self.now)
+        self.history = history
+        return Publisher(stage.rollout, self.written, make, history, self.secure)
+
+    def play(
+        self,
+        scene: Callable[[World, Publisher], Awaitable[None]],
+        refuses: Callable[..., bool] = lambda _: False,
+    ) -> None:
+        """With a worker and an Envoy."""
+
+        async def whole(stage: World) -> None:
+            stage.join(Kind.WORKER, "worker", refuses)
+            stage.join(Kind.ENVOY, "envoy")
+            await scene(stage, self.publisher(stage))
+
+        world(whole)
+
+    def versions(self) -> list[tuple[str, Origin]]:
+        """What is remembered, by its first provider, the latest first."""
+        return [
+            (each.sources.texts[str(self.file)].split("    ")[1].partition(":")[0], each.origin)
+            for each in self.history.entries
+        ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def saved(bench: Bench, publisher: Publisher, *providers: str) -> tuple[Problem, ...]:
+    bench.file.write_text(text(*providers))
+    return await publisher.publish_file()
+
+
+def served(publisher: Publisher) -> list[str]:
+    assert publisher.accepted is not None
+    return [provider.name for provider in publisher.accepted.gateway.providers]
+
+
+def test_a_file_is_published_and_remembered(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        assert await saved(bench, publisher, "a") == ()
+        assert await saved(bench, publisher, "b") == ()
+        assert heard(stage.story, "worker") == ["configuration dragoman"] * 2
+        assert publisher.missing() == ()
+
+    bench.play(scene)
+    assert bench.versions() == [("b", Origin.CHANGE), ("a", Origin.START)]
+
+
+def test_a_broken_file_changes_nothing_and_says_where(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
         before = list(stage.story)
-        problems = await stage.publisher.apply(text("b") + "modles: {}\n")
+        bench.file.write_text(text("b") + "modles: {}\n")
+        problems = await publisher.publish_file()
         assert [(problem.line, "modles" in str(problem)) for problem in problems] == [(6, True)]
-        assert stage.publisher.problems == problems
+        assert publisher.problems == problems
         assert stage.story == before
-        assert stage.publisher.missing() == ()
-        assert await stage.publisher.apply(text("a")) == ()
-        assert stage.publisher.problems == ()
+        assert await saved(bench, publisher, "a") == ()
+        assert publisher.problems == ()
         assert stage.story == before
 
-    world(tmp_path, scene)
+    bench.play(scene)
+    assert bench.versions() == [("a", Origin.START)]
 
 
-def test_what_cannot_be_compiled_is_a_problem_and_changes_nothing(tmp_path: Path) -> None:
-    async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker")
-        stage.join(Kind.ENVOY, "envoy")
-        await stage.publisher.apply(text("a"))
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda file: file.unlink(),
+        lambda file: file.write_text(""),
+        lambda file: file.write_bytes(text("b").encode()[:37]),
+        lambda file: file.write_bytes(b"\xff\xfe\x00"),
+        lambda file: (file.unlink(), file.mkdir()),
+        lambda file: (file.unlink(), file.symlink_to(file)),
+    ],
+    ids=["deleted", "emptied", "half written", "not text", "a folder", "a circle"],
+)
+def test_what_happens_to_the_file_is_told_and_the_last_good_one_stays(
+    bench: Bench, spoil: Callable[[Path], object]
+) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
         before = list(stage.story)
-        problems = await stage.publisher.apply(text("impossible"))
-        assert ["no cluster 'impossible'" in str(problem) for problem in problems] == [True]
-        assert stage.publisher.problems == problems
+        spoil(bench.file)
+        assert await publisher.publish_file() != ()
+        assert str(bench.folder) in str(publisher.problems[0])
+        assert served(publisher) == ["a"]
         assert stage.story == before
+        assert publisher.missing() == ()
 
-    world(tmp_path, scene)
+    bench.play(scene)
 
 
-def test_nothing_is_served_before_a_text_is_right(tmp_path: Path) -> None:
+def test_what_cannot_be_compiled_is_a_problem_and_changes_nothing(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        problems = await saved(bench, publisher, "impossible")
+        assert ["no cluster 'impossible'" in str(problem) for problem in problems] == [True]
+        assert publisher.problems == problems
+        assert served(publisher) == ["a"]
+
+    bench.play(scene)
+
+
+def test_a_fault_of_ours_is_told_and_changes_nothing(bench: Bench) -> None:
     async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker")
-        assert await stage.publisher.apply("llm: 3") != ()
-        assert stage.publisher.missing() == ("no valid configuration has been loaded",)
+        def make(config: Config) -> object:
+            raise ZeroDivisionError("secret-a")
+
+        history = History(bench.folder / "state", bench.now)
+        publisher = Publisher(stage.rollout, bench.written, make, history, bench.secure)  # type: ignore[arg-type]
+        (problem,) = await saved(bench, publisher, "a")
+        assert "by a fault of ours (ZeroDivisionError)" in str(problem)
+        assert "secret-a" not in str(problem)
+
+    world(scene)
+
+
+def test_what_workers_refuse_is_not_remembered(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        problems = await saved(bench, publisher, "bad")
+        assert publisher.problems == problems != ()
+        assert served(publisher) == ["a"]
+
+    bench.play(scene, refusing("bad"))
+    assert bench.versions() == [("a", Origin.START)]
+
+
+def test_nothing_is_served_before_a_file_is_right(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        bench.file.write_text("llm: 3")
+        assert await publisher.publish_file() != ()
+        assert publisher.missing() == ("no valid configuration has been loaded",)
         assert stage.clients.offered(Kind.WORKER) is None
 
-    world(tmp_path, scene)
+    bench.play(scene)
 
 
-def test_secrets_do_not_go_to_workers(tmp_path: Path) -> None:
-    async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker")
-        await stage.publisher.apply(text("a"))
-        accepted = stage.publisher.accepted
-        assert accepted is not None
-        assert "secret-a" not in accepted.yaml
-        assert accepted.gateway.providers[0].key == "secret-a"
-
-    world(tmp_path, scene)
-
-
-def test_a_new_secret_alone_is_a_change_for_envoy(tmp_path: Path) -> None:
-    async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker")
-        await stage.publisher.apply(text("a"))
-        await stage.publisher.apply(text("a").replace("secret-a", "rotated"))
-        assert heard(stage.story, "worker") == ["configuration dragoman"]
-        accepted = stage.publisher.accepted
-        assert accepted is not None
-        assert accepted.gateway.providers[0].key == "rotated"
-
-    world(tmp_path, scene)
-
-
-def test_the_file_is_published(tmp_path: Path) -> None:
-    async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker")
-        file = tmp_path / "gateway.yaml"
-        (problem,) = await stage.publisher.publish_file()
-        assert str(file) in problem.file
-        file.write_text(text("a"))
-        assert await stage.publisher.publish_file() == ()
+def test_secrets_do_not_go_to_workers_and_a_new_one_alone_is_a_change(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        for key in ("secret-a", "rotated"):
+            bench.file.write_text(text("a").replace("secret-a", key))
+            await publisher.publish_file()
+            assert publisher.accepted is not None
+            assert key not in publisher.accepted.yaml
+            assert publisher.accepted.gateway.providers[0].key == key
         assert heard(stage.story, "worker") == ["configuration dragoman"]
 
-    world(tmp_path, scene)
+    bench.play(scene)
+    assert len(bench.history.entries) == 2
+
+
+def test_times_say_when_something_was_read_taken_and_new(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        first = publisher.times
+        assert first.attempted is not None
+        assert first.taken is not None
+        assert first.attempted < first.taken
+        assert first.since == first.taken
+        await publisher.publish_file()
+        again = publisher.times
+        assert again.taken is not None
+        assert (again.since, again.taken > first.taken) == (first.since, True)
+        bench.file.write_text("x: 1")
+        await publisher.publish_file()
+        assert publisher.times.attempted != again.attempted
+        assert (publisher.times.taken, publisher.times.since) == (again.taken, again.since)
+
+    bench.play(scene)
+
+
+def test_included_files_are_remembered_and_watched(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        assert publisher.watched() == {}
+        part = bench.folder / "parts" / "b.yaml"
+        part.parent.mkdir()
+        part.write_text(text("b"))
+        bench.file.write_text("include: [parts/*.yaml]\n" + text("a"))
+        assert await publisher.publish_file() == ()
+        assert {bench.file, part, part.parent} <= set(publisher.watched())
+        (entry,) = bench.history.entries
+        assert entry.sources.texts[str(part)] == text("b")
+        part.write_text(text("c"))
+        await publisher.publish_file()
+        assert await publisher.roll_back(entry) == DIFFERS
+        assert served(publisher) == ["a", "b"]
+        assert {bench.file, part} <= set(publisher.watched())
+
+    bench.play(scene)
+
+
+def test_going_back_lasts_until_the_file_says_something_else(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        told = len(heard(stage.story, "worker"))
+        assert await publisher.roll_back(bench.history.entries[1]) == DIFFERS
+        assert served(publisher) == ["a"]
+        assert len(heard(stage.story, "worker")) == told + 1
+        assert bench.history.pin is not None
+        assert publisher.origin is Origin.ROLLBACK
+        os.utime(bench.file, (0, 0))  # times are no content
+        await publisher.publish_file()
+        assert served(publisher) == ["a"]
+        await saved(bench, publisher, "c")
+        assert served(publisher) == ["c"]
+        assert bench.history.pin is None
+
+    bench.play(scene)
+    expected = [
+        ("c", Origin.CHANGE),
+        ("a", Origin.ROLLBACK),
+        ("b", Origin.CHANGE),
+        ("a", Origin.START),
+    ]
+    assert bench.versions() == expected
+
+
+def test_a_file_that_breaks_does_not_end_a_rollback(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        await publisher.roll_back(bench.history.find("1"))
+        bench.file.write_text("llm: 3")
+        assert await publisher.publish_file() != ()
+        assert served(publisher) == ["a"]
+        assert bench.history.pin is not None
+        bench.file.unlink()
+        assert await publisher.publish_file() != ()
+        assert served(publisher) == ["a"]
+        await saved(bench, publisher, "b")
+        assert served(publisher) == ["a"], "that is what was gone back from"
+
+    bench.play(scene)
+
+
+def test_going_back_lasts_over_a_start(bench: Bench) -> None:
+    async def before(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        await publisher.roll_back(bench.history.find("1"))
+
+    async def after(stage: World, publisher: Publisher) -> None:
+        config = first_config(bench.written, bench.history)
+        assert isinstance(config, Config)
+        assert list(config.llm.providers) == ["a"]
+        assert await publisher.publish_file() == ()
+        assert served(publisher) == ["a"]
+        assert publisher.origin is Origin.ROLLBACK
+
+    async def after_a_change(stage: World, publisher: Publisher) -> None:
+        bench.file.write_text(text("c"))
+        config = first_config(bench.written, bench.history)
+        assert isinstance(config, Config)
+        assert list(config.llm.providers) == ["c"]
+        await publisher.publish_file()
+        assert served(publisher) == ["c"]
+        assert bench.history.pin is None
+
+    for scene in (before, after, after, after_a_change):
+        bench.play(scene)
+    assert len(bench.history.entries) == 4
+
+
+def test_going_back_from_a_broken_file_lasts_over_a_start(bench: Bench) -> None:
+    async def before(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        bench.file.write_text("llm: 3")
+        assert await publisher.publish_file() != ()
+        assert (await publisher.roll_back(bench.history.find("1"))).is_in_force
+        assert publisher.problems != (), "what is wrong with the file is told all the same"
+
+    async def after(stage: World, publisher: Publisher) -> None:
+        assert isinstance(first_config(bench.written, bench.history), Config)
+        await publisher.publish_file()
+        assert served(publisher) == ["a"]
+
+    bench.play(before)
+    bench.play(after)
+
+
+def test_back_to_what_the_file_says_is_no_rollback(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        for wanted in (bench.history.find("2"), None):
+            await publisher.roll_back(bench.history.find("1"))
+            assert bench.history.pin is not None
+            assert (await publisher.roll_back(wanted)).is_in_force
+            assert served(publisher) == ["b"]
+            assert bench.history.pin is None
+
+    bench.play(scene)
+
+
+def test_variables_and_referenced_files_are_those_of_today(bench: Bench) -> None:
+    bench.written = Written(bench.file, {"KEY": "today"})
+
+    async def scene(stage: World, publisher: Publisher) -> None:
+        bench.file.write_text(text("a").replace("secret-a", '"${KEY}"'))
+        await publisher.publish_file()
+        await saved(bench, publisher, "b")
+        assert "today" not in repr(bench.history.find("1").sources.texts)  # type: ignore[union-attr]
+        await publisher.roll_back(bench.history.find("1"))
+        assert publisher.accepted is not None
+        assert publisher.accepted.gateway.providers[0].key == "today"
+
+    bench.play(scene)
+
+
+def test_a_refused_rollback_changes_nothing(bench: Bench) -> None:
+    async def before(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "impossible-later")
+        await saved(bench, publisher, "b")
+        await publisher.roll_back(bench.history.find("1"))
+
+    async def after(stage: World, publisher: Publisher) -> None:
+        await publisher.publish_file()
+        entries, pin = bench.history.entries, bench.history.pin
+        outcome = await publisher.roll_back(bench.history.find("2"))
+        assert not outcome.is_in_force
+        assert "cannot" in str(outcome.problems[0])
+        assert served(publisher) == ["a"]
+        assert (bench.history.entries, bench.history.pin) == (entries, pin)
+
+    bench.play(before)
+    bench.play(after, refusing("impossible-later"))
+
+
+def test_a_remembered_text_that_is_no_longer_valid_is_refused_with_its_problems(
+    bench: Bench,
+) -> None:
+    bench.written = Written(bench.file, {"HOST": "127.0.0.1"})
+
+    async def before(stage: World, publisher: Publisher) -> None:
+        bench.file.write_text(text("a").replace("127.0.0.1", "${HOST}"))
+        assert await publisher.publish_file() == ()
+        await saved(bench, publisher, "b")
+
+    async def after(stage: World, publisher: Publisher) -> None:
+        bench.written = Written(bench.file, {})
+        publisher = bench.publisher(stage)
+        await publisher.publish_file()
+        outcome = await publisher.roll_back(bench.history.find("1"))
+        assert "HOST" in str(outcome.problems[0])
+        assert served(publisher) == ["b"]
+        assert bench.history.pin is None
+        assert publisher.problems == ()
+
+    bench.play(before)
+    bench.play(after)
+
+
+def test_a_full_disk_keeps_nobody_from_serving_or_going_back(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        (bench.folder / "state" / FOLDER / "unfinished").symlink_to("/dev/full")
+        await saved(bench, publisher, "b")
+        assert served(publisher) == ["b"]
+        assert "no space left on device" in bench.history.trouble[0]
+        assert publisher.problems == ()
+        assert (await publisher.roll_back(bench.history.find("1"))).is_in_force
+        assert served(publisher) == ["a"]
+
+    bench.play(scene)
+
+
+def test_ports_are_secured_before_anything_is_offered_and_back_when_it_is_refused(
+    bench: Bench,
+) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        limits = (5, 6, 7)
+        for limit, provider in zip(limits, ("a", "bad", "c"), strict=True):
+            bench.file.write_text(f"xds: {{history: {limit}}}\n" + text(provider))
+            bench.tls_problems = (Problem("xds", "no key"),) if provider == "c" else ()
+            problems = await publisher.publish_file()
+            assert bool(problems) is (provider != "a")
+        assert [each.history_limit for each in bench.secured] == [5, 6, 5, 7]
+        assert served(publisher) == ["a"]
+        assert "no key" in str(publisher.problems[0])
+
+    bench.play(scene, refusing("bad"))
+
+
+def test_only_so_many_are_remembered_as_the_file_says(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        for provider in ("a", "b", "c"):
+            bench.file.write_text("xds: {history: 2}\n" + text(provider))
+            await publisher.publish_file()
+
+    bench.play(scene)
+    assert len(bench.history.entries) == 2
+
+
+def test_anothers_file_is_remembered_as_it_is_and_can_be_gone_back_to(bench: Bench) -> None:
+    def convert(theirs: str, file: str) -> Imported | tuple[Problem, ...] | None:
+        return Imported("other", text(theirs.split()[1]), ()) if "theirs" in theirs else None
+
+    bench.written = Written(bench.file, {}, convert)
+
+    async def scene(stage: World, publisher: Publisher) -> None:
+        for theirs in ("theirs: a", "theirs: b"):
+            bench.file.write_text(theirs)
+            assert await publisher.publish_file() == ()
+        entry = bench.history.entries[1]
+        assert entry.sources.texts == {str(bench.file): "theirs: a"}
+        assert (await publisher.roll_back(entry)).is_in_force
+        assert served(publisher) == ["a"]
+
+    bench.play(scene)
+
+
+def test_a_later_change_takes_the_place_of_one_that_is_under_way(bench: Bench) -> None:
+    async def whole(stage: World) -> None:
+        publisher = bench.publisher(stage)
+        worker = stage.join(Kind.WORKER, "worker")
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        worker.may_answer.clear()
+        going_back = asyncio.ensure_future(publisher.roll_back(bench.history.find("1")))
+        await stage.until(lambda: len(heard(stage.story, "worker")) == 3)
+        later = asyncio.ensure_future(saved(bench, publisher, "c"))
+        await stage.until(
+            lambda: (
+                stage.rollout.wanted is not None
+                and [each.name for each in stage.rollout.wanted.gateway.providers] == ["c"]
+            )
+        )
+        worker.may_answer.set()
+        assert await going_back == Outcome()
+        assert await later == ()
+        assert served(publisher) == ["c"]
+        assert bench.history.pin is None
+
+    world(whole)

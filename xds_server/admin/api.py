@@ -1,7 +1,6 @@
-"""HTTP edge for operators: health, status, the compiled configuration, budgets. Read-only.
+"""HTTP edge for operators: health, status, metrics, what is in force, budgets, and going back.
 
-Answers only to host names it knows, so that a page in the operator's browser cannot reach it by
-rebinding its own name to 127.0.0.1; sends no CORS headers.
+Answers only to host names it knows; sends no CORS headers. See `guards`.
 """
 
 from __future__ import annotations
@@ -9,61 +8,68 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-PROBE_PREFIX = "/healthz/"
-"""Asked by orchestrators under the address of a pod; tells nothing that is worth protecting."""
+from xds_server.admin.guards import LOCAL_HOSTS, NoForeignChanges, OnlyKnownHosts
+from xds_server.metrics import CONTENT_TYPE
+
+LIMIT_BYTES = 64 << 10
+"""Of what is sent to us."""
+
+Json: TypeAlias = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a change that was asked for."""
+
+    status: int
+    body: Json
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the API shows; each is asked anew for every request."""
+    """What the API shows and does; each is asked anew for every request."""
 
     missing: Callable[[], Awaitable[tuple[str, ...]]]
     """What is not yet there; empty: ready."""
-    status: Callable[[], Mapping[str, object]]
+    status: Callable[[], Json]
     compiled: Callable[[], str]
     """The compiled configuration as YAML, without secrets."""
-    counters: Callable[[], Sequence[Mapping[str, object]]]
+    resources: Callable[[], Json]
+    """The same for programs."""
+    counters: Callable[[], Sequence[Json]]
     """The ledger's counters; may block."""
+    history: Callable[[], Json]
+    """What can be gone back to, without the texts: they hold secrets, and everybody on this
+    machine can ask."""
+    metrics: Callable[[], bytes]
+    roll_back: Callable[[str | None], Awaitable[Answer]]
+    """To a version; `None`: to the file."""
 
 
-class OnlyKnownHosts:
-    """Refuses requests whose Host header names somebody else."""
+class _RollBack(msgspec.Struct, forbid_unknown_fields=True):
+    """Either of the two."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._is_allowed(scope):
-            await JSONResponse({"error": "unknown host"}, status_code=421)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _is_allowed(self, scope: Scope) -> bool:
-        if scope["path"].startswith(PROBE_PREFIX):
-            return True
-        named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        return len(named) == 1 and without_port(named[0]) in self._hosts
-
-
-def without_port(host: str) -> str:
-    """The host of a Host header, lower case: `[::1]:15000` → `[::1]`."""
-    name, colon, port = host.lower().rpartition(":")
-    return name if colon and port.isdigit() and not name.endswith(":") else host.lower()
+    version: str | None = None
+    release: bool = False
 
 
 def admin_app(view: View, hosts: frozenset[str] = frozenset()) -> Starlette:
     """The API over `view`; `hosts` are further names that it answers to."""
+    routes = (*_probes(view), *_readings(view), *_changes(view))
+    guards = [Middleware(OnlyKnownHosts, hosts=LOCAL_HOSTS | hosts), Middleware(NoForeignChanges)]
+    return Starlette(routes=routes, middleware=guards)
 
+
+def _probes(view: View) -> Sequence[Route]:
     async def live(request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
@@ -74,22 +80,66 @@ def admin_app(view: View, hosts: frozenset[str] = frozenset()) -> Starlette:
             return JSONResponse(answer, status_code=503)
         return JSONResponse({"status": "ready"})
 
+    return (Route("/healthz/live", live), Route("/healthz/ready", ready))
+
+
+def _readings(view: View) -> Sequence[Route]:
     async def status(request: Request) -> Response:
-        return JSONResponse(dict(view.status()))
+        missing = await view.missing()
+        return JSONResponse({**view.status(), "missing": list(missing)})
+
+    async def metrics(request: Request) -> Response:
+        return Response(view.metrics(), media_type=CONTENT_TYPE)
 
     async def config(request: Request) -> Response:
         return PlainTextResponse(view.compiled(), media_type="application/yaml")
+
+    async def resources(request: Request) -> Response:
+        return JSONResponse(dict(await asyncio.to_thread(view.resources)))
 
     async def budgets(request: Request) -> Response:
         rows = await asyncio.to_thread(view.counters)
         return JSONResponse({"counters": [dict(row) for row in rows]})
 
-    routes = (
-        Route("/healthz/live", live),
-        Route("/healthz/ready", ready),
+    async def history(request: Request) -> Response:
+        return JSONResponse(dict(view.history()))
+
+    return (
+        Route("/metrics", metrics),
         Route("/api/status", status),
         Route("/api/config", config),
+        Route("/api/resources", resources),
         Route("/api/budgets", budgets),
+        Route("/api/history", history),
     )
-    guard = Middleware(OnlyKnownHosts, hosts=LOCAL_HOSTS | hosts)
-    return Starlette(routes=routes, middleware=[guard])
+
+
+def _changes(view: View) -> Sequence[Route]:
+    async def roll_back(request: Request) -> Response:
+        try:
+            asked = msgspec.json.decode(await _body(request), type=_RollBack)
+        except _TooLong:
+            return JSONResponse({"error": f"longer than {LIMIT_BYTES} bytes"}, status_code=413)
+        except msgspec.DecodeError as error:
+            return JSONResponse({"error": f"the body: {error}"}, status_code=400)
+        if (asked.version is None) is not asked.release:
+            known = 'the body must be {"version": "…"} or {"release": true}'
+            return JSONResponse({"error": known}, status_code=400)
+        answer = await view.roll_back(asked.version)
+        return JSONResponse(dict(answer.body), status_code=answer.status)
+
+    return (Route("/api/rollback", roll_back, methods=["POST"]),)
+
+
+class _TooLong(ValueError):
+    """More was sent than is read."""
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LIMIT_BYTES:
+            raise _TooLong
+        parts.append(part)
+    return b"".join(parts)

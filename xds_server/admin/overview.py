@@ -1,0 +1,186 @@
+"""What operators are shown of a control plane: its status, its history and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway.problem import Problem
+from gateway.telemetry import redact
+from xds_server.admin.api import Json
+from xds_server.clients import Clients, ClientState
+from xds_server.history import Entry, History, Pin
+from xds_server.metrics import Connected, Figures
+from xds_server.publisher import Publisher
+from xds_server.refusals import Refusal, Refusals, short
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One control plane."""
+
+    file: Path
+    clients: Clients
+    publisher: Publisher
+    history: History
+    refusals: Refusals
+
+    def status(self) -> Json:
+        """`/api/status`."""
+        publisher, times = self.publisher, self.publisher.times
+        accepted, origin = publisher.accepted, publisher.origin
+        return {
+            "file": str(self.file),
+            "version": accepted.version if accepted else None,
+            "since": _iso(times.since),
+            "origin": origin.value if origin else None,
+            "attempted": _iso(times.attempted),
+            "taken": _iso(times.taken),
+            "problems": [problem_row(each) for each in publisher.problems],
+            "pin": self._pin(),
+            "history": {
+                "entries": len(self.history.entries),
+                "trouble": list(self.history.trouble),
+            },
+            "clients": [self._client(each) for each in self.clients.states()],
+            "refusals": [_refusal(each) for each in self.refusals.recent],
+        }
+
+    def listing(self) -> Json:
+        """`/api/history`."""
+        current = self._current()
+        return {
+            "pin": self._pin(),
+            "trouble": list(self.history.trouble),
+            "entries": [_entry(each, each is current) for each in self.history.entries],
+        }
+
+    def figures(self, restarts: Mapping[str, int]) -> Figures:
+        """For `/metrics`."""
+        accepted, times = self.publisher.accepted, self.publisher.times
+        return Figures(
+            version=accepted.version if accepted else None,
+            attempted_seconds=times.attempted.timestamp() if times.attempted else None,
+            taken_seconds=times.taken.timestamp() if times.taken else None,
+            problems=len(self.publisher.problems),
+            is_pinned=self.history.pin is not None,
+            remembered=len(self.history.entries),
+            history_troubles=len(self.history.trouble),
+            clients=tuple(_connected(each) for each in self.clients.states()),
+            nacks=self.refusals.counts,
+            restarts=restarts,
+        )
+
+    def pin_text(self, pin: Pin) -> str:
+        """For people."""
+        entry = pin.entry
+        return (
+            f"pinned to configuration {entry.version} (number {entry.number}, {entry.time}); "
+            f"{self.file} differs and is not in force"
+        )
+
+    def _pin(self) -> Json | None:
+        pin = self.history.pin
+        if pin is None:
+            return None
+        entry = pin.entry
+        return {
+            "version": entry.version,
+            "number": entry.number,
+            "time": entry.time,
+            "text": self.pin_text(pin),
+        }
+
+    def _current(self) -> Entry | None:
+        """The entry of what is in force: the latest of its version."""
+        accepted = self.publisher.accepted
+        return self.history.find(accepted.version) if accepted else None
+
+    def _client(self, client: ClientState) -> Json:
+        accepted, audience = self.publisher.accepted, client.audience
+        return {
+            "kind": client.kind.value,
+            "node": client.node.id,
+            "user_agent": f"{client.node.user_agent} {client.node.version_text}".strip(),
+            "peer": client.principal.peer,
+            "variant": client.variant.value,
+            "group": audience.group if audience else "",
+            "level": audience.level.value if audience else client.node.level().value,
+            "may_have_secrets": audience.may_have_secrets if audience else False,
+            "version": accepted.version if accepted and client.is_current else None,
+            "is_current": client.is_current,
+            "types": [
+                {
+                    "type": each.type_url.rpartition(".")[2],
+                    "acked_version": each.acked_version,
+                    "is_current": each.is_current,
+                    "rejection": redact(each.rejection),
+                    "rejected": self._rejected(client, each.type_url) if each.rejection else [],
+                }
+                for each in client.types
+            ],
+        }
+
+    def _rejected(self, client: ClientState, type_url: str) -> list[str]:
+        whose = (client.kind, client.node.id, short(type_url))
+        known = (
+            each.names
+            for each in self.refusals.recent
+            if (each.kind, each.node, each.type) == whose
+        )
+        return list(next(known, ()))
+
+
+def problem_row(problem: Problem) -> Json:
+    """One problem, whole and in its parts."""
+    return {
+        "text": str(problem),
+        "file": problem.file,
+        "line": problem.line,
+        "path": problem.path,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _entry(entry: Entry, is_in_force: bool) -> Json:
+    return {
+        "number": entry.number,
+        "version": entry.version,
+        "time": entry.time,
+        "origin": entry.origin.value,
+        "is_in_force": is_in_force,
+        "root": entry.sources.root,
+        "files": list(entry.sources.texts),
+        "referenced": [
+            {"path": path, "digest": digest} for path, digest in entry.sources.referenced.items()
+        ],
+    }
+
+
+def _refusal(refusal: Refusal) -> Json:
+    return {
+        "time": _iso(refusal.time),
+        "kind": refusal.kind.value,
+        "node": refusal.node,
+        "type": refusal.type,
+        "names": list(refusal.names),
+        "reason": refusal.reason,
+    }
+
+
+def _connected(client: ClientState) -> Connected:
+    audience = client.audience
+    return Connected(
+        client.kind.value,
+        client.variant.value,
+        audience.group if audience else "",
+        audience.level.value if audience else client.node.level().value,
+        client.is_current,
+    )
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None

@@ -1,0 +1,217 @@
+"""What the control plane counts, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+Sample: TypeAlias = tuple[tuple[str, ...], float]
+"""The values of the labels, and the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What counts of a client."""
+
+    kind: str
+    variant: str
+    group: str
+    level: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that is counted, at one moment."""
+
+    version: str | None = None
+    attempted_seconds: float | None = None
+    """Since 1970: when a configuration was last read."""
+    taken_seconds: float | None = None
+    problems: int = 0
+    is_pinned: bool = False
+    remembered: int = 0
+    history_troubles: int = 0
+    clients: tuple[Connected, ...] = ()
+    nacks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(Kind, type) → how many."""
+    streams_opened: int = 0
+    streams_refused: Mapping[str, int] = field(default_factory=dict)
+    """Reason → how many."""
+    responses: Mapping[str, int] = field(default_factory=dict)
+    """Type → how many."""
+    resources: Mapping[str, int] = field(default_factory=dict)
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    """Child → how often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric."""
+
+    name: str
+    """Counters end in `_total`."""
+    meaning: str
+    labels: tuple[str, ...]
+    samples: Callable[[Figures], Iterable[Sample]]
+
+
+def _if_known(value: float | None) -> Iterable[Sample]:
+    return () if value is None else (((), value),)
+
+
+def _by_name(values: Mapping[str, int]) -> Iterable[Sample]:
+    return (((name,), value) for name, value in sorted(values.items()))
+
+
+def _connected(figures: Figures) -> Iterable[Sample]:
+    tally = Tally(_labels(client) for client in figures.clients)
+    return sorted(tally.items())
+
+
+def _current(figures: Figures) -> Iterable[Sample]:
+    tally = Tally({_labels(client): 0 for client in figures.clients})
+    tally.update(_labels(client) for client in figures.clients if client.is_current)
+    return sorted(tally.items())
+
+
+def _labels(client: Connected) -> tuple[str, ...]:
+    return (client.kind, client.variant, client.group, client.level)
+
+
+_CLIENT = ("kind", "variant", "group", "level")
+
+METRICS: tuple[Row, ...] = (
+    Row(
+        "dragoman_config_info",
+        "1, with the version of the configuration in force.",
+        ("version",),
+        lambda now: () if now.version is None else (((now.version,), 1),),
+    ),
+    Row(
+        "dragoman_config_last_attempt_timestamp_seconds",
+        "When a configuration was last read, since 1970.",
+        (),
+        lambda now: _if_known(now.attempted_seconds),
+    ),
+    Row(
+        "dragoman_config_last_success_timestamp_seconds",
+        "When a configuration was last taken by workers and Envoys, since 1970.",
+        (),
+        lambda now: _if_known(now.taken_seconds),
+    ),
+    Row(
+        "dragoman_config_problems",
+        "What is wrong with the last change; 0 when it is in force.",
+        (),
+        lambda now: (((), now.problems),),
+    ),
+    Row(
+        "dragoman_config_pinned",
+        "1 while a rollback is in force instead of the file.",
+        (),
+        lambda now: (((), int(now.is_pinned)),),
+    ),
+    Row(
+        "dragoman_config_history_entries",
+        "Configurations that can be rolled back to.",
+        (),
+        lambda now: (((), now.remembered),),
+    ),
+    Row(
+        "dragoman_config_history_errors",
+        "Files of the history that cannot be read or written at present.",
+        (),
+        lambda now: (((), now.history_troubles),),
+    ),
+    Row("dragoman_xds_clients", "Connected streams.", _CLIENT, _connected),
+    Row(
+        "dragoman_xds_current_clients",
+        "Connected streams that have acknowledged all that they are to have.",
+        _CLIENT,
+        _current,
+    ),
+    Row(
+        "dragoman_xds_nacks_total",
+        "Responses that a client refused.",
+        ("kind", "type"),
+        lambda now: sorted(now.nacks.items()),
+    ),
+    Row(
+        "dragoman_xds_streams_opened_total",
+        "Streams that were let in.",
+        (),
+        lambda now: (((), now.streams_opened),),
+    ),
+    Row(
+        "dragoman_xds_streams_refused_total",
+        "Streams that were not let in, or were ended by us.",
+        ("reason",),
+        lambda now: _by_name(now.streams_refused),
+    ),
+    Row(
+        "dragoman_xds_responses_total",
+        "Responses sent.",
+        ("type",),
+        lambda now: _by_name(now.responses),
+    ),
+    Row(
+        "dragoman_xds_resources_total",
+        "Resources sent.",
+        ("type",),
+        lambda now: _by_name(now.resources),
+    ),
+    Row(
+        "dragoman_xds_sent_bytes_total",
+        "Bytes of responses sent.",
+        ("type",),
+        lambda now: _by_name(now.sent_bytes),
+    ),
+    Row(
+        "dragoman_child_restarts_total",
+        "How often a process of `dragoman run` was started again.",
+        ("process",),
+        lambda now: _by_name(now.restarts),
+    ),
+)
+
+
+class _Moment(Collector):
+    """One reading of all figures."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        for row in METRICS:
+            family = CounterMetricFamily if row.name.endswith("_total") else GaugeMetricFamily
+            metric = family(row.name, row.meaning, labels=row.labels)
+            for labels, value in row.samples(self._figures):
+                metric.add_metric(labels, value)
+            yield metric
+
+
+def exposition(figures: Figures) -> bytes:
+    """The answer to a scrape; its type is `CONTENT_TYPE`."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Moment(figures))
+    return generate_latest(registry)
+
+
+def markdown() -> str:
+    """The table of `docs/operations.md`."""
+    rows = ["| Metric | Labels | Meaning |", "|---|---|---|"]
+    for row in METRICS:
+        labels = ", ".join(f"`{label}`" for label in row.labels)
+        rows.append(f"| `{row.name}` | {labels} | {row.meaning} |")
+    return "\n".join(rows)

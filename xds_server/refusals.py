@@ -1,0 +1,111 @@
+"""What clients refused (NACK), and why: the last ones to be shown, and all of them counted.
+
+What a peer says is a stranger's text: cut to a length, and without what looks like a secret.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway import names
+from gateway.telemetry import redact
+from xds_server.audience import Kind
+from xds_server.snapshot import TYPES
+
+logger = logging.getLogger(__name__)
+
+KEPT = 20
+REASON_LIMIT = 2_000
+NODE_LIMIT = 100
+NAMES_LIMIT = 10
+OTHER = "other"
+"""All types that are not ours to send: clients may ask for any."""
+
+_INSIDE_NAMES = "_-/#"
+_KNOWN = frozenset((*TYPES, names.CONFIGURATION_TYPE))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One response that a client did not take, or not all of."""
+
+    time: datetime
+    kind: Kind
+    node: str
+    type: str
+    """Without its package: `Listener`."""
+    names: tuple[str, ...]
+    """The resources that the reason mentions; else all of the response, but for what is too much
+    to be shown."""
+    reason: str
+
+    def __str__(self) -> str:
+        which = f" {', '.join(self.names)}" if self.names else ""
+        return f"{self.kind} {self.node} refuses {self.type}{which}: {self.reason}"
+
+
+class Refusals:
+    """Everything that was refused since the start."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._recent: deque[Refusal] = deque(maxlen=KEPT)
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def note(
+        self, kind: Kind, node_id: str, type_url: str, sent: Sequence[str], reason: str
+    ) -> None:
+        """A client has refused a response with these resources."""
+        said = redact(_cut(reason, REASON_LIMIT))
+        refusal = Refusal(
+            self._now(), kind, _cut(node_id, NODE_LIMIT), short(type_url), _meant(sent, said), said
+        )
+        self._recent.appendleft(refusal)
+        self._counts[kind.value, refusal.type] += 1
+        logger.warning("%s", refusal)
+
+    @property
+    def recent(self) -> tuple[Refusal, ...]:
+        """The latest first."""
+        return tuple(self._recent)
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """(Kind, type) → how many."""
+        return dict(self._counts)
+
+
+def short(type_url: str) -> str:
+    """A type for people and for labels of metrics, of which there must be few."""
+    return type_url.rpartition(".")[2] if type_url in _KNOWN else OTHER
+
+
+def _meant(sent: Sequence[str], reason: str) -> tuple[str, ...]:
+    mentioned = [name for name in sent if _mentions(reason, name)]
+    named = mentioned or list(sent)
+    shown = named[:NAMES_LIMIT]
+    if len(named) > len(shown):
+        shown.append(f"and {len(named) - len(shown)} more")
+    return tuple(shown)
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Whether the name stands there, not as a part of another."""
+    place = text.find(name) if name else -1
+    while place >= 0:
+        end = place + len(name)
+        around = (text[place - 1 : place], text[end : end + 1])
+        if not any(letter.isalnum() or letter in _INSIDE_NAMES for letter in around if letter):
+            return True
+        place = text.find(name, end)
+    return False
+
+
+def _cut(text: str, limit: int) -> str:
+    """Short enough, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit]}…"
