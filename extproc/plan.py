@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from extproc import wire
 from gateway import names
@@ -13,6 +14,15 @@ from gateway.model import Model, Price, Provider, Target
 
 _CHAT_PATH = "/chat/completions"
 _REMOVED_HEADERS = ("accept-encoding",)  # so that Envoy can read the usage in the answer
+
+
+class Steering(StrEnum):
+    """How an Envoy is told where a request is to go."""
+
+    METADATA = "metadata"
+    """It goes through the plan itself (`priority_group`, 1.40)."""
+    HEADER = names.STEERED_BY_HEADER
+    """It has a cluster for each plan, and is told its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,8 @@ class Plan:
     """The first provider."""
     prices: Mapping[str, Price | None]
     """Of each try, by cluster."""
+    clusters: tuple[str, ...]
+    """Of each try, in order."""
     dearest: Price | None
     """Of all tries, field by field; None when some try has no price."""
     reply: bytes
@@ -40,8 +52,10 @@ class Planner:
         providers: Sequence[Provider],
         prices: Mapping[str, Price],
         choose: Callable[[], float],
+        steering: Steering = Steering.METADATA,
     ) -> None:
         """`choose` gives numbers in [0, 1): it decides between the targets of a tier."""
+        self._steering = steering
         self._exact = {model.name: model for model in models if "*" not in model.name}
         self._patterns = tuple(_pattern(model) for model in models if "*" in model.name)
         self._vendors = {provider.name: provider.vendor for provider in providers}
@@ -110,9 +124,21 @@ class Planner:
             model=first.model,
             provider=first.provider,
             prices=prices,
+            clusters=tuple(clusters),
             dearest=_dearest(tuple(prices.values())),
-            reply=wire.encode_plan(clusters, _CHAT_PATH, models, _REMOVED_HEADERS),
+            reply=self._reply(targets, clusters, models),
         )
+
+    def _reply(
+        self, targets: Sequence[Target], clusters: Sequence[str], models: Mapping[str, str]
+    ) -> bytes:
+        steered = wire.Steered(len(targets), _CHAT_PATH, models, _REMOVED_HEADERS)
+        match self._steering:
+            case Steering.METADATA:
+                return wire.encode_plan(steered, clusters)
+            case Steering.HEADER:
+                plan = names.plan_cluster([target.provider for target in targets])
+                return wire.encode_plan_in_header(steered, plan)
 
 
 def _pattern(model: Model) -> tuple[str, str, Model]:

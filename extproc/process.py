@@ -23,6 +23,7 @@ from extproc.events import (
 )
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.llm import openai_chat
+from extproc.plan import Steering
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program
 from gateway import names
@@ -57,11 +58,13 @@ class Process:
         now = datetime.fromtimestamp(self._clock(), UTC)
         route = metadata.get(names.ROUTE_METADATA)
         limit = metadata.get(names.LIMIT_METADATA)
+        steered = metadata.get(names.STEERING_METADATA)
         exchange = Exchange(
             self.program,
             now,
             unquote(route) if route else "",
             int(limit) if limit else NO_LIMIT,
+            Steering(steered) if steered else Steering.METADATA,
         )
         stream = _ExchangeStream(call, exchange, self)
         self._open.add(stream)
@@ -133,13 +136,13 @@ class _AttemptStream:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._cluster = ""
+        self._cluster = call.metadata.get(names.ATTEMPT_METADATA, "")
         self._models: dict[str, str] = {}
 
     def on_message(self, message: bytes) -> None:
-        event, cluster, models = wire.decode_attempt(message)
+        event, models = wire.decode_attempt(message)
         if isinstance(event, RequestHeaders):
-            self._cluster, self._models = cluster, dict(models)
+            self._models = dict(models)
         if isinstance(event, RequestBody):
             body = attempt.rewritten(event.body, self._cluster, self._models)
             if body is not None:

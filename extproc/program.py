@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from extproc.facts import Facts
 from extproc.llm import openai_chat
-from extproc.plan import Planner
+from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
@@ -41,7 +41,7 @@ class Program:
     """The plain routes that it knows."""
     reads_texts: bool
     budgets: Budgets
-    planner: Planner
+    planners: Mapping[Steering, Planner]
     models_body: bytes
     """What GET /v1/models answers."""
     created: int
@@ -75,7 +75,10 @@ def build(
         routes=frozenset(route.name for route in gateway.routes),
         reads_texts=bool(gateway.guards) or authorize.reads_prompt,
         budgets=Budgets(gateway.budgets, ledger),
-        planner=Planner(gateway.models, gateway.providers, prices, choose),
+        planners={
+            steering: Planner(gateway.models, gateway.providers, prices, choose, steering)
+            for steering in Steering
+        },
         models_body=openai_chat.encode_models(listed, created),
         created=created,
     )

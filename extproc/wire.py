@@ -7,7 +7,7 @@ a parser merges the occurrences of a message field (protobuf's encoding guide, "
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from envoy_api import message
 
@@ -20,6 +20,7 @@ from extproc.events import (
     RequestBody,
     RequestHeaders,
     Respond,
+    ResponseBody,
     ResponseEnd,
     ResponseHeaders,
     Strip,
@@ -49,6 +50,7 @@ _CONTINUE_AFTER: Mapping[type, bytes] = {
     RequestHeaders: _CONTINUE["request_headers"],
     RequestBody: _CONTINUE["request_body"],
     ResponseHeaders: _CONTINUE["response_headers"],
+    ResponseBody: _CONTINUE["response_body"],
     ResponseEnd: _CONTINUE["response_trailers"],
 }
 
@@ -84,23 +86,27 @@ def _event(request: Any) -> Event:
                 status = int(header.raw_value)
         attributes = request.attributes
         cluster = _attribute(attributes, "xds.cluster_name")
+        attempt = _count(attributes, "upstream.request_attempt_count")
         if status < 300:  # nobody asks why it went well
-            return ResponseHeaders(status, cluster)
-        return ResponseHeaders(status, cluster, _attribute(attributes, "response.code_details"))
+            return ResponseHeaders(status, cluster, "", attempt)
+        details = _attribute(attributes, "response.code_details")
+        return ResponseHeaders(status, cluster, details, attempt)
+    if kind == "response_body":
+        return ResponseBody(request.response_body.body, request.response_body.end_of_stream)
     if kind == "response_trailers":
         return ResponseEnd(_usage(request.metadata_context.typed_filter_metadata))
     return Other(kind or "")
 
 
-def decode_attempt(data: bytes) -> tuple[Event, str, Mapping[str, str]]:
-    """One ProcessingRequest of an upstream filter: the event, its cluster, and cluster → model."""
+def decode_attempt(data: bytes) -> tuple[Event, Mapping[str, str]]:
+    """One ProcessingRequest of an upstream filter: the event, and cluster → model."""
     request = _ProcessingRequest.FromString(data)
     fields = request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].fields
     models = {
         cluster: value.string_value
         for cluster, value in fields["models"].struct_value.fields.items()
     }
-    return _event(request), _attribute(request.attributes, "xds.cluster_name"), models
+    return _event(request), models
 
 
 def encode(event: Event, action: Action) -> bytes:
@@ -116,40 +122,55 @@ def encode(event: Event, action: Action) -> bytes:
             return _encode_respond(action)
 
 
-def encode_plan(
-    groups: Sequence[str], path: str, models: Mapping[str, str], remove_headers: Sequence[str]
-) -> bytes:
-    """The part of a Forward that depends on the plan: clusters in order, headers, metadata.
+class Steered(NamedTuple):
+    """What Envoy is told of a plan, however it is told."""
 
-    `models` tells the attempts at its clusters which model to ask for; `path` is what follows
-    a provider's base path.
-    """
+    tries: int
+    path: str
+    """What follows a provider's base path."""
+    models: Mapping[str, str]
+    """Tells the attempts at these clusters which model to ask for."""
+    remove_headers: Sequence[str]
+
+
+def encode_plan(steered: Steered, clusters: Sequence[str]) -> bytes:
+    """The part of a Forward that depends on the plan; its clusters, in order, go as metadata."""
+    response = _steered(steered)
+    groups = [
+        {"name": f"{place}", "clusters": [{"cluster_name": cluster, "weight": 1}]}
+        for place, cluster in enumerate(clusters, 1)
+    ]
+    response.dynamic_metadata.update({names.PLAN_NAMESPACE: {"priority_groups": groups}})
+    return bytes(response.SerializeToString(deterministic=True))
+
+
+def encode_plan_in_header(steered: Steered, cluster: str) -> bytes:
+    """The same for an Envoy that reads no plans: the cluster that is one goes as a header."""
+    response = _steered(steered)
+    common = response.request_body.response
+    common.header_mutation.set_headers.add(**_header(names.PLAN_HEADER, cluster))
+    return bytes(response.SerializeToString(deterministic=True))
+
+
+def _steered(steered: Steered) -> Any:
     response = _ProcessingResponse(
         request_body={
             "response": {
                 "header_mutation": {
                     "set_headers": [
-                        _header(names.MAX_RETRIES_HEADER, str(len(groups) - 1)),
+                        _header(names.MAX_RETRIES_HEADER, str(steered.tries - 1)),
                         _header("content-type", "application/json"),  # as it was read
                     ],
-                    "remove_headers": remove_headers,
+                    "remove_headers": steered.remove_headers,
                 },
                 "clear_route_cache": True,
             }
         }
     )
     response.dynamic_metadata.update(
-        {
-            names.PLAN_NAMESPACE: {
-                "priority_groups": [
-                    {"name": f"{place}", "clusters": [{"cluster_name": cluster, "weight": 1}]}
-                    for place, cluster in enumerate(groups, 1)
-                ]
-            },
-            names.REQUEST_NAMESPACE: {"path": path, "models": dict(models)},
-        }
+        {names.REQUEST_NAMESPACE: {"path": steered.path, "models": dict(steered.models)}}
     )
-    return bytes(response.SerializeToString(deterministic=True))
+    return response
 
 
 def encode_body(body: bytes) -> bytes:
@@ -219,6 +240,13 @@ def _joined(headers: Any) -> dict[str, str]:
 
 def _attribute(attributes: Any, name: str) -> str:
     return attributes[_ATTRIBUTES].fields[name].string_value  # type: ignore[no-any-return]
+
+
+def _count(attributes: Any, name: str) -> int:
+    """A number among the attributes; 0 when it was not asked for."""
+    if name not in attributes[_ATTRIBUTES].fields:
+        return 0
+    return int(attributes[_ATTRIBUTES].fields[name].number_value)
 
 
 def _host(address: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway import names
-from gateway.attempts import renamed_attempts
+from gateway.attempts import provider_sequences, renamed_attempts
 from gateway.cel import Expression, compile_expression
 from gateway.model import Gateway, Rule
 from xds_server.audience import Level
-from xds_server.resources import clusters, filters, listeners, routes, secrets
-from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt
+from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
+from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt, PlanOfTries
 from xds_server.resources.ext_proc import SOURCE, RulesRead
+from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import Resource, Snapshot, dangling, snapshot_of
 
@@ -24,13 +25,15 @@ class BrokenSnapshot(ValueError):
 
 def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
     """The resources of a gateway whose configuration was checked, for Envoys of a level."""
+    features = FEATURES[level]
     snapshot = snapshot_of(
         (
-            *_clusters(gateway, topology),
+            *_clusters(gateway, topology, features),
             *_secrets(gateway),
             *(listeners.listener(listener) for listener in gateway.listeners),
-            *_filters(gateway, topology),
-            *(routes.route_table(gateway, listener) for listener in gateway.listeners),
+            filters.ext_proc_filter(topology, _read_by(gateway.rules), features),
+            *(routes.route_table(gateway, listener, features) for listener in gateway.listeners),
+            *(raw.raw_resource(each) for each in gateway.xds.resources),
         )
     )
     if broken := dangling(snapshot):
@@ -38,19 +41,24 @@ def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V
     return snapshot
 
 
-def _clusters(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
+def _clusters(gateway: Gateway, topology: Topology, features: Features) -> Iterator[Resource]:
     yield clusters.extproc_cluster(topology)
-    yield clusters.unplanned_cluster()
+    if features.reads_plans:
+        yield clusters.unplanned_cluster()
     providers = {provider.name: provider for provider in gateway.providers}
-    for name, attempt in _attempts(gateway):
-        yield clusters.provider_cluster(providers[name], attempt, topology)
-    for route in gateway.routes:
-        for index, backend in enumerate(route.backends):
-            yield clusters.route_cluster(route.name, index, backend, topology)
+    for name, attempt in _attempts(gateway, features):
+        yield clusters.provider_cluster(providers[name], attempt, topology, features)
+    if not features.reads_plans:
+        for plan in _plans(gateway):
+            yield clusters.plan_cluster(plan, topology)
+    upstreams = {backend.upstream: None for route in gateway.routes for backend in route.backends}
+    for upstream in upstreams:
+        yield clusters.route_cluster(upstream, topology)
 
 
-def _attempts(gateway: Gateway) -> Iterator[tuple[str, Attempt]]:
-    """A cluster for each provider, and one for each place in a plan that renames the model."""
+def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:
+    """A cluster for each provider, and one for each place in a plan that renames the model, unless
+    plans have their own."""
     plain = [
         (provider.name, names.provider_cluster(provider.name), False)
         for provider in gateway.providers
@@ -58,21 +66,43 @@ def _attempts(gateway: Gateway) -> Iterator[tuple[str, Attempt]]:
     renamed = [
         (provider, names.attempt_cluster(provider, place), True)
         for provider, place in renamed_attempts(gateway.models)
+        if features.reads_plans
     ]
-    sets_path = any(each.base_path != ORIGINAL_BASE_PATH for each in gateway.providers)
-    limit = max((each.max_request_bytes for each in gateway.listeners), default=0)
+    sets_path, limit = _sets_path(gateway), _buffer_limit(gateway)
+    reports_usage = bool(gateway.budgets) and features.reads_usage
     for provider, cluster, is_renamed in (*plain, *renamed):
-        yield provider, Attempt(cluster, is_renamed, sets_path, bool(gateway.budgets), limit)
+        yield provider, Attempt(cluster, is_renamed, sets_path, reports_usage, limit)
+
+
+def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
+    """Every order of providers that extproc may choose."""
+    providers = {provider.name: provider for provider in gateway.providers}
+    renamed = frozenset(renamed_attempts(gateway.models))
+    sets_path, limit = _sets_path(gateway), _buffer_limit(gateway)
+    for sequence in provider_sequences(gateway.models):
+        places = (place for place in enumerate(sequence, 1) if (place[1], place[0]) in renamed)
+        yield PlanOfTries(
+            tuple(providers[name] for name in sequence),
+            tuple(place for place, _ in places),
+            sets_path,
+            limit,
+        )
+
+
+def _sets_path(gateway: Gateway) -> bool:
+    return any(each.base_path != ORIGINAL_BASE_PATH for each in gateway.providers)
+
+
+def _buffer_limit(gateway: Gateway) -> int:
+    return max((each.max_request_bytes for each in gateway.listeners), default=0)
 
 
 def _secrets(gateway: Gateway) -> Iterator[Resource]:
     for provider in gateway.providers:
         if provider.key is not None:
             yield secrets.provider_secret(provider.name, provider.key)
-
-
-def _filters(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
-    yield filters.ext_proc_filter(topology, _read_by(gateway.rules))
+    for listener in gateway.listeners:
+        yield from secrets.gateway_secrets(listener)
 
 
 def _read_by(rules: Iterable[Rule]) -> RulesRead:

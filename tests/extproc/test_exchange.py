@@ -20,11 +20,13 @@ from extproc.events import (
     RequestBody,
     RequestHeaders,
     Respond,
+    ResponseBody,
     ResponseEnd,
     ResponseHeaders,
     Strip,
 )
 from extproc.exchange import Exchange
+from extproc.plan import Steering
 from extproc.ports import Charge, Exhausted, Ledger, Reservation
 from extproc.program import Program, build
 from gateway import names
@@ -262,6 +264,66 @@ def test_a_call_is_settled_by_what_the_provider_reports(conversation: Conversati
     assert (conversation.settled(), conversation.reserved()) == (12, 0)
     conversation.exchange.on_close()
     assert (conversation.settled(), conversation.reserved()) == (12, 0)
+
+
+@pytest.fixture
+def steered() -> Conversation:
+    """With an Envoy that reads neither plans nor usage."""
+    ledger = MemoryLedger()
+    return Conversation(Exchange(program(ledger), NOW, steering=Steering.HEADER), ledger)
+
+
+def test_where_plans_are_not_read_no_client_chooses_a_cluster(steered: Conversation) -> None:
+    assert steered.headers(x_dragoman_plan="llm/b") == Strip((names.PLAN_HEADER,))
+    action = steered.body()
+    assert isinstance(action, Forward)
+    answer = Response.FromString(action.plan_reply).request_body.response
+    values = {each.header.key: each.header.raw_value for each in answer.header_mutation.set_headers}
+    assert values[names.PLAN_HEADER] == b"plan/a>b"
+
+
+@pytest.mark.parametrize(("attempt", "price"), [(1, 5 * 1000 + 7 * 2000), (2, 5 * 3000 + 7 * 4000)])
+def test_a_call_costs_what_the_try_that_answered_costs(attempt: int, price: int) -> None:
+    ledger = MemoryLedger()
+    yaml = YAML.replace("mb: {input: 1, output: 2}", "mb: {input: 3, output: 4}")
+    made = program(ledger, yaml.replace("10000 tokens", "1 USD"))
+    conversation = Conversation(Exchange(made, NOW, steering=Steering.HEADER), ledger)
+    conversation.headers()
+    conversation.body()
+    conversation.say(ResponseHeaders(200, "plan/a>b", "", attempt))
+    conversation.say(
+        ResponseBody(b'{"usage":{"prompt_tokens":5,"completion_tokens":7}}', is_end=True)
+    )
+    assert (conversation.settled(), conversation.reserved()) == (price, 0)
+    assert conversation.exchange.is_over
+
+
+def test_an_answer_that_is_shown_is_settled_with_its_last_piece(steered: Conversation) -> None:
+    steered.headers()
+    steered.body(stream=True)
+    steered.say(ResponseHeaders(200, "plan/a>b", "", 1))
+    pieces = (b'data: {"usage":{"prompt_tokens":5,', b'"completion_tokens":7}}\n\n', b"data: [DO")
+    for piece in pieces:
+        assert steered.say(ResponseBody(piece, is_end=False)) == CONTINUE
+        assert not steered.exchange.is_over
+        assert steered.settled() == 0
+    assert steered.say(ResponseBody(b"NE]\n\n", is_end=False)) == CONTINUE
+    assert (steered.settled(), steered.reserved()) == (12, 0)
+    assert steered.exchange.is_over
+
+
+@pytest.mark.parametrize("is_end", [False, True])
+def test_an_answer_that_is_shown_and_says_nothing_costs_its_estimate(
+    steered: Conversation, is_end: bool
+) -> None:
+    steered.headers()
+    steered.body()
+    reserved = steered.reserved()
+    steered.say(ResponseHeaders(200, "plan/a>b", "", 1))
+    steered.say(ResponseBody(b'{"choices":[', is_end=is_end))
+    assert steered.exchange.is_over == is_end
+    steered.exchange.on_close()
+    assert (steered.settled(), steered.reserved()) == (reserved, 0)
 
 
 def test_a_stream_is_asked_for_its_usage_when_a_budget_needs_it(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from envoy_api import message
 
-from extproc.plan import Plan, Planner
+from extproc.plan import Plan, Planner, Steering
 from gateway import names
-from gateway.attempts import renamed_attempts
+from gateway.attempts import provider_sequences, renamed_attempts
 from gateway.model import Dialect, Endpoint, Model, Price, Provider, Target, Upstream
 
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
@@ -103,3 +104,39 @@ def test_a_plan_with_an_unpriced_try_has_no_price() -> None:
 def test_plans_are_made_once() -> None:
     it = planner()
     assert it.plan("pair") is it.plan("pair")
+
+
+@pytest.mark.parametrize(
+    ("asked", "cluster", "tries"),
+    [
+        ("alias", "llm/a", ("llm/a",)),
+        ("pair", "plan/a>b", ("llm/a", "llm/b#2")),
+        ("twice", "plan/a>b", ("llm/a", "llm/b")),
+    ],
+)
+def test_steered_by_header_a_plan_is_a_cluster_that_knows_its_tries(
+    asked: str, cluster: str, tries: tuple[str, ...]
+) -> None:
+    found = Planner(MODELS, PROVIDERS, {}, lambda: 0.0, Steering.HEADER).plan(asked)
+    assert found is not None
+    answer = Response.FromString(found.reply)
+    headers = answer.request_body.response.header_mutation.set_headers
+    values = {each.header.key: each.header.raw_value.decode() for each in headers}
+    assert values[names.PLAN_HEADER] == cluster
+    assert values[names.MAX_RETRIES_HEADER] == str(len(tries) - 1)
+    assert found.clusters == tries
+    assert names.PLAN_NAMESPACE not in answer.dynamic_metadata
+    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == "/chat/completions"
+
+
+def test_every_plan_of_several_tries_is_a_cluster_that_the_control_plane_makes() -> None:
+    made = {names.plan_cluster(each) for each in provider_sequences(MODELS)}
+    made |= {names.provider_cluster(each.name) for each in PROVIDERS}
+    for asked in ("alias", "pair", "twice", "split", "local/x", "x-mini"):
+        for choice in (0.0, 0.9):
+            it = Planner(MODELS, PROVIDERS, {}, lambda value=choice: value, Steering.HEADER)
+            found = it.plan(asked)
+            assert found is not None
+            headers = Response.FromString(found.reply).request_body.response.header_mutation
+            values = {h.header.key: h.header.raw_value.decode() for h in headers.set_headers}
+            assert values[names.PLAN_HEADER] in made

@@ -122,6 +122,29 @@ def test_a_call_is_answered_message_by_message_until_envoy_ends_it() -> None:
     assert asyncio.run(spent(ledger)) == Spent(settled=12, reserved=0)
 
 
+def answered(data: bytes, *, is_end: bool = False) -> bytes:
+    return serialised(Request(response_body={"body": data, "end_of_stream": is_end}))
+
+
+def test_an_envoy_that_reads_no_plans_is_told_a_cluster_and_shows_the_answer() -> None:
+    ledger = MemoryLedger()
+    call = RecordedCall(process(ledger), dragoman_steering=names.STEERED_BY_HEADER)
+    first = said(call, headers(x_dragoman_plan="llm/mine"))
+    removed = first.request_headers.response.header_mutation.remove_headers
+    assert list(removed) == [names.PLAN_HEADER]
+    planned = said(call, body())
+    mutation = planned.request_body.response.header_mutation
+    values = {each.header.key: each.header.raw_value for each in mutation.set_headers}
+    assert values[names.PLAN_HEADER] == b"llm/a"
+    said(call, response_headers(200))
+    answer = said(call, answered(b'{"usage":{"prompt_tokens":5,'))
+    assert (kind(answer), answer.response_body.ByteSize()) == ("response_body", 0)
+    assert call.is_open
+    assert kind(said(call, answered(b'"completion_tokens":7}}'))) == "response_body"
+    assert call.status == (0, "")  # Envoy goes on alone
+    assert asyncio.run(spent(ledger)) == Spent(settled=12, reserved=0)
+
+
 def test_a_call_that_holds_nothing_ends_with_the_plan() -> None:
     call = RecordedCall(process())
     said(call, headers(authorization="Bearer k-bob"))
@@ -340,10 +363,9 @@ def test_finishing_with_nothing_awaited_is_immediate() -> None:
     asyncio.run(scenario())
 
 
-def attempt(cluster: str, models: Mapping[str, str], **request: Any) -> bytes:
+def attempt(models: Mapping[str, str], **request: Any) -> bytes:
     """What the upstream filter of a provider's cluster sends."""
     made = Request(**request)
-    made.attributes[ATTRIBUTES].fields["xds.cluster_name"].string_value = cluster
     made.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].update({"models": dict(models)})
     return serialised(made)
 
@@ -351,9 +373,9 @@ def attempt(cluster: str, models: Mapping[str, str], **request: Any) -> bytes:
 @pytest.mark.parametrize("is_ready", [False, True])
 def test_an_attempt_asks_for_the_model_of_its_cluster(is_ready: bool) -> None:
     made = process() if is_ready else Process(lambda: NOON)
-    call = RecordedCall(made, dragoman_role=names.ATTEMPT_ROLE)
+    call = RecordedCall(made, dragoman_role=names.ATTEMPT_ROLE, dragoman_attempt="llm/b#2")
     models = {"llm/b#2": "mb", "llm/c#3": "mc"}
-    assert kind(said(call, attempt("llm/b#2", models, request_headers={}))) == "request_headers"
+    assert kind(said(call, attempt(models, request_headers={}))) == "request_headers"
     answer = said(call, body("ma"))
     assert new_model(answer) == "mb"
     option = answer.request_body.response.header_mutation.set_headers[0].header
@@ -363,8 +385,8 @@ def test_an_attempt_asks_for_the_model_of_its_cluster(is_ready: bool) -> None:
 
 
 def test_an_attempt_without_a_model_of_its_own_changes_nothing() -> None:
-    call = RecordedCall(process(), dragoman_role=names.ATTEMPT_ROLE)
-    said(call, attempt("llm/a", {"llm/b#2": "mb"}, request_headers={}))
+    call = RecordedCall(process(), dragoman_role=names.ATTEMPT_ROLE, dragoman_attempt="llm/a")
+    said(call, attempt({"llm/b#2": "mb"}, request_headers={}))
     answer = said(call, body("ma"))
     assert kind(answer) == "request_body"
     assert answer.request_body.ByteSize() == 0

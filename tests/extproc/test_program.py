@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from extproc.facts import Facts
+from extproc.plan import Steering
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.guard import Guards
@@ -78,12 +79,12 @@ def test_listed_models_are_those_with_a_whole_name_that_are_not_hidden() -> None
 
 @pytest.mark.parametrize("asked", ["pair", "split", "local/any", "hidden"])
 def test_models_are_served_listed_or_not(asked: str) -> None:
-    assert program(PROVIDERS).planner.plan(asked) is not None
+    assert program(PROVIDERS).planners[Steering.METADATA].plan(asked) is not None
 
 
 @pytest.mark.parametrize(("choice", "provider"), [(0.0, "a"), (0.79, "a"), (0.81, "b")])
 def test_the_dice_that_were_given_choose_between_targets(choice: float, provider: str) -> None:
-    plan = program(PROVIDERS, choice=choice).planner.plan("split")
+    plan = program(PROVIDERS, choice=choice).planners[Steering.METADATA].plan("split")
     assert plan is not None
     assert plan.provider == provider
 
@@ -135,7 +136,7 @@ budgets: [{{name: day, limit: 1 USD, per: day}}]
 """,
         ledger=ledger,
     )
-    plan = made.planner.plan("pair")
+    plan = made.planners[Steering.METADATA].plan("pair")
     assert plan is not None
     facts = Facts(NOW, model="pair", provider="a", estimated_input_tokens=10, max_output_tokens=100)
     held = made.budgets.begin(facts, plan.dearest)

@@ -16,6 +16,7 @@ from extproc.events import (
     RequestBody,
     RequestHeaders,
     Respond,
+    ResponseBody,
     ResponseEnd,
     ResponseHeaders,
 )
@@ -87,6 +88,20 @@ def test_response_headers_say_the_status_and_who_answered() -> None:
     assert decode(request) == ResponseHeaders(429, "llm/a", "via_upstream")
 
 
+def test_response_headers_say_which_try_it_was_where_envoy_was_asked() -> None:
+    request = Request(response_headers={"headers": {"headers": []}})
+    request.response_headers.headers.headers.add(key=":status", raw_value=b"200")
+    with_attributes(request, xds__cluster_name="plan/a>b")
+    fields = request.attributes["envoy.filters.http.ext_proc"].fields
+    fields["upstream.request_attempt_count"].number_value = 2
+    assert decode(request) == ResponseHeaders(200, "plan/a>b", "", 2)
+
+
+def test_a_piece_of_the_answer_is_its_bytes_and_whether_it_is_the_last() -> None:
+    request = Request(response_body={"body": b"abc", "end_of_stream": True})
+    assert decode(request) == ResponseBody(b"abc", True)
+
+
 def test_trailers_carry_the_usage_that_envoy_found() -> None:
     usage = TokenUsage(
         input_tokens={"value": 11},
@@ -113,7 +128,7 @@ def test_trailers_without_usage_say_so() -> None:
         ("response_headers", ResponseHeaders(200, "")),
         ("response_trailers", ResponseEnd(None)),
         ("request_trailers", Other("request_trailers")),
-        ("response_body", Other("response_body")),
+        ("response_body", ResponseBody(b"", False)),
     ],
 )
 def test_going_on_is_answered_in_kind(kind: str, event: Event) -> None:
@@ -122,10 +137,11 @@ def test_going_on_is_answered_in_kind(kind: str, event: Event) -> None:
     assert getattr(answer, kind).ByteSize() == 0
 
 
+STEERED = wire.Steered(2, "/chat/completions", {"llm/b#2": "mb"}, ["accept-encoding"])
+
+
 def plan_reply() -> bytes:
-    return wire.encode_plan(
-        ["llm/a", "llm/b#2"], "/chat/completions", {"llm/b#2": "mb"}, ["accept-encoding"]
-    )
+    return wire.encode_plan(STEERED, ["llm/a", "llm/b#2"])
 
 
 def test_a_plan_says_where_in_which_order_and_how_often() -> None:
@@ -139,6 +155,18 @@ def test_a_plan_says_where_in_which_order_and_how_often() -> None:
     groups = answer.dynamic_metadata[names.PLAN_NAMESPACE]["priority_groups"]
     assert [group["clusters"][0]["cluster_name"] for group in groups] == ["llm/a", "llm/b#2"]
     assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == "/chat/completions"
+
+
+def test_a_plan_may_go_as_the_name_of_a_cluster() -> None:
+    reply = wire.encode_plan_in_header(STEERED, "plan/a>b")
+    answer = encode(RequestBody(b""), Forward(reply, None))
+    common = answer.request_body.response
+    assert common.clear_route_cache
+    values = {h.header.key: h.header.raw_value for h in common.header_mutation.set_headers}
+    assert values[names.PLAN_HEADER] == b"plan/a>b"
+    assert values[names.MAX_RETRIES_HEADER] == b"1"
+    assert list(answer.dynamic_metadata) == [names.REQUEST_NAMESPACE]
+    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["models"]["llm/b#2"] == "mb"
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 16_383, 16_384, 300_000])
@@ -164,17 +192,13 @@ def test_an_answer_of_our_own_carries_everything() -> None:
     assert answer.headers.set_headers[0].header.raw_value == b"7"
 
 
-def test_an_attempt_learns_its_cluster_and_the_models_of_the_plan() -> None:
+def test_an_attempt_learns_the_models_of_the_plan() -> None:
     plan = Response.FromString(plan_reply())
-    request = with_attributes(Request(request_headers=headers(a="1")), xds__cluster_name="llm/b#2")
+    request = Request(request_headers=headers(a="1"))
     request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].update(
         dict(plan.dynamic_metadata[names.REQUEST_NAMESPACE])
     )
-    event, cluster, models = wire.decode_attempt(request.SerializeToString())
-    assert (event, cluster, models) == (
-        RequestHeaders({"a": "1"}, False),
-        "llm/b#2",
-        {"llm/b#2": "mb"},
-    )
+    event, models = wire.decode_attempt(request.SerializeToString())
+    assert (event, models) == (RequestHeaders({"a": "1"}, False), {"llm/b#2": "mb"})
     body = Response.FromString(wire.encode_body(b"new")).request_body.response
     assert body.body_mutation.body == b"new"

@@ -1,8 +1,9 @@
-"""A real Envoy for tests: the pinned binary, on ports that the system chooses, stopped for sure."""
+"""A real Envoy for tests: a pinned binary, on ports that the system chooses, stopped for sure."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,12 +24,27 @@ class EnvoyDidNotStart(Exception):
     """With the end of its log."""
 
 
-def envoy_binary() -> str:
+NEWEST, OLDEST = "1.40", "1.37"
+VERSIONS = (OLDEST, NEWEST)
+"""Those that tests run against: what `make install` puts into the virtual environment."""
+
+
+def envoy_binary(version: str = NEWEST) -> str:
+    """Where an Envoy of this version is; `ENVOY_1_37=/path` names another one than ours."""
+    named = os.environ.get(f"ENVOY_{version.replace('.', '_')}")
+    if named:
+        return named
+    if version != NEWEST:
+        folder = Path(sys.prefix) / f"envoy-{version}"
+        found = folder / "envoy" / "_bin" / "envoy"
+        if not found.exists():
+            raise FileNotFoundError(f"no {found}: `make setup` installs it")
+        return str(found)
     beside_python = Path(sys.prefix) / "bin" / "envoy"
-    found = str(beside_python) if beside_python.exists() else shutil.which("envoy")
-    if found is None:
+    somewhere = str(beside_python) if beside_python.exists() else shutil.which("envoy")
+    if somewhere is None:
         raise FileNotFoundError("no envoy: install the project's dependencies")
-    return found
+    return somewhere
 
 
 class RunningEnvoy:
@@ -37,10 +53,13 @@ class RunningEnvoy:
     Listeners ask for port 0 and are found by name; the admin listener is added if it is missing.
     """
 
-    def __init__(self, bootstrap: Mapping[str, Any], directory: Path) -> None:
+    def __init__(
+        self, bootstrap: Mapping[str, Any], directory: Path, version: str = NEWEST
+    ) -> None:
         admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
         self.log = directory / "envoy.log"
         self.admin_address = ""
+        self._binary = envoy_binary(version)
         self._bootstrap = {"admin": admin, **bootstrap}
         self._bootstrap_path = directory / "envoy.json"
         self._admin_path = directory / "admin-address"
@@ -49,7 +68,7 @@ class RunningEnvoy:
     def __enter__(self) -> RunningEnvoy:
         self._bootstrap_path.write_text(json.dumps(self._bootstrap, indent=2))
         command = (
-            *(envoy_binary(), "--config-path", str(self._bootstrap_path)),
+            *(self._binary, "--config-path", str(self._bootstrap_path)),
             *("--admin-address-path", str(self._admin_path)),
             *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
         )

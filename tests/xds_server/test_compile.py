@@ -13,6 +13,7 @@ import certifi
 import pytest
 
 from gateway import names
+from tests.kit.envoy import envoy_binary
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN, matches
 from tests.kit.independent_decoder import (
@@ -22,6 +23,7 @@ from tests.kit.independent_decoder import (
     Secret,
     TypedExtensionConfig,
 )
+from xds_server.audience import Level
 from xds_server.compile import Topology, compile_gateway
 from xds_server.render import static_bootstrap, to_json, to_yaml
 from xds_server.snapshot import (
@@ -36,7 +38,6 @@ from xds_server.snapshot import (
 )
 
 ROOT = Path(__file__).parents[2]
-ENVOY = Path(sys.executable).parent / "envoy"
 TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock", "unix:/run/dragoman/1.sock"))
 
 DECODERS = {
@@ -48,31 +49,48 @@ DECODERS = {
 }
 
 
-def compiled(case: str) -> Snapshot:
-    return compile_gateway(golden_gateway(case), TOPOLOGY)
+GOLDEN_NAMES = {Level.V1_37: "{}.v1_37.xds.yaml", Level.V1_40: "{}.xds.yaml"}
+
+each_level = pytest.mark.parametrize("level", Level)
+each_case = pytest.mark.parametrize("case", CASES)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_golden_file_says_what_is_compiled(case: str) -> None:
-    path = GOLDEN / f"{case}.xds.yaml"
-    assert matches(to_yaml(compiled(case)), path), f"{path} differs; REWRITE=1 rewrites it"
+def compiled(case: str, level: Level = Level.V1_40) -> Snapshot:
+    return compile_gateway(golden_gateway(case), TOPOLOGY, level)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_nothing_dangles(case: str) -> None:
-    assert dangling(compiled(case)) == ()
+@each_level
+@each_case
+def test_the_golden_file_says_what_is_compiled(case: str, level: Level) -> None:
+    path = GOLDEN / GOLDEN_NAMES[level].format(case)
+    assert matches(to_yaml(compiled(case, level)), path), f"{path} differs; REWRITE=1 rewrites it"
+
+
+@each_level
+@each_case
+def test_nothing_dangles(case: str, level: Level) -> None:
+    assert dangling(compiled(case, level)) == ()
 
 
 @pytest.mark.envoy
-@pytest.mark.parametrize("case", CASES)
-def test_envoy_accepts_it(case: str, tmp_path: Path) -> None:
-    bootstrap = static_bootstrap(compiled(case))
+@each_level
+@each_case
+def test_an_envoy_of_its_level_accepts_it(case: str, level: Level, tmp_path: Path) -> None:
+    bootstrap = static_bootstrap(compiled(case, level))
     authorities = tmp_path / "ca.pem"
     authorities.write_bytes(Path(certifi.where()).read_bytes())
     text = json.dumps(bootstrap).replace(TOPOLOGY.ca_bundle, str(authorities))
     path = tmp_path / "bootstrap.json"
     path.write_text(text)
-    command = [ENVOY, "--mode", "validate", "-c", path, "--log-level", "warning"]
+    command = [
+        envoy_binary(level.value),
+        "--mode",
+        "validate",
+        "-c",
+        path,
+        "--log-level",
+        "warning",
+    ]
     done = subprocess.run(
         [*command, "--disable-hot-restart"], capture_output=True, text=True, timeout=60
     )
@@ -81,7 +99,7 @@ def test_envoy_accepts_it(case: str, tmp_path: Path) -> None:
     assert deprecated == []
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_case
 def test_an_independent_decoder_reads_the_same_names(case: str) -> None:
     for type_url, named in compiled(case).resources.items():
         for name, resource in named.items():
@@ -188,3 +206,29 @@ def test_an_unchecked_rule_is_an_exception() -> None:
     broken = dataclasses.replace(gateway.rules[0], expression="no such thing")
     with pytest.raises(ValueError, match="'staff' was not checked"):
         compile_gateway(dataclasses.replace(gateway, rules=(broken,)), TOPOLOGY)
+
+
+def test_the_oldest_level_changes_nothing_that_cuts_streams() -> None:
+    for case in CASES:
+        old, new = compiled(case, Level.V1_37), compiled(case, Level.V1_40)
+        assert old.resources[LISTENER] == new.resources[LISTENER]
+
+
+def test_without_plans_in_envoy_each_order_of_providers_has_a_cluster() -> None:
+    clusters = compiled("llm-failover-paths", Level.V1_37).resources[CLUSTER]
+    assert sorted(clusters) == [
+        names.EXTPROC_CLUSTER,
+        names.provider_cluster("a"),
+        names.provider_cluster("b"),
+        names.plan_cluster(["a", "b"]),
+    ]
+
+
+def test_routes_to_equal_upstreams_share_a_cluster() -> None:
+    gateway = golden_gateway("routes-plain")
+    again = tuple(
+        dataclasses.replace(route, name=f"{route.name}-again") for route in gateway.routes
+    )
+    doubled = dataclasses.replace(gateway, routes=(*gateway.routes, *again))
+    one, two = compile_gateway(gateway, TOPOLOGY), compile_gateway(doubled, TOPOLOGY)
+    assert changed_types(one, two) == (ROUTES,)

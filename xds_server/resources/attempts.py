@@ -1,4 +1,5 @@
-"""What runs once for each try at an LLM provider, as upstream filters of its cluster.
+"""What runs once for each try at an LLM provider, as upstream filters of its cluster, or of the
+cluster of a whole plan.
 
 Envoy restores the body between tries, but not the headers: what the first provider's filters set
 reaches the second provider's. So every chain begins by wiping, and sets what it needs absolutely.
@@ -6,6 +7,7 @@ reaches the second provider's. So every chain begins by wiping, and sets what it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +15,7 @@ from gateway import names
 from gateway.model import Provider
 from xds_server.resources.ext_proc import attempt_filter
 from xds_server.resources.extension import ADS, Json, extension
+from xds_server.resources.matching import only_at, only_in
 from xds_server.resources.topology import Topology
 from xds_server.resources.usage import usage_filter
 
@@ -43,16 +46,24 @@ _WIPED = (
     "x-real-ip",
     "x-request-id",
 )
-_WIPED_PREFIXES = ("x-envoy-", names.OWN_HEADER_PREFIX)
+_OWN_AND_ENVOYS: tuple[Json, ...] = tuple(
+    {"remove_on_match": {"key_matcher": {"prefix": prefix}}}
+    for prefix in ("x-envoy-", names.OWN_HEADER_PREFIX)
+)
+_CODEC: Json = extension(
+    "envoy.filters.http.upstream_codec",
+    "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+)
 
-_SET_PATH = f"""\
+_SET_PATH = """\
+local base_path = {base_path}
 function envoy_on_request(handle)
-  local request = handle:streamInfo():dynamicMetadata():get("{names.REQUEST_NAMESPACE}")
+  local request = handle:streamInfo():dynamicMetadata():get("{namespace}")
   if request == nil then
     handle:respond({{[":status"] = "503"}}, "no plan")
     return
   end
-  handle:headers():replace(":path", handle:filterContext():get("base_path") .. request["path"])
+  handle:headers():replace(":path", base_path .. request["path"])
 end
 """
 
@@ -72,47 +83,90 @@ class Attempt:
     """The largest request body."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOfTries:
+    """The tries that the cluster of a plan serves, one after the other."""
+
+    providers: tuple[Provider, ...]
+    """Of each try, in order."""
+    renamed: tuple[int, ...]
+    """The places, counted from 1, whose body may have to ask for another model."""
+    sets_path: bool
+    buffer_limit_bytes: int
+
+    @property
+    def cluster(self) -> str:
+        return names.plan_cluster([provider.name for provider in self.providers])
+
+
 def upstream_filters(provider: Provider, attempt: Attempt, topology: Topology) -> list[Json]:
     """The chain of a provider's cluster."""
     made = (build(provider, attempt, topology) for build in UPSTREAM_FILTERS)
     return [each for each in made if each is not None]
 
 
+def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
+    """The chain of a plan's cluster: each provider's own filters run at its own endpoints only."""
+    providers = tuple({each.name: each for each in plan.providers}.values())
+    forwarded = frozenset[str]().union(*(each.forward_headers for each in providers))
+    places = {place: plan.providers[place - 1].name for place in plan.renamed}
+    rest = [(each, _remove(_WIPED, forwarded - each.forward_headers)) for each in providers]
+    return [
+        # before everything: an earlier try's key must not be seen
+        _mutation([*_remove(_WIPED, frozenset(_WIPED) - forwarded), *_OWN_AND_ENVOYS]),
+        *(only_at(each.name, _mutation(removals)) for each, removals in rest if removals),
+        *(only_at(each.name, _path(each)) for each in providers if plan.sets_path),
+        *(
+            only_in(place, attempt_filter(names.attempt_cluster(name, place), topology))
+            for place, name in places.items()
+        ),
+        # after the wipe, and after all that reads headers
+        *(only_at(each.name, _key(each)) for each in providers if each.key is not None),
+        _CODEC,  # terminal: always last
+    ]
+
+
 def _wipe(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
-    exact = [header for header in _WIPED if header not in provider.forward_headers]
+    wiped = frozenset(_WIPED) - provider.forward_headers
+    return _mutation([*_remove(_WIPED, wiped), *_OWN_AND_ENVOYS])
+
+
+def _remove(order: tuple[str, ...], headers: frozenset[str]) -> list[Json]:
+    return [{"remove": header} for header in order if header in headers]
+
+
+def _mutation(mutations: list[Json]) -> Json:
     return extension(
         names.WIPE_FILTER,
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-        mutations={
-            "request_mutations": [
-                *({"remove": header} for header in exact),
-                *(
-                    {"remove_on_match": {"key_matcher": {"prefix": prefix}}}
-                    for prefix in _WIPED_PREFIXES
-                ),
-            ]
-        },
+        mutations={"request_mutations": mutations},
     )
 
 
 def _address(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
-    if not attempt.sets_path:
-        return None
+    return _path(provider) if attempt.sets_path else None
+
+
+def _path(provider: Provider) -> Json:
+    # a JSON string that is not escaped beyond ASCII is one of Lua, too
+    base_path = json.dumps(provider.base_path, ensure_ascii=False)
+    script = _SET_PATH.format(base_path=base_path, namespace=names.REQUEST_NAMESPACE)
     return extension(
         names.ADDRESS_FILTER,
         "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code={"inline_string": _SET_PATH},
-        filter_context={"base_path": provider.base_path},
+        default_source_code={"inline_string": script},
     )
 
 
 def _rename(_provider: Provider, attempt: Attempt, topology: Topology) -> Json | None:
-    return attempt_filter(topology) if attempt.is_renamed else None
+    return attempt_filter(attempt.cluster, topology) if attempt.is_renamed else None
 
 
 def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json | None:
-    if provider.key is None:
-        return None
+    return None if provider.key is None else _key(provider)
+
+
+def _key(provider: Provider) -> Json:
     return extension(
         names.CREDENTIAL_FILTER,
         "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
@@ -132,10 +186,7 @@ def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | 
 
 
 def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
-    return extension(
-        "envoy.filters.http.upstream_codec",
-        "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
-    )
+    return _CODEC
 
 
 UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ...] = (

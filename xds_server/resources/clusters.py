@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway import names
-from gateway.model import Endpoint, Provider, RouteBackend, Upstream
+from gateway.model import Endpoint, Provider, Upstream
 from xds_server.resources import addresses
-from xds_server.resources.attempts import Attempt, upstream_filters
+from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
 from xds_server.resources.extension import Json, duration, extension, resource, typed
+from xds_server.resources.features import Features
+from xds_server.resources.matching import provider_metadata
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, SECRET, Resource
 
@@ -28,6 +30,7 @@ _CIRCUIT_BREAKERS: Json = {
         }
     ]
 }
+_HTTP1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
 _HTTP2: Json = {
     "initial_stream_window_size": 1 << 20,
     "initial_connection_window_size": 16 << 20,
@@ -38,10 +41,12 @@ _HTTP2_KEPT_ALIVE: Json = {
 }
 
 
-def provider_cluster(provider: Provider, attempt: Attempt, topology: Topology) -> Resource:
+def provider_cluster(
+    provider: Provider, attempt: Attempt, topology: Topology, features: Features
+) -> Resource:
     """An LLM provider, with the filters that run once for each try at it."""
     name = attempt.cluster
-    protocol: Json = {"explicit_http_config": {"http_protocol_options": {}}}
+    protocol = _HTTP1
     if provider.upstream.is_tls:
         protocol = {
             "auto_config": {
@@ -58,17 +63,55 @@ def provider_cluster(provider: Provider, attempt: Attempt, topology: Topology) -
     }
     if attempt.is_renamed:  # its filter holds the whole body
         fields["per_connection_buffer_limit_bytes"] = attempt.buffer_limit_bytes
+    if not features.reads_plans:
+        for endpoint in fields["load_assignment"]["endpoints"][0]["lb_endpoints"]:
+            endpoint["metadata"] = provider_metadata(provider.name)
     return resource(CLUSTER, name, fields, needs)
 
 
-def route_cluster(route: str, index: int, backend: RouteBackend, topology: Topology) -> Resource:
-    """A backend of a plain HTTP route."""
-    name = names.route_cluster(route, index)
-    protocol: Json = {"explicit_http_config": {"http_protocol_options": {}}}
-    if backend.upstream.is_tls:
+def plan_cluster(plan: PlanOfTries, topology: Topology) -> Resource:
+    """The providers of a plan, for Envoys that read none: the nth try goes to the nth of them.
+
+    Connections are made as the provider's own cluster says, but of its filters none would run.
+    """
+    providers = [names.provider_cluster(each.name) for each in plan.providers]
+    fields = {
+        "name": plan.cluster,
+        "connect_timeout": duration(max(_connect_timeout(each) for each in plan.providers)),
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": extension(
+            "envoy.clusters.composite",
+            "envoy.extensions.clusters.composite.v3.ClusterConfig",
+            clusters=[{"name": cluster} for cluster in providers],
+        ),
+        "circuit_breakers": _CIRCUIT_BREAKERS,
+        **_http_options(_HTTP1, filters=plan_filters(plan, topology)),
+    }
+    if plan.renamed:
+        fields["per_connection_buffer_limit_bytes"] = plan.buffer_limit_bytes
+    needs = [
+        *((CLUSTER, cluster) for cluster in providers),
+        *((SECRET, names.provider_secret(each.name)) for each in plan.providers if each.key),
+        *([(CLUSTER, names.EXTPROC_CLUSTER)] if plan.renamed else []),
+    ]
+    return resource(CLUSTER, plan.cluster, fields, needs)
+
+
+def route_cluster(upstream: Upstream, topology: Topology) -> Resource:
+    """An upstream of plain HTTP routes; those that go to an equal one share it."""
+    name = route_cluster_name(upstream)
+    protocol = _HTTP1
+    if upstream.is_tls:
         protocol = {"auto_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
-    fields = {**_upstream(name, backend.upstream, topology), **_http_options(protocol)}
+    fields = {**_upstream(name, upstream, topology), **_http_options(protocol)}
     return resource(CLUSTER, name, fields)
+
+
+def route_cluster_name(upstream: Upstream) -> str:
+    """Depends on the upstream alone, so that routes may come and go."""
+    endpoints = [f"{each.host}:{each.port}" for each in upstream.endpoints]
+    is_tls, timeout = upstream.is_tls, upstream.connect_timeout_seconds
+    return names.route_cluster(upstream.authority, endpoints, timeout, is_tls=is_tls)
 
 
 def extproc_cluster(topology: Topology) -> Resource:
@@ -142,6 +185,10 @@ def _named_endpoints(cluster: str, endpoints: Iterable[Endpoint], authority: str
             }
         ],
     }
+
+
+def _connect_timeout(provider: Provider) -> float:
+    return provider.upstream.connect_timeout_seconds
 
 
 def _endpoints(cluster: str, found: Sequence[Json]) -> Json:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from gateway import names
 from gateway.cel import EVERY_HEADER
 from xds_server.resources.extension import Json, duration, extension, typed
+from xds_server.resources.features import Features
 from xds_server.resources.topology import Topology
 
 FILTER = "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"
@@ -55,11 +56,18 @@ _BODY_AND_USAGE: Json = {
 }
 """Four: then the status, and after the last byte the usage."""
 
+_BODY_AND_ANSWER: Json = {
+    **_BODY,
+    "response_header_mode": "SEND",
+    "response_body_mode": "STREAMED",
+}
+"""Three, and one for each piece of the answer, which waits for its reply."""
+
 _HEADERS: Json = {**_BODY, "request_body_mode": "NONE"}
 """One message."""
 
 
-def request_filter(topology: Topology, rules: RulesRead) -> Json:
+def request_filter(topology: Topology, rules: RulesRead, features: Features) -> Json:
     """The filter that decides on every request.
 
     Responses are shown on the routes that say so only: where there is no route, as for garbage,
@@ -79,7 +87,11 @@ def request_filter(topology: Topology, rules: RulesRead) -> Json:
             "forwarding_namespaces": {"typed": [names.USAGE_NAMESPACE]},
             "receiving_namespaces": {"untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE]},
         },
-        response_attributes=["xds.cluster_name", "response.code_details"],
+        response_attributes=[
+            "xds.cluster_name",
+            "response.code_details",
+            *(() if features.reads_plans else ("upstream.request_attempt_count",)),
+        ],
         **({"request_attributes": [SOURCE]} if rules.is_source_read else {}),
         **forward,
     )
@@ -102,29 +114,38 @@ def headers_only(route: str) -> Json:
     )
 
 
-def whole_bodies(limit_bytes: int, *, settles: bool) -> Json:
+def whole_bodies(limit_bytes: int, features: Features, *, settles: bool) -> Json:
     """For the LLM route of a listener; `settles` when a budget waits for the usage.
 
     The limit is told, since Envoy buffers up to its connection's limit where ours is smaller.
     """
     metadata = [{"key": names.LIMIT_METADATA, "value": str(limit_bytes)}]
-    mode = _BODY_AND_USAGE if settles else _BODY
+    if not features.reads_plans:
+        metadata.append({"key": names.STEERING_METADATA, "value": names.STEERED_BY_HEADER})
+    mode = _BODY
+    if settles:
+        mode = _BODY_AND_USAGE if features.reads_usage else _BODY_AND_ANSWER
     return typed(_PER_ROUTE, overrides={"processing_mode": mode, "grpc_initial_metadata": metadata})
 
 
-def attempt_filter(topology: Topology) -> Json:
-    """Runs in a provider's cluster, once for each try, when the body must name another model."""
+def attempt_filter(attempt: str, topology: Topology) -> Json:
+    """Runs in a provider's cluster, once for each try, when the body must name another model.
+
+    `attempt` says which try of a plan it is: `names.attempt_cluster`.
+    """
     return extension(
         _ATTEMPT_FILTER,
         FILTER,
         grpc_service={
             **_service(),
-            "initial_metadata": [{"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE}],
+            "initial_metadata": [
+                {"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE},
+                {"key": names.ATTEMPT_METADATA, "value": attempt},
+            ],
         },
         processing_mode=_BODY,
         **_failing_closed(topology),
         metadata_options={"forwarding_namespaces": {"untyped": [names.REQUEST_NAMESPACE]}},
-        request_attributes=["xds.cluster_name"],
         forward_rules=_only({":method"}),  # no rules would mean all headers
     )
 

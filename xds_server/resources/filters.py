@@ -14,6 +14,7 @@ from xds_server.resources.extension import (
     extension,
     resource,
 )
+from xds_server.resources.features import Features
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, FILTER, Resource
 
@@ -37,9 +38,9 @@ HTTP_FILTERS: tuple[Json, ...] = (
 DISCOVERED = (names.EXT_PROC_FILTER,)
 
 
-def ext_proc_filter(topology: Topology, rules: ext_proc.RulesRead) -> Resource:
+def ext_proc_filter(topology: Topology, rules: ext_proc.RulesRead, features: Features) -> Resource:
     """Asks Python."""
     name = names.EXT_PROC_FILTER
-    config = ext_proc.request_filter(topology, rules)
+    config = ext_proc.request_filter(topology, rules, features)
     fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, names.EXTPROC_CLUSTER)])

@@ -6,6 +6,7 @@ from gateway import names
 from gateway.model import Gateway, Listener
 from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json, duration, extension
+from xds_server.resources.features import Features
 
 NAME = "dragoman/llm"
 """No plain route can have this name, since theirs have no slash."""
@@ -16,8 +17,25 @@ _PROVIDERS_OWN = ("set-cookie", "openai-organization", "openai-project")
 """What a provider says to its customer, which is the gateway's operator."""
 _SLACK_SECONDS = 30.0
 
+_UNPLANNED: Json = {"cluster_name": names.UNPLANNED_CLUSTER, "weight": 1}
+_PLANNED: Json = {
+    "inline_cluster_specifier_plugin": {
+        "extension": extension(
+            "envoy.router.cluster_specifier_plugin.priority_group",
+            "envoy.extensions.router.cluster_specifiers.priority_group.v3"
+            ".PriorityGroupClusterSpecifier",
+            priority_groups=[{"name": "unplanned", "clusters": [_UNPLANNED]}],
+            override_metadata_namespace=names.PLAN_NAMESPACE,
+        )
+    }
+}
+"""Each try goes to the next cluster of the plan."""
 
-def llm_route(gateway: Gateway, listener: Listener) -> Json:
+_STEERED: Json = {"cluster_header": names.PLAN_HEADER}
+"""The cluster is the plan, and goes through it itself. Without the header: 503."""
+
+
+def llm_route(gateway: Gateway, listener: Listener, features: Features) -> Json:
     """`/v1/` → the plan, or 503 when extproc wrote none."""
     silence = longest_silence(gateway)
     return {
@@ -25,12 +43,12 @@ def llm_route(gateway: Gateway, listener: Listener) -> Json:
         "match": {"prefix": names.LLM_PREFIX},
         "typed_per_filter_config": {
             names.EXT_PROC_FILTER: ext_proc.whole_bodies(
-                listener.max_request_bytes, settles=bool(gateway.budgets)
+                listener.max_request_bytes, features, settles=bool(gateway.budgets)
             )
         },
         "response_headers_to_remove": list(_PROVIDERS_OWN),
         "route": {
-            "inline_cluster_specifier_plugin": {"extension": _planned()},
+            **(_PLANNED if features.reads_plans else _STEERED),
             "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
             "timeout": "0s",  # answers stream for as long as they like
             "idle_timeout": duration(silence * _longest_plan(gateway) + _SLACK_SECONDS),
@@ -38,7 +56,7 @@ def llm_route(gateway: Gateway, listener: Listener) -> Json:
                 "retry_on": _RETRY_ON,
                 "retriable_status_codes": _RETRIED_CLIENT_ERRORS,
                 "num_retries": 0,  # extproc raises it to what the plan has
-                "refresh_cluster_on_retry": True,
+                **({"refresh_cluster_on_retry": True} if features.reads_plans else {}),
                 "per_try_idle_timeout": duration(silence),
                 "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.050s"},
             },
@@ -59,13 +77,3 @@ def longest_silence(gateway: Gateway) -> float:
 
 def _longest_plan(gateway: Gateway) -> int:
     return max((len(model.tiers) for model in gateway.models), default=1)
-
-
-def _planned() -> Json:
-    unplanned = {"cluster_name": names.UNPLANNED_CLUSTER, "weight": 1}
-    return extension(
-        "envoy.router.cluster_specifier_plugin.priority_group",
-        "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier",
-        priority_groups=[{"name": "unplanned", "clusters": [unplanned]}],
-        override_metadata_namespace=names.PLAN_NAMESPACE,
-    )

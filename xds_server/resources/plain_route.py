@@ -8,6 +8,7 @@ import re
 from gateway import names
 from gateway.model import Match, Route
 from xds_server.resources import ext_proc
+from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.extension import Json, duration
 
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request,gateway-error"
@@ -89,7 +90,7 @@ def _action(route: Route) -> Json:
 
 
 def _clusters(route: Route) -> Json:
-    clusters = [names.route_cluster(route.name, index) for index in range(len(route.backends))]
+    clusters = [route_cluster_name(backend.upstream) for backend in route.backends]
     if len(clusters) == 1:
         return {"cluster": clusters[0]}
     return {

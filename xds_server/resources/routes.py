@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from gateway import names
 from gateway.model import Gateway, Listener, Route
+from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.extension import Json, resource
+from xds_server.resources.features import Features
 from xds_server.resources.llm_route import llm_route
 from xds_server.resources.plain_route import plain_route, unmatched
 from xds_server.snapshot import CLUSTER, ROUTES, Resource
@@ -20,7 +22,7 @@ _CLIENT_ADDRESS: Json = {
 }
 
 
-def route_table(gateway: Gateway, listener: Listener) -> Resource:
+def route_table(gateway: Gateway, listener: Listener, features: Features) -> Resource:
     """What a listener serves: the LLM API when there are models, then the plain routes in order."""
     plain = [route for route in gateway.routes if listener.name in route.listeners]
     name = names.route_table(listener.name)
@@ -31,7 +33,7 @@ def route_table(gateway: Gateway, listener: Listener) -> Resource:
                 "name": host,
                 "domains": [host],
                 "routes": [
-                    *([llm_route(gateway, listener)] if gateway.models else []),
+                    *([llm_route(gateway, listener, features)] if gateway.models else []),
                     *(plain_route(route) for route in plain if _takes(route, host)),
                     unmatched(),
                 ],
@@ -44,11 +46,11 @@ def route_table(gateway: Gateway, listener: Listener) -> Resource:
         "ignore_port_in_host_matching": True,
     }
     needs = {
-        (CLUSTER, names.route_cluster(route.name, index))
+        (CLUSTER, route_cluster_name(backend.upstream))
         for route in plain
-        for index in range(len(route.backends))
+        for backend in route.backends
     }
-    if gateway.models:
+    if gateway.models and features.reads_plans:
         needs.add((CLUSTER, names.UNPLANNED_CLUSTER))
     return resource(ROUTES, name, fields, needs)
 

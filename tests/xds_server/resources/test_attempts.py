@@ -9,7 +9,7 @@ import pytest
 from gateway import names
 from gateway.model import Provider
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.attempts import Attempt, upstream_filters
+from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
 from xds_server.resources.extension import Json
 from xds_server.resources.topology import Topology
 
@@ -69,3 +69,49 @@ def test_our_own_headers_are_wiped_by_prefix() -> None:
 
 def test_the_key_itself_is_not_in_the_chain() -> None:
     assert "key-of-a" not in repr(chain())
+
+
+BOTH = tuple(
+    dataclasses.replace(provider, forward_headers=frozenset())
+    for provider in golden_gateway("llm-failover-paths").providers
+)
+
+
+def plan(*providers: Provider, renamed: tuple[int, ...] = ()) -> list[Json]:
+    return plan_filters(PlanOfTries(providers, renamed, True, 1 << 20), TOPOLOGY)
+
+
+def removed(mutation: Json) -> list[str]:
+    mutations = mutation["typed_config"]["mutations"]["request_mutations"]
+    return [each["remove"] for each in mutations if "remove" in each]
+
+
+def test_a_plan_wipes_first_and_adds_a_key_at_its_own_provider_only() -> None:
+    assert [each["name"] for each in plan(*BOTH, BOTH[0], renamed=(2, 3))] == [
+        names.WIPE_FILTER,
+        f"{names.ADDRESS_FILTER}@a",
+        f"{names.ADDRESS_FILTER}@b",
+        "dragoman.attempt#2",
+        "dragoman.attempt#3",
+        f"{names.CREDENTIAL_FILTER}@a",
+        f"{names.CREDENTIAL_FILTER}@b",
+        "envoy.filters.http.upstream_codec",
+    ]
+
+
+def test_a_plan_wipes_everywhere_what_no_provider_is_sent() -> None:
+    assert removed(plan(*BOTH)[0]) == wiped(BOTH[0])
+
+
+def test_what_one_provider_is_sent_is_wiped_at_the_others() -> None:
+    first = dataclasses.replace(BOTH[0], forward_headers=frozenset({"x-request-id", "x-mine"}))
+    everywhere, at_the_other, *_ = plan(first, BOTH[1])
+    assert "x-request-id" not in removed(everywhere)
+    assert at_the_other["name"] == f"{names.WIPE_FILTER}@b"
+    assert removed(at_the_other["typed_config"]["extension_config"]) == ["x-request-id"]
+
+
+def test_a_base_path_is_quoted() -> None:
+    odd = dataclasses.replace(PROVIDER, base_path='/"; os.exit() --\\')
+    script = chain(odd)[1]["typed_config"]["default_source_code"]["inline_string"]
+    assert script.startswith('local base_path = "/\\"; os.exit() --\\\\"\n')

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from gateway import names
 from gateway.cel import EVERY_HEADER
+from xds_server.audience import Level
 from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json
+from xds_server.resources.features import FEATURES
 from xds_server.resources.topology import Topology
 
 TOPOLOGY = Topology(workers=("unix:/a",), message_timeout_seconds=1.5)
+OLD, NEW = FEATURES[Level.V1_37], FEATURES[Level.V1_40]
 
 
 def request_filter(*headers: str) -> Json:
     rules = ext_proc.RulesRead(frozenset(headers), is_source_read=False)
-    return ext_proc.request_filter(TOPOLOGY, rules)
+    return ext_proc.request_filter(TOPOLOGY, rules, NEW)
 
 
 def test_where_there_is_no_route_the_answer_is_not_shown() -> None:
@@ -41,9 +44,19 @@ def test_all_headers_are_shown_when_a_rule_may_read_any() -> None:
 
 def test_the_clients_address_is_shown_where_a_rule_reads_it() -> None:
     rules = ext_proc.RulesRead(frozenset(), is_source_read=True)
-    shown = ext_proc.request_filter(TOPOLOGY, rules)
+    shown = ext_proc.request_filter(TOPOLOGY, rules, NEW)
     assert shown["request_attributes"] == ["source.address"]
     assert "request_attributes" not in request_filter()
+
+
+def test_the_try_that_answered_is_told_by_number_where_its_cluster_does_not_tell() -> None:
+    rules = ext_proc.RulesRead(frozenset(), is_source_read=False)
+    count = "upstream.request_attempt_count"
+    shown = {
+        features: ext_proc.request_filter(TOPOLOGY, rules, features)["response_attributes"]
+        for features in (OLD, NEW)
+    }
+    assert (count in shown[OLD], count in shown[NEW]) == (True, False)
 
 
 def test_a_plain_route_shows_its_headers_and_its_name() -> None:
@@ -53,9 +66,12 @@ def test_a_plain_route_shows_its_headers_and_its_name() -> None:
     assert overrides["grpc_initial_metadata"] == metadata
 
 
-def test_a_try_says_that_it_is_one() -> None:
-    config = ext_proc.attempt_filter(TOPOLOGY)["typed_config"]
+def test_a_try_says_that_it_is_one_and_which() -> None:
+    config = ext_proc.attempt_filter("llm/b#2", TOPOLOGY)["typed_config"]
     metadata = config["grpc_service"]["initial_metadata"]
-    assert metadata == [{"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE}]
+    assert metadata == [
+        {"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE},
+        {"key": names.ATTEMPT_METADATA, "value": "llm/b#2"},
+    ]
     namespaces = config["metadata_options"]["forwarding_namespaces"]["untyped"]
     assert namespaces == [names.REQUEST_NAMESPACE]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gateway import names
+from xds_server.audience import Level
 from xds_server.render import to_json
 from xds_server.resources import filters
 from xds_server.resources.ext_proc import RulesRead
+from xds_server.resources.features import FEATURES
 from xds_server.resources.filters import DISCOVERED, HTTP_FILTERS
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER
@@ -24,7 +26,7 @@ def test_what_changes_is_discovered() -> None:
 
 def test_what_is_discovered_needs_the_workers() -> None:
     topology = Topology(workers=("unix:/a",))
-    found = filters.ext_proc_filter(topology, RulesRead(frozenset(), False))
+    found = filters.ext_proc_filter(topology, RulesRead(frozenset(), False), FEATURES[Level.V1_40])
     assert found.name == names.EXT_PROC_FILTER
     assert found.needs == ((CLUSTER, names.EXTPROC_CLUSTER),)
     assert to_json(found)["typed_config"]["grpc_service"]["envoy_grpc"] == {

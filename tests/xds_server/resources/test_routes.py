@@ -7,17 +7,21 @@ import dataclasses
 from gateway import names
 from gateway.model import Gateway
 from tests.kit.gateways import golden_gateway
+from xds_server.audience import Level
 from xds_server.render import to_json
+from xds_server.resources.clusters import route_cluster_name
+from xds_server.resources.features import FEATURES
 from xds_server.resources.routes import route_table
 from xds_server.snapshot import CLUSTER
 
 PLAIN = golden_gateway("routes-plain")
 LLM = golden_gateway("llm-single")
+OLD, NEW = FEATURES[Level.V1_37], FEATURES[Level.V1_40]
 
 
 def table(gateway: Gateway, listener: str) -> dict[str, list[str]]:
     [found] = [each for each in gateway.listeners if each.name == listener]
-    hosts = to_json(route_table(gateway, found))["virtual_hosts"]
+    hosts = to_json(route_table(gateway, found, NEW))["virtual_hosts"]
     return {host["domains"][0]: [route["name"] for route in host["routes"]] for host in hosts}
 
 
@@ -47,22 +51,31 @@ def test_without_models_there_is_no_llm_api() -> None:
 
 def test_a_table_needs_the_clusters_of_its_own_routes() -> None:
     public = PLAIN.listeners[0]
-    needed = {name for type_url, name in route_table(PLAIN, public).needs if type_url == CLUSTER}
-    assert needed == {
-        names.route_cluster("app", 0),
-        names.route_cluster("wild", 0),
-        names.route_cluster("wild", 1),
-        names.route_cluster("rest", 0),
+    needed = {
+        name for type_url, name in route_table(PLAIN, public, NEW).needs if type_url == CLUSTER
     }
+    assert needed == {
+        route_cluster_name(backend.upstream)
+        for route in PLAIN.routes
+        if route.name in ("app", "wild", "rest")
+        for backend in route.backends
+    }
+    assert len(needed) == 4
+
+
+def test_only_what_reads_plans_has_a_place_for_requests_without_one() -> None:
+    unplanned = (CLUSTER, names.UNPLANNED_CLUSTER)
+    assert unplanned in route_table(LLM, LLM.listeners[0], NEW).needs
+    assert unplanned not in route_table(LLM, LLM.listeners[0], OLD).needs
 
 
 def test_the_limit_of_bodies_is_the_listeners() -> None:
-    hosts = to_json(route_table(PLAIN, PLAIN.listeners[1]))["virtual_hosts"]
+    hosts = to_json(route_table(PLAIN, PLAIN.listeners[1], NEW))["virtual_hosts"]
     assert {host["request_body_buffer_limit"] for host in hosts} == {str(1 << 20)}
 
 
 def test_what_clients_say_of_their_address_is_replaced() -> None:
-    [host] = to_json(route_table(LLM, LLM.listeners[0]))["virtual_hosts"]
+    [host] = to_json(route_table(LLM, LLM.listeners[0], NEW))["virtual_hosts"]
     [added] = host["request_headers_to_add"]
     assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
     assert added["header"]["key"] == "x-forwarded-for"

@@ -16,7 +16,6 @@ import envoy_api
 import httpx
 import pytest
 
-from gateway import names
 from gateway.model import Gateway
 from tests.kit.ads import serving
 from tests.kit.envoy import RunningEnvoy
@@ -25,6 +24,7 @@ from xds_server.clients import Clients
 from xds_server.compile import compile_gateway
 from xds_server.publisher import Publisher
 from xds_server.resources.bootstrap import bootstrap
+from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
     CLUSTER,
@@ -84,9 +84,10 @@ class SlowNames(asyncio.DatagramProtocol):
     def compiled(self, gateway: Gateway) -> Snapshot:
         """The cluster of route `two` is found through this server."""
         snapshot = compile_gateway(gateway, TOPOLOGY)
+        [two] = [route for route in gateway.routes if route.name == "two"]
+        name = route_cluster_name(two.backends[0].upstream)
         renamed = [
-            self._resolved(each) if each.name == names.route_cluster("two", 0) else each
-            for each in all_resources(snapshot)
+            self._resolved(each) if each.name == name else each for each in all_resources(snapshot)
         ]
         return snapshot_of(renamed)
 

@@ -1,0 +1,242 @@
+"""The usage in an answer of OpenAI's chat completions, JSON or SSE, read while the answer passes.
+
+https://platform.openai.com/docs/api-reference/chat/streaming and WHATWG HTML, "Server-sent events".
+Bounded memory: of a stream one event, of a JSON answer its `usage` alone. What cannot be read
+has no usage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import InvalidJson
+from gateway.usage import Usage
+
+LARGEST_EVENT_BYTES = 1 << 20
+LARGEST_USAGE_BYTES = 1 << 16
+MOST_TOKENS = 2**31 - 1
+"""The largest count that is believed."""
+
+_NAME = b'"usage"'
+_LONGEST_NAME = 32
+_TOO_LARGE = b"(too large)"
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_IN_STRING = re.compile(rb'["\\]')
+_OUTSIDE = re.compile(rb'["{}\[\],:]')
+_BLANK = b" \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class UsageReader:
+    """Told the bytes of an answer in any pieces, knows what the provider says that it took."""
+
+    __slots__ = ("_reader", "_start")
+
+    def __init__(self) -> None:
+        self._start = b""
+        self._reader: _Stream | _Document | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What was said last."""
+        return None if self._reader is None else self._reader.usage
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing that follows can change it."""
+        return self._reader is not None and self._reader.is_over
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes."""
+        if self._reader is None:
+            data = self._begun(data)
+        if self._reader is not None:
+            self._reader.feed(data)
+
+    def end(self) -> None:
+        """No more bytes follow."""
+        if self._reader is None:
+            self._reader = _Stream()
+        self._reader.end()
+
+    def _begun(self, data: bytes) -> bytes:
+        """Chooses by the first byte: no line of a stream that says anything begins with `{`."""
+        start = self._start + data
+        if len(start) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(start):
+            self._start = start
+            return b""
+        start = start.removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+        self._start = b""
+        if start:
+            self._reader = _Document() if start.startswith(b"{") else _Stream()
+        return start
+
+
+class _Stream:
+    """Events, each of one or more lines of data."""
+
+    __slots__ = ("_data", "_pieces", "_size", "is_over", "usage")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        """Of the line that has not ended."""
+        self._data: list[bytes] = []
+        self._size = 0
+        """Of what is kept."""
+        self.usage: Usage | None = None
+        self.is_over = False
+
+    def feed(self, data: bytes) -> None:
+        if self.is_over or not data:
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._is_line_open(data):
+            if self._size > LARGEST_EVENT_BYTES:
+                self._drop()
+            return
+        *lines, rest = _LINE_END.split(b"".join(self._pieces))
+        if not rest and data.endswith(b"\r"):  # a line feed may follow, and is not a line then
+            rest = lines.pop() + b"\r"
+        for line in lines:
+            if not self.is_over:
+                self._line(line)
+        self._pieces = [rest] if rest else []
+        self._size = len(rest) + sum(map(len, self._data))
+        if self._size > LARGEST_EVENT_BYTES:
+            self._drop()
+
+    def end(self) -> None:
+        """An event that no empty line ends is none, but some providers leave the last one so."""
+        if not self.is_over:
+            self._line(b"".join(self._pieces).rstrip(b"\r"))
+            self._line(b"")
+        self.is_over = True
+
+    def _is_line_open(self, data: bytes) -> bool:
+        if len(self._pieces) > 1 and self._pieces[-2].endswith(b"\r"):
+            return False
+        return _LINE_END.search(data) is None
+
+    def _drop(self) -> None:
+        """Too large an event: nothing of it is read, as if the rest were a comment."""
+        self._pieces, self._data, self._size = [b":"], [_TOO_LARGE], LARGEST_EVENT_BYTES
+
+    def _line(self, line: bytes) -> None:
+        if not line:
+            if self._data and self._data[0] is not _TOO_LARGE:
+                self._event(b"\n".join(self._data))
+            self._data = []
+        elif line.startswith(b"data:"):
+            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+
+    def _event(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self.is_over = True
+        elif _NAME in data:
+            self.usage = _usage_in(data) or self.usage
+
+
+class _Document:
+    """One JSON object. Of its members only `usage` is kept, until it is read."""
+
+    __slots__ = (
+        "_depth",
+        "_is_escaped",
+        "_is_name",
+        "_is_string",
+        "_kept",
+        "_name",
+        "is_over",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._is_string = False
+        self._is_escaped = False
+        self._is_name = False
+        """A string that begins now, or is open, is the name of a member of the object."""
+        self._name = b""
+        """Of the member that is read, with its quotes; its beginning, if it is long."""
+        self._kept: bytearray | None = None
+        """The value of `usage` so far."""
+        self.usage: Usage | None = None
+        self.is_over = False
+
+    def feed(self, data: bytes) -> None:
+        position = kept_from = 0
+        while not self.is_over and position < len(data):
+            if self._is_string:
+                position = self._string(data, position)
+                continue
+            found = _OUTSIDE.search(data, position)
+            if found is None:
+                break
+            position = found.end()
+            if self._depth == 1 and found[0] in b",}" and self._kept is not None:
+                self._kept += data[kept_from : found.start()]
+                self.usage = _usage_in(b"{%s:%s}" % (_NAME, self._kept)) or self.usage
+                self._kept = None
+            self._structure(found[0])
+            if self._depth == 1 and found[0] == b":" and self._name == _NAME:
+                self._kept, kept_from = bytearray(), position
+        if self._kept is not None:
+            self._kept += data[kept_from:]
+            if len(self._kept) > LARGEST_USAGE_BYTES:
+                self._kept = None
+
+    def end(self) -> None:
+        self.is_over = True
+
+    def _string(self, data: bytes, position: int) -> int:
+        """Reads on in a string, to its next quote or backslash; where to go on."""
+        if self._is_escaped:
+            self._is_escaped = False
+            return position + 1
+        found = _IN_STRING.search(data, position)
+        end = len(data) if found is None else found.end()
+        if self._is_name and len(self._name) < _LONGEST_NAME:
+            self._name += data[position : min(end, position + _LONGEST_NAME)]
+        if found is not None:
+            self._is_escaped = found[0] == b"\\"
+            self._is_string = self._is_escaped
+        return end
+
+    def _structure(self, character: bytes) -> None:
+        if character == b'"':
+            self._is_string = True
+            if self._is_name:
+                self._name = character
+        elif character in b"{[":
+            self._depth += 1
+            self._is_name = self._depth == 1
+        elif character in b"}]":
+            self._depth -= 1
+            self.is_over = self._depth == 0
+        elif self._depth == 1:
+            self._is_name = character == b","
+
+
+def _usage_in(text: bytes) -> Usage | None:
+    """Of a JSON object with a member `usage`."""
+    try:
+        usage = json_spans.decode(text).get("usage")
+    except InvalidJson:
+        return None
+    if type(usage) is not dict:
+        return None
+    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if not read and not written:
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details, "cached_tokens") if type(details) is dict else 0
+    return Usage(read, written, cached)
+
+
+def _count(counts: Mapping[str, object], name: str) -> int:
+    value = counts.get(name)
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0

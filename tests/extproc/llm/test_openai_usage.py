@@ -1,0 +1,197 @@
+"""The usage of an answer is found however the answer is cut, and in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extproc.llm.openai_usage import LARGEST_EVENT_BYTES, LARGEST_USAGE_BYTES, UsageReader
+from gateway.usage import Usage
+
+FOUND = Usage(9, 4, 3)
+USAGE = {
+    "prompt_tokens": 9,
+    "completion_tokens": 4,
+    "total_tokens": 13,
+    "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": 0},
+}
+TRAPS = r'}],"usage":{"prompt_tokens":1} \" \\'
+DOCUMENT = json.dumps(
+    {
+        "id": "x",
+        "choices": [
+            {"message": {"content": TRAPS, "usage": {"prompt_tokens": 7}}, "usage": "none"},
+            [["usage", {"usage": 5}]],
+        ],
+        TRAPS: "usage",
+        "use": "usage",
+        "usage": USAGE,
+        "after": ["é", None, {"usage": {"prompt_tokens": 2}}],
+    },
+    ensure_ascii=False,
+    indent=1,
+).encode()
+EVENTS = (
+    {"choices": [{"delta": {"content": TRAPS}}], "usage": None},
+    {"choices": [{"delta": {"content": "é\u2028\n"}}]},
+    {"choices": [], "usage": USAGE},
+)
+line_ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
+
+
+def stream(line_end: bytes, *, done: bool = True) -> bytes:
+    lines: list[bytes] = [b": comment", b"event: x"]
+    for event in EVENTS:
+        lines += [b"data: " + json.dumps(event, ensure_ascii=False).encode(), b""]
+    if done:
+        lines += [b"data: [DONE]", b"", b'data: {"usage":{"prompt_tokens":1}}', b""]
+    return line_end.join([*lines, b""])
+
+
+def read(pieces: Iterable[bytes]) -> UsageReader:
+    reader = UsageReader()
+    for piece in pieces:
+        reader.feed(piece)
+    reader.end()
+    return reader
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
+    return [data[start:end] for start, end in itertools.pairwise(ends)]
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_every_cut_of_a_stream_gives_the_same(line_end: bytes) -> None:
+    data = stream(line_end)
+    for place in range(len(data)):
+        assert read([data[:place], data[place:]]).usage == FOUND
+    assert read(data[place : place + 1] for place in range(len(data))).usage == FOUND
+
+
+def test_every_cut_of_a_document_gives_the_same() -> None:
+    for place in range(len(DOCUMENT)):
+        assert read([DOCUMENT[:place], DOCUMENT[place:]]).usage == FOUND
+    pieces = [DOCUMENT[place : place + 1] for place in range(len(DOCUMENT))]
+    assert read(pieces).usage == FOUND
+
+
+@given(line_ends, st.booleans(), st.lists(st.integers(min_value=0), max_size=8))
+def test_neither_cuts_nor_line_ends_matter(line_end: bytes, done: bool, places: list[int]) -> None:
+    assert read(cut(stream(line_end, done=done), places)).usage == FOUND
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda each: st.lists(each)), st.text())
+def test_only_the_objects_own_usage_counts(value: object, name: str) -> None:
+    document = {name: value, "usage": USAGE, "last": value}
+    if name == "usage":
+        return
+    for ensure_ascii in (True, False):
+        data = json.dumps(document, ensure_ascii=ensure_ascii).encode("utf-8", "surrogatepass")
+        assert read([data[:9], data[9:]]).usage == FOUND
+
+
+def test_it_is_over_with_the_last_event_and_the_last_brace() -> None:
+    for data, end in ((stream(b"\n"), b"[DONE]\n\n"), (DOCUMENT, b"}")):
+        whole = data.index(end) + len(end) if end != b"}" else len(data)
+        reader = UsageReader()
+        reader.feed(data[: whole - 1])
+        assert not reader.is_over
+        reader.feed(data[whole - 1 : whole])
+        assert reader.is_over
+        assert reader.usage == FOUND
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b" \r\n\t", b"\xef\xbb\xbf\n"])
+def test_what_may_stand_before_an_answer_does_not_matter(start: bytes) -> None:
+    for data in (DOCUMENT, stream(b"\n")):
+        assert read([start + data]).usage == FOUND
+        assert read([start[:1], start[1:], data]).usage == FOUND
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"<html>",
+        b'{"usage":null}',
+        b'{"usage":{}}',
+        b'{"usage":{"prompt_tokens":"9"}}',
+        b'{"usage":{"prompt_tokens":-9,"completion_tokens":true}}',
+        b'{"usage":{"prompt_tokens":9}',
+        b'{"usage":{"prompt_tokens":1e3',
+        b'{"a":1,"usage":}',
+        b'data: {"usage":\n\n',
+        b'data: {"usage":[1]}\n\n',
+        b'event: {"usage":{"prompt_tokens":9}}\n\n',
+    ],
+)
+def test_what_cannot_be_read_has_no_usage(data: bytes) -> None:
+    assert read([data]).usage is None
+
+
+def test_the_last_usage_of_a_stream_counts() -> None:
+    events = [{"usage": {"prompt_tokens": 9, "completion_tokens": n}} for n in range(4)]
+    data = b"".join(b"data:" + json.dumps(event).encode() + b"\n\n" for event in events)
+    assert read([data]).usage == Usage(9, 3)
+
+
+def test_data_of_several_lines_is_one_event() -> None:
+    assert read([b'data: {"usage":\ndata: {"prompt_tokens": 9}}\n\n']).usage == Usage(9, 0)
+
+
+def test_a_last_event_without_its_empty_line_counts() -> None:
+    assert read([b'data: {"usage":{"prompt_tokens":9}}']).usage == Usage(9, 0)
+
+
+def held(value: object) -> int:
+    """Bytes of all that a reader keeps."""
+    if isinstance(value, bytes | bytearray):
+        return sys.getsizeof(value)
+    if isinstance(value, list):
+        return sum(map(held, value))
+    slots = getattr(type(value), "__slots__", ())
+    return sum(held(getattr(value, slot)) for slot in slots if type(slot) is str)
+
+
+def test_an_event_that_is_too_large_is_not_kept_and_the_next_is_read() -> None:
+    reader = UsageReader()
+    reader.feed(b"data: ")
+    for _ in range(300):
+        reader.feed(b'{"usage":{"prompt_tokens":1}}' + b" " * 9_971)
+        assert held(reader) < 2 * LARGEST_EVENT_BYTES
+    reader.feed(b'\ndata: {"usage":{"prompt_tokens":8}}\n')
+    reader.feed(b'\ndata: {"usage":{"prompt_tokens":9}}\n\n')
+    assert reader.usage == Usage(9, 0)
+
+
+def test_many_lines_of_one_event_are_not_kept_either() -> None:
+    reader = UsageReader()
+    for _ in range(300):
+        reader.feed(b"data: " + b"x" * 9_990 + b"\n")
+        assert held(reader) < 2 * LARGEST_EVENT_BYTES
+    reader.feed(b'\ndata: {"usage":{"prompt_tokens":9}}\n\n')
+    assert reader.usage == Usage(9, 0)
+
+
+def test_of_a_document_of_any_size_little_is_kept() -> None:
+    reader = UsageReader()
+    reader.feed(b'{"choices":[{"message":{"content":"')
+    for _ in range(100):
+        reader.feed(b"word " * 20_000)
+        assert held(reader) < 1_000
+    reader.feed(b'"}}],"' + b"n" * 100_000 + b'":1,"usage":{"x":"')
+    for _ in range(10):
+        reader.feed(b"y" * (LARGEST_USAGE_BYTES // 4))
+        assert held(reader) < 2 * LARGEST_USAGE_BYTES
+    reader.feed(b'"},"usage":{"prompt_tokens":9}}')
+    assert reader.usage == Usage(9, 0)
+    assert reader.is_over

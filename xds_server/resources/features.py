@@ -1,0 +1,31 @@
+"""What Envoys can do, level by level: the only place that knows a version.
+
+Builders ask for a feature by name. docs/envoy-versions.md tells what stands in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xds_server.audience import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an Envoy has beyond what the oldest has."""
+
+    reads_plans: bool
+    """It goes through the plan of a request, cluster by cluster: the `priority_group` specifier
+    and `refresh_cluster_on_retry`. Without: a composite cluster for each plan, chosen by header.
+    """
+    reads_usage: bool
+    """It reads the usage of an answer as it passes: `ai_protocol_manager` with trailers at the end.
+    Without: answers whose usage a budget waits for are shown to extproc.
+    """
+
+
+FEATURES: Mapping[Level, Features] = {
+    Level.V1_37: Features(reads_plans=False, reads_usage=False),
+    Level.V1_40: Features(reads_plans=True, reads_usage=True),
+}

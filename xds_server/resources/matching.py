@@ -1,0 +1,60 @@
+"""Filters that run on some tries of a cluster only: a filter, and when it is passed over."""
+
+from __future__ import annotations
+
+from gateway import names
+from xds_server.resources.extension import Json, extension, typed
+
+_DELEGATE = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+_SKIP = "envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
+_ATTRIBUTES = "xds.type.matcher.v3.HttpAttributesCelMatchInput"
+_CEL = "xds.type.matcher.v3.CelMatcher"
+_PROVIDER = ("xds", "upstream_host_metadata", "filter_metadata", names.PROVIDER_NAMESPACE, "name")
+_PLACE = ("upstream", "request_attempt_count")
+
+
+def only_at(provider: str, wrapped: Json) -> Json:
+    """For tries that were connected to an endpoint of this provider; the endpoint itself says it.
+
+    Whatever else is wrong, another provider never gets what the filter adds.
+    """
+    return _only(f"{wrapped['name']}@{provider}", wrapped, _PROVIDER, {"string_value": provider})
+
+
+def only_in(place: int, wrapped: Json) -> Json:
+    """For one try of a request, counted from 1."""
+    return _only(f"{wrapped['name']}#{place}", wrapped, _PLACE, {"uint64_value": str(place)})
+
+
+def provider_metadata(provider: str) -> Json:
+    """What `only_at` reads, of an endpoint."""
+    return {"filter_metadata": {names.PROVIDER_NAMESPACE: {"name": provider}}}
+
+
+def _only(name: str, wrapped: Json, attribute: tuple[str, ...], value: Json) -> Json:
+    """An attribute that is missing is not equal: then the filter is passed over, too."""
+    is_it: Json = {
+        "single_predicate": {
+            "input": {"name": "attributes", "typed_config": typed(_ATTRIBUTES)},
+            "custom_match": extension("cel", _CEL, expr_match=_equal(attribute, value)),
+        }
+    }
+    skip = {"action": extension("skip", _SKIP)}
+    unless = {"predicate": {"not_matcher": is_it}, "on_match": skip}
+    return extension(
+        name,
+        _DELEGATE,
+        extension_config=wrapped,
+        xds_matcher={"matcher_list": {"matchers": [unless]}},
+    )
+
+
+def _equal(attribute: tuple[str, ...], value: Json) -> Json:
+    """CEL, parsed: Envoy takes no text."""
+    first, *fields = attribute
+    left: Json = {"id": "1", "ident_expr": {"name": first}}
+    for number, field in enumerate(fields, 2):
+        left = {"id": str(number), "select_expr": {"operand": left, "field": field}}
+    right = {"id": str(len(attribute) + 1), "const_expr": value}
+    call = {"function": "_==_", "args": [left, right]}
+    return {"cel_expr_parsed": {"expr": {"id": str(len(attribute) + 2), "call_expr": call}}}
