@@ -1,0 +1,242 @@
+"""What is checked of a request, where and in which order, and what happens when it cannot be.
+
+The order is that of `extproc.exchange` and `extproc.program`; tests hold one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from gateway.config import stars
+from gateway.model import (
+    Budget,
+    Effect,
+    Gateway,
+    GuardAction,
+    Period,
+    RegexGuard,
+    RemoteGuard,
+    Route,
+    Rule,
+    Scope,
+    Unit,
+)
+
+
+class Where(StrEnum):
+    """Who checks."""
+
+    ENVOY = "envoy"
+    EXTPROC = "extproc"
+
+
+class Failing(StrEnum):
+    """What becomes of a request that cannot be checked."""
+
+    CLOSED = "closed"
+    """It is refused."""
+    OPEN = "open"
+    """It passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of a route."""
+
+    name: str
+    where: Where
+    reads: str
+    """`headers` or `body`."""
+    refusal: str
+    """Status and code of the answer to those who do not pass; empty: it refuses nobody."""
+    failing: Failing
+    failure: str
+    """When it cannot be made, and what comes of that; empty: it can always be made."""
+
+
+def llm_checks(gateway: Gateway) -> tuple[Check, ...]:
+    """Of a chat completion, in order; all of them in extproc."""
+    return tuple(check for step in LLM_STEPS for check in step(gateway))
+
+
+def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
+    """Of a plain route on which extproc is asked, in order."""
+    if not route.needs_identity:
+        return ()
+    return (
+        *_credential(gateway, is_required=route.is_key_required),
+        *(
+            _rule(rule, "headers")
+            for rule in _in_order(gateway.rules)
+            if is_for_route(rule.scope, route.name)
+        ),
+    )
+
+
+def is_for_route(scope: Scope, route: str) -> bool:
+    """Whether a rule may have to be asked about a plain route."""
+    others = (scope.model, scope.provider, scope.llm, scope.mcp, scope.a2a)
+    if any(each is not None for each in others):
+        return False
+    return scope.route is None or stars.matches(scope.route, route)
+
+
+def is_for_llm(scope: Scope) -> bool:
+    """Whether something may have to be asked about a chat completion."""
+    return scope.route is None and scope.mcp is None and scope.a2a is None
+
+
+def _caller(gateway: Gateway) -> Iterator[Check]:
+    yield from _credential(gateway, is_required=gateway.identity.is_required)
+
+
+def _credential(gateway: Gateway, *, is_required: bool) -> Iterator[Check]:
+    identity = gateway.identity
+    is_asked = identity.is_required or identity.api_keys
+    if not is_asked and not any(route.is_key_required for route in gateway.routes):
+        return
+    name = "API key" if is_required else "API key, when there is one"
+    refusal = "401 invalid_api_key" + (", 401 missing_api_key" if is_required else "")
+    yield Check(name, Where.EXTPROC, "headers", refusal, Failing.CLOSED, "")
+
+
+def _operation(_gateway: Gateway) -> Iterator[Check]:
+    yield Check(
+        "method and path",
+        Where.EXTPROC,
+        "headers",
+        "404 unknown_url, 405 method_not_allowed",
+        Failing.CLOSED,
+        "",
+    )
+
+
+def _encoding(_gateway: Gateway) -> Iterator[Check]:
+    yield Check(
+        "content-encoding", Where.EXTPROC, "headers", "415 unsupported_encoding", Failing.CLOSED, ""
+    )
+
+
+def _document(_gateway: Gateway) -> Iterator[Check]:
+    yield Check(
+        "one reading of the body",
+        Where.EXTPROC,
+        "body",
+        "400 invalid_json, 400 invalid_value",
+        Failing.CLOSED,
+        "what can be read in two ways is refused",
+    )
+
+
+def _model(_gateway: Gateway) -> Iterator[Check]:
+    yield Check("model", Where.EXTPROC, "body", "404 model_not_found", Failing.CLOSED, "")
+
+
+def _rules(gateway: Gateway) -> Iterator[Check]:
+    for rule in _in_order(gateway.rules):
+        if is_for_llm(rule.scope):
+            yield _rule(rule, "body")
+
+
+def _in_order(rules: tuple[Rule, ...]) -> list[Rule]:
+    return sorted(rules, key=lambda rule: list(_EFFECTS).index(rule.effect))
+
+
+_EFFECTS = {
+    Effect.DENY: "an error denies",
+    Effect.REQUIRE: "an error refuses",
+    Effect.ALLOW: "an error allows nothing",
+}
+"""In the order in which rules are asked."""
+
+
+def _rule(rule: Rule, reads: str) -> Check:
+    name = f"rule {rule.name} ({rule.effect}{_scope(rule.scope)})"
+    failure = _EFFECTS[rule.effect]
+    return Check(name, Where.EXTPROC, reads, "403 permission_denied", Failing.CLOSED, failure)
+
+
+def _guards(gateway: Gateway) -> Iterator[Check]:
+    for guard in gateway.guards:
+        match guard:
+            case RegexGuard():
+                yield _regex_guard(guard)
+            case RemoteGuard():
+                yield _remote_guard(guard)
+            case _:
+                assert_never(guard)
+
+
+def _regex_guard(guard: RegexGuard) -> Check:
+    is_mask = guard.action is GuardAction.MASK
+    count = f"{len(guard.patterns)} pattern{'s' * (len(guard.patterns) > 1)}"
+    return Check(
+        f"guard {guard.name} ({guard.action}, {count})",
+        Where.EXTPROC,
+        "body",
+        f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",
+        Failing.CLOSED,
+        "",
+    )
+
+
+def _remote_guard(guard: RemoteGuard) -> Check:
+    name = f"guard {guard.name} ({guard.kind})"
+    why = "this version cannot ask it: every request"
+    if guard.is_open_on_error:
+        return Check(
+            name, Where.EXTPROC, "body", "", Failing.OPEN, f"{why} passes it (on_error: allow)"
+        )
+    return Check(
+        name,
+        Where.EXTPROC,
+        "body",
+        "503 guardrail_unavailable",
+        Failing.CLOSED,
+        f"{why} is refused (on_error: block)",
+    )
+
+
+def _budgets(gateway: Gateway) -> Iterator[Check]:
+    yield from (_budget(budget) for budget in gateway.budgets if is_for_llm(budget.scope))
+
+
+def _budget(budget: Budget) -> Check:
+    failures = ["503 ledger_unavailable when the ledger is"]
+    if budget.unit is Unit.NANODOLLARS:
+        failures.append("403 unpriced_model when a target has no price")
+    return Check(
+        f"budget {budget.name} (each {budget.period}{_scope(budget.scope)})"
+        if budget.period is not Period.TOTAL
+        else f"budget {budget.name} (once and for all{_scope(budget.scope)})",
+        Where.EXTPROC,
+        "body",
+        "429 budget_exhausted",
+        Failing.CLOSED,
+        "; ".join(failures),
+    )
+
+
+def _scope(scope: Scope) -> str:
+    """`, for team=red`."""
+    asked = [
+        f"{name}={value}"
+        for name in type(scope).__dataclass_fields__
+        if (value := getattr(scope, name)) is not None
+    ]
+    return f", for {' '.join(asked)}" if asked else ""
+
+
+LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
+    _caller,  # before everything: who nobody knows learns nothing
+    _operation,
+    _encoding,
+    _document,
+    _model,
+    _rules,
+    _guards,
+    _budgets,  # last: what is refused costs nothing
+)

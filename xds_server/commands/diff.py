@@ -1,0 +1,202 @@
+"""`dragoman diff`: what a change does to Envoy and the workers, before it is made."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from gateway.config.load import load_file
+from gateway.config.published import published
+from gateway.config.schema import Config
+from gateway.model import Endpoint
+from gateway.resolve import resolve
+from xds_server import flags
+from xds_server.commands.asking import Asking, Unanswered
+from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.compile import compile_gateway
+from xds_server.control_plane import meant
+from xds_server.difference import (
+    Difference,
+    Judged,
+    State,
+    UnreadableState,
+    difference,
+    state,
+    state_from_json,
+    to_document,
+    topology_of,
+)
+from xds_server.field_changes import FieldChange, Kind
+from xds_server.redaction import Hide, plainly, traceably
+from xds_server.resources.topology import Topology
+from xds_server.snapshot import ENVOY_TYPE
+
+RUNNING = "running"
+SAME, DIFFERENT, TROUBLE = 0, 1, 2
+_LONGEST_VALUE = 100
+_SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.MOVED: ">"}
+_BARE = re.compile(r"[\w.,:/*@%+\[\]-]+( [A-Za-z]+)?")
+
+OLD = Argument("old", "OLD", f"a file or folder, or `{RUNNING}`: what is in force")
+NEW = Argument("new", "NEW", f"a file or folder, or `{RUNNING}`")
+JSON = Switch("--json", "print JSON")
+
+
+class Trouble(Exception):
+    """The two cannot be compared."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+def run(arguments: argparse.Namespace, environment: Environment) -> int:
+    """Print what differs; 0: nothing, 1: something, 2: they cannot be compared."""
+    try:
+        old, new = _states(arguments, environment)
+    except Trouble as trouble:
+        refuses(trouble.lines)
+        return TROUBLE
+    found = difference(old, new)
+    if arguments.json:
+        print(json.dumps(to_document(found, arguments.drain_seconds), indent=2, ensure_ascii=False))
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in text(found, arguments.drain_seconds)))
+    return SAME if found.is_empty else DIFFERENT
+
+
+COMMAND = Command(
+    "diff",
+    "show what a change of the configuration does, and whether it cuts anything",
+    run,
+    (OLD, NEW),
+    (flags.ADMIN, flags.DRAIN_SECONDS, flags.PORT, flags.EXTPROC),
+    (JSON,),
+    details=(
+        "Changes nothing. Described in [diff.md](../diff.md). Exit status: 0 when nothing differs, "
+        "1 when something does, 2 when they cannot be compared."
+    ),
+)
+
+
+def _states(arguments: argparse.Namespace, environment: Environment) -> tuple[State, State]:
+    """Both sides; a file beside what runs is compiled for the same workers."""
+    sides = (str(arguments.old), str(arguments.new))
+    configs = {side: _config(side, arguments, environment) for side in sides if side != RUNNING}
+    running = None
+    if RUNNING in sides:
+        files = [resolve(config).admin for config in configs.values()]
+        running = _running(arguments.admin or next(iter(files), Endpoint("127.0.0.1", 15000)))
+    topology = Topology(arguments.extproc) if running is None else topology_of(running)
+    hide = traceably if running is None else plainly
+    states = {
+        side: _compiled(config, arguments, topology, hide) for side, config in configs.items()
+    }
+    if running is not None:
+        states[RUNNING] = running
+    return states[sides[0]], states[sides[1]]
+
+
+def _config(side: str, arguments: argparse.Namespace, environment: Environment) -> Config:
+    if _is_typed(flags.PORT, arguments):  # flags stand above variables
+        environment = {**environment, flags.PORT.variable: str(arguments.port)}
+    loaded = load_file(Path(side), environment)
+    if not isinstance(loaded, Config):
+        raise Trouble(*map(str, loaded))
+    return loaded
+
+
+def _compiled(
+    config: Config, arguments: argparse.Namespace, topology: Topology, hide: Hide
+) -> State:
+    yaml = published(config)
+    version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
+    gateway = meant(config, arguments.port if _is_typed(flags.PORT, arguments) else None)
+    return state(version, yaml, compile_gateway(gateway, topology), hide)
+
+
+def _is_typed(flag: flags.Flag, arguments: argparse.Namespace) -> bool:
+    return flag.key in arguments.typed
+
+
+def _running(where: Endpoint) -> State:
+    try:
+        return state_from_json(Asking(where).get("/api/resources"))
+    except Unanswered as error:
+        raise Trouble(str(error)) from error
+    except UnreadableState as error:
+        raise Trouble(f"{where.host}:{where.port}/api/resources: {error}") from error
+
+
+def text(found: Difference, drain_seconds: int) -> Iterator[str]:
+    """The difference for people, line by line; the verdict first."""
+    if found.is_empty:
+        yield "no difference"
+        return
+    yield from _verdict(found, drain_seconds)
+    if found.policies:
+        yield ""
+        yield "configuration"
+        for effect, changes in groupby(found.policies, key=lambda each: each.effect):
+            for each in changes:
+                yield f"  {_field(each.change)}"
+            yield f"      {effect}"
+    if found.resources:
+        yield ""
+        yield "Envoy"
+        for judged in found.resources:
+            yield from _resource(judged)
+
+
+def _verdict(found: Difference, drain_seconds: int) -> Iterator[str]:
+    if not found.drains:
+        yield "cuts nothing"
+        return
+    for drain in found.drains:
+        yield f"drains {drain.listener}: {drain.connections}, since {drain.why}"
+    yield (
+        f"what runs on them goes on for at most {drain_seconds} s (--drain-seconds), and is then "
+        "cut"
+    )
+
+
+def _resource(judged: Judged) -> Iterator[str]:
+    change = judged.change
+    kind = change.type_url.removeprefix(ENVOY_TYPE).rpartition(".")[2]
+    yield f"  {_SIGNS[change.kind]} {kind} {change.name}"
+    for each in change.fields:
+        yield f"      {_field(each)}"
+    for note in judged.effect.notes:
+        yield f"      {note}"
+    if judged.effect.drain is not None:
+        yield f"      drains {judged.effect.drain.connections}"
+
+
+def _field(change: FieldChange) -> str:
+    start = f"{_SIGNS[change.kind]} {change.path}".rstrip()
+    place = f" ({change.place})" if change.place else ""
+    match change.kind:
+        case Kind.ADDED:
+            return f"{start}: {shown(change.new)}{place}"
+        case Kind.REMOVED:
+            return f"{start}: {shown(change.old)}"
+        case Kind.MOVED:
+            return f"{start}: moved{place}"
+    return f"{start}: {shown(change.old)} -> {shown(change.new)}"
+
+
+def shown(value: object) -> str:
+    """A value on one line, cut where it is long."""
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        whole = value
+    else:
+        whole = json.dumps(value, ensure_ascii=False)
+    if len(whole) <= _LONGEST_VALUE:
+        return whole
+    return f"{whole[:_LONGEST_VALUE]}… ({len(whole)} characters)"

@@ -1,0 +1,290 @@
+"""What a change of the configuration does: to Envoy's resources, to the workers, to connections.
+
+Two states in, one `Difference` out. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+from gateway import names
+from xds_server.effects import Drain, Effect, ResourceChange, effect, policy_effect
+from xds_server.envoy_json import address_text
+from xds_server.field_changes import FieldChange, Kind, field_changes
+from xds_server.redaction import REDACTED, Hidden, Hide, plainly, redacted, redacted_document
+from xds_server.render import to_json
+from xds_server.resources.topology import Topology
+from xds_server.snapshot import CLUSTER, FILTER, TYPES, Snapshot, all_resources
+
+Json: TypeAlias = dict[str, Any]
+
+
+class UnreadableState(ValueError):
+    """What claims to be a running configuration is not in the form of `state_json`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A resource as it may be shown."""
+
+    type_url: str
+    name: str
+    version: str
+    body: Json = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A configuration: what Envoys are told, and what workers are told."""
+
+    version: str
+    published: object
+    """The document of the workers."""
+    resources: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """One field of the configuration that workers have."""
+
+    change: FieldChange
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A resource that changed, and what that does."""
+
+    change: ResourceChange
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything that differs between two states."""
+
+    old_version: str
+    new_version: str
+    policies: tuple[PolicyChange, ...]
+    """In the order of the document."""
+    resources: tuple[Judged, ...]
+    """By type in sending order, then by name."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing differs."""
+        return not (self.policies or self.resources)
+
+    @property
+    def drains(self) -> tuple[Drain, ...]:
+        """Every listener whose connections are drained; none: nothing is cut."""
+        found = (judged.effect.drain for judged in self.resources)
+        return tuple(drain for drain in found if drain is not None)
+
+
+def state(version: str, published: str, snapshot: Snapshot, hide: Hide = plainly) -> State:
+    """The state of a compiled configuration; `published` is the YAML of the workers."""
+    return State(
+        version,
+        redacted_document(yaml.safe_load(published), hide),
+        tuple(
+            Shown(
+                each.type_url,
+                each.name,
+                each.version,
+                redacted(each.type_url, to_json(each), hide),
+            )
+            for each in all_resources(snapshot)
+        ),
+    )
+
+
+def resources_json(snapshot: Snapshot) -> list[Json]:
+    """Every resource for the admin API, without secrets."""
+    return [
+        {
+            "type_url": each.type_url,
+            "name": each.name,
+            "version": each.version,
+            "body": redacted(each.type_url, to_json(each)),
+        }
+        for each in all_resources(snapshot)
+    ]
+
+
+def state_json(version: str, published: str, snapshot: Snapshot) -> Json:
+    """What `GET /api/resources` answers."""
+    return {"version": version, "published": published, "resources": resources_json(snapshot)}
+
+
+def state_from_json(document: object) -> State:
+    """The state that an admin API told; `UnreadableState` when it is none."""
+    try:
+        match document:
+            case {"version": str(version), "published": str(published), "resources": list(found)}:
+                return State(
+                    version,
+                    redacted_document(yaml.safe_load(published)),
+                    tuple(map(_shown, found)),
+                )
+    except yaml.YAMLError as error:
+        raise UnreadableState("its published configuration is no YAML") from error
+    raise UnreadableState("it needs version, published and resources")
+
+
+def _shown(document: object) -> Shown:
+    match document:
+        case {
+            "type_url": str(type_url),
+            "name": str(name),
+            "version": str(version),
+            "body": dict(body),
+        }:
+            return Shown(type_url, name, version, body)
+    raise UnreadableState("a resource needs type_url, name, version and body")
+
+
+def topology_of(running: State) -> Topology:
+    """What a running state was compiled with, so that a file can be compiled for comparison."""
+    workers: list[str] = []
+    bundle = timeout = None
+    for each in running.resources:
+        if each.type_url == CLUSTER and each.name == names.EXTPROC_CLUSTER:
+            workers = [address_text(address) for address in _all(each.body, "address")]
+        elif each.type_url == CLUSTER and bundle is None:
+            bundle = next((ca.get("filename") for ca in _all(each.body, "trusted_ca")), None)
+        elif each.type_url == FILTER and each.name == names.EXT_PROC_FILTER:
+            timeout = next(iter(_all(each.body, "message_timeout")), None)
+    plain = Topology(workers=tuple(workers))
+    return Topology(
+        plain.workers,
+        plain.message_timeout_seconds if timeout is None else float(str(timeout).rstrip("s")),
+        plain.ca_bundle if bundle is None else bundle,
+    )
+
+
+def _all(value: object, key: str) -> list[Any]:
+    """Every value under this key, at any depth, outermost first."""
+    match value:
+        case dict():
+            here = [value[key]] if key in value else []
+            return here or [found for item in value.values() for found in _all(item, key)]
+        case list():
+            return [found for item in value for found in _all(item, key)]
+    return []
+
+
+def difference(old: State, new: State) -> Difference:
+    """What differs, and what that does."""
+    changes = _resource_changes(old, new)
+    return Difference(
+        old.version,
+        new.version,
+        tuple(
+            PolicyChange(_readable(each), policy_effect(each))
+            for each in field_changes(old.published, new.published)
+        ),
+        tuple(Judged(_without_hidden(each), effect(each, changes)) for each in changes),
+    )
+
+
+def _resource_changes(old: State, new: State) -> tuple[ResourceChange, ...]:
+    before = {(each.type_url, each.name): each for each in old.resources}
+    after = {(each.type_url, each.name): each for each in new.resources}
+    changes = []
+    for key in sorted({*before, *after}, key=_sending_order):
+        first, second = before.get(key), after.get(key)
+        if first is None and second is not None:
+            changes.append(ResourceChange(Kind.ADDED, *key, new=second.body))
+        elif second is None and first is not None:
+            changes.append(ResourceChange(Kind.REMOVED, *key, old=first.body))
+        elif first is not None and second is not None and first.version != second.version:
+            fields = field_changes(first.body, second.body) or (_UNSEEN,)
+            changes.append(ResourceChange(Kind.CHANGED, *key, first.body, second.body, fields))
+    return tuple(changes)
+
+
+_UNSEEN = FieldChange(Kind.CHANGED, (), REDACTED, REDACTED)
+"""The versions differ, and nothing that may be shown does."""
+
+
+def _sending_order(key: tuple[str, str]) -> tuple[int, str, str]:
+    type_url, name = key
+    return (TYPES.index(type_url) if type_url in TYPES else len(TYPES), type_url, name)
+
+
+def _without_hidden(change: ResourceChange) -> ResourceChange:
+    return ResourceChange(
+        change.kind,
+        change.type_url,
+        change.name,
+        _open(change.old),
+        _open(change.new),
+        tuple(map(_readable, change.fields)),
+    )
+
+
+def _readable(change: FieldChange) -> FieldChange:
+    return FieldChange(
+        change.kind, change.steps, _open(change.old), _open(change.new), change.place
+    )
+
+
+def _open(value: Any) -> Any:
+    """What may be shown of it."""
+    match value:
+        case Hidden():
+            return value.shown
+        case dict():
+            return {key: _open(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_open(item) for item in value]
+    return value
+
+
+def to_document(found: Difference, drain_seconds: int) -> Json:
+    """The JSON form; `docs/diff.md` describes it."""
+    return {
+        "old": found.old_version,
+        "new": found.new_version,
+        "is_same": found.is_empty,
+        "verdict": {
+            "cuts": bool(found.drains),
+            "drain_seconds": drain_seconds if found.drains else None,
+            "drains": [
+                {
+                    "listener": drain.listener,
+                    "connections": drain.connections.value,
+                    "why": drain.why,
+                }
+                for drain in found.drains
+            ],
+        },
+        "configuration": [
+            {**_field_document(each.change), "effect": each.effect} for each in found.policies
+        ],
+        "resources": [
+            {
+                "type_url": judged.change.type_url,
+                "name": judged.change.name,
+                "change": judged.change.kind.value,
+                "effects": list(judged.effect.notes),
+                "fields": [_field_document(each) for each in judged.change.fields],
+            }
+            for judged in found.resources
+        ],
+    }
+
+
+def _field_document(change: FieldChange) -> Json:
+    document: Json = {"path": change.path, "change": change.kind.value}
+    if change.kind in (Kind.REMOVED, Kind.CHANGED, Kind.MOVED):
+        document["old"] = change.old
+    if change.kind in (Kind.ADDED, Kind.CHANGED, Kind.MOVED):
+        document["new"] = change.new
+    if change.place:
+        document["place"] = change.place
+    return document
