@@ -276,10 +276,10 @@ class RawResource:
     """The JSON form of the message, without `@type`. May hold a secret."""
     path: str
     """Where it was written, dotted; for Problems."""
-    at: tuple[str | int, ...] = field(default=(), compare=False)
-    """The same, in parts: `Source.place` knows its file and line."""
     ttl_seconds: float | None = None
     """The client drops it when it has not heard of it for so long."""
+    at: tuple[str | int, ...] = field(default=(), compare=False)
+    """The path in parts: `Source.place` knows its file and line."""
 
 
 @dataclass(frozen=True, slots=True)

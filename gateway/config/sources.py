@@ -74,6 +74,11 @@ class Loader:
         self._convert = convert
         self._documents: dict[bytes, Document] = {}
 
+    @property
+    def documents(self) -> Mapping[bytes, Document]:
+        """What was parsed for the last load, by digests of the texts."""
+        return self._documents
+
     def load(self, files: Files | None = None) -> Loaded:
         """What the files say now. `files`: others than usual, such as remembered ones."""
         return self._load(files or self._files, None)
