@@ -19,10 +19,10 @@ import pytest
 from gateway.model import Gateway
 from tests.kit.ads import serving
 from tests.kit.envoy import RunningEnvoy
+from tests.kit.saved import Saved
 from tests.kit.stack import free_ports
 from xds_server.clients import Clients
 from xds_server.compile import compile_gateway
-from xds_server.publisher import Publisher
 from xds_server.resources.bootstrap import bootstrap
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.topology import Topology
@@ -84,10 +84,13 @@ class SlowNames(asyncio.DatagramProtocol):
     def compiled(self, gateway: Gateway) -> Snapshot:
         """The cluster of route `two` is found through this server."""
         snapshot = compile_gateway(gateway, TOPOLOGY)
-        [two] = [route for route in gateway.routes if route.name == "two"]
-        name = route_cluster_name(two.backends[0].upstream)
+        slow = {
+            route_cluster_name(route.backends[0].upstream)
+            for route in gateway.routes
+            if route.name == "two"
+        }
         renamed = [
-            self._resolved(each) if each.name == name else each for each in all_resources(snapshot)
+            self._resolved(each) if each.name in slow else each for each in all_resources(snapshot)
         ]
         return snapshot_of(renamed)
 
@@ -136,7 +139,7 @@ class Scene:
     """A control plane, an Envoy, and two upstreams."""
 
     clients: Clients
-    publisher: Publisher
+    publisher: Saved
     envoy: RunningEnvoy
     http: httpx.AsyncClient
     port: int
@@ -169,8 +172,8 @@ class Scene:
 Compile: TypeAlias = Callable[[Gateway], Snapshot]
 
 
-def publisher_of(clients: Clients, tmp_path: Path, compile_snapshot: Compile) -> Publisher:
-    return Publisher(clients, tmp_path / "gateway.yaml", {}, compile_snapshot, expected_workers=0)
+def publisher_of(clients: Clients, tmp_path: Path, compile_snapshot: Compile) -> Saved:
+    return Saved.of(clients, tmp_path, lambda gateway, *, level: compile_snapshot(gateway))
 
 
 @asynccontextmanager
