@@ -1,4 +1,6 @@
-"""Listeners: a frozen skeleton. Only changes here cut streams, so only the address may change."""
+"""Listeners: a frozen skeleton. Only changes here cut streams, so only the address may change, and
+whether there is TLS: what it shows comes by SDS.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from xds_server.resources import addresses
 from xds_server.resources.extension import ADS, Json, extension, resource
 from xds_server.resources.filters import DISCOVERED, HTTP_FILTERS
 from xds_server.resources.local_replies import local_reply_config
-from xds_server.snapshot import FILTER, LISTENER, ROUTES, Resource
+from xds_server.resources.secrets import gateway_secrets
+from xds_server.snapshot import FILTER, LISTENER, ROUTES, SECRET, Resource
 
 _CONNECTION_BUFFER_BYTES = 1 << 20
 
@@ -20,13 +23,38 @@ def listener(listener: Listener) -> Resource:
         "name": name,
         "address": addresses.socket_address(Endpoint(listener.address, listener.port)),
         "per_connection_buffer_limit_bytes": _CONNECTION_BUFFER_BYTES,
-        "filter_chains": [{"filters": [_http(listener)]}],
+        "filter_chains": [{"filters": [_http(listener)], **_tls(listener)}],
     }
     needs = [
         (ROUTES, names.route_table(listener.name)),
         *((FILTER, discovered) for discovered in DISCOVERED),
+        *((SECRET, secret.name) for secret in gateway_secrets(listener)),
     ]
     return resource(LISTENER, name, fields, needs)
+
+
+def _tls(listener: Listener) -> Json:
+    if listener.tls is None:
+        return {}
+    context: Json = {
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "tls_certificate_sds_secret_configs": [
+            {"name": names.gateway_certificate(listener.name), "sds_config": ADS}
+        ],
+    }
+    asked: Json = {}
+    if listener.tls.client_ca is not None:
+        name = names.gateway_client_ca(listener.name)
+        context["validation_context_sds_secret_config"] = {"name": name, "sds_config": ADS}
+        asked = {"require_client_certificate": True}
+    socket = extension(
+        "envoy.transport_sockets.tls",
+        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        common_tls_context=context,
+        **asked,
+    )
+    return {"transport_socket": socket}
 
 
 def _http(listener: Listener) -> Json:

@@ -1,8 +1,14 @@
-"""Secrets, sent by SDS: the providers' keys."""
+"""Secrets, sent by SDS: keys of providers, certificates and keys of gateways.
+
+What comes by SDS can be renewed without a listener noticing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gateway import names
+from gateway.model import Listener
 from xds_server.resources.extension import resource
 from xds_server.snapshot import SECRET, Resource
 
@@ -12,3 +18,20 @@ def provider_secret(provider: str, key: str) -> Resource:
     name = names.provider_secret(provider)
     fields = {"name": name, "generic_secret": {"secret": {"inline_string": key}}}
     return resource(SECRET, name, fields)
+
+
+def gateway_secrets(listener: Listener) -> Iterator[Resource]:
+    """What a gateway shows to its clients, and whose signature it asks of them."""
+    tls = listener.tls
+    if tls is None:
+        return
+    name = names.gateway_certificate(listener.name)
+    pair = {
+        "certificate_chain": {"inline_string": tls.certificate},
+        "private_key": {"inline_string": tls.key},
+    }
+    yield resource(SECRET, name, {"name": name, "tls_certificate": pair})
+    if tls.client_ca is not None:
+        name = names.gateway_client_ca(listener.name)
+        context = {"trusted_ca": {"inline_string": tls.client_ca}}
+        yield resource(SECRET, name, {"name": name, "validation_context": context})

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway import names
-from gateway.model import Listener
+from gateway.model import Listener, ServerTls
 from xds_server.render import to_json
 from xds_server.resources import listeners
 from xds_server.resources.extension import Json
-from xds_server.snapshot import FILTER, ROUTES
+from xds_server.snapshot import FILTER, ROUTES, SECRET
 
 LISTENER = Listener("default", "0.0.0.0", 8080, 1 << 20)
+
+TLS = replace(LISTENER, tls=ServerTls("cert", "key"))
+MUTUAL = replace(LISTENER, tls=ServerTls("cert", "key", "ca"))
 
 
 def http(listener: Listener = LISTENER) -> Json:
@@ -39,3 +44,32 @@ def test_a_path_has_one_spelling() -> None:
     assert http()["normalize_path"] is True
     assert http()["merge_slashes"] is True
     assert http()["path_with_escaped_slashes_action"] == "UNESCAPE_AND_FORWARD"
+
+
+def socket(listener: Listener) -> Json:
+    [chain] = to_json(listeners.listener(listener))["filter_chains"]
+    return dict(chain["transport_socket"]["typed_config"])
+
+
+def test_certificates_come_by_sds() -> None:
+    made = listeners.listener(TLS)
+    assert (SECRET, names.gateway_certificate("default")) in made.needs
+    context = socket(TLS)["common_tls_context"]
+    [secret] = context["tls_certificate_sds_secret_configs"]
+    assert secret["name"] == names.gateway_certificate("default")
+    assert "ads" in secret["sds_config"]
+    assert context["alpn_protocols"] == ["h2", "http/1.1"]
+    assert "require_client_certificate" not in socket(TLS)
+
+
+def test_a_renewed_certificate_changes_no_listener() -> None:
+    renewed = replace(LISTENER, tls=ServerTls("new cert", "new key"))
+    assert listeners.listener(renewed) == listeners.listener(TLS)
+    assert listeners.listener(TLS).version != listeners.listener(LISTENER).version
+
+
+def test_mutual_tls_demands_a_certificate() -> None:
+    assert (SECRET, names.gateway_client_ca("default")) in listeners.listener(MUTUAL).needs
+    assert socket(MUTUAL)["require_client_certificate"] is True
+    asked = socket(MUTUAL)["common_tls_context"]["validation_context_sds_secret_config"]
+    assert asked["name"] == names.gateway_client_ca("default")

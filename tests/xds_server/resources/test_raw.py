@@ -1,0 +1,134 @@
+"""Resources that operators wrote are Envoy's, or a Problem at the field that is not."""
+
+from __future__ import annotations
+
+from textwrap import dedent, indent
+
+import pytest
+
+from gateway.model import RawResource
+from gateway.resolve import resolve
+from tests.gateway.config.loading import loaded
+from xds_server.render import to_json
+from xds_server.resources.raw import BrokenResource, raw_problems, raw_resource
+from xds_server.snapshot import CLUSTER
+
+TYPE = CLUSTER
+
+
+def written(text: str) -> RawResource:
+    config = loaded(f"xds:\n  resources:\n{indent(dedent(text), '  ')}")
+    (raw,) = resolve(config).xds.resources
+    return raw
+
+
+def complaints(text: str) -> list[str]:
+    config = loaded(f"xds:\n  resources:\n{indent(dedent(text), '  ')}")
+    return [str(each) for each in raw_problems(resolve(config).xds, config.source.place)]
+
+
+def test_a_resource_is_what_was_written() -> None:
+    made = raw_resource(
+        written(
+            f"""
+            - "@type": {TYPE}
+              name: c
+              ttl: 5s
+              type: STRICT_DNS
+              connect_timeout: 1s
+              loadAssignment: {{cluster_name: c}}
+            """
+        )
+    )
+    assert (made.type_url, made.name, made.ttl_seconds) == (CLUSTER, "c", 5.0)
+    assert to_json(made) == {
+        "name": "c",
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": "c"},
+    }
+
+
+def test_equal_resources_have_equal_versions_however_they_are_spelled() -> None:
+    one = written(f"- {{'@type': {TYPE}, name: c, connect_timeout: 1s, lb_policy: RANDOM}}")
+    other = written(f"- {{'@type': {TYPE}, lbPolicy: 3, connectTimeout: 1.000s, name: c}}")
+    assert raw_resource(one).version == raw_resource(other).version
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ("lb_polic: RANDOM", "lb_polic: unknown key 'lb_polic' (did you mean 'lb_policy'?)"),
+        (
+            "lb_policy: SOME",
+            "lb_policy: Invalid enum value SOME for enum type"
+            " envoy.config.cluster.v3.Cluster.LbPolicy",
+        ),
+        (
+            "load_assignment: {cluster_name: c, endpoints: [{}, {lb_endpoints: [{endpont: {}}]}]}",
+            "load_assignment.endpoints.1.lb_endpoints.0.endpont: unknown key 'endpont'"
+            " (did you mean 'endpoint'?)",
+        ),
+        ("connect_timeout: 5x", 'connect_timeout: Duration must end with letter "s": 5x'),
+        (
+            "transport_socket: {name: a, typed_config: {'@type': type.googleapis.com/nope.X}}",
+            "transport_socket.typed_config: Can not find message descriptor by type_url:"
+            " type.googleapis.com/nope.X",
+        ),
+        (
+            "transport_socket: {name: a, typed_config: {a: 1}}",
+            "transport_socket.typed_config: @type is missing when parsing any message",
+        ),
+        ("health_checks: 3", "health_checks: must be a list"),
+    ],
+)
+def test_what_envoys_api_does_not_have_is_a_problem_at_its_field(
+    fields: str, complaint: str
+) -> None:
+    (found,) = complaints(f"- '@type': {TYPE}\n  name: c\n  {fields}\n")
+    assert found == f"test.yaml:5: xds.resources.0.{complaint}"
+
+
+def test_a_type_that_does_not_exist_is_guessed() -> None:
+    (found,) = complaints("- {'@type': envoy.config.cluster.v3.Clutser, name: c}")
+    assert found.startswith(
+        "test.yaml:3: xds.resources.0.@type: Envoy's API has no message"
+        " 'envoy.config.cluster.v3.Clutser' (did you mean 'envoy.config.cluster.v3.Cluster'?)"
+    )
+
+
+def test_a_name_that_the_message_does_not_have_is_told() -> None:
+    text = "- {'@type': envoy.config.endpoint.v3.ClusterLoadAssignment, name: c}"
+    assert "unknown key 'name'" in complaints(text)[0]
+
+
+def test_every_problem_of_every_group_is_reported() -> None:
+    config = loaded(
+        f"""
+        xds:
+          resources: [{{"@type": {TYPE}, name: a, x: 1}}, {{"@type": {TYPE}, name: b}}]
+          groups:
+            g.1:
+              resources:
+              - {{"@type": {TYPE}, name: c}}
+              - {{"@type": {TYPE}, name: d, y: 1}}
+        """
+    )
+    found = raw_problems(resolve(config).xds, config.source.place)
+    assert [(each.line, each.path) for each in found] == [
+        (3, "xds.resources.0.x"),
+        (8, "xds.groups.g.1.resources.1.y"),
+    ]
+
+
+def test_values_of_secrets_are_not_told() -> None:
+    text = (
+        "- '@type': envoy.extensions.transport_sockets.tls.v3.Secret\n"
+        "  name: s\n"
+        "  generic_secret: {secret: hunter2}\n"
+    )
+    (found,) = complaints(text)
+    assert "hunter2" not in found
+    with pytest.raises(BrokenResource) as raised:
+        raw_resource(written(text))
+    assert "hunter2" not in str(raised.value)
