@@ -18,7 +18,7 @@ from gateway.config.schema import Config
 from gateway.config.tiers import tiers
 from gateway.config.urls import place
 from gateway.config.vendors import POOL_PATH, VENDORS
-from gateway.config.xds import ResourceBlock, XdsBlock
+from gateway.config.xds import ResourceBlock
 from gateway.model import (
     ApiKey,
     Budget,
@@ -80,11 +80,13 @@ def resolve(config: Config) -> Gateway:
         prices=tuple(prices(config.llm).items()),
         routes=tuple(_route(block, names, identity, rules) for block in config.routes),
         admin=_endpoint(config.admin.address),
-        xds=_xds(config.xds, names),
+        xds=resolve_xds(config),
     )
 
 
-def _xds(block: XdsBlock, listeners: tuple[str, ...]) -> Xds:
+def resolve_xds(config: Config) -> Xds:
+    """The control plane alone."""
+    block = config.xds
     return Xds(
         tls=block.tls.texts if block.tls is not None else None,
         clients=tuple(
@@ -100,7 +102,7 @@ def _xds(block: XdsBlock, listeners: tuple[str, ...]) -> Xds:
                     group.match.user_agent,
                     tuple(group.match.metadata.items()),
                 ),
-                listeners if group.gateways is None else group.gateways,
+                tuple(config.gateways) if group.gateways is None else group.gateways,
                 _raw_resources(("xds", "groups", name, "resources"), group.resources),
             )
             for name, group in block.groups.items()

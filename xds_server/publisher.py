@@ -27,6 +27,7 @@ from xds_server.compile import BrokenSnapshot
 from xds_server.history import Entry, History, Origin, Pin, Sources
 from xds_server.offers import Compile, EnvoyOffer
 from xds_server.release import Release, compiled_release
+from xds_server.resources.raw import raw_problems
 from xds_server.rollout import Rollout
 
 logger = logging.getLogger(__name__)
@@ -181,6 +182,9 @@ class Publisher:
     ) -> _Attempt | tuple[Problem, ...]:
         if loaded.config is None:
             return loaded.problems
+        problems = raw_problems(loaded.config)
+        if problems:
+            return problems
         try:
             release = await asyncio.to_thread(self._release_of, loaded.config)
         except BrokenSnapshot as broken:

@@ -11,8 +11,10 @@ import envoy_api
 from google.protobuf.json_format import ParseError
 
 from gateway.config.finding import Path, Place, dotted
-from gateway.model import RawResource, Xds
+from gateway.config.schema import Config
+from gateway.model import RawResource
 from gateway.problem import Problem, did_you_mean
+from gateway.resolve import resolve_xds
 from xds_server.resources.extension import resource
 from xds_server.snapshot import SECRET, TYPES, Resource
 
@@ -52,10 +54,11 @@ def raw_resource(raw: RawResource) -> Resource:
     return replace(made, ttl_seconds=raw.ttl_seconds)
 
 
-def raw_problems(xds: Xds, place: Callable[[Path], Place]) -> tuple[Problem, ...]:
-    """Everything that is wrong with the resources of all groups. `place`: of `Config.source`."""
+def raw_problems(config: Config) -> tuple[Problem, ...]:
+    """Everything that is wrong with the resources of all groups: asked before anything compiles."""
+    xds = resolve_xds(config)
     every = (*xds.resources, *(each for group in xds.groups for each in group.resources))
-    return tuple(_problems(every, place))
+    return tuple(_problems(every, config.source.place))
 
 
 def _problems(

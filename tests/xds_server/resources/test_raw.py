@@ -24,7 +24,7 @@ def written(text: str) -> RawResource:
 
 def complaints(text: str) -> list[str]:
     config = loaded(f"xds:\n  resources:\n{indent(dedent(text), '  ')}")
-    return [str(each) for each in raw_problems(resolve(config).xds, config.source.place)]
+    return [str(each) for each in raw_problems(config)]
 
 
 def test_a_resource_is_what_was_written() -> None:
@@ -114,7 +114,7 @@ def test_every_problem_of_every_group_is_reported() -> None:
               - {{"@type": {TYPE}, name: d, y: 1}}
         """
     )
-    found = raw_problems(resolve(config).xds, config.source.place)
+    found = raw_problems(config)
     assert [(each.line, each.path) for each in found] == [
         (3, "xds.resources.0.x"),
         (8, "xds.groups.g.1.resources.1.y"),
