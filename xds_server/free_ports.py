@@ -12,8 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config.document import Document, read
+from gateway.config.document import read
 from gateway.config.environment import substitute
+from gateway.config.files import Disk
+from gateway.config.gathering import Gathering
+from gateway.config.merging import Part
 from gateway.model import Endpoint
 
 
@@ -40,27 +43,39 @@ def complaints(wanted: Iterable[Wanted]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PortsOfFile:
-    """How a configuration file writes the ports of its gateways."""
+    """How a configuration, of one file or of several, writes the ports of its gateways."""
 
     file: Path
-    document: Document
+    parts: tuple[Part, ...]
 
     @classmethod
     def of(cls, file: Path) -> PortsOfFile:
-        return cls(file, read(file.read_text(encoding="utf-8-sig"), {}))
+        return cls(file, Gathering(Disk(), lambda text: read(text, {})).gather(file).parts)
 
     def uses(self, variable: str) -> bool:
-        """Whether anything in the file depends on this environment variable."""
-        return any(_depends(text, variable) for text in self.document.written.values())
+        """Whether anything in the files depends on this environment variable."""
+        return any(
+            _depends(text, variable)
+            for part in self.parts
+            for text in part.document.written.values()
+        )
 
     def is_port_of(self, variable: str, gateway: str) -> bool:
         """Whether the port of this gateway does."""
-        return _depends(self.document.written.get(("gateways", gateway, "port"), ""), variable)
+        written = (part.document.written.get(_port(gateway), "") for part in self.parts)
+        return any(_depends(text, variable) for text in written)
 
     def place(self, gateway: str) -> str:
         """Where the port of this gateway is to be changed."""
-        line = self.document.lines.get(("gateways", gateway, "port"))
-        return f"gateways.{gateway}.port in {self.file}" + (f", line {line}" if line else "")
+        for part in self.parts:
+            line = part.document.lines.get(_port(gateway))
+            if line is not None:
+                return f"gateways.{gateway}.port in {part.file}, line {line}"
+        return f"gateways.{gateway}.port in {self.file}"
+
+
+def _port(gateway: str) -> tuple[str, str, str]:
+    return ("gateways", gateway, "port")
 
 
 def _depends(text: str, variable: str) -> bool:

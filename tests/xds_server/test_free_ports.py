@@ -74,3 +74,12 @@ def test_the_place_of_a_port_is_a_line_where_one_is_written(tmp_path: Path) -> N
     ports = ports_of(tmp_path, "gateways:\n  a:\n    port: 8080\n")
     assert ports.place("a") == f"gateways.a.port in {ports.file}, line 3"
     assert ports.place("default") == f"gateways.default.port in {ports.file}"
+
+
+def test_a_port_may_be_written_in_a_file_that_is_included(tmp_path: Path) -> None:
+    (tmp_path / "edge.yaml").write_text('gateways:\n  edge: {port: "${PORT}"}\n')
+    ports = ports_of(tmp_path, "include: [edge.yaml]")
+    assert ports.uses("PORT")
+    assert ports.is_port_of("PORT", "edge")
+    assert ports.place("edge") == f"gateways.edge.port in {tmp_path / 'edge.yaml'}, line 2"
+    assert PortsOfFile.of(tmp_path).uses("PORT")
