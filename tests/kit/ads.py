@@ -14,6 +14,7 @@ from typing import Any
 import envoy_api
 import grpc
 
+from gateway import names
 from xds_server.clients import Clients
 from xds_server.server import AdsServer, Bounds, Security
 from xds_server.server.services import AGGREGATED, Service
@@ -191,8 +192,10 @@ class StateClient(Client):
 
 
 def name_of(body: Any) -> str:
-    """A resource's own name."""
-    return str(body.cluster_name if body.DESCRIPTOR.name == "ClusterLoadAssignment" else body.name)
+    """A resource's own name; our own type has one resource, and no name in it."""
+    if body.DESCRIPTOR.name == "ClusterLoadAssignment":
+        return str(body.cluster_name)
+    return str(getattr(body, "name", names.CONFIGURATION_NAME))
 
 
 def _unpacked(packed: Any) -> Any:

@@ -21,6 +21,7 @@ import grpc
 
 from xds_server.audience import Principal
 from xds_server.clients import Clients
+from xds_server.metrics import Traffic
 from xds_server.server.bounds import (
     BOUNDS,
     HANDSHAKE_SECONDS,
@@ -67,6 +68,11 @@ class AdsServer:
         self._security = security
         self._ports: list[_Port] = []
         self._turn = asyncio.Lock()
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent since the start."""
+        return self._streams.traffic
 
     async def start(self, addresses: Sequence[str]) -> tuple[int, ...]:
         """Listen on `host:port` or `unix:/path`; the bound ports (1 for a Unix socket)."""

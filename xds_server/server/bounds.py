@@ -4,7 +4,8 @@ A connection: 100 streams at once, closed after 60 s without any, 10 s to shake 
 All of us: 10,000 streams, of which one node may have 32.
 A stream: 10 s for its first request, requests of at most 4 MiB, 1,000 of them at once and then 100
 a second (who sends more is read later), 60 s to take what was written. One response of each type
-is unanswered at a time, and one is being written: that is all that a stream holds.
+is unanswered at a time, and one is being written: that is all that a stream holds. Serialized
+resources are kept for all streams together, 32 MiB of them and 32 MiB of lists of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ WRITE_SECONDS = 60.0
 HANDSHAKE_SECONDS = 10.0
 IDLE_CONNECTION_SECONDS = 60.0
 NODE_ID_LENGTH = 1_024
+KEPT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import envoy_api
-from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from xds_server.audience import Node
+from xds_server.server.bounds import KEPT_BYTES
 from xds_server.snapshot import Resource
 from xds_server.subscription.words import (
     BadRequest,
@@ -31,8 +31,7 @@ from xds_server.subscription.words import (
 )
 
 DISCOVERY = "envoy.service.discovery.v3."
-KEPT_BYTES = 64 << 20
-"""Of serialized resources, and as much of serialized lists of them; the longest unused go first."""
+
 REQUESTS = {
     Variant.STATE: DISCOVERY + "DiscoveryRequest",
     Variant.DELTA: DISCOVERY + "DeltaDiscoveryRequest",
@@ -61,8 +60,26 @@ def node_of(message: Any) -> Node:
         message.user_agent_name,
         version,
         version_text,
-        json_format.MessageToDict(message.metadata),
+        _fields(message.metadata),
     )
+
+
+def _fields(struct: Any) -> dict[str, object]:
+    """Of a `google.protobuf.Struct`, with numbers that JSON does not have."""
+    return {name: _content(value) for name, value in struct.fields.items()}
+
+
+def _content(value: Any) -> object:
+    kind = value.WhichOneof("kind")
+    match kind:
+        case "struct_value":
+            return _fields(value.struct_value)
+        case "list_value":
+            return [_content(each) for each in value.list_value.values]
+        case None | "null_value":
+            return None
+    content: object = getattr(value, kind)
+    return content
 
 
 def request_of(variant: Variant, message: Any, type_url: str) -> Request:

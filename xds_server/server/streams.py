@@ -14,10 +14,11 @@ from typing import Any
 
 import grpc
 
-from gateway.telemetry import redact
 from xds_server.access import shown
 from xds_server.audience import Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
+from xds_server.metrics import Traffic
+from xds_server.refusals import short
 from xds_server.server.bounds import NODE_ID_LENGTH, Bounds, Hush, Pace, Seats
 from xds_server.server.encoding import Encoder, node_of, parsed, request_of
 from xds_server.server.services import Service
@@ -88,6 +89,7 @@ class Streams:
         self._seats = Seats(bounds.streams, bounds.streams_per_node)
         self._encoder = Encoder()
         self._hush = Hush()
+        self.traffic = Traffic()
 
     async def serve(
         self, service: Service, variant: Variant, principal: Principal, context: Any
@@ -107,13 +109,19 @@ class Streams:
     async def _end(self, ending: Ending, principal: Principal, context: Any) -> None:
         if self._hush.may_say(principal.peer, time.monotonic()):
             logger.warning("%s: stream ended: %s", principal.peer, ending.reason)
-        await context.abort(ending.code, ending.reason)
+        self.traffic.ended[ending.code.name] += 1
+        try:
+            await context.abort(ending.code, ending.reason)
+        except grpc.aio.InternalError:  # it has gone without hearing of this
+            raise asyncio.CancelledError from None
 
     async def _attended(self, talk: Talk, principal: Principal, context: Any) -> Ending | None:
         """Why the stream must be ended; None when the client has ended it."""
         seconds = self._bounds.first_request_seconds
         try:
             async with asyncio.timeout(seconds):
+                # gRPC cannot end a stream whose first write, which brings these, was given up
+                await context.send_initial_metadata(())
                 data = await context.read()
         except TimeoutError:
             return Ending(grpc.StatusCode.DEADLINE_EXCEEDED, f"no request within {seconds:g} s")
@@ -128,6 +136,7 @@ class Streams:
             reason = f"too many streams of node {shown(talk.node.id)}"
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         client = self._clients.join(kind_of(first.type_url), talk.node, principal, talk.variant)
+        self.traffic.opened += 1
         logger.info("%s %s connected", client.kind, shown(client.node.id))
         try:
             return await self._converse(first, talk, client, context)
@@ -155,10 +164,11 @@ class Streams:
         pace = Pace(self._bounds.requests_at_once, self._bounds.requests_per_second)
         request = first
         while True:
-            if talk.is_new(request):
-                _log_refusal(client, request)
+            is_refusal = talk.is_new(request)
             try:
                 client.receive(request)
+                if is_refusal:
+                    self._clients.refused(client, request)
                 data = await context.read()
                 if data is grpc.aio.EOF:
                     return None
@@ -175,8 +185,11 @@ class Streams:
         try:
             while responses := await client.next_responses():
                 for response in responses:
+                    data = self._encoder.encode(response)
                     async with asyncio.timeout(seconds):
-                        await context.write(self._encoder.encode(response))
+                        await context.write(data)
+                    kind = short(response.type_url)
+                    self.traffic.sent(kind, len(response.resources), len(data))
         except TimeoutError:
             reason = f"a response was not taken within {seconds:g} s"
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
@@ -192,8 +205,3 @@ def _mistaken(mistake: BadRequest) -> Ending:
 def _refused(refused: Refused) -> Ending:
     unknown, forbidden = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
     return Ending(unknown if refused.is_unknown else forbidden, refused.reason)
-
-
-def _log_refusal(client: Client, request: Request) -> None:
-    reason = redact(request.error or "")
-    logger.warning("%s %s refuses %s: %s", client.kind, client.node.id, request.type_url, reason)

@@ -176,9 +176,8 @@ def test_who_came_in_under_other_authorities_must_come_again(tmp_path: Path) -> 
             writer.write(b"hello")
             assert await reader.readexactly(5) == b"hello"
             scene.front.renew(Security(replace(TLS, client_ca=OTHERS.pem)))
-            with pytest.raises(ConnectionError):
+            with suppress(ConnectionError):
                 assert await reader.read() == b""
-                raise ConnectionError
         with pytest.raises((ConnectionError, ssl.SSLError, asyncio.IncompleteReadError)):
             await scene.say("hello", context)
 
@@ -203,11 +202,14 @@ def test_who_is_behind_a_connection_is_forgotten_with_it(tmp_path: Path) -> None
             writer.write(b"hello")
             await reader.readexactly(5)
             assert scene.front.principal("unix:/anywhere/1") is not None
-        while scene.front.principal("unix:/anywhere/1") is not None:
+        for _ in range(100 * SECONDS):
+            if scene.front.principal("unix:/anywhere/1") is None:
+                break
             await asyncio.sleep(0.01)
-        assert [each.name for each in tmp_path.iterdir()] == ["inner.sock"]
+        assert scene.front.principal("unix:/anywhere/1") is None
 
     played(tmp_path, Security(TLS), play)
+    assert [each.name for each in tmp_path.iterdir()] == ["inner.sock"]
 
 
 @pytest.mark.parametrize(
