@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from gateway import names
 from xds_server.audience import Audience, Kind, Node, Offer, Principal, Refused
 from xds_server.snapshot import Snapshot
 from xds_server.subscription.delta import DeltaStream
+from xds_server.subscription.state import StateStream
+from xds_server.subscription.stream import Stream
 from xds_server.subscription.words import Rejection, Request, Response, TypeState, Variant
 
 NOBODY = Principal("")
+
+STREAMS = {Variant.DELTA: DeltaStream, Variant.STATE: StateStream}
+
+NoteRefusal: TypeAlias = Callable[[Kind, str, str, Sequence[str], str], object]
+"""Who, its node, the type, the names that it refuses of it now, and why."""
 
 
 def kind_of(first_type_url: str) -> Kind:
@@ -50,6 +58,8 @@ class Client:
         principal: Principal,
         variant: Variant,
         clients: Clients,
+        *,
+        is_aggregated: bool = True,
     ) -> None:
         self.kind = kind
         self.node = node
@@ -59,7 +69,7 @@ class Client:
         """Why the stream must end: it may have nothing of what is offered now."""
         self.audience: Audience | None = None
         self._clients = clients
-        self._stream = DeltaStream(None)
+        self._stream: Stream = STREAMS[variant](None, is_aggregated=is_aggregated)
         self._has_news = asyncio.Event()
 
     def receive(self, request: Request) -> None:
@@ -132,8 +142,13 @@ class Client:
 class Clients:
     """All streams, and what each kind of client is to have."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        note_refusal: NoteRefusal = lambda *_: None,
+    ) -> None:
         self.now = now
+        self._note_refusal = note_refusal
         self._offered: dict[Kind, Offer | None] = dict.fromkeys(Kind)
         self._connected: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._unsettled: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
@@ -146,9 +161,12 @@ class Clients:
         node: Node,
         principal: Principal = NOBODY,
         variant: Variant = Variant.DELTA,
+        *,
+        is_aggregated: bool = True,
     ) -> Client:
-        """A new stream; it is offered at once what its kind is to have, and may have `ended` so."""
-        client = Client(kind, node, principal, variant, self)
+        """A new stream, of all types or of one; it is offered at once what its kind is to have, and
+        may have `ended` by that."""
+        client = Client(kind, node, principal, variant, self, is_aggregated=is_aggregated)
         self._connected[kind][client] = None
         client.offer(self._offered[kind])
         return client
@@ -195,6 +213,16 @@ class Clients:
     def states(self) -> tuple[ClientState, ...]:
         """Every connected client."""
         return tuple(client.state() for each in self._connected.values() for client in each)
+
+    def refused(self, client: Client, request: Request) -> None:
+        """A client has refused something, and this was received from it."""
+        offer = self._offered[client.kind]
+        refused: tuple[Rejection, ...] = ()
+        if offer is not None and client.audience is not None:
+            refused = client.rejections(offer.snapshot(client.audience))
+        named = [each.name for each in refused if each.type_url == request.type_url]
+        reason = request.error or ""
+        self._note_refusal(client.kind, client.node.id, request.type_url, named, reason)
 
     def note(self, client: Client) -> None:
         """A client has moved: it is counted anew."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from gateway.model import Gateway, NodeGroup, Route, Xds
 from xds_server.access import admit
 from xds_server.audience import Audience, Kind, Level, Node, Offer, Principal, Refused
-from xds_server.snapshot import SECRET, Snapshot, all_resources, snapshot_of, with_kept
+from xds_server.snapshot import SECRET, Snapshot, with_kept, without_type
 
 
 class Compile(Protocol):
@@ -46,7 +46,8 @@ class EnvoyOffer:
 
     def _make(self, audience: Audience) -> Snapshot:
         if not audience.may_have_secrets:
-            return without_secrets(self.snapshot(replace(audience, may_have_secrets=True)))
+            entitled = replace(audience, may_have_secrets=True)
+            return without_type(self.snapshot(entitled), SECRET)
         groups = {group.name: group for group in self._gateway.xds.groups}
         group = groups.get(audience.group)
         gateway = self._gateway if group is None else for_group(self._gateway, group)
@@ -103,11 +104,6 @@ def for_group(gateway: Gateway, group: NodeGroup) -> Gateway:
         models=gateway.models if listeners else (),
         xds=replace(gateway.xds, resources=(*gateway.xds.resources, *group.resources)),
     )
-
-
-def without_secrets(snapshot: Snapshot) -> Snapshot:
-    """For those who may not have them."""
-    return snapshot_of(each for each in all_resources(snapshot) if each.type_url != SECRET)
 
 
 def _on(route: Route, listeners: tuple[str, ...]) -> Route | None:

@@ -1,0 +1,250 @@
+"""One client's stream, whichever variant it speaks: what is sent when, and what came of it.
+
+Nothing breaks before it is made. What nobody asked for goes in the order of `TYPES`, each type when
+the one before is acknowledged, or has been silent for too long. What is gone from clusters,
+endpoints and secrets is told when all that may refer to them has been accepted: clusters first, for
+they refer to the others. What a client has just asked for never waits: it may be what the cluster
+that holds everything up is waiting for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from xds_server.snapshot import (
+    CLUSTER,
+    ENDPOINTS,
+    FILTER,
+    KEPT_WHILE_REMOVING,
+    LISTENER,
+    ROUTES,
+    RUNTIME,
+    SCOPED_ROUTES,
+    TYPES,
+    VIRTUAL_HOST,
+    Resource,
+    Snapshot,
+)
+from xds_server.subscription.topic import NOTHING_DUE, Due, InFlight, Topic
+from xds_server.subscription.words import (
+    ACK_SECONDS,
+    MAX_TYPES,
+    BadRequest,
+    Rejection,
+    Request,
+    Response,
+    TypeState,
+)
+
+IN_TURN = frozenset(TYPES) - {RUNTIME}
+"""What waits for the types before it, and is waited for."""
+REFERRING = frozenset({LISTENER, FILTER, SCOPED_ROUTES, ROUTES, VIRTUAL_HOST})
+"""What refers to clusters, endpoints and secrets; its changes wait while one of these is refused,
+and removals of these wait for it."""
+ROOTS = (CLUSTER, LISTENER)
+"""What an Envoy asks for by itself; the rest when one of these names it."""
+
+
+class Stream(ABC):
+    """The core; the variants say how requests are read and how responses are put."""
+
+    max_in_flight: int
+    """How many responses of a type a client may leave unanswered and still be told what it asks
+    for."""
+
+    def __init__(self, snapshot: Snapshot | None, *, is_aggregated: bool = True) -> None:
+        """Not aggregated: the stream is for one type alone."""
+        self._snapshot = snapshot
+        self._is_aggregated = is_aggregated
+        self._topics: dict[str, Topic] = {}
+        self._last_nonce = 0
+        self._now = 0.0
+
+    @abstractmethod
+    def receive(self, request: Request) -> None:
+        """Take a request of the variant in; what it calls for comes out of `responses`."""
+
+    def publish(self, snapshot: Snapshot | None) -> None:
+        """From now on the client is to have this; `None` says nothing more to it."""
+        self._snapshot = snapshot
+        if snapshot is not None:
+            for topic in self._topics.values():
+                self._catch_up(topic, snapshot)
+
+    def responses(self, now: float) -> tuple[Response, ...]:
+        """What may be sent now, in the order of sending; each is handed out once."""
+        self._now = now
+        if self._snapshot is None:
+            return ()
+        sent: list[Response] = []
+        is_clear = True
+        for topic in self._in_order():
+            response = self._response(topic, is_clear, self._snapshot)
+            if response is not None:
+                sent.append(response)
+            if topic.type_url in IN_TURN and topic.is_waiting(now):
+                is_clear = False
+        return tuple(sent)
+
+    def next_wakeup(self) -> float | None:
+        """When `responses` is to be asked again though nothing has happened."""
+        if self._snapshot is None:
+            return None
+        beats = (topic.next_beat() for topic in self._topics.values())
+        times = [at for at in beats if at is not None]
+        if any(topic.due() for topic in self._topics.values() if not topic.in_flight):
+            times += self._ends_of_patience()
+        return min(times, default=None)
+
+    def is_settled(self) -> bool:
+        """The client has answered all that there is to say on what it has asked for."""
+        return self._snapshot is not None and all(
+            topic.is_settled() for topic in self._topics.values()
+        )
+
+    def is_current(self) -> bool:
+        """The client has acknowledged everything of the snapshot that it can be expected to want.
+
+        An Envoy that has not yet asked for its listeners, or for the routes that they name, has
+        not come so far.
+        """
+        if self._snapshot is None or not self._topics or not self.is_settled():
+            return False
+        if any(topic.refused for topic in self._topics.values()):
+            return False
+        return self._topics.keys() >= self._expected_types(self._snapshot)
+
+    def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
+        """Every refusal of something that this snapshot has, or has not."""
+        return tuple(
+            Rejection(url, name, error)
+            for url, topic in self._topics.items()
+            for name, error in topic.standing_errors(snapshot.of(url)).items()
+        )
+
+    def states(self) -> tuple[TypeState, ...]:
+        """Every type asked for so far, in the order of sending."""
+        return tuple(
+            TypeState(
+                topic.type_url,
+                topic.acked_version,
+                topic.rejection(),
+                self._snapshot is not None and not topic.refused and topic.is_settled(),
+            )
+            for topic in self._in_order()
+        )
+
+    @abstractmethod
+    def _response_of(self, topic: Topic, said: Due, nonce: str) -> Response:
+        """A response that says this, of what the topic is to have."""
+
+    @abstractmethod
+    def _heartbeat(self, topic: Topic, names: tuple[str, ...], nonce: str) -> Response:
+        """A response that keeps these alive."""
+
+    def _catch_up(self, topic: Topic, snapshot: Snapshot) -> None:
+        topic.catch_up(snapshot.of(topic.type_url))
+
+    def _open(self, topic: Topic) -> Topic:
+        """The first request of a type."""
+        if not topic.type_url:
+            raise BadRequest("a request on an aggregated stream needs a type_url")
+        if len(self._topics) >= MAX_TYPES:
+            raise BadRequest(f"more than {MAX_TYPES} types on one stream")
+        self._topics[topic.type_url] = topic
+        return topic
+
+    def _response(self, topic: Topic, is_clear: bool, snapshot: Snapshot) -> Response | None:
+        said = self._sayable(topic, is_clear or topic.type_url not in IN_TURN, snapshot)
+        if said or topic.is_first_owed:
+            if topic.type_url == CLUSTER:
+                self._let_warm(topic, said.changed)
+            return self._send(topic, said, self._response_of(topic, said, self._next_nonce()))
+        fading = topic.fading(self._now)
+        if not fading:
+            return None
+        response = self._heartbeat(topic, fading, self._next_nonce())
+        topic.beat(fading, self._now)
+        return self._send(topic, NOTHING_DUE, response)
+
+    def _sayable(self, topic: Topic, is_clear: bool, snapshot: Snapshot) -> Due:
+        """What may be said now of what is due."""
+        due = topic.due()
+        if not due or len(topic.in_flight) >= self.max_in_flight:
+            return NOTHING_DUE
+        if topic.is_first_owed:
+            return due
+        if topic.in_flight or not is_clear:
+            return due.only(topic.owed)
+        asked = due.only(topic.owed)
+        if topic.type_url in REFERRING and self._is_refused_what_it_refers_to(snapshot):
+            return asked
+        if topic.type_url in KEPT_WHILE_REMOVING and not self._is_unneeded(topic):
+            return Due(due.changed, asked.removed)
+        return due
+
+    def _send(self, topic: Topic, said: Due, response: Response) -> Response:
+        assert self._snapshot is not None
+        topic.sent(InFlight(response.nonce, self._snapshot.version, topic.wanted, said, self._now))
+        return response
+
+    def _let_warm(self, clusters: Topic, names: Iterable[str]) -> None:
+        """Envoy warms a changed cluster until it is told the endpoints, be they the same, and does
+        not ask for names that it has asked for before."""
+        endpoints = self._topics.get(ENDPOINTS)
+        if endpoints is None:
+            return
+        for name in names:
+            for type_url, needed in clusters.wanted[name].needs:
+                if type_url == ENDPOINTS and needed in endpoints.interest.names:
+                    endpoints.owe(needed)
+
+    def _is_refused_what_it_refers_to(self, snapshot: Snapshot) -> bool:
+        return any(
+            topic.standing_errors(snapshot.of(url))
+            for url, topic in self._topics.items()
+            if url in KEPT_WHILE_REMOVING
+        )
+
+    def _is_unneeded(self, topic: Topic) -> bool:
+        """Whether nothing that the client holds can refer to what is gone of the type."""
+        referring = REFERRING if topic.type_url == CLUSTER else REFERRING | {CLUSTER}
+        return all(
+            each.is_settled() and not each.refused
+            for url, each in self._topics.items()
+            if url in referring
+        )
+
+    def _expected_types(self, snapshot: Snapshot) -> set[str]:
+        if not self._is_aggregated:
+            return set()
+        types = {each for topic in self._topics.values() for each in topic.needed_types()}
+        if any(topic.interest.is_wildcard for topic in self._topics.values()):
+            types.update(ROOTS)
+        return {type_url for type_url in types if snapshot.of(type_url)}
+
+    def _in_order(self) -> list[Topic]:
+        return sorted(self._topics.values(), key=_rank)
+
+    def _ends_of_patience(self) -> list[float]:
+        return [
+            end
+            for topic in self._topics.values()
+            for flight in topic.in_flight.values()
+            if topic.type_url in IN_TURN and (end := flight.sent_at + ACK_SECONDS) > self._now
+        ]
+
+    def _next_nonce(self) -> str:
+        self._last_nonce += 1
+        return str(self._last_nonce)
+
+
+def resources_of(topic: Topic, names: Iterable[str]) -> tuple[Resource, ...]:
+    """Resources that the client is to have, by name."""
+    return tuple(topic.wanted[name] for name in names)
+
+
+def _rank(topic: Topic) -> tuple[int, str]:
+    url = topic.type_url
+    return (TYPES.index(url) if url in TYPES else len(TYPES), url)

@@ -1,0 +1,310 @@
+"""What one client wants, holds, refuses and is owed of one type.
+
+What it holds is a reference to the resources that everybody is to have, and what differs from
+them: a client that has everything takes no memory of its own, and a change costs what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from xds_server.snapshot import ABSENT, NOTHING, Named, Resource
+from xds_server.subscription.words import ACK_SECONDS, MAX_NAMES, BadRequest
+
+UNKNOWN = "?"
+"""The version of what a client may or may not hold: no resource has it."""
+
+Known: TypeAlias = Resource | str
+"""What a client holds: a resource, or its version where that is all we know."""
+
+
+@dataclass(slots=True)
+class Interest:
+    """Which names of a type a client wants."""
+
+    names: set[str] = field(default_factory=set)
+    is_wildcard: bool = False
+
+    def wants(self, name: str) -> bool:
+        return self.is_wildcard or name in self.names
+
+    def of(self, names: frozenset[str]) -> Iterable[str]:
+        """Those of them that are wanted."""
+        return names if self.is_wildcard else names & self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be said of a type: names that exist, and names that do not."""
+
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed)
+
+    def only(self, names: set[str]) -> Due:
+        return Due(
+            tuple(name for name in self.changed if name in names),
+            tuple(name for name in self.removed if name in names),
+        )
+
+
+NOTHING_DUE = Due()
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A response that has not been answered."""
+
+    nonce: str
+    snapshot_version: str
+    resources: Named
+    """From which it was made."""
+    said: Due
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a client will not have: not sent again at this version."""
+
+    version: str
+    error: str
+    accepted: Resource | None
+    """What it had accepted before."""
+
+
+@dataclass(slots=True)
+class Topic:
+    """One type on one stream."""
+
+    type_url: str
+    tells_removals: bool = True
+    """False: there is no way to say that a resource is gone; the client is told nothing."""
+    interest: Interest = field(default_factory=Interest)
+    wanted: Named = field(default_factory=lambda: NOTHING)
+    """What everybody is to have, as far as this client has been caught up with it."""
+    differs: dict[str, Known] = field(default_factory=dict)
+    """What the client holds in the place of what it is to have."""
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    owed: set[str] = field(default_factory=set)
+    """Names that must be answered at once, even though nothing has changed."""
+    was_wildcard: bool = False
+    is_first_owed: bool = False
+    """The first wildcard request is answered even with nothing: Envoy's start waits for it."""
+    in_flight: dict[str, InFlight] = field(default_factory=dict)
+    """By nonce, in the order of sending."""
+    acked_version: str = ""
+    beats: dict[str, float] = field(default_factory=dict)
+    """When a resource with a TTL is to be announced again."""
+
+    def catch_up(self, resources: Named) -> None:
+        """From now on the client is to have these."""
+        if resources is self.wanted:
+            return
+        before, self.wanted = self.wanted, resources
+        for name in self.interest.of(resources.changes_since(before)):
+            known = self.differs[name] if name in self.differs else before.get(name, ABSENT)
+            self.set_held(name, known)
+
+    def set_held(self, name: str, known: Known) -> None:
+        """What the client holds under a name."""
+        version = self.wanted.version_of(name)
+        if version == ABSENT and not self.tells_removals:
+            self._forget(name)
+        elif version_of(known) == version:
+            self.differs.pop(name, None)
+        else:
+            self.differs[name] = known
+
+    def want(self, names: Iterable[str]) -> None:
+        """Names are wanted too, and answered even when the client may have them."""
+        for name in names:
+            own = self.wanted.get(name)
+            name = own.name if own is not None else name  # one string for all streams
+            if not self.interest.wants(name):
+                self.set_held(name, UNKNOWN)
+            self.interest.names.add(name)
+            self.owe(name)
+        self._check_bounds()
+
+    def owe(self, name: str) -> None:
+        """A name must be answered, as far as there is something to say."""
+        if self.tells_removals or name in self.wanted:
+            self.owed.add(name)
+
+    def want_all(self) -> None:
+        """All names are wanted; those that were not are not held."""
+        if self.interest.is_wildcard:
+            return
+        self.is_first_owed = not self.was_wildcard
+        self.was_wildcard = True
+        unheld = self.wanted.keys() - self.interest.names
+        self.interest.is_wildcard = True
+        for name in unheld:
+            self.set_held(name, ABSENT)
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Names are wanted no more. Under a wildcard they are answered: the client has just dropped
+        what it will have again."""
+        for name in names:
+            self.interest.names.discard(name)
+            if self.interest.is_wildcard:
+                self.owed.add(name)
+            else:
+                self._forget(name)
+        self._check_bounds()
+
+    def drop_wildcard(self) -> None:
+        """Only what is named is wanted from now on."""
+        self.interest.is_wildcard = False
+        self.is_first_owed = False
+        for name in (self.differs.keys() | self.refused.keys() | self.owed) - self.interest.names:
+            self._forget(name)
+
+    def declare(self, held: Mapping[str, str]) -> None:
+        """What the client says that it holds, by name."""
+        for name, version in held.items():
+            if self.interest.wants(name):
+                self.set_held(name, version or UNKNOWN)
+        self._check_bounds()
+
+    def carried(self, name: str) -> Resource | None:
+        """What the client has accepted under a name that differs, if that is known."""
+        known = self.differs[name]
+        if isinstance(known, Resource):
+            return known
+        refusal = self.refused.get(name)
+        return refusal.accepted if refusal is not None else None
+
+    def due(self) -> Due:
+        """What is to be said now or later, but for what is refused."""
+        if not self.differs and not self.owed:
+            return NOTHING_DUE
+        changed: list[str] = []
+        removed: list[str] = []
+        for name in self.differs.keys() | self.owed:
+            version = self.wanted.version_of(name)
+            if name in self.owed or not self._refuses(name, version):
+                (removed if version == ABSENT else changed).append(name)
+        if len(changed) == len(self.wanted):
+            return Due(tuple(self.wanted), tuple(sorted(removed)))
+        return Due(tuple(sorted(changed)), tuple(sorted(removed)))
+
+    def sent(self, flight: InFlight) -> None:
+        """A response has gone out."""
+        self.in_flight[flight.nonce] = flight
+        self.is_first_owed = False
+        self.owed.difference_update(flight.said.changed, flight.said.removed)
+        if flight.resources.mortal:
+            said = set(flight.said.changed)
+            self.beat((name for name in flight.resources.mortal if name in said), flight.sent_at)
+
+    def answered(self, nonce: str, error: str | None) -> None:
+        """Take an ACK or a NACK, unless it answers nothing that is in flight."""
+        flight = self.in_flight.pop(nonce, None)
+        if flight is None:
+            return
+        if error is None:
+            self.acked_version = flight.snapshot_version
+        for name in (*flight.said.changed, *flight.said.removed):
+            if not self.interest.wants(name):
+                continue
+            if error is None:
+                self.refused.pop(name, None)
+                self.set_held(name, flight.resources.get(name, ABSENT))
+            else:
+                self._refuse(name, flight.resources.version_of(name), error)
+
+    def is_waiting(self, now: float) -> bool:
+        """Whether an answer may still be hoped for."""
+        return any(now < flight.sent_at + ACK_SECONDS for flight in self.in_flight.values())
+
+    def is_settled(self) -> bool:
+        """Nothing is in flight and nothing is left to say."""
+        return not self.in_flight and not self.is_first_owed and not self.due()
+
+    def needed_types(self) -> frozenset[str]:
+        """The types of what is referred to by what is wanted."""
+        if self.interest.is_wildcard or not self.wanted.needed_types:
+            return self.wanted.needed_types
+        named = (self.wanted.get(name) for name in self.interest.names)
+        return frozenset(type_url for each in named if each for type_url, _ in each.needs)
+
+    def rejection(self) -> str:
+        """Any reason of the client; empty when it refuses nothing."""
+        return next((refusal.error for refusal in self.refused.values()), "")
+
+    def standing_errors(self, resources: Named) -> dict[str, str]:
+        """Name → reason, of what exists there and is refused, or of what may not be gone."""
+        if not self.refused:
+            return {}
+        return {
+            name: refusal.error
+            for name, refusal in self.refused.items()
+            if refusal.version == resources.version_of(name)
+        }
+
+    def fading(self, now: float) -> tuple[str, ...]:
+        """Resources with a TTL that the client must hear of now.
+
+        While an answer is awaited only those that would not outlast it.
+        """
+        return tuple(
+            name
+            for name, at in self._beats()
+            if now >= at + (self._third(name) if self.in_flight else 0.0)
+        )
+
+    def beat(self, names: Iterable[str], now: float) -> None:
+        """They have been announced."""
+        for name in names:
+            self.beats[name] = now + self._third(name)
+
+    def next_beat(self) -> float | None:
+        """When something fades."""
+        return min(
+            (at + (self._third(name) if self.in_flight else 0.0) for name, at in self._beats()),
+            default=None,
+        )
+
+    def _beats(self) -> Iterable[tuple[str, float]]:
+        """Of all that the client holds as it is to be."""
+        return [
+            (name, self.beats.get(name, 0.0))
+            for name in self.wanted.mortal
+            if self.interest.wants(name) and name not in self.differs and name not in self.owed
+        ]
+
+    def _third(self, name: str) -> float:
+        return (self.wanted[name].ttl_seconds or 0.0) / 3
+
+    def _refuses(self, name: str, version: str) -> bool:
+        refusal = self.refused.get(name)
+        return refusal is not None and refusal.version == version
+
+    def _refuse(self, name: str, version: str, error: str) -> None:
+        """What it holds instead is not certain: peers apply what is good of a refused response."""
+        held = self.differs[name] if name in self.differs else self.wanted.get(name)
+        before = self.refused.get(name)
+        accepted = held if isinstance(held, Resource) else before.accepted if before else None
+        self.refused[name] = Refusal(version, error, accepted)
+        self.set_held(name, UNKNOWN)
+
+    def _forget(self, name: str) -> None:
+        self.differs.pop(name, None)
+        self.refused.pop(name, None)
+        self.owed.discard(name)
+        self.beats.pop(name, None)
+
+    def _check_bounds(self) -> None:
+        if max(len(self.interest.names), len(self.differs), len(self.owed)) > MAX_NAMES:
+            raise BadRequest(f"more than {MAX_NAMES} names of {self.type_url}")
+
+
+def version_of(known: Known) -> str:
+    """Of what a client holds."""
+    return known if isinstance(known, str) else known.version
