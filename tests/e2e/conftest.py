@@ -1,21 +1,46 @@
-"""One quickstart for all tests that leave it as it was; `fresh` for those that break it."""
+"""One quickstart for all tests that leave it as it was; `fresh` for those that break it.
+
+What Envoys of different levels do in different ways is asked of the newest, which `dragoman run`
+starts, and of the oldest, beside `dragoman xds` and `dragoman extproc`, in both variants of xDS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.kit.apart import running_apart
+from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.stack import Stack, running
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
+Serve = Callable[[Path, Path], AbstractContextManager[Stack]]
+"""A gateway file and a folder for state → a gateway that is ready."""
+SERVED: Mapping[str, Serve] = {
+    NEWEST: running,
+    f"{OLDEST}-delta": partial(running_apart, version=OLDEST),
+    f"{OLDEST}-sotw": partial(running_apart, version=OLDEST, is_delta=False),
+}
 
-@pytest.fixture(scope="session")
-def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(EXAMPLES / "quickstart.yaml", tmp_path_factory.mktemp("quickstart")) as stack:
+
+@pytest.fixture(scope="session", params=SERVED)
+def quickstart(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("quickstart")
+    with SERVED[request.param](EXAMPLES / "quickstart.yaml", folder) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session", params=[NEWEST, f"{OLDEST}-delta"])
+def serve(request: pytest.FixtureRequest) -> Serve:
+    """By the newest Envoy and by the oldest."""
+    return SERVED[request.param]
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.kit.apart import started
 from tests.kit.stack import COMMAND, KEY, eventually, free_ports
 from xds_server.resources.bootstrap import bootstrap
 
@@ -19,24 +17,6 @@ pytestmark = pytest.mark.envoy
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
 ASK = {"model": "demo", "messages": [{"role": "user", "content": "say hello"}]}
-
-
-@contextmanager
-def started(log: Path, environment: dict[str, str], *command: str) -> Iterator[None]:
-    """A process that runs inside the block, and must leave when it is asked to."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
 
 
 def is_ready(url: str) -> bool:

@@ -44,6 +44,15 @@ def test_each_provider_is_asked_for_the_model_that_it_knows(stack: Stack) -> Non
     assert stack.seen("b")[-1]["body"]["model"] == "demo-b"
 
 
+def test_no_client_chooses_where_its_request_goes(stack: Stack) -> None:
+    before = len(stack.seen("b"))
+    for name in ("llm/demo-b", "plan/demo-b>demo-a", "dragoman_extproc"):
+        headers = {"x-dragoman-plan": name, "x-envoy-attempt-count": "2"}
+        assert stack.chat({"model": "demo", "messages": ASK}, headers=headers).status_code == 200
+        assert "x-dragoman-plan" not in stack.seen("a")[-1]["headers"]
+    assert len(stack.seen("b")) == before
+
+
 def test_when_all_fail_the_last_answer_is_the_clients(stack: Stack) -> None:
     stack.switch("a", "429")
     stack.switch("b", "503")

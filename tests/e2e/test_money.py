@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.conftest import Serve
 from tests.kit.stack import KEY, Stack, eventually, free_ports, running
 
 pytestmark = pytest.mark.envoy
@@ -22,8 +23,15 @@ llm:
       type: openai
       url: "http://127.0.0.1:${{DRAGOMAN_DEMO_PORT}}/a/v1"
       key: demo-provider-key-a
-  models: {{demo-a: demo-a/demo-a, free: demo-a/no-price}}
-  prices: {{demo-a: {{input: 1, output: 2}}}}
+    demo-b:
+      type: openai
+      url: "http://127.0.0.1:${{DRAGOMAN_DEMO_PORT}}/b/v1"
+      key: demo-provider-key-b
+  models:
+    demo-a: demo-a/demo-a
+    free: demo-a/no-price
+    both: {{failover: [demo-a/demo-a, demo-b/demo-b]}}
+  prices: {{demo-a: {{input: 1, output: 2}}, demo-b: {{input: 3, output: 6}}}}
 budgets:
   - {{name: tight, for: {{key: "*"}}, limit: {limit}, per: {per}}}
 """
@@ -45,8 +53,10 @@ def cost(usage: dict[str, int]) -> int:
     return usage["prompt_tokens"] * 1000 + usage["completion_tokens"] * 2000
 
 
-def test_a_call_costs_what_the_provider_reports_streamed_or_not(tmp_path: Path) -> None:
-    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+def test_a_call_costs_what_the_provider_reports_streamed_or_not(
+    serve: Serve, tmp_path: Path
+) -> None:
+    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
         answer = stack.chat({"model": "demo-a", "messages": ASK}).json()
         expected = cost(answer["usage"])
         eventually(lambda: spent(stack, "tight") == (expected, 0), "the unary call is booked")
@@ -57,15 +67,34 @@ def test_a_call_costs_what_the_provider_reports_streamed_or_not(tmp_path: Path) 
         )
 
 
-def test_refused_and_failed_calls_cost_nothing(tmp_path: Path) -> None:
-    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+def test_a_call_costs_what_the_provider_that_answered_asks(serve: Serve, tmp_path: Path) -> None:
+    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+        stack.switch("a", "429")
+        for is_stream in (False, True):
+            body = {"model": "both", "messages": ASK, "stream": is_stream}
+            answer = stack.chat(body)
+            assert answer.status_code == 200
+            if not is_stream:
+                expected = 3 * cost(answer.json()["usage"])
+        eventually(lambda: spent(stack, "tight") == (2 * expected, 0), "the second's price")
+
+
+def test_a_refusal_is_not_shown_to_any_provider(serve: Serve, tmp_path: Path) -> None:
+    with serve(config(tmp_path, "10 tokens"), tmp_path / "state") as stack:
+        answer = stack.chat({"model": "demo-a", "messages": ASK, "max_tokens": 100})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "budget_exhausted")
+        assert stack.seen("a") == []
+
+
+def test_refused_and_failed_calls_cost_nothing(serve: Serve, tmp_path: Path) -> None:
+    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
         stack.switch("a", "500")
         assert stack.chat({"model": "demo-a", "messages": ASK}).status_code == 500
         eventually(lambda: spent(stack, "tight") == (0, 0), "the failed call is released")
 
 
-def test_an_aborted_call_costs_its_estimate(tmp_path: Path) -> None:
-    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+def test_an_aborted_call_costs_its_estimate(serve: Serve, tmp_path: Path) -> None:
+    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
         stack.switch("a", "slow")
         body = {"model": "demo-a", "messages": ASK, "stream": True, "max_tokens": 100}
         headers = {"authorization": f"Bearer {KEY}"}
@@ -78,9 +107,9 @@ def test_an_aborted_call_costs_its_estimate(tmp_path: Path) -> None:
         )
 
 
-def test_concurrent_calls_do_not_overspend_a_hard_limit(tmp_path: Path) -> None:
+def test_concurrent_calls_do_not_overspend_a_hard_limit(serve: Serve, tmp_path: Path) -> None:
     limit = 3000
-    with running(config(tmp_path, f"{limit} tokens"), tmp_path / "state") as stack:
+    with serve(config(tmp_path, f"{limit} tokens"), tmp_path / "state") as stack:
         body = {"model": "demo-a", "messages": ASK, "max_tokens": 100}
 
         async def main() -> list[httpx.Response]:
@@ -106,8 +135,10 @@ def test_concurrent_calls_do_not_overspend_a_hard_limit(tmp_path: Path) -> None:
         assert int(refused.headers["retry-after"]) > 0
 
 
-def test_a_model_without_a_price_is_refused_under_a_money_budget(tmp_path: Path) -> None:
-    with running(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
+def test_a_model_without_a_price_is_refused_under_a_money_budget(
+    serve: Serve, tmp_path: Path
+) -> None:
+    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
         answer = stack.chat({"model": "free", "messages": ASK})
         assert answer.json()["error"]["code"] == "unpriced_model"
         assert answer.status_code == 403

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.kit.stack import Stack, running
+from tests.e2e.conftest import Serve
+from tests.kit.stack import Stack
 
 pytestmark = pytest.mark.envoy
 
@@ -53,7 +54,7 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def routes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def routes(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("routes")
     upstream = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     thread = threading.Thread(target=upstream.serve_forever)
@@ -61,7 +62,7 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     config = folder / "gateway.yaml"
     config.write_text(YAML.replace("UPSTREAM", str(upstream.server_port)))
     try:
-        with running(config, folder / "state", workers=1) as stack:
+        with serve(config, folder / "state") as stack:
             yield stack
     finally:
         upstream.shutdown()

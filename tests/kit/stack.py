@@ -72,6 +72,12 @@ class Stack:
         except httpx.TransportError:
             return False
 
+    def is_demo_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.demo_url}/healthz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
     def wait_ready(self, seconds: float = 30) -> None:
         eventually(lambda: self.is_ready() or self._died(), "ready", seconds=seconds)
 

@@ -14,15 +14,17 @@ def bootstrap(
     admin_address: str,
     node_id: str,
     *,
+    is_delta: bool = True,
     max_connections: int = 50_000,
 ) -> Json:
-    """Addresses are `unix:/path` or `host:port`."""
+    """Addresses are `unix:/path` or `host:port`. Not `is_delta`: the state of the world, always
+    whole."""
     return {
         "node": {"id": node_id, "cluster": "dragoman"},
         "admin": {"address": addresses.parse(admin_address)},
         "dynamic_resources": {
             "ads_config": {
-                "api_type": "DELTA_GRPC",
+                "api_type": "DELTA_GRPC" if is_delta else "GRPC",
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
                 "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],

@@ -60,3 +60,11 @@ def test_envoy_accepts_it(tmp_path: Path) -> None:
     command = [ENVOY, "--mode", "validate", "-c", path, "--disable-hot-restart"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_envoy_asks_for_differences_unless_told_otherwise() -> None:
+    kinds = [
+        bootstrap("unix:/x", "unix:/a", "n", is_delta=is_delta)["dynamic_resources"]["ads_config"]
+        for is_delta in (True, False)
+    ]
+    assert [each["api_type"] for each in kinds] == ["DELTA_GRPC", "GRPC"]
