@@ -159,7 +159,8 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     history = History(options.state_dir, utc_now)
     for trouble in history.trouble:
         logger.warning("history: %s", trouble)
-    clients = Clients()
+    refusals = Refusals(utc_now)
+    clients = Clients(note_refusal=refusals.note)
     make = functools.partial(
         release_of,
         meaning=functools.partial(meant, port=options.port),
@@ -170,7 +171,7 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     server = AdsServer(clients, options.security)
     secure = functools.partial(secured, server, str(options.file))
     publisher = Publisher(rollout, options.written, make, history, secure)
-    overview = Overview(options.file, clients, publisher, history, Refusals(utc_now))
+    overview = Overview(options.file, clients, publisher, history, refusals, server.traffic)
     await server.start([options.target])
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))

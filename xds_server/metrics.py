@@ -29,6 +29,26 @@ class Connected:
     is_current: bool
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What a server counts as it goes on."""
+
+    opened: int = 0
+    """Streams."""
+    ended: Tally[str] = field(default_factory=Tally)
+    """Streams that were not let in, or that we ended; by gRPC's code."""
+    responses: Tally[str] = field(default_factory=Tally)
+    """By type, as the next two."""
+    resources: Tally[str] = field(default_factory=Tally)
+    sent_bytes: Tally[str] = field(default_factory=Tally)
+
+    def sent(self, kind: str, resources: int, size_bytes: int) -> None:
+        """A response has been sent."""
+        self.responses[kind] += 1
+        self.resources[kind] += resources
+        self.sent_bytes[kind] += size_bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Everything that is counted, at one moment."""
@@ -44,13 +64,7 @@ class Figures:
     clients: tuple[Connected, ...] = ()
     nacks: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(Kind, type) → how many."""
-    streams_opened: int = 0
-    streams_refused: Mapping[str, int] = field(default_factory=dict)
-    """Reason → how many."""
-    responses: Mapping[str, int] = field(default_factory=dict)
-    """Type → how many."""
-    resources: Mapping[str, int] = field(default_factory=dict)
-    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
     restarts: Mapping[str, int] = field(default_factory=dict)
     """Child → how often."""
 
@@ -151,31 +165,31 @@ METRICS: tuple[Row, ...] = (
         "dragoman_xds_streams_opened_total",
         "Streams that were let in.",
         (),
-        lambda now: (((), now.streams_opened),),
+        lambda now: (((), now.traffic.opened),),
     ),
     Row(
-        "dragoman_xds_streams_refused_total",
-        "Streams that were not let in, or were ended by us.",
-        ("reason",),
-        lambda now: _by_name(now.streams_refused),
+        "dragoman_xds_streams_ended_total",
+        "Streams that were not let in, or that we ended; by gRPC's code.",
+        ("code",),
+        lambda now: _by_name(now.traffic.ended),
     ),
     Row(
         "dragoman_xds_responses_total",
         "Responses sent.",
         ("type",),
-        lambda now: _by_name(now.responses),
+        lambda now: _by_name(now.traffic.responses),
     ),
     Row(
         "dragoman_xds_resources_total",
         "Resources sent.",
         ("type",),
-        lambda now: _by_name(now.resources),
+        lambda now: _by_name(now.traffic.resources),
     ),
     Row(
         "dragoman_xds_sent_bytes_total",
         "Bytes of responses sent.",
         ("type",),
-        lambda now: _by_name(now.sent_bytes),
+        lambda now: _by_name(now.traffic.sent_bytes),
     ),
     Row(
         "dragoman_child_restarts_total",

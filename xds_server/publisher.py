@@ -233,12 +233,12 @@ class Publisher:
         self._times = replace(self._times, taken=now, since=since)
 
     def _record(self, attempt: _Attempt) -> None:
-        limit = attempt.release.gateway.xds.history_limit
-        self._history.remember(attempt.release.version, attempt.sources, attempt.origin, limit)
         if attempt.pin is None:
             self._history.remove_pin()
         else:
             self._history.set_pin(attempt.pin)
+        limit = attempt.release.gateway.xds.history_limit
+        self._history.remember(attempt.release.version, attempt.sources, attempt.origin, limit)
 
 
 def first_config(written: Written, history: History) -> Config | tuple[Problem, ...]:

@@ -118,8 +118,8 @@ def test_what_became_of_each_change_is_told_once(tmp_path: Path) -> None:
                 told = await said.get()
                 assert told.startswith(f"not applied: {chosen.file}:{line}: gatewys")
             chosen.file.write_text(VALID + "budgets: []\n")
-            version = plane.overview.status()["version"]
-            assert await said.get() == f"applied: configuration {version}"
+            told = await said.get()
+            assert told == f"applied: configuration {plane.overview.status()['version']}"
             stop.set()
         assert said.empty()
 

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from xds_server.metrics import METRICS, Connected, Figures, exposition, markdown
+from xds_server.metrics import METRICS, Connected, Figures, Traffic, exposition, markdown
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+TRAFFIC = Traffic(opened=9)
+TRAFFIC.ended["UNAUTHENTICATED"] = 5
+for _ in range(6):
+    TRAFFIC.sent("Cluster", 10, 1000)
+TRAFFIC.sent("Listener", 0, 7)
 FULL = Figures(
     version="abc",
     attempted_seconds=20.5,
@@ -23,11 +28,7 @@ FULL = Figures(
         Connected("extproc", "sotw", "", "1.37", False),
     ),
     nacks={("envoy", "Listener"): 4},
-    streams_opened=9,
-    streams_refused={"unknown": 5},
-    responses={"Cluster": 6, "Listener": 1},
-    resources={"Cluster": 60},
-    sent_bytes={"Cluster": 6000},
+    traffic=TRAFFIC,
     restarts={"envoy": 1, "extproc.0": 0},
 )
 
@@ -58,11 +59,13 @@ def test_everything_is_told() -> None:
         ("dragoman_xds_current_clients", *worker): 0,
         ("dragoman_xds_nacks_total", "envoy", "Listener"): 4,
         ("dragoman_xds_streams_opened_total",): 9,
-        ("dragoman_xds_streams_refused_total", "unknown"): 5,
+        ("dragoman_xds_streams_ended_total", "UNAUTHENTICATED"): 5,
         ("dragoman_xds_responses_total", "Cluster"): 6,
         ("dragoman_xds_responses_total", "Listener"): 1,
         ("dragoman_xds_resources_total", "Cluster"): 60,
+        ("dragoman_xds_resources_total", "Listener"): 0,
         ("dragoman_xds_sent_bytes_total", "Cluster"): 6000,
+        ("dragoman_xds_sent_bytes_total", "Listener"): 7,
         ("dragoman_child_restarts_total", "envoy"): 1,
         ("dragoman_child_restarts_total", "extproc.0"): 0,
     }

@@ -12,7 +12,7 @@ from gateway.telemetry import redact
 from xds_server.admin.api import Json
 from xds_server.clients import Clients, ClientState
 from xds_server.history import Entry, History, Pin
-from xds_server.metrics import Connected, Figures
+from xds_server.metrics import Connected, Figures, Traffic
 from xds_server.publisher import Publisher
 from xds_server.refusals import Refusal, Refusals, short
 
@@ -26,6 +26,7 @@ class Overview:
     publisher: Publisher
     history: History
     refusals: Refusals
+    traffic: Traffic
 
     def status(self) -> Json:
         """`/api/status`."""
@@ -70,6 +71,7 @@ class Overview:
             history_troubles=len(self.history.trouble),
             clients=tuple(_connected(each) for each in self.clients.states()),
             nacks=self.refusals.counts,
+            traffic=self.traffic,
             restarts=restarts,
         )
 
