@@ -54,6 +54,22 @@ Every block is optional. An unknown key is an error, a key with nothing after it
 
 Variables are read after the YAML is parsed and only in values, so a value never adds structure.
 Scalars follow YAML 1.2: `on` and `yes` are text. Anchors, aliases and `<<` work.
+
+## Several files
+
+`FILE` may be a folder: all its `*.yaml` and `*.yml`, by name. A file may `include` others by name,
+by folder, or by glob (`*`, `?`, `[…]` within a name, `**` for any folders); hidden names are
+skipped, so a mounted ConfigMap works. All files are one configuration:
+
+- blocks are merged, and so are the names of providers, models, gateways, groups and prices;
+- lists follow one another: a file, then what it includes, in the order of the entries and of names;
+- what is written in two files has to be the same there: no file wins over another;
+- each file counts once, also when files include each other;
+- a name that leads to no file is an error, a glob without files a warning.
+
+Paths are relative to the file in which they are written. Certificates, keys and prices are read
+with the configuration. All files are watched, and the folders of globs: a change of any of them is
+one new configuration, taken as a whole or not at all.
 """
 
 

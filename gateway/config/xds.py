@@ -16,7 +16,11 @@ from gateway.config.tls import TlsBlock
 
 
 def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list | tuple):
+        raise refusal("must be text, or a list of texts")
+    return value
 
 
 Globs: TypeAlias = Annotated[

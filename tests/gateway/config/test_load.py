@@ -17,7 +17,7 @@ from tests.gateway.config.loading import complaints, loaded, problems
 
 ROOT = Path(__file__).parents[3]
 INVALID = sorted((ROOT / "tests/golden/invalid").glob("*.yaml"))
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = sorted([*(ROOT / "examples").glob("*.yaml"), ROOT / "examples/folder"])
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)

@@ -11,23 +11,28 @@ from hypothesis import strategies as st
 from gateway.config.load import load, load_file
 from gateway.config.published import published
 from gateway.config.schema import Config
-from gateway.model import Gateway
+from gateway.model import Gateway, Xds
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
+from tests.gateway.config.writing import config_of, write
+from tests.kit.certificates import Authority
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = (ROOT / "tests/golden").glob("*.yaml")
 FILES = sorted(
     [
         *(ROOT / "examples").glob("*.yaml"),
+        ROOT / "examples/folder",
         *(path for path in GOLDEN if not path.name.endswith(".xds.yaml")),
     ]
 )
 
 
-def without_provider_keys(gateway: Gateway) -> Gateway:
+def for_workers(gateway: Gateway) -> Gateway:
+    """And without what is not for workers: certificates, and who else is told what."""
     providers = tuple(replace(provider, key=None) for provider in gateway.providers)
-    return replace(gateway, providers=providers)
+    listeners = tuple(replace(listener, tls=None) for listener in gateway.listeners)
+    return replace(gateway, providers=providers, listeners=listeners, xds=Xds())
 
 
 def again(text: str) -> Config:
@@ -42,7 +47,7 @@ def test_what_is_published_means_the_same_but_for_provider_keys(path: Path) -> N
     assert isinstance(config, Config)
     sent = published(config)
     received = again(sent)
-    assert resolve(received) == without_provider_keys(resolve(config))
+    assert resolve(received) == for_workers(resolve(config))
     assert published(received) == sent
 
 
@@ -60,6 +65,36 @@ def test_no_secret_is_published() -> None:
     assert list(document["identity"]["api_keys"]["keys"][0]) == ["name", "digest", "team"]
     assert document["llm"]["providers"]["p"] == {"type": "openai"}
     assert document["guardrails"] == [{"type": "openai-moderation"}]
+
+
+def test_workers_read_no_file_of_another_machine(tmp_path: Path) -> None:
+    authority = Authority()
+    cert, key = authority.server()
+    (tmp_path / "c.pem").write_text(cert)
+    (tmp_path / "k.pem").write_text(key)
+    write(
+        tmp_path,
+        a="""
+            include: [b.yaml]
+            gateways: {d: {port: 1, tls: {cert: c.pem, key: k.pem}}}
+            llm: {price_files: [p.yaml]}
+            xds:
+              tls: {cert: c.pem, key: k.pem}
+              clients: [{name: a, token: hunter2}]
+              resources: [{"@type": x, name: hunter2}]
+            """,
+        b="routes: [{name: r, backend: 'http://r'}]",
+        p="m: {input: 1, output: 2}",
+    )
+    config = config_of(tmp_path / "a.yaml")
+    sent = published(config)
+    assert "hunter2" not in sent
+    assert yaml.safe_load(sent) == {
+        "gateways": {"d": {"port": 1}},
+        "llm": {"prices": {"m": {"input": "1", "output": "2"}}},
+        "routes": [{"name": "r", "backend": "http://r"}],
+    }
+    assert resolve(again(sent)) == for_workers(resolve(config))
 
 
 def test_only_what_was_written_is_published() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gateway.config.check import warnings
@@ -12,6 +13,9 @@ from gateway.resolve import resolve
 from tests.gateway.config.writing import config_of, said, write
 from tests.kit.certificates import Authority
 
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
+GOLDEN = ROOT / "tests/golden/invalid"
 ROUTE = "routes: [{{name: {0}, backend: 'http://{0}'}}]"
 
 
@@ -247,3 +251,29 @@ def test_a_text_can_be_tried_in_the_place_of_the_file(tmp_path: Path) -> None:
     assert [route.name for route in loaded.config.routes] == ["b"]
     refused = Loader(tmp_path / "a.yaml", {}, files=Nowhere()).load_text("include: [b.yaml]")
     assert refused.config is None
+
+
+def test_every_problem_of_several_files_is_reported_at_once() -> None:
+    folder = GOLDEN / "several"
+    report = "".join(f"{each}\n" for each in said(load_sources(folder, {}), folder.parent))
+    golden = GOLDEN / "several.problems.txt"
+    if os.environ.get("REWRITE"):
+        golden.write_text(report, "utf-8")
+    assert report == golden.read_text("utf-8")
+
+
+def test_the_example_of_a_folder_is_the_same_by_its_file() -> None:
+    folder = EXAMPLES / "folder"
+    assert config_of(folder) == config_of(folder / "gateway.yaml")
+    assert set(config_of(folder).llm.models) == {"blue", "red"}
+
+
+def test_the_example_of_tls_loads_with_files_like_those_it_tells_how_to_make(
+    tmp_path: Path,
+) -> None:
+    cert, key = Authority().server()
+    for name, text in {"server.pem": cert, "server.key": key, "clients-ca.pem": cert}.items():
+        (tmp_path / name).write_text(text)
+    path = tmp_path / "gateway.yaml"
+    path.write_text((EXAMPLES / "tls/gateway.yaml").read_text())
+    assert config_of(path).xds.clients[0].name == "envoys"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from gateway.model import RawResource
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
+from tests.gateway.config.writing import config_of
 from xds_server.render import to_json
 from xds_server.resources.raw import BrokenResource, raw_problems, raw_resource
 from xds_server.snapshot import CLUSTER
 
 TYPE = CLUSTER
+EXAMPLE = Path(__file__).parents[3] / "examples/xds-groups.yaml"
 
 
 def written(text: str) -> RawResource:
@@ -119,6 +122,13 @@ def test_every_problem_of_every_group_is_reported() -> None:
         (3, "xds.resources.0.x"),
         (8, "xds.groups.g.1.resources.1.y"),
     ]
+
+
+def test_the_resources_of_the_example_are_envoys() -> None:
+    config = config_of(EXAMPLE)
+    group = resolve(config).xds.groups[-1]
+    assert raw_problems(config) == ()
+    assert [raw_resource(each).name for each in group.resources] == ["orders"] * 4
 
 
 def test_values_of_secrets_are_not_told() -> None:
