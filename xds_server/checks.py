@@ -205,9 +205,9 @@ def _budgets(gateway: Gateway) -> Iterator[Check]:
 
 
 def _budget(budget: Budget) -> Check:
-    failures = ["503 ledger_unavailable when the ledger is"]
+    failures = ["503 ledger_unavailable when nothing can be reserved"]
     if budget.unit is Unit.NANODOLLARS:
-        failures.append("403 unpriced_model when a target has no price")
+        failures.append("403 unpriced_model where a target has no price")
     return Check(
         f"budget {budget.name} (each {budget.period}{_scope(budget.scope)})"
         if budget.period is not Period.TOTAL

@@ -5,19 +5,29 @@ Two states in, one `Difference` out. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
 import yaml
 
 from gateway import names
+from gateway.model import Xds
 from xds_server.effects import Drain, Effect, ResourceChange, effect, policy_effect
 from xds_server.envoy_json import address_text
 from xds_server.field_changes import FieldChange, Kind, field_changes
-from xds_server.redaction import REDACTED, Hidden, Hide, plainly, redacted, redacted_document
+from xds_server.redaction import (
+    REDACTED,
+    Hidden,
+    Hide,
+    plainly,
+    redacted,
+    redacted_document,
+    traceably,
+)
 from xds_server.render import to_json
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER, FILTER, TYPES, Snapshot, all_resources
+from xds_server.snapshot import CLUSTER, FILTER, TYPES, Resource, Snapshot, all_resources
 
 Json: TypeAlias = dict[str, Any]
 
@@ -44,6 +54,8 @@ class State:
     published: object
     """The document of the workers."""
     resources: tuple[Shown, ...]
+    is_open: bool = False
+    """What is hidden in it can be compared all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +99,42 @@ class Difference:
 
 def state(version: str, published: str, snapshot: Snapshot, hide: Hide = plainly) -> State:
     """The state of a compiled configuration; `published` is the YAML of the workers."""
-    return State(
-        version,
-        redacted_document(yaml.safe_load(published), hide),
-        tuple(
-            Shown(
-                each.type_url,
-                each.name,
-                each.version,
-                redacted(each.type_url, to_json(each), hide),
-            )
-            for each in all_resources(snapshot)
-        ),
+    document = redacted_document(yaml.safe_load(published), hide)
+    found = tuple(_shown_resource(each, hide) for each in all_resources(snapshot))
+    return State(version, document, found, is_open=hide is traceably)
+
+
+def with_groups(whole: State, groups: Mapping[str, Snapshot], xds: Xds) -> State:
+    """A state, and what of the control plane's own block only node groups and clients see."""
+    known = {(each.type_url, each.name, each.version) for each in whole.resources}
+    own = tuple(
+        replace(shown, name=f"{shown.name} (node group {group})")
+        for group, snapshot in groups.items()
+        for each in all_resources(snapshot)
+        if (each.type_url, each.name, each.version) not in known
+        for shown in (_shown_resource(each, traceably),)
     )
+    block = {
+        "clients": [asdict(client) for client in xds.clients],
+        "groups": [
+            {"name": group.name, "match": asdict(group.match), "gateways": group.listeners}
+            for group in xds.groups
+        ],
+        "history": xds.history_limit,
+    }
+    document = whole.published if isinstance(whole.published, dict) else {}
+    document = {**document, "xds": redacted_document(block, traceably)}
+    return replace(whole, published=document, resources=(*whole.resources, *own))
+
+
+def _shown_resource(resource: Resource, hide: Hide) -> Shown:
+    body = redacted(resource.type_url, to_json(resource), hide)
+    return Shown(resource.type_url, resource.name, resource.version, body)
 
 
 def resources_json(snapshot: Snapshot) -> list[Json]:
     """Every resource for the admin API, without secrets."""
-    return [
-        {
-            "type_url": each.type_url,
-            "name": each.name,
-            "version": each.version,
-            "body": redacted(each.type_url, to_json(each)),
-        }
-        for each in all_resources(snapshot)
-    ]
+    return [asdict(_shown_resource(each, plainly)) for each in all_resources(snapshot)]
 
 
 def state_json(version: str, published: str, snapshot: Snapshot) -> Json:
@@ -180,13 +202,17 @@ def _all(value: object, key: str) -> list[Any]:
 def difference(old: State, new: State) -> Difference:
     """What differs, and what that does."""
     changes = _resource_changes(old, new)
+    policies = [
+        PolicyChange(_readable(each), policy_effect(each))
+        for each in field_changes(old.published, new.published)
+    ]
+    is_comparable = old.is_open and new.is_open
+    if not policies and not is_comparable and old.version != new.version:
+        policies = [PolicyChange(_UNSEEN, _WRITTEN_OTHERWISE)]
     return Difference(
         old.version,
         new.version,
-        tuple(
-            PolicyChange(_readable(each), policy_effect(each))
-            for each in field_changes(old.published, new.published)
-        ),
+        tuple(policies),
         tuple(Judged(_without_hidden(each), effect(each, changes)) for each in changes),
     )
 
@@ -209,6 +235,8 @@ def _resource_changes(old: State, new: State) -> tuple[ResourceChange, ...]:
 
 _UNSEEN = FieldChange(Kind.CHANGED, (), REDACTED, REDACTED)
 """The versions differ, and nothing that may be shown does."""
+
+_WRITTEN_OTHERWISE = "the digest of a key, or the order in which keys are written"
 
 
 def _sending_order(key: tuple[str, str]) -> tuple[int, str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.config.load import load_file
 from gateway.config.published import published
 from gateway.config.schema import Config
-from gateway.model import Endpoint
+from gateway.model import Endpoint, Gateway
 from gateway.resolve import resolve
 from xds_server import flags
 from xds_server.commands.asking import Asking, Unanswered
@@ -31,11 +31,13 @@ from xds_server.difference import (
     state_from_json,
     to_document,
     topology_of,
+    with_groups,
 )
 from xds_server.field_changes import FieldChange, Kind
-from xds_server.redaction import Hide, plainly, traceably
+from xds_server.offers import for_group
+from xds_server.redaction import plainly, traceably
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import ENVOY_TYPE
+from xds_server.snapshot import ENVOY_TYPE, Snapshot
 
 RUNNING = "running"
 SAME, DIFFERENT, TROUBLE = 0, 1, 2
@@ -94,9 +96,9 @@ def _states(arguments: argparse.Namespace, environment: Environment) -> tuple[St
         files = [resolve(config).admin for config in configs.values()]
         running = _running(arguments.admin or next(iter(files), Endpoint("127.0.0.1", 15000)))
     topology = Topology(arguments.extproc) if running is None else topology_of(running)
-    hide = traceably if running is None else plainly
     states = {
-        side: _compiled(config, arguments, topology, hide) for side, config in configs.items()
+        side: _compiled(config, arguments, topology, is_alone=running is None)
+        for side, config in configs.items()
     }
     if running is not None:
         states[RUNNING] = running
@@ -113,12 +115,21 @@ def _config(side: str, arguments: argparse.Namespace, environment: Environment) 
 
 
 def _compiled(
-    config: Config, arguments: argparse.Namespace, topology: Topology, hide: Hide
+    config: Config, arguments: argparse.Namespace, topology: Topology, *, is_alone: bool
 ) -> State:
+    """A file's state; `is_alone` when no admin API, which hides more, tells the other."""
+    gateway = meant(config, arguments.port if _is_typed(flags.PORT, arguments) else None)
+
+    def compiled(part: Gateway) -> Snapshot:
+        return compile_gateway(part, topology)
+
     yaml = published(config)
     version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    gateway = meant(config, arguments.port if _is_typed(flags.PORT, arguments) else None)
-    return state(version, yaml, compile_gateway(gateway, topology), hide)
+    whole = state(version, yaml, compiled(gateway), traceably if is_alone else plainly)
+    if not is_alone:
+        return whole
+    groups = {group.name: compiled(for_group(gateway, group)) for group in gateway.xds.groups}
+    return with_groups(whole, groups, gateway.xds)
 
 
 def _is_typed(flag: flags.Flag, arguments: argparse.Namespace) -> bool:

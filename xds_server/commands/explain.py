@@ -1,0 +1,173 @@
+"""`dragoman explain`: what a configuration makes of requests, and what each policy costs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+
+from gateway.config.check import warnings
+from gateway.config.load import load_file
+from gateway.config.schema import Config
+from xds_server import flags
+from xds_server.audience import Level
+from xds_server.checks import Check, Failing, Where
+from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.compile import compile_gateway
+from xds_server.control_plane import meant
+from xds_server.explanation import (
+    Cluster,
+    Explanation,
+    Filter,
+    GatewayPart,
+    ModelPart,
+    RoutePart,
+    Try,
+    explain,
+    to_document,
+)
+from xds_server.python_messages import Message
+from xds_server.resources.topology import Topology
+
+FILE = Argument("file", "FILE", "the configuration: a file or folder")
+JSON = Switch("--json", "print JSON")
+ENVOY = flags.Flag(
+    "--envoy",
+    "DRAGOMAN_EXPLAIN_ENVOY",
+    Level,
+    "VERSION",
+    f"the Envoy that it is explained for: {', '.join(Level)} (default: {Level.V1_40})",
+    Level.V1_40,
+)
+
+
+def run(arguments: argparse.Namespace, environment: Environment) -> int:
+    """Print the explanation."""
+    is_moved = flags.PORT.key in arguments.typed
+    if is_moved:  # flags stand above variables
+        environment = {**environment, flags.PORT.variable: str(arguments.port)}
+    config = load_file(arguments.file, environment)
+    if not isinstance(config, Config):
+        refuses(str(problem) for problem in config)
+        return 1
+    refuses(f"warning: {warning}" for warning in warnings(config))
+    gateway = meant(config, arguments.port if is_moved else None)
+    snapshot = compile_gateway(gateway, Topology(arguments.extproc), arguments.envoy)
+    explanation = explain(gateway, snapshot, arguments.envoy)
+    if arguments.json:
+        print(json.dumps(to_document(explanation), indent=2, ensure_ascii=False))
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in text(explanation)))
+    return 0
+
+
+COMMAND = Command(
+    "explain",
+    "show what each route costs, what is checked where, and what fails open or closed",
+    run,
+    (FILE,),
+    (ENVOY, flags.PORT, flags.EXTPROC),
+    (JSON,),
+    details="Changes nothing, and asks nobody. Described in [explain.md](../explain.md).",
+)
+
+
+def text(explanation: Explanation) -> Iterator[str]:
+    """The explanation for people, line by line."""
+    levels = [level.value for level in Level]
+    later = levels[levels.index(explanation.envoy) + 1 :]
+    yield f"for Envoy {explanation.envoy} {f'and newer, before {later[0]}' if later else 'and newer'}"
+    service = explanation.service
+    if service is not None:
+        headers = "all headers" if service.headers == ("*",) else ", ".join(service.headers)
+        yield f"Python has {service.timeout} for each answer, and sees of the headers: {headers}"
+    for gateway in explanation.gateways:
+        yield ""
+        yield from _gateway(gateway)
+    if explanation.models:
+        yield ""
+        yield "models"
+        for model in explanation.models:
+            yield from _model(model)
+
+
+def _gateway(gateway: GatewayPart) -> Iterator[str]:
+    tls = "" if gateway.tls == "none" else f", {gateway.tls}"
+    yield f"gateway {gateway.name} at {gateway.address}{tls}"
+    yield f"  filters: {_chain(gateway.filters)}"
+    for route in gateway.routes:
+        yield ""
+        yield from _route(route)
+
+
+def _route(route: RoutePart) -> Iterator[str]:
+    hosts = "" if route.hosts == ("*",) else f" for {', '.join(route.hosts)}"
+    yield f"  route {route.name}: {route.match}{hosts}"
+    if route.kind == "answer":
+        yield "    answered by Envoy itself; nothing is asked or sent on"
+        return
+    yield f"    messages to Python: {_count(route)}"
+    yield from _columns(_message(each) for each in route.messages)
+    if route.checks:
+        yield "    checks, in order"
+        yield from _columns(_check(each) for each in route.checks)
+    yield f"    when extproc is dead or late: {route.when_extproc_fails}"
+    yield f"    body: {route.body_limit}"
+    yield f"    time: {'; '.join(route.timeouts)}"
+    yield f"    retries: {route.retries}"
+    yield "    goes to"
+    yield from _columns(_cluster(each) for each in route.clusters)
+    yield f"    nobody checks: {'; '.join(route.unseen)}"
+
+
+def _count(route: RoutePart) -> str:
+    if not route.messages:
+        return "none"
+    if route.messages_most == route.messages_least:
+        return str(route.messages_least)
+    most = "as many as the answer has pieces" if route.messages_most is None else None
+    return f"{route.messages_least}; {most or route.messages_most} when a budget applies"
+
+
+def _message(message: Message) -> tuple[str, ...]:
+    name = f"{message.name}, piece by piece" if message.is_each_part else message.name
+    return (name, message.when, message.why)
+
+
+def _check(check: Check) -> tuple[str, ...]:
+    is_open = check.failing is Failing.OPEN
+    where = "Envoy" if check.where is Where.ENVOY else "extproc"
+    failing = f"{check.failing}: {check.failure}" if check.failure else str(check.failing)
+    return (where, check.name, "refuses nobody" if is_open else check.refusal, failing)
+
+
+def _cluster(cluster: Cluster) -> tuple[str, ...]:
+    tls = " (TLS)" if cluster.is_tls else ""
+    where = f"{', '.join(cluster.endpoints) or 'the endpoints of its parts'}{tls}"
+    return (cluster.name, where, _chain(cluster.filters) or "no filters")
+
+
+def _model(model: ModelPart) -> Iterator[str]:
+    yield f"  {model.name}"
+    yield from _columns(_try(each, model) for each in model.tries)
+
+
+def _try(one: Try, model: ModelPart) -> tuple[str, ...]:
+    is_chosen = sum(each.place == one.place for each in model.tries) > 1
+    weight = f", weight {one.weight}" if is_chosen else ""
+    cost = f"{one.messages} more messages to Python, to rename the model" if one.messages else ""
+    return (f"{one.place}. {one.provider}/{one.model}{weight}", ", ".join(one.clusters), cost)
+
+
+def _chain(filters: Sequence[Filter]) -> str:
+    return " → ".join(each.name for each in filters)
+
+
+def _columns(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    """Rows as a table, indented; the last column is as long as it likes."""
+    whole = list(rows)
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    for row in whole:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"      {'  '.join(cells)}".rstrip()

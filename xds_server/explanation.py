@@ -1,0 +1,456 @@
+"""What a configuration makes of requests: filters, checks and messages, per gateway and route.
+
+Read from the compiled resources, so that it says what Envoy is told. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any, TypeAlias
+
+from gateway import names
+from gateway.attempts import is_renamed
+from gateway.model import Gateway, Model, Route, Target
+from xds_server.audience import Level
+from xds_server.checks import Check, Failing, Where, llm_checks, route_checks
+from xds_server.envoy_json import (
+    address_text,
+    http_connection_manager,
+    match_text,
+    named_clusters,
+    tls_of,
+    upstream_filters,
+)
+from xds_server.python_messages import Caller, Message, least, messages, mode_of, most
+from xds_server.render import to_json
+from xds_server.resources import ext_proc, llm_route
+from xds_server.resources.features import FEATURES
+from xds_server.resources.local_replies import POLICY_UNAVAILABLE
+from xds_server.resources.plain_route import UNMATCHED
+from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, Snapshot
+
+Json: TypeAlias = Mapping[str, Any]
+
+_DEFAULT_ROUTE_TIMEOUT = "15s"
+"""Envoy's, of a route that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How Envoy asks extproc, and what it does when nobody answers in time."""
+
+    filter: str
+    timeout: str
+    """For each message."""
+    failing: Failing
+    answer: str
+    """To a request that could not be checked; empty when it passes."""
+    headers: tuple[str, ...]
+    """Which request headers Python is shown; `*`: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter of a chain."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where a request may go, and what it passes there."""
+
+    name: str
+    endpoints: tuple[str, ...]
+    is_tls: bool
+    filters: tuple[Filter, ...]
+    """In order, once for each try."""
+    messages: tuple[Message, ...]
+    """To Python, once for each try."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePart:
+    """One route of a gateway."""
+
+    name: str
+    kind: str
+    """`llm`, `plain`, `answer` (Envoy's own), `other` (the operator's own resource)."""
+    hosts: tuple[str, ...]
+    match: str
+    messages: tuple[Message, ...]
+    """To Python, for each request."""
+    messages_least: int
+    """For a request that passes, when no budget applies to it."""
+    messages_most: int | None
+    """When one does; None: it depends on the length of the answer."""
+    checks: tuple[Check, ...]
+    when_extproc_fails: str
+    body_limit: str
+    timeouts: tuple[str, ...]
+    retries: str
+    clusters: tuple[Cluster, ...]
+    unseen: tuple[str, ...]
+    """What no check ever sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPart:
+    """One listener."""
+
+    name: str
+    address: str
+    tls: str
+    """`none`, `tls`, `mtls`."""
+    filters: tuple[Filter, ...]
+    routes: tuple[RoutePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One place of a model's plan."""
+
+    place: int
+    provider: str
+    model: str
+    weight: int
+    clusters: tuple[str, ...]
+    """The one that serves it; several when that depends on what else is chosen."""
+    messages: int
+    """To Python, when this try is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """A model, and what is tried for it in order."""
+
+    name: str
+    tries: tuple[Try, ...]
+    """Of several with the same place, one is chosen by weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A whole configuration."""
+
+    envoy: str
+    """The level it was compiled for."""
+    service: Service | None
+    """None: nothing asks Python."""
+    gateways: tuple[GatewayPart, ...]
+    models: tuple[ModelPart, ...]
+
+
+def explain(gateway: Gateway, snapshot: Snapshot, level: Level) -> Explanation:
+    """What the snapshot, which was compiled from this gateway, makes of requests."""
+    return _Explaining(gateway, snapshot, level).whole()
+
+
+def to_document(explanation: Explanation) -> dict[str, Any]:
+    """The JSON form; `docs/explain.md` describes it."""
+    return asdict(explanation)
+
+
+class _Explaining:
+    """The compiled resources in their JSON form, and the gateway that they were made from."""
+
+    def __init__(self, gateway: Gateway, snapshot: Snapshot, level: Level) -> None:
+        self.gateway = gateway
+        self.level = level
+        self.features = FEATURES[level]
+        self.routes = {route.name: route for route in gateway.routes}
+        self.tables, self.filters, self.clusters, self.listeners = (
+            {name: to_json(each) for name, each in snapshot.resources.get(type_url, {}).items()}
+            for type_url in (ROUTES, FILTER, CLUSTER, LISTENER)
+        )
+        asking = self.filters.get(names.EXT_PROC_FILTER)
+        self.asking: Json | None = None if asking is None else asking["typed_config"]
+        self.models = tuple(self.model_part(model) for model in gateway.models)
+        tried = (name for model in self.models for each in model.tries for name in each.clusters)
+        self.planned = tuple(dict.fromkeys(tried))
+
+    def whole(self) -> Explanation:
+        return Explanation(
+            self.level.value,
+            None if self.asking is None else _service(self.asking),
+            tuple(self.gateway_part(name, each) for name, each in self.listeners.items()),
+            self.models,
+        )
+
+    def gateway_part(self, name: str, listener: Json) -> GatewayPart:
+        manager = http_connection_manager(listener)
+        table = manager.get("route_config") or self.tables.get(
+            manager.get("rds", {}).get("route_config_name", ""), {}
+        )
+        chain = tuple(self.described(each) for each in manager.get("http_filters", ()))
+        return GatewayPart(
+            name.removeprefix(names.listener("")),
+            address_text(listener.get("address", {})),
+            tls_of(listener),
+            chain,
+            tuple(self.route_parts(table, manager, chain)),
+        )
+
+    def described(self, found: Json) -> Filter:
+        """A filter by its type, also when it is discovered."""
+        config = found.get("typed_config")
+        if config is None and "config_discovery" in found:
+            config = self.filters.get(found["name"], {}).get("typed_config")
+        return Filter(found.get("name", ""), _short((config or {}).get("@type", "")))
+
+    def route_parts(
+        self, table: Json, manager: Json, chain: Sequence[Filter]
+    ) -> Iterator[RoutePart]:
+        """Every route once, with all of its hosts, in the order in which they are asked."""
+        found: dict[str, tuple[Json, Json, list[str]]] = {}
+        for host in table.get("virtual_hosts", ()):
+            for place, route in enumerate(host.get("routes", ())):
+                name = route.get("name") or f"{host.get('name', '')}#{place}"
+                hosts = found.setdefault(name, (route, host, []))[2]
+                hosts.extend(host.get("domains", ()))
+        is_asking = any(each.name == names.EXT_PROC_FILTER for each in chain)
+        asking = self.asking if is_asking else None
+        for name, (route, host, hosts) in sorted(found.items(), key=self.place):
+            yield self.route_part(name, (route, host, manager), tuple(hosts), asking)
+
+    def place(self, named: tuple[str, object]) -> int:
+        """Each host has its routes in the order of the configuration, and some of them only."""
+        name, _ = named
+        if name == llm_route.NAME:
+            return -1
+        order = list(self.routes)
+        return order.index(name) if name in self.routes else len(order) + (name == UNMATCHED)
+
+    def route_part(
+        self,
+        name: str,
+        compiled: tuple[Json, Json, Json],
+        hosts: tuple[str, ...],
+        asking: Json | None,
+    ) -> RoutePart:
+        route, host, manager = compiled
+        plain = self.routes.get(name)
+        kind = _kind(name, route, plain)
+        per_route = route.get("typed_per_filter_config", {}).get(names.EXT_PROC_FILTER)
+        mode = mode_of(asking, per_route)
+        shown = messages(mode, Caller.LLM if kind == "llm" else Caller.PLAIN)
+        action = route.get("route", {})
+        clusters = self.clusters_of(kind, action)
+        limit = route.get("request_body_buffer_limit", host.get("request_body_buffer_limit"))
+        return RoutePart(
+            name=name,
+            kind=kind,
+            hosts=hosts,
+            match=match_text(route.get("match", {})),
+            messages=shown,
+            messages_least=least(shown),
+            messages_most=most(shown),
+            checks=(*_envoys_checks(limit, shown), *self.checks(kind, plain, shown)),
+            when_extproc_fails=_when_failing(self.asking, shown),
+            body_limit=_body_limit(kind, limit, action, shown),
+            timeouts=_timeouts(action, manager),
+            retries=_retries(kind, action),
+            clusters=clusters,
+            unseen=_unseen(kind, shown, clusters),
+        )
+
+    def checks(
+        self, kind: str, plain: Route | None, shown: tuple[Message, ...]
+    ) -> tuple[Check, ...]:
+        """Those that extproc makes; it makes none that it is not asked for."""
+        if not shown:
+            return ()
+        if kind == "llm":
+            return llm_checks(self.gateway)
+        return () if plain is None else route_checks(self.gateway, plain)
+
+    def clusters_of(self, kind: str, action: Json) -> tuple[Cluster, ...]:
+        found = self.planned if kind == "llm" else named_clusters(action)
+        return tuple(self.cluster(name) for name in found if name in self.clusters)
+
+    def cluster(self, name: str) -> Cluster:
+        body = self.clusters[name]
+        asking = [config for config, _ in self.asking_filters(name)]
+        hosts = [
+            address_text(host["endpoint"].get("address", {}))
+            for place in body.get("load_assignment", {}).get("endpoints", ())
+            for host in place.get("lb_endpoints", ())
+        ]
+        return Cluster(
+            name,
+            tuple(hosts),
+            "transport_socket" in body,
+            tuple(map(self.described, upstream_filters(body))),
+            tuple(
+                each for config in asking for each in messages(mode_of(config, None), Caller.TRY)
+            ),
+        )
+
+    def asking_filters(self, cluster: str) -> list[tuple[Json, str]]:
+        """The ext_proc filters of a cluster, and the try that each is for; empty: for every try."""
+        chain = upstream_filters(self.clusters.get(cluster, {}))
+        return [(config, _attempt(config)) for each in chain for config in _asking_in(each)]
+
+    def model_part(self, model: Model) -> ModelPart:
+        tries = (
+            self.one_try(place, target, clusters)
+            for place, tier in enumerate(model.tiers, 1)
+            for target in tier
+            for clusters in self.clusters_of_try(model, place, target)
+        )
+        return ModelPart(model.name, tuple(tries))
+
+    def clusters_of_try(
+        self, model: Model, place: int, target: Target
+    ) -> tuple[tuple[str, ...], ...]:
+        """Where a try may go: the cluster of the whole plan, where Envoy cannot go through it; else
+        the provider's own, or the one that renames, as the first choice has it."""
+        if not self.features.reads_plans:
+            tiers = [[each.provider for each in tier] for tier in model.tiers]
+            tiers[place - 1] = [target.provider]
+            return (tuple(dict.fromkeys(map(names.plan_cluster, product(*tiers)))),)
+        clusters = (
+            names.attempt_cluster(target.provider, place)
+            if place > 1 and is_renamed(first, target)
+            else names.provider_cluster(target.provider)
+            for first in model.tiers[0]
+        )
+        return tuple((each,) for each in dict.fromkeys(clusters))
+
+    def one_try(self, place: int, target: Target, clusters: tuple[str, ...]) -> Try:
+        name = names.attempt_cluster(target.provider, place)
+        counts = (
+            sum(
+                len(messages(mode_of(config, None), Caller.TRY))
+                for config, attempt in self.asking_filters(cluster)
+                if attempt in ("", name)
+            )
+            for cluster in clusters
+        )
+        return Try(place, target.provider, target.model, target.weight, clusters, max(counts))
+
+
+def _service(asking: Json) -> Service:
+    is_open = bool(asking.get("failure_mode_allow"))
+    patterns = asking.get("forward_rules", {}).get("allowed_headers", {}).get("patterns")
+    return Service(
+        filter=names.EXT_PROC_FILTER,
+        timeout=asking.get("message_timeout", "0.200s"),
+        failing=Failing.OPEN if is_open else Failing.CLOSED,
+        answer="" if is_open else f"{POLICY_UNAVAILABLE.status} {POLICY_UNAVAILABLE.code}",
+        headers=("*",) if patterns is None else tuple(each.get("exact", "") for each in patterns),
+    )
+
+
+def _kind(name: str, route: Json, plain: Route | None) -> str:
+    if name == llm_route.NAME:
+        return "llm"
+    if plain is not None:
+        return "plain"
+    return "answer" if "direct_response" in route or "redirect" in route else "other"
+
+
+def _envoys_checks(limit: str | None, shown: tuple[Message, ...]) -> tuple[Check, ...]:
+    """Envoy counts only the bodies that it holds."""
+    if limit is None or not _is_shown("request body", shown):
+        return ()
+    refusal = "413 request_too_large"
+    name = f"body of at most {limit} bytes"
+    return (Check(name, Where.ENVOY, "body", refusal, Failing.CLOSED, ""),)
+
+
+def _when_failing(asking: Json | None, shown: tuple[Message, ...]) -> str:
+    if asking is None or not shown:
+        return "nothing: it is not asked"
+    service = _service(asking)
+    if service.failing is Failing.OPEN:
+        return "the request passes unchecked"
+    return f"refused: {service.answer}"
+
+
+def _body_limit(kind: str, limit: str | None, action: Json, shown: tuple[Message, ...]) -> str:
+    if kind == "answer":
+        return "not read"
+    if limit is not None and _is_shown("request body", shown):
+        return f"{limit} bytes; above: 413"
+    if limit is not None and action.get("retry_policy"):
+        return f"none: it streams; retried only up to {limit} bytes"
+    return "none: it streams"
+
+
+def _timeouts(action: Json, manager: Json) -> tuple[str, ...]:
+    if not action:
+        return ()
+    whole = action.get("timeout", _DEFAULT_ROUTE_TIMEOUT)
+    idle = action.get("idle_timeout", manager.get("stream_idle_timeout", "300s"))
+    found = ["no limit to the whole answer" if whole == "0s" else f"{whole} for the whole answer"]
+    found.append(f"{idle} without a byte")
+    silence = action.get("retry_policy", {}).get("per_try_idle_timeout")
+    if silence is not None:
+        found.append(f"{silence} without a byte from a provider, then the next try")
+    return tuple(found)
+
+
+def _retries(kind: str, action: Json) -> str:
+    policy = action.get("retry_policy")
+    if policy is None:
+        return "none"
+    causes = [each for each in policy.get("retry_on", "").split(",") if each]
+    statuses = [str(each) for each in policy.get("retriable_status_codes", ())]
+    causes = [each for each in causes if each != "retriable-status-codes"] + statuses
+    count = "the further tries of the plan" if kind == "llm" else str(policy.get("num_retries", 1))
+    return f"{count}, on {', '.join(causes)}"
+
+
+def _unseen(
+    kind: str, shown: tuple[Message, ...], clusters: tuple[Cluster, ...]
+) -> tuple[str, ...]:
+    """What passes without any check; Envoy itself moves all of it."""
+    if kind == "answer":
+        return ()
+    if not shown:
+        return ("the whole request", "the whole answer")
+    found = []
+    if not _is_shown("request body", shown):
+        found.append("the request's body")
+    if not _is_shown("response body", shown):
+        is_counted = any(
+            each.name == names.USAGE_FILTER for one in clusters for each in one.filters
+        )
+        found.append(
+            "the answer's body: Envoy reads its usage alone" if is_counted else "the answer's body"
+        )
+    else:
+        found.append("what the answer says: its usage is read, and nothing else")
+    if not _is_shown("response headers", shown):
+        found.append("the answer's status and headers")
+    return tuple(found)
+
+
+def _is_shown(name: str, shown: tuple[Message, ...]) -> bool:
+    return any(each.name == name for each in shown)
+
+
+def _asking_in(value: object) -> list[Json]:
+    """Every ext_proc configuration in a filter, also in one that runs only under a condition."""
+    match value:
+        case {"@type": str(kind)} if kind.endswith(ext_proc.FILTER) and isinstance(value, dict):
+            return [value]
+        case dict():
+            return [found for item in value.values() for found in _asking_in(item)]
+        case list():
+            return [found for item in value for found in _asking_in(item)]
+    return []
+
+
+def _attempt(asking: Json) -> str:
+    metadata = asking.get("grpc_service", {}).get("initial_metadata", ())
+    found = (each["value"] for each in metadata if each["key"] == names.ATTEMPT_METADATA)
+    return str(next(found, ""))
+
+
+def _short(type_url: str) -> str:
+    return type_url.rpartition(".")[2]
