@@ -15,6 +15,7 @@ from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
 from xds_server import control_plane, flags, supervisor
+from xds_server.commands import diff, explain, history, rollback, status
 from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.compile import compile_gateway
@@ -156,6 +157,11 @@ COMMANDS: tuple[Command, ...] = (
         (FILE,),
         (flags.EXTPROC,),
     ),
+    explain.COMMAND,
+    diff.COMMAND,
+    status.COMMAND,
+    history.COMMAND,
+    rollback.COMMAND,
     Command("schema", "print the JSON Schema of the configuration file", schema),
     Command("reference", "print the reference of the configuration file", markdown),
 )

@@ -1,0 +1,1 @@
+"""What a control plane of many routes and many clients costs."""
