@@ -104,8 +104,12 @@ class DeltaClient(Client):
     async def drop(self, type_url: str, names: Sequence[str]) -> None:
         await self._send(type_url=type_url, resource_names_unsubscribe=names)
 
-    async def ack(self, received: Received) -> None:
-        await self._send(type_url=received.type_url, response_nonce=received.nonce)
+    async def ack(self, received: Received, drop: Sequence[str] = ()) -> None:
+        await self._send(
+            type_url=received.type_url,
+            response_nonce=received.nonce,
+            resource_names_unsubscribe=drop,
+        )
 
     async def nack(self, received: Received, reason: str) -> None:
         await self._send(
@@ -148,8 +152,12 @@ class StateClient(Client):
     async def drop(self, type_url: str, names: Sequence[str]) -> None:
         await self.ask(type_url, [one for one in self._names[type_url] if one not in names])
 
-    async def ack(self, received: Received) -> None:
+    def accept(self, received: Received) -> None:
+        """From the next request on."""
         self._accepted[received.type_url] = received.version
+
+    async def ack(self, received: Received) -> None:
+        self.accept(received)
         await self._send(received.type_url)
 
     async def nack(self, received: Received, reason: str) -> None:

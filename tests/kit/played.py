@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import envoy_api
 
 from gateway import names
-from tests.kit.ads import SECONDS, serving
+from tests.kit.ads import SECONDS
 from tests.kit.offers import offer_of
 from xds_server.audience import Kind
 from xds_server.clients import Clients
-from xds_server.server import Bounds, Security
+from xds_server.server import AdsServer, Bounds, Security
 from xds_server.snapshot import (
     CLUSTER,
     ENDPOINTS,
@@ -53,7 +53,13 @@ ALL_TYPES = (
 )
 
 
-def thing(type_url: str, name: str, content: str = "v1") -> Resource:
+def thing(
+    type_url: str,
+    name: str,
+    content: str = "v1",
+    needs: tuple[tuple[str, str], ...] = (),
+    ttl_seconds: float | None = None,
+) -> Resource:
     """A resource of any type whose content can be seen."""
     message = envoy_api.message(type_url.rpartition("/")[2])()
     fields = message.DESCRIPTOR.fields_by_name
@@ -61,7 +67,8 @@ def thing(type_url: str, name: str, content: str = "v1") -> Resource:
     if name_field in fields:
         setattr(message, name_field, name)
     _write(type_url, message, content)
-    return resource_of(name, type_url, message.SerializeToString(deterministic=True))
+    made = resource_of(name, type_url, message.SerializeToString(deterministic=True), needs)
+    return replace(made, ttl_seconds=ttl_seconds)
 
 
 def content(type_url: str, body: Any) -> str:
@@ -87,6 +94,7 @@ class Stage:
     """A server and where it is."""
 
     clients: Clients
+    server: AdsServer
     target: str
 
     def publish(self, *resources: Resource) -> Snapshot:
@@ -112,8 +120,13 @@ def played(
 
     async def run() -> None:
         clients = Clients()
-        async with asyncio.timeout(8 * SECONDS):
-            async with serving(clients, address, security, bounds) as target:
-                await play(Stage(clients, target))
+        server = AdsServer(clients, security or Security(), bounds or Bounds())
+        (port,) = await server.start([address])
+        target = address if address.startswith("unix:") else f"127.0.0.1:{port}"
+        try:
+            async with asyncio.timeout(8 * SECONDS):
+                await play(Stage(clients, server, target))
+        finally:
+            await server.stop(0)
 
     asyncio.run(run())

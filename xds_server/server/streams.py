@@ -135,7 +135,13 @@ class Streams:
         if not self._seats.sit(talk.node.id):
             reason = f"too many streams of node {shown(talk.node.id)}"
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
-        client = self._clients.join(kind_of(first.type_url), talk.node, principal, talk.variant)
+        client = self._clients.join(
+            kind_of(first.type_url),
+            talk.node,
+            principal,
+            talk.variant,
+            is_aggregated=talk.service.type_url is None,
+        )
         self.traffic.opened += 1
         logger.info("%s %s connected", client.kind, shown(client.node.id))
         try:
@@ -186,10 +192,10 @@ class Streams:
             while responses := await client.next_responses():
                 for response in responses:
                     data = self._encoder.encode(response)
-                    async with asyncio.timeout(seconds):
-                        await context.write(data)
                     kind = short(response.type_url)
                     self.traffic.sent(kind, len(response.resources), len(data))
+                    async with asyncio.timeout(seconds):
+                        await context.write(data)
         except TimeoutError:
             reason = f"a response was not taken within {seconds:g} s"
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
