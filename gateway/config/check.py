@@ -87,9 +87,11 @@ def names_are_unique(written: Written) -> Iterator[Finding]:
         (("routes",), [route.name for route in config.routes]),
     )
     for path, names in lists:
+        seen: set[str] = set()
         for index, name in enumerate(names):
-            if name in names[:index]:
+            if name in seen:
                 yield Finding((*path, index, "name"), f"the name '{name}' is taken")
+            seen.add(name)
 
 
 def api_keys_are_unique(written: Written) -> Iterator[Finding]:

@@ -9,17 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-import yaml
-
 from gateway.config.environment import substitute
 from gateway.config.finding import Finding, Path
+from gateway.config.nodes import MAX_DEPTH, TAG, Node, NotYaml, Scalar, Sequence, TooDeep, compose
+from gateway.config.nodes import Mapping as MappingNode
 
 MAX_VALUES = 200_000
 """Once its aliases are followed; stops files that unfold to billions."""
-MAX_DEPTH = 50
 
-_TAG = "tag:yaml.org,2002:"
-_MERGE = _TAG + "merge"
+_MERGE = TAG + "merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +51,16 @@ class _Unreadable(Exception):
 def read(text: str, environment: Mapping[str, str]) -> Document:
     """Read one YAML document; what is wrong with it is in `findings`."""
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        root = compose(text)
         if root is None:
             return Document()
         reader = _Reader(environment)
         value = reader.value(root, ())
-    except yaml.YAMLError as error:
+    except NotYaml as error:
         return Document(findings=(_syntax(error, text),), is_readable=False)
+    except TooDeep as error:
+        found = Finding((), f"nested more than {MAX_DEPTH} deep", line=error.line)
+        return Document(findings=(found,), is_readable=False)
     except _Unreadable as refused:
         return Document(findings=(refused.finding,), is_readable=False)
     return Document(
@@ -67,22 +68,12 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
     )
 
 
-def _syntax(error: yaml.YAMLError, text: str) -> Finding:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        line = error.problem_mark.line + 1
-        message = ", ".join(part for part in (error.context, error.problem) if part)
-        lines = text.splitlines()
-        around = lines[line - 2 : line] if line > 1 else lines[:1]
-        is_bare = any("${" in each for each in around)
-        return Finding(
-            (),
-            f"not YAML: {message}",
-            'between { } or [ ], write "${VARIABLE}" with quotes' if is_bare else "",
-            line,
-        )
-    position = getattr(error, "position", 0)
-    reason = getattr(error, "reason", "it cannot be read")
-    return Finding((), f"not YAML: {reason}", line=text.count("\n", 0, position) + 1)
+def _syntax(error: NotYaml, text: str) -> Finding:
+    lines = text.splitlines()
+    around = lines[error.line - 2 : error.line] if error.line > 1 else lines[:1]
+    is_bare = any("${" in each for each in around)
+    hint = 'between { } or [ ], write "${VARIABLE}" with quotes' if is_bare else ""
+    return Finding((), f"not YAML: {error.message}", hint, error.line)
 
 
 class _Reader:
@@ -96,19 +87,16 @@ class _Reader:
         self.lost: set[Path] = set()
         self.values = 0
 
-    def value(self, node: yaml.Node, path: Path) -> object:
-        line = node.start_mark.line + 1
-        self.lines.setdefault(path, line)
-        self.count(line)
-        if len(path) > MAX_DEPTH:
-            raise _Unreadable(Finding((), f"nested more than {MAX_DEPTH} deep", line=line))
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode):
+    def value(self, node: Node, path: Path) -> object:
+        self.lines.setdefault(path, node.line)
+        self.count(node.line)
+        if isinstance(node, Scalar):
             return self.scalar(node, path)
-        raise AssertionError(f"a node of an unknown kind: {node!r}")
+        if len(path) > MAX_DEPTH:  # also through aliases
+            raise TooDeep(node.line)
+        if isinstance(node, Sequence):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.items)]
+        return self.mapping(node, path)
 
     def count(self, line: int) -> None:
         self.values += 1
@@ -116,61 +104,57 @@ class _Reader:
             message = f"more than {MAX_VALUES} values once its aliases are followed"
             raise _Unreadable(Finding((), message, line=line))
 
-    def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+    def mapping(self, node: MappingNode, path: Path) -> dict[str, object]:
         found: dict[str, object] = {}
         for key, value in self.own_entries(node, path):
-            line = key.start_mark.line + 1
-            inner = (*path, key.value)
-            if key.value in found:
+            line = key.line
+            inner = (*path, key.text)
+            if key.text in found:
                 message = f"written twice, first on line {self.lines[inner]}"
                 self.findings.append(Finding(inner, message, "keep one of them", line))
                 continue
             self.lines[inner] = line
-            found[key.value] = self.value(value, inner)
+            found[key.text] = self.value(value, inner)
         for key, value in self.merged_entries(node, path, depth=0):
-            inner = (*path, key.value)
-            if key.value not in found:
-                self.lines[inner] = key.start_mark.line + 1
-                found[key.value] = self.value(value, inner)
+            inner = (*path, key.text)
+            if key.text not in found:
+                self.lines[inner] = key.line
+                found[key.text] = self.value(value, inner)
         return found
 
-    def own_entries(
-        self, node: yaml.MappingNode, path: Path
-    ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-        for key, value in node.value:
-            if key.tag == _MERGE:
+    def own_entries(self, node: MappingNode, path: Path) -> Iterator[tuple[Scalar, Node]]:
+        for key, value in node.entries:
+            if not isinstance(key, Scalar):
+                self.findings.append(Finding(path, "a key must be plain text", line=key.line))
+            elif key.tag == _MERGE:
                 continue
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                self.findings.append(Finding(path, "a key must be plain text", line=line))
-            elif "${" in key.value:
-                message = f"'{key.value}': variables are not read in keys"
-                self.findings.append(Finding(path, message, line=line))
+            elif "${" in key.text:
+                message = f"'{key.text}': variables are not read in keys"
+                self.findings.append(Finding(path, message, line=key.line))
             else:
                 yield key, value
 
     def merged_entries(
-        self, node: yaml.MappingNode, path: Path, depth: int
-    ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+        self, node: MappingNode, path: Path, depth: int
+    ) -> Iterator[tuple[Scalar, Node]]:
         """What `<<` brings in, the first source first."""
-        for key, value in node.value:
-            if key.tag != _MERGE:
+        for key, value in node.entries:
+            if not isinstance(key, Scalar) or key.tag != _MERGE:
                 continue
-            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            sources = value.items if isinstance(value, Sequence) else [value]
             for source in sources:
-                line = key.start_mark.line + 1
-                self.count(line)
-                if not isinstance(source, yaml.MappingNode) or depth > MAX_DEPTH:
+                self.count(key.line)
+                if not isinstance(source, MappingNode) or depth > MAX_DEPTH:
                     message = "'<<' must be followed by an alias of a block, or a list of them"
-                    self.findings.append(Finding(path, message, line=line))
+                    self.findings.append(Finding(path, message, line=key.line))
                     continue
                 yield from self.own_entries(source, path)
                 yield from self.merged_entries(source, path, depth + 1)
 
-    def scalar(self, node: yaml.ScalarNode, path: Path) -> object:
-        text: str = node.value
+    def scalar(self, node: Scalar, path: Path) -> object:
+        text = node.text
         self.written[path] = text
-        match node.tag.removeprefix(_TAG):
+        match node.tag.removeprefix(TAG):
             case "null":
                 return None
             case "bool" if text.lower() in ("true", "false"):
