@@ -19,7 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.load.configs import FULL, PLAIN, body, envoy_alone
-from tests.kit.stack import Stack, free_ports, running
+from tests.kit.apart import running_apart
+from tests.kit.envoy import OLDEST
+from tests.kit.stack import Stack, descendants, free_ports, running
 
 CONNECTIONS = 32
 SECONDS = float(os.environ.get("SECONDS_EACH", "4"))
@@ -47,6 +49,8 @@ SCENARIOS = (
     Scenario("envoy alone, 200 chunks", "alone", 1_000, is_stream=True),
     Scenario("full policy, 200 chunks", "full", 1_000, is_stream=True),
     Scenario("full policy, 1 KB, grpcio edge", "grpcio", 1_000),
+    Scenario("full policy, 1 KB, Envoy 1.37", "oldest", 1_000),
+    Scenario("full policy, 200 chunks, Envoy 1.37", "oldest", 1_000, is_stream=True),
 )
 
 
@@ -105,6 +109,14 @@ def of_stack(stack: Stack) -> Target:
     return Target(stack.url, tuple(stack.envoys()), tuple(stack.workers()))
 
 
+def of_parts(stack: Stack, folder: Path) -> Target:
+    """What counts of parts that run apart, known by their folder for state."""
+    lines = {pid: line for pid, line in descendants(os.getpid()).items() if str(folder) in line}
+    envoys = tuple(pid for pid, line in lines.items() if "/envoy " in line)
+    workers = tuple(pid for pid, line in lines.items() if " extproc " in line)
+    return Target(stack.url, envoys, workers)
+
+
 def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
     """Everything that the scenarios need, running."""
     upstream_port, alone_port, alone_admin = free_ports(3)
@@ -128,6 +140,9 @@ def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
         config = folder / f"{name}.yaml"
         config.write_text(text.replace("UPSTREAM", f"127.0.0.1:{upstream_port}"))
         targets[name] = of_stack(stacks.enter_context(running(config, folder / name, workers=1)))
+    os.environ["DRAGOMAN_EDGE"] = "fast"
+    stack = stacks.enter_context(running_apart(folder / "full.yaml", folder / "oldest", OLDEST))
+    targets["oldest"] = of_parts(stack, folder / "oldest")
     return targets
 
 
@@ -159,12 +174,12 @@ def measure(scenario: Scenario, target: Target, folder: Path, figures: Figures) 
 def report(rows: list[Figures]) -> None:
     """The table, and the two ratios that the project promises."""
     print(
-        f"\n{'scenario':34}{'rps':>8}{'p50 ms':>9}{'p99 ms':>9}"
+        f"\n{'scenario':36}{'rps':>8}{'p50 ms':>9}{'p99 ms':>9}"
         f"{'python µs':>11}{'envoy µs':>10}{'rss MB':>8}"
     )
     for row in rows:
         print(
-            f"{row.scenario:34}{row.rps:8.0f}{row.p50_ms:9.2f}{row.p99_ms:9.2f}"
+            f"{row.scenario:36}{row.rps:8.0f}{row.p50_ms:9.2f}{row.p99_ms:9.2f}"
             f"{row.python_us:11.1f}{row.envoy_us:10.1f}{row.rss_mb:8.0f}"
         )
     by_name = {row.scenario: row for row in rows}

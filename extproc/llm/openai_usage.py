@@ -24,8 +24,11 @@ _LONGEST_NAME = 32
 _TOO_LARGE = b"(too large)"
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_IN_STRING = re.compile(rb'["\\]')
+_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+"""What is left of a string, up to its quote, or to a backslash that is the last byte there is."""
 _OUTSIDE = re.compile(rb'["{}\[\],:]')
+_INSIDE = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+["{}\[\]]', re.DOTALL)
+"""To the next bracket within a member, over whole strings; or to a string that is cut."""
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -173,16 +176,17 @@ class _Document:
             if self._is_string:
                 position = self._string(data, position)
                 continue
-            found = _OUTSIDE.search(data, position)
+            found = (_INSIDE.match if self._depth > 1 else _OUTSIDE.search)(data, position)
             if found is None:
                 break
             position = found.end()
-            if self._depth == 1 and found[0] in b",}" and self._kept is not None:
-                self._kept += data[kept_from : found.start()]
+            character = data[position - 1 : position]
+            if self._depth == 1 and character in b",}" and self._kept is not None:
+                self._kept += data[kept_from : position - 1]
                 self.usage = _usage_in(b"{%s:%s}" % (_NAME, self._kept)) or self.usage
                 self._kept = None
-            self._structure(found[0])
-            if self._depth == 1 and found[0] == b":" and self._name == _NAME:
+            self._structure(character)
+            if self._depth == 1 and character == b":" and self._name == _NAME:
                 self._kept, kept_from = bytearray(), position
         if self._kept is not None:
             self._kept += data[kept_from:]
@@ -193,18 +197,18 @@ class _Document:
         self.is_over = True
 
     def _string(self, data: bytes, position: int) -> int:
-        """Reads on in a string, to its next quote or backslash; where to go on."""
+        """Reads on in a string, to its quote or to the end of the data; where to go on."""
         if self._is_escaped:
             self._is_escaped = False
             return position + 1
-        found = _IN_STRING.search(data, position)
-        end = len(data) if found is None else found.end()
+        found = _STRING.match(data, position)
+        end = position if found is None else found.end()
+        last = data[end : end + 1]  # a quote, a backslash, or nothing
         if self._is_name and len(self._name) < _LONGEST_NAME:
-            self._name += data[position : min(end, position + _LONGEST_NAME)]
-        if found is not None:
-            self._is_escaped = found[0] == b"\\"
-            self._is_string = self._is_escaped
-        return end
+            self._name += data[position : min(end, position + _LONGEST_NAME)] + last
+        self._is_escaped = last == b"\\"
+        self._is_string = last != b'"'
+        return end + len(last)
 
     def _structure(self, character: bytes) -> None:
         if character == b'"':

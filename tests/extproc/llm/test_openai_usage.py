@@ -138,6 +138,12 @@ def test_what_cannot_be_read_has_no_usage(data: bytes) -> None:
     assert read([data]).usage is None
 
 
+def test_a_name_is_compared_whole_however_it_is_escaped_and_cut() -> None:
+    data = rb'{"usag\xe":{"prompt_tokens":1},"usag\"":{"prompt_tokens":2},"a":[]}'
+    for place in range(len(data)):
+        assert read([data[:place], data[place:]]).usage is None
+
+
 def test_the_last_usage_of_a_stream_counts() -> None:
     events = [{"usage": {"prompt_tokens": 9, "completion_tokens": n}} for n in range(4)]
     data = b"".join(b"data:" + json.dumps(event).encode() + b"\n\n" for event in events)
