@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.load.configs import FULL, PLAIN, body, envoy_alone
-from tests.kit.apart import running_apart
+from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import OLDEST
 from tests.kit.stack import Stack, descendants, free_ports, running
 
@@ -141,7 +141,7 @@ def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
         config.write_text(text.replace("UPSTREAM", f"127.0.0.1:{upstream_port}"))
         targets[name] = of_stack(stacks.enter_context(running(config, folder / name, workers=1)))
     os.environ["DRAGOMAN_EDGE"] = "fast"
-    stack = stacks.enter_context(running_apart(folder / "full.yaml", folder / "oldest", OLDEST))
+    stack = stacks.enter_context(running_beside(folder / "full.yaml", folder / "oldest", OLDEST))
     targets["oldest"] = of_parts(stack, folder / "oldest")
     return targets
 

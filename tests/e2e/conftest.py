@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.apart import running_apart
+from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.stack import Stack, running
 
@@ -23,8 +23,8 @@ Serve = Callable[[Path, Path], AbstractContextManager[Stack]]
 """A gateway file and a folder for state → a gateway that is ready."""
 SERVED: Mapping[str, Serve] = {
     NEWEST: running,
-    f"{OLDEST}-delta": partial(running_apart, version=OLDEST),
-    f"{OLDEST}-sotw": partial(running_apart, version=OLDEST, is_delta=False),
+    f"{OLDEST}-delta": partial(running_beside, version=OLDEST),
+    f"{OLDEST}-sotw": partial(running_beside, version=OLDEST, is_delta=False),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.kit.apart import started
+from tests.kit.any_envoy import started
 from tests.kit.stack import COMMAND, KEY, eventually, free_ports
 from xds_server.resources.bootstrap import bootstrap
 

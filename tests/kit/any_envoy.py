@@ -1,0 +1,65 @@
+"""The parts as processes of their own: control plane, worker, demo, and an Envoy of any version."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.kit.envoy import envoy_binary
+from tests.kit.stack import COMMAND, Stack, eventually, free_ports
+from xds_server.resources.bootstrap import bootstrap
+
+
+@contextmanager
+def started(
+    log: Path, environment: Mapping[str, str], *command: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs inside the block, and must leave when it is asked to."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+@contextmanager
+def running_beside(
+    config: Path, state: Path, version: str, *, is_delta: bool = True
+) -> Iterator[Stack]:
+    """A gateway file served by an Envoy of this version, ready; all is stopped at the end."""
+    port, admin, xds, extproc, envoy_admin, demo = free_ports(6)
+    environment = {"DRAGOMAN_PORT": str(port), "DRAGOMAN_DEMO_PORT": str(demo)}
+    state.mkdir(exist_ok=True, parents=True)
+    log, file = state / "log", state / "envoy.json"
+    target, worker = f"127.0.0.1:{xds}", f"127.0.0.1:{extproc}"
+    document = bootstrap(target, f"127.0.0.1:{envoy_admin}", f"envoy-{version}", is_delta=is_delta)
+    file.write_text(json.dumps(document))
+    dragoman, shared = str(COMMAND), ("--state-dir", str(state))
+    plane = ("--xds", target, "--extproc", worker, "--admin", str(admin), *shared)
+    envoy = (envoy_binary(version), "-c", str(file), "--disable-hot-restart", "--concurrency", "1")
+    with ExitStack() as stack:
+        control_plane = stack.enter_context(
+            started(log, environment, dragoman, "xds", str(config), *plane)
+        )
+        for command in (
+            (dragoman, "demo"),
+            (dragoman, "extproc", "--xds", target, "--listen", worker, *shared),
+            (*envoy, "-l", "warning"),
+        ):
+            stack.enter_context(started(log, environment, *command))
+        made = Stack(control_plane, port, admin, demo, config, state, log)
+        made.wait_ready()
+        eventually(made.is_demo_ready, "the demo", seconds=15)
+        yield made
