@@ -375,10 +375,10 @@ def _body_limit(kind: str, limit: str | None, action: Json, shown: tuple[Message
     if kind == "answer":
         return "not read"
     if limit is not None and _is_shown("request body", shown):
-        return f"{limit} bytes; above: 413"
+        return f"at most {limit} bytes; above: 413"
     if limit is not None and action.get("retry_policy"):
-        return f"none: it streams; retried only up to {limit} bytes"
-    return "none: it streams"
+        return f"no limit: it streams; retried only up to {limit} bytes"
+    return "no limit: it streams"
 
 
 def _timeouts(action: Json, manager: Json) -> tuple[str, ...]:

@@ -11,16 +11,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from gateway.config.load import load_file
 from gateway.config.published import published
-from gateway.config.schema import Config
-from gateway.model import Endpoint, Gateway
-from gateway.resolve import resolve
+from gateway.model import Endpoint
 from xds_server import flags
 from xds_server.commands.asking import Asking, Unanswered
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
-from xds_server.compile import compile_gateway
-from xds_server.control_plane import meant
+from xds_server.commands.looking import Subject, Unusable, compiled, subject
 from xds_server.difference import (
     Difference,
     Judged,
@@ -35,9 +31,9 @@ from xds_server.difference import (
 )
 from xds_server.field_changes import FieldChange, Kind
 from xds_server.offers import for_group
-from xds_server.redaction import plainly, traceably
+from xds_server.redaction import Hide, plainly, traceably
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import ENVOY_TYPE, Snapshot
+from xds_server.snapshot import ENVOY_TYPE
 
 RUNNING = "running"
 SAME, DIFFERENT, TROUBLE = 0, 1, 2
@@ -50,19 +46,11 @@ NEW = Argument("new", "NEW", f"a file or folder, or `{RUNNING}`")
 JSON = Switch("--json", "print JSON")
 
 
-class Trouble(Exception):
-    """The two cannot be compared."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("; ".join(lines))
-        self.lines = lines
-
-
 def run(arguments: argparse.Namespace, environment: Environment) -> int:
     """Print what differs; 0: nothing, 1: something, 2: they cannot be compared."""
     try:
         old, new = _states(arguments, environment)
-    except Trouble as trouble:
+    except Unusable as trouble:
         refuses(trouble.lines)
         return TROUBLE
     found = difference(old, new)
@@ -90,59 +78,44 @@ COMMAND = Command(
 def _states(arguments: argparse.Namespace, environment: Environment) -> tuple[State, State]:
     """Both sides; a file beside what runs is compiled for the same workers."""
     sides = (str(arguments.old), str(arguments.new))
-    configs = {side: _config(side, arguments, environment) for side in sides if side != RUNNING}
-    running = None
-    if RUNNING in sides:
-        files = [resolve(config).admin for config in configs.values()]
-        running = _running(arguments.admin or next(iter(files), Endpoint("127.0.0.1", 15000)))
-    topology = Topology(arguments.extproc) if running is None else topology_of(running)
-    states = {
-        side: _compiled(config, arguments, topology, is_alone=running is None)
-        for side, config in configs.items()
+    subjects = {
+        side: subject(Path(side), arguments, environment) for side in sides if side != RUNNING
     }
-    if running is not None:
-        states[RUNNING] = running
-    return states[sides[0]], states[sides[1]]
+    if RUNNING not in sides:
+        topology = Topology(arguments.extproc)
+        states = {side: _whole(found, topology) for side, found in subjects.items()}
+        return states[sides[0]], states[sides[1]]
+    named = [found.gateway.admin for found in subjects.values()]
+    running = _running(arguments.admin or next(iter(named), Endpoint("127.0.0.1", 15000)))
+    topology = topology_of(running)
+    told = {side: _told(found, topology, plainly) for side, found in subjects.items()}
+    told[RUNNING] = running
+    return told[sides[0]], told[sides[1]]
 
 
-def _config(side: str, arguments: argparse.Namespace, environment: Environment) -> Config:
-    if _is_typed(flags.PORT, arguments):  # flags stand above variables
-        environment = {**environment, flags.PORT.variable: str(arguments.port)}
-    loaded = load_file(Path(side), environment)
-    if not isinstance(loaded, Config):
-        raise Trouble(*map(str, loaded))
-    return loaded
-
-
-def _compiled(
-    config: Config, arguments: argparse.Namespace, topology: Topology, *, is_alone: bool
-) -> State:
-    """A file's state; `is_alone` when no admin API, which hides more, tells the other."""
-    gateway = meant(config, arguments.port if _is_typed(flags.PORT, arguments) else None)
-
-    def compiled(part: Gateway) -> Snapshot:
-        return compile_gateway(part, topology)
-
-    yaml = published(config)
+def _told(found: Subject, topology: Topology, hide: Hide) -> State:
+    """What an admin API would tell of it, if it ran."""
+    yaml = published(found.config)
     version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    whole = state(version, yaml, compiled(gateway), traceably if is_alone else plainly)
-    if not is_alone:
-        return whole
-    groups = {group.name: compiled(for_group(gateway, group)) for group in gateway.xds.groups}
-    return with_groups(whole, groups, gateway.xds)
+    return state(version, yaml, compiled(found.gateway, topology), hide)
 
 
-def _is_typed(flag: flags.Flag, arguments: argparse.Namespace) -> bool:
-    return flag.key in arguments.typed
+def _whole(found: Subject, topology: Topology) -> State:
+    """Also what an admin API does not tell: digests, node groups and clients."""
+    gateway = found.gateway
+    groups = {
+        group.name: compiled(for_group(gateway, group), topology) for group in gateway.xds.groups
+    }
+    return with_groups(_told(found, topology, traceably), groups, gateway.xds)
 
 
 def _running(where: Endpoint) -> State:
     try:
         return state_from_json(Asking(where).get("/api/resources"))
     except Unanswered as error:
-        raise Trouble(str(error)) from error
+        raise Unusable(str(error)) from error
     except UnreadableState as error:
-        raise Trouble(f"{where.host}:{where.port}/api/resources: {error}") from error
+        raise Unusable(f"{where.host}:{where.port}/api/resources: {error}") from error
 
 
 def text(found: Difference, drain_seconds: int) -> Iterator[str]:

@@ -8,14 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from gateway.config.check import warnings
-from gateway.config.load import load_file
-from gateway.config.schema import Config
 from xds_server import flags
 from xds_server.audience import Level
 from xds_server.checks import Check, Failing, Where
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
-from xds_server.compile import compile_gateway
-from xds_server.control_plane import meant
+from xds_server.commands.looking import Unusable, compiled, subject
 from xds_server.explanation import (
     Cluster,
     Explanation,
@@ -44,17 +41,14 @@ ENVOY = flags.Flag(
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:
     """Print the explanation."""
-    is_moved = flags.PORT.key in arguments.typed
-    if is_moved:  # flags stand above variables
-        environment = {**environment, flags.PORT.variable: str(arguments.port)}
-    config = load_file(arguments.file, environment)
-    if not isinstance(config, Config):
-        refuses(str(problem) for problem in config)
+    try:
+        found = subject(arguments.file, arguments, environment)
+        snapshot = compiled(found.gateway, Topology(arguments.extproc), arguments.envoy)
+    except Unusable as unusable:
+        refuses(unusable.lines)
         return 1
-    refuses(f"warning: {warning}" for warning in warnings(config))
-    gateway = meant(config, arguments.port if is_moved else None)
-    snapshot = compile_gateway(gateway, Topology(arguments.extproc), arguments.envoy)
-    explanation = explain(gateway, snapshot, arguments.envoy)
+    refuses(f"warning: {warning}" for warning in warnings(found.config))
+    explanation = explain(found.gateway, snapshot, arguments.envoy)
     if arguments.json:
         print(json.dumps(to_document(explanation), indent=2, ensure_ascii=False))
     else:
@@ -77,7 +71,8 @@ def text(explanation: Explanation) -> Iterator[str]:
     """The explanation for people, line by line."""
     levels = [level.value for level in Level]
     later = levels[levels.index(explanation.envoy) + 1 :]
-    yield f"for Envoy {explanation.envoy} {f'and newer, before {later[0]}' if later else 'and newer'}"
+    before = f", before {later[0]}" if later else ""
+    yield f"for Envoy {explanation.envoy} and newer{before}"
     service = explanation.service
     if service is not None:
         headers = "all headers" if service.headers == ("*",) else ", ".join(service.headers)

@@ -1,0 +1,249 @@
+"""What `dragoman diff` and `dragoman explain` say is what a real Envoy does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.config.load import load_file
+from gateway.config.schema import Config
+from gateway.model import Endpoint
+from gateway.resolve import resolve
+from tests.kit.stack import KEY, Stack, eventually, free_ports, running
+from xds_server.audience import Level
+from xds_server.commands import diff
+from xds_server.compile import Topology, compile_gateway
+from xds_server.explanation import Explanation, RoutePart, explain
+
+pytestmark = pytest.mark.envoy
+
+QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
+DRAIN_SECONDS = 2
+CHUNKS = 20
+ROUTES = """
+routes:
+  - name: open
+    match: {path: {prefix: /a}}
+    backend: http://127.0.0.1:${DRAGOMAN_DEMO_PORT:-18080}
+    auth: none
+  - name: keyed
+    match: {path: {prefix: /b}}
+    backend: http://127.0.0.1:${DRAGOMAN_DEMO_PORT:-18080}
+    auth: key
+  - name: retried
+    match: {path: {prefix: /r}}
+    backend: http://127.0.0.1:${DRAGOMAN_DEMO_PORT:-18080}
+    replace_prefix: /a
+    auth: none
+    retries: 1
+"""
+LIMIT_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Running:
+    """A gateway of two listeners, whose file may be changed."""
+
+    stack: Stack
+    envoy_admin: int
+    other: int
+    """The port of the second listener."""
+    text: str
+
+    def verdict(self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+        """The listeners that a change would drain, as the command says of what runs."""
+        file = tmp_path / "new.yaml"
+        file.write_text(text)
+        arguments = argparse.Namespace(
+            old="running",
+            new=str(file),
+            admin=Endpoint("127.0.0.1", self.stack.admin_port),
+            json=True,
+            drain_seconds=DRAIN_SECONDS,
+            port=self.stack.port,
+            extproc=(),
+            typed=frozenset({"port"}),
+        )
+        environment = {"DRAGOMAN_DEMO_PORT": str(self.stack.demo_port)}
+        assert diff.COMMAND.run(arguments, environment) == diff.DIFFERENT
+        found = json.loads(capsys.readouterr().out)
+        assert found["resources"] or found["configuration"]
+        return [each["listener"] for each in found["verdict"]["drains"]]
+
+    def save(self, text: str) -> None:
+        """Make the change, and wait until it is in force."""
+        before = self.stack.status()["version"]
+        self.stack.config.write_text(text)
+        eventually(lambda: self.stack.status()["version"] != before, "applied")
+        eventually(self.stack.is_ready, "everybody has it")
+
+    def stats(self, part: str) -> int:
+        url = f"http://127.0.0.1:{self.envoy_admin}/stats?format=json"
+        stats = httpx.get(url, timeout=5).json()["stats"]
+        return sum(each["value"] for each in stats if each.get("name", "").endswith(part))
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setenv("DRAGOMAN_DRAIN_SECONDS", str(DRAIN_SECONDS))
+    *ports, other = free_ports(5)
+    head = f"gateways:\n  other: {{port: {other}, address: 127.0.0.1}}\n  default:"
+    text = QUICKSTART.read_text().replace("gateways:\n  default:", head) + ROUTES
+    text = text.replace(
+        "address: ${DRAGOMAN_ADDRESS:-127.0.0.1}",
+        f"max_request_bytes: {LIMIT_BYTES}\n    address: 127.0.0.1",
+    )
+    config = tmp_path / "gateway.yaml"
+    config.write_text(text)
+    with running(config, tmp_path / "state", workers=1, ports=ports) as stack:
+        stack.switch("a", "slow")
+        yield Running(stack, ports[2], other, text)
+
+
+@dataclass(slots=True)
+class Streaming:
+    """One slow answer, read by a thread of its own."""
+
+    port: int
+    lines: list[str] = field(default_factory=list)
+    is_cut: bool = False
+    ended_after: float = 0.0
+    thread: threading.Thread | None = None
+
+    def start(self) -> Streaming:
+        self.thread = threading.Thread(target=self._read)
+        self.thread.start()
+        eventually(lambda: len(self.lines) > 2, "the stream has begun")
+        return self
+
+    def _read(self) -> None:
+        url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
+        body = {
+            "model": "demo-a",
+            "stream": True,
+            "messages": [{"role": "user", "content": f"count to {CHUNKS}"}],
+        }
+        headers = {"authorization": f"Bearer {KEY}"}
+        start = time.monotonic()
+        try:
+            with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
+                for line in answer.iter_lines():
+                    self.lines.append(line)
+        except httpx.TransportError:
+            self.is_cut = True
+        self.ended_after = time.monotonic() - start
+
+    def is_whole(self) -> bool:
+        assert self.thread is not None
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+        assert self.is_cut == ("data: [DONE]" not in self.lines), self.lines[-3:]
+        return not self.is_cut
+
+
+def test_what_cuts_nothing_cuts_nothing(
+    gateway: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = gateway.text.replace("silence: 2s", "silence: 3s")
+    text = text.replace("provider-key-b", "provider-key-c").replace("limit: 5 USD", "limit: 6 USD")
+    text = text.replace('principal.team == "demo"', 'principal.team != "other"')
+    text = text.replace("  models:\n", "  models:\n    more: demo-b/demo-b\n")
+    text = text.replace("routes:\n", "routes:\n  - {name: n, backend: 'http://127.0.0.1:9'}\n")
+    assert gateway.verdict(text, tmp_path, capsys) == []
+    streams = [Streaming(gateway.stack.port).start(), Streaming(gateway.other).start()]
+    gateway.save(text)
+    assert [stream.is_whole() for stream in streams] == [True, True]
+
+
+@pytest.mark.parametrize("change", ["moved", "removed", "renamed"])
+def test_what_drains_is_cut_at_the_drain_time_and_nothing_else(
+    change: str, gateway: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"  other: {{port: {gateway.other}, address: 127.0.0.1}}\n"
+    (port,) = free_ports(1)
+    text = {
+        "moved": gateway.text.replace(line, line.replace(str(gateway.other), str(port))),
+        "removed": gateway.text.replace(line, ""),
+        "renamed": gateway.text.replace(line, line.replace("other", "another")),
+    }[change]
+    assert gateway.verdict(text, tmp_path, capsys) == ["gateway/other"]
+    staying, leaving = Streaming(gateway.stack.port).start(), Streaming(gateway.other).start()
+    start = time.monotonic()
+    gateway.save(text)
+    assert not leaving.is_whole()
+    assert DRAIN_SECONDS * 0.9 < time.monotonic() - start < DRAIN_SECONDS + 5
+    assert staying.is_whole()
+    if change != "removed":  # its successor serves
+        taken = gateway.other if change == "renamed" else port
+        url = f"http://127.0.0.1:{taken}/v1/models"
+        headers = {"authorization": f"Bearer {KEY}"}
+        assert httpx.get(url, headers=headers, timeout=5).status_code == 200
+
+
+def explained(gateway: Running) -> Explanation:
+    config = load_file(gateway.stack.config, {})
+    assert isinstance(config, Config)
+    meaning = resolve(config)
+    return explain(meaning, compile_gateway(meaning, Topology(("h:1",))), Level.V1_40)
+
+
+def routes(explanation: Explanation) -> dict[str, RoutePart]:
+    (part,) = (each for each in explanation.gateways if each.name == "default")
+    return {route.name: route for route in part.routes}
+
+
+def test_envoy_sends_as_many_messages_as_are_explained(gateway: Running) -> None:
+    explanation = explained(gateway)
+    by_name = routes(explanation)
+    headers = {"authorization": f"Bearer {KEY}"}
+    gateway.stack.switch("a", "ok")
+    messages = [{"role": "user", "content": "hi"}]
+
+    def cost(ask: httpx.Request | None, model: str = "") -> int:
+        before = gateway.stats("ext_proc.stream_msgs_sent")
+        if ask is None:
+            assert gateway.stack.chat({"model": model, "messages": messages}).status_code == 200
+        else:
+            with httpx.Client(timeout=10) as client:
+                assert client.send(ask).status_code < 500
+        return gateway.stats("ext_proc.stream_msgs_sent") - before
+
+    llm = by_name["dragoman/llm"]
+    assert cost(None, "demo-a") == llm.messages_most == 4
+    get = httpx.Request("GET", f"{gateway.stack.url}/a/seen")
+    assert cost(get) == by_name["open"].messages_least == 0
+    get = httpx.Request("GET", f"{gateway.stack.url}/b/seen", headers=headers)
+    assert cost(get) == by_name["keyed"].messages_least == 1
+    gateway.stack.switch("a", "503")
+    (model,) = (each for each in explanation.models if each.name == "demo")
+    more = sum(one.messages for one in model.tries)
+    assert more == 2
+    assert cost(None, "demo") == 4 + more
+
+
+def test_bodies_are_limited_where_it_is_explained(gateway: Running) -> None:
+    by_name = routes(explained(gateway))
+    large = b"x" * (3 * LIMIT_BYTES)
+    headers = {"authorization": f"Bearer {KEY}"}
+
+    def status(path: str) -> int:
+        url = f"{gateway.stack.url}{path}"
+        return httpx.post(url, content=large, headers=headers, timeout=30).status_code
+
+    assert by_name["dragoman/llm"].body_limit == f"at most {LIMIT_BYTES} bytes; above: 413"
+    assert status("/v1/chat/completions") == 413
+    assert by_name["open"].body_limit == "no limit: it streams"
+    assert status("/a/seen") not in (413, 502, 503)
+    assert by_name["keyed"].body_limit == "no limit: it streams"
+    assert status("/b/seen") not in (413, 502, 503)
+    retried = f"no limit: it streams; retried only up to {LIMIT_BYTES} bytes"
+    assert by_name["retried"].body_limit == retried
+    assert status("/r/seen") not in (413, 502, 503)
