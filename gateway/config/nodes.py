@@ -14,7 +14,7 @@ import yaml
 MAX_DEPTH = 50
 
 TAG = "tag:yaml.org,2002:"
-_STR = TAG + "str"
+STR = TAG + "str"
 _RESOLVERS = yaml.CSafeLoader.yaml_implicit_resolvers
 """First character of a plain scalar → tags and the patterns of what they look like."""
 
@@ -151,9 +151,12 @@ def _tag(event: yaml.ScalarEvent) -> str:
     """The tag that was written, or what a plain scalar looks like."""
     if event.tag is not None and event.tag != "!":
         return str(event.tag)
-    if event.implicit[0]:
-        text = event.value
-        for tag, pattern in _RESOLVERS.get(text[:1], ()):
-            if pattern.match(text):
-                return str(tag)
-    return _STR
+    return tag_of(event.value) if event.implicit[0] else STR
+
+
+def tag_of(text: str) -> str:
+    """What a text looks like when it stands without quotes."""
+    for tag, pattern in _RESOLVERS.get(text[:1], ()):
+        if pattern.match(text):
+            return str(tag)
+    return STR

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
+from gateway.config.emission import emit
 from gateway.config.environment import escape
 from gateway.config.identity import ApiKeyBlock
 from gateway.config.schema import Config
@@ -35,13 +34,7 @@ def published(config: Config) -> str:
     if keys:
         hashed = map(_hashed, keys, config.identity.api_keys.keys)
         document["identity"]["api_keys"]["keys"] = list(hashed)
-    return yaml.dump(
-        _each_text(document, escape),
-        Dumper=yaml.CSafeDumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=4096,
-    )
+    return emit(_each_text(document, escape))
 
 
 def _hashed(written: dict[str, Any], key: ApiKeyBlock) -> dict[str, Any]:
