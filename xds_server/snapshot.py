@@ -198,18 +198,6 @@ def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
     return _snapshot({type_url: Named(_in_order(named)) for type_url, named in by_type.items()})
 
 
-def sharing(new: Snapshot, old: Snapshot) -> Snapshot:
-    """The new snapshot, made of parts of the old one wherever they are equal.
-
-    What clients hold of an unchanged type then needs no look at all.
-    """
-    parts = {
-        type_url: old.of(type_url) if named.version == old.of(type_url).version else named
-        for type_url, named in new.resources.items()
-    }
-    return Snapshot(new.version, MappingProxyType(parts))
-
-
 def _snapshot(by_type: Mapping[str, Named]) -> Snapshot:
     version = _digest(
         f"{type_url}\0{by_type[type_url].version}\0".encode()

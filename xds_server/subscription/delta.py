@@ -37,6 +37,7 @@ class DeltaStream(Stream):
     def _first_of_type(self, request: DeltaRequest) -> None:
         topic = self._open(Topic(request.type_url))
         held = request.initial_versions
+        self._holds_from_before |= bool(held)
         names = set(_named(request.subscribe))
         topic.interest.names |= names & held.keys()  # what it holds is not to be answered again
         if self._snapshot is not None:

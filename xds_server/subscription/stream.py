@@ -3,8 +3,10 @@
 Nothing breaks before it is made. What nobody asked for goes in the order of `TYPES`, each type when
 the one before is acknowledged, or has been silent for too long. What is gone from clusters,
 endpoints and secrets is told when all that may refer to them has been accepted: clusters first, for
-they refer to the others. What a client has just asked for never waits: it may be what the cluster
-that holds everything up is waiting for.
+they refer to the others; a client that comes back is given time to ask for what it holds.
+
+What a client has just asked for never waits: it may be what the cluster that holds everything up is
+waiting for.
 """
 
 from __future__ import annotations
@@ -60,6 +62,10 @@ class Stream(ABC):
         self._topics: dict[str, Topic] = {}
         self._last_nonce = 0
         self._now = 0.0
+        self._holds_from_before = False
+        """The client holds something from an earlier stream."""
+        self._settles_in_at: float | None = None
+        """When such a client is taken to have asked for all that it holds."""
 
     @abstractmethod
     def receive(self, request: Request) -> None:
@@ -77,6 +83,8 @@ class Stream(ABC):
         self._now = now
         if self._snapshot is None:
             return ()
+        if self._settles_in_at is None and self._topics:
+            self._settles_in_at = now + (ACK_SECONDS if self._holds_from_before else 0.0)
         sent: list[Response] = []
         is_clear = True
         for topic in self._in_order():
@@ -113,7 +121,7 @@ class Stream(ABC):
             return False
         if any(topic.refused for topic in self._topics.values()):
             return False
-        return self._topics.keys() >= self._expected_types(self._snapshot)
+        return self._has_asked_for_all(self._snapshot)
 
     def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
         """Every refusal of something that this snapshot has, or has not."""
@@ -209,6 +217,8 @@ class Stream(ABC):
 
     def _is_unneeded(self, topic: Topic) -> bool:
         """Whether nothing that the client holds can refer to what is gone of the type."""
+        if self._may_ask_for_more():
+            return False
         referring = REFERRING if topic.type_url == CLUSTER else REFERRING | {CLUSTER}
         return all(
             each.is_settled() and not each.refused
@@ -216,24 +226,37 @@ class Stream(ABC):
             if url in referring
         )
 
-    def _expected_types(self, snapshot: Snapshot) -> set[str]:
+    def _may_ask_for_more(self) -> bool:
+        """Whether it is too early to know what a client holds that has come back."""
+        if self._snapshot is None or self._settles_in_at is None:
+            return True
+        return self._now < self._settles_in_at and not self._has_asked_for_all(self._snapshot)
+
+    def _has_asked_for_all(self, snapshot: Snapshot) -> bool:
+        """Whether it has asked for all types that it can be expected to."""
         if not self._is_aggregated:
-            return set()
-        types = {each for topic in self._topics.values() for each in topic.needed_types()}
+            return True
+        expected: set[str] = set()
+        for topic in self._topics.values():
+            if not topic.wanted.needed_types <= self._topics.keys():
+                expected |= topic.needed_types()
         if any(topic.interest.is_wildcard for topic in self._topics.values()):
-            types.update(ROOTS)
-        return {type_url for type_url in types if snapshot.of(type_url)}
+            expected.update(ROOTS)
+        return all(url in self._topics or not snapshot.of(url) for url in expected)
 
     def _in_order(self) -> list[Topic]:
         return sorted(self._topics.values(), key=_rank)
 
     def _ends_of_patience(self) -> list[float]:
-        return [
-            end
+        ends = [
+            flight.sent_at + ACK_SECONDS
             for topic in self._topics.values()
             for flight in topic.in_flight.values()
-            if topic.type_url in IN_TURN and (end := flight.sent_at + ACK_SECONDS) > self._now
+            if topic.type_url in IN_TURN
         ]
+        if self._settles_in_at is not None:
+            ends.append(self._settles_in_at)
+        return [end for end in ends if end > self._now]
 
     def _next_nonce(self) -> str:
         self._last_nonce += 1

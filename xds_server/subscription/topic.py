@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from xds_server.snapshot import ABSENT, NOTHING, Named, Resource
-from xds_server.subscription.words import ACK_SECONDS, MAX_NAMES, BadRequest
+from xds_server.subscription.words import ACK_SECONDS, MAX_IN_FLIGHT, MAX_NAMES, BadRequest
 
 UNKNOWN = "?"
 """The version of what a client may or may not hold: no resource has it."""
+
+SHORTEST_BEAT_SECONDS = 0.1
 
 Known: TypeAlias = Resource | str
 """What a client holds: a resource, or its version where that is all we know."""
@@ -272,7 +274,9 @@ class Topic:
         )
 
     def _beats(self) -> Iterable[tuple[str, float]]:
-        """Of all that the client holds as it is to be."""
+        """Of all that the client holds as it is to be, as long as it answers now and then."""
+        if not self.wanted.mortal or len(self.in_flight) >= MAX_IN_FLIGHT:
+            return []
         return [
             (name, self.beats.get(name, 0.0))
             for name in self.wanted.mortal
@@ -280,7 +284,7 @@ class Topic:
         ]
 
     def _third(self, name: str) -> float:
-        return (self.wanted[name].ttl_seconds or 0.0) / 3
+        return max((self.wanted[name].ttl_seconds or 0.0) / 3, SHORTEST_BEAT_SECONDS)
 
     def _refuses(self, name: str, version: str) -> bool:
         refusal = self.refused.get(name)
