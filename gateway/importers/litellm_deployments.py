@@ -1,0 +1,389 @@
+"""One entry of LiteLLM's `model_list` → a target of ours, or the reason why it is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_UP, Decimal
+
+from gateway.config.llm import ModelName
+from gateway.config.scalars import Secret
+from gateway.config.urls import Url
+from gateway.importers.litellm_keys import INFO, MODEL, PARAMS, answer_rest
+from gateway.importers.litellm_providers import Meant, Spoken, default_url, meant
+from gateway.importers.litellm_values import (
+    duration,
+    fits_duration,
+    flag,
+    free_name,
+    is_strange_variable,
+    is_valid,
+    number,
+    variable,
+)
+from gateway.importers.walk import Node, has_variable
+
+_MILLION = 1_000_000
+_DEAREST = 1_000_000
+_FINEST = Decimal("1e-9")
+_SILENCE = "how long the provider may be silent, not how long the whole call may take"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A place that serves models; equal ones are one."""
+
+    type: str
+    url: str | None
+    key: str | None = field(repr=False)
+    silence: str | None
+
+    def block(self) -> dict[str, object]:
+        """As our language writes it."""
+        found: dict[str, object] = {"type": self.type}
+        if self.url is not None:
+            found["url"] = self.url
+        if self.key is not None:
+            found["key"] = self.key
+        if self.silence is not None:
+            found["timeouts"] = {"silence": self.silence}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A target, and how LiteLLM chooses it among those of its name."""
+
+    name: str
+    """What clients ask for."""
+    provider: str
+    model: str
+    weight: Decimal | None = None
+    share: Decimal | None = None
+    """Requests or tokens a minute: counts where no weight is written."""
+    order: Decimal | None = None
+    id: str = ""
+
+    @property
+    def reference(self) -> str:
+        """As other models name it."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(slots=True)
+class Deployments:
+    """What is collected over the list."""
+
+    credentials: Mapping[str, Node]
+    environment: Mapping[str, str] = field(repr=False)
+    silence: str | None
+    """Where a deployment has no timeout of its own."""
+    providers: dict[str, Provider] = field(default_factory=dict)
+    prices: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def named(self, provider: Provider, wanted: str) -> str:
+        """The name of a provider, a new one if there is none like it."""
+        for name, known in self.providers.items():
+            if known == provider:
+                return name
+        name = free_name(wanted, self.providers)
+        self.providers[name] = provider
+        return name
+
+
+class LeftOut(Exception):
+    """A deployment that cannot be taken over, with the reason for people; never leaves here."""
+
+
+def read_deployments(models: Node, into: Deployments) -> Iterator[Deployment]:
+    """The entries that can be taken over; all others are answered with the reason."""
+    entries = list(models.items())
+    names = [_name(entry) for entry in entries]
+    for entry, name in zip(entries, names, strict=True):
+        if not entry.block():
+            continue
+        try:
+            yield _deployment(entry, into, is_shared=names.count(name) > 1)
+        except LeftOut as reason:
+            entry.unsupported(f"the deployment is left out: {reason}")
+
+
+def _name(entry: Node) -> object:
+    return entry.value.get("model_name") if isinstance(entry.value, dict) else None
+
+
+def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deployment:
+    params, info = entry.take("litellm_params"), entry.take("model_info")
+    name = _required(entry, "model_name")
+    if not params.block():
+        params.problem("must be a block of keys and values, with a model")
+        raise LeftOut("it has no litellm_params")
+    info.block()
+    written = _required(params, "model")
+    _must_be_served(entry, params, info)
+    custom = params.take("custom_llm_provider").text() or ""
+    found = meant(written, custom)
+    spoken = _spoken(found)
+    model = _model(name, found, spoken)
+    provider = _Place(params, into).provider(spoken, found.provider)
+    place = into.named(provider, found.provider)
+    for each in (entry.take("blocked"), info.take("blocked"), info.take("mode")):
+        each.exact()
+    params.take("custom_llm_provider").exact(f"llm.providers.{place}.type")
+    _answer_model(entry, params, spoken, provider, f"llm.models.{name}")
+    _answer_place(params, into, place)
+    deployment = Deployment(
+        name,
+        place,
+        model,
+        weight=_weight(params, f"llm.models.{name}.weighted", is_shared=is_shared),
+        share=_share(params, f"llm.models.{name}.weighted", is_shared=is_shared),
+        order=_order(params, f"llm.models.{name}.failover", is_shared=is_shared),
+        id=_id(info),
+    )
+    _read_price(deployment, params, info, into)
+    answer_rest(params, PARAMS)
+    answer_rest(info, INFO)
+    answer_rest(entry, MODEL)
+    return deployment
+
+
+def _required(node: Node, key: str) -> str:
+    found = node.take(key).text()
+    if not found:
+        node.problem(f"needs a {key}")
+        raise LeftOut(f"it has no {key}")
+    return found
+
+
+def _must_be_served(entry: Node, params: Node, info: Node) -> None:
+    for blocked in (entry.take("blocked"), info.take("blocked")):
+        if flag(blocked):
+            raise LeftOut("it is blocked")
+    mode = info.take("mode")
+    kind = mode.text() or "chat"
+    if kind != "chat":
+        raise LeftOut(f"its mode is {kind}, and this version serves chat completions alone")
+    if params.has("mock_response"):
+        raise LeftOut("its answer is made up; `dragoman demo` has such providers")
+
+
+def _spoken(found: Meant) -> Spoken:
+    if found.spoken is not None:
+        return found.spoken
+    if has_variable(found.model):
+        raise LeftOut("its model comes from the environment")
+    if found.model == "*":
+        raise LeftOut("its provider is the client's choice: write one wildcard for each provider")
+    if not found.provider:
+        raise LeftOut("we cannot tell its provider from the name of the model")
+    raise LeftOut(f"'{found.provider}' speaks another dialect than ours")
+
+
+def _model(name: str, found: Meant, spoken: Spoken) -> str:
+    model = found.model
+    if spoken.model_prefix and "*" not in model and not model.startswith("accounts/"):
+        model = f"{spoken.model_prefix}{model}"
+    for each in (name, model):
+        if "${" in each or not is_valid(ModelName, each):
+            raise LeftOut("a name must have no spaces, no variable and at most one '*'")
+    if "*" in model and "*" not in name:
+        raise LeftOut("the '*' of the model stands for nothing, since the name has none")
+    return model
+
+
+class _Place:
+    """Where a deployment is, and with which key, its own or its credential's."""
+
+    def __init__(self, params: Node, into: Deployments) -> None:
+        self.params = params
+        self.into = into
+        self.credential = _credential(params, into)
+
+    def provider(self, spoken: Spoken, name: str) -> Provider:
+        return Provider(spoken.type, self.url(spoken), self.key(spoken, name), self.silence())
+
+    def written(self, key: str) -> str | None:
+        """The deployment's own counts before the credential's."""
+        for place in (self.params, self.credential):
+            if place is not None:
+                found = place.take(key).text()
+                if found:
+                    return found
+        return None
+
+    def url(self, spoken: Spoken) -> str | None:
+        base = self.written("api_base") or self.written("base_url")
+        if base is None and spoken.base_variable:
+            is_known = spoken.base_variable in self.into.environment
+            if is_known or default_url(spoken) is None:
+                base = variable(spoken.base_variable, self.into.environment)
+        if base is None:
+            return spoken.url
+        plain = base.rstrip("/")
+        url = plain if plain.endswith(spoken.path) else f"{plain}{spoken.path}"
+        if is_strange_variable(base) or not is_valid(Url, url):
+            raise LeftOut("its api_base is no url without credentials and query")
+        return url if url != default_url(spoken) or spoken.url else None
+
+    def key(self, spoken: Spoken, name: str) -> str | None:
+        key = self.written("api_key")
+        if key is None:
+            if not spoken.key_variable:
+                return None
+            key = variable(spoken.key_variable, self.into.environment)
+        if is_strange_variable(key) or not is_valid(Secret, key):
+            raise LeftOut(f"the key of '{name}' must be printable ascii without spaces")
+        return key
+
+    def silence(self) -> str | None:
+        for key in ("timeout", "stream_timeout"):
+            seconds = number(self.params.take(key))
+            if seconds is not None and seconds > 0:
+                return duration(seconds)
+        return self.into.silence
+
+
+def _credential(params: Node, into: Deployments) -> Node | None:
+    name = params.take("litellm_credential_name").text()
+    if not name:
+        return None
+    found = into.credentials.get(name)
+    if found is None:
+        raise LeftOut("there is no credential of the name that it gives")
+    return found
+
+
+def _answer_model(entry: Node, params: Node, spoken: Spoken, provider: Provider, to: str) -> None:
+    entry.take("model_name").exact(to)
+    notes = [spoken.note] if spoken.note else []
+    is_own = params.has("api_key") or params.has("litellm_credential_name")
+    if not is_own and provider.key == variable(spoken.key_variable, {}):
+        notes.append(f"the key is read from {spoken.key_variable}, which has to be set")
+    if notes:
+        params.take("model").different(to, "; ".join(notes))
+    else:
+        params.take("model").exact(to)
+
+
+def _answer_place(params: Node, into: Deployments, place: str) -> None:
+    at = f"llm.providers.{place}"
+    provider = into.providers[place]
+    sources = [params]
+    credential = _credential(params, into)
+    if credential is not None:
+        params.take("litellm_credential_name").exact(at)
+        sources.append(credential)
+    for source in sources:
+        source.take("api_key").exact(f"{at}.key")
+        for key in ("api_base", "base_url"):
+            source.take(key).exact(f"{at}.url" if provider.url else at)
+    counts = True
+    for key in ("timeout", "stream_timeout"):
+        node = params.take(key)
+        seconds = number(node)
+        if seconds is None or node.is_answered:
+            continue
+        if seconds <= 0:
+            node.exact("", "no limit")
+        elif counts:
+            counts = False
+            cut = "" if fits_duration(seconds) else "; cut to what a duration can be"
+            node.different(f"{at}.timeouts.silence", f"{_SILENCE}{cut}")
+        else:
+            node.unsupported("streams wait as long as other calls: timeout counts")
+
+
+def _weight(params: Node, to: str, *, is_shared: bool) -> Decimal | None:
+    node = params.take("weight")
+    weight = number(node)
+    if weight is not None:
+        node.exact(to if is_shared else "")
+    return weight
+
+
+def _share(params: Node, to: str, *, is_shared: bool) -> Decimal | None:
+    found: Decimal | None = None
+    for key in ("rpm", "tpm"):
+        node = params.take(key)
+        value = number(node)
+        if value is None:
+            continue
+        if is_shared and found is None and not params.has("weight"):
+            found = value
+            node.different(to, "the share of requests among the deployments of the name; no limit")
+        else:
+            node.unsupported("calls of a provider are not limited")
+    return found
+
+
+def _order(params: Node, to: str, *, is_shared: bool) -> Decimal | None:
+    node = params.take("order")
+    order = number(node)
+    if order is not None and is_shared:
+        node.different(to, "tried within the same request when those before have failed")
+    elif order is not None:
+        node.exact()
+    return order
+
+
+def _id(info: Node) -> str:
+    node = info.take("id")
+    value = node.value
+    if value is None or isinstance(value, dict | list):
+        node.text()
+        return ""
+    node.different("", "read where a fallback names it")
+    return str(value)
+
+
+_PRICES = (
+    ("input_cost_per_token", "input"),
+    ("output_cost_per_token", "output"),
+    ("cache_read_input_token_cost", "cached_input"),
+    ("cache_creation_input_token_cost", "cache_write"),
+)
+
+
+def _read_price(deployment: Deployment, params: Node, info: Node, into: Deployments) -> None:
+    written: list[Node] = []
+    price: dict[str, object] = {}
+    is_exact = True
+    for key, ours in _PRICES:
+        for node in (info.take(key), params.take(key)):
+            amount = number(node)
+            if amount is None or node.is_answered:
+                continue
+            if node.path != params.take(key).path and params.has(key):
+                node.unsupported("the one in litellm_params counts")
+                continue
+            written.append(node)
+            exactly = amount * _MILLION
+            if not 0 <= exactly <= _DEAREST:
+                node.problem("must be a price in dollars per token")
+                continue
+            price[ours] = exactly.quantize(_FINEST, ROUND_UP).normalize()
+            is_exact = is_exact and price[ours] == exactly
+    reference = deployment.reference
+    if not written:
+        return
+    refusal = _why_no_price(price, reference, into)
+    for node in written:
+        if refusal:
+            node.unsupported(refusal)
+        elif is_exact:
+            node.exact(f"llm.prices.{reference}")
+        else:
+            node.different(f"llm.prices.{reference}", "rounded up to a billionth of a dollar")
+    if not refusal:
+        into.prices[reference] = price
+
+
+def _why_no_price(price: Mapping[str, object], reference: str, into: Deployments) -> str:
+    if "*" in reference:
+        return "prices are of one model, not of a wildcard"
+    if "input" not in price or "output" not in price:
+        return "a price needs both input and output: the catalog's counts"
+    if into.prices.get(reference, price) != price:
+        return "another deployment of the same model has another price, which counts"
+    return ""

@@ -1,0 +1,188 @@
+"""Which of LiteLLM's providers we can speak to, and how: one row each.
+
+Addresses and variables as https://docs.litellm.ai/docs/providers documents them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gateway.catalog import catalog
+from gateway.config.vendors import VENDORS
+
+COMPATIBLE = "openai-compatible"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A provider whose dialect we speak."""
+
+    type: str
+    """Ours: a row of `vendors`."""
+    key_variable: str = ""
+    """Where LiteLLM looks for the key when the file has none; empty: it goes without."""
+    url: str | None = None
+    """Where it is, when the type does not say."""
+    base_variable: str = ""
+    """Where LiteLLM looks for the address when the file has none."""
+    path: str = ""
+    """What comes after the address that LiteLLM is given."""
+    model_prefix: str = ""
+    """What LiteLLM puts before the name of the model."""
+    note: str = ""
+    """A difference to how LiteLLM speaks to it."""
+
+
+_OLLAMA = Spoken(
+    "ollama",
+    path="/v1",
+    base_variable="OLLAMA_API_BASE",
+    note="spoken to by its OpenAI-compatible API, not by its own",
+)
+
+SPOKEN: Mapping[str, Spoken] = MappingProxyType(
+    {
+        "openai": Spoken("openai", "OPENAI_API_KEY"),
+        "custom_openai": Spoken(COMPATIBLE, "OPENAI_API_KEY"),
+        "openai_like": Spoken(COMPATIBLE, "OPENAI_LIKE_API_KEY"),
+        "deepseek": Spoken("deepseek", "DEEPSEEK_API_KEY"),
+        "fireworks_ai": Spoken(
+            "fireworks", "FIREWORKS_API_KEY", model_prefix="accounts/fireworks/models/"
+        ),
+        "groq": Spoken("groq", "GROQ_API_KEY"),
+        "mistral": Spoken("mistral", "MISTRAL_API_KEY"),
+        "ollama": _OLLAMA,
+        "ollama_chat": _OLLAMA,
+        "openrouter": Spoken("openrouter", "OPENROUTER_API_KEY"),
+        "together_ai": Spoken("together", "TOGETHERAI_API_KEY"),
+        "xai": Spoken("xai", "XAI_API_KEY"),
+        "hosted_vllm": Spoken("vllm", base_variable="HOSTED_VLLM_API_BASE"),
+        "lm_studio": Spoken(COMPATIBLE, base_variable="LM_STUDIO_API_BASE"),
+        "llamafile": Spoken(COMPATIBLE, url="http://127.0.0.1:8080/v1"),
+        "litellm_proxy": Spoken(
+            COMPATIBLE, "LITELLM_PROXY_API_KEY", base_variable="LITELLM_PROXY_API_BASE"
+        ),
+        "perplexity": Spoken(COMPATIBLE, "PERPLEXITYAI_API_KEY", "https://api.perplexity.ai"),
+        "nvidia_nim": Spoken(
+            COMPATIBLE, "NVIDIA_NIM_API_KEY", "https://integrate.api.nvidia.com/v1"
+        ),
+        "cerebras": Spoken(COMPATIBLE, "CEREBRAS_API_KEY", "https://api.cerebras.ai/v1"),
+        "sambanova": Spoken(COMPATIBLE, "SAMBANOVA_API_KEY", "https://api.sambanova.ai/v1"),
+        "deepinfra": Spoken(COMPATIBLE, "DEEPINFRA_API_KEY", "https://api.deepinfra.com/v1/openai"),
+        "moonshot": Spoken(COMPATIBLE, "MOONSHOT_API_KEY", "https://api.moonshot.ai/v1"),
+        "hyperbolic": Spoken(COMPATIBLE, "HYPERBOLIC_API_KEY", "https://api.hyperbolic.xyz/v1"),
+        "nebius": Spoken(COMPATIBLE, "NEBIUS_API_KEY", "https://api.studio.nebius.ai/v1"),
+        "novita": Spoken(COMPATIBLE, "NOVITA_API_KEY", "https://api.novita.ai/v3/openai"),
+    }
+)
+
+OTHER_DIALECTS = frozenset(
+    {
+        "a2a",
+        "ai21",
+        "aiml",
+        "aleph_alpha",
+        "anthropic",
+        "anthropic_text",
+        "assemblyai",
+        "azure",
+        "azure_ai",
+        "azure_text",
+        "baseten",
+        "bedrock",
+        "bedrock_converse",
+        "bytez",
+        "clarifai",
+        "cloudflare",
+        "codestral",
+        "cohere",
+        "cohere_chat",
+        "cometapi",
+        "custom",
+        "dashscope",
+        "databricks",
+        "deepgram",
+        "elevenlabs",
+        "featherless_ai",
+        "friendliai",
+        "galadriel",
+        "gemini",
+        "gigachat",
+        "github",
+        "github_copilot",
+        "gradient_ai",
+        "heroku",
+        "huggingface",
+        "infinity",
+        "jina_ai",
+        "lambda_ai",
+        "langgraph",
+        "maritalk",
+        "meta_llama",
+        "nlp_cloud",
+        "oci",
+        "oobabooga",
+        "palm",
+        "petals",
+        "predibase",
+        "recraft",
+        "replicate",
+        "sagemaker",
+        "sagemaker_chat",
+        "snowflake",
+        "text-completion-codestral",
+        "text-completion-openai",
+        "topaz",
+        "triton",
+        "vertex_ai",
+        "vertex_ai_beta",
+        "vllm",
+        "volcengine",
+        "voyage",
+        "watsonx",
+        "watsonx_text",
+        "xinference",
+        "zai",
+    }
+)
+"""Names of providers that we know to be LiteLLM's, and do not speak to."""
+
+_OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9](-|$)|ft:gpt-|codex-|computer-use-)")
+_ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {"claude": "anthropic", "gemini": "vertex_ai", "command": "cohere", "anthropic.": "bedrock"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a `model` of LiteLLM's stands for."""
+
+    provider: str
+    """LiteLLM's name of it; empty: we cannot tell."""
+    model: str
+    spoken: Spoken | None = None
+
+
+def meant(model: str, custom_provider: str = "") -> Meant:
+    """`groq/llama-3` → the provider and the model, as LiteLLM tells them apart."""
+    prefix, slash, rest = model.partition("/")
+    if custom_provider:
+        own = rest if slash and prefix == custom_provider else model
+        return Meant(custom_provider, own, SPOKEN.get(custom_provider))
+    if slash and (prefix in SPOKEN or prefix in OTHER_DIALECTS):
+        return Meant(prefix, rest, SPOKEN.get(prefix))
+    if not slash:
+        if _OPENAI.match(model) or f"openai/{model}" in catalog():
+            return Meant("openai", model, SPOKEN["openai"])
+        for start, provider in _ELSEWHERE.items():
+            if model.startswith(start):
+                return Meant(provider, model)
+    return Meant("", model)
+
+
+def default_url(spoken: Spoken) -> str | None:
+    """Where the provider is when nobody says."""
+    return spoken.url or VENDORS[spoken.type].url
