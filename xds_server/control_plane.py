@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -246,9 +248,18 @@ def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:
 async def _until_stopped(options: Options, admin: Endpoint) -> int:
     with stop_event() as stop:
         async with planning(options) as plane, admin_serving(plane, admin, plane.missing):
-            print(f"control plane: {options.target}, admin: {admin.host}:{admin.port}", flush=True)
-            await tell_changes(plane.publisher, functools.partial(print, flush=True), stop)
+            say(f"control plane: {options.target}, admin: {admin.host}:{admin.port}")
+            await tell_changes(plane.publisher, say, stop)
     return 0
+
+
+def say(line: str) -> None:
+    """On our standard output; when its disk is full, nobody hears it, and we go on."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
 
 
 async def tell_changes(
@@ -281,7 +292,7 @@ async def rest(stop: asyncio.Event) -> None:
 
 def utc_now() -> datetime:
     """The time, for people: nothing is decided by it."""
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def topology(workers: tuple[str, ...]) -> Topology:

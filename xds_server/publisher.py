@@ -29,6 +29,7 @@ from xds_server.offers import Compile, EnvoyOffer
 from xds_server.release import Release, compiled_release
 from xds_server.resources.raw import raw_problems
 from xds_server.rollout import Rollout
+from xds_server.snapshot import DuplicateResource
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +188,8 @@ class Publisher:
             return problems
         try:
             release = await asyncio.to_thread(self._release_of, loaded.config)
+        except DuplicateResource as twice:
+            return (Problem("xds", f"a resource has the name of another: {_named(twice)}"),)
         except BrokenSnapshot as broken:
             return (Problem("", f"cannot be compiled, by a fault of ours: {broken}"),)
         except Exception as fault:  # whatever it is, it must be told, and what is served stays
@@ -239,6 +242,11 @@ class Publisher:
             self._history.set_pin(attempt.pin)
         limit = attempt.release.gateway.xds.history_limit
         self._history.remember(attempt.release.version, attempt.sources, attempt.origin, limit)
+
+
+def _named(twice: DuplicateResource) -> str:
+    type_url, name = twice.args
+    return f"{type_url.rpartition('.')[2]} {name!r}"
 
 
 def first_config(written: Written, history: History) -> Config | tuple[Problem, ...]:

@@ -275,4 +275,4 @@ class _Tree:
 
 def show(name: str, line: str) -> None:
     """A line of a process, on our standard output."""
-    print(f"{name:>10} | {line}", flush=True)
+    control_plane.say(f"{name:>10} | {line}")

@@ -20,6 +20,8 @@ from tests.kit.publishing import World, compiled, heard, refusing, text, world
 from xds_server.audience import Kind
 from xds_server.history import FOLDER, History, Origin
 from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
+from xds_server.release import Release
+from xds_server.snapshot import CLUSTER, DuplicateResource
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DIFFERS = Outcome(is_in_force=True)
@@ -156,13 +158,26 @@ def test_what_cannot_be_compiled_is_a_problem_and_changes_nothing(bench: Bench) 
     bench.play(scene)
 
 
+def test_a_resource_with_the_name_of_one_of_ours_is_a_problem(bench: Bench) -> None:
+    async def scene(stage: World) -> None:
+        def make(config: Config) -> Release:
+            raise DuplicateResource(CLUSTER, "llm/a")
+
+        history = History(bench.folder / "state", bench.now)
+        publisher = Publisher(stage.rollout, bench.written, make, history, bench.secure)
+        (problem,) = await saved(bench, publisher, "a")
+        assert str(problem) == "xds: a resource has the name of another: Cluster 'llm/a'"
+
+    world(scene)
+
+
 def test_a_fault_of_ours_is_told_and_changes_nothing(bench: Bench) -> None:
     async def scene(stage: World) -> None:
-        def make(config: Config) -> object:
+        def make(config: Config) -> Release:
             raise ZeroDivisionError("secret-a")
 
         history = History(bench.folder / "state", bench.now)
-        publisher = Publisher(stage.rollout, bench.written, make, history, bench.secure)  # type: ignore[arg-type]
+        publisher = Publisher(stage.rollout, bench.written, make, history, bench.secure)
         (problem,) = await saved(bench, publisher, "a")
         assert "by a fault of ours (ZeroDivisionError)" in str(problem)
         assert "secret-a" not in str(problem)
