@@ -264,6 +264,7 @@ class _Tree:
     def _say_where(self) -> None:
         for listener in self.gateway.listeners:
             where = readiness.url(Endpoint(listener.address, listener.port))
+            where = where if listener.tls is None else where.replace("http:", "https:", 1)
             show("dragoman", f"gateway {listener.name}: {where} (OpenAI API: {where}/v1)")
         show("dragoman", f"admin: {readiness.url(self.options.admin or self.gateway.admin)}")
         if self.options.envoy_admin:
