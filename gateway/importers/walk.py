@@ -197,6 +197,10 @@ class Walk:
         """Every answer in the order of the file; keys that nobody spoke of are unsupported."""
         return tuple(self._below(self.root.value, ()))
 
+    def is_spoken_of(self, path: Path) -> bool:
+        """Whether anything was said of a path, or of what is below."""
+        return any(known[: len(path)] == path for known in self.answers)
+
     def _add(self, problem: Problem) -> None:
         self._problems[problem] = None
 

@@ -1,0 +1,272 @@
+"""Routes of theirs that lead to model providers → providers and models of ours.
+
+Theirs takes any path and any model; ours serves `/v1/` and the models that are named. The models
+of a route are `*`, or `ROUTE/*` when the file has several such routes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.config.llm import ModelName
+from gateway.importers.agentgateway import llm_keys, policy_keys
+from gateway.importers.agentgateway.backends import Ai, read_backend_tls
+from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Terms
+from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.guards import read_prompt_guard
+from gateway.importers.agentgateway.keys import settle
+from gateway.importers.agentgateway.providers import (
+    KNOWN,
+    Address,
+    azure,
+    known,
+    provider_name,
+    read_auth,
+    read_custom,
+)
+from gateway.importers.agentgateway.rates import read_token_limits
+from gateway.importers.agentgateway.terms import read_terms
+from gateway.importers.walk import Node
+
+_PLACED = "models are served under /v1/ of every gateway"
+_CLOSER = "one that stands closer to the provider counts"
+_NO_KEY = "no key is written, and clients' own are not passed on: write the provider's key"
+_FAILOVER = "a model goes on to its next target at 429, 5xx, no answer or silence"
+_NO_TIMEOUT = "a model's answer may take its time; timeouts.silence of the provider limits pauses"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A provider of ours and the one model that it is asked for, if it is one."""
+
+    provider: str
+    model: str | None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the policies around the providers of a route say."""
+
+    draft: Draft
+    blocks: list[Node]
+    """Every block of policies."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    terms: Terms = OPEN
+
+
+def read_ai_route(
+    node: Node, backends: list[Ai], terms: Terms, gateways: tuple[str, ...], draft: Draft
+) -> bool:
+    """Takes over the models of a route; False: none can be served."""
+    policies = node.take("policies")
+    reading = _Reading(draft, [policies])
+    _route_policies(policies)
+    label = node.take("name").text()
+    name = draft.name("llm-route", label, f"route-{len(draft.llms) + 1}")
+    prefix = "" if draft.is_single_llm else f"{name}/"
+    if len(backends) == 1:
+        tiers = _tiers(backends[0], reading)
+    else:
+        targets = [
+            target for each in backends for tier in _tiers(each, reading) or [[]] for target in tier
+        ]
+        tiers = [targets] if len(targets) == len(backends) else None
+    terms += reading.terms + _guarded(reading)
+    if not tiers:
+        node.unsupported("its models cannot be served", is_security=not terms.is_open)
+        return False
+    pattern = f"{prefix}*"
+    _models(pattern, prefix, tiers, reading)
+    limits = policies.take("localRateLimit")
+    read_token_limits(limits, {} if draft.is_single_llm else {"model": pattern}, draft)
+    draft.llms.append(Llm(pattern, node, gateways, terms))
+    return True
+
+
+def _route_policies(policies: Node) -> None:
+    policies.take("timeout").unsupported(_NO_TIMEOUT)
+    policies.take("retry").unsupported(_FAILOVER)
+    policies.take("urlRewrite").unsupported("the provider's path is made by the gateway")
+
+
+def _guarded(reading: _Reading) -> Terms:
+    """Guards and aliases of all blocks of policies."""
+    terms = OPEN
+    for block in reading.blocks:
+        ai = block.take("ai")
+        if not ai.block():
+            continue
+        terms += Terms(settle(ai, policy_keys.AI_POLICY))
+        guard = ai.take("promptGuard")
+        is_for_all = reading.draft.is_single_llm
+        terms += Terms(read_prompt_guard(guard, reading.draft, is_for_all=is_for_all))
+        for alias, model in ai.take("modelAliases").fields():
+            text = model.text()
+            if text is not None and fits(ModelName, alias) and fits(ModelName, text):
+                model.exact("llm.models")
+                reading.aliases.setdefault(alias, text)
+            else:
+                model.unsupported("no name that a model can have")
+    return terms
+
+
+def _tiers(backend: Ai, reading: _Reading) -> list[list[Target]] | None:
+    """The providers of a backend, by priority; None: one of them cannot be asked."""
+    draft = reading.draft
+    for block in backend.policies:
+        reading.terms += read_terms(block, policy_keys.BACKEND_POLICY, draft, is_llm=True)
+    reading.blocks += backend.policies
+    around = (*backend.policies, reading.blocks[0])  # no other backend's: keys are in them
+    node = backend.node
+    if not node.has("groups"):
+        found = _provider(node, around, reading)
+        return [[found]] if found else None
+    reading.terms += Terms(settle(node, llm_keys.AI_BACKEND))
+    tiers: list[list[Target]] = []
+    for group in node.take("groups").items():
+        reading.terms += Terms(settle(group, llm_keys.AI_GROUP))
+        targets = [_provider(each, around, reading) for each in group.take("providers").items()]
+        tiers.append([target for target in targets if target is not None])
+    return [tier for tier in tiers if tier] or None
+
+
+def _provider(node: Node, around: tuple[Node, ...], reading: _Reading) -> Target | None:
+    """`around`: policies of its backend and route, the closest first."""
+    if not node.block():
+        return None
+    draft = reading.draft
+    reading.terms += Terms(settle(node, llm_keys.AI_BACKEND))
+    own = node.take("policies")
+    blocks = around
+    if own.block():
+        reading.terms += read_terms(own, policy_keys.BACKEND_POLICY, draft, is_llm=True)
+        blocks = (own, *around)
+        reading.blocks.append(own)
+    kinds = node.take("provider")
+    reading.terms += Terms(settle(kinds, llm_keys.AI_PROVIDER))
+    kind = next((each for each in KNOWN if kinds.has(each) or each in _keys(kinds)), None)
+    if kind is None:
+        kinds.unsupported("no provider that this version can ask", is_security=False)
+        return None
+    address = Address(
+        host=node.take("hostOverride").text(),
+        path=node.take("pathOverride").text(),
+        prefix=node.take("pathPrefix").text(),
+        is_tls=_is_tls(blocks),
+    )
+    there = kinds.take(kind)
+    found = _located(there, kind, address)
+    if found is None:
+        kinds.unsupported("where its API is cannot be taken over")
+        return None
+    block, note, model = found
+    for key in ("hostOverride", "pathOverride", "pathPrefix"):
+        node.take(key).exact("llm.providers.url")
+    if not _authenticated(blocks, block):
+        return None
+    wanted = node.take("name")
+    given = provider_name(block, wanted.text() or kind, draft)
+    draft.provider_of.setdefault(node.path, given)
+    wanted.exact(f"llm.providers.{given}")
+    _say(there, given, note, has_key="key" in block or kind == "custom")
+    return Target(given, model)
+
+
+def _say(node: Node, name: str, note: str, *, has_key: bool) -> None:
+    to = f"llm.providers.{name}"
+    if note or not has_key:
+        node.different(to, "; ".join(each for each in (note, "" if has_key else _NO_KEY) if each))
+    else:
+        node.exact(to)
+
+
+def _keys(node: Node) -> frozenset[str]:
+    return frozenset(node.value) if isinstance(node.value, dict) else frozenset()
+
+
+def _located(
+    node: Node, kind: str, address: Address
+) -> tuple[dict[str, object], str, str | None] | None:
+    """Type and URL, the difference, and the one model."""
+    path: str | None = None
+    if kind == "custom":
+        path, is_served = read_custom(node)
+        if not is_served:
+            return None
+    elif kind == "azure":
+        settle(node, llm_keys.AZURE, unknown_is_lock=False)
+        names = ("resourceName", "resourceType", "apiVersion", "projectName")
+        url = azure(node, names)
+        address = Address(base_url=url) if address.host is None else address
+        if url is None:
+            return None
+    elif not node.is_empty and settle(node, llm_keys.VENDOR):
+        return None
+    model = node.take("model")
+    text = model.text()
+    if text is not None and not (fits(ModelName, text) and "*" not in text):
+        model.unsupported("no name that a model can have")
+        return None
+    model.exact("llm.models.model")
+    block, note = known(kind, address, path=path)
+    return (block, note, text) if block else None
+
+
+def _is_tls(blocks: tuple[Node, ...]) -> bool:
+    is_tls = False
+    for block in blocks:
+        tls = block.take("backendTLS")
+        if tls.is_written:
+            is_tls = True
+            read_backend_tls(tls)
+    return is_tls
+
+
+def _authenticated(blocks: tuple[Node, ...], block: dict[str, object]) -> bool:
+    found = [each.take("backendAuth") for each in blocks if each.has("backendAuth")]
+    for other in found[1:]:
+        if not other.is_answered:
+            other.exact(note=_CLOSER)
+    return not found or read_auth(found[0], block)
+
+
+def _models(pattern: str, prefix: str, tiers: list[list[Target]], reading: _Reading) -> None:
+    draft = reading.draft
+    names = {pattern: "*"}
+    names.update({f"{prefix}{alias}": model for alias, model in reading.aliases.items()})
+    for name, model in names.items():
+        if not fits(ModelName, name):
+            continue
+        draft.models[name] = _model(name, model, tiers, draft)
+
+
+def _model(name: str, model: str, tiers: list[list[Target]], draft: Draft) -> dict[str, object]:
+    if len(tiers) == 1 and len(tiers[0]) == 1:
+        (target,) = tiers[0]
+        asked = target.model or model
+        block: dict[str, object] = {"provider": target.provider}
+        return block if asked == "*" else {**block, "model": asked}
+    if len(tiers) == 1:
+        return {"weighted": _weighted(model, tiers[0])}
+    references = []
+    for place, tier in enumerate(tiers, start=1):
+        if len(tier) == 1:
+            references.append(_reference(model, tier[0]))
+            continue
+        helper = f"tier-{place}/{name}"
+        draft.models[helper] = {"weighted": _weighted(model, tier), "listed": False}
+        draft.hidden.append(helper)
+        references.append(helper)
+    return {"failover": references}
+
+
+def _weighted(model: str, tier: list[Target]) -> dict[str, int]:
+    shares: dict[str, int] = {}
+    for target in tier:
+        reference = _reference(model, target)
+        shares[reference] = shares.get(reference, 0) + 1
+    return shares
+
+
+def _reference(model: str, target: Target) -> str:
+    return f"{target.provider}/{target.model or model}"

@@ -1,0 +1,206 @@
+"""API keys of theirs → `identity.api_keys`: who holds them, where they are sent, what they open."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from decimal import Decimal
+
+from gateway.config.identity import Digest
+from gateway.config.scalars import Secret, Text
+from gateway.importers.agentgateway import policy_keys
+from gateway.importers.agentgateway.draft import Door, Draft, Rule, Terms, quoted
+from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.keys import settle
+from gateway.importers.walk import Node, has_variable
+
+_KEYS = "identity.api_keys.keys"
+_SENT = "keys are sent as `Authorization: Bearer …`, or as x-api-key, api-key or x-goog-api-key"
+_PERMISSIVE = "a wrong key is refused; theirs lets it pass as nobody's"
+_BOOKED = "the estimate is reserved before the call, so nothing is overspent"
+_KNOWN_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
+_WINDOWS = {"1h": "hour", "24h": "day", "1d": "day"}
+_PATTERN = re.compile(r"[^*]*\*?[^*]*")
+
+
+def unusable_tags(value: object) -> frozenset[str]:
+    """Metadata of keys that our tags cannot hold, anywhere in the file, as expressions name it."""
+    found: set[str] = set()
+    if isinstance(value, dict):
+        metadata = value.get("metadata") if "key" in value or "keyHash" in value else None
+        if isinstance(metadata, dict):
+            found = {f"apiKey.{name}" for name in metadata if not _is_tag(name, metadata[name])}
+        for item in value.values():
+            found |= unusable_tags(item)
+    elif isinstance(value, list):
+        for item in value:
+            found |= unusable_tags(item)
+    return frozenset(found)
+
+
+def read_api_keys(node: Node, draft: Draft) -> Terms:
+    """The keys of one policy, and the door that they open."""
+    locks = settle(node, policy_keys.API_KEYS)
+    _location(node.take("location"))
+    is_strict = _mode(node.take("mode"))
+    names = [_key(item, draft) for item in node.take("keys").items()]
+    known = tuple(name for name in names if name is not None)
+    draft.is_identity_closed |= not known
+    return Terms(locks, doors=(Door(known, is_strict),))
+
+
+def _mode(node: Node) -> bool:
+    match node.text():
+        case "strict":
+            node.exact("identity.required")
+            return True
+        case "permissive":
+            node.different("identity.required", _PERMISSIVE)
+            return False
+        case "optional" | None:
+            node.exact("identity.required")
+            return False
+        case _:
+            node.problem("must be strict, optional or permissive")
+            return True
+
+
+def _location(node: Node) -> None:
+    """Another place for the key shuts some out, and lets nobody in."""
+    settle(node, policy_keys.LOCATION, unknown_is_lock=False)
+    header = node.take("header")
+    settle(header, policy_keys.LOCATION_HEADER, unknown_is_lock=False)
+    name = (header.take("name").text() or "").lower()
+    prefix = header.take("prefix").text() or ""
+    wanted = "Bearer" if name == "authorization" else ""
+    if name in _KNOWN_HEADERS and prefix.strip().lower() == wanted.lower():
+        header.different("identity.api_keys", _SENT)
+    for place in (header, *(node.take(each) for each in ("queryParameter", "cookie"))):
+        if not place.is_answered:
+            place.unsupported(f"{_SENT}; clients have to send them so")
+    node.take("expression").unsupported(f"{_SENT}; clients have to send them so")
+
+
+def _key(node: Node, draft: Draft) -> str | None:
+    """The name of one key; None when it opens nothing here."""
+    settle(node, policy_keys.API_KEY)
+    block = _credential(node, f"{_KEYS}.{len(draft.keys)}")
+    if block is None:
+        return None
+    tags = _tags(node.take("metadata"), f"{_KEYS}.{len(draft.keys)}")
+    known = draft.key_names.get(next(iter(block.values())))
+    if known is not None:
+        return _again(node, known, tags, draft)
+    name = draft.name("key", tags.get("name"), f"key-{len(draft.keys) + 1}")
+    draft.key_names[next(iter(block.values()))] = name
+    draft.keys.append({"name": name, **block, **({"tags": tags} if tags else {})})
+    _allowed_models(node.take("allowedModels"), name, draft)
+    for item in node.take("budgets").items():
+        _budget(item, name, draft)
+    return name
+
+
+def _again(node: Node, name: str, tags: dict[str, str], draft: Draft) -> str | None:
+    """A key that is written twice is one key, when both say the same of it."""
+    first = next(key for key in draft.keys if key["name"] == name)
+    is_same = first.get("tags", {}) == tags and not node.has("allowedModels")
+    if is_same and not node.has("budgets"):
+        return name
+    node.unsupported(f"'{name}' has the same key and says something else", is_security=True)
+    return None
+
+
+def _credential(node: Node, to: str) -> dict[str, str] | None:
+    key, digest = node.take("key"), node.take("keyHash")
+    text = key.text()
+    if text is not None and has_variable(text) and fits(Secret, text):
+        key.exact(f"{to}.key")
+        return {"key": text}
+    if text is not None and text and not has_variable(text):
+        # the key itself need not be in a second file
+        key.exact(f"{to}.digest")
+        return {"digest": hashlib.sha256(text.replace("$${", "${").encode()).hexdigest()}
+    hashed = (digest.text() or "").removeprefix("sha256:").lower()
+    if hashed and (fits(Digest, hashed) or has_variable(hashed)):
+        digest.exact(f"{to}.digest")
+        return {"digest": hashed}
+    for place in (key, digest):
+        place.unsupported("no key that can be sent in a header", is_security=False)
+    return None
+
+
+def _tags(node: Node, to: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    if not isinstance(node.value, dict):
+        if not node.is_empty:
+            node.unsupported("only text by name can be tags of a key")
+        return tags
+    for name, field in node.fields():
+        if _is_tag(name, field.value):
+            tags[name] = str(field.value)
+            field.exact(f"{to}.tags.{name}")
+        else:
+            field.unsupported("tags of a key are text of one line")
+    return tags
+
+
+def _is_tag(name: object, value: object) -> bool:
+    return fits(Text, name) and isinstance(value, str) and fits(Text, value)
+
+
+def _allowed_models(node: Node, key: str, draft: Draft) -> None:
+    if node.value is None:
+        return
+    patterns = node.texts()
+    exact = [text for text in patterns if "*" not in text]
+    parts = [f"llm.model in {quoted(exact)}"] if exact else []
+    is_whole = all(_is_plain(text) for text in patterns)
+    parts += [_like(text) for text in patterns if "*" in text]
+    if not is_whole:
+        parts = []
+    draft.rule(
+        f"models-of-{key}",
+        {"key": key, "llm": "*"},
+        Rule("require", " || ".join(parts) or "false"),
+    )
+    if is_whole:
+        node.different("authorize", "the models are still listed")
+    else:
+        node.unsupported("patterns have one '*': the key opens no model", is_security=True)
+
+
+def _is_plain(text: str) -> bool:
+    is_quotable = not any(each in text for each in '"\\\n') and text.isprintable()
+    return bool(_PATTERN.fullmatch(text)) and is_quotable and not has_variable(text)
+
+
+def _like(pattern: str) -> str:
+    """A name with one `*`, in CEL."""
+    before, _, after = pattern.partition("*")
+    parts = [f'llm.model.startsWith("{before}")'] if before else []
+    parts += [f'llm.model.endsWith("{after}")'] if after else []
+    if before and after:
+        parts.append(f"size(llm.model) >= {len(before) + len(after)}")
+    return f"({' && '.join(parts)})" if len(parts) > 1 else "".join(parts) or "true"
+
+
+def _budget(node: Node, key: str, draft: Draft) -> None:
+    settle(node, policy_keys.API_KEY_BUDGET, unknown_is_lock=False)
+    limit, window = node.take("limit"), node.take("window")
+    settle(limit, policy_keys.BUDGET_LIMIT, unknown_is_lock=False)
+    settle(window, policy_keys.BUDGET_WINDOW, unknown_is_lock=False)
+    unit = limit.take("unit").text() or ""
+    amount = limit.take("amount").number()
+    per = _WINDOWS.get(window.take("rolling").text() or "")
+    name = node.take("name").text()
+    if node.take("onBudgetExceeded").text() == "Audit":
+        node.unsupported("a budget that is only watched is not kept; see the spending in admin")
+    elif per is None:
+        node.unsupported("a budget starts anew each hour, day, week or month: write one")
+    elif not isinstance(amount, int | Decimal) or amount <= 0 or unit not in ("USD", "Tokens"):
+        node.unsupported("a budget is an amount of USD or tokens")
+    else:
+        given = draft.name("budget", f"{key}-{name or per}", "budget")
+        written = f"{amount:f} USD" if unit == "USD" else f"{int(amount)} tokens"
+        draft.budgets.append({"name": given, "for": {"key": key}, "limit": written, "per": per})
+        node.different(f"budgets.{len(draft.budgets) - 1}", _BOOKED)

@@ -1,0 +1,306 @@
+"""What was taken over → our document: routes in their order, identity, rules.
+
+What cannot be served on its terms is closed: a route keeps its place and refuses everything, when
+another would take its requests; else it is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.config import stars
+from gateway.importers.agentgateway.draft import (
+    CLOSED,
+    Door,
+    Draft,
+    Entry,
+    Llm,
+    Rule,
+    Terms,
+    quoted,
+    text,
+)
+from gateway.importers.agentgateway.matches import closest, overlap
+from gateway.names import LLM_PREFIX
+
+_ADMIN_PORT = 15000
+_NO_LLM_PATH = f"{LLM_PREFIX} belongs to the models"
+
+
+@dataclass(slots=True)
+class Assembled:
+    """The document, and what became of each route."""
+
+    document: dict[str, object] = field(default_factory=dict)
+    routes: list[Entry] = field(default_factory=list)
+    left_out: list[tuple[Entry, str]] = field(default_factory=list)
+    """With the reason."""
+    gateways: tuple[str, ...] = ()
+
+
+def assemble(draft: Draft) -> Assembled:
+    """The whole document."""
+    found = Assembled()
+    has_models = bool(draft.models and draft.llms)
+    _place(draft, found, has_models=has_models)
+    found.gateways = _emitted(draft, found)
+    llms = [_everywhere(llm, draft, found) for llm in draft.llms] if has_models else []
+    required = _required(llms, found.routes, draft)
+    is_required = bool(draft.keys) if required is None else required
+    identity = _identity(required, draft)
+    for llm in llms:
+        _llm_rules(llm, draft, is_required=is_required)
+    if llms:
+        _rules_of_models(draft, is_required=is_required)
+    routes = [_route(entry, draft, found, is_required=is_required) for entry in found.routes]
+    found.document = {
+        "gateways": {name: _gateway(name, draft) for name in found.gateways},
+        "identity": identity,
+        "llm": _llm(draft) if has_models else {},
+        "authorize": draft.rules,
+        "guardrails": draft.guards if has_models else [],
+        "budgets": draft.budgets,
+        "routes": routes,
+        "admin": _admin(draft, found),
+    }
+    return found
+
+
+def _place(draft: Draft, found: Assembled, *, has_models: bool) -> None:
+    """Sorts the entries and drops closed ones that keep nothing out."""
+    ordered = sorted(draft.entries, key=_order)  # equally close ones stay as they are written
+    kept: list[Entry] = []
+    behind: list[Entry] = []
+    for entry in reversed(ordered):
+        reason = _unneeded(entry, behind, has_models=has_models)
+        if reason:
+            found.left_out.append((entry, reason))
+            continue
+        kept.append(entry)
+        if not entry.is_closed:
+            behind.append(entry)
+    found.routes = kept[::-1]
+
+
+def _order(entry: Entry) -> tuple[int, ...]:
+    """The smaller goes first."""
+    closeness = (*closest(entry.listener), *closest(entry.hostnames), *entry.match.precision)
+    return tuple(-part for part in closeness)
+
+
+def _unneeded(entry: Entry, behind: Iterable[Entry], *, has_models: bool) -> str:
+    """Why an entry is left out; empty: it is not."""
+    if has_models and _is_of_models(entry):
+        return _NO_LLM_PATH
+    if not entry.is_closed:
+        return ""
+    reasons = ", ".join(entry.obstacles)
+    is_only_unmatched = entry.terms.is_open and not entry.reasons
+    if is_only_unmatched or not any(_would_take(other, entry) for other in behind):
+        return reasons
+    return ""
+
+
+def _is_of_models(entry: Entry) -> bool:
+    path = entry.match.path if entry.match.is_exact else f"{entry.match.path.rstrip('/')}/"
+    return path.startswith(LLM_PREFIX)
+
+
+def _would_take(other: Entry, entry: Entry) -> bool:
+    """Whether requests of an entry would come to another that stands behind it."""
+    if set(other.gateways).isdisjoint(entry.gateways):
+        return False
+    hosts = not other.hostnames or not entry.hostnames
+    hosts = hosts or any(
+        a == b or stars.matches(a, b) or stars.matches(b, a)
+        for a in other.hostnames
+        for b in entry.hostnames
+    )
+    return hosts and overlap(other.match, entry.match)
+
+
+def _emitted(draft: Draft, found: Assembled) -> tuple[str, ...]:
+    """Gateways that serve something; at least one."""
+    used = {name for entry in found.routes for name in entry.gateways}
+    if draft.models:
+        used |= {name for llm in draft.llms for name in llm.gateways}
+    names = tuple(name for name in draft.gateways if name in used)
+    if not names:
+        names = tuple(draft.gateways)[:1]
+    if not names:
+        draft.gateways["default"] = {"port": 8080}
+        names = ("default",)
+    return names
+
+
+def _everywhere(llm: Llm, draft: Draft, found: Assembled) -> Llm:
+    """Ours serves models on every gateway: those that theirs serves openly on one are closed."""
+    terms = llm.terms + draft.everywhere
+    others = [name for name in found.gateways if name not in llm.gateways]
+    if others:
+        names = ", ".join(f"'{name}'" for name in others)
+        note = f"served on {names} too, as on every gateway"
+        if terms.is_strict or terms.locks:
+            llm.node.different("llm", note)
+        else:
+            llm.node.unsupported(
+                f"all models are refused: they would be {note}, and are open to everybody;"
+                " add identity.api_keys and delete the rule",
+                is_security=True,
+            )
+            terms += Terms(locks=("every gateway",))
+    elif terms.locks:
+        llm.node.unsupported(
+            f"all its models are refused, in place of: {', '.join(terms.locks)}", is_security=True
+        )
+    return Llm(llm.pattern, llm.node, llm.gateways, terms)
+
+
+def _required(llms: Sequence[Llm], routes: Iterable[Entry], draft: Draft) -> bool | None:
+    """`identity.required`; None: the default will do."""
+    if llms:
+        is_strict = any(llm.terms.is_strict or llm.terms.locks for llm in llms)
+        return is_strict if draft.keys or is_strict else None
+    is_optional = any(
+        not entry.is_closed and not entry.terms.is_open and not entry.terms.is_strict
+        for entry in routes
+    )
+    return False if draft.keys and is_optional else None
+
+
+def _identity(required: bool | None, draft: Draft) -> dict[str, object]:
+    block: dict[str, object] = {}
+    if required is not None and required is not bool(draft.keys):
+        block["required"] = required
+    if draft.keys:
+        block["api_keys"] = {"keys": draft.keys}
+    return block
+
+
+def _llm_rules(llm: Llm, draft: Draft, *, is_required: bool) -> None:
+    label = "llm" if llm.pattern == "*" else llm.pattern.removesuffix("/*")
+    scope = {"llm": llm.pattern}
+    if llm.terms.locks:
+        draft.rule(f"closed-{label}", scope, CLOSED)
+        return
+    _add_rules(label, scope, llm.terms, draft, is_required=is_required)
+
+
+def _rules_of_models(draft: Draft, *, is_required: bool) -> None:
+    for served in draft.served:
+        for rule in _model_rules(served.terms, draft, is_required=is_required):
+            draft.rule(served.name, {"llm": served.name}, _narrowed(rule, served.name, draft))
+    for name in draft.hidden:
+        draft.rule(f"internal-{name}", {"llm": name}, _narrowed(CLOSED, name, draft))
+
+
+def _model_rules(terms: Terms, draft: Draft, *, is_required: bool) -> list[Rule]:
+    if terms.locks:
+        return [CLOSED]
+    return [*terms.rules, *_door_rules(terms.doors, draft, is_required=is_required)]
+
+
+def _narrowed(rule: Rule, name: str, draft: Draft) -> Rule:
+    """A rule for a name with a `*`, without the names that are closer."""
+    closer = [
+        other
+        for other in draft.models
+        if "*" in name
+        and other != name
+        and stars.matches(name, other)
+        and ("*" not in other or len(other) > len(name))
+    ]
+    if not closer:
+        return rule
+    exact = [each for each in closer if "*" not in each]
+    tests = [f"llm.model in {quoted(exact)}"] if exact else []
+    for each in closer:
+        before, star, after = each.partition("*")
+        if star:
+            tests.append(
+                f"(llm.model.startsWith({text(before)}) && llm.model.endsWith({text(after)}))"
+            )
+    is_other = " || ".join(tests)
+    if rule.effect == "deny":
+        return Rule("deny", f"!({is_other}) && ({rule.expression})")
+    return Rule(rule.effect, f"{is_other} || ({rule.expression})")
+
+
+def _add_rules(
+    label: str, scope: dict[str, str], terms: Terms, draft: Draft, *, is_required: bool
+) -> None:
+    for rule in (*terms.rules, *_door_rules(terms.doors, draft, is_required=is_required)):
+        draft.rule(label, scope, rule)
+
+
+def _door_rules(doors: Iterable[Door], draft: Draft, *, is_required: bool) -> list[Rule]:
+    """Which keys open it, where not all do."""
+    every = {str(key["name"]) for key in draft.keys}
+    rules = []
+    for door in doors:
+        test = f"principal.name in {quoted(door.keys)}"
+        if set(door.keys) == every and (is_required or not door.is_strict):
+            continue
+        rules.append(
+            Rule("require", test if door.is_strict else f"principal.is_anonymous || {test}")
+        )
+    return rules
+
+
+def _route(entry: Entry, draft: Draft, found: Assembled, *, is_required: bool) -> dict[str, object]:
+    block: dict[str, object] = {"name": entry.name}
+    if set(entry.gateways) != set(found.gateways):
+        block["gateways"] = list(entry.gateways)
+    match = entry.match.block(entry.hostnames)
+    block.update({"match": match} if match else {})
+    block.update(entry.block)
+    terms = entry.terms + draft.everywhere
+    scope = {"route": entry.name}
+    if entry.is_closed or terms.locks:
+        draft.rule(f"closed-{entry.name}", scope, CLOSED)
+        return block
+    if terms.is_open:
+        return {**block, "auth": "none"} if draft.keys or is_required else block
+    if terms.is_strict or (terms.doors and is_required):
+        block["auth"] = "key"
+    # a route that asks for a key asks for any key
+    asks = bool(block.get("auth")) or is_required
+    _add_rules(entry.name, scope, terms, draft, is_required=asks)
+    return block
+
+
+def _llm(draft: Draft) -> dict[str, object]:
+    used = {_provider(reference) for block in draft.models.values() for reference in _leads(block)}
+    providers = {name: block for name, block in draft.providers.items() if name in used}
+    prices = {"prices": draft.prices} if draft.prices else {}
+    return {"providers": providers, "models": draft.models, **prices}
+
+
+def _leads(block: dict[str, object]) -> list[str]:
+    if "provider" in block:
+        return [str(block["provider"])]
+    references = block.get("failover") or block.get("weighted") or ()
+    return [str(each) for each in references] if isinstance(references, list | dict) else []
+
+
+def _provider(reference: str) -> str:
+    return reference.partition("/")[0]
+
+
+def _gateway(name: str, draft: Draft) -> dict[str, object]:
+    block = {**draft.gateways[name]}
+    if draft.max_request_bytes is not None:
+        block["max_request_bytes"] = draft.max_request_bytes
+    return block
+
+
+def _admin(draft: Draft, found: Assembled) -> dict[str, object]:
+    """The operator's endpoint, on a port that no gateway has."""
+    address = str(draft.admin.get("address", f"127.0.0.1:{_ADMIN_PORT}"))
+    host, _, port = address.rpartition(":")
+    taken = {str(draft.gateways[name]["port"]) for name in found.gateways}
+    if port not in taken:
+        return draft.admin
+    free = next(str(each) for each in range(_ADMIN_PORT, 65535) if str(each) not in taken)
+    return {"address": f"{host}:{free}"}

@@ -1,0 +1,197 @@
+"""Our configuration while it is being made: what the converters of the parts put into it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from gateway.config.finding import Path
+from gateway.importers.agentgateway.matches import Match
+from gateway.importers.walk import Node, Walk
+
+_NAME_LENGTH = 64
+
+
+class Names:
+    """Names of ours for things of theirs, each once."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def unique(self, wanted: str | None, otherwise: str) -> str:
+        """The name wanted, as far as ours can be so, or one like it."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted or "").strip("-._")
+        base = (plain or otherwise)[: _NAME_LENGTH - 6]
+        name, count = base, 1
+        while name in self._taken:
+            count += 1
+            name = f"{base}-{count}"
+        self._taken.add(name)
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, before it is known what it is for."""
+
+    effect: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The API keys that open something."""
+
+    keys: tuple[str, ...]
+    is_strict: bool
+    """Without a key, nobody comes in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms something of theirs may be reached."""
+
+    locks: tuple[str, ...] = ()
+    """What keeps somebody out there and cannot here: it is closed to all."""
+    rules: tuple[Rule, ...] = ()
+    doors: tuple[Door, ...] = ()
+
+    def __add__(self, other: Terms) -> Terms:
+        return Terms(
+            tuple(dict.fromkeys((*self.locks, *other.locks))),
+            (*self.rules, *other.rules),
+            (*self.doors, *other.doors),
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Everybody may come in."""
+        return not (self.locks or self.rules or self.doors)
+
+    @property
+    def is_strict(self) -> bool:
+        """Nobody comes in without a key."""
+        return any(door.is_strict for door in self.doors)
+
+
+OPEN = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A plain route of ours, before its place and its rules are known."""
+
+    name: str
+    node: Node
+    gateways: tuple[str, ...]
+    hostnames: tuple[str, ...]
+    match: Match
+    listener: tuple[str, ...]
+    """Hostnames of the listener: theirs chooses the closest listener first."""
+    block: Mapping[str, object]
+    """Backends and the like; what is said of gateways, the match and auth is added later."""
+    terms: Terms
+    reasons: tuple[str, ...] = ()
+    """What else keeps it from being served as it is; with any, or any lock, it is closed."""
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Everything that keeps it from being served."""
+        lost = (f"matches.{part}" for part in self.match.lost)
+        return tuple(dict.fromkeys((*self.terms.locks, *self.reasons, *lost)))
+
+    @property
+    def is_closed(self) -> bool:
+        """Nobody is let in."""
+        return bool(self.obstacles)
+
+
+@dataclass(frozen=True, slots=True)
+class Llm:
+    """Models that are reached on the same terms."""
+
+    pattern: str
+    """What their names look like: `*`, or `team-a/*`."""
+    node: Node
+    gateways: tuple[str, ...]
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Terms of one model alone."""
+
+    name: str
+    terms: Terms
+
+
+@dataclass(slots=True)
+class Draft:
+    """What has been taken over so far."""
+
+    walk: Walk
+    unusable: frozenset[str] = frozenset()
+    """What expressions may not name: it would say something else here."""
+    gateways: dict[str, dict[str, object]] = field(default_factory=dict)
+    tls_known: set[str] = field(default_factory=set)
+    """Gateways of which it is known whether they have TLS."""
+    why_no_tls: str = ""
+    """Why no listener with TLS can be taken over."""
+    keys: list[dict[str, object]] = field(default_factory=list)
+    key_names: dict[str, str] = field(default_factory=dict)
+    """By digest, or by the variable that holds the key."""
+    is_identity_closed: bool = False
+    """Keys were asked for of which none can be taken over."""
+    rules: list[dict[str, object]] = field(default_factory=list)
+    guards: list[dict[str, object]] = field(default_factory=list)
+    budgets: list[dict[str, object]] = field(default_factory=list)
+    providers: dict[str, dict[str, object]] = field(default_factory=dict)
+    models: dict[str, dict[str, object]] = field(default_factory=dict)
+    prices: dict[str, dict[str, Decimal | str]] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    llms: list[Llm] = field(default_factory=list)
+    served: list[Served] = field(default_factory=list)
+    provider_of: dict[Path, str] = field(default_factory=dict)
+    """Names of providers, by the path of what they were made of."""
+    hidden: list[str] = field(default_factory=list)
+    """Models that only other models may lead to."""
+    is_single_llm: bool = True
+    """All models of the file are reached on one way."""
+    admin: dict[str, object] = field(default_factory=dict)
+    max_request_bytes: int | str | None = None
+    everywhere: Terms = OPEN
+    """What holds for each request, whatever it is for."""
+    names: dict[str, Names] = field(default_factory=dict)
+
+    def name(self, kind: str, wanted: str | None, otherwise: str) -> str:
+        """A name that no other thing of the kind has."""
+        return self.names.setdefault(kind, Names()).unique(wanted, otherwise)
+
+    def rule(
+        self, name: str, scope: Mapping[str, str], rule: Rule, *, is_first: bool = False
+    ) -> str:
+        """Adds a rule; its name."""
+        given = self.name("rule", name, "rule")
+        block: dict[str, object] = {"name": given, "for": dict(scope), rule.effect: rule.expression}
+        self.rules.insert(0 if is_first else len(self.rules), block)
+        return given
+
+    def price(self, name: str, block: dict[str, Decimal | str]) -> None:
+        """Adds a price; the last one counts."""
+        self.prices[name] = block
+
+
+CLOSED = Rule("deny", "true")
+
+
+def text(value: str) -> str:
+    """A text in CEL."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """A list of texts in CEL."""
+    return f"[{', '.join(map(text, names))}]"

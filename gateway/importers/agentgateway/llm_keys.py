@@ -1,0 +1,75 @@
+"""What becomes of every key of AgentGateway's `llm` section and of its LLM backends."""
+
+from __future__ import annotations
+
+from gateway.importers.agentgateway.keys import Rows, lock, nothing, read, without
+from gateway.importers.agentgateway.policy_keys import GATEWAY_POLICY
+
+_AZURE = ("azureResourceName", "azureResourceType", "azureApiVersion", "azureProjectName")
+_TOKENIZE = "the tokens of every request are estimated before it is sent"
+
+LLM: Rows = (read("gateways", "port", "tls", "providers", "models", "virtualModels", "policies"),)
+LLM_POLICY: Rows = (
+    *GATEWAY_POLICY,
+    read("guardrails", "localRateLimit"),
+    without("no limiter is asked; for tokens, write budgets", "remoteRateLimit"),
+)
+PROVIDER: Rows = (read("name", "params", "provider", "defaults"),)
+PARAMS: Rows = (
+    read("model", "apiKey", "baseUrl", "hostOverride", "pathOverride", "pathPrefix", *_AZURE),
+    nothing(_TOKENIZE, "tokenize"),
+    without("Bedrock is no provider of this version", "awsRegion"),
+    without("Vertex AI is no provider of this version", "vertexRegion", "vertexProject"),
+)
+DEFAULTS: Rows = (
+    read("transformation", "backendTLS", "tls", "auth"),
+    lock("values of bodies are not forced; the client's would be sent", "overrides"),
+    without("clients have to send their own values", "defaults"),
+    without("of the client's headers a provider sees only forward_headers", "requestHeaders"),
+    without("headers of answers are neither set nor removed", "responseHeaders"),
+    without("failover goes by each answer; no provider is put aside", "health"),
+    without("providers are reached directly, not through a proxy", "backendTunnel"),
+    without("no cache marks are added to prompts", "promptCaching"),
+)
+"""`LocalLLMProviderDefaults`."""
+MODEL: Rows = (
+    read("name", "visibility", "provider", "params", "authorization", "guardrails", "matches"),
+    *DEFAULTS,
+    nothing("a number for their own interface", "id"),
+    without("only chat completions are served", "passthrough"),
+    without("values of bodies are not computed", "finalTransformation"),
+)
+"""`LocalLLMModels`."""
+MODEL_PROVIDER: Rows = (read("reference", "custom"),)
+VIRTUAL_MODEL: Rows = (read("name", "routing"),)
+ROUTING: Rows = (
+    read("weighted", "failover"),
+    lock("a model cannot be chosen by conditions; name a failover or weighted", "conditional"),
+)
+WEIGHTED: Rows = (read("targets"),)
+WEIGHTED_TARGET: Rows = (read("model", "weight"),)
+FAILOVER: Rows = (read("targets"),)
+FAILOVER_TARGET: Rows = (read("model", "priority"),)
+
+AI_BACKEND: Rows = (
+    read("name", "provider", "hostOverride", "pathOverride", "pathPrefix", "policies", "groups"),
+    nothing(_TOKENIZE, "tokenize"),
+)
+"""`LocalAIBackend`, `LocalNamedAIProvider`."""
+AI_GROUP: Rows = (read("providers"),)
+AI_PROVIDER: Rows = (
+    read("openAI", "openai", "gemini", "anthropic", "azure", "custom"),
+    lock("Vertex AI is no provider of this version", "vertex"),
+    lock("Bedrock is no provider of this version", "bedrock"),
+    lock("GitHub Copilot is no provider of this version", "copilot"),
+)
+VENDOR: Rows = (
+    read("model"),
+    lock("OpenAI is not told to moderate", "moderation"),
+)
+AZURE: Rows = (read("model", "resourceName", "resourceType", "apiVersion", "projectName"),)
+CUSTOM: Rows = (
+    read("model", "formats"),
+    without("prices go by the provider's name or type; write llm.prices", "providerOverride"),
+)
+FORMAT: Rows = (read("type", "path"),)

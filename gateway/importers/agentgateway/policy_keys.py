@@ -1,0 +1,159 @@
+"""What becomes of every policy of AgentGateway: on gateways, listeners, routes and backends."""
+
+from __future__ import annotations
+
+from gateway.importers.agentgateway.keys import Rows, lock, nothing, read, without
+
+_JWT = "no tokens of an identity provider are checked here; identity.api_keys may take their place"
+_OIDC = "no login of browsers; put an authenticating proxy before the gateway"
+_BASIC = "no user names and passwords are checked; give their owners identity.api_keys"
+_EXT_AUTHZ = "no authorization service is asked; say the decision as rules under authorize"
+_EXT_PROC = "no processing service is asked, and what it would refuse or change is not known"
+_CORS = "no answers to preflights and no CORS headers: browsers of other origins are refused"
+_CSRF = "the origin of requests that change something is not checked"
+_MIRROR = "no copies of requests are sent; mirror behind the gateway"
+_DELAY = "no artificial latency"
+_HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
+_HEADERS_BACK = "headers of answers are neither set nor removed"
+_TRANSFORM = "headers and bodies are not computed; the backend would see those of the client"
+_RATE = "requests are not limited; keep a limiter before the gateway"
+_MCP = "MCP is not served in this version"
+_TUNNEL = "backends are reached directly, not through a proxy"
+_DIRECT = "no fixed answers; serve them from a backend"
+
+_AUTHENTICATION: Rows = (
+    read("apiKey", "authorization"),
+    lock(_JWT, "jwtAuth"),
+    lock(_OIDC, "oidc"),
+    lock(_BASIC, "basicAuth"),
+    lock(_EXT_AUTHZ, "extAuthz"),
+)
+
+GATEWAY_POLICY: Rows = (
+    *_AUTHENTICATION,
+    lock(_EXT_PROC, "extProc"),
+    lock(_TRANSFORM, "transformations"),
+    without(_CORS, "cors"),
+)
+"""`LocalGatewayPolicy`: before a route is chosen."""
+
+ROUTE_POLICY: Rows = (
+    *GATEWAY_POLICY,
+    read("backendTLS", "backendAuth", "timeout", "retry", "urlRewrite", "ai", "localRateLimit"),
+    read("requestHeaderModifier", "responseHeaderModifier"),
+    lock("redirects are not sent; send them from a backend", "requestRedirect"),
+    lock(_DIRECT, "directResponse"),
+    lock(_CSRF, "csrf"),
+    lock(_MCP, "mcpAuthorization", "mcpGuardrails", "mcpAuthentication"),
+    without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
+    without(_TUNNEL, "backendTunnel"),
+    without(f"{_RATE}; for tokens, budgets", "remoteRateLimit"),
+    without("bodies stream; gateways.*.max_request_bytes limits those of requests", "buffer"),
+    without(_MIRROR, "requestMirror"),
+    without(_DELAY, "delay"),
+)
+"""`FilterOrPolicy`: on a route, or on something by its name."""
+
+_CONNECTION: Rows = (
+    without("ours are Envoy's: HTTP/1.1, without a limit of their own", "http"),
+    without("ours are Envoy's; timeouts.connect of a backend is 5s", "tcp"),
+    without(_TUNNEL, "backendTunnel"),
+)
+
+BACKEND_POLICY: Rows = (
+    read("backendTLS", "backendAuth", "authorization", "ai"),
+    read("requestHeaderModifier", "responseHeaderModifier"),
+    *_CONNECTION,
+    lock(_TRANSFORM, "transformations"),
+    lock("redirects are not sent; send them from a backend", "requestRedirect"),
+    lock(_EXT_AUTHZ, "extAuthz"),
+    lock(_MCP, "mcpAuthorization", "mcpGuardrails"),
+    without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
+    without("no endpoint is put aside for its errors; models have failover", "health"),
+    without("no endpoint picker is asked; the service is reached by its name", "inferenceRouting"),
+    without("requests of one client may reach any endpoint", "sessionAffinity"),
+)
+"""`LocalBackendPolicies`: after a backend is chosen."""
+
+HEADER_MODIFIER: Rows = (
+    without("the headers are not added", "add"),
+    lock(_HEADERS_OUT, "set", "remove"),
+)
+RESPONSE_HEADER_MODIFIER: Rows = (
+    without(_HEADERS_BACK, "add", "set"),
+    lock("the headers are not removed from answers, and would get out", "remove"),
+)
+"""`HeaderModifier`."""
+
+URL_REWRITE: Rows = (read("authority", "path"),)
+PATH_REDIRECT: Rows = (
+    read("prefix"),
+    lock("only a prefix can be replaced; the backend would see the client's path", "full"),
+)
+TIMEOUT: Rows = (read("requestTimeout", "backendRequestTimeout"),)
+RETRY: Rows = (
+    read("attempts", "codes", "condition", "precondition"),
+    without("tries follow each other after 25ms and more, with jitter", "backoff"),
+)
+BACKEND_TLS: Rows = (
+    read("insecure", "insecureHost", "hostname"),
+    lock("backends are verified by the system's authorities, not by one's own", "root", "spiffe"),
+    lock("the name in a backend's certificate has to be its host", "subjectAltNames"),
+    without("no client certificate is shown to backends, which may refuse", "cert", "key"),
+    without("Envoy chooses", "alpn", "keyExchangeGroups"),
+)
+BACKEND_AUTH: Rows = (
+    read("key", "passthrough"),
+    without("no requests are signed for AWS", "aws"),
+    without("no tokens of Google Cloud are fetched", "gcp"),
+    without("no tokens of Azure are fetched", "azure"),
+    without("no tokens of GitHub Copilot are fetched", "copilot"),
+    without("no tokens are signed", "jwtSign"),
+    without("no tokens are exchanged", "oauthTokenExchange", "crossAppAccess"),
+    without("one key goes to a provider, and none to other backends", "credentials"),
+)
+BACKEND_KEY: Rows = (read("value", "file"), read("location"))
+
+API_KEYS: Rows = (read("keys", "mode", "location"),)
+API_KEY: Rows = (read("key", "keyHash", "metadata", "allowedModels", "budgets"),)
+API_KEY_BUDGET: Rows = (read("name", "limit", "window", "onBudgetExceeded"),)
+BUDGET_LIMIT: Rows = (read("unit", "amount"),)
+BUDGET_WINDOW: Rows = (read("rolling"),)
+LOCATION: Rows = (read("header", "queryParameter", "cookie", "expression"),)
+LOCATION_HEADER: Rows = (read("name", "prefix"),)
+
+RULES: Rows = (read("rules"),)
+RULE: Rows = (read("allow", "deny", "require"),)
+
+RATE_LIMIT: Rows = (read("maxTokens", "tokensPerFill", "fillInterval", "type"),)
+
+AI_POLICY: Rows = (
+    read("promptGuard", "modelAliases"),
+    lock("values of bodies are not forced; the client's would be sent", "overrides"),
+    without("clients have to send their own values", "defaults"),
+    without("values of bodies are not computed", "transformations", "finalTransformations"),
+    without("no messages are added; clients have to send them", "prompts"),
+    without("no cache marks are added to prompts", "promptCaching"),
+    without("the OpenAI API is served under /v1/: chat completions and the models", "routes"),
+)
+"""`Policy`: what an LLM backend does with a call."""
+
+PROMPT_GUARD: Rows = (
+    read("request"),
+    lock("answers are not guarded in this version", "response"),
+    nothing("only answers stream, and those are not guarded", "streaming"),
+)
+REQUEST_GUARD: Rows = (
+    read("regex", "rejection", "scope"),
+    lock("no webhook is asked; say it as patterns, or guard before the gateway", "webhook"),
+    lock("OpenAI's moderation is not asked in this version", "openAIModeration"),
+    lock("Bedrock's guardrails are not asked in this version", "bedrockGuardrails"),
+    lock("Google's Model Armor is not asked", "googleModelArmor"),
+    lock("Azure's Content Safety is not asked", "azureContentSafety"),
+)
+REGEX: Rows = (read("action", "rules"),)
+REGEX_RULE: Rows = (read("builtin", "pattern"),)
+REJECTION: Rows = (
+    read("body"),
+    without("refusals have the status 400 and the shape of OpenAI's errors", "status", "headers"),
+)

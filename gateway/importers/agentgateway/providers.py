@@ -1,0 +1,220 @@
+"""Model providers of theirs → `llm.providers`: what has OpenAI's API, wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from gateway.config.scalars import HostPort, Secret
+from gateway.config.urls import Url
+from gateway.config.vendors import VENDORS
+from gateway.importers.agentgateway import llm_keys, policy_keys
+from gateway.importers.agentgateway.draft import Draft
+from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.keys import settle
+from gateway.importers.walk import Node
+
+COMPATIBLE = "openai-compatible"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a provider of theirs is here."""
+
+    type: str
+    url: str | None = None
+    """Where its OpenAI API is, when the type does not say."""
+    variable: str | None = None
+    """Where its key is looked for when none is written."""
+    note: str = ""
+    """The difference."""
+
+
+_COMPATIBLE_API = "over its OpenAI-compatible API: chat completions alone"
+
+KNOWN: Mapping[str, Known] = MappingProxyType(
+    {
+        "openAI": Known("openai", None, "OPENAI_API_KEY"),
+        "openai": Known("openai", None, "OPENAI_API_KEY"),
+        "anthropic": Known(
+            "anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", _COMPATIBLE_API
+        ),
+        "gemini": Known(
+            "gemini",
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "GEMINI_API_KEY",
+            _COMPATIBLE_API,
+        ),
+        "cohere": Known("cohere", "https://api.cohere.ai/compatibility/v1", None, _COMPATIBLE_API),
+        "ollama": Known("ollama"),
+        "baseten": Known("baseten", "https://inference.baseten.co/v1"),
+        "cerebras": Known("cerebras", "https://api.cerebras.ai/v1"),
+        "deepinfra": Known("deepinfra", "https://api.deepinfra.com/v1/openai"),
+        "deepseek": Known("deepseek"),
+        "groq": Known("groq"),
+        "huggingface": Known("huggingface", "https://router.huggingface.co/v1"),
+        "mistral": Known("mistral"),
+        "openrouter": Known("openrouter"),
+        "togetherai": Known("together"),
+        "xai": Known("xai"),
+        "fireworks": Known("fireworks"),
+        "azure": Known("azure", None, None, _COMPATIBLE_API),
+        "custom": Known(COMPATIBLE),
+    }
+)
+REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "vertex": "Vertex AI is no provider of this version: its tokens are not fetched",
+        "bedrock": "Bedrock is no provider of this version: nothing is signed for AWS",
+        "copilot": "GitHub Copilot is no provider of this version: its tokens are not fetched",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a provider's API is, as theirs says it."""
+
+    base_url: str | None = None
+    host: str | None = None
+    path: str | None = None
+    """The whole path of a call."""
+    prefix: str | None = None
+    """What stands before the path of a call."""
+    is_tls: bool = False
+
+
+def known(kind: str, address: Address, *, path: str | None = None) -> tuple[dict[str, object], str]:
+    """Type and URL of a provider of theirs, and the difference. Empty: it has no address."""
+    found = KNOWN[kind]
+    vendor = found.type if found.type in VENDORS else COMPATIBLE
+    own = VENDORS[vendor].url if found.type in VENDORS else found.url
+    address = replace(address, path=path or address.path)
+    url = located(address, own)
+    if url is None or not fits(Url, url):
+        return {}, "where its API is cannot be taken over"
+    block: dict[str, object] = {"type": vendor}
+    if url != VENDORS[vendor].url:
+        block["url"] = url
+    return block, found.note if vendor == COMPATIBLE else ""
+
+
+def located(address: Address, own: str | None) -> str | None:
+    """The URL before `/chat/completions`; None when it cannot be said."""
+    url = own
+    if address.base_url is not None:
+        url = address.base_url.rstrip("/")
+    elif address.host is not None:
+        if not fits(HostPort, address.host):
+            return None
+        is_tls = address.is_tls or address.host.endswith(":443")
+        base = "" if own is None else "/" + own.split("://", 1)[1].partition("/")[2]
+        url = f"{'https' if is_tls else 'http'}://{address.host}{base or '/v1'}"
+    if url is None:
+        return None
+    origin = "/".join(url.split("/")[:3])
+    if address.path is not None:
+        before, separator, after = address.path.partition("/chat/completions")
+        return None if not separator or after else f"{origin}{before}"
+    if address.prefix is not None:
+        return f"{origin}/{address.prefix.strip('/')}".rstrip("/")
+    return url
+
+
+def azure(node: Node, names: tuple[str, str, str, str]) -> str | None:
+    """The URL of a resource of Azure; `names` of the keys: resource, type, version, project."""
+    resource, kind, version, project = (node.take(name) for name in names)
+    host = resource.text()
+    suffix = {
+        "openAI": "openai.azure.com",
+        "foundry": "services.ai.azure.com",
+        "aiServices": "services.ai.azure.com",
+    }.get(kind.text() or "")
+    if version.text() not in (None, "v1", "preview"):
+        version.unsupported("only version v1 of Azure's API is spoken", is_security=False)
+        return None
+    if not host or suffix is None:
+        return None
+    base = f"/api/projects/{project.text()}" if project.text() else ""
+    for place in (resource, kind, version, project):
+        place.exact("llm.providers.url")
+    return f"https://{host}.{suffix}{base}/openai/v1"
+
+
+def read_custom(node: Node) -> tuple[str | None, bool]:
+    """The path of chat completions, and whether they are served at all."""
+    settle(node, llm_keys.CUSTOM, unknown_is_lock=False)
+    path, is_served = None, False
+    for item in node.take("formats").items():
+        settle(item, llm_keys.FORMAT, unknown_is_lock=False)
+        kind = item.take("type")
+        if kind.text() == "completions":
+            item.exact("llm.providers.type")
+            path, is_served = item.take("path").text(), True
+        else:
+            item.unsupported("only chat completions are asked for")
+    return path, is_served
+
+
+def read_auth(node: Node, block: dict[str, object]) -> bool:
+    """The credential of a provider. False: it cannot be sent, so that calls would fail."""
+    if node.is_empty:
+        return True
+    if not isinstance(node.value, dict):
+        node.unsupported("no tokens of GitHub Copilot are fetched")
+        return False
+    settle(node, policy_keys.BACKEND_AUTH, unknown_is_lock=False)
+    passed = node.take("passthrough")
+    if passed.is_written:
+        passed.unsupported("clients' own keys are not passed on: write the provider's key")
+        return True
+    key = node.take("key")
+    value = key
+    if isinstance(key.value, dict):
+        settle(key, policy_keys.BACKEND_KEY, unknown_is_lock=False)
+        value = key.take("value") if key.has("value") else key
+        if key.has("location") and not _is_bearer(key.take("location").value):
+            key.unsupported("keys are sent as `Authorization: Bearer …`", is_security=False)
+            return False
+        key.take("location").exact("llm.providers.key")
+    if key.is_empty:
+        return False
+    return read_key(value, block)
+
+
+def read_key(node: Node, block: dict[str, object], variable: str = "PROVIDER_API_KEY") -> bool:
+    """A key that is written, or in a file."""
+    if isinstance(node.value, dict):
+        block["key"] = f"${{{variable}}}"
+        node.different("llm.providers.key", f"put what is in the file into {variable}")
+        return True
+    text = node.text()
+    if text is not None and fits(Secret, text):
+        block["key"] = text
+        node.exact("llm.providers.key")
+        return True
+    node.unsupported("a key is printable ascii without spaces", is_security=False)
+    return False
+
+
+def _is_bearer(location: object) -> bool:
+    header = location.get("header") if isinstance(location, dict) else None
+    if not isinstance(header, dict):
+        return False
+    prefix = header.get("prefix")
+    return (
+        str(header.get("name", "")).lower() == "authorization"
+        and isinstance(prefix, str)
+        and prefix.strip() == "Bearer"
+    )
+
+
+def provider_name(block: Mapping[str, object], wanted: str, draft: Draft) -> str:
+    """The name of a provider; equal ones are one."""
+    for name, other in draft.providers.items():
+        if other == dict(block):
+            return name
+    name = draft.name("provider", wanted, "provider")
+    draft.providers[name] = dict(block)
+    return name

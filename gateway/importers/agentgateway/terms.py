@@ -1,0 +1,90 @@
+"""Policies of theirs → on what terms ours lets anybody in: keys, rules, and what must stay closed.
+
+All of a block of policies is answered here but what the caller reads itself.
+"""
+
+from __future__ import annotations
+
+from gateway.importers.agentgateway import policy_keys
+from gateway.importers.agentgateway.api_keys import read_api_keys
+from gateway.importers.agentgateway.cel import Untranslated, translate
+from gateway.importers.agentgateway.draft import Draft, Rule, Terms
+from gateway.importers.agentgateway.keys import Rows, settle
+from gateway.importers.walk import Node
+
+_ERRORS_DENY = "an expression that fails denies too; theirs lets such requests pass"
+
+
+def read_terms(node: Node, rows: Rows, draft: Draft, *, is_llm: bool) -> Terms:
+    """The terms that a block of policies sets."""
+    locks = [*settle(node, rows), *_header_locks(node, is_llm=is_llm)]
+    terms = Terms(tuple(locks))
+    if node.has("apiKey"):
+        terms += read_api_keys(node.take("apiKey"), draft)
+    if node.has("authorization"):
+        terms += read_rules(node.take("authorization"), draft, is_llm=is_llm)
+    return terms
+
+
+def read_rules(node: Node, draft: Draft, *, is_llm: bool) -> Terms:
+    """A set of rules. Any of the allows of one set is enough, but each set has to allow."""
+    settle(node, policy_keys.RULES)
+    found: list[Rule] = []
+    is_whole = True
+    for item in node.take("rules").items():
+        rule = _rule(item, draft, is_llm=is_llm)
+        if rule is None:
+            is_whole = False
+        else:
+            found.append(rule)
+    if not is_whole:
+        return Terms(locks=("authorization",))
+    allows = [rule.expression for rule in found if rule.effect == "allow"]
+    others = [rule for rule in found if rule.effect != "allow"]
+    if len(allows) == 1:
+        others.append(Rule("require", allows[0]))
+    elif allows:
+        others.append(Rule("require", " || ".join(f"({each})" for each in allows)))
+    return Terms(rules=tuple(others))
+
+
+def _rule(item: Node, draft: Draft, *, is_llm: bool) -> Rule | None:
+    """None: it cannot be taken over, and has been answered."""
+    effect, place = "allow", item
+    if isinstance(item.value, dict):
+        unknown = settle(item, policy_keys.RULE)
+        effects = [name for name in ("allow", "deny", "require") if item.has(name)]
+        if unknown or len(effects) != 1:
+            item.unsupported("needs one of allow, deny and require", is_security=True)
+            return None
+        (effect,) = effects
+        place = item.take(effect)
+    text = place.text()
+    if text is None:
+        return None
+    expression = translate(text, is_llm=is_llm, unusable=draft.unusable)
+    if isinstance(expression, Untranslated):
+        place.unsupported(expression.reason, is_security=True)
+        return None
+    if effect == "deny":
+        place.different("authorize", _ERRORS_DENY)
+    else:
+        place.exact("authorize")
+    return Rule(effect, expression)
+
+
+def _header_locks(node: Node, *, is_llm: bool) -> list[str]:
+    request, response = node.take("requestHeaderModifier"), node.take("responseHeaderModifier")
+    if is_llm:
+        request.unsupported("of the client's headers a provider sees only forward_headers")
+    locks = [] if is_llm else _settled(request, policy_keys.HEADER_MODIFIER)
+    return [*locks, *_settled(response, policy_keys.RESPONSE_HEADER_MODIFIER)]
+
+
+def _settled(node: Node, rows: Rows) -> list[str]:
+    """Settles a block; an empty list or block in it says nothing."""
+    if node.is_empty:
+        return []
+    said = {name: field for name, field in node.fields() if field.value not in ({}, [])}
+    locks = settle(node, rows)
+    return [f"{node.path[-1]}.{name}" for name in locks if name in said]

@@ -1,0 +1,174 @@
+"""Virtual models of theirs → models that lead to others: shares, or one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.config import stars
+from gateway.config.llm import ModelName
+from gateway.config.scalars import Weight
+from gateway.config.tiers import MAX_TIERS
+from gateway.importers.agentgateway import llm_keys
+from gateway.importers.agentgateway.draft import OPEN, Draft, Served, Terms
+from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.keys import settle
+from gateway.importers.walk import Node
+
+_SAME_REQUEST = "the next one is tried within the same request; theirs waits for the one after"
+_EQUAL = "those of one priority get equal shares; theirs goes by their latency"
+
+
+@dataclass(frozen=True, slots=True)
+class Concrete:
+    """A model of theirs that has a provider."""
+
+    name: str
+    node: Node
+    block: Mapping[str, object]
+    terms: Terms
+    refusal: str | None = None
+    """Why it cannot be served."""
+    is_security: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    reference: str
+    terms: Terms
+    weight: int = 1
+    priority: int = 0
+
+
+@dataclass(slots=True)
+class _Virtual:
+    """One virtual model while it is read."""
+
+    name: str
+    concrete: Sequence[Concrete]
+    taken: frozenset[str]
+    """Names that mean something else in a list of references."""
+    terms: Terms = field(default=OPEN)
+
+    def target(self, node: Node) -> str | None:
+        """`provider/model` of a target."""
+        wanted = node.take("model")
+        name = wanted.text() or ""
+        found = _resolved(name, self.concrete)
+        reference = _reference(name, found) if found is not None else None
+        if found is None or reference is None or reference in self.taken:
+            reason = found.refusal if found is not None else f"no model '{name}' in the file"
+            node.unsupported(f"it is left out: {reason or 'its name stands for another model'}")
+            return None
+        wanted.exact(f"llm.models.{self.name}")
+        self.terms += found.terms
+        return reference
+
+
+def read_virtual_models(node: Node, concrete: Sequence[Concrete], draft: Draft) -> None:
+    """All virtual models; they go before models of the same name."""
+    for item in node.items():
+        if not item.block():
+            continue
+        settle(item, llm_keys.VIRTUAL_MODEL)
+        name, routing = item.take("name"), item.take("routing")
+        text = name.text() or ""
+        if not fits(ModelName, text) or "*" in text:
+            name.unsupported("no name that such a model can have", is_security=True)
+            continue
+        name.exact(f"llm.models.{text}")
+        virtual = _Virtual(text, concrete, frozenset(draft.models) - {text})
+        block = None if settle(routing, llm_keys.ROUTING) else _block(routing, virtual, draft)
+        if block is not None:
+            draft.models[text] = block
+            draft.served = [each for each in draft.served if each.name != text]
+            draft.served.append(Served(text, virtual.terms))
+            draft.hidden = [each for each in draft.hidden if each != text]
+        else:
+            _keep_closed(item, text, draft)
+
+
+def _block(routing: Node, virtual: _Virtual, draft: Draft) -> dict[str, object] | None:
+    if routing.has("weighted"):
+        block = routing.take("weighted")
+        settle(block, llm_keys.WEIGHTED)
+        shares: dict[str, int] = {}
+        for item in block.take("targets").items():
+            for reference, weight in _share(item, virtual):
+                shares[reference] = shares.get(reference, 0) + weight
+        return {"weighted": shares} if shares else None
+    if not routing.has("failover"):
+        return None
+    block = routing.take("failover")
+    settle(block, llm_keys.FAILOVER)
+    tiers: dict[int, list[str]] = {}
+    for item in block.take("targets").items():
+        settle(item, llm_keys.FAILOVER_TARGET)
+        place = item.take("priority")
+        priority = place.integer()
+        found = virtual.target(item)
+        if found is not None and not isinstance(priority, str):
+            place.different(f"llm.models.{virtual.name}.failover", _SAME_REQUEST)
+            tiers.setdefault(priority or 0, []).append(found)
+    ordered = [tiers[priority] for priority in sorted(tiers)][:MAX_TIERS]
+    references = [_tier(place, tier, virtual, draft) for place, tier in enumerate(ordered, 1)]
+    if any(len(tier) > 1 for tier in ordered):
+        block.different(f"llm.models.{virtual.name}.failover", _EQUAL)
+    return {"failover": references} if references else None
+
+
+def _share(item: Node, virtual: _Virtual) -> list[tuple[str, int]]:
+    settle(item, llm_keys.WEIGHTED_TARGET)
+    place = item.take("weight")
+    weight = place.integer()
+    weight = 1 if weight is None else weight
+    if weight == 0:
+        item.exact(note="it gets no requests, and is left out")
+        return []
+    reference = virtual.target(item)
+    if not isinstance(weight, int) or not fits(Weight, weight):
+        place.problem("must be from 0 to 1000000")
+        return []
+    place.exact(f"llm.models.{virtual.name}.weighted")
+    return [] if reference is None else [(reference, weight)]
+
+
+def _tier(place: int, tier: list[str], virtual: _Virtual, draft: Draft) -> str:
+    """The reference of a tier; one of several is a model of its own."""
+    if len(set(tier)) == 1:
+        return tier[0]
+    name = f"{virtual.name}.tier-{place}"
+    while name in draft.models:
+        name += "-2"
+    draft.models[name] = {"weighted": dict.fromkeys(tier, 1), "listed": False}
+    draft.hidden.append(name)
+    return name
+
+
+def _resolved(name: str, concrete: Sequence[Concrete]) -> Concrete | None:
+    """The model that theirs would take: exact, then the longest pattern."""
+    exact = [model for model in concrete if model.name == name]
+    wild = [model for model in concrete if "*" in model.name and stars.matches(model.name, name)]
+    return next(iter([*exact, *sorted(wild, key=lambda model: -len(model.name))]), None)
+
+
+def _reference(name: str, model: Concrete) -> str | None:
+    if model.refusal is not None:
+        return None
+    before, star, after = model.name.partition("*")
+    matched = name[len(before) : len(name) - len(after)] if star else name
+    asked = str(model.block.get("model", "*" if star else model.name))
+    reference = f"{model.block['provider']}/{asked.replace('*', matched)}"
+    return reference if fits(ModelName, reference) and "*" not in reference else None
+
+
+def _keep_closed(item: Node, name: str, draft: Draft) -> None:
+    """Keeps the name from falling to another model, or to a `*`."""
+    own = draft.models.get(name)
+    cover = [each for each in draft.models if "*" in each and stars.matches(each, name)]
+    if own is None and not cover:
+        item.unsupported("it is left out: it cannot be routed as theirs is")
+        return
+    item.unsupported("it is refused: it cannot be routed as theirs is", is_security=True)
+    draft.models[name] = {**(own or draft.models[max(cover, key=len)]), "listed": False}
+    draft.served.append(Served(name, Terms(locks=("routing",))))
