@@ -17,6 +17,7 @@ from gateway.config.load import load_file
 from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
+from tests.kit.certificates import Authority
 from tests.kit.stack import KEY, Stack, eventually, free_ports, running
 from xds_server.audience import Level
 from xds_server.commands import diff
@@ -26,7 +27,7 @@ from xds_server.explanation import Explanation, RoutePart, explain
 pytestmark = pytest.mark.envoy
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
-DRAIN_SECONDS = 2
+DRAIN_SECONDS = 1
 CHUNKS = 20
 ROUTES = """
 routes:
@@ -80,10 +81,16 @@ class Running:
 
     def save(self, text: str) -> None:
         """Make the change, and wait until it is in force."""
-        before = self.stack.status()["version"]
+        before = self.told()
         self.stack.config.write_text(text)
-        eventually(lambda: self.stack.status()["version"] != before, "applied")
+        eventually(lambda: self.told() != before, "applied")
         eventually(self.stack.is_ready, "everybody has it")
+
+    def told(self) -> object:
+        """What is in force; its version is that of what workers have alone."""
+        answer = httpx.get(f"{self.stack.admin_url}/api/resources", timeout=5)
+        document: object = answer.raise_for_status().json()
+        return document
 
     def stats(self, part: str) -> int:
         url = f"http://127.0.0.1:{self.envoy_admin}/stats?format=json"
@@ -163,16 +170,21 @@ def test_what_cuts_nothing_cuts_nothing(
     assert [stream.is_whole() for stream in streams] == [True, True]
 
 
-@pytest.mark.parametrize("change", ["moved", "removed", "renamed"])
+@pytest.mark.parametrize("change", ["moved", "removed", "renamed", "secured"])
 def test_what_drains_is_cut_at_the_drain_time_and_nothing_else(
     change: str, gateway: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = f"  other: {{port: {gateway.other}, address: 127.0.0.1}}\n"
     (port,) = free_ports(1)
+    certificate, key = Authority().server()
+    (tmp_path / "cert.pem").write_text(certificate)
+    (tmp_path / "key.pem").write_text(key)
+    tls = f"tls: {{cert: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}"
     text = {
         "moved": gateway.text.replace(line, line.replace(str(gateway.other), str(port))),
         "removed": gateway.text.replace(line, ""),
         "renamed": gateway.text.replace(line, line.replace("other", "another")),
+        "secured": gateway.text.replace(line, line.replace("}", f", {tls}}}")),
     }[change]
     assert gateway.verdict(text, tmp_path, capsys) == ["gateway/other"]
     staying, leaving = Streaming(gateway.stack.port).start(), Streaming(gateway.other).start()
@@ -181,7 +193,7 @@ def test_what_drains_is_cut_at_the_drain_time_and_nothing_else(
     assert not leaving.is_whole()
     assert DRAIN_SECONDS * 0.9 < time.monotonic() - start < DRAIN_SECONDS + 5
     assert staying.is_whole()
-    if change != "removed":  # its successor serves
+    if change in ("moved", "renamed"):  # its successor serves
         taken = gateway.other if change == "renamed" else port
         url = f"http://127.0.0.1:{taken}/v1/models"
         headers = {"authorization": f"Bearer {KEY}"}
