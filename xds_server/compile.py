@@ -13,47 +13,65 @@ from xds_server.resources import clusters, filters, listeners, raw, routes, secr
 from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt, PlanOfTries
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
+from xds_server.resources.memo import Memo
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import Resource, Snapshot, dangling, snapshot_of
 
-__all__ = ["BrokenSnapshot", "Topology", "compile_gateway"]
+__all__ = ["BrokenSnapshot", "Compiler", "Topology", "compile_gateway"]
 
 
 class BrokenSnapshot(ValueError):
     """The compile step made references to nothing."""
 
 
-def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
-    """The resources of a gateway whose configuration was checked, for Envoys of a level."""
-    features = FEATURES[level]
-    snapshot = snapshot_of(
-        (
-            *_clusters(gateway, topology, features),
-            *_secrets(gateway),
-            *(listeners.listener(listener) for listener in gateway.listeners),
-            filters.ext_proc_filter(topology, _read_by(gateway.rules), features),
-            *(routes.route_table(gateway, listener, features) for listener in gateway.listeners),
-            *(raw.raw_resource(each) for each in gateway.xds.resources),
+class Compiler:
+    """The compile step, which makes again only what has changed since it was last made."""
+
+    def __init__(self) -> None:
+        self._memo = Memo()
+
+    def compile(self, gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
+        """The resources of a gateway whose configuration was checked, for Envoys of a level."""
+        self._memo.begin()
+        memo, features = self._memo, FEATURES[level]
+        tables = (
+            routes.route_table(gateway, listener, features, memo) for listener in gateway.listeners
         )
-    )
-    if broken := dangling(snapshot):
-        raise BrokenSnapshot("; ".join(broken))
-    return snapshot
+        snapshot = snapshot_of(
+            (
+                *_clusters(gateway, topology, features, memo),
+                *_secrets(gateway),
+                *(listeners.listener(listener) for listener in gateway.listeners),
+                filters.ext_proc_filter(topology, _read_by(gateway.rules), features),
+                *tables,
+                *(raw.raw_resource(each) for each in gateway.xds.resources),
+            )
+        )
+        if broken := dangling(snapshot):
+            raise BrokenSnapshot("; ".join(broken))
+        return snapshot
 
 
-def _clusters(gateway: Gateway, topology: Topology, features: Features) -> Iterator[Resource]:
+def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
+    """Once, with nothing kept."""
+    return Compiler().compile(gateway, topology, level)
+
+
+def _clusters(
+    gateway: Gateway, topology: Topology, features: Features, memo: Memo
+) -> Iterator[Resource]:
     yield clusters.extproc_cluster(topology)
     if features.reads_plans:
         yield clusters.unplanned_cluster()
     providers = {provider.name: provider for provider in gateway.providers}
     for name, attempt in _attempts(gateway, features):
-        yield clusters.provider_cluster(providers[name], attempt, topology, features)
+        yield memo.of(clusters.provider_cluster, providers[name], attempt, topology, features)
     if not features.reads_plans:
         for plan in _plans(gateway):
-            yield clusters.plan_cluster(plan, topology)
+            yield memo.of(clusters.plan_cluster, plan, topology)
     upstreams = {backend.upstream: None for route in gateway.routes for backend in route.backends}
     for upstream in upstreams:
-        yield clusters.route_cluster(upstream, topology)
+        yield memo.of(clusters.route_cluster, upstream, topology)
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:

@@ -10,15 +10,17 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import certifi
 import yaml
 
+from gateway.config.check import warnings
 from gateway.config.schema import Config
 from gateway.config.sources import Convert
+from gateway.config.xds_rules import exposure
 from gateway.model import Endpoint, Gateway, Listener, Xds
 from gateway.problem import Problem
 from gateway.resolve import resolve
@@ -29,7 +31,7 @@ from xds_server.admin.ledger import LEDGER_FILE, read_counters
 from xds_server.admin.overview import Overview, problem_row
 from xds_server.audience import Level
 from xds_server.clients import Clients
-from xds_server.compile import compile_gateway
+from xds_server.compile import Compiler
 from xds_server.difference import state_json
 from xds_server.free_ports import Wanted, complaints
 from xds_server.history import History
@@ -74,13 +76,15 @@ class Options:
 
     security: Security = NO_SECURITY
     """What is shown and asked for before the configuration is read again."""
+    compiler: Compiler = field(default_factory=Compiler, repr=False, compare=False)
+    """Keeps what it made from one change of the configuration to the next."""
 
     @property
     def written(self) -> Written:
         return Written(self.file, self.environment, self.convert)
 
     def compile(self, gateway: Gateway, *, level: Level) -> Snapshot:
-        return compile_gateway(gateway, self.topology, level)
+        return self.compiler.compile(gateway, self.topology, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +244,21 @@ def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:
     if lines:
         print(*lines, sep="\n", file=sys.stderr)
         return 1
+    warn(config, options.target)
     configure_logging(log_level, process="xds")
     options = replace(options, security=security_of(resolve(config).xds))
     return asyncio.run(_until_stopped(options, where))
+
+
+def warn(config: Config, target: str | None) -> None:
+    """Say what will surprise, on stderr. `target`: where the control plane listens, if others do
+    not have to be on this machine to reach it."""
+    for warning in warnings(config):
+        print(f"warning: {warning}", file=sys.stderr)
+    host = None if target is None or target.startswith("unix:") else flags.address(target).host
+    shown = exposure(config.xds, host) if host is not None else None
+    if shown is not None:
+        print(f"warning: {shown}", file=sys.stderr)
 
 
 async def _until_stopped(options: Options, admin: Endpoint) -> int:

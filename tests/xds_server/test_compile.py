@@ -24,7 +24,7 @@ from tests.kit.independent_decoder import (
     TypedExtensionConfig,
 )
 from xds_server.audience import Level
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import Compiler, Topology, compile_gateway
 from xds_server.render import static_bootstrap, to_json, to_yaml
 from xds_server.snapshot import (
     CLUSTER,
@@ -232,3 +232,20 @@ def test_routes_to_equal_upstreams_share_a_cluster() -> None:
     doubled = dataclasses.replace(gateway, routes=(*gateway.routes, *again))
     one, two = compile_gateway(gateway, TOPOLOGY), compile_gateway(doubled, TOPOLOGY)
     assert changed_types(one, two) == (ROUTES,)
+
+
+@each_level
+def test_what_was_kept_does_not_show(level: Level) -> None:
+    compiler = Compiler()
+    for case in (*CASES, *reversed(CASES)):
+        gateway = golden_gateway(case)
+        assert compiler.compile(gateway, TOPOLOGY, level) == compiled(case, level)
+
+
+def test_levels_and_topologies_are_not_taken_for_each_other() -> None:
+    compiler, gateway = Compiler(), golden_gateway("tls-provider")
+    elsewhere = dataclasses.replace(TOPOLOGY, ca_bundle="/elsewhere.pem")
+    for topology in (TOPOLOGY, elsewhere, TOPOLOGY):
+        for level in Level:
+            found = compiler.compile(gateway, topology, level)
+            assert found == compile_gateway(gateway, topology, level)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+import envoy_api
 
 from gateway import names
 from gateway.model import Gateway, Listener, Route
 from xds_server.resources.clusters import route_cluster_name
-from xds_server.resources.extension import Json, resource
+from xds_server.resources.extension import Json
 from xds_server.resources.features import Features
 from xds_server.resources.llm_route import llm_route
+from xds_server.resources.memo import Memo
 from xds_server.resources.plain_route import plain_route, unmatched
-from xds_server.snapshot import CLUSTER, ROUTES, Resource
+from xds_server.snapshot import CLUSTER, ROUTES, Resource, resource_of
 
 EVERY_HOST = "*"
+_TABLE = "envoy.config.route.v3.RouteConfiguration"
 
 _CLIENT_ADDRESS: Json = {
     # the listener does not append to it, so what the client claims is replaced
@@ -22,48 +26,70 @@ _CLIENT_ADDRESS: Json = {
 }
 
 
-def route_table(gateway: Gateway, listener: Listener, features: Features) -> Resource:
+def route_table(gateway: Gateway, listener: Listener, features: Features, memo: Memo) -> Resource:
     """What a listener serves: the LLM API when there are models, then the plain routes in order."""
     plain = [route for route in gateway.routes if listener.name in route.listeners]
+    first = [serialized(llm_route(gateway, listener, features))] if gateway.models else []
+    last = memo.of(_serialized_unmatched)
     name = names.route_table(listener.name)
-    fields = {
-        "name": name,
-        "virtual_hosts": [
-            {
-                "name": host,
-                "domains": [host],
-                "routes": [
-                    *([llm_route(gateway, listener, features)] if gateway.models else []),
-                    *(plain_route(route) for route in plain if _takes(route, host)),
-                    unmatched(),
-                ],
-                # retries need the body, and so does ext_proc: over it, Envoy answers 413
-                "request_headers_to_add": [_CLIENT_ADDRESS],
-                "request_body_buffer_limit": str(listener.max_request_bytes),
-            }
-            for host in _hosts(plain)
-        ],
-        "ignore_port_in_host_matching": True,
-    }
+    table = envoy_api.message(_TABLE)(name=name, ignore_port_in_host_matching=True)
+    for host, routes in routes_by_host(plain).items():
+        virtual_host = table.virtual_hosts.add()
+        virtual_host.MergeFromString(memo.of(_virtual_host, host, listener.max_request_bytes))
+        add = virtual_host.routes.add
+        for route in (*first, *(memo.of(_serialized_route, each) for each in routes), last):
+            add().MergeFromString(route)
     needs = {
-        (CLUSTER, route_cluster_name(backend.upstream))
+        (CLUSTER, memo.of(route_cluster_name, backend.upstream))
         for route in plain
         for backend in route.backends
     }
     if gateway.models and features.reads_plans:
         needs.add((CLUSTER, names.UNPLANNED_CLUSTER))
-    return resource(ROUTES, name, fields, needs)
+    return resource_of(name, ROUTES, table.SerializeToString(deterministic=True), needs)
 
 
-def _hosts(routes: Iterable[Route]) -> list[str]:
-    """Every hostname apart, since Envoy looks into one virtual host only: the closest."""
+def routes_by_host(routes: Sequence[Route]) -> dict[str, list[Route]]:
+    """Every hostname apart, since Envoy looks into one virtual host only: the closest. A host has
+    the routes for all, those by its name, and those by a wildcard above it, in their order."""
     named = {hostname.lower() for route in routes for hostname in route.match.hostnames}
-    return [*sorted(named), EVERY_HOST]
+    hosts: dict[str, list[Route]] = {host: [] for host in (*sorted(named), EVERY_HOST)}
+    under = {
+        hostname: [host for host in hosts if host.endswith(hostname[1:])]
+        for hostname in named
+        if hostname.startswith("*.")
+    }
+    for route in routes:
+        taken: dict[str, None] = {}
+        for hostname in map(str.lower, route.match.hostnames):
+            taken |= dict.fromkeys(under.get(hostname, (hostname,)))
+        for host in taken or hosts:
+            hosts[host].append(route)
+    return hosts
 
 
-def _takes(route: Route, host: str) -> bool:
-    """True when the route is for this host: for all, by its name, or by a wildcard above it."""
-    return not route.match.hostnames or any(
-        hostname == host or (hostname.startswith("*.") and host.endswith(hostname[1:]))
-        for hostname in map(str.lower, route.match.hostnames)
-    )
+def serialized(route: Json) -> bytes:
+    """A route of the table."""
+    message = envoy_api.from_dict("envoy.config.route.v3.Route", route)
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def _serialized_route(route: Route) -> bytes:
+    return serialized(plain_route(route))
+
+
+def _serialized_unmatched() -> bytes:
+    return serialized(unmatched())
+
+
+def _virtual_host(host: str, limit_bytes: int) -> bytes:
+    """Without its routes."""
+    fields = {
+        "name": host,
+        "domains": [host],
+        # retries need the body, and so does ext_proc: over it, Envoy answers 413
+        "request_headers_to_add": [_CLIENT_ADDRESS],
+        "request_body_buffer_limit": str(limit_bytes),
+    }
+    message = envoy_api.from_dict("envoy.config.route.v3.VirtualHost", fields)
+    return bytes(message.SerializeToString(deterministic=True))

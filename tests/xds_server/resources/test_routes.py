@@ -11,7 +11,8 @@ from xds_server.audience import Level
 from xds_server.render import to_json
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.features import FEATURES
-from xds_server.resources.routes import route_table
+from xds_server.resources.memo import Memo
+from xds_server.resources.routes import route_table, routes_by_host
 from xds_server.snapshot import CLUSTER
 
 PLAIN = golden_gateway("routes-plain")
@@ -21,7 +22,7 @@ OLD, NEW = FEATURES[Level.V1_37], FEATURES[Level.V1_40]
 
 def table(gateway: Gateway, listener: str) -> dict[str, list[str]]:
     [found] = [each for each in gateway.listeners if each.name == listener]
-    hosts = to_json(route_table(gateway, found, NEW))["virtual_hosts"]
+    hosts = to_json(route_table(gateway, found, NEW, Memo()))["virtual_hosts"]
     return {host["domains"][0]: [route["name"] for route in host["routes"]] for host in hosts}
 
 
@@ -52,7 +53,9 @@ def test_without_models_there_is_no_llm_api() -> None:
 def test_a_table_needs_the_clusters_of_its_own_routes() -> None:
     public = PLAIN.listeners[0]
     needed = {
-        name for type_url, name in route_table(PLAIN, public, NEW).needs if type_url == CLUSTER
+        name
+        for type_url, name in route_table(PLAIN, public, NEW, Memo()).needs
+        if type_url == CLUSTER
     }
     assert needed == {
         route_cluster_name(backend.upstream)
@@ -65,17 +68,47 @@ def test_a_table_needs_the_clusters_of_its_own_routes() -> None:
 
 def test_only_what_reads_plans_has_a_place_for_requests_without_one() -> None:
     unplanned = (CLUSTER, names.UNPLANNED_CLUSTER)
-    assert unplanned in route_table(LLM, LLM.listeners[0], NEW).needs
-    assert unplanned not in route_table(LLM, LLM.listeners[0], OLD).needs
+    assert unplanned in route_table(LLM, LLM.listeners[0], NEW, Memo()).needs
+    assert unplanned not in route_table(LLM, LLM.listeners[0], OLD, Memo()).needs
 
 
 def test_the_limit_of_bodies_is_the_listeners() -> None:
-    hosts = to_json(route_table(PLAIN, PLAIN.listeners[1], NEW))["virtual_hosts"]
+    hosts = to_json(route_table(PLAIN, PLAIN.listeners[1], NEW, Memo()))["virtual_hosts"]
     assert {host["request_body_buffer_limit"] for host in hosts} == {str(1 << 20)}
 
 
 def test_what_clients_say_of_their_address_is_replaced() -> None:
-    [host] = to_json(route_table(LLM, LLM.listeners[0], NEW))["virtual_hosts"]
+    [host] = to_json(route_table(LLM, LLM.listeners[0], NEW, Memo()))["virtual_hosts"]
     [added] = host["request_headers_to_add"]
     assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
     assert added["header"]["key"] == "x-forwarded-for"
+
+
+def test_routes_are_found_by_host_as_each_of_them_says() -> None:
+    [any_route] = [route for route in PLAIN.routes if route.name == "rest"]
+    names_of = {
+        "all": (),
+        "deep": ("*.b.example", "A.b.example", "a.b.example"),
+        "wide": ("*.example", "c.example"),
+        "one": ("a.b.example",),
+    }
+    routes = [
+        dataclasses.replace(
+            any_route, name=name, match=dataclasses.replace(any_route.match, hostnames=hostnames)
+        )
+        for name, hostnames in names_of.items()
+    ]
+    found = {host: [each.name for each in taken] for host, taken in routes_by_host(routes).items()}
+    assert found == {
+        "*.b.example": ["all", "deep", "wide"],
+        "*.example": ["all", "wide"],
+        "a.b.example": ["all", "deep", "wide", "one"],
+        "c.example": ["all", "wide"],
+        "*": ["all"],
+    }
+
+
+def test_a_table_is_the_same_bytes_whether_its_routes_were_kept_or_not() -> None:
+    memo = Memo()
+    first, again = (route_table(PLAIN, PLAIN.listeners[0], NEW, memo) for _ in range(2))
+    assert first == again == route_table(PLAIN, PLAIN.listeners[0], NEW, Memo())
