@@ -22,6 +22,7 @@ from xds_server.compile import compile_gateway
 from xds_server.demo.app import serve_demo
 from xds_server.free_ports import Wanted, complaints
 from xds_server.render import to_yaml
+from xds_server.resources.raw import raw_problems
 from xds_server.resources.topology import Topology
 
 DESCRIPTION = "A gateway for AI agents: Envoy moves the bytes, Python decides."
@@ -254,8 +255,9 @@ def _flag_rows(command: Command) -> list[str]:
 def _load(file: Path, environment: Environment) -> Config | None:
     """The configuration; says on stderr what is wrong with it or will surprise."""
     config = load_file(file, environment)
-    if not isinstance(config, Config):
-        refuses(str(problem) for problem in config)
+    problems = raw_problems(config) if isinstance(config, Config) else config
+    if not isinstance(config, Config) or problems:
+        refuses(map(str, problems))
         return None
     for warning in warnings(config):
         print(f"warning: {warning}", file=sys.stderr)

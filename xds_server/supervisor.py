@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from gateway.config.schema import Config
+from gateway.config.sources import Convert
 from gateway.model import Endpoint, Gateway
 from gateway.telemetry import configure_logging
 from xds_server import control_plane, flags, processes, readiness
@@ -61,12 +62,14 @@ class Options:
     log_level: str
     environment: Mapping[str, str]
     """For the file's variables; children get what they need of it."""
+    convert: Convert | None = None
+    """Makes ours of other gateways' files."""
 
 
 def run(options: Options) -> int:
     """Run until asked to stop; the exit status."""
     history = History(options.state_dir, control_plane.utc_now)
-    config = first_config(Written(options.file, options.environment), history)
+    config = first_config(Written(options.file, options.environment, options.convert), history)
     if not isinstance(config, Config):
         return _refused(*(str(problem) for problem in config))
     gateway = control_plane.meant(config, options.port)
@@ -86,6 +89,7 @@ def run(options: Options) -> int:
         options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         return _refused(f"the state directory {options.state_dir}: {error.strerror}")
+    control_plane.warn(config, options.xds)
     configure_logging(options.log_level, process="xds")
     with socket_directory() as directory:
         return asyncio.run(_Tree.of(options, gateway, binary, Places(directory)).run())
@@ -191,6 +195,7 @@ class _Tree:
             topology=self._topology(),
             state_dir=self.options.state_dir,
             port=self.options.port,
+            convert=self.options.convert,
             security=security_of(self.gateway.xds),
         )
         admin = self.options.admin or self.gateway.admin

@@ -82,9 +82,9 @@ def plain_tokens(config: Config) -> Iterator[Finding]:
 def exposure(xds: XdsBlock | Xds, host: str) -> str | None:
     """What to say when the control plane listens on `host`, or nothing: for those who know it.
 
-    `host` is an IP address, a host name, or the path of a Unix socket.
+    `host` is an IP address or a host name.
     """
-    if host.startswith(("unix:", "/")) or host == "localhost" or _is_loopback(host):
+    if host == "localhost" or _is_loopback(host):
         return None
     if not xds.clients:
         return (

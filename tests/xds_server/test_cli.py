@@ -47,6 +47,17 @@ def test_warnings_do_not_fail_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert said.err.startswith(f"warning: {file}:1:")
 
 
+def test_operators_own_resources_are_checked_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    resource = '{"@type": envoy.config.cluster.v3.Cluster, name: c, lb_polic: RANDOM}'
+    file.write_text(f"xds:\n  resources:\n  - {resource}\n")
+    assert cli.main(["validate", str(file)], {}) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{file}:3: xds.resources.0.lb_polic: unknown key 'lb_polic'")
+
+
 def test_compiled_resources_are_yaml_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compile", str(QUICKSTART)], {}) == 0
     text = capsys.readouterr().out

@@ -163,3 +163,15 @@ def test_a_taken_port_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_the_certificate_authorities_exist() -> None:
     assert Path(topology(()).ca_bundle).is_file()
+
+
+def test_what_will_surprise_is_said_before_it_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    config = load("xds: {clients: [{name: a, token: t0ken}]}", file="a.yaml", environment={})
+    assert isinstance(config, Config)
+    control_plane.warn(config, "0.0.0.0:18000")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("warning: a.yaml:1: xds.clients: tokens are sent in the clear")
+    assert said[1].startswith("warning: secrets cross the network to 0.0.0.0 in the clear")
+    for target in ("127.0.0.1:18000", "unix:/run/xds.sock", None):
+        control_plane.warn(config, target)
+        assert len(capsys.readouterr().err.splitlines()) == 1

@@ -81,7 +81,7 @@ def test_tokens_in_the_clear_are_a_warning() -> None:
 
 def test_who_listens_beyond_this_machine_is_told_what_it_shows() -> None:
     client = (XdsClient("a", token_digest="0" * 64),)
-    for host in ("127.0.0.1", "::1", "[::1]", "localhost", "unix:/run/x", "/run/x"):
+    for host in ("127.0.0.1", "::1", "[::1]", "localhost"):
         assert exposure(Xds(), host) is None
     assert "keys of providers" in (exposure(Xds(), "0.0.0.0") or "")
     assert "keys of providers" in (exposure(Xds(tls=ServerTls("c", "k")), "xds.internal") or "")
