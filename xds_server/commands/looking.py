@@ -6,12 +6,13 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config.load import load_file
 from gateway.config.schema import Config
+from gateway.config.sources import load_sources
 from gateway.model import Gateway
 from xds_server import flags
 from xds_server.audience import Level
 from xds_server.commands.command import Environment
+from xds_server.commands.import_ import Telling, say_on_stderr
 from xds_server.compile import BrokenSnapshot, compile_gateway
 from xds_server.control_plane import meant
 from xds_server.resources.raw import raw_problems
@@ -36,16 +37,18 @@ class Subject:
 
 
 def subject(path: Path, arguments: argparse.Namespace, environment: Environment) -> Subject:
-    """What stands in a file or folder; raises `Unusable` with every Problem."""
+    """What stands in a file or folder, also in another gateway's, which is converted, saying so on
+    stderr; raises `Unusable` with every Problem.
+    """
     port: int | None = arguments.port if flags.PORT.key in arguments.typed else None
     if port is not None:  # flags stand above variables
         environment = {**environment, flags.PORT.variable: str(port)}
-    config = load_file(path, environment)
-    if not isinstance(config, Config):
-        raise Unusable(*map(str, config))
-    if problems := raw_problems(config):
+    loaded = load_sources(path, environment, convert=Telling(say_on_stderr))
+    if loaded.config is None:
+        raise Unusable(*map(str, loaded.problems))
+    if problems := raw_problems(loaded.config):
         raise Unusable(*map(str, problems))
-    return Subject(config, meant(config, port))
+    return Subject(loaded.config, meant(loaded.config, port))
 
 
 def compiled(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:

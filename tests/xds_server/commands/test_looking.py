@@ -59,3 +59,18 @@ def test_variables_are_read_from_the_environment(tmp_path: Path) -> None:
     file = written(tmp_path, 'gateways: {default: {port: "${PORT_OF_MINE}"}}\n')
     found = subject(file, NOTHING_TYPED, {"PORT_OF_MINE": "8123"})
     assert [each.port for each in found.gateway.listeners] == [8123]
+
+
+def test_another_gateways_file_is_looked_at_as_it_would_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "model_list:\n"
+        "  - model_name: fast\n"
+        "    litellm_params: {model: openai/gpt-5-mini, api_key: sk-a-key-of-mine}\n"
+    )
+    found = subject(written(tmp_path, text), NOTHING_TYPED, {})
+    assert [each.name for each in found.gateway.models] == ["fast"]
+    said = capsys.readouterr()
+    assert "litellm" in said.err.lower()
+    assert said.out == ""
