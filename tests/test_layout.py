@@ -25,6 +25,7 @@ TESTED_THROUGH = {
     "extproc/events.py": "extproc/test_exchange.py",
     "extproc/facts.py": "extproc/test_exchange.py",
     "extproc/verdict.py": "extproc/test_exchange.py",
+    "xds_server/subscription/words.py": "xds_server/subscription/test_stream.py",
     "xds_server/resources/topology.py": "xds_server/test_compile.py",
     # one suite for both edges
     "extproc/edges/service.py": "extproc/edges/test_edges.py",

@@ -7,7 +7,7 @@ them: a client that has everything takes no memory of its own, and a change cost
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from xds_server.snapshot import ABSENT, NOTHING, Named, Resource
@@ -77,6 +77,9 @@ class Refusal:
     error: str
     accepted: Resource | None
     """What it had accepted before."""
+    together: frozenset[str]
+    """All names of the response. Who is to blame is not known: when one of them changes, the
+    others are sent again with it."""
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class Topic:
         for name in self.interest.of(resources.changes_since(before)):
             known = self.differs[name] if name in self.differs else before.get(name, ABSENT)
             self.set_held(name, known)
+            self._absolve(name)
 
     def set_held(self, name: str, known: Known) -> None:
         """What the client holds under a name."""
@@ -212,14 +216,17 @@ class Topic:
             return
         if error is None:
             self.acked_version = flight.snapshot_version
-        for name in (*flight.said.changed, *flight.said.removed):
-            if not self.interest.wants(name):
-                continue
-            if error is None:
-                self.refused.pop(name, None)
-                self.set_held(name, flight.resources.get(name, ABSENT))
-            else:
-                self._refuse(name, flight.resources.version_of(name), error)
+        names = [
+            name
+            for name in (*flight.said.changed, *flight.said.removed)
+            if self.interest.wants(name)
+        ]
+        if error is not None:
+            self._refuse(names, flight.resources, error)
+            return
+        for name in names:
+            self.refused.pop(name, None)
+            self.set_held(name, flight.resources.get(name, ABSENT))
 
     def is_waiting(self, now: float) -> bool:
         """Whether an answer may still be hoped for."""
@@ -290,13 +297,27 @@ class Topic:
         refusal = self.refused.get(name)
         return refusal is not None and refusal.version == version
 
-    def _refuse(self, name: str, version: str, error: str) -> None:
+    def _refuse(self, names: Iterable[str], resources: Named, error: str) -> None:
         """What it holds instead is not certain: peers apply what is good of a refused response."""
-        held = self.differs[name] if name in self.differs else self.wanted.get(name)
-        before = self.refused.get(name)
-        accepted = held if isinstance(held, Resource) else before.accepted if before else None
-        self.refused[name] = Refusal(version, error, accepted)
-        self.set_held(name, UNKNOWN)
+        together = frozenset(names)
+        for name in together:
+            held = self.differs[name] if name in self.differs else self.wanted.get(name)
+            before = self.refused.get(name)
+            accepted = held if isinstance(held, Resource) else before.accepted if before else None
+            self.refused[name] = Refusal(resources.version_of(name), error, accepted, together)
+            self.set_held(name, UNKNOWN)
+        for name in together:
+            self._absolve(name)  # it may have changed meanwhile
+
+    def _absolve(self, changed: str) -> None:
+        """Something refused has changed; what was refused with it deserves another try."""
+        refusal = self.refused.get(changed)
+        if refusal is None or refusal.version == self.wanted.version_of(changed):
+            return
+        for name in refusal.together:
+            other = self.refused.get(name)
+            if other is not None and other.together is refusal.together:
+                self.refused[name] = replace(other, version=UNKNOWN)
 
     def _forget(self, name: str) -> None:
         self.differs.pop(name, None)

@@ -1,0 +1,98 @@
+"""What one client has of one type, in as little memory as what differs."""
+
+from __future__ import annotations
+
+from xds_server.snapshot import CLUSTER, Named, Resource
+from xds_server.subscription.topic import Due, InFlight, Topic
+
+
+def named(**versions: str) -> Named:
+    return Named({name: Resource(name, CLUSTER, each, b"") for name, each in versions.items()})
+
+
+def send(topic: Topic, nonce: str = "1") -> Due:
+    said = topic.due()
+    topic.sent(InFlight(nonce, "v", topic.wanted, said, 0.0))
+    return said
+
+
+def everything(resources: Named) -> Topic:
+    topic = Topic(CLUSTER)
+    topic.want_all()
+    topic.catch_up(resources)
+    return topic
+
+
+def test_who_has_everything_takes_no_memory_of_its_own() -> None:
+    topic = everything(named(a="1", b="1"))
+    send(topic)
+    topic.answered("1", None)
+    assert topic.is_settled()
+    assert (topic.differs, topic.refused, topic.owed) == ({}, {}, set())
+
+
+def test_what_changes_is_all_that_differs() -> None:
+    topic = everything(named(a="1", b="1", c="1"))
+    send(topic)
+    topic.answered("1", None)
+    topic.catch_up(named(a="1", b="2", d="1"))
+    assert topic.differs.keys() == {"b", "c", "d"}
+    assert topic.due() == Due(("b", "d"), ("c",))
+
+
+def test_what_comes_back_before_it_was_told_has_never_changed() -> None:
+    first = named(a="1")
+    topic = everything(first)
+    send(topic)
+    topic.answered("1", None)
+    topic.catch_up(named(a="2"))
+    topic.catch_up(first)
+    assert topic.is_settled()
+
+
+def test_an_answer_is_to_what_was_sent_whatever_has_changed_since() -> None:
+    topic = everything(named(a="1"))
+    send(topic)
+    topic.catch_up(named(a="2"))
+    topic.answered("1", None)
+    assert topic.due() == Due(("a",))
+
+
+def test_names_are_shared_with_what_is_published() -> None:
+    resources = named(a="1")
+    topic = Topic(CLUSTER)
+    topic.catch_up(resources)
+    topic.want(["".join(["", "a"])])
+    (name,) = topic.interest.names
+    assert name is resources["a"].name
+
+
+def test_what_was_refused_together_is_tried_again_when_any_of_it_changes() -> None:
+    topic = everything(named(a="1", b="bad", c="1"))
+    send(topic)
+    topic.answered("1", "b is bad")
+    assert topic.due() == Due()
+    topic.catch_up(named(a="1", b="bad", c="1", d="1"))
+    assert topic.due() == Due(("d",))
+    topic.catch_up(named(a="1", b="good", c="1", d="1"))
+    assert topic.due() == Due(("a", "b", "c", "d"))
+
+
+def test_what_is_unknown_is_sent_whatever_its_version() -> None:
+    topic = everything(named(a="1"))
+    topic.declare({"a": "1"})
+    assert topic.due() == Due()
+    topic.declare({"a": ""})
+    assert topic.due() == Due(("a",))
+
+
+def test_where_removals_cannot_be_told_nothing_is_left_to_say() -> None:
+    topic = Topic(CLUSTER, tells_removals=False)
+    topic.want_all()
+    topic.catch_up(named(a="1"))
+    send(topic)
+    topic.answered("1", None)
+    topic.catch_up(named())
+    assert topic.is_settled()
+    topic.catch_up(named(a="1"))
+    assert topic.due() == Due(("a",))
