@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-from gateway.config.load import load_file
+from gateway.config.files import Watched
 from gateway.config.published import published
 from gateway.config.schema import Config
+from gateway.config.settling import Settling, look
+from gateway.config.sources import Loader
 from gateway.model import Gateway
 from gateway.problem import Problem
 from gateway.resolve import resolve
@@ -40,7 +42,7 @@ class ConfigurationRefused(ValueError):
 
 
 class FileSource(Generic[Built]):
-    """Reads a configuration file, and reads it again whenever it is saved.
+    """Reads a configuration, of one file or of several, and again whenever one is saved.
 
     At the start the file must be right; later mistakes are logged, and the last program stays.
     """
@@ -53,27 +55,27 @@ class FileSource(Generic[Built]):
         *,
         interval_seconds: float = 0.2,
     ) -> None:
-        self._path = path
-        self._environment = environment
+        self._loader = Loader(path, environment)
+        self._read_last: Watched = {}
         self._build = build
         self._interval_seconds = interval_seconds
 
     async def run(self, on_program: OnProgram[Built]) -> None:
         """Raises `ConfigurationRefused` when the file is wrong at the start."""
-        handled = seen = _stamp(self._path)
         on_program(await self._read())
+        settling = Settling(self._read_last)
         while True:
             await asyncio.sleep(self._interval_seconds)
-            last, seen = seen, _stamp(self._path)
-            if seen == last and seen != handled:  # it has rested: nobody is writing it
-                handled = seen
+            if settling.is_settled(self._read_last, look(self._read_last)):
                 try:
                     on_program(await self._read())
                 except ConfigurationRefused as refusal:
                     logger.error("the configuration stays as it was: %s", refusal)
 
     async def _read(self) -> Built:
-        config = load_file(self._path, self._environment)
+        loaded = await asyncio.to_thread(self._loader.load)
+        self._read_last = loaded.watched
+        config = loaded.problems if loaded.config is None else loaded.config
         return await built(config, _version(config), self._build)
 
 
@@ -92,12 +94,3 @@ def _version(config: Config | tuple[Problem, ...]) -> str:
     if isinstance(config, tuple):
         return ""
     return hashlib.blake2b(published(config).encode(), digest_size=8).hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when the file is written, renamed over, or led to by another link."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

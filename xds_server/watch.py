@@ -13,13 +13,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from gateway.config.files import Disk, Watched
+from gateway.config.files import Watched
+from gateway.config.settling import Settling, look
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.15
-GONE_INTERVALS = 4
-"""How long a file must be gone to be missed: some editors remove it before they write it anew."""
 SHARE = 20
 """At most a twentieth of the time is spent on looking, however many files there are."""
 
@@ -38,29 +37,16 @@ async def watch(
     """
     async with asyncio.TaskGroup() as calls:
         calls.create_task(_call(on_change))
-        called = seen = _now(watched())
-        rested = 0
+        settling = Settling(look(watched()))
         pause = interval_seconds
         while True:
             await asyncio.sleep(pause)
             start = time.monotonic()
             read = watched()
-            last, seen = seen, _now(read)
+            seen = look(read)
             pause = max(interval_seconds, SHARE * (time.monotonic() - start))
-            rested = rested + 1 if seen == last else 0
-            if seen not in (called, read) and rested >= _patience(read, seen):
-                called = seen
+            if settling.is_settled(read, seen):
                 calls.create_task(_call(on_change))
-
-
-def _now(watched: Watched) -> Watched:
-    disk = Disk()
-    return {path: disk.stamp(path) for path in watched}
-
-
-def _patience(read: Watched, seen: Watched) -> int:
-    is_gone = any(seen[path] is None and stamp is not None for path, stamp in read.items())
-    return GONE_INTERVALS if is_gone else 1
 
 
 async def _call(on_change: Callable[[], Awaitable[object]]) -> None:

@@ -76,3 +76,24 @@ def test_a_file_that_is_wrong_at_the_start_is_refused(tmp_path: Path) -> None:
     source = FileSource(path, {}, build)
     with pytest.raises(ConfigurationRefused, match=r"gateway\.yaml:1"):
         asyncio.run(source.run(lambda program: None))
+
+
+def test_files_that_are_included_are_followed_too(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text("include: ['more/*.yaml']\nadmin: {}\n")
+    (tmp_path / "more").mkdir()
+
+    async def run() -> None:
+        programs: asyncio.Queue[Program] = asyncio.Queue()
+        source = FileSource(path, {}, build, interval_seconds=0.02)
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(SECONDS):
+            running = tasks.create_task(source.run(programs.put_nowait))
+            seen = [(await programs.get()).models]
+            (tmp_path / "more/a.yaml").write_text(text("fast"))
+            seen.append((await programs.get()).models)
+            (tmp_path / "more/a.yaml").write_text(text("smart"))
+            seen.append((await programs.get()).models)
+            running.cancel()
+        assert seen == [(), ("fast",), ("smart",)]
+
+    asyncio.run(run())
