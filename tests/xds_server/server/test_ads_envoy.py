@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ import httpx
 import pytest
 
 from tests.kit.certificates import Authority
-from tests.kit.envoy import VERSIONS, RunningEnvoy
+from tests.kit.envoy import OLDEST, VERSIONS, RunningEnvoy
 from tests.kit.played import Stage, played
 from xds_server.audience import Kind
 from xds_server.snapshot import (
@@ -39,6 +40,7 @@ pytestmark = pytest.mark.envoy
 Json: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 SECONDS = 10
+DEMAND_SECONDS = 8
 XDS = "xds"
 AUTHORITY = Authority()
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -367,3 +369,68 @@ def are_current(scene: Scene) -> bool:
 
 async def as_seen(fact: T) -> T:
     return fact
+
+
+def on_demand_listener(way: Way) -> Resource:
+    """Routes name clusters that nobody has asked for yet."""
+    demand = typed(ON_DEMAND, odcds={"source": way.source(), "timeout": f"{DEMAND_SECONDS}s"})
+    filters = [{"name": "on_demand", "typed_config": demand}, router()]
+    rds = {"route_config_name": "demanding", "config_source": way.source()}
+    chain = {"filters": [manager(rds=rds, http_filters=filters)]}
+    return made(LISTENER, name="demand", address=address(0), filter_chains=[chain])
+
+
+def demanding_routes() -> Resource:
+    """A path for each cluster: `/one` leads to `one`."""
+    matched = [
+        {"match": {"prefix": f"/{name}"}, "route": {"cluster": name}} for name in ("one", "never")
+    ]
+    host = {"name": "all", "domains": ["*"], "routes": matched}
+    return made(ROUTES, name="demanding", virtual_hosts=[host])
+
+
+DEMANDING = [way for way in WAYS if way.is_delta and (way.is_aggregated or way.version != OLDEST)]
+"""Envoy 1.37 that is told by another stream than ADS waits for its timeout all the same."""
+
+
+@pytest.mark.parametrize("way", DEMANDING, ids=str)
+def test_clusters_are_found_on_demand_and_those_that_do_not_exist_at_once(
+    way: Way, tmp_path: Path
+) -> None:
+    async def play(scene: Scene) -> None:
+        demand = (on_demand_listener(way), demanding_routes())
+        scene.stage.publish(*scene.world("one", *demand))
+        port = await listening(scene, "demand")
+        began = time.monotonic()
+        for path, answer in (("one", "200 one"), ("never", "503 "), ("one", "200 one")):
+            got = await scene.http.get(f"http://127.0.0.1:{port}/{path}")
+            assert f"{got.status_code} {got.text}".startswith(answer)
+        assert time.monotonic() - began < DEMAND_SECONDS / 2
+        scene.stage.publish(
+            *scene.world(
+                "one", *demand, cluster(way, "never"), endpoints("never", scene.ports["two"])
+            )
+        )
+        await scene.until(lambda: answered(scene, port, "/never"), "200 two")
+
+    with_envoy(way, tmp_path, play, asks_for_clusters=False)
+
+
+async def answered(scene: Scene, port: int, path: str) -> str:
+    answer = await scene.http.get(f"http://127.0.0.1:{port}{path}")
+    return f"{answer.status_code} {answer.text}"
+
+
+async def listening(scene: Scene, name: str) -> int:
+    """The port of a listener, as soon as there is one."""
+    found: list[int] = []
+
+    async def look() -> bool:
+        try:
+            found.append(await asyncio.to_thread(scene.envoy.port, name))
+        except KeyError:
+            return False
+        return True
+
+    await scene.until(look, True)
+    return found[-1]
