@@ -111,8 +111,8 @@ class Plane:
     options: Options
     publisher: Publisher
     overview: Overview
-    tasks: asyncio.TaskGroup
-    """Of what goes on although whoever asked for it has gone."""
+    rollbacks: set[asyncio.Future[Outcome]]
+    """Under way, be it that whoever asked for them has gone."""
 
     def listeners(self) -> tuple[Listener, ...]:
         """Where clients may connect under the configuration that is in force."""
@@ -137,13 +137,15 @@ class Plane:
     def counters(self) -> Sequence[Mapping[str, object]]:
         return read_counters(self.options.state_dir / LEDGER_FILE)
 
-    async def roll_back(self, version: str | None) -> Answer:
-        """To a remembered configuration, or to the file; goes on when it takes long."""
+    async def roll_back(self, version: str | None, seconds: float = ROLLBACK_SECONDS) -> Answer:
+        """To a remembered configuration, or to the file; goes on when it takes longer."""
         entry = None if version is None else self.overview.history.find(version)
         if version is not None and entry is None:
             return Answer(404, {"error": f"no configuration {version!r} in the history"})
-        going_back = self.tasks.create_task(self.publisher.roll_back(entry))
-        done, _ = await asyncio.wait({going_back}, timeout=ROLLBACK_SECONDS)
+        going_back = asyncio.ensure_future(self.publisher.roll_back(entry))
+        self.rollbacks.add(going_back)
+        going_back.add_done_callback(self.rollbacks.discard)
+        done, _ = await asyncio.wait({going_back}, timeout=seconds)
         if not done:
             return Answer(202, {"text": "under way: not every client has answered yet"})
         return self._became(going_back.result())
@@ -181,10 +183,13 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     await server.start([options.target])
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
+        plane = Plane(options, publisher, overview, set())
         try:
-            yield Plane(options, publisher, overview, tasks)
+            yield plane
         finally:
             watching.cancel()
+            for going_back in plane.rollbacks:
+                going_back.cancel()
             await server.stop()
 
 

@@ -7,13 +7,14 @@ is remembered, and can be gone back to: it is then in force until the files say 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from gateway.config.files import Disk, Remembered, Watched
 from gateway.config.published import published
@@ -32,6 +33,8 @@ from xds_server.rollout import Rollout
 from xds_server.snapshot import DuplicateResource
 
 logger = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 Secure: TypeAlias = Callable[[Xds], Awaitable[tuple[Problem, ...]]]
 """Shows and asks for other certificates where clients connect, before anything else is offered."""
@@ -141,12 +144,7 @@ class Publisher:
         expected and none has accepted it, that may take forever: own it by a task.
         """
         async with self._reading:
-            loaded = await self._load()
-            pin = self._history.pin
-            if pin is not None and pin.overrides == _sources(self._written.path, loaded).digest():
-                attempt = await self._remembered(pin)
-            else:
-                attempt = await self._prepared(loaded, Origin.CHANGE, None)
+            attempt = await self._of_the_file()
             self._problems = attempt if isinstance(attempt, tuple) else ()
         return (await self._bring(attempt)).problems
 
@@ -156,53 +154,60 @@ class Publisher:
         What is refused changes nothing. The same may take as long as `publish_file`.
         """
         async with self._reading:
-            loaded = await self._load()
-            overrides = _sources(self._written.path, loaded).digest()
-            if entry is None or entry.sources.digest() == overrides:
-                attempt = await self._prepared(loaded, Origin.CHANGE, None)
-            else:
-                attempt = await self._remembered(Pin(entry, overrides))
+            attempt = await self._back_to(entry)
             if not isinstance(attempt, tuple) and attempt.pin is None:
                 self._problems = ()
         return await self._bring(attempt)
 
-    async def _load(self) -> Loaded:
-        """In a thread: streams want to be served meanwhile."""
-        loaded = await asyncio.to_thread(self._loader.load)
+    async def _of_the_file(self) -> _Attempt | tuple[Problem, ...]:
+        loaded = await self._load()
+        if isinstance(loaded, tuple):
+            return loaded
+        pin = self._history.pin
+        if pin is not None and pin.overrides == _sources(self._written.path, loaded).digest():
+            return await self._remembered(pin)
+        return await self._prepared(loaded, None)
+
+    async def _back_to(self, entry: Entry | None) -> _Attempt | tuple[Problem, ...]:
+        loaded = await self._load()
+        if isinstance(loaded, tuple):
+            return loaded
+        overrides = _sources(self._written.path, loaded).digest()
+        if entry is None or entry.sources.digest() == overrides:
+            return await self._prepared(loaded, None)
+        return await self._remembered(Pin(entry, overrides))
+
+    async def _load(self) -> Loaded | tuple[Problem, ...]:
+        loaded = await _in_thread(self._loader.load)
         self._times = replace(self._times, attempted=self._history.now())
-        self._watched = loaded.watched
+        if isinstance(loaded, Loaded):
+            self._watched = loaded.watched
         return loaded
 
     async def _remembered(self, pin: Pin) -> _Attempt | tuple[Problem, ...]:
-        loaded = await asyncio.to_thread(_loaded_again, self._written, pin)
+        loaded = await _in_thread(functools.partial(_loaded_again, self._written, pin))
+        if isinstance(loaded, tuple):
+            return loaded
         self._watched = {**loaded.watched, **self._watched}
-        return await self._prepared(loaded, Origin.ROLLBACK, pin)
+        return await self._prepared(loaded, pin)
 
-    async def _prepared(
-        self, loaded: Loaded, origin: Origin, pin: Pin | None
-    ) -> _Attempt | tuple[Problem, ...]:
-        if loaded.config is None:
+    async def _prepared(self, loaded: Loaded, pin: Pin | None) -> _Attempt | tuple[Problem, ...]:
+        config = loaded.config
+        if config is None:
             return loaded.problems
-        problems = raw_problems(loaded.config)
-        if problems:
-            return problems
-        try:
-            release = await asyncio.to_thread(self._release_of, loaded.config)
-        except DuplicateResource as twice:
-            return (Problem("xds", f"a resource has the name of another: {_named(twice)}"),)
-        except BrokenSnapshot as broken:
-            return (Problem("", f"cannot be compiled, by a fault of ours: {broken}"),)
-        except Exception as fault:  # whatever it is, it must be told, and what is served stays
-            logger.exception("the configuration cannot be compiled")
-            kind = type(fault).__name__
-            return (Problem("", f"cannot be compiled, by a fault of ours ({kind}); see the log"),)
+        release = await _in_thread(lambda: raw_problems(config) or self._release_of(config))
+        if isinstance(release, tuple):
+            return release
         problems = await self._secure(release.gateway.xds)
         if problems:
             return problems
-        if self._in_force is None and pin is None:
-            origin = Origin.START
         root = Path(pin.entry.sources.root) if pin else self._written.path
-        return _Attempt(release, _sources(root, loaded), origin, pin)
+        return _Attempt(release, _sources(root, loaded), self._origin_of(pin), pin)
+
+    def _origin_of(self, pin: Pin | None) -> Origin:
+        if pin is not None:
+            return Origin.ROLLBACK
+        return Origin.START if self._in_force is None else Origin.CHANGE
 
     async def _bring(self, attempt: _Attempt | tuple[Problem, ...]) -> Outcome:
         if isinstance(attempt, tuple):
@@ -242,6 +247,20 @@ class Publisher:
             self._history.set_pin(attempt.pin)
         limit = attempt.release.gateway.xds.history_limit
         self._history.remember(attempt.release.version, attempt.sources, attempt.origin, limit)
+
+
+async def _in_thread(make: Callable[[], Made]) -> Made | tuple[Problem, ...]:
+    """Streams want to be served meanwhile, and what falls must be told."""
+    try:
+        return await asyncio.to_thread(make)
+    except DuplicateResource as twice:
+        return (Problem("xds", f"a resource has the name of another: {_named(twice)}"),)
+    except BrokenSnapshot as broken:
+        return (Problem("", f"cannot be compiled, by a fault of ours: {broken}"),)
+    except Exception as fault:  # whatever it is, it must be told, and what is served stays
+        logger.exception("the configuration cannot be published")
+        kind = type(fault).__name__
+        return (Problem("", f"cannot be published, by a fault of ours ({kind}); see the log"),)
 
 
 def _named(twice: DuplicateResource) -> str:

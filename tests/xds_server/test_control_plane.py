@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 from gateway.config.load import load
 from gateway.config.schema import Config
 from gateway.model import Endpoint
+from tests.kit.certificates import Authority
 from tests.kit.stack import free_ports
 from xds_server import control_plane
 from xds_server.control_plane import (
@@ -145,6 +149,79 @@ def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None
             assert status["clients"] == []
             assert (await http.get("/api/budgets")).json() == {"counters": []}
             assert (await http.get("/healthz/ready")).status_code == 503
+
+    asyncio.run(scenario())
+
+
+def test_resources_are_told_without_secrets_and_digests_of_keys(tmp_path: Path) -> None:
+    text = (
+        "identity: {api_keys: {keys: [{name: alice, key: client-key}]}}\n"
+        "llm:\n"
+        "  providers: {a: {type: openai, key: provider-key, url: 'http://127.0.0.1:9/v1'}}\n"
+        "  models: {a: a/m}\n"
+    )
+
+    async def scenario() -> None:
+        async with running(options(tmp_path, text)) as plane:
+            assert plane.resources() == {"version": "", "published": "{}", "resources": []}
+            await until(plane, lambda: plane.publisher.accepted is not None)
+            told: Any = plane.resources()
+            assert told["version"] == plane.overview.status()["version"]
+            assert "alice" in told["published"]
+            assert "llm/a" in {each["name"] for each in told["resources"]}
+            for secret in ("client-key", "provider-key", sha256(b"client-key").hexdigest()):
+                assert secret not in str(told)
+
+    asyncio.run(scenario())
+
+
+def test_a_rollback_that_takes_long_goes_on_until_the_end(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(options(tmp_path, workers=("127.0.0.1:1",))) as plane:
+            await until(plane, lambda: len(plane.publisher.missing()) == 2)
+            assert (await plane.roll_back("none")).status == 404
+            assert (await plane.roll_back(None, seconds=0.05)).status == 202
+            (going_back,) = plane.rollbacks
+            assert not going_back.done()
+        await asyncio.wait({going_back})
+        assert going_back.cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_the_port_for_clients_has_the_certificate_of_the_configuration_in_force(
+    tmp_path: Path,
+) -> None:
+    authority = Authority()
+    certificate, key = authority.server()
+    (tmp_path / "cert.pem").write_text(certificate)
+    (tmp_path / "key.pem").write_text(key)
+    port = free_ports(1)[0]
+    with_tls = VALID + "xds: {tls: {cert: cert.pem, key: key.pem}}\n"
+    context = ssl.create_default_context(cadata=authority.pem)
+
+    async def has_tls() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        except (ssl.SSLError, ConnectionError):
+            return False
+        writer.close()
+        return True
+
+    async def scenario() -> None:
+        chosen = replace(options(tmp_path), target=f"127.0.0.1:{port}")
+        async with running(chosen) as plane:
+            publisher = plane.publisher
+            await until(plane, lambda: bool(plane.overview.history.entries))
+            assert not await has_tls()
+            chosen.file.write_text(with_tls)
+            await until(plane, lambda: len(plane.overview.history.entries) == 2)
+            assert await has_tls()
+            (tmp_path / "key.pem").write_text(authority.server()[1])
+            await until(plane, lambda: bool(publisher.problems))
+            assert await has_tls(), "a key of another certificate changes nothing"
+            assert (await plane.roll_back("1")).status == 200
+            assert not await has_tls()
 
     asyncio.run(scenario())
 

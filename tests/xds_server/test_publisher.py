@@ -372,8 +372,10 @@ def test_variables_and_referenced_files_are_those_of_today(bench: Bench) -> None
         bench.file.write_text(text("a").replace("secret-a", '"${KEY}"'))
         await publisher.publish_file()
         await saved(bench, publisher, "b")
-        assert "today" not in repr(bench.history.find("1").sources.texts)  # type: ignore[union-attr]
-        await publisher.roll_back(bench.history.find("1"))
+        first = bench.history.find("1")
+        assert first is not None
+        assert "today" not in str(first.sources.texts)
+        await publisher.roll_back(first)
         assert publisher.accepted is not None
         assert publisher.accepted.gateway.providers[0].key == "today"
 
