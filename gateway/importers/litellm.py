@@ -1,6 +1,7 @@
 """LiteLLM's `config.yaml` → our YAML, and what became of each key.
 
-The keys and how they fare are in `litellm_keys` and `litellm_settings_keys`.
+The keys and how they fare are in `litellm_keys`, `litellm_model_keys`, `litellm_settings_keys`
+and `litellm_general_keys`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from gateway.imported import Imported, Mapped
 from gateway.importers.emit import emit
 from gateway.importers.litellm_deployments import Deployments, read_deployments
+from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import Guards, read_guards
 from gateway.importers.litellm_keys import TOP, answer, answer_rest
 from gateway.importers.litellm_models import (
@@ -28,7 +30,7 @@ from gateway.importers.litellm_settings import (
     read_general,
     read_silence,
 )
-from gateway.importers.litellm_settings_keys import GENERAL, LITELLM, ROUTER
+from gateway.importers.litellm_settings_keys import LITELLM, ROUTER
 from gateway.importers.litellm_values import can_be_default, has_value, rewriting
 from gateway.importers.walk import Node, Walk, walk
 from gateway.problem import Problem
@@ -105,13 +107,10 @@ class _Conversion:
         door = Door(bool(self.server.keys) or self.server.is_required, bool(rules))
         routes = read_routes(self.general, door)
         self.said = listen_on_this_machine(self.general, self.server)
-        for node, table in (
-            (self.litellm, LITELLM),
-            (self.router, ROUTER),
-            (self.general, GENERAL),
-            (self.top, TOP),
-        ):
-            answer_rest(node, table)
+        answer_rest(self.litellm, LITELLM)
+        answer_rest(self.router, ROUTER)
+        answer_rest(self.general, GENERAL, unknown_is_security=True)
+        answer_rest(self.top, TOP, unknown_is_security=True)
         return {
             "gateways": {"default": self.server.gateway()},
             "identity": self.server.identity(),

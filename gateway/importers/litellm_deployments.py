@@ -9,7 +9,8 @@ from decimal import ROUND_UP, Decimal
 from gateway.config.llm import ModelName
 from gateway.config.scalars import Secret
 from gateway.config.urls import Url
-from gateway.importers.litellm_keys import INFO, MODEL, PARAMS, answer_rest
+from gateway.importers.litellm_keys import MODEL, answer_rest
+from gateway.importers.litellm_model_keys import INFO, PARAMS
 from gateway.importers.litellm_providers import Meant, Spoken, default_url, meant
 from gateway.importers.litellm_values import (
     duration,

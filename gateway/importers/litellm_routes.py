@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from gateway.config.routes import Method, UrlPath
 from gateway.config.urls import Origin
+from gateway.importers.litellm_general_keys import PASS_THROUGH
 from gateway.importers.litellm_keys import answer_rest
-from gateway.importers.litellm_settings_keys import PASS_THROUGH
 from gateway.importers.litellm_values import duration, flag, free_name, is_valid, number
 from gateway.importers.walk import Node, has_variable
 from gateway.names import LLM_PREFIX

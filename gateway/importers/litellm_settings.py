@@ -14,9 +14,9 @@ from ipaddress import ip_address
 
 from gateway.config.scalars import Secret
 from gateway.imported import Mapped, Outcome
+from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import refusal
 from gateway.importers.litellm_keys import answer
-from gateway.importers.litellm_settings_keys import GENERAL
 from gateway.importers.litellm_values import (
     FROM_ENVIRONMENT,
     duration,
@@ -32,16 +32,8 @@ from gateway.importers.walk import Node
 PORT = 4000
 """LiteLLM's own: clients find the gateway where it was."""
 _MASTER_KEY = "LITELLM_MASTER_KEY"
-_OTHER_IDENTITY = (
-    "custom_auth",
-    "enable_jwt_auth",
-    "enable_oauth2_auth",
-    "enable_oauth2_proxy_auth",
-    "litellm_jwtauth",
-    "oauth2_config_mappings",
-    "allow_user_auth",
-    "service_account_settings",
-)
+_OTHER_IDENTITY = GENERAL.find("custom_auth")
+"""The row of all that lets callers in otherwise than by keys."""
 _CHAT_ROUTES = frozenset(
     {
         "openai_routes",
@@ -89,13 +81,14 @@ class Server:
 def read_general(general: Node, server: Server, environment: Mapping[str, str]) -> None:
     """`general_settings`, but for pass-through endpoints."""
     _read_master_key(general.take("master_key"), server, environment)
-    for key in (*_OTHER_IDENTITY, *(k for k in _keys(general) if k.startswith("custom_auth_"))):
-        node = general.take(key)
+    for key in _keys(general):
         row = GENERAL.find(key)
-        assert row is not None, key
-        if node.value not in (None, False, "", [], {}):
+        is_identity = row is _OTHER_IDENTITY or (row is None and "auth" in key)
+        node = general.take(key)
+        if is_identity and node.value not in (None, False, "", [], {}):
             server.is_required = True
-        answer(node, row)
+        if row is not None and row is _OTHER_IDENTITY:
+            answer(node, row)
     _read_allowed_routes(general.take("allowed_routes"), server)
     _read_allowed_ips(general.take("allowed_ips"), server)
     _read_request_size(general.take("max_request_size_mb"), server)

@@ -13,18 +13,18 @@ from gateway.config.environment import escape
 from gateway.config.finding import Path, dotted
 from gateway.config.load import load
 from gateway.imported import Imported
+from gateway.importers.litellm_general_keys import GENERAL, PASS_THROUGH
 from gateway.importers.litellm_keys import (
     ALIAS,
     GUARD,
     GUARD_PARAMS,
-    INFO,
     MODEL,
-    PARAMS,
     TOP,
     Block,
 )
+from gateway.importers.litellm_model_keys import INFO, PARAMS
 from gateway.importers.litellm_providers import OTHER_DIALECTS, SPOKEN
-from gateway.importers.litellm_settings_keys import GENERAL, LITELLM, PASS_THROUGH, ROUTER
+from gateway.importers.litellm_settings_keys import LITELLM, ROUTER
 
 SECRET = "sk-the-secret-of-somebody"
 NAMES = ("a", "b", "gpt-4", "openai/*", "openai/gpt-4", "*", "a b", "${X}", "os.environ/N", "a:1")

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from gateway.config.load import load
+from gateway.config.schema import Config
+from gateway.imported import Outcome
+from gateway.importers.litellm_deployments import Deployment
+from gateway.importers.litellm_models import tiers_of, weights_of
+from gateway.resolve import resolve
+from tests.gateway.importers.litellm_files import finding, imported, ours
+
+KEYS = {"GROQ_API_KEY": "k", "XAI_API_KEY": "k", "OPENAI_API_KEY": "k"}
+
+
+def targets(text: str, name: str) -> list[list[str]]:
+    """Where a model is served: the targets of its tiers, as our language means it."""
+    config = load(imported(text).yaml, file="ours.yaml", environment=KEYS)
+    assert isinstance(config, Config), config
+    (model,) = [each for each in resolve(config).models if each.name == name]
+    return [[f"{target.provider}/{target.model}" for target in tier] for tier in model.tiers]
+
+
+def deployment(weight: object = None, share: object = None, order: object = None) -> Deployment:
+    """A deployment of no importance."""
+    numbers = [None if each is None else Decimal(str(each)) for each in (weight, share, order)]
+    return Deployment("m", "p", "x", *numbers)
+
+
+@pytest.mark.parametrize(
+    ("tier", "weights"),
+    [
+        ([(None, None), (None, None)], [1, 1]),
+        ([(3, 1), (1, 100)], [3, 1]),
+        ([(0.25, None), (0.5, None)], [25, 50]),
+        ([(None, 10), (None, 90)], [10, 90]),
+        ([(0, None), (2, None)], [0, 2]),
+        ([(0, None), (0, None)], [1, 1]),
+        ([(None, 5_000_000), (None, 1)], [1_000_000, 1]),
+    ],
+)
+def test_weights_are_whole_and_in_proportion(
+    tier: list[tuple[object, object]], weights: list[int]
+) -> None:
+    assert weights_of([deployment(weight, share) for weight, share in tier]) == weights
+
+
+def test_the_lowest_order_is_tried_first_and_none_is_last() -> None:
+    first, second, last = deployment(order=1), deployment(order=2), deployment()
+    assert tiers_of([last, second, first]) == [[first], [second], [last]]
+
+
+def test_several_deployments_share_the_requests() -> None:
+    text = """
+        model_list:
+          - {model_name: m, litellm_params: {model: groq/a, rpm: 30}}
+          - {model_name: m, litellm_params: {model: xai/a, rpm: 10}}
+    """
+    assert ours(text)["llm"]["models"]["m"] == {"weighted": {"groq/a": 30, "xai/a": 10}}
+    assert "no limit" in finding(text, "model_list.0.litellm_params.rpm").note
+
+
+def test_fallbacks_may_go_in_a_circle() -> None:
+    text = """
+        model_list:
+          - {model_name: a, litellm_params: {model: groq/a}}
+          - {model_name: b, litellm_params: {model: groq/b}}
+          - {model_name: b, litellm_params: {model: xai/b}}
+        router_settings:
+          fallbacks: [{a: [b, a]}, {b: [a, b]}]
+    """
+    assert targets(text, "a") == [["groq/a"], ["groq/b", "xai/b"]]
+    assert targets(text, "b") == [["groq/b", "xai/b"], ["groq/a"]]
+
+
+def test_default_fallbacks_are_for_those_that_have_none() -> None:
+    text = """
+        model_list:
+          - {model_name: a, litellm_params: {model: groq/a}}
+          - {model_name: b, litellm_params: {model: groq/b}}
+          - {model_name: c, litellm_params: {model: groq/c}}
+        litellm_settings:
+          default_fallbacks: [c]
+          fallbacks: [{b: [a]}]
+    """
+    assert targets(text, "a") == [["groq/a"], ["groq/c"]]
+    assert targets(text, "b") == [["groq/b"], ["groq/a"]]
+    assert targets(text, "c") == [["groq/c"]]
+
+
+def test_the_routers_fallbacks_count() -> None:
+    text = """
+        model_list:
+          - {model_name: a, litellm_params: {model: groq/a}}
+          - {model_name: b, litellm_params: {model: groq/b}}
+          - {model_name: c, litellm_params: {model: groq/c}}
+        litellm_settings: {fallbacks: [{a: [b]}]}
+        router_settings: {fallbacks: [{a: [c]}]}
+    """
+    assert targets(text, "a") == [["groq/a"], ["groq/c"]]
+    assert finding(text, "litellm_settings.fallbacks.0.a").outcome is Outcome.UNSUPPORTED
+
+
+def test_a_fallback_may_be_an_id_or_covered_by_a_wildcard() -> None:
+    text = """
+        model_list:
+          - {model_name: a, litellm_params: {model: groq/a}}
+          - {model_name: b, litellm_params: {model: xai/b}, model_info: {id: 7}}
+          - {model_name: "openai/*", litellm_params: {model: "openai/*"}}
+        litellm_settings: {fallbacks: [{a: ["7", openai/gpt-5, gone]}]}
+    """
+    assert targets(text, "a") == [["groq/a"], ["xai/b"], ["openai/gpt-5"]]
+    assert "left out" in finding(text, "litellm_settings.fallbacks.0.a").note
+
+
+def test_a_model_named_like_a_target_is_not_mistaken_for_it() -> None:
+    text = """
+        model_list:
+          - {model_name: groq/a, litellm_params: {model: groq/a}}
+          - {model_name: b, litellm_params: {model: xai/b}}
+        litellm_settings: {fallbacks: [{groq/a: [b]}, {b: [groq/a]}]}
+    """
+    assert targets(text, "groq/a") == [["groq/a"], ["xai/b"]]
+    assert targets(text, "b") == [["xai/b"], ["groq/a"]]
+
+
+def test_an_alias_is_a_model_that_stands_for_another() -> None:
+    text = """
+        model_list:
+          - {model_name: a, litellm_params: {model: groq/a}}
+          - {model_name: "xai/*", litellm_params: {model: "xai/*"}}
+        router_settings:
+          model_group_alias:
+            old: a
+            hidden: {model: a, hidden: true}
+            grok: xai/grok-4
+            gone: nowhere
+            a: xai/grok-4
+    """
+    models = ours(text)["llm"]["models"]
+    assert models["old"] == {"failover": ["a"]}
+    assert models["hidden"] == {"failover": ["a"], "listed": False}
+    assert targets(text, "grok") == [["xai/grok-4"]]
+    assert "gone" not in models
+    assert models["a"] == {"provider": "groq", "model": "a"}
+    for alias in ("gone", "a"):
+        path = f"router_settings.model_group_alias.{alias}"
+        assert finding(text, path).outcome is Outcome.UNSUPPORTED
+
+
+def test_helpers_are_not_shown_to_clients() -> None:
+    models = ours(
+        """
+        model_list:
+          - {model_name: m, litellm_params: {model: groq/a, order: 1}}
+          - {model_name: m, litellm_params: {model: xai/a, order: 1}}
+          - {model_name: m, litellm_params: {model: openai/a, order: 2}}
+        """
+    )["llm"]["models"]
+    assert models["m"] == {"failover": ["m:1", "openai/a"]}
+    assert models["m:1"]["listed"] is False
