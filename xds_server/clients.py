@@ -198,8 +198,8 @@ class Clients:
         return all(but(client) for client in self._unsettled[kind])
 
     def audiences(self, kind: Kind, offer: Offer) -> frozenset[Audience]:
-        """Whom this would be for, if it were offered now."""
-        asked = (offer.audience(client.node, client.principal) for client in self._connected[kind])
+        """Whom this would be for, if it were offered now. May be asked in another thread."""
+        asked = (offer.audience(client.node, client.principal) for client in self.of(kind))
         return frozenset(each for each in asked if isinstance(each, Audience))
 
     def number_connected(self, kind: Kind) -> int:
