@@ -292,3 +292,10 @@ XDS_SERVER_NAME = Flag(
     "NAME",
     "the name in the server's certificate, when it is not the host's",
 )
+OUTPUT = Flag(
+    "--output",
+    "DRAGOMAN_OUTPUT",
+    Path,
+    "PATH",
+    "the file to write instead of standard output; readable by you alone, since keys may be in it",
+)
