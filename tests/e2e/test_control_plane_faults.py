@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -17,7 +18,7 @@ import httpx
 import pytest
 
 from tests.kit.apart import DRAGOMAN, Apart, running_apart, until
-from tests.kit.stack import KEY
+from tests.kit.stack import KEY, Stack
 
 pytestmark = pytest.mark.envoy
 
@@ -285,3 +286,32 @@ def test_a_clock_that_jumps_changes_nothing(parts: Apart, tmp_path: Path) -> Non
     years_told = [int(entry["time"][:4]) for entry in entries]
     assert years_told != sorted(years_told, reverse=True), "the clock did jump"
     assert max(years_told) - min(years_told) >= 39
+
+
+def test_what_died_is_in_status_and_metrics_of_the_whole_gateway(fresh: Stack) -> None:
+    def asked() -> str:
+        whole = [DRAGOMAN, "status", "--admin", str(fresh.admin_port)]
+        return subprocess.run(whole, capture_output=True, text=True, check=True).stdout
+
+    def metrics() -> str:
+        return httpx.get(f"{fresh.admin_url}/metrics", timeout=5).text
+
+    told = asked()
+    assert f"{fresh.config} was read at" in told
+    assert "\nready\n" in told
+    assert [line.split()[0] for line in told.splitlines()[-4:]] == [
+        "demo",
+        "extproc.0",
+        "extproc.1",
+        "envoy",
+    ]
+    assert 'dragoman_child_restarts_total{process="extproc.0"} 0.0' in metrics()
+    os.kill(fresh.workers()[0], signal.SIGKILL)
+    until(lambda: fresh.is_ready() and "} 1.0" in _restarts(metrics()), "it is counted")
+    fresh.config.unlink()
+    until(lambda: f"problem: {fresh.config}: cannot be read" in asked(), "the file is missed")
+    assert fresh.chat(ASK).status_code == 200
+
+
+def _restarts(metrics: str) -> str:
+    return "\n".join(line for line in metrics.splitlines() if "dragoman_child_restarts" in line)
