@@ -1,21 +1,63 @@
-"""Who is connected, and what they have."""
+"""Who is connected, what they are offered, and what they have."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from dataclasses import dataclass
+
+import pytest
 
 from gateway import names
 from tests.kit.offers import offer_of
-from xds_server.audience import Kind, Node
-from xds_server.clients import Clients, kind_of
-from xds_server.snapshot import CLUSTER, Snapshot, resource_of, snapshot_of
-from xds_server.subscription import DeltaRequest
+from xds_server.audience import Audience, Kind, Node, Principal, Refused
+from xds_server.clients import Client, Clients, kind_of
+from xds_server.snapshot import CLUSTER, RUNTIME, Snapshot, resource_of, snapshot_of
+from xds_server.subscription import (
+    DeltaRequest,
+    Request,
+    Response,
+    StateRequest,
+    StateResponse,
+    Variant,
+)
 
 NODE = Node("n", user_agent="test")
+both = pytest.mark.parametrize("variant", list(Variant))
 
 
 def snapshot(*cluster_names: str) -> Snapshot:
     return snapshot_of(resource_of(name, CLUSTER, b"") for name in cluster_names)
+
+
+def asking(variant: Variant, type_url: str = CLUSTER) -> Request:
+    return StateRequest(type_url) if variant is Variant.STATE else DeltaRequest(type_url)
+
+
+def answering(response: Response, error: str | None = None) -> Request:
+    if isinstance(response, StateResponse):
+        return StateRequest(response.type_url, (), response.version, response.nonce, error)
+    return DeltaRequest(response.type_url, nonce=response.nonce, error=error)
+
+
+async def accept(client: Client) -> None:
+    for response in await client.next_responses():
+        client.receive(answering(response))
+
+
+@dataclass(frozen=True)
+class ByCluster:
+    """An audience for each node cluster that is named; the others are refused."""
+
+    snapshots: dict[str, Snapshot]
+
+    def audience(self, node: Node, _: Principal) -> Audience | Refused:
+        known = node.cluster in self.snapshots
+        return Audience(Kind.ENVOY, node.cluster) if known else Refused("not you")
+
+    def snapshot(self, audience: Audience) -> Snapshot:
+        return self.snapshots[audience.group]
 
 
 def test_the_first_request_says_who_it_is() -> None:
@@ -23,13 +65,15 @@ def test_the_first_request_says_who_it_is() -> None:
     assert kind_of(CLUSTER) is Kind.ENVOY
 
 
-def test_each_kind_is_offered_its_own() -> None:
+@both
+def test_each_kind_is_offered_its_own(variant: Variant) -> None:
     async def run() -> None:
         clients = Clients()
         clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
-        envoy, worker = clients.join(Kind.ENVOY, NODE), clients.join(Kind.WORKER, NODE)
+        envoy = clients.join(Kind.ENVOY, NODE, variant=variant)
+        worker = clients.join(Kind.WORKER, NODE, variant=variant)
         for client in (envoy, worker):
-            client.receive(DeltaRequest(CLUSTER))
+            client.receive(asking(variant))
         (response,) = await envoy.next_responses()
         assert [each.name for each in response.resources] == ["a"]
         clients.offer(Kind.WORKER, offer_of(snapshot("b")))
@@ -39,34 +83,175 @@ def test_each_kind_is_offered_its_own() -> None:
     asyncio.run(run())
 
 
-def test_responses_are_waited_for() -> None:
+def test_each_audience_is_told_its_own() -> None:
     async def run() -> None:
         clients = Clients()
+        clients.offer(Kind.ENVOY, ByCluster({"x": snapshot("x"), "y": snapshot("y")}))
+        told = []
+        for cluster in ("x", "y"):
+            client = clients.join(Kind.ENVOY, Node("n", cluster))
+            client.receive(DeltaRequest(CLUSTER))
+            (response,) = await client.next_responses()
+            told += [each.name for each in response.resources]
+        assert told == ["x", "y"]
+        assert [state.audience for state in clients.states()] == [
+            Audience(Kind.ENVOY, "x"),
+            Audience(Kind.ENVOY, "y"),
+        ]
+        fewer = ByCluster({"y": snapshot("y")})
+        assert clients.audiences(Kind.ENVOY, fewer) == {Audience(Kind.ENVOY, "y")}
+
+    asyncio.run(run())
+
+
+def test_who_may_not_come_in_is_told_at_once() -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, ByCluster({}))
         client = clients.join(Kind.ENVOY, NODE)
-        waiting = asyncio.ensure_future(client.next_responses())
+        assert client.ended == Refused("not you")
         client.receive(DeltaRequest(CLUSTER))
+        assert await client.next_responses() == ()
+
+    asyncio.run(run())
+
+
+def test_who_may_have_nothing_of_a_new_offer_is_ended() -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, ByCluster({"x": snapshot("x")}))
+        client = clients.join(Kind.ENVOY, Node("n", "x"))
+        client.receive(DeltaRequest(CLUSTER))
+        await accept(client)
+        waiting = asyncio.ensure_future(client.next_responses())
+        await asyncio.sleep(0)
+        clients.offer(Kind.ENVOY, ByCluster({"y": snapshot("y")}))
+        assert await asyncio.wait_for(waiting, 5) == ()
+        assert client.ended == Refused("not you")
+        assert clients.are_settled(Kind.ENVOY, but=lambda _: False)  # nobody waits for it
+        assert clients.number_current(Kind.ENVOY) == 0
+
+    asyncio.run(run())
+
+
+def test_a_new_offer_may_move_a_client_to_another_audience() -> None:
+    @dataclass(frozen=True)
+    class Renamed(ByCluster):
+        def audience(self, node: Node, principal: Principal) -> Audience | Refused:
+            return Audience(Kind.ENVOY, "y")
+
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, ByCluster({"x": snapshot("x")}))
+        client = clients.join(Kind.ENVOY, Node("n", "x"))
+        client.receive(DeltaRequest(CLUSTER))
+        await accept(client)
+        clients.offer(Kind.ENVOY, Renamed({"y": snapshot("y")}))
+        (response,) = await client.next_responses()
+        assert [each.name for each in response.resources] == ["y"]
+        assert client.audience == Audience(Kind.ENVOY, "y")
+
+    asyncio.run(run())
+
+
+@both
+def test_responses_are_waited_for(variant: Variant) -> None:
+    async def run() -> None:
+        clients = Clients()
+        client = clients.join(Kind.ENVOY, NODE, variant=variant)
+        waiting = asyncio.ensure_future(client.next_responses())
+        client.receive(asking(variant))
         clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
         assert len(await asyncio.wait_for(waiting, 5)) == 1
 
     asyncio.run(run())
 
 
-def test_only_what_is_acknowledged_is_current() -> None:
+@both
+def test_a_stream_that_has_something_to_say_later_says_it_then(variant: Variant) -> None:
+    async def run() -> None:
+        clients = Clients()
+        layer = resource_of("layer", RUNTIME, b"", ttl_seconds=0.3)
+        clients.offer(Kind.ENVOY, offer_of(snapshot_of([layer])))
+        client = clients.join(Kind.ENVOY, NODE, variant=variant)
+        client.receive(asking(variant, RUNTIME))
+        await accept(client)
+        (response,) = await asyncio.wait_for(client.next_responses(), 5)
+        assert [each.name for each in response.heartbeats] == ["layer"]
+
+    asyncio.run(run())
+
+
+@both
+def test_only_what_is_acknowledged_is_current(variant: Variant) -> None:
     async def run() -> None:
         clients = Clients()
         clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
-        client = clients.join(Kind.ENVOY, NODE)
-        client.receive(DeltaRequest(CLUSTER))
+        client = clients.join(Kind.ENVOY, NODE, variant=variant)
+        client.receive(asking(variant))
         (response,) = await client.next_responses()
         assert not client.is_current()
-        client.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+        client.receive(answering(response))
         assert client.is_current()
         (state,) = clients.states()
-        assert (state.kind, state.node, state.is_current) == (Kind.ENVOY, NODE, True)
+        assert (state.kind, state.node, state.variant) == (Kind.ENVOY, NODE, variant)
+        assert state.is_current
         clients.leave(client)
         assert clients.states() == ()
 
     asyncio.run(run())
+
+
+@both
+def test_clients_are_counted_as_they_move(variant: Variant) -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
+        good, bad = (clients.join(Kind.ENVOY, NODE, variant=variant) for _ in range(2))
+
+        def counts() -> tuple[int, int, bool]:
+            everybody = clients.number_connected(Kind.ENVOY)
+            settled = clients.are_settled(Kind.ENVOY, but=lambda _: False)
+            return everybody, clients.number_current(Kind.ENVOY), settled
+
+        for client in (good, bad):
+            client.receive(asking(variant))
+        assert counts() == (2, 0, False)
+        await accept(good)
+        assert counts() == (2, 1, False)
+        assert clients.are_settled(Kind.ENVOY, but=lambda client: client is bad)
+        (response,) = await bad.next_responses()
+        bad.receive(answering(response, "cannot"))
+        assert counts() == (2, 1, True)
+        clients.offer(Kind.ENVOY, offer_of(snapshot("b")))
+        assert counts() == (2, 0, False)
+        for client in (good, bad):
+            clients.leave(client)
+        assert counts() == (0, 0, True)
+
+    asyncio.run(run())
+
+
+def test_a_request_that_comes_after_the_end_counts_for_nothing() -> None:
+    clients = Clients()
+    clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
+    client = clients.join(Kind.ENVOY, NODE)
+    clients.leave(client)
+    client.receive(DeltaRequest(CLUSTER))
+    assert clients.are_settled(Kind.ENVOY, but=lambda _: False)
+    assert clients.number_connected(Kind.ENVOY) == 0
+
+
+def test_who_has_left_is_forgotten() -> None:
+    clients = Clients()
+    clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
+    client = clients.join(Kind.ENVOY, NODE)
+    client.receive(DeltaRequest(CLUSTER))
+    clients.leave(client)
+    left = weakref.ref(client)
+    del client
+    gc.collect()
+    assert left() is None
 
 
 def test_a_claim_is_asked_again_when_a_client_moves() -> None:

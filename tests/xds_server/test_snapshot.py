@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 
 import pytest
 
 from xds_server.snapshot import (
     CLUSTER,
     LISTENER,
+    NOTHING,
     ROUTES,
     SECRET,
     TYPES,
@@ -20,6 +23,8 @@ from xds_server.snapshot import (
     resource_of,
     snapshot_of,
     with_kept,
+    without,
+    without_type,
 )
 
 A = resource_of("a", CLUSTER, b"1")
@@ -99,3 +104,56 @@ def test_changed_types_are_those_with_additions_changes_and_removals() -> None:
 
 def test_a_body_is_not_shown() -> None:
     assert "k3y" not in repr(snapshot_of([resource_of("key", SECRET, b"k3y")]))
+
+
+def test_equal_names_and_bodies_are_one_version_whatever_else_the_snapshot_has() -> None:
+    assert snapshot_of([A, KEY]).of(CLUSTER).version == snapshot_of([A, TABLE]).of(CLUSTER).version
+    assert snapshot_of([A]).of(CLUSTER).version != snapshot_of([A, B]).of(CLUSTER).version
+
+
+def test_a_ttl_is_part_of_the_version() -> None:
+    assert resource_of("a", CLUSTER, b"1", ttl_seconds=3.0).version != A.version
+
+
+def test_those_which_fade_are_known() -> None:
+    mortal = resource_of("m", CLUSTER, b"1", ttl_seconds=3.0)
+    assert snapshot_of([A, mortal]).of(CLUSTER).mortal == ("m",)
+
+
+def test_changes_are_names_added_changed_and_removed() -> None:
+    before, after = snapshot_of([A, B]).of(CLUSTER), snapshot_of([A]).of(CLUSTER)
+    newer = snapshot_of([A, resource_of("b", CLUSTER, b"newer")]).of(CLUSTER)
+    assert before.changes_since(before) == frozenset()
+    assert after.changes_since(before) == {"b"}
+    assert newer.changes_since(before) == {"b"}
+    assert newer.changes_since(NOTHING) == {"a", "b"}
+    assert newer.changes_since(before) is newer.changes_since(before)
+
+
+def test_changes_do_not_keep_what_they_were_computed_from() -> None:
+    before, after = snapshot_of([A, B]).of(CLUSTER), snapshot_of([A]).of(CLUSTER)
+    after.changes_since(before)
+    gone = weakref.ref(before)
+    del before
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_is_left_out_is_not_there_and_the_rest_is_shared() -> None:
+    whole = snapshot_of([A, B, KEY, TABLE])
+    less = without(whole, {(CLUSTER, "b")})
+    assert names(all_resources(less)) == ["a", "key", "t"]
+    assert less == snapshot_of([A, KEY, TABLE])
+    assert less.of(ROUTES) is whole.of(ROUTES)
+    assert without(whole, set()) == whole
+
+
+def test_a_type_can_be_left_out() -> None:
+    assert without_type(snapshot_of([A, KEY]), SECRET) == snapshot_of([A])
+
+
+def test_nothing_is_copied_where_nothing_is_kept() -> None:
+    new, old = snapshot_of([A, B, TABLE]), snapshot_of([A, KEY])
+    kept = with_kept(new, old)
+    assert kept.of(CLUSTER) is new.of(CLUSTER)
+    assert names(tuple(kept.of(SECRET).values())) == ["key"]

@@ -113,8 +113,8 @@ class Topic:
         before, self.wanted = self.wanted, resources
         for name in self.interest.of(resources.changes_since(before)):
             known = self.differs[name] if name in self.differs else before.get(name, ABSENT)
-            self.set_held(name, known)
             self._absolve(name)
+            self.set_held(name, known)
 
     def set_held(self, name: str, known: Known) -> None:
         """What the client holds under a name."""
@@ -312,18 +312,22 @@ class Topic:
     def _absolve(self, changed: str) -> None:
         """Something refused has changed; what was refused with it deserves another try."""
         refusal = self.refused.get(changed)
-        if refusal is None or refusal.version == self.wanted.version_of(changed):
-            return
-        for name in refusal.together:
-            other = self.refused.get(name)
-            if other is not None and other.together is refusal.together:
-                self.refused[name] = replace(other, version=UNKNOWN)
+        if refusal is not None and refusal.version != self.wanted.version_of(changed):
+            self._try_again(refusal.together)
+
+    def _try_again(self, together: frozenset[str]) -> None:
+        for name in together:
+            refusal = self.refused.get(name)
+            if refusal is not None and refusal.together is together:
+                self.refused[name] = replace(refusal, version=UNKNOWN)
 
     def _forget(self, name: str) -> None:
         self.differs.pop(name, None)
-        self.refused.pop(name, None)
         self.owed.discard(name)
         self.beats.pop(name, None)
+        refusal = self.refused.pop(name, None)
+        if refusal is not None:
+            self._try_again(refusal.together)
 
     def _check_bounds(self) -> None:
         if max(len(self.interest.names), len(self.differs), len(self.owed)) > MAX_NAMES:

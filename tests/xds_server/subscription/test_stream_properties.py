@@ -96,6 +96,7 @@ class Observer:
                 self.snapshot = published(words)
                 self.player.stream.publish(self.snapshot)
                 self.refused = [each for each in self.refused if self.is_offered(each)]
+                self.forget_what_is_gone()
             case "ask for endpoints", set() as names:
                 self.ask(ENDPOINTS, names)
             case "ask for routes", set() as names:
@@ -114,6 +115,9 @@ class Observer:
         before = self.player.wants[type_url] or set()
         self.player.ask(type_url, names)
         self.asked[type_url] = (self.asked[type_url] | (names - before)) & names
+        self.refused = [  # who gives something up may have given up what was wrong
+            each for each in self.refused if each.type_url != type_url or names_of(each) <= names
+        ]
 
     def reconnect(self) -> None:
         self.refused.clear()
@@ -134,6 +138,12 @@ class Observer:
             if self.is_offered(response):
                 self.refused.append(response)
         self.hear()
+
+    def forget_what_is_gone(self) -> None:
+        """In states of the world nobody says so; when it is back, the client may have dropped it."""
+        for type_url in (ENDPOINTS, ROUTES) if self.variant is Variant.STATE else ():
+            gone = {*CLUSTERS, *TABLES} - self.snapshot.of(type_url).keys()
+            self.uncertain.update((type_url, name) for name in gone)
 
     def is_offered(self, response: Response) -> bool:
         """Whether it could be sent again as it was."""
