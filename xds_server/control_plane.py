@@ -45,7 +45,7 @@ from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
 from xds_server.rollout import Rollout
 from xds_server.server.ads import AdsServer
-from xds_server.server.tls import NO_SECURITY, Security, UnusableTls, security_of
+from xds_server.server.tls import NO_SECURITY, Security, UnusableTls, check, security_of
 from xds_server.snapshot import Snapshot, snapshot_of
 from xds_server.stopping import stop_event
 from xds_server.watch import watch
@@ -250,8 +250,13 @@ def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:
         print(*lines, sep="\n", file=sys.stderr)
         return 1
     warn(config, options.target)
-    configure_logging(log_level, process="xds")
     options = replace(options, security=security_of(resolve(config).xds))
+    try:
+        check(options.security)
+    except UnusableTls as error:
+        print(f"{options.file}: xds.tls: {error}", file=sys.stderr)
+        return 1
+    configure_logging(log_level, process="xds")
     return asyncio.run(_until_stopped(options, where))
 
 

@@ -103,6 +103,7 @@ class Publisher:
         self._history = history
         self._secure = secure
         self._problems: tuple[Problem, ...] = ()
+        self._tried: _Attempt | None = None
         self._in_force: _Attempt | None = None
         self._times = Times()
         self._watched: Watched = {}
@@ -111,8 +112,9 @@ class Publisher:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the last change; empty when it was taken."""
-        return self._problems or self._rollout.refused
+        """What is wrong with the files as they are; empty when they are in force, or would be."""
+        is_of_files = self._tried is not None and self._tried.pin is None
+        return self._problems or (self._rollout.refused if is_of_files else ())
 
     @property
     def accepted(self) -> Release | None:
@@ -212,8 +214,11 @@ class Publisher:
     async def _bring(self, attempt: _Attempt | tuple[Problem, ...]) -> Outcome:
         if isinstance(attempt, tuple):
             return Outcome(attempt)
+        self._tried = attempt
         problems = await self._rollout.bring(attempt.release)
         if problems:
+            if attempt.pin is None and attempt is self._tried:
+                self._problems = problems
             await self._secure_accepted()
             return Outcome(problems)
         if not self._rollout.accepted is self._rollout.wanted is attempt.release:

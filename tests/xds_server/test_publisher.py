@@ -397,9 +397,48 @@ def test_a_refused_rollback_changes_nothing(bench: Bench) -> None:
         assert "cannot" in str(outcome.problems[0])
         assert served(publisher) == ["a"]
         assert (bench.history.entries, bench.history.pin) == (entries, pin)
+        assert publisher.problems == (), "nothing is wrong with the file"
 
     bench.play(before)
     bench.play(after, refusing("impossible-later"))
+
+
+def test_what_is_wrong_with_the_file_is_told_while_it_is_gone_back_from(bench: Bench) -> None:
+    async def scene(stage: World, publisher: Publisher) -> None:
+        await saved(bench, publisher, "a")
+        await saved(bench, publisher, "b")
+        problems = await saved(bench, publisher, "bad")
+        assert (await publisher.roll_back(bench.history.find("1"))).is_in_force
+        assert publisher.problems == problems != ()
+        outcome = await publisher.roll_back(None)
+        assert (outcome.problems, outcome.is_in_force) == (problems, False)
+        assert served(publisher) == ["a"]
+        assert bench.history.pin is not None
+        await saved(bench, publisher, "b")
+        assert (served(publisher), publisher.problems) == (["b"], ())
+
+    bench.play(scene, refusing("bad"))
+
+
+def test_a_folder_is_published_missed_and_gone_back_to(bench: Bench) -> None:
+    folder = bench.folder / "conf"
+    bench.written = Written(folder, {})
+
+    async def scene(stage: World, publisher: Publisher) -> None:
+        folder.mkdir()
+        (folder / "a.yaml").write_text(text("a"))
+        assert await publisher.publish_file() == ()
+        (folder / "b.yaml").write_text(text("b"))
+        assert await publisher.publish_file() == ()
+        assert served(publisher) == ["a", "b"]
+        folder.rename(bench.folder / "elsewhere")
+        (problem,) = await publisher.publish_file()
+        assert str(folder) in str(problem)
+        assert served(publisher) == ["a", "b"]
+        assert (await publisher.roll_back(bench.history.find("1"))).is_in_force
+        assert served(publisher) == ["a"]
+
+    bench.play(scene)
 
 
 def test_a_remembered_text_that_is_no_longer_valid_is_refused_with_its_problems(
