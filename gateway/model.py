@@ -56,6 +56,8 @@ class Upstream:
     """What the Host header says, and the SNI when `is_tls`."""
     is_tls: bool
     connect_timeout_seconds: float
+    ca: str | None = field(default=None, repr=False)
+    """PEM of the authorities that its certificate is checked against; None: the system's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""
 
 
-OWN_RESOURCES = ("dragoman", "gateway/", "llm/", "plan/", "route/")
+OWN_RESOURCES = ("dragoman", "gateway/", "http/", "https/", "llm/", "plan/")
 """What the names of resources that we make begin with."""
 
 

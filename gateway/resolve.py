@@ -5,6 +5,8 @@ Total on a loaded Config.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.config import stars
 from gateway.config.check import guard_names
 from gateway.config.finding import Path, dotted
@@ -157,7 +159,8 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
         base_path = POOL_PATH
     else:
         there = place(block.url or vendor.url or "")
-        upstream = there.upstream(connect)
+        ca = block.ca.text if block.ca is not None else None
+        upstream = replace(there.upstream(connect), ca=ca)
         base_path = there.path
     return Provider(
         name=name,

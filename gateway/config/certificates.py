@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.config.finding import Finding, Path
+from gateway.config.referenced import FileText
 from gateway.config.schema import Config
 from gateway.config.tls import TlsBlock
 from gateway.config.written import Written
@@ -40,9 +41,10 @@ def certificates_fit_their_keys(written: Written) -> Iterator[Finding]:
                 f"'{block.key.path}' is not the key of '{block.cert.path}'",
                 "the chain begins with the certificate of the key",
             )
-        authorities = _chain(block.client_ca.text) if block.client_ca is not None else ()
-        if isinstance(authorities, str) and block.client_ca is not None:
-            yield Finding((*path, "client_ca"), f"'{block.client_ca.path}' {authorities}")
+    for path, file in authorities(written.config):
+        found = _chain(file.text)
+        if isinstance(found, str):
+            yield Finding(path, f"'{file.path}' {found}")
 
 
 def dated_certificates(config: Config, now: datetime) -> Iterator[Finding]:
@@ -68,6 +70,16 @@ def blocks(config: Config) -> Iterator[tuple[Path, TlsBlock]]:
             yield ("gateways", name, "tls"), gateway.tls
     if config.xds.tls is not None:
         yield ("xds", "tls"), config.xds.tls
+
+
+def authorities(config: Config) -> Iterator[tuple[Path, FileText]]:
+    """Every file of those who sign others' certificates."""
+    for path, block in blocks(config):
+        if block.client_ca is not None:
+            yield (*path, "client_ca"), block.client_ca
+    for name, provider in config.llm.providers.items():
+        if provider.ca is not None:
+            yield ("llm", "providers", name, "ca"), provider.ca
 
 
 def _chain(text: str) -> list[x509.Certificate] | str:

@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, refusal
+from gateway.config.referenced import TextFile
 from gateway.config.scalars import (
     Dollars,
     Duration,
@@ -104,6 +105,9 @@ class ProviderBlock(Block):
     """Instead of a URL: equal servers, each `host:port`, spoken to in plain HTTP under `/v1`."""
     key: Secret | None = None
     """The provider's key, best as `${VARIABLE}`. It is given to Envoy alone."""
+    ca: TextFile | None = None
+    """Certificate authorities in PEM that the provider's certificate is checked against, instead of
+    the system's. Needs an https url."""
     timeouts: ProviderTimeouts = ProviderTimeouts()
     """How long to wait."""
     forward_headers: tuple[ForwardedHeader, ...] = ()
@@ -116,6 +120,10 @@ class ProviderBlock(Block):
             raise refusal("has both url and pool", "keep one of them")
         if self.url is None and not self.pool and VENDORS[self.type].url is None:
             raise refusal(f"needs a url or a pool: '{self.type}' has no address of its own")
+        if self.ca is not None and not (self.url or VENDORS[self.type].url or "").startswith(
+            "https:"
+        ):
+            raise refusal("has a ca, and no https url", is_shown=False)
         return self
 
 

@@ -27,7 +27,8 @@ def published(config: Config) -> str:
         gateway.pop("tls", None)
     document.get("llm", {}).pop("price_files", None)
     for provider in document.get("llm", {}).get("providers", {}).values():
-        provider.pop(_SECRET, None)
+        for key in (_SECRET, "ca"):
+            provider.pop(key, None)
     for guard in document.get("guardrails", ()):
         guard.pop(_SECRET, None)
     keys = document.get("identity", {}).get("api_keys", {}).get("keys", ())

@@ -163,7 +163,7 @@ def _upstream(name: str, upstream: Upstream, topology: Topology) -> Json:
         "circuit_breakers": _CIRCUIT_BREAKERS,
     }
     if upstream.is_tls:
-        fields["transport_socket"] = _tls(addresses.host_of(upstream.authority), topology)
+        fields["transport_socket"] = _tls(upstream, topology)
     return fields
 
 
@@ -196,8 +196,10 @@ def _endpoints(cluster: str, found: Sequence[Json]) -> Json:
     return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": hosts}]}
 
 
-def _tls(host: str, topology: Topology) -> Json:
-    validation: Json = {"trusted_ca": {"filename": topology.ca_bundle}}
+def _tls(upstream: Upstream, topology: Topology) -> Json:
+    host = addresses.host_of(upstream.authority)
+    own = {"inline_string": upstream.ca} if upstream.ca is not None else None
+    validation: Json = {"trusted_ca": own or {"filename": topology.ca_bundle}}
     named: Json = {"sni": host, "auto_sni_san_validation": True}
     if addresses.is_ip(host):  # an address is no server name (RFC 6066 §3)
         named = {}

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.config.check import warnings
 from gateway.config.sources import load_sources
+from gateway.resolve import resolve
 from tests.gateway.config.writing import config_of, said, write
 from tests.kit.certificates import DAY, Authority
 
@@ -101,3 +102,24 @@ def test_a_certificate_out_of_its_time_is_a_warning(tmp_path: Path) -> None:
     assert messages(now + 2 * DAY)[0].startswith("'c.pem' has expired on ")
     assert messages(now - 2 * DAY)[0].startswith("'c.pem' is not valid before ")
     assert messages(now - timedelta(hours=1))[0].startswith("'c.pem' expires on ")
+
+
+def test_a_provider_may_have_authorities_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(AUTHORITY.pem)
+    (tmp_path / "no.pem").write_text("nothing")
+    providers = "good: {type: openai, ca: ca.pem}, bad: {type: openai, ca: no.pem}"
+    write(tmp_path, a=f"llm: {{providers: {{{providers}}}}}")
+    assert said(load_sources(tmp_path / "a.yaml", {}), tmp_path) == [
+        "a.yaml:1: llm.providers.bad.ca: 'no.pem' holds no certificate in pem, or a broken one"
+    ]
+    write(tmp_path, a="llm: {providers: {good: {type: openai, ca: ca.pem}}}")
+    (provider,) = resolve(config_of(tmp_path / "a.yaml")).providers
+    assert provider.upstream.ca == AUTHORITY.pem
+
+
+def test_authorities_without_tls_are_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(AUTHORITY.pem)
+    write(tmp_path, a="llm: {providers: {p: {type: vllm, pool: ['a:1'], ca: ca.pem}}}")
+    assert said(load_sources(tmp_path / "a.yaml", {}), tmp_path) == [
+        "a.yaml:1: llm.providers.p: has a ca, and no https url"
+    ]

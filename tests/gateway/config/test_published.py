@@ -30,7 +30,10 @@ FILES = sorted(
 
 def for_workers(gateway: Gateway) -> Gateway:
     """And without what is not for workers: certificates, and who else is told what."""
-    providers = tuple(replace(provider, key=None) for provider in gateway.providers)
+    providers = tuple(
+        replace(each, key=None, upstream=replace(each.upstream, ca=None))
+        for each in gateway.providers
+    )
     listeners = tuple(replace(listener, tls=None) for listener in gateway.listeners)
     return replace(gateway, providers=providers, listeners=listeners, xds=Xds())
 
@@ -77,7 +80,9 @@ def test_workers_read_no_file_of_another_machine(tmp_path: Path) -> None:
         a="""
             include: [b.yaml]
             gateways: {d: {port: 1, tls: {cert: c.pem, key: k.pem}}}
-            llm: {price_files: [p.yaml]}
+            llm:
+              price_files: [p.yaml]
+              providers: {o: {type: openai, ca: c.pem}}
             xds:
               tls: {cert: c.pem, key: k.pem}
               clients: [{name: a, token: hunter2}]
@@ -91,7 +96,10 @@ def test_workers_read_no_file_of_another_machine(tmp_path: Path) -> None:
     assert "hunter2" not in sent
     assert yaml.safe_load(sent) == {
         "gateways": {"d": {"port": 1}},
-        "llm": {"prices": {"m": {"input": "1", "output": "2"}}},
+        "llm": {
+            "providers": {"o": {"type": "openai"}},
+            "prices": {"m": {"input": "1", "output": "2"}},
+        },
         "routes": [{"name": "r", "backend": "http://r"}],
     }
     assert resolve(again(sent)) == for_workers(resolve(config))

@@ -67,7 +67,9 @@ def test_a_name_stands_once_in_what_a_node_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["gateway/default", "llm/openai", "dragoman_extproc", "route/r/0"])
+@pytest.mark.parametrize(
+    "name", ["gateway/default", "llm/openai", "dragoman_extproc", "http/a#1", "https/a#1"]
+)
 def test_names_of_ours_are_not_theirs(name: str) -> None:
     assert complaints(f"xds: {{resources: [{{{CLUSTER}, name: {name}}}]}}") == [
         f"xds.resources.0.name: '{name}' is a name of the gateway's own"

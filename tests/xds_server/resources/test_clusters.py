@@ -128,3 +128,14 @@ def test_the_cluster_of_a_plan_goes_through_its_providers_in_order() -> None:
         (SECRET, "llm/a/key"),
         (SECRET, "llm/b/key"),
     }
+
+
+def test_a_provider_may_be_checked_against_authorities_of_its_own() -> None:
+    upstream = Upstream((Endpoint("b.example", 443),), "b.example", True, 2.0)
+    for each, expected in (
+        (upstream, {"filename": TOPOLOGY.ca_bundle}),
+        (dataclasses.replace(upstream, ca="pem"), {"inline_string": "pem"}),
+    ):
+        cluster = to_json(clusters.route_cluster(each, TOPOLOGY))
+        context = cluster["transport_socket"]["typed_config"]["common_tls_context"]
+        assert context["validation_context"]["trusted_ca"] == expected
