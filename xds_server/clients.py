@@ -7,6 +7,7 @@ the two its client is, and the offer says who is told the same.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from xds_server.subscription.delta import DeltaStream
 from xds_server.subscription.state import StateStream
 from xds_server.subscription.stream import Stream
 from xds_server.subscription.words import Rejection, Request, Response, TypeState, Variant
+
+logger = logging.getLogger(__name__)
 
 NOBODY = Principal("")
 
@@ -79,16 +82,26 @@ class Client:
 
     def offer(self, offer: Offer | None) -> None:
         """From now on it is to have what its audience is to have of this."""
-        audience = None if offer is None else offer.audience(self.node, self.principal)
-        if isinstance(audience, Refused):
-            self.ended, self.audience = audience, None
-            self._stream.publish(None)
-        else:
-            self.audience = audience
-            self._stream.publish(
-                None if offer is None or audience is None else offer.snapshot(audience)
-            )
+        self.audience = None
+        snapshot = None
+        if offer is not None and self.ended is None:
+            snapshot = self._snapshot_of(offer)
+        self._stream.publish(snapshot)
         self._moved()
+
+    def _snapshot_of(self, offer: Offer) -> Snapshot | None:
+        audience = offer.audience(self.node, self.principal)
+        if isinstance(audience, Refused):
+            self.ended = audience
+            return None
+        try:
+            snapshot = offer.snapshot(audience)
+        except Exception:  # made for this audience alone: the others are served
+            logger.exception("%s %s: what it is to have cannot be made", self.kind, self.node.id)
+            self.ended = Refused("what this client is to have cannot be made; see the log")
+            return None
+        self.audience = audience
+        return snapshot
 
     async def next_responses(self) -> tuple[Response, ...]:
         """What is to be sent, as soon as there is something; nothing when it has `ended`."""

@@ -21,7 +21,13 @@ from xds_server.offers import EnvoyOffer
 from xds_server.release import Release, compiled_release
 from xds_server.rollout import Patience, Rollout
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, Snapshot, resource_of, snapshot_of
-from xds_server.subscription import DeltaRequest, DeltaResponse
+from xds_server.subscription import (
+    DeltaRequest,
+    DeltaResponse,
+    Response,
+    StateRequest,
+    Variant,
+)
 
 SECONDS = 5
 PATIENT = Patience(worker_seconds=SECONDS, envoy_seconds=SECONDS)
@@ -74,27 +80,42 @@ class Peer:
         self.client = client
         self.story = story
         self.refuses = refuses
+        self._wanted: dict[str, tuple[str, ...]] = {}
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
     async def run(self) -> None:
         try:
-            while True:
+            while self.client.ended is None:
                 for response in await self.client.next_responses():
                     await self._answer(response)
         finally:
             self._clients.leave(self.client)
 
-    async def _answer(self, response: DeltaResponse) -> None:
+    def ask(self, type_url: str, *wanted: str) -> None:
+        if self.client.variant is Variant.STATE:
+            self._wanted[type_url] = wanted
+            self.client.receive(StateRequest(type_url, wanted))
+        else:
+            self.client.receive(DeltaRequest(type_url, wanted))
+
+    async def _answer(self, response: Response) -> None:
         refused = [each.name for each in response.resources if self.refuses(each)]
         said = [each.name for each in response.resources]
-        said += [f"-{name}" for name in response.removed]
+        if isinstance(response, DeltaResponse):
+            said += [f"-{name}" for name in response.removed]
         words = f"{self.client.node.id} {SHORT[response.type_url]} {' '.join(said)}"
         self.story.append(f"{words} refused" if refused else words)
         self._clients.announce()
         await self.may_answer.wait()
         error = "cannot" if refused else None
-        self.client.receive(DeltaRequest(response.type_url, nonce=response.nonce, error=error))
+        if isinstance(response, DeltaResponse):
+            self.client.receive(DeltaRequest(response.type_url, nonce=response.nonce, error=error))
+            return
+        wanted = self._wanted[response.type_url]
+        self.client.receive(
+            StateRequest(response.type_url, wanted, response.version, response.nonce, error)
+        )
 
 
 class World:
@@ -111,15 +132,19 @@ class World:
         return await self.rollout.bring(release_of(self.clients, new))
 
     def join(
-        self, kind: Kind, node_id: str, refuses: Callable[[Resource], bool] = lambda _: False
+        self,
+        kind: Kind,
+        node_id: str,
+        refuses: Callable[[Resource], bool] = lambda _: False,
+        variant: Variant = Variant.DELTA,
     ) -> Peer:
-        client = self.clients.join(kind, Node(node_id))
+        client = self.clients.join(kind, Node(node_id), variant=variant)
         peer = Peer(self.clients, client, self.story, refuses)
         if kind is Kind.WORKER:
-            client.receive(DeltaRequest(names.CONFIGURATION_TYPE, (names.CONFIGURATION_NAME,)))
+            peer.ask(names.CONFIGURATION_TYPE, names.CONFIGURATION_NAME)
         else:
-            client.receive(DeltaRequest(CLUSTER))
-            client.receive(DeltaRequest(ROUTES, ("routes",)))
+            peer.ask(CLUSTER)
+            peer.ask(ROUTES, "routes")
         self._running.append(self._tasks.create_task(peer.run()))
         return peer
 

@@ -134,6 +134,28 @@ def test_who_may_have_nothing_of_a_new_offer_is_ended() -> None:
     asyncio.run(run())
 
 
+def test_a_fault_in_one_audience_does_not_touch_the_others() -> None:
+    @dataclass(frozen=True)
+    class Faulty(ByCluster):
+        def snapshot(self, audience: Audience) -> Snapshot:
+            if audience.group == "y":
+                raise ZeroDivisionError("no such number")
+            return super().snapshot(audience)
+
+    async def run() -> None:
+        clients = Clients()
+        good, bad = (clients.join(Kind.ENVOY, Node("n", cluster)) for cluster in ("x", "y"))
+        clients.offer(Kind.ENVOY, Faulty({"x": snapshot("x"), "y": snapshot("y")}))
+        assert good.ended is None
+        assert bad.ended is not None
+        assert "number" not in bad.ended.reason
+        good.receive(DeltaRequest(CLUSTER))
+        await accept(good)
+        assert good.is_current()
+
+    asyncio.run(run())
+
+
 def test_a_new_offer_may_move_a_client_to_another_audience() -> None:
     @dataclass(frozen=True)
     class Renamed(ByCluster):

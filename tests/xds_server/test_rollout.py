@@ -7,6 +7,7 @@ import asyncio
 from tests.kit.publishing import IMPATIENT, NO_ENVOY, World, heard, refusing, text, world
 from xds_server.audience import Kind
 from xds_server.snapshot import CLUSTER
+from xds_server.subscription import Variant
 
 
 def test_workers_have_a_change_before_envoys() -> None:
@@ -271,5 +272,85 @@ def test_a_change_does_not_wait_for_the_answers_to_an_earlier_one() -> None:
         assert await later == ()
         await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "envoy")[-1] == "cluster -a -b"
+
+    world(scene)
+
+
+def test_both_variants_are_brought_a_change_in_the_same_order() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker", variant=Variant.STATE)
+        stage.join(Kind.ENVOY, "sotw", variant=Variant.STATE)
+        stage.join(Kind.ENVOY, "delta")
+        await stage.bring(text("a", "b"))
+        await stage.bring(text("b", "c"))
+        await stage.until(lambda: all(each.is_current for each in stage.clients.states()))
+        assert heard(stage.story, "worker") == ["configuration dragoman"] * 2
+        assert heard(stage.story, "delta")[2:] == ["cluster c", "routes routes", "cluster -a"]
+        assert heard(stage.story, "sotw") == [
+            "cluster a b",
+            "routes routes",
+            "cluster a b c",
+            "routes routes",
+            "cluster b c",
+        ]
+
+    world(scene)
+
+
+GROUPS = """
+gateways: {default: {port: 1001}}
+xds:
+  groups:
+    edge: {match: {id: "edge-*"}, gateways: [default]}
+    bare: {match: {id: "bare-*"}, gateways: []}
+"""
+
+
+def test_each_group_is_told_its_own_and_keeps_its_own_until_all_have_accepted() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "edge-1")
+        stage.join(Kind.ENVOY, "bare-1")
+        await stage.bring(text("a") + GROUPS)
+        await stage.bring(text("b") + GROUPS)
+        await stage.until(lambda: all(each.is_current for each in stage.clients.states()))
+        assert heard(stage.story, "edge-1") == [
+            "cluster a",
+            "routes routes",
+            "cluster b",
+            "routes routes",
+            "cluster -a",
+        ]
+        assert heard(stage.story, "bare-1") == ["cluster ", "routes routes"]
+
+    world(scene)
+
+
+def test_one_groups_refusal_takes_all_groups_back() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "edge-1", lambda each: each.type_url == CLUSTER and each.name == "b")
+        stage.join(Kind.ENVOY, "bare-1")
+        await stage.bring(text("a") + GROUPS)
+        problems = await stage.bring(text("b") + GROUPS)
+        assert [str(problem) for problem in problems] == ["envoy edge-1 refuses Cluster: cannot"]
+        await stage.until(lambda: stage.rollout.missing() == ())
+        assert heard(stage.story, "edge-1")[2:] == ["cluster b refused", "cluster -b"]
+        assert stage.rollout.accepted is not None
+        assert [each.name for each in stage.rollout.accepted.gateway.providers] == ["a"]
+
+    world(scene)
+
+
+def test_who_fits_no_group_any_more_is_ended_and_not_waited_for() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "edge-1")
+        other = stage.join(Kind.ENVOY, "other-1")
+        await stage.bring(text("a"))
+        assert await stage.bring(text("b") + GROUPS) == ()
+        assert other.client.ended is not None
+        assert heard(stage.story, "edge-1")[-1] == "cluster -a"
+        assert heard(stage.story, "other-1") == ["cluster a", "routes routes"]
 
     world(scene)
