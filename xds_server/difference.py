@@ -96,6 +96,15 @@ class Difference:
         found = (judged.effect.drain for judged in self.resources)
         return tuple(drain for drain in found if drain is not None)
 
+    @property
+    def refusals(self) -> tuple[tuple[str, str], ...]:
+        """What Envoy will not take, and why; then nothing changes at all."""
+        return tuple(
+            (judged.change.name, judged.effect.refusal)
+            for judged in self.resources
+            if judged.effect.refusal
+        )
+
 
 def state(version: str, published: str, snapshot: Snapshot, hide: Hide = plainly) -> State:
     """The state of a compiled configuration; `published` is the YAML of the workers."""
@@ -280,7 +289,7 @@ def to_document(found: Difference, drain_seconds: int) -> Json:
         "new": found.new_version,
         "is_same": found.is_empty,
         "verdict": {
-            "cuts": bool(found.drains),
+            "cuts": bool(found.drains) and not found.refusals,
             "drain_seconds": drain_seconds if found.drains else None,
             "drains": [
                 {
@@ -290,6 +299,7 @@ def to_document(found: Difference, drain_seconds: int) -> Json:
                 }
                 for drain in found.drains
             ],
+            "refusals": [{"resource": name, "why": why} for name, why in found.refusals],
         },
         "configuration": [
             {**_field_document(each.change), "effect": each.effect} for each in found.policies

@@ -62,6 +62,8 @@ class Effect:
 
     notes: tuple[str, ...]
     drain: Drain | None = None
+    refusal: str = ""
+    """Why Envoy will not take it; then nothing of the whole change is made."""
 
 
 _CHAINS = frozenset({"filter_chains", "default_filter_chain", "filter_chain_matcher"})
@@ -176,7 +178,7 @@ def _of_listener(change: ResourceChange, all_changes: Sequence[ResourceChange]) 
         return Effect(("for gRPC clients: new calls follow it, running calls go on",))
     match change.kind:
         case Kind.ADDED:
-            return Effect((_binding(change, all_changes),))
+            return _binding(change, all_changes, None)
         case Kind.REMOVED:
             why = "the listener is removed"
             return Effect((f"nobody can connect to {listens_at(change.old)} any more",), Drain(
@@ -185,7 +187,7 @@ def _of_listener(change: ResourceChange, all_changes: Sequence[ResourceChange]) 
     outside = {name for name in map(_top, change.fields) if name not in _CHAINS}
     if "address" in outside or "additional_addresses" in outside:
         why = f"its address changes from {listens_at(change.old)} to {listens_at(change.new)}"
-        return Effect((_binding(change, all_changes),), Drain(change.name, Connections.ALL, why))
+        return _binding(change, all_changes, Drain(change.name, Connections.ALL, why))
     if outside:
         why = f"Envoy makes the listener anew: {', '.join(sorted(outside))}"
         return Effect(
@@ -228,18 +230,19 @@ def _shown(change: FieldChange) -> str:
     return labels[-1].removeprefix("name=") if labels else change.path
 
 
-def _binding(change: ResourceChange, all_changes: Sequence[ResourceChange]) -> str:
+def _binding(
+    change: ResourceChange, all_changes: Sequence[ResourceChange], drain: Drain | None
+) -> Effect:
+    """Envoy removes listeners first, then takes those that change by their names."""
     wanted = listens_at(change.new)
     for other in all_changes:
         is_other = other.type_url == LISTENER and other.name != change.name
         if is_other and other.old and listens_at(other.old) == wanted:
-            if other.kind is Kind.REMOVED:
-                return f"takes the port of {other.name}, {wanted}, over"
-            return (
-                f"binds {wanted}, which {other.name} leaves in the same change: Envoy may refuse "
-                "it; better in two changes"
-            )
-    return f"binds {wanted}: when somebody else has it, Envoy refuses the change"
+            if other.kind is Kind.REMOVED or other.name < change.name:
+                return Effect((f"takes {wanted} over, which {other.name} leaves",), drain)
+            refusal = f"{other.name}, whose turn comes later, still has {wanted}"
+            return Effect(("better in two changes",), drain, refusal)
+    return Effect((f"binds {wanted}: when somebody else has it, Envoy refuses the change",), drain)
 
 
 def _top(change: FieldChange) -> str:

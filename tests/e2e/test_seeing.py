@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,8 +60,10 @@ class Running:
     """The port of the second listener."""
     text: str
 
-    def verdict(self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-        """The listeners that a change would drain, as the command says of what runs."""
+    def verdict(
+        self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> dict[str, Any]:
+        """What a change would do, as the command says of what runs."""
         file = tmp_path / "new.yaml"
         file.write_text(text)
         arguments = argparse.Namespace(
@@ -69,6 +72,7 @@ class Running:
             admin=Endpoint("127.0.0.1", self.stack.admin_port),
             json=True,
             drain_seconds=DRAIN_SECONDS,
+            envoy=Level.V1_40,
             port=self.stack.port,
             extproc=(),
             typed=frozenset({"port"}),
@@ -77,7 +81,14 @@ class Running:
         assert diff.COMMAND.run(arguments, environment) == diff.DIFFERENT
         found = json.loads(capsys.readouterr().out)
         assert found["resources"] or found["configuration"]
-        return [each["listener"] for each in found["verdict"]["drains"]]
+        verdict: dict[str, Any] = found["verdict"]
+        return verdict
+
+    def drained(self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+        """The listeners that a change would drain."""
+        verdict = self.verdict(text, tmp_path, capsys)
+        assert verdict["refusals"] == []
+        return [each["listener"] for each in verdict["drains"]]
 
     def save(self, text: str) -> None:
         """Make the change, and wait until it is in force."""
@@ -164,7 +175,7 @@ def test_what_cuts_nothing_cuts_nothing(
     text = text.replace('principal.team == "demo"', 'principal.team != "other"')
     text = text.replace("  models:\n", "  models:\n    more: demo-b/demo-b\n")
     text = text.replace("routes:\n", "routes:\n  - {name: n, backend: 'http://127.0.0.1:9'}\n")
-    assert gateway.verdict(text, tmp_path, capsys) == []
+    assert gateway.drained(text, tmp_path, capsys) == []
     streams = [Streaming(gateway.stack.port).start(), Streaming(gateway.other).start()]
     gateway.save(text)
     assert [stream.is_whole() for stream in streams] == [True, True]
@@ -186,7 +197,7 @@ def test_what_drains_is_cut_at_the_drain_time_and_nothing_else(
         "renamed": gateway.text.replace(line, line.replace("other", "another")),
         "secured": gateway.text.replace(line, line.replace("}", f", {tls}}}")),
     }[change]
-    assert gateway.verdict(text, tmp_path, capsys) == ["gateway/other"]
+    assert gateway.drained(text, tmp_path, capsys) == ["gateway/other"]
     staying, leaving = Streaming(gateway.stack.port).start(), Streaming(gateway.other).start()
     start = time.monotonic()
     gateway.save(text)
@@ -198,6 +209,30 @@ def test_what_drains_is_cut_at_the_drain_time_and_nothing_else(
         url = f"http://127.0.0.1:{taken}/v1/models"
         headers = {"authorization": f"Bearer {KEY}"}
         assert httpx.get(url, headers=headers, timeout=5).status_code == 200
+
+
+def test_what_envoy_refuses_changes_nothing(
+    gateway: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (port,) = free_ports(1)
+    head = f"  third: {{port: {port}, address: 127.0.0.1}}\n  other:"
+    with_third = gateway.text.replace("  other:", head)
+    assert gateway.drained(with_third, tmp_path, capsys) == []
+    gateway.save(with_third)
+    swapped = (
+        with_third.replace(str(port), "SWAP")
+        .replace(str(gateway.other), str(port))
+        .replace("SWAP", str(gateway.other))
+    )
+    verdict = gateway.verdict(swapped, tmp_path, capsys)
+    assert [each["resource"] for each in verdict["refusals"]] == ["gateway/other"]
+    stream = Streaming(gateway.other).start()
+    before = gateway.told()
+    gateway.stack.config.write_text(swapped)
+    eventually(lambda: bool(gateway.stack.status()["problems"]), "Envoy's refusal is told")
+    assert "gateway/other" in str(gateway.stack.status()["problems"])
+    assert stream.is_whole()
+    assert gateway.told() == before
 
 
 def explained(gateway: Running) -> Explanation:

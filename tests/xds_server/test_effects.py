@@ -109,12 +109,23 @@ def test_the_default_chain_drains_when_it_was_there() -> None:
 
 def test_a_port_is_taken_over_from_a_listener_that_goes() -> None:
     new, gone = changed({}, listener(), "new"), changed(listener(), {}, "old")
-    assert effect(new, (new, gone)).notes == ("takes the port of old, 127.0.0.1:8080, over",)
+    found = effect(new, (new, gone))
+    assert found.notes == ("takes 127.0.0.1:8080 over, which old leaves",)
+    assert found.refusal == ""
 
 
-def test_a_port_that_another_listener_leaves_may_still_be_taken() -> None:
-    new, moved = changed({}, listener(), "new"), changed(listener(), listener(8081), "old")
-    assert "Envoy may refuse" in effect(new, (new, moved)).notes[0]
+def test_a_port_is_taken_over_from_a_listener_whose_turn_comes_before() -> None:
+    first = changed(listener(), listener(8081), "a")
+    second = changed(listener(8082), listener(), "b")
+    assert effect(second, (first, second)).refusal == ""
+    assert effect(second, (first, second)).notes == ("takes 127.0.0.1:8080 over, which a leaves",)
+
+
+def test_a_port_that_is_left_later_is_refused() -> None:
+    first = changed(listener(8082), listener(), "a")
+    second = changed(listener(), listener(8081), "b")
+    refusal = "b, whose turn comes later, still has 127.0.0.1:8080"
+    assert effect(first, (first, second)).refusal == refusal
 
 
 def test_grpc_clients_drain_nothing() -> None:

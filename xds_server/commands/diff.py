@@ -14,9 +14,10 @@ from pathlib import Path
 from gateway.config.published import published
 from gateway.model import Endpoint
 from xds_server import flags
+from xds_server.audience import Level
 from xds_server.commands.asking import Asking, Unanswered
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
-from xds_server.commands.looking import Subject, Unusable, compiled, subject
+from xds_server.commands.looking import ENVOY, Subject, Unusable, compiled, subject
 from xds_server.difference import (
     Difference,
     Judged,
@@ -66,7 +67,7 @@ COMMAND = Command(
     "show what a change of the configuration does, and whether it cuts anything",
     run,
     (OLD, NEW),
-    (flags.ADMIN, flags.DRAIN_SECONDS, flags.PORT, flags.EXTPROC),
+    (flags.ADMIN, flags.DRAIN_SECONDS, ENVOY, flags.PORT, flags.EXTPROC),
     (JSON,),
     details=(
         "Changes nothing. Described in [diff.md](../diff.md). Exit status: 0 when nothing differs, "
@@ -83,30 +84,32 @@ def _states(arguments: argparse.Namespace, environment: Environment) -> tuple[St
     }
     if RUNNING not in sides:
         topology = Topology(arguments.extproc)
-        states = {side: _whole(found, topology) for side, found in subjects.items()}
+        level: Level = arguments.envoy
+        states = {side: _whole(found, topology, level) for side, found in subjects.items()}
         return states[sides[0]], states[sides[1]]
     named = [found.gateway.admin for found in subjects.values()]
     running = _running(arguments.admin or next(iter(named), Endpoint("127.0.0.1", 15000)))
     topology = topology_of(running)
-    told = {side: _told(found, topology, plainly) for side, found in subjects.items()}
+    told = {side: _told(found, topology, Level.V1_40) for side, found in subjects.items()}
     told[RUNNING] = running
     return told[sides[0]], told[sides[1]]
 
 
-def _told(found: Subject, topology: Topology, hide: Hide) -> State:
+def _told(found: Subject, topology: Topology, level: Level, hide: Hide = plainly) -> State:
     """What an admin API would tell of it, if it ran."""
     yaml = published(found.config)
     version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    return state(version, yaml, compiled(found.gateway, topology), hide)
+    return state(version, yaml, compiled(found.gateway, topology, level), hide)
 
 
-def _whole(found: Subject, topology: Topology) -> State:
+def _whole(found: Subject, topology: Topology, level: Level) -> State:
     """Also what an admin API does not tell: digests, node groups and clients."""
     gateway = found.gateway
     groups = {
-        group.name: compiled(for_group(gateway, group), topology) for group in gateway.xds.groups
+        group.name: compiled(for_group(gateway, group), topology, level)
+        for group in gateway.xds.groups
     }
-    return with_groups(_told(found, topology, traceably), groups, gateway.xds)
+    return with_groups(_told(found, topology, level, traceably), groups, gateway.xds)
 
 
 def _running(where: Endpoint) -> State:
@@ -139,6 +142,11 @@ def text(found: Difference, drain_seconds: int) -> Iterator[str]:
 
 
 def _verdict(found: Difference, drain_seconds: int) -> Iterator[str]:
+    for name, why in found.refusals:
+        yield f"Envoy refuses {name}: {why}"
+    if found.refusals:
+        yield "nothing changes, and the last good configuration stays"
+        return
     if not found.drains:
         yield "cuts nothing"
         return

@@ -12,7 +12,7 @@ from xds_server import flags
 from xds_server.audience import Level
 from xds_server.checks import Check, Failing, Where
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
-from xds_server.commands.looking import Unusable, compiled, subject
+from xds_server.commands.looking import ENVOY, Unusable, compiled, subject
 from xds_server.explanation import (
     Cluster,
     Explanation,
@@ -29,14 +29,6 @@ from xds_server.resources.topology import Topology
 
 FILE = Argument("file", "FILE", "the configuration: a file or folder")
 JSON = Switch("--json", "print JSON")
-ENVOY = flags.Flag(
-    "--envoy",
-    "DRAGOMAN_EXPLAIN_ENVOY",
-    Level,
-    "VERSION",
-    f"the Envoy that it is explained for: {', '.join(Level)} (default: {Level.V1_40})",
-    Level.V1_40,
-)
 
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:

@@ -19,6 +19,15 @@ from xds_server.resources.raw import raw_problems
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import DuplicateResource, Snapshot
 
+ENVOY = flags.Flag(
+    "--envoy",
+    "DRAGOMAN_ENVOY_LEVEL",
+    Level,
+    "VERSION",
+    f"the Envoy that is looked at: {', '.join(Level)} (default: {Level.V1_40})",
+    Level.V1_40,
+)
+
 
 class Unusable(Exception):
     """What was asked about cannot be looked at."""

@@ -19,6 +19,7 @@ from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
 from tests.kit.golden import GOLDEN, matches
+from xds_server.audience import Level
 from xds_server.commands.diff import COMMAND, shown
 from xds_server.compile import Topology, compile_gateway
 from xds_server.difference import state_json
@@ -35,6 +36,7 @@ def run(old: Path | str, new: Path | str, *, admin: Endpoint | None = None, **mo
         **{
             "json": False,
             "drain_seconds": 3600,
+            "envoy": Level.V1_40,
             "port": None,
             "extproc": ("127.0.0.1:18001",),
             "typed": frozenset(),
@@ -77,6 +79,15 @@ def test_a_file_that_is_wrong_is_trouble_and_every_problem_is_said(
     said = capsys.readouterr()
     assert said.out == ""
     assert f"{file}:1:" in said.err
+
+
+def test_older_envoys_are_told_something_else(capsys: pytest.CaptureFixture[str]) -> None:
+    for level in Level:
+        run(*sides("budget-added"), envoy=level)
+    newest = (GOLDEN / "diff" / "budget-added.txt").read_text("utf-8")
+    older = capsys.readouterr().out.replace(newest, "")
+    assert "processing_mode.response_body_mode: STREAMED" in older
+    assert "dragoman.usage" not in older
 
 
 def test_a_port_that_was_typed_stands_above_the_file(capsys: pytest.CaptureFixture[str]) -> None:

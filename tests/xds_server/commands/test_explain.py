@@ -11,7 +11,7 @@ import pytest
 from tests.kit.gateways import CASES
 from tests.kit.golden import GOLDEN, matches
 from xds_server.audience import Level
-from xds_server.commands.explain import COMMAND, ENVOY
+from xds_server.commands.explain import COMMAND
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "explain.md"
@@ -89,9 +89,3 @@ def test_what_is_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     said = capsys.readouterr()
     assert said.out == ""
     assert f"{file}:1:" in said.err
-
-
-def test_a_version_is_asked_for_by_its_flag() -> None:
-    assert ENVOY.value(None, {}) is Level.V1_40
-    assert ENVOY.value(None, {"DRAGOMAN_EXPLAIN_ENVOY": "1.37"}) is Level.V1_37
-    assert ENVOY.kind("1.37") is Level.V1_37

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from xds_server.commands.looking import Unusable, compiled, subject
+from xds_server.audience import Level
+from xds_server.commands.looking import ENVOY, Unusable, compiled, subject
 from xds_server.resources.topology import Topology
 
 NOTHING_TYPED = argparse.Namespace(port=None, typed=frozenset())
@@ -74,3 +75,9 @@ def test_another_gateways_file_is_looked_at_as_it_would_run(
     said = capsys.readouterr()
     assert "litellm" in said.err.lower()
     assert said.out == ""
+
+
+def test_a_version_is_asked_for_by_its_flag() -> None:
+    assert ENVOY.value(None, {}) is Level.V1_40
+    assert ENVOY.value(None, {"DRAGOMAN_ENVOY_LEVEL": "1.37"}) is Level.V1_37
+    assert ENVOY.kind("1.37") is Level.V1_37
