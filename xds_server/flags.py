@@ -211,7 +211,7 @@ STATE_DIR = Flag(
     "DRAGOMAN_STATE_DIR",
     Path,
     "DIR",
-    "where the ledger of budgets is kept (default: .dragoman)",
+    "where the ledger of budgets and the history of configurations are kept (default: .dragoman)",
     ".dragoman",
 )
 DRAIN_SECONDS = Flag(

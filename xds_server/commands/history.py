@@ -118,6 +118,6 @@ COMMAND = Command(
     details=(
         "Asks the admin API of a running `dragoman run` or `dragoman xds`, which tells no texts: "
         "they may hold secrets. `--texts` reads them from the state directory instead. How many "
-        "are kept is `xds.history_limit`."
+        "are kept is `xds.history`."
     ),
 )
