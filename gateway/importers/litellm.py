@@ -13,7 +13,7 @@ from gateway.importers.emit import emit
 from gateway.importers.litellm_deployments import Deployments, read_deployments
 from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import Guards, read_guards
-from gateway.importers.litellm_keys import TOP, answer, answer_rest
+from gateway.importers.litellm_keys import OFF, TOP, answer, answer_rest
 from gateway.importers.litellm_models import (
     Models,
     add_aliases,
@@ -185,7 +185,7 @@ class _Conversion:
         assert row is not None
         for key in ("guardrails", "output_parse_pii"):
             node = self.litellm.take(key)
-            if node.value not in (None, False, [], {}) and key == "guardrails":
+            if node.value not in OFF and key == "guardrails":
                 self.guards.refuse_all("older")
             answer(node, row)
         node = self.litellm.take("callbacks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
@@ -27,6 +28,8 @@ from gateway.importers.walk import Node, has_variable
 _MILLION = 1_000_000
 _DEAREST = 1_000_000
 _FINEST = Decimal("1e-9")
+_NO_CHAT = re.compile(r"embed|dall-e|whisper|tts|rerank|gpt-image|moderation|transcribe")
+"""LiteLLM looks such models up in its table."""
 _SILENCE = "how long the provider may be silent, not how long the whole call may take"
 
 
@@ -121,7 +124,7 @@ def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deploymen
         raise LeftOut("it has no litellm_params")
     info.block()
     written = _required(params, "model")
-    _must_be_served(entry, params, info)
+    _must_be_served(entry, params, info, written)
     custom = params.take("custom_llm_provider").text() or ""
     found = meant(written, custom)
     spoken = _spoken(found)
@@ -157,7 +160,7 @@ def _required(node: Node, key: str) -> str:
     return found
 
 
-def _must_be_served(entry: Node, params: Node, info: Node) -> None:
+def _must_be_served(entry: Node, params: Node, info: Node, model: str) -> None:
     for blocked in (entry.take("blocked"), info.take("blocked")):
         if flag(blocked):
             raise LeftOut("it is blocked")
@@ -165,6 +168,8 @@ def _must_be_served(entry: Node, params: Node, info: Node) -> None:
     kind = mode.text() or "chat"
     if kind != "chat":
         raise LeftOut(f"its mode is {kind}, and this version serves chat completions alone")
+    if mode.is_empty and _NO_CHAT.search(model):
+        raise LeftOut("its name is of no model for chat: if it is one, write mode: chat")
     if params.has("mock_response"):
         raise LeftOut("its answer is made up; `dragoman demo` has such providers")
 
@@ -238,10 +243,9 @@ class _Place:
         return key
 
     def silence(self) -> str | None:
-        for key in ("timeout", "stream_timeout"):
-            seconds = number(self.params.take(key))
-            if seconds is not None and seconds > 0:
-                return duration(seconds)
+        seconds = number(self.params.take("timeout"))
+        if seconds is not None and seconds > 0:
+            return duration(seconds)
         return self.into.silence
 
 
@@ -279,20 +283,13 @@ def _answer_place(params: Node, into: Deployments, place: str) -> None:
         source.take("api_key").exact(f"{at}.key")
         for key in ("api_base", "base_url"):
             source.take(key).exact(f"{at}.url" if provider.url else at)
-    counts = True
-    for key in ("timeout", "stream_timeout"):
-        node = params.take(key)
-        seconds = number(node)
-        if seconds is None or node.is_answered:
-            continue
-        if seconds <= 0:
-            node.exact("", "no limit")
-        elif counts:
-            counts = False
-            cut = "" if fits_duration(seconds) else "; cut to what a duration can be"
-            node.different(f"{at}.timeouts.silence", f"{_SILENCE}{cut}")
-        else:
-            node.unsupported("streams wait as long as other calls: timeout counts")
+    node = params.take("timeout")
+    seconds = number(node)
+    if seconds is not None and seconds <= 0:
+        node.exact("", "no limit")
+    elif seconds is not None:
+        cut = "" if fits_duration(seconds) else "; cut to what a duration can be"
+        node.different(f"{at}.timeouts.silence", f"{_SILENCE}{cut}")
 
 
 def _weight(params: Node, to: str, *, is_shared: bool) -> Decimal | None:

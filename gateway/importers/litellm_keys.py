@@ -18,6 +18,10 @@ DIFFERENT = Outcome.DIFFERENT
 UNSUPPORTED = Outcome.UNSUPPORTED
 
 
+OFF: tuple[object, ...] = (None, False, "", [], {})
+"""What stands for nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Keys of one block that fare alike."""
@@ -197,14 +201,13 @@ def answer_rest(node: Node, block: Block, *, unknown_is_security: bool = False) 
         elif row is None and unknown_is_security:
             hint = did_you_mean(key, block.names())
             guess = f" ({hint})" if hint.startswith("did you mean") else ""
-            below.unsupported(f"{UNKNOWN_KEY}{guess}", is_security=True)
+            below.unsupported(f"{UNKNOWN_KEY}{guess}", is_security=below.value not in OFF)
 
 
 def answer(node: Node, row: Keys) -> None:
     """Say what the row says; what is switched off says nothing."""
     to = "" if "NAME" in row.to or "[]" in row.to else row.to
-    is_off = node.value in (None, False, "", [], {})
-    if is_off and not row.acts_when_off:
+    if node.value in OFF and not row.acts_when_off:
         node.exact()
     elif row.outcome is Outcome.EXACT:
         node.exact(to, row.note)

@@ -38,7 +38,12 @@ PARAMS = Block(
             is_read=True,
         ),
         Keys(
-            ("timeout", "stream_timeout"),
+            ("stream_timeout",),
+            UNSUPPORTED,
+            "streams wait as long as other calls: timeout counts",
+        ),
+        Keys(
+            ("timeout",),
             DIFFERENT,
             "how long the provider may be silent, not how long the whole call may take",
             "llm.providers.NAME.timeouts.silence",
@@ -73,11 +78,12 @@ PARAMS = Block(
             "prices are by tokens of input, output and cache alone",
         ),
         Keys(
-            ("mock_response", "mock_*"),
+            ("mock_response",),
             UNSUPPORTED,
             "answers are not made up: the deployment is left out; see `dragoman demo`",
             is_read=True,
         ),
+        Keys(("mock_*",), UNSUPPORTED, "failures are not made up"),
         Keys(
             ("max_budget", "budget_duration"),
             UNSUPPORTED,

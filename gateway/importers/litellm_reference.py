@@ -64,8 +64,8 @@ def _providers() -> str:
         "## Providers\n\n"
         + "\n".join(rows)
         + "\n\nDeployments of these are left out, since they speak another dialect or we have not"
-        f" tried them: {others}. Several have an address that speaks OpenAI's too: write the deployment as"
-        " `openai/NAME` with `api_base`.\n"
+        f" tried them: {others}. Several have an address that speaks OpenAI's too: write the"
+        " deployment as `openai/NAME` with `api_base`.\n"
     )
 
 

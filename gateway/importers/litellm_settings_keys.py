@@ -244,7 +244,12 @@ ROUTER = Block(
         ),
         Keys(("model_group_alias",), EXACT, "", "llm.models", is_read=True),
         Keys(
-            ("timeout", "stream_timeout"),
+            ("stream_timeout",),
+            UNSUPPORTED,
+            "streams wait as long as other calls: timeout counts",
+        ),
+        Keys(
+            ("timeout",),
             DIFFERENT,
             "how long a provider may be silent, not how long the whole call may take",
             "llm.providers.NAME.timeouts.silence",

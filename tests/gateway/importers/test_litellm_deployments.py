@@ -66,6 +66,7 @@ def test_where_a_provider_is(params: str, provider: dict[str, object]) -> None:
         ("{model: who/knows}", "{}", "cannot tell"),
         ("{model: os.environ/MODEL}", "{}", "environment"),
         ("{model: openai/e}", "{mode: embedding}", "chat completions"),
+        ("{model: openai/text-embedding-3-small}", "{}", "no model for chat"),
         ("{model: openai/e}", "{blocked: true}", "blocked"),
         ("{model: openai/e, mock_response: hi}", "{}", "made up"),
         ("{model: openai/e, api_key: 'a b'}", "{}", "ascii"),
