@@ -28,6 +28,9 @@ Convert: TypeAlias = Callable[[str, str], Imported | tuple[Problem, ...] | None]
 
 _DISK = Disk()
 
+READ_AGAIN = 3
+"""Times, while files change as they are read. Whoever watches will notice the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -80,8 +83,17 @@ class Loader:
         return self._documents
 
     def load(self, files: Files | None = None) -> Loaded:
-        """What the files say now. `files`: others than usual, such as remembered ones."""
-        return self._load(files or self._files, None)
+        """What the files say now. `files`: others than usual, such as remembered ones.
+
+        Read again when one of them changed meanwhile: half of a change is no configuration.
+        """
+        files = files or self._files
+        loaded = self._load(files, None)
+        for _ in range(READ_AGAIN):
+            if all(files.stamp(path) == stamp for path, stamp in loaded.watched.items()):
+                break
+            loaded = self._load(files, None)
+        return loaded
 
     def load_text(self, text: str) -> Loaded:
         """The same with this text in the place of the root."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
+import pytest
 import yaml
 
+from gateway.model import RawResource
 from tests.kit.gateways import golden_gateway
 from xds_server.compile import Topology, compile_gateway
 from xds_server.render import REDACTED, static_bootstrap, to_yaml, yaml_of
-from xds_server.snapshot import SECRET, Snapshot, all_resources
+from xds_server.resources.extension import Json
+from xds_server.resources.raw import raw_resource
+from xds_server.snapshot import SECRET, Snapshot, all_resources, snapshot_of
 
 
 def snapshot() -> Snapshot:
@@ -28,6 +33,26 @@ def test_secrets_are_redacted() -> None:
     secrets = [each for each in yaml.safe_load_all(text) if each["@type"] == SECRET]
     shown = [each["generic_secret"]["secret"]["inline_string"] for each in secrets]
     assert shown == [REDACTED, REDACTED]
+
+
+HIDDEN = base64.b64encode(b"hunter2").decode()
+FORMS: tuple[Json, ...] = (
+    {"generic_secret": {"secret": {"inline_bytes": HIDDEN}}},
+    {"generic_secret": {"secrets": {"a": {"inline_string": "hunter2"}}}},
+    {"tls_certificate": {"private_key": {"inline_string": "hunter2"}}},
+    {"tls_certificate": {"password": {"inline_string": "hunter2"}}},
+    {"tls_certificate": {"pkcs12": {"inline_bytes": HIDDEN}}},
+    {"session_ticket_keys": {"keys": [{"inline_bytes": HIDDEN}]}},
+)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: next(iter(form)))
+def test_every_form_of_a_secret_is_redacted(form: Json) -> None:
+    raw = RawResource(SECRET, "s", json.dumps({"name": "s", **form}), "xds.resources.0")
+    text = to_yaml(snapshot_of([raw_resource(raw)]))
+    assert REDACTED in text
+    assert "hunter2" not in text
+    assert HIDDEN not in text
 
 
 def test_programs_are_shown_line_by_line() -> None:

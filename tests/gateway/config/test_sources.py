@@ -199,6 +199,40 @@ def test_only_files_that_changed_are_parsed_again(tmp_path: Path) -> None:
     assert len(loader.documents) == 2  # what is gone is forgotten
 
 
+def test_a_change_while_files_are_read_is_not_read_by_halves(tmp_path: Path) -> None:
+    write(tmp_path, a=ROUTE.format("old-a"), b=ROUTE.format("old-b"))
+
+    class Swapping(Disk):
+        """Both files are swapped after the first of them was read."""
+
+        is_swapped = False
+
+        def read_bytes(self, path: Path) -> bytes:
+            found = super().read_bytes(path)
+            if not self.is_swapped:
+                self.is_swapped = True
+                write(tmp_path, a=ROUTE.format("new-a"), b=ROUTE.format("new-b"))
+            return found
+
+    config = load_sources(tmp_path, {}, files=Swapping()).config
+    assert config is not None
+    assert [route.name for route in config.routes] == ["new-a", "new-b"]
+
+
+def test_files_that_never_rest_are_read_in_the_end(tmp_path: Path) -> None:
+    write(tmp_path, a=ROUTE.format("a"))
+
+    class Restless(Disk):
+        """Somebody writes whenever somebody reads."""
+
+        def read_bytes(self, path: Path) -> bytes:
+            found = super().read_bytes(path)
+            path.write_bytes(found + b"\n")
+            return found
+
+    assert load_sources(tmp_path, {}, files=Restless()).config is not None
+
+
 THEIRS = "binds:\n- port: 3000\n"
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from gateway import names
 from gateway.model import Listener, ServerTls
-from xds_server.render import to_json
+from gateway.resolve import resolve
+from tests.gateway.config.loading import loaded
+from tests.kit.certificates import Authority
+from xds_server.compile import Topology, compile_gateway
+from xds_server.render import static_bootstrap, to_json
 from xds_server.resources import listeners
 from xds_server.resources.extension import Json
 from xds_server.snapshot import FILTER, ROUTES, SECRET
@@ -73,3 +83,19 @@ def test_mutual_tls_demands_a_certificate() -> None:
     assert socket(MUTUAL)["require_client_certificate"] is True
     asked = socket(MUTUAL)["common_tls_context"]["validation_context_sds_secret_config"]
     assert asked["name"] == names.gateway_client_ca("default")
+
+
+@pytest.mark.envoy
+def test_envoy_accepts_a_gateway_with_mutual_tls(tmp_path: Path) -> None:
+    authority = Authority()
+    secured = replace(LISTENER, tls=ServerTls(*authority.server(), authority.pem))
+    gateway = replace(resolve(loaded("routes: []")), listeners=(secured,))
+    snapshot = compile_gateway(gateway, Topology(workers=("127.0.0.1:1",)))
+    path = tmp_path / "bootstrap.json"
+    path.write_text(json.dumps(static_bootstrap(snapshot)))
+    envoy = Path(sys.executable).parent / "envoy"
+    command = [envoy, "--mode", "validate", "-c", path, "--disable-hot-restart"]
+    done = subprocess.run(
+        [*command, "--log-level", "warning"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
