@@ -305,9 +305,9 @@ class Topic:
             before = self.refused.get(name)
             accepted = held if isinstance(held, Resource) else before.accepted if before else None
             self.refused[name] = Refusal(resources.version_of(name), error, accepted, together)
-            self.set_held(name, UNKNOWN)
         for name in together:
             self._absolve(name)  # it may have changed meanwhile
+            self.set_held(name, UNKNOWN)
 
     def _absolve(self, changed: str) -> None:
         """Something refused has changed; what was refused with it deserves another try."""

@@ -96,3 +96,24 @@ def test_where_removals_cannot_be_told_nothing_is_left_to_say() -> None:
     assert topic.is_settled()
     topic.catch_up(named(a="1"))
     assert topic.due() == Due(("a",))
+
+
+def test_what_was_refused_with_something_that_has_gone_meanwhile_is_tried_again() -> None:
+    for tells_removals in (True, False):
+        topic = Topic(CLUSTER, tells_removals=tells_removals)
+        topic.catch_up(named(a="1", b="bad"))
+        topic.want(["a", "b"])
+        send(topic)
+        topic.catch_up(named(a="1"))
+        topic.answered("1", "b is bad")
+        assert topic.due().changed == ("a",)
+
+
+def test_what_was_refused_with_something_that_is_given_up_is_tried_again() -> None:
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(a="1", b="bad"))
+    topic.want(["a", "b"])
+    send(topic)
+    topic.answered("1", "b is bad")
+    topic.drop(["b"])
+    assert topic.due() == Due(("a",))
