@@ -9,7 +9,10 @@ Json: TypeAlias = Mapping[str, Any]
 
 
 def http_connection_manager(listener: Json) -> Json:
-    """Of the first filter chain that has one; all of ours are equal but for TLS."""
+    """Of the first filter chain that has one, or of a gRPC client's listener."""
+    own: Json = listener.get("api_listener", {}).get("api_listener", {})
+    if own.get("@type", "").endswith(".HttpConnectionManager"):
+        return own
     chains = (*listener.get("filter_chains", ()), listener.get("default_filter_chain", {}))
     for chain in chains:
         for each in chain.get("filters", ()):
@@ -77,5 +80,5 @@ def address_text(address: Json) -> str:
 
 
 def listens_at(listener: Json) -> str:
-    """The address of a listener."""
-    return address_text(listener.get("address", {}))
+    """The address of a listener; that of a gRPC client has none."""
+    return address_text(listener["address"]) if "address" in listener else "no address"

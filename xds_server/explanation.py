@@ -18,6 +18,7 @@ from xds_server.checks import Check, Failing, Where, llm_checks, route_checks
 from xds_server.envoy_json import (
     address_text,
     http_connection_manager,
+    listens_at,
     match_text,
     named_clusters,
     tls_of,
@@ -107,6 +108,8 @@ class GatewayPart:
     """`none`, `tls`, `mtls`."""
     filters: tuple[Filter, ...]
     routes: tuple[RoutePart, ...]
+    unexplained: str
+    """What of an operator's own listener is not said here; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class _Explaining:
         self.level = level
         self.features = FEATURES[level]
         self.routes = {route.name: route for route in gateway.routes}
+        self.places = {route.name: place for place, route in enumerate(gateway.routes)}
         self.tables, self.filters, self.clusters, self.listeners = (
             {name: to_json(each) for name, each in snapshot.resources.get(type_url, {}).items()}
             for type_url in (ROUTES, FILTER, CLUSTER, LISTENER)
@@ -188,10 +192,11 @@ class _Explaining:
         chain = tuple(self.described(each) for each in manager.get("http_filters", ()))
         return GatewayPart(
             name.removeprefix(names.listener("")),
-            address_text(listener.get("address", {})),
+            listens_at(listener),
             tls_of(listener),
             chain,
             tuple(self.route_parts(table, manager, chain)),
+            _unexplained(table, manager),
         )
 
     def described(self, found: Json) -> Filter:
@@ -221,8 +226,7 @@ class _Explaining:
         name, _ = named
         if name == llm_route.NAME:
             return -1
-        order = list(self.routes)
-        return order.index(name) if name in self.routes else len(order) + (name == UNMATCHED)
+        return self.places.get(name, len(self.places) + (name == UNMATCHED))
 
     def route_part(
         self,
@@ -343,6 +347,16 @@ def _service(asking: Json) -> Service:
         answer="" if is_open else f"{POLICY_UNAVAILABLE.status} {POLICY_UNAVAILABLE.code}",
         headers=("*",) if patterns is None else tuple(each.get("exact", "") for each in patterns),
     )
+
+
+def _unexplained(table: Json, manager: Json) -> str:
+    if not manager:
+        return "it serves no HTTP, and its filters are not explained"
+    if "scoped_routes" in manager:
+        return "its routes are chosen by scope, and are not explained"
+    if not table:
+        return "its routes come from somewhere else"
+    return "more hosts come when they are asked for" if "vhds" in table else ""
 
 
 def _kind(name: str, route: Json, plain: Route | None) -> str:

@@ -275,3 +275,54 @@ def test_the_json_form_is_json() -> None:
     assert document["models"][0]["tries"][0] == json.loads(
         json.dumps(dataclasses.asdict(Try(1, "local", "gpt-5-mini", 1, ("llm/local",), 0)))
     )
+
+
+OWN = """
+gateways: {default: {port: 8080}}
+xds:
+  resources:
+    - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+      name: tcp
+      address: {socket_address: {address: 127.0.0.1, port_value: 9001}}
+      filter_chains:
+        - filters:
+            - name: tcp
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+                stat_prefix: tcp
+                cluster: elsewhere
+    - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+      name: client
+      api_listener:
+        api_listener:
+          "@type": HTTP
+          route_config:
+            name: inside
+            virtual_hosts:
+              - name: all
+                domains: [backend]
+                routes: [{match: {prefix: /}, route: {cluster: elsewhere}}]
+          http_filters:
+            - name: router
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+    - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+      name: elsewhere
+      type: STATIC
+"""
+
+
+def test_an_operators_own_listeners_are_explained_as_far_as_they_go() -> None:
+    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    own = OWN.replace("HTTP", f"type.googleapis.com/{manager}")
+    explanation, _ = explained(gateway_of(own))
+    by_name = {part.name: part for part in explanation.gateways}
+    assert by_name["tcp"].address == "127.0.0.1:9001"
+    assert by_name["tcp"].unexplained == "it serves no HTTP, and its filters are not explained"
+    client = by_name["client"]
+    assert (client.address, client.unexplained) == ("no address", "")
+    (route,) = client.routes
+    assert (route.name, route.kind, route.hosts) == ("all#0", "other", ("backend",))
+    assert [cluster.name for cluster in route.clusters] == ["elsewhere"]
+    assert route.unseen == ("the whole request", "the whole answer")
+    assert by_name["default"].unexplained == ""

@@ -82,7 +82,10 @@ def text(explanation: Explanation) -> Iterator[str]:
 def _gateway(gateway: GatewayPart) -> Iterator[str]:
     tls = "" if gateway.tls == "none" else f", {gateway.tls}"
     yield f"gateway {gateway.name} at {gateway.address}{tls}"
-    yield f"  filters: {_chain(gateway.filters)}"
+    if gateway.filters:
+        yield f"  filters: {_chain(gateway.filters)}"
+    if gateway.unexplained:
+        yield f"  {gateway.unexplained}"
     for route in gateway.routes:
         yield ""
         yield from _route(route)
@@ -103,8 +106,9 @@ def _route(route: RoutePart) -> Iterator[str]:
     yield f"    body: {route.body_limit}"
     yield f"    time: {'; '.join(route.timeouts)}"
     yield f"    retries: {route.retries}"
-    yield "    goes to"
-    yield from _columns(_cluster(each) for each in route.clusters)
+    if route.clusters:
+        yield "    goes to"
+        yield from _columns(_cluster(each) for each in route.clusters)
     yield f"    nobody checks: {'; '.join(route.unseen)}"
 
 
