@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.model import Endpoint
 from tests.kit.stack import eventually, free_ports
 from xds_server.control_plane import Options, Plane, admin_serving, planning
+from xds_server.history import FOLDER
 from xds_server.resources.topology import Topology
 
 SECONDS = 20
@@ -41,11 +42,9 @@ class RunningPlane:
         return version
 
     def until_remembered(self, version: str) -> None:
-        def is_latest() -> bool:
-            entries = self.plane.overview.history.entries
-            return bool(entries) and entries[0].version == version
-
-        eventually(is_latest, "it is remembered")
+        """Also by the disk."""
+        folder = self.state_dir / FOLDER
+        eventually(lambda: any(folder.glob(f"*-{version}.json")), "it is remembered")
 
 
 @contextmanager
