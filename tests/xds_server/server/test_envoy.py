@@ -97,7 +97,7 @@ class SlowNames(asyncio.DatagramProtocol):
     def _resolved(self, static: Resource) -> Resource:
         message = envoy_api.message("envoy.config.cluster.v3.Cluster").FromString(static.body)
         written = json.dumps(envoy_api.to_dict(message))
-        fields = json.loads(written.replace("127.0.0.1", "slow.test"))
+        fields = json.loads(written.replace('"127.0.0.1"', '"slow.test"'))
         host, port = self._transport.get_extra_info("sockname")
         resolver = {
             "@type": f"type.googleapis.com/{CARES}",
