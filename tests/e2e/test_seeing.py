@@ -18,7 +18,9 @@ from gateway.config.load import load_file
 from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
+from tests.kit.any_envoy import running_beside
 from tests.kit.certificates import Authority
+from tests.kit.envoy import OLDEST
 from tests.kit.stack import KEY, Stack, eventually, free_ports, running
 from xds_server.audience import Level
 from xds_server.commands import diff
@@ -109,21 +111,38 @@ class Running:
         return sum(each["value"] for each in stats if each.get("name", "").endswith(part))
 
 
-@pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    monkeypatch.setenv("DRAGOMAN_DRAIN_SECONDS", str(DRAIN_SECONDS))
-    *ports, other = free_ports(5)
+def written(folder: Path, other: int) -> tuple[Path, str]:
+    """The quickstart with a second gateway and plain routes."""
     head = f"gateways:\n  other: {{port: {other}, address: 127.0.0.1}}\n  default:"
     text = QUICKSTART.read_text().replace("gateways:\n  default:", head) + ROUTES
     text = text.replace(
         "address: ${DRAGOMAN_ADDRESS:-127.0.0.1}",
         f"max_request_bytes: {LIMIT_BYTES}\n    address: 127.0.0.1",
     )
-    config = tmp_path / "gateway.yaml"
+    config = folder / "gateway.yaml"
     config.write_text(text)
+    return config, text
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setenv("DRAGOMAN_DRAIN_SECONDS", str(DRAIN_SECONDS))
+    *ports, other = free_ports(5)
+    config, text = written(tmp_path, other)
     with running(config, tmp_path / "state", workers=1, ports=ports) as stack:
         stack.switch("a", "slow")
         yield Running(stack, ports[2], other, text)
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Iterator[Running]:
+    """The same, served by an Envoy of the oldest version."""
+    (other,) = free_ports(1)
+    config, text = written(tmp_path, other)
+    state = tmp_path / "state"
+    with running_beside(config, state, OLDEST) as stack:
+        admin = json.loads((state / "envoy.json").read_text())["admin"]["address"]
+        yield Running(stack, admin["socket_address"]["port_value"], other, text)
 
 
 @dataclass(slots=True)
@@ -235,11 +254,11 @@ def test_what_envoy_refuses_changes_nothing(
     assert gateway.told() == before
 
 
-def explained(gateway: Running) -> Explanation:
+def explained(gateway: Running, level: Level = Level.V1_40) -> Explanation:
     config = load_file(gateway.stack.config, {})
     assert isinstance(config, Config)
     meaning = resolve(config)
-    return explain(meaning, compile_gateway(meaning, Topology(("h:1",))), Level.V1_40)
+    return explain(meaning, compile_gateway(meaning, Topology(("h:1",)), level), level)
 
 
 def routes(explanation: Explanation) -> dict[str, RoutePart]:
@@ -247,33 +266,52 @@ def routes(explanation: Explanation) -> dict[str, RoutePart]:
     return {route.name: route for route in part.routes}
 
 
+def chat_cost(gateway: Running, model: str) -> int:
+    """How many messages Envoy sends to Python for one chat completion."""
+    before = gateway.stats("ext_proc.stream_msgs_sent")
+    asked = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    assert gateway.stack.chat(asked).status_code == 200
+    return gateway.stats("ext_proc.stream_msgs_sent") - before
+
+
+def get_cost(gateway: Running, path: str) -> int:
+    """The same for a plain request."""
+    before = gateway.stats("ext_proc.stream_msgs_sent")
+    headers = {"authorization": f"Bearer {KEY}"}
+    assert httpx.get(f"{gateway.stack.url}{path}", headers=headers, timeout=10).status_code < 500
+    return gateway.stats("ext_proc.stream_msgs_sent") - before
+
+
+def renames(explanation: Explanation) -> int:
+    (model,) = (each for each in explanation.models if each.name == "demo")
+    return sum(one.messages for one in model.tries)
+
+
 def test_envoy_sends_as_many_messages_as_are_explained(gateway: Running) -> None:
     explanation = explained(gateway)
     by_name = routes(explanation)
-    headers = {"authorization": f"Bearer {KEY}"}
     gateway.stack.switch("a", "ok")
-    messages = [{"role": "user", "content": "hi"}]
-
-    def cost(ask: httpx.Request | None, model: str = "") -> int:
-        before = gateway.stats("ext_proc.stream_msgs_sent")
-        if ask is None:
-            assert gateway.stack.chat({"model": model, "messages": messages}).status_code == 200
-        else:
-            with httpx.Client(timeout=10) as client:
-                assert client.send(ask).status_code < 500
-        return gateway.stats("ext_proc.stream_msgs_sent") - before
-
-    llm = by_name["dragoman/llm"]
-    assert cost(None, "demo-a") == llm.messages_most == 4
-    get = httpx.Request("GET", f"{gateway.stack.url}/a/seen")
-    assert cost(get) == by_name["open"].messages_least == 0
-    get = httpx.Request("GET", f"{gateway.stack.url}/b/seen", headers=headers)
-    assert cost(get) == by_name["keyed"].messages_least == 1
+    assert chat_cost(gateway, "demo-a") == by_name["dragoman/llm"].messages_most == 4
+    assert get_cost(gateway, "/a/seen") == by_name["open"].messages_least == 0
+    assert get_cost(gateway, "/b/seen") == by_name["keyed"].messages_least == 1
     gateway.stack.switch("a", "503")
-    (model,) = (each for each in explanation.models if each.name == "demo")
-    more = sum(one.messages for one in model.tries)
-    assert more == 2
-    assert cost(None, "demo") == 4 + more
+    assert renames(explanation) == 2
+    assert chat_cost(gateway, "demo") == 4 + 2
+
+
+def test_an_older_envoy_shows_the_answer_piece_by_piece_as_explained(older: Running) -> None:
+    explanation = explained(older, Level.V1_37)
+    by_name = routes(explanation)
+    llm = by_name["dragoman/llm"]
+    assert llm.messages_most is None
+    at_once = sum(not each.is_each_part for each in llm.messages)
+    pieces = chat_cost(older, "demo-a") - at_once
+    assert pieces >= 1
+    assert get_cost(older, "/a/seen") == by_name["open"].messages_least == 0
+    assert get_cost(older, "/b/seen") == by_name["keyed"].messages_least == 1
+    older.stack.switch("a", "503")
+    assert renames(explanation) == 2
+    assert chat_cost(older, "demo") >= at_once + 1 + 2
 
 
 def test_bodies_are_limited_where_it_is_explained(gateway: Running) -> None:
