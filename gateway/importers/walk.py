@@ -188,10 +188,13 @@ class Walk:
         self._add(Problem(dotted(path), message, self.line(path), self.file, hint))
 
     def answer(self, mapped: Mapped, path: Path) -> None:
-        """What became of a path; several answers are kept, the same one once."""
+        """What became of a path. Differences are kept, and then it is not exact."""
         known = self.answers.setdefault(path, [])
-        if mapped not in known:
-            known.append(mapped)
+        is_exact = mapped.outcome is Outcome.EXACT
+        if (is_exact and known) or mapped in known:
+            return
+        known[:] = [each for each in known if each.outcome is not Outcome.EXACT]
+        known.append(mapped)
 
     def finish(self) -> tuple[Mapped, ...]:
         """Every answer in the order of the file; keys that nobody spoke of are unsupported."""
@@ -257,7 +260,7 @@ class Walk:
         key = str(path[-1])
         where = dotted(path)
         is_known = key in expected or isinstance(path[-1], int)
-        if is_known and value in (None, {}, []):
+        if is_known and _says_nothing(value):
             return Mapped(where, self.line(path), Outcome.EXACT)
         if is_known:
             return Mapped(where, self.line(path), Outcome.UNSUPPORTED, note=NOT_TAKEN)
@@ -305,6 +308,15 @@ def _each_text(value: object, rewrite: Callable[[str], str]) -> object:
         case list():
             return [_each_text(item, rewrite) for item in value]
     return value
+
+
+def _says_nothing(value: object) -> bool:
+    """Whether there is no scalar in it."""
+    if isinstance(value, dict):
+        return all(_says_nothing(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_says_nothing(item) for item in value)
+    return value is None
 
 
 def _around(targets: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys, policy_keys
 from gateway.importers.agentgateway.backends import Ai, read_backend_tls
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Terms
-from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.agentgateway.providers import (
@@ -72,7 +72,7 @@ def read_ai_route(
         ]
         tiers = [targets] if len(targets) == len(backends) else None
     terms += reading.terms + _guarded(reading)
-    if not tiers:
+    if not tiers or not all(_is_shared(tier) for tier in tiers):
         node.unsupported("its models cannot be served", is_security=not terms.is_open)
         return False
     pattern = f"{prefix}*"
@@ -102,7 +102,7 @@ def _guarded(reading: _Reading) -> Terms:
         terms += Terms(read_prompt_guard(guard, reading.draft, is_for_all=is_for_all))
         for alias, model in ai.take("modelAliases").fields():
             text = model.text()
-            if text is not None and fits(ModelName, alias) and fits(ModelName, text):
+            if text is not None and is_model(alias) and fits(ModelName, text):
                 model.exact("llm.models")
                 reading.aliases.setdefault(alias, text)
             else:
@@ -235,7 +235,7 @@ def _models(pattern: str, prefix: str, tiers: list[list[Target]], reading: _Read
     names = {pattern: "*"}
     names.update({f"{prefix}{alias}": model for alias, model in reading.aliases.items()})
     for name, model in names.items():
-        if not fits(ModelName, name):
+        if not is_model(name):
             continue
         draft.models[name] = _model(name, model, tiers, draft)
 
@@ -258,6 +258,11 @@ def _model(name: str, model: str, tiers: list[list[Target]], draft: Draft) -> di
         draft.hidden.append(helper)
         references.append(helper)
     return {"failover": references}
+
+
+def _is_shared(tier: list[Target]) -> bool:
+    """Whether the targets of a tier can have shares, which go by their names."""
+    return len(tier) == 1 or all("${" not in (target.model or "") for target in tier)
 
 
 def _weighted(model: str, tier: list[Target]) -> dict[str, int]:

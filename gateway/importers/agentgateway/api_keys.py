@@ -18,6 +18,7 @@ _KEYS = "identity.api_keys.keys"
 _SENT = "keys are sent as `Authorization: Bearer …`, or as x-api-key, api-key or x-goog-api-key"
 _PERMISSIVE = "a wrong key is refused; theirs lets it pass as nobody's"
 _BOOKED = "the estimate is reserved before the call, so nothing is overspent"
+_KEY_COUNTS = "the key itself counts"
 _KNOWN_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
 _WINDOWS = {"1h": "hour", "24h": "day", "1d": "day"}
 _PATTERN = re.compile(r"[^*]*\*?[^*]*")
@@ -84,15 +85,20 @@ def _location(node: Node) -> None:
 def _key(node: Node, draft: Draft) -> str | None:
     """The name of one key; None when it opens nothing here."""
     settle(node, policy_keys.API_KEY)
-    block = _credential(node, f"{_KEYS}.{len(draft.keys)}")
+    block = _credential(node)
     if block is None:
+        node.unsupported("nobody can come in with it")
         return None
-    tags = _tags(node.take("metadata"), f"{_KEYS}.{len(draft.keys)}")
-    known = draft.key_names.get(next(iter(block.values())))
+    ((field, secret),) = block.items()
+    known = draft.key_names.get(secret)
+    index = len(draft.keys) if known is None else _position(known, draft)
+    written = node.take("key") if not node.take("key").is_empty else node.take("keyHash")
+    written.exact(f"{_KEYS}.{index}.{field}")
+    tags = _tags(node.take("metadata"), f"{_KEYS}.{index}")
     if known is not None:
         return _again(node, known, tags, draft)
-    name = draft.name("key", tags.get("name"), f"key-{len(draft.keys) + 1}")
-    draft.key_names[next(iter(block.values()))] = name
+    name = draft.name("key", tags.get("name"), f"key-{index + 1}")
+    draft.key_names[secret] = name
     draft.keys.append({"name": name, **block, **({"tags": tags} if tags else {})})
     _allowed_models(node.take("allowedModels"), name, draft)
     for item in node.take("budgets").items():
@@ -100,9 +106,13 @@ def _key(node: Node, draft: Draft) -> str | None:
     return name
 
 
+def _position(name: str, draft: Draft) -> int:
+    return next(index for index, key in enumerate(draft.keys) if key["name"] == name)
+
+
 def _again(node: Node, name: str, tags: dict[str, str], draft: Draft) -> str | None:
     """A key that is written twice is one key, when both say the same of it."""
-    first = next(key for key in draft.keys if key["name"] == name)
+    first = draft.keys[_position(name, draft)]
     is_same = first.get("tags", {}) == tags and not node.has("allowedModels")
     if is_same and not node.has("budgets"):
         return name
@@ -110,22 +120,21 @@ def _again(node: Node, name: str, tags: dict[str, str], draft: Draft) -> str | N
     return None
 
 
-def _credential(node: Node, to: str) -> dict[str, str] | None:
+def _credential(node: Node) -> dict[str, str] | None:
+    """The key, when it is a variable; else its digest: it need not be in a second file."""
     key, digest = node.take("key"), node.take("keyHash")
     text = key.text()
     if text is not None and has_variable(text) and fits(Secret, text):
-        key.exact(f"{to}.key")
+        digest.exact(note=_KEY_COUNTS)
         return {"key": text}
-    if text is not None and text and not has_variable(text):
-        # the key itself need not be in a second file
-        key.exact(f"{to}.digest")
+    if text and not has_variable(text):
+        digest.exact(note=_KEY_COUNTS)
         return {"digest": hashlib.sha256(text.replace("$${", "${").encode()).hexdigest()}
     hashed = (digest.text() or "").removeprefix("sha256:").lower()
-    if hashed and (fits(Digest, hashed) or has_variable(hashed)):
-        digest.exact(f"{to}.digest")
+    if text is None and hashed and (fits(Digest, hashed) or has_variable(hashed)):
         return {"digest": hashed}
     for place in (key, digest):
-        place.unsupported("no key that can be sent in a header", is_security=False)
+        place.unsupported("no key that can be sent in a header")
     return None
 
 
@@ -145,7 +154,8 @@ def _tags(node: Node, to: str) -> dict[str, str]:
 
 
 def _is_tag(name: object, value: object) -> bool:
-    return fits(Text, name) and isinstance(value, str) and fits(Text, value)
+    is_key = isinstance(name, str) and fits(Text, name) and "${" not in name
+    return is_key and isinstance(value, str) and fits(Text, value)
 
 
 def _allowed_models(node: Node, key: str, draft: Draft) -> None:
@@ -201,6 +211,7 @@ def _budget(node: Node, key: str, draft: Draft) -> None:
         node.unsupported("a budget is an amount of USD or tokens")
     else:
         given = draft.name("budget", f"{key}-{name or per}", "budget")
-        written = f"{amount:f} USD" if unit == "USD" else f"{int(amount)} tokens"
+        number = f"{amount:f}" if isinstance(amount, Decimal) else str(amount)
+        written = f"{number} USD" if unit == "USD" else f"{int(amount)} tokens"
         draft.budgets.append({"name": given, "for": {"key": key}, "limit": written, "per": per})
         node.different(f"budgets.{len(draft.budgets) - 1}", _BOOKED)

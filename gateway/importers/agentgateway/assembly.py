@@ -25,6 +25,7 @@ from gateway.importers.agentgateway.matches import closest, overlap
 from gateway.names import LLM_PREFIX
 
 _ADMIN_PORT = 15000
+_STRICTER = "it asks for a key, since other models do, and rules come after keys"
 _NO_LLM_PATH = f"{LLM_PREFIX} belongs to the models"
 
 
@@ -49,6 +50,9 @@ def assemble(draft: Draft) -> Assembled:
     required = _required(llms, found.routes, draft)
     is_required = bool(draft.keys) if required is None else required
     identity = _identity(required, draft)
+    for llm in llms:
+        if is_required and not (llm.terms.is_strict or llm.terms.locks):
+            llm.node.different("identity.required", _STRICTER)
     for llm in llms:
         _llm_rules(llm, draft, is_required=is_required)
     if llms:
@@ -258,12 +262,14 @@ def _route(entry: Entry, draft: Draft, found: Assembled, *, is_required: bool) -
     terms = entry.terms + draft.everywhere
     scope = {"route": entry.name}
     if entry.is_closed or terms.locks:
-        draft.rule(f"closed-{entry.name}", scope, CLOSED)
+        draft.closed_by[entry.name] = draft.rule(f"closed-{entry.name}", scope, CLOSED)
         return block
     if terms.is_open:
         return {**block, "auth": "none"} if draft.keys or is_required else block
     if terms.is_strict or (terms.doors and is_required):
         block["auth"] = "key"
+    if is_required and not terms.is_strict:
+        entry.node.different("routes.auth", _STRICTER)
     # a route that asks for a key asks for any key
     asks = bool(block.get("auth")) or is_required
     _add_rules(entry.name, scope, terms, draft, is_required=asks)
@@ -302,5 +308,8 @@ def _admin(draft: Draft, found: Assembled) -> dict[str, object]:
     taken = {str(draft.gateways[name]["port"]) for name in found.gateways}
     if port not in taken:
         return draft.admin
+    draft.walk.root.take("config").take("adminAddr").different(
+        "admin.address", "on another port, since a gateway has this one"
+    )
     free = next(str(each) for each in range(_ADMIN_PORT, 65535) if str(each) not in taken)
     return {"address": f"{host}:{free}"}

@@ -26,7 +26,7 @@ from gateway.importers.agentgateway.entrypoints import (
 from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import by_name, settle
 from gateway.importers.agentgateway.llm import read_llm
-from gateway.importers.agentgateway.routes import Around, Routes, Targeted
+from gateway.importers.agentgateway.routes import ELSEWHERE, Around, Routes, Targeted
 from gateway.importers.agentgateway.settings import (
     read_config,
     read_frontend,
@@ -40,8 +40,9 @@ from gateway.importers.walk import Node, walk
 from gateway.problem import Problem
 
 DIALECT = "agentgateway"
-_BY_NAME = "found by its name"
+_BY_NAME = "reached by name, not by workloads"
 _ELSEWHERE = "write it on the route itself"
+_GONE = "what it belongs to is not served"
 _READ_AS_TERMS = frozenset({"apiKey", "authorization"})
 
 
@@ -75,7 +76,7 @@ class _File:
     def read(self) -> None:
         """Everything."""
         root, draft = self.root, self.draft
-        settle(root, traffic_keys.ROOT)
+        settle(root, traffic_keys.ROOT, unknown_is_lock=False)
         draft.is_single_llm = _count_llm(root) <= 1
         read_config(root.take("config"), draft)
         read_frontend(root.take("frontendPolicies"), draft)
@@ -116,7 +117,7 @@ class _File:
             for name in (item.take("name").text(), hostname.text()):
                 services[f"{namespace.text() or 'default'}/{name}"] = host
             item.different("routes.backends.url", _BY_NAME)
-        self.root.take("workloads").unsupported(f"services are {_BY_NAME}, not by workloads")
+        self.root.take("workloads").unsupported(f"services are {_BY_NAME}")
         return References(
             backends=_named(self.root.take("backends")),
             services=services,
@@ -136,12 +137,14 @@ class _File:
         wanted = name if self.draft.gateways else "default"
         place = node.take("port")
         if not place.is_empty:
+            node.take("gateways").unsupported("its own port counts")
             gateway, refusal = open_gateway(place, wanted, self.draft)
             tls = read_tls(node.take("tls"), gateway, self.draft)
             if isinstance(tls, str):
                 return (Gate(gateway, "", why_not=tls),)
             refusal = refusal or take_tls(node.take("tls"), gateway, tls, self.draft)
             return (Gate(gateway, "", why_not=refusal),)
+        node.take("tls").unsupported("gateways have their own")
         if node.has("gateways") or "default" in self.gateways:
             return self.referred(node.take("gateways"), "gateways")
         return (Gate(gateway_at(port, wanted, self.draft), ""),)
@@ -170,7 +173,10 @@ def _named(node: Node) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for item in node.items():
         if item.block():
-            found.setdefault(item.take("name").text() or "", item)
+            name = item.take("name").text() or ""
+            if name in found:
+                item.unsupported("another of the same name comes first")
+            found.setdefault(name, item)
     return found
 
 
@@ -260,8 +266,9 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
     for index, entry in enumerate(found.routes):
         position.setdefault(entry.node.path, index)
         if entry.is_closed:
-            note = f"routes.{index} is refused by the rule 'closed-{entry.name}', in place of: "
-            entry.node.unsupported(note + ", ".join(entry.obstacles), is_security=True)
+            note = f"routes.{index} is refused by the rule '{draft.closed_by[entry.name]}': "
+            is_security = not entry.terms.is_open or entry.reasons != (ELSEWHERE,)
+            entry.node.unsupported(note + ", ".join(entry.obstacles), is_security=is_security)
     if draft.everywhere.locks:
         locks = ", ".join(draft.everywhere.locks)
         draft.walk.root.take("frontendPolicies").unsupported(
@@ -274,6 +281,8 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
     gone = {entry.node.path for entry, _ in found.left_out} - set(position)
     for path, answers in theirs.answers.items():
         named = [_named_provider(each, path, draft) for each in answers]
+        if any(path[:length] in draft.gone for length in range(1, len(path))):
+            named = [_not_served(each, _GONE) if each.to else each for each in named]
         theirs.answers[path] = [_placed(each, path, position, gone, found) for each in named]
 
 

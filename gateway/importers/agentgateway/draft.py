@@ -156,6 +156,10 @@ class Draft:
     served: list[Served] = field(default_factory=list)
     provider_of: dict[Path, str] = field(default_factory=dict)
     """Names of providers, by the path of what they were made of."""
+    gone: set[Path] = field(default_factory=set)
+    """Models, routes and the like that are not served: nothing of them is taken over."""
+    closed_by: dict[str, str] = field(default_factory=dict)
+    """Rules that refuse everything, by the route."""
     hidden: list[str] = field(default_factory=list)
     """Models that only other models may lead to."""
     is_single_llm: bool = True
@@ -178,6 +182,10 @@ class Draft:
         block: dict[str, object] = {"name": given, "for": dict(scope), rule.effect: rule.expression}
         self.rules.insert(0 if is_first else len(self.rules), block)
         return given
+
+    def refused_model(self) -> dict[str, object]:
+        """The block of a model that is only there to be refused."""
+        return {"provider": next(iter(self.providers)), "listed": False}
 
     def price(self, name: str, block: dict[str, Decimal | str]) -> None:
         """Adds a price; the last one counts."""

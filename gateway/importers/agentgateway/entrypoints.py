@@ -66,6 +66,9 @@ def read_gateways(node: Node, draft: Draft) -> dict[str, list[Gate]]:
         if not listeners:
             why_not = _why_not(block, gateway, draft, refusal)
             listeners = [Gate(gateway, "", (), terms, why_not, block)]
+        else:
+            for key in ("protocol", "tls"):
+                block.take(key).unsupported("its listeners say it, each for itself")
         found[name] = listeners
     return found
 
@@ -208,6 +211,7 @@ def take_tls(node: Node, gateway: str, tls: dict[str, object] | None, draft: Dra
     if gateway in draft.tls_known and draft.gateways[gateway].get("tls") != tls:
         why_not = f"{_NOT_SERVED}another listener of its port has other certificates, or none"
         node.unsupported(why_not, is_security=True)
+        draft.gone.add(node.path)
         return why_not
     draft.tls_known.add(gateway)
     if tls is not None:

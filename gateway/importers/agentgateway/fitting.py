@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.config.environment import substitute
+from gateway.config.llm import ModelName
 
 
 class _Anything(Mapping[str, str]):
@@ -33,6 +34,11 @@ def fits(kind: Hashable, value: object) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def is_model(name: str) -> bool:
+    """Whether a model can have the name. It is a key, and variables are not read in keys."""
+    return fits(ModelName, name) and "${" not in name
 
 
 @cache

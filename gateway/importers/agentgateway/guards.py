@@ -96,6 +96,7 @@ def _rule(node: Node) -> tuple[str, str] | None:
     name, text = builtin.text(), pattern.text()
     if name is not None and name in BUILTINS:
         builtin.different("guardrails.patterns", _OWN_PATTERN)
+        pattern.exact(note="the built-in pattern counts")
         return BUILTINS[name]
     if text is not None and not has_variable(text) and fits(Pattern, text.replace("$${", "${")):
         if _CLASSES.search(text):

@@ -15,7 +15,7 @@ from gateway.importers.agentgateway import llm_keys
 from gateway.importers.agentgateway.backends import read_backend_tls
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Served, Terms
 from gateway.importers.agentgateway.entrypoints import Gate
-from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.agentgateway.providers import (
@@ -98,6 +98,10 @@ def read_llm(node: Node, gates: tuple[Gate, ...], draft: Draft) -> None:
         if model.refusal is not None:
             _keep_closed(model, draft)
     read_virtual_models(node.take("virtualModels"), concrete, draft)
+    for provider in node.take("providers").items():
+        if provider.path not in draft.provider_of:
+            provider.unsupported("no model of ours is served by it")
+            draft.gone.add(provider.path)
     gateways = tuple(dict.fromkeys(gate.gateway for gate in open_gates))
     if not gateways:
         reasons = "; ".join(dict.fromkeys(gate.why_not for gate in gates))
@@ -128,8 +132,8 @@ def _read_model(node: Node, providers: Mapping[str, Node], draft: Draft) -> Conc
     locks += settle(node.take("params"), llm_keys.PARAMS)
     name = node.take("name")
     text = name.text() or ""
-    if not fits(ModelName, text):
-        name.unsupported("the name of a model has no spaces and at most one '*'", is_security=True)
+    if not is_model(text):
+        node.unsupported("the name of a model has no spaces and at most one '*'", is_security=True)
         return None
     name.exact(f"llm.models.{text}")
     terms = _terms(node, draft) + Terms(tuple(locks))
@@ -307,6 +311,7 @@ def _computed(name: str, node: Node) -> str | _Refused | None:
 def _keep_closed(model: Concrete, draft: Draft) -> None:
     """Keeps a name from falling to a `*`."""
     reason = model.refusal or ""
+    draft.gone.add(model.node.path)
     cover = [
         name
         for name in draft.models
@@ -317,6 +322,5 @@ def _keep_closed(model: Concrete, draft: Draft) -> None:
         f"it is {'refused' if cover else 'left out'}: {reason}", is_security=model.is_security
     )
     if cover and not is_taken:
-        wild = draft.models[max(cover, key=len)]
-        draft.models[model.name] = {**wild, "listed": False}
+        draft.models[model.name] = draft.refused_model()
         draft.served.append(Served(model.name, Terms(locks=(reason,))))

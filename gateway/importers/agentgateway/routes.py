@@ -26,6 +26,8 @@ from gateway.importers.agentgateway.terms import read_terms
 from gateway.importers.walk import Node
 
 _MODELS = "models are served under /v1/ of every gateway"
+ELSEWHERE = "its models are served under /v1/"
+"""Why nothing else may be where theirs serves models."""
 _MOST_GROUPS = 8
 """Of routes that lead to more routes."""
 _MOST_ENTRIES = 10_000
@@ -90,7 +92,7 @@ class Routes:
         if ais:
             self._read_ai(node, ais, terms, around)
             # what stands behind it must not take its place
-            around = replace(around, reasons=(*around.reasons, _MODELS))
+            around = replace(around, reasons=(*around.reasons, ELSEWHERE))
             backends = []
         elif policies.block():
             settings, is_tls = plain_routes.read_settings(policies)
@@ -197,7 +199,7 @@ class Routes:
             reasons += each.reasons
         others = [each for each in backends if not isinstance(each, Plain)]
         reasons += ["ai" for _ in others[:1]]
-        if not any(each.url for each in plain):
+        if not reasons and not any(each.url for each in plain):
             reasons.append("backends")
         for gate, gate_hosts in _places(inner):
             for match in inner.matches:
@@ -215,6 +217,7 @@ class Routes:
                     )
                 )
         if not any(not gate.why_not for gate in inner.gates):
+            self._draft.gone.add(node.path)
             node.unsupported(_closed_gates(inner.gates), is_security=True)
 
     def _name(self, label: str | None) -> str:

@@ -65,7 +65,12 @@ def _prices(node: Node, draft: Draft) -> None:
             name = f"{provider}/{model}"
             found = {ours: _money(rates.take(theirs)) for theirs, ours in _RATES.items()}
             known = {key: value for key, value in found.items() if value is not None}
-            if "input" not in known or "output" not in known or not fits(Text, name):
+            if (
+                "input" not in known
+                or "output" not in known
+                or not fits(Text, name)
+                or "${" in name
+            ):
                 rates.unsupported("a price needs input and output, in USD for a million tokens")
                 continue
             draft.price(name, known)

@@ -11,7 +11,7 @@ from gateway.config.scalars import Weight
 from gateway.config.tiers import MAX_TIERS
 from gateway.importers.agentgateway import llm_keys
 from gateway.importers.agentgateway.draft import OPEN, Draft, Served, Terms
-from gateway.importers.agentgateway.fitting import fits
+from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.walk import Node
 
@@ -73,8 +73,8 @@ def read_virtual_models(node: Node, concrete: Sequence[Concrete], draft: Draft) 
         settle(item, llm_keys.VIRTUAL_MODEL)
         name, routing = item.take("name"), item.take("routing")
         text = name.text() or ""
-        if not fits(ModelName, text) or "*" in text:
-            name.unsupported("no name that such a model can have", is_security=True)
+        if not is_model(text) or "*" in text:
+            item.unsupported("no name that such a model can have", is_security=True)
             continue
         name.exact(f"llm.models.{text}")
         virtual = _Virtual(text, concrete, frozenset(draft.models) - {text})
@@ -130,6 +130,9 @@ def _share(item: Node, virtual: _Virtual) -> list[tuple[str, int]]:
         place.problem("must be from 0 to 1000000")
         return []
     place.exact(f"llm.models.{virtual.name}.weighted")
+    if reference is not None and not is_model(reference):
+        item.unsupported("it is left out: shares go by names, and a variable is none")
+        return []
     return [] if reference is None else [(reference, weight)]
 
 
@@ -164,11 +167,12 @@ def _reference(name: str, model: Concrete) -> str | None:
 
 def _keep_closed(item: Node, name: str, draft: Draft) -> None:
     """Keeps the name from falling to another model, or to a `*`."""
+    draft.gone.add(item.path)
     own = draft.models.get(name)
     cover = [each for each in draft.models if "*" in each and stars.matches(each, name)]
     if own is None and not cover:
         item.unsupported("it is left out: it cannot be routed as theirs is")
         return
     item.unsupported("it is refused: it cannot be routed as theirs is", is_security=True)
-    draft.models[name] = {**(own or draft.models[max(cover, key=len)]), "listed": False}
+    draft.models[name] = draft.refused_model()
     draft.served.append(Served(name, Terms(locks=("routing",))))

@@ -1,0 +1,176 @@
+"""The order of routes, who is let in, and that no import opens what was closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config import stars
+from gateway.model import Effect, Gateway, Route
+from tests.gateway.importers.agentgateway.imports import ours
+
+HOSTS = ("api.example.com", "www.example.com", "example.org")
+PATHS = ("/", "/a", "/a/", "/a/b", "/ab", "/a/b/c", "/x1")
+POLICIES: tuple[dict[str, object], ...] = (
+    {},
+    {"extAuthz": {"host": "auth:1"}},
+    {"apiKey": {"mode": "strict", "keys": [{"key": "one"}]}},
+    {"apiKey": {"mode": "strict", "keys": [{"key": "two"}]}},
+    {"authorization": {"rules": ["request.method == 'GET'"]}},
+    {"directResponse": {"status": 403}},
+    {"unheard": {"of": 1}},
+    {"urlRewrite": {"path": {"full": "/y"}}},
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    host: str
+    path: str
+    method: str
+
+
+def closeness(hostname: str | None, host: str) -> tuple[int, int] | None:
+    """How close a hostname of theirs is to a host; None: it is another's."""
+    if hostname is None:
+        return (0, 0)
+    if hostname == host:
+        return (2, 0)
+    if hostname.startswith("*.") and host.endswith(hostname[1:]):
+        return (1, len(hostname))
+    return None
+
+
+def takes(match: dict[str, dict[str, str]], request: Request) -> tuple[int, ...] | None:
+    """How precise a match of theirs is for a request; None: it does not match."""
+    path = match.get("path", {"pathPrefix": "/"})
+    method = match.get("method")
+    if method is not None and method != request.method:
+        return None
+    if "exact" in path:
+        return (
+            (3, len(path["exact"]), method is not None) if path["exact"] == request.path else None
+        )
+    prefix = path["pathPrefix"]
+    bare = prefix.rstrip("/")
+    rest = request.path.rstrip("/").removeprefix(bare)
+    is_below = request.path.rstrip("/").startswith(bare) and (not rest or rest.startswith("/"))
+    return (2, len(prefix), method is not None) if is_below else None
+
+
+def theirs(routes: list[dict[str, object]], request: Request) -> dict[str, object] | None:
+    """The route that AgentGateway chooses."""
+    best: tuple[tuple[object, ...], dict[str, object]] | None = None
+    for position, route in enumerate(routes):
+        for hostname in route.get("hostnames") or [None]:
+            close = closeness(hostname, request.host)
+            for match in route.get("matches") or [{}]:
+                precise = takes(match, request)
+                if close is None or precise is None:
+                    continue
+                rank = (close, precise, -position)
+                if best is None or rank > best[0]:
+                    best = rank, route
+    return best[1] if best else None
+
+
+def chosen(gateway: Gateway, request: Request) -> Route | None:
+    """The route that our Envoy chooses: the first that matches."""
+    for route in gateway.routes:
+        match = route.match
+        is_host = not match.hostnames or any(
+            each == request.host or (each[0] == "*" and request.host.endswith(each[1:]))
+            for each in match.hostnames
+        )
+        prefix = (match.prefix or "/").rstrip("/")
+        is_path = (
+            request.path == match.exact
+            if match.exact is not None
+            else request.path == prefix or request.path.startswith(f"{prefix}/")
+        )
+        if is_host and is_path and (not match.methods or request.method in match.methods):
+            return route
+    return None
+
+
+def may_enter(gateway: Gateway, route: Route | None, key: str | None, method: str) -> bool:
+    """Whether a request gets to the backend of a route of ours."""
+    if route is None or (route.is_key_required and key is None):
+        return False
+    names = [each.name for each in gateway.identity.api_keys if each.name == key]
+    for rule in gateway.rules:
+        if rule.scope.route is None or not stars.matches(rule.scope.route, route.name):
+            continue
+        says = {
+            "true": True,
+            "request.method == 'GET'": method == "GET",
+        }.get(rule.expression)
+        if says is None:  # the names of keys that open it
+            says = any(f'"{name}"' in rule.expression for name in names)
+        if says is (rule.effect is Effect.DENY):
+            return False
+    return True
+
+
+def let_in(route: dict[str, object] | None, key: str | None, method: str) -> bool:
+    """Whether AgentGateway would send a request on to a backend."""
+    if route is None:
+        return False
+    policies = route.get("policies") or {}
+    assert isinstance(policies, dict)
+    if "apiKey" in policies:
+        return bool(policies["apiKey"]["keys"][0]["key"] == key)
+    if "authorization" in policies:
+        return method == "GET"
+    return policies == {}
+
+
+matches = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(PATHS).flatmap(
+            lambda path: st.sampled_from(({"pathPrefix": path}, {"exact": path}))
+        )
+    },
+    optional={"method": st.sampled_from(("GET", "POST"))},
+)
+some_routes = st.lists(
+    st.fixed_dictionaries(
+        {"policies": st.sampled_from(POLICIES)},
+        optional={
+            "hostnames": st.lists(
+                st.sampled_from((*HOSTS, "*.example.com", "*.com")), min_size=1, max_size=2
+            ),
+            "matches": st.lists(matches, min_size=1, max_size=3),
+        },
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(some_routes)
+@settings(max_examples=150, deadline=None)
+def test_no_request_gets_in_that_was_kept_out(routes: list[dict[str, object]]) -> None:
+    for index, route in enumerate(routes):
+        route["name"] = f"r{index}"
+        route["backends"] = [{"host": f"b{index}:80"}]
+    text = yaml.safe_dump({"binds": [{"port": 80, "listeners": [{"routes": routes}]}]})
+    gateway = ours(text)
+    names = {key.digest: key.name for key in gateway.identity.api_keys}
+    for host in HOSTS:
+        for path in PATHS:
+            for method in ("GET", "POST"):
+                request = Request(host, path, method)
+                there, here = theirs(routes, request), chosen(gateway, request)
+                for secret in (None, "one", "two"):
+                    key = names.get(sha256(secret.encode()).hexdigest()) if secret else None
+                    expected = let_in(there, secret, method)
+                    entered = may_enter(gateway, here, key, method)
+                    assert entered == expected, (request, secret, there, here)
+                if here is not None and there is not None and there["policies"] == {}:
+                    (backend,) = here.backends
+                    assert backend.upstream.endpoints[0].host == f"b{str(there['name'])[1:]}"
