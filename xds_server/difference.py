@@ -130,6 +130,11 @@ def with_groups(whole: State, groups: Mapping[str, Snapshot], xds: Xds) -> State
             for group in xds.groups
         ],
         "history": xds.history_limit,
+        "lifetimes": {
+            f"{each.type_url.rpartition('.')[2]} {each.name}": each.ttl_seconds
+            for each in (*xds.resources, *(one for group in xds.groups for one in group.resources))
+            if each.ttl_seconds is not None
+        },
     }
     document = whole.published if isinstance(whole.published, dict) else {}
     document = {**document, "xds": redacted_document(block, traceably)}

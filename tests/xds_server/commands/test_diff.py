@@ -174,6 +174,32 @@ def test_node_groups_and_clients_are_compared_between_files(
     assert said.startswith("cuts nothing\n")
 
 
+GROUP = """
+gateways: {default: {port: 8080}}
+xds:
+  groups:
+    edge:
+      resources:
+        - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+          name: own
+          address: {socket_address: {address: 127.0.0.1, port_value: 9001}}
+          ttl: 60s
+"""
+
+
+def test_what_only_a_node_group_has_may_drain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new, longer = (tmp_path / f"{name}.yaml" for name in ("old", "new", "longer"))
+    old.write_text(GROUP)
+    new.write_text(GROUP.replace("9001", "9002"))
+    longer.write_text(GROUP.replace("60s", "90s"))
+    assert run(old, new) == 1
+    assert capsys.readouterr().out.startswith("drains own (node group edge): all connections")
+    assert run(old, longer) == 1
+    assert "lifetimes[Listener own]: 60.0 -> 90.0" in capsys.readouterr().out
+
+
 def test_what_runs_is_equal_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with control_plane(told(sides("routes")[0])) as admin:
         assert run("running", "running", admin=admin) == 0
