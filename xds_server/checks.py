@@ -49,12 +49,18 @@ class Check:
     name: str
     where: Where
     reads: str
-    """`headers` or `body`."""
+    """`connection`, `headers` or `body`."""
     refusal: str
     """Status and code of the answer to those who do not pass; empty: it refuses nobody."""
     failing: Failing
     failure: str
     """When it cannot be made, and what comes of that; empty: it can always be made."""
+
+
+CERTIFICATE = Check(
+    "certificate of the client", Where.ENVOY, "connection", "the handshake", Failing.CLOSED, ""
+)
+"""Where TLS is mutual; before everything."""
 
 
 def llm_checks(gateway: Gateway) -> tuple[Check, ...]:

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Mapping[str, Any]
 
+MUTUAL = "mtls"
+
 
 def http_connection_manager(listener: Json) -> Json:
     """Of the first filter chain that has one, or of a gRPC client's listener."""
@@ -28,7 +30,7 @@ def tls_of(listener: Json) -> str:
         socket = chain.get("transport_socket")
         if socket is not None:
             config = socket.get("typed_config", {})
-            return "mtls" if config.get("require_client_certificate") else "tls"
+            return MUTUAL if config.get("require_client_certificate") else "tls"
     return "none"
 
 

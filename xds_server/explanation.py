@@ -6,7 +6,7 @@ Read from the compiled resources, so that it says what Envoy is told. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -14,8 +14,9 @@ from gateway import names
 from gateway.attempts import is_renamed
 from gateway.model import Gateway, Model, Route, Target
 from xds_server.audience import Level
-from xds_server.checks import Check, Failing, Where, llm_checks, route_checks
+from xds_server.checks import CERTIFICATE, Check, Failing, Where, llm_checks, route_checks
 from xds_server.envoy_json import (
+    MUTUAL,
     address_text,
     http_connection_manager,
     listens_at,
@@ -190,12 +191,17 @@ class _Explaining:
             manager.get("rds", {}).get("route_config_name", ""), {}
         )
         chain = tuple(self.described(each) for each in manager.get("http_filters", ()))
+        tls = tls_of(listener)
+        before = (CERTIFICATE,) if tls == MUTUAL else ()
         return GatewayPart(
             name.removeprefix(names.listener("")),
             listens_at(listener),
-            tls_of(listener),
+            tls,
             chain,
-            tuple(self.route_parts(table, manager, chain)),
+            tuple(
+                replace(route, checks=(*before, *route.checks))
+                for route in self.route_parts(table, manager, chain)
+            ),
             _unexplained(table, manager),
         )
 

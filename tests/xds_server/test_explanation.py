@@ -14,7 +14,7 @@ from envoy_api import message, pack
 from extproc.process import Process
 from extproc.program import build
 from gateway import names
-from gateway.model import Gateway
+from gateway.model import Gateway, ServerTls
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN
@@ -326,3 +326,16 @@ def test_an_operators_own_listeners_are_explained_as_far_as_they_go() -> None:
     assert [cluster.name for cluster in route.clusters] == ["elsewhere"]
     assert route.unseen == ("the whole request", "the whole answer")
     assert by_name["default"].unexplained == ""
+
+
+def test_a_certificate_that_is_demanded_is_the_first_check() -> None:
+    gateway = golden_gateway("llm-single")
+    (listener,) = gateway.listeners
+    tls = ServerTls("CERTIFICATE", "KEY", client_ca="AUTHORITY")
+    mutual = dataclasses.replace(gateway, listeners=(dataclasses.replace(listener, tls=tls),))
+    explanation, _ = explained(mutual)
+    (part,) = explanation.gateways
+    assert part.tls == "mtls"
+    assert part.routes[0].checks[0].name == "certificate of the client"
+    plain, _ = explained(gateway)
+    assert part.routes[0].checks[1:] == plain.gateways[0].routes[0].checks
