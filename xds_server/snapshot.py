@@ -92,6 +92,10 @@ class Named(Mapping[str, Resource]):
 
     __hash__ = None  # type: ignore[assignment]  # as of every mapping
 
+    def find(self, name: str) -> Resource | None:
+        """None when there is no such resource."""
+        return self._named.get(name)
+
     def keys(self) -> KeysView[str]:
         return self._named.keys()
 

@@ -155,12 +155,6 @@ class StatePlayer(Player):
         for type_url in self.wants:
             self._send(type_url)
 
-    def hear(self) -> list[Response]:
-        responses = super().hear()
-        for response in responses:
-            self.nonces[response.type_url] = response.nonce
-        return responses
-
     def answer(self, response: Response) -> bool:
         assert isinstance(response, StateResponse)
         type_url = response.type_url
@@ -171,13 +165,13 @@ class StatePlayer(Player):
             held = self.holds.get(type_url, {})
             self.holds[type_url] = told if type_url in (CLUSTER, LISTENER) else {**held, **told}
             self.versions[type_url] = response.version
-        self._send(type_url, response.nonce, None if is_taken else "cannot")
+        self.nonces[type_url] = response.nonce  # what is not yet answered has not been seen
+        self._send(type_url, None if is_taken else "cannot")
         return is_taken
 
-    def _send(self, type_url: str, nonce: str | None = None, error: str | None = None) -> None:
+    def _send(self, type_url: str, error: str | None = None) -> None:
         names = tuple(sorted(said(self.wants[type_url]))) or ("",)
-        nonce = self.nonces.get(type_url, "") if nonce is None else nonce
-        version = self.versions.get(type_url, "")
+        version, nonce = self.versions.get(type_url, ""), self.nonces.get(type_url, "")
         self.stream.receive(StateRequest(type_url, names, version, nonce, error))
 
 

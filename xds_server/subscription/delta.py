@@ -5,6 +5,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xd
 
 from __future__ import annotations
 
+from xds_server.snapshot import NOTHING
 from xds_server.subscription.stream import Stream, resources_of
 from xds_server.subscription.topic import Due, Topic
 from xds_server.subscription.words import (
@@ -36,17 +37,15 @@ class DeltaStream(Stream):
 
     def _first_of_type(self, request: DeltaRequest) -> None:
         topic = self._open(Topic(request.type_url))
-        held = request.initial_versions
+        held, names = request.initial_versions, set(_named(request.subscribe))
+        resources = NOTHING if self._snapshot is None else self._snapshot.of(request.type_url)
         self._holds_from_before |= bool(held)
-        names = set(_named(request.subscribe))
-        topic.interest.names |= names & held.keys()  # what it holds is not to be answered again
-        if self._snapshot is not None:
-            self._catch_up(topic, self._snapshot)
         if not request.subscribe or WILDCARD in request.subscribe:  # none: the legacy wildcard
             topic.want_all()
             topic.is_first_owed = not held  # who holds something does not wait for it
-        topic.want(name for name in names if name not in held)
-        topic.declare(held)
+        topic.want_held(names & held.keys(), resources)  # not to be answered again
+        topic.begin(resources, held)
+        topic.want(names - held.keys())
         self._drop(topic, request)
 
     def _drop(self, topic: Topic, request: DeltaRequest) -> None:

@@ -201,7 +201,7 @@ class Stream(ABC):
         """Envoy warms a changed cluster until it is told the endpoints, be they the same, and does
         not ask for names that it has asked for before."""
         endpoints = self._topics.get(ENDPOINTS)
-        if endpoints is None:
+        if endpoints is None or not endpoints.interest.names:
             return
         for name in names:
             for type_url, needed in clusters.wanted[name].needs:

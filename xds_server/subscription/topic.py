@@ -129,18 +129,25 @@ class Topic:
     def want(self, names: Iterable[str]) -> None:
         """Names are wanted too, and answered even when the client may have them."""
         for name in names:
-            own = self.wanted.get(name)
+            own = self.wanted.find(name)
             name = own.name if own is not None else name  # one string for all streams
-            if not self.interest.wants(name):
-                self.set_held(name, UNKNOWN)
+            if own is not None or self.tells_removals:
+                self.owed.add(name)
+                if not self.interest.wants(name):
+                    self.differs[name] = UNKNOWN
             self.interest.names.add(name)
-            self.owe(name)
         self._check_bounds()
 
     def owe(self, name: str) -> None:
         """A name must be answered, as far as there is something to say."""
         if self.tells_removals or name in self.wanted:
             self.owed.add(name)
+
+    def want_held(self, names: Iterable[str], resources: Named) -> None:
+        """Names are wanted that the client holds already."""
+        for name in names:
+            own = resources.find(name)
+            self.interest.names.add(name if own is None else own.name)
 
     def want_all(self) -> None:
         """All names are wanted; those that were not are not held."""
@@ -171,11 +178,19 @@ class Topic:
         for name in (self.differs.keys() | self.refused.keys() | self.owed) - self.interest.names:
             self._forget(name)
 
-    def declare(self, held: Mapping[str, str]) -> None:
-        """What the client says that it holds, by name."""
-        for name, version in held.items():
-            if self.interest.wants(name):
-                self.set_held(name, version or UNKNOWN)
+    def begin(self, resources: Named, held: Mapping[str, str]) -> None:
+        """The client is to have these, and says what it holds: name → version."""
+        self.wanted = resources
+        if self.interest.is_wildcard:
+            for name, each in resources.items():
+                if held.get(name, ABSENT) != each.version:
+                    self.differs[name] = held.get(name, ABSENT)
+            names = held.keys() - resources.keys()
+        else:
+            names = self.interest.names & held.keys()
+        for name in names:
+            if resources.version_of(name) != held[name]:
+                self.differs[name] = held[name] or UNKNOWN
         self._check_bounds()
 
     def carried(self, name: str) -> Resource | None:
@@ -216,17 +231,17 @@ class Topic:
             return
         if error is None:
             self.acked_version = flight.snapshot_version
-        names = [
-            name
-            for name in (*flight.said.changed, *flight.said.removed)
-            if self.interest.wants(name)
-        ]
+        names = (*flight.said.changed, *flight.said.removed)
         if error is not None:
             self._refuse(names, flight.resources, error)
-            return
-        for name in names:
-            self.refused.pop(name, None)
-            self.set_held(name, flight.resources.get(name, ABSENT))
+        elif flight.resources is self.wanted:
+            for name in names:
+                self.differs.pop(name, None)
+                self.refused.pop(name, None)
+        else:
+            for name in filter(self.interest.wants, names):
+                self.refused.pop(name, None)
+                self.set_held(name, flight.resources.get(name, ABSENT))
 
     def is_waiting(self, now: float) -> bool:
         """Whether an answer may still be hoped for."""
@@ -299,7 +314,7 @@ class Topic:
 
     def _refuse(self, names: Iterable[str], resources: Named, error: str) -> None:
         """What it holds instead is not certain: peers apply what is good of a refused response."""
-        together = frozenset(names)
+        together = frozenset(filter(self.interest.wants, names))
         for name in together:
             held = self.differs[name] if name in self.differs else self.wanted.get(name)
             before = self.refused.get(name)

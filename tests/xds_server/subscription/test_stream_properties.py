@@ -115,9 +115,8 @@ class Observer:
         before = self.player.wants[type_url] or set()
         self.player.ask(type_url, names)
         self.asked[type_url] = (self.asked[type_url] | (names - before)) & names
-        self.refused = [  # who gives something up may have given up what was wrong
-            each for each in self.refused if each.type_url != type_url or names_of(each) <= names
-        ]
+        # who gives something up may have given up what was wrong
+        self.refused = [each for each in self.refused if self.is_offered(each)]
 
     def reconnect(self) -> None:
         self.refused.clear()
@@ -140,16 +139,20 @@ class Observer:
         self.hear()
 
     def forget_what_is_gone(self) -> None:
-        """In states of the world nobody says so; when it is back, the client may have dropped it."""
+        """In states of the world nobody says so; when it is back, it may have been dropped."""
         for type_url in (ENDPOINTS, ROUTES) if self.variant is Variant.STATE else ():
             gone = {*CLUSTERS, *TABLES} - self.snapshot.of(type_url).keys()
             self.uncertain.update((type_url, name) for name in gone)
 
     def is_offered(self, response: Response) -> bool:
         """Whether it could be sent again as it was."""
-        offered = self.snapshot.of(response.type_url)
+        type_url = response.type_url
         told = {each.name: each.version for each in response.resources}
-        return all(offered.version_of(name) == told.get(name, "") for name in names_of(response))
+        return all(
+            self.snapshot.of(type_url).version_of(name) == told.get(name, "")
+            and self.player.is_wanted(type_url, name)
+            for name in names_of(response)
+        )
 
     def hear(self) -> None:
         for response in self.player.hear():
