@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
+from urllib.parse import urlsplit
 
 from gateway.config.llm import ModelName
 from gateway.config.scalars import Secret
@@ -30,6 +31,7 @@ _DEAREST = 1_000_000
 _FINEST = Decimal("1e-9")
 _NO_CHAT = re.compile(r"embed|dall-e|whisper|tts|rerank|gpt-image|moderation|transcribe")
 """LiteLLM looks such models up in its table."""
+_TOKENS = ("azure_ad_token", "client_secret", "azure_password", "azure_username", "tenant_id")
 _SILENCE = "how long the provider may be silent, not how long the whole call may take"
 
 
@@ -170,6 +172,8 @@ def _must_be_served(entry: Node, params: Node, info: Node, model: str) -> None:
         raise LeftOut(f"its mode is {kind}, and this version serves chat completions alone")
     if mode.is_empty and _NO_CHAT.search(model):
         raise LeftOut("its name is of no model for chat: if it is one, write mode: chat")
+    if any(params.has(key) for key in _TOKENS):
+        raise LeftOut("its tokens would have to be fetched: write an api_key")
     if params.has("mock_response"):
         raise LeftOut("its answer is made up; `dragoman demo` has such providers")
 
@@ -226,6 +230,10 @@ class _Place:
                 base = variable(spoken.base_variable, self.into.environment)
         if base is None:
             return spoken.url
+        if spoken.hosts:
+            base = _own_address(base, spoken)
+            if spoken.url:
+                return spoken.url
         plain = base.rstrip("/")
         url = plain if plain.endswith(spoken.path) else f"{plain}{spoken.path}"
         if is_strange_variable(base) or not is_valid(Url, url):
@@ -247,6 +255,22 @@ class _Place:
         if seconds is not None and seconds > 0:
             return duration(seconds)
         return self.into.silence
+
+
+def _own_address(base: str, spoken: Spoken) -> str:
+    """The address of a provider whose other addresses speak another dialect."""
+    if has_variable(base):
+        if spoken.url:
+            raise LeftOut("its api_base comes from the environment, and may speak another dialect")
+        return base
+    try:
+        parts = urlsplit(base)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    if not any(host == each or host.endswith(f".{each}") for each in spoken.hosts):
+        raise LeftOut("what is at its api_base speaks another dialect than ours")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _credential(params: Node, into: Deployments) -> Node | None:

@@ -115,7 +115,7 @@ PARAMS = Block(
         Keys(
             ("api_version", "azure_*", "tenant_id", "client_id", "client_secret"),
             UNSUPPORTED,
-            "for Azure, whose dialect is not spoken",
+            "Azure is asked by its v1 API and with an api_key",
         ),
         Keys(("aws_*", "s3_*", "bedrock_*"), UNSUPPORTED, "for AWS, whose dialects are not spoken"),
         Keys(

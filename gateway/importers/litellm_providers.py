@@ -34,8 +34,11 @@ class Spoken:
     """What LiteLLM puts before the name of the model."""
     note: str = ""
     """A difference to how LiteLLM speaks to it."""
+    hosts: tuple[str, ...] = ()
+    """Where alone it speaks our dialect; another address given speaks the provider's own."""
 
 
+_COMPATIBLE_API = "over its OpenAI-compatible API: chat completions alone"
 _OLLAMA = Spoken(
     "ollama",
     path="/v1",
@@ -60,6 +63,36 @@ SPOKEN: Mapping[str, Spoken] = MappingProxyType(
         "together_ai": Spoken("together", "TOGETHERAI_API_KEY"),
         "xai": Spoken("xai", "XAI_API_KEY"),
         "hosted_vllm": Spoken("vllm", base_variable="HOSTED_VLLM_API_BASE"),
+        "azure": Spoken(
+            COMPATIBLE,
+            "AZURE_API_KEY",
+            base_variable="AZURE_API_BASE",
+            path="/openai/v1",
+            note="over Azure's v1 API, which needs no api_version; an address in a variable must"
+            " not end with a slash",
+            hosts=("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
+        ),
+        "anthropic": Spoken(
+            COMPATIBLE,
+            "ANTHROPIC_API_KEY",
+            "https://api.anthropic.com/v1",
+            note=_COMPATIBLE_API,
+            hosts=("api.anthropic.com",),
+        ),
+        "gemini": Spoken(
+            COMPATIBLE,
+            "GEMINI_API_KEY",
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+            note=_COMPATIBLE_API,
+            hosts=("generativelanguage.googleapis.com",),
+        ),
+        "cohere_chat": Spoken(
+            COMPATIBLE,
+            "COHERE_API_KEY",
+            "https://api.cohere.ai/compatibility/v1",
+            note=_COMPATIBLE_API,
+            hosts=("api.cohere.ai", "api.cohere.com"),
+        ),
         "lm_studio": Spoken(COMPATIBLE, base_variable="LM_STUDIO_API_BASE"),
         "llamafile": Spoken(COMPATIBLE, url="http://127.0.0.1:8080/v1"),
         "litellm_proxy": Spoken(
@@ -85,10 +118,8 @@ OTHER_DIALECTS = frozenset(
         "ai21",
         "aiml",
         "aleph_alpha",
-        "anthropic",
         "anthropic_text",
         "assemblyai",
-        "azure",
         "azure_ai",
         "azure_text",
         "baseten",
@@ -99,7 +130,6 @@ OTHER_DIALECTS = frozenset(
         "cloudflare",
         "codestral",
         "cohere",
-        "cohere_chat",
         "cometapi",
         "custom",
         "dashscope",
@@ -109,7 +139,6 @@ OTHER_DIALECTS = frozenset(
         "featherless_ai",
         "friendliai",
         "galadriel",
-        "gemini",
         "gigachat",
         "github",
         "github_copilot",
@@ -152,7 +181,12 @@ OTHER_DIALECTS = frozenset(
 
 _OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9](-|$)|ft:gpt-|codex-|computer-use-)")
 _ELSEWHERE: Mapping[str, str] = MappingProxyType(
-    {"claude": "anthropic", "gemini": "vertex_ai", "command": "cohere", "anthropic.": "bedrock"}
+    {
+        "claude": "anthropic",
+        "gemini": "vertex_ai",
+        "command": "cohere_chat",
+        "anthropic.": "bedrock",
+    }
 )
 
 
@@ -179,7 +213,7 @@ def meant(model: str, custom_provider: str = "") -> Meant:
             return Meant("openai", model, SPOKEN["openai"])
         for start, provider in _ELSEWHERE.items():
             if model.startswith(start):
-                return Meant(provider, model)
+                return Meant(provider, model, SPOKEN.get(provider))
     return Meant("", model)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gateway.config.sources import Loader
@@ -22,11 +23,12 @@ from xds_server.commands.command import Argument, Command, Environment, Switch, 
 
 FAILED = 1
 NOT_WHOLE = 3
-_UNSET = "the environment variable "
-"""How the loader begins to say that a variable has no value: no fault of what is written."""
+_NOT_OURS = re.compile(r"the environment variable .* is not set|'.*' cannot be read: .*")
+"""What the loader says of variables and files that are not here: no fault of what was made."""
 
 _DETAILS = """
-The YAML goes to standard output, the findings to standard error, security first. Each key of the
+The YAML goes to standard output, the findings to standard error, security first, and a warning for
+each variable and file that the YAML needs and that is not here. Each key of the
 file is `exact`, `different` (the note names the difference) or `unsupported` (the note says why).
 With `--json`, one document goes to standard output: `file`, `dialect`, `counts`, `security`,
 `findings` and `yaml`. What maps to what: [import](../import.md).
@@ -62,10 +64,13 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     if not isinstance(imported, Imported):
         refuses(str(problem) for problem in imported)
         return FAILED
-    if refuses(_faults(imported, file, environment)):
+    loaded = Loader(file, environment).load_text(imported.yaml)
+    if refuses(_faults(loaded.problems, file)):
         return FAILED
     if refuses(_write(imported, file, arguments)):
         return FAILED
+    for problem in loaded.problems:
+        print(f"warning: {problem.path}: {problem.message}", file=sys.stderr)
     return NOT_WHOLE if report.has_unsupported(imported) else 0
 
 
@@ -102,10 +107,9 @@ def _read(file: Path) -> str | None:
     return None
 
 
-def _faults(imported: Imported, file: Path, environment: Mapping[str, str]) -> list[str]:
+def _faults(problems: Iterable[Problem], file: Path) -> list[str]:
     """What our own loader says of what we made; it should have nothing to say."""
-    loaded = Loader(file, environment).load_text(imported.yaml)
-    wrong = [each for each in loaded.problems if not each.message.startswith(_UNSET)]
+    wrong = [each for each in problems if not _NOT_OURS.fullmatch(each.message)]
     if not wrong:
         return []
     return [

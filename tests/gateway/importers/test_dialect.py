@@ -17,8 +17,11 @@ OURS = sorted(
     for path in folder.rglob("*.yaml")
     if THEIRS not in path.parents and not path.stem.endswith(".xds")
 )
-LITELLM = sorted(
-    path for path in (THEIRS / "litellm").glob("*.yaml") if not path.stem.endswith(".ours")
+FOREIGN = sorted(
+    path
+    for dialect in Foreign
+    for path in (THEIRS / dialect).glob("*.yaml")
+    if not path.stem.endswith(".ours")
 )
 MADE = sorted(THEIRS.rglob("*.ours.yaml"))
 
@@ -33,13 +36,14 @@ def test_what_an_import_made_is_ours(path: Path) -> None:
     assert recognise(path.read_text("utf-8")) is None
 
 
-@pytest.mark.parametrize("path", LITELLM, ids=lambda path: path.stem)
-def test_litellms_files_are_theirs(path: Path) -> None:
-    assert recognise(path.read_text("utf-8")) is Foreign.LITELLM
+@pytest.mark.parametrize("path", FOREIGN, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_foreign_file_is_known_by_its_shape(path: Path) -> None:
+    assert recognise(path.read_text("utf-8")) is Foreign(path.parent.name)
 
 
 def test_there_are_files_of_all_kinds() -> None:
-    assert all(len(files) >= 3 for files in (OURS, MADE, LITELLM))
+    assert all(len(files) >= 3 for files in (OURS, MADE))
+    assert {path.parent.name for path in FOREIGN} == set(Foreign)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,30 @@ def test_a_key_that_is_not_written_is_where_litellm_looks_for_it() -> None:
             {"type": "openai-compatible", "url": "https://api.perplexity.ai", "key": "k"},
         ),
         (
+            "{model: claude-opus-4-1, api_key: k, api_base: https://api.anthropic.com}",
+            {
+                "type": "openai-compatible",
+                "url": "https://api.anthropic.com/v1",
+                "key": "k",
+            },
+        ),
+        (
+            "{model: azure/x, api_key: k, api_base: 'https://x.openai.azure.com/'}",
+            {
+                "type": "openai-compatible",
+                "url": "https://x.openai.azure.com/openai/v1",
+                "key": "k",
+            },
+        ),
+        (
+            "{model: azure/x, api_key: k}",
+            {
+                "type": "openai-compatible",
+                "url": "${AZURE_API_BASE}/openai/v1",
+                "key": "k",
+            },
+        ),
+        (
             "{model: openai/x, api_base: https://api.openai.com/v1, api_key: k}",
             {"type": "openai", "key": "k"},
         ),
@@ -60,9 +84,13 @@ def test_where_a_provider_is(params: str, provider: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("params", "info", "reason"),
     [
-        ("{model: anthropic/claude}", "{}", "another dialect"),
-        ("{model: claude-opus-4-1}", "{}", "another dialect"),
-        ("{model: azure/x, api_base: 'https://x.openai.azure.com'}", "{}", "another dialect"),
+        ("{model: bedrock/claude}", "{}", "another dialect"),
+        ("{model: gemini-pro}", "{}", "another dialect"),
+        ("{model: anthropic/x, api_base: 'https://proxy.example'}", "{}", "another dialect"),
+        ("{model: anthropic/x, api_base: os.environ/BASE}", "{}", "another dialect"),
+        ("{model: azure/x, api_base: 'https://apim.example/azure'}", "{}", "another dialect"),
+        ("{model: azure/x, api_base: 'http://[x'}", "{}", "another dialect"),
+        ("{model: azure/x, azure_ad_token: t}", "{}", "fetched"),
         ("{model: who/knows}", "{}", "cannot tell"),
         ("{model: os.environ/MODEL}", "{}", "environment"),
         ("{model: openai/e}", "{mode: embedding}", "chat completions"),

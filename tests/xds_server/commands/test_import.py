@@ -47,6 +47,19 @@ def test_the_yaml_is_on_stdout_and_the_findings_on_stderr(
     assert "sk-of-the-master" not in printed.err
 
 
+def test_a_file_that_is_not_here_is_no_fault_of_the_import(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        "binds: [{port: 3000, listeners: [{protocol: HTTPS, tls: {cert: a.pem, key: b.pem},"
+        " routes: [{backends: [{host: 'localhost:80'}]}]}]}]"
+    )
+    run(file)
+    printed = capsys.readouterr()
+    assert "a.pem" in printed.out
+    assert "warning: gateways.default.tls.cert" in printed.err
+
+
 def test_something_that_is_missing_has_an_exit_status_of_its_own(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,7 +73,9 @@ def test_json_is_one_document(file: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run(file, is_json=True) == 3
     printed = capsys.readouterr()
     found = json.loads(printed.out)
-    assert printed.err == ""
+    assert printed.err == (
+        "warning: llm.providers.groq.key: the environment variable GROQ_API_KEY is not set\n"
+    )
     assert found["dialect"] == "litellm"
     assert found["counts"]["unsupported"] >= 1
     assert any(row["path"] == "litellm_settings.cache" for row in found["findings"])
