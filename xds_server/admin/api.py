@@ -42,9 +42,9 @@ class View:
     """What is not yet there; empty: ready."""
     status: Callable[[], Json]
     compiled: Callable[[], str]
-    """The compiled configuration as YAML, without secrets."""
+    """The compiled configuration as YAML, without secrets; may take long."""
     resources: Callable[[], Json]
-    """The same for programs."""
+    """The same for programs; may take long."""
     counters: Callable[[], Sequence[Json]]
     """The ledger's counters; may block."""
     history: Callable[[], Json]
@@ -92,7 +92,9 @@ def _readings(view: View) -> Sequence[Route]:
         return Response(view.metrics(), media_type=CONTENT_TYPE)
 
     async def config(request: Request) -> Response:
-        return PlainTextResponse(view.compiled(), media_type="application/yaml")
+        return PlainTextResponse(
+            await asyncio.to_thread(view.compiled), media_type="application/yaml"
+        )
 
     async def resources(request: Request) -> Response:
         return JSONResponse(dict(await asyncio.to_thread(view.resources)))
