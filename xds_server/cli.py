@@ -10,27 +10,25 @@ from pathlib import Path
 
 from gateway.config import reference
 from gateway.config.check import warnings
-from gateway.config.load import load_file
-from gateway.config.schema import Config
 from gateway.model import Endpoint
-from gateway.resolve import resolve
 from xds_server import control_plane, flags, supervisor
-from xds_server.commands import diff, explain, history, rollback, status
+from xds_server.audience import Level
+from xds_server.commands import diff, explain, history, import_, looking, rollback, status
 from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
-from xds_server.compile import compile_gateway
 from xds_server.demo.app import serve_demo
 from xds_server.free_ports import Wanted, complaints
 from xds_server.render import to_yaml
-from xds_server.resources.raw import raw_problems
 from xds_server.resources.topology import Topology
+from xds_server.snapshot import Snapshot
 
 DESCRIPTION = "A gateway for AI agents: Envoy moves the bytes, Python decides."
 EPILOG = "Every flag can also be set by the environment variable in brackets behind it."
 
 
-FILE = Argument("file", "FILE", "the configuration, YAML")
-FILES = Argument("files", "FILE", "YAML", count="+")
+FILE = Argument("file", "FILE", "the configuration: a YAML file, or a folder of them")
+FILES = Argument("files", "FILE", "a YAML file, or a folder of them", count="+")
+WORKERS = ("127.0.0.1:18001",)
 DEMO = Switch("--demo", "run the demo providers as well")
 
 
@@ -50,6 +48,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         drain_seconds=arguments.drain_seconds,
         log_level=arguments.log_level,
         environment=_with_ports(arguments, environment),
+        convert=import_.Telling(import_.say_on_stderr),
     )
     return supervisor.run(options)
 
@@ -62,6 +61,7 @@ def xds(arguments: argparse.Namespace, environment: Environment) -> int:
         target=arguments.xds or "127.0.0.1:18000",
         topology=control_plane.topology(arguments.extproc),
         state_dir=arguments.state_dir,
+        convert=import_.Telling(import_.say_on_stderr),
     )
     return control_plane.run_alone(options, arguments.admin, arguments.log_level)
 
@@ -84,19 +84,18 @@ def demo(arguments: argparse.Namespace, environment: Environment) -> int:
 
 def validate(arguments: argparse.Namespace, environment: Environment) -> int:
     """`dragoman validate`: every Problem of every file."""
-    loaded = [_load(file, environment) for file in arguments.files]
-    for file, config in zip(arguments.files, loaded, strict=True):
-        if config is not None:
+    snapshots = [_snapshot(file, arguments, environment) for file in arguments.files]
+    for file, snapshot in zip(arguments.files, snapshots, strict=True):
+        if snapshot is not None:
             print(f"{file}: ok")
-    return 0 if None not in loaded else 1
+    return 0 if None not in snapshots else 1
 
 
 def compile(arguments: argparse.Namespace, environment: Environment) -> int:
     """`dragoman compile`: what Envoy will be told, without the secrets."""
-    config = _load(arguments.file, environment)
-    if config is None:
+    snapshot = _snapshot(arguments.file, arguments, environment)
+    if snapshot is None:
         return 1
-    snapshot = compile_gateway(resolve(config), Topology(workers=arguments.extproc))
     sys.stdout.write(to_yaml(snapshot))
     return 0
 
@@ -156,8 +155,9 @@ COMMANDS: tuple[Command, ...] = (
         "print what Envoy will be told, as YAML without secrets",
         compile,
         (FILE,),
-        (flags.EXTPROC,),
+        (flags.EXTPROC, looking.ENVOY),
     ),
+    import_.COMMAND,
     explain.COMMAND,
     diff.COMMAND,
     status.COMMAND,
@@ -252,16 +252,21 @@ def _flag_rows(command: Command) -> list[str]:
     return rows
 
 
-def _load(file: Path, environment: Environment) -> Config | None:
-    """The configuration; says on stderr what is wrong with it or will surprise."""
-    config = load_file(file, environment)
-    problems = raw_problems(config) if isinstance(config, Config) else config
-    if not isinstance(config, Config) or problems:
-        refuses(map(str, problems))
+def _snapshot(
+    file: Path, arguments: argparse.Namespace, environment: Environment
+) -> Snapshot | None:
+    """What Envoy will be told; says on stderr what is wrong with the file or will surprise."""
+    workers = getattr(arguments, flags.EXTPROC.key, WORKERS)
+    level = getattr(arguments, looking.ENVOY.key, Level.V1_40)
+    try:
+        seen = looking.subject(file, arguments, environment)
+        snapshot = looking.compiled(seen.gateway, Topology(workers=workers), level)
+    except looking.Unusable as mistakes:
+        refuses(mistakes.lines)
         return None
-    for warning in warnings(config):
+    for warning in warnings(seen.config):
         print(f"warning: {warning}", file=sys.stderr)
-    return config
+    return snapshot
 
 
 def _with_ports(arguments: argparse.Namespace, environment: Environment) -> Environment:

@@ -69,6 +69,8 @@ class Options:
     """Where ADS is served: `host:port` or `unix:/path`."""
     topology: Topology
     state_dir: Path
+    private_target: str | None = None
+    """A socket of our own beside it, for those who are on our side."""
     port: int | None = None
     """Instead of what the file says, where it has one gateway."""
     convert: Convert | None = None
@@ -180,7 +182,7 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     secure = functools.partial(secured, server, str(options.file))
     publisher = Publisher(rollout, options.written, make, history, secure)
     overview = Overview(options.file, clients, publisher, history, refusals, server.traffic)
-    await server.start([options.target])
+    await server.start([each for each in (options.private_target, options.target) if each])
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
         plane = Plane(options, publisher, overview, set())

@@ -101,7 +101,9 @@ def target(text: str) -> str:
 
 
 def targets(text: str) -> tuple[str, ...]:
-    """Several of them, with commas between."""
+    """Several of them, with commas between; `none` is none."""
+    if text == "none":
+        return ()
     return tuple(target(part.strip()) for part in text.split(","))
 
 
@@ -197,7 +199,8 @@ EXTPROC = Flag(
     "DRAGOMAN_EXTPROC",
     targets,
     "TARGET,…",
-    "where Envoy finds the extproc workers: HOST:PORT or unix:PATH (default: 127.0.0.1:18001)",
+    "where Envoy finds the extproc workers: HOST:PORT or unix:PATH; `none` when there are none, "
+    "and nothing waits for one (default: 127.0.0.1:18001)",
     "127.0.0.1:18001",
 )
 WORKERS = Flag(

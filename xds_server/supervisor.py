@@ -160,7 +160,7 @@ class _Tree:
     @classmethod
     def of(cls, options: Options, gateway: Gateway, binary: str, places: Places) -> _Tree:
         environment = options.environment
-        target = options.xds or places.xds_socket
+        target = places.xds_socket
         workers = (
             processes.worker(
                 number, places, target, options.state_dir, options.log_level, environment
@@ -192,6 +192,7 @@ class _Tree:
             file=self.options.file,
             environment=self.options.environment,
             target=self.options.xds or self.places.xds_socket,
+            private_target=self.places.xds_socket if self.options.xds else None,
             topology=self._topology(),
             state_dir=self.options.state_dir,
             port=self.options.port,

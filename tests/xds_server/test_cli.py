@@ -77,6 +77,33 @@ def test_what_cannot_be_compiled_is_reported(
     assert f"{file}:1:" in said.err
 
 
+def test_another_gateways_file_is_valid_when_its_conversion_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    deployment = "{model_name: a, litellm_params: {model: openai/gpt-5, api_key: k}}"
+    file.write_text(f"model_list: [{deployment}]\nlitellm_settings: {{set_verbose: true}}\n")
+    assert cli.main(["validate", str(file)], {}) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{file}: ok\n"
+    assert "set_verbose" in said.err
+
+
+@pytest.mark.parametrize(("envoy", "is_new"), [("1.40", True), ("1.37", False)])
+def test_what_is_compiled_is_for_a_version_of_envoy(
+    envoy: str, is_new: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compile", str(QUICKSTART), "--envoy", envoy], {}) == 0
+    assert ("PriorityGroup" in capsys.readouterr().out) is is_new
+
+
+def test_a_control_plane_without_workers_is_compiled_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["compile", str(QUICKSTART), "--extproc", "none"], {}) == 0
+    assert "18001" not in capsys.readouterr().out
+
+
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["schema"], {}) == 0
     assert "gateways" in json.loads(capsys.readouterr().out)["properties"]

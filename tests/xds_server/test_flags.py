@@ -53,6 +53,15 @@ def test_a_target_is_an_address_or_a_socket(text: str, target: str) -> None:
 
 def test_several_targets_have_commas_between() -> None:
     assert flags.targets("a:1, unix:/b") == ("a:1", "unix:/b")
+    assert flags.targets("none") == ()
+
+
+def test_a_time_is_a_number_of_seconds() -> None:
+    assert (flags.seconds("5"), flags.seconds("0.5s")) == (5, 0.5)
+
+
+def test_a_version_has_two_or_three_numbers() -> None:
+    assert (flags.version("1.37"), flags.version("1.40.2")) == ((1, 37, 0), (1, 40, 2))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +75,10 @@ def test_several_targets_have_commas_between() -> None:
         (flags.WORKERS, "0"),
         (flags.WORKERS, "-1"),
         (flags.LOG_LEVEL, "loud"),
+        (flags.TIMEOUT, "0"),
+        (flags.TIMEOUT, "soon"),
+        (flags.ENVOY_VERSION, "new"),
+        (flags.VARIANT, "rest"),
     ],
 )
 def test_what_makes_no_sense_is_refused(flag: flags.Flag, text: str) -> None:
