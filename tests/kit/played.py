@@ -106,7 +106,7 @@ class Stage:
 
     async def until(self, claim: Callable[[], bool]) -> None:
         """`SECONDS` at most."""
-        assert await self.clients.wait_until(claim, SECONDS), self.clients.states()
+        assert await self.clients.wait_until(claim, SECONDS), self.clients.states()[:5]
 
 
 def played(

@@ -24,9 +24,11 @@ from xds_server.clients import Clients
 from xds_server.metrics import Traffic
 from xds_server.server.bounds import (
     BOUNDS,
+    CONNECTIONS,
     HANDSHAKE_SECONDS,
     IDLE_CONNECTION_SECONDS,
     REQUEST_BYTES,
+    STREAMS,
     STREAMS_PER_CONNECTION,
     Bounds,
 )
@@ -43,6 +45,9 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second control plane on the same port is a mistake to be seen
     ("grpc.max_receive_message_length", REQUEST_BYTES),
     ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+    ("grpc.server.max_pending_requests", STREAMS),  # else of 2,000 at once it drops some at random
+    ("grpc.server.max_pending_requests_hard_limit", STREAMS),
+    ("grpc.max_allowed_incoming_connections", CONNECTIONS),
     ("grpc.max_connection_idle_ms", int(IDLE_CONNECTION_SECONDS * 1000)),
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * 1000)),
     ("grpc.keepalive_time_ms", 20_000),  # a client whose machine is gone must not be waited for

@@ -1,8 +1,8 @@
 """What one client may take, so that nobody hurts the others. Numbers and counters, no I/O.
 
 A connection: 100 streams at once, closed after 60 s without any, 10 s to shake hands.
-All of us: 10,000 streams, of which one node may have 1,000: an Envoy that does not use the
-aggregated service opens one for each cluster, route configuration and secret.
+All of us: 10,000 connections and 10,000 streams, of which one node may have 1,000: an Envoy that
+does not use the aggregated service opens one for each cluster, route configuration and secret.
 A stream: 10 s for its first request, requests of at most 4 MiB, 1,000 of them at once and then 100
 a second (who sends more is read later), 60 s to take what was written. One response of each type
 is unanswered at a time, and one is being written: that is all that a stream holds. Serialized
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+CONNECTIONS = 10_000
 STREAMS_PER_CONNECTION = 100
 STREAMS_PER_NODE = 1_000
 STREAMS = 10_000

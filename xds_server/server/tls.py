@@ -22,7 +22,7 @@ from typing import Any
 
 from gateway.model import ServerTls, Xds
 from xds_server.audience import Principal
-from xds_server.server.bounds import HANDSHAKE_SECONDS, Hush
+from xds_server.server.bounds import CONNECTIONS, HANDSHAKE_SECONDS, Hush
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,12 @@ class UnusableTls(ValueError):
 class TlsFront:
     """One TCP port."""
 
-    def __init__(self, folder: Path, inner: Path, security: Security) -> None:
-        """`folder` is ours alone; `inner` is the Unix socket of the gRPC server."""
+    def __init__(
+        self, folder: Path, inner: Path, security: Security, limit: int = CONNECTIONS
+    ) -> None:
+        """`folder` is ours alone; `inner` is the Unix socket of the gRPC server; `limit` is of
+        connections."""
+        self._limit = limit
         self._folder = folder
         self._inner = inner
         self._security = security
@@ -113,6 +117,8 @@ class TlsFront:
 
     def opened(self, connection: _Outer) -> None:
         self._connections.add(connection)
+        if len(self._connections) > self._limit:
+            connection.abort()
 
     def closed(self, connection: _Outer) -> None:
         self._connections.discard(connection)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import envoy_api
 import grpc
 import hpack
 import pytest
@@ -136,8 +138,8 @@ def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return head + stream.to_bytes(4, "big") + payload
 
 
-def thousands_of_streams(authority: str, count: int) -> bytes:
-    """A client that does not care how many streams it may open."""
+def streams(authority: str, count: int, request: Callable[[int], bytes | None]) -> bytes:
+    """All at once, by a client that does not care how many streams it may open."""
     encoder = hpack.Encoder()
     headers = (
         (":method", "POST"),
@@ -147,8 +149,18 @@ def thousands_of_streams(authority: str, count: int) -> bytes:
         ("content-type", "application/grpc"),
         ("te", "trailers"),
     )
-    opened = (frame(1, 4, 1 + 2 * place, encoder.encode(headers)) for place in range(count))
-    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + b"".join(opened)
+    sent = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, b"")]
+    for place in range(count):
+        sent.append(frame(1, 4, 1 + 2 * place, encoder.encode(headers)))
+        message = request(place)
+        if message is not None:
+            framed = b"\0" + len(message).to_bytes(4, "big") + message
+            sent.append(frame(0, 0, 1 + 2 * place, framed))
+    return b"".join(sent)
+
+
+def silence(_: int) -> None:
+    """No request at all."""
 
 
 def test_who_opens_thousands_of_streams_on_one_connection_gets_a_hundred() -> None:
@@ -157,13 +169,37 @@ def test_who_opens_thousands_of_streams_on_one_connection_gets_a_hundred() -> No
         async with well_behaved(stage) as other:
             host, _, port = stage.target.rpartition(":")
             reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write(thousands_of_streams(stage.target, 3_000))
+            writer.write(streams(stage.target, 3_000, silence))
             for turn in range(20):
                 await is_told_promptly(stage, other, f"v{turn + 1} ")
             refused, ended = await resets(reader)
             assert refused >= 3_000 - STREAMS_PER_CONNECTION or ended
             writer.close()
             await is_told_promptly(stage, other, "last")
+
+    played(play)
+
+
+def test_two_thousand_who_come_at_once_are_all_served() -> None:
+    request = envoy_api.message("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+
+    def hello(connection: int, place: int) -> bytes:
+        node = {"id": f"n{connection}-{place}"}
+        data: bytes = request(node=node, type_url=CLUSTER).SerializeToString()
+        return data
+
+    async def play(stage: Stage) -> None:
+        stage.publish(thing(CLUSTER, "a", "v0"))
+        host, _, port = stage.target.rpartition(":")
+        writers = []
+        for connection in range(20):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(streams(stage.target, 100, functools.partial(hello, connection)))
+            writers.append(writer)
+        await stage.until(lambda: stage.clients.number_connected(Kind.ENVOY) == 2_000)
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
 
     played(play)
 

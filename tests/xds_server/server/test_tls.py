@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from xds_server.audience import Principal
 from xds_server.server.tls import Security, TlsFront, UnusableTls, context_of, security_of
 
 SECONDS = 5
+LIMIT = 4
 AUTHORITY, CLIENTS, OTHERS = Authority("ours"), Authority("clients"), Authority("others")
 TLS = ServerTls(*AUTHORITY.server())
 MUTUAL = replace(TLS, client_ca=CLIENTS.pem)
@@ -50,7 +52,7 @@ async def connected(
         yield reader, writer
     finally:
         writer.transport.abort()
-        with suppress(ConnectionError, ssl.SSLError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()
 
 
@@ -70,13 +72,13 @@ def played(tmp_path: Path, security: Security, play: Callable[[Scene], Awaitable
     async def run() -> None:
         inner = tmp_path / "inner.sock"
         seen: asyncio.Queue[Principal | None] = asyncio.Queue()
-        front = TlsFront(tmp_path, inner, security)
+        front = TlsFront(tmp_path, inner, security, LIMIT)
         writers: list[asyncio.StreamWriter] = []
 
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writers.append(writer)
             seen.put_nowait(front.principal(f"unix:{writer.get_extra_info('peername')}"))
-            with suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError):
                 while data := await reader.read(65_536):
                     writer.write(data)
                     await writer.drain()
@@ -90,7 +92,7 @@ def played(tmp_path: Path, security: Security, play: Callable[[Scene], Awaitable
                 await front.stop()
                 for writer in writers:
                     writer.transport.abort()
-                    with suppress(ConnectionError):
+                    with contextlib.suppress(ConnectionError):
                         await writer.wait_closed()
 
     asyncio.run(run())
@@ -176,7 +178,7 @@ def test_who_came_in_under_other_authorities_must_come_again(tmp_path: Path) -> 
             writer.write(b"hello")
             assert await reader.readexactly(5) == b"hello"
             scene.front.renew(Security(replace(TLS, client_ca=OTHERS.pem)))
-            with suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
         with pytest.raises((ConnectionError, ssl.SSLError, asyncio.IncompleteReadError)):
             await scene.say("hello", context)
@@ -192,6 +194,24 @@ def test_who_speaks_no_tls_is_cut_off(tmp_path: Path) -> None:
             pass
         writer.close()
         assert scene.seen.empty()
+
+    played(tmp_path, Security(TLS), play)
+
+
+def test_there_are_so_many_connections(tmp_path: Path) -> None:
+    async def play(scene: Scene) -> None:
+        context = client_context(tmp_path)
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(LIMIT):
+                await stack.enter_async_context(connected(scene.port, context))
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                await scene.say("hello", context)
+        for _ in range(100 * SECONDS):
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                assert await scene.say("hello", context) == "hello"
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("there is no room again")
 
     played(tmp_path, Security(TLS), play)
 
