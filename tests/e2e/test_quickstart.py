@@ -190,3 +190,11 @@ def test_a_path_outside_of_the_api_says_where_it_is(stack: Stack) -> None:
     answer = httpx.post(f"{stack.url}/chat/completions", json={})
     assert answer.status_code == 404
     assert "/v1/" in answer.json()["error"]["message"]
+
+
+def test_envoy_knows_all_that_it_is_told(stack: Stack) -> None:
+    """A field that it does not know it would only warn of, and go on without."""
+    assert stack.envoy_stat("server.dynamic_unknown_fields") == 0
+    assert stack.envoy_stat("listener_manager.lds.update_success") > 0
+    for service in ("cluster_manager.cds", "listener_manager.lds"):
+        assert stack.envoy_stat(f"{service}.update_rejected") == 0

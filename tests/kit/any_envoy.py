@@ -59,7 +59,7 @@ def running_beside(
             (*envoy, "-l", "warning"),
         ):
             stack.enter_context(started(log, environment, *command))
-        made = Stack(control_plane, port, admin, demo, config, state, log)
+        made = Stack(control_plane, port, admin, demo, config, state, log, envoy_admin)
         made.wait_ready()
         eventually(made.is_demo_ready, "the demo", seconds=15)
         yield made

@@ -53,6 +53,8 @@ class Stack:
     config: Path
     state: Path
     log: Path
+    envoy_admin_port: int = 0
+    """Of Envoy's own admin interface, where it has one on a port."""
 
     @property
     def url(self) -> str:
@@ -109,6 +111,12 @@ class Stack:
         """The counters of the ledger, by name."""
         answer = httpx.get(f"{self.admin_url}/api/budgets", timeout=5).raise_for_status()
         return {row["counter"]: row for row in answer.json()["counters"]}
+
+    def envoy_stat(self, name: str) -> int:
+        """One counter or gauge of Envoy by its full name; 0 before it was first touched."""
+        url = f"http://127.0.0.1:{self.envoy_admin_port}/stats"
+        answer = httpx.get(url, params={"filter": f"^{name}$"}, timeout=5).raise_for_status()
+        return sum(int(line.rsplit(": ", 1)[1]) for line in answer.text.splitlines())
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = httpx.get(f"{self.admin_url}/api/status", timeout=5).json()
@@ -193,7 +201,7 @@ def running(
         process = subprocess.Popen(
             arguments, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
-    stack = Stack(process, port, admin, demo, config, state, log)
+    stack = Stack(process, port, admin, demo, config, state, log, envoy_admin)
     try:
         stack.wait_ready()
         yield stack
