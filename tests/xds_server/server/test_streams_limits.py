@@ -24,7 +24,7 @@ from xds_server.server.services import AGGREGATED
 from xds_server.snapshot import CLUSTER
 from xds_server.subscription.words import Variant
 
-PROMPT_SECONDS = 1.0
+PROMPT_SECONDS = 2.0
 MEGABYTE = 1 << 20
 
 
@@ -196,12 +196,17 @@ def test_two_thousand_who_come_at_once_are_all_served() -> None:
             _, writer = await asyncio.open_connection(host, int(port))
             writer.write(streams(stage.target, 100, functools.partial(hello, connection)))
             writers.append(writer)
-        await stage.until(lambda: stage.clients.number_connected(Kind.ENVOY) == 2_000)
+        are_all_there = functools.partial(has_clients, stage, 2_000)
+        assert await stage.clients.wait_until(are_all_there, 6 * SECONDS)
         for writer in writers:
             writer.close()
             await writer.wait_closed()
 
     played(play)
+
+
+def has_clients(stage: Stage, number: int) -> bool:
+    return stage.clients.number_connected(Kind.ENVOY) == number
 
 
 async def resets(reader: asyncio.StreamReader) -> tuple[int, bool]:
