@@ -208,13 +208,17 @@ def settle(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(wrong)
 
 
+def with_one_name(argv: list[str]) -> list[str]:
+    """The name of a command of two words as one argument, which is how its parser knows it."""
+    name = " ".join(argv[:2])
+    return [name, *argv[2:]] if any(command.name == name for command in COMMANDS) else argv
+
+
 def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
     if argv[:1] == ["extproc"]:  # its flags are its own
         return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
-    if " ".join(argv[:2]) in (command.name for command in COMMANDS):
-        argv = [" ".join(argv[:2]), *argv[2:]]
-    arguments = parser(environment).parse_args(argv)
+    arguments = parser(environment).parse_args(with_one_name(argv))
     if refuses(settle(arguments)):
         return 2
     return int(arguments.command.run(arguments, environment))
