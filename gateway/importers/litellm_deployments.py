@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
@@ -105,11 +106,12 @@ def read_deployments(models: Node, into: Deployments) -> Iterator[Deployment]:
     """The entries that can be taken over; all others are answered with the reason."""
     entries = list(models.items())
     names = [_name(entry) for entry in entries]
+    counts = Counter(name for name in names if isinstance(name, str))
     for entry, name in zip(entries, names, strict=True):
         if not entry.block():
             continue
         try:
-            yield _deployment(entry, into, is_shared=names.count(name) > 1)
+            yield _deployment(entry, into, is_shared=counts[str(name)] > 1)
         except LeftOut as reason:
             entry.unsupported(f"the deployment is left out: {reason}")
 
@@ -136,7 +138,8 @@ def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deploymen
     for each in (entry.take("blocked"), info.take("blocked"), info.take("mode")):
         each.exact()
     params.take("custom_llm_provider").exact(f"llm.providers.{place}.type")
-    _answer_model(entry, params, spoken, provider, f"llm.models.{name}")
+    _answer_name(entry, f"llm.models.{name}", is_shared=is_shared)
+    _answer_model(params, spoken, provider, f"llm.models.{name}")
     _answer_place(params, into, place)
     deployment = Deployment(
         name,
@@ -283,8 +286,17 @@ def _credential(params: Node, into: Deployments) -> Node | None:
     return found
 
 
-def _answer_model(entry: Node, params: Node, spoken: Spoken, provider: Provider, to: str) -> None:
-    entry.take("model_name").exact(to)
+def _answer_name(entry: Node, to: str, *, is_shared: bool) -> None:
+    node = entry.take("model_name")
+    if is_shared:
+        node.different(
+            to, "its deployments share the requests; one that fails is not tried on another of them"
+        )
+    else:
+        node.exact(to)
+
+
+def _answer_model(params: Node, spoken: Spoken, provider: Provider, to: str) -> None:
     notes = [spoken.note] if spoken.note else []
     is_own = params.has("api_key") or params.has("litellm_credential_name")
     if not is_own and provider.key == variable(spoken.key_variable, {}):

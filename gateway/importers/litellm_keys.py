@@ -120,7 +120,13 @@ TOP = Block(
 MODEL = Block(
     "model_list[]",
     (
-        Keys(("model_name",), EXACT, "", "llm.models", is_read=True),
+        Keys(
+            ("model_name",),
+            EXACT,
+            "of several deployments, one that fails is not tried on another of them",
+            "llm.models",
+            is_read=True,
+        ),
         Keys(("litellm_params", "model_info"), EXACT, is_read=True),
         Keys(
             ("blocked",), EXACT, "a blocked deployment is left out", is_read=True, is_security=True

@@ -30,10 +30,15 @@ class Models:
     groups: Mapping[str, Sequence[Deployment]]
     aliases: Mapping[str, str]
     blocks: dict[str, dict[str, object]] = field(default_factory=dict)
+    _ids: dict[str, Deployment] = field(init=False)
     _plain: set[str] = field(default_factory=set)
     """Names that have one tier and no fallbacks: safe to refer to."""
     _helpers: dict[str, str] = field(default_factory=dict)
     """What a model that clients do not see stands for → its name."""
+
+    def __post_init__(self) -> None:
+        everything = [each for group in self.groups.values() for each in group]
+        self._ids = {each.id: each for each in reversed(everything) if each.id}
 
     def build(self, fallbacks: Mapping[str, Sequence[str]], otherwise: Sequence[str]) -> None:
         """Every group, with the fallbacks that it has, else those of all."""
@@ -98,8 +103,7 @@ class Models:
         return self.known(wanted) is not None or self._by_id(wanted) is not None
 
     def _by_id(self, wanted: str) -> Deployment | None:
-        everything = (each for group in self.groups.values() for each in group)
-        return next((each for each in everything if each.id == wanted), None)
+        return self._ids.get(wanted)
 
     def _tier(self, name: str, position: int, for_name: str) -> list[str]:
         """One tier of a group as references for a failover."""
@@ -121,7 +125,8 @@ class Models:
     def _reference(self, deployment: Deployment, for_name: str) -> str:
         """A target's name in another model. A model of the very same name would be meant first."""
         reference = deployment.reference
-        if reference == for_name or reference not in {**self.groups, **self.aliases}:
+        is_free = reference not in self.groups and reference not in self.aliases
+        if is_free or reference == for_name:
             return reference
         return self._helper(
             f"{reference}:target", {"provider": deployment.provider, "model": deployment.model}

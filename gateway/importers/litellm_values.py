@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -99,12 +100,16 @@ def is_valid(kind: Any, value: str) -> bool:
     read = substitute(value, {})
     if read.unset:
         return not read.is_malformed
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
     try:
-        adapter.validate_python(read.text)
+        _adapter(kind).validate_python(read.text)
     except ValidationError:
         return False
     return True
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
