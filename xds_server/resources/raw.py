@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import envoy_api
 from google.protobuf.json_format import ParseError
@@ -16,7 +16,7 @@ from gateway.model import RawResource
 from gateway.problem import Problem, did_you_mean
 from gateway.resolve import resolve_xds
 from xds_server.resources.extension import resource
-from xds_server.snapshot import SECRET, TYPES, Resource
+from xds_server.snapshot import SECRET, TYPES, Resource, resource_of
 
 _FIELD = re.compile(r"Failed to parse (\w+) field: ")
 _AT = re.compile(r'\s+at "?\w+((?:\.\w+|\[[^\]]*\])*)"?\.*$')
@@ -51,7 +51,7 @@ def raw_resource(raw: RawResource) -> Resource:
         raise BrokenResource(raw, _parsed(raw, str(error))) from None
     except envoy_api.UnknownMessage as error:
         raise BrokenResource(raw, _unknown_type(str(error.args[0]))) from None
-    return replace(made, ttl_seconds=raw.ttl_seconds)
+    return resource_of(made.name, made.type_url, made.body, made.needs, raw.ttl_seconds)
 
 
 def raw_problems(config: Config) -> tuple[Problem, ...]:

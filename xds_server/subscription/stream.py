@@ -204,8 +204,9 @@ class Stream(ABC):
         if endpoints is None or not endpoints.interest.names:
             return
         for name in names:
-            for type_url, needed in clusters.wanted[name].needs:
-                if type_url == ENDPOINTS and needed in endpoints.interest.names:
+            needs = clusters.wanted[name].needs
+            for needed in (name, *(needed for url, needed in needs if url == ENDPOINTS)):
+                if needed in endpoints.interest.names:  # its own name is the usual one
                     endpoints.owe(needed)
 
     def _is_refused_what_it_refers_to(self, snapshot: Snapshot) -> bool:
