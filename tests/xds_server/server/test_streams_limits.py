@@ -14,8 +14,8 @@ import grpc
 import hpack
 import pytest
 
+from tests.kit.ads import SECONDS, channel_to, connected, node_named, stream_on
 from tests.kit.ads import DeltaClient as Client
-from tests.kit.ads import channel_to, connected, node_named, stream_on
 from tests.kit.played import Stage, content, played, thing
 from xds_server.audience import Kind
 from xds_server.server import Bounds
