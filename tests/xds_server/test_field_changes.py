@@ -118,7 +118,7 @@ def test_no_field_is_reported_twice(old: Json, new: Json) -> None:
 @given(DOCUMENTS, DOCUMENTS)
 def test_what_is_reported_differs(old: Json, new: Json) -> None:
     for each in field_changes(old, new):
-        if each.kind in (Kind.CHANGED, Kind.MOVED):
+        if each.kind is Kind.CHANGED:  # who moved may have the same place, where others have gone
             assert repr(each.old) != repr(each.new)
 
 
