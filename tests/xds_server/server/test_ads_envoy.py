@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
+import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,9 +19,10 @@ from typing import Any, TypeAlias, TypeVar
 import envoy_api
 import httpx
 import pytest
+import yaml
 
 from tests.kit.certificates import Authority
-from tests.kit.envoy import OLDEST, VERSIONS, RunningEnvoy
+from tests.kit.envoy import OLDEST, VERSIONS, RunningEnvoy, envoy_binary
 from tests.kit.played import Stage, played
 from xds_server.audience import Kind
 from xds_server.snapshot import (
@@ -42,6 +45,7 @@ T = TypeVar("T")
 SECONDS = 10
 DEMAND_SECONDS = 8
 XDS = "xds"
+ROOT = Path(__file__).parents[3]
 AUTHORITY = Authority()
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 HEADER_MUTATION = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
@@ -434,3 +438,22 @@ async def listening(scene: Scene, name: str) -> int:
 
     await scene.until(look, True)
     return found[-1]
+
+
+def test_the_bootstrap_of_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs/xds.md").read_text("utf-8")
+    (written,) = re.findall(r"^```yml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    bootstrap = yaml.safe_load(written)
+    certificate, key = AUTHORITY.client("spiffe://prod/ns/a/sa/edge")
+    files = {"edge.pem": certificate, "edge.key": key, "xds-ca.pem": AUTHORITY.pem}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    envoy = subprocess.run(
+        (envoy_binary(), "--mode", "validate", "--config-yaml", json.dumps(bootstrap)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert envoy.returncode == 0, envoy.stderr
