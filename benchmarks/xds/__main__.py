@@ -140,9 +140,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _change(folder: Path, number: int) -> None:
-    write_gateway(
-        folder, 3, gateways=GATEWAYS, routes=ROUTES, upstreams=UPSTREAMS, change=number
-    )
+    write_gateway(folder, 3, gateways=GATEWAYS, routes=ROUTES, upstreams=UPSTREAMS, change=number)
 
 
 def one_change(plane: Plane, scratch: Path) -> None:
@@ -184,10 +182,11 @@ def all_return(plane: Plane, scratch: Path) -> None:
     resources = sum(int(line.detail) for line in lines if line.size)
     broken = [line for line in lines if line.kind == "broken" and line.at > min(told.values())]
     pid = plane.control_plane.pid
+    spread = max(told.values()) - min(told.values())
     print(
-        f"{RETURNING} clients return at once: all told {max(told.values()) - min(told.values()):.2f} s "
-        f"after the first; each waits {waits[len(waits) // 2]:.2f} s (median), {waits[-1]:.2f} s at "
-        f"most, its connection included; {resources} resources sent, {len(broken)} streams broken; "
+        f"{RETURNING} clients return at once: all told {spread:.2f} s after the first; each waits "
+        f"{waits[len(waits) // 2]:.2f} s (median), {waits[-1]:.2f} s at most, its connection "
+        f"included; {resources} resources sent, {len(broken)} streams broken; "
         f"{_cpu_seconds(pid):.1f} s of CPU since its start, at most {_rss_mb(pid, 'VmHWM'):.0f} MB"
     )
     fleet.stop()

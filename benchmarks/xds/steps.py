@@ -25,7 +25,7 @@ class Steps:
 
     def __init__(self, folder: Path) -> None:
         self._loader = Loader(folder, {})
-        self._compiler = Compiler(TOPOLOGY)
+        self._compiler = Compiler()
 
     def run(self) -> tuple[Snapshot, dict[str, float]]:
         """The snapshot, and the milliseconds of each step."""
@@ -39,7 +39,7 @@ class Steps:
 
         config = timed("load", self._load)
         gateway = timed("resolve", lambda: resolve(config))
-        snapshot = timed("compile", lambda: self._compiler.compile(gateway))
+        snapshot = timed("compile", lambda: self._compiler.compile(gateway, TOPOLOGY))
         timed("publish", lambda: published(config))
         return snapshot, took
 
