@@ -27,6 +27,13 @@ TESTED_THROUGH = {
     "extproc/verdict.py": "extproc/test_exchange.py",
     "xds_server/subscription/words.py": "xds_server/subscription/test_stream.py",
     "xds_server/resources/topology.py": "xds_server/test_compile.py",
+    # tables: one test goes through them all
+    "gateway/importers/agentgateway/llm_keys.py": "gateway/importers/agentgateway/test_keys.py",
+    "gateway/importers/agentgateway/policy_keys.py": "gateway/importers/agentgateway/test_keys.py",
+    "gateway/importers/agentgateway/settings_keys.py": (
+        "gateway/importers/agentgateway/test_keys.py"
+    ),
+    "gateway/importers/agentgateway/traffic_keys.py": "gateway/importers/agentgateway/test_keys.py",
     # one suite for both edges
     "extproc/edges/service.py": "extproc/edges/test_edges.py",
     "extproc/edges/reference.py": "extproc/edges/test_edges.py",

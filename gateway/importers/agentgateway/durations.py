@@ -35,7 +35,7 @@ def duration(text: str) -> str | None:
     if has_variable(text):
         return text
     found = seconds(text)
-    if found is None:
+    if found is None or found * 1000 != int(found * 1000):
         return None
     written = written_duration(float(found))
     return written if fits(Duration, written) else None

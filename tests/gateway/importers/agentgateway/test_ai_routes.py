@@ -1,0 +1,106 @@
+"""Routes of theirs that lead to model providers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateway.importers.agentgateway.imports import config, guarded, ours, outcomes
+
+
+def routes(*texts: str) -> str:
+    return f"binds: [{{port: 80, listeners: [{{routes: [{', '.join(texts)}]}}]}}]"
+
+
+def ai(rest: str = "", policies: str = "backendAuth: {key: k}", name: str = "r") -> str:
+    provider = f"{{ai: {{name: p, provider: {{openAI: {{{rest}}}}}}}}}"
+    return f"{{name: {name}, policies: {{{policies}}}, backends: [{provider}]}}"
+
+
+def test_one_route_serves_every_model() -> None:
+    found = config(routes(ai())).llm
+    assert list(found.models) == ["*"]
+    assert found.models["*"].model is None
+
+
+def test_several_routes_are_told_apart_by_their_names() -> None:
+    found = config(routes(ai(name="one"), ai(name="two"))).llm
+    assert list(found.models) == ["one/*", "two/*"]
+
+
+def test_a_provider_with_one_model_is_asked_for_that() -> None:
+    assert config(routes(ai("model: gpt-5"))).llm.models["*"].model == "gpt-5"
+
+
+def test_aliases_are_models() -> None:
+    text = ai(policies="backendAuth: {key: k}, ai: {modelAliases: {fast: gpt-5-mini}}")
+    found = config(routes(text)).llm
+    assert found.models["fast"].model == "gpt-5-mini"
+
+
+def test_without_a_key_none_is_spent() -> None:
+    text = routes(ai(policies=""))
+    (provider,) = config(text).llm.providers.values()
+    assert provider.key is None
+    path = "binds.0.listeners.0.routes.0.backends.0.ai.provider.openAI"
+    assert "no key is written" in outcomes(text)[path][2]
+
+
+def test_a_key_goes_to_its_own_provider_alone() -> None:
+    first = "{name: a, provider: {openAI: {}}, policies: {backendAuth: {key: one}}}"
+    second = "{name: b, provider: {anthropic: {}}}"
+    text = (
+        f"{{backends: [{{ai: {{groups: [{{providers: [{first}]}}, {{providers: [{second}]}}]}}}}]}}"
+    )
+    providers = config(routes(text)).llm.providers
+    assert providers["a"].key is not None
+    assert providers["b"].key is None
+
+
+def test_groups_are_tried_in_turn() -> None:
+    one = "{name: a, provider: {openAI: {}}}"
+    two = "{name: b, provider: {gemini: {model: g}}}"
+    text = f"{{backends: [{{ai: {{groups: [{{providers: [{one}]}}, {{providers: [{two}]}}]}}}}]}}"
+    assert config(routes(text)).llm.models["*"].failover == ("a/*", "b/g")
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        "{bedrock: {region: r}}",
+        "{vertex: {projectId: p}}",
+        "{copilot: {}}",
+        "{unheard: {}}",
+        "{}",
+        "{openAI: {moderation: {}}}",
+    ],
+)
+def test_a_provider_that_cannot_be_asked_leaves_its_place_closed(provider: str) -> None:
+    text = f"{{matches: [{{path: {{pathPrefix: /ai}}}}], backends: [{{ai: {{provider: {provider}}}}}]}}"
+    assert config(routes(text)).llm.models == {}
+    gateway = ours(routes(text, "{name: rest, backends: [{host: 'a:1'}]}"))
+    assert [route.match.prefix for route in gateway.routes] == ["/ai", "/"]
+    assert [rule.expression for rule in gateway.rules] == ["true"]
+
+
+def test_what_stands_behind_does_not_get_its_requests() -> None:
+    text = ai(name="m").replace("{name: m", "{name: m, matches: [{path: {pathPrefix: /ai}}]")
+    gateway = ours(routes(text, "{name: rest, backends: [{host: 'a:1'}]}"))
+    assert [route.name for route in gateway.routes] == ["m", "rest"]
+    assert [(rule.scope.route, rule.expression) for rule in gateway.rules] == [("m", "true")]
+
+
+def test_doors_of_several_routes_stay_apart() -> None:
+    door = "backendAuth: {{key: k}}, apiKey: {{mode: strict, keys: [{{key: {0}, metadata: {{name: {0}}}}}]}}"
+    gateway = ours(
+        routes(ai(policies=door.format("a"), name="one"), ai(policies=door.format("b"), name="two"))
+    )
+    assert [(rule.scope.llm, rule.expression) for rule in gateway.rules] == [
+        ("one/*", 'principal.name in ["a"]'),
+        ("two/*", 'principal.name in ["b"]'),
+    ]
+
+
+def test_a_lock_refuses_the_models_of_the_route() -> None:
+    text = routes(ai(policies="backendAuth: {key: k}, jwtAuth: {issuer: x}"))
+    assert [(rule.scope.llm, rule.expression) for rule in ours(text).rules] == [("*", "true")]
+    assert "binds.0.listeners.0.routes.0.policies.jwtAuth" in guarded(text)

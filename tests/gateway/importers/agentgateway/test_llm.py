@@ -1,0 +1,138 @@
+"""The `llm` section of theirs → `llm` of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config import stars
+from gateway.model import Effect, Gateway
+from tests.gateway.importers.agentgateway.imports import config, guarded, ours, outcomes
+
+OPEN = "provider: openAI, params: {apiKey: k}"
+
+
+def llm(models: str, rest: str = "") -> str:
+    return f"llm: {{models: {models}{rest}}}"
+
+
+def is_refused(gateway: Gateway, model: str) -> bool:
+    """Whether some rule refuses every request for a model."""
+    return any(
+        rule.effect is Effect.DENY
+        and rule.expression == "true"
+        and rule.scope.llm is not None
+        and stars.matches(rule.scope.llm, model)
+        for rule in gateway.rules
+    )
+
+
+def test_a_model_keeps_its_name_and_the_name_that_its_provider_knows() -> None:
+    found = config(llm(f"[{{name: a, {OPEN}}}, {{name: b, provider: groq, params: {{model: c}}}}]"))
+    assert found.llm.models["a"].model is None
+    assert found.llm.models["b"].model == "c"
+
+
+@pytest.mark.parametrize(
+    ("name", "rest", "asked"),
+    [
+        ("a/*", "", "a/*"),
+        ("*", "", None),
+        ("a/*", "transformation: {model: 'llmRequest.model.stripPrefix(\"a/\")'}", None),
+        ("a/*", "transformation: {model: '\"gpt-5\"'}", "gpt-5"),
+    ],
+)
+def test_a_star_sends_what_theirs_sends(name: str, rest: str, asked: str | None) -> None:
+    found = config(llm(f"[{{name: '{name}', {OPEN}, {rest}}}]"))
+    assert found.llm.models[name].model == asked
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "provider: bedrock",
+        f"{OPEN}, transformation: {{model: 'llmRequest.model + \"x\"'}}",
+        f"{OPEN}, matches: [{{headers: []}}]",
+        f"{OPEN}, overrides: {{temperature: 0}}",
+        f"{OPEN}, unheard: 1",
+        f"{OPEN}, authorization: {{rules: ['jwt.sub == \"a\"']}}",
+        f"{OPEN}, guardrails: {{request: [{{openAIModeration: {{}}}}]}}",
+        f"{OPEN}, tls: {{root: ca.pem}}",
+        "provider: openAI, params: {apiKey: k, pathOverride: /x}",
+    ],
+)
+def test_a_model_that_cannot_be_served_as_theirs_does_not_fall_to_a_star(model: str) -> None:
+    alone = llm(f"[{{name: m, {model}}}]")
+    assert config(alone).llm.models == {}
+    with_star = ours(llm(f"[{{name: '*', {OPEN}}}, {{name: m, {model}}}]"))
+    assert is_refused(with_star, "m")
+    assert not is_refused(with_star, "other")
+
+
+def test_rules_of_a_pattern_leave_closer_names_alone() -> None:
+    rule = "authorization: {rules: ['apiKey.name == \"a\"']}"
+    found = ours(llm(f"[{{name: 'a/*', {OPEN}, {rule}}}, {{name: a/b, {OPEN}}}]"))
+    assert [each.expression for each in found.rules] == [
+        'llm.model in ["a/b"] || (principal.tags.name == "a")'
+    ]
+
+
+def test_an_internal_model_is_for_other_models_alone() -> None:
+    text = llm(
+        f"[{{name: i, visibility: internal, {OPEN}}}]",
+        ", virtualModels: [{name: v, routing: {weighted: {targets: [{model: i}]}}}]",
+    )
+    gateway = ours(text)
+    assert is_refused(gateway, "i")
+    assert not is_refused(gateway, "v")
+    assert [model.name for model in gateway.models if model.is_listed] == ["v"]
+
+
+@pytest.mark.parametrize("lock", ["jwtAuth: {issuer: x}", "extAuthz: {host: 'a:1'}", "unheard: 1"])
+def test_a_lock_on_all_models_refuses_all(lock: str) -> None:
+    gateway = ours(llm(f"[{{name: a, {OPEN}}}]", f", policies: {{{lock}}}"))
+    assert is_refused(gateway, "a")
+    assert gateway.identity.is_required
+
+
+def test_a_strict_policy_asks_everybody_for_a_key() -> None:
+    keys = "policies: {apiKey: {mode: strict, keys: [{key: a}]}}"
+    assert ours(llm(f"[{{name: a, {OPEN}}}]", f", {keys}")).identity.is_required
+    keys = "policies: {apiKey: {keys: [{key: a}]}}"
+    assert not ours(llm(f"[{{name: a, {OPEN}}}]", f", {keys}")).identity.is_required
+
+
+def test_strict_without_a_usable_key_lets_nobody_in() -> None:
+    keys = "policies: {apiKey: {mode: strict, keys: []}}"
+    gateway = ours(llm(f"[{{name: a, {OPEN}}}]", f", {keys}"))
+    assert gateway.identity.is_required
+    assert gateway.identity.api_keys == ()
+
+
+def test_open_models_are_not_opened_on_other_gateways() -> None:
+    plain = "binds: [{port: 80, listeners: [{routes: [{backends: [{host: 'a:1'}]}]}]}]\n"
+    text = plain + llm(f"[{{name: a, {OPEN}}}]", ", port: 4000")
+    assert is_refused(ours(text), "a")
+    assert "llm" in guarded(text)
+    keys = ", port: 4000, policies: {apiKey: {mode: strict, keys: [{key: a}]}}"
+    text = plain + llm(f"[{{name: a, {OPEN}}}]", keys)
+    assert not is_refused(ours(text), "a")
+    assert "served on 'default' too" in outcomes(text)["llm"][2]
+
+
+def test_models_on_a_listener_that_is_not_opened_are_not_served() -> None:
+    text = llm(f"[{{name: a, {OPEN}}}]", ", gateways: g")
+    text += "\ngateways: {g: {port: 1, protocol: TCP}}"
+    assert config(text).llm.models == {}
+    assert "llm" in guarded(text)
+
+
+def test_the_port_of_theirs_is_4000_and_a_default_gateway_goes_first() -> None:
+    alone = llm(f"[{{name: a, {OPEN}}}]")
+    assert config(alone).gateways["default"].port == 4000
+    both = alone + "\ngateways: {default: {port: 3000}}"
+    assert config(both).gateways["default"].port == 3000
+
+
+def test_of_two_models_of_one_name_the_first_counts() -> None:
+    found = config(llm(f"[{{name: a, {OPEN}}}, {{name: a, provider: groq}}]"))
+    assert found.llm.models["a"].provider == "openAI"
