@@ -16,6 +16,12 @@ def ai(rest: str = "", policies: str = "backendAuth: {key: k}", name: str = "r")
     return f"{{name: {name}, policies: {{{policies}}}, backends: [{provider}]}}"
 
 
+def groups(*providers: str) -> str:
+    """A route to providers of which each has a priority of its own."""
+    listed = ", ".join(f"{{providers: [{each}]}}" for each in providers)
+    return f"{{backends: [{{ai: {{groups: [{listed}]}}}}]}}"
+
+
 def test_one_route_serves_every_model() -> None:
     found = config(routes(ai())).llm
     assert list(found.models) == ["*"]
@@ -48,10 +54,7 @@ def test_without_a_key_none_is_spent() -> None:
 def test_a_key_goes_to_its_own_provider_alone() -> None:
     first = "{name: a, provider: {openAI: {}}, policies: {backendAuth: {key: one}}}"
     second = "{name: b, provider: {anthropic: {}}}"
-    text = (
-        f"{{backends: [{{ai: {{groups: [{{providers: [{first}]}}, {{providers: [{second}]}}]}}}}]}}"
-    )
-    providers = config(routes(text)).llm.providers
+    providers = config(routes(groups(first, second))).llm.providers
     assert providers["a"].key is not None
     assert providers["b"].key is None
 
@@ -59,8 +62,7 @@ def test_a_key_goes_to_its_own_provider_alone() -> None:
 def test_groups_are_tried_in_turn() -> None:
     one = "{name: a, provider: {openAI: {}}}"
     two = "{name: b, provider: {gemini: {model: g}}}"
-    text = f"{{backends: [{{ai: {{groups: [{{providers: [{one}]}}, {{providers: [{two}]}}]}}}}]}}"
-    assert config(routes(text)).llm.models["*"].failover == ("a/*", "b/g")
+    assert config(routes(groups(one, two))).llm.models["*"].failover == ("a/*", "b/g")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,8 @@ def test_groups_are_tried_in_turn() -> None:
     ],
 )
 def test_a_provider_that_cannot_be_asked_leaves_its_place_closed(provider: str) -> None:
-    text = f"{{matches: [{{path: {{pathPrefix: /ai}}}}], backends: [{{ai: {{provider: {provider}}}}}]}}"
+    matches = "matches: [{path: {pathPrefix: /ai}}]"
+    text = f"{{{matches}, backends: [{{ai: {{provider: {provider}}}}}]}}"
     assert config(routes(text)).llm.models == {}
     gateway = ours(routes(text, "{name: rest, backends: [{host: 'a:1'}]}"))
     assert [route.match.prefix for route in gateway.routes] == ["/ai", "/"]
@@ -90,10 +93,11 @@ def test_what_stands_behind_does_not_get_its_requests() -> None:
 
 
 def test_doors_of_several_routes_stay_apart() -> None:
-    door = "backendAuth: {{key: k}}, apiKey: {{mode: strict, keys: [{{key: {0}, metadata: {{name: {0}}}}}]}}"
-    gateway = ours(
-        routes(ai(policies=door.format("a"), name="one"), ai(policies=door.format("b"), name="two"))
-    )
+    def door(key: str) -> str:
+        keys = f"{{key: {key}, metadata: {{name: {key}}}}}"
+        return f"backendAuth: {{key: k}}, apiKey: {{mode: strict, keys: [{keys}]}}"
+
+    gateway = ours(routes(ai(policies=door("a"), name="one"), ai(policies=door("b"), name="two")))
     assert [(rule.scope.llm, rule.expression) for rule in gateway.rules] == [
         ("one/*", 'principal.name in ["a"]'),
         ("two/*", 'principal.name in ["b"]'),

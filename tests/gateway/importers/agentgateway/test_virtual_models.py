@@ -25,7 +25,8 @@ def virtual(routing: str, name: str = "v") -> str:
 
 def test_shares_are_shares_and_the_same_target_twice_is_one() -> None:
     text = virtual(
-        "{weighted: {targets: [{model: a, weight: 2}, {model: o/x}, {model: a}, {model: b, weight: 0}]}}"
+        "{weighted: {targets: [{model: a, weight: 2}, {model: o/x}, {model: a},"
+        " {model: b, weight: 0}]}}"
     )
     assert config(text).llm.models["v"].weighted == {"openAI/gpt-a": 3, "ollama/x": 1}
 
