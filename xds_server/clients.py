@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway import names
@@ -51,6 +51,14 @@ class ClientState:
     """None before anything is offered."""
 
 
+@dataclass(slots=True)
+class Company:
+    """The streams of one client that has a stream for each type, or one for all."""
+
+    clients: list[Client] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
+
+
 class Client:
     """One stream; a reader gives it requests, a writer takes responses."""
 
@@ -62,7 +70,7 @@ class Client:
         variant: Variant,
         clients: Clients,
         *,
-        is_aggregated: bool = True,
+        company: Company | None = None,
     ) -> None:
         self.kind = kind
         self.node = node
@@ -72,7 +80,12 @@ class Client:
         """Why the stream must end: it may have nothing of what is offered now."""
         self.audience: Audience | None = None
         self._clients = clients
-        self._stream: Stream = STREAMS[variant](None, is_aggregated=is_aggregated)
+        self.company = Company() if company is None else company
+        self._stream = STREAMS[variant](
+            None, is_aggregated=company is None, fellows=self.company.streams
+        )
+        self.company.clients.append(self)
+        self.company.streams.append(self._stream)
         self._has_news = asyncio.Event()
 
     def receive(self, request: Request) -> None:
@@ -138,9 +151,21 @@ class Client:
             self.audience,
         )
 
+    def left(self) -> bool:
+        """The stream is over; whether it was the last of its company."""
+        self.company.clients.remove(self)
+        self.company.streams.remove(self._stream)
+        self._wake()
+        return not self.company.clients
+
     def _moved(self) -> None:
-        self._has_news.set()
+        self._wake()
         self._clients.note(self)
+
+    def _wake(self) -> None:
+        """What one stream has been told may be what another waits for."""
+        for each in self.company.clients:
+            each._has_news.set()
 
     async def _rest(self) -> None:
         wakeup = self._stream.next_wakeup()
@@ -166,6 +191,9 @@ class Clients:
         self._connected: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._unsettled: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._current: dict[Kind, set[Client]] = {kind: set() for kind in Kind}
+        self._companies: dict[tuple[Kind, str, str], Company] = {}
+        """Of those who have a stream for each type: by node and connection, for several processes
+        may take the same name."""
         self._changed = asyncio.Event()
 
     def join(
@@ -179,14 +207,24 @@ class Clients:
     ) -> Client:
         """A new stream, of all types or of one; it is offered at once what its kind is to have, and
         may have `ended` by that."""
-        client = Client(kind, node, principal, variant, self, is_aggregated=is_aggregated)
+        company = None
+        if not is_aggregated:
+            key = _company_key(kind, node, principal)
+            company = self._companies.setdefault(key, Company())
+        client = Client(kind, node, principal, variant, self, company=company)
         self._connected[kind][client] = None
         client.offer(self._offered[kind])
         return client
 
     def leave(self, client: Client) -> None:
         """The stream is over."""
-        self._connected[client.kind].pop(client, None)
+        if client not in self._connected[client.kind]:
+            return
+        del self._connected[client.kind][client]
+        is_last = client.left()
+        key = _company_key(client.kind, client.node, client.principal)
+        if is_last and self._companies.get(key) is client.company:
+            del self._companies[key]
         self._unsettled[client.kind].pop(client, None)
         self._current[client.kind].discard(client)
         self.announce()
@@ -263,3 +301,7 @@ class Clients:
         except TimeoutError:
             return False
         return True
+
+
+def _company_key(kind: Kind, node: Node, principal: Principal) -> tuple[Kind, str, str]:
+    return (kind, node.id, principal.peer)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway import names
+from gateway.names import CONFIGURATION_TYPE
 from tests.kit.offers import offer_of
 from xds_server.audience import Audience, Kind, Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
-from xds_server.snapshot import CLUSTER, RUNTIME, Snapshot, resource_of, snapshot_of
+from xds_server.snapshot import CLUSTER, ROUTES, RUNTIME, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import (
     DeltaRequest,
     Request,
@@ -37,7 +37,8 @@ def asking(variant: Variant, type_url: str = CLUSTER) -> Request:
 
 def answering(response: Response, error: str | None = None) -> Request:
     if isinstance(response, StateResponse):
-        return StateRequest(response.type_url, (), response.version, response.nonce, error)
+        names = ("r",) if response.type_url == ROUTES else ()
+        return StateRequest(response.type_url, names, response.version, response.nonce, error)
     return DeltaRequest(response.type_url, nonce=response.nonce, error=error)
 
 
@@ -61,7 +62,7 @@ class ByCluster:
 
 
 def test_the_first_request_says_who_it_is() -> None:
-    assert kind_of(names.CONFIGURATION_TYPE) is Kind.WORKER
+    assert kind_of(CONFIGURATION_TYPE) is Kind.WORKER
     assert kind_of(CLUSTER) is Kind.ENVOY
 
 
@@ -274,6 +275,83 @@ def test_who_has_left_is_forgotten() -> None:
     del client
     gc.collect()
     assert left() is None
+
+
+def alone(clients: Clients, variant: Variant, peer: str, type_url: str, *wanted: str) -> Client:
+    """One stream of a client that has one for each type."""
+    client = clients.join(Kind.ENVOY, NODE, Principal(peer), variant, is_aggregated=False)
+    request = StateRequest if variant is Variant.STATE else DeltaRequest
+    client.receive(request(type_url, wanted))
+    return client
+
+
+def world(cluster: str) -> Snapshot:
+    routes = resource_of("r", ROUTES, cluster.encode(), [(CLUSTER, cluster)])
+    return snapshot_of([resource_of(cluster, CLUSTER, b""), routes])
+
+
+@both
+def test_streams_of_one_client_wait_for_one_another(variant: Variant) -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, offer_of(world("a")))
+        routes = alone(clients, variant, "peer", ROUTES, "r")
+        clusters = alone(clients, variant, "peer", CLUSTER)
+        for client in (clusters, routes):
+            await accept(client)
+        clients.offer(Kind.ENVOY, offer_of(world("b")))
+        told = asyncio.ensure_future(routes.next_responses())
+        (response,) = await clusters.next_responses()
+        assert {each.name for each in response.resources} >= {"b"}
+        await asyncio.sleep(0)
+        assert not told.done()  # the cluster is not yet warm
+        clusters.receive(answering(response))
+        (update,) = await asyncio.wait_for(told, 5)
+        gone = asyncio.ensure_future(clusters.next_responses())
+        await asyncio.sleep(0)
+        assert not gone.done()  # the old routes may still need the old cluster
+        routes.receive(answering(update))
+        (response,) = await asyncio.wait_for(gone, 5)
+        assert "a" not in {each.name for each in response.resources}
+
+    asyncio.run(run())
+
+
+@both
+def test_streams_of_others_do_not_wait(variant: Variant) -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, offer_of(world("a")))
+        routes = alone(clients, variant, "peer", ROUTES, "r")
+        stuck = alone(clients, variant, "somebody else of the same name", CLUSTER)
+        for client in (stuck, routes):
+            await accept(client)
+        clients.offer(Kind.ENVOY, offer_of(world("b")))
+        await stuck.next_responses()
+        assert len(await asyncio.wait_for(routes.next_responses(), 5)) == 1
+
+    asyncio.run(run())
+
+
+@both
+def test_who_has_left_is_not_waited_for(variant: Variant) -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, offer_of(world("a")))
+        routes = alone(clients, variant, "peer", ROUTES, "r")
+        stuck = alone(clients, variant, "peer", CLUSTER)
+        for client in (stuck, routes):
+            await accept(client)
+        clients.offer(Kind.ENVOY, offer_of(world("b")))
+        told = asyncio.ensure_future(routes.next_responses())
+        await stuck.next_responses()
+        clients.leave(stuck)
+        assert len(await asyncio.wait_for(told, 5)) == 1
+        clients.leave(routes)
+        clients.leave(routes)
+        assert clients.number_connected(Kind.ENVOY) == 0
+
+    asyncio.run(run())
 
 
 def test_a_claim_is_asked_again_when_a_client_moves() -> None:

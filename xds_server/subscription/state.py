@@ -8,7 +8,7 @@ gone. https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 from __future__ import annotations
 
 from xds_server.snapshot import CLUSTER, LISTENER, Named, Resource, Snapshot
-from xds_server.subscription.stream import Stream, resources_of
+from xds_server.subscription.stream import Fellows, Stream, resources_of
 from xds_server.subscription.topic import NOTHING_DUE, Due, Topic
 from xds_server.subscription.words import WILDCARD, Request, StateRequest, StateResponse
 
@@ -21,8 +21,10 @@ class StateStream(Stream):
 
     max_in_flight = 1
 
-    def __init__(self, snapshot: Snapshot | None, *, is_aggregated: bool = True) -> None:
-        super().__init__(snapshot, is_aggregated=is_aggregated)
+    def __init__(
+        self, snapshot: Snapshot | None, *, is_aggregated: bool = True, fellows: Fellows = ()
+    ) -> None:
+        super().__init__(snapshot, is_aggregated=is_aggregated, fellows=fellows)
         self._nonces: dict[str, str] = {}
         """The last of each type."""
         self._versions: dict[str, str] = {}

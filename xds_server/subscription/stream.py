@@ -12,7 +12,8 @@ waiting for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from xds_server.snapshot import (
     CLUSTER,
@@ -48,6 +49,10 @@ ROOTS = (CLUSTER, LISTENER)
 """What an Envoy asks for by itself; the rest when one of these names it."""
 
 
+Fellows: TypeAlias = Sequence["Stream"]
+"""The streams of one client that has one for each type, those that will come too."""
+
+
 class Stream(ABC):
     """The core; the variants say how requests are read and how responses are put."""
 
@@ -55,10 +60,13 @@ class Stream(ABC):
     """How many responses of a type a client may leave unanswered and still be told what it asks
     for."""
 
-    def __init__(self, snapshot: Snapshot | None, *, is_aggregated: bool = True) -> None:
-        """Not aggregated: the stream is for one type alone."""
+    def __init__(
+        self, snapshot: Snapshot | None, *, is_aggregated: bool = True, fellows: Fellows = ()
+    ) -> None:
+        """Not aggregated: the stream is for one type alone, and its `fellows` for the others."""
         self._snapshot = snapshot
         self._is_aggregated = is_aggregated
+        self._fellows = fellows
         self._topics: dict[str, Topic] = {}
         self._last_nonce = 0
         self._now = 0.0
@@ -87,11 +95,13 @@ class Stream(ABC):
             self._settles_in_at = now + (ACK_SECONDS if self._holds_from_before else 0.0)
         sent: list[Response] = []
         is_clear = True
-        for topic in self._in_order():
-            response = self._response(topic, is_clear, self._snapshot)
-            if response is not None:
-                sent.append(response)
-            if topic.type_url in IN_TURN and topic.is_waiting(now):
+        for topic in sorted(self._around(), key=_rank):
+            is_own = self._topics.get(topic.type_url) is topic
+            if is_own:
+                response = self._response(topic, is_clear, self._snapshot)
+                if response is not None:
+                    sent.append(response)
+            if topic.type_url in IN_TURN and topic.is_ahead(now, is_own=is_own):
                 is_clear = False
         return tuple(sent)
 
@@ -121,7 +131,7 @@ class Stream(ABC):
             return False
         if any(topic.refused for topic in self._topics.values()):
             return False
-        return self._has_asked_for_all(self._snapshot)
+        return not self._is_aggregated or self._has_asked_for_all(self._snapshot)
 
     def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
         """Every refusal of something that this snapshot has, or has not."""
@@ -200,20 +210,20 @@ class Stream(ABC):
     def _let_warm(self, clusters: Topic, names: Iterable[str]) -> None:
         """Envoy warms a changed cluster until it is told the endpoints, be they the same, and does
         not ask for names that it has asked for before."""
-        endpoints = self._topics.get(ENDPOINTS)
-        if endpoints is None or not endpoints.interest.names:
-            return
-        for name in names:
-            needs = clusters.wanted[name].needs
-            for needed in (name, *(needed for url, needed in needs if url == ENDPOINTS)):
-                if needed in endpoints.interest.names:  # its own name is the usual one
-                    endpoints.owe(needed)
+        for endpoints in self._around():
+            if endpoints.type_url != ENDPOINTS or not endpoints.interest.names:
+                continue
+            for name in names:
+                needs = clusters.wanted[name].needs
+                for needed in (name, *(needed for url, needed in needs if url == ENDPOINTS)):
+                    if needed in endpoints.interest.names:  # its own name is the usual one
+                        endpoints.owe(needed)
 
     def _is_refused_what_it_refers_to(self, snapshot: Snapshot) -> bool:
         return any(
-            topic.standing_errors(snapshot.of(url))
-            for url, topic in self._topics.items()
-            if url in KEPT_WHILE_REMOVING
+            topic.standing_errors(snapshot.of(topic.type_url))
+            for topic in self._around()
+            if topic.type_url in KEPT_WHILE_REMOVING
         )
 
     def _is_unneeded(self, topic: Topic) -> bool:
@@ -223,8 +233,8 @@ class Stream(ABC):
         referring = REFERRING if topic.type_url == CLUSTER else REFERRING | {CLUSTER}
         return all(
             each.is_settled() and not each.refused
-            for url, each in self._topics.items()
-            if url in referring
+            for each in self._around()
+            if each.type_url in referring
         )
 
     def _may_ask_for_more(self) -> bool:
@@ -235,15 +245,21 @@ class Stream(ABC):
 
     def _has_asked_for_all(self, snapshot: Snapshot) -> bool:
         """Whether it has asked for all types that it can be expected to."""
-        if not self._is_aggregated:
-            return True
+        topics = {topic.type_url: topic for topic in self._around()}
         expected: set[str] = set()
-        for topic in self._topics.values():
-            if not topic.wanted.needed_types <= self._topics.keys():
+        for topic in topics.values():
+            if not topic.wanted.needed_types <= topics.keys():
                 expected |= topic.needed_types()
-        if any(topic.interest.is_wildcard for topic in self._topics.values()):
+        if any(topic.interest.is_wildcard for topic in topics.values()):
             expected.update(ROOTS)
-        return all(url in self._topics or not snapshot.of(url) for url in expected)
+        return all(url in topics or not snapshot.of(url) for url in expected)
+
+    def _around(self) -> Iterator[Topic]:
+        """All that the client is told of, here and on fellow streams."""
+        yield from self._topics.values()
+        for fellow in self._fellows:
+            if fellow is not self:
+                yield from fellow._topics.values()
 
     def _in_order(self) -> list[Topic]:
         return sorted(self._topics.values(), key=_rank)
@@ -251,7 +267,7 @@ class Stream(ABC):
     def _ends_of_patience(self) -> list[float]:
         ends = [
             flight.sent_at + ACK_SECONDS
-            for topic in self._topics.values()
+            for topic in self._around()
             for flight in topic.in_flight.values()
             if topic.type_url in IN_TURN
         ]

@@ -247,6 +247,13 @@ class Topic:
         """Whether an answer may still be hoped for."""
         return any(now < flight.sent_at + ACK_SECONDS for flight in self.in_flight.values())
 
+    def is_ahead(self, now: float, *, is_own: bool) -> bool:
+        """Whether types that come later have to wait: for an answer, or for what a fellow stream
+        is about to say."""
+        return self.is_waiting(now) or (
+            not is_own and not self.in_flight and bool(self.due().changed)
+        )
+
     def is_settled(self) -> bool:
         """Nothing is in flight and nothing is left to say."""
         return not self.in_flight and not self.is_first_owed and not self.due()
