@@ -7,6 +7,7 @@ it shows and asks for may change while it is open.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import resource
@@ -39,6 +40,8 @@ from xds_server.subscription.words import Variant
 
 PrincipalOf: TypeAlias = Callable[[str], Principal | None]
 """Who is behind a peer, by gRPC's name for it."""
+REOPENINGS = 50
+REOPENING_SECONDS = 0.1
 DESCRIPTORS = 65_536
 """Three for each connection with TLS."""
 OPTIONS = (
@@ -125,6 +128,10 @@ class _Port:
             return self
         check(security)
         await self.close(0)
+        for _ in range(REOPENINGS):
+            with contextlib.suppress(AddressInUse):  # the system may still be closing it
+                return await _opened(self.address, security, streams)
+            await asyncio.sleep(REOPENING_SECONDS)
         return await _opened(self.address, security, streams)
 
     async def close(self, grace_seconds: float) -> None:

@@ -3,10 +3,12 @@
 A connection: 100 streams at once, closed after 60 s without any, 10 s to shake hands.
 All of us: 10,000 connections and 10,000 streams, of which one node may have 1,000: an Envoy that
 does not use the aggregated service opens one for each cluster, route configuration and secret.
+Of one host, 2,000 streams may be waited for to say anything.
 A stream: 10 s for its first request, requests of at most 4 MiB, 1,000 of them at once and then 100
 a second (who sends more is read later), 60 s to take what was written. One response of each type
-is unanswered at a time, and one is being written: that is all that a stream holds. Serialized
-resources are kept for all streams together, 32 MiB of them and 32 MiB of lists of them.
+is unanswered at a time, and one is being written: that is all that a stream holds, with a node of
+64 KiB, and names of 1,024 characters, as many as the subscriptions allow. Serialized resources are
+kept for all streams together, 32 MiB of them and 32 MiB of lists of them.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ CONNECTIONS = 10_000
 STREAMS_PER_CONNECTION = 100
 STREAMS_PER_NODE = 1_000
 STREAMS = 10_000
+SILENT_STREAMS_PER_HOST = 2_000
 REQUEST_BYTES = 4 << 20
 REQUESTS_AT_ONCE = 1_000
 REQUESTS_PER_SECOND = 100.0
@@ -25,7 +28,8 @@ FIRST_REQUEST_SECONDS = 10.0
 WRITE_SECONDS = 60.0
 HANDSHAKE_SECONDS = 10.0
 IDLE_CONNECTION_SECONDS = 60.0
-NODE_ID_LENGTH = 1_024
+NODE_BYTES = 64 << 10
+NAME_LENGTH = 1_024
 KEPT_BYTES = 32 << 20
 
 
@@ -35,6 +39,7 @@ class Bounds:
 
     streams: int = STREAMS
     streams_per_node: int = STREAMS_PER_NODE
+    silent_streams_per_host: int = SILENT_STREAMS_PER_HOST
     first_request_seconds: float = FIRST_REQUEST_SECONDS
     write_seconds: float = WRITE_SECONDS
     requests_at_once: int = REQUESTS_AT_ONCE
@@ -66,35 +71,54 @@ class Pace:
 
 @dataclass(slots=True)
 class Seats:
-    """How many streams there are, and of which nodes."""
+    """How many streams there are, of which nodes, and who has not said anything yet."""
 
-    limit: int
-    limit_per_node: int
+    bounds: Bounds
     _taken: int = 0
+    _silent: dict[str, int] = field(default_factory=dict)
     _by_node: dict[str, int] = field(default_factory=dict)
 
-    def enter(self) -> bool:
-        """A stream has begun; whether there is room for it. Who entered leaves."""
-        if self._taken >= self.limit:
+    def enter(self, peer: str) -> bool:
+        """A stream has begun; whether there is room for it. Who entered speaks, and leaves."""
+        if self._taken >= self.bounds.streams:
+            return False
+        if not _take(self._silent, host_of(peer), self.bounds.silent_streams_per_host):
             return False
         self._taken += 1
         return True
+
+    def spoke(self, peer: str) -> None:
+        """It has made its first request, or will not."""
+        _give_back(self._silent, host_of(peer))
 
     def leave(self) -> None:
         self._taken -= 1
 
     def sit(self, node_id: str) -> bool:
         """A stream has said whose it is; whether there is room for it. Who sat stands up."""
-        taken = self._by_node.get(node_id, 0)
-        if taken >= self.limit_per_node:
-            return False
-        self._by_node[node_id] = taken + 1
-        return True
+        return _take(self._by_node, node_id, self.bounds.streams_per_node)
 
     def stand_up(self, node_id: str) -> None:
-        taken = self._by_node.pop(node_id) - 1
-        if taken:
-            self._by_node[node_id] = taken
+        _give_back(self._by_node, node_id)
+
+
+def _take(counts: dict[str, int], key: str, limit: int) -> bool:
+    taken = counts.get(key, 0)
+    if taken >= limit:
+        return False
+    counts[key] = taken + 1
+    return True
+
+
+def _give_back(counts: dict[str, int], key: str) -> None:
+    left = counts.pop(key) - 1
+    if left:
+        counts[key] = left
+
+
+def host_of(peer: str) -> str:
+    """Of a peer as gRPC names it, `ipv4:10.0.0.1:4711`: without the port."""
+    return peer.rpartition(":")[0] or peer
 
 
 @dataclass(slots=True)
@@ -107,8 +131,7 @@ class Hush:
     _said: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     def may_say(self, peer: str, now: float) -> bool:
-        """`peer` as gRPC names it: `ipv4:10.0.0.1:4711`; the port does not count."""
-        host = peer.rpartition(":")[0] or peer
+        host = host_of(peer)
         said = self._said.get(host)
         if said is not None and now - said < self.seconds:
             return False

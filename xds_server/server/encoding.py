@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ import envoy_api
 from google.protobuf.message import DecodeError
 
 from xds_server.audience import Node
-from xds_server.server.bounds import KEPT_BYTES
+from xds_server.server.bounds import KEPT_BYTES, NAME_LENGTH
 from xds_server.snapshot import Resource
 from xds_server.subscription.words import (
     BadRequest,
@@ -83,9 +83,10 @@ def _content(value: Any) -> object:
 
 
 def request_of(variant: Variant, message: Any, type_url: str) -> Request:
-    """What a request says; its type is known better from its stream."""
+    """What a request says; its type is known better from its stream. Raises `BadRequest`."""
     error = message.error_detail.message if message.HasField("error_detail") else None
     if variant is Variant.STATE:
+        _check_names(message.resource_names)
         return StateRequest(
             type_url=type_url,
             names=tuple(message.resource_names),
@@ -93,6 +94,8 @@ def request_of(variant: Variant, message: Any, type_url: str) -> Request:
             nonce=message.response_nonce,
             error=error,
         )
+    _check_names(message.resource_names_subscribe)
+    _check_names(message.initial_resource_versions)
     return DeltaRequest(
         type_url=type_url,
         subscribe=tuple(message.resource_names_subscribe),
@@ -101,6 +104,11 @@ def request_of(variant: Variant, message: Any, type_url: str) -> Request:
         nonce=message.response_nonce,
         error=error,
     )
+
+
+def _check_names(names: Iterable[str]) -> None:
+    if any(len(name) > NAME_LENGTH for name in names):
+        raise BadRequest(f"a resource name of more than {NAME_LENGTH} characters")
 
 
 @dataclass(slots=True)

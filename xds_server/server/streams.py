@@ -19,7 +19,7 @@ from xds_server.audience import Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
 from xds_server.metrics import Traffic
 from xds_server.refusals import short
-from xds_server.server.bounds import NODE_ID_LENGTH, Bounds, Hush, Pace, Seats
+from xds_server.server.bounds import NAME_LENGTH, NODE_BYTES, Bounds, Hush, Pace, Seats
 from xds_server.server.encoding import Encoder, node_of, parsed, request_of
 from xds_server.server.services import Service
 from xds_server.subscription.words import BadRequest, Request, Variant
@@ -61,9 +61,11 @@ class Talk:
 
     def _meet(self, message: Any) -> None:
         if self.node is None:
+            if len(message.node.id) > NAME_LENGTH:
+                raise BadRequest(f"a node id of more than {NAME_LENGTH} characters")
+            if message.node.ByteSize() > NODE_BYTES:
+                raise BadRequest(f"a node of more than {NODE_BYTES} bytes")
             self.node = node_of(message.node)
-            if len(self.node.id) > NODE_ID_LENGTH:
-                raise BadRequest(f"a node id of more than {NODE_ID_LENGTH} characters")
         elif message.node.id not in ("", self.node.id):
             raise BadRequest(
                 f"this stream is node {shown(self.node.id)}'s, not {shown(message.node.id)}'s"
@@ -86,7 +88,7 @@ class Streams:
     def __init__(self, clients: Clients, bounds: Bounds) -> None:
         self._clients = clients
         self._bounds = bounds
-        self._seats = Seats(bounds.streams, bounds.streams_per_node)
+        self._seats = Seats(bounds)
         self._encoder = Encoder()
         self._hush = Hush()
         self.traffic = Traffic()
@@ -95,12 +97,12 @@ class Streams:
         self, service: Service, variant: Variant, principal: Principal, context: Any
     ) -> None:
         """From the first request to the end."""
-        if not self._seats.enter():
+        if not self._seats.enter(principal.peer):
             full = Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
             await self._end(full, principal, context)
             return
         try:
-            ending = await self._attended(Talk(service, variant), principal, context)
+            ending = await self._ended(Talk(service, variant), principal, context)
             if ending is not None:  # who does not read keeps its seat until it hears of this
                 await self._end(ending, principal, context)
         finally:
@@ -115,22 +117,40 @@ class Streams:
         except grpc.aio.InternalError:  # it has gone without hearing of this
             raise asyncio.CancelledError from None
 
-    async def _attended(self, talk: Talk, principal: Principal, context: Any) -> Ending | None:
+    async def _ended(self, talk: Talk, principal: Principal, context: Any) -> Ending | None:
         """Why the stream must be ended; None when the client has ended it."""
+        try:
+            data = await self._first(principal, context)
+            if isinstance(data, Ending):
+                return data
+            if data is grpc.aio.EOF:
+                return None
+            return await self._attended(talk.request(data), talk, principal, context)
+        except BadRequest as mistake:
+            return _mistaken(mistake)
+        except grpc.aio.BaseError:
+            return None  # the connection is gone
+        except Exception:  # ours: it is for the log, not for the client
+            logger.exception("%s: stream broken by a fault of ours", principal.peer)
+            return Ending(grpc.StatusCode.INTERNAL, "internal error")
+
+    async def _first(self, principal: Principal, context: Any) -> Any:
+        """The first request's bytes, or the end of a stream that has none in time."""
         seconds = self._bounds.first_request_seconds
         try:
             async with asyncio.timeout(seconds):
                 # gRPC cannot end a stream whose first write, which brings these, was given up
                 await context.send_initial_metadata(())
-                data = await context.read()
+                return await context.read()
         except TimeoutError:
             return Ending(grpc.StatusCode.DEADLINE_EXCEEDED, f"no request within {seconds:g} s")
-        if data is grpc.aio.EOF:
-            return None
-        try:
-            first = talk.request(data)
-        except BadRequest as mistake:
-            return _mistaken(mistake)
+        finally:
+            self._seats.spoke(principal.peer)
+
+    async def _attended(
+        self, first: Request, talk: Talk, principal: Principal, context: Any
+    ) -> Ending | None:
+        """From the first request on."""
         assert talk.node is not None
         if not self._seats.sit(talk.node.id):
             reason = f"too many streams of node {shown(talk.node.id)}"

@@ -271,8 +271,13 @@ class _Outer(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """To the client, encrypted."""
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        try:
             self._tls.write(data)
+        except ssl.SSLError:  # the client has ended TLS, but not the connection
+            self.close()
+        else:
             self._flush()
 
     def pause_reading(self) -> None:

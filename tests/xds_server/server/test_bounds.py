@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xds_server.server.bounds import Hush, Pace, Seats
+from xds_server.server.bounds import Bounds, Hush, Pace, Seats
 
 
 def test_a_burst_is_read_at_once_and_the_rest_at_a_pace() -> None:
@@ -27,14 +27,22 @@ def test_a_clock_that_jumps_back_gives_nothing_and_takes_nothing() -> None:
 
 
 def test_there_are_so_many_seats() -> None:
-    seats = Seats(limit=2, limit_per_node=1)
-    assert [seats.enter() for _ in range(3)] == [True, True, False]
+    seats = Seats(Bounds(streams=2))
+    assert [seats.enter("a:1") for _ in range(3)] == [True, True, False]
     seats.leave()
-    assert seats.enter()
+    assert seats.enter("a:1")
+
+
+def test_of_a_host_so_many_may_be_silent() -> None:
+    seats = Seats(Bounds(silent_streams_per_host=2))
+    assert [seats.enter(f"a:{port}") for port in range(3)] == [True, True, False]
+    assert seats.enter("b:1")
+    seats.spoke("a:0")
+    assert seats.enter("a:3")
 
 
 def test_a_node_has_so_many_of_them() -> None:
-    seats = Seats(limit=9, limit_per_node=2)
+    seats = Seats(Bounds(streams_per_node=2))
     assert [seats.sit("a") for _ in range(3)] == [True, True, False]
     assert seats.sit("b")
     seats.stand_up("a")

@@ -116,6 +116,56 @@ def test_a_node_has_no_endless_name(node_id: str) -> None:
     played(play)
 
 
+def test_a_node_does_not_tell_endless_stories() -> None:
+    async def play(stage: Stage) -> None:
+        async with connected(stage.target) as client:
+            node = {**node_named("edge"), "metadata": {"story": "x" * 70_000}}
+            await client.send("DeltaDiscoveryRequest", node=node, type_url=CLUSTER)
+            code, details = await client.end()
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "a node of more than" in details
+
+    played(play)
+
+
+@pytest.mark.parametrize("variant", Variant)
+def test_a_resource_has_no_endless_name(variant: Variant) -> None:
+    async def play(stage: Stage) -> None:
+        async with CONNECT[variant](stage.target) as client:
+            await client.ask(CLUSTER, ["n" * 1_025])
+            code, details = await client.end()
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "name" in details
+
+    played(play)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An offer that we have made wrong."""
+
+    def audience(self, _: Node, __: Principal) -> Audience | Refused:
+        raise ZeroDivisionError("with a secret in it")
+
+    def snapshot(self, _: Audience) -> Snapshot:
+        return snapshot_of(())
+
+
+def test_a_fault_of_ours_is_not_told_and_the_server_goes_on() -> None:
+    async def play(stage: Stage) -> None:
+        stage.clients.offer(Kind.ENVOY, Broken())
+        async with connected(stage.target) as client:
+            await client.ask(CLUSTER)
+            assert await client.end() == (grpc.StatusCode.INTERNAL, "internal error")
+        stage.clients.offer(Kind.ENVOY, Refusing(Refused("not you")))
+        async with connected(stage.target) as client:
+            await client.ask(CLUSTER)
+            code, _ = await client.end()
+            assert code is grpc.StatusCode.PERMISSION_DENIED
+
+    played(play)
+
+
 @pytest.mark.parametrize("variant", Variant)
 def test_bytes_that_are_no_request_end_the_stream_alone(variant: Variant) -> None:
     async def play(stage: Stage) -> None:

@@ -62,7 +62,7 @@ def test_who_floods_is_read_at_a_pace_and_others_do_not_feel_it() -> None:
     async def flood(client: Client) -> None:
         nonlocal asked
         while True:
-            await client.ask(CLUSTER, [f"{asked}-{'n' * 100_000}"])
+            await client.ask(CLUSTER, [f"{asked}-{place}-{'n' * 1_000}" for place in range(100)])
             asked += 1
 
     async def play(stage: Stage) -> None:
@@ -130,6 +130,20 @@ def test_all_together_have_so_many_streams() -> None:
             assert (code, details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
 
     played(play, bounds=Bounds(streams=4))
+
+
+def test_of_one_host_so_many_may_be_silent() -> None:
+    async def play(stage: Stage) -> None:
+        stage.publish(thing(CLUSTER, "a", "v0"))
+        async with contextlib.AsyncExitStack() as stack, well_behaved(stage) as other:
+            for place in range(4):
+                await stack.enter_async_context(connected(stage.target, f"silent-{place}"))
+            async with connected(stage.target, "one more") as client:
+                code, details = await client.end()
+            assert (code, details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
+            await is_told_promptly(stage, other, "v1")
+
+    played(play, bounds=Bounds(silent_streams_per_host=4))
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
