@@ -332,7 +332,7 @@ async def takes_an_update(scene: Scene) -> None:
         await scene.until(lambda: as_seen(answers["200 one"] > 0), True)
         old, new = scene.world("one"), scene.world("two")
         kept = [each for each in old if each.type_url in (CLUSTER, ENDPOINTS)]
-        if not scene.way.is_aggregated:  # streams of their own have no order among them
+        if not scene.way.is_aggregated:  # a new cluster opens another stream for its endpoints
             more = (cluster(scene.way, "two"), endpoints("two", scene.ports["two"]))
             scene.stage.publish(*old, *more)
             await scene.until(lambda: as_seen(are_current(scene)), True)
