@@ -90,6 +90,9 @@ class Named(Mapping[str, Resource]):
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Mapping) and self._named == dict(other))
 
+    def __repr__(self) -> str:
+        return f"Named({', '.join(map(repr, self._named))})"
+
     __hash__ = None  # type: ignore[assignment]  # as of every mapping
 
     def find(self, name: str) -> Resource | None:
