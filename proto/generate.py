@@ -21,7 +21,7 @@ from grpc_tools import protoc
 
 HERE = Path(__file__).parent
 DESCRIPTORS = HERE / "envoy_api" / "descriptors.fds"
-OWN_FILES = ("dragoman/v1/configuration.proto",)
+OWN_FILES = ("dragoman/v1/configuration.proto", "dragoman/v1/discovery.proto")
 
 _FILE_NAME = re.compile(rb"\x0a([\x08-\x7f])([a-z0-9_/.\-]+?\.proto)")
 _FIELDS_OF_A_FILE = frozenset({*range(1, 13), 14})
@@ -30,7 +30,8 @@ _LARGEST_FIELD = 1 << 21
 
 
 def main() -> None:
-    files = {file.name: file for file in (*carve(envoy_binary().read_bytes()), *own_files())}
+    envoys = tuple(carve(envoy_binary().read_bytes()))
+    files = {file.name: file for file in (*envoys, *own_files(envoys))}
     DESCRIPTORS.write_bytes(pack(files.values()))
     print(f"{DESCRIPTORS}: {len(files)} files, {DESCRIPTORS.stat().st_size} bytes")
 
@@ -46,12 +47,17 @@ def pack(files: Iterable[FileDescriptorProto]) -> bytes:
     return zlib.compress(FileDescriptorSet(file=ordered).SerializeToString(), level=9)
 
 
-def own_files() -> list[FileDescriptorProto]:
-    """Our `.proto` files, compiled."""
-    with tempfile.NamedTemporaryFile() as output:
-        status = protoc.main(
-            ["protoc", f"--proto_path={HERE}", f"--descriptor_set_out={output.name}", *OWN_FILES]
+def own_files(envoys: Iterable[FileDescriptorProto]) -> list[FileDescriptorProto]:
+    """Our `.proto` files, compiled; they may import Envoy's."""
+    with tempfile.NamedTemporaryFile() as known, tempfile.NamedTemporaryFile() as output:
+        known.write(FileDescriptorSet(file=envoys).SerializeToString())
+        known.flush()
+        options = (
+            f"--proto_path={HERE}",
+            f"--descriptor_set_in={known.name}",
+            f"--descriptor_set_out={output.name}",
         )
+        status = protoc.main(["protoc", *options, *OWN_FILES])
         if status != 0:
             raise SystemExit(f"protoc failed with {status}")
         return list(FileDescriptorSet.FromString(Path(output.name).read_bytes()).file)

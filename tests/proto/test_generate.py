@@ -26,8 +26,8 @@ def generate() -> ModuleType:
 def test_the_committed_file_is_what_the_installed_binary_and_our_protos_yield(
     generate: ModuleType,
 ) -> None:
-    carved = generate.carve(generate.envoy_binary().read_bytes())
-    expected = zlib.decompress(generate.pack((*carved, *generate.own_files())))
+    carved = tuple(generate.carve(generate.envoy_binary().read_bytes()))
+    expected = zlib.decompress(generate.pack((*carved, *generate.own_files(carved))))
     committed = zlib.decompress(generate.DESCRIPTORS.read_bytes())
     assert committed == expected, "run: python proto/generate.py"
 
