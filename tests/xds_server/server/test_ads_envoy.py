@@ -4,6 +4,7 @@ comes from us, one resource of each type, written by hand."""
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
 import ssl
@@ -12,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,10 +22,14 @@ import httpx
 import pytest
 import yaml
 
+from gateway.model import Gateway, ServerTls, Xds, XdsClient
 from tests.kit.certificates import Authority
 from tests.kit.envoy import OLDEST, VERSIONS, RunningEnvoy, envoy_binary
+from tests.kit.gateways import gateway_of
 from tests.kit.played import Stage, played
-from xds_server.audience import Kind
+from xds_server.audience import Kind, Level
+from xds_server.offers import EnvoyOffer
+from xds_server.server import security_of
 from xds_server.snapshot import (
     CLUSTER,
     ENDPOINTS,
@@ -35,7 +40,9 @@ from xds_server.snapshot import (
     SCOPED_ROUTES,
     SECRET,
     Resource,
+    Snapshot,
     resource_of,
+    snapshot_of,
 )
 
 pytestmark = pytest.mark.envoy
@@ -47,11 +54,13 @@ DEMAND_SECONDS = 8
 XDS = "xds"
 ROOT = Path(__file__).parents[3]
 AUTHORITY = Authority()
+GATEWAY = gateway_of("gateways: {default: {port: 8080}}")
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 HEADER_MUTATION = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 ON_DEMAND = "envoy.extensions.filters.http.on_demand.v3.OnDemand"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 TLS = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+UPSTREAM_TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -282,27 +291,37 @@ async def upstream(name: str) -> AsyncIterator[int]:
 
 
 def with_envoy(
-    way: Way, tmp_path: Path, play: Callable[[Scene], Awaitable[None]], **asks: bool
+    way: Way,
+    tmp_path: Path,
+    play: Callable[[Scene], Awaitable[None]],
+    *,
+    begin: Callable[[Scene], object] = lambda scene: scene.stage.publish(*scene.world("one")),
+    xds: Xds | None = None,
+    socket: Json | None = None,
+    asks_for_clusters: bool = True,
 ) -> None:
     """A conversation with an Envoy that has been started with nothing but where we are."""
 
     async def on_stage(stage: Stage) -> None:
         trusted = ssl.create_default_context(cadata=AUTHORITY.pem)
-        envoy = RunningEnvoy(way.bootstrap(stage.target, **asks), tmp_path, way.version)
+        bootstrap = way.bootstrap(stage.target, asks_for_clusters=asks_for_clusters)
+        if socket is not None:
+            bootstrap["static_resources"]["clusters"][0]["transport_socket"] = socket
+        envoy = RunningEnvoy(bootstrap, tmp_path, way.version)
         async with (
             upstream("one") as one,
             upstream("two") as two,
             httpx.AsyncClient(verify=trusted) as http,
         ):
             scene = Scene(way, stage, envoy, http, {"one": one, "two": two})
-            stage.publish(*scene.world("one"))
+            begin(scene)
             try:
                 await asyncio.to_thread(envoy.__enter__)
                 await play(scene)
             finally:
                 await asyncio.to_thread(envoy.stop)
 
-    played(on_stage)
+    played(on_stage, security=None if xds is None else security_of(xds))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
@@ -438,6 +457,51 @@ async def listening(scene: Scene, name: str) -> int:
 
     await scene.until(look, True)
     return found[-1]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_envoy_comes_in_by_its_certificate_and_has_secrets_if_it_may(
+    version: str, tmp_path: Path
+) -> None:
+    clients = Authority("clients")
+    certificate, key = clients.client("spiffe://prod/edge")
+    tls = ServerTls(*AUTHORITY.server(), client_ca=clients.pem)
+    poor = Xds(tls=tls, clients=(XdsClient("edge", sans=("spiffe://prod/edge",)),))
+    rich = replace(poor, clients=(replace(poor.clients[0], may_have_secrets=True),))
+    shown = {
+        "certificate_chain": {"inline_string": certificate},
+        "private_key": {"inline_string": key},
+    }
+    trusted = {"trusted_ca": {"inline_string": AUTHORITY.pem}}
+    context = {"tls_certificates": [shown], "validation_context": trusted}
+    socket = {
+        "name": "tls",
+        "typed_config": typed(UPSTREAM_TLS, sni="localhost", common_tls_context=context),
+    }
+
+    def offer(scene: Scene, xds: Xds) -> None:
+        def compiled(_: Gateway, *, level: Level) -> Snapshot:
+            assert level.value == version
+            return snapshot_of(scene.world("one"))
+
+        scene.stage.clients.offer(Kind.ENVOY, EnvoyOffer(replace(GATEWAY, xds=xds), compiled))
+
+    async def play(scene: Scene) -> None:
+        (state,) = scene.stage.clients.states()
+        assert state.principal.sans == ("spiffe://prod/edge",)
+        assert scene.stage.server.traffic.resources["Secret"] == 0
+        offer(scene, rich)
+        await scene.until(scene.get, "200 one one")
+        assert scene.stage.server.traffic.resources["Secret"] == 1
+        renewed = replace(rich, tls=ServerTls(*AUTHORITY.server(), client_ca=clients.pem))
+        await scene.stage.server.secure(security_of(renewed))
+        offer(scene, renewed)
+        assert await scene.get() == "200 one one"
+        assert scene.stage.server.traffic.opened == 1
+
+    way = Way(version, is_delta=True, is_aggregated=True)
+    begin = functools.partial(offer, xds=poor)
+    with_envoy(way, tmp_path, play, begin=begin, xds=rich, socket=socket)
 
 
 def test_the_bootstrap_of_the_documentation_is_one(tmp_path: Path) -> None:
