@@ -14,8 +14,15 @@ import grpc
 import hpack
 import pytest
 
-from tests.kit.ads import SECONDS, channel_to, connected, node_named, stream_on
-from tests.kit.ads import DeltaClient as Client
+from tests.kit.ads import (
+    SECONDS,
+    DeltaClient,
+    channel_to,
+    connected,
+    connected_by_state,
+    node_named,
+    stream_on,
+)
 from tests.kit.played import Stage, content, played, thing
 from xds_server.audience import Kind
 from xds_server.server import Bounds
@@ -35,7 +42,7 @@ def resident_bytes() -> int:
 
 
 @contextlib.asynccontextmanager
-async def well_behaved(stage: Stage) -> AsyncIterator[Client]:
+async def well_behaved(stage: Stage) -> AsyncIterator[DeltaClient]:
     """A client that reads and accepts whatever it is told."""
     async with connected(stage.target, "well-behaved") as client:
         await client.ask(CLUSTER)
@@ -43,7 +50,7 @@ async def well_behaved(stage: Stage) -> AsyncIterator[Client]:
         yield client
 
 
-async def is_told_promptly(stage: Stage, client: Client, text: str, size: int = 0) -> None:
+async def is_told_promptly(stage: Stage, client: DeltaClient, text: str, size: int = 0) -> None:
     """One change reaches it in time."""
     stage.publish(thing(CLUSTER, "a", text + "x" * size))
     async with asyncio.timeout(PROMPT_SECONDS):
@@ -59,7 +66,7 @@ def test_who_floods_is_read_at_a_pace_and_others_do_not_feel_it() -> None:
     """Requests of 100 KB: what the server does not read, the connection soon does not take."""
     asked = 0
 
-    async def flood(client: Client) -> None:
+    async def flood(client: DeltaClient) -> None:
         nonlocal asked
         while True:
             await client.ask(CLUSTER, [f"{asked}-{place}-{'n' * 1_000}" for place in range(100)])
@@ -242,7 +249,7 @@ def test_a_polite_client_with_thousands_of_calls_has_a_hundred_at_once() -> None
         async with well_behaved(stage) as other, channel_to(stage.target) as channel:
             calls = [stream_on(channel, AGGREGATED, Variant.DELTA) for _ in range(2_000)]
             asking = [
-                asyncio.ensure_future(Client(call, node_named(f"n{place}")).ask(CLUSTER))
+                asyncio.ensure_future(DeltaClient(call, node_named(f"n{place}")).ask(CLUSTER))
                 for place, call in enumerate(calls)
             ]
             await stage.until(lambda: len(of_others(stage)) == STREAMS_PER_CONNECTION)
@@ -258,24 +265,25 @@ def test_a_polite_client_with_thousands_of_calls_has_a_hundred_at_once() -> None
     played(play)
 
 
-async def accept_blindly(client: Any, first: int, count: int) -> None:
+async def accept_blindly(client: Any, nonce: int) -> None:
     """Acknowledge what was never read."""
-    for nonce in range(first, first + count):
-        await client.send("DeltaDiscoveryRequest", type_url=CLUSTER, response_nonce=str(nonce))
+    is_delta = isinstance(client, DeltaClient)
+    request = "DeltaDiscoveryRequest" if is_delta else "DiscoveryRequest"
+    await client.send(request, type_url=CLUSTER, response_nonce=str(nonce))
 
 
+@pytest.mark.parametrize("connect", [connected, connected_by_state])
 @pytest.mark.parametrize("acknowledges", [False, True])
-def test_who_never_reads_holds_little_whatever_is_published(acknowledges: bool) -> None:
+def test_who_never_reads_holds_little_whatever_is_published(
+    connect: Any, acknowledges: bool
+) -> None:
     """200 snapshots of 2 MB; one that reads keeps the cache of what is sent full."""
 
     async def play(stage: Stage) -> None:
         stage.publish(thing(CLUSTER, "a", "v0"))
-        async with (
-            well_behaved(stage) as other,
-            contextlib.AsyncExitStack() as stack,
-        ):
+        async with well_behaved(stage) as other, contextlib.AsyncExitStack() as stack:
             lazy = [
-                await stack.enter_async_context(connected(stage.target, f"lazy-{place}"))
+                await stack.enter_async_context(connect(stage.target, f"lazy-{place}"))
                 for place in range(4)
             ]
             for client in lazy:
@@ -286,7 +294,7 @@ def test_who_never_reads_holds_little_whatever_is_published(acknowledges: bool) 
                 await is_told_promptly(stage, other, f"v{turn + 1} ", size=2 * MEGABYTE)
                 if acknowledges:
                     for client in lazy:
-                        await accept_blindly(client, turn + 1, 1)
+                        await accept_blindly(client, turn + 1)
             grown = resident_bytes() - before
             assert grown < KEPT_BYTES + 80 * MEGABYTE
 
