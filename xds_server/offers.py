@@ -70,7 +70,7 @@ class WorkerOffer:
 
 
 class KeptOffer:
-    """A new offer, and what the traffic of the one before may still use."""
+    """An offer, and the clusters, endpoints and secrets that traffic still uses, or soon will."""
 
     def __init__(self, new: Offer, held: Mapping[Audience, Snapshot]) -> None:
         self._new = new

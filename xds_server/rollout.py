@@ -1,6 +1,7 @@
 """How a release comes to everybody who is connected: workers first, then Envoys.
 
-What a release removes is taken from Envoys only when they have accepted the rest. One refusal takes
+Workers send requests to clusters, so Envoys have new ones before workers hear of them. What a
+release removes is taken from Envoys only when they have accepted the rest. One refusal takes
 everybody back to the last release that was accepted.
 """
 
@@ -87,7 +88,7 @@ class Rollout:
     async def _bring(self, release: Release) -> tuple[Problem, ...]:
         if self._is_superseded(release):
             return ()
-        refused = await self._to_workers(release)
+        refused = await self._additions_to_envoys(release) or await self._to_workers(release)
         if self._is_superseded(release):
             return ()
         if refused:
@@ -109,6 +110,17 @@ class Rollout:
         self._clients.offer(Kind.WORKER, None if release is None else release.workers)
         if release is not None:
             await self._to_envoys(release)
+
+    async def _additions_to_envoys(self, release: Release) -> tuple[Problem, ...]:
+        """What they have, and the clusters, endpoints and secrets that the release adds to it."""
+        before = self._clients.offered(Kind.ENVOY)
+        if before is None:
+            return ()
+        audiences = self._clients.audiences(Kind.ENVOY, release.envoys)
+        new = {audience: release.envoys.snapshot(audience) for audience in audiences}
+        self._clients.offer(Kind.ENVOY, KeptOffer(before, new))
+        await self._settled_envoys(release)
+        return self._refusals(Kind.ENVOY, release.envoys)
 
     async def _to_workers(self, release: Release) -> tuple[Problem, ...]:
         offered = release.workers
@@ -137,21 +149,25 @@ class Rollout:
     async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
         offered = release.envoys
         self._clients.offer(Kind.ENVOY, self._with_what_envoys_hold(offered))
+        await self._settled_envoys(release)
+        refusals = self._refusals(Kind.ENVOY, offered)
+        if not refusals and not self._is_superseded(release):
+            self._clients.offer(Kind.ENVOY, offered)
+        return refusals
+
+    async def _settled_envoys(self, release: Release) -> None:
+        """Until all have answered what they are offered now, or refuse something of the release."""
         have_answered = await self._clients.wait_until(
             lambda: (
                 self._is_superseded(release)
                 or self._clients.are_settled(
-                    Kind.ENVOY, but=lambda envoy: bool(_rejections(envoy, offered))
+                    Kind.ENVOY, but=lambda envoy: bool(_rejections(envoy, release.envoys))
                 )
             ),
             self._patience.envoy_seconds,
         )
         if not have_answered:
             logger.warning("configuration %s: an Envoy does not answer", release.version)
-        refusals = self._refusals(Kind.ENVOY, offered)
-        if not refusals and not self._is_superseded(release):
-            self._clients.offer(Kind.ENVOY, offered)
-        return refusals
 
     def _is_superseded(self, release: Release) -> bool:
         return self._wanted is not release

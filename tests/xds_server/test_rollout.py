@@ -10,7 +10,7 @@ from xds_server.snapshot import CLUSTER
 from xds_server.subscription import Variant
 
 
-def test_workers_have_a_change_before_envoys() -> None:
+def test_workers_hear_of_clusters_that_envoys_have_and_before_routes_lead_there() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")
         stage.join(Kind.WORKER, "worker-1")
@@ -20,8 +20,9 @@ def test_workers_have_a_change_before_envoys() -> None:
         first, second = stage.story[:4], stage.story[4:]
         assert sorted(first[:2]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
         assert first[2:] == ["envoy cluster a", "envoy routes routes"]
-        assert sorted(second[:2]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
-        assert second[2:] == ["envoy cluster b", "envoy routes routes"]
+        assert second[0] == "envoy cluster b"
+        assert sorted(second[1:3]) == [f"worker-{n} configuration dragoman" for n in (1, 2)]
+        assert second[3:] == ["envoy routes routes"]
         assert stage.rollout.missing() == ()
 
     world(scene)
@@ -132,7 +133,12 @@ def test_a_workers_refusal_ends_the_change() -> None:
             "configuration dragoman refused",
             "configuration dragoman",
         ]
-        assert heard(stage.story, "envoy") == ["cluster a", "routes routes"]
+        assert heard(stage.story, "envoy") == [
+            "cluster a",
+            "routes routes",
+            "cluster b",
+            "cluster -b",
+        ]
         assert await stage.bring(text("c")) == ()
         assert stage.rollout.refused == ()
 
@@ -194,7 +200,7 @@ def test_who_joins_late_gets_what_is_served_at_once() -> None:
     world(scene)
 
 
-def test_an_envoys_refusal_takes_everybody_back() -> None:
+def test_what_an_envoy_refuses_of_what_is_new_no_worker_hears_of() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
         stage.join(Kind.ENVOY, "envoy", lambda each: each.type_url == CLUSTER and each.name == "b")
@@ -203,7 +209,7 @@ def test_an_envoys_refusal_takes_everybody_back() -> None:
         assert [str(problem) for problem in problems] == ["envoy envoy refuses Cluster: cannot"]
         assert stage.rollout.refused == problems
         await stage.until(lambda: stage.rollout.missing() == ())
-        assert heard(stage.story, "worker") == ["configuration dragoman"] * 3
+        assert heard(stage.story, "worker") == ["configuration dragoman"]
         assert heard(stage.story, "envoy")[2:] == ["cluster b refused", "cluster -b"]
         accepted = stage.rollout.accepted
         assert accepted is not None
@@ -211,6 +217,27 @@ def test_an_envoys_refusal_takes_everybody_back() -> None:
         assert await stage.bring(text("c")) == ()
         await stage.until(lambda: stage.rollout.missing() == ())
         assert heard(stage.story, "envoy")[4:] == ["cluster c", "routes routes", "cluster -a"]
+
+    world(scene)
+
+
+def test_an_envoys_refusal_takes_everybody_back() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "envoy", lambda each: each.body == b"a b")
+        await stage.bring(text("a"))
+        problems = await stage.bring(text("a", "b"))
+        assert [str(problem) for problem in problems] == [
+            "envoy envoy refuses RouteConfiguration: cannot"
+        ]
+        await stage.until(lambda: stage.rollout.missing() == ())
+        assert heard(stage.story, "worker") == ["configuration dragoman"] * 3
+        assert heard(stage.story, "envoy")[2:] == [
+            "cluster b",
+            "routes routes refused",
+            "routes routes",
+            "cluster -b",
+        ]
 
     world(scene)
 
