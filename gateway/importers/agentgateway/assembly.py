@@ -6,12 +6,13 @@ another would take its requests; else it is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.config import stars
 from gateway.importers.agentgateway.draft import (
     CLOSED,
+    OPEN,
     Door,
     Draft,
     Entry,
@@ -73,7 +74,7 @@ def assemble(draft: Draft) -> Assembled:
 
 def _place(draft: Draft, found: Assembled, *, has_models: bool) -> None:
     """Sorts the entries and drops closed ones that keep nothing out."""
-    ordered = sorted(draft.entries, key=_order)  # equally close ones stay as they are written
+    ordered = _strictest(sorted(_apart(draft.entries, draft), key=_order))
     kept: list[Entry] = []
     behind: list[Entry] = []
     for entry in reversed(ordered):
@@ -88,9 +89,46 @@ def _place(draft: Draft, found: Assembled, *, has_models: bool) -> None:
 
 
 def _order(entry: Entry) -> tuple[int, ...]:
-    """The smaller goes first."""
-    closeness = (*closest(entry.listener), *closest(entry.hostnames), *entry.match.precision)
-    return tuple(-part for part in closeness)
+    """The smaller goes first. Of equally close ones, theirs may take either: the stricter does."""
+    is_any_host = "hostnames" in entry.reasons
+    hosts = (2, 0) if is_any_host else closest(entry.hostnames)
+    closeness = (*closest(entry.listener), *hosts, *entry.match.precision)
+    strictness = 0 if entry.is_closed else 1 + int(entry.terms.is_open)
+    return (*(-part for part in closeness), strictness)
+
+
+def _apart(entries: Sequence[Entry], draft: Draft) -> Iterator[Entry]:
+    """Routes for several hosts of which only some are another's as well: one for each host."""
+    groups: dict[object, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(_place_of(entry), []).append(entry)
+    for entry in entries:
+        hosts = set(entry.hostnames)
+        is_shared = any(
+            hosts != set(other.hostnames) and not hosts.isdisjoint(other.hostnames)
+            for other in groups[_place_of(entry)]
+        )
+        if not is_shared:
+            yield entry
+            continue
+        for index, host in enumerate(entry.hostnames):
+            name = draft.name("route", entry.name, "route") if index else entry.name
+            yield replace(entry, name=name, hostnames=(host,))
+
+
+def _strictest(ordered: Sequence[Entry]) -> list[Entry]:
+    """Routes that take the same requests are reached on the terms of all of them."""
+    terms: dict[object, Terms] = {}
+    for entry in ordered:
+        place = (_place_of(entry), frozenset(entry.hostnames))
+        terms[place] = terms.get(place, OPEN) + entry.terms
+    return [
+        replace(each, terms=terms[_place_of(each), frozenset(each.hostnames)]) for each in ordered
+    ]
+
+
+def _place_of(entry: Entry) -> object:
+    return (entry.gateways, entry.listener, entry.match)
 
 
 def _unneeded(entry: Entry, behind: Iterable[Entry], *, has_models: bool) -> str:
@@ -145,7 +183,13 @@ def _everywhere(llm: Llm, draft: Draft, found: Assembled) -> Llm:
     if others:
         names = ", ".join(f"'{name}'" for name in others)
         note = f"served on {names} too, as on every gateway"
-        if terms.is_strict or terms.locks:
+        if _asks_for_certificates(llm.gateways, draft) and not terms.locks:
+            llm.node.unsupported(
+                f"all models are refused: they would be {note}, without a client's certificate",
+                is_security=True,
+            )
+            terms += Terms(locks=("tls.client_ca",))
+        elif terms.is_strict or terms.locks:
             llm.node.different("llm", note)
         else:
             llm.node.unsupported(
@@ -159,6 +203,11 @@ def _everywhere(llm: Llm, draft: Draft, found: Assembled) -> Llm:
             f"all its models are refused, in place of: {', '.join(terms.locks)}", is_security=True
         )
     return Llm(llm.pattern, llm.node, llm.gateways, terms)
+
+
+def _asks_for_certificates(gateways: Iterable[str], draft: Draft) -> bool:
+    blocks = [draft.gateways[name].get("tls") for name in gateways]
+    return any(isinstance(block, dict) and "client_ca" in block for block in blocks)
 
 
 def _required(llms: Sequence[Llm], routes: Iterable[Entry], draft: Draft) -> bool | None:

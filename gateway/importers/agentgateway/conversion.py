@@ -43,6 +43,8 @@ DIALECT = "agentgateway"
 _BY_NAME = "reached by name, not by workloads"
 _ELSEWHERE = "write it on the route itself"
 _GONE = "what it belongs to is not served"
+_NEEDED = frozenset({"backendTLS", "urlRewrite"})
+"""What a backend would see must not be other than theirs."""
 _READ_AS_TERMS = frozenset({"apiKey", "authorization"})
 
 
@@ -197,8 +199,10 @@ def _targeted(item: Node, draft: Draft) -> Iterable[Targeted]:
         for name, row in by_name(policy_keys.ROUTE_POLICY).items():
             if row.note is None and name not in _READ_AS_TERMS:
                 field = policy.take(name)
-                if not draft.walk.is_spoken_of(field.path):
-                    field.unsupported(_ELSEWHERE)
+                is_needed = name in _NEEDED and not field.is_empty
+                if is_needed or not draft.walk.is_spoken_of(field.path):
+                    field.unsupported(_ELSEWHERE, is_security=is_needed)
+                terms += Terms((name,) if is_needed else ())
     if not target.block():
         target.unsupported("what it is for cannot be read: it holds for everything")
         yield Targeted("gateway", "", terms)

@@ -62,8 +62,8 @@ class Terms:
     def __add__(self, other: Terms) -> Terms:
         return Terms(
             tuple(dict.fromkeys((*self.locks, *other.locks))),
-            (*self.rules, *other.rules),
-            (*self.doors, *other.doors),
+            tuple(dict.fromkeys((*self.rules, *other.rules))),
+            tuple(dict.fromkeys((*self.doors, *other.doors))),
         )
 
     @property

@@ -308,6 +308,16 @@ def _computed(name: str, node: Node) -> str | _Refused | None:
     return _Refused("its provider's name for it is computed")
 
 
+def _may_share(one: str, other: str) -> bool:
+    """Whether two names with at most one `*` each could both be meant by some name."""
+    if "*" not in other:
+        return stars.matches(one, other)
+    (before, _, after), (start, _, end) = one.partition("*"), other.partition("*")
+    return (before.startswith(start) or start.startswith(before)) and (
+        after.endswith(end) or end.endswith(after)
+    )
+
+
 def _keep_closed(model: Concrete, draft: Draft) -> None:
     """Keeps a name from falling to a `*`."""
     reason = model.refusal or ""
@@ -315,7 +325,10 @@ def _keep_closed(model: Concrete, draft: Draft) -> None:
     cover = [
         name
         for name in draft.models
-        if "*" in name and name != model.name and stars.matches(name, model.name)
+        if "*" in name
+        and name != model.name
+        and ("*" not in model.name or len(name) <= len(model.name))
+        and _may_share(name, model.name)
     ]
     is_taken = model.name in draft.models
     model.node.unsupported(

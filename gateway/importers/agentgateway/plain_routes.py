@@ -34,6 +34,15 @@ class Settings:
     reasons: tuple[str, ...] = ()
     """What cannot be kept."""
 
+    def within(self, outer: Settings) -> Settings:
+        """These, and those of the route that leads here where these say nothing."""
+        return Settings(
+            self.timeout if self.timeout is not None else outer.timeout,
+            self.retries if self.retries is not None else outer.retries,
+            self.prefix if self.prefix is not None else outer.prefix,
+            (*outer.reasons, *self.reasons),
+        )
+
 
 def block(backends: list[Plain], settings: Settings) -> dict[str, object]:
     """The route's backends and settings, as ours writes them."""

@@ -57,7 +57,9 @@ class Around:
     hostnames: tuple[str, ...] = ()
     terms: Terms = OPEN
     reasons: tuple[str, ...] = ()
-    groups: tuple[str, ...] = field(default=())
+    settings: plain_routes.Settings = field(default=plain_routes.Settings())
+    is_tls: bool = False
+    groups: tuple[str, ...] = ()
 
 
 class Routes:
@@ -81,7 +83,7 @@ class Routes:
         node.take("name").exact("routes.name")
         policies = node.take("policies")
         terms = around.terms + Terms(locks)
-        settings, is_tls = plain_routes.Settings(), False
+        settings, is_tls = around.settings, around.is_tls
         backends_node = node.take("backends")
         is_ai = _is_ai(backends_node, self._references)
         if policies.block():
@@ -95,7 +97,8 @@ class Routes:
             around = replace(around, reasons=(*around.reasons, ELSEWHERE))
             backends = []
         elif policies.block():
-            settings, is_tls = plain_routes.read_settings(policies)
+            own, is_own_tls = plain_routes.read_settings(policies)
+            settings, is_tls = own.within(settings), is_tls or is_own_tls
         if is_tls:
             backends = [_with_tls(each) for each in backends]
         hostnames, lost = self._hostnames(node.take("hostnames"))
@@ -106,6 +109,8 @@ class Routes:
             hostnames=_shared(around.hostnames, hostnames),
             terms=terms,
             reasons=(*around.reasons, *settings.reasons, *lost),
+            settings=settings,
+            is_tls=is_tls,
         )
         if around.hostnames and hostnames and not inner.hostnames:
             node.exact(note="no host leads here")
@@ -163,10 +168,12 @@ class Routes:
                 found.append(text.lower())
             elif text is not None:
                 item.unsupported("no hostname that ours can ask for")
-                return (), ("hostnames",)
-        return tuple(found), ()
+                return (), ("hostnames",)  # of all hosts, so that none is open that was closed
+        return tuple(dict.fromkeys(found)), ()
 
     def _read_groups(self, node: Node, groups: list[Group], count: int, inner: Around) -> None:
+        if inner.settings.prefix is not None:  # of the prefix that led here, not of theirs
+            inner = replace(inner, reasons=(*inner.reasons, "urlRewrite"))
         for group in groups:
             there = self._references.groups.get(group.name)
             is_too_deep = group.name in inner.groups or len(inner.groups) >= _MOST_GROUPS

@@ -106,13 +106,16 @@ def test_listeners_of_a_gateway_have_its_policies_and_their_own() -> None:
           - {name: two}
     routes:
       - {name: a, gateways: edge/one, backends: [{host: 'a:1'}]}
-      - {name: b, gateways: [edge/two], backends: [{host: 'a:1'}]}
+      - name: b
+        gateways: [edge/two]
+        matches: [{path: {pathPrefix: /b}}]
+        backends: [{host: 'a:1'}]
     """
     rules = [(rule.scope.route, rule.expression) for rule in ours(text).rules]
     assert rules == [
+        ("b", 'request.path == "/a"'),
         ("a", 'request.path == "/a"'),
         ("a", 'request.path == "/b"'),
-        ("b", 'request.path == "/a"'),
     ]
 
 

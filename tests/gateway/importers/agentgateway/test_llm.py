@@ -68,6 +68,13 @@ def test_a_model_that_cannot_be_served_as_theirs_does_not_fall_to_a_star(model: 
     assert not is_refused(with_star, "other")
 
 
+def test_patterns_that_share_names_do_not_take_them_from_a_refused_one() -> None:
+    gateway = ours(llm(f"[{{name: 'a*', provider: bedrock}}, {{name: '*b', {OPEN}}}]"))
+    assert is_refused(gateway, "axb")
+    text = llm(f"[{{name: '*', provider: bedrock}}, {{name: 'm*', {OPEN}}}]")
+    assert list(config(text).llm.models) == ["m*"]
+
+
 def test_rules_of_a_pattern_leave_closer_names_alone() -> None:
     rule = "authorization: {rules: ['apiKey.name == \"a\"']}"
     found = ours(llm(f"[{{name: 'a/*', {OPEN}, {rule}}}, {{name: a/b, {OPEN}}}]"))
@@ -117,6 +124,14 @@ def test_open_models_are_not_opened_on_other_gateways() -> None:
     text = plain + llm(f"[{{name: a, {OPEN}}}]", keys)
     assert not is_refused(ours(text), "a")
     assert "served on 'default' too" in outcomes(text)["llm"][2]
+
+
+def test_models_behind_certificates_are_not_served_without() -> None:
+    plain = "routes: [{gateways: open, backends: [{host: 'a:1'}]}]\n"
+    plain += "gateways: {open: {port: 80}, safe: {port: 81, tls: {cert: c, key: k, root: r}}}\n"
+    keys = "policies: {apiKey: {mode: strict, keys: [{key: a}]}}"
+    gateway = ours(plain + llm(f"[{{name: a, {OPEN}}}]", f", gateways: safe, {keys}"))
+    assert is_refused(gateway, "a")
 
 
 def test_models_on_a_listener_that_is_not_opened_are_not_served() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.gateway.importers.agentgateway.imports import config, guarded, ours, outcomes
 
 
@@ -61,6 +63,37 @@ def test_groups_that_lead_in_circles_are_closed() -> None:
     )
     assert shown(text) == []
     assert "routeGroups.0.routes.0" in guarded(text)
+
+
+def test_settings_of_the_route_that_leads_to_a_group_hold_in_it() -> None:
+    parent = "policies: {backendTLS: {}, timeout: {requestTimeout: 3s}}"
+    group = "routeGroups: [{name: g, routes: [{name: r, backends: [{host: 'a:1'}]}]}]"
+    (route,) = config(routes(f"[{{{parent}, backends: [{{routeGroup: g}}]}}]", group)).routes
+    assert (route.backend, route.timeout) == ("https://a:1", 3)
+    parent = "policies: {urlRewrite: {path: {prefix: /x}}}"
+    assert shown(routes(f"[{{{parent}, backends: [{{routeGroup: g}}]}}]", group)) == []
+
+
+def test_a_hostname_that_cannot_be_asked_for_closes_before_all_others() -> None:
+    lock = "policies: {extAuthz: {host: 'a:1'}}, backends: [{host: 'a:1'}]"
+    text = f"[{{name: odd, hostnames: [under_score.example.com], {lock}}}"
+    text += ", {name: wide, hostnames: ['*.example.com'], backends: [{host: 'a:1'}]}]"
+    assert [name for name, _, _ in shown(routes(text))] == ["odd", "wide"]
+
+
+def test_of_routes_that_take_the_same_the_strictest_counts() -> None:
+    lock = "policies: {extAuthz: {host: 'a:1'}}"
+    text = f"[{{name: open, backends: [{{host: 'a:1'}}]}}, {{name: shut, {lock}, backends: []}}]"
+    assert shown(routes(text)) == []
+
+
+@pytest.mark.parametrize("needed", ["backendTLS: {}", "urlRewrite: {path: {prefix: /x}}"])
+def test_policies_apart_that_change_what_a_backend_sees_close_it(needed: str) -> None:
+    policies = (
+        "policies: [{name: {name: p, namespace: n}, target: {route: {name: one, namespace: n}},"
+        f" policy: {{{needed}}}}}]"
+    )
+    assert shown(routes("[{name: one, backends: [{host: 'a:1'}]}]", policies)) == []
 
 
 def test_policies_apart_hold_for_the_route_of_their_name() -> None:
