@@ -169,9 +169,11 @@ def context_of(security: Security, folder: Path) -> ssl.SSLContext:
         if tls.client_ca is not None:
             context.load_verify_locations(cadata=tls.client_ca)
             context.verify_mode = ssl.CERT_OPTIONAL if security.has_tokens else ssl.CERT_REQUIRED
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        raise UnusableTls(f"the control plane's TLS cannot be used: {reason}") from None
+    except (OSError, ValueError) as error:  # of `ssl`, and of a disk that is full
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
+        raise UnusableTls(
+            f"the control plane's TLS cannot be used: {reason or 'bad PEM'}"
+        ) from None
     return context
 
 

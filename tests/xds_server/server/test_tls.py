@@ -248,6 +248,11 @@ def test_what_cannot_be_used_is_said_without_the_key(tls: ServerTls, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_written_is_said_too(tmp_path: Path) -> None:
+    with pytest.raises(UnusableTls, match="No such file or directory"):
+        context_of(Security(TLS), tmp_path / "nowhere")
+
+
 def test_what_is_asked_for_follows_from_the_configuration() -> None:
     by_token = XdsClient("desk", token_digest="0" * 64)
     by_name = XdsClient("edge", sans=("*",))
