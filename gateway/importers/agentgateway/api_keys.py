@@ -9,9 +9,10 @@ from decimal import Decimal
 from gateway.config.identity import Digest
 from gateway.config.scalars import Secret, Text
 from gateway.importers.agentgateway import policy_keys
-from gateway.importers.agentgateway.draft import Door, Draft, Rule, Terms, quoted
+from gateway.importers.agentgateway.draft import Door, Draft, Rule, Terms
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
+from gateway.importers.agentgateway.patterns import any_of
 from gateway.importers.walk import Node, has_variable
 
 _KEYS = "identity.api_keys.keys"
@@ -162,16 +163,12 @@ def _allowed_models(node: Node, key: str, draft: Draft) -> None:
     if node.value is None:
         return
     patterns = node.texts()
-    exact = [text for text in patterns if "*" not in text]
-    parts = [f"llm.model in {quoted(exact)}"] if exact else []
     is_whole = all(_is_plain(text) for text in patterns)
-    parts += [_like(text) for text in patterns if "*" in text]
-    if not is_whole:
-        parts = []
+    allowed = any_of(patterns) if is_whole else ""
     draft.rule(
         f"models-of-{key}",
         {"key": key, "llm": "*"},
-        Rule("require", " || ".join(parts) or "false"),
+        Rule("require", allowed or "false"),
     )
     if is_whole:
         node.different("authorize", "the models are still listed")
@@ -180,18 +177,7 @@ def _allowed_models(node: Node, key: str, draft: Draft) -> None:
 
 
 def _is_plain(text: str) -> bool:
-    is_quotable = not any(each in text for each in '"\\\n') and text.isprintable()
-    return bool(_PATTERN.fullmatch(text)) and is_quotable and not has_variable(text)
-
-
-def _like(pattern: str) -> str:
-    """A name with one `*`, in CEL."""
-    before, _, after = pattern.partition("*")
-    parts = [f'llm.model.startsWith("{before}")'] if before else []
-    parts += [f'llm.model.endsWith("{after}")'] if after else []
-    if before and after:
-        parts.append(f"size(llm.model) >= {len(before) + len(after)}")
-    return f"({' && '.join(parts)})" if len(parts) > 1 else "".join(parts) or "true"
+    return bool(_PATTERN.fullmatch(text)) and text.isprintable() and "${" not in text
 
 
 def _budget(node: Node, key: str, draft: Draft) -> None:

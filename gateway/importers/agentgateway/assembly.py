@@ -20,9 +20,9 @@ from gateway.importers.agentgateway.draft import (
     Rule,
     Terms,
     quoted,
-    text,
 )
 from gateway.importers.agentgateway.matches import closest, overlap
+from gateway.importers.agentgateway.patterns import any_of, may_share
 from gateway.names import LLM_PREFIX
 
 _ADMIN_PORT = 15000
@@ -259,25 +259,18 @@ def _narrowed(rule: Rule, name: str, draft: Draft) -> Rule:
     closer = [
         other
         for other in draft.models
-        if "*" in name
-        and other != name
-        and stars.matches(name, other)
-        and ("*" not in other or len(other) > len(name))
+        if "*" in name and other != name and may_share(name, other) and _is_closer(other, name)
     ]
-    if not closer:
+    is_other = any_of(closer)
+    if not is_other:
         return rule
-    exact = [each for each in closer if "*" not in each]
-    tests = [f"llm.model in {quoted(exact)}"] if exact else []
-    for each in closer:
-        before, star, after = each.partition("*")
-        if star:
-            tests.append(
-                f"(llm.model.startsWith({text(before)}) && llm.model.endsWith({text(after)}))"
-            )
-    is_other = " || ".join(tests)
     if rule.effect == "deny":
         return Rule("deny", f"!({is_other}) && ({rule.expression})")
     return Rule(rule.effect, f"{is_other} || ({rule.expression})")
+
+
+def _is_closer(name: str, pattern: str) -> bool:
+    return "*" not in name or len(name) > len(pattern)
 
 
 def _add_rules(

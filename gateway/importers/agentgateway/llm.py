@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.config import stars
 from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys
 from gateway.importers.agentgateway.backends import read_backend_tls
@@ -18,6 +17,7 @@ from gateway.importers.agentgateway.entrypoints import Gate
 from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import settle
+from gateway.importers.agentgateway.patterns import may_share
 from gateway.importers.agentgateway.providers import (
     KNOWN,
     REFUSED,
@@ -308,16 +308,6 @@ def _computed(name: str, node: Node) -> str | _Refused | None:
     return _Refused("its provider's name for it is computed")
 
 
-def _may_share(one: str, other: str) -> bool:
-    """Whether two names with at most one `*` each could both be meant by some name."""
-    if "*" not in other:
-        return stars.matches(one, other)
-    (before, _, after), (start, _, end) = one.partition("*"), other.partition("*")
-    return (before.startswith(start) or start.startswith(before)) and (
-        after.endswith(end) or end.endswith(after)
-    )
-
-
 def _keep_closed(model: Concrete, draft: Draft) -> None:
     """Keeps a name from falling to a `*`."""
     reason = model.refusal or ""
@@ -328,7 +318,7 @@ def _keep_closed(model: Concrete, draft: Draft) -> None:
         if "*" in name
         and name != model.name
         and ("*" not in model.name or len(name) <= len(model.name))
-        and _may_share(name, model.name)
+        and may_share(name, model.name)
     ]
     is_taken = model.name in draft.models
     model.node.unsupported(

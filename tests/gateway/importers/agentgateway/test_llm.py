@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gateway.cel import compile_expression
 from gateway.config import stars
 from gateway.model import Effect, Gateway
 from tests.gateway.importers.agentgateway.imports import config, guarded, ours, outcomes
@@ -151,3 +154,64 @@ def test_the_port_of_theirs_is_4000_and_a_default_gateway_goes_first() -> None:
 def test_of_two_models_of_one_name_the_first_counts() -> None:
     found = config(llm(f"[{{name: a, {OPEN}}}, {{name: a, provider: groq}}]"))
     assert found.llm.models["a"].provider == "openAI"
+
+
+NAMES = ("a", "ab", "aXb", "b", "zz", "a*", "*b", "*", "ab*")
+ASKED = ("a", "ab", "aXb", "b", "zz", "abc")
+STATES = {
+    "open": OPEN,
+    "other vendor": "provider: bedrock",
+    "lock": f"{OPEN}, authorization: {{rules: ['jwt.sub == \"a\"']}}",
+    "internal": f"{OPEN}, visibility: internal",
+}
+some_models = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(sorted(STATES))),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda model: model[0],
+)
+
+
+def chosen_by_theirs(models: list[tuple[str, str]], asked: str) -> list[tuple[str, str]]:
+    """The model that AgentGateway takes; several that are equally close."""
+    fitting = [
+        model for model in models if model[1] != "internal" and stars.matches(model[0], asked)
+    ]
+    rank = {model: (model[0] == asked, len(model[0])) for model in fitting}
+    best = max(rank.values(), default=None)
+    return [model for model in fitting if rank[model] == best]
+
+
+def served_by(gateway: Gateway, asked: str) -> str | None:
+    """The name of the model of ours that answers; None: the request is refused."""
+    known = {model.name: model for model in gateway.models}
+    name = (
+        asked
+        if asked in known
+        else next((each for each in known if "*" in each and stars.matches(each, asked)), None)
+    )
+    for rule in gateway.rules:
+        expression = compile_expression(rule.expression)
+        assert not isinstance(expression, str)
+        is_for_it = rule.scope.llm is not None and stars.matches(rule.scope.llm, asked)
+        says = expression.evaluate({"llm.model": asked, "principal.tags": {}})
+        if is_for_it and says is (rule.effect is Effect.DENY):
+            return None
+    return name
+
+
+@given(some_models)
+@settings(max_examples=150, deadline=None)
+def test_no_model_answers_for_another(models: list[tuple[str, str]]) -> None:
+    listed = ", ".join(
+        f"{{name: '{name}', {STATES[state]}, params: {{apiKey: k, model: '{index}'}}}}"
+        if state == "other vendor"
+        else f"{{name: '{name}', {STATES[state]}}}"
+        for index, (name, state) in enumerate(models)
+    )
+    gateway = ours(llm(f"[{listed}]"))
+    for asked in ASKED:
+        here, there = served_by(gateway, asked), chosen_by_theirs(models, asked)
+        assert here is None or here in {name for name, state in there if state == "open"}
+        if [state for _, state in there] == ["open"] and "internal" not in dict(models).values():
+            assert here == there[0][0], (asked, models)
