@@ -33,7 +33,8 @@ class Node:
 
     walk: Walk = field(repr=False, compare=False)
     path: Path
-    value: object
+    value: object = field(repr=False)
+    """May be, or hold, a secret."""
     is_written: bool
 
     @property

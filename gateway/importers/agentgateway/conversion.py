@@ -63,7 +63,8 @@ def convert(text: str, file: str) -> Imported | tuple[Problem, ...]:
         return theirs.problems
     found = assemble(draft)
     _place_answers(draft, found)
-    header = [f"From {file}, a configuration of AgentGateway, by `dragoman import`."]
+    where = " ".join(file.split())
+    header = [f"From {where}, a configuration of AgentGateway, by `dragoman import`."]
     return Imported(DIALECT, emit(found.document, header), theirs.finish())
 
 

@@ -132,7 +132,7 @@ class Served:
 class Draft:
     """What has been taken over so far."""
 
-    walk: Walk
+    walk: Walk = field(repr=False)
     unusable: frozenset[str] = frozenset()
     """What expressions may not name: it would say something else here."""
     gateways: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -140,15 +140,15 @@ class Draft:
     """Gateways of which it is known whether they have TLS."""
     why_no_tls: str = ""
     """Why no listener with TLS can be taken over."""
-    keys: list[dict[str, object]] = field(default_factory=list)
-    key_names: dict[str, str] = field(default_factory=dict)
+    keys: list[dict[str, object]] = field(default_factory=list, repr=False)
+    key_names: dict[str, str] = field(default_factory=dict, repr=False)
     """By digest, or by the variable that holds the key."""
     is_identity_closed: bool = False
     """Keys were asked for of which none can be taken over."""
     rules: list[dict[str, object]] = field(default_factory=list)
     guards: list[dict[str, object]] = field(default_factory=list)
     budgets: list[dict[str, object]] = field(default_factory=list)
-    providers: dict[str, dict[str, object]] = field(default_factory=dict)
+    providers: dict[str, dict[str, object]] = field(default_factory=dict, repr=False)
     models: dict[str, dict[str, object]] = field(default_factory=dict)
     prices: dict[str, dict[str, Decimal | str]] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)

@@ -54,6 +54,7 @@ FAILOVER_TARGET: Rows = (read("model", "priority"),)
 AI_BACKEND: Rows = (
     read("name", "provider", "hostOverride", "pathOverride", "pathPrefix", "policies", "groups"),
     nothing(_TOKENIZE, "tokenize"),
+    without("the OpenAI API is served under /v1/: chat completions and the models", "routes"),
 )
 """`LocalAIBackend`, `LocalNamedAIProvider`."""
 AI_GROUP: Rows = (read("providers"),)

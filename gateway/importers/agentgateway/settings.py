@@ -23,7 +23,7 @@ MCP_PATHS = (
 )
 UI_PATHS = ("/ui", "/api")
 
-_ADMIN = "another API than theirs; see docs/admin.md"
+_ADMIN = "another API than theirs; see docs/operations.md"
 _RATES = {
     "input": "input",
     "output": "output",

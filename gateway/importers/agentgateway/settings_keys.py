@@ -22,7 +22,7 @@ CONFIG: Rows = (
     without(_MESH, "skipValidateTrustDomain", "serviceAccount", "clusterId", "network", "hbone"),
     without(_MESH, "namespace", "gateway"),
     without(_STATS, "statsAddr", "histograms", "metrics"),
-    without("GET /readyz on the address of admin", "readinessAddr"),
+    without("readiness is on the address of admin, under /healthz/ready", "readinessAddr"),
     without(_LOGS, "logging", "standardAttributes"),
     without("this version exports no traces", "tracing"),
     without("MCP is not served in this version", "session", "mcp"),
