@@ -74,6 +74,11 @@ class Client:
     async def ack(self, received: Received) -> None:
         raise NotImplementedError
 
+    async def begun(self) -> None:
+        """The server has seen the stream, though it has heard nothing yet."""
+        async with asyncio.timeout(SECONDS):
+            await self._call.initial_metadata()
+
     async def end(self) -> tuple[grpc.StatusCode, str]:
         """How the server ended the stream."""
         async with asyncio.timeout(SECONDS):

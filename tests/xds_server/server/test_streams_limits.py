@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import grpc
 import hpack
 import pytest
 
+from gateway.model import ServerTls
 from tests.kit.ads import (
+    ANONYMOUS,
     SECONDS,
+    Credentials,
     DeltaClient,
     channel_to,
     connected,
@@ -23,9 +27,10 @@ from tests.kit.ads import (
     node_named,
     stream_on,
 )
+from tests.kit.certificates import Authority
 from tests.kit.played import Stage, content, played, thing
 from xds_server.audience import Kind
-from xds_server.server import Bounds
+from xds_server.server import Bounds, Security
 from xds_server.server.bounds import KEPT_BYTES, REQUEST_BYTES, STREAMS_PER_CONNECTION
 from xds_server.server.services import AGGREGATED
 from xds_server.snapshot import CLUSTER
@@ -33,6 +38,8 @@ from xds_server.subscription.words import Variant
 
 PROMPT_SECONDS = 2.0
 MEGABYTE = 1 << 20
+AUTHORITY = Authority()
+TLS = ServerTls(*AUTHORITY.server())
 
 
 def resident_bytes() -> int:
@@ -42,9 +49,11 @@ def resident_bytes() -> int:
 
 
 @contextlib.asynccontextmanager
-async def well_behaved(stage: Stage) -> AsyncIterator[DeltaClient]:
+async def well_behaved(
+    stage: Stage, credentials: Credentials = ANONYMOUS
+) -> AsyncIterator[DeltaClient]:
     """A client that reads and accepts whatever it is told."""
-    async with connected(stage.target, "well-behaved") as client:
+    async with connected(stage.target, "well-behaved", credentials=credentials) as client:
         await client.ask(CLUSTER)
         await client.take()
         yield client
@@ -104,7 +113,7 @@ def test_a_request_that_is_too_large_ends_its_stream() -> None:
 def test_a_node_has_so_many_streams_and_others_have_theirs() -> None:
     async def play(stage: Stage) -> None:
         stage.publish(thing(CLUSTER, "a", "v0"))
-        async with contextlib.AsyncExitStack() as stack, well_behaved(stage) as other:
+        async with AsyncExitStack() as stack, well_behaved(stage) as other:
             for _ in range(3):
                 await (await stack.enter_async_context(connected(stage.target, "many"))).ask(
                     CLUSTER
@@ -127,7 +136,7 @@ def test_a_node_has_so_many_streams_and_others_have_theirs() -> None:
 
 def test_all_together_have_so_many_streams() -> None:
     async def play(stage: Stage) -> None:
-        async with contextlib.AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack:
             for place in range(4):
                 client = await stack.enter_async_context(connected(stage.target, f"n{place}"))
                 await client.ask(CLUSTER)
@@ -142,9 +151,10 @@ def test_all_together_have_so_many_streams() -> None:
 def test_of_one_host_so_many_may_be_silent() -> None:
     async def play(stage: Stage) -> None:
         stage.publish(thing(CLUSTER, "a", "v0"))
-        async with contextlib.AsyncExitStack() as stack, well_behaved(stage) as other:
+        async with AsyncExitStack() as stack, well_behaved(stage) as other:
             for place in range(4):
-                await stack.enter_async_context(connected(stage.target, f"silent-{place}"))
+                silent = connected(stage.target, f"silent-{place}")
+                await (await stack.enter_async_context(silent)).begun()
             async with connected(stage.target, "one more") as client:
                 code, details = await client.end()
             assert (code, details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
@@ -272,18 +282,22 @@ async def accept_blindly(client: Any, nonce: int) -> None:
     await client.send(request, type_url=CLUSTER, response_nonce=str(nonce))
 
 
+@pytest.mark.parametrize("tls", [None, TLS], ids=["plain", "tls"])
 @pytest.mark.parametrize("connect", [connected, connected_by_state])
 @pytest.mark.parametrize("acknowledges", [False, True])
 def test_who_never_reads_holds_little_whatever_is_published(
-    connect: Any, acknowledges: bool
+    connect: Any, acknowledges: bool, tls: ServerTls | None
 ) -> None:
     """200 snapshots of 2 MB; one that reads keeps the cache of what is sent full."""
 
     async def play(stage: Stage) -> None:
         stage.publish(thing(CLUSTER, "a", "v0"))
-        async with well_behaved(stage) as other, contextlib.AsyncExitStack() as stack:
+        credentials = Credentials(None if tls is None else AUTHORITY.pem)
+        async with well_behaved(stage, credentials) as other, AsyncExitStack() as stack:
             lazy = [
-                await stack.enter_async_context(connect(stage.target, f"lazy-{place}"))
+                await stack.enter_async_context(
+                    connect(stage.target, f"lazy-{place}", credentials=credentials)
+                )
                 for place in range(4)
             ]
             for client in lazy:
@@ -298,7 +312,7 @@ def test_who_never_reads_holds_little_whatever_is_published(
             grown = resident_bytes() - before
             assert grown < KEPT_BYTES + 80 * MEGABYTE
 
-    played(play)
+    played(play, security=Security(tls))
 
 
 def test_what_is_not_taken_in_time_ends_the_stream_and_nobody_waits_for_it() -> None:
