@@ -185,13 +185,21 @@ class _Search:
                 continue
             path = folder / name
             if head == "**":
-                if self.files.is_dir(path):
+                if self.is_dir(path):
                     self.walk(path, parts, depth + 1)
             elif fnmatchcase(name, head):
-                if rest and self.files.is_dir(path):
+                if rest and self.is_dir(path):
                     self.walk(path, rest, depth + 1)
-                elif not rest and not self.files.is_dir(path):
+                elif not rest and not self.is_dir(path):
                     self.paths[path] = None
+
+    def is_dir(self, path: Path) -> bool:
+        """What cannot be looked at is trouble, and no file."""
+        try:
+            return self.files.is_dir(path)
+        except OSError as error:
+            self._trouble(path, error)
+            return True
 
     def names(self, folder: Path) -> tuple[str, ...]:
         self.folders.setdefault(folder, self.files.stamp(folder))
@@ -200,8 +208,11 @@ class _Search:
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
-            self.troubles[f"{folder} cannot be read: {reason(error)}"] = None
+            self._trouble(folder, error)
             return ()
+
+    def _trouble(self, path: Path, error: OSError) -> None:
+        self.troubles[f"{path} cannot be read: {reason(error)}"] = None
 
 
 def reason(error: OSError) -> str:

@@ -95,7 +95,7 @@ class Gathering:
         """All files. `text` stands for the root's own, if it is given."""
         root_text = text
         self.watch(root)
-        if text is None and self.files.is_dir(root):
+        if text is None and self.is_folder(root):
             self.folder(root)
         elif text is not None:
             self.source(root, text, 0)
@@ -162,7 +162,7 @@ class Gathering:
             self.blame(part, where, message)
         elif is_glob(written):
             self.search(part, where, expand(self.files, path), depth)
-        elif self.files.is_dir(path):
+        elif self.is_folder(path):
             self.search(part, where, yaml_files(self.files, path), depth)
         elif absolute(path) not in self.texts:
             self.watch(path)
@@ -193,6 +193,13 @@ class Gathering:
             return
         self.referenced[absolute(path)] = content.digest
         self.parts.append(Part(str(path), self.document(content.text), PRICES))
+
+    def is_folder(self, path: Path) -> bool:
+        """What cannot be looked at is none: reading it says why."""
+        try:
+            return self.files.is_dir(path)
+        except OSError:
+            return False
 
     def watch(self, path: Path) -> None:
         """Before it is read, so that no change falls between."""

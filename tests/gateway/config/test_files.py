@@ -96,6 +96,25 @@ def test_a_folder_that_may_not_be_read_is_not_empty(tmp_path: Path) -> None:
     assert found.troubles == (f"{tmp_path} cannot be read: permission denied",)
 
 
+class Closed(Disk):
+    """Names can be listed, and nothing behind them can be looked at."""
+
+    def is_dir(self, path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("pattern", ["*.yaml", "**/*.yaml", "*/*.yaml"])
+def test_what_cannot_be_looked_at_is_trouble_and_left_out_by_no_pattern(
+    tmp_path: Path, pattern: str
+) -> None:
+    tree(tmp_path, "a.yaml")
+    found = expand(Closed(), tmp_path / pattern)
+    assert (found.paths, found.troubles) == (
+        (),
+        (f"{tmp_path / 'a.yaml'} cannot be read: permission denied",),
+    )
+
+
 def test_remembered_files_are_as_they_were(tmp_path: Path) -> None:
     tree(tmp_path, "a.yaml", "x/b.yaml", "x/new.yaml", "key.pem")
     texts = {str(tmp_path / "a.yaml"): "old a", str(tmp_path / "x/b.yaml"): "old b"}

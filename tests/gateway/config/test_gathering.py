@@ -137,3 +137,38 @@ def test_bytes_that_are_no_text_say_where(tmp_path: Path) -> None:
     path.write_bytes(b"ab\xff")
     assert content_of(Disk(), path) == "not utf-8: byte 2 is invalid"
     assert content_of(Disk(), tmp_path) == "cannot be read: is a directory"
+
+
+class Closed(Disk):
+    """A folder that may be named, and not entered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def is_dir(self, path: Path) -> bool:
+        self._enter(path)
+        return super().is_dir(path)
+
+    def read_bytes(self, path: Path) -> bytes:
+        self._enter(path)
+        return super().read_bytes(path)
+
+    def _enter(self, path: Path) -> None:
+        if self.folder in path.parents:
+            raise PermissionError(13, "Permission denied")
+
+
+def test_a_root_in_a_folder_that_cannot_be_entered_is_a_problem(tmp_path: Path) -> None:
+    root = tmp_path / "root.yaml"
+    found = Gathering(Closed(tmp_path), parsed).gather(root)
+    assert [str(each) for each in found.problems] == [f"{root}: cannot be read: permission denied"]
+    assert root in found.watched
+
+
+def test_what_is_included_from_a_folder_that_cannot_be_entered_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, root="include: [closed/a.yaml]", closed__a="admin: {}")
+    found = Gathering(Closed(tmp_path / "closed"), parsed).gather(tmp_path / "root.yaml")
+    path = tmp_path / "closed/a.yaml"
+    assert [each.message for each in found.findings] == [
+        f"'{path}' cannot be read: permission denied"
+    ]
