@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from xds_server import cli
@@ -10,7 +11,13 @@ from xds_server import cli
 
 def main() -> None:
     """Run the command line and leave with its status."""
-    sys.exit(cli.main(sys.argv[1:], os.environ))
+    try:
+        status = cli.main(sys.argv[1:], os.environ)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read has seen enough: `dragoman diff … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)
 
 
 if __name__ == "__main__":

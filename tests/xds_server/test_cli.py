@@ -24,6 +24,19 @@ def test_a_valid_file_is_ok(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"{QUICKSTART}: ok\n"
 
 
+def test_who_reads_no_further_is_no_fault() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = (sys.executable, "-m", "xds_server", "compile", str(QUICKSTART))
+        ended = subprocess.run(
+            command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 def test_every_problem_of_every_file_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
