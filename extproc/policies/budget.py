@@ -184,7 +184,7 @@ class Budgets:
             subjects = ((line, line.matcher.subjects(facts)) for line in self._lines)
             case = self._cases[name] = Case(
                 [
-                    (line, counter_name(line.budget.name, found))
+                    (line, counter_name(line.budget.name, line.budget.unit, found))
                     for line, found in subjects
                     if found is not None
                 ]
@@ -196,9 +196,10 @@ def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def counter_name(budget: str, subjects: Sequence[tuple[str, str]]) -> str:
-    """The ledger's name for what a budget counts apart: `team-month|team=platform`."""
-    name = budget
+def counter_name(budget: str, unit: Unit, subjects: Sequence[tuple[str, str]]) -> str:
+    """The ledger's name for what a budget counts apart: `team-month|team=platform`; in tokens,
+    `team-month|tokens|team=platform`, so that no nanodollars are taken for tokens."""
+    name = budget if unit is Unit.NANODOLLARS else f"{budget}|{unit}"
     for dimension, value in subjects:
         if "|" in value or "%" in value:
             value = value.replace("%", "%25").replace("|", "%7C")

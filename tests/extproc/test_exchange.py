@@ -27,7 +27,7 @@ from extproc.events import (
 )
 from extproc.exchange import Exchange
 from extproc.plan import Steering
-from extproc.ports import Charge, Exhausted, Ledger, Reservation
+from extproc.ports import Charge, Exhausted, Ledger, Reservation, Spent
 from extproc.program import Program, build
 from gateway import names
 from gateway.config.load import load
@@ -89,7 +89,7 @@ class Conversation:
         return asyncio.run(self.ledger.spent(COUNTER, DAY_START)).reserved
 
 
-COUNTER = "red|team=red"
+COUNTER = "red|tokens|team=red"
 DAY_START = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp())
 
 
@@ -294,7 +294,7 @@ def test_a_call_costs_what_the_try_that_answered_costs(attempt: int, price: int)
     conversation.say(
         ResponseBody(b'{"usage":{"prompt_tokens":5,"completion_tokens":7}}', is_end=True)
     )
-    assert (conversation.settled(), conversation.reserved()) == (price, 0)
+    assert asyncio.run(ledger.spent("red|team=red", DAY_START)) == Spent(price, 0)
     assert conversation.exchange.is_over
 
 

@@ -25,7 +25,7 @@ Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 TokenUsage: Any = message("envoy.data.ai.v3.TokenUsage")
 ATTRIBUTES = "envoy.filters.http.ext_proc"
 NOON = datetime(2031, 3, 4, 12, tzinfo=UTC).timestamp()
-COUNTER = ("red|team=red", int(datetime(2031, 3, 4, tzinfo=UTC).timestamp()))
+COUNTER = ("red|tokens|team=red", int(datetime(2031, 3, 4, tzinfo=UTC).timestamp()))
 YAML = """
 identity: {api_keys: {keys: [{name: ann, key: k-ann, team: red}, {name: bob, key: k-bob}]}}
 llm:

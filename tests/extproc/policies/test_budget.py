@@ -105,7 +105,7 @@ def test_an_answer_without_a_limit_is_estimated_by_default() -> None:
     ledger = MemoryLedger()
     hold(Budgets((TOKENS,), ledger), facts(max_output_tokens=None))
     hold(Budgets((TOKENS,), ledger, default_output_tokens=7), facts(max_output_tokens=None))
-    assert spent(ledger, "everyone", 0) == Spent(0, 100 + 1024 + 100 + 7)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(0, 100 + 1024 + 100 + 7)
 
 
 def test_usage_takes_the_place_of_the_estimate_in_every_budget() -> None:
@@ -115,7 +115,7 @@ def test_usage_takes_the_place_of_the_estimate_in_every_budget() -> None:
     held.settle_estimate()
     money = 50 * 1000 + 30 * 100 + 20 * 2000
     assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(money, 0)
-    assert spent(ledger, "everyone", 0) == Spent(100, 0)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(100, 0)
 
 
 def test_usage_at_an_unknown_price_is_booked_as_estimated() -> None:
@@ -123,7 +123,7 @@ def test_usage_at_an_unknown_price_is_booked_as_estimated() -> None:
     held = hold(Budgets((TEAM, TOKENS), ledger), facts())
     held.settle(Usage(80, 20), None)
     assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(200_000, 0)
-    assert spent(ledger, "everyone", 0) == Spent(100, 0)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(100, 0)
 
 
 def test_an_unknown_usage_is_booked_as_estimated() -> None:
@@ -138,7 +138,7 @@ def test_a_call_that_no_provider_served_costs_nothing() -> None:
     ledger = MemoryLedger()
     hold(Budgets((TEAM, TOKENS), ledger), facts()).release()
     assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(0, 0)
-    assert spent(ledger, "everyone", 0) == Spent(0, 0)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(0, 0)
 
 
 def test_an_unpriced_model_is_refused_under_a_money_budget_only() -> None:
@@ -196,8 +196,8 @@ def test_a_new_window_starts_from_nothing() -> None:
     hold(budgets, facts(now=datetime(2026, 11, 25, 17, 0, tzinfo=UTC)))
     held.settle(Usage(1, 1), None)
     sixteen = int(datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp())
-    assert spent(ledger, "everyone", sixteen) == Spent(2, 0)
-    assert spent(ledger, "everyone", sixteen + 3600) == Spent(0, 150)
+    assert spent(ledger, "everyone|tokens", sixteen) == Spent(2, 0)
+    assert spent(ledger, "everyone|tokens", sixteen + 3600) == Spent(0, 150)
 
 
 def test_a_ledger_may_answer_later() -> None:
@@ -235,12 +235,23 @@ def test_absurd_demands_are_refused(output: int) -> None:
 
 
 def test_names_cannot_be_forged() -> None:
-    assert counter_name("b", [("team", "a|key=x"), ("key", "y")]) == "b|team=a%7Ckey=x|key=y"
-    assert counter_name("b", [("team", "a%7C")]) == "b|team=a%257C"
-    assert counter_name("b", []) == "b"
+    money = Unit.NANODOLLARS
+    assert counter_name("b", money, [("team", "a|key=x"), ("key", "y")]) == "b|team=a%7Ckey=x|key=y"
+    assert counter_name("b", money, [("team", "a%7C")]) == "b|team=a%257C"
+    assert counter_name("b", money, []) == "b"
+    of_a_team = [("team", "tokens|x")]
+    assert counter_name("b", Unit.TOKENS, of_a_team) == "b|tokens|team=tokens%7Cx"
+
+
+def test_nanodollars_do_not_become_tokens_when_the_unit_changes() -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((TEAM,), ledger), facts()).settle_estimate()
+    in_tokens = replace(TEAM, unit=Unit.TOKENS, limit=10_000)
+    hold(Budgets((in_tokens,), ledger), facts())
+    assert spent(ledger, "team-month|team=platform", NOVEMBER).settled > in_tokens.limit
 
 
 def test_a_negative_demand_does_not_lower_the_estimate() -> None:
     ledger = MemoryLedger()
     hold(Budgets((TOKENS,), ledger), facts(max_output_tokens=-1_000_000))
-    assert spent(ledger, "everyone", 0) == Spent(0, 100)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(0, 100)
