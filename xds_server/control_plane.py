@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import functools
+import gc
 import logging
 import sys
 import time
@@ -18,6 +19,7 @@ import certifi
 import yaml
 
 from gateway.config.check import warnings
+from gateway.config.published import published
 from gateway.config.schema import Config
 from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
@@ -55,6 +57,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 ROLLBACK_SECONDS = 40.0
 """How long whoever asks for a rollback waits: workers and Envoys are given less."""
+GARBAGE_THRESHOLDS = (20_000, 20, 20)
 SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -132,9 +135,10 @@ class Plane:
         """What is in force, for programs: without secrets, and without the digests of keys."""
         accepted = self.publisher.accepted
         if accepted is None:
-            return state_json("", "{}", snapshot_of(()))
-        document = redacted_document(yaml.safe_load(accepted.yaml))
-        return state_json(accepted.version, yaml.safe_dump(document), accepted.snapshot)
+            return state_json("", "", "{}", snapshot_of(()))
+        document = redacted_document(yaml.load(published(accepted.config), yaml.CSafeLoader))
+        told = yaml.dump(document, Dumper=yaml.CSafeDumper)
+        return state_json(accepted.version, accepted.workers_version, told, accepted.snapshot)
 
     def counters(self) -> Sequence[Mapping[str, object]]:
         return read_counters(self.options.state_dir / LEDGER_FILE)
@@ -259,7 +263,14 @@ def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:
         print(f"{options.file}: xds.tls: {error}", file=sys.stderr)
         return 1
     configure_logging(log_level, process="xds")
+    collect_seldom()
     return asyncio.run(_until_stopped(options, where))
+
+
+def collect_seldom() -> None:
+    """Look for garbage cycles seldom: a configuration is a large graph that has none, and walking
+    it again and again while it is made takes as long as making it."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def warn(config: Config, target: str | None) -> None:

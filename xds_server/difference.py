@@ -48,11 +48,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A configuration: what Envoys are told, and what workers are told."""
+    """A configuration, and what Envoys are told."""
 
     version: str
+    workers_version: str
+    """Of what workers are told."""
     published: object
-    """The document of the workers."""
+    """The document of the configuration."""
     resources: tuple[Shown, ...]
     is_open: bool = False
     """What is hidden in it can be compared all the same."""
@@ -106,11 +108,13 @@ class Difference:
         )
 
 
-def state(version: str, published: str, snapshot: Snapshot, hide: Hide = plainly) -> State:
-    """The state of a compiled configuration; `published` is the YAML of the workers."""
+def state(
+    version: str, workers_version: str, published: str, snapshot: Snapshot, hide: Hide = plainly
+) -> State:
+    """The state of a compiled configuration; `published` is its YAML."""
     document = redacted_document(yaml.safe_load(published), hide)
     found = tuple(_shown_resource(each, hide) for each in all_resources(snapshot))
-    return State(version, document, found, is_open=hide is traceably)
+    return State(version, workers_version, document, found, is_open=hide is traceably)
 
 
 def with_groups(whole: State, groups: Mapping[str, Snapshot], xds: Xds) -> State:
@@ -151,24 +155,35 @@ def resources_json(snapshot: Snapshot) -> list[Json]:
     return [asdict(_shown_resource(each, plainly)) for each in all_resources(snapshot)]
 
 
-def state_json(version: str, published: str, snapshot: Snapshot) -> Json:
+def state_json(version: str, workers_version: str, published: str, snapshot: Snapshot) -> Json:
     """What `GET /api/resources` answers."""
-    return {"version": version, "published": published, "resources": resources_json(snapshot)}
+    return {
+        "version": version,
+        "workers_version": workers_version,
+        "published": published,
+        "resources": resources_json(snapshot),
+    }
 
 
 def state_from_json(document: object) -> State:
     """The state that an admin API told; `UnreadableState` when it is none."""
     try:
         match document:
-            case {"version": str(version), "published": str(published), "resources": list(found)}:
+            case {
+                "version": str(version),
+                "workers_version": str(workers_version),
+                "published": str(published),
+                "resources": list(found),
+            }:
                 return State(
                     version,
+                    workers_version,
                     redacted_document(yaml.safe_load(published)),
                     tuple(map(_shown, found)),
                 )
     except yaml.YAMLError as error:
         raise UnreadableState("its published configuration is no YAML") from error
-    raise UnreadableState("it needs version, published and resources")
+    raise UnreadableState("it needs version, workers_version, published and resources")
 
 
 def _shown(document: object) -> Shown:
@@ -221,7 +236,7 @@ def difference(old: State, new: State) -> Difference:
         for each in field_changes(old.published, new.published)
     ]
     is_comparable = old.is_open and new.is_open
-    if not policies and not is_comparable and old.version != new.version:
+    if not policies and not is_comparable and old.workers_version != new.workers_version:
         policies = [PolicyChange(_UNSEEN, _WRITTEN_OTHERWISE)]
     return Difference(
         old.version,

@@ -113,6 +113,7 @@ _POLICIES: Mapping[str, str] = {
     "admin": "read at the start: takes effect when the control plane is started again",
     "xds": "for clients of the control plane, and no request",
 }
+_ANOTHER_COUNTER = "another counter: nothing is spent in it yet"
 _WORKERS = "for new requests; those in flight keep the program they began with"
 
 
@@ -126,10 +127,12 @@ def effect(change: ResourceChange, all_changes: Sequence[ResourceChange]) -> Eff
 
 
 def policy_effect(change: FieldChange) -> str:
-    """What a change of the configuration that workers have does."""
+    """What a change of the configuration does, beside what it does to Envoy's resources."""
     block = _block(change)
     if block == "budgets":
         return _of_budget(change)
+    if block == "routes" and not _is_for_workers(change):
+        return "for new requests; workers need not know it"
     return _POLICIES.get(block, _WORKERS)
 
 
@@ -138,8 +141,15 @@ def _block(change: FieldChange) -> str:
     return ".".join(named[:2]) if named[:1] == ["llm"] else "".join(named[:1])
 
 
+def _is_for_workers(change: FieldChange) -> bool:
+    """Of a route, they know the name, and whether it asks for a key."""
+    if len(change.steps) > 2:
+        return change.steps[2] == Field("auth")
+    return change.kind is not Kind.MOVED
+
+
 def _of_budget(change: FieldChange) -> str:
-    """A counter is known by the budget's name, its scope, and when its window began."""
+    """A counter is known by the budget's name, unit and scope, and when its window began."""
     steps = change.steps
     if len(steps) < 3:
         if change.kind is Kind.MOVED:
@@ -149,11 +159,11 @@ def _of_budget(change: FieldChange) -> str:
         return "counts from what the ledger has under this name: nothing, if it is new"
     match steps[2]:
         case Field("limit") if _unit(change.old) != _unit(change.new):
-            return "what was counted in the old unit now counts in the new one: better rename it"
+            return _ANOTHER_COUNTER
         case Field("limit"):
             return "what is spent stays spent"
         case Field("for" | "per"):
-            return "another counter: nothing is spent in it yet"
+            return _ANOTHER_COUNTER
     return _WORKERS
 
 

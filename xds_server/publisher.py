@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from gateway.config.files import Disk, Remembered, Watched
-from gateway.config.published import published
 from gateway.config.schema import Config
 from gateway.config.sources import Convert, Loaded, Loader
 from gateway.model import Gateway, Xds
@@ -301,6 +300,4 @@ def release_of(
     """What a configuration is for everybody; compiled for all who are connected."""
     gateway = meaning(config)
     envoys = EnvoyOffer(gateway, compile_snapshot)
-    return compiled_release(
-        published(config), gateway, envoys, clients.audiences(Kind.ENVOY, envoys)
-    )
+    return compiled_release(config, gateway, envoys, clients.audiences(Kind.ENVOY, envoys))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import envoy_api
 
 from gateway import names
+from gateway.config.published import for_workers
+from gateway.config.schema import Config
 from gateway.model import Gateway
 from xds_server.audience import Audience
 from xds_server.offers import EVERYBODY, EnvoyOffer, WorkerOffer
-from xds_server.snapshot import Snapshot, resource_of, snapshot_of
+from xds_server.snapshot import CLUSTER, Snapshot, all_resources, resource_of, snapshot_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,11 @@ class Release:
     """One configuration, compiled for both kinds of clients."""
 
     version: str
-    """Hash of `yaml`."""
-    yaml: str
-    """What the workers get: complete, and without secrets."""
+    """Hash of all that is meant."""
+    config: Config
     gateway: Gateway
+    workers_version: str
+    """Hash of what workers are told, which may be the same in many releases."""
     workers: WorkerOffer
     envoys: EnvoyOffer
 
@@ -34,7 +37,7 @@ class Release:
 
 
 def compiled_release(
-    yaml: str,
+    config: Config,
     gateway: Gateway,
     envoys: EnvoyOffer,
     audiences: Iterable[Audience],
@@ -42,9 +45,32 @@ def compiled_release(
     """Compiles for these audiences and for `EVERYBODY`, so that what cannot be compiled shows."""
     for audience in (EVERYBODY, *audiences):
         envoys.snapshot(audience)
-    version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    workers = WorkerOffer(configuration(version, yaml), gateway.xds)
-    return Release(version, yaml, gateway, workers, envoys)
+    yaml = for_workers(config)
+    version = version_of(yaml, gateway, envoys.snapshot(EVERYBODY))
+    told = workers_version(yaml)
+    workers = WorkerOffer(configuration(told, yaml), gateway.xds)
+    return Release(version, config, gateway, told, workers, envoys)
+
+
+def version_of(yaml: str, gateway: Gateway, snapshot: Snapshot) -> str:
+    """Of what workers and Envoys are told, and of who is told what; the same on every machine and
+    after every start, so not of where our own workers are."""
+    ours = (CLUSTER, names.EXTPROC_CLUSTER)
+    resources = [
+        (each.type_url, each.name, each.version)
+        for each in all_resources(snapshot)
+        if (each.type_url, each.name) != ours
+    ]
+    return _digest(repr((yaml, resources, astuple(gateway.xds), astuple(gateway.admin))))
+
+
+def workers_version(yaml: str) -> str:
+    """Of what workers are told alone."""
+    return _digest(yaml)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def configuration(version: str, yaml: str) -> Snapshot:

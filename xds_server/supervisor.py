@@ -91,6 +91,7 @@ def run(options: Options) -> int:
         return _refused(f"the state directory {options.state_dir}: {error.strerror}")
     control_plane.warn(config, options.xds)
     configure_logging(options.log_level, process="xds")
+    control_plane.collect_seldom()
     with socket_directory() as directory:
         return asyncio.run(_Tree.of(options, gateway, binary, Places(directory)).run())
 

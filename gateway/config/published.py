@@ -1,7 +1,7 @@
-"""The configuration as the control plane sends it to extproc: complete, and without secrets.
+"""What the control plane tells of the configuration: without secrets, and without files to read.
 
-Variables are replaced, keys of providers and guards are gone, API keys are digests. No file has to
-be read for it: what workers need of other files stands in it.
+Variables are replaced, keys of providers and guards are gone, API keys are digests; what stands in
+other files stands here.
 """
 
 from __future__ import annotations
@@ -13,16 +13,50 @@ from gateway.config.emission import emit
 from gateway.config.environment import escape
 from gateway.config.identity import ApiKeyBlock
 from gateway.config.schema import Config
+from gateway.config.vendors import VENDORS
 
 _SECRET = "key"
-_NOT_FOR_WORKERS = ("include", "xds")
+_NOT_PUBLISHED = ("include", "xds")
+_NOT_FOR_WORKERS = ("gateways", "routes", "admin")
+
+_NOTHING: dict[str, Any] = {"llm": {}}
+"""A document that says nothing at all would be refused."""
+
+NOWHERE = "http://nowhere"
+"""In the place of an address that workers need not know, and the schema asks for."""
 
 
 def published(config: Config) -> str:
-    """YAML that loads, with any environment, to the same but for the secrets."""
-    document = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    for key in _NOT_FOR_WORKERS:
-        document.pop(key, None)
+    """For those who compare: YAML that loads, with any environment, to the same but for the
+    secrets, and for who is told what."""
+    return emit(_each_text(_document(config, _NOT_PUBLISHED), escape))
+
+
+def for_workers(config: Config) -> str:
+    """YAML that loads to a configuration by which extproc does the same to every request.
+
+    It says no more than that takes, so that a change of anything else changes nothing here. Every
+    route is named, open ones too: Envoys ask about some of them until they know that they are.
+    """
+    document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
+    for name, provider in document.get("llm", {}).get("providers", {}).items():
+        vendor = config.llm.providers[name].type
+        address = {} if VENDORS[vendor].url else {"url": NOWHERE}
+        provider.clear()
+        provider.update({"type": vendor, **address})
+    routes = [
+        {"name": route.name, "backend": NOWHERE, **({"auth": route.auth} if route.auth else {})}
+        for route in sorted(config.routes, key=lambda route: route.name)
+    ]
+    if routes:
+        document["routes"] = routes
+    return emit(_each_text(document or _NOTHING, escape))
+
+
+def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
+    document = config.model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude=set(without)
+    )
     for gateway in document.get("gateways", {}).values():
         gateway.pop("tls", None)
     document.get("llm", {}).pop("price_files", None)
@@ -35,7 +69,7 @@ def published(config: Config) -> str:
     if keys:
         hashed = map(_hashed, keys, config.identity.api_keys.keys)
         document["identity"]["api_keys"]["keys"] = list(hashed)
-    return emit(_each_text(document, escape))
+    return document
 
 
 def _hashed(written: dict[str, Any], key: ApiKeyBlock) -> dict[str, Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, NoReturn
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from extproc.facts import Facts
 from extproc.plan import Steering
@@ -15,7 +19,11 @@ from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.guard import Guards
 from extproc.program import Program, build
 from extproc.verdict import PASS, Deny
-from tests.kit.gateways import gateway_of
+from gateway.config.load import load
+from gateway.config.published import for_workers
+from gateway.config.schema import Config
+from gateway.resolve import resolve
+from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.memory_ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -144,3 +152,105 @@ budgets: [{{name: day, limit: 1 USD, per: day}}]
     assert held is not NOTHING_HELD
     dearest = 10 * 3_000 + 100 * 4_000  # nanodollars, at b's prices
     assert asyncio.run(reserved(ledger)) == [dearest]
+
+
+class Unread:
+    """Whoever looks at it fails."""
+
+    def _fails(self, *_: object) -> NoReturn:
+        raise AssertionError("read on the request path, and not told to workers")
+
+    __eq__ = __hash__ = __bool__ = __iter__ = __len__ = __getattr__ = __str__ = _fails
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_program_reads_no_more_than_workers_are_told(case: str) -> None:
+    """See `for_workers`, and what its test compares."""
+    gateway, unread = golden_gateway(case), Unread()
+    hidden: Any = replace(
+        gateway,
+        listeners=unread,
+        admin=unread,
+        xds=unread,
+        providers=tuple(
+            replace(
+                each,
+                upstream=unread,
+                base_path=unread,
+                key=unread,
+                silence_seconds=unread,
+                forward_headers=unread,
+            )
+            for each in gateway.providers
+        ),
+        routes=tuple(
+            replace(
+                each,
+                listeners=unread,
+                match=unread,
+                backends=unread,
+                replace_prefix=unread,
+                timeout_seconds=unread,
+                retries=unread,
+            )
+            for each in gateway.routes
+        ),
+    )
+    made = build(hidden, "v", ledger=MemoryLedger(), choose=lambda: 0.5, created=0)
+    for planner in made.planners.values():
+        for model in gateway.models:
+            assert planner.plan(model.name.replace("*", "some")) is not None
+
+
+AUTHS = (None, "key", "none")
+SCOPES = ("", "for: {route: r0}, ", "for: {route: 'r*'}, ", "for: {route: '*2'}, ")
+RULES = (*(f"{{name: x, {scope}allow: 'apiKey.name == \"ann\"'}}" for scope in SCOPES), "")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from(AUTHS), min_size=1, max_size=4),
+    st.sampled_from(RULES),
+    st.sampled_from((None, True, False)),
+    st.booleans(),
+)
+def test_what_workers_are_told_decides_as_the_whole_does(
+    auths: list[str | None], rule: str, is_required: bool | None, has_keys: bool
+) -> None:
+    blocks = [
+        f"  - {{name: r{place}, backend: 'http://b', retries: {place}"
+        + (f", auth: {auth}}}" if auth else "}")
+        for place, auth in enumerate(auths)
+    ]
+    required = "" if is_required is None else f"required: {str(is_required).lower()}, "
+    keys = "{name: ann, key: k-ann}, {name: bob, key: k-bob}" if has_keys else ""
+    text = "\n".join(
+        [
+            f"identity: {{{required}api_keys: {{keys: [{keys}]}}}}",
+            f"authorize: [{rule}]",
+            "routes:",
+            *blocks,
+        ]
+    )
+    config = load(text, file="whole", environment={})
+    if not isinstance(config, Config):  # a rule for an open route
+        return
+    told = load(for_workers(config), file="told", environment={})
+    assert isinstance(told, Config), told
+    whole, cut = (
+        build(resolve(each), "v", ledger=MemoryLedger(), choose=lambda: 0.0, created=0)
+        for each in (config, told)
+    )
+    for route in (*(f"r{place}" for place in range(5)), ""):
+        assert (route in whole.routes) == (route in cut.routes)
+        for credential in (None, "k-ann", "k-bob", "k-eve"):
+            headers = {} if credential is None else {"authorization": f"Bearer {credential}"}
+            assert decided(whole, route, headers) == decided(cut, route, headers)
+
+
+def decided(made: Program, route: str, headers: dict[str, str]) -> list[object]:
+    facts = Facts(now=NOW, route=route, headers=headers)
+    verdict = made.authenticate.on_headers(facts)
+    if isinstance(verdict, Deny):
+        return [verdict]
+    return [verdict, *(policy.on_request(facts) for policy in made.header_policies)]

@@ -9,7 +9,6 @@ import envoy_api
 
 from gateway import names
 from gateway.config.load import load
-from gateway.config.published import published
 from gateway.config.schema import Config
 from gateway.model import Gateway
 from gateway.problem import Problem
@@ -63,7 +62,7 @@ def release_of(clients: Clients, new: str) -> Release:
     gateway = resolve(config)
     envoys = EnvoyOffer(gateway, compiled)
     audiences = clients.audiences(Kind.ENVOY, envoys)
-    return compiled_release(published(config), gateway, envoys, audiences)
+    return compiled_release(config, gateway, envoys, audiences)
 
 
 class Peer:

@@ -31,7 +31,9 @@ from xds_server.control_plane import (
     tell_changes,
     topology,
 )
+from xds_server.difference import state_json
 from xds_server.resources.topology import Topology
+from xds_server.snapshot import snapshot_of
 
 VALID = 'gateways: {default: {port: "${PORT}"}}\n'
 
@@ -163,7 +165,7 @@ def test_resources_are_told_without_secrets_and_digests_of_keys(tmp_path: Path) 
 
     async def scenario() -> None:
         async with running(options(tmp_path, text)) as plane:
-            assert plane.resources() == {"version": "", "published": "{}", "resources": []}
+            assert plane.resources() == state_json("", "", "{}", snapshot_of(()))
             await until(plane, lambda: plane.publisher.accepted is not None)
             told: Any = plane.resources()
             assert told["version"] == plane.overview.status()["version"]

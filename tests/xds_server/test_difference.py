@@ -41,7 +41,8 @@ PAIRS = sorted(path.name.removesuffix(".old.yaml") for path in (GOLDEN / "diff")
 def compiled(text: str, hide: Hide = traceably) -> State:
     config = load(text, file="test.yaml", environment={})
     assert isinstance(config, Config)
-    return state("v", published(config), compile_gateway(resolve(config), TOPOLOGY), hide)
+    snapshot = compile_gateway(resolve(config), TOPOLOGY)
+    return state("v", "w", published(config), snapshot, hide)
 
 
 def side(pair: str, which: str) -> str:
@@ -92,7 +93,8 @@ def test_a_running_state_differs_as_its_file_does(pair: str) -> None:
         config = load(text, file="test.yaml", environment={})
         assert isinstance(config, Config)
         snapshot = compile_gateway(resolve(config), TOPOLOGY)
-        return state_from_json(json.loads(json.dumps(state_json("v", published(config), snapshot))))
+        told = state_json("v", "w", published(config), snapshot)
+        return state_from_json(json.loads(json.dumps(told)))
 
     over = difference(told(side(pair, "old")), compiled(side(pair, "new"), plainly))
     here = between(pair)
@@ -111,7 +113,7 @@ def test_secrets_are_never_shown() -> None:
     config = load(side("providers", "old"), file="x", environment={})
     assert isinstance(config, Config)
     snapshot = compile_gateway(resolve(config), TOPOLOGY)
-    assert "key-of-b" not in json.dumps(state_json("v", published(config), snapshot))
+    assert "key-of-b" not in json.dumps(state_json("v", "w", published(config), snapshot))
 
 
 def test_a_secret_that_changed_is_said_once_and_redacted() -> None:
@@ -124,7 +126,7 @@ def test_a_secret_that_changed_is_said_once_and_redacted() -> None:
 def test_a_topology_is_found_again_in_what_was_compiled_with_it() -> None:
     topology = Topology(TOPOLOGY.workers, 3.5, "/certs/ca.pem")
     snapshot = compile_gateway(golden_gateway("tls-provider"), topology)
-    assert topology_of(state("v", "{}", snapshot)) == topology
+    assert topology_of(state("v", "w", "{}", snapshot)) == topology
 
 
 @pytest.mark.parametrize(
@@ -132,9 +134,10 @@ def test_a_topology_is_found_again_in_what_was_compiled_with_it() -> None:
     [
         None,
         {},
-        {"version": "v", "published": "a: [", "resources": []},
-        {"version": "v", "published": "", "resources": [{}]},
-        {"version": "v", "published": "", "resources": "x"},
+        {"version": "v", "workers_version": "w", "published": "a: [", "resources": []},
+        {"version": "v", "workers_version": "w", "published": "", "resources": [{}]},
+        {"version": "v", "workers_version": "w", "published": "", "resources": "x"},
+        {"version": "v", "published": "", "resources": []},
     ],
 )
 def test_what_is_no_state_is_refused(document: object) -> None:
@@ -172,7 +175,7 @@ def test_every_changed_leaf_of_a_resource_is_reported_once(case: str) -> None:
     """Whichever leaf is changed: it is in exactly one change, or its element is named anew."""
     chance = random.Random(case)
     snapshot = compile_gateway(golden_gateway(case), TOPOLOGY)
-    plain = state("v", "{}", snapshot, traceably)
+    plain = state("v", "w", "{}", snapshot, traceably)
     for index, shown in enumerate(plain.resources):
         places = list(leaves(shown.body))
         for place in chance.sample(places, min(12, len(places))):
@@ -198,7 +201,7 @@ def test_every_changed_leaf_of_a_resource_is_reported_once(case: str) -> None:
 
 
 def test_a_version_alone_is_a_change() -> None:
-    plain = state("v", "{}", compile_gateway(golden_gateway("budgets"), TOPOLOGY))
+    plain = state("v", "w", "{}", compile_gateway(golden_gateway("budgets"), TOPOLOGY))
     first, *rest = plain.resources
     other = dataclasses.replace(first, version="other")
     (found,) = difference(plain, dataclasses.replace(plain, resources=(other, *rest))).resources
@@ -207,7 +210,7 @@ def test_a_version_alone_is_a_change() -> None:
 
 def test_resources_that_operators_wrote_are_compared_as_well() -> None:
     def one(body: bytes) -> State:
-        return state("v", "{}", snapshot_of([resource_of("mine", CLUSTER, body)]))
+        return state("v", "w", "{}", snapshot_of([resource_of("mine", CLUSTER, body)]))
 
     snapshot = compile_gateway(golden_gateway("budgets"), TOPOLOGY)
     (name, *_) = snapshot.resources[CLUSTER]
@@ -232,7 +235,7 @@ def test_a_difference_of_thousands_of_routes_is_found_within_seconds() -> None:
 
 def test_every_resource_of_a_snapshot_is_in_its_state() -> None:
     snapshot = compile_gateway(golden_gateway("routes-plain"), TOPOLOGY)
-    made = state("v", "{}", snapshot, plainly)
+    made = state("v", "w", "{}", snapshot, plainly)
     assert [each.name for each in made.resources] == [each.name for each in all_resources(snapshot)]
     assert [each.body for each in made.resources if each.type_url == LISTENER] == [
         to_json(each) for each in snapshot.resources[LISTENER].values()

@@ -138,7 +138,7 @@ def test_grpc_clients_drain_nothing() -> None:
     ("old", "new", "said"),
     [
         ({"limit": "5 USD"}, {"limit": "6 USD"}, "what is spent stays spent"),
-        ({"limit": "5 USD"}, {"limit": "6 tokens"}, "old unit"),
+        ({"limit": "5 USD"}, {"limit": "6 tokens"}, "another counter"),
         ({"per": "day"}, {"per": "hour"}, "another counter"),
         ({"for": {"key": "*"}}, {"for": {"key": "a"}}, "another counter"),
     ],

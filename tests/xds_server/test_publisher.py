@@ -19,9 +19,10 @@ from gateway.resolve import resolve
 from tests.kit.publishing import World, compiled, heard, refusing, text, world
 from xds_server.audience import Kind
 from xds_server.history import FOLDER, History, Origin
+from xds_server.offers import EVERYBODY
 from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
 from xds_server.release import Release
-from xds_server.snapshot import CLUSTER, DuplicateResource
+from xds_server.snapshot import CLUSTER, DuplicateResource, all_resources
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DIFFERS = Outcome(is_in_force=True)
@@ -212,7 +213,8 @@ def test_secrets_do_not_go_to_workers_and_a_new_one_alone_is_a_change(bench: Ben
             bench.file.write_text(text("a").replace("secret-a", key))
             await publisher.publish_file()
             assert publisher.accepted is not None
-            assert key not in publisher.accepted.yaml
+            (told,) = all_resources(publisher.accepted.workers.snapshot(EVERYBODY))
+            assert key.encode() not in told.body
             assert publisher.accepted.gateway.providers[0].key == key
         assert heard(stage.story, "worker") == ["configuration dragoman"]
 

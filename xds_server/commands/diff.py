@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from gateway.config.published import published
+from gateway.config.published import for_workers, published
 from gateway.model import Endpoint
 from xds_server import flags
 from xds_server.audience import Level
@@ -33,6 +32,7 @@ from xds_server.difference import (
 from xds_server.field_changes import FieldChange, Kind
 from xds_server.offers import for_group
 from xds_server.redaction import Hide, plainly, traceably
+from xds_server.release import version_of, workers_version
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import ENVOY_TYPE
 
@@ -97,9 +97,10 @@ def _states(arguments: argparse.Namespace, environment: Environment) -> tuple[St
 
 def _told(found: Subject, topology: Topology, level: Level, hide: Hide = plainly) -> State:
     """What an admin API would tell of it, if it ran."""
-    yaml = published(found.config)
-    version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    return state(version, yaml, compiled(found.gateway, topology, level), hide)
+    told = for_workers(found.config)
+    snapshot = compiled(found.gateway, topology, level)
+    version = version_of(told, found.gateway, snapshot)
+    return state(version, workers_version(told), published(found.config), snapshot, hide)
 
 
 def _whole(found: Subject, topology: Topology, level: Level) -> State:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.load import load, load_file
-from gateway.config.published import published
+from gateway.config.published import NOWHERE, for_workers, published
 from gateway.config.schema import Config
 from gateway.model import Gateway, Xds
 from gateway.resolve import resolve
@@ -28,14 +28,28 @@ FILES = sorted(
 )
 
 
-def for_workers(gateway: Gateway) -> Gateway:
-    """And without what is not for workers: certificates, and who else is told what."""
+def without_secrets(gateway: Gateway) -> Gateway:
+    """And without who else is told what."""
     providers = tuple(
         replace(each, key=None, upstream=replace(each.upstream, ca=None))
         for each in gateway.providers
     )
     listeners = tuple(replace(listener, tls=None) for listener in gateway.listeners)
     return replace(gateway, providers=providers, listeners=listeners, xds=Xds())
+
+
+def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
+    """What `extproc.program.build` reads; its own tests show that it reads nothing else."""
+    return (
+        gateway.identity,
+        gateway.models,
+        gateway.rules,
+        gateway.guards,
+        gateway.budgets,
+        gateway.prices,
+        [(each.name, each.vendor, each.dialect) for each in gateway.providers],
+        {each.name: (each.is_key_required, each.needs_identity) for each in gateway.routes},
+    )
 
 
 def again(text: str) -> Config:
@@ -50,8 +64,63 @@ def test_what_is_published_means_the_same_but_for_provider_keys(path: Path) -> N
     assert isinstance(config, Config)
     sent = published(config)
     received = again(sent)
-    assert resolve(received) == for_workers(resolve(config))
+    assert resolve(received) == without_secrets(resolve(config))
     assert published(received) == sent
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_workers_do_the_same_with_what_they_are_told(path: Path) -> None:
+    config = load_file(path, {})
+    assert isinstance(config, Config)
+    sent = for_workers(config)
+    received = again(sent)
+    assert read_by_workers(resolve(received)) == read_by_workers(resolve(config))
+    assert for_workers(received) == sent
+
+
+WHOLE = """
+    gateways: {d: {port: 1}}
+    llm: {providers: {v: {type: vllm, pool: ["10.0.0.1:80"]}, o: {type: openai}}, models: {m: v/m}}
+    routes:
+      - {name: b, backend: "http://b", auth: none}
+      - {name: a, backend: "http://a", timeout: 5s, match: {path: {prefix: /a}}, gateways: [d]}
+    """
+
+
+def test_workers_are_told_what_they_need() -> None:
+    assert yaml.safe_load(for_workers(loaded(WHOLE))) == {
+        "llm": {
+            "providers": {"v": {"type": "vllm", "url": NOWHERE}, "o": {"type": "openai"}},
+            "models": {"m": {"failover": ["v/m"]}},
+        },
+        "routes": [
+            {"name": "a", "backend": NOWHERE},
+            {"name": "b", "backend": NOWHERE, "auth": "none"},
+        ],
+    }
+
+
+def test_workers_take_what_says_nothing_to_them() -> None:
+    assert isinstance(again(for_workers(loaded("gateways: {d: {port: 1}}"))), Config)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("port: 1", "port: 2"),
+        ("10.0.0.1:80", "10.0.0.2:80"),
+        ("{type: openai}", "{type: openai, timeouts: {silence: 9s}, forward_headers: [x-a]}"),
+        ("http://b", "http://c"),
+        ("5s", "6s"),
+        ("/a}", "/b}"),
+        ("name: b, backend", "retries: 2, name: b, backend"),
+        ("gateways: [d]", "replace_prefix: /c"),
+    ],
+)
+def test_what_concerns_no_worker_changes_nothing_for_them(old: str, new: str) -> None:
+    changed = WHOLE.replace(old, new)
+    assert changed != WHOLE
+    assert for_workers(loaded(changed)) == for_workers(loaded(WHOLE))
 
 
 SECRETS = """
@@ -64,6 +133,7 @@ SECRETS = """
 def test_no_secret_is_published() -> None:
     sent = published(loaded(SECRETS, KEY="hunter2-a"))
     assert "hunter2" not in sent
+    assert "hunter2" not in for_workers(loaded(SECRETS, KEY="hunter2-a"))
     document = yaml.safe_load(sent)
     assert list(document["identity"]["api_keys"]["keys"][0]) == ["name", "digest", "team"]
     assert document["llm"]["providers"]["p"] == {"type": "openai"}
@@ -102,7 +172,7 @@ def test_workers_read_no_file_of_another_machine(tmp_path: Path) -> None:
         },
         "routes": [{"name": "r", "backend": "http://r"}],
     }
-    assert resolve(again(sent)) == for_workers(resolve(config))
+    assert resolve(again(sent)) == without_secrets(resolve(config))
 
 
 def test_only_what_was_written_is_published() -> None:

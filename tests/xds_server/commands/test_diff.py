@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load_file
-from gateway.config.published import published
+from gateway.config.published import for_workers, published
 from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
@@ -23,6 +22,7 @@ from xds_server.audience import Level
 from xds_server.commands.diff import COMMAND, shown
 from xds_server.compile import Topology, compile_gateway
 from xds_server.difference import state_json
+from xds_server.release import workers_version
 
 PAIRS = sorted(path.name.removesuffix(".old.yaml") for path in (GOLDEN / "diff").glob("*.old.yaml"))
 DOCUMENT = Path(__file__).parents[3] / "docs" / "diff.md"
@@ -125,9 +125,9 @@ def told(file: Path) -> object:
     config = load_file(file, {})
     assert isinstance(config, Config)
     topology = Topology(("unix:/run/dragoman/0.sock",), 5.0, "/somewhere/ca.pem")
-    yaml = published(config)
-    version = hashlib.blake2b(yaml.encode(), digest_size=8).hexdigest()
-    return state_json(version, yaml, compile_gateway(resolve(config), topology))
+    snapshot = compile_gateway(resolve(config), topology)
+    told = workers_version(for_workers(config))
+    return state_json("v", told, published(config), snapshot)
 
 
 def test_a_file_is_compared_with_what_runs_on_its_own_workers(
