@@ -207,7 +207,7 @@ def _located(
     if text is not None and not (fits(ModelName, text) and "*" not in text):
         model.unsupported("no name that a model can have")
         return None
-    model.exact("llm.models.model")
+    model.exact("llm.models")
     block, note = known(kind, address, path=path)
     return (block, note, text) if block else None
 
@@ -218,7 +218,7 @@ def _is_tls(blocks: tuple[Node, ...]) -> bool:
         tls = block.take("backendTLS")
         if tls.is_written:
             is_tls = True
-            read_backend_tls(tls)
+            read_backend_tls(tls, to="llm.providers.url")
     return is_tls
 
 

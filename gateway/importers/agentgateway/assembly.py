@@ -198,10 +198,9 @@ def _everywhere(llm: Llm, draft: Draft, found: Assembled) -> Llm:
                 is_security=True,
             )
             terms += Terms(locks=("every gateway",))
-    elif terms.locks:
-        llm.node.unsupported(
-            f"all its models are refused, in place of: {', '.join(terms.locks)}", is_security=True
-        )
+    if llm.terms.locks or draft.everywhere.locks:
+        locks = ", ".join((*llm.terms.locks, *draft.everywhere.locks))
+        llm.node.unsupported(f"all its models are refused, in place of: {locks}", is_security=True)
     return Llm(llm.pattern, llm.node, llm.gateways, terms)
 
 

@@ -172,7 +172,9 @@ def _reached(
     return Plain(url, 1, terms)
 
 
-def read_backend_tls(node: Node, address: str = "") -> tuple[str, ...]:
+def read_backend_tls(
+    node: Node, address: str = "", to: str = "routes.backends.url"
+) -> tuple[str, ...]:
     """What of a backend's TLS cannot be kept."""
     if node.is_empty:
         return ()
@@ -180,16 +182,16 @@ def read_backend_tls(node: Node, address: str = "") -> tuple[str, ...]:
     for name in ("insecure", "insecureHost"):
         flag = node.take(name)
         if flag.flag() in (False, None):
-            flag.exact("routes.backends.url")
+            flag.exact(to)
         else:
-            flag.different("routes.backends.url", "the backend's certificate is verified here")
+            flag.different(to, "the backend's certificate is verified here")
     hostname = node.take("hostname")
     if hostname.text() == address.rpartition(":")[0]:
-        hostname.exact("routes.backends.url")
+        hostname.exact(to)
     else:
         hostname.unsupported("the name that a backend has to prove is its host")
     if node.value == {}:
-        node.exact("routes.backends.url", "https")
+        node.exact(to, "https")
     return locks
 
 

@@ -280,10 +280,14 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
             f"every request is refused, in place of: {locks}", is_security=True
         )
     for entry, reason in found.left_out:
-        if entry.node.path not in position:
+        if entry.reasons == (ELSEWHERE,):
+            entry.node.different("llm", ELSEWHERE)
+        elif entry.node.path not in position:
             is_security = not entry.terms.is_open
             entry.node.unsupported(f"it is left out: {reason}", is_security=is_security)
-    gone = {entry.node.path for entry, _ in found.left_out} - set(position)
+    gone = {entry.node.path for entry, _ in found.left_out if entry.reasons != (ELSEWHERE,)} - set(
+        position
+    )
     for path, answers in theirs.answers.items():
         named = [_named_provider(each, path, draft) for each in answers]
         if any(path[:length] in draft.gone for length in range(1, len(path))):

@@ -229,7 +229,7 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
             provider.unsupported("where the resource of Azure is cannot be taken over")
             return _Refused("where the resource of Azure is cannot be taken over")
     tls = sources.default("backendTLS", "tls")
-    locks = read_backend_tls(tls)
+    locks = read_backend_tls(tls, to="llm.providers.url")
     address = Address(
         base_url,
         sources.param("hostOverride").text(),

@@ -28,6 +28,7 @@ from gateway.importers.walk import Node
 _MODELS = "models are served under /v1/ of every gateway"
 ELSEWHERE = "its models are served under /v1/"
 """Why nothing else may be where theirs serves models."""
+_NO_MODELS = "its models"
 _MOST_GROUPS = 8
 """Of routes that lead to more routes."""
 _MOST_ENTRIES = 10_000
@@ -92,9 +93,11 @@ class Routes:
         backends = read_backends(backends_node, self._draft, self._references, is_tls=False)
         ais = [each for each in backends if isinstance(each, Ai)] if is_ai else []
         if ais:
-            self._read_ai(node, ais, terms, around)
+            is_served = self._read_ai(node, ais, terms, around)
             # what stands behind it must not take its place
-            around = replace(around, reasons=(*around.reasons, ELSEWHERE))
+            around = replace(
+                around, reasons=(*around.reasons, ELSEWHERE if is_served else _NO_MODELS)
+            )
             backends = []
         elif policies.block():
             own, is_own_tls = plain_routes.read_settings(policies)
@@ -140,7 +143,8 @@ class Routes:
             return True
         return each.name in str(node.take("backends").value)
 
-    def _read_ai(self, node: Node, backends: list[Ai], terms: Terms, around: Around) -> None:
+    def _read_ai(self, node: Node, backends: list[Ai], terms: Terms, around: Around) -> bool:
+        """Whether its models are served."""
         node.take("hostnames").different("llm", "models are served for every host")
         node.take("matches").different("llm", _MODELS)
         gates = [gate for gate in around.gates if not gate.why_not]
@@ -148,13 +152,13 @@ class Routes:
             terms += gate.terms
         terms += Terms(around.reasons)
         if node.path in self._read_nodes:
-            return
+            return True
         self._read_nodes.add(node.path)
         if gates:
             gateways = tuple(dict.fromkeys(gate.gateway for gate in gates))
-            read_ai_route(node, backends, terms, gateways, self._draft)
-        else:
-            node.unsupported(_closed_gates(around.gates), is_security=True)
+            return read_ai_route(node, backends, terms, gateways, self._draft)
+        node.unsupported(_closed_gates(around.gates), is_security=True)
+        return False
 
     def _hostnames(self, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found: list[str] = []
