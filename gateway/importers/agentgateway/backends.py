@@ -17,6 +17,8 @@ from gateway.importers.walk import Node
 
 _BY_NAME = "by the service's name; its workloads are not looked up"
 _NO_CREDENTIAL = "no credential is sent to plain backends: they see the client's own, or refuse"
+_KINDS = ("routeGroup", "backend", "ai", "service", "host")
+"""The first that is written counts."""
 _WEIGHTS = "routes.backends.weight"
 
 
@@ -94,6 +96,8 @@ def _weight(node: Node) -> int | str:
 
 
 def _backend(item: Node, draft: Draft, references: References, *, is_tls: bool) -> Backend:
+    for other in [kind for kind in _KINDS if item.has(kind)][1:]:
+        item.take(other).unsupported("an entry leads to one backend, and another is here too")
     group, reference, service = (item.take(name) for name in ("routeGroup", "backend", "service"))
     name = group.text()
     if name is not None:
