@@ -26,7 +26,8 @@ class Problem:
         where = f"{self.file or '<config>'}{line}: " if self.file or self.line else ""
         path = f"{self.path}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}{path}{self.message}{hint}"
+        lines = map(str.strip, self.message.splitlines())  # a peer's words may have many
+        return f"{where}{path}{' '.join(filter(None, lines))}{hint}"
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
 from gateway.model import Endpoint, Gateway, Listener, Xds
 from gateway.problem import Problem
-from gateway.resolve import resolve
+from gateway.resolve import Resolver, resolve
 from gateway.telemetry import configure_logging
 from xds_server import flags
 from xds_server.admin.api import Answer, Json, View, admin_app
@@ -36,7 +36,7 @@ from xds_server.clients import Clients
 from xds_server.compile import Compiler
 from xds_server.difference import state_json
 from xds_server.free_ports import Wanted, complaints
-from xds_server.history import History
+from xds_server.history import History, Origin
 from xds_server.http_edge import listening_socket, serving
 from xds_server.metrics import exposition
 from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
@@ -83,6 +83,8 @@ class Options:
     """What is shown and asked for before the configuration is read again."""
     compiler: Compiler = field(default_factory=Compiler, repr=False, compare=False)
     """Keeps what it made from one change of the configuration to the next."""
+    resolver: Resolver = field(default_factory=Resolver, repr=False, compare=False)
+    """So does this."""
 
     @property
     def written(self) -> Written:
@@ -101,9 +103,9 @@ class Process:
     restarts: int
 
 
-def meant(config: Config, port: int | None) -> Gateway:
+def meant(config: Config, port: int | None, resolver: Resolver | None = None) -> Gateway:
     """What a file means to this control plane."""
-    gateway = resolve(config)
+    gateway = (resolver or Resolver()).resolve(config)
     if port is None or len(gateway.listeners) != 1:
         return gateway
     return replace(gateway, listeners=(replace(gateway.listeners[0], port=port),))
@@ -121,24 +123,24 @@ class Plane:
 
     def listeners(self) -> tuple[Listener, ...]:
         """Where clients may connect under the configuration that is in force."""
-        accepted = self.publisher.accepted
-        return accepted.gateway.listeners if accepted else ()
+        in_force = self.publisher.in_force
+        return in_force.gateway.listeners if in_force else ()
 
     async def missing(self) -> tuple[str, ...]:
         return self.publisher.missing()
 
     def compiled(self) -> str:
-        accepted = self.publisher.accepted
-        return to_yaml(accepted.snapshot) if accepted else ""
+        in_force = self.publisher.in_force
+        return to_yaml(in_force.snapshot) if in_force else ""
 
     def resources(self) -> Json:
         """What is in force, for programs: without secrets, and without the digests of keys."""
-        accepted = self.publisher.accepted
-        if accepted is None:
+        in_force = self.publisher.in_force
+        if in_force is None:
             return state_json("", "", "{}", snapshot_of(()))
-        document = redacted_document(yaml.load(published(accepted.config), yaml.CSafeLoader))
+        document = redacted_document(yaml.load(published(in_force.config), yaml.CSafeLoader))
         told = yaml.dump(document, Dumper=yaml.CSafeDumper)
-        return state_json(accepted.version, accepted.workers_version, told, accepted.snapshot)
+        return state_json(in_force.version, in_force.workers_version, told, in_force.snapshot)
 
     def counters(self) -> Sequence[Mapping[str, object]]:
         return read_counters(self.options.state_dir / LEDGER_FILE)
@@ -161,8 +163,8 @@ class Plane:
             return Answer(409, {"problems": [problem_row(each) for each in outcome.problems]})
         if not outcome.is_in_force:
             return Answer(409, {"error": "a later change took its place"})
-        accepted, pin = self.publisher.accepted, self.overview.history.pin
-        version = accepted.version if accepted else None
+        in_force, pin = self.publisher.in_force, self.overview.history.pin
+        version = in_force.version if in_force else None
         text = self.overview.pin_text(pin) if pin else f"{self.options.file} is in force: {version}"
         return Answer(200, {"version": version, "is_pinned": pin is not None, "text": text})
 
@@ -177,7 +179,7 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     clients = Clients(note_refusal=refusals.note)
     make = functools.partial(
         release_of,
-        meaning=functools.partial(meant, port=options.port),
+        meaning=functools.partial(meant, port=options.port, resolver=options.resolver),
         compile_snapshot=options.compile,
         clients=clients,
     )
@@ -293,11 +295,12 @@ async def _until_stopped(options: Options, admin: Endpoint) -> int:
 
 
 def say(line: str) -> None:
-    """On our standard output; when its disk is full, nobody hears it, and we go on."""
+    """On our standard output; when its disk is full or its reader gone, nobody hears it, and we
+    go on."""
     try:
         print(line, flush=True)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE):
             raise
 
 
@@ -307,7 +310,8 @@ async def tell_changes(
     """Until asked to stop, say what became of each change of the file, but for its first reading
     when all was well."""
     problems: tuple[Problem, ...] = ()
-    accepted: Release | None = None
+    before: Release | None = None
+    taken: datetime | None = None
     is_start = True
     while not stop.is_set():
         if publisher.problems is not problems:
@@ -315,12 +319,29 @@ async def tell_changes(
             for problem in problems:
                 say(f"not applied: {problem}")
                 is_start = False
-        if publisher.accepted is not accepted:
-            accepted = publisher.accepted
-            if accepted is not None and not is_start:
-                say(f"applied: configuration {accepted.version}")
-            is_start = False
+        if publisher.times.taken != taken and publisher.in_force is not None:
+            taken, now = publisher.times.taken, publisher.in_force
+            if not is_start or publisher.origin is Origin.ROLLBACK:
+                say(_applied(now, publisher.origin))
+            if before is not None and before is not now:
+                for line in await asyncio.to_thread(surprises, before, now):
+                    say(f"warning: {line}")
+            before, is_start = now, False
         await rest(stop)
+
+
+def _applied(release: Release, origin: Origin | None) -> str:
+    of_the_past = ", by a rollback; the file is not in force" if origin is Origin.ROLLBACK else ""
+    return f"applied: configuration {release.version}{of_the_past}"
+
+
+def surprises(before: Release, now: Release) -> tuple[str, ...]:
+    """What this change does not do, or brings with it unasked."""
+    known = {str(each) for each in warnings(before.config)}
+    found = [str(each) for each in warnings(now.config) if str(each) not in known]
+    if before.gateway.admin != now.gateway.admin:
+        found.append("admin.address: read at the start, so the admin API stays where it is")
+    return tuple(found)
 
 
 async def rest(stop: asyncio.Event) -> None:

@@ -116,9 +116,14 @@ class Publisher:
         return self._problems or (self._rollout.refused if is_of_files else ())
 
     @property
-    def accepted(self) -> Release | None:
-        """What the workers serve: the last release that none of them refused."""
-        return self._rollout.accepted
+    def in_force(self) -> Release | None:
+        """What workers and Envoys took last."""
+        return self._in_force.release if self._in_force else None
+
+    @property
+    def wanted(self) -> Release | None:
+        """What everybody is to have: on its way, or in force."""
+        return self._rollout.wanted
 
     @property
     def origin(self) -> Origin | None:

@@ -13,6 +13,7 @@ from gateway.problem import Problem, did_you_mean
         (Problem("a.b", "is wrong"), "a.b: is wrong"),
         (Problem("", "cannot be read", file="f.yaml"), "f.yaml: cannot be read"),
         (Problem("", "is wrong"), "is wrong"),
+        (Problem("", "refused:  a\n  and b\n\n"), "refused:  a and b"),
     ],
 )
 def test_a_problem_reads_as_one_line(problem: Problem, text: str) -> None:

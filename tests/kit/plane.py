@@ -28,7 +28,7 @@ class RunningPlane:
     plane: Plane
 
     def version(self) -> str | None:
-        accepted = self.plane.publisher.accepted
+        accepted = self.plane.publisher.in_force
         return accepted.version if accepted else None
 
     def save(self, text: str) -> str:

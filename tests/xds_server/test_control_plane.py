@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -75,7 +75,7 @@ async def until(plane: Plane, claim: Callable[[], bool]) -> None:
 def test_a_valid_file_is_in_force_when_no_worker_is_expected(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running(options(tmp_path)) as plane:
-            await until(plane, lambda: plane.publisher.accepted is not None)
+            await until(plane, lambda: plane.publisher.in_force is not None)
             assert [each.port for each in plane.listeners()] == [8081]
             assert plane.overview.status()["problems"] == []
             assert plane.overview.status()["version"]
@@ -99,7 +99,7 @@ def test_a_file_that_breaks_is_reported_and_changes_nothing(tmp_path: Path) -> N
     async def scenario() -> None:
         chosen = options(tmp_path)
         async with running(chosen) as plane:
-            await until(plane, lambda: plane.publisher.accepted is not None)
+            await until(plane, lambda: plane.publisher.in_force is not None)
             before = plane.overview.status()["version"]
             chosen.file.write_text("\ngatewys: {}\n")
             await until(plane, lambda: bool(plane.publisher.problems))
@@ -117,7 +117,7 @@ def test_what_became_of_each_change_is_told_once(tmp_path: Path) -> None:
         said: asyncio.Queue[str] = asyncio.Queue()
         async with running(chosen) as plane, asyncio.TaskGroup() as tasks:
             tasks.create_task(tell_changes(plane.publisher, said.put_nowait, stop))
-            await until(plane, lambda: plane.publisher.accepted is not None)
+            await until(plane, lambda: plane.publisher.in_force is not None)
             for text in ("\ngatewys: {}\n", "\n\ngatewys: {}\n"):
                 chosen.file.write_text(text)
                 line = len(text.splitlines())
@@ -130,6 +130,58 @@ def test_what_became_of_each_change_is_told_once(tmp_path: Path) -> None:
         assert said.empty()
 
     asyncio.run(scenario())
+
+
+def test_what_a_change_does_not_do_is_told_with_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        chosen, stop = options(tmp_path), asyncio.Event()
+        said: asyncio.Queue[str] = asyncio.Queue()
+        async with running(chosen) as plane, asyncio.TaskGroup() as tasks:
+            tasks.create_task(tell_changes(plane.publisher, said.put_nowait, stop))
+            await until(plane, lambda: plane.publisher.in_force is not None)
+            chosen.file.write_text(
+                VALID + "include: [none/*.yaml]\nadmin: {address: '127.0.0.1:1'}\n"
+            )
+            assert (await said.get()).startswith("applied: ")
+            assert (await said.get()).endswith("include.0: no file matches")
+            assert await said.get() == (
+                "warning: admin.address: read at the start, so the admin API stays where it is"
+            )
+            chosen.file.write_text(VALID + "include: [none/*.yaml]\nbudgets: []\n")
+            assert (await said.get()).startswith("applied: ")
+            assert (await said.get()).startswith("warning: admin.address")
+            stop.set()
+        assert said.empty()
+
+    asyncio.run(scenario())
+
+
+def test_a_rollback_is_told_as_that_also_at_a_start(tmp_path: Path) -> None:
+    async def told(chosen: Options, play: Callable[[Plane], Awaitable[None]]) -> list[str]:
+        said: asyncio.Queue[str] = asyncio.Queue()
+        stop = asyncio.Event()
+        async with running(chosen) as plane, asyncio.TaskGroup() as tasks:
+            tasks.create_task(tell_changes(plane.publisher, said.put_nowait, stop))
+            await play(plane)
+            line = await said.get()
+            stop.set()
+        return [line]
+
+    async def back(plane: Plane) -> None:
+        await until(plane, lambda: plane.publisher.in_force is not None)
+        first = plane.overview.status()["version"]
+        chosen.file.write_text(VALID + "budgets: []\nadmin: {address: '127.0.0.1:1'}\n")
+        await until(plane, lambda: plane.overview.status()["version"] != first)
+        assert (await plane.roll_back("1")).status == 200
+
+    async def nothing(_: Plane) -> None:
+        pass
+
+    chosen = options(tmp_path)
+    asyncio.run(told(chosen, back))
+    (line,) = asyncio.run(told(chosen, nothing))
+    assert line.startswith("applied: ")
+    assert line.endswith(", by a rollback; the file is not in force")
 
 
 def plane_problems(plane: Plane) -> list[dict[str, Any]]:
@@ -145,7 +197,7 @@ def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None
             admin_serving(plane, where, plane.missing, lambda: (Process("one", 7, 2),)),
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{where.port}", trust_env=False) as http,
         ):
-            await until(plane, lambda: plane.publisher.accepted is not None)
+            await until(plane, lambda: plane.publisher.in_force is not None)
             status = (await http.get("/api/status")).json()
             assert status["processes"] == [{"name": "one", "pid": 7, "restarts": 2}]
             assert status["clients"] == []
@@ -166,7 +218,7 @@ def test_resources_are_told_without_secrets_and_digests_of_keys(tmp_path: Path) 
     async def scenario() -> None:
         async with running(options(tmp_path, text)) as plane:
             assert plane.resources() == state_json("", "", "{}", snapshot_of(()))
-            await until(plane, lambda: plane.publisher.accepted is not None)
+            await until(plane, lambda: plane.publisher.in_force is not None)
             told: Any = plane.resources()
             assert told["version"] == plane.overview.status()["version"]
             assert "alice" in told["published"]

@@ -88,8 +88,8 @@ async def saved(bench: Bench, publisher: Publisher, *providers: str) -> tuple[Pr
 
 
 def served(publisher: Publisher) -> list[str]:
-    assert publisher.accepted is not None
-    return [provider.name for provider in publisher.accepted.gateway.providers]
+    assert publisher.in_force is not None
+    return [provider.name for provider in publisher.in_force.gateway.providers]
 
 
 def test_a_file_is_published_and_remembered(bench: Bench) -> None:
@@ -212,10 +212,10 @@ def test_secrets_do_not_go_to_workers_and_a_new_one_alone_is_a_change(bench: Ben
         for key in ("secret-a", "rotated"):
             bench.file.write_text(text("a").replace("secret-a", key))
             await publisher.publish_file()
-            assert publisher.accepted is not None
-            (told,) = all_resources(publisher.accepted.workers.snapshot(EVERYBODY))
+            assert publisher.in_force is not None
+            (told,) = all_resources(publisher.in_force.workers.snapshot(EVERYBODY))
             assert key.encode() not in told.body
-            assert publisher.accepted.gateway.providers[0].key == key
+            assert publisher.in_force.gateway.providers[0].key == key
         assert heard(stage.story, "worker") == ["configuration dragoman"]
 
     bench.play(scene)
@@ -378,8 +378,8 @@ def test_variables_and_referenced_files_are_those_of_today(bench: Bench) -> None
         assert first is not None
         assert "today" not in str(first.sources.texts)
         await publisher.roll_back(first)
-        assert publisher.accepted is not None
-        assert publisher.accepted.gateway.providers[0].key == "today"
+        assert publisher.in_force is not None
+        assert publisher.in_force.gateway.providers[0].key == "today"
 
     bench.play(scene)
 
@@ -547,5 +547,26 @@ def test_a_later_change_takes_the_place_of_one_that_is_under_way(bench: Bench) -
         assert await later == ()
         assert served(publisher) == ["c"]
         assert bench.history.pin is None
+
+    world(whole)
+
+
+def test_nothing_is_in_force_before_envoy_has_it(bench: Bench) -> None:
+    async def whole(stage: World) -> None:
+        publisher = bench.publisher(stage)
+        stage.join(Kind.WORKER, "worker")
+        envoy = stage.join(Kind.ENVOY, "envoy")
+        await saved(bench, publisher, "a")
+        before = len(heard(stage.story, "envoy"))
+        envoy.may_answer.clear()
+        change = asyncio.ensure_future(saved(bench, publisher, "b"))
+        await stage.until(lambda: len(heard(stage.story, "envoy")) > before)
+        assert served(publisher) == ["a"]
+        assert publisher.wanted is not None
+        assert publisher.wanted is not publisher.in_force
+        envoy.may_answer.set()
+        assert await change == ()
+        assert served(publisher) == ["b"]
+        assert publisher.wanted is publisher.in_force
 
     world(whole)

@@ -31,10 +31,10 @@ class Overview:
     def status(self) -> Json:
         """`/api/status`."""
         publisher, times = self.publisher, self.publisher.times
-        accepted, origin = publisher.accepted, publisher.origin
+        in_force, origin = publisher.in_force, publisher.origin
         return {
             "file": str(self.file),
-            "version": accepted.version if accepted else None,
+            "version": in_force.version if in_force else None,
             "since": _iso(times.since),
             "origin": origin.value if origin else None,
             "attempted": _iso(times.attempted),
@@ -60,9 +60,9 @@ class Overview:
 
     def figures(self, restarts: Mapping[str, int]) -> Figures:
         """For `/metrics`."""
-        accepted, times = self.publisher.accepted, self.publisher.times
+        in_force, times = self.publisher.in_force, self.publisher.times
         return Figures(
-            version=accepted.version if accepted else None,
+            version=in_force.version if in_force else None,
             attempted_seconds=times.attempted.timestamp() if times.attempted else None,
             taken_seconds=times.taken.timestamp() if times.taken else None,
             problems=len(self.publisher.problems),
@@ -80,7 +80,7 @@ class Overview:
         entry = pin.entry
         return (
             f"pinned to configuration {entry.version} (number {entry.number}, {entry.time}); "
-            f"{self.file} differs and is not in force"
+            f"{self.file} differs and is not in force until `dragoman rollback --release`"
         )
 
     def _pin(self) -> Json | None:
@@ -97,11 +97,11 @@ class Overview:
 
     def _current(self) -> Entry | None:
         """The entry of what is in force: the latest of its version."""
-        accepted = self.publisher.accepted
-        return self.history.find(accepted.version) if accepted else None
+        in_force = self.publisher.in_force
+        return self.history.find(in_force.version) if in_force else None
 
     def _client(self, client: ClientState) -> Json:
-        accepted, audience = self.publisher.accepted, client.audience
+        wanted, audience = self.publisher.wanted, client.audience
         return {
             "kind": client.kind.value,
             "node": client.node.id,
@@ -111,7 +111,7 @@ class Overview:
             "group": audience.group if audience else "",
             "level": audience.level.value if audience else client.node.level().value,
             "may_have_secrets": audience.may_have_secrets if audience else False,
-            "version": accepted.version if accepted and client.is_current else None,
+            "version": wanted.version if wanted and client.is_current else None,
             "is_current": client.is_current,
             "types": [
                 {

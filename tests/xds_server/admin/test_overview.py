@@ -119,8 +119,8 @@ def test_a_refusal_is_told_with_the_resource_and_without_secrets(tmp_path: Path)
 def test_the_history_is_told_without_its_texts(tmp_path: Path, is_pinned: bool) -> None:
     async def play(overview: Overview, saved: Saved) -> None:
         await saved.apply(text("a"))
-        assert saved.publisher.accepted is not None
-        version = saved.publisher.accepted.version
+        assert saved.publisher.in_force is not None
+        version = saved.publisher.in_force.version
         for each, origin in (("old", Origin.START), (version, Origin.CHANGE)):
             sources = Sources("/g.yaml", {"/g.yaml": f"key: {SECRET}"}, {"/cert.pem": "d1"})
             overview.history.remember(each, sources, origin, 20)

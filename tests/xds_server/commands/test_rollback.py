@@ -45,7 +45,9 @@ def test_an_earlier_one_comes_into_force_and_is_released_again(
         assert run(running, "1") == 0
         told = capsys.readouterr().out
         assert told.startswith(f"pinned to configuration {first} (number 1, ")
-        assert told.endswith(f"; {running.file} differs and is not in force\n")
+        assert told.endswith(
+            f"; {running.file} differs and is not in force until `dragoman rollback --release`\n"
+        )
         assert ports(running) == [8080]
         assert run(running, release=True) == 0
         assert capsys.readouterr().out == f"{running.file} is in force: {second}\n"
