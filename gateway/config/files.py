@@ -13,10 +13,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from gateway.config.reading import read_whole
+
 SUFFIXES = (".yaml", ".yml")
 """Of the files that a folder is read for."""
 MAX_FOLDERS_DEEP = 32
-"""Below a `**`; stops links that lead in circles."""
+"""Below a `**`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Disk:
     """The files as they are now."""
 
     def read_bytes(self, path: Path) -> bytes:
-        return path.read_bytes()
+        return read_whole(path)
 
     def is_dir(self, path: Path) -> bool:
         return path.is_dir()
@@ -167,6 +169,9 @@ class _Search:
     def __init__(self, files: Files) -> None:
         self.files = files
         self.paths: dict[Path, None] = {}
+        self.walked: set[tuple[object, tuple[str, ...]]] = set()
+        """Folders, whatever their path, and what was looked for in them: links may lead in circles,
+        and several of them in more ways than anybody can go."""
         self.folders: dict[Path, Stamp | None] = {}
         self.troubles: dict[str, None] = {}
 
@@ -175,7 +180,7 @@ class _Search:
 
     def walk(self, folder: Path, parts: tuple[str, ...], depth: int) -> None:
         names = self.names(folder)
-        if not parts or depth > MAX_FOLDERS_DEEP:
+        if not parts or depth > MAX_FOLDERS_DEEP or self.was_walked(folder, parts):
             return
         head, rest = parts[0], parts[1:]
         if head == "**":
@@ -193,6 +198,15 @@ class _Search:
                 elif not rest and not self.is_dir(path):
                     self.paths[path] = None
 
+    def was_walked(self, folder: Path, parts: tuple[str, ...]) -> bool:
+        """Whether this was done before; the next time, it was."""
+        stamp = self.folders[folder]
+        walk = (folder if stamp is None else (stamp.device, stamp.inode), parts)
+        if walk in self.walked:
+            return True
+        self.walked.add(walk)
+        return False
+
     def is_dir(self, path: Path) -> bool:
         """What cannot be looked at is trouble, and no file."""
         try:
@@ -204,7 +218,7 @@ class _Search:
     def names(self, folder: Path) -> tuple[str, ...]:
         self.folders.setdefault(folder, self.files.stamp(folder))
         try:
-            return self.files.names(folder)
+            return tuple(sorted(self.files.names(folder)))
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:

@@ -72,6 +72,18 @@ def test_links_that_lead_in_circles_end(tmp_path: Path) -> None:
     assert "x/a.yaml" in names(tmp_path, "**/a.yaml")
 
 
+def test_links_that_lead_in_many_circles_end_soon(tmp_path: Path) -> None:
+    tree(tmp_path, "x/a.yaml")
+    for name in ("here", "there", "elsewhere"):
+        (tmp_path / "x" / name).symlink_to(tmp_path)
+    assert names(tmp_path, "**/**/a.yaml") == ["x/a.yaml"]
+
+
+def test_a_pipe_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    assert DISK.read_bytes(tmp_path / "a.yaml") == b""
+
+
 def test_both_suffixes_of_a_folder_are_read_by_name(tmp_path: Path) -> None:
     tree(tmp_path, "b.yaml", "a.yml", "c.json", "x/d.yaml", ".e.yaml")
     assert [path.name for path in yaml_files(DISK, tmp_path).paths] == ["a.yml", "b.yaml"]
