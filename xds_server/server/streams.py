@@ -22,7 +22,7 @@ from xds_server.refusals import short
 from xds_server.server.bounds import NAME_LENGTH, NODE_BYTES, Bounds, Hush, Pace, Seats
 from xds_server.server.encoding import Encoder, node_of, parsed, request_of
 from xds_server.server.services import Service
-from xds_server.subscription.words import BadRequest, Request, Variant
+from xds_server.subscription.words import BadRequest, Request, Response, Variant
 
 logger = logging.getLogger(__name__)
 
@@ -211,17 +211,20 @@ class Streams:
         try:
             while responses := await client.next_responses():
                 for response in responses:
-                    data = self._encoder.encode(response)
-                    kind = short(response.type_url)
-                    self.traffic.sent(kind, len(response.resources), len(data))
-                    async with asyncio.timeout(seconds):
-                        await context.write(data)
+                    await self._send(response, context)
         except TimeoutError:
             reason = f"a response was not taken within {seconds:g} s"
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         except grpc.aio.BaseError:
             return None  # the connection is gone
         return None if client.ended is None else _refused(client.ended)
+
+    async def _send(self, response: Response, context: Any) -> None:
+        """The bytes are of this client alone, and megabytes: here nobody holds them afterwards."""
+        data = self._encoder.encode(response)
+        self.traffic.sent(short(response.type_url), len(response.resources), len(data))
+        async with asyncio.timeout(self._bounds.write_seconds):
+            await context.write(data)
 
 
 def _mistaken(mistake: BadRequest) -> Ending:

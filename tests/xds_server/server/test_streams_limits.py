@@ -315,6 +315,22 @@ def test_who_never_reads_holds_little_whatever_is_published(
     played(play, security=Security(tls))
 
 
+def test_who_has_all_holds_none_of_it() -> None:
+    """What was written to a client is its own, and let go of when it is written."""
+
+    async def play(stage: Stage) -> None:
+        stage.publish(thing(CLUSTER, "a", "v0" + "x" * 4 * MEGABYTE))
+        async with well_behaved(stage), AsyncExitStack() as stack:
+            before = resident_bytes()
+            for place in range(40):
+                client = await stack.enter_async_context(connected(stage.target, f"c{place}"))
+                await client.ask(CLUSTER)
+                await client.take()
+            assert resident_bytes() - before < 80 * MEGABYTE  # of 160 that were sent
+
+    played(play)
+
+
 def test_what_is_not_taken_in_time_ends_the_stream_and_nobody_waits_for_it() -> None:
     async def play(stage: Stage) -> None:
         stage.publish(thing(CLUSTER, "a", "v0" + "x" * 16 * MEGABYTE))
