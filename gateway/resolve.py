@@ -5,7 +5,7 @@ Total on a loaded Config.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.config import stars
 from gateway.config.check import guard_names
@@ -50,40 +50,68 @@ TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
 def resolve(config: Config) -> Gateway:
-    """What the configuration means."""
-    identity = _identity(config.identity)
-    rules = tuple(
-        Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression)
-        for rule in config.authorize
-    )
-    listeners = tuple(
-        Listener(
-            name,
-            block.address,
-            block.port,
-            block.max_request_bytes,
-            block.tls.texts if block.tls is not None else None,
+    """What the configuration means. Whoever resolves again keeps a `Resolver`."""
+    return Resolver().resolve(config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the meaning of a route depends on, beside its own block."""
+
+    listeners: tuple[str, ...]
+    is_identity_required: bool
+    rules: tuple[Rule, ...]
+
+
+class Resolver:
+    """Resolves one configuration after another; routes that have not changed are not made again."""
+
+    def __init__(self) -> None:
+        self._around: _Around | None = None
+        self._routes: dict[int, tuple[RouteBlock, Route]] = {}
+        """By `id` of the block, which lives as long as it stands here: loading keeps blocks."""
+
+    def resolve(self, config: Config) -> Gateway:
+        """What the configuration means."""
+        identity = _identity(config.identity)
+        rules = tuple(
+            Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression)
+            for rule in config.authorize
         )
-        for name, block in config.gateways.items()
-    )
-    names = tuple(listener.name for listener in listeners)
-    guards = zip(guard_names(config), config.guardrails, strict=True)
-    return Gateway(
-        listeners=listeners,
-        identity=identity,
-        providers=tuple(_provider(*item) for item in config.llm.providers.items()),
-        models=_models(config.llm),
-        rules=rules,
-        guards=tuple(_guard(name, block) for name, block in guards),
-        budgets=tuple(
-            Budget(each.name, _scope(each.scope), each.limit.unit, each.limit.amount, each.per)
-            for each in config.budgets
-        ),
-        prices=tuple(prices(config.llm).items()),
-        routes=tuple(_route(block, names, identity, rules) for block in config.routes),
-        admin=_endpoint(config.admin.address),
-        xds=resolve_xds(config),
-    )
+        listeners = tuple(
+            Listener(
+                name,
+                block.address,
+                block.port,
+                block.max_request_bytes,
+                block.tls.texts if block.tls is not None else None,
+            )
+            for name, block in config.gateways.items()
+        )
+        names = tuple(listener.name for listener in listeners)
+        guards = zip(guard_names(config), config.guardrails, strict=True)
+        return Gateway(
+            listeners=listeners,
+            identity=identity,
+            providers=tuple(_provider(*item) for item in config.llm.providers.items()),
+            models=_models(config.llm),
+            rules=rules,
+            guards=tuple(_guard(name, block) for name, block in guards),
+            budgets=tuple(
+                Budget(each.name, _scope(each.scope), each.limit.unit, each.limit.amount, each.per)
+                for each in config.budgets
+            ),
+            prices=tuple(prices(config.llm).items()),
+            routes=self._resolved(config.routes, _Around(names, identity.is_required, rules)),
+            admin=_endpoint(config.admin.address),
+            xds=resolve_xds(config),
+        )
+
+    def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
+        known = self._routes if around == self._around else {}
+        routes = {id(each): known.get(id(each)) or (each, _route(each, around)) for each in blocks}
+        self._around, self._routes = around, routes
+        return tuple(routes[id(each)][1] for each in blocks)
 
 
 def resolve_xds(config: Config) -> Xds:
@@ -195,16 +223,14 @@ def _guard(name: str, block: GuardBlock) -> Guard:
     return RemoteGuard(name, block.type, block.on_error == "allow")
 
 
-def _route(
-    block: RouteBlock, listeners: tuple[str, ...], identity: Identity, rules: tuple[Rule, ...]
-) -> Route:
+def _route(block: RouteBlock, around: _Around) -> Route:
     is_open = block.auth == "none"
-    is_key_required = block.auth == "key" or (identity.is_required and not is_open)
-    is_ruled = not is_open and any(_is_for_route(rule.scope, block.name) for rule in rules)
+    is_key_required = block.auth == "key" or (around.is_identity_required and not is_open)
+    is_ruled = not is_open and any(_is_for_route(rule.scope, block.name) for rule in around.rules)
     match = block.match
     return Route(
         name=block.name,
-        listeners=block.gateways or listeners,
+        listeners=block.gateways or around.listeners,
         match=Match(
             hostnames=match.hostnames,
             prefix=match.path.prefix,

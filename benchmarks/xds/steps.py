@@ -10,7 +10,7 @@ from typing import TypeVar
 from gateway.config.published import for_workers
 from gateway.config.schema import Config
 from gateway.config.sources import Loader
-from gateway.resolve import resolve
+from gateway.resolve import Resolver
 from xds_server.compile import Compiler
 from xds_server.control_plane import collect_seldom
 from xds_server.resources.topology import Topology
@@ -22,10 +22,11 @@ TOPOLOGY = Topology(workers=("127.0.0.1:18001",))
 
 
 class Steps:
-    """The steps of a control plane, which keeps its loader and its compiler."""
+    """The steps of a control plane, which keeps what it made."""
 
     def __init__(self, folder: Path) -> None:
         self._loader = Loader(folder, {})
+        self._resolver = Resolver()
         self._compiler = Compiler()
 
     def run(self) -> tuple[Snapshot, dict[str, float]]:
@@ -39,7 +40,7 @@ class Steps:
             return made
 
         config = timed("load", self._load)
-        gateway = timed("resolve", lambda: resolve(config))
+        gateway = timed("resolve", lambda: self._resolver.resolve(config))
         snapshot = timed("compile", lambda: self._compiler.compile(gateway, TOPOLOGY))
         timed("publish", lambda: for_workers(config))
         return snapshot, took

@@ -16,6 +16,7 @@ from gateway.config.document import Document, read
 from gateway.config.files import Disk, Files, Stamp, Watched
 from gateway.config.finding import Finding, dotted
 from gateway.config.gathering import Gathered, Gathering, absolute, content_of
+from gateway.config.kept import KeptBlocks
 from gateway.config.merging import Merged, Part, merged
 from gateway.config.referenced import FileText, named_files, put
 from gateway.config.schema import Config
@@ -61,7 +62,7 @@ def load_sources(
 
 
 class Loader:
-    """Loads one configuration again and again; files that have not changed are not parsed again."""
+    """Loads one configuration again and again; what has not changed is not read again."""
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Loader:
         self._files = files
         self._convert = convert
         self._documents: dict[bytes, Document] = {}
+        self._blocks = KeptBlocks()
 
     @property
     def documents(self) -> Mapping[bytes, Document]:
@@ -139,7 +141,7 @@ class Loader:
         if not whole.findings and not gathered.problems and _says_nothing(whole.value):
             return replace(loaded, problems=(_nothing(whole.parts[0].file),))
         named = _Named(files, whole)
-        meant = understood(whole, named.read(), named.findings)
+        meant = understood(whole, named.read(), named.findings, self._blocks)
         loaded = replace(
             loaded,
             referenced={**gathered.referenced, **named.digests},

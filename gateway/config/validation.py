@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from gateway.config.check import check
 from gateway.config.finding import Finding, Path, dotted
+from gateway.config.kept import KeptBlocks
 from gateway.config.merging import Merged
 from gateway.config.schema import Config, Source
 from gateway.config.wording import worded
@@ -22,14 +23,15 @@ from gateway.problem import Problem
 
 
 def understood(
-    merged: Merged, value: object, others: Iterable[Finding] = ()
+    merged: Merged, value: object, others: Iterable[Finding] = (), kept: KeptBlocks | None = None
 ) -> Config | tuple[Problem, ...]:
     """What the document means, or everything that is wrong with it.
 
-    `value`: the merged one, with the files that it names read; `others`: what was wrong with them.
+    `value`: the merged one, with the files that it names read; `others`: what was wrong with them;
+    `kept`: what was valid in the documents before.
     """
     findings = [*merged.findings, *others]
-    validation = _Validation(merged, value, {each.path for each in others})
+    validation = _Validation(merged, value, {each.path for each in others}, kept or KeptBlocks())
     config = validation.run()
     findings += validation.findings
     if config is not None and merged.is_readable:
@@ -60,18 +62,22 @@ def _problem(found: Finding, merged: Merged) -> Problem:
 class _Validation:
     """Validates, putting aside what is wrong until the rest holds or nothing is left."""
 
-    def __init__(self, document: Merged, value: object, lost: Iterable[Path]) -> None:
+    def __init__(
+        self, document: Merged, value: object, lost: Iterable[Path], kept: KeptBlocks
+    ) -> None:
         self.document = document
         self.value = value
         self.lost = {*document.lost, *lost}
+        self.kept = kept
         self.findings: list[Finding] = []
 
     def run(self) -> Config | None:
         """What can be understood of the document, if anything can."""
         while () not in self.lost:
             value = _without(self.value, self.lost) if self.lost else self.value
+            blocks = value if self.lost else self.kept.put_in(value)
             try:
-                return Config.model_validate({} if value is None else value)
+                return Config.model_validate({} if blocks is None else blocks)
             except ValidationError as error:
                 self.put_aside(worded(error, value, self.document))
         return None

@@ -10,7 +10,8 @@ from gateway.model import (
     Price,
     Target,
 )
-from tests.gateway.config.loading import meant
+from gateway.resolve import Resolver, resolve
+from tests.gateway.config.loading import loaded, meant
 
 
 def test_nothing_written_is_a_gateway_that_serves_nothing() -> None:
@@ -59,3 +60,15 @@ def test_a_providers_key_is_not_in_its_text() -> None:
     (provider,) = meant(text).providers
     assert provider.key == "hunter2"
     assert "hunter2" not in repr(provider)
+
+
+def test_a_route_that_has_not_changed_is_not_made_again() -> None:
+    text = "gateways: {g: {port: 1}}\nroutes: [{name: a, backend: 'http://a'}]\n"
+    config, resolver = loaded(text), Resolver()
+    (first,) = resolver.resolve(config).routes
+    assert resolver.resolve(config).routes[0] is first
+    ruled = loaded(f"{text}authorize: [{{name: x, allow: 'true'}}]\n")
+    same = ruled.model_copy(update={"routes": config.routes})
+    (other,) = resolver.resolve(same).routes
+    assert (other.needs_identity, first.needs_identity) == (True, False)
+    assert other == resolve(same).routes[0]

@@ -242,6 +242,23 @@ def test_what_was_kept_does_not_show(level: Level) -> None:
         assert compiler.compile(gateway, TOPOLOGY, level) == compiled(case, level)
 
 
+@each_level
+def test_what_was_kept_of_the_rest_does_not_show_when_one_thing_changes(level: Level) -> None:
+    text = (GOLDEN / "routes-plain.yaml").read_text("utf-8")
+    model = "llm: {providers: {a: {type: openai}}, models: {m: a/m}}\n"
+    compiler = Compiler()
+    for changed in (text, f"{text}{model}", text, text.replace("10s", "11s")):
+        for head in ("", "admin: {address: '127.0.0.1:9'}\n"):
+            gateway = gateway_of(f"{changed}{head}")
+            limited = tuple(
+                dataclasses.replace(each, max_request_bytes=each.max_request_bytes + len(head))
+                for each in gateway.listeners
+            )
+            one = dataclasses.replace(gateway, listeners=limited)
+            found = compiler.compile(one, TOPOLOGY, level)
+            assert found == compile_gateway(one, TOPOLOGY, level)
+
+
 def test_levels_and_topologies_are_not_taken_for_each_other() -> None:
     compiler, gateway = Compiler(), golden_gateway("tls-provider")
     elsewhere = dataclasses.replace(TOPOLOGY, ca_bundle="/elsewhere.pem")

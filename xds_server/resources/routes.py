@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import envoy_api
 
@@ -28,23 +29,41 @@ _CLIENT_ADDRESS: Json = {
 
 def route_table(gateway: Gateway, listener: Listener, features: Features, memo: Memo) -> Resource:
     """What a listener serves: the LLM API when there are models, then the plain routes in order."""
-    plain = [route for route in gateway.routes if listener.name in route.listeners]
-    first = [serialized(llm_route(gateway, listener, features))] if gateway.models else []
+    plain = tuple(route for route in gateway.routes if listener.name in route.listeners)
+    first = (serialized(llm_route(gateway, listener, features)),) if gateway.models else ()
+    needs_unplanned = bool(gateway.models) and features.reads_plans
+    table = _Table(listener.name, listener.max_request_bytes, first, plain, needs_unplanned)
+    return memo.of(_table, table, memo)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What a route table is made of."""
+
+    listener: str
+    limit_bytes: int
+    first: tuple[bytes, ...]
+    plain: tuple[Route, ...]
+    needs_unplanned: bool
+
+
+def _table(of: _Table, memo: Memo) -> Resource:
+    """`memo` changes nothing: it only keeps the parts, too."""
     last = memo.of(_serialized_unmatched)
-    name = names.route_table(listener.name)
+    name = names.route_table(of.listener)
     table = envoy_api.message(_TABLE)(name=name, ignore_port_in_host_matching=True)
-    for host, routes in routes_by_host(plain).items():
+    for host, routes in routes_by_host(of.plain).items():
         virtual_host = table.virtual_hosts.add()
-        virtual_host.MergeFromString(memo.of(_virtual_host, host, listener.max_request_bytes))
+        virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes))
         add = virtual_host.routes.add
-        for route in (*first, *(memo.of(_serialized_route, each) for each in routes), last):
+        for route in (*of.first, *(memo.of(_serialized_route, each) for each in routes), last):
             add().MergeFromString(route)
     needs = {
         (CLUSTER, memo.of(route_cluster_name, backend.upstream))
-        for route in plain
+        for route in of.plain
         for backend in route.backends
     }
-    if gateway.models and features.reads_plans:
+    if of.needs_unplanned:
         needs.add((CLUSTER, names.UNPLANNED_CLUSTER))
     return resource_of(name, ROUTES, table.SerializeToString(deterministic=True), needs)
 
