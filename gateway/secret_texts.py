@@ -17,11 +17,51 @@ _SECRETS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _NAMED_SECRETS = re.compile(
-    r"""( (?: api [-_]? key | password ) ["']? \s* [:=] \s* ["']? ) [^\s"',;}]+""",
+    r"""
+    ( (?: api [-_]? key | password | client_secret | (?: access | refresh ) _token )
+      ["']? \s* [:=] \s* ["']? ) [^\s"',;}]+
+    | ( [?&] (?: key | token | sig | signature | secret | access_token ) = ) [^\s"'&\#]+  # URLs
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_INLINE = re.compile(
+    r"""
+    ( \b inline_ (?: string | bytes ) ["']? \s* : \s* )
+    " (?: [^"\\] | \\. )* (?: " | \\? \Z )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""In the text of a message of Envoy's API: keys and certificates are there."""
+_DUMP, _REASON = "goo.gle/debug", ": Proto constraint"
+"""Envoy shows all of what it refuses, between these, before it says why."""
+
+_NAMES = re.compile(
+    r"""
+    authorization | cookie | passw(?:or)?d | secret | credentials? | private [-_]? key
+    | (?: api | access | subscription | auth ) [-_]? key (?! [a-z] )
+    | (?<! [a-z] ) token (?! [a-z] )
+    """,
     re.VERBOSE | re.IGNORECASE,
 )
 
 
+def is_secret(name: str) -> bool:
+    """Whether what has this name is likely to be a secret: `x-auth-token`, `apiKey`."""
+    return _NAMES.search(name) is not None
+
+
 def redact(text: str) -> str:
     """The text with credentials blotted out."""
-    return _NAMED_SECRETS.sub(rf"\g<1>{REDACTED}", _SECRETS.sub(REDACTED, text))
+    shown = _INLINE.sub(rf'\g<1>"{REDACTED}"', _without_dumps(text))
+    return _NAMED_SECRETS.sub(rf"\g<1>\g<2>{REDACTED}", _SECRETS.sub(REDACTED, shown))
+
+
+def _without_dumps(text: str) -> str:
+    kept, place = [], 0
+    while (start := text.find(_DUMP, place)) >= 0:
+        end = text.find(_REASON, start)
+        if end < 0:
+            break
+        kept.append(f"{text[place:start]}{REDACTED}")
+        place = end
+    return "".join((*kept, text[place:]))

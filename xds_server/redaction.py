@@ -13,8 +13,7 @@ from typing import Any, TypeAlias
 
 import envoy_api
 
-from gateway import names
-from gateway.secret_texts import REDACTED, redact
+from gateway.secret_texts import REDACTED, is_secret, redact
 
 __all__ = ["REDACTED", "Hidden", "Hide", "plainly", "redacted", "redacted_document", "traceably"]
 
@@ -28,12 +27,14 @@ _WHERE_A_SECRET_IS = frozenset({"filename", "environment_variable", "watched_dir
 """Of a sensitive DataSource: these say where the secret is, and not what."""
 
 _STRUCT = "google.protobuf.Struct"
-_HEADER = "envoy.config.core.v3.HeaderValue"
-_CREDENTIALS = frozenset({*names.CREDENTIAL_HEADERS, "proxy-authorization", "cookie", "set-cookie"})
+_NAMED = {
+    "envoy.config.core.v3.HeaderValue": "key",
+    "envoy.config.route.v3.HeaderMatcher": "name",
+    "envoy.config.route.v3.QueryParameterMatcher": "name",
+}
+"""Messages that hold a value and what it is called, which tells whether it is a credential."""
 
-_SECRET_KEYS = frozenset(
-    {"digest", "password", "private_key", "client_secret", "secret", "token", "token_digest"}
-)
+_SECRET_KEYS = frozenset({"digest", "token_digest"})
 """In documents that have no schema here: a published configuration, whose keys are digests."""
 
 
@@ -68,7 +69,7 @@ def redacted_document(value: object, hide: Hide = plainly) -> object:
     match value:
         case dict():
             return {
-                key: _hidden(item, hide) if key in _SECRET_KEYS else redacted_document(item, hide)
+                key: _hidden(item, hide) if _is_secret(key) else redacted_document(item, hide)
                 for key, item in value.items()
             }
         case list():
@@ -76,12 +77,17 @@ def redacted_document(value: object, hide: Hide = plainly) -> object:
     return _leaf(value, hide)
 
 
+def _is_secret(key: str) -> bool:
+    return key in _SECRET_KEYS or is_secret(key)
+
+
 def _message(body: Mapping[str, Any], name: str, hide: Hide) -> dict[str, Any]:
     fields = _fields(name)
-    is_credential = name == _HEADER and str(body.get("key", "")).lower() in _CREDENTIALS
+    title = _NAMED.get(name)
+    is_credential = title is not None and is_secret(str(body.get(title, "")))
     return {
         key: _hidden(value, hide)
-        if is_credential and key != "key"
+        if is_credential and key != title
         else _field(value, fields.get(key), hide)
         for key, value in body.items()
     }

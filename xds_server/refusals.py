@@ -19,9 +19,12 @@ from xds_server.snapshot import TYPES
 logger = logging.getLogger(__name__)
 
 KEPT = 20
+READ_LIMIT = 64 << 10
+"""Of a reason: Envoy's may begin with all of a resource."""
 REASON_LIMIT = 2_000
 NODE_LIMIT = 100
 NAMES_LIMIT = 10
+UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 OTHER = "other"
 """All types that are not ours to send: clients may ask for any."""
 
@@ -60,9 +63,9 @@ class Refusals:
         self, kind: Kind, node_id: str, type_url: str, sent: Sequence[str], reason: str
     ) -> None:
         """A client has refused a response with these resources."""
-        said = redact(_cut(reason, REASON_LIMIT))
+        said = told(reason)
         refusal = Refusal(
-            self._now(), kind, _cut(node_id, NODE_LIMIT), short(type_url), _meant(sent, said), said
+            self._now(), kind, node_name(node_id), short(type_url), _meant(sent, said), said
         )
         self._recent.appendleft(refusal)
         self._counts[kind.value, refusal.type] += 1
@@ -84,6 +87,23 @@ def short(type_url: str) -> str:
     return type_url.rpartition(".")[2] if type_url in _KNOWN else OTHER
 
 
+def told(reason: str) -> str:
+    """A stranger's reason, as it may be shown."""
+    return one_line(redact(reason[:READ_LIMIT]), REASON_LIMIT)
+
+
+def node_name(node_id: str) -> str:
+    """What a stranger calls itself, as it may be shown."""
+    return one_line(node_id, NODE_LIMIT)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Short enough, on one line, and without signs that a terminal obeys."""
+    line = " ".join(text[: limit * 8].split())
+    shown = "".join(letter if letter.isprintable() else UNPRINTABLE for letter in line[:limit])
+    return shown if len(text) <= limit * 8 and len(line) <= limit else f"{shown}…"
+
+
 def _meant(sent: Sequence[str], reason: str) -> tuple[str, ...]:
     mentioned = [name for name in sent if _mentions(reason, name)]
     named = mentioned or list(sent)
@@ -103,9 +123,3 @@ def _mentions(text: str, name: str) -> bool:
             return True
         place = text.find(name, end)
     return False
-
-
-def _cut(text: str, limit: int) -> str:
-    """Short enough, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[:limit]}…"

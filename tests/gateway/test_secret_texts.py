@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.secret_texts import REDACTED, redact
+from gateway.secret_texts import REDACTED, is_secret, redact
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,49 @@ from gateway.secret_texts import REDACTED, redact
         ("postgresql password=hunter2 host=db", "hunter2"),
         ("AIzaSyA1234567890abcdefghijk", "AIzaSyA1234567890abcdefghijk"),
         ("ghp_0123456789abcdefghij0123", "ghp_0123456789abcdefghij0123"),
+        ("https://example.com/token?a=b&key=hunter2&c=d", "hunter2"),
+        ("https://example.com/?access_token=hunter2", "hunter2"),
+        ("client_secret: hunter2", "hunter2"),
+        ('private_key { inline_string: "-----BEGIN\\nhunt\\"er2" }', "er2"),
+        ('{"inline_bytes": "hunter2"}', "hunter2"),
+        ('a text that was cut { inline_string: "hunter2', "hunter2"),
         ("token eyJhbGciOi.eyJzdWIi.c2ln here", "eyJhbGciOi.eyJzdWIi.c2ln"),
     ],
 )
 def test_what_looks_like_a_secret_is_blotted_out(text: str, secret: str) -> None:
     assert secret not in redact(text)
     assert REDACTED in redact(text)
+
+
+def test_of_what_envoy_refuses_only_the_reason_is_left() -> None:
+    dump = 'goo.gle/debugstr  \nname: "a"\nkey: "x-api"\nvalue: "hunter2"\n'
+    reason = "Proto constraint validation failed (ProviderName: value length must be 1)"
+    said = f"listener a: {dump}: {reason}\nlistener b: {dump}: {reason}"
+    assert redact(said) == (f"listener a: {REDACTED}: {reason}\nlistener b: {REDACTED}: {reason}")
+
+
+def test_long_texts_take_no_longer_than_their_length() -> None:
+    for text in ("goo.gle/debug" * 5_000, 'inline_string: "' * 5_000, " " * 50_000):
+        assert redact(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("Authorization", True),
+        ("x-auth-token", True),
+        ("api_key", True),
+        ("apiKey", True),
+        ("client-secret", True),
+        ("Set-Cookie", True),
+        ("x-tenant", False),
+        ("max_tokens", False),
+        ("api_keys", False),
+        ("key", False),
+    ],
+)
+def test_secrets_are_known_by_the_names_of_what_holds_them(name: str, is_one: bool) -> None:
+    assert is_secret(name) is is_one
 
 
 @pytest.mark.parametrize(

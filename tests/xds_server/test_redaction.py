@@ -63,9 +63,26 @@ def test_credentials_in_headers_are_hidden() -> None:
     assert second == headers[1]
 
 
+def test_what_is_matched_with_a_credential_is_hidden() -> None:
+    match = {
+        "headers": [
+            {"name": "x-auth-token", "string_match": {"exact": "HUNTER2"}},
+            {"name": "x-tenant", "string_match": {"exact": "blue"}},
+        ],
+        "query_parameters": [{"name": "api_key", "string_match": {"exact": "HUNTER2"}}],
+    }
+    shown = redacted(ROUTES, {"virtual_hosts": [{"routes": [{"match": match}]}]})
+    assert "HUNTER2" not in json.dumps(shown)
+    assert "blue" in json.dumps(shown)
+
+
 def test_what_looks_like_a_key_is_hidden_in_maps_and_structs_too() -> None:
     cluster = {
-        "metadata": {"filter_metadata": {"mine": {"note": "sk-abcdefgh123", "password": "PW"}}},
+        "metadata": {
+            "filter_metadata": {
+                "mine": {"note": "sk-abcdefgh123", "password": "PW", "apiKey": "PW"}
+            }
+        },
         "alt_stat_name": "plain",
     }
     shown = redacted(CLUSTER, cluster)

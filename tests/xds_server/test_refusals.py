@@ -41,6 +41,22 @@ def test_what_looks_like_a_secret_is_not_kept() -> None:
     assert "secret-key" not in repr(refusal)
 
 
+def test_what_envoy_shows_of_a_resource_before_its_reason_is_not_kept() -> None:
+    dump = 'goo.gle/debugstr\nprivate_key { inline_string: "HUNTER2" }\n' + "x: 1\n" * 9_000
+    reason = (
+        f"Error adding listener a: {dump}: Proto constraint validation failed (Name: too short)"
+    )
+    (refusal,) = refused(reason, "a", "b").recent
+    assert "HUNTER2" not in repr(refusal)
+    assert refusal.reason.endswith("Proto constraint validation failed (Name: too short)")
+    assert refusal.names == ("a",)
+
+
+def test_a_stranger_commands_no_terminal() -> None:
+    (refusal,) = refused("bad \x1b[2J\x07", "a", node="edge\x1b[31m\u202e").recent
+    assert str(refusal).isprintable()
+
+
 def test_a_stranger_can_neither_fill_the_memory_nor_forge_a_line() -> None:
     refusals = refused("x" * 9_999_999, "a", node="n\n" * 9_999)
     (refusal,) = refusals.recent

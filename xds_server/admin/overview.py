@@ -8,13 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.problem import Problem
-from gateway.telemetry import redact
 from xds_server.admin.api import Json
 from xds_server.clients import Clients, ClientState
 from xds_server.history import Entry, History, Pin
 from xds_server.metrics import Connected, Figures, Traffic
 from xds_server.publisher import Publisher
-from xds_server.refusals import Refusal, Refusals, short
+from xds_server.refusals import Refusal, Refusals, node_name, short, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,8 @@ class Overview:
         wanted, audience = self.publisher.wanted, client.audience
         return {
             "kind": client.kind.value,
-            "node": client.node.id,
-            "user_agent": f"{client.node.user_agent} {client.node.version_text}".strip(),
+            "node": node_name(client.node.id),
+            "user_agent": node_name(f"{client.node.user_agent} {client.node.version_text}".strip()),
             "peer": client.principal.peer,
             "variant": client.variant.value,
             "group": audience.group if audience else "",
@@ -118,7 +117,7 @@ class Overview:
                     "type": each.type_url.rpartition(".")[2],
                     "acked_version": each.acked_version,
                     "is_current": each.is_current,
-                    "rejection": redact(each.rejection),
+                    "rejection": told(each.rejection),
                     "rejected": self._rejected(client, each.type_url) if each.rejection else [],
                 }
                 for each in client.types
@@ -126,7 +125,7 @@ class Overview:
         }
 
     def _rejected(self, client: ClientState, type_url: str) -> list[str]:
-        whose = (client.kind, client.node.id, short(type_url))
+        whose = (client.kind, node_name(client.node.id), short(type_url))
         known = (
             each.names
             for each in self.refusals.recent
