@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ class Place:
         return Upstream((self.endpoint,), self.authority, self.is_tls, connect_timeout_seconds)
 
 
+@lru_cache(maxsize=4096)  # each is read when it is checked and when it is resolved, often by many
 def place(url: str) -> Place:
     """Take a URL apart. Total on what `Url` has let through."""
     parts = urlsplit(url)
