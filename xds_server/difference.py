@@ -98,15 +98,6 @@ class Difference:
         found = (judged.effect.drain for judged in self.resources)
         return tuple(drain for drain in found if drain is not None)
 
-    @property
-    def refusals(self) -> tuple[tuple[str, str], ...]:
-        """What Envoy will not take, and why; then nothing changes at all."""
-        return tuple(
-            (judged.change.name, judged.effect.refusal)
-            for judged in self.resources
-            if judged.effect.refusal
-        )
-
 
 def state(
     version: str, workers_version: str, published: str, snapshot: Snapshot, hide: Hide = plainly
@@ -309,7 +300,7 @@ def to_document(found: Difference, drain_seconds: int) -> Json:
         "new": found.new_version,
         "is_same": found.is_empty,
         "verdict": {
-            "cuts": bool(found.drains) and not found.refusals,
+            "cuts": bool(found.drains),
             "drain_seconds": drain_seconds if found.drains else None,
             "drains": [
                 {
@@ -319,7 +310,6 @@ def to_document(found: Difference, drain_seconds: int) -> Json:
                 }
                 for drain in found.drains
             ],
-            "refusals": [{"resource": name, "why": why} for name, why in found.refusals],
         },
         "configuration": [
             {**_field_document(each.change), "effect": each.effect} for each in found.policies

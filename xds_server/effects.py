@@ -62,8 +62,6 @@ class Effect:
 
     notes: tuple[str, ...]
     drain: Drain | None = None
-    refusal: str = ""
-    """Why Envoy will not take it; then nothing of the whole change is made."""
 
 
 _CHAINS = frozenset({"filter_chains", "default_filter_chain", "filter_chain_matcher"})
@@ -243,16 +241,31 @@ def _shown(change: FieldChange) -> str:
 def _binding(
     change: ResourceChange, all_changes: Sequence[ResourceChange], drain: Drain | None
 ) -> Effect:
-    """Envoy removes listeners first, then takes those that change by their names."""
     wanted = listens_at(change.new)
-    for other in all_changes:
-        is_other = other.type_url == LISTENER and other.name != change.name
-        if is_other and other.old and listens_at(other.old) == wanted:
-            if other.kind is Kind.REMOVED or other.name < change.name:
-                return Effect((f"takes {wanted} over, which {other.name} leaves",), drain)
-            refusal = f"{other.name}, whose turn comes later, still has {wanted}"
-            return Effect(("better in two changes",), drain, refusal)
-    return Effect((f"binds {wanted}: when somebody else has it, Envoy refuses the change",), drain)
+    holders = [
+        other.name
+        for other in all_changes
+        if other.type_url == LISTENER and other.name != change.name
+        if other.old and listens_at(other.old) == wanted
+    ]
+    if not holders:
+        note = f"binds {wanted}: when somebody else has it, Envoy refuses the change"
+        return Effect((note,), drain)
+    return Effect((f"takes {wanted} over, which {holders[0]} leaves",), drain)
+
+
+def closed_first(old: Mapping[str, str], new: Mapping[str, str]) -> frozenset[str]:
+    """Listeners (name → address) that have to go before others take their addresses.
+
+    Envoy takes one listener after the other and refuses one whose address another still has. Only
+    for those that are removed it makes room itself, and only they come back without a conflict.
+    """
+    return frozenset(
+        name
+        for name, has in old.items()
+        for other, wants in new.items()
+        if wants == has and other != name and (name in new or other in old)
+    )
 
 
 def _top(change: FieldChange) -> str:

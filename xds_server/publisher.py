@@ -10,11 +10,11 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from gateway.config.files import Disk, Remembered, Watched
 from gateway.config.schema import Config
@@ -25,6 +25,7 @@ from xds_server.audience import Kind
 from xds_server.clients import Clients
 from xds_server.compile import BrokenSnapshot
 from xds_server.history import Entry, History, Origin, Pin, Sources
+from xds_server.moves import Without, closed_between
 from xds_server.offers import Compile, EnvoyOffer
 from xds_server.release import Release, compiled_release
 from xds_server.resources.raw import raw_problems
@@ -84,6 +85,12 @@ class _Attempt:
     pin: Pin | None = None
 
 
+class Make(Protocol):
+    """Compiles a configuration for everybody; without some listeners, by name."""
+
+    def __call__(self, config: Config, *, closed: Set[str] = frozenset()) -> Release: ...
+
+
 class Publisher:
     """Brings the configuration to everybody who is connected."""
 
@@ -91,7 +98,7 @@ class Publisher:
         self,
         rollout: Rollout,
         written: Written,
-        release_of: Callable[[Config], Release],
+        release_of: Make,
         history: History,
         secure: Secure,
     ) -> None:
@@ -219,7 +226,7 @@ class Publisher:
         if isinstance(attempt, tuple):
             return Outcome(attempt)
         self._tried = attempt
-        problems = await self._rollout.bring(attempt.release)
+        problems = await self._in_turns(attempt.release)
         if problems:
             if attempt.pin is None and attempt is self._tried:
                 self._problems = problems
@@ -231,6 +238,22 @@ class Publisher:
         async with self._recording:
             await asyncio.to_thread(self._record, attempt)
         return Outcome(is_in_force=True)
+
+    async def _in_turns(self, release: Release) -> tuple[Problem, ...]:
+        """Bring it; where listeners take addresses from each other, close them first."""
+        before = self.in_force
+        closed = closed_between(before, release) if before is not None else frozenset()
+        if before is None or not closed:
+            return await self._rollout.bring(release)
+        make = functools.partial(self._release_of, before.config, closed=closed)
+        between = await asyncio.to_thread(make)
+        problems = await self._rollout.bring(between)
+        if problems or self._rollout.wanted is not between:
+            return problems
+        problems = await self._rollout.bring(release)
+        if problems and self._rollout.wanted is between:
+            await self._rollout.bring(before)
+        return problems
 
     async def _secure_accepted(self) -> None:
         async with self._reading:
@@ -301,8 +324,9 @@ def release_of(
     meaning: Callable[[Config], Gateway],
     compile_snapshot: Compile,
     clients: Clients,
+    closed: Set[str] = frozenset(),
 ) -> Release:
     """What a configuration is for everybody; compiled for all who are connected."""
     gateway = meaning(config)
-    envoys = EnvoyOffer(gateway, compile_snapshot)
+    envoys = EnvoyOffer(gateway, Without(compile_snapshot, closed) if closed else compile_snapshot)
     return compiled_release(config, gateway, envoys, clients.audiences(Kind.ENVOY, envoys))

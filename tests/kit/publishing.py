@@ -19,7 +19,15 @@ from xds_server.compile import BrokenSnapshot
 from xds_server.offers import EnvoyOffer
 from xds_server.release import Release, compiled_release
 from xds_server.rollout import Patience, Rollout
-from xds_server.snapshot import CLUSTER, ROUTES, Resource, Snapshot, resource_of, snapshot_of
+from xds_server.snapshot import (
+    CLUSTER,
+    LISTENER,
+    ROUTES,
+    Resource,
+    Snapshot,
+    resource_of,
+    snapshot_of,
+)
 from xds_server.subscription import (
     DeltaRequest,
     DeltaResponse,
@@ -32,7 +40,12 @@ SECONDS = 5
 PATIENT = Patience(worker_seconds=SECONDS, envoy_seconds=SECONDS)
 NO_ENVOY = "no Envoy has acknowledged the configuration"
 IMPATIENT = Patience(worker_seconds=0.05, envoy_seconds=0.05)
-SHORT = {CLUSTER: "cluster", ROUTES: "routes", names.CONFIGURATION_TYPE: "configuration"}
+SHORT = {
+    CLUSTER: "cluster",
+    LISTENER: "listener",
+    ROUTES: "routes",
+    names.CONFIGURATION_TYPE: "configuration",
+}
 
 
 def text(*providers: str) -> str:

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from xds_server.effects import Connections, Drain, ResourceChange, effect, policy_effect
+from xds_server.effects import (
+    Connections,
+    Drain,
+    ResourceChange,
+    closed_first,
+    effect,
+    policy_effect,
+)
 from xds_server.field_changes import Kind, field_changes
 from xds_server.snapshot import LISTENER, TYPES
 
@@ -111,21 +118,32 @@ def test_a_port_is_taken_over_from_a_listener_that_goes() -> None:
     new, gone = changed({}, listener(), "new"), changed(listener(), {}, "old")
     found = effect(new, (new, gone))
     assert found.notes == ("takes 127.0.0.1:8080 over, which old leaves",)
-    assert found.refusal == ""
 
 
-def test_a_port_is_taken_over_from_a_listener_whose_turn_comes_before() -> None:
+def test_a_port_is_taken_over_from_a_listener_that_moves() -> None:
     first = changed(listener(), listener(8081), "a")
     second = changed(listener(8082), listener(), "b")
-    assert effect(second, (first, second)).refusal == ""
     assert effect(second, (first, second)).notes == ("takes 127.0.0.1:8080 over, which a leaves",)
 
 
-def test_a_port_that_is_left_later_is_refused() -> None:
-    first = changed(listener(8082), listener(), "a")
-    second = changed(listener(), listener(8081), "b")
-    refusal = "b, whose turn comes later, still has 127.0.0.1:8080"
-    assert effect(first, (first, second)).refusal == refusal
+@pytest.mark.parametrize(
+    ("old", "new", "closed"),
+    [
+        ({"a": "1", "b": "2"}, {"a": "1", "b": "3"}, set()),
+        ({"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a", "b"}),
+        ({"a": "1", "b": "2"}, {"a": "2", "b": "3"}, {"b"}),
+        ({"a": "1", "b": "2"}, {"a": "3", "b": "1"}, {"a"}),
+        ({"a": "1"}, {"a": "2", "b": "1"}, {"a"}),
+        ({"a": "1", "b": "2"}, {"a": "2"}, {"b"}),
+        ({"a": "1"}, {"b": "1"}, set()),
+        ({}, {"a": "1"}, set()),
+        ({"a": "1"}, {}, set()),
+    ],
+)
+def test_who_stands_in_the_way_is_closed_first(
+    old: dict[str, str], new: dict[str, str], closed: set[str]
+) -> None:
+    assert closed_first(old, new) == closed
 
 
 def test_grpc_clients_drain_nothing() -> None:

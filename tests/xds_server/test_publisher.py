@@ -9,20 +9,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import envoy_api
 import pytest
 
 from gateway.config.schema import Config
 from gateway.imported import Imported
-from gateway.model import Xds
+from gateway.model import Gateway, Xds
 from gateway.problem import Problem
 from gateway.resolve import resolve
 from tests.kit.publishing import World, compiled, heard, refusing, text, world
-from xds_server.audience import Kind
+from xds_server.audience import Kind, Level
 from xds_server.history import FOLDER, History, Origin
-from xds_server.offers import EVERYBODY
+from xds_server.offers import EVERYBODY, Compile
 from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
 from xds_server.release import Release
-from xds_server.snapshot import CLUSTER, DuplicateResource, all_resources
+from xds_server.snapshot import (
+    CLUSTER,
+    LISTENER,
+    DuplicateResource,
+    Snapshot,
+    all_resources,
+    resource_of,
+    snapshot_of,
+)
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DIFFERS = Outcome(is_in_force=True)
@@ -38,6 +47,7 @@ class Bench:
         self.time = START
         self.secured: list[Xds] = []
         self.tls_problems: tuple[Problem, ...] = ()
+        self.compile: Compile = compiled
 
     def now(self) -> datetime:
         self.time += timedelta(seconds=1)
@@ -49,7 +59,7 @@ class Bench:
 
     def publisher(self, stage: World) -> Publisher:
         make = functools.partial(
-            release_of, meaning=resolve, compile_snapshot=compiled, clients=stage.clients
+            release_of, meaning=resolve, compile_snapshot=self.compile, clients=stage.clients
         )
         history = History(self.folder / "state", self.now)
         self.history = history
@@ -568,5 +578,61 @@ def test_nothing_is_in_force_before_envoy_has_it(bench: Bench) -> None:
         assert await change == ()
         assert served(publisher) == ["b"]
         assert publisher.wanted is publisher.in_force
+
+    world(whole)
+
+
+def listening(gateway: Gateway, *, level: Level) -> Snapshot:
+    """A listener for each gateway, and nothing else."""
+    message = envoy_api.message("envoy.config.listener.v3.Listener")
+    return snapshot_of(
+        resource_of(
+            each.name,
+            LISTENER,
+            message(
+                name=each.name,
+                address={"socket_address": {"address": each.address, "port_value": each.port}},
+            ).SerializeToString(deterministic=True),
+        )
+        for each in gateway.listeners
+    )
+
+
+def ports(**gateways: int) -> str:
+    blocks = (f"{name}: {{port: {port}}}" for name, port in gateways.items())
+    return f"gateways: {{{', '.join(blocks)}}}\n"
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_listeners_that_take_each_others_ports_are_closed_first(
+    bench: Bench, is_refused: bool
+) -> None:
+    bench.compile = listening
+
+    async def whole(stage: World) -> None:
+        publisher = bench.publisher(stage)
+        stage.join(Kind.WORKER, "worker")
+        envoy = stage.join(Kind.ENVOY, "envoy", lambda each: is_refused and each.name == "new")
+        envoy.ask(LISTENER)
+        bench.file.write_text(ports(a=1, b=2, c=3))
+        assert await publisher.publish_file() == ()
+        before, start = publisher.in_force, len(heard(stage.story, "envoy"))
+        bench.file.write_text(ports(a=2, b=1, c=3, new=4))
+        problems = await publisher.publish_file()
+        told = [line for line in heard(stage.story, "envoy")[start:] if "listener" in line]
+        assert told[0] == "listener -a -b"
+        if is_refused:
+            assert told[1:] == [
+                "listener a b new refused",
+                "listener -a -b -new",
+                "listener a b",
+            ]
+            assert [each.message for each in problems] == ["envoy envoy refuses Listener: cannot"]
+            assert publisher.in_force is before
+            assert stage.rollout.missing() == ()
+        else:
+            assert told[1:] == ["listener a b new"]
+            assert problems == ()
+            assert publisher.in_force is publisher.wanted is not before
 
     world(whole)
