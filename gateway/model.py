@@ -321,6 +321,10 @@ class XdsClient:
     """Globs: what the node of its streams may call itself."""
     may_have_secrets: bool = False
     """Whether it is told secrets: provider keys, private keys."""
+    may_be_worker: bool = True
+    """Whether it is told what workers are: rules, digests of API keys."""
+    groups: tuple[str, ...] = ("*",)
+    """Globs over names of node groups: those that its nodes may be in."""
 
 
 @dataclass(frozen=True, slots=True)

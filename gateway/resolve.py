@@ -120,7 +120,15 @@ def resolve_xds(config: Config) -> Xds:
     return Xds(
         tls=block.tls.texts if block.tls is not None else None,
         clients=tuple(
-            XdsClient(each.name, each.san, each.token_digest, each.nodes, each.secrets)
+            XdsClient(
+                each.name,
+                each.san,
+                each.token_digest,
+                each.nodes,
+                each.secrets,
+                each.secrets if each.workers is None else each.workers,
+                each.groups,
+            )
             for each in block.clients
         ),
         groups=tuple(

@@ -6,6 +6,7 @@ Whoever is refused learns what it lacks, never what others have.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ import re2
 
 from gateway.model import NodeGroup, NodeMatch, Xds, XdsClient
 from xds_server.audience import Kind, Node, Principal, Refused
+
+_ANYBODY = XdsClient("", may_have_secrets=True)
+_SIGNS = re.compile(r"(\*\*|[*?])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +30,21 @@ class Grant:
 
 def admit(xds: Xds, node: Node, principal: Principal, kind: Kind = Kind.ENVOY) -> Grant | Refused:
     """What a client is granted, or why it may not come in. Workers need no group."""
-    may_have_secrets = _may_have_secrets(xds, node, principal)
-    if isinstance(may_have_secrets, Refused):
-        return may_have_secrets
-    if kind is Kind.WORKER or not xds.groups:
-        return Grant("", may_have_secrets)
+    client = _client(xds, node, principal)
+    if isinstance(client, Refused):
+        return client
+    if kind is Kind.WORKER:
+        if not client.may_be_worker:
+            return Refused("this client may not be a worker")
+        return Grant("", client.may_have_secrets)
+    if not xds.groups:
+        return Grant("", client.may_have_secrets)
     group = next((each for each in xds.groups if fits(each, node)), None)
     if group is None:
         return Refused(f"node {shown(node.id)} fits no node group")
-    return Grant(group.name, may_have_secrets)
+    if not is_like(client.groups, group.name):  # what a node says of itself proves nothing
+        return Refused(f"this client may not be in the group of node {shown(node.id)}")
+    return Grant(group.name, client.may_have_secrets)
 
 
 def fits(group: NodeGroup, node: Node) -> bool:
@@ -50,25 +60,31 @@ def is_like(globs: Iterable[str], text: str) -> bool:
     return any(re2.fullmatch(_pattern(glob), text) is not None for glob in globs)
 
 
+def is_name_like(globs: Iterable[str], name: str) -> bool:
+    """Whether a certificate's name is like one of the globs. A sign stands within a part of a URI's
+    path, or a label of a DNS name, whose case does not count; `**`, and `*` alone, are any text."""
+    return any(re2.fullmatch(_name_pattern(glob, name), name) is not None for glob in globs)
+
+
 def shown(text: str) -> str:
     """A name that a stranger chose, short and without control characters."""
     limit = 100
     return ascii(text if len(text) <= limit else f"{text[:limit]}…")
 
 
-def _may_have_secrets(xds: Xds, node: Node, principal: Principal) -> bool | Refused:
+def _client(xds: Xds, node: Node, principal: Principal) -> XdsClient | Refused:
     if not xds.clients or principal.is_private:
-        return True
+        return _ANYBODY
     client = next((each for each in xds.clients if _is_client(each, principal)), None)
     if client is None:
         return Refused("no certificate or token that is known here", is_unknown=True)
     if not is_like(client.node_ids, node.id):
         return Refused(f"this client may not be node {shown(node.id)}")
-    return client.may_have_secrets
+    return client
 
 
 def _is_client(client: XdsClient, principal: Principal) -> bool:
-    if any(is_like(client.sans, san) for san in principal.sans):
+    if any(is_name_like(client.sans, san) for san in principal.sans):
         return True
     sent, known = principal.token_digest, client.token_digest
     return sent is not None and known is not None and hmac.compare_digest(sent, known.lower())
@@ -108,5 +124,18 @@ def _text(value: object) -> Iterator[str]:
 
 
 def _pattern(glob: str) -> str:
-    wild = {"*": ".*", "?": "."}
-    return "(?s)" + "".join(wild.get(letter) or re2.escape(letter) for letter in glob)
+    return _with_signs(glob, ".")
+
+
+def _name_pattern(glob: str, name: str) -> str:
+    if glob == "*":
+        return _pattern(glob)
+    if "://" in name:
+        return _with_signs(glob, "[^/]")
+    return f"(?i){_with_signs(glob, '[^.]')}"
+
+
+def _with_signs(glob: str, one: str) -> str:
+    """A pattern in whose place of `*` stands any number of what `one` matches, of `?` one."""
+    wild = {"**": ".*", "*": f"{one}*", "?": one}
+    return "(?s)" + "".join(wild.get(part) or re2.escape(part) for part in _SIGNS.split(glob))

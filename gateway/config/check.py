@@ -25,6 +25,7 @@ from gateway.config.tiers import tiers
 from gateway.config.written import Written
 from gateway.config.xds_rules import (
     group_gateways_are_known,
+    groups_by_their_own_word,
     plain_tokens,
     resources_are_unique,
     xds_clients_can_prove_themselves,
@@ -248,4 +249,5 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _locked_doors,
     _open_doors,
     plain_tokens,
+    groups_by_their_own_word,
 )

@@ -37,8 +37,9 @@ class XdsClientBlock(Block):
     name: Name
     """What status and logs call it; unique."""
     san: Globs = ()
-    """Globs over the URI and DNS names of its certificate: `spiffe://prod/ns/*/sa/edge`. Needs
-    `client_ca`."""
+    """Globs over the URI and DNS names of its certificate: `spiffe://prod/ns/*/sa/edge`. Here `*` is
+    any text without `/`, in DNS names without `.`; `**` is any text, and so is a `*` that stands
+    alone. Needs `client_ca`."""
     token: Secret | None = None
     """What it sends as `authorization: Bearer …`, best as `${VARIABLE}`."""
     token_sha256: Digest | None = None
@@ -48,6 +49,12 @@ class XdsClientBlock(Block):
     secrets: Flag = False
     """Whether it is told secrets: keys of providers, private keys. Envoys that serve these gateways
     need them."""
+    workers: Flag | None = None
+    """Whether it is told what workers are: rules, and digests of API keys. Without it, those with
+    `secrets` are."""
+    groups: Globs = ("*",)
+    """Globs over the node groups that its nodes may be in. A group follows from what a node says of
+    itself: only this and `nodes` hold it to the truth."""
 
     @model_validator(mode="after")
     def _has_one_proof(self) -> XdsClientBlock:

@@ -79,6 +79,17 @@ def plain_tokens(config: Config) -> Iterator[Finding]:
         yield Finding(("xds", "clients"), message, "write xds.tls")
 
 
+def groups_by_their_own_word(config: Config) -> Iterator[Finding]:
+    """Clients that may have the secrets of any group, by claiming to be in it."""
+    block = config.xds
+    if len(block.groups) < 2 or all(group.match.id for group in block.groups.values()):
+        return
+    for index, client in enumerate(block.clients):
+        if client.secrets and "groups" not in client.model_fields_set:
+            message = f"'{client.name}' has the secrets of each group that its nodes claim to be in"
+            yield Finding(("xds", "clients", index), message, "write groups")
+
+
 def exposure(xds: XdsBlock | Xds, host: str) -> str | None:
     """What to say when the control plane listens on `host`, or nothing: for those who know it.
 

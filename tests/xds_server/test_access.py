@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from gateway.model import NodeGroup, NodeMatch, Xds, XdsClient
-from xds_server.access import Grant, admit, is_like, shown
+from xds_server.access import Grant, admit, is_like, is_name_like, shown
 from xds_server.audience import Kind, Node, Principal, Refused
 
 STRANGER = Principal("ipv4:10.0.0.1:4711")
@@ -114,6 +114,48 @@ def test_workers_need_no_group() -> None:
 
 def test_workers_need_a_credential_like_all_others() -> None:
     assert isinstance(admit(Xds(clients=(DESK,)), NODE, STRANGER, Kind.WORKER), Refused)
+
+
+def test_who_knows_the_rules_must_be_allowed_to() -> None:
+    poor = XdsClient("desk", token_digest=digest("t0ken"), may_be_worker=False)
+    xds = Xds(clients=(poor,))
+    assert admit(xds, NODE, sends("t0ken"), Kind.WORKER) == Refused(
+        "this client may not be a worker"
+    )
+    assert admit(xds, NODE, sends("t0ken")) == Grant("", may_have_secrets=False)
+
+
+def test_nobody_comes_into_a_group_by_its_own_word_alone() -> None:
+    client = XdsClient("edges", token_digest=digest("t0ken"), groups=("edge*",))
+    xds = Xds(clients=(client,), groups=(group("pay", clusters=("pay",)), group("edges")))
+    assert admit(xds, Node("edge-7"), sends("t0ken")) == Grant("edges", may_have_secrets=False)
+    refused = admit(xds, Node("edge-7", cluster="pay"), sends("t0ken"))
+    assert refused == Refused("this client may not be in the group of node 'edge-7'")
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "does_fit"),
+    [
+        ("spiffe://prod/ns/*/sa/edge", "spiffe://prod/ns/a/sa/edge", True),
+        ("spiffe://prod/ns/*/sa/edge", "spiffe://prod/ns/a/sa/b/sa/edge", False),
+        ("spiffe://prod/ns/*/sa/edge", "spiffe://prod/ns/A/sa/EDGE", False),
+        ("spiffe://prod/**/edge", "spiffe://prod/ns/a/sa/b/sa/edge", True),
+        ("spiffe://prod/?", "spiffe://prod//", False),
+        ("spiffe://*/edge", "spiffe://a.example/edge", True),
+        ("*.nodes.example", "a.nodes.example", True),
+        ("*.nodes.example", "A.Nodes.Example", True),
+        ("*.nodes.example", "a.b.nodes.example", False),
+        ("**.nodes.example", "a.b.nodes.example", True),
+        ("a?b", "a.b", False),
+        ("a.nodes.example", "a-nodes.example", False),
+        ("*", "spiffe://prod/ns/a", True),
+        ("*", "a.b", True),
+    ],
+)
+def test_signs_stay_within_a_part_of_a_certificates_name(
+    glob: str, name: str, does_fit: bool
+) -> None:
+    assert is_name_like((glob,), name) is does_fit
 
 
 METADATA: Mapping[str, object] = {

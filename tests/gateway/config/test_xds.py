@@ -21,8 +21,8 @@ def test_clients_are_known_by_a_token_given_or_as_its_digest() -> None:
         TOKEN="t0ken",
     )
     assert gateway.xds.clients == (
-        XdsClient("a", (), TOKEN, ("edge-*",), True),
-        XdsClient("b", (), hashlib.sha256(b"x").hexdigest(), ("a", "b"), False),
+        XdsClient("a", (), TOKEN, ("edge-*",), True, True),
+        XdsClient("b", (), hashlib.sha256(b"x").hexdigest(), ("a", "b"), False, False),
     )
 
 

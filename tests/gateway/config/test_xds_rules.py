@@ -28,6 +28,27 @@ def test_clients_have_names_and_tokens_of_their_own() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("client", "match", "is_warned"),
+    [
+        ("secrets: true", "cluster: x", True),
+        ("secrets: true, groups: a", "cluster: x", False),
+        ("secrets: true, groups: '*'", "cluster: x", False),
+        ("secrets: false", "cluster: x", False),
+        ("secrets: true", "id: x", False),
+    ],
+)
+def test_who_may_choose_its_group_is_told(client: str, match: str, is_warned: bool) -> None:
+    text = f"""
+        gateways: {{g: {{port: 8080}}}}
+        xds:
+          clients: [{{name: c, token: one, {client}}}]
+          groups: {{a: {{match: {{{match}}}}}, b: {{match: {{id: y}}}}}}
+        """
+    found = [each.message for each in warnings(loaded(text))]
+    assert any("claim to be in" in each for each in found) is is_warned
+
+
 def test_certificates_have_to_be_asked_for(tmp_path: Path) -> None:
     authority = Authority()
     cert, key = authority.server()
