@@ -19,6 +19,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.config.reading import read_whole
+
 logger = logging.getLogger(__name__)
 
 FOLDER = "history"
@@ -168,8 +170,10 @@ class History:
                 continue
             if path.name == PIN_FILE:
                 self._pin = Pin(stored.entry, stored.overrides)
-            else:
+            elif path.name == _file_of(stored.entry):
                 found.append(stored.entry)
+            else:  # what is forgotten is removed by its name
+                unreadable.append(f"{path} is left out: it has the name of another")
         self._unreadable = tuple(unreadable)
         self._entries = tuple(sorted(found, key=lambda each: each.number, reverse=True))
 
@@ -205,7 +209,7 @@ def _stored(entry: Entry, overrides: str = "") -> _Stored:
 
 
 def _read(path: Path) -> _Stored:
-    stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+    stored = msgspec.json.decode(read_whole(path), type=_Stored)
     if stored.digest != _digest(stored.entry, stored.overrides):
         raise _Damaged("its digest does not match")
     return stored

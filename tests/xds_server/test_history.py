@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -148,6 +149,22 @@ def test_a_damaged_file_is_named_and_left_out(
     assert line.startswith(f"{file} is left out: ")
     remember(history, "four")
     assert versions(opened(tmp_path)) == ["four", "three", "one"]
+
+
+def test_a_file_that_somebody_else_has_put_there_removes_no_other(tmp_path: Path) -> None:
+    history = opened(tmp_path)
+    remember(history, "../../mine")
+    assert history.trouble  # there is no such folder
+    remember(history, "one")
+    (file,) = (tmp_path / FOLDER).iterdir()
+    file.rename(file.with_name("00000009-else.json"))
+    os.mkfifo(tmp_path / FOLDER / "pipe.json")
+    again = opened(tmp_path)
+    assert again.entries == ()
+    assert [line.partition(" is left out")[0] for line in again.trouble] == [
+        str(tmp_path / FOLDER / "00000009-else.json"),
+        str(tmp_path / FOLDER / "pipe.json"),
+    ]
 
 
 def test_what_was_never_finished_is_overwritten(tmp_path: Path) -> None:
