@@ -32,6 +32,8 @@ class Mapped:
     """Empty only for `exact`. Lower case, no full stop."""
     is_security: bool = False
     """Leaving it out lets in, or out, what the file held back: the import says so first."""
+    is_sum: bool = False
+    """A block of which only the parts were answered: it sums them up, and says nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,17 @@ class Imported:
 
 
 def counts(mappings: Iterable[Mapped]) -> dict[Outcome, int]:
-    """How many keys had each outcome."""
-    found = dict.fromkeys(Outcome, 0)
+    """How many keys had each outcome: keys with a value of their own, and blocks that fared as one.
+
+    A key of which several things are said counts once, as the worst of them.
+    """
+    worst: dict[str, Outcome] = {}
+    order = list(Outcome)
     for mapping in mappings:
-        found[mapping.outcome] += 1
+        if not mapping.is_sum:
+            known = worst.get(mapping.path, Outcome.EXACT)
+            worst[mapping.path] = max(known, mapping.outcome, key=order.index)
+    found = dict.fromkeys(Outcome, 0)
+    for outcome in worst.values():
+        found[outcome] += 1
     return found

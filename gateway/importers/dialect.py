@@ -14,6 +14,7 @@ from gateway.config.document import read
 from gateway.config.schema import Config
 from gateway.imported import Imported
 from gateway.importers.agentgateway import convert as convert_agentgateway
+from gateway.importers.agentgateway.variables import Variables
 from gateway.importers.litellm import convert as convert_litellm
 from gateway.problem import Problem
 
@@ -46,6 +47,10 @@ _THEIR_GATEWAY = frozenset(
     {"protocol", "listeners", "oidc", "jwtAuth", "authorization", "extAuthz", "extProc"}
 ) | {"cors", "transformations", "basicAuth", "apiKey"}
 _THEIR_ROUTE = frozenset({"matches", "policies", "hostnames", "namespace", "ruleName"})
+_THEIR_BACKEND = frozenset({"host", "service", "backend", "ai", "mcp", "aws", "dynamic"}) | {
+    "routeGroup",
+    "policies",
+}
 _OUR_ROUTE = frozenset({"match", "backend", "replace_prefix", "auth", "retries", "timeout"})
 
 
@@ -62,7 +67,7 @@ def import_text(text: str, file: str) -> Imported | tuple[Problem, ...] | None:
 
 def recognise(text: str) -> Foreign | None:
     """Whose file it is. None: ours, or nobody's that we know."""
-    value = read(text, {}).value
+    value = _value(text)
     if not isinstance(value, dict):
         return None
     if not _LITELLM.isdisjoint(value) or _is_guards_of_litellm(value):
@@ -70,6 +75,14 @@ def recognise(text: str) -> Foreign | None:
     if _is_agentgateways(value):
         return Foreign.AGENTGATEWAY
     return None
+
+
+def _value(text: str) -> object:
+    """The document. AgentGateway's variables may stand where YAML takes no braces."""
+    document = read(text, {})
+    if document.is_readable:
+        return document.value
+    return read(Variables().take_out(text), {}).value
 
 
 def _is_guards_of_litellm(top: Mapping[str, object]) -> bool:
@@ -112,6 +125,7 @@ def _has_their_shape(top: Mapping[str, object]) -> bool:
         any(isinstance(llm.get(key), list) for key in ("models", "providers", "virtualModels"))
         or isinstance(mcp.get("targets"), list)
         or _any_has(top.get("routes"), _THEIR_ROUTE)
+        or any(_any_has(backends, _THEIR_BACKEND) for backends in _backends(top.get("routes")))
         or _any_has(list(gateways.values()), _THEIR_GATEWAY)
     )
 
@@ -119,6 +133,11 @@ def _has_their_shape(top: Mapping[str, object]) -> bool:
 def _below(top: Mapping[str, object], key: str) -> Mapping[str, object]:
     found = top.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _backends(routes: object) -> list[object]:
+    items = routes if isinstance(routes, list) else []
+    return [item.get("backends") for item in items if isinstance(item, dict)]
 
 
 def _any_has(items: object, keys: frozenset[str]) -> bool:

@@ -33,6 +33,7 @@ _FINEST = Decimal("1e-9")
 _NO_CHAT = re.compile(r"embed|dall-e|whisper|tts|rerank|gpt-image|moderation|transcribe")
 """LiteLLM looks such models up in its table."""
 _TOKENS = ("azure_ad_token", "client_secret", "azure_password", "azure_username", "tenant_id")
+_UNLIMITED = "calls of the deployment are not limited here"
 _SILENCE = "how long the provider may be silent, not how long the whole call may take"
 
 
@@ -127,7 +128,9 @@ def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deploymen
         params.problem("must be a block of keys and values, with a model")
         raise LeftOut("it has no litellm_params")
     info.block()
-    written = _required(params, "model")
+    written = params.take("model").text()
+    if not written:
+        raise LeftOut("it has no model")
     _must_be_served(entry, params, info, written)
     custom = params.take("custom_llm_provider").text() or ""
     found = meant(written, custom)
@@ -345,9 +348,9 @@ def _share(params: Node, to: str, *, is_shared: bool) -> Decimal | None:
             continue
         if is_shared and found is None and not params.has("weight"):
             found = value
-            node.different(to, "the share of requests among the deployments of the name; no limit")
+            node.different(to, f"a share of requests alone: {_UNLIMITED}", is_security=True)
         else:
-            node.unsupported("calls of a provider are not limited")
+            node.unsupported(_UNLIMITED, is_security=True)
     return found
 
 

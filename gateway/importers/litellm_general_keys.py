@@ -228,7 +228,11 @@ GENERAL = Block(
             UNSUPPORTED,
             _CHAT_ONLY,
         ),
-        Keys(("mcp_*", "agent_*", "search_tools"), UNSUPPORTED, "there is no mcp and no a2a yet"),
+        Keys(
+            ("mcp_*", "agent_*", "search_tools"),
+            UNSUPPORTED,
+            "MCP and agents are not served in this version",
+        ),
         Keys(("coordination_redis",), UNSUPPORTED, "nothing is shared through Redis"),
         Keys(
             ("cancel_on_disconnect",),

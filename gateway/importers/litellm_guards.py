@@ -133,6 +133,13 @@ def _content_filter(
             params.take(key).unsupported(
                 "only your own patterns and words are taken over", is_security=True
             )
+    if not found and not is_always:
+        params.take("guardrail").unsupported(
+            "none of its patterns can be taken over; LiteLLM asks it about requests that name it",
+            is_security=True,
+        )
+        answer_rest(params, GUARD_PARAMS)
+        return
     is_whole = _answer_mode(params.take("mode"), modes) and is_whole
     if not is_always:
         note = "; LiteLLM asks it about requests that name it, here it is asked about all"

@@ -90,8 +90,16 @@ TOP = Block(
             is_security=True,
             is_read=True,
         ),
-        Keys(("mcp_servers", "mcp_tools", "mcp_*"), UNSUPPORTED, "there is no mcp yet"),
-        Keys(("agent_list", "agents", "agent_*", "a2a_*"), UNSUPPORTED, "there is no a2a yet"),
+        Keys(
+            ("mcp_servers", "mcp_tools", "mcp_*"),
+            UNSUPPORTED,
+            "MCP is not served in this version: its clients get 404",
+        ),
+        Keys(
+            ("agent_list", "agents", "agent_*", "a2a_*"),
+            UNSUPPORTED,
+            "agents are not served in this version: their clients get 404",
+        ),
         Keys(
             ("policies", "policy_attachments"),
             UNSUPPORTED,
@@ -130,6 +138,12 @@ MODEL = Block(
         Keys(("litellm_params", "model_info"), EXACT, is_read=True),
         Keys(
             ("blocked",), EXACT, "a blocked deployment is left out", is_read=True, is_security=True
+        ),
+        Keys(
+            ("rpm", "tpm"),
+            UNSUPPORTED,
+            "shares are read from litellm_params, and calls of the deployment are not limited here",
+            is_security=True,
         ),
     ),
 )

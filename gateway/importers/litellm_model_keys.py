@@ -6,7 +6,7 @@ from gateway.importers.litellm_keys import DIFFERENT, EXACT, UNSUPPORTED, Block,
 
 _UNCHANGED = "requests go to the provider as the client wrote them: set it in the client"
 _NO_HEALTH = "Envoy finds out by the calls themselves which provider fails"
-_NO_LIMITS = "rates of calls are not limited"
+_NO_LIMITS = "calls of the deployment are not limited here"
 _CHAT_ONLY = "this version serves chat completions alone"
 _TRIED_ONCE = (
     "a call that fails goes to the next target of a failover at once; no target is asked twice"
@@ -33,8 +33,10 @@ PARAMS = Block(
         Keys(
             ("rpm", "tpm"),
             DIFFERENT,
-            "the share of requests where no weight is written; not a limit",
+            "the share of requests where no weight is written: calls of the deployment are not"
+            " limited here",
             "llm.models.NAME.weighted",
+            is_security=True,
             is_read=True,
         ),
         Keys(
@@ -99,7 +101,10 @@ PARAMS = Block(
         ),
         Keys(("cooldown_time",), UNSUPPORTED, _NO_COOLDOWN),
         Keys(
-            ("max_parallel_requests", "itpm", "otpm", "default_api_key_*"), UNSUPPORTED, _NO_LIMITS
+            ("max_parallel_requests", "itpm", "otpm", "default_api_key_*"),
+            UNSUPPORTED,
+            _NO_LIMITS,
+            is_security=True,
         ),
         Keys(
             ("tags", "tag_regex"),
@@ -286,10 +291,11 @@ INFO = Block(
             is_security=True,
         ),
         Keys(
-            ("max_tokens", "max_input_tokens", "max_output_tokens", "context_window", "tpm", "rpm"),
+            ("max_tokens", "max_input_tokens", "max_output_tokens", "context_window"),
             UNSUPPORTED,
             "models have no limits of tokens here; the provider's count",
         ),
+        Keys(("tpm", "rpm"), UNSUPPORTED, _NO_LIMITS, is_security=True),
         Keys(
             ("supports_*", "supported_*", "litellm_provider", "metadata", "description", "tier"),
             UNSUPPORTED,

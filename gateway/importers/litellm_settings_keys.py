@@ -204,7 +204,7 @@ LITELLM = Block(
             ("public_model_groups*", "model_cost_map_url", "model_alias_map"), UNSUPPORTED, _NO_SUCH
         ),
         Keys(("custom_provider_map",), UNSUPPORTED, "providers of your own code are not called"),
-        Keys(("mcp_*",), UNSUPPORTED, "there is no mcp yet"),
+        Keys(("mcp_*",), UNSUPPORTED, "MCP is not served in this version"),
         Keys(
             ("ssl_verify", "ssl_certificate", "ssl_*"),
             UNSUPPORTED,
@@ -274,10 +274,11 @@ ROUTER = Block(
             "write budgets with for: {provider: NAME}",
             is_security=True,
         ),
+        Keys(("default_max_parallel_requests",), UNSUPPORTED, _NO_LIMITS, is_security=True),
         Keys(
-            ("default_max_parallel_requests", "default_priority", "polling_interval"),
+            ("default_priority", "polling_interval"),
             UNSUPPORTED,
-            _NO_LIMITS,
+            "calls do not wait in a queue",
         ),
         Keys(("default_litellm_params",), UNSUPPORTED, "requests go as the client wrote them"),
         Keys(("alerting_config",), UNSUPPORTED, _NO_ALERTS),

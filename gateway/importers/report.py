@@ -25,6 +25,7 @@ class Row(TypedDict):
     to: str
     note: str
     security: bool
+    sum: bool
 
 
 class Document(TypedDict):
@@ -56,29 +57,29 @@ def document(imported: Imported, file: str) -> Document:
 def text(imported: Imported, file: str, *, with_exact: bool = True) -> str:
     """Lines for a terminal: the sum, then security, what is missing, what differs, what is exact.
 
-    A finding about security stands in its own group alone.
+    A finding about security stands in its own group alone. Blocks that only sum up what is below
+    are left out.
     """
     lines = [summary(imported, file)]
-    about_security = [each for each in imported.mappings if each.is_security]
+    mappings = [each for each in imported.mappings if not each.is_sum]
+    about_security = [each for each in mappings if each.is_security]
     lines += _group("security: read these first", about_security)
     for outcome, title in _TITLES:
         if outcome is Outcome.EXACT and not with_exact:
             continue
-        rest = [
-            each for each in imported.mappings if each.outcome is outcome and not each.is_security
-        ]
+        rest = [each for each in mappings if each.outcome is outcome and not each.is_security]
         lines += _group(title, rest)
     return "\n".join(lines) + "\n"
 
 
 def summary(imported: Imported, file: str) -> str:
-    """One line: whose file it is, and how many keys fared how."""
+    """One line: whose file it is, and how many keys fared how; a block that fared as one is one."""
     found = counts(imported.mappings)
     whose = _NAMES.get(imported.dialect, imported.dialect)
     said = ", ".join(f"{found[outcome]} {outcome.value}" for outcome in Outcome)
     security = sum(each.is_security for each in imported.mappings)
     about = f"; {security} about security" if security else ""
-    return f"{file}: a configuration of {whose}: {said}{about}"
+    return f"{file}: a configuration of {whose}: {sum(found.values())} keys: {said}{about}"
 
 
 def _group(title: str, mappings: Sequence[Mapped]) -> Iterator[str]:
@@ -107,5 +108,5 @@ def _row(mapping: Mapped) -> Row:
         to=mapping.to,
         note=mapping.note,
         security=mapping.is_security,
+        sum=mapping.is_sum,
     )
-

@@ -275,10 +275,11 @@ class Walk:
         line = self.line(path)
         if outcomes == {Outcome.EXACT}:
             targets = {mapped.to for mapped in below}
-            return Mapped(dotted(path), line, Outcome.EXACT, _around(targets))
+            return Mapped(dotted(path), line, Outcome.EXACT, _around(targets), is_sum=True)
         if outcomes == {Outcome.UNSUPPORTED}:
-            return Mapped(dotted(path), line, Outcome.UNSUPPORTED, note=NOTHING_BELOW)
-        return Mapped(dotted(path), line, Outcome.DIFFERENT, note=PARTLY)
+            note = NOTHING_BELOW
+            return Mapped(dotted(path), line, Outcome.UNSUPPORTED, note=note, is_sum=True)
+        return Mapped(dotted(path), line, Outcome.DIFFERENT, note=PARTLY, is_sum=True)
 
 
 def walk(text: str, file: str, rewrite: Callable[[str], str] = escape) -> Walk:

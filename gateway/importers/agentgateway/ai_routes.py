@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys, policy_keys
-from gateway.importers.agentgateway.backends import Ai, read_backend_tls
+from gateway.importers.agentgateway.backends import Ai, provider_ca, read_backend_tls
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Terms
 from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.guards import read_prompt_guard
@@ -23,6 +23,7 @@ from gateway.importers.agentgateway.providers import (
     provider_name,
     read_auth,
     read_custom,
+    speaks_tls,
 )
 from gateway.importers.agentgateway.rates import read_token_limits
 from gateway.importers.agentgateway.terms import read_terms
@@ -162,6 +163,9 @@ def _provider(node: Node, around: tuple[Node, ...], reading: _Reading) -> Target
     block, note, model = found
     for key in ("hostOverride", "pathOverride", "pathPrefix"):
         node.take(key).exact("llm.providers.url")
+    if not _verified(blocks, block):
+        kinds.unsupported("its certificate cannot be verified as theirs is", is_security=True)
+        return None
     if not _authenticated(blocks, block):
         return None
     wanted = node.take("name")
@@ -218,8 +222,18 @@ def _is_tls(blocks: tuple[Node, ...]) -> bool:
         tls = block.take("backendTLS")
         if tls.is_written:
             is_tls = True
-            read_backend_tls(tls, to="llm.providers.url")
     return is_tls
+
+
+def _verified(blocks: tuple[Node, ...], block: dict[str, object]) -> bool:
+    """Gives a provider its authorities, those that are written closest to it; whether it can."""
+    is_whole = True
+    for each in blocks:
+        tls = each.take("backendTLS")
+        if speaks_tls(block) and (ca := provider_ca(tls)):
+            block.setdefault("ca", ca)
+        is_whole = not read_backend_tls(tls, to="llm.providers.url") and is_whole
+    return is_whole
 
 
 def _authenticated(blocks: tuple[Node, ...], block: dict[str, object]) -> bool:

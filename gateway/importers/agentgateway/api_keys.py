@@ -168,7 +168,7 @@ def _allowed_models(node: Node, key: str, draft: Draft) -> None:
     draft.rule(
         f"models-of-{key}",
         {"key": key, "llm": "*"},
-        Rule("require", allowed or "false"),
+        Rule("require", allowed or "false", (node.path,)),
     )
     if is_whole:
         node.different("authorize", "the models are still listed")
@@ -192,9 +192,16 @@ def _budget(node: Node, key: str, draft: Draft) -> None:
     if node.take("onBudgetExceeded").text() == "Audit":
         node.unsupported("a budget that is only watched is not kept; see the spending in admin")
     elif per is None:
-        node.unsupported("a budget starts anew each hour, day, week or month: write one")
+        node.unsupported(
+            "the key may spend without limit: budgets start anew each hour, day, week or month;"
+            " write one",
+            is_security=True,
+        )
     elif not isinstance(amount, int | Decimal) or amount <= 0 or unit not in ("USD", "Tokens"):
-        node.unsupported("a budget is an amount of USD or tokens")
+        node.unsupported(
+            "the key may spend without limit: a budget is an amount of USD or tokens",
+            is_security=True,
+        )
     else:
         given = draft.name("budget", f"{key}-{name or per}", "budget")
         number = f"{amount:f}" if isinstance(amount, Decimal) else str(amount)

@@ -264,8 +264,8 @@ def _narrowed(rule: Rule, name: str, draft: Draft) -> Rule:
     if not is_other:
         return rule
     if rule.effect == "deny":
-        return Rule("deny", f"!({is_other}) && ({rule.expression})")
-    return Rule(rule.effect, f"{is_other} || ({rule.expression})")
+        return replace(rule, expression=f"!({is_other}) && ({rule.expression})")
+    return replace(rule, expression=f"{is_other} || ({rule.expression})")
 
 
 def _is_closer(name: str, pattern: str) -> bool:

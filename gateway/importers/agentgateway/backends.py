@@ -11,12 +11,16 @@ from gateway.config.urls import Origin
 from gateway.importers.agentgateway import policy_keys, traffic_keys
 from gateway.importers.agentgateway.draft import OPEN, Draft, Terms
 from gateway.importers.agentgateway.fitting import fits
-from gateway.importers.agentgateway.keys import settle
+from gateway.importers.agentgateway.keys import by_name, settle
 from gateway.importers.agentgateway.terms import read_terms
 from gateway.importers.walk import Node
 
 _BY_NAME = "by the service's name; its workloads are not looked up"
-_NO_CREDENTIAL = "no credential is sent to plain backends: they see the client's own, or refuse"
+RELATIVE = "relative to this file; theirs is relative to where it was started"
+_NO_CREDENTIAL = (
+    "no credential is sent to plain backends: they get the client's own Authorization, or none"
+)
+_NO_ROOT = "plain backends are verified by the system's authorities; providers may have a ca"
 _KINDS = ("routeGroup", "backend", "ai", "service", "host")
 """The first that is written counts."""
 _WEIGHTS = "routes.backends.weight"
@@ -179,10 +183,14 @@ def _reached(
 def read_backend_tls(
     node: Node, address: str = "", to: str = "routes.backends.url"
 ) -> tuple[str, ...]:
-    """What of a backend's TLS cannot be kept."""
+    """What of a backend's TLS cannot be kept. Its own authorities may have been read before."""
     if node.is_empty:
         return ()
     locks = settle(node, policy_keys.BACKEND_TLS)
+    root = node.take("root")
+    if not root.is_empty and not root.is_answered:
+        root.unsupported(_NO_ROOT, is_security=True)
+        locks = (*locks, "backendTLS.root")
     for name in ("insecure", "insecureHost"):
         flag = node.take(name)
         if flag.flag() in (False, None):
@@ -199,14 +207,27 @@ def read_backend_tls(
     return locks
 
 
+def provider_ca(node: Node) -> str | None:
+    """The file with the authorities of a provider, which has an https url."""
+    if not node.has("root"):
+        return None
+    root = node.take("root")
+    text = root.text()
+    root.different("llm.providers.ca", RELATIVE)
+    return text
+
+
 def refuse_credential(node: Node) -> None:
     """Plain backends get no credential."""
     if isinstance(node.value, dict):
-        settle(node, policy_keys.BACKEND_AUTH, unknown_is_lock=False)
-        node.take("passthrough").different("routes", "but for keys of ours")
-        node.take("key").unsupported(_NO_CREDENTIAL)
+        node.expect(by_name(policy_keys.BACKEND_AUTH))
+        for name, field in node.fields():
+            if name == "passthrough":
+                field.different("routes", "but for keys of ours")
+            else:
+                field.unsupported(_NO_CREDENTIAL, is_security=not field.is_empty)
     elif not node.is_empty:
-        node.unsupported(_NO_CREDENTIAL)
+        node.unsupported(_NO_CREDENTIAL, is_security=True)
 
 
 def read_model_policy(node: Node) -> tuple[str, ...]:

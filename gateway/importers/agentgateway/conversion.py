@@ -28,6 +28,8 @@ from gateway.importers.agentgateway.keys import by_name, settle
 from gateway.importers.agentgateway.llm import read_llm
 from gateway.importers.agentgateway.routes import ELSEWHERE, Around, Routes, Targeted
 from gateway.importers.agentgateway.settings import (
+    KEPT,
+    NOT_SERVED,
     read_config,
     read_frontend,
     refuse_mcp,
@@ -273,7 +275,8 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
         if entry.is_closed:
             note = f"routes.{index} is refused by the rule '{draft.closed_by[entry.name]}': "
             is_security = not entry.terms.is_open or entry.reasons != (ELSEWHERE,)
-            entry.node.unsupported(note + ", ".join(entry.obstacles), is_security=is_security)
+            why = KEPT.get(entry.obstacles, ", ".join(entry.obstacles))
+            entry.node.unsupported(note + why, is_security=is_security)
     if draft.everywhere.locks:
         locks = ", ".join(draft.everywhere.locks)
         draft.walk.root.take("frontendPolicies").unsupported(
@@ -282,6 +285,8 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
     for entry, reason in found.left_out:
         if entry.reasons == (ELSEWHERE,):
             entry.node.different("llm", ELSEWHERE)
+        elif entry.reasons in NOT_SERVED:
+            entry.node.unsupported(NOT_SERVED[entry.reasons])
         elif entry.node.path not in position:
             is_security = not entry.terms.is_open
             entry.node.unsupported(f"it is left out: {reason}", is_security=is_security)
@@ -289,7 +294,7 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
         position
     )
     for path, answers in theirs.answers.items():
-        named = [_named_provider(each, path, draft) for each in answers]
+        named = [_named_rule(_named_provider(each, path, draft), path, draft) for each in answers]
         if any(path[:length] in draft.gone for length in range(1, len(path))):
             named = [_not_served(each, _GONE) if each.to else each for each in named]
         theirs.answers[path] = [_placed(each, path, position, gone, found) for each in named]
@@ -318,11 +323,18 @@ def _placed(
 def _named_provider(mapped: Mapped, path: Path, draft: Draft) -> Mapped:
     """Answers name providers without their name."""
     rest = mapped.to.removeprefix("llm.providers")
-    if rest == mapped.to or rest not in ("", ".type", ".key", ".url"):
+    if rest == mapped.to or rest not in ("", ".type", ".key", ".url", ".ca"):
         return mapped
     around = [path[:length] for length in range(len(path), 0, -1)]
     name = next((draft.provider_of[each] for each in around if each in draft.provider_of), None)
     return mapped if name is None else replace(mapped, to=f"llm.providers.{name}{rest}")
+
+
+def _named_rule(mapped: Mapped, path: Path, draft: Draft) -> Mapped:
+    """Answers name rules without their position."""
+    if mapped.to != "authorize" or path not in draft.rule_of:
+        return mapped
+    return replace(mapped, to=f"authorize.{draft.rule_of[path]}")
 
 
 def _not_served(mapped: Mapped, note: str) -> Mapped:

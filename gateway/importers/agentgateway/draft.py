@@ -39,6 +39,8 @@ class Rule:
 
     effect: str
     expression: str
+    sources: tuple[Path, ...] = field(default=(), compare=False)
+    """What of theirs it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class Draft:
     is_identity_closed: bool = False
     """Keys were asked for of which none can be taken over."""
     rules: list[dict[str, object]] = field(default_factory=list)
+    rule_of: dict[Path, int] = field(default_factory=dict)
+    """The first rule of ours that says what stands at a path of theirs."""
     guards: list[dict[str, object]] = field(default_factory=list)
     budgets: list[dict[str, object]] = field(default_factory=list)
     providers: dict[str, dict[str, object]] = field(default_factory=dict, repr=False)
@@ -174,13 +178,13 @@ class Draft:
         """A name that no other thing of the kind has."""
         return self.names.setdefault(kind, Names()).unique(wanted, otherwise)
 
-    def rule(
-        self, name: str, scope: Mapping[str, str], rule: Rule, *, is_first: bool = False
-    ) -> str:
+    def rule(self, name: str, scope: Mapping[str, str], rule: Rule) -> str:
         """Adds a rule; its name."""
         given = self.name("rule", name, "rule")
         block: dict[str, object] = {"name": given, "for": dict(scope), rule.effect: rule.expression}
-        self.rules.insert(0 if is_first else len(self.rules), block)
+        for source in rule.sources:
+            self.rule_of.setdefault(source, len(self.rules))
+        self.rules.append(block)
         return given
 
     def refused_model(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.config.routes import Hostname
 from gateway.config.scalars import Port
 from gateway.importers.agentgateway import policy_keys, traffic_keys
+from gateway.importers.agentgateway.backends import RELATIVE
 from gateway.importers.agentgateway.draft import OPEN, Draft, Terms
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
@@ -17,7 +18,6 @@ LLM_PORT, MCP_PORT = 4000, 3000
 """Where theirs serves them when nothing is said."""
 
 _IPV4 = "on IPv4; theirs listens on IPv6 too"
-_RELATIVE = "relative to this file; theirs is relative to where it was started"
 _NOT_SERVED = "it is not opened: "
 _HOSTS = "its routes ask for the host; what none takes may go to other listeners of the port"
 _PROTOCOLS = frozenset({"HTTP", "HTTPS"})
@@ -202,7 +202,7 @@ def read_tls(node: Node, gateway: str, draft: Draft) -> dict[str, object] | str 
             place.unsupported("its listener is not opened", is_security=place is root)
         return f"{_NOT_SERVED}its TLS cannot be taken over"
     for place, name in ((cert, "cert"), (key, "key"), (root, "client_ca")):
-        place.different(f"gateways.{gateway}.tls.{name}", _RELATIVE)
+        place.different(f"gateways.{gateway}.tls.{name}", RELATIVE)
     return {name: text for name, text in files.items() if text}
 
 

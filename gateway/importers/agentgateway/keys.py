@@ -20,6 +20,8 @@ class Keys:
     """They keep somebody or something out. What they protect is refused as a whole."""
     is_nothing: bool = False
     """They change nothing that ours would have to do."""
+    is_limit: bool = False
+    """They limit what those who are let in may use. What is around them is served without."""
 
 
 Rows = tuple[Keys, ...]
@@ -33,6 +35,11 @@ def read(*names: str) -> Keys:
 def without(note: str, *names: str) -> Keys:
     """Not in ours; what is around them works without."""
     return Keys(names, note)
+
+
+def limit(note: str, *names: str) -> Keys:
+    """Not in ours; what is around them is served, and without the limit, which is said first."""
+    return Keys(names, note, is_limit=True)
 
 
 def lock(note: str, *names: str) -> Keys:
@@ -71,7 +78,7 @@ def settle(node: Node, rows: Rows, *, unknown_is_lock: bool = True) -> tuple[str
         elif row.is_nothing:
             field.exact(note=row.note or "")
         elif row.note is not None:
-            field.unsupported(row.note, is_security=row.is_lock)
+            field.unsupported(row.note, is_security=row.is_lock or row.is_limit)
             if row.is_lock:
                 locks.append(name)
     return tuple(locks)

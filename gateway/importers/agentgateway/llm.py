@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys
-from gateway.importers.agentgateway.backends import read_backend_tls
+from gateway.importers.agentgateway.backends import provider_ca, read_backend_tls
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Served, Terms
 from gateway.importers.agentgateway.entrypoints import Gate
 from gateway.importers.agentgateway.fitting import fits, is_model
@@ -28,6 +28,7 @@ from gateway.importers.agentgateway.providers import (
     read_auth,
     read_custom,
     read_key,
+    speaks_tls,
 )
 from gateway.importers.agentgateway.rates import read_token_limits
 from gateway.importers.agentgateway.terms import read_rules, read_terms
@@ -48,6 +49,33 @@ class _Refused:
 
     reason: str
     is_security: bool = False
+
+
+@dataclass(slots=True)
+class _Guards:
+    """Guards that models share by name; each is taken over once."""
+
+    draft: Draft
+    shared: Mapping[str, Node] = field(default_factory=dict)
+    locks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of those that have been read."""
+
+    def read(self, node: Node, *, is_for_all: bool) -> Terms:
+        """What a model, or all, is guarded by: a block, or the name of one."""
+        name = node.value
+        if not isinstance(name, str):
+            return Terms(read_prompt_guard(node, self.draft, is_for_all=is_for_all))
+        there = self.shared.get(name)
+        if there is None:
+            node.unsupported("no guardrails of that name in the file", is_security=True)
+            return Terms(("guardrails",))
+        if name not in self.locks:
+            self.locks[name] = read_prompt_guard(there, self.draft, is_for_all=is_for_all)
+        if is_for_all:
+            node.exact("guardrails")
+        else:
+            node.different("guardrails", "guards are asked about every model")
+        return Terms(self.locks[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +107,16 @@ def read_llm(node: Node, gates: tuple[Gate, ...], draft: Draft) -> None:
         return
     terms = Terms(settle(node, llm_keys.LLM))
     policies = node.take("policies")
+    guards = _Guards(draft, dict(node.take("guardrails").fields()))
     if policies.block():
         terms += read_terms(policies, llm_keys.LLM_POLICY, draft, is_llm=True)
-        guards = policies.take("guardrails")
-        terms += Terms(read_prompt_guard(guards, draft, is_for_all=draft.is_single_llm))
+        terms += guards.read(policies.take("guardrails"), is_for_all=draft.is_single_llm)
         read_token_limits(policies.take("localRateLimit"), {}, draft)
     open_gates = [gate for gate in gates if not gate.why_not]
     for gate in open_gates:
         terms += gate.terms
     providers = _providers(node.take("providers"))
-    models = [_read_model(item, providers, draft) for item in node.take("models").items()]
+    models = [_read_model(item, providers, guards) for item in node.take("models").items()]
     concrete = [model for model in models if model is not None]
     for model in concrete:
         if model.refusal is None and model.name not in draft.models:
@@ -125,9 +153,10 @@ def _providers(node: Node) -> Mapping[str, Node]:
     return found
 
 
-def _read_model(node: Node, providers: Mapping[str, Node], draft: Draft) -> Concrete | None:
+def _read_model(node: Node, providers: Mapping[str, Node], guards: _Guards) -> Concrete | None:
     if not node.block():
         return None
+    draft = guards.draft
     locks = [*settle(node, llm_keys.MODEL)]
     locks += settle(node.take("params"), llm_keys.PARAMS)
     name = node.take("name")
@@ -136,7 +165,7 @@ def _read_model(node: Node, providers: Mapping[str, Node], draft: Draft) -> Conc
         node.unsupported("the name of a model has no spaces and at most one '*'", is_security=True)
         return None
     name.exact(f"llm.models.{text}")
-    terms = _terms(node, draft) + Terms(tuple(locks))
+    terms = _terms(node, guards) + Terms(tuple(locks))
     is_internal = node.take("visibility").text() == "internal"
     if is_internal:
         node.take("visibility").different(f"llm.models.{text}.listed", _HIDDEN)
@@ -154,12 +183,11 @@ def _read_model(node: Node, providers: Mapping[str, Node], draft: Draft) -> Conc
     return Concrete(text, node, made, terms)
 
 
-def _terms(node: Node, draft: Draft) -> Terms:
+def _terms(node: Node, guards: _Guards) -> Terms:
     terms = OPEN
     if node.has("authorization"):
-        terms += read_rules(node.take("authorization"), draft, is_llm=True)
-    guards = read_prompt_guard(node.take("guardrails"), draft, is_for_all=False)
-    return terms + Terms(guards)
+        terms += read_rules(node.take("authorization"), guards.draft, is_llm=True)
+    return terms + guards.read(node.take("guardrails"), is_for_all=False)
 
 
 def _made(
@@ -229,7 +257,6 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
             provider.unsupported("where the resource of Azure is cannot be taken over")
             return _Refused("where the resource of Azure is cannot be taken over")
     tls = sources.default("backendTLS", "tls")
-    locks = read_backend_tls(tls, to="llm.providers.url")
     address = Address(
         base_url,
         sources.param("hostOverride").text(),
@@ -238,6 +265,9 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
         is_tls=tls.is_written,
     )
     block, note = known(sources.kind, address)
+    if speaks_tls(block) and (ca := provider_ca(tls)):
+        block["ca"] = ca
+    locks = read_backend_tls(tls, to="llm.providers.url")
     if not block or locks:
         return _Refused("where its API is cannot be taken over", is_security=bool(locks))
     for name in ("baseUrl", "hostOverride", "pathOverride", "pathPrefix"):

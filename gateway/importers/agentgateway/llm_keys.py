@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from gateway.importers.agentgateway.keys import Rows, lock, nothing, read, without
-from gateway.importers.agentgateway.policy_keys import GATEWAY_POLICY
+from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
+from gateway.importers.agentgateway.policy_keys import (
+    CONCURRENT,
+    GATEWAY_POLICY,
+    OPENAI_ALONE,
+    UNLIMITED,
+)
 
 _AZURE = ("azureResourceName", "azureResourceType", "azureApiVersion", "azureProjectName")
 _TOKENIZE = "the tokens of every request are estimated before it is sent"
 
-LLM: Rows = (read("gateways", "port", "tls", "providers", "models", "virtualModels", "policies"),)
+LLM: Rows = (
+    read("gateways", "port", "tls", "providers", "models", "virtualModels", "policies"),
+    read("guardrails"),
+)
 LLM_POLICY: Rows = (
     *GATEWAY_POLICY,
     read("guardrails", "localRateLimit"),
-    without("no limiter is asked; for tokens, write budgets", "remoteRateLimit"),
+    limit(f"{UNLIMITED}; for tokens, write budgets", "remoteRateLimit"),
+    limit(CONCURRENT, "concurrencyLimit"),
+    without(
+        "a model's answer may take its time; timeouts.silence of a provider limits pauses",
+        "timeout",
+    ),
 )
 PROVIDER: Rows = (read("name", "params", "provider", "defaults"),)
 PARAMS: Rows = (
@@ -36,6 +49,7 @@ MODEL: Rows = (
     read("name", "visibility", "provider", "params", "authorization", "guardrails", "matches"),
     *DEFAULTS,
     nothing("a number for their own interface", "id"),
+    without("no tools are run for a provider: clients run their own", "serverTools"),
     without("only chat completions are served", "passthrough"),
     without("values of bodies are not computed", "finalTransformation"),
 )
@@ -54,7 +68,7 @@ FAILOVER_TARGET: Rows = (read("model", "priority"),)
 AI_BACKEND: Rows = (
     read("name", "provider", "hostOverride", "pathOverride", "pathPrefix", "policies", "groups"),
     nothing(_TOKENIZE, "tokenize"),
-    without("the OpenAI API is served under /v1/: chat completions and the models", "routes"),
+    without(OPENAI_ALONE, "routes"),
 )
 """`LocalAIBackend`, `LocalNamedAIProvider`."""
 AI_GROUP: Rows = (read("providers"),)

@@ -69,9 +69,7 @@ def read_settings(policies: Node) -> tuple[Settings, bool]:
     tls = policies.take("backendTLS")
     reasons += read_backend_tls(tls)
     refuse_credential(policies.take("backendAuth"))
-    policies.take("localRateLimit").unsupported(
-        "requests are not limited; keep a limiter before the gateway"
-    )
+    policies.take("localRateLimit").unsupported(policy_keys.UNLIMITED, is_security=True)
     retries = _retries(policies.take("retry"))
     timeout = _timeout(policies.take("timeout"), has_retries=retries is not None)
     prefix, is_kept = _rewrite(policies.take("urlRewrite"))

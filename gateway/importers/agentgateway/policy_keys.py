@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.importers.agentgateway.keys import Rows, lock, nothing, read, without
+from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
 
 _JWT = "no tokens of an identity provider are checked here; identity.api_keys may take their place"
 _OIDC = "no login of browsers; put an authenticating proxy before the gateway"
@@ -16,8 +16,12 @@ _DELAY = "no artificial latency"
 _HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
 _HEADERS_BACK = "headers of answers are neither set nor removed"
 _TRANSFORM = "headers and bodies are not computed; the backend would see those of the client"
-_RATE = "requests are not limited; keep a limiter before the gateway"
-_MCP = "MCP is not served in this version"
+OPENAI_ALONE = (
+    "clients find OpenAI's API alone: /v1/chat/completions and /v1/models; all else is 404"
+)
+CONCURRENT = "the number of requests at a time is not limited here"
+UNLIMITED = "the number of requests is not limited here; keep a limiter before the gateway"
+MCP = "MCP is not served in this version: its clients get 404, or 403 where the place is kept"
 _TUNNEL = "backends are reached directly, not through a proxy"
 _DIRECT = "no fixed answers; serve them from a backend"
 
@@ -44,10 +48,11 @@ ROUTE_POLICY: Rows = (
     lock("redirects are not sent; send them from a backend", "requestRedirect"),
     lock(_DIRECT, "directResponse"),
     lock(_CSRF, "csrf"),
-    lock(_MCP, "mcpAuthorization", "mcpGuardrails", "mcpAuthentication"),
+    lock(MCP, "mcpAuthorization", "mcpGuardrails", "mcpAuthentication"),
     without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
     without(_TUNNEL, "backendTunnel"),
-    without(f"{_RATE}; for tokens, budgets", "remoteRateLimit"),
+    limit(f"{UNLIMITED}; for tokens, write budgets", "remoteRateLimit"),
+    limit(CONCURRENT, "concurrencyLimit"),
     without("bodies stream; gateways.*.max_request_bytes limits those of requests", "buffer"),
     without(_MIRROR, "requestMirror"),
     without(_DELAY, "delay"),
@@ -67,7 +72,7 @@ BACKEND_POLICY: Rows = (
     lock(_TRANSFORM, "transformations"),
     lock("redirects are not sent; send them from a backend", "requestRedirect"),
     lock(_EXT_AUTHZ, "extAuthz"),
-    lock(_MCP, "mcpAuthorization", "mcpGuardrails"),
+    lock(MCP, "mcpAuthorization", "mcpGuardrails"),
     without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
     without("no endpoint is put aside for its errors; models have failover", "health"),
     without("no endpoint picker is asked; the service is reached by its name", "inferenceRouting"),
@@ -96,8 +101,8 @@ RETRY: Rows = (
     without("tries follow each other after 25ms and more, with jitter", "backoff"),
 )
 BACKEND_TLS: Rows = (
-    read("insecure", "insecureHost", "hostname"),
-    lock("backends are verified by the system's authorities, not by one's own", "root", "spiffe"),
+    read("insecure", "insecureHost", "hostname", "root"),
+    lock("backends are not known by SPIFFE, but by the name in their certificate", "spiffe"),
     lock("the name in a backend's certificate has to be its host", "subjectAltNames"),
     without("no client certificate is shown to backends, which may refuse", "cert", "key"),
     without("Envoy chooses", "alpn", "keyExchangeGroups"),
@@ -134,7 +139,7 @@ AI_POLICY: Rows = (
     without("values of bodies are not computed", "transformations", "finalTransformations"),
     without("no messages are added; clients have to send them", "prompts"),
     without("no cache marks are added to prompts", "promptCaching"),
-    without("the OpenAI API is served under /v1/: chat completions and the models", "routes"),
+    without(OPENAI_ALONE, "routes"),
 )
 """`Policy`: what an LLM backend does with a call."""
 

@@ -100,6 +100,13 @@ def known(kind: str, address: Address, *, path: str | None = None) -> tuple[dict
     return block, found.note if vendor == COMPATIBLE else ""
 
 
+def speaks_tls(block: Mapping[str, object]) -> bool:
+    """Whether a provider is asked over https."""
+    vendor = VENDORS.get(str(block.get("type")))
+    url = block.get("url") or (vendor.url if vendor is not None else None)
+    return str(url).startswith("https:")
+
+
 def located(address: Address, own: str | None) -> str | None:
     """The URL before `/chat/completions`; None when it cannot be said."""
     url = own

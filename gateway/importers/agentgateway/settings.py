@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from gateway.config.scalars import Dollars, HostPort, Size, Text
 from gateway.importers.agentgateway import policy_keys, settings_keys
@@ -30,8 +31,14 @@ _RATES = {
     "cacheRead": "cached_input",
     "cacheWrite": "cache_write",
 }
-_NO_MCP = "MCP is not served in this version: keep the file for one that does"
+_NO_MCP = f"{policy_keys.MCP}; keep the file for a version that does"
 _NO_UI = "the operator's endpoint is admin.address; it has no login, so keep it to operators"
+NOT_SERVED: Mapping[tuple[str, ...], str] = MappingProxyType({("mcp",): _NO_MCP, ("ui",): _NO_UI})
+"""What is said of a section that is not served, by why its paths are closed."""
+KEPT: Mapping[tuple[str, ...], str] = MappingProxyType(
+    {("mcp",): "MCP is not served in this version", ("ui",): "their UI is not served"}
+)
+"""What is said of a path of such a section, when another route would take it."""
 _LOCAL_KEYS = frozenset({"apiKey", "authorization"})
 
 

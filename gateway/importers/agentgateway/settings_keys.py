@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.importers.agentgateway.keys import Rows, lock, nothing, read, without
+from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
+from gateway.importers.agentgateway.policy_keys import CONCURRENT, MCP
 
 _DNS = "Envoy resolves names itself, IPv4 and IPv6"
 _MESH = "the gateway is no part of a mesh"
@@ -25,17 +26,24 @@ CONFIG: Rows = (
     without("readiness is on the address of admin, under /healthz/ready", "readinessAddr"),
     without(_LOGS, "logging", "standardAttributes"),
     without("this version exports no traces", "tracing"),
-    without("MCP is not served in this version", "session", "mcp"),
+    without(MCP, "session", "mcp"),
     nothing("headers are not written to logs", "sensitiveHeaders"),
     without("rules cannot call functions of one's own; write them out", "customFunctions"),
     without(_CONNECTIONS, "connectionTerminationDeadline", "connectionMinTerminationDeadline"),
     without("--workers says how many", "workerThreads"),
-    without("timeouts.connect of each backend and provider says how long", "backend"),
+    without(
+        "connections to backends are Envoy's, without pings; timeouts.connect of each says how long"
+        " one may take",
+        "backend",
+    ),
 )
 """`RawConfig`."""
 CATALOG_SOURCE: Rows = (
     read("inline"),
-    without("copy the prices that differ from ours to llm.prices", "file"),
+    without(
+        "llm.price_files has another format: copy the prices that differ from ours to llm.prices",
+        "file",
+    ),
 )
 CATALOG: Rows = (read("providers"),)
 CATALOG_PROVIDER: Rows = (read("models"),)
@@ -73,8 +81,8 @@ FRONTEND_HTTP: Rows = (
         "http2KeepaliveInterval",
         "http2KeepaliveTimeout",
         "maxConnectionDuration",
-        "maxConcurrentRequests",
     ),
+    limit(CONCURRENT, "maxConcurrentRequests"),
 )
 FRONTEND_TLS: Rows = (
     read("minVersion"),

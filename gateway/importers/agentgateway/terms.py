@@ -39,12 +39,13 @@ def read_rules(node: Node, draft: Draft, *, is_llm: bool) -> Terms:
             found.append(rule)
     if not is_whole:
         return Terms(locks=("authorization",))
-    allows = [rule.expression for rule in found if rule.effect == "allow"]
+    allows = [rule for rule in found if rule.effect == "allow"]
     others = [rule for rule in found if rule.effect != "allow"]
-    if len(allows) == 1:
-        others.append(Rule("require", allows[0]))
-    elif allows:
-        others.append(Rule("require", " || ".join(f"({each})" for each in allows)))
+    if allows:
+        sources = tuple(path for rule in allows for path in rule.sources)
+        tests = [rule.expression for rule in allows]
+        whole = tests[0] if len(tests) == 1 else " || ".join(f"({each})" for each in tests)
+        others.append(Rule("require", whole, sources))
     return Terms(rules=tuple(others))
 
 
@@ -70,7 +71,7 @@ def _rule(item: Node, draft: Draft, *, is_llm: bool) -> Rule | None:
         place.different("authorize", _ERRORS_DENY)
     else:
         place.exact("authorize")
-    return Rule(effect, expression)
+    return Rule(effect, expression, (place.path,))
 
 
 def _header_locks(node: Node, *, is_llm: bool) -> list[str]:

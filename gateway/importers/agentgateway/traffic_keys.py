@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.importers.agentgateway.keys import Rows, lock, nothing, read, without
-from gateway.importers.agentgateway.policy_keys import GATEWAY_POLICY
+from gateway.importers.agentgateway.policy_keys import GATEWAY_POLICY, MCP
 
 _LABEL = "a label of theirs; rules, budgets and reports of ours go by the route's name"
 
@@ -40,7 +40,7 @@ VALUE: Rows = (read("exact", "regex"),)
 
 ROUTE_BACKEND: Rows = (
     read("weight", "policies", "host", "service", "backend", "ai", "routeGroup"),
-    lock("MCP is not served in this version", "mcp"),
+    lock(MCP, "mcp"),
     lock("AWS's AgentCore cannot be called, since nothing is signed for AWS", "aws"),
     lock("backends have to be named; none is chosen by the request", "dynamic"),
     lock("the admin API is on its own address, admin.address", "internal"),
@@ -48,7 +48,7 @@ ROUTE_BACKEND: Rows = (
 )
 BACKEND: Rows = (
     read("name", "policies", "host", "ai"),
-    lock("MCP is not served in this version", "mcp"),
+    lock(MCP, "mcp"),
     lock("AWS's AgentCore cannot be called, since nothing is signed for AWS", "aws"),
     lock("the admin API is on its own address, admin.address", "internal"),
 )

@@ -58,6 +58,10 @@ def test_there_are_files_of_all_kinds() -> None:
         "gateways: {default: {port: 80}}\nroutes: [{gateways: default, matches: []}]",
         "config: {adminAddr: off}\nfrontendPolicies: {}",
         "gateways: {default: {port: 80, protocol: TCP}}\ntcpRoutes: []",
+        "gateways: {default: {port: 80}}\nroutes: [{backends: [{host: 'a:1'}]}]",
+        "gateways: {default: {port: 80}}\nroutes: [{name: a, backends: [{mcp: {targets: []}}]}]",
+        "gateways: {default: {port: ${PORT}}}\nroutes: [{backends: [{host: ${HOST:-a}}]}]",
+        "binds: [{port: ${PORT}, listeners: []}]",
     ],
 )
 def test_agentgateways_dialects_are_known_by_their_shape(text: str) -> None:
@@ -94,6 +98,8 @@ def test_one_block_of_litellms_is_enough(text: str) -> None:
         "mcp: {servers: {a: {url: http://a}}}\nconfig: {}",
         "guardrails: [{type: regex, patterns: [a]}]",
         "gatways: {default: {port: 80}}",
+        "gateways: {default: {port: ${PORT}}}",
+        "routes: [{name: a, backends: [{url: http://a}]}]",
         "services: {web: {image: a}}",
         "receivers: {}\nexporters: {}\nservice: {}",
         "domain: a\ndescriptors: []",

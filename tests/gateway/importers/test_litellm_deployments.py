@@ -167,3 +167,21 @@ def test_equal_providers_are_one_and_others_have_other_names() -> None:
         "groq-2": "k2",
     }
     assert llm["models"]["c"] == {"provider": "groq-2", "model": "c"}
+
+
+@pytest.mark.parametrize("key", ["rpm", "tpm", "max_parallel_requests"])
+def test_a_limit_of_a_deployment_that_is_served_without_it_is_said_first(key: str) -> None:
+    text = f"model_list: [{{model_name: a, litellm_params: {{model: groq/a, {key}: 6}}}}]"
+    found = finding(text, f"model_list.0.litellm_params.{key}")
+    assert found.is_security
+    assert "not limited" in found.note
+
+
+def test_a_deployment_without_a_model_is_left_out_alone() -> None:
+    text = """
+        model_list:
+          - {model_name: a, litellm_params: {}}
+          - {model_name: b, litellm_params: {model: groq/b}}
+    """
+    assert list(ours(text)["llm"]["models"]) == ["b"]
+    assert "it has no model" in finding(text, "model_list.0").note

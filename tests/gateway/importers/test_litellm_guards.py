@@ -82,3 +82,19 @@ def test_patterns_that_requests_have_to_name_are_asked_of_all() -> None:
 def test_what_only_logs_guards_nothing() -> None:
     text = guard("{guardrail: presidio, mode: logging_only, default_on: true}")
     assert "authorize" not in ours(text)
+
+
+def test_a_filter_of_which_nothing_can_be_had_is_not_said_to_be_there() -> None:
+    text = """
+        model_list: [{model_name: a, litellm_params: {model: groq/a}}]
+        guardrails:
+          - guardrail_name: g
+            litellm_params:
+              guardrail: litellm_content_filter
+              mode: pre_call
+              categories: [{category: violence, enabled: true}]
+    """
+    assert "guardrails" not in ours(text)
+    found = finding(text, "guardrails.0.litellm_params.guardrail")
+    assert found.outcome is Outcome.UNSUPPORTED
+    assert found.is_security

@@ -59,7 +59,9 @@ def test_several_deployments_share_the_requests() -> None:
           - {model_name: m, litellm_params: {model: xai/a, rpm: 10}}
     """
     assert ours(text)["llm"]["models"]["m"] == {"weighted": {"groq/a": 30, "xai/a": 10}}
-    assert "no limit" in finding(text, "model_list.0.litellm_params.rpm").note
+    found = finding(text, "model_list.0.litellm_params.rpm")
+    assert "not limited" in found.note
+    assert found.is_security
 
 
 def test_fallbacks_may_go_in_a_circle() -> None:

@@ -17,8 +17,8 @@ FOUND = Imported(
 
 def test_security_comes_first_and_what_is_exact_last() -> None:
     assert text(FOUND, "config.yaml") == (
-        "config.yaml: a configuration of LiteLLM: 1 exact, 1 different, 2 unsupported;"
-        " 1 about security\n"
+        "config.yaml: a configuration of LiteLLM: 4 keys: 1 exact, 1 different,"
+        " 2 unsupported; 1 about security\n"
         "\n"
         "security: read these first (1)\n"
         "  15  auth  keys alone\n"
@@ -66,6 +66,7 @@ def test_the_document_has_every_finding_in_the_order_of_the_file() -> None:
         "to": "budgets",
         "note": "by the calendar",
         "security": False,
+        "sum": False,
     }
 
 
@@ -74,5 +75,14 @@ def test_a_file_of_which_nothing_is_missing() -> None:
     assert not has_unsupported(whole)
     assert has_unsupported(FOUND)
     assert summary(whole, "f") == (
-        "f: a configuration of AgentGateway: 1 exact, 1 different, 0 unsupported"
+        "f: a configuration of AgentGateway: 2 keys: 1 exact, 1 different, 0 unsupported"
     )
+
+
+def test_a_block_that_only_sums_up_is_neither_shown_nor_counted() -> None:
+    around = Mapped("a", 1, Outcome.DIFFERENT, note="in part", is_sum=True)
+    found = Imported("litellm", "", (around, *FOUND.mappings))
+    assert text(found, "f") == text(FOUND, "f")
+    rows = document(found, "f")
+    assert rows["counts"] == {"exact": 1, "different": 1, "unsupported": 2}
+    assert [row["sum"] for row in rows["findings"]] == [True, False, False, False, False]

@@ -29,7 +29,7 @@ def test_a_key_that_nobody_spoke_of_is_unknown() -> None:
     server.take("port").exact("gateways.default.port")
     server.take("name").unsupported("gateways have names of ours")
     assert found.finish() == (
-        Mapped("server", 1, Outcome.DIFFERENT, note=PARTLY),
+        Mapped("server", 1, Outcome.DIFFERENT, note=PARTLY, is_sum=True),
         Mapped("server.port", 2, Outcome.EXACT, "gateways.default.port"),
         Mapped("server.name", 3, Outcome.UNSUPPORTED, note="gateways have names of ours"),
         Mapped("routes", 4, Outcome.UNSUPPORTED, note="unknown key"),
@@ -84,7 +84,8 @@ def test_a_block_whose_parts_are_exact_is_exact() -> None:
     found = walk("server: {port: 1, host: a}\n", "theirs.yaml")
     found.root.take("server").take("port").exact("gateways.default.port")
     found.root.take("server").take("host").exact("gateways.default.address")
-    assert found.finish()[0] == Mapped("server", 1, Outcome.EXACT, "gateways.default")
+    (around, *_) = found.finish()
+    assert around == Mapped("server", 1, Outcome.EXACT, "gateways.default", is_sum=True)
 
 
 def test_aliases_and_merge_keys_are_what_they_stand_for() -> None:

@@ -102,3 +102,15 @@ def test_a_credential_is_not_sent_and_its_value_not_said() -> None:
     text = route("[{host: 'a:1'}]", "{backendAuth: {key: hush-hush}}")
     assert "hush-hush" not in str(outcomes(text))
     assert len(config(text).routes) == 1
+
+
+@pytest.mark.parametrize(
+    "auth", ["{key: k}", "{aws: {}}", "{headers: [{name: a, value: b}]}", "gcp"]
+)
+def test_a_credential_that_a_plain_backend_does_not_get_is_said_first(auth: str) -> None:
+    text = "binds: [{port: 80, listeners: [{routes: [{backends: [{host: 'a:1', policies: "
+    text += f"{{backendAuth: {auth}}}"
+    text += "}]}]}]}]"
+    assert len(config(text).routes) == 1
+    at = "binds.0.listeners.0.routes.0.backends.0.policies.backendAuth"
+    assert any(path.startswith(at) for path in guarded(text))

@@ -15,6 +15,7 @@ from tests.gateway.importers.agentgateway.foreign import documents
 from tests.gateway.importers.agentgateway.imports import (
     imported,
     load_problems,
+    outcomes,
     paths,
 )
 from tests.kit.golden import GOLDEN, matches
@@ -59,6 +60,34 @@ def assert_complete(document: object, found: Imported) -> None:
 def test_no_key_is_dropped_silently(path: Path) -> None:
     document = yaml.safe_load(path.read_text())
     assert_complete(document, imported(path.read_text()))
+
+
+def test_a_rule_is_found_by_its_position() -> None:
+    text = """
+        binds:
+          - port: 80
+            listeners:
+              - routes:
+                  - backends: [{host: "a:1"}]
+                    policies:
+                      authorization:
+                        rules:
+                          - 'request.path == "/a"'
+                          - 'request.path == "/b"'
+                          - deny: 'request.method == "PUT"'
+    """
+    rules = yaml.safe_load(imported(text).yaml)["authorize"]
+    at = "binds.0.listeners.0.routes.0.policies.authorization.rules"
+    deny = outcomes(text)[f"{at}.2.deny"][1]
+    assert rules[int(deny.removeprefix("authorize."))]["deny"] == 'request.method == "PUT"'
+    allow = outcomes(text)[f"{at}.1"][1]
+    assert "/a" in rules[int(allow.removeprefix("authorize."))]["require"]
+
+
+def test_a_section_that_is_not_served_is_told_once() -> None:
+    text = "gateways: {default: {port: 80}}\nmcp: {targets: []}\nui: {}"
+    paths_of = [each.path for each in imported(text).mappings]
+    assert (paths_of.count("mcp"), paths_of.count("ui")) == (1, 1)
 
 
 @given(documents())

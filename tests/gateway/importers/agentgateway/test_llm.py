@@ -59,7 +59,8 @@ def test_a_star_sends_what_theirs_sends(name: str, rest: str, asked: str | None)
         f"{OPEN}, unheard: 1",
         f"{OPEN}, authorization: {{rules: ['jwt.sub == \"a\"']}}",
         f"{OPEN}, guardrails: {{request: [{{openAIModeration: {{}}}}]}}",
-        f"{OPEN}, tls: {{root: ca.pem}}",
+        f"{OPEN}, tls: {{spiffe: {{}}}}",
+        "provider: openAI, params: {baseUrl: 'http://a/v1'}, tls: {root: ca.pem}",
         "provider: openAI, params: {apiKey: k, pathOverride: /x}",
     ],
 )
@@ -215,3 +216,49 @@ def test_no_model_answers_for_another(models: list[tuple[str, str]]) -> None:
         assert here is None or here in {name for name, state in there if state == "open"}
         if [state for _, state in there] == ["open"] and "internal" not in dict(models).values():
             assert here == there[0][0], (asked, models)
+
+
+def test_a_provider_is_verified_by_its_own_authorities() -> None:
+    (provider,) = config(
+        llm(f"[{{name: a, {OPEN}, tls: {{root: ca.pem}}}}]")
+    ).llm.providers.values()
+    assert provider.ca is not None
+    text = llm(f"[{{name: a, {OPEN}, tls: {{root: ca.pem}}}}]")
+    assert outcomes(text)["llm.models.0.tls.root"][1] == "llm.providers.openAI.ca"
+
+
+SHARED = "guardrails: {pii: {request: [{regex: {action: reject, rules: [{builtin: email}]}}]}}"
+
+
+def test_guards_that_models_share_by_name_are_taken_over_once() -> None:
+    models = f"[{{name: a, {OPEN}, guardrails: pii}}, {{name: b, {OPEN}, guardrails: pii}}]"
+    text = llm(models, f", {SHARED}")
+    assert len(config(text).guardrails) == 1
+    assert not is_refused(ours(text), "a")
+
+
+def test_a_model_whose_guards_are_not_there_is_not_served() -> None:
+    text = llm(f"[{{name: a, {OPEN}, guardrails: pii}}]")
+    assert config(text).llm.models == {}
+    assert "llm.models.0.guardrails" in guarded(text)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "localRateLimit: [{maxTokens: 9, fillInterval: 1s, type: requests}]",
+        "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}",
+        "concurrencyLimit: [{maxConcurrent: 4}]",
+    ],
+)
+def test_models_are_served_without_a_limit_and_that_is_said_first(limit: str) -> None:
+    text = llm(f"[{{name: a, {OPEN}}}]", f", policies: {{{limit}}}")
+    assert not is_refused(ours(text), "a")
+    assert any(path.startswith("llm.policies") for path in guarded(text))
+
+
+def test_timeouts_and_tools_of_the_gateway_are_no_locks() -> None:
+    model = f"{{name: a, {OPEN}, serverTools: {{maxIterations: 3}}}}"
+    text = llm(f"[{model}]", ", policies: {timeout: {requestTimeout: 30s}}")
+    assert not is_refused(ours(text), "a")
+    assert guarded(text) == []

@@ -27,7 +27,9 @@ def test_whole_hours_and_days_of_tokens_are_budgets(
     top, draft = node(f"limits: [{limit}]")
     read_token_limits(top.take("limits"), {}, draft)
     assert [(each["limit"], each["per"]) for each in draft.budgets] == ([budget] if budget else [])
-    assert answers(top)["limits.0"].note
+    said = answers(top)["limits.0"]
+    assert said.note
+    assert said.is_security is (budget is None)
 
 
 def test_a_budget_is_for_the_models_of_the_limit() -> None:
@@ -42,3 +44,4 @@ def test_conditions_are_not_asked() -> None:
     top, draft = node("limits: {conditional: []}")
     read_token_limits(top.take("limits"), {}, draft)
     assert draft.budgets == []
+    assert answers(top)["limits"].is_security
