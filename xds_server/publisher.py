@@ -16,7 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
+from gateway import names
 from gateway.config.files import Disk, Remembered, Watched
+from gateway.config.finding import dotted
 from gateway.config.schema import Config
 from gateway.config.sources import Convert, Loaded, Loader
 from gateway.model import Gateway, Xds
@@ -27,6 +29,7 @@ from xds_server.compile import BrokenSnapshot
 from xds_server.history import Entry, History, Origin, Pin, Sources
 from xds_server.moves import Without, closed_between
 from xds_server.offers import Compile, EnvoyOffer
+from xds_server.refusals import mentions
 from xds_server.release import Release, compiled_release
 from xds_server.resources.raw import raw_problems
 from xds_server.rollout import Rollout
@@ -226,7 +229,8 @@ class Publisher:
         if isinstance(attempt, tuple):
             return Outcome(attempt)
         self._tried = attempt
-        problems = await self._in_turns(attempt.release)
+        refused = await self._in_turns(attempt.release)
+        problems = tuple(_located(each, attempt.release) for each in refused)
         if problems:
             if attempt.pin is None and attempt is self._tried:
                 self._problems = problems
@@ -293,6 +297,23 @@ async def _in_thread(make: Callable[[], Made]) -> Made | tuple[Problem, ...]:
         logger.exception("the configuration cannot be published")
         kind = type(fault).__name__
         return (Problem("", f"cannot be published, by a fault of ours ({kind}); see the log"),)
+
+
+def _located(refused: Problem, release: Release) -> Problem:
+    """With the place of what the peer speaks of, where somebody wrote it as it is."""
+    gateway, source = release.gateway, release.config.source
+    own = (
+        *gateway.xds.resources,
+        *(each for group in gateway.xds.groups for each in group.resources),
+    )
+    written: dict[str, tuple[str | int, ...]] = {each.name: each.at for each in own}
+    for each in gateway.listeners:
+        written[names.listener(each.name)] = ("gateways", each.name)
+    for name, path in written.items():
+        if mentions(refused.message, name):
+            place = source.place(path)
+            return replace(refused, path=dotted(place.path), line=place.line, file=place.file)
+    return refused
 
 
 def _named(twice: DuplicateResource) -> str:

@@ -105,7 +105,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def _meant(sent: Sequence[str], reason: str) -> tuple[str, ...]:
-    mentioned = [name for name in sent if _mentions(reason, name)]
+    mentioned = [name for name in sent if mentions(reason, name)]
     named = mentioned or list(sent)
     shown = named[:NAMES_LIMIT]
     if len(named) > len(shown):
@@ -113,7 +113,7 @@ def _meant(sent: Sequence[str], reason: str) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _mentions(text: str, name: str) -> bool:
+def mentions(text: str, name: str) -> bool:
     """Whether the name stands there, not as a part of another."""
     place = text.find(name) if name else -1
     while place >= 0:

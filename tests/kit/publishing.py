@@ -92,6 +92,7 @@ class Peer:
         self.client = client
         self.story = story
         self.refuses = refuses
+        self.reason = "cannot"
         self._wanted: dict[str, tuple[str, ...]] = {}
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -120,7 +121,7 @@ class Peer:
         self.story.append(f"{words} refused" if refused else words)
         self._clients.announce()
         await self.may_answer.wait()
-        error = "cannot" if refused else None
+        error = self.reason if refused else None
         if isinstance(response, DeltaResponse):
             self.client.receive(DeltaRequest(response.type_url, nonce=response.nonce, error=error))
             return

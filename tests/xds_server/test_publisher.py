@@ -627,12 +627,30 @@ def test_listeners_that_take_each_others_ports_are_closed_first(
                 "listener -a -b -new",
                 "listener a b",
             ]
-            assert [each.message for each in problems] == ["envoy envoy refuses Listener: cannot"]
+            assert [str(each) for each in problems] == ["envoy envoy refuses Listener: cannot"]
             assert publisher.in_force is before
             assert stage.rollout.missing() == ()
         else:
             assert told[1:] == ["listener a b new"]
             assert problems == ()
             assert publisher.in_force is publisher.wanted is not before
+
+    world(whole)
+
+
+def test_what_is_refused_is_told_with_its_place(bench: Bench) -> None:
+    bench.compile = listening
+
+    async def whole(stage: World) -> None:
+        publisher = bench.publisher(stage)
+        stage.join(Kind.WORKER, "worker")
+        envoy = stage.join(Kind.ENVOY, "envoy", lambda each: each.name == "b")
+        envoy.reason = "no/gateway/bc, gateway/b: cannot bind"
+        envoy.ask(LISTENER)
+        bench.file.write_text("gateways:\n  bc: {port: 1}\n  b: {port: 2}\n")
+        (problem,) = await publisher.publish_file()
+        assert str(problem) == (
+            f"{bench.file}:3: gateways.b: envoy envoy refuses Listener: {envoy.reason}"
+        )
 
     world(whole)
