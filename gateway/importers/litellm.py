@@ -13,7 +13,7 @@ from gateway.importers.emit import emit
 from gateway.importers.litellm_deployments import Deployments, read_deployments
 from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import Guards, read_guards
-from gateway.importers.litellm_keys import OFF, TOP, answer, answer_rest
+from gateway.importers.litellm_keys import TOP, answer, answer_rest, is_off
 from gateway.importers.litellm_models import (
     Models,
     add_aliases,
@@ -37,6 +37,7 @@ from gateway.problem import Problem
 
 DIALECT = "litellm"
 _HEADER = ("Made from a configuration of LiteLLM. What was not taken over: `dragoman import`.",)
+_NO_FALLBACKS = "max_fallbacks is 0: no other model is tried"
 _GUARDS_AMONG_CALLBACKS = frozenset(
     {
         "presidio",
@@ -134,6 +135,8 @@ class _Conversion:
             default = settings.take("default_fallbacks")
             otherwise += read_default_fallbacks(default, models, is_known=bool(otherwise))
         otherwise = fallbacks.pop("*", otherwise)
+        if self.has_no_fallbacks():
+            fallbacks, otherwise = {}, []
         models.build(fallbacks, otherwise)
         add_aliases(alias, models)
         self.strategy()
@@ -147,6 +150,19 @@ class _Conversion:
             "prices": into.prices,
         }
         return {name: block for name, block in blocks.items() if block}
+
+    def has_no_fallbacks(self) -> bool:
+        """Whether `max_fallbacks` switches them off."""
+        places = [settings.take("max_fallbacks") for settings in (self.router, self.litellm)]
+        (place, *_) = [each for each in places if not each.is_empty] or places
+        if place.value != 0:
+            return False
+        place.exact("llm.models", _NO_FALLBACKS)
+        for settings in (self.router, self.litellm):
+            for key in ("fallbacks", "default_fallbacks"):
+                settings.take(key).forget()
+                settings.take(key).unsupported(_NO_FALLBACKS)
+        return True
 
     def credentials(self) -> dict[str, Node]:
         """`credential_list` by name: the values of each."""
@@ -185,7 +201,7 @@ class _Conversion:
         assert row is not None
         for key in ("guardrails", "output_parse_pii"):
             node = self.litellm.take(key)
-            if node.value not in OFF and key == "guardrails":
+            if not is_off(node.value) and key == "guardrails":
                 self.guards.refuse_all("older")
             answer(node, row)
         node = self.litellm.take("callbacks")

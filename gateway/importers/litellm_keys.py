@@ -18,8 +18,9 @@ DIFFERENT = Outcome.DIFFERENT
 UNSUPPORTED = Outcome.UNSUPPORTED
 
 
-OFF: tuple[object, ...] = (None, False, "", [], {})
-"""What stands for nothing."""
+def is_off(value: object) -> bool:
+    """Whether a value stands for nothing. A zero is a number."""
+    return value is None or value is False or value in ("", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ MODEL = Block(
         Keys(
             ("rpm", "tpm"),
             UNSUPPORTED,
-            "shares are read from litellm_params, and calls of the deployment are not limited here",
+            "calls of the deployment are not limited here; a share is litellm_params.weight",
             is_security=True,
         ),
     ),
@@ -221,13 +222,13 @@ def answer_rest(node: Node, block: Block, *, unknown_is_security: bool = False) 
         elif row is None and unknown_is_security:
             hint = did_you_mean(key, block.names())
             guess = f" ({hint})" if hint.startswith("did you mean") else ""
-            below.unsupported(f"{UNKNOWN_KEY}{guess}", is_security=below.value not in OFF)
+            below.unsupported(f"{UNKNOWN_KEY}{guess}", is_security=not is_off(below.value))
 
 
 def answer(node: Node, row: Keys) -> None:
     """Say what the row says; what is switched off says nothing."""
     to = "" if "NAME" in row.to or "[]" in row.to else row.to
-    if node.value in OFF and not row.acts_when_off:
+    if is_off(node.value) and not row.acts_when_off:
         node.exact()
     elif row.outcome is Outcome.EXACT:
         node.exact(to, row.note)

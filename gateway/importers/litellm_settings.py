@@ -16,7 +16,7 @@ from gateway.config.scalars import Secret
 from gateway.imported import Mapped, Outcome
 from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import refusal
-from gateway.importers.litellm_keys import OFF, answer
+from gateway.importers.litellm_keys import answer, is_off
 from gateway.importers.litellm_values import (
     FROM_ENVIRONMENT,
     duration,
@@ -85,7 +85,7 @@ def read_general(general: Node, server: Server, environment: Mapping[str, str]) 
         row = GENERAL.find(key)
         is_identity = row is _OTHER_IDENTITY or (row is None and "auth" in key)
         node = general.take(key)
-        if is_identity and node.value not in OFF:
+        if is_identity and not is_off(node.value):
             server.is_required = True
         if row is not None and row is _OTHER_IDENTITY:
             answer(node, row)

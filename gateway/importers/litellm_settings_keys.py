@@ -258,9 +258,15 @@ ROUTER = Block(
         _REDIS,
         Keys(("cache_params",), UNSUPPORTED, _NO_CACHE),
         Keys(
-            ("enable_pre_call_checks", "enable_pre_call_check", "optional_pre_call_checks"),
+            ("enable_pre_call_checks", "enable_pre_call_check"),
             UNSUPPORTED,
             "requests are not checked against the model's limits before the call",
+        ),
+        Keys(
+            ("optional_pre_call_checks",),
+            UNSUPPORTED,
+            "nothing is checked before a call: rates of deployments are not limited here",
+            is_security=True,
         ),
         Keys(
             ("enable_tag_filtering", "tag_filtering_match_any", "tag_*"),

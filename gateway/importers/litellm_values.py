@@ -73,7 +73,7 @@ def number(node: Node) -> Decimal | None:
             return None
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         found = Decimal(value)
-        if found.is_finite():
+        if found.is_finite() and abs(found.adjusted()) <= _MAX_EXPONENT:
             return found
     if not node.is_empty:
         node.problem("must be a number")

@@ -131,6 +131,10 @@ class Node:
         """It is so wrong that the file cannot be understood."""
         self.walk.problem(self.path, message, hint)
 
+    def forget(self) -> None:
+        """Takes back all that was said of it, and of what is below."""
+        self.walk.forget(self.path)
+
     @property
     def is_answered(self) -> bool:
         """Whether somebody has said what became of it."""
@@ -196,6 +200,11 @@ class Walk:
             return
         known[:] = [each for each in known if each.outcome is not Outcome.EXACT]
         known.append(mapped)
+
+    def forget(self, path: Path) -> None:
+        """Nothing has been said of a path, nor of what is below."""
+        for known in [each for each in self.answers if each[: len(path)] == path]:
+            del self.answers[known]
 
     def finish(self) -> tuple[Mapped, ...]:
         """Every answer in the order of the file; keys that nobody spoke of are unsupported."""

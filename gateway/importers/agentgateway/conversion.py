@@ -44,6 +44,7 @@ from gateway.problem import Problem
 DIALECT = "agentgateway"
 _BY_NAME = "reached by name, not by workloads"
 _ELSEWHERE = "write it on the route itself"
+_ALL_REFUSED = "what it is for is refused to everybody, or not served"
 _GONE = "what it belongs to is not served"
 _NEEDED = frozenset({"backendTLS", "urlRewrite"})
 """What a backend would see must not be other than theirs."""
@@ -332,8 +333,10 @@ def _named_provider(mapped: Mapped, path: Path, draft: Draft) -> Mapped:
 
 def _named_rule(mapped: Mapped, path: Path, draft: Draft) -> Mapped:
     """Answers name rules without their position."""
-    if mapped.to != "authorize" or path not in draft.rule_of:
+    if mapped.to != "authorize":
         return mapped
+    if path not in draft.rule_of:
+        return _not_served(mapped, _ALL_REFUSED) if "rules" in path else mapped
     return replace(mapped, to=f"authorize.{draft.rule_of[path]}")
 
 

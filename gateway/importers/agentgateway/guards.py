@@ -5,6 +5,7 @@ Their built-in patterns are made explicit; they have no checksums in theirs eith
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -65,7 +66,10 @@ def _guard(node: Node, draft: Draft, *, is_for_all: bool) -> tuple[str, ...]:
     action = regex.take("action")
     text = action.text() or "mask"
     if text not in ("mask", "reject"):
-        action.problem("must be mask or reject")
+        is_harmless = text == "audit"
+        note = "matches are not recorded" if is_harmless else "no action that ours knows"
+        regex.unsupported(note, is_security=not is_harmless)
+        return locks if is_harmless else (*locks, "regex")
     is_mask = text == "mask"
     name = "guardrails.action"
     if is_for_all:
@@ -110,6 +114,17 @@ def _rule(node: Node) -> tuple[str, str] | None:
     return None
 
 
+def _error_message(body: str) -> str | None:
+    """The message of a refusal that is written as an OpenAI error."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    error = value.get("error") if isinstance(value, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return message if isinstance(message, str) else None
+
+
 def _message(node: Node) -> str | None:
     """What the client is told, if it is one line."""
     if node.is_empty:
@@ -117,6 +132,7 @@ def _message(node: Node) -> str | None:
     settle(node, policy_keys.REJECTION, unknown_is_lock=False)
     body = node.take("body")
     text = body.value if isinstance(body.value, str) else ""
+    text = _error_message(text) or text
     line = " ".join(text.split())
     if line == text and fits(Text, line):
         body.different("guardrails.message", "as the message of an OpenAI error, status 400")

@@ -18,6 +18,7 @@ from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.agentgateway.patterns import may_share
+from gateway.importers.agentgateway.policy_keys import UNCOMPUTED
 from gateway.importers.agentgateway.providers import (
     KNOWN,
     REFUSED,
@@ -308,6 +309,9 @@ def _asked(name: str, sources: _Sources) -> str | _Refused | None:
         node = sources.provider.take("custom").take("model")
         text = node.text()
     transformation = sources.default("transformation")
+    for key, value in transformation.fields():
+        if key != "model":
+            value.unsupported(UNCOMPUTED, is_security=True)
     computed = transformation.take("model") if transformation.block() else None
     if computed is not None and computed.is_written:
         return _computed(name, computed)

@@ -7,6 +7,7 @@ from gateway.importers.agentgateway.policy_keys import (
     CONCURRENT,
     GATEWAY_POLICY,
     OPENAI_ALONE,
+    UNCOMPUTED,
     UNLIMITED,
 )
 
@@ -51,7 +52,7 @@ MODEL: Rows = (
     nothing("a number for their own interface", "id"),
     without("no tools are run for a provider: clients run their own", "serverTools"),
     without("only chat completions are served", "passthrough"),
-    without("values of bodies are not computed", "finalTransformation"),
+    limit(UNCOMPUTED, "finalTransformation"),
 )
 """`LocalLLMModels`."""
 MODEL_PROVIDER: Rows = (read("reference", "custom"),)

@@ -18,6 +18,10 @@ from gateway.importers.agentgateway.keys import settle
 from gateway.importers.walk import Node
 
 _MOST_RETRIES = 10
+_WHOLE_ANSWER = (
+    "it begins when the request has been read, and is for the whole answer: leave it out where"
+    " answers stream; theirs is until the answer begins"
+)
 _RETRIED = frozenset({502, 503, 504})
 _NOWHERE = "http://127.0.0.1:9"
 """Stands for a backend of a closed route; no request gets there."""
@@ -84,12 +88,12 @@ def _timeout(node: Node, *, has_retries: bool) -> str | None:
     text, other = whole.text(), backend.text()
     found = duration(text) if text is not None else None
     if found is not None:
-        whole.different("routes.timeout", "it begins when the request has been read")
+        whole.different("routes.timeout", _WHOLE_ANSWER)
         backend.unsupported("a route has one timeout, for the whole answer")
         return found
     whole.unsupported("a timeout is whole milliseconds, at most 24h")
     if other is not None and not has_retries and (found := duration(other)) is not None:
-        backend.different("routes.timeout", "it is for the whole answer")
+        backend.different("routes.timeout", _WHOLE_ANSWER)
         return found
     backend.unsupported("a route has one timeout, for the whole answer and all tries")
     return None

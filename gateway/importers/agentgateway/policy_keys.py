@@ -19,6 +19,7 @@ _TRANSFORM = "headers and bodies are not computed; the backend would see those o
 OPENAI_ALONE = (
     "clients find OpenAI's API alone: /v1/chat/completions and /v1/models; all else is 404"
 )
+UNCOMPUTED = "values of bodies are not computed here: what they cap stays as the client wrote it"
 CONCURRENT = "the number of requests at a time is not limited here"
 UNLIMITED = "the number of requests is not limited here; keep a limiter before the gateway"
 MCP = "MCP is not served in this version: its clients get 404, or 403 where the place is kept"
@@ -136,7 +137,7 @@ AI_POLICY: Rows = (
     read("promptGuard", "modelAliases"),
     lock("values of bodies are not forced; the client's would be sent", "overrides"),
     without("clients have to send their own values", "defaults"),
-    without("values of bodies are not computed", "transformations", "finalTransformations"),
+    limit(UNCOMPUTED, "transformations", "finalTransformations"),
     without("no messages are added; clients have to send them", "prompts"),
     without("no cache marks are added to prompts", "promptCaching"),
     without(OPENAI_ALONE, "routes"),

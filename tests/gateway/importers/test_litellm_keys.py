@@ -13,6 +13,7 @@ from gateway.importers.litellm_keys import (
     Block,
     Keys,
     answer_rest,
+    is_off,
 )
 from gateway.importers.litellm_model_keys import INFO, PARAMS
 from gateway.importers.litellm_settings_keys import LITELLM, ROUTER
@@ -83,3 +84,8 @@ def test_a_key_that_nobody_knows_may_have_kept_somebody_out() -> None:
     (told,) = found.finish()
     assert told.is_security
     assert told.note == "unknown key (did you mean 'allowed_ips'?)"
+
+
+def test_a_zero_is_a_number_and_switches_nothing_off() -> None:
+    assert all(is_off(value) for value in (None, False, "", [], {}))
+    assert not any(is_off(value) for value in (0, True, "a", [0], {"a": None}))

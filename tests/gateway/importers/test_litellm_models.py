@@ -163,3 +163,19 @@ def test_helpers_are_not_shown_to_clients() -> None:
     )["llm"]["models"]
     assert models["m"] == {"failover": ["m:1", "openai/a"]}
     assert models["m:1"]["listed"] is False
+
+
+@pytest.mark.parametrize("block", ["router_settings", "litellm_settings"])
+def test_no_fallbacks_at_all_switch_them_off(block: str) -> None:
+    text = f"""
+        model_list:
+          - {{model_name: a, litellm_params: {{model: groq/a}}}}
+          - {{model_name: b, litellm_params: {{model: groq/b}}}}
+        router_settings: {{fallbacks: [{{a: [b]}}]}}
+        {block}: {{fallbacks: [{{a: [b]}}], default_fallbacks: [b], max_fallbacks: 0}}
+    """
+    if block == "router_settings":
+        text = text.replace("        router_settings: {fallbacks: [{a: [b]}]}\n", "", 1)
+    assert targets(text, "a") == [["groq/a"]]
+    found = finding(text, f"{block}.fallbacks")
+    assert (found.outcome, found.to) == (Outcome.UNSUPPORTED, "")

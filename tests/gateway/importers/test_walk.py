@@ -147,3 +147,12 @@ def test_what_is_no_yaml_is_a_problem() -> None:
 def test_an_escaped_variable_is_none() -> None:
     assert has_variable("a ${B}")
     assert not has_variable("a $${B}")
+
+
+def test_what_was_said_can_be_taken_back() -> None:
+    found = walk("a: {b: 1}\nc: 2\n", "f")
+    found.root.take("a").take("b").exact("x")
+    found.root.take("c").exact("y")
+    found.root.take("a").forget()
+    assert not found.is_spoken_of(("a",))
+    assert found.is_spoken_of(("c",))

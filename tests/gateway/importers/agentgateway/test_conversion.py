@@ -84,6 +84,17 @@ def test_a_rule_is_found_by_its_position() -> None:
     assert "/a" in rules[int(allow.removeprefix("authorize."))]["require"]
 
 
+def test_a_rule_of_a_route_that_is_closed_is_not_said_to_be_taken_over() -> None:
+    text = """
+        frontendPolicies:
+          networkAuthorization: {rules: [{allow: 'source.address == "a"'}, {require: "now"}]}
+        gateways: {default: {port: 80}}
+        routes: [{backends: [{host: "a:1"}]}]
+    """
+    at = "frontendPolicies.networkAuthorization.rules.0.allow"
+    assert outcomes(text)[at][0] is Outcome.UNSUPPORTED
+
+
 def test_a_section_that_is_not_served_is_told_once() -> None:
     text = "gateways: {default: {port: 80}}\nmcp: {targets: []}\nui: {}"
     paths_of = [each.path for each in imported(text).mappings]

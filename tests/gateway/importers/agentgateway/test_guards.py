@@ -90,10 +90,23 @@ def test_no_guards_lock_nothing() -> None:
     assert read("{request: [], response: []}")[0] == ()
 
 
-def test_an_action_of_another_name_is_a_problem() -> None:
+def test_an_action_that_we_do_not_know_may_keep_something_out_and_audit_does_not() -> None:
     top, draft = node("{request: [{regex: {action: warn, rules: []}}]}")
+    assert read_prompt_guard(top, draft, is_for_all=True) == ("promptGuard.regex",)
+    assert answers(top)["request.0.regex"].is_security
+    top, draft = node("{request: [{regex: {action: audit, rules: [{builtin: email}]}}]}")
+    assert read_prompt_guard(top, draft, is_for_all=True) == ()
+    assert draft.guards == []
+
+
+def test_the_message_of_a_refusal_is_taken_out_of_an_openai_error() -> None:
+    error = '{"error": {"message": "no secrets, please", "type": "invalid_request_error"}}'
+    top, draft = node(
+        "{request: [{regex: {action: reject, rules: [{builtin: email}]}, rejection: {body: '"
+        f"{error}'}}}}]}}"
+    )
     read_prompt_guard(top, draft, is_for_all=True)
-    assert [each.message for each in top.walk.problems] == ["must be mask or reject"]
+    assert draft.guards[0]["message"] == "no secrets, please"
 
 
 def test_classes_are_named_as_ascii() -> None:

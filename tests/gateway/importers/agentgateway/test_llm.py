@@ -262,3 +262,12 @@ def test_timeouts_and_tools_of_the_gateway_are_no_locks() -> None:
     text = llm(f"[{model}]", ", policies: {timeout: {requestTimeout: 30s}}")
     assert not is_refused(ours(text), "a")
     assert guarded(text) == []
+
+
+@pytest.mark.parametrize(
+    "key", ["transformation: {max_tokens: '10'}", "finalTransformation: {max_tokens: '10'}"]
+)
+def test_values_that_are_not_computed_are_said_first(key: str) -> None:
+    text = llm(f"[{{name: a, {OPEN}, {key}}}]")
+    assert not is_refused(ours(text), "a")
+    assert any("ransformation" in path for path in guarded(text))
