@@ -174,11 +174,16 @@ GENERAL = Block(
                 "ui_*",
                 "user_mcp_management_mode",
                 "disable_auto_add_*",
-                "role_permissions",
                 "litellm_license",
             ),
             UNSUPPORTED,
             _NO_ADMIN,
+        ),
+        Keys(
+            ("role_permissions",),
+            UNSUPPORTED,
+            "there are no roles: write rules under authorize",
+            is_security=True,
         ),
         Keys(
             ("litellm_key_header_name",),

@@ -25,6 +25,8 @@ _PERIODS: tuple[tuple[str, int], ...] = (
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": _DAY_SECONDS, "w": 7 * _DAY_SECONDS}
 _MONTH_SECONDS = 30 * _DAY_SECONDS
+_MAX_EXPONENT = 1_000
+"""Of numbers that somebody means; beyond, arithmetic overflows."""
 
 FROM_ENVIRONMENT = "the value comes from the environment, and here it has to be in the file"
 

@@ -59,7 +59,9 @@ def test_a_number_may_be_text(written: str, found: object) -> None:
     assert theirs.problems == ()
 
 
-@pytest.mark.parametrize("written", ["true", "[1]", "much", ".inf", "'nan'"])
+@pytest.mark.parametrize(
+    "written", ["true", "[1]", "much", ".inf", "'nan'", "1e999999999", "'-1e-99999'"]
+)
 def test_what_is_no_number_is_a_problem(written: str) -> None:
     theirs = walk(f"a: {written}", "f")
     assert number(theirs.root.take("a")) is None
