@@ -188,6 +188,7 @@ class Clients:
         self.now = now
         self._note_refusal = note_refusal
         self._offered: dict[Kind, Offer | None] = dict.fromkeys(Kind)
+        self._have_offer = {kind: asyncio.Event() for kind in Kind}
         self._connected: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._unsettled: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._current: dict[Kind, set[Client]] = {kind: set() for kind in Kind}
@@ -213,7 +214,11 @@ class Clients:
             company = self._companies.setdefault(key, Company())
         client = Client(kind, node, principal, variant, self, company=company)
         self._connected[kind][client] = None
-        client.offer(self._offered[kind])
+        try:
+            client.offer(self._offered[kind])
+        except BaseException:
+            self.leave(client)
+            raise
         return client
 
     def leave(self, client: Client) -> None:
@@ -232,6 +237,7 @@ class Clients:
     def offer(self, kind: Kind, offer: Offer | None) -> None:
         """From now on every client of the kind is to have this; `None`: nothing more is said."""
         self._offered[kind] = offer
+        (self._have_offer[kind].clear if offer is None else self._have_offer[kind].set)()
         for client in self.of(kind):
             client.offer(offer)
         self.announce()
@@ -239,6 +245,10 @@ class Clients:
     def offered(self, kind: Kind) -> Offer | None:
         """What clients of the kind are to have."""
         return self._offered[kind]
+
+    async def wait_for_offer(self, kind: Kind) -> None:
+        """Until there is something to compare with what a client holds."""
+        await self._have_offer[kind].wait()
 
     def of(self, kind: Kind) -> tuple[Client, ...]:
         """Everybody of a kind, in the order in which they came."""

@@ -7,7 +7,6 @@ The control plane is a real `dragoman xds`, with one worker; the clients are one
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,16 +46,19 @@ class Fleet:
     def __init__(self, target: str, count: int, folder: Path) -> None:
         self.count = count
         self._log = folder / f"fleet-{count}.log"
+        self._log.touch()
+        self._read = self._log.open()
+        self._lines: list[Line] = []
+        self._rest = ""
         command = [sys.executable, "-m", "benchmarks.xds.fleet", target, str(count), str(self._log)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE)
 
     def lines(self, since: float = 0.0) -> list[Line]:
-        if not self._log.exists():
-            return []
-        rows = (line.split(" ") for line in self._log.read_text().splitlines(keepends=True))
-        whole = [row for row in rows if len(row) == 5 and row[4].endswith("\n")]
-        lines = [Line(float(a), int(b), c, d, int(e)) for a, b, c, d, e in whole]
-        return [line for line in lines if line.at >= since]
+        *whole, self._rest = (self._rest + self._read.read()).split("\n")
+        for row in whole:
+            at, client, kind, detail, size = row.split(" ")
+            self._lines.append(Line(float(at), int(client), kind, detail, int(size)))
+        return [line for line in self._lines if line.at >= since]
 
     def wait_for(self, kind: str, since: float = 0.0) -> list[Line]:
         """Until every client has told this; the lines."""
@@ -66,6 +68,7 @@ class Fleet:
 
     def stop(self) -> None:
         self.process.communicate(timeout=SECONDS)
+        self._read.close()
 
 
 def _clients(lines: list[Line], kind: str) -> set[int]:
@@ -124,6 +127,9 @@ def planing(folder: Path, state: Path) -> Iterator[Plane]:
     plane.start()
     plane.start_worker()
     try:
+        scout = Fleet(plane.target, 1, state.parent)
+        scout.wait_for("whole")
+        scout.stop()
         yield plane
     finally:
         plane.stop()
@@ -140,56 +146,79 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _change(folder: Path, number: int) -> None:
-    write_gateway(folder, 3, gateways=GATEWAYS, routes=ROUTES, upstreams=UPSTREAMS, change=number)
+    last = GATEWAYS - 1
+    write_gateway(
+        folder, last, gateways=GATEWAYS, routes=ROUTES, upstreams=UPSTREAMS, change=number
+    )
+
+
+def connected(plane: Plane, count: int, scratch: Path) -> Fleet:
+    """A fleet that comes with nothing, all at once, and has everything."""
+    pid = plane.control_plane.pid
+    cpu = _cpu_seconds(pid)
+    fleet = Fleet(plane.target, count, scratch)
+    lines = fleet.wait_for("whole")
+    print(
+        f"{count} clients come at once, with nothing: {_waits(lines, 'whole')}, for "
+        f"{sum(line.size for line in lines) / count / 1e6:.1f} MB each; "
+        f"{_cpu_seconds(pid) - cpu:.1f} s of CPU; control plane {_rss_mb(pid):.0f} MB, "
+        f"{_rss_mb(pid, 'VmHWM'):.0f} MB at most"
+    )
+    return fleet
 
 
 def one_change(plane: Plane, scratch: Path) -> None:
     """A changed route, to a fleet that is connected."""
-    fleet = Fleet(plane.target, CLIENTS, scratch)
-    fleet.wait_for("RouteConfiguration")
+    fleet = connected(plane, CLIENTS, scratch)
     pid = plane.control_plane.pid
-    print(f"{CLIENTS} clients connected: control plane {_rss_mb(pid):.0f} MB")
     for number in (7, 8, 9):
         cpu, saved = _cpu_seconds(pid), time.monotonic()
         _change(plane.folder, number)
         lines = fleet.wait_for("RouteConfiguration", saved)
         told = [line for line in lines if line.kind == "RouteConfiguration"]
         first, last = min(line.at for line in told), max(line.at for line in told)
-        resources = sum(int(line.detail) for line in lines)
-        size = statistics.median(line.size for line in told)
         print(
             f"one route changed: first client {first - saved:.2f} s after the save, all "
-            f"{last - first:.2f} s later; {len(lines)} responses with {resources} resources of "
-            f"{size / 1000:.0f} KB; {_cpu_seconds(pid) - cpu:.2f} s of CPU"
+            f"{last - first:.2f} s later; {_told(lines)}; {_cpu_seconds(pid) - cpu:.2f} s of CPU"
         )
-    print(f"at most {_rss_mb(pid, 'VmHWM'):.0f} MB")
     fleet.stop()
+    print(f"at most {_rss_mb(pid, 'VmHWM'):.0f} MB; {_rss_mb(pid):.0f} MB when they have gone")
 
 
 def all_return(plane: Plane, scratch: Path) -> None:
     """A control plane that is killed, and a fleet that comes back at once."""
-    fleet = Fleet(plane.target, RETURNING, scratch)
-    fleet.wait_for("RouteConfiguration")
+    fleet = connected(plane, RETURNING, scratch)
+    killed = time.monotonic()
     plane.control_plane.kill()
     plane.control_plane.wait()
     _change(plane.folder, 99)
-    killed = time.monotonic()
     plane.start()
     lines = fleet.wait_for("RouteConfiguration", killed)
-    told = {line.client: line.at for line in lines if line.kind == "RouteConfiguration"}
-    begun = {line.client: line.at for line in lines if line.kind == "begun"}
-    waits = sorted(told[client] - begun[client] for client in told)
-    resources = sum(int(line.detail) for line in lines if line.size)
-    broken = [line for line in lines if line.kind == "broken" and line.at > min(told.values())]
+    told = [line for line in lines if line.kind == "RouteConfiguration"]
+    first = min(line.at for line in told)
+    broken = [line for line in lines if line.kind == "broken" and line.at > first]
     pid = plane.control_plane.pid
-    spread = max(told.values()) - min(told.values())
     print(
-        f"{RETURNING} clients return at once: all told {spread:.2f} s after the first; each waits "
-        f"{waits[len(waits) // 2]:.2f} s (median), {waits[-1]:.2f} s at most, its connection "
-        f"included; {resources} resources sent, {len(broken)} streams broken; "
-        f"{_cpu_seconds(pid):.1f} s of CPU since its start, at most {_rss_mb(pid, 'VmHWM'):.0f} MB"
+        f"{RETURNING} clients return at once: {_waits(lines, 'RouteConfiguration')}; all "
+        f"{max(line.at for line in told) - first:.2f} s after the first; {_told(lines)}; "
+        f"{len(broken)} streams broken; {_cpu_seconds(pid):.1f} s of CPU since its start, "
+        f"{_rss_mb(pid, 'VmHWM'):.0f} MB at most"
     )
     fleet.stop()
+
+
+def _waits(lines: list[Line], kind: str) -> str:
+    """How long clients have waited for this, from their connection on."""
+    begun = {line.client: line.at for line in lines if line.kind == "connected"}
+    waits = sorted(line.at - begun[line.client] for line in lines if line.kind == kind)
+    return f"each waits {waits[len(waits) // 2]:.2f} s (median), {waits[-1]:.2f} s at most"
+
+
+def _told(lines: list[Line]) -> str:
+    responses = [line for line in lines if line.size]
+    resources = sum(int(line.detail) for line in responses)
+    size = sum(line.size for line in responses) / max(resources, 1)
+    return f"{len(responses)} responses with {resources} resources of {size / 1000:.0f} KB"
 
 
 def main() -> None:

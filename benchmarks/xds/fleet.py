@@ -2,7 +2,8 @@
 
 Each has a connection of its own, asks for everything as Envoy does, acknowledges what comes, and
 comes back when its stream breaks, saying what it holds. Each response becomes a line of FILE:
-time, client, type, resources, bytes. It ends with its standard input.
+time, client, type, resources, bytes; so do connections, their ends, and the moment when a client
+has all its routes. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -53,22 +54,29 @@ class Client:
 
     async def _converse(self) -> None:
         async with grpc.aio.insecure_channel(self.target, options=OPTIONS) as channel:
+            await channel.channel_ready()
             call = channel.stream_stream(
                 Variant.DELTA.method, request_serializer=REQUEST.SerializeToString
-            )(wait_for_ready=True)
-            self._write("begun", "", 0)
+            )()
+            self._write("connected", "", 0)
+            is_whole = False
             for type_url in (CLUSTER, LISTENER, FILTER):
                 await call.write(self._asking(type_url, ("*",)))
             await self._ask_for_routes(call)
             while (data := await call.read()) is not grpc.aio.EOF:
                 await self._take(call, data)
+                if not is_whole and self._is_whole():
+                    is_whole = True
+                    self._write("whole", "", 0)
 
     async def _take(self, call: Any, data: bytes) -> None:
         response = RESPONSE.FromString(data)
         short = response.type_url.rpartition(".")[2]
         self._write(short, str(len(response.resources)), len(data))
         held = self.held.setdefault(response.type_url, {})
-        held.update((each.name, each.version) for each in response.resources)
+        held.update(
+            (sys.intern(each.name), sys.intern(each.version)) for each in response.resources
+        )  # one string for all clients
         for name in response.removed_resources:
             held.pop(name, None)
         await call.write(REQUEST(type_url=response.type_url, response_nonce=response.nonce))
@@ -79,6 +87,11 @@ class Client:
         """Route tables have the names of their listeners."""
         if names := tuple(self.held.get(LISTENER, ())):
             await call.write(self._asking(ROUTES, names))
+
+    def _is_whole(self) -> bool:
+        """It has every route table that its listeners name."""
+        listeners = self.held.get(LISTENER)
+        return bool(listeners) and self.held.get(ROUTES, {}).keys() >= listeners.keys()
 
     def _asking(self, type_url: str, names: tuple[str, ...]) -> Any:
         return REQUEST(

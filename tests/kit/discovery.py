@@ -132,8 +132,8 @@ class Conversation:
 class DeltaConversation(Conversation):
     """In differences."""
 
-    def __init__(self) -> None:
-        super().__init__(DeltaStream(None))
+    def __init__(self, stream: DeltaStream | None = None) -> None:
+        super().__init__(DeltaStream(None) if stream is None else stream)
 
 
 class StateConversation(Conversation):

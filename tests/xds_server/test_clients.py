@@ -368,3 +368,42 @@ def test_a_claim_is_asked_again_when_a_client_moves() -> None:
 
 def test_a_claim_that_does_not_come_true_in_time_is_false() -> None:
     assert not asyncio.run(Clients().wait_until(lambda: False, 0.01))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An offer that we have made wrong."""
+
+    def audience(self, _: Node, __: Principal) -> Audience | Refused:
+        raise ZeroDivisionError
+
+    def snapshot(self, _: Audience) -> Snapshot:
+        return snapshot()
+
+
+@pytest.mark.parametrize("is_aggregated", [True, False])
+def test_who_cannot_be_told_for_whom_it_is_has_not_come(is_aggregated: bool) -> None:
+    clients = Clients()
+    clients.offer(Kind.ENVOY, Broken())
+    with pytest.raises(ZeroDivisionError):
+        clients.join(Kind.ENVOY, NODE, is_aggregated=is_aggregated)
+    assert clients.states() == ()
+    assert clients._companies == {}
+
+
+def test_what_a_client_holds_can_be_compared_when_something_is_offered() -> None:
+    async def run() -> None:
+        clients = Clients()
+        waiting = asyncio.ensure_future(clients.wait_for_offer(Kind.ENVOY))
+        clients.offer(Kind.WORKER, offer_of(snapshot("a")))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
+        await asyncio.wait_for(waiting, 5)
+        clients.offer(Kind.ENVOY, None)
+        again = asyncio.ensure_future(clients.wait_for_offer(Kind.ENVOY))
+        await asyncio.sleep(0)
+        assert not again.done()
+        again.cancel()
+
+    asyncio.run(run())

@@ -6,9 +6,12 @@ does not use the aggregated service opens one for each cluster, route configurat
 Of one host, 2,000 streams may be waited for to say anything.
 A stream: 10 s for its first request, requests of at most 4 MiB, 1,000 of them at once and then 100
 a second (who sends more is read later), 60 s to take what was written. One response of each type
-is unanswered at a time, and one is being written: that is all that a stream holds, with a node of
-64 KiB, and names of 1,024 characters, as many as the subscriptions allow. Serialized resources are
-kept for all streams together, 32 MiB of them and 32 MiB of lists of them.
+is unanswered at a time, and one is being written, twice in memory: 1 MiB of differences, but for a
+single resource that is larger, or a whole set. That is all that a stream holds, with a node of
+64 KiB, the request that is being read, and 40 MiB of names of at most 1,024 characters.
+All streams together write 64 MiB at once; what a client has not taken within a second stays
+written, and does not count any more, so that others have their turn. Serialized resources are kept
+for all streams together, 32 MiB of them and 32 MiB of lists of them.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ IDLE_CONNECTION_SECONDS = 60.0
 NODE_BYTES = 64 << 10
 NAME_LENGTH = 1_024
 KEPT_BYTES = 32 << 20
+OUTGOING_BYTES = 64 << 20
+OUTGOING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Bounds:
     write_seconds: float = WRITE_SECONDS
     requests_at_once: int = REQUESTS_AT_ONCE
     requests_per_second: float = REQUESTS_PER_SECOND
+    outgoing_bytes: int = OUTGOING_BYTES
+    outgoing_seconds: float = OUTGOING_SECONDS
 
 
 BOUNDS = Bounds()

@@ -135,6 +135,12 @@ class Kept:
         return made
 
 
+def size_of(response: Response) -> int:
+    """Of its message, as far as it counts: without what is said of each resource."""
+    removed = response.removed if isinstance(response, DeltaResponse) else ()
+    return sum(len(each.body) for each in response.resources) + sum(map(len, removed))
+
+
 class Encoder:
     """Responses as bytes, for all streams."""
 

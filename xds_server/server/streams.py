@@ -15,12 +15,13 @@ from typing import Any
 import grpc
 
 from xds_server.access import shown
-from xds_server.audience import Node, Principal, Refused
+from xds_server.audience import Kind, Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
 from xds_server.metrics import Traffic
 from xds_server.refusals import short
 from xds_server.server.bounds import NAME_LENGTH, NODE_BYTES, Bounds, Hush, Pace, Seats
-from xds_server.server.encoding import Encoder, node_of, parsed, request_of
+from xds_server.server.encoding import Encoder, node_of, parsed, request_of, size_of
+from xds_server.server.outgoing import Outgoing
 from xds_server.server.services import Service
 from xds_server.subscription.words import BadRequest, Request, Response, Variant
 
@@ -42,7 +43,20 @@ class Talk:
     service: Service
     variant: Variant
     node: Node | None = None
+    _first: bytes = field(default=b"", repr=False)
     _refusals: dict[str, str] = field(default_factory=dict)
+
+    def meet(self, data: bytes) -> tuple[Node, str]:
+        """The first request: whose it is, and of which type. All of it is read when `first` is:
+        what a client holds takes several times as much then. Raises `BadRequest`."""
+        message = parsed(self.variant, data)
+        self._first = data
+        return self._meet(message), self._type_of(message)
+
+    def first(self) -> bytes:
+        """The first request, once."""
+        data, self._first = self._first, b""
+        return data
 
     def request(self, data: bytes) -> Request:
         """Raises `BadRequest`."""
@@ -59,7 +73,7 @@ class Talk:
         self._refusals[request.type_url] = request.error
         return before != request.error
 
-    def _meet(self, message: Any) -> None:
+    def _meet(self, message: Any) -> Node:
         if self.node is None:
             if len(message.node.id) > NAME_LENGTH:
                 raise BadRequest(f"a node id of more than {NAME_LENGTH} characters")
@@ -70,6 +84,7 @@ class Talk:
             raise BadRequest(
                 f"this stream is node {shown(self.node.id)}'s, not {shown(message.node.id)}'s"
             )
+        return self.node
 
     def _type_of(self, message: Any) -> str:
         said, own = str(message.type_url), self.service.type_url
@@ -91,6 +106,7 @@ class Streams:
         self._seats = Seats(bounds)
         self._encoder = Encoder()
         self._hush = Hush()
+        self._outgoing = Outgoing(bounds.outgoing_bytes, bounds.outgoing_seconds)
         self.traffic = Traffic()
 
     async def serve(
@@ -120,12 +136,17 @@ class Streams:
     async def _ended(self, talk: Talk, principal: Principal, context: Any) -> Ending | None:
         """Why the stream must be ended; None when the client has ended it."""
         try:
-            data = await self._first(principal, context)
-            if isinstance(data, Ending):
-                return data
-            if data is grpc.aio.EOF:
-                return None
-            return await self._attended(talk.request(data), talk, principal, context)
+            met = await self._met(talk, principal, context)
+            if not isinstance(met, tuple):
+                return met
+            node, type_url = met
+            if not self._seats.sit(node.id):
+                reason = f"too many streams of node {shown(node.id)}"
+                return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+            try:
+                return await self._attended(kind_of(type_url), talk, principal, context)
+            finally:
+                self._seats.stand_up(node.id)
         except BadRequest as mistake:
             return _mistaken(mistake)
         except grpc.aio.BaseError:
@@ -134,49 +155,43 @@ class Streams:
             logger.exception("%s: stream broken by a fault of ours", principal.peer)
             return Ending(grpc.StatusCode.INTERNAL, "internal error")
 
-    async def _first(self, principal: Principal, context: Any) -> Any:
-        """The first request's bytes, or the end of a stream that has none in time."""
+    async def _met(
+        self, talk: Talk, principal: Principal, context: Any
+    ) -> tuple[Node, str] | Ending | None:
+        """What the first request says, or the end of a stream that has none in time."""
         seconds = self._bounds.first_request_seconds
         try:
             async with asyncio.timeout(seconds):
                 # gRPC cannot end a stream whose first write, which brings these, was given up
                 await context.send_initial_metadata(())
-                return await context.read()
+                data = await context.read()
         except TimeoutError:
             return Ending(grpc.StatusCode.DEADLINE_EXCEEDED, f"no request within {seconds:g} s")
         finally:
             self._seats.spoke(principal.peer)
+        return None if data is grpc.aio.EOF else talk.meet(data)
 
     async def _attended(
-        self, first: Request, talk: Talk, principal: Principal, context: Any
+        self, kind: Kind, talk: Talk, principal: Principal, context: Any
     ) -> Ending | None:
         """From the first request on."""
         assert talk.node is not None
-        if not self._seats.sit(talk.node.id):
-            reason = f"too many streams of node {shown(talk.node.id)}"
-            return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+        is_aggregated = talk.service.type_url is None
         client = self._clients.join(
-            kind_of(first.type_url),
-            talk.node,
-            principal,
-            talk.variant,
-            is_aggregated=talk.service.type_url is None,
+            kind, talk.node, principal, talk.variant, is_aggregated=is_aggregated
         )
         self.traffic.opened += 1
         logger.info("%s %s connected", client.kind, shown(client.node.id))
         try:
-            return await self._converse(first, talk, client, context)
+            return await self._converse(talk, client, context)
         finally:
-            self._seats.stand_up(talk.node.id)
             self._clients.leave(client)
             logger.info("%s %s disconnected", client.kind, shown(client.node.id))
 
-    async def _converse(
-        self, first: Request, talk: Talk, client: Client, context: Any
-    ) -> Ending | None:
+    async def _converse(self, talk: Talk, client: Client, context: Any) -> Ending | None:
         """Until one of the two has said enough."""
         async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(self._read(first, talk, client, context))
+            reading = tasks.create_task(self._read(talk, client, context))
             writing = tasks.create_task(self._write(client, context))
             await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
             reading.cancel()
@@ -184,43 +199,59 @@ class Streams:
         endings = [task.result() for task in (writing, reading) if not task.cancelled()]
         return next((ending for ending in endings if ending is not None), None)
 
-    async def _read(
-        self, first: Request, talk: Talk, client: Client, context: Any
-    ) -> Ending | None:
+    async def _read(self, talk: Talk, client: Client, context: Any) -> Ending | None:
+        """While nothing is offered, nothing is read that would have to be kept until then."""
         pace = Pace(self._bounds.requests_at_once, self._bounds.requests_per_second)
-        request = first
-        while True:
-            is_refusal = talk.is_new(request)
-            try:
-                client.receive(request)
-                if is_refusal:
-                    self._clients.refused(client, request)
-                data = await context.read()
-                if data is grpc.aio.EOF:
-                    return None
-                request = talk.request(data)
-            except BadRequest as mistake:
-                return _mistaken(mistake)
-            except grpc.aio.BaseError:
-                return None  # the connection is gone
-            if wait_seconds := pace.wait_seconds(time.monotonic()):
-                await asyncio.sleep(wait_seconds)
+        await self._clients.wait_for_offer(client.kind)
+        try:
+            self._take_in(talk.first(), talk, client)
+            while await self._read_next(talk, client, context):
+                if wait_seconds := pace.wait_seconds(time.monotonic()):
+                    await asyncio.sleep(wait_seconds)
+        except BadRequest as mistake:
+            return _mistaken(mistake)
+        except grpc.aio.BaseError:
+            pass  # the connection is gone
+        return None
+
+    async def _read_next(self, talk: Talk, client: Client, context: Any) -> bool:
+        """Whether there was something. While there is nothing, nothing old is held here."""
+        data = await context.read()
+        if data is grpc.aio.EOF:
+            return False
+        self._take_in(data, talk, client)
+        return True
+
+    def _take_in(self, data: bytes, talk: Talk, client: Client) -> None:
+        """Raises `BadRequest`."""
+        request = talk.request(data)
+        is_refusal = talk.is_new(request)
+        client.receive(request)
+        if is_refusal:
+            self._clients.refused(client, request)
 
     async def _write(self, client: Client, context: Any) -> Ending | None:
-        seconds = self._bounds.write_seconds
         try:
-            while responses := await client.next_responses():
-                for response in responses:
-                    await self._send(response, context)
+            while await self._write_next(client, context):
+                pass
         except TimeoutError:
-            reason = f"a response was not taken within {seconds:g} s"
+            reason = f"a response was not taken within {self._bounds.write_seconds:g} s"
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         except grpc.aio.BaseError:
             return None  # the connection is gone
         return None if client.ended is None else _refused(client.ended)
 
+    async def _write_next(self, client: Client, context: Any) -> bool:
+        """Whether there was something. While there is nothing, nothing old is held here."""
+        responses = await client.next_responses()
+        for response in responses:
+            async with self._outgoing.room(size_of(response)):
+                await self._send(response, context)
+        return bool(responses)
+
     async def _send(self, response: Response, context: Any) -> None:
-        """The bytes are of this client alone, and megabytes: here nobody holds them afterwards."""
+        """The bytes are of this client alone, and megabytes: here nobody holds them afterwards,
+        nor before there is room for them."""
         data = self._encoder.encode(response)
         self.traffic.sent(short(response.type_url), len(response.resources), len(data))
         async with asyncio.timeout(self._bounds.write_seconds):

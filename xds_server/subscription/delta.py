@@ -10,6 +10,7 @@ from xds_server.subscription.stream import Stream, resources_of
 from xds_server.subscription.topic import Due, Topic
 from xds_server.subscription.words import (
     MAX_IN_FLIGHT,
+    PART_BYTES,
     WILDCARD,
     DeltaRequest,
     DeltaResponse,
@@ -21,10 +22,15 @@ class DeltaStream(Stream):
     """One stream over all types."""
 
     max_in_flight = MAX_IN_FLIGHT
+    part_bytes = PART_BYTES
 
     def receive(self, request: Request) -> None:
         if not isinstance(request, DeltaRequest):
             raise TypeError("a request of the other variant")
+        self._take_in(request)
+        self._bring((*request.subscribe, *request.unsubscribe, *request.initial_versions))
+
+    def _take_in(self, request: DeltaRequest) -> None:
         topic = self._topics.get(request.type_url)
         if topic is None:
             self._first_of_type(request)

@@ -7,6 +7,8 @@ gone. https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 
 from __future__ import annotations
 
+import sys
+
 from xds_server.snapshot import CLUSTER, LISTENER, Named, Resource, Snapshot
 from xds_server.subscription.stream import Fellows, Stream, resources_of
 from xds_server.subscription.topic import NOTHING_DUE, Due, Topic
@@ -20,6 +22,7 @@ class StateStream(Stream):
     """One stream over all types."""
 
     max_in_flight = 1
+    part_bytes = sys.maxsize  # what is a whole cannot be told in parts
 
     def __init__(
         self, snapshot: Snapshot | None, *, is_aggregated: bool = True, fellows: Fellows = ()
@@ -37,6 +40,10 @@ class StateStream(Stream):
     def receive(self, request: Request) -> None:
         if not isinstance(request, StateRequest):
             raise TypeError("a request of the other variant")
+        self._take_in(request)
+        self._bring(request.names)
+
+    def _take_in(self, request: StateRequest) -> None:
         topic = self._topics.get(request.type_url)
         if topic is None:
             self._first_of_type(request)

@@ -5,8 +5,8 @@ the one before is acknowledged, or has been silent for too long. What is gone fr
 endpoints and secrets is told when all that may refer to them has been accepted: clusters first, for
 they refer to the others; a client that comes back is given time to ask for what it holds.
 
-What a client has just asked for never waits: it may be what the cluster that holds everything up is
-waiting for.
+What a client has just asked for does not wait: it may be what the cluster that holds everything up
+is waiting for. Only what refers to clusters waits while these are told in parts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from xds_server.snapshot import (
 from xds_server.subscription.topic import NOTHING_DUE, Due, InFlight, Topic
 from xds_server.subscription.words import (
     ACK_SECONDS,
+    MAX_NAMES_BYTES,
     MAX_TYPES,
+    NAME_BYTES,
     BadRequest,
     Rejection,
     Request,
@@ -59,6 +61,8 @@ class Stream(ABC):
     max_in_flight: int
     """How many responses of a type a client may leave unanswered and still be told what it asks
     for."""
+    part_bytes: int
+    """How much goes into one response."""
 
     def __init__(
         self, snapshot: Snapshot | None, *, is_aggregated: bool = True, fellows: Fellows = ()
@@ -70,6 +74,10 @@ class Stream(ABC):
         self._topics: dict[str, Topic] = {}
         self._last_nonce = 0
         self._now = 0.0
+        self._named_bytes = 0
+        """At most what all names take that the client has brought."""
+        self._counted_bytes = 0
+        """When they were last counted."""
         self._holds_from_before = False
         """The client holds something from an earlier stream."""
         self._settles_in_at: float | None = None
@@ -111,7 +119,7 @@ class Stream(ABC):
             return None
         beats = (topic.next_beat() for topic in self._topics.values())
         times = [at for at in beats if at is not None]
-        if any(topic.due() for topic in self._topics.values() if not topic.in_flight):
+        if any(topic.has_more_to_say() for topic in self._topics.values()):
             times += self._ends_of_patience()
         return min(times, default=None)
 
@@ -173,18 +181,46 @@ class Stream(ABC):
         self._topics[topic.type_url] = topic
         return topic
 
+    def _bring(self, names: Iterable[str]) -> None:
+        """Names of a request. They are counted when they may be too many, so not often."""
+        self._named_bytes += sum(NAME_BYTES + len(name) for name in names)
+        if self._named_bytes - self._counted_bytes <= MAX_NAMES_BYTES // 4:
+            return
+        self._counted_bytes = sum(topic.names_bytes() for topic in self._topics.values())
+        self._named_bytes = self._counted_bytes
+        if self._counted_bytes > MAX_NAMES_BYTES:
+            raise BadRequest(f"the names of one stream take more than {MAX_NAMES_BYTES} bytes")
+
     def _response(self, topic: Topic, is_clear: bool, snapshot: Snapshot) -> Response | None:
-        said = self._sayable(topic, is_clear or topic.type_url not in IN_TURN, snapshot)
-        if said or topic.is_first_owed:
-            if topic.type_url == CLUSTER:
-                self._let_warm(topic, said.changed)
-            return self._send(topic, said, self._response_of(topic, said, self._next_nonce()))
+        if not self._must_wait_for_parts(topic):
+            said = self._sayable(topic, is_clear or topic.type_url not in IN_TURN, snapshot)
+            if said or topic.is_first_owed:
+                return self._say(topic, said)
         fading = topic.fading(self._now)
         if not fading:
             return None
         response = self._heartbeat(topic, fading, self._next_nonce())
         topic.beat(fading, self._now)
         return self._send(topic, NOTHING_DUE, response)
+
+    def _must_wait_for_parts(self, topic: Topic) -> bool:
+        """For the answer to a part, of this type or of what it may refer to."""
+        if topic.is_in_parts(self._now):
+            return True
+        return topic.type_url in REFERRING and any(
+            each.type_url == CLUSTER and each.is_in_parts(self._now) for each in self._around()
+        )
+
+    def _say(self, topic: Topic, said: Due) -> Response:
+        """All of it, or a part."""
+        part = topic.part(said, self.part_bytes)
+        is_part = part is not said
+        if is_part and topic.is_first_owed:  # what is left of the first answer has its right of way
+            topic.owed.update(said.changed, said.removed)
+        if topic.type_url == CLUSTER:
+            self._let_warm(topic, part.changed)
+        response = self._response_of(topic, part, self._next_nonce())
+        return self._send(topic, part, response, is_part=is_part)
 
     def _sayable(self, topic: Topic, is_clear: bool, snapshot: Snapshot) -> Due:
         """What may be said now of what is due."""
@@ -202,9 +238,12 @@ class Stream(ABC):
             return Due(due.changed, asked.removed)
         return due
 
-    def _send(self, topic: Topic, said: Due, response: Response) -> Response:
+    def _send(
+        self, topic: Topic, said: Due, response: Response, *, is_part: bool = False
+    ) -> Response:
         assert self._snapshot is not None
-        topic.sent(InFlight(response.nonce, self._snapshot.version, topic.wanted, said, self._now))
+        version, nonce = self._snapshot.version, response.nonce
+        topic.sent(InFlight(nonce, version, topic.wanted, said, self._now, is_part))
         return response
 
     def _let_warm(self, clusters: Topic, names: Iterable[str]) -> None:
@@ -269,7 +308,7 @@ class Stream(ABC):
             flight.sent_at + ACK_SECONDS
             for topic in self._around()
             for flight in topic.in_flight.values()
-            if topic.type_url in IN_TURN
+            if topic.type_url in IN_TURN or flight.is_part
         ]
         if self._settles_in_at is not None:
             ends.append(self._settles_in_at)

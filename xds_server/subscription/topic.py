@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from xds_server.snapshot import ABSENT, NOTHING, Named, Resource
-from xds_server.subscription.words import ACK_SECONDS, MAX_IN_FLIGHT, MAX_NAMES, BadRequest
+from xds_server.subscription.words import (
+    ACK_SECONDS,
+    MAX_IN_FLIGHT,
+    MAX_NAMES,
+    NAME_BYTES,
+    BadRequest,
+)
 
 UNKNOWN = "?"
 """The version of what a client may or may not hold: no resource has it."""
@@ -67,6 +73,8 @@ class InFlight:
     """From which it was made."""
     said: Due
     sent_at: float
+    is_part: bool = False
+    """There was more to say; it is said when this is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +223,26 @@ class Topic:
             return Due(tuple(self.wanted), tuple(sorted(removed)))
         return Due(tuple(sorted(changed)), tuple(sorted(removed)))
 
+    def part(self, said: Due, limit_bytes: int) -> Due:
+        """As much of it as one response holds, and at least one; what was asked for goes first."""
+        sizes = [*map(self._size, said.changed), *map(len, said.removed)]
+        if sum(sizes) <= limit_bytes:
+            return said
+        names = [*said.changed, *said.removed]
+        is_owed = self.owed.__contains__
+        in_turn = sorted(range(len(names)), key=lambda place: not is_owed(names[place]))
+        taken: set[int] = set()
+        for place in in_turn:
+            limit_bytes -= sizes[place]
+            if limit_bytes < 0 and taken:
+                break
+            taken.add(place)
+        ends = len(said.changed)
+        return Due(
+            tuple(names[place] for place in sorted(taken) if place < ends),
+            tuple(names[place] for place in sorted(taken) if place >= ends),
+        )
+
     def sent(self, flight: InFlight) -> None:
         """A response has gone out."""
         self.in_flight[flight.nonce] = flight
@@ -229,7 +257,7 @@ class Topic:
         flight = self.in_flight.pop(nonce, None)
         if flight is None:
             return
-        if error is None:
+        if error is None and not flight.is_part:
             self.acked_version = flight.snapshot_version
         names = (*flight.said.changed, *flight.said.removed)
         if error is not None:
@@ -246,6 +274,19 @@ class Topic:
     def is_waiting(self, now: float) -> bool:
         """Whether an answer may still be hoped for."""
         return any(now < flight.sent_at + ACK_SECONDS for flight in self.in_flight.values())
+
+    def is_in_parts(self, now: float) -> bool:
+        """Whether there is more to say when an answer that may still be hoped for has come."""
+        return any(
+            flight.is_part and now < flight.sent_at + ACK_SECONDS
+            for flight in self.in_flight.values()
+        )
+
+    def has_more_to_say(self) -> bool:
+        """Though nothing happens: now, or when an answer has been waited for in vain."""
+        if self.in_flight and not any(flight.is_part for flight in self.in_flight.values()):
+            return False
+        return self.is_first_owed or bool(self.due())
 
     def is_ahead(self, now: float, *, is_own: bool) -> bool:
         """Whether types that come later have to wait: for an answer, or for what a fellow stream
@@ -315,6 +356,9 @@ class Topic:
     def _third(self, name: str) -> float:
         return max((self.wanted[name].ttl_seconds or 0.0) / 3, SHORTEST_BEAT_SECONDS)
 
+    def _size(self, name: str) -> int:
+        return len(self.wanted[name].body) + len(name)
+
     def _refuses(self, name: str, version: str) -> bool:
         refusal = self.refused.get(name)
         return refusal is not None and refusal.version == version
@@ -350,6 +394,13 @@ class Topic:
         refusal = self.refused.pop(name, None)
         if refusal is not None:
             self._try_again(refusal.together)
+
+    def names_bytes(self) -> int:
+        """What all names take that the client has brought."""
+        own = self.interest.names
+        others = ((self.differs.keys() | self.owed) - own) - self.wanted.keys()
+        strange = (name for names in (own, others) for name in names if name not in self.wanted)
+        return NAME_BYTES * (len(own) + len(others)) + sum(map(len, strange))
 
     def _check_bounds(self) -> None:
         if max(len(self.interest.names), len(self.differs), len(self.owed)) > MAX_NAMES:

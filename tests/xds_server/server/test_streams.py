@@ -131,6 +131,7 @@ def test_a_node_does_not_tell_endless_stories() -> None:
 @pytest.mark.parametrize("variant", Variant)
 def test_a_resource_has_no_endless_name(variant: Variant) -> None:
     async def play(stage: Stage) -> None:
+        stage.publish(thing(CLUSTER, "a"))
         async with CONNECT[variant](stage.target) as client:
             await client.ask(CLUSTER, ["n" * 1_025])
             code, details = await client.end()
@@ -149,6 +150,22 @@ class Broken:
 
     def snapshot(self, _: Audience) -> Snapshot:
         return snapshot_of(())
+
+
+@pytest.mark.parametrize("variant", Variant)
+def test_what_is_said_before_anything_is_offered_is_read_then(variant: Variant) -> None:
+    async def play(stage: Stage) -> None:
+        async with CONNECT[variant](stage.target, "early") as client:
+            await client.ask(CLUSTER, ["a"])
+            await client.ask(ENDPOINTS, ["e"])
+            await stage.until(
+                lambda: [each.node.id for each in stage.clients.states()] == ["early"]
+            )
+            assert stage.clients.states()[0].types == ()
+            stage.publish(thing(CLUSTER, "a"), thing(ENDPOINTS, "e"))
+            assert {(await client.take()).type_url for _ in range(2)} == {CLUSTER, ENDPOINTS}
+
+    played(play)
 
 
 def test_a_fault_of_ours_is_not_told_and_the_server_goes_on() -> None:

@@ -346,3 +346,44 @@ def test_what_is_not_taken_in_time_ends_the_stream_and_nobody_waits_for_it() -> 
             assert "not taken" in details
 
     played(play, bounds=Bounds(write_seconds=0.5))
+
+
+@pytest.mark.parametrize("connect", [connected, connected_by_state])
+def test_who_never_reads_takes_the_room_of_others_for_a_moment(connect: Any) -> None:
+    """24 MB for those who never read, of which 4 MB are written at once."""
+
+    async def play(stage: Stage) -> None:
+        stage.publish(thing(CLUSTER, "a", "v0" + "x" * 2 * MEGABYTE))
+        async with AsyncExitStack() as stack:
+            for place in range(12):
+                lazy = await stack.enter_async_context(connect(stage.target, f"lazy-{place}"))
+                await lazy.ask(CLUSTER)
+            await stage.until(lambda: len(stage.clients.states()) == 12)
+            async with asyncio.timeout(PROMPT_SECONDS), well_behaved(stage) as other:
+                for turn in range(5):
+                    await is_told_promptly(stage, other, f"v{turn + 1} ", size=2 * MEGABYTE)
+
+    played(play, bounds=Bounds(outgoing_bytes=4 * MEGABYTE, outgoing_seconds=0.1))
+
+
+def written(stage: Stage) -> int:
+    """How many responses have been begun to be written."""
+    return stage.server.traffic.responses["Cluster"]
+
+
+def test_what_has_to_wait_for_room_takes_none() -> None:
+    """320 MB for 80 that do not read, of which 8 MB are written at once, twice in memory."""
+
+    async def play(stage: Stage) -> None:
+        stage.publish(thing(CLUSTER, "a", "v0" + "x" * 4 * MEGABYTE))
+        async with AsyncExitStack() as stack:
+            before = resident_bytes()
+            for place in range(80):
+                lazy = await stack.enter_async_context(connected(stage.target, f"lazy-{place}"))
+                await lazy.ask(CLUSTER)
+            await stage.until(lambda: len(stage.clients.states()) == 80)
+            await stage.until(lambda: written(stage) == 2)
+            assert resident_bytes() - before < 80 * MEGABYTE
+            assert written(stage) == 2
+
+    played(play, bounds=Bounds(outgoing_bytes=9 * MEGABYTE, outgoing_seconds=3_600))

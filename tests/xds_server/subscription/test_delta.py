@@ -8,23 +8,66 @@ import pytest
 
 from tests.kit.discovery import DeltaConversation, snapshot_said
 from tests.kit.transcript import check_transcript
-from xds_server.snapshot import CLUSTER, Named, Resource, Snapshot
+from xds_server.snapshot import CLUSTER, Named, Resource, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import (
     MAX_IN_FLIGHT,
     MAX_NAMES,
+    MAX_NAMES_BYTES,
     MAX_TYPES,
+    PART_BYTES,
     BadRequest,
     DeltaRequest,
+    DeltaResponse,
     StateRequest,
 )
 from xds_server.subscription.delta import DeltaStream
 
 TRANSCRIPTS = Path(__file__).parents[2] / "transcripts" / "ads_delta"
+IN_PARTS = TRANSCRIPTS.with_name("ads_delta_in_parts")
+
+
+class InTwos(DeltaStream):
+    """Two small resources make a response."""
+
+    part_bytes = 2
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRANSCRIPTS.glob("*.txt")))
 def test_the_stream_speaks_as_written(name: str) -> None:
     check_transcript(TRANSCRIPTS / f"{name}.txt", DeltaConversation().say)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in IN_PARTS.glob("*.txt")))
+def test_what_is_too_large_for_one_response_is_told_in_parts(name: str) -> None:
+    check_transcript(IN_PARTS / f"{name}.txt", DeltaConversation(InTwos(None)).say)
+
+
+def test_a_response_holds_what_fits_and_a_larger_resource_goes_alone() -> None:
+    third = PART_BYTES // 3
+    bodies = {"a": third, "b": third, "c": PART_BYTES, "d": 2 * PART_BYTES, "e": third}
+    made = [resource_of(name, CLUSTER, b"x" * size) for name, size in bodies.items()]
+    stream = DeltaStream(snapshot_of(made))
+    stream.receive(DeltaRequest(CLUSTER))
+    told = []
+    while responses := stream.responses(0.0):
+        (response,) = responses
+        told.append([each.name for each in response.resources])
+        stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+    assert told == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_names_that_do_not_exist_are_told_in_parts_too() -> None:
+    stream = DeltaStream(snapshot_of(()))
+    names = tuple(f"{number}-{'n' * 1_000}" for number in range(2_000))
+    stream.receive(DeltaRequest(CLUSTER, subscribe=names))
+    removed: list[str] = []
+    while responses := stream.responses(0.0):
+        (response,) = responses
+        assert isinstance(response, DeltaResponse)
+        assert sum(map(len, response.removed)) <= PART_BYTES
+        removed += response.removed
+        stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+    assert sorted(removed) == sorted(names)
 
 
 def test_a_request_without_a_type_ends_the_stream() -> None:
@@ -57,6 +100,43 @@ def test_a_stream_declares_a_bounded_number_of_names() -> None:
     held = {str(number): "1" for number in range(MAX_NAMES + 1)}
     with pytest.raises(BadRequest, match="names"):
         DeltaStream(None).receive(DeltaRequest(CLUSTER, initial_versions=held))
+
+
+def test_the_names_of_a_stream_are_bounded_over_all_types() -> None:
+    """Be they subscribed to, declared, or given up."""
+    long = "n" * 1_000
+
+    def ask_for_all() -> None:
+        for kind in range(MAX_TYPES):
+            ask(kind)
+
+    def ask(kind: int) -> None:
+        names = [f"{kind}-{number}-{long}" for number in range(3_000)]
+        stream.receive(
+            DeltaRequest(
+                f"type/{kind}",
+                subscribe=("*", *names[:1_000]),
+                initial_versions=dict.fromkeys(names[1_000:2_000], "1"),
+                unsubscribe=tuple(names[2_000:]),
+            )
+        )
+
+    stream = DeltaStream(snapshot_of(()))
+    with pytest.raises(BadRequest, match="names"):
+        ask_for_all()
+    taken = sum(topic.names_bytes() for topic in stream._topics.values())
+    assert MAX_NAMES_BYTES < taken < MAX_NAMES_BYTES * 5 / 4 + 5_000_000
+
+
+def test_names_that_come_and_go_are_not_too_many() -> None:
+    stream = DeltaStream(snapshot_of(()))
+    stream.receive(DeltaRequest(CLUSTER, unsubscribe=("*",)))
+    before: tuple[str, ...] = ()
+    for turn in range(100):
+        names = tuple(f"{turn}-{number}-{'n' * 1_000}" for number in range(1_000))
+        stream.receive(DeltaRequest(CLUSTER, subscribe=names, unsubscribe=before))
+        before = names
+    assert stream._topics[CLUSTER].interest.names == set(before)
 
 
 def test_who_never_answers_is_told_a_bounded_number_of_times() -> None:

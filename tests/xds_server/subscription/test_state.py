@@ -36,6 +36,18 @@ def test_a_request_of_the_other_variant_is_none() -> None:
         StateStream(None).receive(DeltaRequest(CLUSTER))
 
 
+def test_the_names_of_a_stream_are_bounded_over_all_types() -> None:
+    stream = StateStream(None)
+    names = tuple(f"{number}-{'n' * 1_000}" for number in range(3_000))
+
+    def ask_for_all() -> None:
+        for kind in range(MAX_TYPES):
+            stream.receive(StateRequest(f"type/{kind}", names))
+
+    with pytest.raises(BadRequest, match="names"):
+        ask_for_all()
+
+
 def test_a_stream_asks_for_a_bounded_number_of_types() -> None:
     stream = StateStream(None)
     for number in range(MAX_TYPES):

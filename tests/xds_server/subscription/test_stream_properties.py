@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.discovery import snapshot_said
-from tests.kit.players import PLAYERS, Player
+from tests.kit.players import PLAYERS, DeltaPlayer, Player, StatePlayer
 from xds_server.snapshot import (
     CLUSTER,
     ENDPOINTS,
@@ -23,13 +23,25 @@ from xds_server.snapshot import (
     Snapshot,
 )
 from xds_server.subscription import ACK_SECONDS, DeltaResponse, Response, Variant
+from xds_server.subscription.delta import DeltaStream
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, ROUTES)
 WHOLE = (CLUSTER, LISTENER)
 CLUSTERS = ("a", "b", "c")
 TABLES = ("r", "s")
 BAD = "bad"
-both = pytest.mark.parametrize("variant", list(Variant))
+
+
+class OneByOne(DeltaStream):
+    """Every resource is a part of its own."""
+
+    part_bytes = 0
+
+
+class PlayerOneByOne(DeltaPlayer):
+    def opened(self, snapshot: Snapshot | None) -> DeltaStream:
+        return OneByOne(snapshot, is_aggregated=self.is_aggregated)
+
 
 versions = st.sampled_from(["1", "2", "3", BAD])
 good_versions = st.sampled_from(["1", "2", "3"])
@@ -69,10 +81,10 @@ steps = st.one_of(
 class Observer:
     """Sees what a client is told, and what must not be."""
 
-    def __init__(self, variant: Variant, first: str) -> None:
-        self.variant = variant
+    def __init__(self, kind: type[DeltaPlayer] | type[StatePlayer], first: str) -> None:
+        self.variant = Variant.DELTA if issubclass(kind, DeltaPlayer) else Variant.STATE
         self.snapshot = published(first)
-        self.player: Player = PLAYERS[variant](self.snapshot, refuses=refuses)
+        self.player: Player = kind(self.snapshot, refuses=refuses)
         self.asked: dict[str, set[str]] = {type_url: set() for type_url in TYPES}
         """What the client has asked for and not yet been told."""
         self.has_outwaited = False
@@ -82,6 +94,8 @@ class Observer:
         """Refused on this stream; nothing of them has changed since."""
         self.uncertain: set[tuple[str, str]] = set()
         """Refused on this stream: the server cannot know what the client holds."""
+        self.warming: set[tuple[str, str]] = set()
+        """Endpoints of clusters that were told since: they are told again, be they the same."""
         self.early: set[str] = set()
         """Tables that the client asked for before it had their clusters."""
         for type_url, names in ((CLUSTER, None), (ENDPOINTS, ()), (LISTENER, None), (ROUTES, ())):
@@ -121,6 +135,7 @@ class Observer:
     def reconnect(self) -> None:
         self.refused.clear()
         self.uncertain.clear()
+        self.warming.clear()
         self.has_outwaited = False
         self.has_returned = True
         for type_url in TYPES:  # in states of the world nobody says what it holds
@@ -165,8 +180,10 @@ class Observer:
             asked.clear()
         else:
             for each in response.resources:
-                if each.name not in asked and not self.is_warming(each):
+                if each.name not in asked and (each.type_url, each.name) not in self.warming:
                     self.check_is_news(each)
+        self.warming -= {(response.type_url, each.name) for each in response.resources}
+        self.warming.update(*(each.needs for each in response.resources))
         for each in response.resources if response.type_url == ROUTES else ():
             held = self.player.names(CLUSTER)
             has_clusters = all(needed in held for _, needed in each.needs)
@@ -195,14 +212,6 @@ class Observer:
         assert each.version not in refused, "sent though refused"
         is_held = self.player.names(each.type_url).get(each.name) == each.version
         assert not is_held or (each.type_url, each.name) in self.uncertain, "sent twice"
-
-    def is_warming(self, each: Resource) -> bool:
-        """Sent with its cluster, be it the same."""
-        return any(
-            (each.type_url, each.name) in cluster.needs
-            for response in self.player.unanswered
-            for cluster in response.resources
-        )
 
     def check_all_is_there(self) -> None:
         """The clusters that the client's routes need; unless the server cannot know of them."""
@@ -247,19 +256,22 @@ def existing(snapshot: Snapshot, type_url: str, names: dict[str, str]) -> dict[s
     return {name: version for name, version in names.items() if name in snapshot.of(type_url)}
 
 
-@both
+@pytest.mark.parametrize("kind", [*PLAYERS.values(), PlayerOneByOne])
 @settings(max_examples=200, deadline=None)
 @given(first=snapshots(), steps=st.lists(steps, max_size=25), last=snapshots(version=good_versions))
 def test_a_client_ends_with_what_it_wants_whatever_happens(
-    variant: Variant, first: str, steps: Iterable[tuple[str, object]], last: str
+    kind: type[DeltaPlayer] | type[StatePlayer],
+    first: str,
+    steps: Iterable[tuple[str, object]],
+    last: str,
 ) -> None:
-    observer = Observer(variant, first)
+    observer = Observer(kind, first)
     for step in steps:
         observer.take(step)
     observer.finish(last)
     for type_url in TYPES:
         held = observer.player.names(type_url)
-        if variant is Variant.STATE and type_url in (ENDPOINTS, ROUTES):
+        if observer.variant is Variant.STATE and type_url in (ENDPOINTS, ROUTES):
             held = existing(
                 observer.snapshot, type_url, held
             )  # there is no way to say that something is gone
