@@ -213,9 +213,13 @@ class Rollout:
 
 
 def _rejections(client: Client, offer: Offer) -> tuple[Rejection, ...]:
+    """Of what there is. That something is gone is refused only with a response that has more."""
     if client.audience is None:
         return ()
-    return client.rejections(offer.snapshot(client.audience))
+    snapshot = offer.snapshot(client.audience)
+    return tuple(
+        each for each in client.rejections(snapshot) if each.name in snapshot.of(each.type_url)
+    )
 
 
 def _said(refusal: Rejection) -> str:

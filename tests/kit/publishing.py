@@ -94,6 +94,7 @@ class Peer:
         self.refuses = refuses
         self.reason = "cannot"
         self._wanted: dict[str, tuple[str, ...]] = {}
+        self.refuses_removals = False
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
@@ -117,6 +118,7 @@ class Peer:
         said = [each.name for each in response.resources]
         if isinstance(response, DeltaResponse):
             said += [f"-{name}" for name in response.removed]
+            refused += response.removed if self.refuses_removals else ()
         words = f"{self.client.node.id} {SHORT[response.type_url]} {' '.join(said)}"
         self.story.append(f"{words} refused" if refused else words)
         self._clients.announce()

@@ -242,6 +242,21 @@ def test_an_envoys_refusal_takes_everybody_back() -> None:
     world(scene)
 
 
+def test_who_refuses_that_something_is_gone_holds_no_later_change_up() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        envoy = stage.join(Kind.ENVOY, "envoy")
+        assert await stage.bring(text("a", "b")) == ()
+        envoy.refuses_removals = True
+        assert await stage.bring(text("a")) == ()
+        await stage.until(lambda: "envoy cluster -b refused" in stage.story)
+        envoy.refuses_removals = False
+        assert await stage.bring(text("a", "c")) == ()
+        assert stage.story[-1] == "envoy routes routes"
+
+    world(scene)
+
+
 def test_a_first_configuration_that_envoy_refuses_is_not_ready() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")

@@ -260,9 +260,10 @@ class Stream(ABC):
 
     def _is_refused_what_it_refers_to(self, snapshot: Snapshot) -> bool:
         return any(
-            topic.standing_errors(snapshot.of(topic.type_url))
+            name in snapshot.of(topic.type_url)  # nothing refers to what is gone
             for topic in self._around()
             if topic.type_url in KEPT_WHILE_REMOVING
+            for name in topic.standing_errors(snapshot.of(topic.type_url))
         )
 
     def _is_unneeded(self, topic: Topic) -> bool:
