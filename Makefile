@@ -14,10 +14,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench reference clean
+.PHONY: help setup run test check bench bench-xds reference clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv; quick when nothing changed
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$(sha256sum $(INSTALLED_FROM))" ]; then \
@@ -53,6 +53,9 @@ check: setup ## Format, lint, types and import rules
 
 bench: setup ## Measure the whole stack under load; JSON=file writes the figures
 	@$(BIN)/python -m benchmarks.load
+
+bench-xds: setup ## Measure the control plane with thousands of routes and of clients
+	@$(BIN)/python -m benchmarks.xds
 
 reference: setup ## Write docs/reference again from the code
 	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/gateway/test_cel_reference.py tests/xds_server/test_cli.py

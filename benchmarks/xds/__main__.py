@@ -155,13 +155,14 @@ def _change(folder: Path, number: int) -> None:
 def connected(plane: Plane, count: int, scratch: Path) -> Fleet:
     """A fleet that comes with nothing, all at once, and has everything."""
     pid = plane.control_plane.pid
-    cpu = _cpu_seconds(pid)
+    cpu, before = _cpu_seconds(pid), _rss_mb(pid)
     fleet = Fleet(plane.target, count, scratch)
     lines = fleet.wait_for("whole")
     print(
         f"{count} clients come at once, with nothing: {_waits(lines, 'whole')}, for "
         f"{sum(line.size for line in lines) / count / 1e6:.1f} MB each; "
-        f"{_cpu_seconds(pid) - cpu:.1f} s of CPU; control plane {_rss_mb(pid):.0f} MB, "
+        f"{_cpu_seconds(pid) - cpu:.1f} s of CPU; control plane {_rss_mb(pid):.0f} MB "
+        f"({before:.0f} MB before), "
         f"{_rss_mb(pid, 'VmHWM'):.0f} MB at most"
     )
     return fleet

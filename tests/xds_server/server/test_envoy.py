@@ -34,6 +34,7 @@ from xds_server.snapshot import (
     resource_of,
     snapshot_of,
 )
+from xds_server.subscription import PART_BYTES
 
 pytestmark = pytest.mark.envoy
 
@@ -301,5 +302,56 @@ def test_a_restarted_control_plane_sends_only_what_is_new(tmp_path: Path) -> Non
                 assert {each.acked_version for each in state.types} == {""}  # nothing was sent
                 assert await publisher.apply(scene.text(two)) == ()
                 assert await scene.get() == "two"
+
+    asyncio.run(run())
+
+
+class Large:
+    """Clusters of 4 MB, new with each configuration, before those of the routes."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._count = 0
+
+    def compiled(self, gateway: Gateway) -> Snapshot:
+        self.port = gateway.listeners[0].port
+        self._count += 1
+        text = f"{self._count}{'x' * PART_BYTES}"
+        fillers = [
+            {
+                "name": f"filler/{number}",
+                "type": "STATIC",
+                "connect_timeout": "1s",
+                "metadata": {"filter_metadata": {"filler": {"text": text}}},
+            }
+            for number in range(4)
+        ]
+        return snapshot_of((*all_resources(compiled(gateway)), *map(cluster, fillers)))
+
+    async def first_answer(self) -> str:
+        """As soon as somebody listens."""
+        async with httpx.AsyncClient() as http:
+            while True:
+                try:
+                    answer = await http.get(f"http://127.0.0.1:{self.port}/")
+                except httpx.ConnectError:
+                    await asyncio.sleep(0.001)
+                else:
+                    return f"{answer.status_code} {answer.text}"
+
+
+def test_who_is_told_in_parts_has_all_clusters_before_it_listens(tmp_path: Path) -> None:
+    async def run() -> None:
+        large = Large()
+        first = asyncio.ensure_future(large.first_answer())
+        async with playing(tmp_path, large.compiled) as scene:
+            assert await first == "200 one"
+            parts = functools.partial(scene.envoy.stat, "cluster_manager\\.cds\\.update_success")
+            assert await asyncio.to_thread(parts) > 4
+            for turn in range(1, 4):
+                to = scene.upstreams[turn % 2]
+                assert await scene.publisher.apply(scene.text(to)) == ()
+                assert await scene.get() == to.name
+            await scene.until_ready()
 
     asyncio.run(run())
