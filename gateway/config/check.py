@@ -28,6 +28,7 @@ from gateway.config.xds_rules import (
     groups_by_their_own_word,
     plain_tokens,
     resources_are_unique,
+    secrets_for_everybody,
     xds_clients_can_prove_themselves,
 )
 from gateway.model import Unit
@@ -250,4 +251,5 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _open_doors,
     plain_tokens,
     groups_by_their_own_word,
+    secrets_for_everybody,
 )

@@ -12,8 +12,11 @@ from gateway.config.written import Written
 from gateway.config.xds import ResourceBlock, XdsBlock
 from gateway.model import Xds
 from gateway.problem import did_you_mean
+from gateway.secret_texts import is_secret, redact
 
 _RESOURCES: Path = ("xds", "resources")
+_SECRET = "envoy.extensions.transport_sockets.tls.v3.Secret"
+_INLINE = frozenset({"inline_string", "inline_bytes"})
 
 
 def xds_clients_can_prove_themselves(written: Written) -> Iterator[Finding]:
@@ -88,6 +91,41 @@ def groups_by_their_own_word(config: Config) -> Iterator[Finding]:
         if client.secrets and "groups" not in client.model_fields_set:
             message = f"'{client.name}' has the secrets of each group that its nodes claim to be in"
             yield Finding(("xds", "clients", index), message, "write groups")
+
+
+def secrets_for_everybody(config: Config) -> Iterator[Finding]:
+    """Keys in resources that clients are told who are told no secrets."""
+    block = config.xds
+    poor = next((client.name for client in block.clients if not client.secrets), None)
+    if poor is None:
+        return
+    listed: list[tuple[Path, tuple[ResourceBlock, ...]]] = [(_RESOURCES, block.resources)]
+    for name, group in block.groups.items():
+        listed.append((("xds", "groups", name, "resources"), group.resources))
+    for path, resources in listed:
+        for index, each in enumerate(resources):
+            if each.message_type != _SECRET and _holds_secret(each.model_extra, is_named=False):
+                message = f"holds what looks like a secret, and '{poor}', who has none, is told it"
+                hint = "write it as a Secret of its own, and name that by its sds_config"
+                yield Finding((*path, index), message, hint)
+
+
+def _holds_secret(value: object, *, is_named: bool) -> bool:
+    """`is_named`: something around it has the name of a secret."""
+    match value:
+        case list():
+            return any(_holds_secret(each, is_named=is_named) for each in value)
+        case dict():
+            is_credential = is_secret(str(value.get("key", ""))) and "value" in value
+            return is_credential or any(
+                (is_named and key in _INLINE)
+                or (is_secret(key) and isinstance(each, str))
+                or _holds_secret(each, is_named=is_named or is_secret(key))
+                for key, each in value.items()
+            )
+        case str():
+            return redact(value) != value
+    return False
 
 
 def exposure(xds: XdsBlock | Xds, host: str) -> str | None:

@@ -49,6 +49,30 @@ def test_who_may_choose_its_group_is_told(client: str, match: str, is_warned: bo
     assert any("claim to be in" in each for each in found) is is_warned
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_warned"),
+    [
+        ("tls: [{private_key: {inline_string: K}}]", True),
+        ("tls: [{private_key: {filename: K}, certificate_chain: {inline_string: C}}]", False),
+        ("headers: [{header: {key: x-api-key, value: K}}]", True),
+        ("headers: [{header: {key: x-tenant, value: blue}}]", False),
+        ("metadata: {password: K}", True),
+        ("secret: {name: s, sds_config: {ads: {}}}", False),
+        ("lua: 'authorization: Bearer KKKKKK'", True),
+    ],
+)
+def test_secrets_that_everybody_is_told_are_told_of(fields: str, is_warned: bool) -> None:
+    resource = f"{{{CLUSTER}, name: c, {fields}}}"
+    text = f"""
+        gateways: {{g: {{port: 8080}}}}
+        xds:
+          clients: [{{name: rich, token: one, secrets: true}}, {{name: poor, token: two}}]
+          groups: {{a: {{resources: [{resource}]}}}}
+        """
+    found = [each for each in warnings(loaded(text)) if "'poor'" in each.message]
+    assert [each.path for each in found] == ["xds.groups.a.resources.0"] * is_warned
+
+
 def test_certificates_have_to_be_asked_for(tmp_path: Path) -> None:
     authority = Authority()
     cert, key = authority.server()
