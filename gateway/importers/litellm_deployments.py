@@ -30,7 +30,7 @@ from gateway.importers.walk import Node, has_variable
 _MILLION = 1_000_000
 _DEAREST = 1_000_000
 _FINEST = Decimal("1e-9")
-_NO_CHAT = re.compile(r"embed|dall-e|whisper|tts|rerank|gpt-image|moderation|transcribe")
+_NO_CHAT = re.compile(r"embed|dall-e|whisper|tts|rerank|gpt-image|moderation|transcribe|bge-")
 """LiteLLM looks such models up in its table."""
 _TOKENS = ("azure_ad_token", "client_secret", "azure_password", "azure_username", "tenant_id")
 _UNLIMITED = "calls of the deployment are not limited here"

@@ -109,6 +109,28 @@ SPOKEN: Mapping[str, Spoken] = MappingProxyType(
         "hyperbolic": Spoken(COMPATIBLE, "HYPERBOLIC_API_KEY", "https://api.hyperbolic.xyz/v1"),
         "nebius": Spoken(COMPATIBLE, "NEBIUS_API_KEY", "https://api.studio.nebius.ai/v1"),
         "novita": Spoken(COMPATIBLE, "NOVITA_API_KEY", "https://api.novita.ai/v3/openai"),
+        "dashscope": Spoken(
+            COMPATIBLE,
+            "DASHSCOPE_API_KEY",
+            "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+            base_variable="DASHSCOPE_API_BASE",
+        ),
+        "volcengine": Spoken(
+            COMPATIBLE,
+            "VOLCENGINE_API_KEY",
+            "https://ark.cn-beijing.volces.com/api/v3",
+            base_variable="VOLCENGINE_API_BASE",
+        ),
+        "xinference": Spoken(
+            COMPATIBLE, url="http://127.0.0.1:9997/v1", base_variable="XINFERENCE_API_BASE"
+        ),
+        "featherless_ai": Spoken(
+            COMPATIBLE, "FEATHERLESS_AI_API_KEY", "https://api.featherless.ai/v1"
+        ),
+        "vercel_ai_gateway": Spoken(
+            COMPATIBLE, "VERCEL_AI_GATEWAY_API_KEY", "https://ai-gateway.vercel.sh/v1"
+        ),
+        "aiml": Spoken(COMPATIBLE, "AIML_API_KEY", "https://api.aimlapi.com/v1"),
     }
 )
 
@@ -116,7 +138,6 @@ OTHER_DIALECTS = frozenset(
     {
         "a2a",
         "ai21",
-        "aiml",
         "aleph_alpha",
         "anthropic_text",
         "assemblyai",
@@ -132,11 +153,9 @@ OTHER_DIALECTS = frozenset(
         "cohere",
         "cometapi",
         "custom",
-        "dashscope",
         "databricks",
         "deepgram",
         "elevenlabs",
-        "featherless_ai",
         "friendliai",
         "galadriel",
         "gigachat",
@@ -169,11 +188,9 @@ OTHER_DIALECTS = frozenset(
         "vertex_ai",
         "vertex_ai_beta",
         "vllm",
-        "volcengine",
         "voyage",
         "watsonx",
         "watsonx_text",
-        "xinference",
         "zai",
     }
 )

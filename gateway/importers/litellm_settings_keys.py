@@ -64,6 +64,7 @@ LITELLM = Block(
             is_read=True,
         ),
         Keys(("max_budget",), DIFFERENT, "see budget_duration", "budgets[].limit", is_read=True),
+        Keys(("max_parallel_requests",), UNSUPPORTED, _NO_LIMITS, is_security=True),
         Keys(
             ("budget_duration",),
             DIFFERENT,

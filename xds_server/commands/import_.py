@@ -13,10 +13,13 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import yaml
+
 from gateway.config.sources import Loader
 from gateway.imported import Imported
 from gateway.importers import report
 from gateway.importers.dialect import import_text
+from gateway.importers.walk import has_variable
 from gateway.problem import Problem
 from xds_server import flags
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         refuses(str(problem) for problem in imported)
         return FAILED
     loaded = Loader(file, environment).load_text(imported.yaml)
-    if refuses(_faults(loaded.problems, file)):
+    if refuses(_faults(loaded.problems, imported, file)):
         return FAILED
     if refuses(_write(imported, file, arguments)):
         return FAILED
@@ -107,9 +110,14 @@ def _read(file: Path) -> str | None:
     return None
 
 
-def _faults(problems: Iterable[Problem], file: Path) -> list[str]:
+def _faults(problems: Iterable[Problem], imported: Imported, file: Path) -> list[str]:
     """What our own loader says of what we made; it should have nothing to say."""
-    wrong = [each for each in problems if not _NOT_OURS.fullmatch(each.message)]
+    made = yaml.safe_load(imported.yaml)
+    wrong = [
+        each
+        for each in problems
+        if not _NOT_OURS.fullmatch(each.message) and not _is_of_a_variable(made, each.path)
+    ]
     if not wrong:
         return []
     return [
@@ -117,6 +125,22 @@ def _faults(problems: Iterable[Problem], file: Path) -> list[str]:
         " import, please report it:",
         *(f"  {each.path}: {each.message}" for each in wrong),
     ]
+
+
+def _is_of_a_variable(made: object, path: str) -> bool:
+    """Whether a value is the environment's. Keys may have dots in them."""
+    if not path:
+        return isinstance(made, str) and has_variable(made)
+    entries: Iterable[tuple[object, object]] = ()
+    if isinstance(made, dict):
+        entries = made.items()
+    elif isinstance(made, list):
+        entries = enumerate(made)
+    return any(
+        _is_of_a_variable(value, path[len(str(key)) :].removeprefix("."))
+        for key, value in entries
+        if path == str(key) or path.startswith(f"{key}.")
+    )
 
 
 def _write(imported: Imported, file: Path, arguments: argparse.Namespace) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,12 +12,18 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.config.environment import substitute
 from gateway.config.llm import ModelName
 
+_VALUES = ("1", "http://localhost:1")
+"""What variables may be: a number that is a name and a host too, or an address."""
 
+
+@dataclass(frozen=True, slots=True)
 class _Anything(Mapping[str, str]):
     """An environment in which each variable is set."""
 
+    value: str
+
     def __getitem__(self, key: str) -> str:
-        return "1"
+        return self.value
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -27,8 +34,12 @@ class _Anything(Mapping[str, str]):
 
 def fits(kind: Hashable, value: object) -> bool:
     """Whether our schema would take a value; a variable is thought to be one that it takes."""
-    if isinstance(value, str):
-        value = substitute(value, _Anything()).text
+    if not isinstance(value, str):
+        return _takes(kind, value)
+    return any(_takes(kind, substitute(value, _Anything(each)).text) for each in _VALUES)
+
+
+def _takes(kind: Hashable, value: object) -> bool:
     try:
         _adapter(kind).validate_python(value)
     except ValidationError:

@@ -47,6 +47,19 @@ def test_the_yaml_is_on_stdout_and_the_findings_on_stderr(
     assert "sk-of-the-master" not in printed.err
 
 
+def test_what_the_environment_says_is_no_fault_of_the_import(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        "llm: {models: [{name: a.b, provider: openAI, params: {apiKey: k, baseUrl: $BASE}}]}"
+    )
+    arguments = argparse.Namespace(file=file, json=False, output=None)
+    assert COMMAND.run(arguments, {"BASE": "no address"}) == 0
+    printed = capsys.readouterr()
+    assert "url: ${BASE}" in printed.out
+    assert "warning: llm.providers.openAI.url: must be an http or https url" in printed.err
+
+
 def test_a_file_that_is_not_here_is_no_fault_of_the_import(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
