@@ -64,9 +64,8 @@ class Refusals:
     ) -> None:
         """A client has refused a response with these resources."""
         said = told(reason)
-        refusal = Refusal(
-            self._now(), kind, node_name(node_id), short(type_url), _meant(sent, said), said
-        )
+        meant = _mentioned(sent, said) or _mentioned(sent, reason[:READ_LIMIT]) or list(sent)
+        refusal = Refusal(self._now(), kind, node_name(node_id), short(type_url), _few(meant), said)
         self._recent.appendleft(refusal)
         self._counts[kind.value, refusal.type] += 1
         logger.warning("%s", refusal)
