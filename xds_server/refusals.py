@@ -103,10 +103,12 @@ def one_line(text: str, limit: int) -> str:
     return shown if len(text) <= limit * 8 and len(line) <= limit else f"{shown}…"
 
 
-def _meant(sent: Sequence[str], reason: str) -> tuple[str, ...]:
-    mentioned = [name for name in sent if mentions(reason, name)]
-    named = mentioned or list(sent)
-    shown = named[:NAMES_LIMIT]
+def _mentioned(sent: Sequence[str], reason: str) -> list[str]:
+    return [name for name in sent if mentions(reason, name)]
+
+
+def _few(named: Sequence[str]) -> tuple[str, ...]:
+    shown = list(named[:NAMES_LIMIT])
     if len(named) > len(shown):
         shown.append(f"and {len(named) - len(shown)} more")
     return tuple(shown)

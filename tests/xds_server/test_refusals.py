@@ -52,6 +52,12 @@ def test_what_envoy_shows_of_a_resource_before_its_reason_is_not_kept() -> None:
     assert refusal.names == ("a",)
 
 
+def test_which_resource_it_is_may_stand_in_what_envoy_shows_of_it() -> None:
+    reason = 'goo.gle/debugstr\nname: "b"\n: Proto constraint validation failed (Policy: bad)'
+    (refusal,) = refused(reason, "a", "b").recent
+    assert refusal.names == ("b",)
+
+
 def test_a_stranger_commands_no_terminal() -> None:
     (refusal,) = refused("bad \x1b[2J\x07", "a", node="edge\x1b[31m\u202e").recent
     assert str(refusal).isprintable()
