@@ -12,10 +12,10 @@ import logging
 from dataclasses import dataclass
 
 from gateway.problem import Problem
-from gateway.telemetry import redact
 from xds_server.audience import Audience, Kind, Offer
 from xds_server.clients import Client, Clients
 from xds_server.offers import KeptOffer
+from xds_server.refusals import READ_LIMIT, mentions, node_name, told
 from xds_server.release import Release
 from xds_server.snapshot import without
 from xds_server.subscription.words import Rejection
@@ -187,7 +187,7 @@ class Rollout:
     def _refusals(self, kind: Kind, offer: Offer) -> tuple[Problem, ...]:
         """Who refuses something of this offer, and why."""
         problems = (
-            Problem("", f"{kind} {client.node.id} refuses {_short(each.type_url)}: {_said(each)}")
+            Problem("", f"{_named(client)} refuses {_short(each.type_url)}: {_said(each)}")
             for client in self._clients.of(kind)
             for each in _rejections(client, offer)
         )
@@ -222,8 +222,15 @@ def _rejections(client: Client, offer: Offer) -> tuple[Rejection, ...]:
     )
 
 
+def _named(client: Client) -> str:
+    return f"{client.kind} {node_name(client.node.id)}"
+
+
 def _said(refusal: Rejection) -> str:
-    return redact(refusal.error)  # a peer may quote what it was sent
+    """A peer may quote what it was sent; the name may stand there alone."""
+    said, name = told(refusal.error), refusal.name
+    is_lost = mentions(refusal.error[:READ_LIMIT], name) and not mentions(said, name)
+    return f"{name}: {said}" if is_lost else said
 
 
 def _short(type_url: str) -> str:

@@ -200,6 +200,20 @@ def test_who_joins_late_gets_what_is_served_at_once() -> None:
     world(scene)
 
 
+def test_what_an_envoy_shows_of_it_is_not_told_but_for_its_name() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        envoy = stage.join(Kind.ENVOY, "edge\x1b[2J", lambda each: each.name == "b")
+        dump = 'goo.gle/debugstr\nname: "b"\npassword: "HUNTER2"\n'
+        envoy.reason = f"{dump}: Proto constraint failed (Name: bad)"
+        await stage.bring(text("a"))
+        (problem,) = await stage.bring(text("b"))
+        assert "refuses Cluster: b: [redacted]: Proto constraint failed (Name: bad)" in str(problem)
+        assert str(problem).isprintable()
+
+    world(scene)
+
+
 def test_what_an_envoy_refuses_of_what_is_new_no_worker_hears_of() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.WORKER, "worker")
