@@ -105,6 +105,8 @@ def _match(node: Node) -> Match:
     settle(node, traffic_keys.MATCH)
     match = _path(node.take("path"))
     method = node.take("method")
+    if isinstance(method.value, dict):  # as their documentation writes it, too
+        method = method.take("method")
     text = method.text()
     lost = list(match.lost)
     if text in get_args(Method):

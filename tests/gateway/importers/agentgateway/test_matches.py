@@ -99,3 +99,9 @@ def test_every_part_is_answered() -> None:
     top, _ = node("matches: [{path: {exact: /a}, method: GET, unheard: 1}]")
     read_matches(top.take("matches"))
     assert answers(top)["matches.0.unheard"].is_security
+
+
+def test_a_method_may_be_a_block() -> None:
+    top, _ = node("[{method: {method: GET}}, {method: GET}]")
+    first, second = read_matches(top)
+    assert first.methods == second.methods == ("GET",)
