@@ -135,6 +135,10 @@ class Client:
         """It has answered all that there is to say on what it has asked for, or must end."""
         return self.ended is not None or self._stream.is_settled()
 
+    def is_silent(self) -> bool:
+        """It has not answered for so long that nobody should wait for it."""
+        return self._stream.is_silent(self._clients.now())
+
     def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
         """What it refuses of this snapshot."""
         return self._stream.rejections(snapshot)
@@ -255,8 +259,9 @@ class Clients:
         return tuple(self._connected[kind])
 
     def are_settled(self, kind: Kind, but: Callable[[Client], bool]) -> bool:
-        """Whether all have answered all that there is to say, apart from those of whom it holds."""
-        return all(but(client) for client in self._unsettled[kind])
+        """Whether all have answered all that there is to say, apart from those of whom it holds,
+        and from those who are silent: a client that does not read holds up one change, not all."""
+        return all(client.is_silent() or but(client) for client in self._unsettled[kind])
 
     def audiences(self, kind: Kind, offer: Offer) -> frozenset[Audience]:
         """Whom this would be for, if it were offered now. May be asked in another thread."""

@@ -15,6 +15,7 @@ from xds_server.audience import Audience, Kind, Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
 from xds_server.snapshot import CLUSTER, ROUTES, RUNTIME, Snapshot, resource_of, snapshot_of
 from xds_server.subscription import (
+    ACK_SECONDS,
     DeltaRequest,
     Request,
     Response,
@@ -405,5 +406,31 @@ def test_what_a_client_holds_can_be_compared_when_something_is_offered() -> None
         await asyncio.sleep(0)
         assert not again.done()
         again.cancel()
+
+    asyncio.run(run())
+
+
+@both
+def test_who_is_silent_for_long_is_not_waited_for_until_it_answers(variant: Variant) -> None:
+    async def run() -> None:
+        now = 100.0
+        clients = Clients(lambda: now)
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a")))
+        client = clients.join(Kind.ENVOY, NODE, variant=variant)
+        client.receive(asking(variant))
+        (response,) = await client.next_responses()
+
+        def are_settled() -> bool:
+            return clients.are_settled(Kind.ENVOY, but=lambda _: False)
+
+        now += ACK_SECONDS - 1
+        assert not are_settled()
+        now += 1
+        assert are_settled()
+        clients.offer(Kind.ENVOY, offer_of(snapshot("a", "b")))
+        assert are_settled()
+        client.receive(answering(response))
+        await client.next_responses()
+        assert not are_settled()
 
     asyncio.run(run())

@@ -129,6 +129,14 @@ class Stream(ABC):
             topic.is_settled() for topic in self._topics.values()
         )
 
+    def is_silent(self, now: float) -> bool:
+        """The client has left something unanswered for longer than it is waited for."""
+        return any(
+            now >= flight.sent_at + ACK_SECONDS
+            for topic in self._topics.values()
+            for flight in topic.in_flight.values()
+        )
+
     def is_current(self) -> bool:
         """The client has acknowledged everything of the snapshot that it can be expected to want.
 

@@ -223,25 +223,22 @@ class Topic:
             return Due(tuple(self.wanted), tuple(sorted(removed)))
         return Due(tuple(sorted(changed)), tuple(sorted(removed)))
 
+    def is_due(self) -> bool:
+        """Whether something is to be said, now or later."""
+        if self.owed or not self.refused:
+            return bool(self.owed or self.differs)
+        return any(not self._refuses(name, self.wanted.version_of(name)) for name in self.differs)
+
     def part(self, said: Due, limit_bytes: int) -> Due:
         """As much of it as one response holds, and at least one; what was asked for goes first."""
-        sizes = [*map(self._size, said.changed), *map(len, said.removed)]
-        if sum(sizes) <= limit_bytes:
-            return said
-        names = [*said.changed, *said.removed]
-        is_owed = self.owed.__contains__
-        in_turn = sorted(range(len(names)), key=lambda place: not is_owed(names[place]))
-        taken: set[int] = set()
-        for place in in_turn:
-            limit_bytes -= sizes[place]
+        taken: set[str] = set()
+        names = (*said.changed, *said.removed)
+        for name in sorted(names, key=lambda name: name not in self.owed):
+            limit_bytes -= self._size(name)
             if limit_bytes < 0 and taken:
-                break
-            taken.add(place)
-        ends = len(said.changed)
-        return Due(
-            tuple(names[place] for place in sorted(taken) if place < ends),
-            tuple(names[place] for place in sorted(taken) if place >= ends),
-        )
+                return said.only(taken)
+            taken.add(name)
+        return said
 
     def sent(self, flight: InFlight) -> None:
         """A response has gone out."""
@@ -286,7 +283,7 @@ class Topic:
         """Though nothing happens: now, or when an answer has been waited for in vain."""
         if self.in_flight and not any(flight.is_part for flight in self.in_flight.values()):
             return False
-        return self.is_first_owed or bool(self.due())
+        return self.is_first_owed or self.is_due()
 
     def is_ahead(self, now: float, *, is_own: bool) -> bool:
         """Whether types that come later have to wait: for an answer, or for what a fellow stream
@@ -297,7 +294,7 @@ class Topic:
 
     def is_settled(self) -> bool:
         """Nothing is in flight and nothing is left to say."""
-        return not self.in_flight and not self.is_first_owed and not self.due()
+        return not self.in_flight and not self.is_first_owed and not self.is_due()
 
     def needed_types(self) -> frozenset[str]:
         """The types of what is referred to by what is wanted."""
@@ -357,7 +354,8 @@ class Topic:
         return max((self.wanted[name].ttl_seconds or 0.0) / 3, SHORTEST_BEAT_SECONDS)
 
     def _size(self, name: str) -> int:
-        return len(self.wanted[name].body) + len(name)
+        own = self.wanted.find(name)
+        return len(name) + (0 if own is None else len(own.body))
 
     def _refuses(self, name: str, version: str) -> bool:
         refusal = self.refused.get(name)

@@ -17,7 +17,7 @@ MAX_IN_FLIGHT = 32
 """Responses of one type that a client has not answered; it may ask for names in between."""
 ACK_SECONDS = 15.0
 """How long the types that come after one wait for the answer to it."""
-PART_BYTES = 1 << 20
+PART_BYTES = 256 << 10
 """What one response of differences holds; what is more goes in several, one after the other."""
 MAX_NAMES_BYTES = 32 << 20
 """What the names of one stream may take, of all types; a name takes `NAME_BYTES`, and itself."""
