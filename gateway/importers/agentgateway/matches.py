@@ -1,8 +1,9 @@
 """Which requests a route of theirs takes, and before which others.
 
-Theirs chooses by the closest hostname, then exact paths before longer prefixes before patterns,
-then by method, number of headers and of query parameters. Ours takes the first that matches, so
-the order says it. https://gateway-api.sigs.k8s.io/reference/spec/#httproutematch
+Theirs chooses by the closest hostname, then exact paths before all others, then the longest text of
+a prefix or a pattern (`RouteSet` in its types/agent.rs), then by method, number of headers and of
+query parameters. Ours takes the first that matches, so the order says it.
+https://gateway-api.sigs.k8s.io/reference/spec/#httproutematch
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.walk import Node
 
-_EXACT, _PREFIX, _REGEX = 3, 2, 1
+_EXACT, _PREFIX, _REGEX = 3, 2, 2
 _NO_PATTERNS = "ours matches no patterns: name the values, a route for each"
 _SPECIAL = re.compile(r"[\\^$.|?*+()\[\]{}]")
+_OPTIONAL = ("?", "*", "{")
+"""What may take back the character before it."""
+_ENDS = frozenset({"", "(/.*)?", "(?:/.*)?", "(/|/.*)?", "(?:/|/.*)?", "(/.+)?", "(?:/.+)?"})
+"""After these, everything is the path that was written, or below it."""
 EVERYTHING = "/"
 DROPPED = "dropped"
 
@@ -158,11 +163,17 @@ def _path(node: Node) -> Match:
 
 
 def _literal(pattern: str) -> str:
-    """The path above everything that a pattern matches, as far as it is written out."""
-    if "|" in pattern:
+    """The path at or above everything that a pattern matches, as far as it is written out."""
+    plain = pattern.removeprefix("^").removesuffix("$")
+    literal = _SPECIAL.split(plain)[0]
+    rest = plain[len(literal) :]
+    if rest in _ENDS:
+        above = literal.rstrip("/")
+    elif "|" in pattern:  # at the top, it begins another path
         return EVERYTHING
-    literal = _SPECIAL.split(pattern.removeprefix("^"))[0]
-    above = literal[: literal.rfind("/")] if "/" in literal else ""
+    else:
+        literal = literal[:-1] if rest.startswith(_OPTIONAL) else literal
+        above = literal[: literal.rfind("/")] if "/" in literal else ""
     return above if above and fits(UrlPath, above) else EVERYTHING
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -11,10 +12,16 @@ from hypothesis import strategies as st
 
 from gateway.config import stars
 from gateway.model import Effect, Gateway, Route
-from tests.gateway.importers.agentgateway.imports import ours
+from tests.gateway.importers.agentgateway.imports import guarded, ours
 
 HOSTS = ("api.example.com", "www.example.com", "example.org")
 PATHS = ("/", "/a", "/a/", "/a/b", "/ab", "/a/b/c", "/x1")
+PATTERNS = (
+    *("/a/.*", "/a.*", "/a/?b", "/a(/.*)?", "/a/b", "/a/b/?.*", "/(a|ab)/.*", "/a/b|/x1", ".*"),
+    *("(?i)/A/B.*", "^/a/b/c$", "/[a-x]1?", "/a/b*/?c?"),
+)
+QUERY = [{"name": "q", "value": {"exact": "1"}}]
+HEADERS = [{"name": "x-h", "value": {"regex": "on|1"}}]
 POLICIES: tuple[dict[str, object], ...] = (
     {},
     {"extAuthz": {"host": "auth:1"}},
@@ -32,6 +39,8 @@ class Request:
     host: str
     path: str
     method: str
+    extra: str = ""
+    """What else it has: the parameter `query` or the header `headers` that matches ask for."""
 
 
 def closeness(hostname: str | None, host: str) -> tuple[int, int] | None:
@@ -51,15 +60,19 @@ def takes(match: dict[str, dict[str, str]], request: Request) -> tuple[int, ...]
     method = match.get("method")
     if method is not None and method != request.method:
         return None
+    if any(part in match and part != request.extra for part in ("headers", "query")):
+        return None
+    counts = (method is not None, "headers" in match, "query" in match)
     if "exact" in path:
-        return (
-            (3, len(path["exact"]), method is not None) if path["exact"] == request.path else None
-        )
+        return (3, len(path["exact"]), *counts) if path["exact"] == request.path else None
+    if "regex" in path:
+        is_whole = re.fullmatch(path["regex"], request.path) is not None
+        return (2, len(path["regex"]), *counts) if is_whole else None
     prefix = path["pathPrefix"]
     bare = prefix.rstrip("/")
     rest = request.path.rstrip("/").removeprefix(bare)
     is_below = request.path.rstrip("/").startswith(bare) and (not rest or rest.startswith("/"))
-    return (2, len(prefix), method is not None) if is_below else None
+    return (2, len(prefix), *counts) if is_below else None
 
 
 def theirs(routes: list[dict[str, object]], request: Request) -> list[dict[str, object]]:
@@ -126,49 +139,119 @@ def let_in(route: dict[str, object], key: str | None, method: str) -> bool:
     return policies == {}
 
 
-matches = st.fixed_dictionaries(
-    {
-        "path": st.sampled_from(PATHS).flatmap(
-            lambda path: st.sampled_from(({"pathPrefix": path}, {"exact": path}))
-        )
+def exactly_or_below(path: str) -> st.SearchStrategy[dict[str, str]]:
+    return st.sampled_from(({"pathPrefix": path}, {"exact": path}))
+
+
+plain_paths = st.sampled_from(PATHS).flatmap(exactly_or_below)
+patterns = st.sampled_from(PATTERNS).map(lambda pattern: {"regex": pattern})
+methods = st.sampled_from(("GET", "POST"))
+matches = st.fixed_dictionaries({"path": plain_paths}, optional={"method": methods})
+strange_matches = st.fixed_dictionaries(
+    {"path": plain_paths | patterns},
+    optional={
+        "method": methods | st.just("BREW"),
+        "query": st.just(QUERY),
+        "headers": st.just(HEADERS),
     },
-    optional={"method": st.sampled_from(("GET", "POST"))},
-)
-some_routes = st.lists(
-    st.fixed_dictionaries(
-        {"policies": st.sampled_from(POLICIES)},
-        optional={
-            "hostnames": st.lists(
-                st.sampled_from((*HOSTS, "*.example.com", "*.com")), min_size=1, max_size=2
-            ),
-            "matches": st.lists(matches, min_size=1, max_size=3),
-        },
-    ),
-    min_size=1,
-    max_size=6,
 )
 
 
-@given(some_routes)
-@settings(max_examples=150, deadline=None)
-def test_no_request_gets_in_that_was_kept_out(routes: list[dict[str, object]]) -> None:
-    for index, route in enumerate(routes):
-        route["name"] = f"r{index}"
-        route["backends"] = [{"host": f"b{index}:80"}]
-    text = yaml.safe_dump({"binds": [{"port": 80, "listeners": [{"routes": routes}]}]})
-    gateway = ours(text)
+def routes_with(matches: st.SearchStrategy[object]) -> st.SearchStrategy[list[dict[str, object]]]:
+    hosts = st.sampled_from((*HOSTS, "*.example.com", "*.com"))
+    return st.lists(
+        st.fixed_dictionaries(
+            {"policies": st.sampled_from(POLICIES)},
+            optional={
+                "hostnames": st.lists(hosts, min_size=1, max_size=2),
+                "matches": st.lists(matches, min_size=1, max_size=3),
+            },
+        ),
+        min_size=1,
+        max_size=6,
+    )
+
+
+def named(routes: list[dict[str, object]]) -> list[dict[str, object]]:
+    """With a name and a backend for each."""
+    return [
+        {**route, "name": f"r{index}", "backends": [{"host": f"b{index}:80"}]}
+        for index, route in enumerate(routes)
+    ]
+
+
+def requests(extras: tuple[str, ...] = ("",)) -> list[Request]:
+    return [
+        Request(host, path, method, extra)
+        for host in HOSTS
+        for path in PATHS
+        for method in ("GET", "POST")
+        for extra in extras
+    ]
+
+
+def doors(gateway: Gateway) -> list[tuple[str | None, str | None]]:
+    """Keys that a client may have, and their names in ours."""
     names = {key.digest: key.name for key in gateway.identity.api_keys}
-    for host in HOSTS:
-        for path in PATHS:
-            for method in ("GET", "POST"):
-                request = Request(host, path, method)
-                there, here = theirs(routes, request), chosen(gateway, request)
-                for secret in (None, "one", "two"):
-                    key = names.get(sha256(secret.encode()).hexdigest()) if secret else None
-                    expected = [let_in(route, secret, method) for route in there]
-                    entered = may_enter(gateway, here, key, method)
-                    assert not entered or (expected and all(expected)), (request, secret, there)
-                    assert entered or expected != [True], (request, secret, there, here)
-                if here is not None and [route["policies"] for route in there] == [{}]:
-                    (backend,) = here.backends
-                    assert backend.upstream.endpoints[0].host == f"b{str(there[0]['name'])[1:]}"
+    secrets = ("one", "two")
+    return [
+        (None, None),
+        *((each, names.get(sha256(each.encode()).hexdigest())) for each in secrets),
+    ]
+
+
+def one_listener(routes: list[dict[str, object]]) -> str:
+    return yaml.safe_dump({"binds": [{"port": 80, "listeners": [{"routes": routes}]}]})
+
+
+@given(routes_with(matches))
+@settings(max_examples=150, deadline=None)
+def test_who_comes_in_there_comes_in_here_and_nobody_else(written: list[dict[str, object]]) -> None:
+    routes = named(written)
+    gateway = ours(one_listener(routes))
+    for request in requests():
+        there, here = theirs(routes, request), chosen(gateway, request)
+        for secret, key in doors(gateway):
+            expected = [let_in(route, secret, request.method) for route in there]
+            entered = may_enter(gateway, here, key, request.method)
+            assert not entered or (expected and all(expected)), (request, secret, there)
+            assert entered or expected != [True], (request, secret, there, here)
+        if here is not None and [route["policies"] for route in there] == [{}]:
+            (backend,) = here.backends
+            assert backend.upstream.endpoints[0].host == f"b{str(there[0]['name'])[1:]}"
+
+
+@given(routes_with(matches | strange_matches))
+@settings(max_examples=300, deadline=None)
+def test_no_request_gets_in_that_was_kept_out_whatever_matches_ask(
+    written: list[dict[str, object]],
+) -> None:
+    routes = named(written)
+    gateway = ours(one_listener(routes))
+    for request in requests(("", "query", "headers")):
+        there, here = theirs(routes, request), chosen(gateway, request)
+        for secret, key in doors(gateway):
+            expected = [let_in(route, secret, request.method) for route in there]
+            entered = may_enter(gateway, here, key, request.method)
+            assert not entered or (expected and all(expected)), (request, secret, there)
+
+
+def test_a_locked_pattern_is_closed_before_an_open_route() -> None:
+    text = """
+    binds:
+    - port: 3000
+      listeners:
+      - routes:
+        - name: adm
+          matches: [{path: {regex: "/adm/.*"}}]
+          policies: {apiKey: {mode: strict, keys: [{key: k1}]}}
+          backends: [{host: "10.0.0.2:80"}]
+        - name: open
+          backends: [{host: "10.0.0.2:80"}]
+    """
+    gateway = ours(text)
+    assert [route.name for route in gateway.routes] == ["adm", "open"]
+    for path in ("/adm/x", "/adm"):
+        assert not may_enter(gateway, chosen(gateway, Request("a.com", path, "GET")), "k1", "GET")
+    assert may_enter(gateway, chosen(gateway, Request("a.com", "/admin", "GET")), None, "GET")
+    assert "binds.0.listeners.0.routes.0" in guarded(text)

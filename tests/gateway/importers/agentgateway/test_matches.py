@@ -32,6 +32,16 @@ def test_a_slash_at_the_end_of_a_prefix_means_nothing() -> None:
     [
         ("{path: {regex: '/a/[0-9]+'}}", ("path",), "/a"),
         ("{path: {regex: '^/a/b/c?'}}", ("path",), "/a/b"),
+        ("{path: {regex: '/adm/?.*'}}", ("path",), "/"),
+        ("{path: {regex: '/a/b/{0,1}c'}}", ("path",), "/a"),
+        ("{path: {regex: '/a/b/+c'}}", ("path",), "/a/b"),
+        ("{path: {regex: '/adm(/.*)?'}}", ("path",), "/adm"),
+        ("{path: {regex: '^/adm/x$'}}", ("path",), "/adm/x"),
+        ("{path: {regex: '/adm/'}}", ("path",), "/adm"),
+        ("{path: {regex: '(?i)/adm/.*'}}", ("path",), "/"),
+        ("{path: {regex: '/adm/(a|b)'}}", ("path",), "/"),
+        ("{path: {regex: '/adm(/.*)?|/b'}}", ("path",), "/"),
+        ("{path: {regex: '/a\\\\$'}}", ("path",), "/"),
         ("{path: {regex: '/a|/b'}}", ("path",), "/"),
         ("{path: {regex: '.*'}}", ("path",), "/"),
         ("{path: {pathPrefix: 'no slash'}}", ("path",), "/"),
@@ -66,15 +76,16 @@ def test_method_and_headers_are_asked_for() -> None:
     assert read("{headers: [{name: ':method', value: {exact: PUT}}]}").methods == ("PUT",)
 
 
-def test_precision_is_that_of_the_gateway_api() -> None:
+def test_precision_is_that_of_theirs() -> None:
     texts = [
         "{path: {exact: /a}}",
+        "{path: {regex: '/a/very/long/one'}}",
         "{path: {pathPrefix: /long}}",
+        "{path: {regex: '/.*'}}",
         "{path: {pathPrefix: /a}, method: GET}",
         "{path: {pathPrefix: /a}, headers: [{name: a, value: {exact: b}}]}",
         "{path: {pathPrefix: /a}, query: [{name: a, value: {exact: b}}]}",
         "{path: {pathPrefix: /a}}",
-        "{path: {regex: '/a/very/long/one'}}",
     ]
     precisions = [read(text).precision for text in texts]
     assert precisions == sorted(precisions, reverse=True)
