@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.model import Endpoint
 from gateway.telemetry import LEVELS
@@ -105,6 +106,25 @@ def targets(text: str) -> tuple[str, ...]:
     if text == "none":
         return ()
     return tuple(target(part.strip()) for part in text.split(","))
+
+
+def metadata(text: str) -> dict[str, Any]:
+    """`labels.zone=eu-1,app=web`: a node's metadata, by dotted keys."""
+    nested: dict[str, Any] = {}
+    for part in text.split(","):
+        key, equals, value = part.strip().partition("=")
+        *blocks, last = key.split(".")
+        if not equals or "" in (*blocks, last):
+            raise argparse.ArgumentTypeError(f"not KEY=VALUE: {part.strip()}")
+        block = nested
+        for name in blocks:
+            block = block.setdefault(name, {})
+            if not isinstance(block, dict):
+                raise argparse.ArgumentTypeError(f"{name} is a text and has keys: {text}")
+        if last in block:
+            raise argparse.ArgumentTypeError(f"{key} is said twice: {text}")
+        block[last] = value
+    return nested
 
 
 def seconds(text: str) -> float:
@@ -259,6 +279,22 @@ NODE_ID = Flag(
 )
 NODE_CLUSTER = Flag(
     "--node-cluster", "DRAGOMAN_NODE_CLUSTER", str, "NAME", "the cluster it says it is of"
+)
+NODE_METADATA = Flag(
+    "--node-metadata",
+    "DRAGOMAN_NODE_METADATA",
+    metadata,
+    "KEY=VALUE,…",
+    "the metadata it says of itself, by dotted keys: labels.zone=eu-1,app=web",
+)
+USER_AGENT = Flag(
+    "--user-agent",
+    "DRAGOMAN_USER_AGENT",
+    str,
+    "NAME",
+    "what program it says it is, as `user_agent` of a node group has it: envoy, gRPC-Python "
+    "(default: dragoman-cli)",
+    "dragoman-cli",
 )
 ENVOY_VERSION = Flag(
     "--envoy-version",

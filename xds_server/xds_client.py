@@ -6,14 +6,14 @@ What is asked for is accepted, so that the server goes on; nothing is configured
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import envoy_api
 import grpc
 from envoy_api.dial import Server, follow, stream
-from envoy_api.subscriber import Garbage, Item, News, Subscriber, Variant
+from envoy_api.subscriber import WILDCARD, Garbage, Item, News, Subscriber
 
 from gateway import names
 from xds_server.snapshot import (
@@ -58,16 +58,19 @@ class Asker:
     cluster: str = ""
     envoy: tuple[int, int, int] = (1, 40, 0)
     """As what version of Envoy it wants to be told."""
+    user_agent: str = USER_AGENT
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def node(self) -> Any:
         major, minor, patch = self.envoy
         return envoy_api.message("envoy.config.core.v3.Node")(
             id=self.node_id,
             cluster=self.cluster,
-            user_agent_name=USER_AGENT,
+            user_agent_name=self.user_agent,
             user_agent_build_version={
                 "version": {"major_number": major, "minor_number": minor, "patch": patch}
             },
+            metadata=self.metadata,
         )
 
 
@@ -81,22 +84,35 @@ def type_url_of(text: str) -> str | None:
 
 
 async def get(server: Server, subscriber: Subscriber, timeout_seconds: float) -> News:
-    """The first answer. Raises `NoAnswer`, and `BadCredential`."""
+    """The first answer; where names are asked for, what was said of each before the time was over.
+
+    Raises `NoAnswer`, and `BadCredential`.
+    """
+    told: News | None = None
     try:
         async with asyncio.timeout(timeout_seconds), stream(server, subscriber.variant) as call:
             await call.write(subscriber.hello())
-            response = await call.read()
-            if response is grpc.aio.EOF:
-                raise NoAnswer(f"{server.address}: {await _ending(call)}")
-            news = _news(server, subscriber, response)
-            await call.write(subscriber.accept(response, news))
-            return news
+            while told is None or silent_about(subscriber, told):
+                response = await call.read()
+                if response is grpc.aio.EOF:
+                    raise NoAnswer(f"{server.address}: {await _ending(call)}")
+                news = _news(server, subscriber, response)
+                told = news if told is None else _together(told, news)
+                await call.write(subscriber.accept(response, news))
     except TimeoutError as error:
-        raise NoAnswer(_silence(server, subscriber, timeout_seconds)) from error
+        if told is None:
+            raise NoAnswer(_silence(server, subscriber, timeout_seconds)) from error
     except grpc.aio.AioRpcError as error:
         raise NoAnswer(f"{server.address}: {_said(error)}") from error
     except asyncio.InvalidStateError as error:  # what writing to an ended stream raises
         raise NoAnswer(f"{server.address}: the stream broke") from error
+    return told
+
+
+def silent_about(subscriber: Subscriber, told: News) -> tuple[str, ...]:
+    """Names that were asked for, and of which nothing was told."""
+    heard = {item.name for item in told.updated}.union(told.removed, (WILDCARD,))
+    return tuple(name for name in subscriber.names if name not in heard)
 
 
 async def watch(
@@ -137,6 +153,15 @@ _FINAL = frozenset(
 )
 
 
+def _together(before: News, after: News) -> News:
+    """Both, of which the later counts."""
+    again = {item.name for item in after.updated}.union(after.removed)
+    return News(
+        (*(item for item in before.updated if item.name not in again), *after.updated),
+        (*(name for name in before.removed if name not in again), *after.removed),
+    )
+
+
 def _news(server: Server, subscriber: Subscriber, response: Any) -> News:
     try:
         return subscriber.news(response)
@@ -146,8 +171,8 @@ def _news(server: Server, subscriber: Subscriber, response: Any) -> News:
 
 def _silence(server: Server, subscriber: Subscriber, seconds: float) -> str:
     what = f"no answer from {server.address} in {seconds:g} s"
-    if subscriber.variant is Variant.SOTW and subscriber.names:
-        return f"{what}: it may have no {', '.join(subscriber.names)}, which sotw cannot say"
+    if subscriber.names:
+        return f"{what}: it may have no {', '.join(subscriber.names)}, which not every server says"
     return what
 
 
@@ -162,4 +187,13 @@ def _said(error: grpc.aio.AioRpcError) -> str:
     return f"{error.code().name.lower()}: {error.details()}"
 
 
-__all__ = ["SHORT_TYPES", "Asker", "Item", "NoAnswer", "get", "type_url_of", "watch"]
+__all__ = [
+    "SHORT_TYPES",
+    "Asker",
+    "Item",
+    "NoAnswer",
+    "get",
+    "silent_about",
+    "type_url_of",
+    "watch",
+]

@@ -60,6 +60,19 @@ def test_a_time_is_a_number_of_seconds() -> None:
     assert (flags.seconds("5"), flags.seconds("0.5s")) == (5, 0.5)
 
 
+def test_metadata_is_said_by_dotted_keys() -> None:
+    assert flags.metadata("labels.zone=eu-1, labels.app=web,note=a=b") == {
+        "labels": {"zone": "eu-1", "app": "web"},
+        "note": "a=b",
+    }
+
+
+@pytest.mark.parametrize("text", ["zone", "=a", "a..b=c", "a=b,a.c=d", "a.c=d,a=b", "a=b,a=c"])
+def test_metadata_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        flags.metadata(text)
+
+
 def test_a_version_has_two_or_three_numbers() -> None:
     assert (flags.version("1.37"), flags.version("1.40.2")) == ((1, 37, 0), (1, 40, 2))
 

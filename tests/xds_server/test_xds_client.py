@@ -13,7 +13,7 @@ from envoy_api.subscriber import News, Subscriber, Variant
 
 from tests.kit.management_server import SECONDS, managing
 from xds_server.snapshot import CLUSTER, ENDPOINTS
-from xds_server.xds_client import Asker, NoAnswer, get, type_url_of, watch
+from xds_server.xds_client import Asker, NoAnswer, get, silent_about, type_url_of, watch
 
 NODE = Asker("me", envoy=(1, 37, 2)).node()
 
@@ -85,12 +85,58 @@ def test_a_server_that_does_not_speak_the_variant_is_no_answer(
     asyncio.run(run())
 
 
-def test_silence_says_what_sotw_cannot(tmp_path: Path) -> None:
+def test_the_asker_says_of_itself_what_node_groups_look_at() -> None:
+    node = Asker("me", "edges", user_agent="envoy", metadata={"labels": {"zone": "eu"}}).node()
+    assert (node.cluster, node.user_agent_name) == ("edges", "envoy")
+    assert node.metadata["labels"]["zone"] == "eu"
+
+
+def test_silence_says_what_not_every_server_says(tmp_path: Path) -> None:
     async def run() -> None:
         address = f"unix:{tmp_path}/ads.sock"
         async with managing(Variant.SOTW, address):
-            with pytest.raises(NoAnswer, match="it may have no x, which sotw cannot say"):
+            with pytest.raises(NoAnswer, match="it may have no x, which not every server says"):
                 await get(Server(address), Subscriber(Variant.SOTW, ENDPOINTS, ["x"], NODE), 0.3)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_what_is_asked_for_by_name_may_come_in_several_answers(
+    tmp_path: Path, variant: Variant
+) -> None:
+    async def run() -> None:
+        address = f"unix:{tmp_path}/ads.sock"
+        async with managing(variant, address) as server, asyncio.TaskGroup() as tasks:
+            subscriber = Subscriber(variant, ENDPOINTS, ["a", "b"], NODE)
+            asking = tasks.create_task(get(Server(address), subscriber, SECONDS))
+            await server.asked()
+            for name in ("a", "b"):
+                message = envoy_api.message("envoy.config.endpoint.v3.ClusterLoadAssignment")
+                await server.send(name, name, message(cluster_name=name))
+                await server.asked()
+            news = await asking
+            assert [item.name for item in news.updated] == ["a", "b"]
+            assert silent_about(subscriber, news) == ()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_what_a_server_is_silent_about_is_known_when_the_time_is_over(
+    tmp_path: Path, variant: Variant
+) -> None:
+    async def run() -> None:
+        address = f"unix:{tmp_path}/ads.sock"
+        async with managing(variant, address) as server, asyncio.TaskGroup() as tasks:
+            subscriber = Subscriber(variant, ENDPOINTS, ["a", "b"], NODE)
+            asking = tasks.create_task(get(Server(address), subscriber, 1.0))
+            await server.asked()
+            message = envoy_api.message("envoy.config.endpoint.v3.ClusterLoadAssignment")
+            await server.send("a", "1", message(cluster_name="a"))
+            news = await asking
+            assert [item.name for item in news.updated] == ["a"]
+            assert silent_about(subscriber, news) == ("b",)
 
     asyncio.run(run())
 

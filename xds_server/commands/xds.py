@@ -13,11 +13,20 @@ from envoy_api.dial import BadCredential, Credentials, Server
 from envoy_api.subscriber import Item, News, Subscriber, Variant
 from google.protobuf.message import DecodeError
 
+from gateway import names
 from xds_server import flags
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.render import shown, yaml_of
 from xds_server.snapshot import resource_of
-from xds_server.xds_client import SHORT_TYPES, Asker, NoAnswer, get, type_url_of, watch
+from xds_server.xds_client import (
+    SHORT_TYPES,
+    Asker,
+    NoAnswer,
+    get,
+    silent_about,
+    type_url_of,
+    watch,
+)
 
 TYPE = Argument("type", "TYPE", f"{', '.join(SHORT_TYPES)}, or the name of a message")
 NAME = Argument("names", "NAME", "only the resources of these names; without it, all", count="*")
@@ -27,6 +36,8 @@ FLAGS = (
     flags.VARIANT,
     flags.NODE_ID,
     flags.NODE_CLUSTER,
+    flags.NODE_METADATA,
+    flags.USER_AGENT,
     flags.ENVOY_VERSION,
     flags.XDS_CA,
     flags.XDS_CERT,
@@ -51,7 +62,13 @@ def run_get(arguments: argparse.Namespace, environment: Environment) -> int:
         print(json.dumps([_row(subscriber, item) for item in news.updated], indent=2))
     else:
         sys.stdout.write(yaml_of(*(_row(subscriber, item)["resource"] for item in news.updated)))
+    if not subscriber.names and not news.updated:
+        refuses([f"{server.address}: there is no {_short(subscriber)} for this node"])
     absent = [f"{server.address}: there is no {name}" for name in news.removed]
+    absent += [
+        f"{server.address}: no answer about {name} in {arguments.timeout:g} s: it may not exist"
+        for name in silent_about(subscriber, news)
+    ]
     return 1 if refuses(absent) else 0
 
 
@@ -91,10 +108,22 @@ def _asked(arguments: argparse.Namespace) -> tuple[Server, Subscriber] | None:
         wrong.append(f"no type '{arguments.type}'; known: {known}, or write a message's full name")
     if refuses(each for each in wrong if each) or type_url is None:
         return None
-    asker = Asker(arguments.node_id, arguments.node_cluster or "", arguments.envoy_version)
+    asker = Asker(
+        arguments.node_id,
+        arguments.node_cluster or "",
+        arguments.envoy_version,
+        arguments.user_agent,
+        arguments.node_metadata or {},
+    )
     variant = Variant(arguments.variant)
-    subscriber = Subscriber(variant, type_url, arguments.names, asker.node())
-    return Server(arguments.server, credentials), subscriber
+    asked = arguments.names
+    if variant is Variant.SOTW and type_url == names.CONFIGURATION_TYPE:
+        asked = asked or (names.CONFIGURATION_NAME,)  # there it has no name to be shown by
+    return Server(arguments.server, credentials), Subscriber(variant, type_url, asked, asker.node())
+
+
+def _short(subscriber: Subscriber) -> str:
+    return subscriber.type_url.rpartition(".")[2]
 
 
 def _row(subscriber: Subscriber, item: Item) -> dict[str, Any]:
@@ -113,7 +142,7 @@ def _shown(type_url: str, item: Item) -> dict[str, Any]:
 
 
 def _text_lines(subscriber: Subscriber, news: News) -> list[str]:
-    short = subscriber.type_url.rpartition(".")[2]
+    short = _short(subscriber)
     return [
         *(f"{short} {item.name}: version {item.version}" for item in news.updated),
         *(f"{short} {name}: does not exist" for name in news.removed),
@@ -135,12 +164,17 @@ GET = Command(
     (JSON,),
     details="""
 Works with any server that speaks ADS. It subscribes as a client of its own, prints the first answer
-as YAML documents (`--json`: a list of `{name, version, resource}`) and leaves. Exit status: 0; 1
-when the server does not answer or has not one of the names, which only delta can tell at once.
+as YAML documents (`--json`: a list of `{name, version, resource}`) and leaves; with names, when
+each was answered, or the time is over. Exit status: 0; 1 when the server does not answer or has not
+one of the names. That a name does not exist our server says at once in delta; in sotw, and from
+servers that never say it, it is known by their silence.
+
+What is told may depend on who asks: where there are node groups, say what `match` looks at.
 
 ```sh
 dragoman xds get rds gateway/default --server 127.0.0.1:18000
-dragoman xds get cds --node-id edge-7 --envoy-version 1.37.0
+dragoman xds get cds --node-id edge-7 --user-agent envoy --envoy-version 1.37.0
+dragoman xds get lds --node-metadata labels.zone=eu-1
 ```
 """,
 )

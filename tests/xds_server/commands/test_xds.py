@@ -16,6 +16,7 @@ from tests.kit.offers import offer_of
 from xds_server.audience import Kind
 from xds_server.cli import main
 from xds_server.clients import Clients
+from xds_server.release import configuration
 from xds_server.resources.extension import resource
 from xds_server.snapshot import CLUSTER, SECRET, Snapshot, snapshot_of
 
@@ -33,13 +34,13 @@ SNAPSHOT = snapshot_of(
 
 
 @contextmanager
-def control_plane(address: str, snapshot: Snapshot) -> Iterator[None]:
+def control_plane(address: str, snapshot: Snapshot, kind: Kind = Kind.ENVOY) -> Iterator[None]:
     """Serves in a thread, since the command has a loop of its own."""
     ready, loop, done = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
         clients = Clients()
-        clients.offer(Kind.ENVOY, offer_of(snapshot))
+        clients.offer(kind, offer_of(snapshot))
         async with serving(clients, address):
             ready.set()
             await done.wait()
@@ -95,6 +96,41 @@ def test_a_name_that_does_not_exist_is_said(
     printed = capsys.readouterr()
     assert "name: a" in printed.out
     assert printed.err == f"{address}: there is no z\n"
+
+
+def test_what_sotw_cannot_say_does_not_exist_when_the_time_is_over(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["xds", "get", "sds", "llm/x/key", "z", "--variant", "sotw", "--timeout", "1"]
+    assert main([*asked, "--server", address], {}) == 1
+    printed = capsys.readouterr()
+    assert "llm/x/key" in printed.out
+    assert printed.err == f"{address}: no answer about z in 1 s: it may not exist\n"
+
+
+def test_that_there_is_nothing_is_said(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["xds", "get", "rds", "--server", address], {}) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"{address}: there is no RouteConfiguration for this node\n"
+
+
+@pytest.mark.parametrize("variant", ["delta", "sotw"])
+def test_the_configuration_of_workers_is_shown_without_its_name(
+    tmp_path: Path, variant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"unix:{tmp_path}/ads.sock"
+    asked = ["xds", "get", "configuration", "--json", "--variant", variant]
+    with control_plane(address, configuration("v1", "routes: []"), Kind.WORKER):
+        assert main([*asked, "--server", address], {}) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["resource"]["version"]) == ("dragoman", "v1")
+
+
+def test_a_node_is_what_it_says_of_itself(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = ["--node-metadata", "labels.zone=eu,app=web", "--user-agent", "envoy"]
+    assert main(["xds", "get", "cds", "a", "--server", address, *said], {}) == 0
+    assert "name: a" in capsys.readouterr().out
 
 
 def test_an_unknown_type_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
