@@ -87,7 +87,8 @@ class XdsSource(Generic[Built]):
                 reason = str(error)
             self._failures += 1
             if self._failures == 1:
-                logger.warning("no control plane at %s (%s): retrying", self._server, reason)
+                address = self._server.address
+                logger.warning("no control plane at %s (%s): retrying", address, reason)
             await asyncio.sleep(self._backoff.after(self._failures, random.random()))
 
     def _reconsider(self, code: grpc.StatusCode) -> None:
@@ -101,8 +102,13 @@ class XdsSource(Generic[Built]):
             for item in news.updated:
                 if item.name == names.CONFIGURATION_NAME:
                     on_program(await self._program(item.body))
+                    logger.info("a configuration of %s is in force", self._server.address)
         except (ConfigurationRefused, Garbage) as refusal:
+            logger.error("the configuration stays as it was: %s", refusal)
             return self._subscriber.reject(response, str(refusal))
+        if news.removed:
+            outcome = "what there was stays in force" if self._subscriber.held else "waiting"
+            logger.warning("%s has no configuration: %s", self._server.address, outcome)
         return self._subscriber.accept(response, news)
 
     async def _program(self, body: bytes) -> Built:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,25 @@ def test_a_broken_configuration_is_rejected_with_its_problems(tmp_path: Path) ->
         assert await worker.next() == Program("v3", ("new",))
         await until(clients, lambda: is_current(clients))
         assert worker.programs.empty()
+
+    followed(tmp_path, scene)
+
+
+def test_what_is_refused_is_told_to_who_reads_the_workers_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[int]:
+        return [each.levelno for each in caplog.records if each.name == xds_source.__name__]
+
+    async def scene(clients: Clients, worker: Worker) -> None:
+        clients.offer(Kind.WORKER, offer_of(configuration("v1", text("fast"))))
+        await worker.next()
+        await until(clients, lambda: is_current(clients))
+        before = told()
+        clients.offer(Kind.WORKER, offer_of(configuration("v2", "llm: 3")))
+        await until(clients, lambda: bool(rejection(clients)))
+        assert logging.ERROR not in before
+        assert told() == [*before, logging.ERROR]
 
     followed(tmp_path, scene)
 
