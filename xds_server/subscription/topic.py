@@ -364,7 +364,7 @@ class Topic:
     def _refuse(self, names: Iterable[str], resources: Named, error: str) -> None:
         """What it holds instead is not certain: peers apply what is good of a refused response."""
         together = frozenset(filter(self.interest.wants, names))
-        for name in together:
+        for name in sorted(together):  # people read of them in order
             held = self.differs[name] if name in self.differs else self.wanted.get(name)
             before = self.refused.get(name)
             accepted = held if isinstance(held, Resource) else before.accepted if before else None
