@@ -180,6 +180,16 @@ class Walk:
         """Everything that is wrong with the file, in its order."""
         return tuple(sorted(self._problems, key=lambda each: (each.line, each.path)))
 
+    def at(self, path: Path) -> Node:
+        """What is written at a path, for more to be said of it."""
+        value: object = self.root.value
+        for part in path:
+            if isinstance(value, list):
+                value = value[int(part)]
+            elif isinstance(value, dict):
+                value = value[part]
+        return Node(self, path, value, True)
+
     def line(self, path: Path) -> int:
         """The line of a path, or of what is around it."""
         return self._document.line(path) or 1

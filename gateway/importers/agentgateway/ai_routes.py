@@ -26,7 +26,7 @@ from gateway.importers.agentgateway.providers import (
     speaks_tls,
 )
 from gateway.importers.agentgateway.rates import read_token_limits
-from gateway.importers.agentgateway.terms import read_terms
+from gateway.importers.agentgateway.terms import of_models, read_terms
 from gateway.importers.walk import Node
 
 _PLACED = "models are served under /v1/ of every gateway"
@@ -76,6 +76,8 @@ def read_ai_route(
     if not tiers or not all(_is_shared(tier) for tier in tiers):
         node.unsupported("its models cannot be served", is_security=not terms.is_open)
         return False
+    is_elsewhere = node.has("matches") or "routeGroups" in node.path
+    terms = of_models(terms, prefix, draft, is_elsewhere=is_elsewhere)
     pattern = f"{prefix}*"
     _models(pattern, prefix, tiers, reading)
     limits = policies.take("localRateLimit")

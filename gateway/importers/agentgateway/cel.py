@@ -87,6 +87,32 @@ def translate(expression: str, *, is_llm: bool, unusable: frozenset[str]) -> str
     return result
 
 
+def without_prefix(expression: str, prefix: str) -> str | Untranslated:
+    """An expression of ours for models that are called `PREFIX...`, which theirs calls `...`."""
+    tokens = _tokens(expression)
+    written: list[str] = []
+    done = 0
+    for position, token in enumerate(tokens):
+        if not _is_root(tokens, position):
+            continue
+        chain, end = _chain(tokens, position)
+        if _written(chain) == "llm.model":
+            bare = f"llm.model.substring({len(prefix)})"
+            written += [expression[done : token.start], bare]
+            done = tokens[end - 1].end
+    result = "".join([*written, expression[done:]])
+    compiled = compile_expression(result)
+    if isinstance(compiled, str):
+        return Untranslated(f"our rules cannot say it of the names that models have: {compiled}")
+    return result
+
+
+def names_of(expression: str) -> frozenset[str]:
+    """The variables of an expression of ours."""
+    compiled = compile_expression(expression)
+    return frozenset() if isinstance(compiled, str) else compiled.names
+
+
 def _tokens(expression: str) -> list[_Token]:
     found = (
         _Token(match.lastgroup or "", match[0], match.start(), match.end())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from ipaddress import ip_address
 from types import MappingProxyType
 
 from gateway.config.scalars import Dollars, HostPort, Size, Text
@@ -25,6 +27,11 @@ MCP_PATHS = (
 UI_PATHS = ("/ui", "/api")
 
 _ADMIN = "another API than theirs; see docs/operations.md"
+_ADMIN_ALONE = (
+    "on 127.0.0.1 alone, since ours has no users: who reaches it can roll the configuration back."
+    " Write another address only where operators alone reach it"
+)
+_HOST_AND_PORT = re.compile(r"(.*):(\d+|\$\{[^{}]*\})")
 _RATES = {
     "input": "input",
     "output": "output",
@@ -47,9 +54,9 @@ def read_config(node: Node, draft: Draft) -> None:
     settle(node, settings_keys.CONFIG, unknown_is_lock=False)
     address = node.take("adminAddr")
     text = address.text()
-    if text is not None and fits(HostPort, text):
-        draft.admin["address"] = text
-        address.different("admin.address", _ADMIN)
+    parts = _HOST_AND_PORT.fullmatch(text or "")
+    if text is not None and parts is not None and fits(HostPort, text):
+        _read_admin(address, parts[1], parts[2], draft)
     else:
         address.unsupported("the address of admin is a host and a port")
     for source in node.take("modelCatalog").items():
@@ -60,6 +67,20 @@ def read_config(node: Node, draft: Draft) -> None:
         elif catalog.block():
             settle(catalog, settings_keys.CATALOG, unknown_is_lock=False)
             _prices(catalog.take("providers"), draft)
+
+
+def _read_admin(node: Node, host: str, port: str, draft: Draft) -> None:
+    is_alone = _is_this_machine(host)
+    draft.admin["address"] = f"{host if is_alone else '127.0.0.1'}:{port}"
+    note = _ADMIN if is_alone else f"{_ADMIN}; {_ADMIN_ALONE}"
+    node.different("admin.address", note, is_security=not is_alone)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _prices(node: Node, draft: Draft) -> None:

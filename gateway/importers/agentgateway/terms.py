@@ -5,13 +5,19 @@ All of a block of policies is answered here but what the caller reads itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.importers.agentgateway import policy_keys
 from gateway.importers.agentgateway.api_keys import read_api_keys
-from gateway.importers.agentgateway.cel import Untranslated, translate
+from gateway.importers.agentgateway.cel import Untranslated, names_of, translate, without_prefix
 from gateway.importers.agentgateway.draft import Draft, Rule, Terms
 from gateway.importers.agentgateway.keys import Rows, settle
 from gateway.importers.walk import Node
 
+_ELSEWHERE = (
+    "it asks for the path, which is another here: models are under /v1/ alone; all models of the"
+    " route are refused"
+)
 _ERRORS_DENY = "an expression that fails denies too; theirs lets such requests pass"
 
 
@@ -47,6 +53,33 @@ def read_rules(node: Node, draft: Draft, *, is_llm: bool) -> Terms:
         whole = tests[0] if len(tests) == 1 else " || ".join(f"({each})" for each in tests)
         others.append(Rule("require", whole, sources))
     return Terms(rules=tuple(others))
+
+
+def of_models(terms: Terms, prefix: str, draft: Draft, *, is_elsewhere: bool) -> Terms:
+    """The terms of a route, for its models: their names have a prefix here.
+
+    `is_elsewhere`: theirs may serve them under other paths than ours.
+    """
+    locks = list(terms.locks)
+    rules: list[Rule] = []
+    for rule in terms.rules:
+        names = names_of(rule.expression)
+        expression: str | Untranslated = rule.expression
+        if is_elsewhere and "request.path" in names:
+            expression = Untranslated(_ELSEWHERE)
+        elif prefix and "llm.model" in names:
+            expression = without_prefix(rule.expression, prefix)
+        if isinstance(expression, Untranslated):
+            locks.append("authorization")
+            for path in rule.sources:
+                draft.walk.at(path).unsupported(expression.reason, is_security=True)
+            continue
+        if expression != rule.expression:
+            note = f"models of the route are called {prefix}NAME here: it asks for what follows"
+            for path in rule.sources:
+                draft.walk.at(path).different("authorize", note)
+        rules.append(replace(rule, expression=expression))
+    return Terms(tuple(locks), tuple(rules), terms.doors)
 
 
 def _rule(item: Node, draft: Draft, *, is_llm: bool) -> Rule | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.cel import Expression, compile_expression
+from gateway.imported import Outcome
+from gateway.model import Effect
 from tests.gateway.importers.agentgateway.imports import config, guarded, ours, outcomes
 
 
@@ -108,3 +111,44 @@ def test_a_lock_refuses_the_models_of_the_route() -> None:
     text = routes(ai(policies="backendAuth: {key: k}, jwtAuth: {issuer: x}"))
     assert [(rule.scope.llm, rule.expression) for rule in ours(text).rules] == [("*", "true")]
     assert "binds.0.listeners.0.routes.0.policies.jwtAuth" in guarded(text)
+
+
+def ruled(expression: str, name: str) -> str:
+    rules = f"backendAuth: {{key: k}}, authorization: {{rules: [{expression}]}}"
+    return ai(policies=rules, name=name)
+
+
+RULE = "binds.0.listeners.0.routes.0.policies.authorization.rules.0"
+
+
+def test_rules_compare_the_names_of_theirs_when_ours_have_the_route_before_them() -> None:
+    text = routes(ruled("{deny: \"llm.requestModel == 'gpt-5'\"}", "adm"), ai(name="two"))
+    (rule,) = ours(text).rules
+    assert (rule.scope.llm, rule.effect) == ("adm/*", Effect.DENY)
+    compiled = compile_expression(rule.expression)
+    assert isinstance(compiled, Expression)
+    assert compiled.evaluate({"llm.model": "adm/gpt-5"}) is True
+    assert compiled.evaluate({"llm.model": "adm/gpt-4"}) is False
+    outcome, to, note = outcomes(text)[f"{RULE}.deny"]
+    assert (outcome, to) == (Outcome.DIFFERENT, "authorize.0")
+    assert "adm/NAME" in note
+
+
+def test_rules_compare_the_whole_name_where_models_have_no_other() -> None:
+    text = routes(ruled("\"llm.requestModel == 'gpt-5'\"", "adm"))
+    assert [rule.expression for rule in ours(text).rules] == ["llm.model == 'gpt-5'"]
+    assert outcomes(text)[RULE][0] is Outcome.EXACT
+
+
+def test_rules_about_names_that_ours_cannot_say_refuse_all() -> None:
+    text = routes(ruled('{deny: "has(llm.requestModel)"}', "adm"), ai(name="two"))
+    assert ("adm/*", "true") in [(rule.scope.llm, rule.expression) for rule in ours(text).rules]
+    assert f"{RULE}.deny" in guarded(text)
+
+
+def test_rules_about_paths_that_ours_does_not_have_refuse_all() -> None:
+    denied = ruled("{deny: \"request.path == '/ai/x'\"}", "r")
+    text = routes(denied.replace("{name: r", "{name: r, matches: [{path: {pathPrefix: /ai}}]"))
+    assert ("*", "true") in [(rule.scope.llm, rule.expression) for rule in ours(text).rules]
+    assert f"{RULE}.deny" in guarded(text)
+    assert [rule.expression for rule in ours(routes(denied)).rules] == ["request.path == '/ai/x'"]

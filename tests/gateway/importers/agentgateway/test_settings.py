@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from tests.gateway.importers.agentgateway.imports import config, guarded, ours, outcomes
+from tests.gateway.importers.agentgateway.imports import config, guarded, imported, ours, outcomes
 
 PLAIN = "binds: [{port: 80, listeners: [{routes: [{name: r, backends: [{host: 'a:1'}]}]}]}]\n"
 MODELS = "llm: {port: 80, models: [{name: m, provider: ollama}]}\n"
@@ -17,10 +18,39 @@ MODELS = "llm: {port: 80, models: [{name: m, provider: ollama}]}\n"
         ("off", "127.0.0.1:15000"),
         ("unix:/x", "127.0.0.1:15000"),
         ("127.0.0.1:80", "127.0.0.1:15000"),
+        ("${ADDRESS}", "127.0.0.1:15000"),
+        ("${ADDRESS:-0.0.0.0:15001}", "127.0.0.1:15000"),
     ],
 )
 def test_the_operators_address_is_taken_when_it_can_be(address: str, ours: str) -> None:
     assert config(f"{PLAIN}config: {{adminAddr: '{address}'}}").admin.address == ours
+
+
+@pytest.mark.parametrize(
+    ("address", "ours"),
+    [
+        ("0.0.0.0:15000", "127.0.0.1:15000"),
+        ("0.0.0.0:15001", "127.0.0.1:15001"),
+        ("10.0.0.1:15001", "127.0.0.1:15001"),
+        ("admin.example.com:15001", "127.0.0.1:15001"),
+        ("'[::]:15001'", "127.0.0.1:15001"),
+        ("'${HOST}:15001'", "127.0.0.1:15001"),
+        ("'0.0.0.0:${PORT}'", "127.0.0.1:${PORT}"),
+    ],
+)
+def test_our_admin_has_no_users_and_so_listens_on_this_machine_alone(
+    address: str, ours: str
+) -> None:
+    text = f"{PLAIN}config: {{adminAddr: {address}}}"
+    assert yaml.safe_load(imported(text).yaml)["admin"] == {"address": ours}
+    assert "config.adminAddr" in guarded(text)
+    assert "no users" in outcomes(text)["config.adminAddr"][2]
+
+
+@pytest.mark.parametrize("address", ["localhost:1", "127.0.0.2:1", "'[::1]:1'", "'127.0.0.1:$P'"])
+def test_an_address_of_this_machine_is_kept(address: str) -> None:
+    text = f"{PLAIN}config: {{adminAddr: {address}}}"
+    assert "config.adminAddr" not in guarded(text)
 
 
 def test_a_gateway_may_have_the_port_of_our_admin() -> None:
