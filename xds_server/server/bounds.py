@@ -6,8 +6,8 @@ does not use the aggregated service opens one for each cluster, route configurat
 Of one host, 2,000 streams may be waited for to say anything.
 A stream: 10 s for its first request, requests of at most 4 MiB, 1,000 of them at once and then 100
 a second (who sends more is read later), 60 s to take what was written. One response of each type
-is unanswered at a time, and one is being written, twice in memory: 256 KiB of differences, but for a
-single resource that is larger, or a whole set. That is all that a stream holds, with a node of
+is unanswered at a time, and one is being written, twice in memory: 256 KiB of differences, but for
+a single resource that is larger, or a whole set. That is all that a stream holds, with a node of
 64 KiB, the request that is being read, and 40 MiB of names of at most 1,024 characters.
 All streams together write 64 MiB at once; what a client has not taken within a second stays
 written, and does not count any more, so that others have their turn. Serialized resources are kept
