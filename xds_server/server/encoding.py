@@ -17,6 +17,7 @@ import envoy_api
 from google.protobuf.message import DecodeError
 
 from xds_server.audience import Node
+from xds_server.refusals import READ_LIMIT
 from xds_server.server.bounds import KEPT_BYTES, NAME_LENGTH
 from xds_server.snapshot import Resource
 from xds_server.subscription.words import (
@@ -84,7 +85,7 @@ def _content(value: Any) -> object:
 
 def request_of(variant: Variant, message: Any, type_url: str) -> Request:
     """What a request says; its type is known better from its stream. Raises `BadRequest`."""
-    error = message.error_detail.message if message.HasField("error_detail") else None
+    error = message.error_detail.message[:READ_LIMIT] if message.HasField("error_detail") else None
     if variant is Variant.STATE:
         _check_names(message.resource_names)
         return StateRequest(

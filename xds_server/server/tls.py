@@ -304,7 +304,7 @@ class _Outer(asyncio.Protocol):
         self._flush()
         self._cancel_deadline()
         self._transport.pause_reading()
-        names = tuple(_names(self._tls.getpeercert()))
+        names = tuple(names_of(self._tls.getpeercert()))
         self._front.connect(self, Principal(self._peer, sans=names))
 
     def _decrypt(self, inner: _Inner) -> None:
@@ -360,10 +360,14 @@ class _Inner(asyncio.Protocol):
         self._transport.abort()
 
 
-def _names(certificate: Any) -> Iterator[str]:
-    """The URI and DNS names of a certificate that was verified; others are `{}` or None."""
+def names_of(certificate: Any) -> Iterator[str]:
+    """The URI and DNS names of a certificate that was verified; others are `{}` or None.
+
+    A name that looks like one of the other kind is left out: globs do not say which they are for.
+    """
     for kind, name in (certificate or {}).get("subjectAltName", ()):
-        if kind in ("URI", "DNS"):
+        is_like_uri = ":" in name or "/" in name
+        if kind == ("URI" if is_like_uri else "DNS"):
             yield name
 
 

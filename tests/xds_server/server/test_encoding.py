@@ -10,6 +10,7 @@ import envoy_api
 import pytest
 
 from xds_server.audience import Level
+from xds_server.refusals import READ_LIMIT
 from xds_server.server.encoding import Encoder, Kept, node_of, parsed, request_of
 from xds_server.snapshot import CLUSTER, Resource, resource_of
 from xds_server.subscription.words import (
@@ -167,6 +168,13 @@ def test_a_state_request_is_read() -> None:
 
 
 @pytest.mark.parametrize("variant", Variant)
+def test_no_more_is_kept_of_an_error_than_is_read(variant: Variant) -> None:
+    prefix = "Delta" if variant is Variant.DELTA else ""
+    data = message_of(f"{prefix}DiscoveryRequest", error_detail={"message": "x" * (1 << 20)})
+    assert request_of(variant, parsed(variant, data), CLUSTER).error == "x" * READ_LIMIT
+
+
+@pytest.mark.parametrize("variant", list(Variant))
 def test_an_error_without_words_is_an_error(variant: Variant) -> None:
     prefix = "Delta" if variant is Variant.DELTA else ""
     data = message_of(f"{prefix}DiscoveryRequest", error_detail={"code": 3})

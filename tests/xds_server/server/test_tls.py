@@ -15,7 +15,14 @@ import pytest
 from gateway.model import ServerTls, Xds, XdsClient
 from tests.kit.certificates import Authority
 from xds_server.audience import Principal
-from xds_server.server.tls import Security, TlsFront, UnusableTls, context_of, security_of
+from xds_server.server.tls import (
+    Security,
+    TlsFront,
+    UnusableTls,
+    context_of,
+    names_of,
+    security_of,
+)
 
 SECONDS = 5
 LIMIT = 4
@@ -128,6 +135,14 @@ def test_the_names_of_a_verified_certificate_are_known(tmp_path: Path) -> None:
         assert principal.sans == ("spiffe://a", "spiffe://b")
 
     played(tmp_path, Security(MUTUAL), play)
+
+
+def test_a_name_that_looks_like_the_other_kind_is_no_name() -> None:
+    names = (("DNS", "edge.corp"), ("DNS", "spiffe://a/b"), ("URI", "edge.corp"))
+    certificate = {"subjectAltName": (*names, ("URI", "spiffe://a/b"), ("email", "a@b"))}
+    assert list(names_of(certificate)) == ["edge.corp", "spiffe://a/b"]
+    assert list(names_of({"subjectAltName": names[1:]})) == []
+    assert list(names_of(None)) == []
 
 
 @pytest.mark.parametrize("certificate", [None, OTHERS.client("spiffe://a"), CLIENTS.server()])
