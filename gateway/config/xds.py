@@ -37,8 +37,8 @@ class XdsClientBlock(Block):
     name: Name
     """What status and logs call it; unique."""
     san: Globs = ()
-    """Globs over the URI and DNS names of its certificate: `spiffe://prod/ns/*/sa/edge`. Here `*` is
-    any text without `/`, in DNS names without `.`; `**` is any text, and so is a `*` that stands
+    """Globs over the URI and DNS names of its certificate: `spiffe://prod/ns/*/sa/edge`. Here `*`
+    is any text without `/`, in DNS names without `.`; `**` is any text, and so is a `*` that stands
     alone. Needs `client_ca`."""
     token: Secret | None = None
     """What it sends as `authorization: Bearer …`, best as `${VARIABLE}`."""
