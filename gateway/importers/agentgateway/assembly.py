@@ -91,7 +91,7 @@ def _place(draft: Draft, found: Assembled, *, has_models: bool) -> None:
 def _order(entry: Entry) -> tuple[int, ...]:
     """The smaller goes first. Of equally close ones, theirs may take either: the stricter does."""
     is_any_host = "hostnames" in entry.reasons
-    hosts = (2, 0) if is_any_host else closest(entry.hostnames)
+    hosts = (2, 0) if is_any_host else entry.closeness
     closeness = (*closest(entry.listener), *hosts, *entry.match.precision)
     strictness = 0 if entry.is_closed else 1 + int(entry.terms.is_open)
     return (*(-part for part in closeness), strictness)
@@ -128,7 +128,7 @@ def _strictest(ordered: Sequence[Entry]) -> list[Entry]:
 
 
 def _place_of(entry: Entry) -> object:
-    return (entry.gateways, entry.listener, entry.match)
+    return (entry.gateways, entry.listener, entry.closeness, entry.match)
 
 
 def _unneeded(entry: Entry, behind: Iterable[Entry], *, has_models: bool) -> str:

@@ -25,6 +25,7 @@ from gateway.importers.agentgateway.entrypoints import (
 )
 from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import by_name, settle
+from gateway.importers.agentgateway.listeners import REST, UNKNOWN, close_rest
 from gateway.importers.agentgateway.llm import read_llm
 from gateway.importers.agentgateway.routes import ELSEWHERE, Around, Routes, Targeted
 from gateway.importers.agentgateway.settings import (
@@ -110,6 +111,8 @@ class _File:
         if root.has("ui"):
             refuse_ui(root.take("ui"), self.referred(root.take("ui").take("gateways"), ""), draft)
         routes.finish()
+        listeners = [*binds, *(gate for each in self.gateways.values() for gate in each)]
+        draft.entries += close_rest(listeners, draft)
         for name, node in references.backends.items():
             if not draft.walk.is_spoken_of(node.path):
                 node.exact(note=f"nothing leads to '{name}'")
@@ -273,6 +276,8 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
     position: dict[Path, int] = {}
     for index, entry in enumerate(found.routes):
         position.setdefault(entry.node.path, index)
+        if entry.reasons == REST:
+            continue  # the hostname's own answer says it
         if entry.is_closed:
             note = f"routes.{index} is refused by the rule '{draft.closed_by[entry.name]}': "
             is_security = not entry.terms.is_open or entry.reasons != (ELSEWHERE,)
@@ -283,7 +288,8 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
         draft.walk.root.take("frontendPolicies").unsupported(
             f"every request is refused, in place of: {locks}", is_security=True
         )
-    for entry, reason in found.left_out:
+    left_out = [each for each in found.left_out if each[0].reasons not in (REST, UNKNOWN)]
+    for entry, reason in left_out:
         if entry.reasons == (ELSEWHERE,):
             entry.node.different("llm", ELSEWHERE)
         elif entry.reasons in NOT_SERVED:
@@ -291,7 +297,7 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
         elif entry.node.path not in position:
             is_security = not entry.terms.is_open
             entry.node.unsupported(f"it is left out: {reason}", is_security=is_security)
-    gone = {entry.node.path for entry, _ in found.left_out if entry.reasons != (ELSEWHERE,)} - set(
+    gone = {entry.node.path for entry, _ in left_out if entry.reasons != (ELSEWHERE,)} - set(
         position
     )
     for path, answers in theirs.answers.items():

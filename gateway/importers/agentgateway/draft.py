@@ -98,6 +98,8 @@ class Entry:
     terms: Terms
     reasons: tuple[str, ...] = ()
     """What else keeps it from being served as it is; with any, or any lock, it is closed."""
+    closeness: tuple[int, int] = (0, 0)
+    """Of the hostnames that theirs asks for; its listener's may be closer, and are not counted."""
 
     @property
     def obstacles(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ LLM_PORT, MCP_PORT = 4000, 3000
 
 _IPV4 = "on IPv4; theirs listens on IPv6 too"
 _NOT_SERVED = "it is not opened: "
-_HOSTS = "its routes ask for the host; what none takes may go to other listeners of the port"
+_HOSTS = "its routes ask for the host; what none takes is 403 where other listeners would take it"
 _PROTOCOLS = frozenset({"HTTP", "HTTPS"})
 
 
@@ -34,6 +34,8 @@ class Gate:
     why_not: str = ""
     """Why it is not opened."""
     node: Node | None = None
+    is_host_unknown: bool = False
+    """It has a hostname that ours cannot ask for."""
 
 
 def read_binds(node: Node, draft: Draft) -> list[Gate]:
@@ -126,7 +128,7 @@ def _bound(listener: Node, gateway: str, why_not: str, draft: Draft) -> Gate:
     name = _label(listener)
     hostnames, refusal = _hostnames(listener.take("hostname"))
     why_not = _why_not(listener, gateway, draft, why_not or refusal)
-    return Gate(gateway, name, hostnames, terms, why_not, listener)
+    return Gate(gateway, name, hostnames, terms, why_not, listener, bool(refusal))
 
 
 def _named(listener: Node, gateway: str, refusal: str, outer: Terms, draft: Draft) -> Gate:
@@ -134,7 +136,7 @@ def _named(listener: Node, gateway: str, refusal: str, outer: Terms, draft: Draf
     name = _label(listener)
     hostnames, unknown = _hostnames(listener.take("hostname"))
     why_not = _why_not(listener, gateway, draft, refusal or unknown)
-    return Gate(gateway, name, hostnames, terms, why_not, listener)
+    return Gate(gateway, name, hostnames, terms, why_not, listener, bool(unknown))
 
 
 def _label(listener: Node) -> str:

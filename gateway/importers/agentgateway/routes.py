@@ -212,7 +212,7 @@ class Routes:
         reasons += ["ai" for _ in others[:1]]
         if not reasons and not any(each.url for each in plain):
             reasons.append("backends")
-        for gate, gate_hosts in _places(inner):
+        for gate, closeness, gate_hosts in _places(inner):
             for match in inner.matches:
                 self._entry(
                     Entry(
@@ -222,6 +222,7 @@ class Routes:
                         hostnames=gate_hosts,
                         match=match,
                         listener=gate.hostnames,
+                        closeness=closeness,
                         block=_fitting(block, match),
                         terms=terms + gate.terms,
                         reasons=tuple(dict.fromkeys(reasons + _unkept(block, match))),
@@ -277,23 +278,21 @@ def _combined(outer: tuple[Match, ...], inner: tuple[Match, ...]) -> Iterator[Ma
                 yield found
 
 
-def _places(inner: Around) -> Iterator[tuple[Gate, tuple[str, ...]]]:
-    """Gates at which a route stands, and for which hostnames there, by how close they are."""
+def _places(inner: Around) -> Iterator[tuple[Gate, tuple[int, int], tuple[str, ...]]]:
+    """Gates at which a route stands, how close its own hostnames are, and the hosts they are."""
     for gate in inner.gates:
         if gate.why_not:
             continue
-        hostnames = _shared(gate.hostnames, inner.hostnames)
-        if not hostnames and gate.hostnames and inner.hostnames:
-            continue
-        for group in _by_closeness(hostnames):
-            yield gate, group
-
-
-def _by_closeness(hostnames: tuple[str, ...]) -> list[tuple[str, ...]]:
-    groups: dict[tuple[int, int], list[str]] = {}
-    for name in hostnames:
-        groups.setdefault(closest([name]), []).append(name)
-    return [tuple(names) for names in groups.values()] or [()]
+        groups: dict[tuple[int, int], dict[str, None]] = {}
+        for own in sorted(inner.hostnames, key=lambda name: closest([name]), reverse=True):
+            known = {host for hosts in groups.values() for host in hosts}
+            found = [host for host in _shared(gate.hostnames, (own,)) if host not in known]
+            groups.setdefault(closest([own]), {}).update(dict.fromkeys(found))
+        if not inner.hostnames:
+            yield gate, closest(()), gate.hostnames
+        for closeness, hosts in groups.items():
+            if hosts:
+                yield gate, closeness, tuple(hosts)
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

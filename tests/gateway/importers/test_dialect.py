@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load
-from gateway.imported import Imported
+from gateway.imported import Imported, Outcome
 from gateway.importers.dialect import Foreign, import_text, recognise
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/golden"
 THEIRS = GOLDEN / "import"
+EXAMPLES = ROOT / "examples/import"
 OURS = sorted(
     path
     for folder in (ROOT / "examples", GOLDEN)
     for path in folder.rglob("*.yaml")
-    if THEIRS not in path.parents and not path.stem.endswith(".xds")
+    if not {THEIRS, EXAMPLES} & {*path.parents} and not path.stem.endswith(".xds")
 )
 FOREIGN = sorted(
     path
@@ -39,6 +40,15 @@ def test_what_an_import_made_is_ours(path: Path) -> None:
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_foreign_file_is_known_by_its_shape(path: Path) -> None:
     assert recognise(path.read_text("utf-8")) is Foreign(path.parent.name)
+
+
+@pytest.mark.parametrize("dialect", Foreign)
+def test_the_examples_are_taken_over_without_loss(dialect: Foreign) -> None:
+    text = (EXAMPLES / f"{dialect}.yaml").read_text("utf-8")
+    assert recognise(text) is dialect
+    found = import_text(text, "theirs.yaml")
+    assert isinstance(found, Imported)
+    assert {each.outcome for each in found.mappings} <= {Outcome.EXACT, Outcome.DIFFERENT}
 
 
 def test_there_are_files_of_all_kinds() -> None:

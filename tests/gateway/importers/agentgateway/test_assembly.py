@@ -236,6 +236,49 @@ def test_no_request_gets_in_that_was_kept_out_whatever_matches_ask(
             assert not entered or (expected and all(expected)), (request, secret, there)
 
 
+LISTENERS = (None, *HOSTS, "*.example.com", "*.com")
+several_listeners = st.lists(
+    st.tuples(
+        st.sampled_from(LISTENERS),
+        st.sampled_from(("HTTP", "HTTP", "TLS")),
+        routes_with(matches | strange_matches),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda listener: listener[0],
+)
+
+
+@given(several_listeners)
+@settings(max_examples=200, deadline=None)
+def test_no_request_gets_in_through_another_listener(
+    written: list[tuple[str | None, str, list[dict[str, object]]]],
+) -> None:
+    listeners = [
+        {
+            "protocol": protocol,
+            "routes": named(routes),
+            **({} if hostname is None else {"hostname": hostname}),
+        }
+        for hostname, protocol, routes in written
+    ]
+    gateway = ours(yaml.safe_dump({"binds": [{"port": 80, "listeners": listeners}]}))
+    for request in requests(("", "query", "headers")):
+        ranked = [
+            (close, index)
+            for index, (hostname, _, _) in enumerate(written)
+            if (close := closeness(hostname, request.host)) is not None
+        ]
+        there: list[dict[str, object]] = []
+        if ranked and written[max(ranked)[1]][1] == "HTTP":
+            there = theirs(listeners[max(ranked)[1]]["routes"], request)
+        here = chosen(gateway, request)
+        for secret, key in doors(gateway):
+            expected = [let_in(route, secret, request.method) for route in there]
+            entered = may_enter(gateway, here, key, request.method)
+            assert not entered or (expected and all(expected)), (request, secret, there)
+
+
 def test_a_locked_pattern_is_closed_before_an_open_route() -> None:
     text = """
     binds:
