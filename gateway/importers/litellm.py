@@ -31,6 +31,7 @@ from gateway.importers.litellm_settings import (
     read_silence,
 )
 from gateway.importers.litellm_settings_keys import LITELLM, ROUTER
+from gateway.importers.litellm_tls import answer_verify, file_of
 from gateway.importers.litellm_values import can_be_default, has_value, rewriting
 from gateway.importers.walk import Node, Walk, walk
 from gateway.problem import Problem
@@ -124,8 +125,12 @@ class _Conversion:
 
     def models(self) -> dict[str, object]:
         credentials = self.credentials()
-        into = Deployments(credentials, self.environment, read_silence(self.router, self.litellm))
+        silence = read_silence(self.router, self.litellm)
+        verify = self.litellm.take("ssl_verify")
+        into = Deployments(credentials, self.environment, silence, file_of(verify))
         groups = groups_of(read_deployments(self.top.take("model_list"), into))
+        is_used = any(each.ca == into.ca for each in into.providers.values())
+        answer_verify(verify, "llm.providers" if is_used else "")
         alias = self.router.take("model_group_alias")
         models = Models(groups, read_aliases(alias))
         fallbacks: dict[str, list[str]] = {}

@@ -15,6 +15,7 @@ from gateway.config.urls import Url
 from gateway.importers.litellm_keys import MODEL, answer_rest
 from gateway.importers.litellm_model_keys import INFO, PARAMS
 from gateway.importers.litellm_providers import Meant, Spoken, default_url, meant
+from gateway.importers.litellm_tls import answer_verify, file_of
 from gateway.importers.litellm_values import (
     duration,
     fits_duration,
@@ -45,6 +46,7 @@ class Provider:
     url: str | None
     key: str | None = field(repr=False)
     silence: str | None
+    ca: str | None = None
 
     def block(self) -> dict[str, object]:
         """As our language writes it."""
@@ -53,6 +55,8 @@ class Provider:
             found["url"] = self.url
         if self.key is not None:
             found["key"] = self.key
+        if self.ca is not None:
+            found["ca"] = self.ca
         if self.silence is not None:
             found["timeouts"] = {"silence": self.silence}
         return found
@@ -86,6 +90,8 @@ class Deployments:
     environment: Mapping[str, str] = field(repr=False)
     silence: str | None
     """Where a deployment has no timeout of its own."""
+    ca: str | None = None
+    """Where a deployment has no `ssl_verify` of its own."""
     providers: dict[str, Provider] = field(default_factory=dict)
     prices: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -217,7 +223,9 @@ class _Place:
         self.credential = _credential(params, into)
 
     def provider(self, spoken: Spoken, name: str) -> Provider:
-        return Provider(spoken.type, self.url(spoken), self.key(spoken, name), self.silence())
+        url = self.url(spoken)
+        ca = self.ca() if (url or default_url(spoken) or "").startswith("https:") else None
+        return Provider(spoken.type, url, self.key(spoken, name), self.silence(), ca)
 
     def written(self, key: str) -> str | None:
         """The deployment's own counts before the credential's."""
@@ -255,6 +263,10 @@ class _Place:
         if is_strange_variable(key) or not is_valid(Secret, key):
             raise LeftOut(f"the key of '{name}' must be printable ascii without spaces")
         return key
+
+    def ca(self) -> str | None:
+        own = self.params.take("ssl_verify")
+        return self.into.ca if own.is_empty else file_of(own)
 
     def silence(self) -> str | None:
         seconds = number(self.params.take("timeout"))
@@ -322,6 +334,7 @@ def _answer_place(params: Node, into: Deployments, place: str) -> None:
         source.take("api_key").exact(f"{at}.key")
         for key in ("api_base", "base_url"):
             source.take(key).exact(f"{at}.url" if provider.url else at)
+    answer_verify(params.take("ssl_verify"), f"{at}.ca" if provider.ca is not None else "")
     node = params.take("timeout")
     seconds = number(node)
     if seconds is not None and seconds <= 0:

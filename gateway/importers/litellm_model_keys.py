@@ -128,7 +128,13 @@ PARAMS = Block(
             UNSUPPORTED,
             "for Vertex AI, whose dialect is not spoken",
         ),
-        Keys(("watsonx_*", "region_name", "region"), UNSUPPORTED, "regions are not chosen"),
+        Keys(
+            ("region_name", "region", "watsonx_region_name"),
+            UNSUPPORTED,
+            "regions are not chosen: write an api_base that lies in the one you need",
+            is_security=True,
+        ),
+        Keys(("watsonx_*",), UNSUPPORTED, "for watsonx, whose dialect is not spoken"),
         Keys(("drop_params", "modify_params", "additional_drop_params"), UNSUPPORTED, _UNCHANGED),
         Keys(
             (
@@ -216,9 +222,11 @@ PARAMS = Block(
         Keys(("model_info",), UNSUPPORTED, "write it beside litellm_params"),
         Keys(
             ("ssl_verify",),
-            UNSUPPORTED,
-            "certificates are verified by the system's authorities",
-            acts_when_off=True,
+            DIFFERENT,
+            "a file of authorities, for an https url; certificates are always verified",
+            "llm.providers.NAME.ca",
+            is_security=True,
+            is_read=True,
         ),
         Keys(
             (

@@ -207,9 +207,19 @@ LITELLM = Block(
         Keys(("custom_provider_map",), UNSUPPORTED, "providers of your own code are not called"),
         Keys(("mcp_*",), UNSUPPORTED, "MCP is not served in this version"),
         Keys(
-            ("ssl_verify", "ssl_certificate", "ssl_*"),
+            ("ssl_verify",),
+            DIFFERENT,
+            "a file of authorities, for providers with an https url; certificates are always"
+            " verified",
+            "llm.providers.NAME.ca",
+            is_security=True,
+            is_read=True,
+        ),
+        Keys(
+            ("ssl_certificate", "ssl_*"),
             UNSUPPORTED,
-            "certificates are verified by the system's authorities",
+            "no certificate is shown to providers, and Envoy chooses among ciphers that are safe",
+            is_security=True,
             acts_when_off=True,
         ),
         Keys(

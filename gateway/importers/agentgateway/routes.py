@@ -283,16 +283,14 @@ def _places(inner: Around) -> Iterator[tuple[Gate, tuple[int, int], tuple[str, .
     for gate in inner.gates:
         if gate.why_not:
             continue
-        groups: dict[tuple[int, int], dict[str, None]] = {}
-        for own in sorted(inner.hostnames, key=lambda name: closest([name]), reverse=True):
-            known = {host for hosts in groups.values() for host in hosts}
-            found = [host for host in _shared(gate.hostnames, (own,)) if host not in known]
-            groups.setdefault(closest([own]), {}).update(dict.fromkeys(found))
+        closeness: dict[str, tuple[int, int]] = {}
+        for own in inner.hostnames:
+            for host in _shared(gate.hostnames, (own,)):
+                closeness[host] = max(closest([own]), closeness.get(host, (0, 0)))
         if not inner.hostnames:
             yield gate, closest(()), gate.hostnames
-        for closeness, hosts in groups.items():
-            if hosts:
-                yield gate, closeness, tuple(hosts)
+        for each in dict.fromkeys(closeness.values()):
+            yield gate, each, tuple(host for host, own in closeness.items() if own == each)
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
