@@ -117,10 +117,10 @@ class _Conversion:
             "gateways": {"default": self.server.gateway()},
             "identity": self.server.identity(),
             "llm": llm,
-            "authorize": rules,
+            "authorize": [*rules, *routes.rules],
             "guardrails": self.guards.blocks,
             "budgets": self.server.budgets,
-            "routes": routes,
+            "routes": routes.blocks,
         }
 
     def models(self) -> dict[str, object]:

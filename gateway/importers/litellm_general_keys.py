@@ -46,8 +46,8 @@ GENERAL = Block(
         Keys(
             ("allowed_routes",),
             DIFFERENT,
-            "the llm api and the routes of the file are all that is served; where the list leaves"
-            " chat completions out, a rule refuses them",
+            "the llm api and endpoints that it names are all that is served; where the list"
+            " leaves chat completions out, a rule refuses them",
             "authorize",
             is_security=True,
             is_read=True,

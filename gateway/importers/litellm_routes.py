@@ -1,4 +1,8 @@
-"""LiteLLM's pass-through endpoints → plain routes."""
+"""LiteLLM's pass-through endpoints → plain routes.
+
+The first that matches counts in both. One that cannot be taken over is kept and refused where a
+later one would get its requests.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from gateway.importers.walk import Node, has_variable
 from gateway.names import LLM_PREFIX
 
 _CLIENTS_OWN = frozenset({"accept", "content-type", "user-agent"})
+_NOWHERE = "http://127.0.0.1:9"
+"""Stands for the backend of a route that nobody gets through."""
 _HEADERS_GO_ON = (
     "the client's headers go on, without credentials that the gateway knows: set forward_headers"
     " aside"
@@ -35,38 +41,149 @@ class Door:
         return "none" if self.has_keys else None
 
 
-def read_routes(general: Node, door: Door) -> list[dict[str, object]]:
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One endpoint, before its place is known."""
+
+    item: Node
+    refusal: str | None
+    """Why it is not served."""
+    path: str
+    """What it takes; where it cannot be said, what is above."""
+    has_subpaths: bool
+    """In LiteLLM, all below is its own too."""
+    is_opened: bool = False
+    """Ours takes all below as well, without a key."""
+
+    def meets(self, other: _Endpoint) -> bool:
+        """Whether requests of this one would come to the other in ours."""
+        is_wide = other.has_subpaths or other.is_opened
+        return (
+            self.path == other.path
+            or (is_wide and _is_below(self.path, other.path))
+            or (self.has_subpaths and _is_below(other.path, self.path))
+        )
+
+
+@dataclass(slots=True)
+class Routes:
+    """Plain routes, and the rules that refuse some of them."""
+
+    blocks: list[dict[str, object]]
+    rules: list[dict[str, object]]
+
+
+def read_routes(general: Node, door: Door) -> Routes:
     """`pass_through_endpoints`; those that cannot be taken over are answered with the reason."""
     endpoints = general.take("pass_through_endpoints")
     limit = general.take("pass_through_request_timeout")
     seconds = number(limit)
-    found: list[dict[str, object]] = []
-    for item in endpoints.items():
-        if not item.block():
+    allowed = frozenset(general.take("allowed_routes").texts())
+    found = Routes([], [])
+    for each in _placed([_endpoint(item, door, allowed) for item in _blocks(endpoints)]):
+        names = {str(route["name"]) for route in found.blocks}
+        at = f"routes.{len(found.blocks)}"
+        if each.refusal is not None:
+            _refuse(each, found, names)
+            each.item.unsupported(f"{at} is refused to everybody: {each.refusal}", is_security=True)
             continue
-        refusal = next(_why_left_out(item), None)
-        if refusal is not None:
-            item.unsupported(f"the route is left out: {refusal}")
-            continue
-        names = {str(route["name"]) for route in found}
-        route = _route(item, door, f"routes.{len(found)}", names)
+        route = _route(each.item, door, at, names)
         if seconds is not None and seconds > 0:
             route["timeout"] = duration(seconds)
-        found.append(route)
+        found.blocks.append(route)
     if seconds is not None:
-        limit.exact("routes" if found else "")
+        limit.exact("routes" if found.blocks else "")
     if endpoints.value == []:
         endpoints.exact()
     return found
 
 
-def _why_left_out(item: Node) -> Iterator[str]:
+def _blocks(endpoints: Node) -> Iterator[Node]:
+    return (item for item in endpoints.items() if item.block())
+
+
+def _endpoint(item: Node, door: Door, allowed: frozenset[str]) -> _Endpoint:
+    refusal = next(_why_left_out(item, allowed), None)
+    path = item.take("path").text() or ""
+    has_subpaths = flag(item.take("include_subpath")) or False
+    if refusal is None:
+        parts = _parts(item.take("target").text() or "")
+        is_moved = parts is not None and parts[1] != path
+        is_open = door.auth(flag(item.take("auth"))) != "key"
+        own = path.rstrip("/") or "/"
+        return _Endpoint(item, None, own, has_subpaths, is_moved and is_open and not has_subpaths)
+    above = _above(path)
+    return _Endpoint(item, refusal, above, has_subpaths or above != path.rstrip("/"))
+
+
+def _above(path: str) -> str:
+    """The path at or above all that an endpoint takes: `{id}` stands for anything."""
+    literal, brace, _ = path.partition("{")
+    if brace:
+        literal = literal[: literal.rfind("/") + 1]
+    plain = literal.rstrip("/")
+    return plain if plain and is_valid(UrlPath, plain) and not has_variable(plain) else "/"
+
+
+def _placed(endpoints: list[_Endpoint]) -> list[_Endpoint]:
+    """In our order; those that are left out are answered.
+
+    One that is wider here than there, and open, goes behind those that lie below it.
+    """
+    ordered = list(endpoints)
+    for each in endpoints:
+        if each.is_opened:
+            below = [
+                place for place, other in enumerate(ordered) if _is_below(other.path, each.path)
+            ]
+            start = ordered.index(each)
+            ordered.insert(max([start, *below]) + 1, each)
+            del ordered[start]
+    kept: list[_Endpoint] = []
+    for each in reversed(ordered):
+        is_served = each.refusal is None
+        is_models = f"{each.path}/".startswith(LLM_PREFIX)
+        if is_served or (not is_models and any(each.meets(other) for other in _served(kept))):
+            kept.append(each)
+        else:
+            each.item.unsupported(f"the route is left out: {each.refusal}")
+    return kept[::-1]
+
+
+def _served(endpoints: list[_Endpoint]) -> Iterator[_Endpoint]:
+    return (each for each in endpoints if each.refusal is None)
+
+
+def _is_below(path: str, above: str) -> bool:
+    return path != above and path.startswith(above.rstrip("/") + "/")
+
+
+def _refuse(endpoint: _Endpoint, found: Routes, names: set[str]) -> None:
+    """Keeps its place, and lets nobody in."""
+    name = free_name(f"closed-{endpoint.path.strip('/').replace('/', '-')}", names)
+    kind = "prefix" if endpoint.has_subpaths else "exact"
+    match: dict[str, object] = {"path": {kind: endpoint.path}}
+    methods = [text.upper() for text in endpoint.item.take("methods").texts()]
+    if methods and all(is_valid(Method, each) for each in methods):
+        match["methods"] = methods
+    found.blocks.append({"name": name, "match": match, "backend": _NOWHERE, "auth": "key"})
+    found.rules.append({"name": name, "for": {"route": name}, "deny": "true"})
+
+
+def _why_left_out(item: Node, allowed: frozenset[str]) -> Iterator[str]:
     path, target = item.take("path").text(), item.take("target").text()
     headers = item.take("headers")
     if not path or not is_valid(UrlPath, path) or has_variable(path):
         yield "its path is none of ours"
     elif f"{path.rstrip('/')}/".startswith(LLM_PREFIX):
         yield f"its path belongs to the llm api, which has {LLM_PREFIX}"
+    elif "{" in path:
+        yield "its path has parts that stand for anything; routes have none"
+    elif allowed and path not in allowed and flag(item.take("auth")) is not False:
+        yield "it is not among general_settings.allowed_routes"
+    methods = item.take("methods").texts()
+    if any(not is_valid(Method, each.upper()) for each in methods):
+        yield "it has a method that is none of HTTP's"
     if not target or has_variable(target):
         yield "its target is no url"
     elif _parts(target) is None:
@@ -135,15 +252,9 @@ def _route(item: Node, door: Door, at: str, names: set[str]) -> dict[str, object
 def _methods(item: Node, match: dict[str, object], at: str) -> None:
     methods = item.take("methods")
     written = [text.upper() for text in methods.texts()]
-    known = [text for text in written if is_valid(Method, text)]
-    if known:
-        match["methods"] = known
-    if len(known) == len(written):
-        methods.exact(f"{at}.match.methods")
-    elif known:
-        methods.different(f"{at}.match.methods", "methods that are none of HTTP's are left out")
-    else:
-        methods.problem("must be HTTP methods")
+    if written:
+        match["methods"] = written
+    methods.exact(f"{at}.match.methods")
 
 
 def _headers(item: Node) -> None:

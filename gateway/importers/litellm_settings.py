@@ -146,7 +146,9 @@ def _read_allowed_routes(node: Node, server: Server) -> None:
         )
     else:
         node.different(
-            "", "the llm api and the routes of the file are all that is served", is_security=True
+            "",
+            "the llm api and endpoints that it names are all that is served",
+            is_security=True,
         )
 
 
