@@ -108,6 +108,12 @@ class Stage:
         """`SECONDS` at most."""
         assert await self.clients.wait_until(claim, SECONDS), self.clients.states()[:5]
 
+    async def reached(self, claim: Callable[[], bool]) -> None:
+        """The same for what no client's move announces."""
+        async with asyncio.timeout(SECONDS):
+            while not claim():
+                await asyncio.sleep(0.01)
+
 
 def played(
     play: Callable[[Stage], Awaitable[None]],

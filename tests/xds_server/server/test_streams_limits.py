@@ -382,7 +382,7 @@ def test_what_has_to_wait_for_room_takes_none() -> None:
                 lazy = await stack.enter_async_context(connected(stage.target, f"lazy-{place}"))
                 await lazy.ask(CLUSTER)
             await stage.until(lambda: len(stage.clients.states()) == 80)
-            await stage.until(lambda: written(stage) == 2)
+            await stage.reached(lambda: written(stage) == 2)
             assert resident_bytes() - before < 80 * MEGABYTE
             assert written(stage) == 2
 

@@ -96,8 +96,8 @@ class Observer:
         """Refused on this stream: the server cannot know what the client holds."""
         self.warming: set[tuple[str, str]] = set()
         """Endpoints of clusters that were told since: they are told again, be they the same."""
-        self.early: set[str] = set()
-        """Tables that the client asked for before it had their clusters."""
+        self.early: set[tuple[str, str]] = set()
+        """Tables, in the version that the client was told on asking, before it had the clusters."""
         for type_url, names in ((CLUSTER, None), (ENDPOINTS, ()), (LISTENER, None), (ROUTES, ())):
             self.player.ask(type_url, names)
         self.asked[CLUSTER] = {"*", *CLUSTERS}
@@ -188,7 +188,7 @@ class Observer:
             held = self.player.names(CLUSTER)
             has_clusters = all(needed in held for _, needed in each.needs)
             assert has_clusters or each.name in asked or self.has_outwaited, "before its cluster"
-            (self.early.discard if has_clusters else self.early.add)(each.name)
+            (self.early.discard if has_clusters else self.early.add)((each.name, each.version))
         asked -= {"*", *names_of(response)}
 
     def check_some_is_news(self, response: Response) -> None:
@@ -222,7 +222,8 @@ class Observer:
             if self.variant is Variant.STATE and table.name not in self.snapshot.of(ROUTES):
                 continue  # it is gone, and no listener names it; there is no way to say so
             is_whole = all(needed in clusters for _, needed in table.needs)
-            assert is_whole or table.name in self.early, "a cluster gone too early"
+            is_early = (table.name, table.version) in self.early
+            assert is_whole or is_early, "a cluster gone too early"
 
     def finish(self, last: str) -> None:
         """Everything is answered; nothing more is said."""
