@@ -214,11 +214,23 @@ def with_one_name(argv: list[str]) -> list[str]:
     return [name, *argv[2:]] if any(command.name == name for command in COMMANDS) else argv
 
 
+def _takes(arguments: argparse.Namespace, rest: list[str]) -> bool:
+    """Whether words that stand behind flags, which argparse leaves over, belong to a list."""
+    last = arguments.command.arguments[-1:]
+    if not last or last[0].count != "*" or any(word.startswith("-") for word in rest):
+        return False
+    getattr(arguments, last[0].key).extend(rest)
+    return True
+
+
 def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
     if argv[:1] == ["extproc"]:  # its flags are its own
         return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
-    arguments = parser(environment).parse_args(with_one_name(argv))
+    reading = parser(environment)
+    arguments, rest = reading.parse_known_args(with_one_name(argv))
+    if rest and not _takes(arguments, rest):
+        reading.error(f"unrecognized arguments: {' '.join(rest)}")
     if refuses(settle(arguments)):
         return 2
     return int(arguments.command.run(arguments, environment))

@@ -98,6 +98,14 @@ def test_a_name_that_does_not_exist_is_said(
     assert printed.err == f"{address}: there is no z\n"
 
 
+def test_names_may_stand_behind_flags(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["xds", "get", "cds", "--server", address, "a", "b", "--json"], {}) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["a", "b"]
+    with pytest.raises(SystemExit):
+        main(["xds", "get", "cds", "--server", address, "a", "--colour"], {})
+    assert "unrecognized arguments: " in capsys.readouterr().err
+
+
 def test_what_sotw_cannot_say_does_not_exist_when_the_time_is_over(
     address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
