@@ -21,11 +21,14 @@ from gateway.importers.agentgateway.draft import (
     Terms,
     quoted,
 )
-from gateway.importers.agentgateway.matches import closest, overlap
+from gateway.importers.agentgateway.matches import Match, closest, overlap
 from gateway.importers.agentgateway.patterns import any_of, may_share
 from gateway.names import LLM_PREFIX
 
 _ADMIN_PORT = 15000
+_FAR = 1_000_000
+_PLAIN = len(Match().precision)
+"""Parts of the precision of a route that is in no group."""
 _STRICTER = "it asks for a key, since other models do, and rules come after keys"
 _NO_LLM_PATH = f"{LLM_PREFIX} belongs to the models"
 
@@ -94,7 +97,11 @@ def _order(entry: Entry) -> tuple[int, ...]:
     hosts = (2, 0) if is_any_host else entry.closeness
     closeness = (*closest(entry.listener), *hosts, *entry.match.precision)
     strictness = 0 if entry.is_closed else 1 + int(entry.terms.is_open)
-    return (*(-part for part in closeness), strictness)
+    ranks = [-part for part in closeness]
+    if not _is_grouped(entry):
+        # beside a route that leads to a group, and is as close
+        ranks.append(-_FAR if entry.is_closed else _FAR)
+    return (*ranks, strictness)
 
 
 def _apart(entries: Sequence[Entry], draft: Draft) -> Iterator[Entry]:
@@ -122,9 +129,34 @@ def _strictest(ordered: Sequence[Entry]) -> list[Entry]:
     for entry in ordered:
         place = (_place_of(entry), frozenset(entry.hostnames))
         terms[place] = terms.get(place, OPEN) + entry.terms
-    return [
+    merged = [
         replace(each, terms=terms[_place_of(each), frozenset(each.hostnames)]) for each in ordered
     ]
+    return _strictest_of_groups(merged)
+
+
+def _strictest_of_groups(ordered: Sequence[Entry]) -> list[Entry]:
+    """The same where one of the routes leads to a group, and stands for all of it."""
+    ties: dict[object, list[Entry]] = {}
+    for entry in ordered:
+        ties.setdefault(_outer_place(entry), []).append(entry)
+    found: list[Entry] = []
+    for entry in ordered:
+        terms = entry.terms
+        for other in ties[_outer_place(entry)] if _is_grouped(entry) else ():
+            if other.leader != entry.leader and _would_take(other, entry):
+                closed = Terms(other.obstacles)
+                terms += other.terms + closed
+        found.append(replace(entry, terms=terms))
+    return found
+
+
+def _is_grouped(entry: Entry) -> bool:
+    return len(entry.match.precision) > _PLAIN
+
+
+def _outer_place(entry: Entry) -> object:
+    return (entry.gateways, entry.listener, entry.closeness, entry.match.precision[:_PLAIN])
 
 
 def _place_of(entry: Entry) -> object:

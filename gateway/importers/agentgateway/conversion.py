@@ -27,7 +27,7 @@ from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import by_name, settle
 from gateway.importers.agentgateway.listeners import REST, UNKNOWN, close_rest
 from gateway.importers.agentgateway.llm import read_llm
-from gateway.importers.agentgateway.routes import ELSEWHERE, Around, Routes, Targeted
+from gateway.importers.agentgateway.routes import ELSEWHERE, GROUP_REST, Around, Routes, Targeted
 from gateway.importers.agentgateway.settings import (
     KEPT,
     NOT_SERVED,
@@ -49,6 +49,7 @@ _ALL_REFUSED = "what it is for is refused to everybody, or not served"
 _GONE = "what it belongs to is not served"
 _NEEDED = frozenset({"backendTLS", "urlRewrite"})
 """What a backend would see must not be other than theirs."""
+_RESTS = (REST, UNKNOWN, GROUP_REST)
 _READ_AS_TERMS = frozenset({"apiKey", "authorization"})
 
 
@@ -276,7 +277,7 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
     position: dict[Path, int] = {}
     for index, entry in enumerate(found.routes):
         position.setdefault(entry.node.path, index)
-        if entry.reasons == REST:
+        if entry.reasons in (REST, GROUP_REST) and entry.terms.is_open:
             continue  # the hostname's own answer says it
         if entry.is_closed:
             note = f"routes.{index} is refused by the rule '{draft.closed_by[entry.name]}': "
@@ -288,7 +289,7 @@ def _place_answers(draft: Draft, found: Assembled) -> None:
         draft.walk.root.take("frontendPolicies").unsupported(
             f"every request is refused, in place of: {locks}", is_security=True
         )
-    left_out = [each for each in found.left_out if each[0].reasons not in (REST, UNKNOWN)]
+    left_out = [each for each in found.left_out if each[0].reasons not in _RESTS]
     for entry, reason in left_out:
         if entry.reasons == (ELSEWHERE,):
             entry.node.different("llm", ELSEWHERE)

@@ -100,6 +100,8 @@ class Entry:
     """What else keeps it from being served as it is; with any, or any lock, it is closed."""
     closeness: tuple[int, int] = (0, 0)
     """Of the hostnames that theirs asks for; its listener's may be closer, and are not counted."""
+    leader: Path = ()
+    """Of a route in a group: the route that led there first; else the route itself."""
 
     @property
     def obstacles(self) -> tuple[str, ...]:

@@ -40,7 +40,10 @@ class Match:
     methods: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     precision: tuple[int, ...] = (_PREFIX, 1, 0, 0, 0)
-    """Greater goes first: kind of path, its length, method, headers, query parameters."""
+    """Greater goes first: kind of path, its length, method, headers, query parameters.
+
+    Of a route in a group, they follow those of the route that leads there, which is chosen first.
+    """
     lost: tuple[str, ...] = field(default=(), compare=False)
     """What else theirs asks. Without it, more requests match."""
 
@@ -82,7 +85,7 @@ def both(outer: Match, inner: Match) -> Match | None:
         path,
         methods=methods,
         headers=tuple({**headers, **dict(inner.headers)}.items()),
-        precision=(*path.precision[:2], *inner.precision[2:]),
+        precision=(*outer.precision, *inner.precision),
         lost=(*outer.lost, *inner.lost),
     )
 

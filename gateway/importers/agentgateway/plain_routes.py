@@ -23,7 +23,7 @@ _WHOLE_ANSWER = (
     " answers stream; theirs is until the answer begins"
 )
 _RETRIED = frozenset({502, 503, 504})
-_NOWHERE = "http://127.0.0.1:9"
+NOWHERE = "http://127.0.0.1:9"
 """Stands for a backend of a closed route; no request gets there."""
 
 
@@ -57,7 +57,7 @@ def block(backends: list[Plain], settings: Settings) -> dict[str, object]:
     elif usable:
         found["backends"] = [{"url": each.url, "weight": each.weight} for each in usable]
     else:
-        found["backend"] = _NOWHERE
+        found["backend"] = NOWHERE
     if settings.prefix is not None:
         found["replace_prefix"] = settings.prefix
     if settings.timeout is not None:

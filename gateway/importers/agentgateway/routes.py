@@ -29,6 +29,9 @@ _MODELS = "models are served under /v1/ of every gateway"
 ELSEWHERE = "its models are served under /v1/"
 """Why nothing else may be where theirs serves models."""
 _NO_MODELS = "its models"
+GROUP_REST = ("rest of the routeGroup",)
+"""Why the rest of what leads to a group is refused."""
+_LAST = (-1,)
 _MOST_GROUPS = 8
 """Of routes that lead to more routes."""
 _MOST_ENTRIES = 10_000
@@ -61,6 +64,10 @@ class Around:
     settings: plain_routes.Settings = field(default=plain_routes.Settings())
     is_tls: bool = False
     groups: tuple[str, ...] = ()
+    outermost: tuple[str, ...] = ()
+    """Hostnames of the route that led here first."""
+    leader: Path = ()
+    """That route."""
 
 
 class Routes:
@@ -106,6 +113,12 @@ class Routes:
             backends = [_with_tls(each) for each in backends]
         hostnames, lost = self._hostnames(node.take("hostnames"))
         matches = read_matches(node.take("matches"))
+        if around.groups:
+            close = {closest([name]) for name in hostnames} or {closest(())}
+            lost = (*lost, *(("hostnames",) if len(close) > 1 else ()))
+            matches = tuple(
+                replace(each, precision=(*max(close), *each.precision)) for each in matches
+            )
         inner = replace(
             around,
             matches=tuple(_combined(around.matches, matches)),
@@ -114,6 +127,8 @@ class Routes:
             reasons=(*around.reasons, *settings.reasons, *lost),
             settings=settings,
             is_tls=is_tls,
+            outermost=around.outermost if around.groups else hostnames,
+            leader=around.leader if around.groups else node.path,
         )
         if around.hostnames and hostnames and not inner.hostnames:
             node.exact(note="no host leads here")
@@ -193,6 +208,28 @@ class Routes:
             there.take("name").exact(note="its routes stand where it is referred to")
             for route in there.take("routes").items():
                 self.read(route, replace(inner, groups=(*inner.groups, group.name)))
+            self._close_rest(node.take("backends"), group.name, inner)
+
+    def _close_rest(self, node: Node, name: str, inner: Around) -> None:
+        """What no route of a group takes is no other route's."""
+        node.different("routes", "what no route of the group takes is refused, if another would")
+        for gate, closeness, hosts in _places(inner):
+            for match in inner.matches:
+                self._entry(
+                    Entry(
+                        name=self._name(f"{name}-rest"),
+                        node=node,
+                        gateways=(gate.gateway,),
+                        hostnames=hosts,
+                        match=replace(match, precision=(*match.precision, *_LAST), lost=()),
+                        listener=gate.hostnames,
+                        closeness=closeness,
+                        leader=inner.leader,
+                        block={"backend": plain_routes.NOWHERE},
+                        terms=OPEN,
+                        reasons=GROUP_REST,
+                    )
+                )
 
     def _add(
         self,
@@ -223,6 +260,7 @@ class Routes:
                         match=match,
                         listener=gate.hostnames,
                         closeness=closeness,
+                        leader=inner.leader,
                         block=_fitting(block, match),
                         terms=terms + gate.terms,
                         reasons=tuple(dict.fromkeys(reasons + _unkept(block, match))),
@@ -284,9 +322,9 @@ def _places(inner: Around) -> Iterator[tuple[Gate, tuple[int, int], tuple[str, .
         if gate.why_not:
             continue
         closeness: dict[str, tuple[int, int]] = {}
-        for own in inner.hostnames:
-            for host in _shared(gate.hostnames, (own,)):
-                closeness[host] = max(closest([own]), closeness.get(host, (0, 0)))
+        for host in _shared(gate.hostnames, inner.hostnames) if inner.hostnames else ():
+            owners = (own for own in inner.outermost if host in _shared((host,), (own,)))
+            closeness[host] = max(map(closest, ((own,) for own in owners)), default=(0, 0))
         if not inner.hostnames:
             yield gate, closest(()), gate.hostnames
         for each in dict.fromkeys(closeness.values()):

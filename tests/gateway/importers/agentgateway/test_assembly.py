@@ -279,6 +279,34 @@ def test_no_request_gets_in_through_another_listener(
             assert not entered or (expected and all(expected)), (request, secret, there)
 
 
+@given(routes_with(matches | strange_matches), routes_with(matches), st.sets(st.integers(0, 5)))
+@settings(max_examples=200, deadline=None)
+def test_no_request_gets_in_that_a_group_kept_out(
+    written: list[dict[str, object]], in_group: list[dict[str, object]], leading: set[int]
+) -> None:
+    routes, group = named(written), named(in_group)
+    for index in leading & {*range(len(routes))}:
+        routes[index] |= {"policies": {}, "backends": [{"routeGroup": "g"}]}
+    document = {
+        "binds": [{"port": 80, "listeners": [{"routes": routes}]}],
+        "routeGroups": [{"name": "g", "routes": group}],
+    }
+    gateway = ours(yaml.safe_dump(document))
+    for request in requests(("", "query", "headers")):
+        there: list[list[dict[str, object]]] = [
+            theirs(group, request) if int(str(route["name"])[1:]) in leading else [route]
+            for route in theirs(routes, request)
+        ]
+        here = chosen(gateway, request)
+        for secret, key in doors(gateway):
+            expected = [
+                bool(each) and all(let_in(route, secret, request.method) for route in each)
+                for each in there
+            ]
+            entered = may_enter(gateway, here, key, request.method)
+            assert not entered or (expected and all(expected)), (request, secret, there)
+
+
 def test_a_locked_pattern_is_closed_before_an_open_route() -> None:
     text = """
     binds:

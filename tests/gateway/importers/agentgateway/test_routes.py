@@ -125,3 +125,23 @@ def test_findings_say_where_a_route_is_in_ours() -> None:
 
 def test_routes_without_a_gateway_are_left_out() -> None:
     assert config("routes: [{backends: [{host: 'a:1'}]}]\ngateways: {x: {port: 1}}").routes == ()
+
+
+def test_the_route_that_leads_to_a_group_is_chosen_before_those_of_the_group() -> None:
+    text = """[
+      {name: outer, matches: [{path: {pathPrefix: /a}}], backends: [{routeGroup: g}]},
+      {name: locked, matches: [{path: {pathPrefix: /a/b}}],
+       policies: {apiKey: {mode: strict, keys: [{key: k}]}}, backends: [{host: 'a:1'}]},
+      {name: rest, backends: [{host: 'a:1'}]},
+    ]"""
+    group = (
+        "routeGroups: [{name: g, routes: [{name: in, matches: [{path: {pathPrefix: /a/b/c}}],"
+        " backends: [{host: 'a:1'}]}]}]"
+    )
+    found = shown(routes(text, group))
+    assert [(name, path) for name, _, path in found] == [
+        ("locked", "/a/b"),
+        ("in", "/a/b/c"),
+        ("g-rest", "/a"),
+        ("rest", "/"),
+    ]
