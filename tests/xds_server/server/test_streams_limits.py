@@ -372,10 +372,11 @@ def written(stage: Stage) -> int:
 
 
 def test_what_has_to_wait_for_room_takes_none() -> None:
-    """320 MB for 80 that do not read, of which 8 MB are written at once, twice in memory."""
+    """1.3 GB for 80 that do not read, of which 32 MB are written at once, twice in memory. No
+    buffer of a connection takes a response whole."""
 
     async def play(stage: Stage) -> None:
-        stage.publish(thing(CLUSTER, "a", "v0" + "x" * 4 * MEGABYTE))
+        stage.publish(thing(CLUSTER, "a", "v0" + "x" * 16 * MEGABYTE))
         async with AsyncExitStack() as stack:
             before = resident_bytes()
             for place in range(80):
@@ -383,7 +384,7 @@ def test_what_has_to_wait_for_room_takes_none() -> None:
                 await lazy.ask(CLUSTER)
             await stage.until(lambda: len(stage.clients.states()) == 80)
             await stage.reached(lambda: written(stage) == 2)
-            assert resident_bytes() - before < 80 * MEGABYTE
+            assert resident_bytes() - before < 200 * MEGABYTE
             assert written(stage) == 2
 
-    played(play, bounds=Bounds(outgoing_bytes=9 * MEGABYTE, outgoing_seconds=3_600))
+    played(play, bounds=Bounds(outgoing_bytes=33 * MEGABYTE, outgoing_seconds=3_600))
