@@ -189,10 +189,11 @@ def delta_request(verb: str, words: list[str]) -> DeltaRequest:
 
 
 def line_of(response: Response) -> str:
-    """`cluster #7 v2: a=1 -b ~c`: changed, removed, still alive."""
+    """`cluster #7 v2: a=1 -b ~c ?d`: changed, removed, still alive, no such name."""
     said = [f"{resource.name}={resource.version}" for resource in response.resources]
     if isinstance(response, DeltaResponse):
         said += [f"-{name}" for name in response.removed]
-    said += [f"~{resource.name}" for resource in response.heartbeats]
+        said += [f"~{resource.name}" for resource in response.heartbeats]
+        said += [f"?{name}" for name in response.unresolved]
     words = " ".join(said) or "nothing"
     return f"{SHORT[response.type_url]} #{response.nonce} {response.version}: {words}"

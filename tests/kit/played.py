@@ -110,9 +110,11 @@ class Stage:
 
     async def reached(self, claim: Callable[[], bool]) -> None:
         """The same for what no client's move announces."""
-        async with asyncio.timeout(SECONDS):
-            while not claim():
-                await asyncio.sleep(0.01)
+        for _ in range(SECONDS * 100):
+            if claim():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(self.clients.states()[:5])
 
 
 def played(

@@ -167,7 +167,10 @@ class Encoder:
             nonce=response.nonce,
             removed_resources=response.removed,
             control_plane=self._control_plane,
-            resources=[_heartbeat(each, each.version) for each in response.heartbeats],
+            resources=[
+                *map(_heartbeat, response.heartbeats),
+                *({"name": name, "aliases": [name]} for name in response.unresolved),
+            ],
         )
         listed = self._list(Variant.DELTA, response.resources, self._delta_resource)
         return b"".join((head.SerializeToString(), listed))
@@ -178,10 +181,6 @@ class Encoder:
             type_url=response.type_url,
             nonce=response.nonce,
             control_plane=self._control_plane,
-            resources=[
-                envoy_api.pack(self._resource(**_heartbeat(each, response.version)))
-                for each in response.heartbeats
-            ],
         )
         listed = self._list(Variant.STATE, response.resources, self._state_resource)
         return b"".join((head.SerializeToString(), listed))
@@ -221,12 +220,12 @@ class Encoder:
 
     def _with_body(self, resource: Resource) -> dict[str, Any]:
         body = {"type_url": resource.type_url, "value": resource.body}
-        return {**_heartbeat(resource, resource.version), "resource": body}
+        return {**_heartbeat(resource), "resource": body}
 
 
-def _heartbeat(resource: Resource, version: str) -> dict[str, Any]:
+def _heartbeat(resource: Resource) -> dict[str, Any]:
     """A resource without its body."""
-    said: dict[str, Any] = {"name": resource.name, "version": version}
+    said: dict[str, Any] = {"name": resource.name, "version": resource.version}
     if resource.ttl_seconds is not None:
         seconds, rest = divmod(round(resource.ttl_seconds * 1_000_000_000), 1_000_000_000)
         said["ttl"] = {"seconds": seconds, "nanos": rest}

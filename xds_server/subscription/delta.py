@@ -5,9 +5,9 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xd
 
 from __future__ import annotations
 
-from xds_server.snapshot import NOTHING
+from xds_server.snapshot import NOTHING, VIRTUAL_HOST
 from xds_server.subscription.stream import Stream, resources_of
-from xds_server.subscription.topic import Due, Topic
+from xds_server.subscription.topic import UNKNOWN, Due, Topic
 from xds_server.subscription.words import (
     MAX_IN_FLIGHT,
     PART_BYTES,
@@ -62,7 +62,16 @@ class DeltaStream(Stream):
     def _response_of(self, topic: Topic, said: Due, nonce: str) -> DeltaResponse:
         assert self._snapshot is not None
         resources = resources_of(topic, said.changed)
-        return DeltaResponse(topic.type_url, nonce, self._snapshot.version, resources, said.removed)
+        unresolved: tuple[str, ...] = ()
+        if topic.type_url == VIRTUAL_HOST:  # a request waits in Envoy until its host is answered so
+            unresolved = tuple(
+                name for name in said.removed if topic.differs.get(name, UNKNOWN) == UNKNOWN
+            )
+        removed = tuple(name for name in said.removed if name not in unresolved)
+        version = self._snapshot.version
+        return DeltaResponse(
+            topic.type_url, nonce, version, resources, removed, unresolved=unresolved
+        )
 
     def _heartbeat(self, topic: Topic, names: tuple[str, ...], nonce: str) -> DeltaResponse:
         assert self._snapshot is not None

@@ -96,11 +96,11 @@ class StateStream(Stream):
         return self._noted(topic, nonce, version, resources_of(topic, said.changed))
 
     def _heartbeat(self, topic: Topic, names: tuple[str, ...], nonce: str) -> StateResponse:
-        """Envoy would take a heartbeat alone for all of a whole type."""
+        """With its body: Envoy reads over a heartbeat without one, and its TTL runs out."""
         if topic.type_url in WHOLE:
             return self._whole(topic, NOTHING_DUE, nonce)
         version = self._versions.get(topic.type_url, topic.wanted.version)
-        return self._noted(topic, nonce, version, (), resources_of(topic, names))
+        return self._noted(topic, nonce, version, resources_of(topic, names))
 
     def _whole(self, topic: Topic, said: Due, nonce: str) -> StateResponse:
         """All that is wanted; what may not yet change, go or come is as the client has it."""
@@ -117,16 +117,11 @@ class StateStream(Stream):
         return self._noted(topic, nonce, Named(carried).version, tuple(carried.values()))
 
     def _noted(
-        self,
-        topic: Topic,
-        nonce: str,
-        version: str,
-        resources: tuple[Resource, ...],
-        heartbeats: tuple[Resource, ...] = (),
+        self, topic: Topic, nonce: str, version: str, resources: tuple[Resource, ...]
     ) -> StateResponse:
         self._nonces[topic.type_url] = nonce
         self._versions[topic.type_url] = version
-        return StateResponse(topic.type_url, nonce, version, resources, heartbeats)
+        return StateResponse(topic.type_url, nonce, version, resources)
 
 
 def _named(names: tuple[str, ...]) -> set[str]:

@@ -65,6 +65,8 @@ class DeltaResponse:
     removed: tuple[str, ...] = ()
     heartbeats: tuple[Resource, ...] = ()
     """Still alive and unchanged: sent with name, version and TTL, without the body."""
+    unresolved: tuple[str, ...] = ()
+    """Asked for, and there is none: sent as a name without a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,6 @@ class StateResponse:
     version: str
     """Of the type's whole content."""
     resources: tuple[Resource, ...]
-    heartbeats: tuple[Resource, ...] = ()
-    """Still alive and unchanged: sent with name and TTL, without the body, and with the version
-    of the response: that is how Envoy knows a heartbeat."""
 
 
 Request: TypeAlias = DeltaRequest | StateRequest

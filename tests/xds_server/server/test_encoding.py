@@ -86,10 +86,12 @@ def test_heartbeats_have_no_body() -> None:
     (beat,) = decoded(DeltaResponse(CLUSTER, "1", "v1", (), heartbeats=(MORTAL,))).resources
     assert (beat.name, beat.version, beat.ttl.seconds) == ("m", MORTAL.version, 2)
     assert not beat.HasField("resource")
-    (packed,) = decoded(StateResponse(CLUSTER, "1", "v1", (), (MORTAL,))).resources
-    beat = envoy_api.unpack(packed)
-    assert (beat.name, beat.version, beat.ttl.seconds) == ("m", "v1", 2)
-    assert not beat.HasField("resource")
+
+
+def test_what_does_not_exist_is_a_name_without_a_body() -> None:
+    (none,) = decoded(DeltaResponse(CLUSTER, "1", "v1", (), unresolved=("r/none",))).resources
+    assert (none.name, list(none.aliases)) == ("r/none", ["r/none"])
+    assert not none.HasField("resource")
 
 
 @pytest.mark.parametrize("make", [DeltaResponse, StateResponse])

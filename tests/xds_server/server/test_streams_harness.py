@@ -515,7 +515,10 @@ def test_a_resource_that_ends_is_kept_alive(variant: Variant, seconds: float) ->
             assert first.ttls == {"mortal": seconds}
             for _ in range(3):
                 beat = await client.client.take()
-                assert (beat.heartbeats, beat.ttls) == ({"mortal"}, {"mortal": seconds})
-                assert beat.bodies == {}
+                assert beat.ttls == {"mortal": seconds}
+                if variant is DELTA:
+                    assert (beat.heartbeats, beat.bodies) == ({"mortal"}, {})
+                else:  # Envoy passes over one without a body
+                    assert (beat.heartbeats, beat.bodies.keys()) == (set(), {"mortal"})
 
     played(play)

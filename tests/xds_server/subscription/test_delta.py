@@ -8,7 +8,15 @@ import pytest
 
 from tests.kit.discovery import DeltaConversation, snapshot_said
 from tests.kit.transcript import check_transcript
-from xds_server.snapshot import CLUSTER, Named, Resource, Snapshot, resource_of, snapshot_of
+from xds_server.snapshot import (
+    CLUSTER,
+    VIRTUAL_HOST,
+    Named,
+    Resource,
+    Snapshot,
+    resource_of,
+    snapshot_of,
+)
 from xds_server.subscription import (
     MAX_IN_FLIGHT,
     MAX_NAMES,
@@ -161,3 +169,22 @@ def test_types_that_envoy_does_not_know_are_served_too() -> None:
     stream.receive(DeltaRequest("type/own", subscribe=("dragoman",)))
     (response,) = stream.responses(0.0)
     assert response.resources == (configuration,)
+
+
+def hosts(*names: str) -> Snapshot:
+    return snapshot_of(resource_of(name, VIRTUAL_HOST, b"") for name in names)
+
+
+def test_a_virtual_host_that_does_not_exist_is_unresolved_and_one_that_is_gone_removed() -> None:
+    """Envoy holds requests until it hears of a host, and a removal does not let them go on."""
+    stream = DeltaStream(hosts("routes/a"))
+    stream.receive(DeltaRequest(VIRTUAL_HOST, subscribe=("routes/a", "routes/none")))
+    (first,) = stream.responses(0.0)
+    assert isinstance(first, DeltaResponse)
+    assert [each.name for each in first.resources] == ["routes/a"]
+    assert (first.unresolved, first.removed) == (("routes/none",), ())
+    stream.receive(DeltaRequest(VIRTUAL_HOST, nonce=first.nonce))
+    stream.publish(hosts())
+    (second,) = stream.responses(100.0)
+    assert isinstance(second, DeltaResponse)
+    assert (second.unresolved, second.removed) == ((), ("routes/a",))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.discovery import StateConversation, snapshot_said
 from tests.kit.transcript import check_transcript
-from xds_server.snapshot import CLUSTER
+from xds_server.snapshot import CLUSTER, RUNTIME, resource_of, snapshot_of
 from xds_server.subscription import (
     MAX_NAMES,
     MAX_TYPES,
@@ -70,3 +70,14 @@ def test_a_version_that_was_declared_before_anything_was_published_counts() -> N
     stream.publish(snapshot)
     assert stream.responses(0.0) == ()
     assert stream.is_settled()
+
+
+def test_a_heartbeat_has_its_body() -> None:
+    """Envoy passes over one without a body before it looks at the TTL, which then runs out."""
+    layer = resource_of("layer", RUNTIME, b"body", ttl_seconds=3.0)
+    stream = StateStream(snapshot_of([layer]))
+    stream.receive(StateRequest(RUNTIME, ("layer",)))
+    (first,) = stream.responses(0.0)
+    stream.receive(StateRequest(RUNTIME, ("layer",), first.version, first.nonce))
+    (beat,) = stream.responses(1.1)
+    assert (beat.resources, beat.version) == ((layer,), first.version)

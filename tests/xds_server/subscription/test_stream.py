@@ -7,7 +7,7 @@ import pytest
 from tests.kit.discovery import snapshot_said
 from tests.kit.players import PLAYERS, DeltaPlayer
 from xds_server.snapshot import CLUSTER, LISTENER, ROUTES, RUNTIME
-from xds_server.subscription import ACK_SECONDS, MAX_IN_FLIGHT, Variant
+from xds_server.subscription import ACK_SECONDS, MAX_IN_FLIGHT, DeltaResponse, Variant
 
 both = pytest.mark.parametrize("variant", list(Variant))
 WORLD = "v1 cluster a=1 listener l=1>routes:r routes r=1>cluster:a runtime layer=1"
@@ -105,7 +105,8 @@ def test_a_heartbeat_is_a_reason_to_look_again(variant: Variant) -> None:
     assert player.stream.next_wakeup() == player.now + 10
     player.now += 10
     (beat,) = player.listen()
-    assert [each.name for each in beat.heartbeats] == ["layer"]
+    beats = beat.heartbeats if isinstance(beat, DeltaResponse) else beat.resources
+    assert [each.name for each in beats] == ["layer"]
     assert player.stream.next_wakeup() == player.now + 10
 
 
