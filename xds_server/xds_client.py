@@ -13,7 +13,7 @@ from typing import Any
 import envoy_api
 import grpc
 from envoy_api.dial import Server, follow, stream
-from envoy_api.subscriber import WILDCARD, Garbage, Item, News, Subscriber
+from envoy_api.subscriber import WILDCARD, Garbage, News, Subscriber
 
 from gateway import names
 from xds_server.snapshot import (
@@ -185,15 +185,3 @@ async def _ending(call: Any) -> str:
 
 def _said(error: grpc.aio.AioRpcError) -> str:
     return f"{error.code().name.lower()}: {error.details()}"
-
-
-__all__ = [
-    "SHORT_TYPES",
-    "Asker",
-    "Item",
-    "NoAnswer",
-    "get",
-    "silent_about",
-    "type_url_of",
-    "watch",
-]

@@ -36,7 +36,6 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_NUMBER_SCHEMA = {"type": "string", "format": "number"}
 _VARIABLE_SCHEMA = {"type": "string", "pattern": r"\$\{"}
 
 

@@ -12,6 +12,14 @@ _TRIED_ONCE = (
     "a call that fails goes to the next target of a failover at once; no target is asked twice"
 )
 _NO_COOLDOWN = "a target that fails is not set aside for the calls that follow"
+_PRICES = tuple(
+    Keys(keys, EXACT, "per million tokens here", "llm.prices", is_read=True)
+    for keys in (
+        ("input_cost_per_token", "output_cost_per_token"),
+        ("cache_read_input_token_cost", "cache_creation_input_token_cost"),
+    )
+)
+"""In either block of a deployment."""
 
 
 PARAMS = Block(
@@ -51,20 +59,7 @@ PARAMS = Block(
             "llm.providers.NAME.timeouts.silence",
             is_read=True,
         ),
-        Keys(
-            ("input_cost_per_token", "output_cost_per_token"),
-            EXACT,
-            "per million tokens here",
-            "llm.prices",
-            is_read=True,
-        ),
-        Keys(
-            ("cache_read_input_token_cost", "cache_creation_input_token_cost"),
-            EXACT,
-            "per million tokens here",
-            "llm.prices",
-            is_read=True,
-        ),
+        *_PRICES,
         Keys(
             (
                 "input_cost_per_*",
@@ -260,20 +255,7 @@ INFO = Block(
         ),
         Keys(("id",), DIFFERENT, "read where a fallback names it", is_read=True),
         Keys(("blocked",), EXACT, "a blocked deployment is left out", is_read=True),
-        Keys(
-            ("input_cost_per_token", "output_cost_per_token"),
-            EXACT,
-            "per million tokens here",
-            "llm.prices",
-            is_read=True,
-        ),
-        Keys(
-            ("cache_read_input_token_cost", "cache_creation_input_token_cost"),
-            EXACT,
-            "per million tokens here",
-            "llm.prices",
-            is_read=True,
-        ),
+        *_PRICES,
         Keys(
             (
                 "input_cost_per_*",

@@ -21,10 +21,6 @@ from gateway.names import LLM_PREFIX
 _CLIENTS_OWN = frozenset({"accept", "content-type", "user-agent"})
 _NOWHERE = "http://127.0.0.1:9"
 """Stands for the backend of a route that nobody gets through."""
-_HEADERS_GO_ON = (
-    "the client's headers go on, without credentials that the gateway knows: set forward_headers"
-    " aside"
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from gateway.importers.agentgateway.rates import read_token_limits
 from gateway.importers.agentgateway.terms import of_models, read_terms
 from gateway.importers.walk import Node
 
-_PLACED = "models are served under /v1/ of every gateway"
 _CLOSER = "one that stands closer to the provider counts"
 _NO_KEY = "no key is written, and clients' own are not passed on: write the provider's key"
 _FAILOVER = "a model goes on to its next target at 429, 5xx, no answer or silence"

@@ -47,7 +47,6 @@ def read_api_keys(node: Node, draft: Draft) -> Terms:
     is_strict = _mode(node.take("mode"))
     names = [_key(item, draft) for item in node.take("keys").items()]
     known = tuple(name for name in names if name is not None)
-    draft.is_identity_closed |= not known
     return Terms(locks, doors=(Door(known, is_strict),))
 
 

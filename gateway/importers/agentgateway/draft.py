@@ -149,8 +149,6 @@ class Draft:
     keys: list[dict[str, object]] = field(default_factory=list, repr=False)
     key_names: dict[str, str] = field(default_factory=dict, repr=False)
     """By digest, or by the variable that holds the key."""
-    is_identity_closed: bool = False
-    """Keys were asked for of which none can be taken over."""
     rules: list[dict[str, object]] = field(default_factory=list)
     rule_of: dict[Path, int] = field(default_factory=dict)
     """The first rule of ours that says what stands at a path of theirs."""

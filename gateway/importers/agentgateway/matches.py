@@ -28,7 +28,6 @@ _OPTIONAL = ("?", "*", "{")
 _ENDS = frozenset({"", "(/.*)?", "(?:/.*)?", "(/|/.*)?", "(?:/|/.*)?", "(/.+)?", "(?:/.+)?"})
 """After these, everything is the path that was written, or below it."""
 EVERYTHING = "/"
-DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,6 @@ class Concrete:
     is_security: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    reference: str
-    terms: Terms
-    weight: int = 1
-    priority: int = 0
-
-
 @dataclass(slots=True)
 class _Virtual:
     """One virtual model while it is read."""
