@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,26 +11,7 @@ from extproc.source import ConfigurationRefused, FileSource
 from gateway.model import Gateway
 from gateway.problem import Problem
 from tests.kit.ads import SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What the tests build."""
-
-    version: str
-    models: tuple[str, ...]
-
-
-def build(gateway: Gateway, version: str) -> Program:
-    if version == "unbuildable":
-        raise ZeroDivisionError("no such number")
-    return Program(version, tuple(model.name for model in gateway.models))
-
-
-def text(*models: str) -> str:
-    lines = "".join(f"    {model}: {{provider: p, model: m}}\n" for model in models)
-    provider = "{type: openai, url: 'http://127.0.0.1:9/v1'}"
-    return f"llm:\n  providers:\n    p: {provider}\n  models:\n{lines}"
+from tests.kit.programs import Program, build, text
 
 
 def test_only_the_first_problems_are_told() -> None:

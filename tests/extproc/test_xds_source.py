@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from envoy_api.subscriber import Variant
 from extproc import xds_source
 from extproc.xds_source import Backoff, XdsSource
 from gateway import names
-from gateway.model import Gateway
 from tests.kit.ads import SECONDS, serving
 from tests.kit.management_server import managing
 from tests.kit.offers import offer_of
+from tests.kit.programs import Program, build, text
 from tests.kit.publishing import release_of
 from xds_server.audience import Kind
 from xds_server.clients import Clients
@@ -29,26 +28,6 @@ from xds_server.release import configuration
 from xds_server.rollout import PATIENCE, Rollout
 
 BACKOFF = Backoff(first_seconds=0.02, last_seconds=0.1)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What the tests build."""
-
-    version: str
-    models: tuple[str, ...]
-
-
-def build(gateway: Gateway, version: str) -> Program:
-    if version == "unbuildable":
-        raise ZeroDivisionError("no such number")
-    return Program(version, tuple(model.name for model in gateway.models))
-
-
-def text(*models: str) -> str:
-    lines = "".join(f"    {model}: {{provider: p, model: m}}\n" for model in models)
-    provider = "{type: openai, url: 'http://127.0.0.1:9/v1'}"
-    return f"llm:\n  providers:\n    p: {provider}\n  models:\n{lines}"
 
 
 class Worker:
