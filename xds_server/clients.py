@@ -53,10 +53,18 @@ class ClientState:
 
 @dataclass(slots=True)
 class Company:
-    """The streams of one client that has a stream for each type, or one for all."""
+    """The streams of one client, or of several that share a name and a connection."""
 
     clients: list[Client] = field(default_factory=list)
+    """Those of one type each; they wait for one another."""
     streams: list[Stream] = field(default_factory=list)
+    """Theirs."""
+    aggregated: list[Client] = field(default_factory=list)
+    """Those of all types; what others ask for is not expected of them."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.clients and not self.aggregated
 
 
 class Client:
@@ -70,7 +78,8 @@ class Client:
         variant: Variant,
         clients: Clients,
         *,
-        company: Company | None = None,
+        company: Company,
+        is_aggregated: bool,
     ) -> None:
         self.kind = kind
         self.node = node
@@ -80,18 +89,23 @@ class Client:
         """Why the stream must end: it may have nothing of what is offered now."""
         self.audience: Audience | None = None
         self._clients = clients
-        self.company = Company() if company is None else company
-        self._stream = STREAMS[variant](
-            None, is_aggregated=company is None, fellows=self.company.streams
-        )
-        self.company.clients.append(self)
-        self.company.streams.append(self._stream)
+        self.company = company
+        self._is_aggregated = is_aggregated
+        self._stream = STREAMS[variant](None, is_aggregated=is_aggregated, fellows=company.streams)
         self._has_news = asyncio.Event()
+        if is_aggregated:
+            company.aggregated.append(self)
+        else:
+            company.clients.append(self)
+            company.streams.append(self._stream)
 
     def receive(self, request: Request) -> None:
         """Raises `BadRequest` when the stream must end."""
+        number = self._stream.number_of_types
         self._stream.receive(request)
         self._moved()
+        if not self._is_aggregated and self._stream.number_of_types != number:
+            self._is_seen_beside()
 
     def offer(self, offer: Offer | None) -> None:
         """From now on it is to have what its audience is to have of this."""
@@ -157,10 +171,14 @@ class Client:
 
     def left(self) -> bool:
         """The stream is over; whether it was the last of its company."""
-        self.company.clients.remove(self)
-        self.company.streams.remove(self._stream)
-        self._wake()
-        return not self.company.clients
+        if self._is_aggregated:
+            self.company.aggregated.remove(self)
+        else:
+            self.company.clients.remove(self)
+            self.company.streams.remove(self._stream)
+            self._wake()
+            self._is_seen_beside()
+        return self.company.is_empty
 
     def _moved(self) -> None:
         self._wake()
@@ -168,8 +186,13 @@ class Client:
 
     def _wake(self) -> None:
         """What one stream has been told may be what another waits for."""
-        for each in self.company.clients:
+        for each in (self,) if self._is_aggregated else self.company.clients:
             each._has_news.set()
+
+    def _is_seen_beside(self) -> None:
+        """What this stream asks for, or does not any more, may be what another lacks."""
+        for each in self.company.aggregated:
+            self._clients.note(each)
 
     async def _rest(self) -> None:
         wakeup = self._stream.next_wakeup()
@@ -197,8 +220,7 @@ class Clients:
         self._unsettled: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._current: dict[Kind, set[Client]] = {kind: set() for kind in Kind}
         self._companies: dict[tuple[Kind, str, str], Company] = {}
-        """Of those who have a stream for each type: by node and connection, for several processes
-        may take the same name."""
+        """By node and connection, for several processes may take the same name."""
         self._changed = asyncio.Event()
 
     def join(
@@ -212,11 +234,11 @@ class Clients:
     ) -> Client:
         """A new stream, of all types or of one; it is offered at once what its kind is to have, and
         may have `ended` by that."""
-        company = None
-        if not is_aggregated:
-            key = _company_key(kind, node, principal)
-            company = self._companies.setdefault(key, Company())
-        client = Client(kind, node, principal, variant, self, company=company)
+        key = _company_key(kind, node, principal)
+        company = self._companies.setdefault(key, Company())
+        client = Client(
+            kind, node, principal, variant, self, company=company, is_aggregated=is_aggregated
+        )
         self._connected[kind][client] = None
         try:
             client.offer(self._offered[kind])

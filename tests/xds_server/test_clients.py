@@ -362,6 +362,53 @@ def test_who_has_left_is_not_waited_for(variant: Variant) -> None:
     asyncio.run(run())
 
 
+@both
+def test_what_is_asked_for_beside_an_aggregated_stream_is_not_expected_of_it(
+    variant: Variant,
+) -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, offer_of(world("a")))
+        request = StateRequest if variant is Variant.STATE else DeltaRequest
+        routes = clients.join(Kind.ENVOY, NODE, Principal("peer"), variant)
+        routes.receive(request(ROUTES, ("r",)))
+        await accept(routes)
+        assert clients.number_current(Kind.ENVOY) == 0
+        alone(clients, variant, "somebody else of the same name", CLUSTER)
+        assert not routes.is_current()
+        clusters = alone(clients, variant, "peer", CLUSTER)
+        assert routes.is_current()
+        assert clients.number_current(Kind.ENVOY) == 1
+        await accept(clusters)
+        assert clients.number_current(Kind.ENVOY) == 2
+        clients.leave(clusters)
+        assert clients.number_current(Kind.ENVOY) == 0
+        clients.leave(routes)
+        assert {key[-1] for key in clients._companies} == {"somebody else of the same name"}
+
+    asyncio.run(run())
+
+
+@both
+def test_an_aggregated_stream_and_those_of_one_type_do_not_wait_for_one_another(
+    variant: Variant,
+) -> None:
+    async def run() -> None:
+        clients = Clients()
+        clients.offer(Kind.ENVOY, offer_of(world("a")))
+        request = StateRequest if variant is Variant.STATE else DeltaRequest
+        routes = clients.join(Kind.ENVOY, NODE, Principal("peer"), variant)
+        routes.receive(request(ROUTES, ("r",)))
+        clusters = alone(clients, variant, "peer", CLUSTER)
+        for client in (clusters, routes):
+            await accept(client)
+        clients.offer(Kind.ENVOY, offer_of(world("b")))
+        for client in (clusters, routes):
+            assert len(await asyncio.wait_for(client.next_responses(), 5)) == 1
+
+    asyncio.run(run())
+
+
 def test_a_claim_is_asked_again_when_a_client_moves() -> None:
     async def run() -> None:
         clients = Clients()

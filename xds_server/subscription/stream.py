@@ -12,7 +12,7 @@ is waiting for. Only what refers to clusters waits while these are told in parts
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TypeAlias
 
 from xds_server.snapshot import (
@@ -52,7 +52,7 @@ ROOTS = (CLUSTER, LISTENER)
 
 
 Fellows: TypeAlias = Sequence["Stream"]
-"""The streams of one client that has one for each type, those that will come too."""
+"""The streams of one client that are for one type each, those that will come too."""
 
 
 class Stream(ABC):
@@ -67,7 +67,9 @@ class Stream(ABC):
     def __init__(
         self, snapshot: Snapshot | None, *, is_aggregated: bool = True, fellows: Fellows = ()
     ) -> None:
-        """Not aggregated: the stream is for one type alone, and its `fellows` for the others."""
+        """Not aggregated: the stream is for one type alone, and its `fellows` for the others; they
+        wait for one another. An aggregated one does not, but what is asked for there is not
+        expected of it."""
         self._snapshot = snapshot
         self._is_aggregated = is_aggregated
         self._fellows = fellows
@@ -147,7 +149,10 @@ class Stream(ABC):
             return False
         if any(topic.refused for topic in self._topics.values()):
             return False
-        return not self._is_aggregated or self._has_asked_for_all(self._snapshot)
+        if not self._is_aggregated or self._has_asked_for_all(self._snapshot):
+            return True
+        elsewhere = {url for fellow in self._fellows for url in fellow._topics}
+        return self._has_asked_for_all(self._snapshot, elsewhere)
 
     def rejections(self, snapshot: Snapshot) -> tuple[Rejection, ...]:
         """Every refusal of something that this snapshot has, or has not."""
@@ -156,6 +161,11 @@ class Stream(ABC):
             for url, topic in self._topics.items()
             for name, error in topic.standing_errors(snapshot.of(url)).items()
         )
+
+    @property
+    def number_of_types(self) -> int:
+        """How many have been asked for."""
+        return len(self._topics)
 
     def states(self) -> tuple[TypeState, ...]:
         """Every type asked for so far, in the order of sending."""
@@ -291,8 +301,8 @@ class Stream(ABC):
             return True
         return self._now < self._settles_in_at and not self._has_asked_for_all(self._snapshot)
 
-    def _has_asked_for_all(self, snapshot: Snapshot) -> bool:
-        """Whether it has asked for all types that it can be expected to."""
+    def _has_asked_for_all(self, snapshot: Snapshot, elsewhere: Set[str] = frozenset()) -> bool:
+        """Whether it has asked for all types that it can be expected to, here or elsewhere."""
         topics = {topic.type_url: topic for topic in self._around()}
         expected: set[str] = set()
         for topic in topics.values():
@@ -300,12 +310,12 @@ class Stream(ABC):
                 expected |= topic.needed_types()
         if any(topic.interest.is_wildcard for topic in topics.values()):
             expected.update(ROOTS)
-        return all(url in topics or not snapshot.of(url) for url in expected)
+        return all(url in topics or not snapshot.of(url) for url in expected - elsewhere)
 
     def _around(self) -> Iterator[Topic]:
-        """All that the client is told of, here and on fellow streams."""
+        """All that the client is told of here, and on the streams that this one waits for."""
         yield from self._topics.values()
-        for fellow in self._fellows:
+        for fellow in () if self._is_aggregated else self._fellows:
             if fellow is not self:
                 yield from fellow._topics.values()
 
