@@ -8,7 +8,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -64,6 +64,8 @@ class Way:
     version: str
     is_delta: bool
     is_aggregated: bool
+    has_roots_apart: bool = False
+    """Clusters and listeners come from services of their own."""
 
     def __str__(self) -> str:
         variant = "delta" if self.is_delta else "sotw"
@@ -83,9 +85,10 @@ class Way:
         return {**where, "resource_api_version": "V3"}
 
     def bootstrap(self, target: str, *, asks_for_clusters: bool = True) -> Json:
-        dynamic: Json = {"lds_config": self.source()}
+        roots = replace(self, is_aggregated=self.is_aggregated and not self.has_roots_apart)
+        dynamic: Json = {"lds_config": roots.source()}
         if asks_for_clusters:
-            dynamic["cds_config"] = self.source()
+            dynamic["cds_config"] = roots.source()
         if self.is_aggregated:
             dynamic["ads_config"] = self.api()
         flags = {"name": "flags", "rtds_layer": {"name": "flags", "rtds_config": self.source()}}

@@ -18,7 +18,7 @@ import yaml
 
 from gateway.model import Gateway, ServerTls, Xds, XdsClient
 from tests.kit.certificates import Authority
-from tests.kit.envoy import OLDEST, VERSIONS, envoy_binary
+from tests.kit.envoy import NEWEST, OLDEST, VERSIONS, envoy_binary
 from tests.kit.gateways import gateway_of
 from tests.kit.scene import (
     AUTHORITY,
@@ -73,6 +73,19 @@ def test_envoy_has_everything_from_us_and_takes_changes_without_dropping_a_reque
         await takes_an_update(scene)
         await refuses_what_is_bad_and_keeps_the_rest(scene)
 
+    with_envoy(way, tmp_path, play)
+
+
+@pytest.mark.parametrize("is_delta", [True, False], ids=["delta", "sotw"])
+def test_envoy_that_takes_clusters_and_listeners_apart_is_seen_to_have_everything(
+    is_delta: bool, tmp_path: Path
+) -> None:
+    async def play(scene: Scene) -> None:
+        await scene.until(scene.get, "200 one one")
+        await scene.until(lambda: as_seen(are_current(scene)), True)
+        assert scene.stage.clients.number_current(Kind.ENVOY) == 3
+
+    way = Way(NEWEST, is_delta, is_aggregated=True, has_roots_apart=True)
     with_envoy(way, tmp_path, play)
 
 
