@@ -234,7 +234,7 @@ def _guard(name: str, block: GuardBlock) -> Guard:
 def _route(block: RouteBlock, around: _Around) -> Route:
     is_open = block.auth == "none"
     is_key_required = block.auth == "key" or (around.is_identity_required and not is_open)
-    is_ruled = not is_open and any(_is_for_route(rule.scope, block.name) for rule in around.rules)
+    is_ruled = not is_open and any(is_for_route(rule.scope, block.name) for rule in around.rules)
     match = block.match
     return Route(
         name=block.name,
@@ -258,7 +258,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
     )
 
 
-def _is_for_route(scope: Scope, route: str) -> bool:
+def is_for_route(scope: Scope, route: str) -> bool:
     """Whether a rule may have to be asked about a plain route."""
     others = (scope.model, scope.provider, scope.llm, scope.mcp, scope.a2a)
     if any(each is not None for each in others):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from gateway.config import stars
 from gateway.model import (
     Budget,
     Effect,
@@ -24,6 +23,7 @@ from gateway.model import (
     Scope,
     Unit,
 )
+from gateway.resolve import is_for_route
 
 
 class Where(StrEnum):
@@ -80,14 +80,6 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             if is_for_route(rule.scope, route.name)
         ),
     )
-
-
-def is_for_route(scope: Scope, route: str) -> bool:
-    """Whether a rule may have to be asked about a plain route."""
-    others = (scope.model, scope.provider, scope.llm, scope.mcp, scope.a2a)
-    if any(each is not None for each in others):
-        return False
-    return scope.route is None or stars.matches(scope.route, route)
 
 
 def is_for_llm(scope: Scope) -> bool:

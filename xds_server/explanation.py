@@ -31,7 +31,7 @@ from xds_server.resources import ext_proc, llm_route
 from xds_server.resources.features import FEATURES
 from xds_server.resources.local_replies import POLICY_UNAVAILABLE
 from xds_server.resources.plain_route import UNMATCHED
-from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, Snapshot
+from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, Snapshot, short_type
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -210,7 +210,7 @@ class _Explaining:
         config = found.get("typed_config")
         if config is None and "config_discovery" in found:
             config = self.filters.get(found["name"], {}).get("typed_config")
-        return Filter(found.get("name", ""), _short((config or {}).get("@type", "")))
+        return Filter(found.get("name", ""), short_type((config or {}).get("@type", "")))
 
     def route_parts(
         self, table: Json, manager: Json, chain: Sequence[Filter]
@@ -470,7 +470,3 @@ def _attempt(asking: Json) -> str:
     metadata = asking.get("grpc_service", {}).get("initial_metadata", ())
     found = (each["value"] for each in metadata if each["key"] == names.ATTEMPT_METADATA)
     return str(next(found, ""))
-
-
-def _short(type_url: str) -> str:
-    return type_url.rpartition(".")[2]

@@ -33,7 +33,7 @@ from xds_server.refusals import mentions
 from xds_server.release import Release, compiled_release
 from xds_server.resources.raw import raw_problems
 from xds_server.rollout import Rollout
-from xds_server.snapshot import DuplicateResource
+from xds_server.snapshot import DuplicateResource, short_type
 
 logger = logging.getLogger(__name__)
 
@@ -318,7 +318,7 @@ def _located(refused: Problem, release: Release) -> Problem:
 
 def _named(twice: DuplicateResource) -> str:
     type_url, name = twice.args
-    return f"{type_url.rpartition('.')[2]} {name!r}"
+    return f"{short_type(type_url)} {name!r}"
 
 
 def first_config(written: Written, history: History) -> Config | tuple[Problem, ...]:

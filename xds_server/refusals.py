@@ -14,7 +14,7 @@ from datetime import datetime
 from gateway import names
 from gateway.telemetry import redact
 from xds_server.audience import Kind
-from xds_server.snapshot import TYPES
+from xds_server.snapshot import TYPES, short_type
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Refusals:
 
 def short(type_url: str) -> str:
     """A type for people and for labels of metrics, of which there must be few."""
-    return type_url.rpartition(".")[2] if type_url in _KNOWN else OTHER
+    return short_type(type_url) if type_url in _KNOWN else OTHER
 
 
 def told(reason: str) -> str:

@@ -17,7 +17,7 @@ from xds_server.clients import Client, Clients
 from xds_server.offers import KeptOffer
 from xds_server.refusals import READ_LIMIT, mentions, node_name, told
 from xds_server.release import Release
-from xds_server.snapshot import without
+from xds_server.snapshot import short_type, without
 from xds_server.subscription.words import Rejection
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Rollout:
     def _refusals(self, kind: Kind, offer: Offer) -> tuple[Problem, ...]:
         """Who refuses something of this offer, and why."""
         problems = (
-            Problem("", f"{_named(client)} refuses {_short(each.type_url)}: {_said(each)}")
+            Problem("", f"{_named(client)} refuses {short_type(each.type_url)}: {_said(each)}")
             for client in self._clients.of(kind)
             for each in _rejections(client, offer)
         )
@@ -231,7 +231,3 @@ def _said(refusal: Rejection) -> str:
     said, name = told(refusal.error), refusal.name
     is_lost = mentions(refusal.error[:READ_LIMIT], name) and not mentions(said, name)
     return f"{name}: {said}" if is_lost else said
-
-
-def _short(type_url: str) -> str:
-    return type_url.rpartition(".")[2]

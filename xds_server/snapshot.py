@@ -230,7 +230,7 @@ def all_resources(snapshot: Snapshot) -> tuple[Resource, ...]:
 def dangling(snapshot: Snapshot) -> tuple[str, ...]:
     """References to resources that do not exist; empty in every snapshot that may be served."""
     return tuple(
-        f"{_short(resource.type_url)} {resource.name!r}: no {_short(type_url)} {name!r}"
+        f"{short_type(resource.type_url)} {resource.name!r}: no {short_type(type_url)} {name!r}"
         for resource in all_resources(snapshot)
         for type_url, name in resource.needs
         if name not in snapshot.of(type_url)
@@ -283,5 +283,6 @@ def _digest(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _short(type_url: str) -> str:
+def short_type(type_url: str) -> str:
+    """`Cluster`: a message's name without its package."""
     return type_url.rpartition(".")[2]

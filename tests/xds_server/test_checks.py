@@ -19,9 +19,10 @@ from extproc.policies.guard import Guards
 from extproc.policies.scope import compile_scope
 from extproc.program import Program, build
 from gateway.model import ApiKey, Gateway, Scope
+from gateway.resolve import is_for_route
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.memory_ledger import MemoryLedger
-from xds_server.checks import Failing, is_for_llm, is_for_route, llm_checks, route_checks
+from xds_server.checks import Failing, is_for_llm, llm_checks, route_checks
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ERRORS = (Path(__file__).parents[2] / "docs" / "llm.md").read_text("utf-8")

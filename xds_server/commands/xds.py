@@ -17,7 +17,7 @@ from gateway import names
 from xds_server import flags
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.render import shown, yaml_of
-from xds_server.snapshot import resource_of
+from xds_server.snapshot import resource_of, short_type
 from xds_server.xds_client import (
     SHORT_TYPES,
     Asker,
@@ -63,7 +63,7 @@ def run_get(arguments: argparse.Namespace, environment: Environment) -> int:
     else:
         sys.stdout.write(yaml_of(*(_row(subscriber, item)["resource"] for item in news.updated)))
     if not subscriber.names and not news.updated:
-        refuses([f"{server.address}: there is no {_short(subscriber)} for this node"])
+        refuses([f"{server.address}: there is no {short_type(subscriber.type_url)} for this node"])
     absent = [f"{server.address}: there is no {name}" for name in news.removed]
     absent += [
         f"{server.address}: no answer about {name} in {arguments.timeout:g} s: it may not exist"
@@ -122,10 +122,6 @@ def _asked(arguments: argparse.Namespace) -> tuple[Server, Subscriber] | None:
     return Server(arguments.server, credentials), Subscriber(variant, type_url, asked, asker.node())
 
 
-def _short(subscriber: Subscriber) -> str:
-    return subscriber.type_url.rpartition(".")[2]
-
-
 def _row(subscriber: Subscriber, item: Item) -> dict[str, Any]:
     return {
         "name": item.name,
@@ -142,7 +138,7 @@ def _shown(type_url: str, item: Item) -> dict[str, Any]:
 
 
 def _text_lines(subscriber: Subscriber, news: News) -> list[str]:
-    short = _short(subscriber)
+    short = short_type(subscriber.type_url)
     return [
         *(f"{short} {item.name}: version {item.version}" for item in news.updated),
         *(f"{short} {name}: does not exist" for name in news.removed),
