@@ -26,6 +26,7 @@ TESTED_THROUGH = {
     "extproc/facts.py": "extproc/test_exchange.py",
     "extproc/verdict.py": "extproc/test_exchange.py",
     "xds_server/subscription/words.py": "xds_server/subscription/test_stream.py",
+    "xds_server/explained.py": "xds_server/test_explanation.py",
     "xds_server/resources/topology.py": "xds_server/test_compile.py",
     # tables: one test goes through them all
     "gateway/importers/agentgateway/llm_keys.py": "gateway/importers/agentgateway/test_keys.py",

@@ -6,7 +6,7 @@ Read from the compiled resources, so that it says what Envoy is told. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -25,6 +25,16 @@ from xds_server.envoy_json import (
     tls_of,
     upstream_filters,
 )
+from xds_server.explained import (
+    Cluster,
+    Explanation,
+    Filter,
+    GatewayPart,
+    ModelPart,
+    RoutePart,
+    Service,
+    Try,
+)
 from xds_server.python_messages import Caller, Message, least, messages, mode_of, most
 from xds_server.render import to_json
 from xds_server.resources import ext_proc, llm_route
@@ -37,115 +47,6 @@ Json: TypeAlias = Mapping[str, Any]
 
 _DEFAULT_ROUTE_TIMEOUT = "15s"
 """Envoy's, of a route that says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """How Envoy asks extproc, and what it does when nobody answers in time."""
-
-    filter: str
-    timeout: str
-    """For each message."""
-    failing: Failing
-    answer: str
-    """To a request that could not be checked; empty when it passes."""
-    headers: tuple[str, ...]
-    """Which request headers Python is shown; `*`: all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One filter of a chain."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Where a request may go, and what it passes there."""
-
-    name: str
-    endpoints: tuple[str, ...]
-    is_tls: bool
-    filters: tuple[Filter, ...]
-    """In order, once for each try."""
-    messages: tuple[Message, ...]
-    """To Python, once for each try."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoutePart:
-    """One route of a gateway."""
-
-    name: str
-    kind: str
-    """`llm`, `plain`, `answer` (Envoy's own), `other` (the operator's own resource)."""
-    hosts: tuple[str, ...]
-    match: str
-    messages: tuple[Message, ...]
-    """To Python, for each request."""
-    messages_least: int
-    """For a request that passes, when no budget applies to it."""
-    messages_most: int | None
-    """When one does; None: it depends on the length of the answer."""
-    checks: tuple[Check, ...]
-    when_extproc_fails: str
-    body_limit: str
-    timeouts: tuple[str, ...]
-    retries: str
-    clusters: tuple[Cluster, ...]
-    unseen: tuple[str, ...]
-    """What no check ever sees."""
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayPart:
-    """One listener."""
-
-    name: str
-    address: str
-    tls: str
-    """`none`, `tls`, `mtls`."""
-    filters: tuple[Filter, ...]
-    routes: tuple[RoutePart, ...]
-    unexplained: str
-    """What of an operator's own listener is not said here; empty: nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One place of a model's plan."""
-
-    place: int
-    provider: str
-    model: str
-    weight: int
-    clusters: tuple[str, ...]
-    """The one that serves it; several when that depends on what else is chosen."""
-    messages: int
-    """To Python, when this try is made."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPart:
-    """A model, and what is tried for it in order."""
-
-    name: str
-    tries: tuple[Try, ...]
-    """Of several with the same place, one is chosen by weight."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A whole configuration."""
-
-    envoy: str
-    """The level it was compiled for."""
-    service: Service | None
-    """None: nothing asks Python."""
-    gateways: tuple[GatewayPart, ...]
-    models: tuple[ModelPart, ...]
 
 
 def explain(gateway: Gateway, snapshot: Snapshot, level: Level) -> Explanation:

@@ -26,7 +26,8 @@ from tests.kit.stack import KEY, Stack, eventually, free_ports, running
 from xds_server.audience import Level
 from xds_server.commands import diff
 from xds_server.compile import Topology, compile_gateway
-from xds_server.explanation import Explanation, RoutePart, explain
+from xds_server.explained import Explanation, RoutePart
+from xds_server.explanation import explain
 
 pytestmark = pytest.mark.envoy
 
@@ -152,7 +153,6 @@ class Streaming:
     port: int
     lines: list[str] = field(default_factory=list)
     is_cut: bool = False
-    ended_after: float = 0.0
     thread: threading.Thread | None = None
 
     def start(self) -> Streaming:
@@ -169,14 +169,12 @@ class Streaming:
             "messages": [{"role": "user", "content": f"count to {CHUNKS}"}],
         }
         headers = {"authorization": f"Bearer {KEY}"}
-        start = time.monotonic()
         try:
             with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
                 for line in answer.iter_lines():
                     self.lines.append(line)
         except httpx.TransportError:
             self.is_cut = True
-        self.ended_after = time.monotonic() - start
 
     def is_whole(self) -> bool:
         assert self.thread is not None

@@ -62,4 +62,6 @@ def test_pieces_of_a_body_have_no_number() -> None:
 
 def test_every_message_says_why() -> None:
     for caller in Caller:
-        assert all(each.why and each.when for each in messages(FULL, caller))
+        shown = messages(FULL, caller)
+        assert shown
+        assert all(each.why and each.when for each in shown)

@@ -13,7 +13,7 @@ from xds_server.audience import Level
 from xds_server.checks import Check, Failing, Where
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.commands.looking import ENVOY, Unusable, compiled, subject
-from xds_server.explanation import (
+from xds_server.explained import (
     Cluster,
     Explanation,
     Filter,
@@ -21,9 +21,8 @@ from xds_server.explanation import (
     ModelPart,
     RoutePart,
     Try,
-    explain,
-    to_document,
 )
+from xds_server.explanation import explain, to_document
 from xds_server.python_messages import Message
 from xds_server.resources.topology import Topology
 

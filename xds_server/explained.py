@@ -1,0 +1,120 @@
+"""What a configuration makes of requests, in words: gateways, their routes, models and their tries.
+
+`docs/explain.md` describes the JSON form, which has the names of the fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xds_server.checks import Check, Failing
+from xds_server.python_messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How Envoy asks extproc, and what it does when nobody answers in time."""
+
+    filter: str
+    timeout: str
+    """For each message."""
+    failing: Failing
+    answer: str
+    """To a request that could not be checked; empty when it passes."""
+    headers: tuple[str, ...]
+    """Which request headers Python is shown; `*`: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter of a chain."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where a request may go, and what it passes there."""
+
+    name: str
+    endpoints: tuple[str, ...]
+    is_tls: bool
+    filters: tuple[Filter, ...]
+    """In order, once for each try."""
+    messages: tuple[Message, ...]
+    """To Python, once for each try."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePart:
+    """One route of a gateway."""
+
+    name: str
+    kind: str
+    """`llm`, `plain`, `answer` (Envoy's own), `other` (the operator's own resource)."""
+    hosts: tuple[str, ...]
+    match: str
+    messages: tuple[Message, ...]
+    """To Python, for each request."""
+    messages_least: int
+    """For a request that passes, when no budget applies to it."""
+    messages_most: int | None
+    """When one does; None: it depends on the length of the answer."""
+    checks: tuple[Check, ...]
+    when_extproc_fails: str
+    body_limit: str
+    timeouts: tuple[str, ...]
+    retries: str
+    clusters: tuple[Cluster, ...]
+    unseen: tuple[str, ...]
+    """What no check ever sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPart:
+    """One listener."""
+
+    name: str
+    address: str
+    tls: str
+    """`none`, `tls`, `mtls`."""
+    filters: tuple[Filter, ...]
+    routes: tuple[RoutePart, ...]
+    unexplained: str
+    """What of an operator's own listener is not said here; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One place of a model's plan."""
+
+    place: int
+    provider: str
+    model: str
+    weight: int
+    clusters: tuple[str, ...]
+    """The one that serves it; several when that depends on what else is chosen."""
+    messages: int
+    """To Python, when this try is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """A model, and what is tried for it in order."""
+
+    name: str
+    tries: tuple[Try, ...]
+    """Of several with the same place, one is chosen by weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A whole configuration."""
+
+    envoy: str
+    """The level it was compiled for."""
+    service: Service | None
+    """None: nothing asks Python."""
+    gateways: tuple[GatewayPart, ...]
+    models: tuple[ModelPart, ...]
