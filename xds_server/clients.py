@@ -27,7 +27,7 @@ NOBODY = Principal("")
 
 STREAMS = {Variant.DELTA: DeltaStream, Variant.STATE: StateStream}
 
-NoteRefusal: TypeAlias = Callable[[Kind, str, str, Sequence[str], str], object]
+NoteRefusal: TypeAlias = Callable[[Kind, Node, str, Sequence[str], str], object]
 """Who, its node, the type, the names that it refuses of it now, and why."""
 
 
@@ -310,7 +310,7 @@ class Clients:
             refused = client.rejections(offer.snapshot(client.audience))
         named = [each.name for each in refused if each.type_url == request.type_url]
         reason = request.error or ""
-        self._note_refusal(client.kind, client.node.id, request.type_url, named, reason)
+        self._note_refusal(client.kind, client.node, request.type_url, named, reason)
 
     def note(self, client: Client) -> None:
         """A client has moved: it is counted anew."""

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from gateway import names
 from gateway.telemetry import redact
-from xds_server.audience import Kind
+from xds_server.audience import Kind, Node
 from xds_server.snapshot import TYPES, short_type
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Refusal:
 
     time: datetime
     kind: Kind
+    client: str
+    """What it is, for people: `client_name`."""
     node: str
     type: str
     """Without its package: `Listener`."""
@@ -48,7 +50,7 @@ class Refusal:
 
     def __str__(self) -> str:
         which = f" {', '.join(self.names)}" if self.names else ""
-        return f"{self.kind} {self.node} refuses {self.type}{which}: {self.reason}"
+        return f"{self.client} {self.node} refuses {self.type}{which}: {self.reason}"
 
 
 class Refusals:
@@ -59,13 +61,12 @@ class Refusals:
         self._recent: deque[Refusal] = deque(maxlen=KEPT)
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def note(
-        self, kind: Kind, node_id: str, type_url: str, sent: Sequence[str], reason: str
-    ) -> None:
+    def note(self, kind: Kind, node: Node, type_url: str, sent: Sequence[str], reason: str) -> None:
         """A client has refused a response with these resources."""
         said = told(reason)
         meant = _mentioned(sent, said) or _mentioned(sent, reason[:READ_LIMIT]) or list(sent)
-        refusal = Refusal(self._now(), kind, node_name(node_id), short(type_url), _few(meant), said)
+        who = (kind, client_name(kind, node), node_name(node.id))
+        refusal = Refusal(self._now(), *who, short(type_url), _few(meant), said)
         self._recent.appendleft(refusal)
         self._counts[kind.value, refusal.type] += 1
         logger.warning("%s", refusal)
@@ -94,6 +95,13 @@ def told(reason: str) -> str:
 def node_name(node_id: str) -> str:
     """What a stranger calls itself, as it may be shown."""
     return one_line(node_id, NODE_LIMIT)
+
+
+def client_name(kind: Kind, node: Node) -> str:
+    """What a client is, as it may be shown: others than Envoys speak xDS too, and say what they
+    are."""
+    own = node.user_agent if kind is Kind.ENVOY else ""
+    return one_line(own, NODE_LIMIT) or kind.value
 
 
 def one_line(text: str, limit: int) -> str:

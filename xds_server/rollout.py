@@ -15,7 +15,7 @@ from gateway.problem import Problem
 from xds_server.audience import Audience, Kind, Offer
 from xds_server.clients import Client, Clients
 from xds_server.offers import KeptOffer
-from xds_server.refusals import READ_LIMIT, mentions, node_name, told
+from xds_server.refusals import READ_LIMIT, client_name, mentions, node_name, told
 from xds_server.release import Release
 from xds_server.snapshot import short_type, without
 from xds_server.subscription.words import Rejection
@@ -223,7 +223,7 @@ def _rejections(client: Client, offer: Offer) -> tuple[Rejection, ...]:
 
 
 def _named(client: Client) -> str:
-    return f"{client.kind} {node_name(client.node.id)}"
+    return f"{client_name(client.kind, client.node)} {node_name(client.node.id)}"
 
 
 def _said(refusal: Rejection) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway import names
-from xds_server.audience import Kind
-from xds_server.refusals import KEPT, REASON_LIMIT, Refusals
+from xds_server.audience import Kind, Node
+from xds_server.refusals import KEPT, REASON_LIMIT, Refusals, client_name
 from xds_server.snapshot import CLUSTER, LISTENER, TYPES
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def refused(reason: str, *sent: str, type_url: str = LISTENER, node: str = "edge-1") -> Refusals:
+def refused(
+    reason: str, *sent: str, type_url: str = LISTENER, node: str = "edge-1", program: str = "envoy"
+) -> Refusals:
     refusals = Refusals(lambda: NOON)
-    refusals.note(Kind.ENVOY, node, type_url, sent, reason)
+    refusals.note(Kind.ENVOY, Node(node, user_agent=program), type_url, sent, reason)
     return refusals
 
 
@@ -22,6 +24,13 @@ def test_who_refuses_what_and_why_is_told() -> None:
     (refusal,) = refused("no such filter", "gateway/a").recent
     assert str(refusal) == "envoy edge-1 refuses Listener gateway/a: no such filter"
     assert refusal.time == NOON
+
+
+def test_who_is_no_envoy_is_called_what_it_says_it_is() -> None:
+    (refusal,) = refused("bad", "a", node="shop", program="gRPC Python\x1b[2J\n").recent
+    assert str(refusal) == "gRPC Python\N{REPLACEMENT CHARACTER}[2J shop refuses Listener a: bad"
+    assert client_name(Kind.ENVOY, Node("shop", user_agent="\n")) == "envoy"
+    assert client_name(Kind.WORKER, Node("w", user_agent="dragoman-extproc")) == "extproc"
 
 
 def test_of_a_whole_response_those_that_the_reason_mentions_are_named() -> None:
@@ -70,7 +79,8 @@ def test_a_stranger_can_neither_fill_the_memory_nor_forge_a_line() -> None:
     assert len(refusal.node) < 200
     assert "\n" not in str(refusal)
     for number in range(99):
-        refusals.note(Kind.WORKER, f"n{number}", f"type.googleapis.com/x.T{number}", (), "bad")
+        node = Node(f"n{number}")
+        refusals.note(Kind.WORKER, node, f"type.googleapis.com/x.T{number}", (), "bad")
     assert len(refusals.recent) == KEPT
     assert refusals.recent[0].node == "n98"
     assert refusals.counts == {("envoy", "Listener"): 1, ("extproc", "other"): 99}
@@ -79,8 +89,8 @@ def test_a_stranger_can_neither_fill_the_memory_nor_forge_a_line() -> None:
 def test_each_is_counted_by_kind_and_type() -> None:
     refusals = Refusals(lambda: NOON)
     for type_url in (CLUSTER, CLUSTER, *TYPES):
-        refusals.note(Kind.ENVOY, "e", type_url, ("a",), "bad")
-    refusals.note(Kind.WORKER, "w", names.CONFIGURATION_TYPE, ("dragoman",), "bad")
+        refusals.note(Kind.ENVOY, Node("e"), type_url, ("a",), "bad")
+    refusals.note(Kind.WORKER, Node("w"), names.CONFIGURATION_TYPE, ("dragoman",), "bad")
     assert refusals.counts["envoy", "Cluster"] == 3
     assert refusals.counts["extproc", "Configuration"] == 1
     assert len(refusals.counts) == len(TYPES) + 1

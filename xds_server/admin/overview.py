@@ -13,7 +13,7 @@ from xds_server.clients import Clients, ClientState
 from xds_server.history import Entry, History, Pin
 from xds_server.metrics import Connected, Figures, Traffic
 from xds_server.publisher import Publisher
-from xds_server.refusals import Refusal, Refusals, node_name, short, told
+from xds_server.refusals import Refusal, Refusals, client_name, node_name, short, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ class Overview:
         wanted, audience = self.publisher.wanted, client.audience
         return {
             "kind": client.kind.value,
+            "client": client_name(client.kind, client.node),
             "node": node_name(client.node.id),
             "user_agent": node_name(f"{client.node.user_agent} {client.node.version_text}".strip()),
             "peer": client.principal.peer,
@@ -165,6 +166,7 @@ def _refusal(refusal: Refusal) -> Json:
     return {
         "time": _iso(refusal.time),
         "kind": refusal.kind.value,
+        "client": refusal.client,
         "node": refusal.node,
         "type": refusal.type,
         "names": list(refusal.names),

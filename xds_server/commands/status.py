@@ -56,7 +56,7 @@ def _at(status: Answer) -> object:
 
 def _clients(clients: list[Answer]) -> Iterator[str]:
     heads = ("CLIENT", "NODE", "PROGRAM", "GROUP", "LEVEL", "VARIANT", "VERSION", "STATE")
-    keys = ("kind", "node", "user_agent", "group", "level", "variant", "version")
+    keys = ("client", "node", "user_agent", "group", "level", "variant", "version")
     if not clients:
         yield "no client is connected"
         return
@@ -67,7 +67,7 @@ def _clients(clients: list[Answer]) -> Iterator[str]:
         for kind in rows(each.get("types")):
             if kind.get("rejection"):
                 names = _names(kind.get("rejected"))
-                yield f"{each['kind']} {each['node']} refuses {kind['type']}{names}: " + str(
+                yield f"{each['client']} {each['node']} refuses {kind['type']}{names}: " + str(
                     kind["rejection"]
                 )
 
@@ -89,7 +89,7 @@ def _refusals(refusals: list[Answer]) -> Iterator[str]:
         yield "the last refusals:"
     for each in refusals:
         yield (
-            f"{each.get('time')} {each.get('kind')} {each.get('node')} "
+            f"{each.get('time')} {each.get('client')} {each.get('node')} "
             f"{each.get('type')}{_names(each.get('names'))}: {each.get('reason')}"
         )
 

@@ -18,7 +18,7 @@ from xds_server.access import shown
 from xds_server.audience import Kind, Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
 from xds_server.metrics import Traffic
-from xds_server.refusals import short
+from xds_server.refusals import client_name, short
 from xds_server.server.bounds import NAME_LENGTH, NODE_BYTES, Bounds, Hush, Pace, Seats
 from xds_server.server.encoding import Encoder, node_of, parsed, request_of, size_of
 from xds_server.server.outgoing import Outgoing
@@ -181,12 +181,13 @@ class Streams:
             kind, talk.node, principal, talk.variant, is_aggregated=is_aggregated
         )
         self.traffic.opened += 1
-        logger.info("%s %s connected", client.kind, shown(client.node.id))
+        name = client_name(kind, client.node)
+        logger.info("%s %s connected", name, shown(client.node.id))
         try:
             return await self._converse(talk, client, context)
         finally:
             self._clients.leave(client)
-            logger.info("%s %s disconnected", client.kind, shown(client.node.id))
+            logger.info("%s %s disconnected", name, shown(client.node.id))
 
     async def _converse(self, talk: Talk, client: Client, context: Any) -> Ending | None:
         """Until one of the two has said enough."""

@@ -87,7 +87,7 @@ def test_a_client_is_told_with_what_it_has(tmp_path: Path) -> None:
         client.receive(DeltaRequest(CLUSTER))
         status: Any = overview.status()
         (row,) = status["clients"]
-        assert row["kind"] == "envoy"
+        assert (row["kind"], row["client"]) == ("envoy", "envoy")
         assert row["node"] == "edge-1"
         assert row["user_agent"] == "envoy 1.40.0"
         assert (row["variant"], row["group"], row["level"]) == ("delta", "", "1.40")

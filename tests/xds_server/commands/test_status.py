@@ -26,6 +26,7 @@ FULL: dict[str, object] = {
     "clients": [
         {
             "kind": "envoy",
+            "client": "envoy",
             "node": "edge-1",
             "user_agent": "envoy 1.40.0",
             "group": "edge",
@@ -40,6 +41,7 @@ FULL: dict[str, object] = {
         },
         {
             "kind": "extproc",
+            "client": "extproc",
             "node": "worker-0",
             "user_agent": "dragoman",
             "group": "",
@@ -49,12 +51,13 @@ FULL: dict[str, object] = {
             "is_current": True,
             "types": [],
         },
-        {"kind": "envoy", "node": "edge-2", "is_current": False, "types": []},
+        {"kind": "envoy", "client": "gRPC", "node": "edge-2", "is_current": False, "types": []},
     ],
     "refusals": [
         {
             "time": "2026-03-01T00:30:00+00:00",
             "kind": "envoy",
+            "client": "envoy",
             "node": "edge-1",
             "type": "Listener",
             "names": ["gateway/a"],
@@ -75,7 +78,7 @@ history: x.json could not be written: no space left on device
 CLIENT   NODE      PROGRAM       GROUP  LEVEL  VARIANT  VERSION  STATE
 envoy    edge-1    envoy 1.40.0  edge   1.40   delta    -        refuses
 extproc  worker-0  dragoman      -      1.37   sotw     abc      current
-envoy    edge-2    -             -      -      -        -        behind
+gRPC     edge-2    -             -      -      -        -        behind
 envoy edge-1 refuses Listener gateway/a: bad port
 
 the last refusals:
