@@ -85,5 +85,4 @@ def table(heads: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> list[str]
     """Lines in columns as wide as what stands in them."""
     whole = [heads, *lines]
     widths = [max(len(line[place]) for line in whole) for place in range(len(heads))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in whole]  # fmt: skip
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in whole]
