@@ -43,7 +43,7 @@ XDS_FILES = (
     ("ca", "PEM: who may have signed the management server's certificate; without it, no TLS"),
     ("cert", "PEM: this worker's certificate for the management server"),
     ("key", "PEM: its key"),
-    ("token", "the bearer token for the management server"),
+    ("token", "the file that holds the bearer token for the management server"),
 )
 DRAIN_SECONDS = 3.0
 LET_GO_SECONDS = 2.0

@@ -188,10 +188,9 @@ def _of_listener(change: ResourceChange, all_changes: Sequence[ResourceChange]) 
         case Kind.ADDED:
             return _binding(change, all_changes, None)
         case Kind.REMOVED:
-            why = "the listener is removed"
-            return Effect((f"nobody can connect to {listens_at(change.old)} any more",), Drain(
-                change.name, Connections.ALL, why
-            ))  # fmt: skip
+            note = f"nobody can connect to {listens_at(change.old)} any more"
+            drain = Drain(change.name, Connections.ALL, "the listener is removed")
+            return Effect((note,), drain)
     outside = {name for name in map(_top, change.fields) if name not in _CHAINS}
     if "address" in outside or "additional_addresses" in outside:
         why = f"its address changes from {listens_at(change.old)} to {listens_at(change.new)}"

@@ -6,7 +6,7 @@ Works on a scalar that YAML has already read, so a value can never become struct
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _MARK = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
@@ -51,3 +51,15 @@ def substitute(text: str, environment: Mapping[str, str]) -> Substituted:
 def escape(text: str) -> str:
     """What has to be written for `substitute` to give `text`."""
     return text.replace("${", "$${")
+
+
+def each_text(value: object, change: Callable[[str], str]) -> object:
+    """A document with every text in it changed; keys stay as they are."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {key: each_text(item, change) for key, item in value.items()}
+        case list():
+            return [each_text(item, change) for item in value]
+    return value

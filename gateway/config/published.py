@@ -6,11 +6,10 @@ other files stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from gateway.config.emission import emit
-from gateway.config.environment import escape
+from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
 from gateway.config.schema import Config
 from gateway.config.vendors import VENDORS
@@ -29,7 +28,7 @@ NOWHERE = "http://nowhere"
 def published(config: Config) -> str:
     """For those who compare: YAML that loads, with any environment, to the same but for the
     secrets, and for who is told what."""
-    return emit(_each_text(_document(config, _NOT_PUBLISHED), escape))
+    return emit(each_text(_document(config, _NOT_PUBLISHED), escape))
 
 
 def for_workers(config: Config) -> str:
@@ -50,7 +49,7 @@ def for_workers(config: Config) -> str:
     ]
     if routes:
         document["routes"] = routes
-    return emit(_each_text(document or _NOTHING, escape))
+    return emit(each_text(document or _NOTHING, escape))
 
 
 def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
@@ -75,14 +74,3 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
 def _hashed(written: dict[str, Any], key: ApiKeyBlock) -> dict[str, Any]:
     rest = {name: value for name, value in written.items() if name not in (_SECRET, "digest")}
     return {"name": rest.pop("name"), "digest": key.sha256, **rest}
-
-
-def _each_text(value: object, change: Callable[[str], str]) -> object:
-    match value:
-        case str():
-            return change(value)
-        case dict():
-            return {key: _each_text(item, change) for key, item in value.items()}
-        case list():
-            return [_each_text(item, change) for item in value]
-    return value

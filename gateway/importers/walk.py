@@ -6,12 +6,12 @@ answer counts for all below. `finish` reports every key that nobody spoke of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from gateway.config.document import Document, read
-from gateway.config.environment import escape
+from gateway.config.environment import each_text, escape
 from gateway.config.finding import Path, dotted
 from gateway.imported import Mapped, Outcome
 from gateway.problem import Problem, did_you_mean
@@ -229,13 +229,10 @@ class Walk:
 
     def _below(self, value: object, path: Path) -> list[Mapped]:
         """The answers for what is in a value, in its order."""
-        entries: Iterable[tuple[str | int, object]] = ()
-        if isinstance(value, dict):
-            entries = value.items()
-        elif isinstance(value, list):
-            entries = enumerate(value)
         return [
-            mapped for key, item in entries for mapped in self._of(item, (*path, key), is_open=True)
+            mapped
+            for key, item in _entries(value)
+            for mapped in self._of(item, (*path, key), is_open=True)
         ]
 
     def _of(self, value: object, path: Path, *, is_open: bool) -> list[Mapped]:
@@ -251,13 +248,8 @@ class Walk:
 
     def _answered(self, value: object, path: Path) -> list[Mapped]:
         """What was said of parts of something that is answered as a whole."""
-        entries: Iterable[tuple[str | int, object]] = ()
-        if isinstance(value, dict):
-            entries = value.items()
-        elif isinstance(value, list):
-            entries = enumerate(value)
         found: list[Mapped] = []
-        for key, item in entries:
+        for key, item in _entries(value):
             found += self.answers.get((*path, key), [])
             found += self._answered(item, (*path, key))
         return found
@@ -307,28 +299,18 @@ def walk(text: str, file: str, rewrite: Callable[[str], str] = escape) -> Walk:
     `rewrite` makes each text of theirs what our language would write for it; by default, a literal
     `${` stays one. What is wrong with the YAML is in `problems`.
     """
-    return Walk(_rewritten(read(escape(text), {}), rewrite), file)
+    document = read(escape(text), {})
+    return Walk(replace(document, value=each_text(document.value, rewrite), written={}), file)
 
 
-def _rewritten(document: Document, rewrite: Callable[[str], str]) -> Document:
-    return Document(
-        _each_text(document.value, rewrite),
-        lines=document.lines,
-        findings=document.findings,
-        lost=document.lost,
-        is_readable=document.is_readable,
-    )
-
-
-def _each_text(value: object, rewrite: Callable[[str], str]) -> object:
+def _entries(value: object) -> Iterable[tuple[str | int, object]]:
+    """What is directly in a block or a list."""
     match value:
-        case str():
-            return rewrite(value)
-        case Mapping():
-            return {key: _each_text(item, rewrite) for key, item in value.items()}
+        case dict():
+            return value.items()
         case list():
-            return [_each_text(item, rewrite) for item in value]
-    return value
+            return enumerate(value)
+    return ()
 
 
 def _says_nothing(value: object) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.environment import Substituted, escape, substitute
+from gateway.config.environment import Substituted, each_text, escape, substitute
 
 ENVIRONMENT = {"NAME": "value", "EMPTY": "", "TRICKY": "${NAME}"}
 
@@ -41,3 +41,8 @@ def test_what_starts_no_variable_is_said(text: str) -> None:
 @given(st.text(alphabet="${}AB:-x"))
 def test_escaped_text_comes_back(text: str) -> None:
     assert substitute(escape(text), {}) == Substituted(text)
+
+
+def test_every_text_of_a_document_is_changed_and_nothing_else() -> None:
+    document = {"a": ["x", 1, None, {"b": "y"}], "c": True}
+    assert each_text(document, str.upper) == {"a": ["X", 1, None, {"b": "Y"}], "c": True}
