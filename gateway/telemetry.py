@@ -7,9 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from gateway.secret_texts import REDACTED, redact
-
-__all__ = ["LEVELS", "REDACTED", "JsonFormatter", "configure_logging", "redact"]
+from gateway.secret_texts import redact
 
 LEVELS = ("debug", "info", "warning", "error")
 """What the command line takes as a log level."""

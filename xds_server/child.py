@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.telemetry import redact
+from gateway.secret_texts import redact
 from xds_server.tether import tied
 
 FIRST_DELAY_SECONDS = 0.05

@@ -17,8 +17,6 @@ from xds_server.resources.memo import Memo
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import Resource, Snapshot, dangling, snapshot_of
 
-__all__ = ["BrokenSnapshot", "Compiler", "Topology", "compile_gateway"]
-
 
 class BrokenSnapshot(ValueError):
     """The compile step made references to nothing."""

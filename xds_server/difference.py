@@ -13,11 +13,11 @@ import yaml
 
 from gateway import names
 from gateway.model import Xds
+from gateway.secret_texts import REDACTED
 from xds_server.effects import Drain, Effect, ResourceChange, effect, policy_effect
 from xds_server.envoy_json import address_text
 from xds_server.field_changes import FieldChange, Kind, field_changes
 from xds_server.redaction import (
-    REDACTED,
     Hidden,
     Hide,
     plainly,

@@ -15,8 +15,6 @@ import envoy_api
 
 from gateway.secret_texts import REDACTED, is_secret, redact
 
-__all__ = ["REDACTED", "Hidden", "Hide", "plainly", "redacted", "redacted_document", "traceably"]
-
 Hide: TypeAlias = Callable[[object, str], object]
 """A value that must not be shown, and what to show → what stands in its place."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import names
-from gateway.telemetry import redact
+from gateway.secret_texts import redact
 from xds_server.audience import Kind, Node
 from xds_server.snapshot import TYPES, short_type
 

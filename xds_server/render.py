@@ -7,7 +7,7 @@ from typing import Any
 import envoy_api
 import yaml
 
-from xds_server.redaction import REDACTED, redacted
+from xds_server.redaction import redacted
 from xds_server.resources.extension import Json
 from xds_server.snapshot import (
     CLUSTER,
@@ -19,8 +19,6 @@ from xds_server.snapshot import (
     Snapshot,
     all_resources,
 )
-
-__all__ = ["REDACTED", "shown", "static_bootstrap", "to_json", "to_yaml", "yaml_of"]
 
 _FIRST = ("@type", "name")
 

@@ -1,4 +1,4 @@
-"""When files that are looked at again and again have changed, and have come to rest. Pure."""
+"""When files that are looked at again and again have changed, and have come to rest."""
 
 from __future__ import annotations
 

@@ -25,9 +25,10 @@ from tests.kit.envoy import OLDEST
 from tests.kit.stack import KEY, Stack, eventually, free_ports, running
 from xds_server.audience import Level
 from xds_server.commands import diff
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.explained import Explanation, RoutePart
 from xds_server.explanation import explain
+from xds_server.resources.topology import Topology
 
 pytestmark = pytest.mark.envoy
 

@@ -24,8 +24,9 @@ from tests.kit.independent_decoder import (
     TypedExtensionConfig,
 )
 from xds_server.audience import Level
-from xds_server.compile import Compiler, Topology, compile_gateway
+from xds_server.compile import Compiler, compile_gateway
 from xds_server.render import static_bootstrap, to_json, to_yaml
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
     CLUSTER,
     FILTER,

@@ -17,7 +17,7 @@ from gateway.config.schema import Config
 from gateway.resolve import resolve
 from tests.kit.gateways import CASES, golden_gateway
 from tests.kit.golden import GOLDEN
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.difference import (
     Difference,
     State,
@@ -32,6 +32,7 @@ from xds_server.difference import (
 from xds_server.field_changes import Kind
 from xds_server.redaction import Hide, plainly, traceably
 from xds_server.render import to_json
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, LISTENER, TYPES, all_resources, resource_of, snapshot_of
 
 TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock", "10.0.0.1:18001"))

@@ -21,12 +21,13 @@ from tests.kit.golden import GOLDEN
 from tests.kit.memory_ledger import MemoryLedger
 from xds_server.audience import Level
 from xds_server.checks import Failing
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.explained import Explanation, RoutePart, Try
 from xds_server.explanation import explain, to_document
 from xds_server.python_messages import mode_of
 from xds_server.render import to_json
 from xds_server.resources import ext_proc
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, FILTER, ROUTES, Snapshot, resource_of, snapshot_of
 
 Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")

@@ -12,8 +12,9 @@ from gateway.model import Gateway, NodeGroup, NodeMatch, RawResource, Xds, XdsCl
 from tests.kit.gateways import gateway_of
 from tests.kit.offers import offer_of
 from xds_server.audience import Audience, Kind, Level, Node, Principal, Refused
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.offers import EVERYBODY, EnvoyOffer, KeptOffer, WorkerOffer, for_group
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
     CLUSTER,
     LISTENER,

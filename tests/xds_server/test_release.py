@@ -10,9 +10,10 @@ from gateway.model import Gateway
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
 from xds_server.audience import Audience, Kind, Level
-from xds_server.compile import BrokenSnapshot, Topology, compile_gateway
+from xds_server.compile import BrokenSnapshot, compile_gateway
 from xds_server.offers import EVERYBODY, EnvoyOffer
 from xds_server.release import Release, compiled_release, configuration
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import Snapshot, snapshot_of
 
 

@@ -9,11 +9,13 @@ import pytest
 import yaml
 
 from gateway.model import RawResource
+from gateway.secret_texts import REDACTED
 from tests.kit.gateways import golden_gateway
-from xds_server.compile import Topology, compile_gateway
-from xds_server.render import REDACTED, static_bootstrap, to_yaml, yaml_of
+from xds_server.compile import compile_gateway
+from xds_server.render import static_bootstrap, to_yaml, yaml_of
 from xds_server.resources.extension import Json
 from xds_server.resources.raw import raw_resource
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import SECRET, Snapshot, all_resources, snapshot_of
 
 

@@ -20,9 +20,10 @@ from gateway.resolve import resolve
 from tests.kit.golden import GOLDEN, matches
 from xds_server.audience import Level
 from xds_server.commands.diff import COMMAND, shown
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.difference import state_json
 from xds_server.release import workers_version
+from xds_server.resources.topology import Topology
 
 PAIRS = sorted(path.name.removesuffix(".old.yaml") for path in (GOLDEN / "diff").glob("*.old.yaml"))
 DOCUMENT = Path(__file__).parents[3] / "docs" / "diff.md"

@@ -17,9 +17,10 @@ from tests.kit.envoy import VERSIONS, RunningEnvoy
 from tests.kit.gateways import golden_gateway
 from tests.kit.stack import free_ports
 from xds_server.audience import Level
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.render import static_bootstrap
 from xds_server.resources.extension import Json, extension
+from xds_server.resources.topology import Topology
 
 pytestmark = pytest.mark.envoy
 

@@ -15,10 +15,11 @@ from gateway.model import Listener, ServerTls
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
 from tests.kit.certificates import Authority
-from xds_server.compile import Topology, compile_gateway
+from xds_server.compile import compile_gateway
 from xds_server.render import static_bootstrap, to_json
 from xds_server.resources import listeners
 from xds_server.resources.extension import Json
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import FILTER, ROUTES, SECRET
 
 LISTENER = Listener("default", "0.0.0.0", 8080, 1 << 20)
