@@ -100,12 +100,7 @@ class Routes:
         backends = read_backends(backends_node, self._draft, self._references, is_tls=False)
         ais = [each for each in backends if isinstance(each, Ai)] if is_ai else []
         if ais:
-            is_served = self._read_ai(node, ais, terms, around)
-            # what stands behind it must not take its place
-            around = replace(
-                around, reasons=(*around.reasons, ELSEWHERE if is_served else _NO_MODELS)
-            )
-            backends = []
+            backends, around = [], self._beside_models(node, ais, terms, around)
         elif policies.block():
             own, is_own_tls = plain_routes.read_settings(policies)
             settings, is_tls = own.within(settings), is_tls or is_own_tls
@@ -116,9 +111,7 @@ class Routes:
         if around.groups:
             close = {closest([name]) for name in hostnames} or {closest(())}
             lost = (*lost, *(("hostnames",) if len(close) > 1 else ()))
-            matches = tuple(
-                replace(each, precision=(*max(close), *each.precision)) for each in matches
-            )
+            matches = _by_hostnames(matches, max(close))
         inner = replace(
             around,
             matches=tuple(_combined(around.matches, matches)),
@@ -174,6 +167,12 @@ class Routes:
             return read_ai_route(node, backends, terms, gateways, self._draft)
         node.unsupported(_closed_gates(around.gates), is_security=True)
         return False
+
+    def _beside_models(self, node: Node, models: list[Ai], terms: Terms, around: Around) -> Around:
+        """Reads the models; what stands behind them must not take their place."""
+        is_served = self._read_ai(node, models, terms, around)
+        reason = ELSEWHERE if is_served else _NO_MODELS
+        return replace(around, reasons=(*around.reasons, reason))
 
     def _hostnames(self, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found: list[str] = []
@@ -354,3 +353,8 @@ def _fitting(block: dict[str, object], match: Match) -> dict[str, object]:
 
 def _unkept(block: dict[str, object], match: Match) -> list[str]:
     return ["urlRewrite"] if match.is_exact and "replace_prefix" in block else []
+
+
+def _by_hostnames(matches: tuple[Match, ...], close: tuple[int, ...]) -> tuple[Match, ...]:
+    """How close the hostnames are counts before all else."""
+    return tuple(replace(each, precision=(*close, *each.precision)) for each in matches)
