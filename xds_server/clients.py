@@ -88,6 +88,8 @@ class Client:
         self.ended: Refused | None = None
         """Why the stream must end: it may have nothing of what is offered now."""
         self.audience: Audience | None = None
+        self.has_been_current = False
+        """It has had everything that it was offered, at least once."""
         self._clients = clients
         self.company = company
         self._is_aggregated = is_aggregated
@@ -321,7 +323,9 @@ class Clients:
         else:
             self._unsettled[client.kind][client] = None
         counted = self._current[client.kind]
-        (counted.add if client.is_current() else counted.discard)(client)
+        is_current = client.is_current()
+        client.has_been_current |= is_current
+        (counted.add if is_current else counted.discard)(client)
         self.announce()
 
     def announce(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.problem import Problem
@@ -29,9 +30,11 @@ class Patience:
 
     worker_seconds: float
     envoy_seconds: float
+    newcomer_seconds: float
+    """For Envoys that have never come so far as to have everything, while others have."""
 
 
-PATIENCE = Patience(worker_seconds=5.0, envoy_seconds=15.0)
+PATIENCE = Patience(worker_seconds=5.0, envoy_seconds=15.0, newcomer_seconds=3.0)
 
 
 class Rollout:
@@ -157,17 +160,32 @@ class Rollout:
 
     async def _settled_envoys(self, release: Release) -> None:
         """Until all have answered what they are offered now, or refuse something of the release."""
-        have_answered = await self._clients.wait_until(
+        patience = self._patience
+        if any(envoy.has_been_current for envoy in self._clients.of(Kind.ENVOY)):
+            if await self._answered(release, lambda _: False, patience.newcomer_seconds):
+                return
+            # whoever comes again and again and never answers holds nobody up
+            rest = patience.envoy_seconds - patience.newcomer_seconds
+            if await self._answered(release, lambda envoy: not envoy.has_been_current, rest):
+                return
+        elif await self._answered(release, lambda _: False, patience.envoy_seconds):
+            return
+        logger.warning("configuration %s: an Envoy does not answer", release.version)
+
+    async def _answered(
+        self, release: Release, is_excused: Callable[[Client], bool], seconds: float
+    ) -> bool:
+        """Whether all have in time, but for those who are excused or refuse something of it."""
+
+        def is_over(envoy: Client) -> bool:
+            return is_excused(envoy) or bool(_rejections(envoy, release.envoys))
+
+        return await self._clients.wait_until(
             lambda: (
-                self._is_superseded(release)
-                or self._clients.are_settled(
-                    Kind.ENVOY, but=lambda envoy: bool(_rejections(envoy, release.envoys))
-                )
+                self._is_superseded(release) or self._clients.are_settled(Kind.ENVOY, but=is_over)
             ),
-            self._patience.envoy_seconds,
+            seconds,
         )
-        if not have_answered:
-            logger.warning("configuration %s: an Envoy does not answer", release.version)
 
     def _is_superseded(self, release: Release) -> bool:
         return self._wanted is not release

@@ -37,9 +37,9 @@ from xds_server.subscription import (
 )
 
 SECONDS = 5
-PATIENT = Patience(worker_seconds=SECONDS, envoy_seconds=SECONDS)
+PATIENT = Patience(SECONDS, SECONDS, SECONDS)
 NO_ENVOY = "no Envoy has acknowledged the configuration"
-IMPATIENT = Patience(worker_seconds=0.05, envoy_seconds=0.05)
+IMPATIENT = Patience(0.05, 0.05, 0.05)
 SHORT = {
     CLUSTER: "cluster",
     LISTENER: "listener",

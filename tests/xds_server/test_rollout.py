@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.kit.publishing import IMPATIENT, NO_ENVOY, World, heard, refusing, text, world
+from tests.kit.publishing import (
+    IMPATIENT,
+    NO_ENVOY,
+    SECONDS,
+    World,
+    heard,
+    refusing,
+    text,
+    world,
+)
 from xds_server.audience import Kind
+from xds_server.rollout import Patience
 from xds_server.snapshot import CLUSTER
 from xds_server.subscription import Variant
 
@@ -294,6 +304,20 @@ def test_an_envoy_that_does_not_answer_holds_nothing_up_for_long() -> None:
         await stage.until(lambda: heard(stage.story, "good")[-1] == "cluster -a")
 
     world(scene, patience=IMPATIENT)
+
+
+def test_who_comes_and_never_answers_holds_nothing_up_for_long() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.ENVOY, "good")
+        await stage.bring(text("a"))
+        await stage.until(lambda: stage.rollout.missing() == ())
+        for new in ("b", "c"):
+            stage.join(Kind.ENVOY, f"silent-{new}").may_answer.clear()
+            assert await stage.bring(text(new)) == ()
+        await stage.until(lambda: heard(stage.story, "good")[-1] == "cluster -b")
+
+    world(scene, patience=Patience(SECONDS, SECONDS * 100, newcomer_seconds=0.05))
 
 
 def test_the_latest_of_many_changes_wins() -> None:
