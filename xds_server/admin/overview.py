@@ -14,6 +14,7 @@ from xds_server.history import Entry, History, Pin
 from xds_server.metrics import Connected, Figures, Traffic
 from xds_server.publisher import Publisher
 from xds_server.refusals import Refusal, Refusals, client_name, node_name, short, told
+from xds_server.snapshot import short_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Overview:
             "is_current": client.is_current,
             "types": [
                 {
-                    "type": each.type_url.rpartition(".")[2],
+                    "type": short_type(each.type_url),
                     "acked_version": each.acked_version,
                     "is_current": each.is_current,
                     "rejection": told(each.rejection),

@@ -10,7 +10,6 @@ import msgspec
 
 from gateway.model import Endpoint
 from xds_server import flags
-from xds_server.commands.command import Switch
 
 Answer: TypeAlias = dict[str, object]
 
@@ -22,7 +21,6 @@ ADMIN = flags.Flag(
     "where the admin API of the running control plane is (default: 127.0.0.1:15000)",
     "127.0.0.1:15000",
 )
-JSON = Switch("--json", "print JSON")
 
 PATIENCE_SECONDS = 60.0
 """Longer than the control plane itself waits for workers and Envoys."""

@@ -52,6 +52,9 @@ class Command:
     """Markdown for `docs/reference/cli.md` after the summary: output, exit status, an example."""
 
 
+JSON = Switch("--json", "print JSON")
+
+
 def refuses(lines: Iterable[str]) -> bool:
     """Whether there is something to complain of; says it on stderr."""
     said = list(lines)

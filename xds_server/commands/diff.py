@@ -15,7 +15,7 @@ from gateway.model import Endpoint
 from xds_server import flags
 from xds_server.audience import Level
 from xds_server.commands.asking import Asking, Unanswered
-from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.commands.command import JSON, Argument, Command, Environment, refuses
 from xds_server.commands.looking import ENVOY, Subject, Unusable, compiled, subject
 from xds_server.difference import (
     Difference,
@@ -44,7 +44,6 @@ _BARE = re.compile(r"[\w.,:/*@%+\[\]-]+( [A-Za-z]+)?")
 
 OLD = Argument("old", "OLD", f"a file or folder, or `{RUNNING}`: what is in force")
 NEW = Argument("new", "NEW", f"a file or folder, or `{RUNNING}`")
-JSON = Switch("--json", "print JSON")
 
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:

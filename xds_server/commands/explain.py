@@ -11,7 +11,7 @@ from gateway.config.check import warnings
 from xds_server import flags
 from xds_server.audience import Level
 from xds_server.checks import Check, Failing, Where
-from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.commands.command import JSON, Argument, Command, Environment, refuses
 from xds_server.commands.looking import ENVOY, Unusable, compiled, subject
 from xds_server.explained import (
     Cluster,
@@ -27,7 +27,6 @@ from xds_server.python_messages import Message
 from xds_server.resources.topology import Topology
 
 FILE = Argument("file", "FILE", "the configuration: a file or folder")
-JSON = Switch("--json", "print JSON")
 
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:

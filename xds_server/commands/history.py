@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xds_server import flags
-from xds_server.commands.asking import ADMIN, JSON, Answer, Asking, Unanswered, rows, table, texts
-from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.commands.asking import ADMIN, Answer, Asking, Unanswered, rows, table, texts
+from xds_server.commands.command import JSON, Argument, Command, Environment, Switch, refuses
 from xds_server.history import Entry, History
 
 VERSION = Argument("version", "VERSION", "one configuration, by version or number", count="?")

@@ -6,8 +6,8 @@ import argparse
 import json
 from collections.abc import Iterator
 
-from xds_server.commands.asking import ADMIN, JSON, Answer, Asking, Unanswered, rows
-from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.commands.asking import ADMIN, Answer, Asking, Unanswered, rows
+from xds_server.commands.command import JSON, Argument, Command, Environment, Switch, refuses
 
 VERSION = Argument(
     "version", "VERSION", "which one, by version or number; see `dragoman history`", count="?"

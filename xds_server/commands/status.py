@@ -6,8 +6,8 @@ import argparse
 import json
 from collections.abc import Iterator
 
-from xds_server.commands.asking import ADMIN, JSON, Answer, Asking, Unanswered, rows, table, texts
-from xds_server.commands.command import Command, Environment, refuses
+from xds_server.commands.asking import ADMIN, Answer, Asking, Unanswered, rows, table, texts
+from xds_server.commands.command import JSON, Command, Environment, refuses
 
 _NOTHING = "-"
 
