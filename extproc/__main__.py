@@ -64,7 +64,8 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "--xds",
         metavar="TARGET",
         default=environment.get("DRAGOMAN_XDS", "127.0.0.1:18000"),
-        help="the management server to take the configuration from: HOST:PORT or unix:PATH",
+        help="the management server to take the configuration from: HOST:PORT or unix:PATH "
+        "[DRAGOMAN_XDS]",
     )
     source.add_argument(
         "--config", metavar="FILE", type=Path, help="a YAML file to take it from instead"
@@ -75,34 +76,36 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="ADDRESS",
         type=_address,
         default=environment.get("DRAGOMAN_EXTPROC_LISTEN", "127.0.0.1:18001"),
-        help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s)",
+        help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s) "
+        "[DRAGOMAN_EXTPROC_LISTEN]",
     )
     made.add_argument(
         "--state-dir",
         metavar="DIR",
         type=Path,
         default=Path(environment.get("DRAGOMAN_STATE_DIR", ".dragoman")),
-        help="where the ledger is kept (default: %(default)s)",
+        help="where the ledger is kept (default: %(default)s) [DRAGOMAN_STATE_DIR]",
     )
     made.add_argument(
         "--worker",
         metavar="NAME",
         default=environment.get("DRAGOMAN_WORKER", f"{os.uname().nodename}-{os.getpid()}"),
-        help="this worker's name, its node id (default: host and process)",
+        help="this worker's name, its node id (default: host and process) [DRAGOMAN_WORKER]",
     )
     made.add_argument(
         "--edge",
         type=_one_of(tuple(EDGES)),
         metavar="EDGE",
         default=environment.get("DRAGOMAN_EDGE", "fast"),
-        help="the gRPC server: fast is ours, grpcio the reference (default: %(default)s)",
+        help="the gRPC server: fast is ours, grpcio the reference (default: %(default)s) "
+        "[DRAGOMAN_EDGE]",
     )
     made.add_argument(
         "--log-level",
         type=_one_of(LEVELS),
         metavar="LEVEL",
         default=environment.get("DRAGOMAN_LOG_LEVEL", "warning"),
-        help=f"how much is logged: {', '.join(LEVELS)} (default: %(default)s)",
+        help=f"how much is logged: {', '.join(LEVELS)} (default: %(default)s) [DRAGOMAN_LOG_LEVEL]",
     )
     return made
 
@@ -113,7 +116,8 @@ def _add_xds_flags(made: argparse.ArgumentParser, environment: Mapping[str, str]
         metavar="VARIANT",
         type=_one_of(XDS_VARIANTS),
         default=environment.get("DRAGOMAN_XDS_VARIANT", "auto"),
-        help="how to speak xDS: delta, sotw, or auto, which is delta where the server speaks it",
+        help="how to speak xDS: delta, sotw, or auto, which is delta where the server speaks it "
+        "[DRAGOMAN_XDS_VARIANT]",
     )
     for name, what in XDS_FILES:
         variable = f"DRAGOMAN_XDS_{name.upper()}"
@@ -129,7 +133,8 @@ def _add_xds_flags(made: argparse.ArgumentParser, environment: Mapping[str, str]
         "--xds-server-name",
         metavar="NAME",
         default=environment.get("DRAGOMAN_XDS_SERVER_NAME"),
-        help="the name in the management server's certificate, when it is not the host's",
+        help="the name in the management server's certificate, when it is not the host's "
+        "[DRAGOMAN_XDS_SERVER_NAME]",
     )
 
 
