@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 from envoy_api.dial import Credentials
 from envoy_api.dial import Server as ManagementServer
-from envoy_api.subscriber import Variant
+from envoy_api.discovery import Variant
 
 from extproc import authz, process
 from extproc.adapters.sqlite_ledger import open_ledger

@@ -16,7 +16,8 @@ from typing import Any, Generic
 import envoy_api
 import grpc
 from envoy_api.dial import BadCredential, Server, follow
-from envoy_api.subscriber import Garbage, Subscriber, Variant
+from envoy_api.discovery import Variant
+from envoy_api.subscriber import Garbage, Subscriber
 
 from extproc.source import Build, Built, ConfigurationRefused, OnProgram, built
 from gateway import names

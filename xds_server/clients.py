@@ -13,19 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from envoy_api.discovery import Variant
+
 from gateway import names
 from xds_server.audience import Audience, Kind, Node, Offer, Principal, Refused
 from xds_server.snapshot import Snapshot
 from xds_server.subscription.delta import DeltaStream
 from xds_server.subscription.state import StateStream
 from xds_server.subscription.stream import Stream
-from xds_server.subscription.words import Rejection, Request, Response, TypeState, Variant
+from xds_server.subscription.words import Rejection, Request, Response, TypeState
 
 logger = logging.getLogger(__name__)
 
 NOBODY = Principal("")
 
-STREAMS = {Variant.DELTA: DeltaStream, Variant.STATE: StateStream}
+STREAMS = {Variant.DELTA: DeltaStream, Variant.SOTW: StateStream}
 
 NoteRefusal: TypeAlias = Callable[[Kind, Node, str, Sequence[str], str], object]
 """Who, its node, the type, the names that it refuses of it now, and why."""

@@ -13,7 +13,8 @@ from typing import Any
 import envoy_api
 import grpc
 from envoy_api.dial import Server, follow, stream
-from envoy_api.subscriber import WILDCARD, Garbage, News, Subscriber
+from envoy_api.discovery import WILDCARD
+from envoy_api.subscriber import Garbage, News, Subscriber
 
 from gateway import names
 from xds_server.snapshot import (

@@ -19,7 +19,7 @@ import envoy_api
 import grpc
 import uvloop
 from envoy_api.dial import channel_target
-from envoy_api.subscriber import Variant
+from envoy_api.discovery import Variant
 
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES
 

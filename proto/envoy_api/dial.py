@@ -12,7 +12,8 @@ import grpc
 
 import envoy_api
 from envoy_api.api import Message
-from envoy_api.subscriber import Subscriber, Variant
+from envoy_api.discovery import Variant
+from envoy_api.subscriber import Subscriber
 
 OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),

@@ -10,49 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 import envoy_api
 from envoy_api.api import Message
+from envoy_api.discovery import DISCOVERY, FULL_STATE, WILDCARD, Variant
 
-DISCOVERY = "envoy.service.discovery.v3."
 WRAPPER = f"type.googleapis.com/{DISCOVERY}Resource"
 """What a resource with a name, a version or a TTL of its own comes in, in State of the World."""
-ADS = f"{DISCOVERY}AggregatedDiscoveryService"
-WILDCARD = "*"
-FULL_STATE = frozenset(
-    {
-        "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-        "type.googleapis.com/envoy.config.listener.v3.Listener",
-    }
-)
-"""In State of the World a response of these has everything: what is not in it is gone."""
 _INVALID_ARGUMENT = 3
-
-
-class Variant(StrEnum):
-    """The two ways to speak xDS."""
-
-    DELTA = "delta"
-    SOTW = "sotw"
-
-    @property
-    def request(self) -> str:
-        """The name of its request message."""
-        prefix = "Delta" if self is Variant.DELTA else ""
-        return f"{DISCOVERY}{prefix}DiscoveryRequest"
-
-    @property
-    def response(self) -> str:
-        """The name of its response message."""
-        prefix = "Delta" if self is Variant.DELTA else ""
-        return f"{DISCOVERY}{prefix}DiscoveryResponse"
-
-    @property
-    def method(self) -> str:
-        """The gRPC method of the aggregated service."""
-        prefix = "Delta" if self is Variant.DELTA else "Stream"
-        return f"/{ADS}/{prefix}AggregatedResources"
 
 
 class Garbage(ValueError):

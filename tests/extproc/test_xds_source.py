@@ -12,7 +12,7 @@ import envoy_api
 import pytest
 import uvloop
 from envoy_api.dial import Server
-from envoy_api.subscriber import Variant
+from envoy_api.discovery import Variant
 
 from extproc import xds_source
 from extproc.xds_source import Backoff, XdsSource

@@ -13,12 +13,12 @@ from typing import Any
 
 import envoy_api
 import grpc
+from envoy_api.discovery import Variant
 
 from gateway import names
 from xds_server.clients import Clients
 from xds_server.server import AdsServer, Bounds, Security
 from xds_server.server.services import AGGREGATED, Service
-from xds_server.subscription.words import Variant
 
 SECONDS = 5
 """How long anything that must happen is waited for."""
@@ -315,6 +315,6 @@ async def connected_by_state(
 ) -> AsyncIterator[StateClient]:
     """A stream of the state of the world to a server, cancelled at the end."""
     async with channel_to(target, credentials) as channel:
-        call = stream_on(channel, service, Variant.STATE, credentials.token)
+        call = stream_on(channel, service, Variant.SOTW, credentials.token)
         yield StateClient(call, node_named(node_id))
         call.cancel()

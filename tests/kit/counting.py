@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import pytest
+from envoy_api.discovery import Variant
 
 from tests.kit.ads import DeltaClient, Received, StateClient, connected, connected_by_state
 from tests.kit.played import Stage, content, played, thing
 from xds_server.audience import Kind
 from xds_server.server.services import AGGREGATED, service_of
-from xds_server.subscription.words import Variant
 
 Contents: TypeAlias = Mapping[str, str]
 

@@ -28,7 +28,10 @@ from xds_server.snapshot import (
     Resource,
     Snapshot,
 )
-from xds_server.subscription import (
+from xds_server.subscription.delta import DeltaStream
+from xds_server.subscription.state import StateStream
+from xds_server.subscription.stream import Stream
+from xds_server.subscription.words import (
     DeltaRequest,
     DeltaResponse,
     Request,
@@ -36,9 +39,6 @@ from xds_server.subscription import (
     StateRequest,
     StateResponse,
 )
-from xds_server.subscription.delta import DeltaStream
-from xds_server.subscription.state import StateStream
-from xds_server.subscription.stream import Stream
 
 URLS = {
     "cluster": CLUSTER,

@@ -9,7 +9,7 @@ from typing import Any
 
 import envoy_api
 import grpc
-from envoy_api.subscriber import ADS, Variant
+from envoy_api.discovery import ADS, Variant
 
 SECONDS = 5
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
+from envoy_api.discovery import Variant
+
 from xds_server.snapshot import CLUSTER, LISTENER, Resource, Snapshot
-from xds_server.subscription import (
+from xds_server.subscription.delta import DeltaStream
+from xds_server.subscription.state import StateStream
+from xds_server.subscription.stream import Stream
+from xds_server.subscription.words import (
     DeltaRequest,
     DeltaResponse,
     Response,
     StateRequest,
     StateResponse,
-    Variant,
 )
-from xds_server.subscription.delta import DeltaStream
-from xds_server.subscription.state import StateStream
-from xds_server.subscription.stream import Stream
 
 
 class Player(ABC):
@@ -177,5 +178,5 @@ class StatePlayer(Player):
 
 PLAYERS: dict[Variant, type[DeltaPlayer] | type[StatePlayer]] = {
     Variant.DELTA: DeltaPlayer,
-    Variant.STATE: StatePlayer,
+    Variant.SOTW: StatePlayer,
 }

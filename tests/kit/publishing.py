@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 import envoy_api
+from envoy_api.discovery import Variant
 
 from gateway import names
 from gateway.config.load import load
@@ -28,13 +29,7 @@ from xds_server.snapshot import (
     resource_of,
     snapshot_of,
 )
-from xds_server.subscription import (
-    DeltaRequest,
-    DeltaResponse,
-    Response,
-    StateRequest,
-    Variant,
-)
+from xds_server.subscription.words import DeltaRequest, DeltaResponse, Response, StateRequest
 
 SECONDS = 5
 PATIENT = Patience(SECONDS, SECONDS, SECONDS)
@@ -107,7 +102,7 @@ class Peer:
             self._clients.leave(self.client)
 
     def ask(self, type_url: str, *wanted: str) -> None:
-        if self.client.variant is Variant.STATE:
+        if self.client.variant is Variant.SOTW:
             self._wanted[type_url] = wanted
             self.client.receive(StateRequest(type_url, wanted))
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from envoy_api.dial import BadCredential, Credentials, Server, channel_target, stream
-from envoy_api.subscriber import Variant
+from envoy_api.discovery import Variant
 
 
 @pytest.mark.parametrize(

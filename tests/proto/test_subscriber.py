@@ -7,7 +7,8 @@ from typing import Any
 
 import envoy_api
 import pytest
-from envoy_api.subscriber import WRAPPER, Garbage, News, Subscriber, Variant
+from envoy_api.discovery import Variant
+from envoy_api.subscriber import WRAPPER, Garbage, News, Subscriber
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"

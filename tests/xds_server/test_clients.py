@@ -8,13 +8,14 @@ import weakref
 from dataclasses import dataclass
 
 import pytest
+from envoy_api.discovery import Variant
 
 from gateway.names import CONFIGURATION_TYPE
 from tests.kit.offers import offer_of
 from xds_server.audience import Audience, Kind, Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
 from xds_server.snapshot import CLUSTER, ROUTES, RUNTIME, Snapshot, resource_of, snapshot_of
-from xds_server.subscription import (
+from xds_server.subscription.words import (
     ACK_SECONDS,
     DeltaRequest,
     DeltaResponse,
@@ -22,7 +23,6 @@ from xds_server.subscription import (
     Response,
     StateRequest,
     StateResponse,
-    Variant,
 )
 
 NODE = Node("n", user_agent="test")
@@ -34,7 +34,7 @@ def snapshot(*cluster_names: str) -> Snapshot:
 
 
 def asking(variant: Variant, type_url: str = CLUSTER) -> Request:
-    return StateRequest(type_url) if variant is Variant.STATE else DeltaRequest(type_url)
+    return StateRequest(type_url) if variant is Variant.SOTW else DeltaRequest(type_url)
 
 
 def answering(response: Response, error: str | None = None) -> Request:
@@ -288,7 +288,7 @@ def test_who_has_left_is_forgotten() -> None:
 def alone(clients: Clients, variant: Variant, peer: str, type_url: str, *wanted: str) -> Client:
     """One stream of a client that has one for each type."""
     client = clients.join(Kind.ENVOY, NODE, Principal(peer), variant, is_aggregated=False)
-    request = StateRequest if variant is Variant.STATE else DeltaRequest
+    request = StateRequest if variant is Variant.SOTW else DeltaRequest
     client.receive(request(type_url, wanted))
     return client
 
@@ -369,7 +369,7 @@ def test_what_is_asked_for_beside_an_aggregated_stream_is_not_expected_of_it(
     async def run() -> None:
         clients = Clients()
         clients.offer(Kind.ENVOY, offer_of(world("a")))
-        request = StateRequest if variant is Variant.STATE else DeltaRequest
+        request = StateRequest if variant is Variant.SOTW else DeltaRequest
         routes = clients.join(Kind.ENVOY, NODE, Principal("peer"), variant)
         routes.receive(request(ROUTES, ("r",)))
         await accept(routes)
@@ -396,7 +396,7 @@ def test_an_aggregated_stream_and_those_of_one_type_do_not_wait_for_one_another(
     async def run() -> None:
         clients = Clients()
         clients.offer(Kind.ENVOY, offer_of(world("a")))
-        request = StateRequest if variant is Variant.STATE else DeltaRequest
+        request = StateRequest if variant is Variant.SOTW else DeltaRequest
         routes = clients.join(Kind.ENVOY, NODE, Principal("peer"), variant)
         routes.receive(request(ROUTES, ("r",)))
         clusters = alone(clients, variant, "peer", CLUSTER)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from envoy_api.discovery import Variant
+
 from tests.kit.publishing import (
     IMPATIENT,
     NO_ENVOY,
@@ -17,7 +19,6 @@ from tests.kit.publishing import (
 from xds_server.audience import Kind
 from xds_server.rollout import Patience
 from xds_server.snapshot import CLUSTER
-from xds_server.subscription import Variant
 
 
 def test_workers_hear_of_clusters_that_envoys_have_and_before_routes_lead_there() -> None:
@@ -358,8 +359,8 @@ def test_a_change_does_not_wait_for_the_answers_to_an_earlier_one() -> None:
 
 def test_both_variants_are_brought_a_change_in_the_same_order() -> None:
     async def scene(stage: World) -> None:
-        stage.join(Kind.WORKER, "worker", variant=Variant.STATE)
-        stage.join(Kind.ENVOY, "sotw", variant=Variant.STATE)
+        stage.join(Kind.WORKER, "worker", variant=Variant.SOTW)
+        stage.join(Kind.ENVOY, "sotw", variant=Variant.SOTW)
         stage.join(Kind.ENVOY, "delta")
         await stage.bring(text("a", "b"))
         await stage.bring(text("b", "c"))

@@ -9,7 +9,8 @@ from typing import Any
 import envoy_api
 import pytest
 from envoy_api.dial import Server
-from envoy_api.subscriber import News, Subscriber, Variant
+from envoy_api.discovery import Variant
+from envoy_api.subscriber import News, Subscriber
 
 from tests.kit.management_server import SECONDS, managing
 from xds_server.snapshot import CLUSTER, ENDPOINTS

@@ -10,7 +10,8 @@ from typing import Any
 
 import envoy_api
 from envoy_api.dial import BadCredential, Credentials, Server
-from envoy_api.subscriber import Item, News, Subscriber, Variant
+from envoy_api.discovery import Variant
+from envoy_api.subscriber import Item, News, Subscriber
 from google.protobuf.message import DecodeError
 
 from gateway import names

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
+from envoy_api.discovery import Variant
 
 from xds_server.audience import Principal
 from xds_server.clients import Clients
@@ -36,7 +37,6 @@ from xds_server.server.bounds import (
 from xds_server.server.services import SERVICES, Service
 from xds_server.server.streams import Streams
 from xds_server.server.tls import NO_SECURITY, Security, TlsFront, check
-from xds_server.subscription.words import Variant
 
 PrincipalOf: TypeAlias = Callable[[str], Principal | None]
 """Who is behind a peer, by gRPC's name for it."""

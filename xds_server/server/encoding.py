@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import envoy_api
+from envoy_api.discovery import DISCOVERY, Variant
 from google.protobuf.message import DecodeError
 
 from xds_server.audience import Node
@@ -28,23 +29,15 @@ from xds_server.subscription.words import (
     Response,
     StateRequest,
     StateResponse,
-    Variant,
 )
-
-DISCOVERY = "envoy.service.discovery.v3."
-
-REQUESTS = {
-    Variant.STATE: DISCOVERY + "DiscoveryRequest",
-    Variant.DELTA: DISCOVERY + "DeltaDiscoveryRequest",
-}
 
 
 def parsed(variant: Variant, data: bytes) -> Any:
     """A request's message; `BadRequest` when it is none."""
     try:
-        return envoy_api.message(REQUESTS[variant]).FromString(data)
+        return envoy_api.message(variant.request).FromString(data)
     except DecodeError:
-        raise BadRequest(f"not a {REQUESTS[variant]}") from None
+        raise BadRequest(f"not a {variant.request}") from None
 
 
 def node_of(message: Any) -> Node:
@@ -86,7 +79,7 @@ def _content(value: Any) -> object:
 def request_of(variant: Variant, message: Any, type_url: str) -> Request:
     """What a request says; its type is known better from its stream. Raises `BadRequest`."""
     error = message.error_detail.message[:READ_LIMIT] if message.HasField("error_detail") else None
-    if variant is Variant.STATE:
+    if variant is Variant.SOTW:
         _check_names(message.resource_names)
         return StateRequest(
             type_url=type_url,
@@ -182,7 +175,7 @@ class Encoder:
             nonce=response.nonce,
             control_plane=self._control_plane,
         )
-        listed = self._list(Variant.STATE, response.resources, self._state_resource)
+        listed = self._list(Variant.SOTW, response.resources, self._state_resource)
         return b"".join((head.SerializeToString(), listed))
 
     def _list(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envoy_api.discovery import Variant
+
 from gateway import names
 from xds_server.snapshot import (
     CLUSTER,
@@ -19,10 +21,9 @@ from xds_server.snapshot import (
     SECRET,
     VIRTUAL_HOST,
 )
-from xds_server.subscription.words import Variant
 
-_PREFIX = {Variant.STATE: "Stream", Variant.DELTA: "Delta"}
-BOTH = (Variant.STATE, Variant.DELTA)
+_PREFIX = {Variant.SOTW: "Stream", Variant.DELTA: "Delta"}
+BOTH = (Variant.SOTW, Variant.DELTA)
 
 
 @dataclass(frozen=True, slots=True)

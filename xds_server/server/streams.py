@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from envoy_api.discovery import Variant
 
 from xds_server.access import shown
 from xds_server.audience import Kind, Node, Principal, Refused
@@ -23,7 +24,7 @@ from xds_server.server.bounds import NAME_LENGTH, NODE_BYTES, Bounds, Hush, Pace
 from xds_server.server.encoding import Encoder, node_of, parsed, request_of, size_of
 from xds_server.server.outgoing import Outgoing
 from xds_server.server.services import Service
-from xds_server.subscription.words import BadRequest, Request, Response, Variant
+from xds_server.subscription.words import BadRequest, Request, Response
 
 logger = logging.getLogger(__name__)
 

@@ -5,13 +5,14 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xd
 
 from __future__ import annotations
 
+from envoy_api.discovery import WILDCARD
+
 from xds_server.snapshot import NOTHING, VIRTUAL_HOST
 from xds_server.subscription.stream import Stream, resources_of
 from xds_server.subscription.topic import UNKNOWN, Due, Topic
 from xds_server.subscription.words import (
     MAX_IN_FLIGHT,
     PART_BYTES,
-    WILDCARD,
     DeltaRequest,
     DeltaResponse,
     Request,

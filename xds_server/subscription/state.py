@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sys
 
-from xds_server.snapshot import CLUSTER, LISTENER, Named, Resource, Snapshot
+from envoy_api.discovery import FULL_STATE, WILDCARD
+
+from xds_server.snapshot import Named, Resource, Snapshot
 from xds_server.subscription.stream import Fellows, Stream, resources_of
 from xds_server.subscription.topic import NOTHING_DUE, Due, Topic
-from xds_server.subscription.words import WILDCARD, Request, StateRequest, StateResponse
-
-WHOLE = frozenset({CLUSTER, LISTENER})
-"""Types of which a response says everything."""
+from xds_server.subscription.words import Request, StateRequest, StateResponse
 
 
 class StateStream(Stream):
@@ -54,7 +53,7 @@ class StateStream(Stream):
             self._replace_names(topic, request.names)
 
     def _first_of_type(self, request: StateRequest) -> None:
-        topic = self._open(Topic(request.type_url, tells_removals=request.type_url in WHOLE))
+        topic = self._open(Topic(request.type_url, tells_removals=request.type_url in FULL_STATE))
         if not request.names:
             self._nameless.add(request.type_url)
         if not request.names or WILDCARD in request.names:
@@ -88,7 +87,7 @@ class StateStream(Stream):
         topic.want(new)
 
     def _response_of(self, topic: Topic, said: Due, nonce: str) -> StateResponse:
-        if topic.type_url in WHOLE:
+        if topic.type_url in FULL_STATE:
             return self._whole(topic, said, nonce)
         is_all = topic.differs.keys() <= {*said.changed, *said.removed}
         # what is not yet all of the type must not count as that on another stream
@@ -97,7 +96,7 @@ class StateStream(Stream):
 
     def _heartbeat(self, topic: Topic, names: tuple[str, ...], nonce: str) -> StateResponse:
         """With its body: Envoy reads over a heartbeat without one, and its TTL runs out."""
-        if topic.type_url in WHOLE:
+        if topic.type_url in FULL_STATE:
             return self._whole(topic, NOTHING_DUE, nonce)
         version = self._versions.get(topic.type_url, topic.wanted.version)
         return self._noted(topic, nonce, version, resources_of(topic, names))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TypeAlias
 
 from xds_server.snapshot import Resource
 
-WILDCARD = "*"
 MAX_TYPES = 32
 MAX_NAMES = 100_000
 """Per type. Envoy asks for what its own configuration names; more than this is a broken peer."""
@@ -27,15 +25,6 @@ NAME_BYTES = 250
 
 class BadRequest(ValueError):
     """The peer broke the protocol, or its limits; the stream must end."""
-
-
-class Variant(StrEnum):
-    """The two ways to speak xDS."""
-
-    DELTA = "delta"
-    """Differences alone."""
-    STATE = "sotw"
-    """The state of the world: names replace names, sets replace sets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from xds_server.clients import Clients
 from xds_server.release import configuration
 from xds_server.server import AddressInUse, AdsServer
 from xds_server.snapshot import CLUSTER, ENDPOINTS, Resource, Snapshot, resource_of, snapshot_of
-from xds_server.subscription import Rejection
+from xds_server.subscription.words import Rejection
 
 
 def cluster(name: str, stat_name: str = "") -> Resource:

@@ -8,6 +8,7 @@ from typing import Any
 
 import envoy_api
 import pytest
+from envoy_api.discovery import Variant
 
 from xds_server.audience import Level
 from xds_server.refusals import READ_LIMIT
@@ -20,7 +21,6 @@ from xds_server.subscription.words import (
     Response,
     StateRequest,
     StateResponse,
-    Variant,
 )
 
 DISCOVERY = "envoy.service.discovery.v3."
@@ -156,7 +156,7 @@ def test_a_delta_request_is_read() -> None:
 
 def test_a_state_request_is_read() -> None:
     message = parsed(
-        Variant.STATE,
+        Variant.SOTW,
         message_of(
             "DiscoveryRequest",
             resource_names=["a", "b"],
@@ -165,7 +165,7 @@ def test_a_state_request_is_read() -> None:
             error_detail={"message": "cannot"},
         ),
     )
-    request = request_of(Variant.STATE, message, CLUSTER)
+    request = request_of(Variant.SOTW, message, CLUSTER)
     assert request == StateRequest(CLUSTER, ("a", "b"), "v1", "9", "cannot")
 
 

@@ -34,7 +34,7 @@ from xds_server.snapshot import (
     resource_of,
     snapshot_of,
 )
-from xds_server.subscription import PART_BYTES
+from xds_server.subscription.words import PART_BYTES
 
 pytestmark = pytest.mark.envoy
 

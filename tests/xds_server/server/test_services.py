@@ -35,4 +35,4 @@ def test_every_type_that_is_published_has_a_service_of_its_own() -> None:
 def test_a_service_is_found_by_its_type() -> None:
     path = service_of(CLUSTER).path(Variant.DELTA)
     assert path == "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters"
-    assert AGGREGATED.path(Variant.STATE).endswith("/StreamAggregatedResources")
+    assert AGGREGATED.path(Variant.SOTW).endswith("/StreamAggregatedResources")

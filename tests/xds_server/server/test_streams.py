@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
+from envoy_api.discovery import Variant
 
 from gateway import names
 from tests.kit.ads import SECONDS, channel_to, connected, connected_by_state, node_named
@@ -15,9 +16,8 @@ from xds_server.audience import Audience, Kind, Node, Principal, Refused
 from xds_server.server import Bounds
 from xds_server.server.services import AGGREGATED, SERVICES, Service, service_of
 from xds_server.snapshot import CLUSTER, ENDPOINTS, LISTENER, Snapshot, snapshot_of
-from xds_server.subscription.words import Variant
 
-CONNECT = {Variant.DELTA: connected, Variant.STATE: connected_by_state}
+CONNECT = {Variant.DELTA: connected, Variant.SOTW: connected_by_state}
 STREAMS = [
     (variant, type_url, aggregated)
     for type_url in ALL_TYPES

@@ -8,14 +8,14 @@ and has sent as many responses as were read.
 from __future__ import annotations
 
 import pytest
+from envoy_api.discovery import Variant
 
 from tests.kit.ads import DeltaClient, Received, StateClient
 from tests.kit.counting import Peer, peer, publish, scenario
 from tests.kit.played import Stage, content, played, thing
 from xds_server.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES
-from xds_server.subscription.words import Variant
 
-DELTA, STATE = Variant.DELTA, Variant.STATE
+DELTA, STATE = Variant.DELTA, Variant.SOTW
 WHOLE = (CLUSTER, LISTENER)
 """Types of which a response of the state of the world says everything."""
 PARTIAL = (ROUTES, ENDPOINTS)

@@ -14,6 +14,7 @@ import envoy_api
 import grpc
 import hpack
 import pytest
+from envoy_api.discovery import Variant
 
 from gateway.model import ServerTls
 from tests.kit.ads import (
@@ -34,7 +35,6 @@ from xds_server.server import Bounds, Security
 from xds_server.server.bounds import KEPT_BYTES, REQUEST_BYTES, STREAMS_PER_CONNECTION
 from xds_server.server.services import AGGREGATED
 from xds_server.snapshot import CLUSTER
-from xds_server.subscription.words import Variant
 
 PROMPT_SECONDS = 2.0
 MEGABYTE = 1 << 20

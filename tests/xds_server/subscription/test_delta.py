@@ -17,7 +17,8 @@ from xds_server.snapshot import (
     resource_of,
     snapshot_of,
 )
-from xds_server.subscription import (
+from xds_server.subscription.delta import DeltaStream
+from xds_server.subscription.words import (
     MAX_IN_FLIGHT,
     MAX_NAMES,
     MAX_NAMES_BYTES,
@@ -28,7 +29,6 @@ from xds_server.subscription import (
     DeltaResponse,
     StateRequest,
 )
-from xds_server.subscription.delta import DeltaStream
 
 TRANSCRIPTS = Path(__file__).parents[2] / "transcripts" / "ads_delta"
 IN_PARTS = TRANSCRIPTS.with_name("ads_delta_in_parts")

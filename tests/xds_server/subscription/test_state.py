@@ -9,14 +9,14 @@ import pytest
 from tests.kit.discovery import StateConversation, snapshot_said
 from tests.kit.transcript import check_transcript
 from xds_server.snapshot import CLUSTER, RUNTIME, resource_of, snapshot_of
-from xds_server.subscription import (
+from xds_server.subscription.state import StateStream
+from xds_server.subscription.words import (
     MAX_NAMES,
     MAX_TYPES,
     BadRequest,
     DeltaRequest,
     StateRequest,
 )
-from xds_server.subscription.state import StateStream
 
 TRANSCRIPTS = Path(__file__).parents[2] / "transcripts" / "ads_sotw"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from envoy_api.discovery import Variant
 
 from tests.kit.discovery import snapshot_said
 from tests.kit.players import PLAYERS, DeltaPlayer
 from xds_server.snapshot import CLUSTER, LISTENER, ROUTES, RUNTIME
-from xds_server.subscription import ACK_SECONDS, MAX_IN_FLIGHT, DeltaResponse, Variant
+from xds_server.subscription.words import ACK_SECONDS, MAX_IN_FLIGHT, DeltaResponse
 
 both = pytest.mark.parametrize("variant", list(Variant))
 WORLD = "v1 cluster a=1 listener l=1>routes:r routes r=1>cluster:a runtime layer=1"

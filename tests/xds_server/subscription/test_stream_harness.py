@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable
 
 import pytest
+from envoy_api.discovery import Variant
 
 from tests.kit.players import PLAYERS, DeltaPlayer, StatePlayer
 from xds_server.snapshot import (
@@ -19,7 +20,7 @@ from xds_server.snapshot import (
     resource_of,
     snapshot_of,
 )
-from xds_server.subscription import DeltaResponse, Response, StateRequest, StateResponse, Variant
+from xds_server.subscription.words import DeltaResponse, Response, StateRequest, StateResponse
 
 WHOLE = (CLUSTER, LISTENER)
 PARTIAL = (ROUTES, ENDPOINTS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from envoy_api.discovery import Variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +23,8 @@ from xds_server.snapshot import (
     Resource,
     Snapshot,
 )
-from xds_server.subscription import ACK_SECONDS, DeltaResponse, Response, Variant
 from xds_server.subscription.delta import DeltaStream
+from xds_server.subscription.words import ACK_SECONDS, DeltaResponse, Response
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, ROUTES)
 WHOLE = (CLUSTER, LISTENER)
@@ -82,7 +83,7 @@ class Observer:
     """Sees what a client is told, and what must not be."""
 
     def __init__(self, kind: type[DeltaPlayer] | type[StatePlayer], first: str) -> None:
-        self.variant = Variant.DELTA if issubclass(kind, DeltaPlayer) else Variant.STATE
+        self.variant = Variant.DELTA if issubclass(kind, DeltaPlayer) else Variant.SOTW
         self.snapshot = published(first)
         self.player: Player = kind(self.snapshot, refuses=refuses)
         self.asked: dict[str, set[str]] = {type_url: set() for type_url in TYPES}
@@ -155,7 +156,7 @@ class Observer:
 
     def forget_what_is_gone(self) -> None:
         """In states of the world nobody says so; when it is back, it may have been dropped."""
-        for type_url in (ENDPOINTS, ROUTES) if self.variant is Variant.STATE else ():
+        for type_url in (ENDPOINTS, ROUTES) if self.variant is Variant.SOTW else ():
             gone = {*CLUSTERS, *TABLES} - self.snapshot.of(type_url).keys()
             self.uncertain.update((type_url, name) for name in gone)
 
@@ -175,7 +176,7 @@ class Observer:
 
     def check(self, response: Response) -> None:
         asked = self.asked[response.type_url]
-        if self.variant is Variant.STATE and response.type_url in WHOLE:
+        if self.variant is Variant.SOTW and response.type_url in WHOLE:
             self.check_some_is_news(response)
             asked.clear()
         else:
@@ -215,11 +216,11 @@ class Observer:
 
     def check_all_is_there(self) -> None:
         """The clusters that the client's routes need; unless the server cannot know of them."""
-        if self.has_outwaited or (self.has_returned and self.variant is Variant.STATE):
+        if self.has_outwaited or (self.has_returned and self.variant is Variant.SOTW):
             return
         clusters = self.player.names(CLUSTER)
         for table in self.player.holds.get(ROUTES, {}).values():
-            if self.variant is Variant.STATE and table.name not in self.snapshot.of(ROUTES):
+            if self.variant is Variant.SOTW and table.name not in self.snapshot.of(ROUTES):
                 continue  # it is gone, and no listener names it; there is no way to say so
             is_whole = all(needed in clusters for _, needed in table.needs)
             is_early = (table.name, table.version) in self.early
@@ -272,7 +273,7 @@ def test_a_client_ends_with_what_it_wants_whatever_happens(
     observer.finish(last)
     for type_url in TYPES:
         held = observer.player.names(type_url)
-        if observer.variant is Variant.STATE and type_url in (ENDPOINTS, ROUTES):
+        if observer.variant is Variant.SOTW and type_url in (ENDPOINTS, ROUTES):
             held = existing(
                 observer.snapshot, type_url, held
             )  # there is no way to say that something is gone
