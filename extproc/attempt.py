@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from extproc.llm import openai_chat
+from extproc.llm.openai_chat import reading as openai_chat
 from extproc.protocols import json_spans
 
 

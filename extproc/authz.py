@@ -12,7 +12,7 @@ from envoy_api import message
 
 from extproc.edges.service import Call, Stream
 from extproc.facts import Facts
-from extproc.llm import openai_chat
+from extproc.llm.openai_chat import reading as openai_chat
 from extproc.ports import Clock
 from extproc.process import Process
 from extproc.program import NOT_READY, Program

@@ -25,8 +25,8 @@ from extproc.events import (
     Strip,
 )
 from extproc.facts import Facts
-from extproc.llm import openai_chat
-from extproc.llm.openai_usage import UsageReader
+from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm.usage_reader import UsageReader
 from extproc.plan import Plan, Steering
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import NOT_READY, Program

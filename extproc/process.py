@@ -22,7 +22,7 @@ from extproc.events import (
     Strip,
 )
 from extproc.exchange import NO_LIMIT, Exchange
-from extproc.llm import openai_chat
+from extproc.llm.openai_chat import reading as openai_chat
 from extproc.plan import Steering
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program

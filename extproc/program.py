@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from extproc.facts import Facts
-from extproc.llm import openai_chat
+from extproc.llm.openai_chat import reading as openai_chat
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize

@@ -13,6 +13,21 @@ class Dialect(StrEnum):
     """A wire format that a client or a provider speaks."""
 
     OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    BEDROCK = "bedrock"
+
+
+class Lossiness(StrEnum):
+    """What of a request may be lost when a provider speaks another dialect than the client."""
+
+    NONE = "none"
+    """Nothing: such requests are refused."""
+    HINTS = "hints"
+    """What leaves the question what it was: a seed, a penalty, a cache mark."""
+    ALL = "all"
+    """Whatever cannot be expressed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,39 @@ from typing import NamedTuple
 
 
 class Usage(NamedTuple):
-    """Tokens, as the provider reported them (`envoy.data.ai.v3.TokenUsage`)."""
+    """What the provider reported, in one meaning for all of them.
+
+    `input_tokens` and `output_tokens` are everything; the other counts say which part of them is
+    cached, audio and so on, and is priced apart. What providers count outside (Anthropic's and
+    Bedrock's cached tokens, Gemini's thoughts) is added in by those who read their answers.
+    """
 
     input_tokens: int
-    """All input, with the cached part."""
     output_tokens: int
+    """With the reasoning."""
     cached_input_tokens: int = 0
+    """Read from the provider's cache."""
     cache_write_tokens: int = 0
+    """Written to it, for however long."""
+    reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    image_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    image_output_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    """The part of `cache_write_tokens` that is kept for an hour, which costs more."""
+    images: int = 0
+    """Made by the call."""
+    milliseconds: int = 0
+    """Of sound, heard or spoken."""
+    searches: int = 0
+    """Of the web or of documents, where the provider charges for each (Cohere's search units)."""
+    service_tier: str = ""
+    """As the provider names it: `flex`, `priority`, `batch`; empty when it does not say."""
+    is_estimated: bool = False
+    """Nobody reported it: thought from what was sent."""
+    reported: tuple[tuple[str, int], ...] = ()
+    """The provider's own names and numbers, as they came."""
 
     @property
     def total_tokens(self) -> int:

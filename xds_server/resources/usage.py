@@ -8,7 +8,7 @@ they come as any upstream's trailers, one event after the data.
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Mapping
 
 from gateway import names
 from gateway.model import Dialect
@@ -19,15 +19,27 @@ _LARGEST_JSON_ANSWER = 10 << 20  # the most that Envoy allows
 _NO_LIMIT_OF_EVENTS = 0xFFFFFFFF
 
 
-def usage_filter(dialect: Dialect) -> Json:
-    """Reads answers of this dialect; leaves them, and requests, as they are."""
+_PROTOCOLS: Mapping[Dialect, str] = {
+    Dialect.OPENAI_CHAT: "OPENAI_CHAT_COMPLETIONS",
+    Dialect.OPENAI_RESPONSES: "OPENAI_RESPONSES",
+    Dialect.ANTHROPIC: "ANTHROPIC_MESSAGES",
+    Dialect.GEMINI: "GEMINI_GENERATE_CONTENT",
+}
+"""Those that Envoy can read."""
+
+
+def usage_filter(dialect: Dialect) -> Json | None:
+    """Reads answers of this dialect, if Envoy can; leaves them, and requests, as they are."""
+    protocol = _PROTOCOLS.get(dialect)
+    if protocol is None:
+        return None
     return extension(
         names.USAGE_FILTER,
         "envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager",
         response_handling={
             "token_usage": {
                 "include_unconfigured_routes": True,
-                "default_llm_protocol": _protocol(dialect),
+                "default_llm_protocol": protocol,
                 "usage_signal": "SYNTHESIZE_TRAILERS",
                 "metadata_namespace": names.USAGE_NAMESPACE,
                 "limits": {
@@ -38,11 +50,3 @@ def usage_filter(dialect: Dialect) -> Json:
             }
         },
     )
-
-
-def _protocol(dialect: Dialect) -> str:
-    match dialect:
-        case Dialect.OPENAI_CHAT:
-            return "OPENAI_CHAT_COMPLETIONS"
-        case _:
-            assert_never(dialect)

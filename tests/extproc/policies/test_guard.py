@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.facts import Facts
-from extproc.llm import openai_chat, openai_texts
+from extproc.llm import texts
+from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm.openai_chat.shapes import REQUEST
 from extproc.policies.guard import Guards
 from extproc.protocols import json_spans
 from extproc.verdict import PASS, Amend, Deny, Pass
@@ -35,7 +37,7 @@ def facts_of(body: bytes) -> Facts:
         now=datetime(2030, 1, 1, tzinfo=UTC),
         body=body,
         document=document,
-        texts=openai_texts.texts(document),
+        texts=texts.texts(document, REQUEST),
     )
 
 

@@ -9,11 +9,15 @@ from gateway.model import Dialect
 from xds_server.resources.usage import usage_filter
 
 
-@pytest.mark.parametrize("dialect", Dialect)
-def test_every_dialect_has_a_protocol_of_envoy(dialect: Dialect) -> None:
+@pytest.mark.parametrize("dialect", set(Dialect) - {Dialect.BEDROCK})
+def test_envoy_is_told_which_dialect_it_reads(dialect: Dialect) -> None:
     usage = usage_filter(dialect)["typed_config"]["response_handling"]["token_usage"]
-    assert usage["default_llm_protocol"] == "OPENAI_CHAT_COMPLETIONS"
+    assert usage["default_llm_protocol"].startswith(dialect.value.upper().partition("_")[0])
     assert usage["include_unconfigured_routes"] is True
+
+
+def test_event_streams_of_aws_are_not_read_by_envoy() -> None:
+    assert usage_filter(Dialect.BEDROCK) is None
 
 
 def test_it_is_published_with_trailers_where_ext_proc_looks() -> None:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.llm.openai_texts import MAX_DEPTH, MAX_EMBEDDED, reword, texts
+from extproc.llm.openai_chat.shapes import REQUEST
+from extproc.llm.texts import MAX_DEPTH, MAX_EMBEDDED, reword, texts
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
 
 
 def read(document: dict[str, Any]) -> tuple[str, ...]:
-    return texts(json_spans.decode(json.dumps(document).encode()))
+    return texts(json_spans.decode(json.dumps(document).encode()), REQUEST)
 
 
 class Change:
@@ -215,9 +216,9 @@ def test_what_reaches_a_providers_logs_is_read() -> None:
 )
 def test_numbers_are_read_by_their_digits(number: str, text: str) -> None:
     body = f'{{"x":[{number},true,false,null]}}'.encode()
-    assert texts(json_spans.decode(body)) == ("x", text)
+    assert texts(json_spans.decode(body), REQUEST) == ("x", text)
     change = same()
-    assert reword(body, change).values == {}
+    assert reword(body, REQUEST, change).values == {}
     assert change.seen == [text]
 
 
@@ -238,7 +239,7 @@ def test_json_over_several_parts_is_read() -> None:
     parts = [{"type": "text", "text": text} for text in ('["\\u00', '41"]')]
     assert read({"messages": [{"content": parts}]}) == ('["\\u00', '41"]', '["\\u0041"]', "A")
     change = same()
-    reword(json.dumps({"messages": [{"content": parts}]}).encode(), change)
+    reword(json.dumps({"messages": [{"content": parts}]}).encode(), REQUEST, change)
     assert change.runs == [['["\\u00', '41"]']]
     assert change.kept == ["A"]
 
@@ -269,15 +270,15 @@ def test_json_in_json_is_read_so_many_levels_deep() -> None:
     assert said[-1] == "\n"
     body = json.dumps({"user": embed("\n", MAX_EMBEDDED + 1)}).encode()
     with pytest.raises(TooDeep):
-        texts(json_spans.decode(body))
+        texts(json_spans.decode(body), REQUEST)
     with pytest.raises(TooDeep):
-        reword(body, same())
+        reword(body, REQUEST, same())
 
 
 def test_json_without_escapes_is_not_a_level() -> None:
     body = json.dumps({"user": embed("[1]", MAX_EMBEDDED)}).encode()
-    assert texts(json_spans.decode(body))[-1] == '["[1]"]'
-    assert reword(body, same()).values == {}
+    assert texts(json_spans.decode(body), REQUEST)[-1] == '["[1]"]'
+    assert reword(body, REQUEST, same()).values == {}
 
 
 def nest(text: str, depth: int) -> str:
@@ -291,23 +292,23 @@ def test_deep_json_in_strings_is_refused_and_breaks_nothing(levels: int) -> None
         text = nest(text, 199)
     body = b'{"user":' + nest(text, 199).encode() + b"}"
     with pytest.raises(TooDeep):
-        texts(json_spans.decode(body))
+        texts(json_spans.decode(body), REQUEST)
     with pytest.raises(TooDeep):
-        reword(body, shout())
+        reword(body, REQUEST, shout())
 
 
 def test_all_that_the_decoder_lets_pass_is_read() -> None:
     body = b'{"user":' + nest("\n", MAX_DEPTH - 1).encode() + b"}"
-    assert texts(json_spans.decode(body)) == ("\n",)
-    assert reword(body, Change(lambda text: "x")).texts == ("x",)
+    assert texts(json_spans.decode(body), REQUEST) == ("\n",)
+    assert reword(body, REQUEST, Change(lambda text: "x")).texts == ("x",)
 
 
 def test_parts_are_read_at_any_depth() -> None:
     part = {"type": "text", "text": "x"}
     deep = json.dumps([part, part]).join(("[" * 190, "]" * 190))
     body = b'{"prediction":{"type":"content","content":' + deep.encode() + b"}}"
-    assert texts(json_spans.decode(body)) == ("x", "x", "xx")
-    assert reword(body, shout()).texts == ("X", "X", "XX")
+    assert texts(json_spans.decode(body), REQUEST) == ("x", "x", "xx")
+    assert reword(body, REQUEST, shout()).texts == ("X", "X", "XX")
 
 
 def test_json_in_a_string_that_is_nested_beyond_reading_is_refused() -> None:
@@ -341,7 +342,7 @@ def test_only_what_changed_is_given_back_and_numbers_stay_as_written() -> None:
         b'{"messages":[ {"role":"user","content":"a\\u0040b","weight":1.10} ],'
         b'"tools":[{"function":{"name":"PAY"}}],"prompt":"c"}'
     )
-    new = reword(body, shout())
+    new = reword(body, REQUEST, shout())
     assert new.values == {
         "messages": b'[{"role":"user","content":"A@B","weight":1.10}]',
         "prompt": b'"C"',
@@ -352,20 +353,20 @@ def test_only_what_changed_is_given_back_and_numbers_stay_as_written() -> None:
 def test_strings_inside_json_inside_a_string_are_changed() -> None:
     body = json.dumps({"prompt": '["say\\n", 1.10]'}).encode()
 
-    new = reword(body, Change(lambda text: text.replace("say\n", "***\n")))
+    new = reword(body, REQUEST, Change(lambda text: text.replace("say\n", "***\n")))
     assert json.loads(new.values["prompt"]) == '["***\\n",1.10]'
 
 
 def test_a_number_that_is_changed_becomes_a_string() -> None:
     body = json.dumps({"x": [1, 2.5, '{"card": 1}']}).encode()
-    new = reword(body, Change(lambda text: "*" if text in {"1", "2.5"} else text))
+    new = reword(body, REQUEST, Change(lambda text: "*" if text in {"1", "2.5"} else text))
     assert json.loads(new.values["x"]) == ["*", "*", '{"card":"*"}']
 
 
 def test_names_are_not_changed_and_told() -> None:
     change = shout()
     body = json.dumps({"user": '{"name": "a"}', "metadata": {"b": "c"}}).encode()
-    new = reword(body, change)
+    new = reword(body, REQUEST, change)
     assert json.loads(new.values["metadata"]) == {"b": "C"}
     assert change.kept == ["name", "b"]
 
@@ -377,7 +378,7 @@ def test_text_over_several_parts_is_changed_in_each() -> None:
 
     parts = [{"type": "text", "text": text, "more": None} for text in "012"]
     body = json.dumps({"messages": [{"role": "user", "content": parts}]}).encode()
-    new = reword(body, Starred(lambda text: text))
+    new = reword(body, REQUEST, Starred(lambda text: text))
     changed = [part["text"] for part in json.loads(new.values["messages"])[0]["content"]]
     assert changed == ["0", "*", "*"]
     assert new.texts == ("0", "more", "*", "more", "*", "more", "0**")
@@ -385,12 +386,12 @@ def test_text_over_several_parts_is_changed_in_each() -> None:
 
 def test_nothing_changed_is_nothing() -> None:
     body = b'{"messages":[{"content":"a"}],"prompt":"[\\"b\\\\n\\"]"}'
-    assert reword(body, same()).values == {}
+    assert reword(body, REQUEST, same()).values == {}
 
 
 def test_only_objects_are_reworded() -> None:
     with pytest.raises(InvalidJson):
-        reword(b'["a"]', shout())
+        reword(b'["a"]', REQUEST, shout())
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -412,9 +413,9 @@ documents = st.dictionaries(st.sampled_from(["messages", "model", "tools", "user
 def test_what_is_read_is_reworded_or_told(document: dict[str, Any]) -> None:
     body = json.dumps(document).encode()
     change = same()
-    new = reword(body, change)
+    new = reword(body, REQUEST, change)
     assert new.values == {}
-    read_now = texts(json_spans.decode(body))
+    read_now = texts(json_spans.decode(body), REQUEST)
     assert new.texts == read_now
     told = {*change.seen, *change.kept, *("".join(run) for run in change.runs)}
     assert set(read_now) <= told
@@ -424,8 +425,8 @@ def test_what_is_read_is_reworded_or_told(document: dict[str, Any]) -> None:
 def test_after_rewording_only_new_texts_and_names_are_read(document: dict[str, Any]) -> None:
     body = json.dumps(document).encode()
     change = Change(lambda text: "-" * len(text))
-    reworded = reword(body, change)
+    reworded = reword(body, REQUEST, change)
     new = json_spans.replace(body, reworded.values)
-    assert texts(json_spans.decode(new)) == reworded.texts
+    assert texts(json_spans.decode(new), REQUEST) == reworded.texts
     assert all(set(text) <= {"-"} for text in set(reworded.texts) - set(change.kept))
     assert json.loads(new).keys() == document.keys()

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from extproc.llm.openai_chat import read_texts
-from extproc.llm.openai_shapes import FREE, REQUEST, ROLES, Rule, Unread
+from extproc.llm.openai_chat.reading import read_texts
+from extproc.llm.openai_chat.shapes import REQUEST, ROLES
+from extproc.llm.shapes import FREE, Rule, Unread
 
 SECRET = "what a guard must see"
 

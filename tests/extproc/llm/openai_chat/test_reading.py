@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from openai.types import Model
 
-from extproc.llm import openai_chat
-from extproc.llm.openai_chat import IMAGE_TOKENS, MAX_COUNT, ChatRequest
+from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm.openai_chat.reading import IMAGE_TOKENS, MAX_COUNT, ChatRequest
 from extproc.protocols import json_spans
 from extproc.verdict import Deny
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import NamedTuple
 
-from extproc.llm import openai_texts
-from extproc.llm.openai_texts import Reworded, Rewording
+from extproc.llm import texts as walk
+from extproc.llm.openai_chat.shapes import REQUEST
+from extproc.llm.texts import Reworded, Rewording
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from extproc.verdict import Deny
@@ -118,7 +119,7 @@ def decode_request(body: bytes) -> ChatRequest | Deny:
 def read_texts(document: Mapping[str, object]) -> tuple[str, ...] | Deny:
     """All that a model would read, in order."""
     try:
-        return openai_texts.texts(document)
+        return walk.texts(document, REQUEST)
     except InvalidJson as error:
         return _unreadable(error)
 
@@ -126,7 +127,7 @@ def read_texts(document: Mapping[str, object]) -> tuple[str, ...] | Deny:
 def reword(body: bytes, rewording: Rewording) -> Reworded | Deny:
     """The request with its texts changed."""
     try:
-        return openai_texts.reword(body, rewording)
+        return walk.reword(body, REQUEST, rewording)
     except InvalidJson as error:
         return _unreadable(error)
 

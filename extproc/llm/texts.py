@@ -1,6 +1,6 @@
-"""What a model would read of a chat completion request, and how to reword it.
+"""What a model would read of a request, and how to reword it, in any dialect that lists its shape.
 
-Everything is read but what `openai_shapes` lists as structure: a guard must not be passed by a
+Everything is read but what the shape lists as structure: a guard must not be passed by a
 vendor's extension. Names that the dialect does not have are read like texts, numbers as they are
 spelled. A string that holds JSON with escapes (arguments, results of tools) is read twice: as it
 stands, and what it says. Text parts in a row are read one by one, and as the one text that they
@@ -12,17 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from extproc.llm.openai_shapes import (
-    ATTACHMENT,
-    FREE,
-    MESSAGE,
-    PARTS,
-    REQUEST,
-    ROLES,
-    Fields,
-    Rule,
-    Unread,
-)
+from extproc.llm.shapes import FREE, Attachment, Fields, Messages, Parts, Rule, Unread
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
 
@@ -62,17 +52,17 @@ class Reworded(NamedTuple):
     """All that a model would read now."""
 
 
-def texts(document: Mapping[str, object]) -> tuple[str, ...]:
+def texts(document: Mapping[str, object], shape: Fields) -> tuple[str, ...]:
     """All that a model would read, in order.
 
     `TooDeep` or `TooComplex` when JSON in strings is.
     """
     found: list[str] = []
-    _Walk(found.append).members(document, REQUEST)
+    _Walk(found.append).members(document, shape)
     return tuple(found)
 
 
-def reword(body: bytes, rewording: Rewording) -> Reworded:
+def reword(body: bytes, shape: Fields, rewording: Rewording) -> Reworded:
     """The request with its texts changed. Numbers stay as they were written, or become strings.
 
     Strings that hold JSON are read in any case, so that they still do when they are changed.
@@ -80,9 +70,9 @@ def reword(body: bytes, rewording: Rewording) -> Reworded:
     document = json_spans.decode_exactly(body)
     if type(document) is not dict:
         raise InvalidJson("expected an object")
-    new = _Walk(rewording.fixed, rewording).members(document, REQUEST)
+    new = _Walk(rewording.fixed, rewording).members(document, shape)
     changed = {key: json_spans.encode(new[key]) for key in new if new[key] is not document[key]}
-    return Reworded(changed, texts(new))
+    return Reworded(changed, texts(new, shape))
 
 
 class _Walk:
@@ -118,11 +108,11 @@ class _Walk:
                 if type(rule) is frozenset:
                     if item in rule:
                         continue
-                elif rule is not FREE and rule is not PARTS and _is_data(item, rule):
+                elif rule is not FREE and _is_data(item, rule):
                     continue
                 new: object = self._text(item)
             else:
-                new = self._value(item, rule if type(rule) is dict else FREE)
+                new = self._value(item, rule if isinstance(rule, dict) else FREE)
             if new is not item:
                 if changed is None:
                     changed = dict(value)
@@ -136,13 +126,13 @@ class _Walk:
             raise _nested()
         after = items
         rewording = self._rewording
-        if fields is PARTS:
+        if type(fields) is Parts:
             if rewording is None:
-                self._read_parts(items)
+                self._read_parts(items, fields)
             else:
-                after = self._parts(items, rewording)
-        elif fields is MESSAGE and rewording is None:
-            self._read_messages(items)
+                after = self._parts(items, fields, rewording)
+        elif type(fields) is Messages and rewording is None:
+            self._read_messages(items, fields)
         else:
             after = self._each(items, fields)
         self._depth -= 1
@@ -158,20 +148,22 @@ class _Walk:
                 after[index] = new
         return after
 
-    def _read_messages(self, messages: list[object]) -> None:
+    def _read_messages(self, messages: list[object], fields: Messages) -> None:
+        rule = fields["role"]
+        roles = rule if isinstance(rule, frozenset) else frozenset[str]()
         for message in messages:
             if (  # as nearly all are
                 type(message) is dict
                 and len(message) == 2
                 and type(text := message.get("content")) is str
                 and type(role := message.get("role")) is str
-                and role in ROLES
+                and role in roles
             ):
                 self._text(text)
             else:
-                self._value(message, MESSAGE)
+                self._value(message, fields)
 
-    def _read_parts(self, parts: list[object]) -> None:
+    def _read_parts(self, parts: list[object], fields: Parts) -> None:
         row: list[str] = []
         for part in parts:
             if (  # as nearly all are
@@ -183,15 +175,15 @@ class _Walk:
                 self._text(text)
                 row.append(text)
             else:
-                self._value(part, PARTS)
+                self._value(part, fields)
         if len(row) < len(parts):
             for run in _runs(parts):
                 self._text("".join([part[3] for part in run]))
         elif len(row) > 1:
             self._text("".join(row))
 
-    def _parts(self, parts: list[object], rewording: Rewording) -> list[object]:
-        new = self._each(_across(parts, rewording), PARTS)
+    def _parts(self, parts: list[object], fields: Parts, rewording: Rewording) -> list[object]:
+        new = self._each(_across(parts, rewording), fields)
         for run in _runs(new):  # they are reworded; what they say together in JSON is not
             _Walk(self._keep).says("".join([part[3] for part in run]))
         return new
@@ -310,7 +302,7 @@ def _across(parts: list[object], rewording: Rewording) -> list[object]:
 def _is_data(text: str, rule: Rule) -> bool:
     if rule is _STRING:
         return True
-    return (rule is _DATA_URL or rule is ATTACHMENT) and text[:5].lower() == "data:"
+    return (rule is _DATA_URL or type(rule) is Attachment) and text[:5].lower() == "data:"
 
 
 def _nested() -> TooDeep:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.llm.openai_usage import LARGEST_EVENT_BYTES, LARGEST_USAGE_BYTES, UsageReader
+from extproc.llm.usage_reader import LARGEST_EVENT_BYTES, LARGEST_USAGE_BYTES, UsageReader
 from gateway.usage import Usage
 
 FOUND = Usage(9, 4, 3)

@@ -6,28 +6,7 @@ with their names, other words where these words are listed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import Enum, auto
-from typing import TypeAlias
-
-
-class Unread(Enum):
-    """What is not read of a field's value."""
-
-    ALL = auto()
-    """A setting, which steers the model or the provider."""
-    STRING = auto()
-    """An id, or data; anything but a string is read."""
-    DATA_URL = auto()
-    """A URL that holds its data, in base64; others are read."""
-
-
-Rule: TypeAlias = "Mapping[str, Rule] | frozenset[str] | Unread"
-"""The fields of an object, or of each object of an array; or the words that a value may be."""
-Fields: TypeAlias = Mapping[str, Rule]
-
-FREE: Fields = {}
-"""Nothing is known: all is read."""
+from extproc.llm.shapes import FREE, Attachment, Fields, Messages, Parts, Unread
 
 _SETTINGS = (
     "audio",
@@ -75,33 +54,35 @@ _TOOL_CALL: Fields = {
     "custom": _CUSTOM,
 }
 
-ATTACHMENT: Fields = {"url": Unread.DATA_URL, "detail": frozenset({"auto", "low", "high"})}
-"""Also given as the URL alone."""
+_ATTACHMENT = Attachment({"url": Unread.DATA_URL, "detail": frozenset({"auto", "low", "high"})})
 _PART_TYPES = frozenset(
     {"text", "refusal", "image_url", "input_audio", "file", "audio_url", "video_url"}
 )
-PARTS: Fields = {
-    "type": _PART_TYPES,
-    "text": FREE,
-    "refusal": FREE,
-    "image_url": ATTACHMENT,
-    "audio_url": ATTACHMENT,
-    "video_url": ATTACHMENT,
-    "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},
-    "file": {"file_data": Unread.STRING, "file_id": Unread.STRING, "filename": FREE},
-}
-"""Of a content that is an array: its texts are one text."""
+PARTS = Parts(
+    {
+        "type": _PART_TYPES,
+        "text": FREE,
+        "refusal": FREE,
+        "image_url": _ATTACHMENT,
+        "audio_url": _ATTACHMENT,
+        "video_url": _ATTACHMENT,
+        "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},
+        "file": {"file_data": Unread.STRING, "file_id": Unread.STRING, "filename": FREE},
+    }
+)
 ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
-MESSAGE: Fields = {
-    "role": ROLES,
-    "content": PARTS,
-    "name": FREE,
-    "refusal": FREE,
-    "tool_calls": _TOOL_CALL,
-    "tool_call_id": Unread.STRING,
-    "function_call": {"name": FREE, "arguments": FREE},
-    "audio": {"id": Unread.STRING},
-}
+MESSAGE = Messages(
+    {
+        "role": ROLES,
+        "content": PARTS,
+        "name": FREE,
+        "refusal": FREE,
+        "tool_calls": _TOOL_CALL,
+        "tool_call_id": Unread.STRING,
+        "function_call": {"name": FREE, "arguments": FREE},
+        "audio": {"id": Unread.STRING},
+    }
+)
 _PLACE: Fields = dict.fromkeys(("city", "country", "region", "timezone"), FREE)
 
 REQUEST: Fields = {

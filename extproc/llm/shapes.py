@@ -1,0 +1,42 @@
+"""How a dialect says what in its bodies is structure and not text, field by field.
+
+What is not listed is text: other fields with their names, other words where words are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import TypeAlias
+
+
+class Unread(Enum):
+    """What is not read of a field's value."""
+
+    ALL = auto()
+    """A setting, which steers the model or the provider."""
+    STRING = auto()
+    """An id, or data; anything but a string is read."""
+    DATA_URL = auto()
+    """A URL that holds its data, in base64; others are read."""
+
+
+Rule: TypeAlias = "Mapping[str, Rule] | frozenset[str] | Unread"
+"""The fields of an object, or of each object of an array; or the words that a value may be."""
+Fields: TypeAlias = Mapping[str, Rule]
+
+
+class Parts(dict[str, Rule]):
+    """The fields of the parts of a content: the texts of an array of them are one text."""
+
+
+class Messages(dict[str, Rule]):
+    """The fields of a message that may be a `content`, in `Parts` or a string, and a `role`."""
+
+
+class Attachment(dict[str, Rule]):
+    """The fields of an attachment, which is also given as its URL alone."""
+
+
+FREE: Fields = {}
+"""Nothing is known: all is read."""

@@ -1,0 +1,70 @@
+"""What can be asked of an LLM API: one name for each operation, whoever asks and whoever serves.
+
+Clients ask for them by method and path (`gateway.apis`), providers offer them at paths of their own
+(`gateway.model.Provider.offers`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """One operation of some vendor's API."""
+
+    CHAT = "chat"
+    """OpenAI `POST /chat/completions`."""
+    RESPONSES = "responses"
+    """OpenAI `POST /responses`."""
+    MESSAGES = "messages"
+    """Anthropic `POST /messages`."""
+    MESSAGES_STREAM = "messages_stream"
+    """The same, streamed, where that has a path of its own (Vertex, Bedrock's InvokeModel)."""
+    GENERATE = "generate"
+    """Gemini `POST /models/{model}:generateContent`."""
+    GENERATE_STREAM = "generate_stream"
+    """Gemini `POST /models/{model}:streamGenerateContent`."""
+    CONVERSE = "converse"
+    """Bedrock `POST /model/{model}/converse`."""
+    CONVERSE_STREAM = "converse_stream"
+    """Bedrock `POST /model/{model}/converse-stream`."""
+    INVOKE = "invoke"
+    """Bedrock `POST /model/{model}/invoke`: a body of the model's own form."""
+    INVOKE_STREAM = "invoke_stream"
+    """Bedrock `POST /model/{model}/invoke-with-response-stream`."""
+
+    COMPLETIONS = "completions"
+    """OpenAI's legacy `POST /completions`."""
+    EMBEDDINGS = "embeddings"
+    EMBED_CONTENT = "embed_content"
+    BATCH_EMBED_CONTENTS = "batch_embed_contents"
+    RERANK = "rerank"
+    """Cohere `POST /v2/rerank` (and v1)."""
+    MODERATIONS = "moderations"
+    IMAGE_GENERATIONS = "image_generations"
+    IMAGE_EDITS = "image_edits"
+    IMAGE_VARIATIONS = "image_variations"
+    SPEECH = "speech"
+    TRANSCRIPTIONS = "transcriptions"
+    TRANSLATIONS = "translations"
+    REALTIME = "realtime"
+    """OpenAI `GET /realtime`, a websocket."""
+    RESPONSE = "response"
+    """OpenAI's stored responses: `GET`, `DELETE /responses/{id}`, cancel, input items."""
+    FILES = "files"
+    """OpenAI `/files` and all below."""
+    UPLOADS = "uploads"
+    BATCHES = "batches"
+    """OpenAI `/batches` and all below."""
+    MESSAGE_BATCHES = "message_batches"
+    """Anthropic `/messages/batches` and all below."""
+    MESSAGE_TOKENS = "message_tokens"
+    """Anthropic `POST /messages/count_tokens`."""
+    RESPONSE_TOKENS = "response_tokens"
+    """OpenAI `POST /responses/input_tokens`."""
+    COUNT_TOKENS = "count_tokens"
+    """Gemini `POST /models/{model}:countTokens`."""
+    MODELS = "models"
+    """`GET /models`, answered here."""
+    MODEL = "model"
+    """`GET /models/{model}`, answered here."""
