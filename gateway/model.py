@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from gateway.operations import Operation
 
 
 class Dialect(StrEnum):
@@ -17,6 +22,38 @@ class Dialect(StrEnum):
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
     BEDROCK = "bedrock"
+
+
+CHAT_DIALECTS: Mapping[Operation, Dialect] = MappingProxyType(
+    {
+        Operation.CHAT: Dialect.OPENAI_CHAT,
+        Operation.RESPONSES: Dialect.OPENAI_RESPONSES,
+        Operation.MESSAGES: Dialect.ANTHROPIC,
+        Operation.MESSAGES_STREAM: Dialect.ANTHROPIC,
+        Operation.GENERATE: Dialect.GEMINI,
+        Operation.GENERATE_STREAM: Dialect.GEMINI,
+        Operation.CONVERSE: Dialect.BEDROCK,
+        Operation.CONVERSE_STREAM: Dialect.BEDROCK,
+    }
+)
+"""The operations that are a turn of a conversation, which can be translated into one another."""
+
+
+def dialect_of(operation: Operation) -> Dialect | None:
+    """The wire format of a turn of a conversation; None: the operation is something else."""
+    return CHAT_DIALECTS.get(operation)
+
+
+class BodyForm(StrEnum):
+    """How a request of Anthropic's Messages API is said where others serve it."""
+
+    PLAIN = "plain"
+    """As Anthropic takes it: the model is in the body."""
+    VERTEX_CLAUDE = "vertex-claude"
+    """The model is in the path alone; the body has `anthropic_version: vertex-2023-10-16`."""
+    BEDROCK_CLAUDE = "bedrock-claude"
+    """The model is in the path, `stream` too; the body has `anthropic_version:
+    bedrock-2023-05-31`, betas are `anthropic_beta` in it."""
 
 
 class Lossiness(StrEnum):
@@ -76,22 +113,115 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticKey:
+    """One secret for all requests."""
+
+    header: str
+    """Lower case: `authorization`, `x-api-key`."""
+    prefix: str
+    """What stands before the secret: `Bearer `."""
+    secret: str = field(repr=False)
+    """Never leaves the control plane, but by SDS."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCredential:
+    """Each request is signed (SigV4)."""
+
+    region: str
+    service: str
+    """`bedrock`."""
+    access_key: str | None = None
+    """None: the credentials of Envoy's own environment (variables, files, container, instance)."""
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    role: str | None = None
+    """ARN of the role to assume first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GcpCredential:
+    """Access tokens of Google Cloud, renewed before they expire."""
+
+    source: str | None = field(default=None, repr=False)
+    """JSON: the key of a service account, or a configuration of workload identity federation.
+    None: the metadata server."""
+    scopes: tuple[str, ...] = ("https://www.googleapis.com/auth/cloud-platform",)
+
+
+class ClientAuth(StrEnum):
+    """Where an OAuth client puts its id and secret (RFC 6749 §2.3.1)."""
+
+    BODY = "body"
+    BASIC = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """Access tokens by the client credentials grant (RFC 6749 §4.4)."""
+
+    token_url: str
+    client_id: str
+    secret: str = field(repr=False)
+    scopes: tuple[str, ...] = ()
+    auth: ClientAuth = ClientAuth.BODY
+
+
+@dataclass(frozen=True, slots=True)
+class EntraClient:
+    """Access tokens of Microsoft Entra for Azure's AI services."""
+
+    tenant: str | None = None
+    """None: the managed identity of the machine, or federated workload identity."""
+    client_id: str | None = None
+    """Of a managed identity: the one of several; None: the machine's only one."""
+    secret: str | None = field(default=None, repr=False)
+    scope: str = "https://cognitiveservices.azure.com/.default"
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """The client's own key for the provider."""
+
+    header: str
+    """Where the client puts it, lower case."""
+    sent_as: str
+    """Where the provider looks for it, lower case."""
+    prefix: str
+    """What stands before it there; where the client's header has it already, it is not added."""
+
+
+Credential: TypeAlias = (
+    StaticKey | AwsCredential | GcpCredential | OAuthClient | EntraClient | PassThrough
+)
+"""How the provider knows whose request it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """An LLM provider: an upstream that speaks a dialect."""
+    """An LLM provider: an upstream that offers operations."""
 
     name: str
     vendor: str
     """The row in the table of vendors, and the prefix of catalog prices: `openai`."""
-    dialect: Dialect
     upstream: Upstream
     base_path: str
-    """What stands before `/chat/completions`; no trailing slash: `/v1`."""
-    key: str | None = field(repr=False)
-    """The secret sent as `Authorization: Bearer …`. Never leaves the control plane, but by SDS."""
+    """What stands before the paths of its operations; no trailing slash: `/v1`."""
+    offers: tuple[tuple[Operation, str], ...]
+    """Operations and their paths after `base_path`, those of conversations in the order in which
+    they are preferred. `{model}` is the percent-encoded model; there may be a query."""
     silence_seconds: float
     """An attempt that sends nothing for so long is given up (Envoy: per_try_idle_timeout)."""
-    forward_headers: frozenset[str]
+    forward_headers: frozenset[str] = frozenset()
     """Headers kept although the wipe would take them: `x-request-id`."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent where the client has sent none of that name: `anthropic-version`."""
+    body_form: BodyForm = BodyForm.PLAIN
+    credential: Credential | None = None
+
+    def path_of(self, operation: Operation) -> str | None:
+        """The template of its path after `base_path`; None: the provider has no such operation."""
+        return next((path for offered, path in self.offers if offered is operation), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from gateway.model import (
     RouteBackend,
     Rule,
     Scope,
+    StaticKey,
     Upstream,
     Xds,
     XdsClient,
@@ -201,12 +202,14 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
     return Provider(
         name=name,
         vendor=block.type,
-        dialect=vendor.dialect,
         upstream=upstream,
         base_path=base_path,
-        key=block.key.get_secret_value() if block.key is not None else None,
+        offers=vendor.offers,
         silence_seconds=block.timeouts.silence,
         forward_headers=frozenset(block.forward_headers),
+        credential=None
+        if block.key is None
+        else StaticKey("authorization", "Bearer ", block.key.get_secret_value()),
     )
 
 

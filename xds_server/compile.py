@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from gateway import names
 from gateway.attempts import provider_sequences, renamed_attempts
 from gateway.cel import Expression, compile_expression
-from gateway.model import Gateway, Rule
+from gateway.model import Gateway, Rule, StaticKey
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
 from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt, PlanOfTries
@@ -115,8 +115,9 @@ def _buffer_limit(gateway: Gateway) -> int:
 
 def _secrets(gateway: Gateway) -> Iterator[Resource]:
     for provider in gateway.providers:
-        if provider.key is not None:
-            yield secrets.provider_secret(provider.name, provider.key)
+        match provider.credential:
+            case StaticKey(secret=secret):
+                yield secrets.provider_secret(provider.name, secret)
     for listener in gateway.listeners:
         yield from secrets.gateway_secrets(listener)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from gateway.config.scalars import written_duration
 from gateway.config.schema import Config
-from gateway.config.vendors import VENDORS
+from gateway.config.vendors import VENDORS, Vendor
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -222,8 +222,12 @@ def _anchor(path: str) -> str:
 
 
 def _vendors() -> str:
-    lines = ["## Provider types", "", "| type | dialect | address |", "|---|---|---|"]
+    lines = ["## Provider types", "", "| type | offers | address |", "|---|---|---|"]
     for name, vendor in sorted(VENDORS.items()):
         address = f"`{vendor.url}`" if vendor.url else "`url` or `pool` is required"
-        lines.append(f"| `{name}` | `{vendor.dialect}` | {address} |")
+        lines.append(f"| `{name}` | {_offered(vendor)} | {address} |")
     return "\n".join([*lines, ""])
+
+
+def _offered(vendor: Vendor) -> str:
+    return ", ".join(f"`{operation}`" for operation, _ in vendor.offers)

@@ -177,7 +177,7 @@ def test_a_program_reads_no_more_than_workers_are_told(case: str) -> None:
                 each,
                 upstream=unread,
                 base_path=unread,
-                key=unread,
+                credential=unread,
                 silence_seconds=unread,
                 forward_headers=unread,
             )

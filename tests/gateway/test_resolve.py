@@ -8,6 +8,7 @@ from gateway.model import (
     Listener,
     Model,
     Price,
+    StaticKey,
     Target,
 )
 from gateway.resolve import Resolver, resolve
@@ -58,7 +59,7 @@ def test_prices_are_the_catalog_under_the_overrides() -> None:
 def test_a_providers_key_is_not_in_its_text() -> None:
     text = "llm: {providers: {p: {type: openai, key: hunter2}}}"
     (provider,) = meant(text).providers
-    assert provider.key == "hunter2"
+    assert provider.credential == StaticKey("authorization", "Bearer ", "hunter2")
     assert "hunter2" not in repr(provider)
 
 

@@ -13,6 +13,7 @@ import certifi
 import pytest
 
 from gateway import names
+from gateway.model import StaticKey
 from tests.kit.envoy import envoy_binary
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN, matches
@@ -167,7 +168,9 @@ def test_a_budget_changes_clusters_and_routes_alone() -> None:
 def test_a_key_changes_its_secret_alone() -> None:
     gateway = golden_gateway("llm-failover-paths")
     first, *others = gateway.providers
-    rotated = dataclasses.replace(first, key="another")
+    rotated = dataclasses.replace(
+        first, credential=StaticKey("authorization", "Bearer ", "another")
+    )
     before = compile_gateway(gateway, TOPOLOGY)
     changed = dataclasses.replace(gateway, providers=(rotated, *others))
     assert changed_types(before, compile_gateway(changed, TOPOLOGY)) == (SECRET,)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import names
-from gateway.model import Provider
+from gateway.model import Provider, dialect_of
 from xds_server.resources.ext_proc import attempt_filter
 from xds_server.resources.extension import ADS, Json, extension
 from xds_server.resources.matching import only_at, only_in
@@ -58,12 +58,14 @@ _CODEC: Json = extension(
 _SET_PATH = """\
 local base_path = {base_path}
 function envoy_on_request(handle)
-  local request = handle:streamInfo():dynamicMetadata():get("{namespace}")
-  if request == nil then
+  local request = handle:streamInfo():dynamicMetadata():get("{namespace}") or {{}}
+  local paths = request["paths"] or {{}}
+  local path = {path}
+  if path == nil then
     handle:respond({{[":status"] = "503"}}, "no plan")
     return
   end
-  handle:headers():replace(":path", base_path .. request["path"])
+  handle:headers():replace(":path", base_path .. path)
 end
 """
 
@@ -109,19 +111,34 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
     """The chain of a plan's cluster: each provider's own filters run at its own endpoints only."""
     providers = tuple({each.name: each for each in plan.providers}.values())
     forwarded = frozenset[str]().union(*(each.forward_headers for each in providers))
-    places = {place: plan.providers[place - 1].name for place in plan.renamed}
+    places = {
+        place: (
+            plan.providers[place - 1],
+            names.attempt_cluster(plan.providers[place - 1].name, place),
+        )
+        for place in plan.renamed
+    }
     rest = [(each, _remove(_WIPED, forwarded - each.forward_headers)) for each in providers]
     return [
         # before everything: an earlier try's key must not be seen
         _mutation([*_remove(_WIPED, frozenset(_WIPED) - forwarded), *_OWN_AND_ENVOYS]),
         *(only_at(each.name, _mutation(removals)) for each, removals in rest if removals),
-        *(only_at(each.name, _path(each)) for each in providers if plan.sets_path),
         *(
-            only_in(place, attempt_filter(names.attempt_cluster(name, place), topology))
-            for place, name in places.items()
+            only_at(each.name, _path(each, names.provider_cluster(each.name)))
+            for each in providers
+            if plan.sets_path
+        ),
+        *(
+            only_in(place, _path(each, cluster, names.provider_cluster(each.name)))
+            for place, (each, cluster) in places.items()
+            if plan.sets_path
+        ),
+        *(
+            only_in(place, attempt_filter(cluster, topology))
+            for place, (_, cluster) in places.items()
         ),
         # after the wipe, and after all that reads headers
-        *(only_at(each.name, _key(each)) for each in providers if each.key is not None),
+        *(only_at(each.name, _key(each)) for each in providers if each.credential is not None),
         _CODEC,  # terminal: always last
     ]
 
@@ -144,13 +161,18 @@ def _mutation(mutations: list[Json]) -> Json:
 
 
 def _address(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
-    return _path(provider) if attempt.sets_path else None
+    return _path(provider, attempt.cluster) if attempt.sets_path else None
 
 
-def _path(provider: Provider) -> Json:
+def _path(provider: Provider, *clusters: str) -> Json:
+    """The path that the plan has for the first of these clusters that it has one for."""
     # a JSON string that is not escaped beyond ASCII is one of Lua, too
-    base_path = json.dumps(provider.base_path, ensure_ascii=False)
-    script = _SET_PATH.format(base_path=base_path, namespace=names.REQUEST_NAMESPACE)
+    quoted = [json.dumps(each, ensure_ascii=False) for each in clusters]
+    script = _SET_PATH.format(
+        base_path=json.dumps(provider.base_path, ensure_ascii=False),
+        namespace=names.REQUEST_NAMESPACE,
+        path=" or ".join([*(f"paths[{each}]" for each in quoted), 'request["path"]']),
+    )
     return extension(
         names.ADDRESS_FILTER,
         "envoy.extensions.filters.http.lua.v3.Lua",
@@ -163,7 +185,7 @@ def _rename(_provider: Provider, attempt: Attempt, topology: Topology) -> Json |
 
 
 def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json | None:
-    return None if provider.key is None else _key(provider)
+    return None if provider.credential is None else _key(provider)
 
 
 def _key(provider: Provider) -> Json:
@@ -182,7 +204,11 @@ def _key(provider: Provider) -> Json:
 
 
 def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
-    return usage_filter(provider.dialect) if attempt.reports_usage else None
+    dialects = map(dialect_of, (operation for operation, _ in provider.offers))
+    preferred = next((each for each in dialects if each is not None), None)
+    if preferred is None or not attempt.reports_usage:
+        return None
+    return usage_filter(preferred)
 
 
 def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:

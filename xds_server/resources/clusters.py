@@ -54,7 +54,7 @@ def provider_cluster(
                 "http2_protocol_options": _HTTP2_KEPT_ALIVE,
             }
         }
-    needs = [] if provider.key is None else [(SECRET, names.provider_secret(provider.name))]
+    needs = [] if provider.credential is None else [(SECRET, names.provider_secret(provider.name))]
     if attempt.is_renamed:
         needs.append((CLUSTER, names.EXTPROC_CLUSTER))
     fields = {
@@ -91,7 +91,7 @@ def plan_cluster(plan: PlanOfTries, topology: Topology) -> Resource:
         fields["per_connection_buffer_limit_bytes"] = plan.buffer_limit_bytes
     needs = [
         *((CLUSTER, cluster) for cluster in providers),
-        *((SECRET, names.provider_secret(each.name)) for each in plan.providers if each.key),
+        *((SECRET, names.provider_secret(each.name)) for each in plan.providers if each.credential),
         *([(CLUSTER, names.EXTPROC_CLUSTER)] if plan.renamed else []),
     ]
     return resource(CLUSTER, plan.cluster, fields, needs)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model import Dialect, Endpoint, Provider, Upstream
+from gateway.model import Endpoint, Provider, StaticKey, Upstream
+from gateway.operations import Operation
 from tests.gateway.config.loading import complaints, meant, problems
 
 
@@ -14,19 +15,18 @@ def test_a_vendor_knows_its_address() -> None:
     assert provider('{type: openai, key: "${KEY}"}', KEY="sk-1") == Provider(
         name="p",
         vendor="openai",
-        dialect=Dialect.OPENAI_CHAT,
         upstream=Upstream((Endpoint("api.openai.com", 443),), "api.openai.com", True, 5.0),
         base_path="/v1",
-        key="sk-1",
+        offers=((Operation.CHAT, "/chat/completions"),),
         silence_seconds=300.0,
-        forward_headers=frozenset(),
+        credential=StaticKey("authorization", "Bearer ", "sk-1"),
     )
 
 
 def test_a_url_takes_the_place_of_the_vendors() -> None:
     found = provider("{type: openai, url: 'http://127.0.0.1:8000/a/v1/', timeouts: {silence: 2s}}")
     assert found.upstream == Upstream((Endpoint("127.0.0.1", 8000),), "127.0.0.1:8000", False, 5.0)
-    assert (found.base_path, found.silence_seconds, found.key) == ("/a/v1", 2.0, None)
+    assert (found.base_path, found.silence_seconds, found.credential) == ("/a/v1", 2.0, None)
 
 
 def test_a_pool_is_equal_servers_in_plain_http() -> None:

@@ -31,7 +31,7 @@ FILES = sorted(
 def without_secrets(gateway: Gateway) -> Gateway:
     """And without who else is told what."""
     providers = tuple(
-        replace(each, key=None, upstream=replace(each.upstream, ca=None))
+        replace(each, credential=None, upstream=replace(each.upstream, ca=None))
         for each in gateway.providers
     )
     listeners = tuple(replace(listener, tls=None) for listener in gateway.listeners)
@@ -47,7 +47,10 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
         gateway.guards,
         gateway.budgets,
         gateway.prices,
-        [(each.name, each.vendor, each.dialect) for each in gateway.providers],
+        [
+            (each.name, each.vendor, each.offers, each.headers, each.body_form)
+            for each in gateway.providers
+        ],
         {each.name: (each.is_key_required, each.needs_identity) for each in gateway.routes},
     )
 

@@ -42,7 +42,7 @@ def test_the_wipe_is_first_the_credential_after_all_readers_and_the_codec_last()
 
 
 def test_what_is_not_needed_is_not_there() -> None:
-    keyless = dataclasses.replace(PROVIDER, key=None)
+    keyless = dataclasses.replace(PROVIDER, credential=None)
     found = [each["name"] for each in chain(keyless, NONE)]
     assert found == [names.WIPE_FILTER, "envoy.filters.http.upstream_codec"]
 
@@ -91,6 +91,8 @@ def test_a_plan_wipes_first_and_adds_a_key_at_its_own_provider_only() -> None:
         names.WIPE_FILTER,
         f"{names.ADDRESS_FILTER}@a",
         f"{names.ADDRESS_FILTER}@b",
+        f"{names.ADDRESS_FILTER}#2",
+        f"{names.ADDRESS_FILTER}#3",
         "dragoman.attempt#2",
         "dragoman.attempt#3",
         f"{names.CREDENTIAL_FILTER}@a",
