@@ -38,5 +38,14 @@ class Attachment(dict[str, Rule]):
     """The fields of an attachment, which is also given as its URL alone."""
 
 
+class ByType(dict[str, Rule]):
+    """The fields of an object whose `type` is one of these; objects of others have other fields."""
+
+    def __init__(self, types: frozenset[str], fields: Fields, otherwise: Fields) -> None:
+        super().__init__(fields)
+        self.types = types
+        self.otherwise = otherwise
+
+
 FREE: Fields = {}
 """Nothing is known: all is read."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from extproc.llm.shapes import FREE, Attachment, Fields, Messages, Parts, Rule, Unread
+from extproc.llm.shapes import FREE, Attachment, ByType, Fields, Messages, Parts, Rule, Unread
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
 
@@ -94,6 +94,10 @@ class _Walk:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _nested()
+        if type(fields) is ByType:
+            kind = value.get("type")
+            if type(kind) is not str or kind not in fields.types:
+                fields = fields.otherwise
         keep = self._keep
         known = fields.get
         changed: dict[str, object] | None = None

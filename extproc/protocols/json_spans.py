@@ -102,6 +102,26 @@ def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
     return b"".join(pieces)
 
 
+def remove(body: bytes, keys: Collection[str]) -> bytes:
+    """The body without these top-level keys; the others stay as they are written.
+
+    The body must be one that `decode` accepted.
+    """
+    kept: list[bytes] = []
+    opening = body.index(b"{") + 1
+    is_changed = False
+    before = opening
+    for key, (_, end) in _spans(body, None).items():
+        if key in keys:
+            is_changed = True
+        else:
+            kept.append(body[before:end])
+        before = body.find(b",", end) + 1 or end
+    if not is_changed:
+        return body
+    return body[:opening] + b",".join(kept) + body[body.rindex(b"}") :]
+
+
 def _parse(text: bytes, float_mode: Literal["float", "lossless-float"]) -> object:
     if (
         len(text) > MAX_SEPARATORS
@@ -126,8 +146,8 @@ def _separators(text: bytes) -> int:
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
-def _spans(body: bytes, keys: Collection[str]) -> dict[str, tuple[int, int]]:
-    """Spans of those keys that are there, in the order of the body.
+def _spans(body: bytes, keys: Collection[str] | None) -> dict[str, tuple[int, int]]:
+    """Spans of the values of those keys that are there, or of all, in the order of the body.
 
     The decoder gives keys in that order, and every value's exact length; so only the few bytes
     between the values are looked at.
@@ -139,9 +159,9 @@ def _spans(body: bytes, keys: Collection[str]) -> dict[str, tuple[int, int]]:
         while body[position] in _WHITESPACE:
             position += 1
         end = position + len(memoryview(raw))
-        if key in keys:
+        if keys is None or key in keys:
             found[key] = (position, end)
-            if len(found) == len(keys):
+            if keys is not None and len(found) == len(keys):
                 break
         position = end
     return found

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.llm.openai_chat.shapes import REQUEST
+from extproc.llm.shapes import FREE, ByType, Unread
 from extproc.llm.texts import MAX_DEPTH, MAX_EMBEDDED, reword, texts
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
@@ -430,3 +431,15 @@ def test_after_rewording_only_new_texts_and_names_are_read(document: dict[str, A
     assert texts(json_spans.decode(new), REQUEST) == reworded.texts
     assert all(set(text) <= {"-"} for text in set(reworded.texts) - set(change.kept))
     assert json.loads(new).keys() == document.keys()
+
+
+@pytest.mark.parametrize("kind", ["text", "elsewhere", None, ["base64"], {"base64": 1}])
+def test_what_only_some_types_hold_as_data_is_read_in_all_others(kind: object) -> None:
+    source = ByType(
+        frozenset({"base64"}), {"type": FREE, "data": Unread.STRING}, {"type": FREE, "data": FREE}
+    )
+    assert texts({"source": {"type": "base64", "data": "secret"}}, {"source": source}) == (
+        "base64",
+    )
+    assert "secret" in texts({"source": {"type": kind, "data": "secret"}}, {"source": source})
+    assert "secret" in texts({"source": {"data": "secret"}}, {"source": source})

@@ -268,3 +268,32 @@ def test_splicing_changes_what_is_named_and_nothing_else(
             done = start + shift + len(pieces[key])
             shift += len(pieces[key]) - (end - start)
     assert restored + undone[done:] == body
+
+
+@pytest.mark.parametrize(
+    ("body", "rest"),
+    [
+        (b'{"a":1}', b"{}"),
+        (b'{"a":1,"b":2}', b'{"b":2}'),
+        (b'{"b":2,"a":1}', b'{"b":2}'),
+        (b'{ "b": [1, 2] , "a":1, "c" : "}" }', b'{ "b": [1, 2], "c" : "}"}'),
+        (b'{"b":{"a":1}}', b'{"b":{"a":1}}'),
+        (b' {"\\u0061":1,"b":1e999} \n', b' {"b":1e999} \n'),
+        (b"{ }", b"{ }"),
+    ],
+)
+def test_only_the_named_keys_are_removed(body: bytes, rest: bytes) -> None:
+    assert json_spans.remove(body, {"a", "x"}) == rest
+
+
+@given(written_objects(), st.sets(keys, max_size=3), st.data())
+def test_removing_leaves_all_others_as_they_are_written(
+    written: tuple[bytes, dict[str, tuple[int, int]]], others: set[str], data: st.DataObject
+) -> None:
+    body, spans = written
+    gone = others | set(data.draw(st.lists(st.sampled_from(sorted(spans))))) if spans else others
+    rest = json_spans.remove(body, gone)
+    document = json_spans.decode(body)
+    assert json_spans.decode(rest) == {key: document[key] for key in document if key not in gone}
+    for key, (start, end) in spans.items():
+        assert key in gone or body[start:end] in rest
