@@ -19,7 +19,8 @@ from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
 from extproc.facts import Facts
 from extproc.policies.budget import Budgets, Held
 from extproc.ports import Charge, Exhausted
-from gateway.model import ApiKey, Budget, Period, Price, Scope, Unit
+from gateway.model import ApiKey, Budget, Period, Scope, Unit
+from gateway.price import Price
 from gateway.usage import Usage
 
 CALLS = 100_000

@@ -6,44 +6,49 @@ Everything is an integer: nanodollars, and nanodollars per million tokens.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.model import Price
+from gateway import price_names
+from gateway.price import Price
+from gateway.price_rows import price_of_row
 from gateway.usage import Usage
 
-NANODOLLARS_PER_DOLLAR = 1_000_000_000
 _MILLION = 1_000_000
 
 
-def usd_per_million(amount: str | Decimal) -> int:
-    """Nanodollars per million tokens, from dollars per million tokens: `"0.075"`.
-
-    Raises ValueError for what is no price: no number, below zero, or finer than a nanodollar.
-    """
-    try:
-        nanodollars = Decimal(amount) * NANODOLLARS_PER_DOLLAR
-    except InvalidOperation:
-        raise ValueError(f"not a number of dollars: '{amount}'") from None
-    if not nanodollars.is_finite() or nanodollars < 0 or nanodollars != int(nanodollars):
-        raise ValueError(f"not a price in dollars: '{amount}'")
-    return int(nanodollars)
-
-
 def cost(price: Price, usage: Usage) -> int:
-    """Nanodollars for one call, rounded up. `usage.input_tokens` has all parts of the input."""
-    cached, written = usage.cached_input_tokens, usage.cache_write_tokens
-    plain = max(0, usage.input_tokens - cached - written)
+    """Nanodollars for one call, rounded up once.
+
+    `usage.input_tokens` and `output_tokens` have all their parts. Counts below zero are none.
+    """
+    at = _in_force(price, usage)
     total = (
-        plain * price.input
-        + cached * price.cached_input
-        + written * price.cache_write
-        + usage.output_tokens * price.output
+        _input_cost(at, usage)
+        + _output_cost(at, usage)
+        + max(0, usage.characters) * at.characters
+        + max(0, usage.images) * _image_price(at, usage.image_kind) * _MILLION
+        + max(0, usage.milliseconds) * at.second * 1000
+        + (max(0, usage.searches) * at.search + at.request) * _MILLION
     )
     return -(-total // _MILLION)
+
+
+def dearest(prices: Sequence[Price | None]) -> Price | None:
+    """A price that no call exceeds at any of these; None when one is unknown, or there is none."""
+    known = [price for price in prices if price is not None]
+    if not known or len(known) < len(prices):
+        return None
+    if len(known) == 1:
+        return known[0]
+    tiers = sorted({name for price in known for name, _ in price.service_tiers})
+    by_tier = (
+        (tier, _dearest_by_size([_served(price, tier) for price in known])) for tier in tiers
+    )
+    return replace(_dearest_by_size(known), service_tiers=tuple(by_tier))
 
 
 def price_of(prices: Mapping[str, Price], provider: str, vendor: str, model: str) -> Price | None:
@@ -51,36 +56,113 @@ def price_of(prices: Mapping[str, Price], provider: str, vendor: str, model: str
 
     A dated version, `gpt-5-2025-08-07`, costs what the model without the date costs.
     """
-    for name in _names(model):
-        for key in (f"{provider}/{name}", f"{vendor}/{name}", name):
-            price = prices.get(key)
-            if price is not None:
-                return price
+    for key in price_names.keys(provider, vendor, model):
+        price = prices.get(key)
+        if price is not None:
+            return price
     return None
-
-
-def _names(model: str) -> Iterator[str]:
-    yield model
-    for size in (len("-2026-01-15"), len("-20260115")):
-        name, suffix = model[:-size], model[-size:]
-        digits = suffix[1:].replace("-", "")
-        if name and suffix[0] in "-@" and len(digits) == 8 and digits.isdecimal():
-            yield name
 
 
 @cache
 def catalog() -> Mapping[str, Price]:
     """Public list prices by `vendor/model`."""
     document = json.loads(Path(__file__).with_name("catalog.json").read_text("utf-8"))
-    return MappingProxyType({key: _price(row) for key, row in document["prices"].items()})
+    return MappingProxyType({key: price_of_row(row) for key, row in document["prices"].items()})
 
 
-def _price(row: Mapping[str, str]) -> Price:
-    """What a row leaves out costs what plain input costs."""
-    plain = row["input"]
+def _in_force(price: Price, usage: Usage) -> Price:
+    """The part of a price that counts for a call."""
+    if usage.service_tier and price.service_tiers:
+        price = _served(price, usage.service_tier)
+    return _at_size(price, usage.input_tokens)
+
+
+def _served(price: Price, service_tier: str) -> Price:
+    """Of a tier that the price does not know: the standard one. `ON_DEMAND_FLEX` is `flex`."""
+    asked = service_tier.lower()
+    for name, tier in price.service_tiers:
+        if asked == name or asked.endswith(f"_{name}"):
+            return tier
+    return price
+
+
+def _at_size(price: Price, input_tokens: int) -> Price:
+    for above, tier in reversed(price.above):
+        if input_tokens > above:
+            return tier
+    return price
+
+
+def _input_cost(price: Price, usage: Usage) -> int:
+    cached = max(0, usage.cached_input_tokens)
+    written_1h = max(0, usage.cache_write_1h_tokens)
+    written = max(0, usage.cache_write_tokens - written_1h)
+    audio, images = max(0, usage.audio_input_tokens), max(0, usage.image_input_tokens)
+    plain = max(0, usage.input_tokens - cached - written - written_1h - audio - images)
+    return (
+        plain * price.input
+        + cached * price.cached_input
+        + written * price.cache_write
+        + written_1h * _or(price.cache_write_1h, price.cache_write)
+        + audio * _or(price.audio_input, price.input)
+        + images * _or(price.image_input, price.input)
+    )
+
+
+def _output_cost(price: Price, usage: Usage) -> int:
+    reasoning = max(0, usage.reasoning_tokens)
+    audio, images = max(0, usage.audio_output_tokens), max(0, usage.image_output_tokens)
+    plain = max(0, usage.output_tokens - reasoning - audio - images)
+    return (
+        plain * price.output
+        + reasoning * _or(price.reasoning, price.output)
+        + audio * _or(price.audio_output, price.output)
+        + images * _or(price.image_output, price.output)
+    )
+
+
+def _or(price: int | None, otherwise: int) -> int:
+    return otherwise if price is None else price
+
+
+def _image_price(price: Price, kind: str) -> int:
+    """Of its quality and size, else of its size alone, else of any image."""
+    if kind and price.images:
+        known = dict(price.images)
+        found = known.get(kind, known.get(kind.rpartition("/")[2]))
+        if found is not None:
+            return found
+    return price.image
+
+
+def _dearest_by_size(prices: Sequence[Price]) -> Price:
+    sizes = sorted({size for price in prices for size, _ in price.above})
+    above = ((size, _largest([_at_size(price, size + 1) for price in prices])) for size in sizes)
+    return replace(_largest(prices), above=tuple(above))
+
+
+def _largest(prices: Sequence[Price]) -> Price:
+    """Field by field, of one size and tier."""
+    kinds = sorted({kind for price in prices for kind, _ in price.images})
+
+    def largest(rate: Callable[[Price], int]) -> int:
+        return max(map(rate, prices))
+
     return Price(
-        input=usd_per_million(plain),
-        output=usd_per_million(row["output"]),
-        cached_input=usd_per_million(row.get("cached_input", plain)),
-        cache_write=usd_per_million(row.get("cache_write", plain)),
+        input=largest(lambda price: price.input),
+        output=largest(lambda price: price.output),
+        cached_input=largest(lambda price: price.cached_input),
+        cache_write=largest(lambda price: price.cache_write),
+        cache_write_1h=largest(lambda price: _or(price.cache_write_1h, price.cache_write)),
+        reasoning=largest(lambda price: _or(price.reasoning, price.output)),
+        audio_input=largest(lambda price: _or(price.audio_input, price.input)),
+        image_input=largest(lambda price: _or(price.image_input, price.input)),
+        audio_output=largest(lambda price: _or(price.audio_output, price.output)),
+        image_output=largest(lambda price: _or(price.image_output, price.output)),
+        characters=largest(lambda price: price.characters),
+        image=largest(lambda price: price.image),
+        images=tuple((kind, max(_image_price(price, kind) for price in prices)) for kind in kinds),
+        second=largest(lambda price: price.second),
+        search=largest(lambda price: price.search),
+        request=largest(lambda price: price.request),
     )

@@ -39,6 +39,10 @@ class Usage(NamedTuple):
     """Nobody reported it: thought from what was sent."""
     reported: tuple[tuple[str, int], ...] = ()
     """The provider's own names and numbers, as they came."""
+    characters: int = 0
+    """Of text to be spoken, where the provider charges for them."""
+    image_kind: str = ""
+    """Of the images made, when the request says it: `1024x1024`, `hd/1024x1792`."""
 
     @property
     def total_tokens(self) -> int:

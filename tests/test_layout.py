@@ -21,6 +21,7 @@ TESTED_THROUGH = {
     "gateway/model.py": "gateway/test_resolve.py",
     "gateway/names.py": "xds_server/test_compile.py",
     "gateway/usage.py": "gateway/test_catalog.py",
+    "gateway/price.py": "gateway/test_catalog.py",
     "gateway/cel_variables.py": "gateway/test_cel.py",
     "extproc/events.py": "extproc/test_exchange.py",
     "extproc/facts.py": "extproc/test_exchange.py",

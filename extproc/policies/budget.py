@@ -11,8 +11,10 @@ from extproc.policies.scope import compile_scope
 from extproc.policies.windows import window
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.verdict import Deny
-from gateway.catalog import NANODOLLARS_PER_DOLLAR, cost
-from gateway.model import Budget, Price, Unit
+from gateway.catalog import cost
+from gateway.model import Budget, Unit
+from gateway.price import Price
+from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 from gateway.usage import Usage
 
 DEFAULT_OUTPUT_TOKENS = 1024

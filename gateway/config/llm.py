@@ -16,9 +16,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, refusal
+from gateway.config.price import PriceBlock
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import (
-    Dollars,
     Duration,
     FilePattern,
     Flag,
@@ -172,19 +172,6 @@ class ModelBlock(Block):
         return self
 
 
-class PriceBlock(Block):
-    """What a model costs, in USD per million tokens."""
-
-    input: Dollars
-    """Tokens sent."""
-    output: Dollars
-    """Tokens received."""
-    cached_input: Dollars | None = None
-    """Tokens sent that the provider had cached. Default: the price of input."""
-    cache_write: Dollars | None = None
-    """Tokens that the provider wrote to its cache. Default: the price of input."""
-
-
 class LlmBlock(Block):
     """Large language models."""
 
@@ -198,4 +185,4 @@ class LlmBlock(Block):
     the first that is known counts, in this order."""
     price_files: tuple[FilePattern, ...] = ()
     """Files of prices, in YAML or JSON, with what could stand under `prices`; relative to the file
-    that names them."""
+    that names them. A file that changes counts for new requests at once."""

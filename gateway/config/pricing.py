@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.catalog import catalog, price_of, usd_per_million
-from gateway.config.llm import LlmBlock, PriceBlock
-from gateway.model import Price, Target
+from gateway.catalog import catalog, price_of
+from gateway.config.llm import LlmBlock
+from gateway.config.price import PriceBlock
+from gateway.model import Target
+from gateway.price import Price
+from gateway.price_rows import price_of_row
 
 
 def prices(llm: LlmBlock) -> dict[str, Price]:
@@ -18,14 +21,7 @@ def prices(llm: LlmBlock) -> dict[str, Price]:
 
 def price(block: PriceBlock) -> Price:
     """USD as integers."""
-    cached_input = block.input if block.cached_input is None else block.cached_input
-    cache_write = block.input if block.cache_write is None else block.cache_write
-    return Price(
-        input=usd_per_million(block.input),
-        output=usd_per_million(block.output),
-        cached_input=usd_per_million(cached_input),
-        cache_write=usd_per_million(cache_write),
-    )
+    return price_of_row(block.model_dump(exclude_none=True))
 
 
 def is_priced(target: Target, llm: LlmBlock, known: dict[str, Price]) -> bool:

@@ -208,7 +208,7 @@ def _written_limit(limit: Limit) -> str:
 
 def _dollars(value: Decimal) -> Decimal:
     if not 0 <= value <= _DEAREST or value != round(value, 9):
-        raise refusal("must be USD per million tokens, 0 to 1000000, at most 9 decimal places")
+        raise refusal("must be in USD, 0 to 1000000, at most 9 decimal places")
     return value
 
 
@@ -243,6 +243,12 @@ Weight: TypeAlias = Annotated[
 ]
 Count: TypeAlias = Annotated[
     int, BeforeValidator(_whole), _between(1, 1_000), _whole_schema(1, 1_000)
+]
+TokenCount: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_whole),
+    _between(1, 1_000_000_000),
+    _whole_schema(1, 1_000_000_000),
 ]
 Retries: TypeAlias = Annotated[int, BeforeValidator(_whole), _between(0, 10), _whole_schema(0, 10)]
 Fraction: TypeAlias = Annotated[
@@ -284,4 +290,4 @@ Dollars: TypeAlias = Annotated[
         {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "format": "number"}]}
     ),
 ]
-"""USD per million tokens."""
+"""USD."""

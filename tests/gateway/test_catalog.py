@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gateway.catalog
-from gateway.catalog import catalog, cost, price_of, usd_per_million
-from gateway.model import Price
+from gateway.catalog import catalog, cost, dearest, price_of
+from gateway.price import Price
 from gateway.usage import Usage
 
 PRICE = Price(
@@ -25,29 +25,9 @@ PRICE = Price(
     cache_write=3_750_000_000,
 )
 OTHER = Price(1, 1, 1, 1)
+FREE = Price(0, 0, 0, 0)
 
 counts = st.integers(0, 10**9)
-
-
-@pytest.mark.parametrize(
-    ("written", "nanodollars"),
-    [
-        ("1.25", 1_250_000_000),
-        ("0.075", 75_000_000),
-        ("0", 0),
-        ("600", 600_000_000_000),
-        ("0.000000001", 1),
-        (Decimal("2.50"), 2_500_000_000),
-    ],
-)
-def test_dollars_become_nanodollars(written: str | Decimal, nanodollars: int) -> None:
-    assert usd_per_million(written) == nanodollars
-
-
-@pytest.mark.parametrize("written", ["", "free", "-1", "NaN", "Infinity", "0.0000000001", "1,5"])
-def test_what_is_no_price_is_refused(written: str) -> None:
-    with pytest.raises(ValueError, match="dollars"):
-        usd_per_million(written)
 
 
 def test_the_parts_of_the_input_are_priced_apart() -> None:
@@ -73,6 +53,176 @@ def test_the_sum_is_exact_but_for_rounding_up(
     total = cost(Price(price, price, price, price), Usage(input_tokens, output_tokens))
     assert total == ceil(exact)
     assert type(total) is int
+
+
+rates = st.integers(0, 10**6)
+maybe = st.none() | rates
+names = st.sampled_from(("flex", "priority", "batch"))
+kinds = st.sampled_from(("1024x1024", "hd/1024x1024", "hd/1x1"))
+
+
+def flat_prices() -> st.SearchStrategy[Price]:
+    return st.builds(
+        Price,
+        rates,
+        rates,
+        rates,
+        rates,
+        cache_write_1h=maybe,
+        reasoning=maybe,
+        audio_input=maybe,
+        image_input=maybe,
+        audio_output=maybe,
+        image_output=maybe,
+        characters=rates,
+        image=rates,
+        images=st.dictionaries(kinds, rates, max_size=2).map(lambda found: tuple(found.items())),
+        second=rates,
+        search=rates,
+        request=rates,
+    )
+
+
+sized_prices = st.builds(
+    lambda price, tiers: replace(price, above=tuple(sorted(tiers.items()))),
+    flat_prices(),
+    st.dictionaries(st.integers(0, 500), flat_prices(), max_size=2),
+)
+any_prices = st.builds(
+    lambda price, tiers: replace(price, service_tiers=tuple(tiers.items())),
+    sized_prices,
+    st.dictionaries(names, sized_prices, max_size=2),
+)
+few = st.integers(-5, 1000)
+usages = st.builds(
+    Usage,
+    *(few for _ in range(13)),
+    service_tier=st.sampled_from(("", "default", "flex", "PRIORITY", "ON_DEMAND_FLEX", "batch")),
+    characters=few,
+    image_kind=st.sampled_from(("", "1024x1024", "hd/1024x1024", "low/1024x1024", "hd/1x1")),
+)
+COUNTS = tuple(name for name, value in Usage(0, 0)._asdict().items() if type(value) is int)
+
+
+@given(price=any_prices, usage=usages)
+def test_no_call_costs_less_than_nothing(price: Price, usage: Usage) -> None:
+    assert cost(price, usage) >= 0
+
+
+@given(price=flat_prices(), usage=usages, more=st.integers(0, 100), what=st.sampled_from(COUNTS))
+def test_more_of_everything_never_costs_less(
+    price: Price, usage: Usage, more: int, what: str
+) -> None:
+    """A part grows with the whole that it is a part of."""
+    wholes = {"input_tokens", "output_tokens"}
+    grown = {what: getattr(usage, what) + more}
+    for whole in wholes - {what}:
+        grown[whole] = max(0, getattr(usage, whole)) + more
+    assert cost(price, usage._replace(**grown)) >= cost(price, usage)
+
+
+@given(price=flat_prices(), first=usages, second=usages)
+def test_two_calls_cost_what_their_parts_cost(price: Price, first: Usage, second: Usage) -> None:
+    """But for the rounding, and the price of a second call; of calls whose parts fit the whole."""
+    first, second = fitting(first), fitting(second)._replace(image_kind=first.image_kind)
+    both = first._replace(**{name: getattr(first, name) + getattr(second, name) for name in COUNTS})
+    apart = cost(price, first) + cost(price, second)
+    assert 0 <= apart - price.request - cost(price, both) <= 1
+
+
+def fitting(usage: Usage) -> Usage:
+    counts = {name: max(0, getattr(usage, name)) for name in COUNTS}
+    counts["cache_write_tokens"] += counts["cache_write_1h_tokens"]
+    for side, parts in (
+        ("input_tokens", ("cached_input_tokens", "cache_write_tokens", "audio_input_tokens")),
+        ("output_tokens", ("reasoning_tokens", "audio_output_tokens")),
+    ):
+        counts[side] += sum(counts[part] for part in parts)
+        counts[side] += counts[f"image_{side}"]
+    return usage._replace(**counts)
+
+
+@given(prices=st.lists(any_prices, min_size=1, max_size=3), usage=usages)
+def test_the_dearest_of_prices_is_never_exceeded(prices: list[Price], usage: Usage) -> None:
+    price = dearest(prices)
+    assert price is not None
+    assert cost(price, usage) >= max(cost(each, usage) for each in prices)
+
+
+def test_one_unknown_price_leaves_the_dearest_unknown() -> None:
+    assert dearest([PRICE, None]) is None
+    assert dearest([]) is None
+    assert dearest([PRICE]) is PRICE
+
+
+def test_what_is_kept_for_an_hour_is_a_part_of_what_is_written() -> None:
+    price = replace(PRICE, cache_write_1h=6_000_000_000)
+    usage = Usage(1000, 0, cache_write_tokens=300, cache_write_1h_tokens=200)
+    assert cost(price, usage) == 700 * 3000 + 100 * 3750 + 200 * 6000
+    assert cost(PRICE, usage) == 700 * 3000 + 300 * 3750
+
+
+def test_sound_images_and_reasoning_have_their_own_rates() -> None:
+    price = replace(
+        PRICE, audio_input=1, image_input=2, audio_output=3, image_output=4, reasoning=5
+    )
+    usage = Usage(
+        9_000_000,
+        9_000_000,
+        reasoning_tokens=1_000_000,
+        audio_input_tokens=2_000_000,
+        image_input_tokens=3_000_000,
+        audio_output_tokens=4_000_000,
+        image_output_tokens=1_000_000,
+    )
+    own = 2 * 1 + 3 * 2 + 4 * 3 + 1 * 4 + 1 * 5
+    assert cost(price, usage) == own + 4 * price.input + 3 * price.output
+    plain = usage._replace(reasoning_tokens=0, audio_input_tokens=0, image_input_tokens=0)
+    plain = plain._replace(audio_output_tokens=0, image_output_tokens=0)
+    assert cost(PRICE, usage) == cost(PRICE, plain)
+
+
+def test_images_cost_by_quality_and_size_then_by_size_then_as_any() -> None:
+    price = replace(FREE, image=1, images=(("1024x1024", 2), ("hd/1024x1024", 3)))
+    for kind, each in (
+        ("hd/1024x1024", 3),
+        ("1024x1024", 2),
+        ("low/1024x1024", 2),
+        ("512x512", 1),
+        ("", 1),
+    ):
+        assert cost(price, Usage(0, 0, images=10, image_kind=kind)) == 10 * each
+
+
+def test_seconds_searches_characters_and_calls_are_paid_for() -> None:
+    assert cost(replace(FREE, second=100_000), Usage(0, 0, milliseconds=1500)) == 150_000
+    assert cost(replace(FREE, second=1), Usage(0, 0, milliseconds=1)) == 1
+    assert cost(replace(FREE, search=7), Usage(0, 0, searches=3)) == 21
+    assert cost(replace(FREE, request=7), Usage(0, 0)) == 7
+    assert cost(replace(FREE, characters=15 * 10**9), Usage(0, 0, characters=100)) == 1_500_000
+
+
+def test_a_large_input_makes_the_whole_call_dearer() -> None:
+    price = replace(OTHER, above=((200, replace(OTHER, input=10**6, output=10**6)),))
+    assert cost(price, Usage(200, 0)) == 1
+    assert cost(price, Usage(201, 9)) == 210
+    dearer = replace(price, above=(*price.above, (300, replace(OTHER, input=2 * 10**6))))
+    assert cost(dearer, Usage(300, 0)) == 300
+    assert cost(dearer, Usage(301, 0)) == 602
+
+
+@pytest.mark.parametrize("tier", ["flex", "FLEX", "ON_DEMAND_FLEX"])
+def test_a_service_tier_has_its_own_price_and_sizes(tier: str) -> None:
+    flex = Price(10**6, 0, 0, 0, above=((5, Price(3 * 10**6, 0, 0, 0)),))
+    price = replace(OTHER, above=((1, PRICE),), service_tiers=(("flex", flex),))
+    assert cost(price, Usage(5, 0, service_tier=tier)) == 5
+    assert cost(price, Usage(6, 0, service_tier=tier)) == 18
+
+
+@pytest.mark.parametrize("tier", ["", "default", "standard", "scale", "hyperflex"])
+def test_an_unknown_service_tier_is_the_standard(tier: str) -> None:
+    price = replace(OTHER, service_tiers=(("flex", FREE),))
+    assert cost(price, Usage(1, 0, service_tier=tier)) == 1
 
 
 def test_the_providers_own_price_wins_then_the_vendors_then_the_models() -> None:
@@ -124,8 +274,12 @@ def test_the_catalog_knows_the_public_models() -> None:
 
 def test_every_row_of_the_catalog_is_sane() -> None:
     for name, price in catalog().items():
-        assert 0 < price.cached_input <= price.input <= price.cache_write, name
-        assert price.input <= price.output, name
+        assert price != Price(0, 0, 0, 0), name
+        assert price.cached_input <= price.input, name
+        sizes = [size for size, _ in price.above]
+        assert sizes == sorted(set(sizes)), name
+        for _, dearer in price.above:
+            assert price.input <= dearer.input, name
 
 
 def test_every_vendor_of_the_catalog_has_the_day_its_prices_were_seen() -> None:

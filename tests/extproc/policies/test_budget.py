@@ -13,7 +13,8 @@ from extproc.facts import Facts
 from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
 from extproc.verdict import Deny
-from gateway.model import ApiKey, Budget, Period, Price, Scope, Unit
+from gateway.model import ApiKey, Budget, Period, Scope, Unit
+from gateway.price import Price
 from gateway.usage import Usage
 from tests.kit.memory_ledger import MemoryLedger
 
