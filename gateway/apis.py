@@ -1,0 +1,232 @@
+"""Where clients find the APIs: method and path → operation. One table; prefixes are configuration.
+
+Both processes read it: Envoy's routes are made of it, and extproc knows by it what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from urllib.parse import unquote
+
+from gateway.operations import Operation
+
+
+class Family(StrEnum):
+    """A vendor's API as clients of that vendor expect it."""
+
+    OPENAI = "openai"
+    AZURE = "azure"
+    """OpenAI's as Azure serves it: the model in the path."""
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    """Google's, of both of its services: Gemini and Vertex."""
+    BEDROCK = "bedrock"
+    COHERE = "cohere"
+
+
+DEFAULT_PREFIXES: Mapping[Family, tuple[str, ...]] = MappingProxyType(
+    {
+        Family.OPENAI: ("/v1",),
+        Family.AZURE: (),
+        Family.ANTHROPIC: ("/v1",),
+        Family.GEMINI: ("/v1beta", "/v1", "/v1beta1"),
+        Family.BEDROCK: ("",),
+        Family.COHERE: ("/v1", "/v2"),
+    }
+)
+"""Those of the vendors' own libraries; Azure's is `/openai`. None: the family is not served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation of a family: where it is, after the prefix."""
+
+    family: Family
+    path: str
+    """`{model}` stands for a name that may hold slashes, a last `/*` for the path itself and all
+    below."""
+    operation: Operation
+    methods: tuple[str, ...] = ("POST",)
+    is_stream: bool = False
+
+
+_ANY = ("DELETE", "GET", "POST", "PUT", "PATCH")
+_ON_OPENAI_AND_AZURE = (
+    ("/chat/completions", Operation.CHAT),
+    ("/completions", Operation.COMPLETIONS),
+    ("/embeddings", Operation.EMBEDDINGS),
+    ("/images/generations", Operation.IMAGE_GENERATIONS),
+    ("/images/edits", Operation.IMAGE_EDITS),
+    ("/images/variations", Operation.IMAGE_VARIATIONS),
+    ("/audio/speech", Operation.SPEECH),
+    ("/audio/transcriptions", Operation.TRANSCRIPTIONS),
+    ("/audio/translations", Operation.TRANSLATIONS),
+)
+_LISTS = (
+    (Family.OPENAI, ""),
+    (Family.AZURE, "/v1"),
+    (Family.ANTHROPIC, ""),
+    (Family.GEMINI, ""),
+)
+"""Who lists models, and where."""
+
+ROWS: tuple[Row, ...] = (
+    *(Row(Family.OPENAI, path, operation) for path, operation in _ON_OPENAI_AND_AZURE),
+    Row(Family.OPENAI, "/responses", Operation.RESPONSES),
+    Row(Family.OPENAI, "/responses/input_tokens", Operation.RESPONSE_TOKENS),
+    Row(Family.OPENAI, "/responses/*", Operation.RESPONSE, _ANY),
+    Row(Family.OPENAI, "/moderations", Operation.MODERATIONS),
+    Row(Family.OPENAI, "/realtime", Operation.REALTIME, ("GET",)),
+    Row(Family.OPENAI, "/files/*", Operation.FILES, _ANY),
+    Row(Family.OPENAI, "/uploads/*", Operation.UPLOADS, _ANY),
+    Row(Family.OPENAI, "/batches/*", Operation.BATCHES, _ANY),
+    *(
+        Row(Family.AZURE, f"/deployments/{{model}}{path}", operation)
+        for path, operation in _ON_OPENAI_AND_AZURE
+    ),
+    *(Row(Family.AZURE, f"/v1{path}", operation) for path, operation in _ON_OPENAI_AND_AZURE),
+    Row(Family.AZURE, "/v1/responses", Operation.RESPONSES),
+    Row(Family.ANTHROPIC, "/messages", Operation.MESSAGES),
+    Row(Family.ANTHROPIC, "/messages/count_tokens", Operation.MESSAGE_TOKENS),
+    Row(Family.ANTHROPIC, "/messages/batches/*", Operation.MESSAGE_BATCHES, _ANY),
+    Row(Family.COHERE, "/rerank", Operation.RERANK),
+    Row(Family.GEMINI, "/models/{model}:generateContent", Operation.GENERATE),
+    Row(
+        Family.GEMINI,
+        "/models/{model}:streamGenerateContent",
+        Operation.GENERATE_STREAM,
+        is_stream=True,
+    ),
+    Row(Family.GEMINI, "/models/{model}:countTokens", Operation.COUNT_TOKENS),
+    Row(Family.GEMINI, "/models/{model}:embedContent", Operation.EMBED_CONTENT),
+    Row(Family.GEMINI, "/models/{model}:batchEmbedContents", Operation.BATCH_EMBED_CONTENTS),
+    Row(Family.BEDROCK, "/model/{model}/converse", Operation.CONVERSE),
+    Row(
+        Family.BEDROCK,
+        "/model/{model}/converse-stream",
+        Operation.CONVERSE_STREAM,
+        is_stream=True,
+    ),
+    Row(Family.BEDROCK, "/model/{model}/invoke", Operation.INVOKE),
+    Row(
+        Family.BEDROCK,
+        "/model/{model}/invoke-with-response-stream",
+        Operation.INVOKE_STREAM,
+        is_stream=True,
+    ),
+    *(Row(each, f"{path}/models", Operation.MODELS, ("GET",)) for each, path in _LISTS),
+    *(
+        Row(family, f"{path}/models/{{model}}", Operation.MODEL, ("GET",))
+        for family, path in _LISTS
+    ),
+)
+"""In order: of two rows that fit a path, the first that has the method counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a request line asks for."""
+
+    operation: Operation
+    family: Family
+    model: str = ""
+    """Of the path, percent-decoded; empty where the body says it."""
+    is_stream: bool = False
+
+
+class WrongMethod:
+    """There is something at this path, but not for this method."""
+
+
+WRONG_METHOD = WrongMethod()
+
+_MODELS = "/models/"
+_VERTEX = ("/projects/", "/publishers/")
+"""What stands between a prefix and the models of Vertex."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A row at a prefix whose path has a name in it."""
+
+    prefix: str
+    before: str
+    """What stands before the name, prefix included."""
+    after: str
+    """What stands behind it."""
+    row: Row
+
+    def name(self, path: str) -> str:
+        """The name in a path; empty: the path is another."""
+        if not path.endswith(self.after):
+            return ""
+        end = len(path) - len(self.after)
+        if path.startswith(self.before):
+            return path[len(self.before) : end]
+        if self.after.startswith(":") and path.startswith(_VERTEX, len(self.prefix)):
+            start = path.rfind(_MODELS, len(self.prefix), end)
+            if start >= 0 and path.startswith(self.prefix):
+                return path[start + len(_MODELS) : end]
+        return ""
+
+
+class Paths:
+    """The table at the prefixes of a configuration."""
+
+    def __init__(self, prefixes: Mapping[Family, Sequence[str]]) -> None:
+        self._exact: dict[str, list[tuple[Row, Found]]] = {}
+        self._named: dict[str, list[_Named]] = {}
+        """By the last word of what stands behind the name."""
+        self._below: list[tuple[str, Row]] = []
+        for row, prefix in _placed(prefixes):
+            path = prefix + row.path
+            before, name, after = path.partition("{model}")
+            if name:
+                named = _Named(prefix, before, after, row)
+                self._named.setdefault(_last_word(after), []).append(named)
+            elif path.endswith("/*"):
+                self._add(path[:-2], row)
+                self._below.append((path[:-1], row))
+            else:
+                self._add(path, row)
+
+    def find(self, method: str, path: str) -> Found | WrongMethod | None:
+        """What is at a path; its query is not looked at. None: nothing is."""
+        bare = path.partition("?")[0]
+        is_there = False
+        for row, found in self._exact.get(bare, ()):
+            if method in row.methods:
+                return found
+            is_there = True
+        for ending in (_last_word(bare), ""):
+            for named in self._named.get(ending, ()):
+                name = named.name(bare)
+                if name:
+                    row = named.row
+                    if method in row.methods:
+                        return Found(row.operation, row.family, unquote(name), row.is_stream)
+                    is_there = True
+        for before, row in self._below:
+            if bare.startswith(before):
+                if method in row.methods:
+                    return Found(row.operation, row.family)
+                is_there = True
+        return WRONG_METHOD if is_there else None
+
+    def _add(self, path: str, row: Row) -> None:
+        found = Found(row.operation, row.family, is_stream=row.is_stream)
+        self._exact.setdefault(path, []).append((row, found))
+
+
+def _placed(prefixes: Mapping[Family, Sequence[str]]) -> Iterator[tuple[Row, str]]:
+    for row in ROWS:
+        for prefix in prefixes.get(row.family, ()):
+            yield row, prefix
+
+
+def _last_word(path: str) -> str:
+    """`:generateContent` of a path of Gemini, `/converse` of one of Bedrock."""
+    return path[max(path.rfind(":"), path.rfind("/"), 0) :]

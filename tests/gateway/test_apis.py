@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.apis import DEFAULT_PREFIXES, ROWS, WRONG_METHOD, Family, Found, Paths, Row
+from gateway.operations import Operation
+
+DEFAULT = Paths(DEFAULT_PREFIXES)
+EVERYTHING = {**DEFAULT_PREFIXES, Family.AZURE: ("/openai", "/azure/of/ours")}
+ALL = Paths(EVERYTHING)
+PLACED = [(row, prefix) for row in ROWS for prefix in EVERYTHING[row.family]]
+METHODS = ("DELETE", "GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS")
+SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12)
+MODELS = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
+
+
+@pytest.mark.parametrize(
+    ("line", "operation", "family", "model", "is_stream"),
+    [
+        ("POST /v1/chat/completions", Operation.CHAT, Family.OPENAI, "", False),
+        ("POST /v1/chat/completions?a=b", Operation.CHAT, Family.OPENAI, "", False),
+        ("POST /v1/messages?beta=true", Operation.MESSAGES, Family.ANTHROPIC, "", False),
+        ("POST /v1/messages/count_tokens", Operation.MESSAGE_TOKENS, Family.ANTHROPIC, "", False),
+        ("GET /v1/messages/batches", Operation.MESSAGE_BATCHES, Family.ANTHROPIC, "", False),
+        ("GET /v1/messages/batches/b/results", Operation.MESSAGE_BATCHES, Family.ANTHROPIC, "", 0),
+        ("GET /v1/realtime?model=m", Operation.REALTIME, Family.OPENAI, "", False),
+        ("POST /v1/responses/input_tokens", Operation.RESPONSE_TOKENS, Family.OPENAI, "", False),
+        ("POST /v1/responses/r/cancel", Operation.RESPONSE, Family.OPENAI, "", False),
+        ("DELETE /v1/files/f", Operation.FILES, Family.OPENAI, "", False),
+        ("POST /v2/rerank", Operation.RERANK, Family.COHERE, "", False),
+        ("POST /v1beta/models/g:generateContent", Operation.GENERATE, Family.GEMINI, "g", False),
+        ("POST /v1/models/g:generateContent", Operation.GENERATE, Family.GEMINI, "g", False),
+        (
+            "POST /v1beta/models/g-2:streamGenerateContent?alt=sse",
+            Operation.GENERATE_STREAM,
+            Family.GEMINI,
+            "g-2",
+            True,
+        ),
+        (
+            "POST /v1/projects/p/locations/l/publishers/google/models/g:generateContent",
+            Operation.GENERATE,
+            Family.GEMINI,
+            "g",
+            False,
+        ),
+        (
+            "POST /v1beta1/publishers/google/models/g:countTokens",
+            Operation.COUNT_TOKENS,
+            Family.GEMINI,
+            "g",
+            False,
+        ),
+        ("POST /model/a.b-v1%3A0/converse", Operation.CONVERSE, Family.BEDROCK, "a.b-v1:0", False),
+        ("POST /model/a:0/invoke", Operation.INVOKE, Family.BEDROCK, "a:0", False),
+        ("GET /v1/models", Operation.MODELS, Family.OPENAI, "", False),
+        ("GET /v1/models/local/a:b", Operation.MODEL, Family.OPENAI, "local/a:b", False),
+        (
+            "GET /v1/models/g:generateContent",
+            Operation.MODEL,
+            Family.OPENAI,
+            "g:generateContent",
+            0,
+        ),
+        ("GET /v1beta/models?pageSize=5", Operation.MODELS, Family.GEMINI, "", False),
+        ("GET /v1beta/models/g", Operation.MODEL, Family.GEMINI, "g", False),
+    ],
+)
+def test_what_libraries_ask_for_is_found(
+    line: str, operation: Operation, family: Family, model: str, is_stream: bool
+) -> None:
+    method, _, path = line.partition(" ")
+    assert DEFAULT.find(method, path) == Found(operation, family, model, bool(is_stream))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "",
+        "*",
+        "/v1",
+        "/v1/",
+        "/v1/chat/completions/",
+        "/v1/chat/completionsx",
+        "/v1//chat/completions",
+        "/V1/chat/completions",
+        "/v1/filesystem",
+        "/v1/models/",
+        "/v1beta2/models/g:generateContent",
+        "/v1/projects/p/publishers/google/models/:generateContent",
+        "/v1/anything/models/g:generateContent",
+        "/v3/projects/p/publishers/google/models/g:generateContent",
+        "/x/projects/p/publishers/google/models/g:generateContent",
+        "/model/converse",
+        "/model//converse",
+        "/model/a/converse/b",
+        "/openai/deployments/d/chat/completions",
+        "/openai/v1/chat/completions",
+    ],
+)
+def test_other_paths_are_not_found(path: str) -> None:
+    assert [DEFAULT.find(method, path) for method in METHODS] == [None] * len(METHODS)
+
+
+def test_azure_is_found_where_it_is_asked_for() -> None:
+    found = ALL.find("POST", "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21")
+    assert found == Found(Operation.CHAT, Family.AZURE, "my-gpt")
+    assert ALL.find("POST", "/azure/of/ours/v1/responses") == Found(
+        Operation.RESPONSES, Family.AZURE
+    )
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_family_without_prefixes_is_not_served(family: Family) -> None:
+    rest = Paths({family: ("/only",)})
+    without = Paths({**EVERYTHING, family: ()})
+    for row, prefix in PLACED:
+        path = (prefix + row.path).replace("{model}", "m").replace("/*", "")
+        found = without.find(row.methods[0], path)
+        assert not isinstance(found, Found) or found.family is not family
+        assert rest.find(row.methods[0], path) is None
+
+
+@given(st.sampled_from(PLACED), MODELS, st.sampled_from(["", "?", "?key=a/b:c"]))
+def test_every_row_is_found_at_every_prefix_with_its_model(
+    placed: tuple[Row, str], model: str, query: str
+) -> None:
+    row, prefix = placed
+    has_model = "{model}" in row.path
+    path = (prefix + row.path).replace("{model}", quote(model, safe=":")).replace("/*", "/x/y")
+    for method in METHODS:
+        found = ALL.find(method, path + query)
+        if method in row.methods:
+            assert isinstance(found, Found)
+            assert found.operation is row.operation
+            assert found.is_stream is row.is_stream
+            assert found.model == (model if has_model else "")
+        else:
+            assert found is not None
+            if not isinstance(found, Found):
+                assert found is WRONG_METHOD
+
+
+@given(MODELS, st.sampled_from(["/v1", "/v1beta1"]), st.sampled_from([":generateContent"]))
+def test_vertex_names_its_models_after_the_place(model: str, prefix: str, verb: str) -> None:
+    name = quote(model, safe=":")
+    path = f"{prefix}/projects/p/locations/models/publishers/google/models/{name}{verb}"
+    assert DEFAULT.find("POST", path) == Found(Operation.GENERATE, Family.GEMINI, model)
+
+
+def test_nothing_is_there_for_another_method() -> None:
+    assert DEFAULT.find("GET", "/v1/chat/completions") is WRONG_METHOD
+    assert DEFAULT.find("DELETE", "/v1beta/models/g:generateContent") is WRONG_METHOD
+    assert DEFAULT.find("POST", "/v1beta/models/:generateContent") is WRONG_METHOD
+    assert DEFAULT.find("POST", "/v1beta/models/g:generate") is WRONG_METHOD
+    assert DEFAULT.find("HEAD", "/v1/files/f") is WRONG_METHOD
+
+
+@given(st.text(max_size=60), st.sampled_from(METHODS))
+def test_no_path_is_too_strange(path: str, method: str) -> None:
+    assert DEFAULT.find(method, f"/zz{path}") is None
