@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from gateway.apis import DEFAULT_PREFIXES, Family
 from gateway.operations import Operation
 
 
@@ -244,6 +245,17 @@ class Model:
     """Tried in order; inside a tier, one target is chosen by weight."""
     is_listed: bool = True
     """Shown by `/v1/models`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Llm:
+    """The LLM APIs, as clients see them."""
+
+    prefixes: Mapping[Family, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_PREFIXES)
+    """Where each vendor's paths begin (`gateway.apis.Paths`)."""
+    pass_unknown_to: str | None = None
+    """The provider that gets requests at paths which are none of an API; None: they are refused."""
+    lossiness: Lossiness = Lossiness.HINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,3 +516,4 @@ class Gateway:
     routes: tuple[Route, ...]
     admin: Endpoint
     xds: Xds = Xds()
+    llm: Llm = field(default_factory=Llm)

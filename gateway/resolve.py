@@ -11,7 +11,8 @@ from gateway.config import stars
 from gateway.config.check import guard_names
 from gateway.config.finding import Path, dotted
 from gateway.config.identity import IdentityBlock
-from gateway.config.llm import LlmBlock, ProviderBlock
+from gateway.config.llm import REFUSE, LlmBlock, ProviderBlock
+from gateway.config.paths import prefixes
 from gateway.config.policies import BudgetScopeBlock, GuardBlock, RegexGuardBlock, ScopeBlock
 from gateway.config.pricing import prices
 from gateway.config.routes import RouteBlock
@@ -29,6 +30,7 @@ from gateway.model import (
     Guard,
     Identity,
     Listener,
+    Llm,
     Match,
     Model,
     NodeGroup,
@@ -106,6 +108,7 @@ class Resolver:
             routes=self._resolved(config.routes, _Around(names, identity.is_required, rules)),
             admin=_endpoint(config.admin.address),
             xds=resolve_xds(config),
+            llm=_llm(config.llm),
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
@@ -211,6 +214,11 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
         if block.key is None
         else StaticKey("authorization", "Bearer ", block.key.get_secret_value()),
     )
+
+
+def _llm(block: LlmBlock) -> Llm:
+    unknown = block.unknown_paths
+    return Llm(prefixes(block.paths), None if unknown == REFUSE else unknown, block.lossy)
 
 
 def _models(llm: LlmBlock) -> tuple[Model, ...]:

@@ -17,6 +17,10 @@ from gateway.config.model_rules import (
     stars_stand_for_something,
     tiers_can_be_served,
 )
+from gateway.config.path_rules import (
+    routes_below_the_llm_apis,
+    unknown_paths_have_a_provider,
+)
 from gateway.config.policies import BudgetScopeBlock, RegexGuardBlock, ScopeBlock
 from gateway.config.pricing import is_priced, prices
 from gateway.config.scalars import host_and_port
@@ -32,7 +36,6 @@ from gateway.config.xds_rules import (
     xds_clients_can_prove_themselves,
 )
 from gateway.model import Unit
-from gateway.names import LLM_PREFIX
 from gateway.problem import Problem, did_you_mean
 
 Rule: TypeAlias = Callable[[Written], Iterable[Finding]]
@@ -152,22 +155,6 @@ def route_gateways_are_known(written: Written) -> Iterator[Finding]:
                 )
 
 
-def routes_leave_llm_alone(written: Written) -> Iterator[Finding]:
-    """The LLM API has `/v1/` of every host, so a route below it would never be reached."""
-    if not written.models:
-        return
-    for index, route in enumerate(written.config.routes):
-        path = route.match.path
-        wanted = path.exact if path.exact is not None else f"{(path.prefix or '').rstrip('/')}/"
-        if wanted.startswith(LLM_PREFIX):
-            field = "exact" if path.exact is not None else "prefix"
-            yield Finding(
-                ("routes", index, "match", "path", field),
-                f"'{path.exact or path.prefix}' belongs to the llm api, which has {LLM_PREFIX}",
-                "give the route another path",
-            )
-
-
 RULES: tuple[Rule, ...] = (
     addresses_are_free,
     names_are_unique,
@@ -180,7 +167,7 @@ RULES: tuple[Rule, ...] = (
     scopes_name_what_exists,
     rules_reach_their_routes,
     route_gateways_are_known,
-    routes_leave_llm_alone,
+    unknown_paths_have_a_provider,
     certificates_fit_their_keys,
     xds_clients_can_prove_themselves,
     group_gateways_are_known,
@@ -249,6 +236,7 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _unpriced_models,
     _locked_doors,
     _open_doors,
+    routes_below_the_llm_apis,
     plain_tokens,
     groups_by_their_own_word,
     secrets_for_everybody,

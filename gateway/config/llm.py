@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, refusal
+from gateway.config.paths import PathsBlock
 from gateway.config.price import PriceBlock
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import (
@@ -31,8 +32,12 @@ from gateway.config.scalars import (
 )
 from gateway.config.urls import Url
 from gateway.config.vendors import VENDORS
+from gateway.model import Lossiness
 from gateway.names import CREDENTIAL_HEADERS, OWN_HEADER_PREFIX
 from gateway.problem import did_you_mean
+
+REFUSE = "refuse"
+"""In the place of a provider."""
 
 _NEVER_FORWARDED = frozenset(
     {
@@ -186,3 +191,13 @@ class LlmBlock(Block):
     price_files: tuple[FilePattern, ...] = ()
     """Files of prices, in YAML or JSON, with what could stand under `prices`; relative to the file
     that names them. A file that changes counts for new requests at once."""
+    paths: PathsBlock = PathsBlock()
+    """Where clients find the APIs."""
+    unknown_paths: Name = REFUSE
+    """What becomes of requests under these prefixes at paths that are none of an API known here:
+    they are refused, or go to this provider as they are, with its credentials. Nothing of their
+    bodies is read: rules and limits that are about models do not hold for them."""
+    lossy: Lossiness = Lossiness.HINTS
+    """How much of a request may be lost when a provider speaks another dialect than the client:
+    nothing, hints that leave the question what it was (a seed, a penalty, a cache mark), or
+    whatever cannot be expressed. What may not be lost is refused with 400."""

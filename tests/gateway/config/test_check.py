@@ -88,23 +88,6 @@ def test_scopes_may_be_patterns_and_name_what_a_pattern_serves() -> None:
         """)
 
 
-MODELS = "llm: {providers: {p: {type: openai}}, models: {m: {provider: p}}}"
-
-
-@pytest.mark.parametrize("path", ["{prefix: /v1}", "{prefix: /v1/}", "{exact: /v1/models}"])
-@pytest.mark.parametrize("hostnames", ["", "hostnames: [a.example.com], "])
-def test_a_route_cannot_have_what_the_llm_api_has(path: str, hostnames: str) -> None:
-    route = f"routes: [{{name: r, {ROUTE}, match: {{{hostnames}path: {path}}}}}]"
-    (found,) = complaints(f"{MODELS}\n{route}")
-    assert "belongs to the llm api" in found
-    assert complaints(route) == []
-
-
-@pytest.mark.parametrize("path", ["{prefix: /}", "{prefix: /v10}", "{exact: /v1}"])
-def test_a_route_may_have_all_the_rest(path: str) -> None:
-    loaded(f"{MODELS}\nroutes: [{{name: r, {ROUTE}, match: {{path: {path}}}}}]")
-
-
 def warned(text: str) -> list[str]:
     return [str(each) for each in warnings(loaded(text))]
 
