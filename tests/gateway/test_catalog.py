@@ -261,15 +261,51 @@ def test_any_other_name_has_no_price(model: str) -> None:
     assert price_of({"openai/gpt": PRICE, "openai/": PRICE}, "mine", "x", model) is None
 
 
-def test_the_catalog_knows_the_public_models() -> None:
-    prices = catalog()
-    assert len(prices) >= 60
-    assert price_of(prices, "any", "openai", "gpt-5-mini") == Price(
-        250_000_000, 2_000_000_000, 25_000_000, 250_000_000
-    )
-    assert price_of(prices, "any", "anthropic", "claude-opus-5") == Price(
-        5_000_000_000, 25_000_000_000, 500_000_000, 6_250_000_000
-    )
+@pytest.mark.parametrize(
+    ("vendor", "model", "dollars"),
+    [
+        ("openai", "gpt-5-mini", (0.25, 2, 0.025)),
+        ("anthropic", "claude-opus-5", (5, 25, 0.5)),
+        ("azure", "gpt-5-mini-2025-08-07", (0.25, 2, 0.025)),
+        ("vertex", "claude-sonnet-4-5@20250929", (3, 15, 0.3)),
+        ("vertex", "publishers/google/models/gemini-2.5-pro", (1.25, 10, 0.125)),
+        ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", (3, 15, 0.3)),
+        ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", (3.3, 16.5, 0.33)),
+        ("bedrock", "amazon.nova-pro-v1:0", (0.8, 3.2, 0.2)),
+    ],
+)
+def test_the_catalog_knows_public_models_by_the_names_of_their_vendors(
+    vendor: str, model: str, dollars: tuple[float, float, float]
+) -> None:
+    price = price_of(catalog(), "any", vendor, model)
+    assert price is not None
+    assert [round(each * 10**9) for each in dollars] == [
+        price.input,
+        price.output,
+        price.cached_input,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "usage", "dollars"),
+    [
+        ("openai", "whisper-1", Usage(0, 0, milliseconds=60_000), 0.006),
+        ("openai", "tts-1", Usage(0, 0, characters=1_000_000), 15),
+        ("cohere", "rerank-v3.5", Usage(0, 0, searches=1000), 2),
+        ("openai", "gpt-image-1-mini", Usage(0, 1_000_000), 8),
+        ("openai", "text-embedding-3-small", Usage(1_000_000, 0), 0.02),
+        ("openai", "gpt-5.4", Usage(1_000_000, 0), 5),
+        ("openai", "gpt-5.4", Usage(100_000, 0, service_tier="priority"), 0.5),
+        ("gemini", "gemini-2.5-flash", Usage(100_000, 0, audio_input_tokens=100_000), 0.1),
+        ("anthropic", "claude-opus-5", Usage(10**6, 0, 0, 10**6, cache_write_1h_tokens=10**6), 10),
+    ],
+)
+def test_the_catalog_knows_what_is_not_paid_by_the_token_alone(
+    vendor: str, model: str, usage: Usage, dollars: float
+) -> None:
+    price = price_of(catalog(), "any", vendor, model)
+    assert price is not None
+    assert cost(price, usage) == round(dollars * 10**9)
 
 
 def test_every_row_of_the_catalog_is_sane() -> None:
