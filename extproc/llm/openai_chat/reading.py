@@ -7,14 +7,16 @@ we do not know pass untouched, unless another reader could take them for one of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import NoneType
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from extproc.llm import faults
 from extproc.llm import texts as walk
+from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.openai_chat.shapes import REQUEST
-from extproc.llm.texts import Reworded, Rewording
 from extproc.protocols import json_spans
-from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
+from extproc.protocols.json_spans import InvalidJson
+from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 
 BYTES_PER_TOKEN = 3
@@ -26,14 +28,6 @@ AUDIO_BYTES_PER_TOKEN = 512
 MAX_COUNT = 2**31 - 1
 """The largest number of tokens or choices that is accepted."""
 
-MAX_MODEL_CHARACTERS = 256
-
-_NO_MODEL_NAME = Deny(
-    400,
-    "invalid_value",
-    f"model must be a name of 1 to {MAX_MODEL_CHARACTERS} characters, without spaces",
-    param="model",
-)
 _DECIDED_ON = frozenset(
     {
         "max_completion_tokens",
@@ -46,15 +40,6 @@ _DECIDED_ON = frozenset(
     }
 )
 _COUNTS = ("max_completion_tokens", "max_tokens", "n")
-_KINDS: Mapping[type, str] = {
-    str: "a string",
-    list: "an array",
-    dict: "an object",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a number",
-    NoneType: "null",
-}
 _ERROR_TYPES: Mapping[int, str] = {
     401: "authentication_error",
     403: "permission_error",
@@ -79,80 +64,97 @@ class ChatRequest(NamedTuple):
     """Of the body."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChatReading:
+    """The dialect of clients that ask for `/chat/completions`."""
+
+    def decode(self, body: bytes, model: str, *, is_stream: bool) -> Call | Deny:
+        """A path that names the model (Azure's deployments) and a body that does must agree."""
+        try:
+            document = json_spans.decode(body)
+        except InvalidJson as error:
+            return faults.unreadable(error)
+        named = document.get("model")
+        if model:
+            if named is not None and named != model:
+                return faults.wrong_value("model", f"must be {model!r}, as in the path")
+            named = model
+        if type(named) is not str:
+            return faults.not_a(str, document, "model")
+        fault = faults.of_model(named)
+        return _call(document, named, len(body), is_stream=is_stream) if fault is None else fault
+
+    def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
+        """All that a model would read, in order."""
+        try:
+            return walk.texts(document, REQUEST)
+        except InvalidJson as error:
+            return faults.unreadable(error)
+
+    def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
+        """The request with its texts changed."""
+        try:
+            return walk.reword(body, REQUEST, rewording)
+        except InvalidJson as error:
+            return faults.unreadable(error)
+
+    def estimate_input_tokens(self, call: Call) -> int:
+        """Rather too many than too few, but for attachments that are fetched by a provider."""
+        return _estimated(call.document, call.size_bytes)
+
+    def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
+        """The model is in the body, also where the path names it: providers read it there."""
+        return {"model": json_spans.encode(model)}
+
+    def ask_usage(self, call: Call) -> Mapping[str, bytes]:
+        """What the client asked of the stream, and the usage."""
+        if call.tells_usage:
+            return {}
+        return {"stream_options": _options_with_usage(call.document)}
+
+    def encode_error(self, deny: Deny) -> ErrorAnswer:
+        """The client's library chooses its exception by the status."""
+        return ErrorAnswer((("content-type", "application/json"),), encode_error(deny))
+
+
+READING = ChatReading()
+
+
 def decode_request(body: bytes) -> ChatRequest | Deny:
     """The request that a body holds, or what is wrong with it."""
-    try:
-        document = json_spans.decode(body)
-    except InvalidJson as error:
-        return _unreadable(error)
-    get = document.get
-    model = get("model")
-    messages = get("messages")
-    stream = get("stream")
-    options = get("stream_options")
-    if type(model) is not str:
-        return _not_a(str, document, "model")
-    if not 0 < len(model) <= MAX_MODEL_CHARACTERS or " " in model or not model.isprintable():
-        return _NO_MODEL_NAME
-    if type(messages) is not list:
-        return _not_a(list, document, "messages")
-    if stream is not None and type(stream) is not bool:
-        return _not_a(bool, document, "stream")
-    if options is not None and type(options) is not dict:
-        return _not_a(dict, document, "stream_options")
-    limits: list[int] = []
-    fault = _counts_fault(document, limits) or _names_fault(document) or _messages_fault(messages)
-    if fault is not None:
-        return fault
-    choices = get("n")
+    call = READING.decode(body, "", is_stream=False)
+    if isinstance(call, Deny):
+        return call
+    options = call.document.get("stream_options")
     return ChatRequest(
-        model,
-        stream is True,
-        options is not None and options.get("include_usage") is True,
-        max(limits, default=None),
-        choices if type(choices) is int else 1,
-        document,
-        len(body),
+        call.model,
+        call.is_stream,
+        type(options) is dict and options.get("include_usage") is True,
+        call.max_output_tokens,
+        call.choices,
+        call.document,
+        call.size_bytes,
     )
 
 
 def read_texts(document: Mapping[str, object]) -> tuple[str, ...] | Deny:
     """All that a model would read, in order."""
-    try:
-        return walk.texts(document, REQUEST)
-    except InvalidJson as error:
-        return _unreadable(error)
+    return READING.texts(document)
 
 
 def reword(body: bytes, rewording: Rewording) -> Reworded | Deny:
     """The request with its texts changed."""
-    try:
-        return walk.reword(body, REQUEST, rewording)
-    except InvalidJson as error:
-        return _unreadable(error)
+    return READING.reword(body, rewording)
 
 
 def estimate_input_tokens(request: ChatRequest) -> int:
     """Rather too many than too few, but for attachments that are fetched by a provider."""
-    size = request.size_bytes
-    tokens = 0
-    for part in _parts(request.document):
-        image, audio = part.get("image_url"), part.get("input_audio")
-        if image is not None:
-            size -= _text_size(image, "url")
-            tokens += IMAGE_TOKENS
-        elif audio is not None:
-            bytes_of_audio = _text_size(audio, "data")
-            size -= bytes_of_audio
-            tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
-    return tokens - (-size // BYTES_PER_TOKEN)
+    return _estimated(request.document, request.size_bytes)
 
 
 def with_usage(request: ChatRequest) -> bytes:
     """The value of `stream_options` that asks for the usage, and for what the client asked."""
-    options = request.document.get("stream_options")
-    asked = options if type(options) is dict else {}
-    return json_spans.encode({**asked, "include_usage": True})
+    return _options_with_usage(request.document)
 
 
 def encode_text(text: str) -> bytes:
@@ -179,16 +181,56 @@ def encode_model(name: str, created: int) -> bytes:
     return json_spans.encode(_model(name, created))
 
 
-def _unreadable(error: InvalidJson) -> Deny:
-    match error:
-        case DuplicateKey():
-            return Deny(400, "duplicate_key", str(error))
-        case TooDeep():
-            return Deny(400, "too_deep", f"the body is nested too deeply: {error}")
-        case TooComplex():
-            return Deny(400, "too_complex", f"the body has too many values: {error}")
-        case _:
-            return Deny(400, "invalid_json", f"the body is not valid JSON: {error}")
+def _call(document: Mapping[str, object], model: str, size: int, *, is_stream: bool) -> Call | Deny:
+    get = document.get
+    messages = get("messages")
+    stream = get("stream")
+    options = get("stream_options")
+    if type(messages) is not list:
+        return faults.not_a(list, document, "messages")
+    if stream is not None and type(stream) is not bool:
+        return faults.not_a(bool, document, "stream")
+    if options is not None and type(options) is not dict:
+        return faults.not_a(dict, document, "stream_options")
+    limits: list[int] = []
+    fault = (
+        _counts_fault(document, limits)
+        or faults.of_names(document, _DECIDED_ON)
+        or _messages_fault(messages)
+    )
+    if fault is not None:
+        return fault
+    choices = get("n")
+    streams = stream is True or is_stream
+    return Call(
+        model,
+        streams,
+        document,
+        size,
+        max(limits, default=None),
+        choices if type(choices) is int else 1,
+        not streams or (options is not None and options.get("include_usage") is True),
+    )
+
+
+def _options_with_usage(document: Mapping[str, object]) -> bytes:
+    options = document.get("stream_options")
+    asked = options if type(options) is dict else {}
+    return json_spans.encode({**asked, "include_usage": True})
+
+
+def _estimated(document: Mapping[str, object], size: int) -> int:
+    tokens = 0
+    for part in _parts(document):
+        image, audio = part.get("image_url"), part.get("input_audio")
+        if image is not None:
+            size -= _text_size(image, "url")
+            tokens += IMAGE_TOKENS
+        elif audio is not None:
+            bytes_of_audio = _text_size(audio, "data")
+            size -= bytes_of_audio
+            tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
+    return tokens - (-size // BYTES_PER_TOKEN)
 
 
 def _model(name: str, created: int) -> dict[str, object]:
@@ -202,32 +244,20 @@ def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | N
         if value is None:
             continue
         if type(value) is not int:
-            return _not_a(int, document, name)
+            return faults.not_a(int, document, name)
         if not 1 <= value <= MAX_COUNT:
-            reason = f"{name} must be between 1 and {MAX_COUNT}"
-            return Deny(400, "invalid_value", reason, param=name)
+            return faults.wrong_value(name, f"must be between 1 and {MAX_COUNT}")
         if name != "n":
             limits.append(value)
-    return None
-
-
-def _names_fault(document: Mapping[str, object]) -> Deny | None:
-    """Some readers (Go's) match names without regard to case: to them `Model` is `model`."""
-    for name in document:
-        if name not in _DECIDED_ON:
-            folded = name.casefold()
-            if folded in _DECIDED_ON:
-                reason = f"{name!r} could be read as {folded!r}"
-                return Deny(400, "ambiguous_key", reason, param=name)
     return None
 
 
 def _messages_fault(messages: list[object]) -> Deny | None:
     for index, message in enumerate(messages):
         if type(message) is not dict:
-            return _wrong_type(dict, message, f"messages[{index}]")
+            return faults.wrong_type(dict, message, f"messages[{index}]")
         if type(message.get("role")) is not str:
-            return _not_a(str, message, "role", f"messages[{index}].")
+            return faults.not_a(str, message, "role", f"messages[{index}].")
         content = message.get("content")
         if content is not None and type(content) is not str:
             fault = _content_fault(content, f"messages[{index}].content")
@@ -243,42 +273,29 @@ def _messages_fault(messages: list[object]) -> Deny | None:
 
 def _content_fault(content: object, where: str) -> Deny | None:
     if type(content) is not list:
-        return _wrong_type(str, content, where)
+        return faults.wrong_type(str, content, where)
     for index, part in enumerate(content):
         if type(part) is not dict:
-            return _wrong_type(dict, part, f"{where}[{index}]")
+            return faults.wrong_type(dict, part, f"{where}[{index}]")
         if part.get("type") == "text" and type(part.get("text")) is not str:
-            return _not_a(str, part, "text", f"{where}[{index}].")
+            return faults.not_a(str, part, "text", f"{where}[{index}].")
     return None
 
 
 def _calls_fault(calls: object, where: str) -> Deny | None:
     if type(calls) is not list:
-        return _wrong_type(list, calls, where)
+        return faults.wrong_type(list, calls, where)
     for index, call in enumerate(calls):
         if type(call) is not dict:
-            return _wrong_type(dict, call, f"{where}[{index}]")
+            return faults.wrong_type(dict, call, f"{where}[{index}]")
         function = call.get("function")
         if function is None:
             continue  # a custom tool's call, or a vendor's own
         if type(function) is not dict:
-            return _wrong_type(dict, function, f"{where}[{index}].function")
+            return faults.wrong_type(dict, function, f"{where}[{index}].function")
         if type(function.get("arguments", "")) is not str:
-            return _not_a(str, function, "arguments", f"{where}[{index}].function.")
+            return faults.not_a(str, function, "arguments", f"{where}[{index}].function.")
     return None
-
-
-def _not_a(kind: type, parent: Mapping[str, object], name: str, where: str = "") -> Deny:
-    """What is wrong with a member that ought to be of this kind and is not, or is not there."""
-    if name in parent:
-        return _wrong_type(kind, parent[name], where + name)
-    reason = f"missing required parameter: {where}{name}"
-    return Deny(400, "missing_required_parameter", reason, param=where + name)
-
-
-def _wrong_type(kind: type, value: object, where: str) -> Deny:
-    reason = f"{where} must be {_KINDS[kind]}, not {_KINDS[type(value)]}"
-    return Deny(400, "invalid_type", reason, param=where)
 
 
 def _parts(document: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

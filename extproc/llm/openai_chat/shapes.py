@@ -46,15 +46,36 @@ _CUSTOM: Fields = {
     "format": {"type": frozenset({"text", "grammar"}), "grammar": _GRAMMAR},
 }
 _TOOL_TYPES = frozenset({"function", "custom"})
-_TOOL: Fields = {"type": _TOOL_TYPES, "function": _FUNCTION, "custom": _CUSTOM}
+_SEAL: Fields = {"google": {"thought_signature": Unread.STRING}}
+_CACHE: Fields = {
+    "cache_control": {"type": frozenset({"ephemeral"}), "ttl": frozenset({"5m", "1h"})},
+    "prompt_cache_breakpoint": {
+        "mode": frozenset({"explicit"}),
+        "ttl": frozenset({"30m", "12h"}),
+    },
+}
+_TOOL: Fields = {"type": _TOOL_TYPES, "function": _FUNCTION, "custom": _CUSTOM, **_CACHE}
 _TOOL_CALL: Fields = {
     "id": Unread.STRING,
     "type": _TOOL_TYPES,
     "function": {"name": FREE, "arguments": FREE},
     "custom": _CUSTOM,
+    "extra_content": _SEAL,
+}
+_REASONING: Fields = {
+    "type": frozenset({"reasoning.text", "reasoning.summary", "reasoning.encrypted"}),
+    "text": FREE,
+    "summary": FREE,
+    "signature": Unread.STRING,
+    "data": Unread.STRING,
+    "id": Unread.STRING,
+    "index": FREE,
+    "format": FREE,
 }
 
-_ATTACHMENT = Attachment({"url": Unread.DATA_URL, "detail": frozenset({"auto", "low", "high"})})
+_ATTACHMENT = Attachment(
+    {"url": Unread.DATA_URL, "detail": frozenset({"auto", "low", "high", "original"})}
+)
 _PART_TYPES = frozenset(
     {"text", "refusal", "image_url", "input_audio", "file", "audio_url", "video_url"}
 )
@@ -68,6 +89,7 @@ PARTS = Parts(
         "video_url": _ATTACHMENT,
         "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},
         "file": {"file_data": Unread.STRING, "file_id": Unread.STRING, "filename": FREE},
+        **_CACHE,
     }
 )
 ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
@@ -81,6 +103,11 @@ MESSAGE = Messages(
         "tool_call_id": Unread.STRING,
         "function_call": {"name": FREE, "arguments": FREE},
         "audio": {"id": Unread.STRING},
+        "reasoning_content": FREE,
+        "reasoning": FREE,
+        "reasoning_details": _REASONING,
+        "extra_content": _SEAL,
+        **_CACHE,
     }
 )
 _PLACE: Fields = dict.fromkeys(("city", "country", "region", "timezone"), FREE)

@@ -1,0 +1,80 @@
+"""What OpenAI's chat dialect can say and carry: its part of docs/reference/dialects.md.
+
+EXPRESSES and ROUGHLY are of OpenAI's own API; `servers.py` says what others take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from extproc.llm.losses import Feature
+
+EXPRESSES: frozenset[Feature] = frozenset(
+    {
+        Feature.TEXT,
+        Feature.SYSTEM,
+        Feature.SYSTEM_MIDWAY,
+        Feature.NAMES,
+        Feature.IMAGE_INLINE,
+        Feature.IMAGE_URL,
+        Feature.IMAGE_DETAIL,
+        Feature.DOCUMENT_INLINE,
+        Feature.TOOLS,
+        Feature.STRICT_TOOLS,
+        Feature.TOOL_CHOICE,
+        Feature.PARALLEL_CALLS,
+        Feature.JSON_OBJECT,
+        Feature.JSON_SCHEMA,
+        Feature.REASONING_EFFORT,
+        Feature.MAX_OUTPUT_TOKENS,
+        Feature.TEMPERATURE,
+        Feature.TOP_P,
+        Feature.PENALTIES,
+        Feature.SEED,
+        Feature.CHOICES,
+        Feature.LOGPROBS,
+        Feature.VERBOSITY,
+        Feature.USER,
+        Feature.CACHE_KEY,
+        Feature.REFUSAL,
+        Feature.CITATIONS,
+    }
+)
+ROUGHLY: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.AUDIO_INPUT: "inline, in wav and mp3 alone",
+        Feature.CACHE_MARKS: "to OpenRouter; OpenAI caches without marks",
+        Feature.DOCUMENT_TEXT: "as text, after the document's name",
+        Feature.REASONING_BUDGET: "as the nearest effort",
+        Feature.REASONING_SIGNATURE: "to servers that take back what they sealed",
+        Feature.REASONING_TEXT: "shown to clients; played back to servers that take it",
+        Feature.SERVICE_TIER: "where OpenAI has that tier",
+        Feature.STOP: "the first four sequences",
+        Feature.TOOL_RESULT_IMAGE: "in a message of the user after the results",
+        Feature.TOP_K: "to servers that take it",
+        Feature.VIDEO_INPUT: "to servers that take it",
+    }
+)
+
+SAYS: frozenset[Feature] = EXPRESSES - {Feature.CITATIONS} | {
+    Feature.UPLOADED_FILE,
+    Feature.AUDIO_INPUT,
+    Feature.AUDIO_OUTPUT,
+    Feature.VIDEO_INPUT,
+    Feature.CUSTOM_TOOLS,
+    Feature.PROVIDER_TOOLS,
+    Feature.TOOL_RESULT_IMAGE,
+    Feature.REASONING_BUDGET,
+    Feature.REASONING_TEXT,
+    Feature.REASONING_SIGNATURE,
+    Feature.TOP_K,
+    Feature.STOP,
+    Feature.LOGIT_BIAS,
+    Feature.PREDICTION,
+    Feature.METADATA,
+    Feature.SERVICE_TIER,
+    Feature.CACHE_MARKS,
+    Feature.SAFETY_SETTINGS,
+    Feature.OTHER,
+}

@@ -1,0 +1,80 @@
+"""In what servers that speak OpenAI's chat dialect differ: which fields each of them takes.
+
+OpenAI refuses fields that it does not know, and so does Mistral; its reasoning models refuse
+`max_tokens`, which is all that most others take. Rows say what each vendor documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What one server takes."""
+
+    names: Mapping[str, str] = _NOTHING
+    """Its own names for OpenAI's top-level fields; an empty one: it refuses the field."""
+    takes: frozenset[str] = frozenset()
+    """What it takes beyond OpenAI: top-level `top_k`, `reasoning`; in messages
+    `reasoning_content`, `reasoning_details`, `extra_content` (Gemini's seals), `video_url`;
+    and for cache marks either `cache_control` or `prompt_cache_breakpoint`."""
+    call_id_length: int | None = None
+    """The ids of tool calls have this many letters and digits; None: up to 40 characters."""
+
+
+_MAX_TOKENS = MappingProxyType({"max_completion_tokens": "max_tokens"})
+
+OPENAI = Server()
+COMPATIBLE = Server(_MAX_TOKENS, frozenset({"top_k", "reasoning_content"}))
+"""What is not OpenAI's own passes over fields that it does not know."""
+
+SERVERS: Mapping[str, Server] = MappingProxyType(
+    {
+        "openai": OPENAI,
+        "azure": OPENAI,
+        "copilot": OPENAI,
+        "groq": Server(),
+        "cerebras": Server(),
+        "deepseek": Server(_MAX_TOKENS, frozenset({"reasoning_content"})),
+        "gemini": Server(takes=frozenset({"extra_content"})),
+        "vertex": Server(takes=frozenset({"extra_content"})),
+        "mistral": Server(
+            {
+                **_MAX_TOKENS,
+                "logprobs": "",
+                "prompt_cache_key": "",
+                "seed": "random_seed",
+                "service_tier": "",
+                "stream_options": "",
+                "top_logprobs": "",
+                "user": "",
+                "verbosity": "",
+            },
+            call_id_length=9,
+        ),
+        "openrouter": Server(
+            takes=frozenset(
+                {
+                    "cache_control",
+                    "reasoning",
+                    "reasoning_content",
+                    "reasoning_details",
+                    "top_k",
+                    "video_url",
+                }
+            )
+        ),
+        "vllm": Server(takes=frozenset({"reasoning_content", "top_k", "video_url"})),
+    }
+)
+"""By the names of vendors. All others are `COMPATIBLE`."""
+
+
+def server_of(vendor: str) -> Server:
+    """What a vendor's server takes."""
+    return SERVERS.get(vendor, COMPATIBLE)

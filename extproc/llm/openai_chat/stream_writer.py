@@ -1,0 +1,223 @@
+"""Streams of chat completion chunks, written event by event.
+
+https://platform.openai.com/docs/api-reference/chat/streaming. What chunks share is encoded once.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from extproc.llm.answer import (
+    CallDelta,
+    CallStarted,
+    Cited,
+    Ended,
+    Failed,
+    Finished,
+    PartEnded,
+    RefusalDelta,
+    SpeechDelta,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+)
+from extproc.llm.dialect import Asked
+from extproc.llm.openai_chat import reasoning
+from extproc.llm.openai_chat.answers import Json, annotation_of
+from extproc.llm.openai_chat.errors import error_object
+from extproc.llm.openai_chat.logprobs import logprobs_object
+from extproc.llm.openai_chat.stops import finish_reason, is_legacy
+from extproc.llm.openai_chat.usage import usage_object
+from extproc.llm.request import Signature, Thinking
+
+_encode = msgspec.json.Encoder().encode
+_DONE = b"data: [DONE]\n\n"
+
+
+class _ChoiceState:
+    """What was told of one choice."""
+
+    __slots__ = ("has_refused", "is_open", "thought")
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.has_refused = False
+        self.thought: list[str] = []
+        """Of the reasoning that is being told: its seal comes with all of it."""
+
+
+class Encoding:
+    """Writes a stream for a client."""
+
+    __slots__ = ("_asked", "_choices", "_head", "_is_legacy", "_tail")
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._is_legacy = is_legacy(asked.document)
+        self._choices: dict[int, _ChoiceState] = {}
+        self._head = b""
+        self._tail = b',"usage":null}\n\n' if asked.includes_usage else b"}\n\n"
+
+    def feed(self, event: StreamEvent) -> bytes:
+        if type(event) is TextDelta:  # as nearly all are
+            if not event.logprobs and event.signature is None:
+                return self._delta(event.choice, b'{"content":%s}' % _encode(event.text))
+            return self._text(event)
+        match event:
+            case ThinkingDelta():
+                return self._thinking(event)
+            case CallStarted():
+                return self._call_started(event)
+            case CallDelta():
+                return self._call_delta(event)
+            case Started():
+                self._start(event)
+                return self._opened(0)
+            case RefusalDelta():
+                self._state(event.choice).has_refused = True
+                return self._object(event.choice, {"refusal": event.text})
+            case SpeechDelta():
+                return self._speech(event)
+            case Cited():
+                annotations = [annotation_of(event.citation)]
+                return self._object(event.choice, {"annotations": annotations})
+            case PartEnded():
+                self._state(event.choice).thought = []
+                return b""
+            case Finished():
+                return self._finished(event)
+            case Ended():
+                return self._ended(event)
+            case Failed():
+                error = _encode({"error": error_object(event.error)})
+                return b"data: %s\n\n" % error
+            case _:
+                return b""
+
+    def _start(self, event: Started) -> None:
+        asked = self._asked
+        shared = {
+            "id": event.answer_id or f"chatcmpl-{asked.answer_id}",
+            "object": "chat.completion.chunk",
+            "created": asked.created,
+            "model": event.model or asked.model,
+        }
+        self._head = b'data: %s,"choices":[' % _encode(shared)[:-1]
+
+    def _state(self, choice: int) -> _ChoiceState:
+        state = self._choices.get(choice)
+        if state is None:
+            state = self._choices[choice] = _ChoiceState()
+        return state
+
+    def _opened(self, choice: int) -> bytes:
+        """The first chunk of a choice says whose it is."""
+        state = self._state(choice)
+        if state.is_open:
+            return b""
+        state.is_open = True
+        role = b'{"role":"assistant","content":"","refusal":null}'
+        return self._chunk(choice, role, b"null", b"null")
+
+    def _chunk(self, choice: int, delta: bytes, logprobs: bytes, reason: bytes) -> bytes:
+        return b'%s{"index":%d,"delta":%s,"logprobs":%s,"finish_reason":%s}]%s' % (
+            self._head,
+            choice,
+            delta,
+            logprobs,
+            reason,
+            self._tail,
+        )
+
+    def _delta(self, choice: int, delta: bytes, logprobs: bytes = b"null") -> bytes:
+        chunk = self._chunk(choice, delta, logprobs, b"null")
+        state = self._choices.get(choice)
+        if state is None or not state.is_open:
+            return self._opened(choice) + chunk
+        return chunk
+
+    def _object(self, choice: int, delta: Json) -> bytes:
+        return self._delta(choice, _encode(delta))
+
+    def _text(self, event: TextDelta) -> bytes:
+        delta: Json = {"content": event.text}
+        if event.signature is not None:
+            delta["extra_content"] = reasoning.extra_content(event.signature)
+        logprobs = _encode(logprobs_object(event.logprobs)) if event.logprobs else b"null"
+        return self._delta(event.choice, _encode(delta), logprobs)
+
+    def _thinking(self, event: ThinkingDelta) -> bytes:
+        state = self._state(event.choice)
+        delta: Json = {}
+        if event.text:
+            state.thought.append(event.text)
+            delta["reasoning_content"] = event.text
+        if event.signature is None:
+            return self._object(event.choice, delta) if delta else b""
+        told = self._object(event.choice, delta) if delta else b""
+        return told + self._sealed(event.choice, event.signature, is_redacted=event.is_redacted)
+
+    def _sealed(self, choice: int, signature: Signature, *, is_redacted: bool) -> bytes:
+        """With all that it seals: clients that keep each detail then keep them together."""
+        state = self._state(choice)
+        text = "" if is_redacted else "".join(state.thought)
+        if not is_redacted:
+            state.thought = []
+        detail = reasoning.detail_of(Thinking(text, signature, is_redacted))
+        return self._object(choice, {"reasoning_details": [detail]})
+
+    def _call_started(self, event: CallStarted) -> bytes:
+        if self._is_legacy:
+            if event.number:  # a client of those times takes one
+                return b""
+            return self._object(event.choice, {"function_call": {"name": event.name}})
+        call: Json = {
+            "index": event.number,
+            "id": event.call_id,
+            "type": "function",
+            "function": {"name": event.name, "arguments": ""},
+        }
+        if event.signature is not None:
+            call["extra_content"] = reasoning.extra_content(event.signature)
+        return self._object(event.choice, {"tool_calls": [call]})
+
+    def _call_delta(self, event: CallDelta) -> bytes:
+        arguments = _encode(event.arguments)
+        if self._is_legacy:
+            if event.number:
+                return b""
+            return self._delta(event.choice, b'{"function_call":{"arguments":%s}}' % arguments)
+        call = b'{"index":%d,"function":{"arguments":%s}}' % (event.number, arguments)
+        return self._delta(event.choice, b'{"tool_calls":[%s]}' % call)
+
+    def _speech(self, event: SpeechDelta) -> bytes:
+        audio: Json = {
+            name: value
+            for name, value in (
+                ("id", event.audio_id),
+                ("data", event.data),
+                ("transcript", event.transcript),
+                ("expires_at", event.expires_at),
+            )
+            if value
+        }
+        return self._object(event.choice, {"audio": audio})
+
+    def _finished(self, event: Finished) -> bytes:
+        state = self._state(event.choice)
+        reason = finish_reason(event.stop, has_refused=state.has_refused, is_legacy=self._is_legacy)
+        said = _encode(reason)
+        if event.sequence:
+            said += b',"stop_reason":' + _encode(event.sequence)
+        return self._opened(event.choice) + self._chunk(event.choice, b"{}", b"null", said)
+
+    def _ended(self, event: Ended) -> bytes:
+        usage = event.usage
+        if usage is None or not self._asked.includes_usage:
+            return _DONE
+        tier = b""
+        if usage.service_tier:
+            tier = b',"service_tier":' + _encode(usage.service_tier)
+        told = _encode(usage_object(usage))
+        return b'%s]%s,"usage":%s}\n\n%s' % (self._head, tier, told, _DONE)
