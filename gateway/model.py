@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeAlias
 
 from gateway.apis import DEFAULT_PREFIXES, Family
+from gateway.credentials import Credential
 from gateway.operations import Operation
+from gateway.price import Price
 
 
 class Dialect(StrEnum):
@@ -111,91 +112,6 @@ class Upstream:
     connect_timeout_seconds: float
     ca: str | None = field(default=None, repr=False)
     """PEM of the authorities that its certificate is checked against; None: the system's."""
-
-
-@dataclass(frozen=True, slots=True)
-class StaticKey:
-    """One secret for all requests."""
-
-    header: str
-    """Lower case: `authorization`, `x-api-key`."""
-    prefix: str
-    """What stands before the secret: `Bearer `."""
-    secret: str = field(repr=False)
-    """Never leaves the control plane, but by SDS."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwsCredential:
-    """Each request is signed (SigV4)."""
-
-    region: str
-    service: str
-    """`bedrock`."""
-    access_key: str | None = None
-    """None: the credentials of Envoy's own environment (variables, files, container, instance)."""
-    secret_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    role: str | None = None
-    """ARN of the role to assume first."""
-
-
-@dataclass(frozen=True, slots=True)
-class GcpCredential:
-    """Access tokens of Google Cloud, renewed before they expire."""
-
-    source: str | None = field(default=None, repr=False)
-    """JSON: the key of a service account, or a configuration of workload identity federation.
-    None: the metadata server."""
-    scopes: tuple[str, ...] = ("https://www.googleapis.com/auth/cloud-platform",)
-
-
-class ClientAuth(StrEnum):
-    """Where an OAuth client puts its id and secret (RFC 6749 §2.3.1)."""
-
-    BODY = "body"
-    BASIC = "basic"
-
-
-@dataclass(frozen=True, slots=True)
-class OAuthClient:
-    """Access tokens by the client credentials grant (RFC 6749 §4.4)."""
-
-    token_url: str
-    client_id: str
-    secret: str = field(repr=False)
-    scopes: tuple[str, ...] = ()
-    auth: ClientAuth = ClientAuth.BODY
-
-
-@dataclass(frozen=True, slots=True)
-class EntraClient:
-    """Access tokens of Microsoft Entra for Azure's AI services."""
-
-    tenant: str | None = None
-    """None: the managed identity of the machine, or federated workload identity."""
-    client_id: str | None = None
-    """Of a managed identity: the one of several; None: the machine's only one."""
-    secret: str | None = field(default=None, repr=False)
-    scope: str = "https://cognitiveservices.azure.com/.default"
-
-
-@dataclass(frozen=True, slots=True)
-class PassThrough:
-    """The client's own key for the provider."""
-
-    header: str
-    """Where the client puts it, lower case."""
-    sent_as: str
-    """Where the provider looks for it, lower case."""
-    prefix: str
-    """What stands before it there; where the client's header has it already, it is not added."""
-
-
-Credential: TypeAlias = (
-    StaticKey | AwsCredential | GcpCredential | OAuthClient | EntraClient | PassThrough
-)
-"""How the provider knows whose request it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,16 +281,6 @@ class Budget:
     limit: int
     """In `unit`."""
     period: Period
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Nanodollars per million tokens."""
-
-    input: int
-    output: int
-    cached_input: int
-    cache_write: int
 
 
 @dataclass(frozen=True, slots=True)

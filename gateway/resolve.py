@@ -5,22 +5,22 @@ Total on a loaded Config.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.config import stars
 from gateway.config.check import guard_names
 from gateway.config.finding import Path, dotted
 from gateway.config.identity import IdentityBlock
-from gateway.config.llm import REFUSE, LlmBlock, ProviderBlock
+from gateway.config.llm import REFUSE, LlmBlock
 from gateway.config.paths import prefixes
 from gateway.config.policies import BudgetScopeBlock, GuardBlock, RegexGuardBlock, ScopeBlock
 from gateway.config.pricing import prices
+from gateway.config.provider_meaning import provider
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.tiers import tiers
 from gateway.config.urls import place
-from gateway.config.vendors import POOL_PATH, VENDORS
 from gateway.config.xds import ResourceBlock
 from gateway.model import (
     ApiKey,
@@ -35,7 +35,6 @@ from gateway.model import (
     Model,
     NodeGroup,
     NodeMatch,
-    Provider,
     RawResource,
     RegexGuard,
     RemoteGuard,
@@ -43,8 +42,6 @@ from gateway.model import (
     RouteBackend,
     Rule,
     Scope,
-    StaticKey,
-    Upstream,
     Xds,
     XdsClient,
 )
@@ -96,7 +93,7 @@ class Resolver:
         return Gateway(
             listeners=listeners,
             identity=identity,
-            providers=tuple(_provider(*item) for item in config.llm.providers.items()),
+            providers=tuple(provider(*item) for item in config.llm.providers.items()),
             models=_models(config.llm),
             rules=rules,
             guards=tuple(_guard(name, block) for name, block in guards),
@@ -188,32 +185,6 @@ def _identity(block: IdentityBlock) -> Identity:
         for key in block.accepted_keys
     )
     return Identity(keys, block.is_required)
-
-
-def _provider(name: str, block: ProviderBlock) -> Provider:
-    vendor = VENDORS[block.type]
-    connect = block.timeouts.connect
-    if block.pool:
-        endpoints = tuple(_endpoint(each) for each in block.pool)
-        upstream = Upstream(endpoints, block.pool[0], False, connect)
-        base_path = POOL_PATH
-    else:
-        there = place(block.url or vendor.url or "")
-        ca = block.ca.text if block.ca is not None else None
-        upstream = replace(there.upstream(connect), ca=ca)
-        base_path = there.path
-    return Provider(
-        name=name,
-        vendor=block.type,
-        upstream=upstream,
-        base_path=base_path,
-        offers=vendor.offers,
-        silence_seconds=block.timeouts.silence,
-        forward_headers=frozenset(block.forward_headers),
-        credential=None
-        if block.key is None
-        else StaticKey("authorization", "Bearer ", block.key.get_secret_value()),
-    )
 
 
 def _llm(block: LlmBlock) -> Llm:

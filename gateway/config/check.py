@@ -23,6 +23,8 @@ from gateway.config.path_rules import (
 )
 from gateway.config.policies import BudgetScopeBlock, RegexGuardBlock, ScopeBlock
 from gateway.config.pricing import is_priced, prices
+from gateway.config.provider_meaning import credential
+from gateway.config.provider_rules import passed_keys_are_no_keys_of_ours
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.tiers import tiers
@@ -35,6 +37,7 @@ from gateway.config.xds_rules import (
     secrets_for_everybody,
     xds_clients_can_prove_themselves,
 )
+from gateway.credentials import PassThrough
 from gateway.model import Unit
 from gateway.problem import Problem, did_you_mean
 
@@ -159,6 +162,7 @@ RULES: tuple[Rule, ...] = (
     addresses_are_free,
     names_are_unique,
     api_keys_are_unique,
+    passed_keys_are_no_keys_of_ours,
     providers_are_known,
     references_are_known,
     stars_stand_for_something,
@@ -218,7 +222,11 @@ def _locked_doors(config: Config) -> Iterator[Finding]:
 
 
 def _open_doors(config: Config) -> Iterator[Finding]:
-    paid = [name for name, block in config.llm.providers.items() if block.key is not None]
+    paid = [
+        name
+        for name, block in config.llm.providers.items()
+        if not isinstance(credential(block), PassThrough | None)
+    ]
     if config.identity.is_required or not paid:
         return
     for name, block in config.gateways.items():

@@ -18,54 +18,14 @@ from pydantic_core import CoreSchema
 from gateway.config.block import Block, refusal
 from gateway.config.paths import PathsBlock
 from gateway.config.price import PriceBlock
-from gateway.config.referenced import TextFile
-from gateway.config.scalars import (
-    Duration,
-    FilePattern,
-    Flag,
-    Header,
-    HostPort,
-    Name,
-    Secret,
-    Text,
-    Weight,
-)
-from gateway.config.urls import Url
-from gateway.config.vendors import VENDORS
+from gateway.config.providers import ProviderBlock
+from gateway.config.scalars import FilePattern, Flag, Name, Text, Weight
 from gateway.model import Lossiness
-from gateway.names import CREDENTIAL_HEADERS, OWN_HEADER_PREFIX
-from gateway.problem import did_you_mean
 
 REFUSE = "refuse"
 """In the place of a provider."""
 
-_NEVER_FORWARDED = frozenset(
-    {
-        *CREDENTIAL_HEADERS,
-        "connection",
-        "content-length",
-        "cookie",
-        "host",
-        "proxy-authorization",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_NEVER_FORWARDED_PREFIXES = (OWN_HEADER_PREFIX, "x-envoy-")
 _MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
-
-
-def _vendor(value: str) -> str:
-    if value not in VENDORS:
-        raise refusal(f"no provider type '{value}'", did_you_mean(value, VENDORS), is_shown=False)
-    return value
-
-
-def _forwarded(value: str) -> str:
-    if value in _NEVER_FORWARDED or value.startswith(_NEVER_FORWARDED_PREFIXES):
-        raise refusal("belongs to the gateway and is never forwarded")
-    return value
 
 
 def _model_name(value: str) -> str:
@@ -76,60 +36,12 @@ def _model_name(value: str) -> str:
     return value
 
 
-VendorName: TypeAlias = Annotated[
-    str, AfterValidator(_vendor), WithJsonSchema({"type": "string", "enum": sorted(VENDORS)})
-]
-ForwardedHeader: TypeAlias = Annotated[Header, AfterValidator(_forwarded)]
 ModelName: TypeAlias = Annotated[
     str, AfterValidator(_model_name), WithJsonSchema({"type": "string", "format": "model"})
 ]
 Reference: TypeAlias = Annotated[
     str, AfterValidator(_model_name), WithJsonSchema({"type": "string", "format": "reference"})
 ]
-
-
-class ProviderTimeouts(Block):
-    """How long to wait for a provider."""
-
-    connect: Duration = 5.0
-    """For a connection."""
-    silence: Duration = 300.0
-    """For the next byte; an answer that is not streamed is silent until it is whole. An attempt
-    that stays silent for so long is given up, and the next target of a failover is tried. Envoy has
-    one value for a route: the longest of all providers that some model names counts."""
-
-
-class ProviderBlock(Block):
-    """A place that serves models."""
-
-    type: VendorName
-    """The vendor: it decides the wire format, and the address when `url` does not."""
-    url: Url | None = None
-    """Where its API is, with the path before `/chat/completions`. Default: the vendor's."""
-    pool: tuple[HostPort, ...] = ()
-    """Instead of a URL: equal servers, each `host:port`, spoken to in plain HTTP under `/v1`."""
-    key: Secret | None = None
-    """The provider's key, best as `${VARIABLE}`. It is given to Envoy alone."""
-    ca: TextFile | None = None
-    """Certificate authorities in PEM that the provider's certificate is checked against, instead of
-    the system's. Needs an https url."""
-    timeouts: ProviderTimeouts = ProviderTimeouts()
-    """How long to wait."""
-    forward_headers: tuple[ForwardedHeader, ...] = ()
-    """Headers of the client or of Envoy that the provider may see, such as `x-request-id`. All
-    others that could identify the client are removed."""
-
-    @model_validator(mode="after")
-    def _has_one_address(self) -> ProviderBlock:
-        if self.url is not None and self.pool:
-            raise refusal("has both url and pool", "keep one of them")
-        if self.url is None and not self.pool and VENDORS[self.type].url is None:
-            raise refusal(f"needs a url or a pool: '{self.type}' has no address of its own")
-        if self.ca is not None and not (self.url or VENDORS[self.type].url or "").startswith(
-            "https:"
-        ):
-            raise refusal("has a ca, and no https url", is_shown=False)
-        return self
 
 
 class ModelBlock(Block):

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.config.emission import emit
 from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
+from gateway.config.providers import ProviderBlock
 from gateway.config.schema import Config
 from gateway.config.vendors import VENDORS
 
@@ -23,6 +24,8 @@ _NOTHING: dict[str, Any] = {"llm": {}}
 
 NOWHERE = "http://nowhere"
 """In the place of an address that workers need not know, and the schema asks for."""
+_ANY = "any"
+"""The same, of a part of an address."""
 
 
 def published(config: Config) -> str:
@@ -39,10 +42,9 @@ def for_workers(config: Config) -> str:
     """
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
     for name, provider in document.get("llm", {}).get("providers", {}).items():
-        vendor = config.llm.providers[name].type
-        address = {} if VENDORS[vendor].url else {"url": NOWHERE}
+        kept = _read_by_workers(config.llm.providers[name], provider)
         provider.clear()
-        provider.update({"type": vendor, **address})
+        provider.update(kept)
     routes = [
         {"name": route.name, "backend": NOWHERE, **({"auth": route.auth} if route.auth else {})}
         for route in sorted(config.routes, key=lambda route: route.name)
@@ -50,6 +52,15 @@ def for_workers(config: Config) -> str:
     if routes:
         document["routes"] = routes
     return emit(each_text(document or _NOTHING, escape))
+
+
+def _read_by_workers(provider: ProviderBlock, written: dict[str, Any]) -> dict[str, Any]:
+    """What it offers and in which form. Where it is need not be known, and is not told."""
+    read = ("type", "api_version", "headers", "offers")
+    told: dict[str, Any] = {name: written[name] for name in read if name in written}
+    is_known = VENDORS[provider.type].url is not None
+    options = {name: _ANY for name in VENDORS[provider.type].needs if name not in told}
+    return {**told, **options} if is_known else {**told, "url": NOWHERE}
 
 
 def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
@@ -60,7 +71,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         gateway.pop("tls", None)
     document.get("llm", {}).pop("price_files", None)
     for provider in document.get("llm", {}).get("providers", {}).values():
-        for key in (_SECRET, "ca"):
+        for key in (_SECRET, "auth", "ca"):
             provider.pop(key, None)
     for guard in document.get("guardrails", ()):
         guard.pop(_SECRET, None)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from gateway.config.offered import USUAL_PATHS
 from gateway.config.scalars import written_duration
 from gateway.config.schema import Config
 from gateway.config.vendors import VENDORS, Vendor
@@ -16,6 +17,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = "#/$defs/"
 _FORMATS: Mapping[str, str] = {
     "amount": "amount",
+    "arn": "ARN",
     "cel": "CEL expression",
     "duration": "duration",
     "file": "path",
@@ -222,12 +224,33 @@ def _anchor(path: str) -> str:
 
 
 def _vendors() -> str:
-    lines = ["## Provider types", "", "| type | offers | address |", "|---|---|---|"]
+    lines = [
+        "## Provider types",
+        "",
+        "What each offers, with the path where that is not the usual one. `key` goes into this"
+        " header. Options in braces are keys of the provider.",
+        "",
+        "| type | address | options | key | offers |",
+        "|---|---|---|---|---|",
+    ]
     for name, vendor in sorted(VENDORS.items()):
-        address = f"`{vendor.url}`" if vendor.url else "`url` or `pool` is required"
-        lines.append(f"| `{name}` | {_offered(vendor)} | {address} |")
+        address = f"`{_shown_url(vendor.url)}`" if vendor.url else "`url` or `pool` is required"
+        options = [f"`{each}`" for each in vendor.needs]
+        options += [f"`{each}` (optional)" for each in vendor.takes]
+        key = f"`{vendor.key.header}: {vendor.key.prefix}…`"
+        row = (f"`{name}`", address, ", ".join(options), key, _offered(vendor))
+        lines.append(f"| {' | '.join(row)} |".replace("|  |", "| |"))
     return "\n".join([*lines, ""])
 
 
+def _shown_url(url: str) -> str:
+    return url.replace("{vertex_host}", "{region}-aiplatform.googleapis.com").replace(
+        "{azure_project}", ""
+    )
+
+
 def _offered(vendor: Vendor) -> str:
-    return ", ".join(f"`{operation}`" for operation, _ in vendor.offers)
+    return ", ".join(
+        f"`{operation}`" + ("" if USUAL_PATHS.get(operation) == path else f" at `{path}`")
+        for operation, path in vendor.offers
+    )

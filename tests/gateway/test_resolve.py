@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from gateway.catalog import catalog
+from gateway.credentials import StaticKey
 from gateway.model import (
     Endpoint,
     Gateway,
@@ -8,7 +9,6 @@ from gateway.model import (
     Listener,
     Model,
     Price,
-    StaticKey,
     Target,
 )
 from gateway.resolve import Resolver, resolve

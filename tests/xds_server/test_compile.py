@@ -13,7 +13,7 @@ import certifi
 import pytest
 
 from gateway import names
-from gateway.model import StaticKey
+from gateway.credentials import StaticKey
 from tests.kit.envoy import envoy_binary
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN, matches
