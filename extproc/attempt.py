@@ -1,20 +1,44 @@
-"""One try at one provider: asks for the model that this provider knows.
+"""One try at one provider: the body as this provider is to be told it.
 
-Runs only on the clusters of tries whose model differs from the first try's (`gateway.attempts`),
-and shares nothing with the exchange but dynamic metadata.
+Runs only on the clusters of tries that want something else than what is forwarded
+(`gateway.attempts`), and shares nothing with the exchange but dynamic metadata. That it can be said
+at all, the exchange has made sure of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm import forms, translate
+from extproc.llm.dialects import SPEAKERS
 from extproc.protocols import json_spans
+from extproc.verdict import Deny
+from extproc.wire import Order, Said
+from gateway.model import Dialect, Lossiness
+
+_NAMELESS = "-"
+"""For a body whose path names the model: what it is called does not matter here."""
 
 
-def rewritten(body: bytes, cluster: str, models: Mapping[str, str]) -> bytes | None:
-    """The body for this cluster; None when the plan names no model for it."""
-    model = models.get(cluster)
-    if model is None:
-        return None
-    return json_spans.replace(body, {"model": openai_chat.encode_text(model)})
+def rewritten(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
+    """The body for this try."""
+    forwarded, wanted = order.forwarded, order.wanted
+    if wanted is None:
+        return body
+    if forwarded.dialect is not None and wanted.dialect not in (None, forwarded.dialect):
+        said = _translated(body, order, forwarded.dialect, wanted, lossiness)
+        return said if isinstance(said, Deny) else forms.said_as(said, wanted.form)
+    if wanted.model and wanted.model != forwarded.model:
+        body = json_spans.replace(body, {"model": json_spans.encode(wanted.model)})
+    return forms.said_as(body, wanted.form)
+
+
+def _translated(
+    body: bytes, order: Order, client: Dialect, wanted: Said, lossiness: Lossiness
+) -> bytes | Deny:
+    if wanted.dialect is None:
+        return body
+    model = order.forwarded.model or wanted.model or _NAMELESS
+    call = SPEAKERS[client].reading.decode(body, model, is_stream=order.is_stream)
+    if isinstance(call, Deny):
+        return call
+    codecs = SPEAKERS[client].codec, SPEAKERS[wanted.dialect].codec
+    return translate.request(call, codecs, wanted.model or model, lossiness)

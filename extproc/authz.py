@@ -12,7 +12,7 @@ from envoy_api import message
 
 from extproc.edges.service import Call, Stream
 from extproc.facts import Facts
-from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm.openai_chat.reading import READING
 from extproc.ports import Clock
 from extproc.process import Process
 from extproc.program import NOT_READY, Program
@@ -94,13 +94,14 @@ def _allowed(facts: Facts) -> bytes:
 
 
 def _denied(deny: Deny) -> bytes:
-    headers = (("content-type", "application/json"), *deny.headers)
+    error = READING.encode_error(deny)
+    headers = (*error.headers, *deny.headers)
     response = _CheckResponse(
         status={"code": _PERMISSION_DENIED, "message": deny.reason},
         denied_response={
             "status": {"code": deny.status},
             "headers": [{"header": {"key": name, "value": value}} for name, value in headers],
-            "body": openai_chat.encode_error(deny).decode(),
+            "body": error.body.decode(),
         },
     )
     return bytes(response.SerializeToString())

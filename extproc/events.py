@@ -35,6 +35,8 @@ class ResponseHeaders(NamedTuple):
     """Envoy's RESPONSE_CODE_DETAILS: `via_upstream`, or why Envoy answered itself."""
     attempt: int = 0
     """Which try it was, from 1, where the cluster does not tell; 0: the cluster does."""
+    headers: Mapping[str, str] = {}
+    """Lower-case names; only those that Envoy was told to forward."""
 
 
 class ResponseBody(NamedTuple):
@@ -91,6 +93,21 @@ class Respond(NamedTuple):
     """For Envoy's access log (RESPONSE_CODE_DETAILS): `dragoman_budget_exhausted`."""
 
 
-Action: TypeAlias = Continue | Strip | Forward | Respond
+class Watch(NamedTuple):
+    """Show us the answer's body, whose pieces wait for us, and change its headers."""
+
+    set_headers: tuple[tuple[str, str], ...] = ()
+    remove_headers: tuple[str, ...] = ()
+    is_whole: bool = False
+    """Show it in one piece, before its headers are sent on; only for what fits Envoy's buffers."""
+
+
+class Replace(NamedTuple):
+    """Put these bytes in the place of the piece that was shown."""
+
+    body: bytes
+
+
+Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | Replace
 
 CONTINUE = Continue()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from extproc.rewording import Reword
 from gateway.model import ApiKey
 
 
@@ -42,3 +43,5 @@ class Facts:
     """All that a model would read of the request, in order."""
     document: Mapping[str, object] = field(default_factory=dict)
     """The decoded body; decoded once, duplicate keys refused."""
+    reword: Reword | None = None
+    """Changes the texts of the body; None: nobody can."""

@@ -1,19 +1,27 @@
-"""Where a request may be served, in order: the model that was asked for → a Plan."""
+"""Where a request may be served, in order: the model and operation that were asked for → a Plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import quote
 
 from extproc import wire
+from extproc.wire import Said
 from gateway import names
-from gateway.attempts import is_renamed
-from gateway.catalog import price_of
-from gateway.model import Model, Price, Provider, Target
+from gateway.catalog import dearest, price_of
+from gateway.model import BodyForm, Dialect, Model, Provider, Target, dialect_of
+from gateway.operations import Operation
+from gateway.price import Price
+from gateway.serving import serving
 
-_CHAT_PATH = "/chat/completions"
 _REMOVED_HEADERS = ("accept-encoding",)  # so that Envoy can read the usage in the answer
+_MOST_KEPT = 10_000
+"""Clients choose names and paths, so plans have no natural end."""
+_SAFE_IN_PATHS = "@:-._~"
+"""What a segment may hold as it is (RFC 3986 §3.3) and model names have."""
 
 
 class Steering(StrEnum):
@@ -25,22 +33,62 @@ class Steering(StrEnum):
     """It has a cluster for each plan, and is told its name."""
 
 
+class Wanted(NamedTuple):
+    """What a client asks for, beside the model."""
+
+    operation: Operation
+    is_stream: bool
+    path: str
+    """As the client wrote it, with the query."""
+    is_read: bool = True
+    """The body is shown, and the plan answers it; False: it answers the headers."""
+    is_json: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One provider's turn."""
+
+    cluster: str
+    provider: str
+    model: str
+    """As this provider knows it."""
+    operation: Operation
+    said: Said
+    """What this provider is to be told."""
+    path: str
+    price: Price | None
+
+    @property
+    def dialect(self) -> Dialect | None:
+        return self.said.dialect
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The tries of one request, in order."""
 
-    model: str
-    """The name that the first provider knows."""
-    provider: str
-    """The first provider."""
-    prices: Mapping[str, Price | None]
-    """Of each try, by cluster."""
-    clusters: tuple[str, ...]
-    """Of each try, in order."""
+    tries: tuple[Try, ...]
+    by_cluster: Mapping[str, Try]
+    forwarded: Said
+    """What the exchange sends on; tries that want something else rewrite it."""
     dearest: Price | None
     """Of all tries, field by field; None when some try has no price."""
+    is_foreign: bool
+    """Some try speaks another dialect than the client."""
     reply: bytes
     """What `events.Forward` carries."""
+
+    @property
+    def provider(self) -> str:
+        """The first."""
+        return self.tries[0].provider
+
+
+class NotOffered(NamedTuple):
+    """The model is there, and none of its providers has this operation."""
+
+    providers: tuple[str, ...]
 
 
 class Planner:
@@ -58,25 +106,63 @@ class Planner:
         self._steering = steering
         self._exact = {model.name: model for model in models if "*" not in model.name}
         self._patterns = tuple(_pattern(model) for model in models if "*" in model.name)
-        self._vendors = {provider.name: provider.vendor for provider in providers}
+        self._providers = {provider.name: provider for provider in providers}
         self._prices = prices
         self._choose = choose
-        self._made: dict[tuple[Target, ...], Plan] = {}
+        self._made: dict[tuple[object, ...], Plan | NotOffered] = {}
         self._fixed = {
-            name: self._planned(tuple(tier[0] for tier in model.tiers))
+            name: tuple(tier[0] for tier in model.tiers)
             for name, model in self._exact.items()
             if all(len(tier) == 1 for tier in model.tiers)
         }
         """Of the models that leave nothing to choose."""
 
-    def plan(self, asked: str) -> Plan | None:
-        """The plan for a model, None when nobody serves it."""
-        plan = self._fixed.get(asked)
-        if plan is not None:
-            return plan
+    def knows(self, asked: str) -> bool:
+        """Whether there is such a model."""
+        return self._targets(asked) is not None
+
+    def plan(
+        self, asked: str, wanted: Wanted, without: Collection[Dialect] = ()
+    ) -> Plan | NotOffered | None:
+        """The plan for a model, None when nobody serves it.
+
+        `without` are dialects that this request cannot be said in.
+        """
+        path = wanted.path
+        if "?" in path and not path.endswith("?alt=sse"):
+            path = ""  # whatever it asks, it is no provider's path
+        fixed = asked in self._fixed
+        targets: tuple[Target, ...] | None = None if fixed else self._targets(asked)
+        if targets is None and not fixed:
+            return None
+        key = (
+            asked if fixed else targets,
+            wanted.operation,
+            wanted.is_stream,
+            path,
+            frozenset(without) if without else None,
+        )
+        plan = self._made.get(key)
+        if plan is None:
+            if len(self._made) >= _MOST_KEPT:
+                self._made.clear()
+            chosen = self._fixed[asked] if targets is None else targets
+            plan = self._made[key] = self._made_for(chosen, wanted._replace(path=path), without)
+        return plan
+
+    def anybody(self, wanted: Wanted) -> Plan | None:
+        """For what names no model: the first provider that offers it."""
+        for provider in self._providers.values():
+            targets = (Target(provider.name, ""),)
+            plan = self._made_for(targets, wanted, ())
+            if isinstance(plan, Plan):
+                return plan
+        return None
+
+    def _targets(self, asked: str) -> tuple[Target, ...] | None:
         model = self._exact.get(asked)
         if model is not None:
-            return self._planned(self._chosen(model))
+            return self._chosen(model)
         for prefix, suffix, pattern in self._patterns:
             if (
                 len(asked) >= len(prefix) + len(suffix)
@@ -84,7 +170,7 @@ class Planner:
                 and asked.endswith(suffix)
             ):
                 matched = asked[len(prefix) : len(asked) - len(suffix)]
-                return self._made_for(self._filled(self._chosen(pattern), matched))
+                return _filled(self._chosen(pattern), matched)
         return None
 
     def _chosen(self, model: Model) -> tuple[Target, ...]:
@@ -92,53 +178,93 @@ class Planner:
             tier[0] if len(tier) == 1 else _weighted(tier, self._choose()) for tier in model.tiers
         )
 
-    def _planned(self, targets: tuple[Target, ...]) -> Plan:
-        plan = self._made.get(targets)
-        if plan is None:
-            plan = self._made[targets] = self._made_for(targets)
-        return plan
-
-    @staticmethod
-    def _filled(targets: tuple[Target, ...], matched: str) -> tuple[Target, ...]:
-        return tuple(
-            Target(target.provider, target.model.replace("*", matched, 1), target.weight)
-            for target in targets
+    def _made_for(
+        self, targets: tuple[Target, ...], wanted: Wanted, without: Collection[Dialect]
+    ) -> Plan | NotOffered:
+        places = [
+            (place, found)
+            for place, target in enumerate(targets, 1)
+            if (found := self._try(target, wanted)) is not None
+            and (found.dialect is None or found.dialect not in without)
+        ]
+        if not places:
+            return NotOffered(tuple(target.provider for target in targets))
+        client = dialect_of(wanted.operation)
+        forwarded = _forwarded([found for _, found in places], client)
+        is_as_asked = self._steering is Steering.METADATA and all(
+            found.path == wanted.path for _, found in places
         )
-
-    def _made_for(self, targets: tuple[Target, ...]) -> Plan:
-        first = targets[0]
-        prices: dict[str, Price | None] = {}
-        models: dict[str, str] = {}
-        clusters: list[str] = []
-        for place, target in enumerate(targets, 1):
-            if is_renamed(first, target):
-                cluster = names.attempt_cluster(target.provider, place)
-                models[cluster] = target.model
+        tries: list[Try] = []
+        for index, (place, found) in enumerate(places, 1):
+            if self._steering is Steering.HEADER and len(places) > 1:
+                cluster = names.attempt_cluster(found.provider, index)
+            elif found.said != forwarded:
+                cluster = names.attempt_cluster(found.provider, place)
+            elif is_as_asked:
+                cluster = names.provider_cluster(found.provider)
             else:
-                cluster = names.provider_cluster(target.provider)
-            clusters.append(cluster)
-            prices[cluster] = price_of(
-                self._prices, target.provider, self._vendors[target.provider], target.model
-            )
+                cluster = names.addressed_cluster(found.provider)
+            price = self._price(found)
+            tries.append(replace(found, cluster=cluster, price=price))
         return Plan(
-            model=first.model,
-            provider=first.provider,
-            prices=prices,
-            clusters=tuple(clusters),
-            dearest=_dearest(tuple(prices.values())),
-            reply=self._reply(targets, clusters, models),
+            tries=tuple(tries),
+            by_cluster={each.cluster: each for each in tries},
+            forwarded=forwarded,
+            dearest=dearest([each.price for each in tries]),
+            is_foreign=any(each.dialect is not client for each in tries),
+            reply=self._reply(tries, forwarded, wanted),
         )
 
-    def _reply(
-        self, targets: Sequence[Target], clusters: Sequence[str], models: Mapping[str, str]
-    ) -> bytes:
-        steered = wire.Steered(len(targets), _CHAT_PATH, models, _REMOVED_HEADERS)
+    def _try(self, target: Target, wanted: Wanted) -> Try | None:
+        """Without its cluster and price."""
+        provider = self._providers[target.provider]
+        operations = [operation for operation, _ in provider.offers]
+        operation = serving(operations, wanted.operation, is_stream=wanted.is_stream)
+        if operation is None:
+            return None
+        template = provider.path_of(operation) or ""
+        path = provider.base_path + template.replace("{model}", quote(target.model, _SAFE_IN_PATHS))
+        dialect = dialect_of(operation)
+        form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
+        said = Said(dialect, "" if "{model}" in template else target.model, form)
+        return Try("", provider.name, target.model, operation, said, path, None)
+
+    def _price(self, found: Try) -> Price | None:
+        vendor = self._providers[found.provider].vendor
+        return price_of(self._prices, found.provider, vendor, found.model)
+
+    def _reply(self, tries: Sequence[Try], forwarded: Said, wanted: Wanted) -> bytes:
+        steered = wire.Steered(
+            paths={each.cluster: each.path for each in tries},
+            bodies={each.cluster: each.said for each in tries if each.said != forwarded},
+            forwarded=forwarded,
+            is_stream=wanted.is_stream,
+            is_read=wanted.is_read,
+            content_type="application/json" if wanted.is_read and wanted.is_json else "",
+            remove_headers=_REMOVED_HEADERS,
+        )
         match self._steering:
             case Steering.METADATA:
-                return wire.encode_plan(steered, clusters)
+                return wire.encode_plan(steered, [each.cluster for each in tries])
             case Steering.HEADER:
-                plan = names.plan_cluster([target.provider for target in targets])
+                plan = names.plan_cluster([each.provider for each in tries])
                 return wire.encode_plan_in_header(steered, plan)
+
+
+def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
+    """As the first try wants it, when all want one dialect; else as the client said it."""
+    first = tries[0].said
+    if all(each.dialect is first.dialect and each.said.form is first.form for each in tries):
+        return first
+    model = next((each.said.model for each in tries if each.dialect is client), first.model)
+    return Said(client, model)
+
+
+def _filled(targets: tuple[Target, ...], matched: str) -> tuple[Target, ...]:
+    return tuple(
+        Target(target.provider, target.model.replace("*", matched, 1), target.weight)
+        for target in targets
+    )
 
 
 def _pattern(model: Model) -> tuple[str, str, Model]:
@@ -153,15 +279,3 @@ def _weighted(tier: tuple[Target, ...], chosen: float) -> Target:
         if left < 0:
             return target
     return tier[-1]
-
-
-def _dearest(prices: tuple[Price | None, ...]) -> Price | None:
-    known = [price for price in prices if price is not None]
-    if len(known) < len(prices):
-        return None
-    return Price(
-        input=max(price.input for price in known),
-        output=max(price.output for price in known),
-        cached_input=max(price.cached_input for price in known),
-        cache_write=max(price.cache_write for price in known),
-    )

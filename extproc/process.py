@@ -13,31 +13,22 @@ from extproc.edges.service import Call, Stream
 from extproc.events import (
     CONTINUE,
     Action,
-    Continue,
     Event,
-    Forward,
     RequestBody,
-    RequestHeaders,
-    Respond,
-    Strip,
 )
 from extproc.exchange import NO_LIMIT, Exchange
-from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm.dialects import refusal
 from extproc.plan import Steering
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program
+from extproc.verdict import Deny
 from gateway import names
 
 logger = logging.getLogger(__name__)
 
 _INTERNAL = 13  # grpc-status INTERNAL
 METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
-_UNAVAILABLE = Respond(
-    NOT_READY.status,
-    (("content-type", "application/json"),),
-    openai_chat.encode_error(NOT_READY),
-    f"dragoman_{NOT_READY.code}",
-)
+_UNAVAILABLE = refusal(None, NOT_READY)
 
 
 class Process:
@@ -52,7 +43,7 @@ class Process:
     def __call__(self, call: Call) -> Stream:
         metadata = call.metadata
         if metadata.get(names.ROLE_METADATA) == names.ATTEMPT_ROLE:
-            return _AttemptStream(call)
+            return _AttemptStream(call, self)
         if self.program is None:
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -102,10 +93,10 @@ class _ExchangeStream:
     def on_message(self, message: bytes) -> None:
         event = wire.decode(message)
         action = self._exchange.on_event(event)
-        if isinstance(action, (Continue, Forward, Respond, Strip)):
-            self._answer(event, action)
-        else:
+        if isinstance(action, Awaitable):
             self._process.run(self._answer_later(event, action))
+        else:
+            self._answer(event, action)
 
     def _answer(self, event: Event, action: Action) -> None:
         self._call.send(wire.encode(event, action))
@@ -132,24 +123,25 @@ class _ExchangeStream:
 
 
 class _AttemptStream:
-    __slots__ = ("_call", "_cluster", "_models")
+    __slots__ = ("_call", "_cluster", "_process")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, process: Process) -> None:
         self._call = call
         self._cluster = call.metadata.get(names.ATTEMPT_METADATA, "")
-        self._models: dict[str, str] = {}
+        self._process = process
 
     def on_message(self, message: bytes) -> None:
-        event, models = wire.decode_attempt(message)
-        if isinstance(event, RequestHeaders):
-            self._models = dict(models)
-        if isinstance(event, RequestBody):
-            body = attempt.rewritten(event.body, self._cluster, self._models)
-            if body is not None:
-                self._call.send(wire.encode_body(body))
-                self._call.end()
-                return
-        self._call.send(wire.encode(event, CONTINUE))
+        event, order = wire.decode_attempt(message, self._cluster)
+        program = self._process.program
+        if not isinstance(event, RequestBody) or order is None or program is None:
+            self._call.send(wire.encode(event, CONTINUE))
+            return
+        body = attempt.rewritten(event.body, order, program.lossiness)
+        if isinstance(body, Deny):
+            self._call.send(wire.encode(event, refusal(order.forwarded.dialect, body)))
+        else:
+            self._call.send(wire.encode_body(body))
+        self._call.end()
 
     def on_half_close(self) -> None:
         self._call.end()

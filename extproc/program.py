@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from extproc.facts import Facts
-from extproc.llm.openai_chat import reading as openai_chat
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.ports import Ledger
+from extproc.saying import Sayer
 from extproc.verdict import Deny, Verdict
-from gateway.model import Gateway
+from gateway.apis import Paths
+from gateway.model import Gateway, Lossiness
 
 NOT_READY = Deny(503, "not_ready", "no configuration yet")
 """The answer to everybody while there is no program."""
@@ -42,8 +43,12 @@ class Program:
     reads_texts: bool
     budgets: Budgets
     planners: Mapping[Steering, Planner]
-    models_body: bytes
-    """What GET /v1/models answers."""
+    sayers: Mapping[Steering, Sayer]
+    paths: Paths
+    """Where clients find the APIs."""
+    lossiness: Lossiness
+    models: tuple[str, ...]
+    """Those that are listed."""
     created: int
     """When this program was built, Unix seconds: the models' `created`."""
 
@@ -58,9 +63,13 @@ def build(
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets."""
     authorize = Authorize(gateway.rules)
-    guards = Guards(gateway.guards, openai_chat.reword)
+    guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
     listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
+    planners = {
+        steering: Planner(gateway.models, gateway.providers, prices, choose, steering)
+        for steering in Steering
+    }
     return Program(
         version=version,
         authenticate=Authenticate(
@@ -75,10 +84,13 @@ def build(
         routes=frozenset(route.name for route in gateway.routes),
         reads_texts=bool(gateway.guards) or authorize.reads_prompt,
         budgets=Budgets(gateway.budgets, ledger),
-        planners={
-            steering: Planner(gateway.models, gateway.providers, prices, choose, steering)
-            for steering in Steering
+        planners=planners,
+        sayers={
+            steering: Sayer(planner, gateway.llm.lossiness)
+            for steering, planner in planners.items()
         },
-        models_body=openai_chat.encode_models(listed, created),
+        paths=Paths(dict(gateway.llm.prefixes)),
+        lossiness=gateway.llm.lossiness,
+        models=tuple(listed),
         created=created,
     )

@@ -17,6 +17,7 @@ from extproc.events import (
     Event,
     Forward,
     Other,
+    Replace,
     RequestBody,
     RequestHeaders,
     Respond,
@@ -24,8 +25,10 @@ from extproc.events import (
     ResponseEnd,
     ResponseHeaders,
     Strip,
+    Watch,
 )
 from gateway import names
+from gateway.model import BodyForm, Dialect
 from gateway.usage import Usage
 
 _ATTRIBUTES = "envoy.filters.http.ext_proc"
@@ -56,6 +59,7 @@ _CONTINUE_AFTER: Mapping[type, bytes] = {
 
 # The tags of the fields that are joined by hand, all length-delimited (wire type 2) but the last.
 _RESPONSE_REQUEST_BODY = b"\x1a"  # ProcessingResponse.request_body = 3
+_RESPONSE_RESPONSE_BODY = b"\x22"  # ProcessingResponse.response_body = 4
 _BODY_RESPONSE = b"\x0a"  # BodyResponse.response = 1
 _HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
 _BODY_MUTATION = b"\x1a"  # CommonResponse.body_mutation = 3
@@ -80,17 +84,15 @@ def _event(request: Any) -> Event:
         source = _host(_attribute(attributes, "source.address")) if attributes else ""
         return RequestHeaders(headers, part.end_of_stream, source)
     if kind == "response_headers":
-        status = 0
-        for header in request.response_headers.headers.headers:
-            if header.key == ":status":
-                status = int(header.raw_value)
+        headers = _headers(request.response_headers.headers.headers)
+        status = int(headers.get(":status", "0"))
         attributes = request.attributes
         cluster = _attribute(attributes, "xds.cluster_name")
         attempt = _count(attributes, "upstream.request_attempt_count")
         if status < 300:  # nobody asks why it went well
-            return ResponseHeaders(status, cluster, "", attempt)
+            return ResponseHeaders(status, cluster, "", attempt, headers)
         details = _attribute(attributes, "response.code_details")
-        return ResponseHeaders(status, cluster, details, attempt)
+        return ResponseHeaders(status, cluster, details, attempt, headers)
     if kind == "response_body":
         return ResponseBody(request.response_body.body, request.response_body.end_of_stream)
     if kind == "response_trailers":
@@ -98,15 +100,48 @@ def _event(request: Any) -> Event:
     return Other(kind or "")
 
 
-def decode_attempt(data: bytes) -> tuple[Event, Mapping[str, str]]:
-    """One ProcessingRequest of an upstream filter: the event, and cluster → model."""
+class Said(NamedTuple):
+    """How a body is said."""
+
+    dialect: Dialect | None
+    """None: it is no conversation, and only the model in it can change."""
+    model: str
+    """As it stands in the body; empty where the path says it."""
+    form: BodyForm = BodyForm.PLAIN
+
+
+class Order(NamedTuple):
+    """What an attempt is told."""
+
+    forwarded: Said
+    """How the body that it sees is said."""
+    wanted: Said | None
+    """How it is to be said; None: as it is."""
+    is_stream: bool
+
+
+def decode_attempt(data: bytes, cluster: str) -> tuple[Event, Order | None]:
+    """One ProcessingRequest of the upstream filter of a cluster; no order: there is no plan."""
     request = _ProcessingRequest.FromString(data)
     fields = request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].fields
-    models = {
-        cluster: value.string_value
-        for cluster, value in fields["models"].struct_value.fields.items()
-    }
-    return _event(request), models
+    if "said" not in fields:
+        return _event(request), None
+    bodies = fields["bodies"].struct_value.fields
+    order = Order(
+        _said(fields["said"].struct_value.fields),
+        _said(bodies[cluster].struct_value.fields) if cluster in bodies else None,
+        fields["stream"].bool_value,
+    )
+    return _event(request), order
+
+
+def _said(fields: Any) -> Said:
+    dialect = fields["dialect"].string_value
+    return Said(
+        Dialect(dialect) if dialect else None,
+        fields["model"].string_value,
+        BodyForm(fields["form"].string_value),
+    )
 
 
 def encode(event: Event, action: Action) -> bytes:
@@ -120,16 +155,25 @@ def encode(event: Event, action: Action) -> bytes:
             return _encode_strip(action)
         case Respond():
             return _encode_respond(action)
+        case Replace():
+            return _encode_replace(action.body)
+        case Watch():
+            return _encode_watch(action)
 
 
 class Steered(NamedTuple):
     """What Envoy is told of a plan, however it is told."""
 
-    tries: int
-    path: str
-    """What follows a provider's base path."""
-    models: Mapping[str, str]
-    """Tells the attempts at these clusters which model to ask for."""
+    paths: Mapping[str, str]
+    """Of each try, by cluster, in order."""
+    bodies: Mapping[str, Said]
+    """Of the tries that are to be told something else than what is forwarded."""
+    forwarded: Said
+    is_stream: bool
+    is_read: bool
+    """Answers the body; else the headers."""
+    content_type: str
+    """As the body was read; empty: as the client says."""
     remove_headers: Sequence[str]
 
 
@@ -147,29 +191,36 @@ def encode_plan(steered: Steered, clusters: Sequence[str]) -> bytes:
 def encode_plan_in_header(steered: Steered, cluster: str) -> bytes:
     """The same for an Envoy that reads no plans: the cluster that is one goes as a header."""
     response = _steered(steered)
-    common = response.request_body.response
-    common.header_mutation.set_headers.add(**_header(names.PLAN_HEADER, cluster))
+    phase = response.request_body if steered.is_read else response.request_headers
+    phase.response.header_mutation.set_headers.add(**_header(names.PLAN_HEADER, cluster))
     return bytes(response.SerializeToString(deterministic=True))
 
 
 def _steered(steered: Steered) -> Any:
-    response = _ProcessingResponse(
-        request_body={
-            "response": {
-                "header_mutation": {
-                    "set_headers": [
-                        _header(names.MAX_RETRIES_HEADER, str(steered.tries - 1)),
-                        _header("content-type", "application/json"),  # as it was read
-                    ],
-                    "remove_headers": steered.remove_headers,
-                },
-                "clear_route_cache": True,
-            }
+    headers = [_header(names.MAX_RETRIES_HEADER, str(len(steered.paths) - 1))]
+    if steered.content_type:
+        headers.append(_header("content-type", steered.content_type))
+    phase = {
+        "response": {
+            "header_mutation": {
+                "set_headers": headers,
+                "remove_headers": steered.remove_headers,
+            },
+            "clear_route_cache": True,
         }
-    )
-    response.dynamic_metadata.update(
-        {names.REQUEST_NAMESPACE: {"path": steered.path, "models": dict(steered.models)}}
-    )
+    }
+    kind = "request_body" if steered.is_read else "request_headers"
+    response = _ProcessingResponse(**{kind: phase})
+    first = next(iter(steered.paths.values()))
+    others = {cluster: path for cluster, path in steered.paths.items() if path != first}
+    told: dict[str, Any] = {"path": first}
+    if others:
+        told["paths"] = others
+    if steered.bodies:
+        told["said"] = steered.forwarded._asdict()
+        told["bodies"] = {cluster: said._asdict() for cluster, said in steered.bodies.items()}
+        told["stream"] = steered.is_stream
+    response.dynamic_metadata.update({names.REQUEST_NAMESPACE: told})
     return response
 
 
@@ -201,6 +252,34 @@ def _encode_forward(action: Forward) -> bytes:
     common = _BODY_RESPONSE + _varint(len(mutations) + size)
     outer = _RESPONSE_REQUEST_BODY + _varint(len(common) + len(mutations) + size)
     return b"".join((action.plan_reply, outer, common, mutations, body))
+
+
+def _encode_replace(body: bytes) -> bytes:
+    size = len(body)
+    mutated = _MUTATED_BODY + _varint(size)
+    mutation = _BODY_MUTATION + _varint(len(mutated) + size) + mutated
+    response = _BODY_RESPONSE + _varint(len(mutation) + size) + mutation
+    whole = _RESPONSE_RESPONSE_BODY + _varint(len(response) + size)
+    return b"".join((whole, response, body))
+
+
+def _encode_watch(action: Watch) -> bytes:
+    response = _ProcessingResponse(
+        response_headers={
+            "response": {
+                "header_mutation": {
+                    "set_headers": [_header(name, value) for name, value in action.set_headers],
+                    "remove_headers": action.remove_headers,
+                }
+            }
+        },
+        mode_override={
+            "response_header_mode": "SEND",  # else a new length is not let through
+            "response_body_mode": "BUFFERED" if action.is_whole else "STREAMED",
+            "response_trailer_mode": "SKIP",
+        },
+    )
+    return bytes(response.SerializeToString())
 
 
 def _encode_strip(action: Strip) -> bytes:

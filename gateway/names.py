@@ -25,8 +25,9 @@ UNPLANNED_CLUSTER = "dragoman_unplanned"
 PLAN_NAMESPACE = "dragoman.plan"
 """Untyped dynamic metadata: `{priority_groups: [...]}`, read by the priority_group specifier."""
 REQUEST_NAMESPACE = "dragoman.request"
-"""Untyped dynamic metadata, what the attempts need to know: `{path: "/chat/completions",
-models: {cluster: model}}`."""
+"""Untyped dynamic metadata, what the tries need to know: `{path, paths: {cluster: path}, said: {…},
+bodies: {cluster: {dialect, model, form}}, stream}`. `paths` has those that differ from `path`,
+`bodies` those that are not `said` as the body that is forwarded."""
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""
@@ -69,6 +70,11 @@ def provider_cluster(provider: str) -> str:
     return f"llm/{provider}"
 
 
+def addressed_cluster(provider: str) -> str:
+    """The cluster of an LLM provider whose tries have another path than the client asked for."""
+    return f"llm/{provider}/addressed"
+
+
 def attempt_cluster(provider: str, place: int) -> str:
     """The cluster of an LLM provider as the nth try of a plan, where the body is rewritten."""
     return f"llm/{provider}#{place}"
@@ -77,7 +83,7 @@ def attempt_cluster(provider: str, place: int) -> str:
 def plan_cluster(providers: Sequence[str]) -> str:
     """The cluster that goes through these LLM providers, try by try, where plans are not read."""
     if len(providers) == 1:
-        return provider_cluster(providers[0])
+        return addressed_cluster(providers[0])
     return f"plan/{'>'.join(providers)}"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway import names
-from gateway.attempts import provider_sequences, renamed_attempts
+from gateway.attempts import provider_sequences, rewritten_attempts
 from gateway.cel import Expression, compile_expression
-from gateway.model import Gateway, Rule, StaticKey
+from gateway.credentials import StaticKey
+from gateway.model import Gateway, Rule
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
-from xds_server.resources.attempts import ORIGINAL_BASE_PATH, Attempt, PlanOfTries
+from xds_server.resources.attempts import Attempt, PlanOfTries
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.memo import Memo
@@ -73,40 +74,38 @@ def _clusters(
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:
-    """A cluster for each provider, and one for each place in a plan that renames the model, unless
-    plans have their own."""
-    plain = [
-        (provider.name, names.provider_cluster(provider.name), False)
-        for provider in gateway.providers
+    """For each provider a cluster of tries whose path is the client's, and one of those whose path
+    is not; and one for each place in a plan whose body may be said otherwise, unless plans have
+    their own."""
+    names_of = [provider.name for provider in gateway.providers]
+    kinds = [
+        *((name, names.provider_cluster(name), False, False) for name in names_of),
+        *((name, names.addressed_cluster(name), False, True) for name in names_of),
+        *(
+            (name, names.attempt_cluster(name, place), True, True)
+            for name, place in _rewritten(gateway)
+            if features.reads_plans
+        ),
     ]
-    renamed = [
-        (provider, names.attempt_cluster(provider, place), True)
-        for provider, place in renamed_attempts(gateway.models)
-        if features.reads_plans
-    ]
-    sets_path, limit = _sets_path(gateway), _buffer_limit(gateway)
+    limit = _buffer_limit(gateway)
     reports_usage = bool(gateway.budgets) and features.reads_usage
-    for provider, cluster, is_renamed in (*plain, *renamed):
-        yield provider, Attempt(cluster, is_renamed, sets_path, reports_usage, limit)
+    for name, cluster, is_rewritten, sets_path in kinds:
+        yield name, Attempt(cluster, is_rewritten, sets_path, reports_usage, limit)
 
 
 def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
     """Every order of providers that extproc may choose."""
     providers = {provider.name: provider for provider in gateway.providers}
-    renamed = frozenset(renamed_attempts(gateway.models))
-    sets_path, limit = _sets_path(gateway), _buffer_limit(gateway)
+    rewritten = {name for name, _ in _rewritten(gateway)}
+    limit = _buffer_limit(gateway)
     for sequence in provider_sequences(gateway.models):
-        places = (place for place in enumerate(sequence, 1) if (place[1], place[0]) in renamed)
-        yield PlanOfTries(
-            tuple(providers[name] for name in sequence),
-            tuple(place for place, _ in places),
-            sets_path,
-            limit,
-        )
+        places = (place for place, name in enumerate(sequence, 1) if name in rewritten)
+        yield PlanOfTries(tuple(providers[name] for name in sequence), frozenset(places), limit)
 
 
-def _sets_path(gateway: Gateway) -> bool:
-    return any(each.base_path != ORIGINAL_BASE_PATH for each in gateway.providers)
+def _rewritten(gateway: Gateway) -> tuple[tuple[str, int], ...]:
+    providers = {provider.name: provider for provider in gateway.providers}
+    return rewritten_attempts(gateway.models, providers)
 
 
 def _buffer_limit(gateway: Gateway) -> int:

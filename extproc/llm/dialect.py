@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from extproc.llm.answer import Answer, ProviderError, StreamEvent
 from extproc.llm.losses import Losses
 from extproc.llm.request import Request
-from extproc.llm.texts import Reworded, Rewording
+from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 from gateway.usage import Usage
 

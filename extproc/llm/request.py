@@ -8,7 +8,7 @@ everywhere. What a dialect says beyond this is a `Feature` that only it has: its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -275,3 +275,7 @@ class Request:
     """OpenAI's `prompt_cache_key`."""
     extras: tuple[Feature, ...] = ()
     """What was said beyond all this, without repetition."""
+
+    def for_model(self, model: str) -> Request:
+        """The same, asked of a model by the name that a provider knows."""
+        return replace(self, model=model)

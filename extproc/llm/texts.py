@@ -10,11 +10,12 @@ are to a model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TypeAlias
 
 from extproc.llm.shapes import FREE, Attachment, ByType, Fields, Messages, Parts, Rule, Unread
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
+from extproc.rewording import Reworded, Rewording
 
 MAX_EMBEDDED = 3
 """Levels of JSON in strings of JSON."""
@@ -28,28 +29,6 @@ _LARGEST_SPELLED_OUT = 1e22
 """From here on, not every integer is a float."""
 
 _MAY_OPEN_JSON = frozenset("{[ \t\r\n")
-
-
-class Rewording(Protocol):
-    """What is to become of the texts of a request."""
-
-    def text(self, text: str) -> str:
-        """The new text."""
-
-    def across(self, pieces: Sequence[str]) -> Sequence[str]:
-        """The pieces of one text, before each is given to `text`: what only the whole shows."""
-
-    def fixed(self, text: str) -> None:
-        """A text that cannot be changed: the name of a property."""
-
-
-class Reworded(NamedTuple):
-    """A request with other texts."""
-
-    values: Mapping[str, bytes]
-    """New values for the top-level keys in which something changed; for splicing."""
-    texts: tuple[str, ...]
-    """All that a model would read now."""
 
 
 def texts(document: Mapping[str, object], shape: Fields) -> tuple[str, ...]:

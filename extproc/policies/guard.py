@@ -13,15 +13,9 @@ from typing import TypeAlias, assert_never
 from extproc.facts import Facts
 from extproc.policies.patterns import Patterns
 from extproc.protocols import json_spans
+from extproc.rewording import Reword
 from extproc.verdict import PASS, Amend, Deny, Pass
 from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
-
-Reword: TypeAlias = Callable[[bytes, "Masking"], tuple[Mapping[str, bytes], Sequence[str]] | Deny]
-"""A dialect's way to reword the texts of a body.
-
-Gives them to the masking; the new values of top-level keys, and the texts that are then in it.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class _Block:
@@ -72,8 +66,7 @@ class Masking:
 class Guards:
     """All guards of a gateway."""
 
-    def __init__(self, guards: Sequence[Guard], reword: Reword) -> None:
-        self._reword = reword
+    def __init__(self, guards: Sequence[Guard]) -> None:
         self._patterns = Patterns(
             [
                 pattern
@@ -88,7 +81,7 @@ class Guards:
         )
 
     def on_request(self, facts: Facts) -> Pass | Deny | Amend:
-        """Reads `facts.texts` and `facts.body`.
+        """Reads `facts.texts`, `facts.body` and `facts.reword`.
 
         After an Amend, `texts` and `document` are those of the body before: a later policy that
         reads them must have them read again.
@@ -105,7 +98,7 @@ class Guards:
                         return step.deny
                 case _Mask():
                     if step.patterns & hits:
-                        masked = self._mask(body, step, hits)
+                        masked = self._mask(facts.reword, body, step, hits)
                         if isinstance(masked, Deny):
                             return masked
                         body, hits = masked
@@ -116,11 +109,13 @@ class Guards:
         return PASS if body is facts.body else Amend(body)
 
     def _mask(
-        self, body: bytes, step: _Mask, hits: frozenset[int]
+        self, reword: Reword | None, body: bytes, step: _Mask, hits: frozenset[int]
     ) -> tuple[bytes, frozenset[int]] | Deny:
         """The body as masked, and what is found in it now."""
+        if reword is None:
+            return step.deny
         masking = Masking(self._patterns, step.patterns & hits, step.replacement)
-        reworded = self._reword(body, masking)
+        reworded = reword(body, masking)
         if isinstance(reworded, Deny):
             return reworded
         if not masking.is_complete:

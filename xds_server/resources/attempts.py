@@ -19,8 +19,6 @@ from xds_server.resources.matching import only_at, only_in
 from xds_server.resources.topology import Topology
 from xds_server.resources.usage import usage_filter
 
-ORIGINAL_BASE_PATH = names.LLM_PREFIX.rstrip("/")
-
 _WIPED = (
     # credentials, the client's or an earlier try's
     *names.CREDENTIAL_HEADERS,
@@ -56,16 +54,14 @@ _CODEC: Json = extension(
 )
 
 _SET_PATH = """\
-local base_path = {base_path}
 function envoy_on_request(handle)
   local request = handle:streamInfo():dynamicMetadata():get("{namespace}") or {{}}
-  local paths = request["paths"] or {{}}
-  local path = {path}
+  local path = (request["paths"] or {{}})[{cluster}] or request["path"]
   if path == nil then
     handle:respond({{[":status"] = "503"}}, "no plan")
     return
   end
-  handle:headers():replace(":path", base_path .. path)
+  handle:headers():replace(":path", path)
 end
 """
 
@@ -75,10 +71,10 @@ class Attempt:
     """The kind of try that a cluster of a provider serves."""
 
     cluster: str
-    is_renamed: bool
-    """The body must ask for another model than the first try's did."""
+    is_rewritten: bool
+    """The body may have to be said otherwise than it is forwarded."""
     sets_path: bool
-    """Some provider of the gateway has a base path of its own, so every try sets the path."""
+    """The path may be another than the client asked for."""
     reports_usage: bool
     """A budget waits for what the answer says of its usage."""
     buffer_limit_bytes: int
@@ -91,9 +87,8 @@ class PlanOfTries:
 
     providers: tuple[Provider, ...]
     """Of each try, in order."""
-    renamed: tuple[int, ...]
-    """The places, counted from 1, whose body may have to ask for another model."""
-    sets_path: bool
+    rewritten: frozenset[int]
+    """The places, counted from 1, whose body may have to be said otherwise."""
     buffer_limit_bytes: int
 
     @property
@@ -111,31 +106,20 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
     """The chain of a plan's cluster: each provider's own filters run at its own endpoints only."""
     providers = tuple({each.name: each for each in plan.providers}.values())
     forwarded = frozenset[str]().union(*(each.forward_headers for each in providers))
-    places = {
-        place: (
-            plan.providers[place - 1],
-            names.attempt_cluster(plan.providers[place - 1].name, place),
-        )
-        for place in plan.renamed
-    }
+    places = [
+        (place, names.attempt_cluster(each.name, place))
+        for place, each in enumerate(plan.providers, 1)
+    ]
     rest = [(each, _remove(_WIPED, forwarded - each.forward_headers)) for each in providers]
     return [
         # before everything: an earlier try's key must not be seen
         _mutation([*_remove(_WIPED, frozenset(_WIPED) - forwarded), *_OWN_AND_ENVOYS]),
         *(only_at(each.name, _mutation(removals)) for each, removals in rest if removals),
-        *(
-            only_at(each.name, _path(each, names.provider_cluster(each.name)))
-            for each in providers
-            if plan.sets_path
-        ),
-        *(
-            only_in(place, _path(each, cluster, names.provider_cluster(each.name)))
-            for place, (each, cluster) in places.items()
-            if plan.sets_path
-        ),
+        *(only_in(place, _path(cluster)) for place, cluster in places),
         *(
             only_in(place, attempt_filter(cluster, topology))
-            for place, (_, cluster) in places.items()
+            for place, cluster in places
+            if place in plan.rewritten
         ),
         # after the wipe, and after all that reads headers
         *(only_at(each.name, _key(each)) for each in providers if each.credential is not None),
@@ -160,18 +144,16 @@ def _mutation(mutations: list[Json]) -> Json:
     )
 
 
-def _address(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
-    return _path(provider, attempt.cluster) if attempt.sets_path else None
+def _address(_provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
+    return _path(attempt.cluster) if attempt.sets_path else None
 
 
-def _path(provider: Provider, *clusters: str) -> Json:
-    """The path that the plan has for the first of these clusters that it has one for."""
-    # a JSON string that is not escaped beyond ASCII is one of Lua, too
-    quoted = [json.dumps(each, ensure_ascii=False) for each in clusters]
+def _path(cluster: str) -> Json:
+    """The path that the plan has for its try at this cluster, or for all."""
     script = _SET_PATH.format(
-        base_path=json.dumps(provider.base_path, ensure_ascii=False),
         namespace=names.REQUEST_NAMESPACE,
-        path=" or ".join([*(f"paths[{each}]" for each in quoted), 'request["path"]']),
+        # a JSON string that is not escaped beyond ASCII is one of Lua, too
+        cluster=json.dumps(cluster, ensure_ascii=False),
     )
     return extension(
         names.ADDRESS_FILTER,
@@ -180,8 +162,8 @@ def _path(provider: Provider, *clusters: str) -> Json:
     )
 
 
-def _rename(_provider: Provider, attempt: Attempt, topology: Topology) -> Json | None:
-    return attempt_filter(attempt.cluster, topology) if attempt.is_renamed else None
+def _rewrite(_provider: Provider, attempt: Attempt, topology: Topology) -> Json | None:
+    return attempt_filter(attempt.cluster, topology) if attempt.is_rewritten else None
 
 
 def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json | None:
@@ -218,7 +200,7 @@ def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
 UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ...] = (
     _wipe,  # before everything: an earlier try's key must not be seen
     _address,
-    _rename,
+    _rewrite,
     _credential,  # after the wipe, and after all that reads headers
     _usage,
     _codec,  # terminal: always last

@@ -55,13 +55,13 @@ def provider_cluster(
             }
         }
     needs = [] if provider.credential is None else [(SECRET, names.provider_secret(provider.name))]
-    if attempt.is_renamed:
+    if attempt.is_rewritten:
         needs.append((CLUSTER, names.EXTPROC_CLUSTER))
     fields = {
         **_upstream(name, provider.upstream, topology),
         **_http_options(protocol, filters=upstream_filters(provider, attempt, topology)),
     }
-    if attempt.is_renamed:  # its filter holds the whole body
+    if attempt.is_rewritten:  # its filter holds the whole body
         fields["per_connection_buffer_limit_bytes"] = attempt.buffer_limit_bytes
     if not features.reads_plans:
         for endpoint in fields["load_assignment"]["endpoints"][0]["lb_endpoints"]:
@@ -87,12 +87,12 @@ def plan_cluster(plan: PlanOfTries, topology: Topology) -> Resource:
         "circuit_breakers": _CIRCUIT_BREAKERS,
         **_http_options(_HTTP1, filters=plan_filters(plan, topology)),
     }
-    if plan.renamed:
+    if plan.rewritten:
         fields["per_connection_buffer_limit_bytes"] = plan.buffer_limit_bytes
     needs = [
         *((CLUSTER, cluster) for cluster in providers),
         *((SECRET, names.provider_secret(each.name)) for each in plan.providers if each.credential),
-        *([(CLUSTER, names.EXTPROC_CLUSTER)] if plan.renamed else []),
+        *([(CLUSTER, names.EXTPROC_CLUSTER)] if plan.rewritten else []),
     ]
     return resource(CLUSTER, plan.cluster, fields, needs)
 

@@ -1,0 +1,140 @@
+"""The table of dialects and operations: who reads, says and counts each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from extproc.events import Respond
+from extproc.llm.anthropic import codec as anthropic
+from extproc.llm.anthropic import counting as anthropic_counting
+from extproc.llm.anthropic import reading as anthropic_reading
+from extproc.llm.anthropic import usage as anthropic_usage
+from extproc.llm.bedrock import codec as bedrock
+from extproc.llm.bedrock import reading as bedrock_reading
+from extproc.llm.bedrock import usage as bedrock_usage
+from extproc.llm.dialect import Codec, Reading
+from extproc.llm.gemini import codec as gemini
+from extproc.llm.gemini import counting as gemini_counting
+from extproc.llm.gemini import reading as gemini_reading
+from extproc.llm.gemini import usage as gemini_usage
+from extproc.llm.openai_chat import codec as openai_chat
+from extproc.llm.openai_chat import reading as openai_chat_reading
+from extproc.llm.openai_responses import codec as openai_responses
+from extproc.llm.openai_responses import counting as openai_responses_counting
+from extproc.llm.openai_responses import reading as openai_responses_reading
+from extproc.llm.openai_responses import usage as openai_responses_usage
+from extproc.llm.usage_reader import OPENAI_CHAT, Told
+from extproc.verdict import Deny
+from gateway.apis import Family
+from gateway.model import Dialect, dialect_of
+from gateway.operations import Operation
+
+
+class Speaker(NamedTuple):
+    """A dialect of conversations."""
+
+    reading: Reading
+    codec: Codec
+    told: Told
+    is_read_by_envoy: bool
+    """Envoy 1.40 can read the usage of its answers."""
+
+
+SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
+    {
+        Dialect.OPENAI_CHAT: Speaker(
+            openai_chat_reading.READING, openai_chat.CODEC, OPENAI_CHAT, True
+        ),
+        Dialect.OPENAI_RESPONSES: Speaker(
+            openai_responses_reading.READING,
+            openai_responses.CODEC,
+            Told(
+                openai_responses_usage.USAGE_MEMBER,
+                openai_responses_usage.usage_of,
+                openai_responses.CODEC.decoding,
+            ),
+            True,
+        ),
+        Dialect.ANTHROPIC: Speaker(
+            anthropic_reading.READING,
+            anthropic.CODEC,
+            Told(
+                anthropic_usage.USAGE_MEMBER, anthropic_usage.usage_of, anthropic.CODEC.decoding
+            ),
+            True,
+        ),
+        Dialect.GEMINI: Speaker(
+            gemini_reading.READING,
+            gemini.CODEC,
+            Told(gemini_usage.USAGE_MEMBER, gemini_usage.usage_of, gemini.CODEC.decoding),
+            True,
+        ),
+        Dialect.BEDROCK: Speaker(
+            bedrock_reading.READING,
+            bedrock.CODEC,
+            Told(bedrock_usage.USAGE_MEMBER, bedrock_usage.usage_of, bedrock.CODEC.decoding),
+            False,
+        ),
+    }
+)
+
+
+class Handling(NamedTuple):
+    """What is done with an operation."""
+
+    reading: Reading
+    dialect: Dialect | None = None
+    """Of a conversation, which can be translated."""
+    told: Told | None = None
+    """How its answers tell their usage; None: they do not."""
+    is_read_by_envoy: bool = False
+
+
+_CONVERSATIONS: Mapping[Operation, Handling] = {
+    operation: Handling(speaker.reading, dialect, speaker.told, speaker.is_read_by_envoy)
+    for operation in Operation
+    if (dialect := dialect_of(operation)) is not None and (speaker := SPEAKERS[dialect])
+}
+
+HANDLINGS: Mapping[Operation, Handling] = MappingProxyType(
+    {
+        **_CONVERSATIONS,
+        Operation.MESSAGE_TOKENS: Handling(anthropic_counting.READING),
+        Operation.RESPONSE_TOKENS: Handling(openai_responses_counting.READING),
+        Operation.COUNT_TOKENS: Handling(gemini_counting.READING),
+    }
+)
+"""Of the operations whose body is read. Of the others, nothing is but the headers."""
+
+UNREAD = Handling(openai_chat_reading.READING)
+"""Of operations that are passed as they come."""
+
+COUNTING: Mapping[Operation, Callable[[int], bytes]] = MappingProxyType(
+    {
+        Operation.MESSAGE_TOKENS: anthropic_counting.encode_count,
+        Operation.RESPONSE_TOKENS: openai_responses_counting.encode_count,
+        Operation.COUNT_TOKENS: gemini_counting.encode_count,
+    }
+)
+"""What can be answered here, by an estimate, when no provider of the model offers it."""
+
+FAMILIES: Mapping[Family, Dialect] = MappingProxyType(
+    {
+        Family.OPENAI: Dialect.OPENAI_CHAT,
+        Family.AZURE: Dialect.OPENAI_CHAT,
+        Family.COHERE: Dialect.OPENAI_CHAT,
+        Family.ANTHROPIC: Dialect.ANTHROPIC,
+        Family.GEMINI: Dialect.GEMINI,
+        Family.BEDROCK: Dialect.BEDROCK,
+    }
+)
+"""In which the clients of a family expect to be refused."""
+
+
+def refusal(dialect: Dialect | None, deny: Deny) -> Respond:
+    """The answer to who is refused; None: nobody knows what he speaks."""
+    error = SPEAKERS[dialect or Dialect.OPENAI_CHAT].reading.encode_error(deny)
+    headers = (*error.headers, *deny.headers)
+    return Respond(deny.status, headers, error.body, f"dragoman_{deny.code}")

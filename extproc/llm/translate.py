@@ -1,0 +1,190 @@
+"""A conversation from a client's dialect to a provider's, and the answer back.
+
+Requests are said anew, or changed by splices where the dialect stays. Answers come in pieces of any
+size; a whole one is said at its end, a streamed one as it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from extproc.llm.answer import (
+    Answer,
+    CallDelta,
+    CallStarted,
+    Candidate,
+    Citation,
+    Cited,
+    Ended,
+    Finished,
+    PartEnded,
+    RefusalDelta,
+    Speech,
+    SpeechDelta,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+)
+from extproc.llm.dialect import Asked, Call, Codec, Encoding, UnreadableAnswer
+from extproc.llm.losses import Losses
+from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.verdict import Deny
+from gateway.model import Lossiness
+from gateway.usage import Usage
+
+_JSON = "application/json"
+LARGEST_ANSWER_BYTES = 64 << 20
+"""Of a whole answer that is translated."""
+LARGEST_ERROR_BYTES = 1 << 20
+"""What is more says no more."""
+
+
+def request(
+    call: Call, codecs: tuple[Codec, Codec], model: str, lossiness: Lossiness
+) -> bytes | Deny:
+    """The body for a provider. `codecs` are the client's and the provider's."""
+    client, provider = codecs
+    said = client.decode_request(call)
+    if isinstance(said, Deny):
+        return said
+    losses = Losses()
+    body = provider.encode_request(said.for_model(model), losses)
+    return losses.refusal(lossiness, provider.name) or body
+
+
+class Translation(Protocol):
+    """An answer on its way to a client of another dialect."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider has said of it so far."""
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        """What the client gets for a piece. Raises `UnreadableAnswer` when nothing may follow."""
+
+
+class Whole:
+    """An answer that comes whole, and is said at its end."""
+
+    __slots__ = ("_pieces", "_provider", "_say", "_size", "usage")
+
+    def __init__(self, provider: Codec, say: Callable[[Answer], bytes]) -> None:
+        self._provider = provider
+        self._say = say
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.usage: Usage | None = None
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > LARGEST_ANSWER_BYTES:
+            raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        if not is_end:
+            return b""
+        answer = self._provider.decode_answer(b"".join(self._pieces))
+        self.usage = answer.usage
+        return self._say(answer)
+
+
+class Stream:
+    """An answer that is said as it comes."""
+
+    __slots__ = ("_decoding", "_encoding")
+
+    def __init__(self, provider: Codec, encoding: Encoding) -> None:
+        self._decoding = provider.decoding()
+        self._encoding = encoding
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._decoding.usage
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        encode = self._encoding.feed
+        said = b"".join(map(encode, self._decoding.feed(data))) if data else b""
+        if is_end:
+            said += b"".join(map(encode, self._decoding.end()))
+        return said
+
+
+class Refused:
+    """An error instead of an answer."""
+
+    __slots__ = ("_client", "_pieces", "_provider", "_size", "_status", "usage")
+
+    def __init__(self, codecs: tuple[Codec, Codec], status: int) -> None:
+        """`codecs` are the client's and the provider's."""
+        self._client, self._provider = codecs
+        self._status = status
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.usage: Usage | None = None
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        if self._size < LARGEST_ERROR_BYTES:
+            self._pieces.append(data)
+            self._size += len(data)
+        if not is_end:
+            return b""
+        error = self._provider.decode_error(self._status, b"".join(self._pieces))
+        return self._client.encode_error(error).body
+
+
+def translation(
+    codecs: tuple[Codec, Codec], asked: Asked, status: int, content_type: str, *, is_stream: bool
+) -> tuple[Translation, str]:
+    """How an answer is translated, and the content type that it then has.
+
+    `is_stream`: the client asked for one. A provider that answers it whole is not held to it.
+    """
+    client, provider = codecs
+    if not 200 <= status < 300:
+        return Refused(codecs, status), _JSON
+    if not is_stream:
+        return Whole(provider, lambda answer: client.encode_answer(answer, asked)), _JSON
+    encoding = client.encoding(asked)
+    if content_type.partition(";")[0].strip().lower() == _JSON:
+        return Whole(provider, lambda answer: _streamed(answer, encoding)), client.stream_type
+    return Stream(provider, encoding), client.stream_type
+
+
+def _streamed(answer: Answer, encoding: Encoding) -> bytes:
+    return b"".join(map(encoding.feed, events_of(answer)))
+
+
+def events_of(answer: Answer) -> Iterator[StreamEvent]:
+    """A whole answer as a stream would tell it."""
+    yield Started(answer.answer_id, answer.model)
+    for index, candidate in enumerate(answer.candidates):
+        yield from _told(candidate, index)
+    yield Ended(answer.usage)
+
+
+def _told(candidate: Candidate, choice: int) -> Iterator[StreamEvent]:
+    logprobs = candidate.logprobs or ()
+    calls = 0
+    for part in candidate.parts:
+        match part:
+            case Text():
+                yield TextDelta(part.text, choice, logprobs, part.signature)
+                logprobs = ()
+            case Thinking():
+                yield ThinkingDelta(part.text, part.signature, part.is_redacted, choice)
+            case ToolCall():
+                yield CallStarted(calls, part.call_id, part.name, part.signature, choice)
+                yield CallDelta(calls, part.arguments, choice)
+                calls += 1
+            case Refusal():
+                yield RefusalDelta(part.text, choice)
+            case Speech():
+                yield SpeechDelta(
+                    part.data, part.transcript, part.audio_id, part.expires_at, choice
+                )
+            case Citation():
+                yield Cited(part, choice)
+                continue  # it belongs to the text before
+        yield PartEnded(choice)
+    yield Finished(candidate.stop, candidate.sequence, choice)

@@ -1,0 +1,36 @@
+"""How the texts of a request are changed, whatever dialect it is in: what policies and dialects
+say to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from extproc.verdict import Deny
+
+
+class Rewording(Protocol):
+    """What is to become of the texts of a request."""
+
+    def text(self, text: str) -> str:
+        """The new text."""
+
+    def across(self, pieces: Sequence[str]) -> Sequence[str]:
+        """The pieces of one text, before each is given to `text`: what only the whole shows."""
+
+    def fixed(self, text: str) -> None:
+        """A text that cannot be changed: the name of a property."""
+
+
+class Reworded(NamedTuple):
+    """A request with other texts."""
+
+    values: Mapping[str, bytes]
+    """New values for the top-level keys in which something changed; for splicing."""
+    texts: tuple[str, ...]
+    """All that a model would read now."""
+
+
+Reword: TypeAlias = Callable[[bytes, Rewording], Reworded | Deny]
+"""A dialect's way to reword the texts of a body."""

@@ -1,0 +1,90 @@
+"""What is forwarded of a request: the client's body, changed by splices, or said in the dialect of
+the providers; and which providers it can be said to.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from extproc.llm import forms, translate
+from extproc.llm.dialect import Call
+from extproc.llm.dialects import SPEAKERS, Handling
+from extproc.plan import Plan, Planner, Wanted
+from extproc.protocols import json_spans
+from extproc.verdict import Deny
+from gateway.model import Dialect, Lossiness
+
+
+class Question(NamedTuple):
+    """A request whose body was read."""
+
+    call: Call
+    body: bytes
+    wanted: Wanted
+    handled: Handling
+
+
+class Forwarded(NamedTuple):
+    """What goes to Envoy, and the plan whose tries can all be told it."""
+
+    plan: Plan
+    body: bytes
+
+
+class Sayer:
+    """For the requests of a program."""
+
+    def __init__(self, planner: Planner, lossiness: Lossiness) -> None:
+        self._planner = planner
+        self._lossiness = lossiness
+
+    def say(self, plan: Plan, question: Question) -> Forwarded | Deny:
+        """The body of a plan; without the tries that would lose what may not be lost."""
+        if not plan.is_foreign:
+            return Forwarded(plan, _spliced(plan, question))
+        refusals: dict[Dialect, Deny] = {}
+        bodies: dict[Dialect, bytes] = {}
+        while True:
+            self._translate(plan, question, bodies, refusals)
+            if not any(each.dialect in refusals for each in plan.tries):
+                break
+            left = self._planner.plan(question.call.model, question.wanted, refusals.keys())
+            if not isinstance(left, Plan):
+                return next(iter(refusals.values()))
+            plan = left
+        dialect = plan.forwarded.dialect
+        if dialect is None or dialect is question.handled.dialect:
+            return Forwarded(plan, _spliced(plan, question))
+        return Forwarded(plan, forms.said_as(bodies[dialect], plan.forwarded.form))
+
+    def _translate(
+        self,
+        plan: Plan,
+        question: Question,
+        bodies: dict[Dialect, bytes],
+        refusals: dict[Dialect, Deny],
+    ) -> None:
+        """Fill in what the foreign dialects of a plan make of it."""
+        client = question.handled.dialect
+        if client is None:
+            return
+        for each in plan.tries:
+            dialect = each.dialect
+            if dialect is None or dialect is client or dialect in bodies or dialect in refusals:
+                continue
+            codecs = SPEAKERS[client].codec, SPEAKERS[dialect].codec
+            model = plan.forwarded.model or each.model
+            body = translate.request(question.call, codecs, model, self._lossiness)
+            if isinstance(body, Deny):
+                refusals[dialect] = body
+            else:
+                bodies[dialect] = body
+
+
+def _spliced(plan: Plan, question: Question) -> bytes:
+    """The client's own body, for the first try's model."""
+    call, model = question.call, plan.forwarded.model
+    body = question.body
+    if model and model != call.model:
+        body = json_spans.replace(body, question.handled.reading.rename(call, model))
+    return forms.said_as(body, plan.forwarded.form)
