@@ -6,7 +6,7 @@ Scalars follow the YAML 1.2 core schema: `on`, `yes` and `1:30` are text, fracti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
 from gateway.config.environment import substitute
@@ -39,6 +39,22 @@ class Document:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
+
+    def inside(self, key: str) -> Document:
+        """What stands under a key, as if nothing else were written."""
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return Document(
+            value,
+            {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)},
+            {path[1:]: text for path, text in self.written.items() if path[:1] == (key,)},
+            tuple(
+                replace(finding, path=finding.path[1:])
+                for finding in self.findings
+                if finding.path[:1] == (key,)
+            ),
+            frozenset(path[1:] for path in self.lost if path[:1] == (key,)),
+            self.is_readable,
+        )
 
 
 class _Unreadable(Exception):

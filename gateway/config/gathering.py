@@ -30,6 +30,7 @@ MAX_INCLUDES_DEEP = 32
 PRICES: DocumentPath = ("llm", "prices")
 PRICE_FILES: DocumentPath = ("llm", "price_files")
 INCLUDE: DocumentPath = ("include",)
+_CATALOG_PRICES = "prices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,8 @@ class Gathering:
             self.found(path, depth)
 
     def prices(self, part: Part, where: DocumentPath, written: str) -> None:
-        """A file of prices counts as if its content stood at `llm.prices`."""
+        """A file of prices counts as if its content stood at `llm.prices`; of a file like the
+        built-in catalog, what it has under `prices`."""
         path = Path(part.file).parent / written
         if absolute(path) in self.referenced:
             return
@@ -192,7 +194,10 @@ class Gathering:
             self.blame(part, where, f"'{path}' {content}")
             return
         self.referenced[absolute(path)] = content.digest
-        self.parts.append(Part(str(path), self.document(content.text), PRICES))
+        document = self.document(content.text)
+        if _is_catalog(document):
+            document = document.inside(_CATALOG_PRICES)
+        self.parts.append(Part(str(path), document, PRICES))
 
     def is_folder(self, path: Path) -> bool:
         """What cannot be looked at is none: reading it says why."""
@@ -207,6 +212,10 @@ class Gathering:
 
     def blame(self, part: Part, where: DocumentPath, message: str) -> None:
         self.findings.append(_at(part, where, message))
+
+
+def _is_catalog(document: Document) -> bool:
+    return isinstance(document.value, dict) and "as_of" in document.value
 
 
 def _at(part: Part, where: DocumentPath, message: str) -> Finding:

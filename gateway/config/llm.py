@@ -102,7 +102,8 @@ class LlmBlock(Block):
     the first that is known counts, in this order."""
     price_files: tuple[FilePattern, ...] = ()
     """Files of prices, in YAML or JSON, with what could stand under `prices`; relative to the file
-    that names them. A file that changes counts for new requests at once."""
+    that names them. A copy of the built-in catalog, `gateway/catalog.json`, is one too. A file that
+    changes counts for new requests at once."""
     paths: PathsBlock = PathsBlock()
     """Where clients find the APIs."""
     unknown_paths: Name = REFUSE

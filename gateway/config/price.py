@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, TypeAlias
-
-from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Dollars, Text, TokenCount
-
-_MOST_TIMES = 100
-
-
-def _factor(value: Decimal) -> Decimal:
-    if value > _MOST_TIMES:
-        raise refusal(f"must be 0 to {_MOST_TIMES}")
-    return value
-
-
-Factor: TypeAlias = Annotated[
-    Dollars,
-    AfterValidator(_factor),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": _MOST_TIMES}),
-]
+from gateway.config.scalars import Dollars, Factor, Text, TokenCount
 
 
 class TokenRates(Block):

@@ -258,6 +258,13 @@ Fraction: TypeAlias = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _VARIABLE_SCHEMA]}),
 ]
+Factor: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    _between(0, 100),
+    PlainSerializer(str),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, _VARIABLE_SCHEMA]}),
+]
 Duration: TypeAlias = Annotated[
     float,
     PlainValidator(_duration),

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from extproc.source import ConfigurationRefused, FileSource
+from gateway.catalog import cost, price_of
 from gateway.model import Gateway
+from gateway.price import Price
 from gateway.problem import Problem
+from gateway.usage import Usage
 from tests.kit.ads import SECONDS
 from tests.kit.programs import Program, build, text
 
@@ -48,6 +51,38 @@ def test_a_file_is_read_again_when_it_is_saved_and_mistakes_change_nothing(tmp_p
         assert first.version != second.version
 
     asyncio.run(run())
+
+
+def test_a_file_of_prices_that_is_replaced_changes_what_calls_cost(tmp_path: Path) -> None:
+    path, prices = tmp_path / "gateway.yaml", tmp_path / "prices.json"
+    path.write_text(f"{text('fast')}  price_files: [prices.json]\n")
+    prices.write_text('{"m": {"input": 1, "output": 1}}')
+
+    async def run() -> list[int]:
+        programs: asyncio.Queue[tuple[str, Price | None]] = asyncio.Queue()
+
+        def build_prices(gateway: Gateway, version: str) -> tuple[str, Price | None]:
+            return version, price_of(dict(gateway.prices), "p", "openai", "m")
+
+        source = FileSource(path, {}, build_prices, interval_seconds=0.02)
+        costs: list[int] = []
+        versions: set[str] = set()
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(SECONDS):
+            running = tasks.create_task(source.run(programs.put_nowait))
+            for dollars in (2, 3):
+                version, price = await programs.get()
+                assert price is not None
+                versions.add(version)
+                costs.append(cost(price, Usage(1_000_000, 0)))
+                new = tmp_path / "new"
+                row = f'{{"m": {{"input": {dollars}, "output": 1}}}}'
+                new.write_text(f'{{"as_of": "2026-11-25", "prices": {row}}}')
+                new.rename(prices)
+            running.cancel()
+        assert len(versions) == 2
+        return costs
+
+    assert asyncio.run(run()) == [1_000_000_000, 2_000_000_000]
 
 
 def test_a_file_that_is_wrong_at_the_start_is_refused(tmp_path: Path) -> None:

@@ -30,5 +30,5 @@ def test_tiers_have_one_price_for_each_size_and_factors_a_limit() -> None:
     served = "{flex: {factor: 101}}"
     text = f"llm: {{prices: {{a: {{input: 1, output: 1, service_tiers: {served}}}}}}}"
     assert complaints(text) == [
-        "llm.prices.a.service_tiers.flex.factor: must be 0 to 100, not '101'"
+        "llm.prices.a.service_tiers.flex.factor: must be from 0 to 100, not '101'"
     ]

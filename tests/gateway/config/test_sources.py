@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import gateway.catalog
+from gateway.catalog import catalog
 from gateway.config.check import warnings
 from gateway.config.files import Disk, Nowhere, Remembered
 from gateway.config.load import load
@@ -129,8 +131,18 @@ def test_prices_come_from_files_and_do_not_contradict(tmp_path: Path) -> None:
     assert prices["b"].input == 3_000_000_000
     (tmp_path / "p.json").write_text('{"a": {"inputt": 1.5, "output": 2}}')
     assert said(load_sources(tmp_path / "a.yaml", {}), tmp_path) == [
-        "p.json:1: llm.prices.a.input: is required",
         "p.json:1: llm.prices.a.inputt: unknown key 'inputt' (did you mean 'input'?)",
+    ]
+
+
+def test_a_copy_of_the_catalog_is_a_file_of_prices(tmp_path: Path) -> None:
+    shipped = Path(gateway.catalog.__file__).with_name("catalog.json").read_text("utf-8")
+    write(tmp_path, a="llm: {price_files: [p.json]}")
+    (tmp_path / "p.json").write_text(shipped)
+    assert dict(resolve(config_of(tmp_path / "a.yaml")).prices) == dict(catalog())
+    (tmp_path / "p.json").write_text('{"as_of": {}, "prices": {\n"a": {"inputt": 1}}}')
+    assert said(load_sources(tmp_path / "a.yaml", {}), tmp_path) == [
+        "p.json:2: llm.prices.a.inputt: unknown key 'inputt' (did you mean 'input'?)",
     ]
 
 
