@@ -30,8 +30,8 @@ def played_back(text: str, dialect: Dialect) -> Signature:
     """The seal that a client of this dialect plays back."""
     marked = _decoded(text) if dialect is Dialect.GEMINI else text
     if marked.startswith(_MARK):
-        origin, _, value = marked.removeprefix(_MARK).partition(":")
-        if origin in _ORIGINS:
+        origin, colon, value = marked.removeprefix(_MARK).partition(":")
+        if colon and origin in _ORIGINS:
             return Signature(value, Dialect(origin))
     return Signature(text, dialect)
 

@@ -7,17 +7,15 @@ OpenAI refuses fields that it does not know, and so does Mistral; its reasoning 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
     """What one server takes."""
 
-    names: Mapping[str, str] = _NOTHING
+    names: Mapping[str, str] = field(default_factory=dict)
     """Its own names for OpenAI's top-level fields; an empty one: it refuses the field."""
     takes: frozenset[str] = frozenset()
     """What it takes beyond OpenAI: top-level `top_k`, `reasoning`; in messages
