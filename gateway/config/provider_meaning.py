@@ -19,7 +19,7 @@ from gateway.config.provider_auth import (
 from gateway.config.providers import ProviderBlock
 from gateway.config.scalars import host_and_port
 from gateway.config.urls import place
-from gateway.config.vendors import POOL_PATH, VENDORS, Identity, KeyForm, Vendor
+from gateway.config.vendors import POOL_PATH, VENDORS, Identity, KeyForm
 from gateway.credentials import (
     AwsCredential,
     Credential,
@@ -41,12 +41,11 @@ _SUBSCRIPTION_TOKEN = "sk-ant-oat"
 def provider(name: str, block: ProviderBlock) -> Provider:
     """What was written, with all that the vendor adds to it."""
     vendor = VENDORS[block.type]
-    upstream, base_path = _address(block, vendor)
     return Provider(
         name=name,
         vendor=block.type,
-        upstream=upstream,
-        base_path=base_path,
+        upstream=_upstream(block),
+        base_path=base_path(block),
         offers=offers(block),
         silence_seconds=block.timeouts.silence,
         forward_headers=frozenset(block.forward_headers),
@@ -85,14 +84,18 @@ def _vertex_host(region: str) -> str:
     return f"{region}-aiplatform.googleapis.com"
 
 
-def _address(block: ProviderBlock, vendor: Vendor) -> tuple[Upstream, str]:
+def base_path(block: ProviderBlock) -> str:
+    """What stands before the paths of its operations, on whichever machine it is."""
+    return POOL_PATH if block.pool else place(block.url or vendor_url(block)).path
+
+
+def _upstream(block: ProviderBlock) -> Upstream:
     connect = block.timeouts.connect
     if block.pool:
         endpoints = tuple(_endpoint(each) for each in block.pool)
-        return Upstream(endpoints, block.pool[0], False, connect), POOL_PATH
+        return Upstream(endpoints, block.pool[0], False, connect)
     there = place(block.url or vendor_url(block))
-    ca = block.ca.text if block.ca is not None else None
-    return replace(there.upstream(connect), ca=ca), there.path
+    return replace(there.upstream(connect), ca=block.ca.text if block.ca is not None else None)
 
 
 def _endpoint(text: str) -> Endpoint:

@@ -11,21 +11,23 @@ from typing import Any
 from gateway.config.emission import emit
 from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
+from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.schema import Config
-from gateway.config.vendors import VENDORS
+from gateway.config.urls import place
+from gateway.config.vendors import VENDORS, Identity
 
 _SECRET = "key"
 _NOT_PUBLISHED = ("include", "xds")
 _NOT_FOR_WORKERS = ("gateways", "routes", "admin")
 
+_NOBODY = {"type": "none"}
+"""In the place of a credential: some types would have one by default."""
 _NOTHING: dict[str, Any] = {"llm": {}}
 """A document that says nothing at all would be refused."""
 
 NOWHERE = "http://nowhere"
 """In the place of an address that workers need not know, and the schema asks for."""
-_ANY = "any"
-"""The same, of a part of an address."""
 
 
 def published(config: Config) -> str:
@@ -55,12 +57,15 @@ def for_workers(config: Config) -> str:
 
 
 def _read_by_workers(provider: ProviderBlock, written: dict[str, Any]) -> dict[str, Any]:
-    """What it offers and in which form. Where it is need not be known, and is not told."""
+    """What it offers, in which form, and below which path. On which machine need not be known, nor
+    who is asking there."""
     read = ("type", "api_version", "headers", "offers")
     told: dict[str, Any] = {name: written[name] for name in read if name in written}
-    is_known = VENDORS[provider.type].url is not None
-    options = {name: _ANY for name in VENDORS[provider.type].needs if name not in told}
-    return {**told, **options} if is_known else {**told, "url": NOWHERE}
+    own, path = VENDORS[provider.type].url, base_path(provider)
+    if own is None or "{" in own or place(own).path != path:
+        told["url"] = f"{NOWHERE}{path}"
+        told["auth"] = _NOBODY
+    return told
 
 
 def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
@@ -71,8 +76,11 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         gateway.pop("tls", None)
     document.get("llm", {}).pop("price_files", None)
     for provider in document.get("llm", {}).get("providers", {}).values():
-        for key in (_SECRET, "auth", "ca"):
-            provider.pop(key, None)
+        is_keyed = provider.pop(_SECRET, None) is not None
+        provider.pop("ca", None)
+        has_default = VENDORS[provider["type"]].identity is not Identity.NOBODY
+        if "auth" in provider or (is_keyed and has_default):
+            provider["auth"] = _NOBODY
     for guard in document.get("guardrails", ()):
         guard.pop(_SECRET, None)
     keys = document.get("identity", {}).get("api_keys", {}).get("keys", ())

@@ -48,7 +48,10 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
         gateway.budgets,
         gateway.prices,
         [
-            (each.name, each.vendor, each.offers, each.headers, each.body_form)
+            (
+                *(each.name, each.vendor, each.base_path),
+                *(each.offers, each.headers, each.body_form),
+            )
             for each in gateway.providers
         ],
         {each.name: (each.is_key_required, each.needs_identity) for each in gateway.routes},
@@ -93,7 +96,10 @@ WHOLE = """
 def test_workers_are_told_what_they_need() -> None:
     assert yaml.safe_load(for_workers(loaded(WHOLE))) == {
         "llm": {
-            "providers": {"v": {"type": "vllm", "url": NOWHERE}, "o": {"type": "openai"}},
+            "providers": {
+                "v": {"type": "vllm", "url": f"{NOWHERE}/v1", "auth": {"type": "none"}},
+                "o": {"type": "openai"},
+            },
             "models": {"m": {"failover": ["v/m"]}},
         },
         "routes": [
@@ -124,6 +130,33 @@ def test_what_concerns_no_worker_changes_nothing_for_them(old: str, new: str) ->
     changed = WHOLE.replace(old, new)
     assert changed != WHOLE
     assert for_workers(loaded(changed)) == for_workers(loaded(WHOLE))
+
+
+CLOUDS = """
+    llm:
+      providers:
+        v: {type: vertex, region: eu, project: p, headers: {x-a: b}, auth: {type: none}}
+        b: {type: bedrock-claude, region: us-east-1, key: hunter2}
+        a: {type: azure-openai, resource: r, api_version: 2024-10-21, key: hunter2}
+        d: {type: deepseek, url: 'https://d.example/x', auth: {type: api-key, key: hunter2}}
+        e: {type: bedrock, url: 'https://e', auth: {type: aws, region: us-east-2}}
+        c: {type: custom, url: 'http://c', offers: {messages: /m, chat: '/c'}}
+    """
+
+
+def test_workers_know_the_paths_of_clouds_and_nothing_of_who_asks_there() -> None:
+    config = loaded(CLOUDS)
+    sent = for_workers(config)
+    assert "hunter2" not in sent
+    assert read_by_workers(resolve(again(sent))) == read_by_workers(resolve(config))
+    assert for_workers(again(sent)) == sent
+    assert resolve(again(published(config))) == without_secrets(resolve(config))
+    assert yaml.safe_load(sent)["llm"]["providers"]["v"] == {
+        "type": "vertex",
+        "headers": {"x-a": "b"},
+        "url": f"{NOWHERE}/v1/projects/p/locations/eu",
+        "auth": {"type": "none"},
+    }
 
 
 SECRETS = """
