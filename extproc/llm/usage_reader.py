@@ -1,25 +1,27 @@
-"""The usage in an answer of OpenAI's chat completions, JSON or SSE, read while the answer passes.
+"""The usage in a provider's answer, whole or streamed, read while the answer passes.
 
-https://platform.openai.com/docs/api-reference/chat/streaming and WHATWG HTML, "Server-sent events".
-Bounded memory: of a stream one event, of a JSON answer its `usage` alone. What cannot be read
-has no usage.
+Bounded memory: of a stream one event, of a JSON answer its usage alone. What cannot be read has no
+usage. OpenAI's chat streams are read by hand, of which most events are passed over unread; those of
+other dialects by the dialect's own decoder.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from extproc.llm.answer import Ended, Failed
+from extproc.llm.dialect import Decoding
+from extproc.llm.openai_chat.usage import TIER_MEMBER, USAGE_MEMBER, usage_in, usage_of
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from gateway.usage import Usage
 
 LARGEST_EVENT_BYTES = 1 << 20
 LARGEST_USAGE_BYTES = 1 << 16
-MOST_TOKENS = 2**31 - 1
-"""The largest count that is believed."""
 
-_NAME = b'"usage"'
+_NAME = b'"%s"' % USAGE_MEMBER.encode()
 _LONGEST_NAME = 32
 _TOO_LARGE = b"(too large)"
 
@@ -31,16 +33,36 @@ _INSIDE = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+["{}\[\]]'
 """To the next bracket within a member, over whole strings; or to a string that is cut."""
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONGEST_START = 1024
+"""Of blanks before an answer; more of them are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where a dialect's answers tell their usage."""
+
+    member: str
+    """The top-level member of a JSON answer that holds it."""
+    usage_of: Callable[[Mapping[str, object]], Usage | None]
+    """Reads that member's object."""
+    decoding: Callable[[], Decoding] | None = None
+    """Reads a stream; None: as one of OpenAI's chat completions."""
+    tier_member: str = ""
+    """The top-level member that names the service tier, where it is not in the usage."""
+
+
+OPENAI_CHAT = Told(USAGE_MEMBER, usage_of, tier_member=TIER_MEMBER)
 
 
 class UsageReader:
     """Told the bytes of an answer in any pieces, knows what the provider says that it took."""
 
-    __slots__ = ("_reader", "_start")
+    __slots__ = ("_reader", "_start", "_told")
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told = OPENAI_CHAT) -> None:
+        self._told = told
         self._start = b""
-        self._reader: _Stream | _Document | None = None
+        self._reader: _Stream | _Decoded | _Document | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -62,7 +84,8 @@ class UsageReader:
     def end(self) -> None:
         """No more bytes follow."""
         if self._reader is None:
-            self._reader = _Stream()
+            self._reader = self._stream()
+            self._reader.feed(self._start)
         self._reader.end()
 
     def _begun(self, data: bytes) -> bytes:
@@ -71,11 +94,44 @@ class UsageReader:
         if len(start) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(start):
             self._start = start
             return b""
-        start = start.removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+        bare = start.removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+        if not bare:
+            self._start = start if len(start) < _LONGEST_START else b""
+            return b""
         self._start = b""
-        if start:
-            self._reader = _Document() if start.startswith(b"{") else _Stream()
-        return start
+        if bare.startswith(b"{"):
+            self._reader = _Document(self._told)
+            return bare
+        self._reader = self._stream()
+        return bare if self._told.decoding is None else start
+
+    def _stream(self) -> _Stream | _Decoded:
+        decoding = self._told.decoding
+        return _Stream() if decoding is None else _Decoded(decoding())
+
+
+class _Decoded:
+    """A stream of a dialect that is read by its decoder."""
+
+    __slots__ = ("_decoding", "is_over")
+
+    def __init__(self, decoding: Decoding) -> None:
+        self._decoding = decoding
+        self.is_over = False
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._decoding.usage
+
+    def feed(self, data: bytes) -> None:
+        if not self.is_over:
+            events = self._decoding.feed(data)
+            self.is_over = bool(events) and isinstance(events[-1], Ended | Failed)
+
+    def end(self) -> None:
+        if not self.is_over:
+            self._decoding.end()
+        self.is_over = True
 
 
 class _Stream:
@@ -144,7 +200,7 @@ class _Stream:
 
 
 class _Document:
-    """One JSON object. Of its members only `usage` is kept, until it is read."""
+    """One JSON object. Of its members only those that tell are kept, until they are read."""
 
     __slots__ = (
         "_depth",
@@ -152,12 +208,19 @@ class _Document:
         "_is_name",
         "_is_string",
         "_kept",
+        "_members",
         "_name",
+        "_tier",
+        "_told",
+        "_used",
         "is_over",
-        "usage",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._members = frozenset(
+            b'"%s"' % name.encode() for name in (told.member, told.tier_member) if name
+        )
         self._depth = 0
         self._is_string = False
         self._is_escaped = False
@@ -166,9 +229,15 @@ class _Document:
         self._name = b""
         """Of the member that is read, with its quotes; its beginning, if it is long."""
         self._kept: bytearray | None = None
-        """The value of `usage` so far."""
-        self.usage: Usage | None = None
+        """The value, so far, of a member that tells."""
+        self._used: Usage | None = None
+        self._tier = ""
         self.is_over = False
+
+    @property
+    def usage(self) -> Usage | None:
+        used = self._used
+        return used._replace(service_tier=self._tier) if used and self._tier else used
 
     def feed(self, data: bytes) -> None:
         position = kept_from = 0
@@ -183,10 +252,10 @@ class _Document:
             character = data[position - 1 : position]
             if self._depth == 1 and character in b",}" and self._kept is not None:
                 self._kept += data[kept_from : position - 1]
-                self.usage = _usage_in(b"{%s:%s}" % (_NAME, self._kept)) or self.usage
+                self._read(bytes(self._kept))
                 self._kept = None
             self._structure(character)
-            if self._depth == 1 and character == b":" and self._name == _NAME:
+            if self._depth == 1 and character == b":" and self._name in self._members:
                 self._kept, kept_from = bytearray(), position
         if self._kept is not None:
             self._kept += data[kept_from:]
@@ -195,6 +264,17 @@ class _Document:
 
     def end(self) -> None:
         self.is_over = True
+
+    def _read(self, value: bytes) -> None:
+        """The value of the member that was named last."""
+        try:
+            told = json_spans.decode_exactly(value)
+        except InvalidJson:
+            return
+        if type(told) is str:
+            self._tier = told
+        elif type(told) is dict:
+            self._used = self._told.usage_of(told) or self._used
 
     def _string(self, data: bytes, position: int) -> int:
         """Reads on in a string, to its quote or to the end of the data; where to go on."""
@@ -225,22 +305,9 @@ class _Document:
             self._is_name = character == b","
 
 
-def _usage_in(text: bytes) -> Usage | None:
-    """Of a JSON object with a member `usage`."""
+def _usage_in(event: bytes) -> Usage | None:
+    """Of a chunk of OpenAI's."""
     try:
-        usage = json_spans.decode(text).get("usage")
+        return usage_in(json_spans.decode(event))
     except InvalidJson:
         return None
-    if type(usage) is not dict:
-        return None
-    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if not read and not written:
-        return None
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details, "cached_tokens") if type(details) is dict else 0
-    return Usage(read, written, cached)
-
-
-def _count(counts: Mapping[str, object], name: str) -> int:
-    value = counts.get(name)
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0

@@ -252,14 +252,14 @@ class Decoding:
             self._other(event, chunk, events)
             if self._is_over:
                 return
+        if "usage" in chunk:
+            self._usage = usage_in(chunk) or self._usage
         if not self._is_started:
             self._id = text_in(chunk, "id")
             if not self._id and not choices:  # Azure's word on the prompt comes before
                 return
             self._is_started = True
             events.append(Started(self._id, text_in(chunk, "model")))
-        if "usage" in chunk:
-            self._usage = usage_in(chunk) or self._usage
         for choice in choices if type(choices) is list else ():
             if type(choice) is dict:
                 self._choice(choice, events)

@@ -11,10 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.llm.usage_reader import LARGEST_EVENT_BYTES, LARGEST_USAGE_BYTES, UsageReader
+from extproc.llm.openai_chat.stream_reader import Decoding
+from extproc.llm.openai_chat.usage import usage_of
+from extproc.llm.usage_reader import (
+    LARGEST_EVENT_BYTES,
+    LARGEST_USAGE_BYTES,
+    Told,
+    UsageReader,
+)
 from gateway.usage import Usage
 
-FOUND = Usage(9, 4, 3)
+FOUND = Usage(
+    9,
+    4,
+    3,
+    reported=(
+        ("prompt_tokens", 9),
+        ("completion_tokens", 4),
+        ("total_tokens", 13),
+        ("prompt_tokens_details.cached_tokens", 3),
+        ("prompt_tokens_details.audio_tokens", 0),
+    ),
+)
 USAGE = {
     "prompt_tokens": 9,
     "completion_tokens": 4,
@@ -60,6 +78,11 @@ def read(pieces: Iterable[bytes]) -> UsageReader:
         reader.feed(piece)
     reader.end()
     return reader
+
+
+def counted(reader: UsageReader) -> Usage | None:
+    """What was read, without the provider's own words for it."""
+    return reader.usage and reader.usage._replace(reported=())
 
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
@@ -147,15 +170,15 @@ def test_a_name_is_compared_whole_however_it_is_escaped_and_cut() -> None:
 def test_the_last_usage_of_a_stream_counts() -> None:
     events = [{"usage": {"prompt_tokens": 9, "completion_tokens": n}} for n in range(4)]
     data = b"".join(b"data:" + json.dumps(event).encode() + b"\n\n" for event in events)
-    assert read([data]).usage == Usage(9, 3)
+    assert counted(read([data])) == Usage(9, 3)
 
 
 def test_data_of_several_lines_is_one_event() -> None:
-    assert read([b'data: {"usage":\ndata: {"prompt_tokens": 9}}\n\n']).usage == Usage(9, 0)
+    assert counted(read([b'data: {"usage":\ndata: {"prompt_tokens": 9}}\n\n'])) == Usage(9, 0)
 
 
 def test_a_last_event_without_its_empty_line_counts() -> None:
-    assert read([b'data: {"usage":{"prompt_tokens":9}}']).usage == Usage(9, 0)
+    assert counted(read([b'data: {"usage":{"prompt_tokens":9}}'])) == Usage(9, 0)
 
 
 def held(value: object) -> int:
@@ -164,6 +187,8 @@ def held(value: object) -> int:
         return sys.getsizeof(value)
     if isinstance(value, list):
         return sum(map(held, value))
+    if isinstance(value, Told):
+        return 0
     slots = getattr(type(value), "__slots__", ())
     return sum(held(getattr(value, slot)) for slot in slots if type(slot) is str)
 
@@ -176,7 +201,7 @@ def test_an_event_that_is_too_large_is_not_kept_and_the_next_is_read() -> None:
         assert held(reader) < 2 * LARGEST_EVENT_BYTES
     reader.feed(b'\ndata: {"usage":{"prompt_tokens":8}}\n')
     reader.feed(b'\ndata: {"usage":{"prompt_tokens":9}}\n\n')
-    assert reader.usage == Usage(9, 0)
+    assert counted(reader) == Usage(9, 0)
 
 
 def test_many_lines_of_one_event_are_not_kept_either() -> None:
@@ -185,7 +210,7 @@ def test_many_lines_of_one_event_are_not_kept_either() -> None:
         reader.feed(b"data: " + b"x" * 9_990 + b"\n")
         assert held(reader) < 2 * LARGEST_EVENT_BYTES
     reader.feed(b'\ndata: {"usage":{"prompt_tokens":9}}\n\n')
-    assert reader.usage == Usage(9, 0)
+    assert counted(reader) == Usage(9, 0)
 
 
 def test_of_a_document_of_any_size_little_is_kept() -> None:
@@ -199,5 +224,72 @@ def test_of_a_document_of_any_size_little_is_kept() -> None:
         reader.feed(b"y" * (LARGEST_USAGE_BYTES // 4))
         assert held(reader) < 2 * LARGEST_USAGE_BYTES
     reader.feed(b'"},"usage":{"prompt_tokens":9}}')
-    assert reader.usage == Usage(9, 0)
+    assert counted(reader) == Usage(9, 0)
     assert reader.is_over
+
+
+OTHER = Told("used", usage_of, Decoding)
+
+
+@pytest.mark.parametrize("tier", [b'"flex"', b'"fl\\u0065x"'])
+def test_the_service_tier_stands_beside_the_usage(tier: bytes) -> None:
+    for data in (
+        b'{"service_tier":%s,"usage":{"prompt_tokens":9}}' % tier,
+        b'{"usage":{"prompt_tokens":9},"service_tier" : %s }' % tier,
+        b'data: {"usage":{"prompt_tokens":9},"service_tier":%s}\n\n' % tier,
+    ):
+        for place in range(len(data)):
+            assert counted(read([data[:place], data[place:]])) == Usage(9, 0, service_tier="flex")
+
+
+@pytest.mark.parametrize("tier", [b"null", b"7", b"{}", b'""'])
+def test_a_tier_that_is_no_name_is_none(tier: bytes) -> None:
+    data = b'{"usage":{"prompt_tokens":9},"service_tier":%s}' % tier
+    assert counted(read([data])) == Usage(9, 0)
+
+
+def test_another_dialect_has_its_usage_under_another_name() -> None:
+    reader = UsageReader(OTHER)
+    reader.feed(b'{"usage":{"prompt_tokens":1},"used":{"prompt_tokens":9},"service_tier":"flex"}')
+    assert reader.is_over
+    assert counted(reader) == Usage(9, 0)
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"\n\n"])
+def test_streams_of_another_dialect_are_read_by_its_decoder(start: bytes) -> None:
+    data = start + stream(b"\n")
+    for place in range(len(data)):
+        reader = UsageReader(OTHER)
+        reader.feed(data[:place])
+        reader.feed(data[place:])
+        assert reader.is_over
+        assert reader.usage == FOUND
+
+
+def test_a_stream_that_its_decoder_sees_break_is_over() -> None:
+    reader = UsageReader(OTHER)
+    reader.feed(b'data: {"choices":[],"usage":{"prompt_tokens":9}}\n\n')
+    reader.feed(b'data: {"error":{"message":"overloaded"}}\n\n')
+    assert reader.is_over
+    assert counted(reader) == Usage(9, 0)
+    reader.feed(b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n')
+    reader.end()
+    assert counted(reader) == Usage(9, 0)
+
+
+def test_a_decoded_stream_that_is_cut_keeps_what_it_had_told() -> None:
+    reader = UsageReader(OTHER)
+    reader.feed(b'data: {"choices":[],"usage":{"prompt_tokens":9}}\n\n')
+    assert not reader.is_over
+    reader.end()
+    assert reader.is_over
+    assert counted(reader) == Usage(9, 0)
+
+
+def test_blanks_without_end_are_not_kept() -> None:
+    reader = UsageReader()
+    for _ in range(100):
+        reader.feed(b" " * 1000)
+        assert held(reader) < 5_000
+    reader.feed(b'{"usage":{"prompt_tokens":9}}')
+    assert counted(reader) == Usage(9, 0)
