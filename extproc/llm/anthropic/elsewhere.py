@@ -1,0 +1,98 @@
+"""Claude on Vertex AI and on Bedrock: Messages requests in which the path says what the body does not.
+
+https://docs.claude.com/en/api/claude-on-vertex-ai,
+https://docs.claude.com/en/api/claude-on-amazon-bedrock. Bodies are changed by splices: all other
+fields stay as they are written. Every body here is one that `json_spans.decode` has accepted.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from extproc.llm import faults
+from extproc.llm.dialect import UnreadableAnswer
+from extproc.protocols import json_spans, sse
+from extproc.protocols.json_spans import InvalidJson
+from extproc.verdict import Deny
+
+VERTEX_VERSION: Final = "vertex-2023-10-16"
+BEDROCK_VERSION: Final = "bedrock-2023-05-31"
+
+_VERSION = "anthropic_version"
+_BETAS = "anthropic_beta"
+
+
+class Messages(NamedTuple):
+    """A request of a cloud's client, as one for Anthropic."""
+
+    body: bytes
+    version: str
+    """What the body said of it, which Anthropic wants in the header `anthropic-version`."""
+    betas: tuple[str, ...]
+    """For the header `anthropic-beta`."""
+
+
+def to_vertex(body: bytes, version: str = VERTEX_VERSION) -> bytes:
+    """For `:rawPredict` and `:streamRawPredict`; Vertex reads `stream` in the body as well."""
+    return _with_version(json_spans.remove(body, ("model",)), version)
+
+
+def to_bedrock(body: bytes, betas: Sequence[str] = (), version: str = BEDROCK_VERSION) -> bytes:
+    """For `/invoke` and `/invoke-with-response-stream`; betas are what Anthropic has in a header."""
+    rest = json_spans.remove(body, ("model", "stream"))
+    if betas:
+        rest = json_spans.replace(rest, {_BETAS: json_spans.encode(list(betas))})
+    return _with_version(rest, version)
+
+
+def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:
+    """Of a client of either, whose path names the model and says whether it is streamed."""
+    try:
+        document = json_spans.decode(body)
+    except InvalidJson as error:
+        return faults.unreadable(error)
+    version, betas = document.get(_VERSION), document.get(_BETAS)
+    if version is not None and type(version) is not str:
+        return faults.wrong_type(str, version, _VERSION)
+    if "model" in document and document["model"] != model:
+        return faults.wrong_value("model", "must be the one that the path names")
+    names = betas if betas is not None else []
+    if type(names) is not list:
+        return faults.wrong_type(list, names, _BETAS)
+    for index, name in enumerate(names):
+        if type(name) is not str:
+            return faults.wrong_type(str, name, f"{_BETAS}[{index}]")
+        if not name.isascii() or not name.isprintable() or "," in name:
+            return faults.wrong_value(f"{_BETAS}[{index}]", "must be a name")
+    rest = json_spans.remove(body, (_VERSION, _BETAS))
+    values = {"model": json_spans.encode(model)}
+    if is_stream or "stream" in document:
+        values["stream"] = b"true" if is_stream else b"false"
+    return Messages(json_spans.replace(rest, values), version or "", tuple(names))
+
+
+def event_of_chunk(payload: bytes) -> bytes:
+    """A server-sent event of what a `chunk` of Bedrock's stream holds. Raises `UnreadableAnswer`."""
+    try:
+        held = json_spans.decode(payload).get("bytes")
+        data = base64.b64decode(held, validate=True) if type(held) is str else b""
+        kind = json_spans.decode(data).get("type")
+    except (InvalidJson, binascii.Error) as error:
+        raise UnreadableAnswer(str(error)) from None
+    return sse.encode(data, kind if type(kind) is str else "")
+
+
+def chunk_of_event(data: bytes) -> bytes:
+    """What a `chunk` holds that says an event with this data."""
+    held: Mapping[str, str] = {"bytes": base64.b64encode(data).decode()}
+    return json_spans.encode(held)
+
+
+def _with_version(body: bytes, version: str) -> bytes:
+    """A client that says the version itself is believed."""
+    if _VERSION in json_spans.decode(body):
+        return body
+    return json_spans.replace(body, {_VERSION: json_spans.encode(version)})
