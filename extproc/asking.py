@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import NamedTuple, TypeAlias
 
+from extproc.answering import Waiting
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import Facts
 from extproc.llm.dialect import Asked, Call
-from extproc.answering import Waiting
 from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, UNREAD, Handling
+from extproc.llm.openai_chat import reading as openai_models
 from extproc.plan import NotOffered, Plan, Steering, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
@@ -84,7 +85,8 @@ class Asking:
         if isinstance(found, WrongMethod):
             return Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
         if found.operation is Operation.MODELS:
-            return Respond(200, _JSON, self._program.models_body, "dragoman_models")
+            body = openai_models.encode_models(self._program.models, self._program.created)
+            return Respond(200, _JSON, body, "dragoman_models")
         if found.operation is Operation.MODEL:
             return self._model(found.model)
         if found.operation not in HANDLINGS:
@@ -117,7 +119,7 @@ class Asking:
         if isinstance(plan, NotOffered) and found.operation not in COUNTING:
             return _not_offered(call.model, found.operation)
         self._received = facts.body = body
-        facts.provider = plan.provider
+        facts.provider = plan.providers[0]
         fault = self._learn(call, handled) or self._judge()
         if fault is not None:
             return fault
@@ -159,13 +161,14 @@ class Asking:
         plan = self._planner.anybody(Wanted(found.operation, False, facts.path, is_read=False))
         if plan is None:
             return Deny(404, "operation_not_offered", f"no provider offers {found.operation}")
-        facts.provider = plan.provider
+        facts.provider = plan.providers[0]
         return self._judge() or Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
 
     def _model(self, name: str) -> Respond | Deny:
         if not self._planner.knows(name):
             return _unknown_model(name)
-        return Respond(200, _JSON, self._program.model_body(name), "dragoman_model")
+        body = openai_models.encode_model(name, self._program.created)
+        return Respond(200, _JSON, body, "dragoman_model")
 
     def _learn(self, call: Call, handled: Handling) -> Deny | None:
         """Fill in the facts that policies read."""
@@ -203,9 +206,7 @@ class Asking:
             if isinstance(decoded, Deny):
                 return decoded
             call = decoded
-        said = self._program.sayers[self._steering].say(
-            plan, Question(call, body, wanted, handled)
-        )
+        said = self._program.sayers[self._steering].say(plan, Question(call, body, wanted, handled))
         if isinstance(said, Deny):
             return said
         held = self._program.budgets.begin(self._facts, said.plan.dearest)

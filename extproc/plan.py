@@ -80,9 +80,9 @@ class Plan:
     """What `events.Forward` carries."""
 
     @property
-    def provider(self) -> str:
-        """The first."""
-        return self.tries[0].provider
+    def providers(self) -> tuple[str, ...]:
+        """Of each try."""
+        return tuple(each.provider for each in self.tries)
 
 
 class NotOffered(NamedTuple):

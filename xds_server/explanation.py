@@ -11,7 +11,6 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from gateway import names
-from gateway.attempts import is_renamed
 from gateway.model import Gateway, Model, Route, Target
 from xds_server.audience import Level
 from xds_server.checks import CERTIFICATE, Check, Failing, Where, llm_checks, route_checks
@@ -131,7 +130,7 @@ class _Explaining:
     def place(self, named: tuple[str, object]) -> int:
         """Each host has its routes in the order of the configuration, and some of them only."""
         name, _ = named
-        if name == llm_route.NAME:
+        if llm_route.is_llm(name):
             return -1
         return self.places.get(name, len(self.places) + (name == UNMATCHED))
 
@@ -218,16 +217,16 @@ class _Explaining:
         self, model: Model, place: int, target: Target
     ) -> tuple[tuple[str, ...], ...]:
         """Where a try may go: the cluster of the whole plan, where Envoy cannot go through it; else
-        the provider's own, or the one that renames, as the first choice has it."""
+        the provider's own, as the client asked or with another path, or the one that rewrites."""
         if not self.features.reads_plans:
             tiers = [[each.provider for each in tier] for tier in model.tiers]
             tiers[place - 1] = [target.provider]
             return (tuple(dict.fromkeys(map(names.plan_cluster, product(*tiers)))),)
+        attempt = names.attempt_cluster(target.provider, place)
         clusters = (
-            names.attempt_cluster(target.provider, place)
-            if place > 1 and is_renamed(first, target)
-            else names.provider_cluster(target.provider)
-            for first in model.tiers[0]
+            names.provider_cluster(target.provider),
+            names.addressed_cluster(target.provider),
+            *([attempt] if attempt in self.clusters else []),
         )
         return tuple((each,) for each in dict.fromkeys(clusters))
 
@@ -267,7 +266,7 @@ def _unexplained(table: Json, manager: Json) -> str:
 
 
 def _kind(name: str, route: Json, plain: Route | None) -> str:
-    if name == llm_route.NAME:
+    if llm_route.is_llm(name):
         return "llm"
     if plain is not None:
         return "plain"

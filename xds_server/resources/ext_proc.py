@@ -22,6 +22,8 @@ FORWARDED_HEADERS = frozenset(
         ":path",
         ":status",
         "content-encoding",
+        "content-length",
+        "content-type",
         "x-request-id",
         *names.CREDENTIAL_HEADERS,
     }
@@ -49,19 +51,11 @@ _BODY: Json = {
 }
 """Two messages: the headers, the body."""
 
-_BODY_AND_USAGE: Json = {
-    **_BODY,
-    "response_header_mode": "SEND",
-    "response_trailer_mode": "SEND",
-}
-"""Four: then the status, and after the last byte the usage."""
+_BODY_AND_STATUS: Json = {**_BODY, "response_header_mode": "SEND"}
+"""Three: then the status. Extproc may then ask for the answer itself, piece by piece."""
 
-_BODY_AND_ANSWER: Json = {
-    **_BODY,
-    "response_header_mode": "SEND",
-    "response_body_mode": "STREAMED",
-}
-"""Three, and one for each piece of the answer, which waits for its reply."""
+_BODY_AND_USAGE: Json = {**_BODY_AND_STATUS, "response_trailer_mode": "SEND"}
+"""Four: then the status, and after the last byte the usage."""
 
 _HEADERS: Json = {**_BODY, "request_body_mode": "NONE"}
 """One message."""
@@ -81,6 +75,7 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
         FILTER,
         grpc_service=_service(),
         processing_mode=_BODY,
+        allow_mode_override=True,  # for answers that have to be translated, or counted here
         **_failing_closed(topology),
         mutation_rules={"allow_all_routing": True, "allow_envoy": True},
         metadata_options={
@@ -114,18 +109,31 @@ def headers_only(route: str) -> Json:
     )
 
 
-def whole_bodies(limit_bytes: int, features: Features, *, settles: bool) -> Json:
-    """For the LLM route of a listener; `settles` when a budget waits for the usage.
+def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answered: bool) -> Json:
+    """For the LLM routes of a listener; `settles` when a budget waits for the usage, `is_answered`
+    when extproc may have to see who answered.
 
     The limit is told, since Envoy buffers up to its connection's limit where ours is smaller.
     """
-    metadata = [{"key": names.LIMIT_METADATA, "value": str(limit_bytes)}]
-    if not features.reads_plans:
-        metadata.append({"key": names.STEERING_METADATA, "value": names.STEERED_BY_HEADER})
-    mode = _BODY
-    if settles:
-        mode = _BODY_AND_USAGE if features.reads_usage else _BODY_AND_ANSWER
+    metadata = [{"key": names.LIMIT_METADATA, "value": str(limit_bytes)}, *_steering(features)]
+    mode = _BODY_AND_STATUS if is_answered else _BODY
+    if settles and features.reads_usage:
+        mode = _BODY_AND_USAGE
     return typed(_PER_ROUTE, overrides={"processing_mode": mode, "grpc_initial_metadata": metadata})
+
+
+def headers_of_llm(features: Features) -> Json:
+    """For those LLM routes whose bodies nobody reads."""
+    overrides: Json = {"processing_mode": _HEADERS}
+    if metadata := _steering(features):
+        overrides["grpc_initial_metadata"] = metadata
+    return typed(_PER_ROUTE, overrides=overrides)
+
+
+def _steering(features: Features) -> list[Json]:
+    if features.reads_plans:
+        return []
+    return [{"key": names.STEERING_METADATA, "value": names.STEERED_BY_HEADER}]
 
 
 def attempt_filter(attempt: str, topology: Topology) -> Json:

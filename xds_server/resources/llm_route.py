@@ -1,15 +1,27 @@
-"""The route of the LLM API: Envoy goes through the plan that extproc wrote, try by try."""
+"""The routes of the LLM APIs: Envoy goes through the plan that extproc wrote, try by try."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
 from gateway import names
-from gateway.model import Gateway, Listener
-from xds_server.resources import ext_proc
+from gateway.apis import ROWS, Family
+from gateway.model import Dialect, Gateway, Listener, dialect_of
+from xds_server.resources import ext_proc, usage
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
 
 NAME = "dragoman/llm"
-"""No plain route can have this name, since theirs have no slash."""
+"""No plain route can have this name, or one that it begins, since theirs have no slash."""
+ANTHROPIC_NAME = f"{NAME}/anthropic"
+GEMINI_NAME = f"{NAME}/gemini"
+BEDROCK_NAME = f"{NAME}/bedrock"
+"""What the names of routes begin with whose clients expect errors in these dialects; on the others,
+in OpenAI's."""
 
 _RETRY_ON = "5xx,connect-failure,reset,retriable-status-codes"
 _RETRIED_CLIENT_ERRORS = [429]
@@ -35,33 +47,180 @@ _STEERED: Json = {"cluster_header": names.PLAN_HEADER}
 """The cluster is the plan, and goes through it itself. Without the header: 503."""
 
 
-def llm_route(gateway: Gateway, listener: Listener, features: Features) -> Json:
-    """`/v1/` → the plan, or 503 when extproc wrote none."""
-    silence = longest_silence(gateway)
-    return {
-        "name": NAME,
-        "match": {"prefix": names.LLM_PREFIX},
-        "typed_per_filter_config": {
+def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tuple[Json, ...]:
+    """One for each way in which clients are spoken to, the closest first; all go to the plan, or
+    are answered with 503 when extproc wrote none."""
+    surface = _Surface(gateway, listener, features)
+    prefixes = dict(gateway.llm.prefixes)
+    made: list[Json] = []
+    named: Counter[str] = Counter()
+    for build in _ROUTES:
+        for route in build(surface, prefixes):
+            named[route["name"]] += 1
+            if (number := named[route["name"]]) > 1:  # of another prefix
+                route["name"] += f"#{number}"
+            made.append(route)
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Surface:
+    """What all routes share."""
+
+    gateway: Gateway
+    listener: Listener
+    features: Features
+
+    def route(self, name: str, match: Json, dialect: Dialect) -> Json:
+        """Bodies are read, and answers too, where something waits for them."""
+        gateway, features = self.gateway, self.features
+        settles = bool(gateway.budgets)
+        per_filter: Json = {
             names.EXT_PROC_FILTER: ext_proc.whole_bodies(
-                listener.max_request_bytes, features, settles=bool(gateway.budgets)
+                self.listener.max_request_bytes,
+                features,
+                settles=settles,
+                is_answered=settles or _is_foreign_somewhere(gateway, dialect),
             )
-        },
-        "response_headers_to_remove": list(_PROVIDERS_OWN),
-        "route": {
-            **(_PLANNED if features.reads_plans else _STEERED),
-            "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
-            "timeout": "0s",  # answers stream for as long as they like
-            "idle_timeout": duration(silence * _longest_plan(gateway) + _SLACK_SECONDS),
-            "retry_policy": {
-                "retry_on": _RETRY_ON,
-                "retriable_status_codes": _RETRIED_CLIENT_ERRORS,
-                "num_retries": 0,  # extproc raises it to what the plan has
-                **({"refresh_cluster_on_retry": True} if features.reads_plans else {}),
-                "per_try_idle_timeout": duration(silence),
-                "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.050s"},
+        }
+        if settles and features.reads_usage:
+            per_filter |= usage.on_route(dialect)
+        return self._route(name, match, per_filter)
+
+    def unread(self, name: str, match: Json) -> Json:
+        """Bodies of any size pass by."""
+        config = ext_proc.headers_of_llm(self.features)
+        return self._route(name, match, {names.EXT_PROC_FILTER: config})
+
+    def _route(self, name: str, match: Json, per_filter: Json) -> Json:
+        gateway, features = self.gateway, self.features
+        silence = longest_silence(gateway)
+        return {
+            "name": name,
+            "match": match,
+            "typed_per_filter_config": per_filter,
+            "response_headers_to_remove": list(_PROVIDERS_OWN),
+            "route": {
+                **(_PLANNED if features.reads_plans else _STEERED),
+                "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
+                "timeout": "0s",  # answers stream for as long as they like
+                "idle_timeout": duration(silence * _longest_plan(gateway) + _SLACK_SECONDS),
+                "retry_policy": {
+                    "retry_on": _RETRY_ON,
+                    "retriable_status_codes": _RETRIED_CLIENT_ERRORS,
+                    "num_retries": 0,  # extproc raises it to what the plan has
+                    **({"refresh_cluster_on_retry": True} if features.reads_plans else {}),
+                    "per_try_idle_timeout": duration(silence),
+                    "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.050s"},
+                },
             },
-        },
-    }
+        }
+
+
+_Prefixes: TypeAlias = Mapping[Family, Sequence[str]]
+
+
+def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    for prefix in prefixes.get(Family.ANTHROPIC, ()):
+        below = {"path_separated_prefix": f"{prefix}/messages/batches"}
+        yield surface.unread(f"{ANTHROPIC_NAME}/batches", below)
+        match = {"path_separated_prefix": f"{prefix}/messages"}
+        yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
+
+
+def _gemini(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    shared = {each for family in _AT_PREFIXES for each in prefixes.get(family, ())}
+    for prefix in prefixes.get(Family.GEMINI, ()):
+        match: Json = {"prefix": f"{prefix}/"}
+        if prefix in shared or not prefix:
+            match = _regex(f"{re.escape(prefix)}/(.+/)?models/.+:[A-Za-z]+")
+        yield surface.route(GEMINI_NAME, match, Dialect.GEMINI)
+
+
+def _bedrock(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    for prefix in prefixes.get(Family.BEDROCK, ()):
+        match = _regex(
+            f"{re.escape(prefix)}/model/.+/(converse(-stream)?|invoke(-with-response-stream)?)"
+        )
+        yield surface.route(BEDROCK_NAME, match, Dialect.BEDROCK)
+
+
+def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    for prefix in prefixes.get(Family.OPENAI, ()):
+        match = {"path_separated_prefix": f"{prefix}/responses"}
+        yield surface.route(f"{NAME}/responses", match, Dialect.OPENAI_RESPONSES)
+
+
+def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    for prefix in prefixes.get(Family.OPENAI, ()):
+        for name in ("files", "uploads", "batches"):
+            below = {"path_separated_prefix": f"{prefix}/{name}"}
+            yield surface.unread(f"{NAME}/{name}", below)
+
+
+def _realtime(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    for prefix in prefixes.get(Family.OPENAI, ()):
+        route = surface.unread(f"{NAME}/realtime", {"path": f"{prefix}/realtime"})
+        route["route"]["upgrade_configs"] = [{"upgrade_type": "websocket"}]
+        yield route
+
+
+def _others(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    made: set[str] = set()
+    for family in _AT_PREFIXES:
+        for prefix in prefixes.get(family, ()):
+            for match in _matches(family, prefix):
+                if str(match) not in made:
+                    made.add(str(match))
+                    yield surface.route(NAME, match, Dialect.OPENAI_CHAT)
+
+
+_AT_PREFIXES = (Family.OPENAI, Family.AZURE, Family.COHERE)
+_WHOLE = (Family.OPENAI, Family.AZURE)
+"""Families that have everything below their prefixes."""
+
+_ROUTES: tuple[Callable[[_Surface, _Prefixes], Iterator[Json]], ...] = (
+    _anthropic,
+    _gemini,  # among OpenAI's paths, too
+    _bedrock,
+    _responses,
+    _files,
+    _realtime,
+    _others,  # last: whatever is below the prefixes
+)
+
+
+def _matches(family: Family, prefix: str) -> Iterator[Json]:
+    if prefix and family in _WHOLE:
+        yield {"prefix": f"{prefix}/"}
+        return
+    for row in ROWS:
+        if row.family is family:
+            before, name, after = row.path.partition("{model}")
+            if name:
+                yield _regex(f"{re.escape(prefix + before)}.+{re.escape(after)}")
+            elif row.path.endswith("/*"):
+                yield {"path_separated_prefix": prefix + row.path[:-2]}
+            else:
+                yield {"path": prefix + row.path}
+
+
+def _regex(pattern: str) -> Json:
+    """Of the whole path."""
+    return {"safe_regex": {"regex": pattern}}
+
+
+def _is_foreign_somewhere(gateway: Gateway, dialect: Dialect) -> bool:
+    """Whether a client of this dialect may be answered in another."""
+    return any(
+        dialect not in {dialect_of(operation) for operation, _ in provider.offers}
+        for provider in gateway.providers
+    )
+
+
+def is_llm(route: str) -> bool:
+    """Whether a route of this name is one of these."""
+    return route.startswith(NAME)
 
 
 def longest_silence(gateway: Gateway) -> float:

@@ -1,10 +1,12 @@
-"""What Envoy itself says on the LLM route, in the shape of OpenAI's errors.
+"""What Envoy itself says on the LLM routes, in the shape of the errors that their clients expect.
 
-https://platform.openai.com/docs/guides/error-codes
+https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors,
+https://cloud.google.com/apis/design/errors, and Bedrock's common errors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xds_server.resources import llm_route
@@ -60,33 +62,64 @@ LOCAL_REPLIES = (
 
 def local_reply_config() -> Json:
     """Leaves extproc's own answers as they are, and other routes but for a missing policy."""
-    on_route = f'xds.route_name == "{llm_route.NAME}"'
     return {
         "mappers": [
             {"filter": _cel(_OURS)},
-            _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when),
-            *(_mapper(reply, f"{on_route} && {reply.when}") for reply in LOCAL_REPLIES),
+            *(
+                _mapper(reply, f'xds.route_name.startsWith("{route}") && {reply.when}', said)
+                for route, said in _DIALECTS
+                for reply in (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
+            ),
+            _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
         ]
     }
 
 
-def _mapper(reply: LocalReply, expression: str) -> Json:
-    error = {
-        "message": reply.message,
-        "type": "invalid_request_error" if reply.is_clients_fault else "server_error",
-        "param": None,
-        "code": reply.code,
-    }
+def _mapper(reply: LocalReply, expression: str, said: Callable[[LocalReply], Json]) -> Json:
     mapper: Json = {
         "filter": _cel(expression),
         "body_format_override": {
-            "json_format": {"error": error},
+            "json_format": said(reply),
             "content_type": "application/json",
         },
     }
     if reply.status is not None:
         mapper["status_code"] = reply.status
     return mapper
+
+
+def _openai(reply: LocalReply) -> Json:
+    error = {
+        "message": reply.message,
+        "type": "invalid_request_error" if reply.is_clients_fault else "server_error",
+        "param": None,
+        "code": reply.code,
+    }
+    return {"error": error}
+
+
+def _anthropic(reply: LocalReply) -> Json:
+    kind = "invalid_request_error" if reply.is_clients_fault else "api_error"
+    return {"type": "error", "error": {"type": kind, "message": reply.message}}
+
+
+def _gemini(reply: LocalReply) -> Json:
+    status = "INVALID_ARGUMENT" if reply.is_clients_fault else "UNAVAILABLE"
+    error = {"code": "%RESPONSE_CODE%", "message": reply.message, "status": status}
+    return {"error": error}
+
+
+def _bedrock(reply: LocalReply) -> Json:
+    return {"message": reply.message}
+
+
+_DIALECTS: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (
+    (llm_route.ANTHROPIC_NAME, _anthropic),
+    (llm_route.GEMINI_NAME, _gemini),
+    (llm_route.BEDROCK_NAME, _bedrock),
+    (llm_route.NAME, _openai),
+)
+"""What names of routes begin with, the longest first, and how their clients are told."""
 
 
 def _cel(expression: str) -> Json:

@@ -12,7 +12,7 @@ from gateway.model import Gateway, Listener, Route
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.extension import Json
 from xds_server.resources.features import Features
-from xds_server.resources.llm_route import llm_route
+from xds_server.resources.llm_route import llm_routes
 from xds_server.resources.memo import Memo
 from xds_server.resources.plain_route import plain_route, unmatched
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, resource_of
@@ -30,9 +30,15 @@ _CLIENT_ADDRESS: Json = {
 def route_table(gateway: Gateway, listener: Listener, features: Features, memo: Memo) -> Resource:
     """What a listener serves: the LLM API when there are models, then the plain routes in order."""
     plain = tuple(route for route in gateway.routes if listener.name in route.listeners)
-    first = (serialized(llm_route(gateway, listener, features)),) if gateway.models else ()
+    llm = llm_routes(gateway, listener, features) if gateway.models else ()
     needs_unplanned = bool(gateway.models) and features.reads_plans
-    table = _Table(listener.name, listener.max_request_bytes, first, plain, needs_unplanned)
+    table = _Table(
+        listener.name,
+        listener.max_request_bytes,
+        tuple(map(serialized, llm)),
+        plain,
+        needs_unplanned,
+    )
     return memo.of(_table, table, memo)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from gateway import names
 from gateway.model import Dialect
-from xds_server.resources.extension import Json, extension
+from xds_server.resources.extension import Json, extension, typed
 
 _LARGEST_SSE_EVENT = 1 << 20
 _LARGEST_JSON_ANSWER = 10 << 20  # the most that Envoy allows
@@ -50,3 +50,16 @@ def usage_filter(dialect: Dialect) -> Json | None:
             }
         },
     )
+
+
+def on_route(dialect: Dialect) -> Json:
+    """Per-route configuration: answers that are not translated are in the client's dialect, of
+    whichever dialects the provider has."""
+    protocol = _PROTOCOLS.get(dialect)
+    if protocol is None:
+        return {}
+    config = typed(
+        "envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManagerPerRoute",
+        response={"llm_protocol": protocol},
+    )
+    return {names.USAGE_FILTER: config}
