@@ -8,6 +8,9 @@ from datetime import datetime
 
 from extproc.rewording import Reword
 from gateway.model import ApiKey
+from gateway.usage import Usage
+
+NO_DEMANDS = Usage(0, 0)
 
 
 @dataclass(slots=True)
@@ -38,6 +41,9 @@ class Facts:
     choices: int = 1
     """How many answers the client asked for."""
     estimated_input_tokens: int = 0
+    demands: Usage = NO_DEMANDS
+    """What is asked for beside tokens, as far as the request says it: images, characters to be
+    spoken, milliseconds of sound, and the service tier."""
     body: bytes = b""
     texts: tuple[str, ...] = ()
     """All that a model would read of the request, in order."""

@@ -19,6 +19,23 @@ from gateway.usage import Usage
 
 _MILLION = 1_000_000
 
+_SOME_OF_ALL = Usage(
+    input_tokens=6,
+    output_tokens=4,
+    cached_input_tokens=1,
+    cache_write_tokens=2,
+    cache_write_1h_tokens=1,
+    reasoning_tokens=1,
+    audio_input_tokens=1,
+    image_input_tokens=1,
+    audio_output_tokens=1,
+    image_output_tokens=1,
+    images=1,
+    milliseconds=1,
+    searches=1,
+    characters=1,
+)
+
 
 def cost(price: Price, usage: Usage) -> int:
     """Nanodollars for one call, rounded up once.
@@ -35,6 +52,16 @@ def cost(price: Price, usage: Usage) -> int:
         + (max(0, usage.searches) * at.search + at.request) * _MILLION
     )
     return -(-total // _MILLION)
+
+
+def is_free(price: Price) -> bool:
+    """Whether no call costs anything at it, whatever it takes."""
+    others = (*price.above, *price.service_tiers)
+    return (
+        cost(price, _SOME_OF_ALL) == 0
+        and not any(each for _, each in price.images)
+        and all(is_free(other) for _, other in others)
+    )
 
 
 def dearest(prices: Sequence[Price | None]) -> Price | None:

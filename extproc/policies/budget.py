@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from extproc.facts import Facts
+from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.scope import compile_scope
 from extproc.policies.windows import window
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.verdict import Deny
-from gateway.catalog import cost
+from gateway.catalog import cost, is_free
 from gateway.model import Budget, Unit
 from gateway.price import Price
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
@@ -21,7 +21,7 @@ DEFAULT_OUTPUT_TOKENS = 1024
 """What is reserved for the answer when the client sets no limit to it."""
 
 _LARGEST_ESTIMATE = 2**60
-"""More than any budget holds; a client's nonsense must not overflow 64 bits."""
+"""More than any budget holds; nonsense of a client or provider must not overflow 64 bits."""
 
 _UNIT_NAMES = {Unit.NANODOLLARS: "USD", Unit.TOKENS: "tokens"}
 
@@ -81,13 +81,14 @@ Drawn: TypeAlias = list[tuple[Line, Charge]]
 
 
 class Held:
-    """What a call holds of its budgets, until one of the three is called; then it is over."""
+    """What a call holds of its budgets, until it is settled or released; then it is over."""
 
-    __slots__ = ("_drawn", "_reservation")
+    __slots__ = ("_asked", "_drawn", "_reservation")
 
-    def __init__(self, reservation: Reservation | None, drawn: Drawn) -> None:
+    def __init__(self, reservation: Reservation | None, drawn: Drawn, asked: Usage) -> None:
         self._reservation = reservation
         self._drawn = drawn
+        self._asked = asked
 
     def settle(self, usage: Usage, price: Price | None) -> None:
         """Book what the provider reported, at the price of the target that answered.
@@ -100,15 +101,29 @@ class Held:
         amounts: list[int] = []
         for line, charge in self._drawn:
             if not line.is_money:
-                amounts.append(usage.total_tokens)
+                amount = usage.total_tokens
             else:
-                amounts.append(charge.estimate if price is None else cost(price, usage))
+                amount = charge.estimate if price is None else cost(price, usage)
+            amounts.append(max(0, min(_LARGEST_ESTIMATE, amount)))
         reservation.settle(amounts)
 
-    def settle_estimate(self) -> None:
-        """Book the estimate: the provider may have worked, and did not say how much."""
+    def settle_sent(self, output_tokens: int, price: Price | None) -> Usage:
+        """Book a stream that broke off: the input as estimated, and the output that was sent.
+
+        What is booked is returned, marked as an estimate.
+        """
+        usage = self._asked._replace(output_tokens=max(0, output_tokens), is_estimated=True)
+        self.settle(usage, price)
+        return usage
+
+    def settle_estimate(self) -> Usage:
+        """Book the estimate: the provider may have worked, and did not say how much.
+
+        What is booked is returned, marked as an estimate.
+        """
         if self._reservation is not None:
             self._reservation.settle([charge.estimate for _, charge in self._drawn])
+        return self._asked._replace(is_estimated=True)
 
     def release(self) -> None:
         """Book nothing: no provider did any work."""
@@ -116,7 +131,7 @@ class Held:
             self._reservation.release()
 
 
-NOTHING_HELD = Held(None, [])
+NOTHING_HELD = Held(None, [], Usage(0, 0))
 """For calls that no budget applies to."""
 
 
@@ -139,11 +154,12 @@ class Budgets:
     def begin(self, facts: Facts, price: Price | None) -> Held | Deny | Awaitable[Held | Deny]:
         """Reserve, at the price of the dearest target that may serve the call; None: it has none.
 
-        Reads `facts.max_output_tokens`, `choices` and `estimated_input_tokens`.
+        Reads `facts.max_output_tokens`, `choices`, `estimated_input_tokens` and `demands`.
         """
         if not self._lines:
             return NOTHING_HELD
-        drawn = self._drawn(facts, price)
+        asked = self._asked(facts)
+        drawn = self._drawn(facts, asked, price)
         if isinstance(drawn, Deny):
             return drawn
         if not drawn:
@@ -152,15 +168,22 @@ class Budgets:
             return _UNAVAILABLE
         answer = self._ledger.reserve([charge for _, charge in drawn])
         if isinstance(answer, Awaitable):
-            return _later(answer, drawn, facts)
-        return _held(answer, drawn, facts)
+            return _later(answer, drawn, asked, facts)
+        return _held(answer, drawn, asked, facts)
 
-    def _drawn(self, facts: Facts, price: Price | None) -> Drawn | Deny:
+    def _asked(self, facts: Facts) -> Usage:
+        """The most that a call may take, as far as its request says."""
         wanted = facts.max_output_tokens
         each = self._default_output_tokens if wanted is None else max(0, wanted)
         output = each * facts.choices
-        tokens = facts.estimated_input_tokens + output
-        estimate = min(_LARGEST_ESTIMATE, max(1, tokens))
+        if facts.demands is NO_DEMANDS:
+            return Usage(facts.estimated_input_tokens, output)
+        return facts.demands._replace(
+            input_tokens=facts.estimated_input_tokens, output_tokens=output
+        )
+
+    def _drawn(self, facts: Facts, asked: Usage, price: Price | None) -> Drawn | Deny:
+        estimate = min(_LARGEST_ESTIMATE, max(1, asked.total_tokens))
         money: int | None = None
         drawn: Drawn = []
         for line, is_money, counter, start, limit in self._case(facts).rows(facts.now):
@@ -170,8 +193,7 @@ class Budgets:
             if price is None:
                 return _UNPRICED
             if money is None:
-                used = Usage(facts.estimated_input_tokens, output)
-                money = min(_LARGEST_ESTIMATE, cost(price, used))
+                money = _money(price, asked)
             if money:  # what is free of charge needs nothing to be left
                 drawn.append((line, Charge(counter, start, limit, money)))
         return drawn
@@ -194,6 +216,12 @@ class Budgets:
         return case
 
 
+def _money(price: Price, asked: Usage) -> int:
+    """What a call may cost; of one that may cost something that is not known yet, something."""
+    money = min(_LARGEST_ESTIMATE, cost(price, asked))
+    return money or int(not is_free(price))
+
+
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -210,19 +238,19 @@ def counter_name(budget: str, unit: Unit, subjects: Sequence[tuple[str, str]]) -
 
 
 async def _later(
-    answer: Awaitable[Reservation | Exhausted], drawn: Drawn, facts: Facts
+    answer: Awaitable[Reservation | Exhausted], drawn: Drawn, asked: Usage, facts: Facts
 ) -> Held | Deny:
     try:
-        return _held(await answer, drawn, facts)
+        return _held(await answer, drawn, asked, facts)
     except LedgerUnavailable:
         return _UNAVAILABLE
 
 
-def _held(answer: Reservation | Exhausted, drawn: Drawn, facts: Facts) -> Held | Deny:
+def _held(answer: Reservation | Exhausted, drawn: Drawn, asked: Usage, facts: Facts) -> Held | Deny:
     if isinstance(answer, Exhausted):
         line = next(line for line, charge in drawn if charge == answer.charge)
         return _exhausted(line, answer, facts)
-    return Held(answer, drawn)
+    return Held(answer, drawn, asked)
 
 
 def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:

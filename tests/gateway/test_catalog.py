@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from fractions import Fraction
 from math import ceil
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gateway.catalog
-from gateway.catalog import catalog, cost, dearest, price_of
+from gateway.catalog import catalog, cost, dearest, is_free, price_of
 from gateway.price import Price
 from gateway.usage import Usage
 
@@ -153,6 +153,22 @@ def test_one_unknown_price_leaves_the_dearest_unknown() -> None:
     assert dearest([PRICE, None]) is None
     assert dearest([]) is None
     assert dearest([PRICE]) is PRICE
+
+
+@given(price=any_prices, usage=usages)
+def test_what_is_free_never_costs_anything(price: Price, usage: Usage) -> None:
+    assert not is_free(price) or cost(price, usage) == 0
+
+
+def test_one_rate_of_a_price_makes_it_not_free() -> None:
+    assert is_free(FREE)
+    assert is_free(replace(FREE, above=((1, FREE),), service_tiers=(("flex", FREE),)))
+    for field in fields(Price):
+        if field.name not in ("images", "above", "service_tiers"):
+            assert not is_free(replace(FREE, **{field.name: 1})), field.name
+    assert not is_free(replace(FREE, images=(("1x1", 1),)))
+    assert not is_free(replace(FREE, above=((10**6, OTHER),)))
+    assert not is_free(replace(FREE, service_tiers=(("flex", OTHER),)))
 
 
 def test_what_is_kept_for_an_hour_is_a_part_of_what_is_written() -> None:

@@ -135,6 +135,47 @@ def test_an_unknown_usage_is_booked_as_estimated() -> None:
     assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(200_000, 0)
 
 
+def test_a_stream_that_breaks_off_costs_its_input_and_what_was_sent() -> None:
+    ledger = MemoryLedger()
+    held = hold(Budgets((TEAM, TOKENS), ledger), facts())
+    booked = held.settle_sent(7, PRICE)
+    assert booked == Usage(100, 7, is_estimated=True)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(100 * 1000 + 7 * 2000, 0)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(107, 0)
+
+
+def test_what_is_booked_by_estimate_is_marked() -> None:
+    held = hold(Budgets((TOKENS,), MemoryLedger()), facts())
+    assert held.settle_estimate() == Usage(100, 50, is_estimated=True)
+
+
+def test_a_service_tier_is_reserved_and_booked_at_its_own_price() -> None:
+    ledger = MemoryLedger()
+    price = replace(PRICE, service_tiers=(("priority", replace(PRICE, input=2 * DOLLAR)),))
+    asked = facts(max_output_tokens=0, demands=Usage(0, 0, service_tier="priority"))
+    held = hold(Budgets((TEAM,), ledger), asked, price)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(0, 100 * 2000)
+    held.settle(Usage(100, 0, service_tier="default"), price)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(100 * 1000, 0)
+
+
+def test_images_that_are_asked_for_are_reserved() -> None:
+    ledger = MemoryLedger()
+    asked = facts(estimated_input_tokens=0, max_output_tokens=0, demands=Usage(0, 0, images=3))
+    hold(Budgets((TEAM,), ledger), asked, replace(FREE, image=40_000_000))
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(0, 120_000_000)
+
+
+def test_sound_of_unknown_length_is_booked_when_its_length_is_known() -> None:
+    ledger = MemoryLedger()
+    asked = facts(estimated_input_tokens=0, max_output_tokens=0)
+    price = replace(FREE, second=100_000)
+    held = hold(Budgets((TEAM,), ledger), asked, price)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(0, 1)
+    held.settle(Usage(0, 0, milliseconds=60_000), price)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(6_000_000, 0)
+
+
 def test_a_call_that_no_provider_served_costs_nothing() -> None:
     ledger = MemoryLedger()
     hold(Budgets((TEAM, TOKENS), ledger), facts()).release()
@@ -256,3 +297,10 @@ def test_a_negative_demand_does_not_lower_the_estimate() -> None:
     ledger = MemoryLedger()
     hold(Budgets((TOKENS,), ledger), facts(max_output_tokens=-1_000_000))
     assert spent(ledger, "everyone|tokens", 0) == Spent(0, 100)
+
+
+@pytest.mark.parametrize(("reported", "booked"), [(-(10**9), 0), (2**80, 2**60)])
+def test_a_providers_nonsense_neither_refunds_nor_overflows(reported: int, booked: int) -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((TOKENS,), ledger), facts()).settle(Usage(reported, 0), None)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(booked, 0)
