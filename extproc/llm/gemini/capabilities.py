@@ -1,0 +1,96 @@
+"""What can be said in Gemini's dialect: rows of the table in docs/reference/dialects.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from extproc.llm.losses import Feature
+
+SAYS = frozenset(
+    {
+        Feature.TEXT,
+        Feature.SYSTEM,
+        Feature.IMAGE_INLINE,
+        Feature.IMAGE_URL,
+        Feature.IMAGE_DETAIL,
+        Feature.DOCUMENT_INLINE,
+        Feature.DOCUMENT_URL,
+        Feature.DOCUMENT_TEXT,
+        Feature.UPLOADED_FILE,
+        Feature.AUDIO_INPUT,
+        Feature.AUDIO_OUTPUT,
+        Feature.VIDEO_INPUT,
+        Feature.TOOLS,
+        Feature.STRICT_TOOLS,
+        Feature.TOOL_CHOICE,
+        Feature.TOOL_RESULT_IMAGE,
+        Feature.TOOL_ERROR,
+        Feature.PROVIDER_TOOLS,
+        Feature.JSON_OBJECT,
+        Feature.JSON_SCHEMA,
+        Feature.REASONING_EFFORT,
+        Feature.REASONING_BUDGET,
+        Feature.REASONING_TEXT,
+        Feature.REASONING_SIGNATURE,
+        Feature.MAX_OUTPUT_TOKENS,
+        Feature.TEMPERATURE,
+        Feature.TOP_P,
+        Feature.TOP_K,
+        Feature.PENALTIES,
+        Feature.SEED,
+        Feature.STOP,
+        Feature.CHOICES,
+        Feature.LOGPROBS,
+        Feature.METADATA,
+        Feature.SERVICE_TIER,
+        Feature.STORED_STATE,
+        Feature.SAFETY_SETTINGS,
+        Feature.OTHER,
+    }
+)
+"""What a client can say, and the canonical request holds or names."""
+
+EXPRESSES = frozenset(
+    {
+        Feature.TEXT,
+        Feature.SYSTEM,
+        Feature.IMAGE_INLINE,
+        Feature.IMAGE_URL,
+        Feature.DOCUMENT_INLINE,
+        Feature.DOCUMENT_URL,
+        Feature.DOCUMENT_TEXT,
+        Feature.AUDIO_INPUT,
+        Feature.VIDEO_INPUT,
+        Feature.TOOLS,
+        Feature.TOOL_CHOICE,
+        Feature.TOOL_RESULT_IMAGE,
+        Feature.TOOL_ERROR,
+        Feature.JSON_OBJECT,
+        Feature.JSON_SCHEMA,
+        Feature.REASONING_BUDGET,
+        Feature.REASONING_TEXT,
+        Feature.MAX_OUTPUT_TOKENS,
+        Feature.TEMPERATURE,
+        Feature.TOP_P,
+        Feature.TOP_K,
+        Feature.PENALTIES,
+        Feature.SEED,
+        Feature.CHOICES,
+        Feature.CITATIONS,
+    }
+)
+"""What a provider is told in full, and a client is answered in full."""
+
+ROUGHLY: Mapping[Feature, str] = {
+    Feature.SYSTEM_MIDWAY: "The user says it.",
+    Feature.IMAGE_DETAIL: "One resolution for all images; not said where they differ.",
+    Feature.UPLOADED_FILE: "Files of Google's only, by their URI.",
+    Feature.STRICT_TOOLS: "For all tools or for none.",
+    Feature.REASONING_EFFORT: "In tokens before Gemini 3; then `none` is minimal, `high` the most.",
+    Feature.REASONING_SIGNATURE: "Gemini's own; what another provider sealed is left out.",
+    Feature.STOP: "The first five sequences.",
+    Feature.LOGPROBS: "Up to 20 alternatives; of the tokens' bytes, nothing.",
+    Feature.SERVICE_TIER: "`default`, `flex` and `priority`.",
+    Feature.REFUSAL: "As text; an answer stops for safety.",
+}
+"""What is said with a loss, and with which."""
