@@ -1,0 +1,57 @@
+"""What Converse can say and carry: its part of docs/reference/dialects.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from extproc.llm.losses import Feature
+
+EXPRESSES: frozenset[Feature] = frozenset(
+    {
+        Feature.TEXT,
+        Feature.SYSTEM,
+        Feature.IMAGE_INLINE,
+        Feature.DOCUMENT_INLINE,
+        Feature.DOCUMENT_TEXT,
+        Feature.AUDIO_INPUT,
+        Feature.TOOLS,
+        Feature.STRICT_TOOLS,
+        Feature.TOOL_RESULT_IMAGE,
+        Feature.JSON_SCHEMA,
+        Feature.REASONING_SIGNATURE,
+        Feature.MAX_OUTPUT_TOKENS,
+        Feature.STOP,
+    }
+)
+ROUGHLY: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.CACHE_MARKS: "for Claude and Nova",
+        Feature.CITATIONS: "those of answers",
+        Feature.METADATA: "16 entries, of the characters that Bedrock allows",
+        Feature.PARALLEL_CALLS: "one at a time for Claude 4.5 and newer",
+        Feature.REASONING_BUDGET: "as an effort, for models that take no budget",
+        Feature.REASONING_EFFORT: "as a budget, for Claude before 4.6; for models that reason",
+        Feature.REASONING_TEXT: "shown to clients; played back with its signature",
+        Feature.REFUSAL: "as text",
+        Feature.SERVICE_TIER: "where Bedrock has that tier",
+        Feature.SYSTEM_MIDWAY: "at the beginning, with the other instructions",
+        Feature.TEMPERATURE: "at most 1, for models that take it",
+        Feature.TOOL_CHOICE: "`none` leaves the tools out, where none was called before",
+        Feature.TOOL_ERROR: "for Claude and Nova",
+        Feature.TOP_K: "for Claude, Nova and Command",
+        Feature.TOP_P: "for models that take it",
+        Feature.UPLOADED_FILE: "objects in S3",
+        Feature.VIDEO_INPUT: "inline, or objects in S3",
+    }
+)
+SAYS: frozenset[Feature] = (EXPRESSES | frozenset(ROUGHLY)) - {
+    Feature.REFUSAL,
+} | {
+    Feature.PENALTIES,
+    Feature.SEED,
+    Feature.PROVIDER_TOOLS,
+    Feature.SAFETY_SETTINGS,
+    Feature.STORED_STATE,
+    Feature.OTHER,
+}
