@@ -70,7 +70,7 @@ class _Told:
 class GeminiDecoding:
     """Reads `alt=sse`; `Decoding`."""
 
-    __slots__ = ("_events", "_is_blocked", "_is_over", "_seed", "_told", "usage")
+    __slots__ = ("_events", "_is_blocked", "_is_over", "_reported", "_seed", "_told")
 
     def __init__(self) -> None:
         self._events = SseDecoder()
@@ -78,7 +78,12 @@ class GeminiDecoding:
         self._seed = ""
         self._is_blocked = False
         self._is_over = False
-        self.usage: Usage | None = None
+        self._reported: object = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """Each piece of the stream tells all so far, so only the last is read."""
+        return usage_of(self._reported)
 
     def feed(self, data: bytes) -> Sequence[StreamEvent]:
         if self._is_over:
@@ -126,9 +131,9 @@ class GeminiDecoding:
         return found
 
     def _piece(self, document: dict[str, object], data: bytes, found: list[StreamEvent]) -> None:
-        usage = usage_of(document.get(USAGE_MEMBER))
-        if usage is not None:
-            self.usage = usage  # each tells all so far
+        reported = document.get(USAGE_MEMBER)
+        if reported is not None:
+            self._reported = reported
         if not self._seed:
             answer_id = text_member(document, "responseId")
             self._seed = answer_id or data.decode("utf-8", "replace")
