@@ -1,0 +1,51 @@
+"""Errors of the Responses API: refusals, and what a stream tells of a response that has failed.
+
+https://platform.openai.com/docs/api-reference/responses-streaming/error. As answers of their own,
+they have the form of all of OpenAI's APIs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from extproc.llm.answer import ProviderError
+from extproc.llm.dialect import ErrorAnswer
+from extproc.llm.openai_chat.errors import HEADERS, error_object, error_of
+from extproc.protocols import json_spans
+from extproc.verdict import Deny
+
+_REFUSED: Mapping[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
+_QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
+_UNKNOWN: Mapping[str, object] = {"message": "the provider could not finish its answer"}
+
+
+def encode_refusal(deny: Deny) -> ErrorAnswer:
+    """The client's library chooses its exception by the status."""
+    kind = "insufficient_quota" if deny.code in _QUOTA_CODES else _REFUSED.get(deny.status)
+    if kind is None:
+        kind = "invalid_request_error" if deny.status < 500 else "server_error"
+    error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
+    return ErrorAnswer(HEADERS, json_spans.encode({"error": error}))
+
+
+def decode_failure(told: object) -> ProviderError:
+    """Of an `error` event, whose members may stand in an `error` of their own, or of the `error`
+    of a response."""
+    if type(told) is not dict:
+        return error_of(_UNKNOWN)
+    inner = told.get("error")
+    error = inner if type(inner) is dict else told
+    if error.get("type") == "error":  # of the event, and not of the error
+        error = {**error, "type": None}
+    return error_of(error if error.get("message") else {**error, **_UNKNOWN})
+
+
+def failure_object(error: ProviderError) -> dict[str, object]:
+    """The `error` of a response: clients decide by its code."""
+    written = error_object(error)
+    return {"code": written["code"] or "server_error", "message": error.message}

@@ -1,0 +1,83 @@
+"""What a response says that it used.
+
+https://platform.openai.com/docs/api-reference/responses/object#responses/object-usage
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.usage import Usage
+
+USAGE_MEMBER = "usage"
+TIER_MEMBER = "service_tier"
+"""Of a response, beside its usage."""
+MOST_TOKENS = 2**31 - 1
+"""The largest count that is believed."""
+
+
+def usage_of(document: Mapping[str, object]) -> Usage | None:
+    """Of a `usage` object; None when it counts nothing."""
+    read, written = _count(document, "input_tokens"), _count(document, "output_tokens")
+    if not read and not written:
+        return None
+    details_in = _details(document, "input_tokens_details")
+    details_out = _details(document, "output_tokens_details")
+    return Usage(
+        read,
+        written,
+        cached_input_tokens=_count(details_in, "cached_tokens"),
+        cache_write_tokens=_count(details_in, "cache_write_tokens"),
+        reasoning_tokens=_count(details_out, "reasoning_tokens"),
+        audio_input_tokens=_count(details_in, "audio_tokens"),
+        image_input_tokens=_count(details_in, "image_tokens"),
+        audio_output_tokens=_count(details_out, "audio_tokens"),
+        image_output_tokens=_count(details_out, "image_tokens"),
+        reported=_reported(document),
+    )
+
+
+def usage_in(response: Mapping[str, object]) -> Usage | None:
+    """Of a response, with the service tier that stands beside its usage."""
+    document = response.get(USAGE_MEMBER)
+    usage = usage_of(document) if type(document) is dict else None
+    tier = response.get(TIER_MEMBER)
+    if usage is not None and tier and type(tier) is str:
+        return usage._replace(service_tier=tier)
+    return usage
+
+
+def usage_object(usage: Usage) -> dict[str, object]:
+    """The `usage` of a response."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+
+
+def _details(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    details = document.get(name)
+    return details if type(details) is dict else {}
+
+
+def _count(counts: Mapping[str, object], name: str) -> int:
+    value = counts.get(name)
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
+
+
+def _reported(document: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
+    found: list[tuple[str, int]] = []
+    for name, value in document.items():
+        if type(value) is int:
+            found.append((name, value))
+        elif type(value) is dict:
+            found += [
+                (f"{name}.{each}", count) for each, count in value.items() if type(count) is int
+            ]
+    return tuple(found)
