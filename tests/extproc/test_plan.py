@@ -7,24 +7,47 @@ from typing import Any
 import pytest
 from envoy_api import message
 
-from extproc.plan import Plan, Planner, Steering
+from extproc.plan import NotOffered, Plan, Planner, Steering, Wanted
+from extproc.wire import Said
 from gateway import names
-from gateway.attempts import provider_sequences, renamed_attempts
-from gateway.model import Dialect, Endpoint, Model, Price, Provider, Target, Upstream
+from gateway.attempts import provider_sequences, rewritten_attempts
+from gateway.model import BodyForm, Dialect, Endpoint, Model, Provider, Target, Upstream
+from gateway.operations import Operation
+from gateway.price import Price
 
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 
 
-def provider(name: str) -> Provider:
+CHAT = Wanted(Operation.CHAT, False, "/v1/chat/completions")
+OPENAI = (
+    (Operation.CHAT, "/chat/completions"),
+    (Operation.EMBEDDINGS, "/embeddings"),
+)
+CLAUDE = ((Operation.MESSAGES, "/messages"),)
+GEMINI = (
+    (Operation.GENERATE, "/models/{model}:generateContent"),
+    (Operation.GENERATE_STREAM, "/models/{model}:streamGenerateContent?alt=sse"),
+)
+
+
+def provider(
+    name: str, offers: tuple[tuple[Operation, str], ...] = OPENAI, base_path: str = "/v1"
+) -> Provider:
     upstream = Upstream((Endpoint("127.0.0.1", 1),), name, False, 5)
-    return Provider(name, "openai", Dialect.OPENAI_CHAT, upstream, "/v1", None, 60, frozenset())
+    return Provider(name, "openai", upstream, base_path, offers, 60)
 
 
 def price(each: int) -> Price:
     return Price(each, each, each, each)
 
 
-PROVIDERS = (provider("a"), provider("b"))
+PROVIDERS = (
+    provider("a"),
+    provider("b"),
+    provider("claude", CLAUDE),
+    provider("gemini", GEMINI, "/v1beta"),
+)
+BY_NAME = {each.name: each for each in PROVIDERS}
 CHEAP, DEAR = price(1), price(9)
 MODELS = (
     Model("alias", ((Target("a", "real"),),)),
@@ -32,6 +55,8 @@ MODELS = (
     Model("twice", ((Target("a", "ma"),), (Target("b", "ma"),))),
     Model("split", ((Target("a", "ma", 80), Target("b", "mb", 20)),)),
     Model("local/*", ((Target("b", "*"),),)),
+    Model("claude", ((Target("claude", "opus"),),)),
+    Model("mixed", ((Target("claude", "opus"),), (Target("a", "ma"),), (Target("gemini", "pro"),))),
     Model("*-mini", ((Target("a", "small-*"),), (Target("b", "*-s"),))),
 )
 
@@ -40,9 +65,9 @@ def planner(choice: float = 0.0, **prices: Price) -> Planner:
     return Planner(MODELS, PROVIDERS, prices, lambda: choice)
 
 
-def plan(asked: str, choice: float = 0.0, **prices: Price) -> Plan:
-    found = planner(choice, **prices).plan(asked)
-    assert found is not None
+def plan(asked: str, choice: float = 0.0, wanted: Wanted = CHAT, **prices: Price) -> Plan:
+    found = planner(choice, **prices).plan(asked, wanted)
+    assert isinstance(found, Plan)
     return found
 
 
@@ -57,13 +82,16 @@ def clusters(found: Plan) -> list[str]:
 
 def test_an_alias_is_served_under_its_real_name() -> None:
     found = plan("alias")
-    assert (found.model, found.provider, clusters(found)) == ("real", "a", ["llm/a"])
+    assert (found.forwarded.model, found.providers[0], clusters(found)) == ("real", "a", ["llm/a"])
 
 
 def test_a_later_try_with_another_model_goes_to_a_cluster_that_renames_it() -> None:
     found = plan("pair")
     assert clusters(found) == ["llm/a", "llm/b#2"]
-    assert dict(metadata(found, names.REQUEST_NAMESPACE)["models"]) == {"llm/b#2": "mb"}
+    assert found.by_cluster["llm/b#2"].said == Said(Dialect.OPENAI_CHAT, "mb")
+    told = metadata(found, names.REQUEST_NAMESPACE)
+    assert told["bodies"]["llm/b#2"]["model"] == "mb"
+    assert told["said"]["model"] == "ma"
 
 
 def test_the_same_model_needs_no_renaming() -> None:
@@ -72,29 +100,33 @@ def test_the_same_model_needs_no_renaming() -> None:
 
 def test_every_cluster_of_a_plan_exists_in_the_compiled_gateway() -> None:
     made = {names.provider_cluster(each.name) for each in PROVIDERS}
-    made |= {names.attempt_cluster(*each) for each in renamed_attempts(MODELS)}
-    for asked in ("alias", "pair", "twice", "split", "local/x", "x-mini"):
+    made |= {names.addressed_cluster(each.name) for each in PROVIDERS}
+    made |= {names.attempt_cluster(*each) for each in rewritten_attempts(MODELS, BY_NAME)}
+    for asked in ("alias", "pair", "twice", "split", "local/x", "x-mini", "claude", "mixed"):
         assert set(clusters(plan(asked))) <= made
 
 
 def test_weights_decide_inside_a_tier() -> None:
-    assert [plan("split", choice).provider for choice in (0.0, 0.79, 0.81, 0.999)] == list("aabb")
+    assert [plan("split", choice).providers[0] for choice in (0.0, 0.79, 0.81, 0.999)] == list(
+        "aabb"
+    )
 
 
 def test_a_star_passes_on_what_it_matched() -> None:
-    assert plan("local/llama-3").model == "llama-3"
-    assert plan("gpt-mini").model == "small-gpt"
+    assert plan("local/llama-3").forwarded.model == "llama-3"
+    assert plan("gpt-mini").forwarded.model == "small-gpt"
 
 
 def test_a_star_does_not_match_where_its_ends_overlap() -> None:
-    assert planner().plan("mini") is None
-    assert planner().plan("nothing") is None
+    assert planner().plan("mini", CHAT) is None
+    assert planner().plan("nothing", CHAT) is None
 
 
 def test_each_try_has_its_own_price_and_the_plan_the_dearest() -> None:
     found = plan("pair", ma=CHEAP, mb=DEAR)
-    assert found.prices == {"llm/a": CHEAP, "llm/b#2": DEAR}
-    assert found.dearest == DEAR
+    assert {each.cluster: each.price for each in found.tries} == {"llm/a": CHEAP, "llm/b#2": DEAR}
+    assert found.dearest is not None
+    assert found.dearest.input == DEAR.input
 
 
 def test_a_plan_with_an_unpriced_try_has_no_price() -> None:
@@ -103,40 +135,124 @@ def test_a_plan_with_an_unpriced_try_has_no_price() -> None:
 
 def test_plans_are_made_once() -> None:
     it = planner()
-    assert it.plan("pair") is it.plan("pair")
+    assert it.plan("pair", CHAT) is it.plan("pair", CHAT)
 
 
 @pytest.mark.parametrize(
     ("asked", "cluster", "tries"),
     [
-        ("alias", "llm/a", ("llm/a",)),
-        ("pair", "plan/a>b", ("llm/a", "llm/b#2")),
-        ("twice", "plan/a>b", ("llm/a", "llm/b")),
+        ("alias", "llm/a/addressed", ("llm/a/addressed",)),
+        ("pair", "plan/a>b", ("llm/a#1", "llm/b#2")),
+        ("twice", "plan/a>b", ("llm/a#1", "llm/b#2")),
     ],
 )
 def test_steered_by_header_a_plan_is_a_cluster_that_knows_its_tries(
     asked: str, cluster: str, tries: tuple[str, ...]
 ) -> None:
-    found = Planner(MODELS, PROVIDERS, {}, lambda: 0.0, Steering.HEADER).plan(asked)
-    assert found is not None
+    found = Planner(MODELS, PROVIDERS, {}, lambda: 0.0, Steering.HEADER).plan(asked, CHAT)
+    assert isinstance(found, Plan)
     answer = Response.FromString(found.reply)
     headers = answer.request_body.response.header_mutation.set_headers
     values = {each.header.key: each.header.raw_value.decode() for each in headers}
     assert values[names.PLAN_HEADER] == cluster
     assert values[names.MAX_RETRIES_HEADER] == str(len(tries) - 1)
-    assert found.clusters == tries
+    assert tuple(each.cluster for each in found.tries) == tries
     assert names.PLAN_NAMESPACE not in answer.dynamic_metadata
-    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == "/chat/completions"
+    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == CHAT.path
 
 
 def test_every_plan_of_several_tries_is_a_cluster_that_the_control_plane_makes() -> None:
     made = {names.plan_cluster(each) for each in provider_sequences(MODELS)}
-    made |= {names.provider_cluster(each.name) for each in PROVIDERS}
+    made |= {names.addressed_cluster(each.name) for each in PROVIDERS}
     for asked in ("alias", "pair", "twice", "split", "local/x", "x-mini"):
         for choice in (0.0, 0.9):
             it = Planner(MODELS, PROVIDERS, {}, lambda value=choice: value, Steering.HEADER)
-            found = it.plan(asked)
-            assert found is not None
+            found = it.plan(asked, CHAT)
+            assert isinstance(found, Plan)
             headers = Response.FromString(found.reply).request_body.response.header_mutation
             values = {h.header.key: h.header.raw_value.decode() for h in headers.set_headers}
             assert values[names.PLAN_HEADER] in made
+
+
+def test_a_plan_in_one_foreign_dialect_is_forwarded_in_it() -> None:
+    found = plan("claude")
+    assert found.forwarded == Said(Dialect.ANTHROPIC, "opus")
+    assert found.is_foreign
+    assert clusters(found) == ["llm/claude/addressed"]
+    assert metadata(found, names.REQUEST_NAMESPACE)["path"] == "/v1/messages"
+
+
+def test_a_client_of_that_dialect_is_no_stranger_there() -> None:
+    found = plan("claude", wanted=Wanted(Operation.MESSAGES, False, "/v1/messages"))
+    assert not found.is_foreign
+    assert clusters(found) == ["llm/claude"]
+
+
+def test_mixed_dialects_are_forwarded_as_the_client_said_it_and_rewritten_try_by_try() -> None:
+    found = plan("mixed")
+    assert found.forwarded == Said(Dialect.OPENAI_CHAT, "ma")
+    assert clusters(found) == ["llm/claude#1", "llm/a/addressed", "llm/gemini#3"]
+    told = metadata(found, names.REQUEST_NAMESPACE)
+    assert told["bodies"]["llm/claude#1"]["dialect"] == "anthropic"
+    assert told["paths"]["llm/gemini#3"] == "/v1beta/models/pro:generateContent"
+    assert "llm/a/addressed" not in told["bodies"]
+
+
+def test_streams_have_the_path_of_streams() -> None:
+    found = plan("mixed", wanted=CHAT._replace(is_stream=True))
+    path = metadata(found, names.REQUEST_NAMESPACE)["paths"]["llm/gemini#3"]
+    assert path == "/v1beta/models/pro:streamGenerateContent?alt=sse"
+    assert metadata(found, names.REQUEST_NAMESPACE)["stream"] is True
+
+
+def test_dialects_that_cannot_say_it_are_left_out_and_places_stay() -> None:
+    found = planner().plan("mixed", CHAT, {Dialect.ANTHROPIC})
+    assert isinstance(found, Plan)
+    assert clusters(found) == ["llm/a/addressed", "llm/gemini#3"]
+    everything = {Dialect.ANTHROPIC, Dialect.OPENAI_CHAT, Dialect.GEMINI}
+    assert isinstance(planner().plan("mixed", CHAT, everything), NotOffered)
+
+
+def test_only_providers_that_offer_an_operation_are_tried() -> None:
+    wanted = Wanted(Operation.EMBEDDINGS, False, "/v1/embeddings")
+    assert clusters(plan("mixed", wanted=wanted)) == ["llm/a"]
+    assert planner().plan("claude", wanted) == NotOffered(("claude",))
+
+
+def test_a_query_is_never_passed_on() -> None:
+    asked = CHAT._replace(path="/v1/chat/completions?key=secret")
+    assert clusters(plan("alias", wanted=asked)) == ["llm/a/addressed"]
+
+
+def test_a_models_name_cannot_leave_its_place_in_a_path() -> None:
+    models = (Model("m/*", ((Target("gemini", "*"),),)),)
+    found = Planner(models, PROVIDERS, {}, lambda: 0.0).plan("m/../../x?y=#z", CHAT)
+    assert isinstance(found, Plan)
+    path = "/v1beta/models/..%2F..%2Fx%3Fy=%23z:generateContent".replace("=", "%3D")
+    assert found.tries[0].path == path
+
+
+def test_where_claude_is_served_by_others_its_form_is_told() -> None:
+    vertex = Provider(
+        "v",
+        "vertex",
+        Upstream((Endpoint("127.0.0.1", 1),), "v", False, 5),
+        "/v1",
+        ((Operation.MESSAGES, "/models/{model}:rawPredict"),),
+        60,
+        body_form=BodyForm.VERTEX_CLAUDE,
+    )
+    models = (Model("m", ((Target("v", "opus"),),)),)
+    found = Planner(models, (vertex,), {}, lambda: 0.0).plan("m", CHAT)
+    assert isinstance(found, Plan)
+    assert found.forwarded == Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)
+
+
+def test_what_names_no_model_goes_to_the_first_who_offers_it() -> None:
+    wanted = Wanted(Operation.FILES, False, "/v1/files", is_read=False)
+    assert planner().anybody(wanted) is None
+    files = provider("f", ((Operation.FILES, "/files"),))
+    found = Planner((), (*PROVIDERS, files), {}, lambda: 0.0).anybody(wanted)
+    assert found is not None
+    assert found.providers == ("f",)
+    assert Response.FromString(found.reply).WhichOneof("response") == "request_headers"

@@ -5,13 +5,23 @@ from __future__ import annotations
 import dataclasses
 
 from gateway import names
+from gateway.model import Gateway, Listener
 from tests.kit.gateways import golden_gateway
 from xds_server.audience import Level
-from xds_server.resources.features import FEATURES
-from xds_server.resources.llm_route import llm_route, longest_silence
+from xds_server.resources.extension import Json
+from xds_server.resources.features import FEATURES, Features
+from xds_server.resources.llm_route import NAME, llm_routes, longest_silence
 
 GATEWAY = golden_gateway("llm-failover-paths")
 BUDGETS = golden_gateway("budgets")
+
+
+def llm_route(gateway: Gateway, listener: Listener, features: Features) -> Json:
+    """The route of chat completions."""
+    [found] = [each for each in llm_routes(gateway, listener, features) if each["name"] == NAME]
+    return found
+
+
 OLD, NEW = FEATURES[Level.V1_37], FEATURES[Level.V1_40]
 
 
@@ -63,10 +73,51 @@ def test_an_envoy_that_reads_no_plans_is_steered_by_header_and_says_so() -> None
     assert steering in overrides["grpc_initial_metadata"]
 
 
-def test_python_sees_the_answer_where_envoy_cannot_read_its_usage_and_a_budget_waits() -> None:
-    for gateway, header, body in ((GATEWAY, "SKIP", "NONE"), (BUDGETS, "SEND", "STREAMED")):
+def test_where_envoy_cannot_read_usage_python_sees_who_answered_and_asks_for_the_rest() -> None:
+    for gateway, header in ((GATEWAY, "SKIP"), (BUDGETS, "SEND")):
         route = llm_route(gateway, gateway.listeners[0], OLD)
         mode = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
         assert mode["processing_mode"]["response_header_mode"] == header
-        assert mode["processing_mode"]["response_body_mode"] == body
+        assert mode["processing_mode"]["response_body_mode"] == "NONE"
         assert mode["processing_mode"]["response_trailer_mode"] == "SKIP"
+
+
+def routes_by_name() -> dict[str, Json]:
+    return {each["name"]: each for each in llm_routes(BUDGETS, BUDGETS.listeners[0], NEW)}
+
+
+def test_each_dialect_has_its_route_and_the_general_one_is_last() -> None:
+    found = list(routes_by_name())
+    assert found[-1] != f"{NAME}/anthropic"
+    assert found.index(f"{NAME}/anthropic") < found.index(NAME)
+    assert found.index(f"{NAME}/gemini#2") < found.index(NAME)
+    assert found.index(f"{NAME}/anthropic/batches") < found.index(f"{NAME}/anthropic")
+
+
+def test_on_a_dialect_that_a_provider_does_not_speak_the_answer_may_have_to_be_seen() -> None:
+    gateway = dataclasses.replace(BUDGETS, budgets=())
+    found = {each["name"]: each for each in llm_routes(gateway, gateway.listeners[0], NEW)}
+
+    def status_mode(name: str) -> str:
+        config = found[name]["typed_per_filter_config"][names.EXT_PROC_FILTER]
+        return config["overrides"]["processing_mode"]["response_header_mode"]
+
+    assert status_mode(f"{NAME}/anthropic") == "SEND"
+    assert status_mode(NAME) == "SKIP"
+
+
+def test_files_are_not_buffered() -> None:
+    config = routes_by_name()[f"{NAME}/files"]["typed_per_filter_config"][names.EXT_PROC_FILTER]
+    assert config["overrides"]["processing_mode"]["request_body_mode"] == "NONE"
+
+
+def test_realtime_may_become_a_websocket() -> None:
+    route = routes_by_name()[f"{NAME}/realtime"]
+    assert route["route"]["upgrade_configs"] == [{"upgrade_type": "websocket"}]
+
+
+def test_envoy_reads_usage_in_the_dialect_of_the_route() -> None:
+    found = routes_by_name()
+    config = found[f"{NAME}/responses"]["typed_per_filter_config"][names.USAGE_FILTER]
+    assert config["response"]["llm_protocol"] == "OPENAI_RESPONSES"
+    assert names.USAGE_FILTER not in found[f"{NAME}/bedrock"]["typed_per_filter_config"]
