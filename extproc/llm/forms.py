@@ -14,8 +14,8 @@ def said_as(body: bytes, form: BodyForm) -> bytes:
         case BodyForm.PLAIN:
             return body
         case BodyForm.VERTEX_CLAUDE:
-            return elsewhere.for_vertex(body)
+            return elsewhere.to_vertex(body)
         case BodyForm.BEDROCK_CLAUDE:
-            return elsewhere.for_bedrock(body)
+            return elsewhere.to_bedrock(body)
         case _:
             assert_never(form)
