@@ -14,7 +14,9 @@ CONFIGURATION_NAME = "dragoman"
 EXT_PROC_FILTER = "dragoman.ext_proc"
 """Not the well-known name: Istio's per-route overrides hit that one."""
 USAGE_FILTER = "dragoman.usage"
+KEEP_FILTER = "dragoman.keep"
 WIPE_FILTER = "dragoman.wipe"
+HEADERS_FILTER = "dragoman.headers"
 ADDRESS_FILTER = "dragoman.address"
 CREDENTIAL_FILTER = "dragoman.credential"
 
@@ -28,6 +30,10 @@ REQUEST_NAMESPACE = "dragoman.request"
 """Untyped dynamic metadata, what the tries need to know: `{path, paths: {cluster: path}, said: {…},
 bodies: {cluster: {dialect, model, form}}, stream}`. `paths` has those that differ from `path`,
 `bodies` those that are not `said` as the body that is forwarded."""
+CLIENT_NAMESPACE = "dragoman.client"
+"""Untyped dynamic metadata, `{keys: {header: value}}`: keys for providers that the client brought."""
+TRY_NAMESPACE = "dragoman.try"
+"""Untyped dynamic metadata, `{added: [header]}`: what the last try added, and the next removes."""
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""

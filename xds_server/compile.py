@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 from gateway import names
 from gateway.attempts import provider_sequences, rewritten_attempts
 from gateway.cel import Expression, compile_expression
-from gateway.credentials import StaticKey
 from gateway.model import Gateway, Rule
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
 from xds_server.resources.attempts import Attempt, PlanOfTries
+from xds_server.resources.credentials import token_endpoint
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.memo import Memo
 from xds_server.resources.topology import Topology
+from xds_server.resources.try_headers import shared
 from xds_server.snapshot import Resource, Snapshot, dangling, snapshot_of
 
 
@@ -69,6 +70,8 @@ def _clusters(
         for plan in _plans(gateway):
             yield memo.of(clusters.plan_cluster, plan, topology)
     upstreams = {backend.upstream: None for route in gateway.routes for backend in route.backends}
+    asked = map(token_endpoint, gateway.providers)
+    upstreams |= {upstream: None for upstream in asked if upstream is not None}
     for upstream in upstreams:
         yield memo.of(clusters.route_cluster, upstream, topology)
 
@@ -87,20 +90,21 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
             if features.reads_plans
         ),
     ]
-    limit = _buffer_limit(gateway)
+    limit, between = _buffer_limit(gateway), shared(gateway.providers)
     reports_usage = bool(gateway.budgets) and features.reads_usage
     for name, cluster, is_rewritten, sets_path in kinds:
-        yield name, Attempt(cluster, is_rewritten, sets_path, reports_usage, limit)
+        yield name, Attempt(cluster, is_rewritten, sets_path, reports_usage, limit, between)
 
 
 def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
     """Every order of providers that extproc may choose."""
     providers = {provider.name: provider for provider in gateway.providers}
     rewritten = {name for name, _ in _rewritten(gateway)}
-    limit = _buffer_limit(gateway)
+    limit, between = _buffer_limit(gateway), shared(gateway.providers)
     for sequence in provider_sequences(gateway.models):
         places = (place for place, name in enumerate(sequence, 1) if name in rewritten)
-        yield PlanOfTries(tuple(providers[name] for name in sequence), frozenset(places), limit)
+        tried = tuple(providers[name] for name in sequence)
+        yield PlanOfTries(tried, frozenset(places), limit, between)
 
 
 def _rewritten(gateway: Gateway) -> tuple[tuple[str, int], ...]:
@@ -114,9 +118,7 @@ def _buffer_limit(gateway: Gateway) -> int:
 
 def _secrets(gateway: Gateway) -> Iterator[Resource]:
     for provider in gateway.providers:
-        match provider.credential:
-            case StaticKey(secret=secret):
-                yield secrets.provider_secret(provider.name, secret)
+        yield from secrets.provider_secrets(provider)
     for listener in gateway.listeners:
         yield from secrets.gateway_secrets(listener)
 

@@ -12,6 +12,7 @@ CASES = (
     "keys-and-rules",
     "llm-failover-paths",
     "llm-single",
+    "providers",
     "routes-plain",
     "tls-provider",
 )

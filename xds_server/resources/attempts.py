@@ -7,16 +7,17 @@ reaches the second provider's. So every chain begins by wiping, and sets what it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import names
 from gateway.model import Provider, dialect_of
+from xds_server.resources.credentials import credential_filter, lua, lua_text
 from xds_server.resources.ext_proc import attempt_filter
-from xds_server.resources.extension import ADS, Json, extension
+from xds_server.resources.extension import Json, extension
 from xds_server.resources.matching import only_at, only_in
 from xds_server.resources.topology import Topology
+from xds_server.resources.try_headers import NOTHING_SHARED, Shared, keep, send
 from xds_server.resources.usage import usage_filter
 
 _WIPED = (
@@ -24,6 +25,9 @@ _WIPED = (
     *names.CREDENTIAL_HEADERS,
     "proxy-authorization",
     "cookie",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
     # whose account pays, and how a server may be told to read a request
     "openai-organization",
     "openai-project",
@@ -79,6 +83,7 @@ class Attempt:
     """A budget waits for what the answer says of its usage."""
     buffer_limit_bytes: int
     """The largest request body."""
+    shared: Shared = NOTHING_SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class PlanOfTries:
     rewritten: frozenset[int]
     """The places, counted from 1, whose body may have to be said otherwise."""
     buffer_limit_bytes: int
+    shared: Shared = NOTHING_SHARED
 
     @property
     def cluster(self) -> str:
@@ -110,26 +116,45 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
         (place, names.attempt_cluster(each.name, place))
         for place, each in enumerate(plan.providers, 1)
     ]
-    rest = [(each, _remove(_WIPED, forwarded - each.forward_headers)) for each in providers]
+    wiped = _wiped(plan.shared)
+    rest = [(each, _remove(wiped, forwarded - each.forward_headers)) for each in providers]
+    kept = keep(plan.shared)
+    sent = ((each.name, send(each, plan.shared)) for each in providers)
+    shown = ((each.name, credential_filter(each)) for each in providers)
     return [
+        *([kept] if kept is not None else []),
         # before everything: an earlier try's key must not be seen
-        _mutation([*_remove(_WIPED, frozenset(_WIPED) - forwarded), *_OWN_AND_ENVOYS]),
+        _mutation([*_remove(wiped, frozenset(wiped) - forwarded), *_OWN_AND_ENVOYS]),
         *(only_at(each.name, _mutation(removals)) for each, removals in rest if removals),
+        *(only_at(name, each) for name, each in sent if each is not None),
         *(only_in(place, _path(cluster)) for place, cluster in places),
         *(
             only_in(place, attempt_filter(cluster, topology))
             for place, cluster in places
             if place in plan.rewritten
         ),
-        # after the wipe, and after all that reads headers
-        *(only_at(each.name, _key(each)) for each in providers if each.credential is not None),
+        # after the wipe, and after all that reads headers or changes the body
+        *(only_at(name, each) for name, each in shown if each is not None),
         _CODEC,  # terminal: always last
     ]
 
 
-def _wipe(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
-    wiped = frozenset(_WIPED) - provider.forward_headers
-    return _mutation([*_remove(_WIPED, wiped), *_OWN_AND_ENVOYS])
+def _keep(_provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
+    return keep(attempt.shared)
+
+
+def _wipe(provider: Provider, attempt: Attempt, _topology: Topology) -> Json:
+    wiped = _wiped(attempt.shared)
+    rest = frozenset(wiped) - provider.forward_headers
+    return _mutation([*_remove(wiped, rest), *_OWN_AND_ENVOYS])
+
+
+def _wiped(found: Shared) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_WIPED, *found.passed)))
+
+
+def _headers(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
+    return send(provider, attempt.shared)
 
 
 def _remove(order: tuple[str, ...], headers: frozenset[str]) -> list[Json]:
@@ -150,16 +175,8 @@ def _address(_provider: Provider, attempt: Attempt, _topology: Topology) -> Json
 
 def _path(cluster: str) -> Json:
     """The path that the plan has for its try at this cluster, or for all."""
-    script = _SET_PATH.format(
-        namespace=names.REQUEST_NAMESPACE,
-        # a JSON string that is not escaped beyond ASCII is one of Lua, too
-        cluster=json.dumps(cluster, ensure_ascii=False),
-    )
-    return extension(
-        names.ADDRESS_FILTER,
-        "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code={"inline_string": script},
-    )
+    script = _SET_PATH.format(namespace=names.REQUEST_NAMESPACE, cluster=lua_text(cluster))
+    return lua(names.ADDRESS_FILTER, script)
 
 
 def _rewrite(_provider: Provider, attempt: Attempt, topology: Topology) -> Json | None:
@@ -167,22 +184,7 @@ def _rewrite(_provider: Provider, attempt: Attempt, topology: Topology) -> Json 
 
 
 def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json | None:
-    return None if provider.credential is None else _key(provider)
-
-
-def _key(provider: Provider) -> Json:
-    return extension(
-        names.CREDENTIAL_FILTER,
-        "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
-        overwrite=True,
-        credential=extension(
-            "envoy.http.injected_credentials.generic",
-            "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-            credential={"name": names.provider_secret(provider.name), "sds_config": ADS},
-            header="authorization",
-            header_value_prefix="Bearer ",
-        ),
-    )
+    return credential_filter(provider)
 
 
 def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
@@ -198,10 +200,12 @@ def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
 
 
 UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ...] = (
-    _wipe,  # before everything: an earlier try's key must not be seen
+    _keep,  # of the client's headers, what the wipe takes and a later try may need
+    _wipe,  # before everything else: an earlier try's key must not be seen
+    _headers,
     _address,
     _rewrite,
-    _credential,  # after the wipe, and after all that reads headers
+    _credential,  # after the wipe, and after all that reads headers or changes the body
     _usage,
     _codec,  # terminal: always last
 )

@@ -8,6 +8,7 @@ from gateway import names
 from gateway.model import Endpoint, Provider, Upstream
 from xds_server.resources import addresses
 from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
+from xds_server.resources.credentials import has_secret, reads_body, token_endpoint
 from xds_server.resources.extension import Json, duration, extension, resource, typed
 from xds_server.resources.features import Features
 from xds_server.resources.matching import provider_metadata
@@ -54,14 +55,14 @@ def provider_cluster(
                 "http2_protocol_options": _HTTP2_KEPT_ALIVE,
             }
         }
-    needs = [] if provider.credential is None else [(SECRET, names.provider_secret(provider.name))]
+    needs = _needed_by_credentials((provider,))
     if attempt.is_rewritten:
         needs.append((CLUSTER, names.EXTPROC_CLUSTER))
     fields = {
         **_upstream(name, provider.upstream, topology),
         **_http_options(protocol, filters=upstream_filters(provider, attempt, topology)),
     }
-    if attempt.is_rewritten:  # its filter holds the whole body
+    if attempt.is_rewritten or reads_body(provider):  # its filter holds the whole body
         fields["per_connection_buffer_limit_bytes"] = attempt.buffer_limit_bytes
     if not features.reads_plans:
         for endpoint in fields["load_assignment"]["endpoints"][0]["lb_endpoints"]:
@@ -87,11 +88,11 @@ def plan_cluster(plan: PlanOfTries, topology: Topology) -> Resource:
         "circuit_breakers": _CIRCUIT_BREAKERS,
         **_http_options(_HTTP1, filters=plan_filters(plan, topology)),
     }
-    if plan.rewritten:
+    if plan.rewritten or any(map(reads_body, plan.providers)):
         fields["per_connection_buffer_limit_bytes"] = plan.buffer_limit_bytes
     needs = [
         *((CLUSTER, cluster) for cluster in providers),
-        *((SECRET, names.provider_secret(each.name)) for each in plan.providers if each.credential),
+        *_needed_by_credentials(plan.providers),
         *([(CLUSTER, names.EXTPROC_CLUSTER)] if plan.rewritten else []),
     ]
     return resource(CLUSTER, plan.cluster, fields, needs)
@@ -185,6 +186,17 @@ def _named_endpoints(cluster: str, endpoints: Iterable[Endpoint], authority: str
             }
         ],
     }
+
+
+def _needed_by_credentials(providers: Iterable[Provider]) -> list[tuple[str, str]]:
+    needed = []
+    for provider in providers:
+        if has_secret(provider):
+            needed.append((SECRET, names.provider_secret(provider.name)))
+        endpoint = token_endpoint(provider)
+        if endpoint is not None:
+            needed.append((CLUSTER, route_cluster_name(endpoint)))
+    return needed
 
 
 def _connect_timeout(provider: Provider) -> float:

@@ -8,13 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway import names
-from gateway.model import Listener
+from gateway.credentials import (
+    EntraClient,
+    GcpCredential,
+    ManagedIdentity,
+    OAuthClient,
+    StaticKey,
+)
+from gateway.model import Listener, Provider
 from xds_server.resources.extension import resource
 from xds_server.snapshot import SECRET, Resource
 
+NO_TOKEN = ""
+"""Before the control plane has one. Envoy refuses tries that would need it."""
+
+
+def provider_secrets(provider: Provider) -> Iterator[Resource]:
+    """What the filter of an LLM provider's credential reads, if it reads a secret."""
+    match provider.credential:
+        case StaticKey(secret=secret) | OAuthClient(secret=secret) | EntraClient(secret=secret):
+            yield provider_secret(provider.name, secret)
+        case GcpCredential() | ManagedIdentity():
+            yield provider_secret(provider.name, NO_TOKEN)
+
 
 def provider_secret(provider: str, key: str) -> Resource:
-    """The key of an LLM provider."""
+    """The key of an LLM provider, or a token."""
     name = names.provider_secret(provider)
     fields = {"name": name, "generic_secret": {"secret": {"inline_string": key}}}
     return resource(SECRET, name, fields)

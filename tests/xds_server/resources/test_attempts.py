@@ -12,12 +12,15 @@ from tests.kit.gateways import golden_gateway
 from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
 from xds_server.resources.extension import Json
 from xds_server.resources.topology import Topology
+from xds_server.resources.try_headers import Shared
 
 TOPOLOGY = Topology(workers=("unix:/a",))
 PROVIDER: Provider = golden_gateway("llm-failover-paths").providers[0]
 
 
-ALL = Attempt("c", is_renamed=True, sets_path=True, reports_usage=True, buffer_limit_bytes=1 << 20)
+ALL = Attempt(
+    "c", is_rewritten=True, sets_path=True, reports_usage=True, buffer_limit_bytes=1 << 20
+)
 NONE = Attempt("c", False, False, False, 1 << 20)
 
 
@@ -47,7 +50,9 @@ def test_what_is_not_needed_is_not_there() -> None:
     assert found == [names.WIPE_FILTER, "envoy.filters.http.upstream_codec"]
 
 
-@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
+@pytest.mark.parametrize(
+    "header", ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"]
+)
 def test_credentials_are_wiped(header: str) -> None:
     assert header in wiped(PROVIDER)
 
@@ -77,8 +82,8 @@ BOTH = tuple(
 )
 
 
-def plan(*providers: Provider, renamed: tuple[int, ...] = ()) -> list[Json]:
-    return plan_filters(PlanOfTries(providers, renamed, True, 1 << 20), TOPOLOGY)
+def plan(*providers: Provider, rewritten: tuple[int, ...] = ()) -> list[Json]:
+    return plan_filters(PlanOfTries(providers, frozenset(rewritten), 1 << 20), TOPOLOGY)
 
 
 def removed(mutation: Json) -> list[str]:
@@ -87,10 +92,9 @@ def removed(mutation: Json) -> list[str]:
 
 
 def test_a_plan_wipes_first_and_adds_a_key_at_its_own_provider_only() -> None:
-    assert [each["name"] for each in plan(*BOTH, BOTH[0], renamed=(2, 3))] == [
+    assert [each["name"] for each in plan(*BOTH, BOTH[0], rewritten=(2, 3))] == [
         names.WIPE_FILTER,
-        f"{names.ADDRESS_FILTER}@a",
-        f"{names.ADDRESS_FILTER}@b",
+        f"{names.ADDRESS_FILTER}#1",
         f"{names.ADDRESS_FILTER}#2",
         f"{names.ADDRESS_FILTER}#3",
         "dragoman.attempt#2",
@@ -113,7 +117,33 @@ def test_what_one_provider_is_sent_is_wiped_at_the_others() -> None:
     assert removed(at_the_other["typed_config"]["extension_config"]) == ["x-request-id"]
 
 
-def test_a_base_path_is_quoted() -> None:
-    odd = dataclasses.replace(PROVIDER, base_path='/"; os.exit() --\\')
-    script = chain(odd)[1]["typed_config"]["default_source_code"]["inline_string"]
-    assert script.startswith('local base_path = "/\\"; os.exit() --\\\\"\n')
+def test_the_path_is_that_of_the_cluster_in_the_plan() -> None:
+    odd = dataclasses.replace(ALL, cluster='"; os.exit() --\\')
+    script = chain(attempt=odd)[1]["typed_config"]["default_source_code"]["inline_string"]
+    assert '[ "\\"; os.exit() --\\\\"]'.replace("[ ", "[") in script
+
+
+SHARING = dataclasses.replace(ALL, shared=Shared(("x-provider-key",), sends_headers=True))
+
+
+def test_what_tries_share_is_kept_before_the_wipe_and_sent_after_it() -> None:
+    found = [each["name"] for each in chain(attempt=SHARING)]
+    assert found[:4] == [
+        names.KEEP_FILTER,
+        names.WIPE_FILTER,
+        names.HEADERS_FILTER,
+        names.ADDRESS_FILTER,
+    ]
+    mutations = chain(attempt=SHARING)[1]["typed_config"]["mutations"]["request_mutations"]
+    assert {"remove": "x-provider-key"} in mutations
+
+
+def test_a_plan_shares_in_the_same_order() -> None:
+    sharing = PlanOfTries(BOTH, frozenset(), 1 << 20, SHARING.shared)
+    found = [each["name"] for each in plan_filters(sharing, TOPOLOGY)]
+    assert found[:4] == [
+        names.KEEP_FILTER,
+        names.WIPE_FILTER,
+        f"{names.HEADERS_FILTER}@a",
+        f"{names.HEADERS_FILTER}@b",
+    ]

@@ -1,0 +1,204 @@
+"""How a provider is shown whose request it is: the filter of a try that adds it, last of those that
+change the request, and what that filter needs.
+
+Envoy signs for AWS and fetches OAuth tokens itself. What it cannot fetch, the control plane does,
+and sends it as the secret that a static key would be in.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import assert_never
+
+from gateway import names
+from gateway.config.urls import place
+from gateway.credentials import (
+    AwsCredential,
+    ClientAuth,
+    EntraClient,
+    GcpCredential,
+    ManagedIdentity,
+    OAuthClient,
+    PassThrough,
+    StaticKey,
+)
+from gateway.model import Provider, Upstream
+from xds_server.resources.extension import ADS, Json, extension
+
+_TOKEN_SECONDS = 5.0
+"""For a connection to a token endpoint, and for its answer."""
+_TOKEN_RETRY = "2s"
+_SESSION = "dragoman"
+_AUTH_TYPES = {ClientAuth.BODY: "URL_ENCODED_BODY", ClientAuth.BASIC: "BASIC_AUTH"}
+
+_PASS = """\
+function envoy_on_request(handle)
+  local kept = handle:streamInfo():dynamicMetadata():get({namespace}) or {{}}
+  local key = (kept["keys"] or {{}})[{header}] or ""
+  if key:sub(1, 7):lower() == "bearer " then
+    key = key:sub(8)
+  end
+  if key == "" then
+    return
+  end
+  if not key:find(" ") then
+    key = {prefix} .. key
+  end
+  handle:headers():replace({sent_as}, key)
+end
+"""
+
+
+def credential_filter(provider: Provider) -> Json | None:
+    """None: the provider does not ask."""
+    match provider.credential:
+        case None:
+            return None
+        case StaticKey(header=header, prefix=prefix):
+            return _injector(_generic(provider, header, prefix))
+        case GcpCredential() | ManagedIdentity():
+            return _injector(_generic(provider, "authorization", "Bearer "))
+        case OAuthClient() | EntraClient():
+            return _injector(_oauth(provider.name, as_oauth(provider.credential)))
+        case AwsCredential():
+            return _signing(provider.credential, provider.upstream.authority)
+        case PassThrough():
+            return _passing(provider.credential)
+        case _:
+            assert_never(provider.credential)
+
+
+def has_secret(provider: Provider) -> bool:
+    """Whether its filter reads a secret that comes by SDS."""
+    return provider.credential is not None and not isinstance(
+        provider.credential, AwsCredential | PassThrough
+    )
+
+
+def reads_body(provider: Provider) -> bool:
+    """Whether its filter holds the whole body, which it signs."""
+    return isinstance(provider.credential, AwsCredential)
+
+
+def as_oauth(credential: OAuthClient | EntraClient) -> OAuthClient:
+    """Entra is an OAuth server like others.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+    """
+    if isinstance(credential, OAuthClient):
+        return credential
+    url = f"{credential.authority}/{credential.tenant}/oauth2/v2.0/token"
+    return OAuthClient(url, credential.client_id, credential.secret, (credential.scope,))
+
+
+def token_endpoint(provider: Provider) -> Upstream | None:
+    """Where Envoy asks for tokens; None: it asks nobody."""
+    if not isinstance(provider.credential, OAuthClient | EntraClient):
+        return None
+    return place(as_oauth(provider.credential).token_url).upstream(_TOKEN_SECONDS)
+
+
+def token_cluster(upstream: Upstream) -> str:
+    """The cluster of a token endpoint, which equal upstreams share."""
+    endpoints = [f"{each.host}:{each.port}" for each in upstream.endpoints]
+    seconds = upstream.connect_timeout_seconds
+    return names.route_cluster(upstream.authority, endpoints, seconds, is_tls=upstream.is_tls)
+
+
+def _injector(credential: Json) -> Json:
+    return extension(
+        names.CREDENTIAL_FILTER,
+        "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+        overwrite=True,
+        credential=credential,
+    )
+
+
+def _generic(provider: Provider, header: str, prefix: str) -> Json:
+    return extension(
+        "envoy.http.injected_credentials.generic",
+        "envoy.extensions.http.injected_credentials.generic.v3.Generic",
+        credential=_secret(provider.name),
+        header=header,
+        **({"header_value_prefix": prefix} if prefix else {}),
+    )
+
+
+def _oauth(provider: str, client: OAuthClient) -> Json:
+    upstream = place(client.token_url).upstream(_TOKEN_SECONDS)
+    return extension(
+        "envoy.http.injected_credentials.oauth2",
+        "envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2",
+        token_endpoint={
+            "uri": client.token_url,
+            "cluster": token_cluster(upstream),
+            "timeout": f"{_TOKEN_SECONDS:.0f}s",
+        },
+        scopes=list(client.scopes),
+        client_credentials={
+            "client_id": client.client_id,
+            "client_secret": _secret(provider),
+            "auth_type": _AUTH_TYPES[client.auth],
+        },
+        token_fetch_retry_interval=_TOKEN_RETRY,
+    )
+
+
+def _secret(provider: str) -> Json:
+    return {"name": names.provider_secret(provider), "sds_config": ADS}
+
+
+def _signing(credential: AwsCredential, authority: str) -> Json:
+    source = _source(credential)
+    return extension(
+        names.CREDENTIAL_FILTER,
+        "envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning",
+        service_name=credential.service,
+        region=credential.region,
+        host_rewrite=authority,  # what the request will have, and has not yet
+        **({"credential_provider": source} if source else {}),
+    )
+
+
+def _source(credential: AwsCredential) -> Json | None:
+    """Where keys come from; None: Envoy's usual chain."""
+    source: Json | None = None
+    if credential.access_key is not None:
+        source = {
+            "custom_credential_provider_chain": True,
+            "inline_credential": {
+                "access_key_id": credential.access_key,
+                "secret_access_key": credential.secret_key,
+                **({"session_token": credential.session_token} if credential.session_token else {}),
+            },
+        }
+    if credential.role is None:
+        return source
+    assumed: Json = {"role_arn": credential.role, "role_session_name": _SESSION}
+    if source is not None:
+        assumed["credential_provider"] = source
+    return {"custom_credential_provider_chain": True, "assume_role_credential_provider": assumed}
+
+
+def _passing(credential: PassThrough) -> Json:
+    script = _PASS.format(
+        namespace=lua_text(names.CLIENT_NAMESPACE),
+        header=lua_text(credential.header),
+        prefix=lua_text(credential.prefix),
+        sent_as=lua_text(credential.sent_as),
+    )
+    return lua(names.CREDENTIAL_FILTER, script)
+
+
+def lua_text(text: str) -> str:
+    """A string of Lua: one of JSON that is not escaped beyond ASCII is one."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def lua(name: str, script: str) -> Json:
+    """A filter that runs a script."""
+    return extension(
+        name,
+        "envoy.extensions.filters.http.lua.v3.Lua",
+        default_source_code={"inline_string": script},
+    )
