@@ -103,10 +103,10 @@ class Asking:
     def on_body(self, body: bytes) -> Decision | Awaitable[Decision]:
         """The whole body is there."""
         found, facts = self.found, self._facts
-        if not isinstance(found, Found):
-            return Deny(400, "unexpected_body", "a body that nobody asked for")
         if len(body) > self._limit_bytes:
             return _TOO_LARGE
+        if not isinstance(found, Found) or found.operation not in HANDLINGS:
+            return CONTINUE  # it was refused, or has been sent on without being read
         handled = HANDLINGS[found.operation]
         call = handled.reading.decode(body, found.model, is_stream=found.is_stream)
         if isinstance(call, Deny):

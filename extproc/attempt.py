@@ -21,8 +21,6 @@ _NAMELESS = "-"
 def rewritten(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
     """The body for this try."""
     forwarded, wanted = order.forwarded, order.wanted
-    if wanted is None:
-        return body
     if forwarded.dialect is not None and wanted.dialect not in (None, forwarded.dialect):
         said = _translated(body, order, forwarded.dialect, wanted, lossiness)
         return said if isinstance(said, Deny) else forms.said_as(said, wanted.form)

@@ -102,7 +102,8 @@ class Exchange:
         self._is_closed = True
         if self._answering is not None:
             self._answering.on_close()
-        self._held.settle_estimate()
+        else:
+            self._held.settle_estimate()
 
     def _on_headers(self, event: RequestHeaders) -> Action | Awaitable[Action]:
         facts = self._facts

@@ -15,6 +15,7 @@ from extproc.events import (
     Action,
     Event,
     RequestBody,
+    RequestHeaders,
 )
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.llm.dialects import refusal
@@ -23,6 +24,7 @@ from extproc.ports import Clock
 from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny
 from gateway import names
+from gateway.model import Lossiness
 
 logger = logging.getLogger(__name__)
 
@@ -123,25 +125,31 @@ class _ExchangeStream:
 
 
 class _AttemptStream:
-    __slots__ = ("_call", "_cluster", "_process")
+    __slots__ = ("_call", "_cluster", "_order", "_process")
 
     def __init__(self, call: Call, process: Process) -> None:
         self._call = call
         self._cluster = call.metadata.get(names.ATTEMPT_METADATA, "")
         self._process = process
+        self._order: wire.Order | None = None
 
     def on_message(self, message: bytes) -> None:
         event, order = wire.decode_attempt(message, self._cluster)
-        program = self._process.program
-        if not isinstance(event, RequestBody) or order is None or program is None:
-            self._call.send(wire.encode(event, CONTINUE))
-            return
-        body = attempt.rewritten(event.body, order, program.lossiness)
-        if isinstance(body, Deny):
-            self._call.send(wire.encode(event, refusal(order.forwarded.dialect, body)))
+        if isinstance(event, RequestHeaders):
+            self._order = order
+        if isinstance(event, RequestBody) and self._order is not None:
+            self._call.send(self._rewritten(event, self._order))
+            self._call.end()
         else:
-            self._call.send(wire.encode_body(body))
-        self._call.end()
+            self._call.send(wire.encode(event, CONTINUE))
+
+    def _rewritten(self, event: RequestBody, order: wire.Order) -> bytes:
+        program = self._process.program
+        lossiness = Lossiness.HINTS if program is None else program.lossiness
+        body = attempt.rewritten(event.body, order, lossiness)
+        if isinstance(body, Deny):
+            return wire.encode(event, refusal(order.forwarded.dialect, body))
+        return wire.encode_body(body)
 
     def on_half_close(self) -> None:
         self._call.end()

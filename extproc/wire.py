@@ -115,21 +115,21 @@ class Order(NamedTuple):
 
     forwarded: Said
     """How the body that it sees is said."""
-    wanted: Said | None
-    """How it is to be said; None: as it is."""
+    wanted: Said
+    """How it is to be said."""
     is_stream: bool
 
 
 def decode_attempt(data: bytes, cluster: str) -> tuple[Event, Order | None]:
-    """One ProcessingRequest of the upstream filter of a cluster; no order: there is no plan."""
+    """One ProcessingRequest of the upstream filter of a cluster; no order: the body stays."""
     request = _ProcessingRequest.FromString(data)
     fields = request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].fields
-    if "said" not in fields:
-        return _event(request), None
     bodies = fields["bodies"].struct_value.fields
+    if cluster not in bodies:
+        return _event(request), None
     order = Order(
         _said(fields["said"].struct_value.fields),
-        _said(bodies[cluster].struct_value.fields) if cluster in bodies else None,
+        _said(bodies[cluster].struct_value.fields),
         fields["stream"].bool_value,
     )
     return _event(request), order

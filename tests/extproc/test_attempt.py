@@ -1,4 +1,4 @@
-"""The body of a further try, spliced under the name that its provider knows."""
+"""The body of a try, as its provider is to be told it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,62 @@ import json
 import pytest
 
 from extproc.attempt import rewritten
+from extproc.verdict import Deny
+from extproc.wire import Order, Said
+from gateway.model import BodyForm, Dialect, Lossiness
 
-MODELS = {"llm/b#2": "mb"}
-BODY = b'{ "x_new": [1.50, 2],\n "model" : "ma", "messages": [{"content": "model"}] }'
-
-
-def test_the_model_of_this_cluster_takes_the_place_of_the_first() -> None:
-    assert rewritten(BODY, "llm/b#2", MODELS) == BODY.replace(b'"ma"', b'"mb"')
-
-
-@pytest.mark.parametrize("cluster", ["llm/b", "llm/a#2", ""])
-def test_a_cluster_that_the_plan_does_not_name_keeps_the_body(cluster: str) -> None:
-    assert rewritten(BODY, cluster, MODELS) is None
+BODY = b'{ "x_new": [1.50, 2],\n "model" : "ma", "messages": [{"role":"user","content": "model"}] }'
+FIRST = Said(Dialect.OPENAI_CHAT, "ma")
 
 
-def test_a_plan_without_models_keeps_every_body() -> None:
-    assert rewritten(BODY, "llm/b#2", {}) is None
+def told(wanted: Said, body: bytes = BODY, lossiness: Lossiness = Lossiness.ALL) -> bytes:
+    found = rewritten(body, Order(FIRST, wanted, False), lossiness)
+    assert isinstance(found, bytes)
+    return found
 
 
-def test_each_try_asks_for_its_own_model() -> None:
-    models = {"llm/b#2": "mb", "llm/a#3": "mc"}
-    bodies = [rewritten(BODY, cluster, models) for cluster in models]
-    assert [json.loads(body or b"")["model"] for body in bodies] == ["mb", "mc"]
+def test_in_the_same_dialect_only_the_model_is_spliced() -> None:
+    assert told(Said(Dialect.OPENAI_CHAT, "mb")) == BODY.replace(b'"ma"', b'"mb"')
+
+
+def test_a_body_that_is_no_conversation_is_renamed_too() -> None:
+    order = Order(Said(None, "ma"), Said(None, "mb"), False)
+    assert rewritten(b'{"model":"ma","input":[]}', order, Lossiness.HINTS) == (
+        b'{"model":"mb","input":[]}'
+    )
 
 
 @pytest.mark.parametrize("model", ['quo"te', "back\\slash", "日本", "a\nb", "org/name:tag"])
 def test_any_name_stays_one_json_string(model: str) -> None:
-    body = rewritten(BODY, "llm/b#2", {"llm/b#2": model})
-    assert body is not None
-    document = json.loads(body)
-    assert document == json.loads(BODY) | {"model": model}
+    assert json.loads(told(Said(Dialect.OPENAI_CHAT, model))) == json.loads(BODY) | {"model": model}
 
 
 def test_a_model_inside_the_messages_is_left_alone() -> None:
     body = b'{"messages":[{"model":"ma"}],"model":"ma"}'
-    assert rewritten(body, "llm/b#2", MODELS) == b'{"messages":[{"model":"ma"}],"model":"mb"}'
+    assert told(Said(Dialect.OPENAI_CHAT, "mb"), body) == (
+        b'{"messages":[{"model":"ma"}],"model":"mb"}'
+    )
+
+
+def test_another_dialect_is_told_in_its_own_words() -> None:
+    said = json.loads(told(Said(Dialect.ANTHROPIC, "opus")))
+    assert said["model"] == "opus"
+    assert said["messages"][0]["role"] == "user"
+    assert "x_new" not in said
+    assert said["max_tokens"] > 0
+
+
+def test_where_the_path_names_the_model_the_body_does_not() -> None:
+    assert "model" not in json.loads(told(Said(Dialect.GEMINI, "")))
+
+
+def test_claude_elsewhere_has_its_form() -> None:
+    said = json.loads(told(Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)))
+    assert said["anthropic_version"].startswith("vertex-")
+    assert "model" not in said
+
+
+def test_what_may_not_be_lost_is_refused() -> None:
+    order = Order(FIRST, Said(Dialect.ANTHROPIC, "opus"), False)
+    body = b'{"model":"ma","messages":[{"role":"user","content":"hi"}],"n":3}'
+    assert isinstance(rewritten(body, order, Lossiness.HINTS), Deny)

@@ -135,8 +135,10 @@ def test_an_envoy_that_reads_no_plans_is_told_a_cluster_and_shows_the_answer() -
     planned = said(call, body())
     mutation = planned.request_body.response.header_mutation
     values = {each.header.key: each.header.raw_value for each in mutation.set_headers}
-    assert values[names.PLAN_HEADER] == b"llm/a"
-    said(call, response_headers(200))
+    assert values[names.PLAN_HEADER] == b"llm/a/addressed"
+    watched = said(call, response_headers(200))
+    modes = type(watched.mode_override).BodySendMode
+    assert watched.mode_override.response_body_mode == modes.Value("STREAMED")
     answer = said(call, answered(b'{"usage":{"prompt_tokens":5,'))
     assert (kind(answer), answer.response_body.ByteSize()) == ("response_body", 0)
     assert call.is_open
@@ -366,7 +368,11 @@ def test_finishing_with_nothing_awaited_is_immediate() -> None:
 def attempt(models: Mapping[str, str], **request: Any) -> bytes:
     """What the upstream filter of a provider's cluster sends."""
     made = Request(**request)
-    made.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].update({"models": dict(models)})
+    said = {"dialect": "openai_chat", "model": "ma", "form": "plain"}
+    bodies = {cluster: {**said, "model": model} for cluster, model in models.items()}
+    made.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].update(
+        {"said": said, "bodies": bodies}
+    )
     return serialised(made)
 
 

@@ -13,14 +13,18 @@ from extproc.events import (
     Event,
     Forward,
     Other,
+    Replace,
     RequestBody,
     RequestHeaders,
     Respond,
     ResponseBody,
     ResponseEnd,
     ResponseHeaders,
+    Watch,
 )
+from extproc.wire import Said
 from gateway import names
+from gateway.model import BodyForm, Dialect
 from gateway.usage import Usage
 
 Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
@@ -85,7 +89,7 @@ def test_response_headers_say_the_status_and_who_answered() -> None:
     header = request.response_headers.headers.headers.add(key=":status", raw_value=b"429")
     assert header.key == ":status"
     with_attributes(request, xds__cluster_name="llm/a", response__code_details="via_upstream")
-    assert decode(request) == ResponseHeaders(429, "llm/a", "via_upstream")
+    assert decode(request) == ResponseHeaders(429, "llm/a", "via_upstream", 0, {":status": "429"})
 
 
 def test_response_headers_say_which_try_it_was_where_envoy_was_asked() -> None:
@@ -94,7 +98,7 @@ def test_response_headers_say_which_try_it_was_where_envoy_was_asked() -> None:
     with_attributes(request, xds__cluster_name="plan/a>b")
     fields = request.attributes["envoy.filters.http.ext_proc"].fields
     fields["upstream.request_attempt_count"].number_value = 2
-    assert decode(request) == ResponseHeaders(200, "plan/a>b", "", 2)
+    assert decode(request) == ResponseHeaders(200, "plan/a>b", "", 2, {":status": "200"})
 
 
 def test_a_piece_of_the_answer_is_its_bytes_and_whether_it_is_the_last() -> None:
@@ -137,7 +141,17 @@ def test_going_on_is_answered_in_kind(kind: str, event: Event) -> None:
     assert getattr(answer, kind).ByteSize() == 0
 
 
-STEERED = wire.Steered(2, "/chat/completions", {"llm/b#2": "mb"}, ["accept-encoding"])
+FIRST = Said(Dialect.OPENAI_CHAT, "ma")
+SECOND = Said(Dialect.ANTHROPIC, "mb", BodyForm.VERTEX_CLAUDE)
+STEERED = wire.Steered(
+    paths={"llm/a": "/v1/chat/completions", "llm/b#2": "/v1/messages"},
+    bodies={"llm/b#2": SECOND},
+    forwarded=FIRST,
+    is_stream=True,
+    is_read=True,
+    content_type="application/json",
+    remove_headers=["accept-encoding"],
+)
 
 
 def plan_reply() -> bytes:
@@ -154,7 +168,18 @@ def test_a_plan_says_where_in_which_order_and_how_often() -> None:
     assert not common.HasField("body_mutation")
     groups = answer.dynamic_metadata[names.PLAN_NAMESPACE]["priority_groups"]
     assert [group["clusters"][0]["cluster_name"] for group in groups] == ["llm/a", "llm/b#2"]
-    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == "/chat/completions"
+    told = answer.dynamic_metadata[names.REQUEST_NAMESPACE]
+    assert told["path"] == "/v1/chat/completions"
+    assert dict(told["paths"]) == {"llm/b#2": "/v1/messages"}
+
+
+def test_a_plan_for_a_body_that_nobody_reads_answers_the_headers_and_keeps_their_type() -> None:
+    steered = STEERED._replace(is_read=False, content_type="", bodies={})
+    answer = encode(RequestHeaders({}, False), Forward(wire.encode_plan(steered, ["llm/a"]), None))
+    assert answer.WhichOneof("response") == "request_headers"
+    set_headers = answer.request_headers.response.header_mutation.set_headers
+    assert [each.header.key for each in set_headers] == [names.MAX_RETRIES_HEADER]
+    assert "said" not in answer.dynamic_metadata[names.REQUEST_NAMESPACE]
 
 
 def test_a_plan_may_go_as_the_name_of_a_cluster() -> None:
@@ -166,7 +191,7 @@ def test_a_plan_may_go_as_the_name_of_a_cluster() -> None:
     assert values[names.PLAN_HEADER] == b"plan/a>b"
     assert values[names.MAX_RETRIES_HEADER] == b"1"
     assert list(answer.dynamic_metadata) == [names.REQUEST_NAMESPACE]
-    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["models"]["llm/b#2"] == "mb"
+    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["bodies"]["llm/b#2"]["model"] == "mb"
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 16_383, 16_384, 300_000])
@@ -192,13 +217,33 @@ def test_an_answer_of_our_own_carries_everything() -> None:
     assert answer.headers.set_headers[0].header.raw_value == b"7"
 
 
-def test_an_attempt_learns_the_models_of_the_plan() -> None:
+def test_an_attempt_learns_what_is_forwarded_and_what_its_provider_is_to_be_told() -> None:
     plan = Response.FromString(plan_reply())
     request = Request(request_headers=headers(a="1"))
     request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].update(
         dict(plan.dynamic_metadata[names.REQUEST_NAMESPACE])
     )
-    event, models = wire.decode_attempt(request.SerializeToString())
-    assert (event, models) == (RequestHeaders({"a": "1"}, False), {"llm/b#2": "mb"})
+    event, order = wire.decode_attempt(request.SerializeToString(), "llm/b#2")
+    assert event == RequestHeaders({"a": "1"}, False)
+    assert order == wire.Order(FIRST, SECOND, True)
+    assert wire.decode_attempt(request.SerializeToString(), "llm/a")[1] is None
     body = Response.FromString(wire.encode_body(b"new")).request_body.response
     assert body.body_mutation.body == b"new"
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_384, 300_000])
+def test_a_piece_of_an_answer_is_replaced_by_bytes_of_any_number(size: int) -> None:
+    answer = encode(ResponseBody(b"x", False), Replace(b"y" * size))
+    assert answer.response_body.response.body_mutation.WhichOneof("mutation") == "body"
+    assert answer.response_body.response.body_mutation.body == b"y" * size
+
+
+@pytest.mark.parametrize(("is_whole", "mode"), [(True, "BUFFERED"), (False, "STREAMED")])
+def test_an_answer_is_asked_for_with_other_headers(is_whole: bool, mode: str) -> None:
+    watch = Watch(((":status", "503"),), ("content-length",), is_whole)
+    answer = encode(ResponseHeaders(200, "llm/a"), watch)
+    mutation = answer.response_headers.response.header_mutation
+    assert mutation.set_headers[0].header.raw_value == b"503"
+    assert list(mutation.remove_headers) == ["content-length"]
+    modes = type(answer.mode_override).BodySendMode
+    assert answer.mode_override.response_body_mode == modes.Value(mode)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from extproc.facts import Facts
 from extproc.llm import texts
-from extproc.llm.openai_chat import reading as openai_chat
+from extproc.llm.openai_chat.reading import READING
 from extproc.llm.openai_chat.shapes import REQUEST
 from extproc.policies.guard import Guards
 from extproc.protocols import json_spans
@@ -38,11 +38,12 @@ def facts_of(body: bytes) -> Facts:
         body=body,
         document=document,
         texts=texts.texts(document, REQUEST),
+        reword=READING.reword,
     )
 
 
 def ask(body: bytes, *guards: Guard) -> Pass | Deny | Amend:
-    return Guards(guards, openai_chat.reword).on_request(facts_of(body))
+    return Guards(guards).on_request(facts_of(body))
 
 
 def say(*contents: object, **fields: object) -> bytes:
@@ -313,3 +314,9 @@ def meaning(text: str) -> object:
     except ValueError:
         return text
     return value if isinstance(value, list) else text
+
+
+def test_what_nobody_can_reword_is_refused_instead_of_masked() -> None:
+    facts = facts_of(say("ann@example.com"))
+    facts.reword = None
+    assert isinstance(Guards((mask(EMAIL),)).on_request(facts), Deny)
