@@ -186,7 +186,8 @@ def _say(content: list[dict[str, object]], part: AnswerPart) -> None:
             if part.signature is not None:
                 content.append(sealed.text_seal(part.signature))
         case Refusal():
-            if part.text:
+            is_told = any(block["type"] == "text" for block in content)
+            if part.text and not is_told:
                 content.append({"type": "text", "text": part.text})
         case Thinking():
             content.append(sealed.thinking_block(part))

@@ -1,4 +1,4 @@
-"""Claude on Vertex AI and on Bedrock: Messages requests in which the path says what the body does not.
+"""Claude on Vertex AI and on Bedrock: Messages requests whose path says what the body does not.
 
 https://docs.claude.com/en/api/claude-on-vertex-ai,
 https://docs.claude.com/en/api/claude-on-amazon-bedrock. Bodies are changed by splices: all other
@@ -41,7 +41,7 @@ def to_vertex(body: bytes, version: str = VERTEX_VERSION) -> bytes:
 
 
 def to_bedrock(body: bytes, betas: Sequence[str] = (), version: str = BEDROCK_VERSION) -> bytes:
-    """For `/invoke` and `/invoke-with-response-stream`; betas are what Anthropic has in a header."""
+    """For `/invoke` and `/invoke-with-response-stream`; betas are those of Anthropic's header."""
     rest = json_spans.remove(body, ("model", "stream"))
     if betas:
         rest = json_spans.replace(rest, {_BETAS: json_spans.encode(list(betas))})
@@ -75,14 +75,17 @@ def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:
 
 
 def event_of_chunk(payload: bytes) -> bytes:
-    """A server-sent event of what a `chunk` of Bedrock's stream holds. Raises `UnreadableAnswer`."""
+    """The server-sent event that a `chunk` of Bedrock's stream holds; or `UnreadableAnswer`."""
     try:
         held = json_spans.decode(payload).get("bytes")
         data = base64.b64decode(held, validate=True) if type(held) is str else b""
-        kind = json_spans.decode(data).get("type")
+        said = json_spans.decode(data)
     except (InvalidJson, binascii.Error) as error:
         raise UnreadableAnswer(str(error)) from None
-    return sse.encode(data, kind if type(kind) is str else "")
+    kind = said.get("type")
+    name = kind if type(kind) is str and kind.isidentifier() else ""
+    is_one_line = b"\n" not in data and b"\r" not in data
+    return sse.encode(data if is_one_line else json_spans.encode(said), name)
 
 
 def chunk_of_event(data: bytes) -> bytes:

@@ -48,6 +48,7 @@ class MessagesEncoding:
         "_asked",
         "_ending",
         "_has_started",
+        "_has_text",
         "_index",
         "_is_over",
         "_kind",
@@ -70,6 +71,7 @@ class MessagesEncoding:
         """Of that call."""
         self._waiting: dict[int, tuple[CallStarted, list[str]]] = {}
         self._refusal: list[str] = []
+        self._has_text = False
         self._ending: Finished | None = None
 
     def feed(self, event: StreamEvent) -> bytes:
@@ -95,7 +97,7 @@ class MessagesEncoding:
                 return self._more_of_call(number, arguments)
             case RefusalDelta(text):
                 self._refusal.append(text)
-                return self._said(text)
+                return b"" if self._has_text else self._said(text)
             case SpeechDelta():
                 return self._said(event.transcript)
             case Cited(citation):
@@ -134,6 +136,7 @@ class MessagesEncoding:
 
     def _text(self, event: TextDelta) -> bytes:
         said = self._said(event.text)
+        self._has_text = True
         if event.signature is not None:
             said += self._close_all() + self._whole(sealed.text_seal(event.signature))
         return said
