@@ -17,6 +17,7 @@ from gateway.model import Dialect
 UNCHECKED = "skip_thought_signature_validator"
 """What Google documents for function calls that no Gemini model made."""
 
+_NO_SEALS = frozenset({"", UNCHECKED, "context_engineering_is_the_way_to_go"})
 _REDACTED = "redacted:"
 """No seal of a provider begins so: they are base64."""
 
@@ -24,13 +25,11 @@ _REDACTED = "redacted:"
 def read(part: Mapping[str, object]) -> tuple[Signature | None, bool]:
     """The seal of a client's part, and whether it holds the reasoning itself."""
     value = part.get("thoughtSignature")
-    if type(value) is not str or not value or not value.isascii():
+    if type(value) is not str or not value.isascii() or value in _NO_SEALS:
         return None, False
     signature = seals.played_back(standard(value), Dialect.GEMINI)
     if signature.origin is not Dialect.GEMINI and signature.value.startswith(_REDACTED):
         return replace(signature, value=signature.value.removeprefix(_REDACTED)), True
-    if signature.value == UNCHECKED:
-        return None, False
     return signature, False
 
 
