@@ -31,6 +31,9 @@ _TOKEN_RETRY = "2s"
 _SESSION = "dragoman"
 _AUTH_TYPES = {ClientAuth.BODY: "URL_ENCODED_BODY", ClientAuth.BASIC: "BASIC_AUTH"}
 
+_UNSIGNED = ("accept", "accept-encoding", "connection", "te", "user-agent")
+"""What a proxy on the way may change."""
+
 _PASS = """\
 function envoy_on_request(handle)
   local kept = handle:streamInfo():dynamicMetadata():get({namespace}) or {{}}
@@ -156,6 +159,7 @@ def _signing(credential: AwsCredential, authority: str) -> Json:
         service_name=credential.service,
         region=credential.region,
         host_rewrite=authority,  # what the request will have, and has not yet
+        match_excluded_headers=[{"prefix": "x-envoy-"}, *({"exact": each} for each in _UNSIGNED)],
         **({"credential_provider": source} if source else {}),
     )
 

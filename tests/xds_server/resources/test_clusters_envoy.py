@@ -24,6 +24,7 @@ from xds_server.resources.topology import Topology
 
 pytestmark = pytest.mark.envoy
 
+PATH = "/v1/chat/completions"
 HTTP = "envoy.filters.network.http_connection_manager"
 SEEN = {
     "x-name": "%REQUESTED_SERVER_NAME%",
@@ -38,6 +39,11 @@ RETRIES = {"retry_on": "retriable-status-codes", "retriable_status_codes": [429]
 
 def listener(name: str, port: int, route: Json, **chain: Any) -> Json:
     hosts = [{"name": name, "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **route}]}]
+    planned = extension(
+        "envoy.filters.http.set_metadata",
+        "envoy.extensions.filters.http.set_metadata.v3.Config",
+        metadata=[{"metadata_namespace": names.REQUEST_NAMESPACE, "value": {"path": PATH}}],
+    )
     router = extension(
         "envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router"
     )
@@ -46,7 +52,7 @@ def listener(name: str, port: int, route: Json, **chain: Any) -> Json:
         f"{HTTP.replace('filters', 'extensions.filters')}.v3.HttpConnectionManager",
         stat_prefix=name,
         route_config={"name": name, "virtual_hosts": hosts},
-        http_filters=[router],
+        http_filters=[planned, router],
     )
     return {
         "name": name,
@@ -125,7 +131,7 @@ def front(
         provider("b", port_b, 200, authority),
     ]
     with RunningEnvoy(bootstrap, folder, request.param) as envoy:
-        yield f"http://127.0.0.1:{envoy.port('front')}/v1/chat/completions"
+        yield f"http://127.0.0.1:{envoy.port('front')}{PATH}"
 
 
 def asked(front: str, cluster: str) -> tuple[int, dict[str, str]]:
