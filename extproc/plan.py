@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import quote
 
 from extproc import wire
+from extproc.choosing import Chooser
 from extproc.wire import Said
 from gateway import names
 from gateway.catalog import dearest, price_of
-from gateway.model import BodyForm, Dialect, Model, Provider, Target, dialect_of
+from gateway.model import BodyForm, Dialect, Provider, Target, dialect_of
 from gateway.operations import Operation
 from gateway.price import Price
 from gateway.serving import serving
@@ -92,34 +93,24 @@ class NotOffered(NamedTuple):
 
 
 class Planner:
-    """The models of a program. Plans are made once for each choice of targets, and kept."""
+    """The plans of a program. They are made once for each choice of targets, and kept."""
 
     def __init__(
         self,
-        models: Sequence[Model],
+        chooser: Chooser,
         providers: Sequence[Provider],
         prices: Mapping[str, Price],
-        choose: Callable[[], float],
         steering: Steering = Steering.METADATA,
     ) -> None:
-        """`choose` gives numbers in [0, 1): it decides between the targets of a tier."""
         self._steering = steering
-        self._exact = {model.name: model for model in models if "*" not in model.name}
-        self._patterns = tuple(_pattern(model) for model in models if "*" in model.name)
+        self._chooser = chooser
         self._providers = {provider.name: provider for provider in providers}
         self._prices = prices
-        self._choose = choose
         self._made: dict[tuple[object, ...], Plan | NotOffered] = {}
-        self._fixed = {
-            name: tuple(tier[0] for tier in model.tiers)
-            for name, model in self._exact.items()
-            if all(len(tier) == 1 for tier in model.tiers)
-        }
-        """Of the models that leave nothing to choose."""
 
     def knows(self, asked: str) -> bool:
         """Whether there is such a model."""
-        return self._targets(asked) is not None
+        return self._chooser.knows(asked)
 
     def plan(
         self, asked: str, wanted: Wanted, without: Collection[Dialect] = ()
@@ -131,12 +122,11 @@ class Planner:
         path = wanted.path
         if "?" in path and not path.endswith("?alt=sse"):
             path = ""  # whatever it asks, it is no provider's path
-        fixed = asked in self._fixed
-        targets: tuple[Target, ...] | None = None if fixed else self._targets(asked)
-        if targets is None and not fixed:
+        chosen = self._chooser.targets(asked)
+        if chosen is None:
             return None
         key = (
-            asked if fixed else targets,
+            asked if chosen.is_fixed else chosen.targets,
             wanted.operation,
             wanted.is_stream,
             path,
@@ -146,8 +136,8 @@ class Planner:
         if plan is None:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
-            chosen = self._fixed[asked] if targets is None else targets
-            plan = self._made[key] = self._made_for(chosen, wanted._replace(path=path), without)
+            wanted = wanted._replace(path=path)
+            plan = self._made[key] = self._made_for(chosen.targets, wanted, without)
         return plan
 
     def anybody(self, wanted: Wanted) -> Plan | None:
@@ -158,25 +148,6 @@ class Planner:
             if isinstance(plan, Plan):
                 return plan
         return None
-
-    def _targets(self, asked: str) -> tuple[Target, ...] | None:
-        model = self._exact.get(asked)
-        if model is not None:
-            return self._chosen(model)
-        for prefix, suffix, pattern in self._patterns:
-            if (
-                len(asked) >= len(prefix) + len(suffix)
-                and asked.startswith(prefix)
-                and asked.endswith(suffix)
-            ):
-                matched = asked[len(prefix) : len(asked) - len(suffix)]
-                return _filled(self._chosen(pattern), matched)
-        return None
-
-    def _chosen(self, model: Model) -> tuple[Target, ...]:
-        return tuple(
-            tier[0] if len(tier) == 1 else _weighted(tier, self._choose()) for tier in model.tiers
-        )
 
     def _made_for(
         self, targets: tuple[Target, ...], wanted: Wanted, without: Collection[Dialect]
@@ -258,24 +229,3 @@ def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
         return first
     model = next((each.said.model for each in tries if each.dialect is client), first.model)
     return Said(client, model)
-
-
-def _filled(targets: tuple[Target, ...], matched: str) -> tuple[Target, ...]:
-    return tuple(
-        Target(target.provider, target.model.replace("*", matched, 1), target.weight)
-        for target in targets
-    )
-
-
-def _pattern(model: Model) -> tuple[str, str, Model]:
-    prefix, _, suffix = model.name.partition("*")
-    return prefix, suffix, model
-
-
-def _weighted(tier: tuple[Target, ...], chosen: float) -> Target:
-    left = chosen * sum(target.weight for target in tier)
-    for target in tier:
-        left -= target.weight
-        if left < 0:
-            return target
-    return tier[-1]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from extproc.choosing import Chooser
 from extproc.facts import Facts
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
@@ -66,9 +67,9 @@ def build(
     guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
     listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
+    chooser = Chooser(gateway.models, choose)
     planners = {
-        steering: Planner(gateway.models, gateway.providers, prices, choose, steering)
-        for steering in Steering
+        steering: Planner(chooser, gateway.providers, prices, steering) for steering in Steering
     }
     return Program(
         version=version,

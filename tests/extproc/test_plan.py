@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from envoy_api import message
 
+from extproc.choosing import Chooser
 from extproc.plan import NotOffered, Plan, Planner, Steering, Wanted
 from extproc.wire import Said
 from gateway import names
@@ -62,7 +63,7 @@ MODELS = (
 
 
 def planner(choice: float = 0.0, **prices: Price) -> Planner:
-    return Planner(MODELS, PROVIDERS, prices, lambda: choice)
+    return Planner(Chooser(MODELS, lambda: choice), PROVIDERS, prices)
 
 
 def plan(asked: str, choice: float = 0.0, wanted: Wanted = CHAT, **prices: Price) -> Plan:
@@ -149,7 +150,7 @@ def test_plans_are_made_once() -> None:
 def test_steered_by_header_a_plan_is_a_cluster_that_knows_its_tries(
     asked: str, cluster: str, tries: tuple[str, ...]
 ) -> None:
-    found = Planner(MODELS, PROVIDERS, {}, lambda: 0.0, Steering.HEADER).plan(asked, CHAT)
+    found = Planner(Chooser(MODELS, lambda: 0.0), PROVIDERS, {}, Steering.HEADER).plan(asked, CHAT)
     assert isinstance(found, Plan)
     answer = Response.FromString(found.reply)
     headers = answer.request_body.response.header_mutation.set_headers
@@ -166,7 +167,9 @@ def test_every_plan_of_several_tries_is_a_cluster_that_the_control_plane_makes()
     made |= {names.addressed_cluster(each.name) for each in PROVIDERS}
     for asked in ("alias", "pair", "twice", "split", "local/x", "x-mini"):
         for choice in (0.0, 0.9):
-            it = Planner(MODELS, PROVIDERS, {}, lambda value=choice: value, Steering.HEADER)
+            it = Planner(
+                Chooser(MODELS, lambda value=choice: value), PROVIDERS, {}, Steering.HEADER
+            )
             found = it.plan(asked, CHAT)
             assert isinstance(found, Plan)
             headers = Response.FromString(found.reply).request_body.response.header_mutation
@@ -226,7 +229,7 @@ def test_a_query_is_never_passed_on() -> None:
 
 def test_a_models_name_cannot_leave_its_place_in_a_path() -> None:
     models = (Model("m/*", ((Target("gemini", "*"),),)),)
-    found = Planner(models, PROVIDERS, {}, lambda: 0.0).plan("m/../../x?y=#z", CHAT)
+    found = Planner(Chooser(models, lambda: 0.0), PROVIDERS, {}).plan("m/../../x?y=#z", CHAT)
     assert isinstance(found, Plan)
     path = "/v1beta/models/..%2F..%2Fx%3Fy=%23z:generateContent".replace("=", "%3D")
     assert found.tries[0].path == path
@@ -243,7 +246,7 @@ def test_where_claude_is_served_by_others_its_form_is_told() -> None:
         body_form=BodyForm.VERTEX_CLAUDE,
     )
     models = (Model("m", ((Target("v", "opus"),),)),)
-    found = Planner(models, (vertex,), {}, lambda: 0.0).plan("m", CHAT)
+    found = Planner(Chooser(models, lambda: 0.0), (vertex,), {}).plan("m", CHAT)
     assert isinstance(found, Plan)
     assert found.forwarded == Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)
 
@@ -252,7 +255,7 @@ def test_what_names_no_model_goes_to_the_first_who_offers_it() -> None:
     wanted = Wanted(Operation.FILES, False, "/v1/files", is_read=False)
     assert planner().anybody(wanted) is None
     files = provider("f", ((Operation.FILES, "/files"),))
-    found = Planner((), (*PROVIDERS, files), {}, lambda: 0.0).anybody(wanted)
+    found = Planner(Chooser((), lambda: 0.0), (*PROVIDERS, files), {}).anybody(wanted)
     assert found is not None
     assert found.providers == ("f",)
     assert Response.FromString(found.reply).WhichOneof("response") == "request_headers"
