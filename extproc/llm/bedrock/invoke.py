@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from extproc.llm import texts as walk
+from extproc.llm.answer import StreamEvent
 from extproc.llm.bedrock import errors
 from extproc.llm.bedrock.reading import BYTES_PER_TOKEN, model_fault, stated_limits
 from extproc.llm.bedrock.usage import MOST_TOKENS, count
@@ -106,14 +107,20 @@ def usage_of_invoke(document: Mapping[str, object]) -> Usage | None:
         return _usage(metrics, _INVOCATION)
     usage = document.get("usage")
     if isinstance(usage, dict):
-        for names in (_CLAUDE, _NOVA, _OPENAI):
-            if names.input in usage or names.output in usage:
-                return _usage(usage, names)
+        return usage_of(usage)
     if _LLAMA.input in document:
         return _usage(document, _LLAMA)
     if "inputTextTokenCount" in document:
         return _titan(document)
     return _cohere(document)
+
+
+def usage_of(usage: Mapping[str, object]) -> Usage | None:
+    """Of the member `usage`, which most models have."""
+    for names in (_CLAUDE, _NOVA, _OPENAI):
+        if names.input in usage or names.output in usage:
+            return _usage(usage, names)
+    return None
 
 
 def usage_of_headers(headers: Iterable[tuple[str, str]]) -> Usage | None:
@@ -126,26 +133,34 @@ def usage_of_headers(headers: Iterable[tuple[str, str]]) -> Usage | None:
     return _usage(counts, _HEADERS)
 
 
-class InvokeStreamUsage:
-    """Told the bytes of an InvokeModelWithResponseStream in any pieces, knows what it used."""
+class InvokeDecoding:
+    """`Decoding` of an InvokeModelWithResponseStream, of which only the usage is read."""
 
-    __slots__ = ("_frames", "_is_broken", "usage")
+    __slots__ = ("_frames", "_is_broken", "_usage")
 
     def __init__(self) -> None:
         self._frames = MessageDecoder()
         self._is_broken = False
-        self.usage: Usage | None = None
-        """What was said last; the invocation's metrics come with the last chunk."""
+        self._usage: Usage | None = None
 
-    def feed(self, data: bytes) -> None:
+    @property
+    def usage(self) -> Usage | None:
+        """What was said last; the invocation's metrics come with the last chunk."""
+        return self._usage
+
+    def feed(self, data: bytes) -> Sequence[StreamEvent]:
         if self._is_broken:
-            return
+            return ()
         try:
             for message in self._frames.feed(data):
                 if message.text(":event-type") == "chunk":
                     self._chunk(message.payload)
         except BrokenMessage:
             self._is_broken = True
+        return ()
+
+    def end(self) -> Sequence[StreamEvent]:
+        return ()
 
     def _chunk(self, payload: bytes) -> None:
         try:
@@ -156,7 +171,7 @@ class InvokeStreamUsage:
             document = json_spans.decode(chunk)
         except (InvalidJson, binascii.Error):
             return
-        self.usage = usage_of_invoke(document) or self.usage
+        self._usage = usage_of_invoke(document) or self._usage
 
 
 @dataclass(frozen=True, slots=True)

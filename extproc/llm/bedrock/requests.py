@@ -14,7 +14,7 @@ from extproc.llm.bedrock.blocks import BlockReader, cache_mark, objects, string
 from extproc.llm.bedrock.inference import Draft, decode_inference, encode_inference
 from extproc.llm.bedrock.models import traits_of
 from extproc.llm.bedrock.turns import TurnWriter, cache_point, tool_name
-from extproc.llm.bedrock.words import TIERS
+from extproc.llm.bedrock.words import STOP_SEQUENCE_PATH, TIERS
 from extproc.llm.dialect import Call
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import (
@@ -40,10 +40,12 @@ _EXTRAS: Mapping[str, Feature] = {
     "promptVariables": Feature.STORED_STATE,
     "performanceConfig": Feature.OTHER,
     "projectIdentifier": Feature.OTHER,
-    "additionalModelResponseFieldPaths": Feature.OTHER,
 }
+_PATHS = "additionalModelResponseFieldPaths"
+_KNOWN_PATHS = [STOP_SEQUENCE_PATH]
 _KNOWN = frozenset(
     {
+        _PATHS,
         "messages",
         "system",
         "inferenceConfig",
@@ -87,6 +89,8 @@ def decode_request(call: Call) -> Request | Deny:
     tools = _decode_tools(document, reader)
     extras = reader.extras + drawn.extras
     extras += [_EXTRAS.get(name, Feature.OTHER) for name in document if name not in _KNOWN]
+    if document.get(_PATHS, _KNOWN_PATHS) != _KNOWN_PATHS:
+        extras.append(Feature.OTHER)
     return Request(
         model=call.model,
         messages=tuple(messages),
