@@ -127,7 +127,7 @@ class Conversation:
             arguments = string(function, "arguments", f"{where}function.")
         self._names[identifier] = name
         signature = reasoning.seal_of(call) if "extra_content" in call else None
-        return ToolCall(identifier, name, arguments or "{}", signature)
+        return ToolCall(identifier, name, arguments or "{}", signature, cache_mark(call, where))
 
     def _legacy_call(self, message: Mapping[str, object], index: int) -> ToolCall:
         where = f"messages[{index}].function_call."

@@ -140,13 +140,14 @@ class _ChoiceReader:
             events.append(ThinkingDelta(text, choice=self._index))
         for each in told:
             words = each.text
+            ends = each.signature is not None
             if words and not text and words == "".join(self._thought):
-                words = ""  # told before, piece by piece
+                words, ends = "", True  # told before, piece by piece
             elif words:
                 self._thought.append(words)
             if words or each.signature is not None:
                 events.append(ThinkingDelta(words, each.signature, each.is_redacted, self._index))
-            if each.signature is not None:
+            if ends:
                 self._thought = []
                 events.append(PartEnded(self._index))
 
@@ -248,7 +249,7 @@ class Decoding:
             return
         chunk = json_spans.decode(event.data)
         choices = chunk.get("choices")
-        if event.name == "error" or type(choices) is not list:
+        if event.name == "error" or "error" in chunk or type(choices) is not list:
             self._other(event, chunk, events)
             if self._is_over:
                 return

@@ -83,8 +83,7 @@ class Encoding:
                 annotations = [annotation_of(event.citation)]
                 return self._object(event.choice, {"annotations": annotations})
             case PartEnded():
-                self._state(event.choice).thought = []
-                return b""
+                return self._part_ended(event.choice)
             case Finished():
                 return self._finished(event)
             case Ended():
@@ -165,6 +164,15 @@ class Encoding:
         if not is_redacted:
             state.thought = []
         detail = reasoning.detail_of(Thinking(text, signature, is_redacted))
+        return self._object(choice, {"reasoning_details": [detail]})
+
+    def _part_ended(self, choice: int) -> bytes:
+        """Reasoning without a seal ends like one with it: what follows is not one with it."""
+        state = self._state(choice)
+        if not state.thought:
+            return b""
+        detail = {"type": "reasoning.text", "text": "".join(state.thought)}
+        state.thought = []
         return self._object(choice, {"reasoning_details": [detail]})
 
     def _call_started(self, event: CallStarted) -> bytes:
