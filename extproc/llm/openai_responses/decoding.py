@@ -81,6 +81,7 @@ class ResponsesDecoding:
         "_is_open",
         "_is_over",
         "_is_refusal",
+        "_last_call",
         "_sse",
         "_text",
         "_thought",
@@ -96,6 +97,8 @@ class ResponsesDecoding:
         self._told: set[object] = set()
         """The places of the items of which something was told."""
         self._calls: dict[object, _Call] = {}
+        self._last_call: _Call | None = None
+        """Of which something was told last."""
         self._text: tuple[object, object] | None = None
         """The place of the text that is being told: of its item, and in it."""
         self._is_open = False
@@ -248,6 +251,7 @@ class ResponsesDecoding:
         is_custom = item["type"] == "custom_tool_call"
         call = self._calls[place] = _Call(number, is_custom=is_custom)
         self._told.add(place)
+        self._last_call = call
         identifier = word(item, "call_id") or word(item, "id") or call_id("", number)
         told.append(CallStarted(number, identifier, word(item, "name")))
         self._more(call, word(item, "input" if is_custom else "arguments"), told)
@@ -265,6 +269,7 @@ class ResponsesDecoding:
             if not call.has_arguments:
                 text = _CUSTOM_OPEN + text
         call.has_arguments = True
+        self._last_call = call
         told.append(CallDelta(call.number, text))
 
     def _item_done(self, event: Mapping[str, object], told: list[StreamEvent]) -> None:
@@ -292,7 +297,8 @@ class ResponsesDecoding:
             told.append(CallDelta(call.number, end))
         elif not call.has_arguments:
             told.append(CallDelta(call.number, "{}"))
-        told.append(PartEnded())
+        if call is self._last_call:  # else another is being told
+            told.append(PartEnded())
 
     def _reasoning_done(self, item: Mapping[str, object], told: list[StreamEvent]) -> None:
         encrypted = word(item, "encrypted_content")

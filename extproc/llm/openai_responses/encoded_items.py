@@ -121,7 +121,7 @@ def _said(part: Part, number: int, losses: Losses) -> list[dict[str, object]]:
 
 
 def _reasoning(thinking: Thinking, losses: Losses) -> list[dict[str, object]]:
-    """OpenAI takes back what it sealed itself."""
+    """OpenAI takes back what it sealed itself; a made-up id would not match the seal."""
     signature = thinking.signature
     if signature is None:
         losses.lose(Feature.REASONING_TEXT, "messages[].thinking")

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from extproc.llm.answer import Fault, ProviderError
+from extproc.llm.openai_responses.codec import CODEC
+from extproc.llm.openai_responses.errors import decode_failure, encode_refusal, failure_object
+from extproc.verdict import Deny
+from tests.kit import responses as kit
+
+FAULTS = {
+    "400-invalid": Fault.INVALID,
+    "400-context_length": Fault.CONTEXT_LENGTH,
+    "401-authentication": Fault.AUTHENTICATION,
+    "403-permission": Fault.PERMISSION,
+    "404-model": Fault.NOT_FOUND,
+    "429-quota": Fault.QUOTA,
+    "429-rate_limit": Fault.RATE_LIMIT,
+    "500-server": Fault.SERVER,
+    "503-overloaded": Fault.OVERLOADED,
+}
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS.items())
+def test_errors_of_the_provider_are_understood_and_said_again(name: str, fault: Fault) -> None:
+    body = (kit.SAMPLES / "errors" / f"{name}.json").read_bytes()
+    status = int(name[:3])
+    error = CODEC.decode_error(status, body)
+    assert (error.status, error.fault) == (status, fault)
+    again = CODEC.decode_error(status, CODEC.encode_error(error).body)
+    assert (again.fault, again.message, again.param) == (fault, error.message, error.param)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, "invalid_request_error"), (403, "permission_error"), (500, "server_error")],
+)
+def test_refusals_are_of_a_type_that_clients_know(status: int, kind: str) -> None:
+    error = json.loads(encode_refusal(Deny(status, "some_code", "why", "input")).body)["error"]
+    assert error == {"message": "why", "type": kind, "param": "input", "code": "some_code"}
+
+
+def test_a_failure_is_read_wherever_it_stands() -> None:
+    failure = {"code": "rate_limit_exceeded", "message": "slower"}
+    expected = ProviderError(429, Fault.RATE_LIMIT, "slower", "rate_limit_exceeded")
+    assert decode_failure(failure) == expected
+    assert decode_failure({"type": "error", **failure, "param": None}) == expected
+    assert decode_failure({"type": "error", "error": failure}) == expected
+
+
+@pytest.mark.parametrize("told", [None, {}, {"type": "error"}, "broken"])
+def test_a_failure_without_a_word_is_the_servers(told: object) -> None:
+    error = decode_failure(told)
+    assert (error.status, error.fault) == (500, Fault.SERVER)
+    assert error.message
+
+
+def test_a_failure_has_one_of_the_codes_that_clients_know() -> None:
+    assert failure_object(ProviderError(500, Fault.SERVER, "broken")) == {
+        "code": "server_error",
+        "message": "broken",
+    }
+    limited = failure_object(ProviderError(429, Fault.RATE_LIMIT, "slower", "own_code"))
+    assert limited["code"] == "rate_limit_exceeded"
