@@ -11,7 +11,7 @@ from extproc.answering import Waiting
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import Facts
 from extproc.llm.dialect import Asked, Call
-from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, UNREAD, Handling
+from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, UNREAD, Handling
 from extproc.llm.openai_chat import reading as openai_models
 from extproc.plan import NotOffered, Plan, Steering, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -89,7 +89,7 @@ class Asking:
             return Respond(200, _JSON, body, "dragoman_models")
         if found.operation is Operation.MODEL:
             return self._model(found.model)
-        if found.operation not in HANDLINGS:
+        if found.operation in UNREAD:
             return self._unread(found)
         if is_end:
             return Deny(400, "invalid_json", "the request has no body")
@@ -131,7 +131,7 @@ class Asking:
     def waiting(self) -> Waiting:
         """Who waits for the answer."""
         found = self.found
-        handled = HANDLINGS.get(found.operation, UNREAD) if isinstance(found, Found) else UNREAD
+        handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
         is_read_by_envoy = handled.is_read_by_envoy and self._steering is Steering.METADATA
         return Waiting(handled, self._asked(), self._facts.is_stream, is_read_by_envoy)
 

@@ -106,10 +106,22 @@ HANDLINGS: Mapping[Operation, Handling] = MappingProxyType(
         Operation.COUNT_TOKENS: Handling(gemini_counting.READING),
     }
 )
-"""Of the operations whose body is read. Of the others, nothing is but the headers."""
+"""Of the operations whose body is read."""
 
-UNREAD = Handling(openai_chat_reading.READING)
-"""Of operations that are passed as they come."""
+UNREAD = frozenset(
+    {
+        Operation.BATCHES,
+        Operation.FILES,
+        Operation.MESSAGE_BATCHES,
+        Operation.REALTIME,
+        Operation.RESPONSE,
+        Operation.UPLOADS,
+    }
+)
+"""Operations of which nothing is read but the headers."""
+
+PASSED = Handling(openai_chat_reading.READING)
+"""How answers to those are handled: they pass."""
 
 COUNTING: Mapping[Operation, Callable[[int], bytes]] = MappingProxyType(
     {

@@ -1,0 +1,188 @@
+"""What becomes of an answer: passed, counted, translated, and paid."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from extproc.events import (
+    CONTINUE,
+    Action,
+    Replace,
+    Respond,
+    ResponseBody,
+    ResponseEnd,
+    Watch,
+)
+from extproc.plan import Steering
+from gateway.usage import Usage
+from tests.kit.llm_exchange import WITHOUT_BUDGETS, chat, llm_exchange
+from tests.kit.sample_providers import SAMPLES, stream_of
+
+CLAUDE = "llm/claude/addressed"
+
+
+def sample(dialect: str, name: str, kind: str = "answers") -> bytes:
+    return (SAMPLES / dialect / kind / f"{name}.json").read_bytes()
+
+
+def said(action: Action) -> bytes:
+    assert isinstance(action, Replace)
+    return action.body
+
+
+def test_an_answer_in_the_clients_dialect_is_never_seen() -> None:
+    talk = llm_exchange(WITHOUT_BUDGETS)
+    talk.ask(**chat("gpt"))
+    assert talk.exchange.is_over
+
+
+def test_envoy_counts_what_a_budget_waits_for() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("gpt"))
+    assert talk.answered("llm/chat") == CONTINUE
+    assert not talk.exchange.is_over
+    talk.say(ResponseEnd(Usage(3, 4)))
+    assert talk.settled() == 7
+
+
+def test_a_foreign_answer_is_asked_for_and_said_in_the_clients_dialect() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus"))
+    body = sample("anthropic", "text")
+    watch = talk.answered(CLAUDE, content_type="application/json", content_length=str(len(body)))
+    assert watch == Watch((("content-type", "application/json"),), ("content-length",), True)
+    answer = json.loads(said(talk.say(ResponseBody(body, True))))
+    assert answer["object"] == "chat.completion"
+    assert talk.exchange.is_over
+    assert talk.settled() == answer["usage"]["total_tokens"]
+    assert talk.reserved() == 0
+
+
+@pytest.mark.parametrize("length", ["", "2000000", "a"])
+def test_what_may_not_fit_into_envoys_buffers_comes_in_pieces(length: str) -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus"))
+    watch = talk.answered(CLAUDE, content_type="application/json", content_length=length)
+    assert isinstance(watch, Watch)
+    assert not watch.is_whole
+    body = sample("anthropic", "text")
+    assert said(talk.say(ResponseBody(body[:9], False))) == b""
+    assert json.loads(said(talk.say(ResponseBody(body[9:], True))))["choices"]
+
+
+@pytest.mark.parametrize(
+    ("model", "cluster", "dialect"),
+    [
+        ("opus", CLAUDE, "anthropic"),
+        ("pro", "llm/gemini/addressed", "gemini"),
+        ("nova", "llm/bedrock/addressed", "bedrock"),
+    ],
+)
+def test_a_foreign_stream_is_said_as_it_comes_and_settled(
+    model: str, cluster: str, dialect: str
+) -> None:
+    talk = llm_exchange()
+    talk.ask(**chat(model, stream=True))
+    watch = talk.answered(cluster, content_type="text/event-stream")
+    assert isinstance(watch, Watch)
+    assert not watch.is_whole
+    stream = stream_of(dialect, "text")
+    first = said(talk.say(ResponseBody(stream[:-30], False)))
+    assert first.startswith(b"data: {")
+    last = said(talk.say(ResponseBody(stream[-30:], False)))
+    last += said(talk.say(ResponseBody(b"", True)))
+    assert (first + last).endswith(b"data: [DONE]\n\n")
+    assert talk.exchange.is_over
+    assert talk.settled() > 0
+    assert talk.reserved() == 0
+
+
+def test_a_stream_that_is_not_whole_ends_with_an_error_and_is_settled() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus", stream=True))
+    talk.answered(CLAUDE, content_type="text/event-stream")
+    stream = stream_of("anthropic", "text")
+    talk.say(ResponseBody(stream[: len(stream) // 2], False))
+    end = said(talk.say(ResponseBody(b"", True)))
+    assert b'"error"' in end
+    assert talk.settled() > 0
+
+
+def test_a_client_that_goes_away_pays_what_was_known() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus", stream=True))
+    talk.answered(CLAUDE, content_type="text/event-stream")
+    stream = stream_of("anthropic", "text")
+    talk.say(ResponseBody(stream[: len(stream) // 2], False))
+    talk.exchange.on_close()
+    assert talk.settled() > 0
+    assert talk.reserved() == 0
+
+
+def test_a_foreign_error_is_told_in_the_clients_words_and_costs_nothing() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus"))
+    watch = talk.answered(CLAUDE, 529, content_type="application/json")
+    assert isinstance(watch, Watch)
+    assert (":status", "503") in watch.set_headers
+    body = said(talk.say(ResponseBody(sample("anthropic", "529-overloaded", "errors"), True)))
+    assert json.loads(body)["error"]["message"]
+    assert talk.settled() == 0
+    assert talk.reserved() == 0
+
+
+def test_envoys_own_errors_are_already_in_the_clients_words() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus"))
+    action = talk.answered(CLAUDE, 503, details="upstream_reset_before_response_started")
+    assert action == CONTINUE
+    assert talk.exchange.is_over
+
+
+def test_what_cannot_be_read_is_never_passed_on() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus"))
+    talk.answered(CLAUDE, content_type="text/html", content_length="6")
+    action = talk.say(ResponseBody(b"<html>", True))
+    assert isinstance(action, Respond)
+    assert (action.status, action.details) == (502, "dragoman_unreadable_answer")
+
+
+def test_of_a_mixed_plan_the_one_who_answered_decides() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("mixed"))
+    assert talk.answered("llm/chat/addressed") == CONTINUE
+    other = llm_exchange()
+    other.ask(**chat("mixed"))
+    assert isinstance(other.answered("llm/claude#1", content_type="application/json"), Watch)
+
+
+def test_where_envoy_cannot_count_the_answer_is_read_here_and_left_as_it_is() -> None:
+    for model, steering, dialect in (
+        ("gpt", Steering.HEADER, "openai_chat"),
+        ("nova", Steering.METADATA, "bedrock"),
+    ):
+        talk = llm_exchange(steering=steering)
+        if dialect == "bedrock":
+            path = "/model/nova/converse"
+            talk.ask(path, messages=[{"role": "user", "content": [{"text": "hi"}]}])
+        else:
+            talk.ask(**chat(model))
+        cluster = "llm/bedrock" if dialect == "bedrock" else "llm/chat/addressed"
+        assert talk.answered(cluster, content_type="application/json") == Watch()
+        assert talk.say(ResponseBody(sample(dialect, "text"), True)) == CONTINUE
+        assert talk.settled() > 0
+
+
+def test_a_worker_that_must_leave_stays_while_it_translates() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus", stream=True))
+    assert not talk.exchange.let_go()
+    talk.answered(CLAUDE, content_type="text/event-stream")
+    assert not talk.exchange.let_go()
+    passing = llm_exchange()
+    passing.ask(**chat("gpt"))
+    passing.answered("llm/chat")
+    assert passing.exchange.let_go()

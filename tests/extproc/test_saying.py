@@ -1,0 +1,76 @@
+"""What is forwarded, and to whom it can be said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from extproc.events import Forward, Respond
+from tests.kit.llm_exchange import WITHOUT_BUDGETS, chat, clusters, forwarded, llm_exchange
+
+PROSE = [{"role": "user", "content": "hi"}]
+
+
+def test_a_single_provider_is_told_in_its_own_dialect() -> None:
+    said = forwarded(llm_exchange().ask(**chat("opus", max_tokens=7)))
+    assert said["max_tokens"] == 7
+    assert said["model"] == "opus"
+    assert "contents" in forwarded(llm_exchange().ask(**chat("pro")))
+    assert "inferenceConfig" in forwarded(llm_exchange().ask(**chat("nova", max_tokens=7)))
+
+
+def test_mixed_providers_are_told_by_their_own_attempts() -> None:
+    action = llm_exchange(WITHOUT_BUDGETS).ask(**chat("mixed"))
+    assert clusters(action) == ["llm/claude#1", "llm/chat/addressed"]
+    assert forwarded(action) == chat("gpt")
+
+
+def test_who_cannot_be_told_is_left_out() -> None:
+    action = llm_exchange(WITHOUT_BUDGETS).ask(**chat("mixed", n=2))
+    assert clusters(action) == ["llm/chat"]
+
+
+def test_when_nobody_can_be_told_the_client_learns_why() -> None:
+    action = llm_exchange().ask(**chat("opus", n=2))
+    assert isinstance(action, Respond)
+    error = json.loads(action.body)["error"]
+    assert (action.status, error["code"]) == (400, "unsupported_parameter")
+
+
+def test_nothing_is_held_for_what_cannot_be_said() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus", n=2))
+    assert talk.reserved() == 0
+
+
+def test_the_masked_text_is_what_is_translated() -> None:
+    yaml = WITHOUT_BUDGETS + (
+        'guardrails: [{type: regex, name: mail, patterns: ["[a-z]+@[a-z]+"], action: mask}]\n'
+    )
+    action = llm_exchange(yaml).ask(
+        model="opus", messages=[{"role": "user", "content": "write to ann@example"}]
+    )
+    assert "ann@example" not in json.dumps(forwarded(action))
+    assert "write to" in json.dumps(forwarded(action))
+
+
+CLIENTS: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/chat/completions", {"messages": PROSE}),
+    ("/v1/responses", {"input": "hi"}),
+    ("/v1/messages", {"messages": PROSE, "max_tokens": 9}),
+    (
+        "/v1beta/models/{}:generateContent",
+        {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+    ),
+    ("/model/{}/converse", {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}),
+]
+
+
+@pytest.mark.parametrize("model", ["gpt", "opus", "pro", "nova", "mixed"])
+@pytest.mark.parametrize(("path", "body"), CLIENTS, ids=lambda value: str(value)[:20])
+def test_every_client_reaches_every_provider(path: str, body: dict[str, Any], model: str) -> None:
+    named = {} if "{}" in path else {"model": model}
+    action = llm_exchange().ask(path.format(model), **named, **body)
+    assert isinstance(action, Forward)
