@@ -80,8 +80,7 @@ def counted_request(call: Call) -> Call:
 
 def encode_count(tokens: int) -> bytes:
     """The answer, where we count."""
-    details = [{"modality": "TEXT", "tokenCount": tokens}]
-    return json_spans.encode({"totalTokens": tokens, "promptTokensDetails": details})
+    return json_spans.encode({"totalTokens": tokens})
 
 
 def _counted(call: Call) -> Mapping[str, object]:

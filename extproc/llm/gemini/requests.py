@@ -140,14 +140,14 @@ def _messages(document: Mapping[str, object], contents: ContentsReader) -> tuple
 
 
 def _labels(labels: object) -> Mapping[str, str] | None:
-    if not labels:
+    if labels is None:
         return None
     if type(labels) is not dict:
         raise Unfit(wrong_type(dict, labels, "labels"))
     for name, value in labels.items():
         if type(value) is not str:
             raise Unfit(wrong_type(str, value, f"labels.{name}"))
-    return labels
+    return labels or None
 
 
 def _tier(tier: object) -> str:

@@ -143,6 +143,9 @@ def _thinking(request: Request, config: dict[str, object], losses: Losses) -> No
     said, is_whole = thinking_config(reasoning, request.model, request.max_output_tokens)
     if not is_whole:
         losses.lose(Feature.REASONING_EFFORT, "reasoning effort")
+    budget = reasoning.budget_tokens
+    if budget is not None and said.get("thinkingBudget", budget) != budget:
+        losses.lose(Feature.REASONING_BUDGET, "reasoning budget")
     if said:
         config["thinkingConfig"] = said
 

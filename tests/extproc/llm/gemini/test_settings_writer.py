@@ -75,6 +75,15 @@ def test_models_that_cannot_think_are_not_told_to() -> None:
     assert losses.features == {Feature.REASONING_EFFORT, Feature.REASONING_BUDGET}
 
 
+def test_a_budget_beyond_what_the_model_takes_is_a_loss() -> None:
+    losses = Losses()
+    request = replace(PLAIN, reasoning=Reasoning(budget_tokens=99_999))
+    assert writer.generation_config(request, losses) == {
+        "thinkingConfig": {"thinkingBudget": 24576}
+    }
+    assert losses.features == {Feature.REASONING_BUDGET}
+
+
 @pytest.mark.parametrize(
     ("choice", "strict", "config"),
     [
