@@ -49,6 +49,8 @@ class Told:
     """Reads a stream; None: as one of OpenAI's chat completions."""
     tier_member: str = ""
     """The top-level member that names the service tier, where it is not in the usage."""
+    others: tuple[str, ...] = ()
+    """Members that hold it where `member` does not."""
 
 
 OPENAI_CHAT = Told(USAGE_MEMBER, usage_of, tier_member=TIER_MEMBER)
@@ -219,7 +221,9 @@ class _Document:
     def __init__(self, told: Told) -> None:
         self._told = told
         self._members = frozenset(
-            b'"%s"' % name.encode() for name in (told.member, told.tier_member) if name
+            b'"%s"' % name.encode()
+            for name in (told.member, *told.others, told.tier_member)
+            if name
         )
         self._depth = 0
         self._is_string = False
