@@ -83,9 +83,8 @@ def test_a_text_is_announced_told_and_repeated() -> None:
 
 
 def test_texts_in_a_row_are_parts_of_one_message() -> None:
-    told = said(
-        STARTED, TextDelta("a"), PartEnded(), TextDelta("b"), Finished(Stop.END), Ended(None)
-    )
+    ends = (Finished(Stop.END), Ended(None))
+    told = said(STARTED, TextDelta("a"), PartEnded(), TextDelta("b"), *ends)
     (message,) = output(told)
     assert [part["text"] for part in message["content"]] == ["a", "b"]
     deltas = [event for event in told if event["type"] == "response.output_text.delta"]
@@ -270,9 +269,8 @@ def test_an_answer_that_was_cut_is_incomplete() -> None:
 
 def test_a_stream_that_breaks_is_a_response_that_failed() -> None:
     error = ProviderError(502, Fault.SERVER, "broken")
-    told = said(
-        STARTED, TextDelta("a"), PartEnded(), ThinkingDelta("b"), Failed(error, Usage(1, 1))
-    )
+    failed = Failed(error, Usage(1, 1))
+    told = said(STARTED, TextDelta("a"), PartEnded(), ThinkingDelta("b"), failed)
     assert told[-1]["type"] == "response.failed"
     response = told[-1]["response"]
     assert response["error"] == {"code": "server_error", "message": "broken"}
