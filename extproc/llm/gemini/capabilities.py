@@ -75,7 +75,6 @@ EXPRESSES = frozenset(
         Feature.PENALTIES,
         Feature.SEED,
         Feature.CHOICES,
-        Feature.CITATIONS,
     }
 )
 """What a provider is told in full, and a client is answered in full."""
@@ -91,6 +90,7 @@ ROUGHLY: Mapping[Feature, str] = {
     Feature.STOP: "The first five sequences.",
     Feature.LOGPROBS: "Up to 20 alternatives; of the tokens' bytes, nothing.",
     Feature.SERVICE_TIER: "`default`, `flex` and `priority`.",
+    Feature.CITATIONS: "In answers; of documents, none can be asked for.",
     Feature.REFUSAL: "As text; an answer stops for safety.",
 }
 """What is said with a loss, and with which."""
