@@ -14,7 +14,7 @@ import botocore.session
 import yaml
 from botocore.eventstream import EventStream
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
-from botocore.parsers import create_parser
+from botocore.parsers import EventStreamJSONParser, create_parser
 from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
@@ -123,7 +123,7 @@ def read_stream(data: bytes) -> list[dict[str, Any]]:
     """The events that boto3 gives for a ConverseStream; raises `EventStreamError`."""
     model = service().operation_model(CONVERSE_STREAM)
     shape = model.get_event_stream_output()
-    return list(EventStream(_Raw(data), shape, create_parser("rest-json"), CONVERSE_STREAM))
+    return list(EventStream(_Raw(data), shape, EventStreamJSONParser(), CONVERSE_STREAM))
 
 
 def frame(name: str, document: object, kind: str = "event") -> bytes:

@@ -35,7 +35,10 @@ _SEARCH_RESULT: Fields = {
     "citations": _CITATIONS,
 }
 _CACHE_POINT: Fields = {"type": frozenset({"default"}), "ttl": TTLS}
-_GUARD_CONTENT: Fields = {"text": {"text": FREE, "qualifiers": FREE}, "image": _IMAGE}
+_GUARD_CONTENT: Fields = {
+    "text": {"text": FREE, "qualifiers": FREE},
+    "image": {"format": frozenset({"png", "jpeg"}), "source": {"bytes": Unread.STRING}},
+}
 _TOOL_USE: Fields = {
     "toolUseId": Unread.STRING,
     "name": FREE,

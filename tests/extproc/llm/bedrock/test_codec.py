@@ -7,7 +7,6 @@ from botocore.eventstream import EventStreamBuffer
 from extproc.llm.answer import Ended, Started
 from extproc.llm.bedrock.codec import CODEC
 from extproc.llm.dialect import Asked
-from gateway.model import Dialect
 
 
 def test_its_streams_are_event_streams() -> None:
@@ -17,7 +16,3 @@ def test_its_streams_are_event_streams() -> None:
     buffer = EventStreamBuffer()
     buffer.add_data(encoding.feed(Started("", "")) + encoding.feed(Ended(None)))
     assert [message.headers[":event-type"] for message in buffer] == ["messageStart", "metadata"]
-
-
-def test_it_is_of_a_known_dialect() -> None:
-    assert CODEC.decode_answer.__module__.split(".")[2] == Dialect.BEDROCK.value
