@@ -63,7 +63,7 @@ class MessagesDecoding:
     def __init__(self) -> None:
         self._sse = SseDecoder()
         self._counts: dict[str, object] = {}
-        self._told: dict[object, int | None] = {}
+        self._told: dict[int, int | None] = {}
         """Blocks that are being told, by their index: the number of a call, None for others."""
         self._calls = 0
         self._length = 0
@@ -115,13 +115,13 @@ class MessagesDecoding:
             case "content_block_delta":
                 delta = said.get("delta")
                 if type(delta) is dict:
-                    self._delta(said.get("index"), delta, found)
+                    self._delta(_index(said), delta, found)
             case "content_block_start":
                 block = said.get("content_block")
                 if type(block) is dict:
-                    self._block(said.get("index"), block, found)
+                    self._block(_index(said), block, found)
             case "content_block_stop":
-                self._end_of_block(said.get("index"), found)
+                self._end_of_block(_index(said), found)
             case "message_start":
                 self._start(said.get("message"), found)
             case "message_delta":
@@ -145,7 +145,7 @@ class MessagesDecoding:
         self._count(message)
         found.append(Started(text_of(message, "id"), text_of(message, "model"), self.usage))
 
-    def _block(self, index: object, block: dict[str, object], found: list[StreamEvent]) -> None:
+    def _block(self, index: int, block: dict[str, object], found: list[StreamEvent]) -> None:
         match block.get("type"):
             case "text":
                 self._told[index] = None
@@ -170,7 +170,7 @@ class MessagesDecoding:
                 if block.get("input"):  # some tell all of it at once
                     found.append(CallDelta(number, arguments_of(block)))
 
-    def _delta(self, index: object, delta: dict[str, object], found: list[StreamEvent]) -> None:
+    def _delta(self, index: int, delta: dict[str, object], found: list[StreamEvent]) -> None:
         match delta.get("type"):
             case "text_delta":
                 self._text(text_of(delta, "text"), found)
@@ -195,7 +195,7 @@ class MessagesDecoding:
             self._length += len(text)
             found.append(TextDelta(text))
 
-    def _end_of_block(self, index: object, found: list[StreamEvent]) -> None:
+    def _end_of_block(self, index: int, found: list[StreamEvent]) -> None:
         """Citations may come before their text; they are told after it."""
         if index not in self._told:
             return
@@ -226,3 +226,9 @@ class MessagesDecoding:
     def _broken(self, why: str) -> Failed:
         self._is_over = True
         return Failed(ProviderError(_BAD_GATEWAY, Fault.SERVER, why), self.usage)
+
+
+def _index(said: Mapping[str, object]) -> int:
+    """Of a block."""
+    index = said.get("index")
+    return index if type(index) is int else -1

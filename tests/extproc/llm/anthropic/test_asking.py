@@ -8,7 +8,7 @@ import pytest
 from anthropic.types import MessageCreateParams
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from extproc.llm.anthropic.asking import ANSWER_IN_JSON, encode_request
 from extproc.llm.anthropic.reading import READING
@@ -90,6 +90,19 @@ def test_samples_are_said_as_they_were_or_with_a_loss(path: Path) -> None:
 def test_samples_are_what_anthropics_library_would_send(path: Path) -> None:
     document, _ = encoded(again(path.read_bytes()))
     whole(THEIRS.validate_python(document))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "tool", "content": "a"}],
+        [{"role": "user", "content": [{"type": "text"}]}],
+        [{"role": "user", "content": [{"type": "image", "source": {"type": "fax"}}]}],
+    ],
+)
+def test_the_library_does_see_what_is_wrong(messages: object) -> None:
+    with pytest.raises(ValidationError):
+        whole(THEIRS.validate_python({"model": "m", "max_tokens": 1, "messages": messages}))
 
 
 def test_the_least_that_can_be_said() -> None:
