@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from envoy_api.discovery import Variant
 
 from gateway import names
 from xds_server.audience import Audience, Kind, Node, Offer, Principal, Refused
+from xds_server.resources.secrets import with_tokens
 from xds_server.snapshot import Snapshot
 from xds_server.subscription.delta import DeltaStream
 from xds_server.subscription.state import StateStream
@@ -126,7 +127,7 @@ class Client:
             self.ended = audience
             return None
         try:
-            snapshot = offer.snapshot(audience)
+            snapshot = self._clients.filled(offer.snapshot(audience))
         except Exception:  # made for this audience alone: the others are served
             logger.exception("%s %s: what it is to have cannot be made", self.kind, self.node.id)
             self.ended = Refused("what this client is to have cannot be made; see the log")
@@ -219,6 +220,9 @@ class Clients:
         self.now = now
         self._note_refusal = note_refusal
         self._offered: dict[Kind, Offer | None] = dict.fromkeys(Kind)
+        self._tokens: Mapping[str, str] = {}
+        self._filled: dict[str, Snapshot] = {}
+        """Of what is offered now, by the version of the snapshot without tokens."""
         self._have_offer = {kind: asyncio.Event() for kind in Kind}
         self._connected: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
         self._unsettled: dict[Kind, dict[Client, None]] = {kind: {} for kind in Kind}
@@ -267,10 +271,26 @@ class Clients:
     def offer(self, kind: Kind, offer: Offer | None) -> None:
         """From now on every client of the kind is to have this; `None`: nothing more is said."""
         self._offered[kind] = offer
+        self._filled.clear()
         (self._have_offer[kind].clear if offer is None else self._have_offer[kind].set)()
         for client in self.of(kind):
             client.offer(offer)
         self.announce()
+
+    def renew(self, tokens: Mapping[str, str]) -> None:
+        """From now on Envoys have these tokens in the secrets that wait for them, by version; the
+        rest of what they are offered stays, whatever becomes of these."""
+        self._tokens = dict(tokens)
+        self.offer(Kind.ENVOY, self._offered[Kind.ENVOY])
+
+    def filled(self, snapshot: Snapshot) -> Snapshot:
+        """With the tokens of today; one for all who have the same."""
+        if not self._tokens:
+            return snapshot
+        found = self._filled.get(snapshot.version)
+        if found is None:
+            found = self._filled[snapshot.version] = with_tokens(snapshot, self._tokens)
+        return found
 
     def offered(self, kind: Kind) -> Offer | None:
         """What clients of the kind are to have."""
@@ -311,7 +331,7 @@ class Clients:
         offer = self._offered[client.kind]
         refused: tuple[Rejection, ...] = ()
         if offer is not None and client.audience is not None:
-            refused = client.rejections(offer.snapshot(client.audience))
+            refused = client.rejections(self.filled(offer.snapshot(client.audience)))
         named = [each.name for each in refused if each.type_url == request.type_url]
         reason = request.error or ""
         self._note_refusal(client.kind, client.node, request.type_url, named, reason)

@@ -10,8 +10,8 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from xds_server.free_ports import Wanted, complaints
 from xds_server.history import History, Origin
 from xds_server.http_edge import listening_socket, serving
 from xds_server.metrics import exposition
-from xds_server.publisher import Outcome, Publisher, Written, first_config, release_of
+from xds_server.publisher import Make, Outcome, Publisher, Written, first_config, release_of
 from xds_server.redaction import redacted_document
 from xds_server.refusals import Refusals
 from xds_server.release import Release
@@ -50,6 +50,8 @@ from xds_server.server.ads import AdsServer
 from xds_server.server.tls import NO_SECURITY, Security, UnusableTls, check, security_of
 from xds_server.snapshot import Snapshot, snapshot_of
 from xds_server.stopping import stop_event
+from xds_server.tokens.fetch import Fetcher
+from xds_server.tokens.minter import Minter
 from xds_server.watch import watch
 
 logger = logging.getLogger(__name__)
@@ -120,6 +122,7 @@ class Plane:
     overview: Overview
     rollbacks: set[asyncio.Future[Outcome]]
     """Under way, be it that whoever asked for them has gone."""
+    minter: Minter
 
     def listeners(self) -> tuple[Listener, ...]:
         """Where clients may connect under the configuration that is in force."""
@@ -177,6 +180,7 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
         logger.warning("history: %s", trouble)
     refusals = Refusals(utc_now)
     clients = Clients(note_refusal=refusals.note)
+    minter = Minter(Fetcher(options.environment), clients.renew)
     make = functools.partial(
         release_of,
         meaning=functools.partial(meant, port=options.port, resolver=options.resolver),
@@ -186,19 +190,45 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     rollout = Rollout(clients, expected_workers=len(options.topology.workers))
     server = AdsServer(clients, options.security)
     secure = functools.partial(secured, server, str(options.file))
-    publisher = Publisher(rollout, options.written, make, history, secure)
+    publisher = Publisher(rollout, options.written, Minted(make, minter, rollout), history, secure)
     overview = Overview(options.file, clients, publisher, history, refusals, server.traffic)
     await server.start([each for each in (options.private_target, options.target) if each])
     async with asyncio.TaskGroup() as tasks:
+        minting = tasks.create_task(minter.run())
         watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
-        plane = Plane(options, publisher, overview, set())
+        plane = Plane(options, publisher, overview, set(), minter)
         try:
             yield plane
         finally:
             watching.cancel()
+            minting.cancel()
             for going_back in plane.rollbacks:
                 going_back.cancel()
             await server.stop()
+
+
+class Minted:
+    """Makes releases whose providers have their tokens, where somebody gives them in time."""
+
+    def __init__(self, make: Make, minter: Minter, rollout: Rollout) -> None:
+        self._make = make
+        self._minter = minter
+        self._rollout = rollout
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, config: Config, *, closed: Set[str] = frozenset()) -> Release:
+        """In a thread, which waits for the loop."""
+        release = self._make(config, closed=closed)
+        if not self._minter.concerns(release.gateway):
+            return release
+        in_use = [
+            each.gateway
+            for each in (self._rollout.accepted, self._rollout.wanted)
+            if each is not None
+        ]
+        waiting = self._minter.prepare(release.gateway, in_use)
+        asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
+        return release
 
 
 async def secured(server: AdsServer, file: str, xds: Xds) -> tuple[Problem, ...]:
@@ -221,7 +251,8 @@ async def admin_serving(
 
     def status() -> Mapping[str, object]:
         rows = [{"name": one.name, "pid": one.pid, "restarts": one.restarts} for one in processes()]
-        return {**plane.overview.status(), "processes": rows}
+        tokens = [asdict(each) for each in plane.minter.states()]
+        return {**plane.overview.status(), "processes": rows, "tokens": tokens}
 
     def metrics() -> bytes:
         restarts = {one.name: one.restarts for one in processes()}

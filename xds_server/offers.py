@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from gateway.model import Gateway, NodeGroup, Route, Xds
+from gateway.credentials import AwsCredential, Credential
+from gateway.model import Gateway, NodeGroup, Provider, Route, Xds
 from xds_server.access import admit
 from xds_server.audience import Audience, Kind, Level, Node, Offer, Principal, Refused
 from xds_server.snapshot import SECRET, Snapshot, with_kept, without_type
@@ -47,10 +48,20 @@ class EnvoyOffer:
     def _make(self, audience: Audience) -> Snapshot:
         if not audience.may_have_secrets:
             entitled = replace(audience, may_have_secrets=True)
-            return without_type(self.snapshot(entitled), SECRET)
+            return without_type(self._open(entitled), SECRET)
+        return self._compiled(audience, self._gateway)
+
+    def _open(self, entitled: Audience) -> Snapshot:
+        """What the entitled have, but for secrets that do not come as such."""
+        bare = without_inline_secrets(self._gateway)
+        if bare is self._gateway:
+            return self.snapshot(entitled)
+        return self._compiled(entitled, bare)
+
+    def _compiled(self, audience: Audience, whole: Gateway) -> Snapshot:
         groups = {group.name: group for group in self._gateway.xds.groups}
         group = groups.get(audience.group)
-        gateway = self._gateway if group is None else for_group(self._gateway, group)
+        gateway = whole if group is None else for_group(whole, group)
         return self._compile(gateway, level=audience.level)
 
 
@@ -87,6 +98,28 @@ class KeptOffer:
             made = new if held is None else with_kept(new, held)
             self._made[audience] = made
         return made
+
+
+def without_inline_secrets(gateway: Gateway) -> Gateway:
+    """Keys of AWS stand in clusters: those who may have no secrets sign as who they are themselves.
+    The same gateway where there are none."""
+    if not any(_is_inline(each) for each in gateway.providers):
+        return gateway
+    providers = tuple(
+        replace(each, credential=_bare(each.credential)) for each in gateway.providers
+    )
+    return replace(gateway, providers=providers)
+
+
+def _bare(credential: Credential | None) -> Credential | None:
+    if not isinstance(credential, AwsCredential):
+        return credential
+    return replace(credential, access_key=None, secret_key=None, session_token=None)
+
+
+def _is_inline(provider: Provider) -> bool:
+    credential = provider.credential
+    return isinstance(credential, AwsCredential) and credential.access_key is not None
 
 
 def for_group(gateway: Gateway, group: NodeGroup) -> Gateway:

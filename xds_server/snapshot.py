@@ -257,6 +257,12 @@ def without_type(snapshot: Snapshot, type_url: str) -> Snapshot:
     return _snapshot({**snapshot.resources, type_url: NOTHING})
 
 
+def with_replaced(snapshot: Snapshot, type_url: str, resources: Mapping[str, Resource]) -> Snapshot:
+    """A snapshot with these resources in the place of those of their names."""
+    named = Named({**snapshot.of(type_url), **resources})
+    return _snapshot({**snapshot.resources, type_url: named})
+
+
 def with_kept(new: Snapshot, old: Snapshot) -> Snapshot:
     """The new snapshot, and what the old one's traffic may still use.
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 import pytest
 from envoy_api.discovery import Variant
 
+from gateway.credentials import GcpCredential
 from gateway.names import CONFIGURATION_TYPE
+from tests.kit.gateways import gateway_of
 from tests.kit.offers import offer_of
 from xds_server.audience import Audience, Kind, Node, Principal, Refused
 from xds_server.clients import Client, Clients, kind_of
-from xds_server.snapshot import CLUSTER, ROUTES, RUNTIME, Snapshot, resource_of, snapshot_of
+from xds_server.resources.secrets import provider_secrets, token_version
+from xds_server.snapshot import CLUSTER, ROUTES, RUNTIME, SECRET, Snapshot, resource_of, snapshot_of
 from xds_server.subscription.words import (
     ACK_SECONDS,
     DeltaRequest,
@@ -488,3 +491,38 @@ def test_who_is_silent_for_long_is_not_waited_for_until_it_answers(variant: Vari
         assert not are_settled()
 
     asyncio.run(run())
+
+
+async def _told(client: Client) -> dict[str, bytes]:
+    """Secrets by name, as the client was told them now."""
+    told = {}
+    for response in await client.next_responses():
+        assert isinstance(response, DeltaResponse)
+        told.update({each.name: each.body for each in response.resources})
+        client.receive(answering(response))
+    return told
+
+
+def test_tokens_are_told_beside_what_is_offered() -> None:
+    async def scene() -> None:
+        clients = Clients()
+        provider = gateway_of(VERTEX).providers[0]
+        clients.offer(Kind.ENVOY, offer_of(snapshot_of(provider_secrets(provider))))
+        client = clients.join(Kind.ENVOY, NODE)
+        client.receive(DeltaRequest(SECRET, subscribe=("llm/v/key",)))
+        assert b"one" not in (await _told(client))["llm/v/key"]
+        version = token_version(GcpCredential())
+        clients.renew({version: "one"})
+        assert not client.is_current()
+        assert b"one" in (await _told(client))["llm/v/key"]
+        assert client.is_current()
+        clients.renew({version: "two"})
+        assert b"two" in (await _told(client))["llm/v/key"]
+        late = clients.join(Kind.ENVOY, NODE)
+        late.receive(DeltaRequest(SECRET, subscribe=("llm/v/key",)))
+        assert b"two" in (await _told(late))["llm/v/key"]
+
+    asyncio.run(scene())
+
+
+VERTEX = "llm: {providers: {v: {type: vertex, region: global, project: p}}}"

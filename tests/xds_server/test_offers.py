@@ -13,7 +13,14 @@ from tests.kit.gateways import gateway_of
 from tests.kit.offers import offer_of
 from xds_server.audience import Audience, Kind, Level, Node, Principal, Refused
 from xds_server.compile import compile_gateway
-from xds_server.offers import EVERYBODY, EnvoyOffer, KeptOffer, WorkerOffer, for_group
+from xds_server.offers import (
+    EVERYBODY,
+    EnvoyOffer,
+    KeptOffer,
+    WorkerOffer,
+    for_group,
+    without_inline_secrets,
+)
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
     CLUSTER,
@@ -176,3 +183,27 @@ def test_the_real_compile_step_fits() -> None:
         replace(gateway(), xds=Xds()), functools.partial(compile_gateway, topology=TOPOLOGY)
     )
     assert offer.snapshot(EVERYBODY).of(CLUSTER)
+
+
+AWS = """
+    llm:
+      providers:
+        b:
+          type: bedrock
+          region: us-east-1
+          auth: {type: aws, access_key: AKID, secret_key: geheim, session_token: geheim}
+    """
+
+
+def test_keys_that_stand_in_clusters_are_told_to_the_entitled_alone() -> None:
+    offer = EnvoyOffer(replace(gateway_of(AWS), xds=Xds()), without_raw)
+    told = offer.snapshot(Audience(Kind.ENVOY)).of(CLUSTER)[names.provider_cluster("b")]
+    bare = offer.snapshot(Audience(Kind.ENVOY, may_have_secrets=False)).of(CLUSTER)
+    assert b"geheim" in told.body
+    assert b"aws_request_signing" in bare[names.provider_cluster("b")].body
+    assert all(b"geheim" not in each.body and b"AKID" not in each.body for each in bare.values())
+
+
+def test_a_gateway_without_such_keys_is_compiled_once() -> None:
+    whole = gateway()
+    assert without_inline_secrets(whole) is whole

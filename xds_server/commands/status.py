@@ -37,6 +37,7 @@ def lines(status: Answer) -> Iterator[str]:
     for line in texts(history.get("trouble") if isinstance(history, dict) else None):
         yield f"history: {line}"
     yield from _clients(rows(status.get("clients")))
+    yield from _tokens(rows(status.get("tokens")))
     yield from _refusals(rows(status.get("refusals")))
     yield from _processes(rows(status.get("processes")))
 
@@ -81,6 +82,15 @@ def _state(client: Answer) -> str:
 def _names(value: object) -> str:
     named = ", ".join(texts(value))
     return f" {named}" if named else ""
+
+
+def _tokens(tokens: list[Answer]) -> Iterator[str]:
+    """Those that could not be renewed; the others are nobody's concern."""
+    for each in tokens:
+        if each.get("problem"):
+            left = "the last one still serves" if each.get("has_token") else "requests are refused"
+            names = ", ".join(texts(each.get("providers")))
+            yield f"no new token for {names}: {each['problem']}; {left}"
 
 
 def _refusals(refusals: list[Answer]) -> Iterator[str]:

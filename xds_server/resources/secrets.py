@@ -5,20 +5,24 @@ What comes by SDS can be renewed without a listener noticing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, replace
 
 from gateway import names
 from gateway.credentials import (
     EntraClient,
     GcpCredential,
     ManagedIdentity,
+    MintedCredential,
     OAuthClient,
     StaticKey,
 )
 from gateway.model import Listener, Provider
 from xds_server.resources.extension import resource
-from xds_server.snapshot import SECRET, Resource
+from xds_server.snapshot import SECRET, Resource, Snapshot, with_replaced
 
+_TOKEN = "token-"
 NO_TOKEN = ""
 """Before the control plane has one. Envoy refuses tries that would need it."""
 
@@ -28,8 +32,26 @@ def provider_secrets(provider: Provider) -> Iterator[Resource]:
     match provider.credential:
         case StaticKey(secret=secret) | OAuthClient(secret=secret) | EntraClient(secret=secret):
             yield provider_secret(provider.name, secret)
-        case GcpCredential() | ManagedIdentity():
-            yield provider_secret(provider.name, NO_TOKEN)
+        case GcpCredential() | ManagedIdentity() as credential:
+            empty = provider_secret(provider.name, NO_TOKEN)
+            yield replace(empty, version=token_version(credential))
+
+
+def token_version(credential: MintedCredential) -> str:
+    """The version of secrets whose content is a token of this credential: what stands in a snapshot
+    is filled when it is told, and is the same secret for as long as the credential is."""
+    text = f"{type(credential).__name__} {astuple(credential)!r}"
+    return f"{_TOKEN}{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def with_tokens(snapshot: Snapshot, tokens: Mapping[str, str]) -> Snapshot:
+    """The snapshot with tokens in the secrets that wait for them, by version."""
+    filled = {
+        name: provider_secret(name.removeprefix("llm/").removesuffix("/key"), tokens[each.version])
+        for name, each in snapshot.of(SECRET).items()
+        if each.version in tokens
+    }
+    return with_replaced(snapshot, SECRET, filled) if filled else snapshot
 
 
 def provider_secret(provider: str, key: str) -> Resource:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from gateway import names
+from gateway.credentials import GcpCredential, ManagedIdentity
 from gateway.model import Listener, ServerTls
+from tests.kit.gateways import gateway_of
 from xds_server.render import to_json, to_yaml
-from xds_server.resources.secrets import gateway_secrets, provider_secret
-from xds_server.snapshot import snapshot_of
+from xds_server.resources.secrets import (
+    gateway_secrets,
+    provider_secret,
+    provider_secrets,
+    token_version,
+    with_tokens,
+)
+from xds_server.snapshot import SECRET, snapshot_of
 
 
 def test_a_secret_holds_the_key_under_the_providers_name() -> None:
@@ -39,3 +47,38 @@ def test_private_keys_are_not_shown() -> None:
     shown = to_yaml(snapshot_of(gateway_secrets(gateway(ServerTls("cert", "hunter2", "ca")))))
     assert "cert" in shown
     assert "hunter2" not in shown
+
+
+TEXT = """
+    llm:
+      providers:
+        v: {type: vertex, region: global, project: p}
+        w: {type: vertex-claude, region: eu, project: q}
+        k: {type: openai, key: sk-1}
+        b: {type: bedrock, region: us-east-1}
+        u: {type: openai, auth: {type: pass-through}}
+    """
+PROVIDERS = gateway_of(TEXT).providers
+
+
+def test_who_signs_or_passes_on_reads_no_secret() -> None:
+    found = [each.name for provider in PROVIDERS for each in provider_secrets(provider)]
+    assert found == ["llm/v/key", "llm/w/key", "llm/k/key"]
+
+
+def test_tokens_fill_the_secrets_of_their_credential_alone() -> None:
+    snapshot = snapshot_of(each for provider in PROVIDERS for each in provider_secrets(provider))
+    filled = with_tokens(snapshot, {token_version(GcpCredential()): "t-1"})
+    shown = {name: to_json(each)["generic_secret"] for name, each in filled.of(SECRET).items()}
+    assert shown == {
+        "llm/k/key": {"secret": {"inline_string": "sk-1"}},
+        "llm/v/key": {"secret": {"inline_string": "t-1"}},
+        "llm/w/key": {"secret": {"inline_string": "t-1"}},
+    }
+    assert filled.version != snapshot.version
+    assert with_tokens(snapshot, {token_version(ManagedIdentity()): "t-1"}) is snapshot
+
+
+def test_the_secret_of_a_token_is_another_when_the_credential_is() -> None:
+    versions = {token_version(GcpCredential(source)) for source in (None, "a", "b")}
+    assert len(versions) == 3
