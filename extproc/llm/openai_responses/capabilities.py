@@ -73,7 +73,6 @@ EXPRESSES: frozenset[Feature] = frozenset(
         Feature.VERBOSITY,
         Feature.METADATA,
         Feature.REFUSAL,
-        Feature.CITATIONS,
     }
 )
 """What is carried in full."""
@@ -81,6 +80,7 @@ EXPRESSES: frozenset[Feature] = frozenset(
 ROUGHLY: Mapping[Feature, str] = MappingProxyType(
     {
         Feature.CACHE_KEY: "keys of more than 64 characters are hashed",
+        Feature.CITATIONS: "those of answers are told, but documents are not cited on demand",
         Feature.DOCUMENT_TEXT: "a document that is text becomes a text of the message",
         Feature.MAX_OUTPUT_TOKENS: "fewer than 16 become 16",
         Feature.REASONING_BUDGET: "becomes an effort, `high` at most",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_responses.encoded_items import instructions_in, items_of, short
 from extproc.llm.openai_responses.requests import LOGPROBS
+from extproc.llm.openai_responses.response_object import TIERS
 from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Request, Tool
 from extproc.protocols import json_spans
 
@@ -27,7 +28,6 @@ _BUDGETS: tuple[tuple[int, Effort], ...] = (
     (2048, Effort.MEDIUM),
 )
 """The most tokens of each effort; more is `high`, the most that every model takes."""
-_TIERS = frozenset({"auto", "default", "fast", "flex", "priority", "scale", "ultrafast"})
 _MODES: Mapping[Choice, str] = {
     Choice.AUTO: "auto",
     Choice.NONE: "none",
@@ -97,7 +97,7 @@ def _add_settings(document: dict[str, object], request: Request, losses: Losses)
     if request.metadata:
         document["metadata"] = request.metadata
     if request.service_tier:
-        if request.service_tier in _TIERS:
+        if request.service_tier in TIERS:
             document["service_tier"] = request.service_tier
         else:
             losses.lose(Feature.SERVICE_TIER, "service_tier")

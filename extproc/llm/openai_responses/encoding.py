@@ -27,7 +27,7 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.dialect import Asked
-from extproc.llm.openai_responses.errors import failure_object
+from extproc.llm.openai_responses.errors import failure_event, failure_object
 from extproc.llm.openai_responses.marks import on_call, on_text
 from extproc.llm.openai_responses.open_items import (
     ITEM_ADDED,
@@ -290,11 +290,9 @@ class ResponsesEncoding:
 
     def _failed(self, event: Failed) -> bytes:
         """What was not whole by then is not repeated."""
-        error = failure_object(event.error)
         if self._said is None:
-            told = {**error, "param": event.error.param or None}
-            return self._announce([("error", told)])
-        response = self._response("failed", None, event.usage, error)
+            return self._announce([("error", failure_event(event.error))])
+        response = self._response("failed", None, event.usage, failure_object(event.error))
         return self._announce([("response.failed", {"response": response})])
 
     def _end_all(self) -> bytes:

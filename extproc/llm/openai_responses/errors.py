@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from extproc.llm.answer import ProviderError
+from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.dialect import ErrorAnswer
 from extproc.llm.openai_chat.errors import HEADERS, error_object, error_of
 from extproc.protocols import json_spans
@@ -21,6 +21,14 @@ _REFUSED: Mapping[int, str] = {
     503: "service_unavailable_error",
 }
 _QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
+_FAILED: Mapping[Fault, str] = {
+    Fault.RATE_LIMIT: "rate_limit_exceeded",
+    Fault.QUOTA: "rate_limit_exceeded",
+    **dict.fromkeys(
+        (Fault.INVALID, Fault.TOO_LARGE, Fault.CONTEXT_LENGTH, Fault.CONTENT_FILTER),
+        "invalid_prompt",
+    ),
+}
 _UNKNOWN: Mapping[str, object] = {"message": "the provider could not finish its answer"}
 
 
@@ -45,7 +53,12 @@ def decode_failure(told: object) -> ProviderError:
     return error_of(error if error.get("message") else {**error, **_UNKNOWN})
 
 
-def failure_object(error: ProviderError) -> dict[str, object]:
-    """The `error` of a response: clients decide by its code."""
+def failure_event(error: ProviderError) -> dict[str, object]:
+    """The members of an `error` event."""
     written = error_object(error)
-    return {"code": written["code"] or "server_error", "message": error.message}
+    return {name: written[name] for name in ("code", "message", "param")}
+
+
+def failure_object(error: ProviderError) -> dict[str, object]:
+    """The `error` of a response, which has few codes."""
+    return {"code": _FAILED.get(error.fault, "server_error"), "message": error.message}

@@ -13,6 +13,9 @@ from extproc.llm.dialect import Asked
 from extproc.llm.openai_responses.usage import usage_object
 from gateway.usage import Usage
 
+TIERS = frozenset({"auto", "default", "fast", "flex", "priority", "scale", "ultrafast"})
+"""OpenAI's service tiers."""
+
 _PREFIX = "resp_"
 _REPEATED: tuple[tuple[str, object], ...] = (
     ("background", False),
@@ -34,11 +37,14 @@ _REPEATED: tuple[tuple[str, object], ...] = (
 """What the request says, and what is so when it does not."""
 _FUNCTION: Mapping[str, object] = {"description": None, "parameters": None, "strict": None}
 _CUSTOM: Mapping[str, object] = {"format": {"type": "text"}}
+_WHOLE = frozenset({Stop.END, Stop.SEQUENCE, Stop.TOOL_CALLS})
 _CUT: Mapping[Stop, str] = {
     Stop.MAX_TOKENS: "max_output_tokens",
     Stop.CONTEXT: "max_output_tokens",
     Stop.CONTENT_FILTER: "content_filter",
+    Stop.REFUSAL: "content_filter",
 }
+"""Why something is missing, where this API has a word for it."""
 
 
 def settings(asked: Asked) -> dict[str, object]:
@@ -68,10 +74,9 @@ def name_of(answer_id: str, asked: Asked) -> str:
 
 def status_of(stop: Stop, *, is_refusal: bool) -> tuple[str, dict[str, object] | None]:
     """The status, and what is missing. A refusal that says nothing is a filter's."""
-    reason = _CUT.get(stop)
-    if stop is Stop.REFUSAL and not is_refusal:
-        reason = "content_filter"
-    return ("completed", None) if reason is None else ("incomplete", {"reason": reason})
+    if stop in _WHOLE or (stop is Stop.REFUSAL and is_refusal):
+        return "completed", None
+    return "incomplete", {"reason": _CUT.get(stop)}
 
 
 def response_object(
@@ -95,7 +100,7 @@ def response_object(
         **said,
         "usage": None if usage is None else usage_object(usage),
     }
-    if usage is not None and usage.service_tier:
+    if usage is not None and usage.service_tier in TIERS:
         told["service_tier"] = usage.service_tier
     return told
 

@@ -3,10 +3,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from openai.types.responses import ResponseError
 
 from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.openai_responses.codec import CODEC
-from extproc.llm.openai_responses.errors import decode_failure, encode_refusal, failure_object
+from extproc.llm.openai_responses.errors import (
+    decode_failure,
+    encode_refusal,
+    failure_event,
+    failure_object,
+)
 from extproc.verdict import Deny
 from tests.kit import responses as kit
 
@@ -57,10 +63,17 @@ def test_a_failure_without_a_word_is_the_servers(told: object) -> None:
     assert error.message
 
 
-def test_a_failure_has_one_of_the_codes_that_clients_know() -> None:
-    assert failure_object(ProviderError(500, Fault.SERVER, "broken")) == {
-        "code": "server_error",
-        "message": "broken",
+@pytest.mark.parametrize("fault", Fault)
+def test_a_failure_has_one_of_the_codes_of_a_response(fault: Fault) -> None:
+    error = ProviderError(500, fault, "broken", "own_code")
+    ResponseError.model_validate(failure_object(error), strict=True)
+
+
+def test_a_failure_that_is_no_response_says_more() -> None:
+    error = ProviderError(400, Fault.CONTEXT_LENGTH, "too long", "", "input")
+    assert failure_object(error) == {"code": "invalid_prompt", "message": "too long"}
+    assert failure_event(error) == {
+        "code": "context_length_exceeded",
+        "message": "too long",
+        "param": "input",
     }
-    limited = failure_object(ProviderError(429, Fault.RATE_LIMIT, "slower", "own_code"))
-    assert limited["code"] == "rate_limit_exceeded"

@@ -93,3 +93,15 @@ def test_what_is_missing_is_said(stop: Stop, is_refusal: bool, reason: str | Non
     status, details = status_of(stop, is_refusal=is_refusal)
     assert status == ("completed" if reason is None else "incomplete")
     assert details == (None if reason is None else {"reason": reason})
+
+
+@pytest.mark.parametrize("stop", [Stop.OTHER, Stop.PAUSE])
+def test_what_stopped_for_another_reason_is_incomplete_without_one(stop: Stop) -> None:
+    assert status_of(stop, is_refusal=False) == ("incomplete", {"reason": None})
+
+
+def test_tiers_of_other_providers_are_not_told() -> None:
+    usage = Usage(1, 2, service_tier="standard")
+    said = {"service_tier": "default"}
+    told = response_object(said, ("r", "m", 1), ("completed", None), [], usage)
+    assert told["service_tier"] == "default"
