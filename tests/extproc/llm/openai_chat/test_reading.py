@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from openai.types import Model
 
+from extproc.llm.dialect import Call, Reading
 from extproc.llm.openai_chat import reading as openai_chat
-from extproc.llm.openai_chat.reading import IMAGE_TOKENS, MAX_COUNT, ChatRequest
+from extproc.llm.openai_chat.reading import IMAGE_TOKENS, MAX_COUNT, READING, ChatRequest
 from extproc.protocols import json_spans
 from extproc.verdict import Deny
 
@@ -307,3 +308,65 @@ def test_models_are_those_of_the_official_client() -> None:
 
 def test_no_models_are_an_empty_list() -> None:
     assert json.loads(openai_chat.encode_models([], 1)) == {"object": "list", "data": []}
+
+
+def call(path_model: str = "", /, *, is_stream: bool = False, **fields: object) -> Call | Deny:
+    document: dict[str, object] = {"messages": HELLO, **fields}
+    return READING.decode(json.dumps(document).encode(), path_model, is_stream=is_stream)
+
+
+def read(path_model: str = "", /, *, is_stream: bool = False, **fields: object) -> Call:
+    found = call(path_model, is_stream=is_stream, **fields)
+    assert isinstance(found, Call)
+    return found
+
+
+def test_the_reading_is_one_of_a_dialect() -> None:
+    reading: Reading = READING
+    body = json.dumps({"model": "fast", "messages": HELLO}).encode()
+    found = reading.decode(body, "", is_stream=False)
+    assert found == Call("fast", False, {"model": "fast", "messages": HELLO}, len(body))
+    assert isinstance(found, Call)
+    assert reading.texts(found.document) == ("hello",)
+    assert reading.estimate_input_tokens(found) > 0
+
+
+def test_a_path_may_name_the_model() -> None:
+    assert read("fast").model == "fast"
+    assert read("fast", model="fast").model == "fast"
+    for deny in (call("fast", model="smart"), call("fast", model=7), call("no name")):
+        assert isinstance(deny, Deny)
+        assert (deny.code, deny.param) == ("invalid_value", "model")
+
+
+def test_a_call_tells_its_usage_unless_it_streams_and_was_not_asked() -> None:
+    assert read("m").tells_usage
+    assert not read("m", stream=True).tells_usage
+    assert not read("m", is_stream=True).tells_usage
+    options = {"include_usage": True, "include_obfuscation": False}
+    asked = read("m", stream=True, stream_options=options)
+    assert asked.tells_usage
+    assert READING.ask_usage(asked) == {}
+
+
+def test_the_usage_is_asked_for_beside_what_the_client_asked() -> None:
+    silent = read("m", stream=True, stream_options={"include_obfuscation": False})
+    changes = READING.ask_usage(silent)
+    assert {name: json.loads(value) for name, value in changes.items()} == {
+        "stream_options": {"include_obfuscation": False, "include_usage": True}
+    }
+
+
+def test_another_model_is_named_in_the_body() -> None:
+    assert READING.rename(read("m"), 'a "b"') == {"model": b'"a \\"b\\""'}
+
+
+def test_a_refusal_is_openais_error() -> None:
+    headers, body = READING.encode_error(Deny(429, "budget_exhausted", "no more", param="model"))
+    assert dict(headers) == {"content-type": "application/json"}
+    assert json.loads(body)["error"] == {
+        "message": "no more",
+        "type": "insufficient_quota",
+        "param": "model",
+        "code": "budget_exhausted",
+    }

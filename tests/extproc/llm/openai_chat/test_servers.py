@@ -1,0 +1,84 @@
+"""Rows of the table say what the vendors' own documentation does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from extproc.llm.losses import Feature, Losses
+from extproc.llm.openai_chat.request_writer import encode_request
+from extproc.llm.openai_chat.servers import COMPATIBLE, OPENAI, SERVERS, server_of
+from extproc.llm.request import Message, Request, Role, Sampling, Text
+from gateway.config.vendors import VENDORS
+
+REQUEST = Request(
+    "m",
+    (Message(Role.USER, (Text("hello"),)),),
+    is_stream=True,
+    max_output_tokens=9,
+    sampling=Sampling(seed=7),
+    user="u",
+)
+
+
+def sent(vendor: str) -> tuple[dict[str, Any], frozenset[Feature]]:
+    losses = Losses()
+    body = encode_request(REQUEST, losses, server_of(vendor))
+    return json.loads(body), losses.features
+
+
+@pytest.mark.parametrize(
+    ("vendor", "field"),
+    [
+        ("openai", "max_completion_tokens"),
+        ("groq", "max_completion_tokens"),
+        ("ollama", "max_tokens"),
+        ("mistral", "max_tokens"),
+        ("deepseek", "max_tokens"),
+        ("openai-compatible", "max_tokens"),
+        ("unheard-of", "max_tokens"),
+    ],
+)
+def test_the_limit_goes_under_the_name_that_the_server_takes(vendor: str, field: str) -> None:
+    document, losses = sent(vendor)
+    assert {"max_completion_tokens", "max_tokens"} & document.keys() == {field}
+    assert document[field] == 9
+    assert Feature.MAX_OUTPUT_TOKENS not in losses
+
+
+def test_mistral_is_sent_nothing_that_it_refuses() -> None:
+    document, losses = sent("mistral")
+    assert document == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hello"}],
+        "max_tokens": 9,
+        "random_seed": 7,
+        "stream": True,
+    }
+    assert losses == {Feature.USER}
+
+
+def test_others_are_asked_for_the_usage_of_streams() -> None:
+    assert sent("openai")[0]["stream_options"] == {"include_usage": True}
+
+
+def test_who_has_no_row_is_a_compatible_server() -> None:
+    assert server_of("openai") is OPENAI
+    assert server_of("unheard-of") is COMPATIBLE
+
+
+@pytest.mark.parametrize("vendor", sorted(SERVERS.keys() & VENDORS.keys()))
+def test_a_row_names_fields_that_exist(vendor: str) -> None:
+    beyond = {
+        "cache_control",
+        "extra_content",
+        "prompt_cache_breakpoint",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "top_k",
+        "video_url",
+    }
+    assert server_of(vendor).takes <= beyond
