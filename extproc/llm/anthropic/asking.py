@@ -13,6 +13,7 @@ from extproc.llm.anthropic.turns import (
     begun_and_ended,
     calls_without_thinking,
     conversation,
+    goes_on_without_thinking,
     marked,
 )
 from extproc.llm.losses import Feature, Losses
@@ -45,8 +46,8 @@ def encode_request(request: Request, losses: Losses) -> bytes:
         request.reasoning,
         request.max_output_tokens,
         able,
-        _hindrance(request, said, able),
         losses,
+        is_hindered=_is_thinking_hindered(request, said, able),
     )
     turns = begun_and_ended(said.turns, takes_prefill=able.takes_prefill)
     document: dict[str, object] = {
@@ -74,13 +75,13 @@ def encode_request(request: Request, losses: Losses) -> bytes:
     return json_spans.encode(document)
 
 
-def _hindrance(request: Request, said: Conversation, able: Abilities) -> Feature | None:
-    """What thinking does not go with: a call that must be made, or one made without thinking."""
+def _is_thinking_hindered(request: Request, said: Conversation, able: Abilities) -> bool:
+    """By a call that must be made, or by what was begun without thinking."""
     if request.tools and request.tool_choice in (Choice.REQUIRED, Choice.NAMED):
-        return Feature.TOOL_CHOICE
-    if not able.takes_adaptive and calls_without_thinking(said.turns):
-        return Feature.REASONING_SIGNATURE
-    return None
+        return True
+    if able.takes_prefill and goes_on_without_thinking(said.turns):
+        return True
+    return not able.takes_adaptive and calls_without_thinking(said.turns)
 
 
 def _content(blocks: list[Block]) -> object:

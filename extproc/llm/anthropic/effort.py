@@ -75,22 +75,23 @@ def thought(
     reasoning: Reasoning | None,
     limit: int | None,
     able: Abilities,
-    hindrance: Feature | None,
     losses: Losses,
+    *,
+    is_hindered: bool,
 ) -> Thought:
     """As a model of these abilities takes it.
 
-    `limit` is the client's on the whole answer; a hindrance is what thinking does not go with.
+    `limit` is the client's on the whole answer. Hindered: the rest of the request rules it out.
     """
     disabled = {"type": "disabled"} if able.takes_disabled else None
     if reasoning is None:
         room = BUDGETS[Effort.MAX] if able.thinks_unasked else 0
-        hinders = hindrance is not None and able.thinks_unasked
-        return Thought(_limit(limit, room), disabled if hinders else None)
+        is_switched_off = is_hindered and able.thinks_unasked
+        return Thought(_limit(limit, room), disabled if is_switched_off else None)
     feature = _feature(reasoning)
     if reasoning.budget_tokens == 0 or reasoning.effort is Effort.NONE:
         return _without(reasoning, limit, able, losses)
-    if hindrance is not None:
+    if is_hindered:
         losses.lose(feature, _WHERE)
         effort = _fitting(reasoning.effort, able.efforts)
         return Thought(_limit(limit, 0), disabled if able.thinks_unasked else None, effort)

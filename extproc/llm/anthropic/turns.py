@@ -122,6 +122,13 @@ def calls_without_thinking(turns: Sequence[tuple[str, Sequence[Block]]]) -> bool
     return False
 
 
+def goes_on_without_thinking(turns: Sequence[tuple[str, Sequence[Block]]]) -> bool:
+    """Whether the answer was begun already, with something else."""
+    if not turns or turns[-1][0] != "assistant":
+        return False
+    return turns[-1][1][0]["type"] not in _THINKING
+
+
 def marked(block: Block, mark: CacheMark | None) -> Block:
     """With its `cache_control`."""
     if mark is not None:

@@ -218,6 +218,13 @@ def test_a_forced_tool_goes_without_thinking() -> None:
     assert lost == {Feature.REASONING_EFFORT}
 
 
+def test_an_answer_that_was_begun_goes_on_without_thinking() -> None:
+    messages = (*HELLO, Message(Role.ASSISTANT, (Text("It is ("),)))
+    document, lost = encoded(Request(OLD, messages, reasoning=Reasoning(Effort.HIGH)))
+    assert "thinking" not in document
+    assert lost == {Feature.REASONING_EFFORT}
+
+
 def test_calls_whose_thinking_is_gone_go_on_without() -> None:
     seal = Signature("s", Dialect.GEMINI)
     call = ToolCall("1", "f", "{}")

@@ -26,10 +26,11 @@ def said(
     reasoning: Reasoning | None,
     model: str,
     limit: int | None = None,
-    hindrance: Feature | None = None,
+    *,
+    is_hindered: bool = False,
 ) -> tuple[Thought, set[Feature]]:
     losses = Losses()
-    found = thought(reasoning, limit, abilities(model), hindrance, losses)
+    found = thought(reasoning, limit, abilities(model), losses, is_hindered=is_hindered)
     return found, set(losses.features)
 
 
@@ -155,13 +156,13 @@ def test_models_that_do_not_think_are_not_asked_to() -> None:
 
 
 def test_a_hindrance_switches_thinking_off_and_is_a_loss() -> None:
-    found, lost = said(Reasoning(Effort.HIGH), OLD, hindrance=Feature.TOOL_CHOICE)
+    found, lost = said(Reasoning(Effort.HIGH), OLD, is_hindered=True)
     assert (found.thinking, lost) == (None, {Feature.REASONING_EFFORT})
-    found, lost = said(Reasoning(Effort.HIGH), NEW, hindrance=Feature.TOOL_CHOICE)
+    found, lost = said(Reasoning(Effort.HIGH), NEW, is_hindered=True)
     assert (found.thinking, found.effort) == ({"type": "disabled"}, Effort.HIGH)
-    assert said(None, NEW, hindrance=Feature.TOOL_CHOICE)[0].thinking == {"type": "disabled"}
-    assert said(None, ALWAYS, hindrance=Feature.TOOL_CHOICE)[0].thinking is None
-    assert said(None, OLD, hindrance=Feature.TOOL_CHOICE)[0].thinking is None
+    assert said(None, NEW, is_hindered=True)[0].thinking == {"type": "disabled"}
+    assert said(None, ALWAYS, is_hindered=True)[0].thinking is None
+    assert said(None, OLD, is_hindered=True)[0].thinking is None
 
 
 def test_who_says_nothing_gets_the_default_and_room_for_what_thinks_unasked() -> None:

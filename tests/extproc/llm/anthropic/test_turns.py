@@ -10,6 +10,7 @@ from extproc.llm.anthropic.turns import (
     begun_and_ended,
     calls_without_thinking,
     conversation,
+    goes_on_without_thinking,
 )
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import (
@@ -261,3 +262,11 @@ def test_calls_that_were_made_without_thinking_are_seen() -> None:
     assert not calls_without_thinking([("assistant", [{"type": "thinking"}, call]), result])
     assert not calls_without_thinking([("assistant", [call]), ("assistant", [text("a")])])
     assert not calls_without_thinking([("user", [text("a")])])
+
+
+def test_an_answer_that_was_begun_without_thinking_is_seen() -> None:
+    thinking = {"type": "thinking"}
+    assert goes_on_without_thinking([("user", [text("a")]), ("assistant", [text("b")])])
+    assert not goes_on_without_thinking([("assistant", [thinking, text("b")])])
+    assert not goes_on_without_thinking([("assistant", [text("b")]), ("user", [text("a")])])
+    assert not goes_on_without_thinking([])
