@@ -6,6 +6,7 @@ model and whether the answer streams. Only what we decide on is checked.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -59,15 +60,19 @@ class BedrockReading:
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
         try:
-            return walk.texts(document, REQUEST)
+            return walk.texts(document, REQUEST) + _attached_texts(document)
         except InvalidJson as error:
             return unreadable(error)
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
         try:
-            return walk.reword(body, REQUEST, rewording)
+            reworded = walk.reword(body, REQUEST, rewording)
+            attached = _attached_texts(json_spans.decode(body))
         except InvalidJson as error:
             return unreadable(error)
+        for text in attached:
+            rewording.fixed(text)
+        return reworded._replace(texts=reworded.texts + attached)
 
     def estimate_input_tokens(self, call: Call) -> int:
         size = call.size_bytes
@@ -173,6 +178,21 @@ def _content_fault(content: object, where: str) -> Deny | None:
         if "text" in block and type(block["text"]) is not str:
             return wrong_type(str, block["text"], f"{where}[{index}].text")
     return None
+
+
+def _attached_texts(document: Mapping[str, object]) -> tuple[str, ...]:
+    """Documents that are texts, whatever they are said to be: a model reads them like any other."""
+    found: list[str] = []
+    for block in _blocks(document):
+        attached = block.get("document")
+        source = attached.get("source") if isinstance(attached, dict) else None
+        data = source.get("bytes") if isinstance(source, dict) else None
+        if isinstance(data, str):
+            try:
+                found.append(base64.b64decode(data).decode())
+            except ValueError:  # not base64, which Bedrock refuses, or not a text
+                continue
+    return tuple(found)
 
 
 def _blocks(document: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -150,6 +151,38 @@ def test_texts_are_reworded_and_structure_is_not() -> None:
         "signature": original[1]["content"][0]["reasoningContent"]["reasoningText"]["signature"],
     }
     assert messages[1]["content"][1] == original[1]["content"][1]
+
+
+def attached(data: bytes, kind: str = "txt") -> dict[str, Any]:
+    source = {"bytes": base64.b64encode(data).decode()}
+    block = {"document": {"format": kind, "name": "n", "source": source}}
+    result = {"toolResult": {"toolUseId": "1", "content": [block]}}
+    return {"messages": [{"role": "user", "content": [block, result]}]}
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "html", "pdf"])
+def test_documents_that_are_texts_are_read_whatever_they_are_said_to_be(kind: str) -> None:
+    document = attached("a sécret".encode(), kind)
+    texts = READING.texts(document)
+    assert isinstance(texts, tuple)
+    assert texts.count("a sécret") == 2
+    rewording = Upper()
+    body = json.dumps(document).replace("document", "\\u0064ocument").encode()
+    reworded = READING.reword(body, rewording)
+    assert not isinstance(reworded, Deny)
+    assert rewording.seen.count("a sécret") == 2
+    assert reworded.texts.count("a sécret") == 2
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.4\n\xe2\xe3\xcf\xd3", b"PK\x03\x04\xff\xfe"])
+def test_documents_that_are_no_texts_are_not(data: bytes) -> None:
+    assert READING.texts(attached(data, "pdf")) == ("n", "n")
+
+
+def test_data_that_is_no_base64_is_passed_over() -> None:
+    document = {"source": {"bytes": "é"}}
+    message = {"role": "user", "content": [{"document": document}, {"document": 1}]}
+    assert READING.texts({"messages": [message]}) == ("1",)
 
 
 def test_texts_that_are_too_deep_are_refused() -> None:
