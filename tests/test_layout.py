@@ -19,12 +19,14 @@ MODULES = sorted(
 TESTED_THROUGH = {
     # values and tables without a decision: tested where they are used
     "gateway/model.py": "gateway/test_resolve.py",
+    "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",
     "gateway/usage.py": "gateway/test_catalog.py",
     "gateway/price.py": "gateway/test_catalog.py",
     "gateway/cel_variables.py": "gateway/test_cel.py",
     "extproc/events.py": "extproc/test_exchange.py",
     "extproc/facts.py": "extproc/test_exchange.py",
+    "extproc/llm/token_weights.py": "extproc/llm/test_estimate.py",
     "extproc/verdict.py": "extproc/test_exchange.py",
     "extproc/rewording.py": "extproc/policies/test_guard.py",
     "extproc/llm/dialect.py": "extproc/llm/test_dialects.py",
