@@ -18,7 +18,8 @@ _SECRETS = re.compile(
 )
 _NAMED_SECRETS = re.compile(
     r"""
-    ( (?: api [-_]? key | password | client_secret | (?: access | refresh ) _token )
+    ( (?: api [-_]? key | password | client_secret | secret_access_key
+      | (?: access | refresh | session ) _token )
       ["']? \s* [:=] \s* ["']? ) [^\s"',;}]+
     | ( [?&] (?: key | token | sig | signature | secret | access_token ) = ) [^\s"'&\#]+  # URLs
     """,

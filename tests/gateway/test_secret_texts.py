@@ -23,6 +23,8 @@ from gateway.secret_texts import REDACTED, is_secret, redact
         ("https://example.com/token?a=b&key=hunter2&c=d", "hunter2"),
         ("https://example.com/?access_token=hunter2", "hunter2"),
         ("client_secret: hunter2", "hunter2"),
+        ('secret_access_key: "hunter2"', "hunter2"),
+        ('session_token: "hunter2"', "hunter2"),
         ('private_key { inline_string: "-----BEGIN\\nhunt\\"er2" }', "er2"),
         ('{"inline_bytes": "hunter2"}', "hunter2"),
         ('a text that was cut { inline_string: "hunter2', "hunter2"),

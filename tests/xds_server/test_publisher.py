@@ -10,6 +10,7 @@ import envoy_api
 import pytest
 
 from gateway.config.schema import Config
+from gateway.credentials import StaticKey
 from gateway.model import Gateway
 from tests.kit.bench import DIFFERS, Bench, saved, served
 from tests.kit.publishing import World, heard, refusing, text, world
@@ -157,7 +158,8 @@ def test_secrets_do_not_go_to_workers_and_a_new_one_alone_is_a_change(bench: Ben
             assert publisher.in_force is not None
             (told,) = all_resources(publisher.in_force.workers.snapshot(EVERYBODY))
             assert key.encode() not in told.body
-            assert publisher.in_force.gateway.providers[0].key == key
+            credential = publisher.in_force.gateway.providers[0].credential
+            assert credential == StaticKey("authorization", "Bearer ", key)
         assert heard(stage.story, "worker") == ["configuration dragoman"]
 
     bench.play(scene)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
-from xds_server.redaction import Hidden, redacted, redacted_document, traceably
+from tests.kit.gateways import golden_gateway
+from xds_server.compile import compile_gateway
+from xds_server.redaction import Hidden, plainly, redacted, redacted_document, traceably
+from xds_server.render import to_json
+from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, LISTENER, ROUTES, SECRET
 
 
@@ -105,3 +109,14 @@ def test_digests_of_a_published_configuration_are_hidden_and_names_are_not() -> 
     assert redacted_document(document) == {
         "keys": [{"name": "ann", "digest": "[redacted]", "for": {"key": "ann"}}]
     }
+
+
+def test_keys_of_aws_in_a_cluster_are_hidden() -> None:
+    snapshot = compile_gateway(golden_gateway("providers"), Topology(workers=("unix:/a",)))
+    body = to_json(snapshot.of(CLUSTER)["llm/inline"])
+    assert "secret-of-inline" in json.dumps(body)
+    for hide in (plainly, traceably):
+        shown = repr(redacted(CLUSTER, body, hide))
+        assert "secret-of-inline" not in shown
+        assert "token-of-inline" not in shown
+        assert "id-of-inline" in shown
