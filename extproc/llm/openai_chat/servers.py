@@ -28,19 +28,30 @@ class Server:
 _MAX_TOKENS = MappingProxyType({"max_completion_tokens": "max_tokens"})
 
 OPENAI = Server()
+STRICT = Server(_MAX_TOKENS)
+"""Refuses fields that it does not know, or does not say that it passes over them."""
 COMPATIBLE = Server(_MAX_TOKENS, frozenset({"top_k", "reasoning_content"}))
-"""What is not OpenAI's own passes over fields that it does not know."""
+"""Passes over fields that it does not know, as vLLM, SGLang and llama.cpp do."""
+_GEMINI = Server(takes=frozenset({"extra_content"}))
 
 SERVERS: Mapping[str, Server] = MappingProxyType(
     {
         "openai": OPENAI,
-        "azure": OPENAI,
-        "copilot": OPENAI,
-        "groq": Server(),
-        "cerebras": Server(),
+        "azure-openai": OPENAI,
+        "azure-foundry": OPENAI,
+        "bedrock-openai": OPENAI,
+        "cerebras": OPENAI,
+        "groq": OPENAI,
+        "xai": OPENAI,
+        "cohere": STRICT,
+        "huggingface": STRICT,
+        "nvidia-nim": STRICT,
+        "perplexity": STRICT,
+        "sambanova": STRICT,
         "deepseek": Server(_MAX_TOKENS, frozenset({"reasoning_content"})),
-        "gemini": Server(takes=frozenset({"extra_content"})),
-        "vertex": Server(takes=frozenset({"extra_content"})),
+        "gemini": _GEMINI,
+        "vertex": _GEMINI,
+        "vertex-openai": _GEMINI,
         "mistral": Server(
             {
                 **_MAX_TOKENS,
