@@ -10,15 +10,21 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-MAKERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+LIKE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "azure": ("openai",),
+        "azure-foundry": ("azure", "openai", "anthropic"),
+        "azure-foundry-claude": ("azure", "anthropic"),
+        "azure-openai": ("azure", "openai"),
         "bedrock": ("anthropic",),
-        "foundry": ("openai", "anthropic"),
+        "bedrock-claude": ("bedrock", "anthropic"),
+        "bedrock-openai": ("bedrock",),
+        "openrouter": ("gemini",),
         "vertex": ("gemini", "anthropic"),
+        "vertex-claude": ("vertex", "anthropic"),
+        "vertex-openai": ("vertex", "gemini"),
     }
 )
-"""Vendors that serve models of others at their list prices; whose rows count after their own."""
+"""Whose rows count for vendors that serve models of others, after their own."""
 
 _ARN = re.compile(r"arn:[^/]*/")
 _FOLDER = re.compile(r"(?:projects/.+/)?(?:publishers|accounts)/[^/]+/models/|models/|google/")
@@ -58,5 +64,7 @@ def keys(provider: str, vendor: str, model: str) -> Iterator[str]:
         yield f"{provider}/{name}"
         yield f"{vendor}/{name}"
         yield name
-        for maker in MAKERS.get(vendor, ()):
-            yield f"{maker}/{name}"
+        for other in LIKE.get(vendor, ()):
+            yield f"{other}/{name}"
+        if vendor == "openrouter":  # whose names are `maker/model-4.5`
+            yield name.replace(".", "-")

@@ -282,12 +282,17 @@ def test_any_other_name_has_no_price(model: str) -> None:
     [
         ("openai", "gpt-5-mini", (0.25, 2, 0.025)),
         ("anthropic", "claude-opus-5", (5, 25, 0.5)),
-        ("azure", "gpt-5-mini-2025-08-07", (0.25, 2, 0.025)),
+        ("azure-openai", "gpt-5-mini-2025-08-07", (0.25, 2, 0.025)),
         ("vertex", "claude-sonnet-4-5@20250929", (3, 15, 0.3)),
         ("vertex", "publishers/google/models/gemini-2.5-pro", (1.25, 10, 0.125)),
         ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", (3, 15, 0.3)),
         ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", (3.3, 16.5, 0.33)),
         ("bedrock", "amazon.nova-pro-v1:0", (0.8, 3.2, 0.2)),
+        ("bedrock-claude", "anthropic.claude-opus-4-6-v1", (5, 25, 0.5)),
+        ("vertex-claude", "claude-opus-4-6@default", (5, 25, 0.5)),
+        ("openrouter", "openai/gpt-5-mini", (0.25, 2, 0.025)),
+        ("openrouter", "anthropic/claude-sonnet-4.5", (3, 15, 0.3)),
+        ("openrouter", "google/gemini-2.5-pro", (1.25, 10, 0.125)),
     ],
 )
 def test_the_catalog_knows_public_models_by_the_names_of_their_vendors(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.price_names import keys, spellings
+from gateway.config.vendors import VENDORS
+from gateway.price_names import LIKE, keys, spellings
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,15 @@ def test_names_of_clouds_and_dates_lead_to_the_models(model: str, found: list[st
 )
 def test_other_names_are_themselves(model: str) -> None:
     assert list(spellings(model)) == [model]
+
+
+def test_routers_write_dots_where_makers_write_dashes() -> None:
+    found = list(keys("mine", "openrouter", "anthropic/claude-sonnet-4.5"))
+    assert found.index("anthropic/claude-sonnet-4.5") < found.index("anthropic/claude-sonnet-4-5")
+
+
+def test_every_vendor_that_is_like_others_exists() -> None:
+    assert set(LIKE) <= set(VENDORS)
 
 
 def test_the_makers_price_comes_after_the_vendors_and_the_operators() -> None:
