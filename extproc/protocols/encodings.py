@@ -67,19 +67,21 @@ class Decoder:
             out.write(piece)
         return out.getvalue()
 
-    def end(self) -> None:
-        """No more bytes follow: `BadEncoding` unless the body was whole."""
+    def end(self) -> bytes:
+        """No more bytes follow: `BadEncoding` unless the body was whole.
+
+        Nothing is left, since `feed` holds nothing back.
+        """
         for stage in self._stages:
             if not stage.coding.is_whole:
                 raise BadEncoding("the data end too early")
+        return b""
 
 
 def decode(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     """A whole body."""
     decoder = Decoder(encoding, limit_bytes)
-    decoded = decoder.feed(body)
-    decoder.end()
-    return decoded
+    return decoder.feed(body) + decoder.end()
 
 
 class _Coding(Protocol):

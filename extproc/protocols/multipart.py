@@ -18,6 +18,7 @@ MAX_HEADER_BYTES = 8192
 """Of one part."""
 
 _LINE_END = b"\r\n"
+_RETURN = ord("\r")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-][0-9A-Za-z'()+_,./:=?-]{0,69}")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _HEADER = re.compile(rf"({_TOKEN}):[ \t]*(.*?)[ \t]*")
@@ -156,14 +157,17 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[Part]:
 
 def _next(body: bytes, delimiter: bytes, start: int) -> int:
     """Where the next boundary line begins."""
-    at = start - 1
-    while (at := body.find(delimiter, at + 1)) >= 0:
-        before = body[at - 2 : at]
-        if before == _LINE_END and at - 2 >= start:
-            return at
-        if before.endswith((b"\r", b"\n")):
-            raise BadMultipart("a boundary after a line end that is not CRLF")
-    raise BadMultipart("the last boundary is missing")
+    if body.startswith(delimiter, start):
+        raise BadMultipart("a part that shares a line end with its headers")
+    line_feed = body.find(b"\n" + delimiter, start)
+    if line_feed < 0:
+        raise BadMultipart("the last boundary is missing")
+    end = line_feed + 1
+    if line_feed == start or body[line_feed - 1] != _RETURN:
+        raise BadMultipart("a boundary after a line end that is not CRLF")
+    if body.find(b"\r" + delimiter, start, end) >= 0:
+        raise BadMultipart("a boundary after a line end that is not CRLF")
+    return end
 
 
 def _part(head: bytes, start: int, end: int) -> Part:
