@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,19 @@ def without_reports(answer: Answer) -> Answer:
     if answer.usage is None:
         return answer
     return replace(answer, usage=answer.usage._replace(reported=(), service_tier=""))
+
+
+ODD: tuple[Any, ...] = (None, True, 5, -1, 10**400, 0.5, "x", [], ["x"], [[]], {}, {"x": 1})
+
+
+def bent(value: Any) -> Iterator[Any]:
+    """A JSON value with each value in it replaced by odd ones."""
+    yield from ODD
+    if isinstance(value, dict):
+        for name in value:
+            for odd in bent(value[name]):
+                yield {**value, name: odd}
+    elif isinstance(value, list):
+        for index in range(len(value)):
+            for odd in bent(value[index]):
+                yield [*value[:index], odd, *value[index + 1 :]]

@@ -26,7 +26,8 @@ from extproc.llm.request import Refusal, Signature, Text, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 
-_REASONS: Mapping[object, Stop] = {
+_LARGEST_INTEGER = 2**53
+_REASONS: Mapping[str, Stop] = {
     "max_output_tokens": Stop.MAX_TOKENS,
     "content_filter": Stop.CONTENT_FILTER,
 }
@@ -75,7 +76,7 @@ def stop_of(response: Mapping[str, object], *, has_calls: bool, is_refusal: bool
     details = response.get("incomplete_details")
     status = response.get("status", "completed")
     if status == "incomplete" or type(details) is dict:
-        reason = details.get("reason") if type(details) is dict else None
+        reason = word(details, "reason") if type(details) is dict else ""
         return _REASONS.get(reason, Stop.OTHER)
     if status != "completed":
         return Stop.OTHER
@@ -192,18 +193,24 @@ def _reasoning(item: Mapping[str, object], parts: list[AnswerPart]) -> Signature
 
 
 def _logprob(value: Mapping[str, object]) -> Logprob:
-    logprob = value.get("logprob")
     raw = value.get("bytes")
     return Logprob(
         word(value, "token"),
-        float(logprob) if isinstance(logprob, int | float) else 0.0,
+        _number(value.get("logprob")),
         _raw(raw) if type(raw) is list else None,
         tuple(_logprob(each) for each in listed(value, "top_logprobs")),
     )
 
 
+def _number(value: object) -> float:
+    """Integers of up to 4300 digits may come."""
+    if type(value) is int and abs(value) <= _LARGEST_INTEGER:
+        return float(value)
+    return value if type(value) is float else 0.0
+
+
 def _raw(numbers: list[object]) -> bytes | None:
     try:
         return bytes(numbers)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None

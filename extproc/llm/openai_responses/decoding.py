@@ -94,9 +94,9 @@ class ResponsesDecoding:
         self._events = SseDecoder()
         self._has_started = False
         self._is_over = False
-        self._told: set[object] = set()
+        self._told: set[int] = set()
         """The places of the items of which something was told."""
-        self._calls: dict[object, _Call] = {}
+        self._calls: dict[int, _Call] = {}
         self._last_call: _Call | None = None
         """Of which something was told last."""
         self._text: tuple[object, object] | None = None
@@ -108,7 +108,7 @@ class ResponsesDecoding:
         self._characters = 0
         self._annotations = 0
         """Of this text, that were told."""
-        self._thought: tuple[object, str, object] | None = None
+        self._thought: tuple[int, str, object] | None = None
         """The place of the reasoning that is being told, of which kind it is, and which part."""
         self._is_refusal = False
 
@@ -148,7 +148,7 @@ class ResponsesDecoding:
         if kind == "response.output_text.delta":  # as nearly all are
             self._text_delta(event, told)
             return
-        read = _READERS.get(kind)
+        read = _READERS.get(kind) if type(kind) is str else None
         if read is not None:
             read(self, event, told)
 
@@ -180,7 +180,7 @@ class ResponsesDecoding:
         self._start({}, told)
         self._end_part(told)
         self._text = place
-        self._told.add(place[0])
+        self._told.add(_index(place[0]))
         self._before += self._characters
         self._characters = self._annotations = 0
         self._is_open = True
@@ -214,7 +214,7 @@ class ResponsesDecoding:
 
     def _refusal_delta(self, event: Mapping[str, object], told: list[StreamEvent]) -> None:
         self._start({}, told)
-        self._told.add(event.get("output_index"))
+        self._told.add(_index(event.get("output_index")))
         self._is_refusal = self._is_open = True
         told.append(RefusalDelta(word(event, "delta")))
 
@@ -228,7 +228,7 @@ class ResponsesDecoding:
         self, event: Mapping[str, object], kind: str, part: object, told: list[StreamEvent]
     ) -> None:
         """Of an item that tells its reasoning and a summary, what comes first is told."""
-        place = event.get("output_index")
+        place = _index(event.get("output_index"))
         thought = self._thought
         text = word(event, "delta")
         if thought is None or thought[0] != place:
@@ -246,7 +246,7 @@ class ResponsesDecoding:
         if type(item) is not dict or item.get("type") not in _CALLS:
             return
         self._start({}, told)
-        place = event.get("output_index")
+        place = _index(event.get("output_index"))
         number = len(self._calls)
         is_custom = item["type"] == "custom_tool_call"
         call = self._calls[place] = _Call(number, is_custom=is_custom)
@@ -257,7 +257,7 @@ class ResponsesDecoding:
         self._more(call, word(item, "input" if is_custom else "arguments"), told)
 
     def _arguments_delta(self, event: Mapping[str, object], told: list[StreamEvent]) -> None:
-        call = self._calls.get(event.get("output_index"))
+        call = self._calls.get(_index(event.get("output_index")))
         if call is not None:
             self._more(call, word(event, "delta"), told)
 
@@ -276,7 +276,7 @@ class ResponsesDecoding:
         item = event.get("item")
         if type(item) is not dict:
             return
-        place = event.get("output_index")
+        place = _index(event.get("output_index"))
         call = self._calls.get(place)
         if call is not None:
             self._call_done(call, item, told)
@@ -341,7 +341,7 @@ class ResponsesDecoding:
                 told.append(ThinkingDelta(text, signature, is_redacted))
             case ToolCall():
                 number = len(self._calls)
-                self._calls[("whole", number)] = _Call(number, is_custom=False)
+                self._calls[-2 - number] = _Call(number, is_custom=False)  # needs no place
                 told.append(CallStarted(number, part.call_id, part.name))
                 told.append(CallDelta(number, part.arguments))
             case _:
@@ -369,7 +369,7 @@ class ResponsesDecoding:
 
 
 _Reader = Callable[[ResponsesDecoding, Mapping[str, object], list[StreamEvent]], None]
-_READERS: Mapping[object, _Reader] = MappingProxyType(
+_READERS: Mapping[str, _Reader] = MappingProxyType(
     {
         "response.created": ResponsesDecoding._start,
         "response.queued": ResponsesDecoding._start,
@@ -391,6 +391,11 @@ _READERS: Mapping[object, _Reader] = MappingProxyType(
     }
 )
 """What is read of each type of event; others say nothing that is not said elsewhere."""
+
+
+def _index(value: object) -> int:
+    """A place in the output; -1 when it is none."""
+    return value if type(value) is int else -1
 
 
 def _response(event: Mapping[str, object]) -> Mapping[str, object]:

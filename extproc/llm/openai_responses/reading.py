@@ -48,12 +48,16 @@ class ResponsesReading:
     """Of `POST /responses`, and of what counts the tokens of one."""
 
     def decode(self, body: bytes, model: str, *, is_stream: bool) -> Call | Deny:
-        """The path says neither: both are in the body."""
+        """A path that names the model and a body that does must agree."""
         try:
             document = json_spans.decode(body)
         except InvalidJson as error:
             return faults.unreadable(error)
-        name = document.get("model", model or None)
+        name = document.get("model")
+        if model:
+            if name is not None and name != model:
+                return faults.wrong_value("model", f"must be {model!r}, as in the path")
+            name = model
         stream = document.get("stream")
         limit = document.get("max_output_tokens")
         if type(name) is not str:

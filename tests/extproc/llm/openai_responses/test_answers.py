@@ -134,6 +134,14 @@ def test_an_answer_is_read_whatever_else_it_holds() -> None:
     assert call.arguments == "{}"
 
 
+def test_a_logprob_may_be_an_integer() -> None:
+    logprobs = [{"token": "a", "logprob": -1}, {"token": "b", "logprob": 10**400}]
+    text = {"type": "output_text", "text": "ab", "logprobs": logprobs}
+    output = [{"type": "message", "content": [text]}]
+    (candidate,) = decode_answer(json.dumps({"output": output}).encode()).candidates
+    assert candidate.logprobs == (Logprob("a", -1.0), Logprob("b", 0.0))
+
+
 @pytest.mark.parametrize("status", ["cancelled", "queued", "in_progress"])
 def test_an_answer_that_is_not_there_yet_stopped_otherwise(status: str) -> None:
     (candidate,) = decode_answer(json.dumps({"status": status, "output": []}).encode()).candidates

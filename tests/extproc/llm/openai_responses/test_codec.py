@@ -8,8 +8,8 @@ from hypothesis import given
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from extproc.llm.answer import Answer, Failed
-from extproc.llm.dialect import Call
+from extproc.llm.answer import Answer, Ended, Failed
+from extproc.llm.dialect import Call, UnreadableAnswer
 from extproc.llm.losses import Losses
 from extproc.llm.openai_responses.codec import CODEC
 from extproc.llm.openai_responses.reading import READING
@@ -86,3 +86,51 @@ def texts(events: list[object]) -> str:
     return "".join(
         getattr(event, "text", "") or getattr(event, "arguments", "") for event in events
     )
+
+
+@pytest.mark.parametrize("path", kit.REQUESTS, ids=lambda path: path.stem)
+def test_a_request_with_anything_wrong_is_refused_or_understood(path: Path) -> None:
+    for document in kit.bent(json.loads(path.read_bytes())):
+        call = READING.decode(json.dumps(document).encode(), "", is_stream=False)
+        if isinstance(call, Call):
+            READING.texts(call.document)
+            READING.estimate_input_tokens(call)
+            request = CODEC.decode_request(call)
+            if isinstance(request, Request):
+                CODEC.encode_request(request, Losses())
+                asked = kit.ASKED._replace(document=call.document)
+                CODEC.encode_answer(Answer("", "", (), None), asked)
+
+
+@pytest.mark.parametrize("path", kit.ANSWERS, ids=lambda path: path.stem)
+def test_an_answer_with_anything_wrong_is_unreadable_or_understood(path: Path) -> None:
+    for document in kit.bent(json.loads(path.read_bytes())):
+        try:
+            answer = CODEC.decode_answer(json.dumps(document).encode())
+        except UnreadableAnswer:
+            continue
+        CODEC.encode_answer(answer, kit.ASKED)
+
+
+@pytest.mark.parametrize("path", kit.STREAMS, ids=lambda path: path.stem)
+def test_a_stream_with_anything_wrong_ends_once(path: Path) -> None:
+    events = [block + b"\n\n" for block in path.read_bytes().split(b"\n\n")[:-1]]
+    seen: set[str] = set()
+    for index, event in enumerate(events):
+        document = json.loads(event.partition(b"data: ")[2])
+        if document["type"] in seen or document["type"] == "response.in_progress":
+            continue
+        seen.add(document["type"])
+        if "response" in document:  # settings are not read
+            document["response"] = {
+                name: document["response"][name]
+                for name in ("id", "model", "output", "usage", "status", "error")
+            }
+        for odd in kit.bent(document):
+            data = b"data: " + json.dumps(odd).encode() + b"\n\n"
+            decoding = CODEC.decoding()
+            told = [*decoding.feed(b"".join((*events[:index], data, *events[index + 1 :])))]
+            told += decoding.end()
+            encoding = CODEC.encoding(kit.ASKED)
+            b"".join(map(encoding.feed, told))
+            assert [event for event in told if isinstance(event, Ended | Failed)] == told[-1:]

@@ -37,6 +37,15 @@ def test_null_is_as_good_as_absent() -> None:
     assert call.max_output_tokens is None
 
 
+def test_a_path_that_names_the_model_and_a_body_that_does_must_agree() -> None:
+    call = READING.decode(b'{"input":"hello"}', "fast", is_stream=True)
+    assert isinstance(call, Call)
+    assert (call.model, call.is_stream) == ("fast", True)
+    deny = READING.decode(b'{"model":"other","input":"hello"}', "fast", is_stream=False)
+    assert isinstance(deny, Deny)
+    assert deny.param == "model"
+
+
 def test_unknown_fields_items_and_parts_pass() -> None:
     kit.call(vendor={"a": [1]}, input=[{"type": "sonnet"}, {"content": [{"type": "verse"}]}])
 
