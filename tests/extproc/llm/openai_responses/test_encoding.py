@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+from openai import OpenAI
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
@@ -259,6 +261,51 @@ def test_of_speech_the_words_are_told() -> None:
         Ended(None),
     )
     assert output(told)[0]["content"][0]["text"] == "hello"
+
+
+def test_the_library_follows_a_stream_to_its_end() -> None:
+    body = b"".join(
+        map(
+            ResponsesEncoding(kit.ASKED).feed,
+            (
+                STARTED,
+                ThinkingDelta("hm"),
+                ThinkingDelta("", SEAL),
+                PartEnded(),
+                TextDelta("Par"),
+                TextDelta("is"),
+                PartEnded(),
+                CallStarted(0, "c0", "get"),
+                CallStarted(1, "c1", "put", SEAL),
+                CallDelta(1, "{}"),
+                CallDelta(0, '{"a":1}'),
+                Finished(Stop.TOOL_CALLS),
+                Ended(Usage(3, 2)),
+            ),
+        )
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+
+    transport = httpx.MockTransport(answer)
+    with (
+        httpx.Client(transport=transport) as http,
+        OpenAI(api_key="k", base_url="http://gateway.example/v1", http_client=http) as client,
+        client.responses.stream(model="fast", input="hello") as stream,
+    ):
+        text = "".join(
+            event.delta for event in stream if event.type == "response.output_text.delta"
+        )
+        response = stream.get_final_response()
+    assert text == response.output_text == "Paris"
+    assert [item.type for item in response.output] == [
+        "reasoning",
+        "message",
+        "function_call",
+        "reasoning",
+        "function_call",
+    ]
 
 
 def test_an_answer_that_was_cut_is_incomplete() -> None:
