@@ -10,13 +10,13 @@ from typing import NamedTuple, TypeAlias
 from extproc.answering import Waiting
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import Facts
+from extproc.llm import faults, models
 from extproc.llm.dialect import Asked, Call
 from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, UNREAD, Handling
-from extproc.llm.openai_chat import reading as openai_models
 from extproc.plan import NotOffered, Plan, Steering, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
-from extproc.protocols import json_spans
+from extproc.protocols import bodies, encodings, query
 from extproc.saying import Forwarded, Question
 from extproc.verdict import Amend, Deny
 from gateway import names
@@ -47,8 +47,10 @@ class Asking:
 
     __slots__ = (
         "_call",
+        "_decoder",
         "_facts",
         "_limit_bytes",
+        "_plain",
         "_planner",
         "_program",
         "_received",
@@ -65,6 +67,10 @@ class Asking:
         self._steering = steering
         self._limit_bytes = limit_bytes
         self._received = b""
+        self._decoder: encodings.Decoder | None = None
+        """Of the body's content coding."""
+        self._plain = b""
+        """What was received, without its content coding."""
         self._call: Call | None = None
         self.found: Found | WrongMethod | None = None
         """What the request line asks for."""
@@ -81,22 +87,25 @@ class Asking:
         """The caller is known."""
         found, facts = self.found, self._facts
         if found is None:
-            return _unknown_path(facts.path)
+            return self._unknown()
         if isinstance(found, WrongMethod):
             return Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
         if found.operation is Operation.MODELS:
-            body = openai_models.encode_models(self._program.models, self._program.created)
+            shape = models.shape_of(found.family, facts.headers)
+            body = models.encode_list(shape, self._program.models, self._program.created)
             return Respond(200, _JSON, body, "dragoman_models")
         if found.operation is Operation.MODEL:
-            return self._model(found.model)
+            return self._model(found)
+        if found.operation is Operation.REALTIME:
+            return self._realtime(found)
         if found.operation in UNREAD:
             return self._unread(found)
         if is_end:
             return Deny(400, "invalid_json", "the request has no body")
-        encoding = facts.headers.get("content-encoding", "identity")
-        if encoding != "identity":
-            reason = f"content-encoding {encoding!r} is not accepted"
-            return Deny(415, "unsupported_encoding", reason)
+        try:
+            self._decoder = self._decoder_of(facts.headers.get("content-encoding", ""))
+        except encodings.UnknownEncoding as error:
+            return Deny(415, "unsupported_encoding", str(error))
         # no client may choose a cluster, although the plan's header would replace theirs
         return _WITHOUT_PLAN if self._steering is Steering.HEADER else CONTINUE
 
@@ -108,17 +117,22 @@ class Asking:
         if not isinstance(found, Found) or found.operation not in HANDLINGS:
             return CONTINUE  # it was refused, or has been sent on without being read
         handled = HANDLINGS[found.operation]
-        call = handled.reading.decode(body, found.model, is_stream=found.is_stream)
+        plain = self._decompressed(body)
+        if isinstance(plain, Deny):
+            return plain
+        call = _decoded(handled, plain, found, facts.headers.get("content-type", ""))
         if isinstance(call, Deny):
             return call
         self._call = call
-        wanted = Wanted(found.operation, call.is_stream, facts.path)
+        is_json = handled.form is None or not bodies.is_form(plain)
+        wanted = Wanted(found.operation, call.is_stream, facts.path, is_json=is_json)
         plan = self._planner.plan(call.model, wanted)
         if plan is None:
             return _unknown_model(call.model)
         if isinstance(plan, NotOffered) and found.operation not in COUNTING:
             return _not_offered(call.model, found.operation)
-        self._received = facts.body = body
+        self._received = body
+        self._plain = facts.body = plain
         facts.provider = plan.providers[0]
         fault = self._learn(call, handled) or self._judge()
         if fault is not None:
@@ -127,6 +141,25 @@ class Asking:
             count = COUNTING[found.operation](facts.estimated_input_tokens)
             return Respond(200, _JSON, count, "dragoman_count")
         return self._planned(plan, call, wanted, handled)
+
+    def _decoder_of(self, coding: str) -> encodings.Decoder | None:
+        if coding in ("", "identity"):
+            return None
+        return encodings.Decoder(coding, self._limit_bytes)
+
+    def _decompressed(self, body: bytes) -> bytes | Deny:
+        """The body without its content coding."""
+        decoder = self._decoder
+        if decoder is None:
+            return body
+        try:
+            plain = decoder.feed(body)
+            decoder.end()
+        except encodings.TooLarge:
+            return _TOO_LARGE
+        except encodings.BadEncoding as error:
+            return Deny(400, "invalid_encoding", str(error))
+        return plain
 
     def waiting(self) -> Waiting:
         """Who waits for the answer."""
@@ -151,23 +184,63 @@ class Asking:
     def forget_request(self) -> None:
         """An answer may stream for long; what was asked need not stay in memory."""
         facts = self._facts
-        facts.body = self._received = b""
+        facts.body = self._received = self._plain = b""
         facts.document, facts.texts = {}, ()
         self._call = None
 
     def _unread(self, found: Found) -> Deny | Ready:
         """Nothing of it is looked at but its headers."""
-        facts = self._facts
-        plan = self._planner.anybody(Wanted(found.operation, False, facts.path, is_read=False))
+        wanted = Wanted(found.operation, False, self._facts.path, is_read=False, rest=found.rest)
+        plan = self._planner.anybody(wanted)
         if plan is None:
             return Deny(404, "operation_not_offered", f"no provider offers {found.operation}")
-        facts.provider = plan.providers[0]
-        return self._judge() or Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
+        return self._passed(plan)
 
-    def _model(self, name: str) -> Respond | Deny:
+    def _unknown(self) -> Deny | Ready:
+        """A path that is none of an API."""
+        path, provider = self._facts.path, self._program.pass_unknown_to
+        if provider is None:
+            reason = f"unsupported path {path.partition('?')[0]!r}"
+            return Deny(404, "unknown_url", reason)
+        rest = self._program.paths.below(path)
+        wanted = Wanted(Operation.FILES, False, path, is_read=False, rest=rest)
+        return self._passed(self._planner.passing(provider, wanted))
+
+    def _realtime(self, found: Found) -> Deny | Ready:
+        """A websocket; nothing of what is said in it is seen."""
+        facts = self._facts
+        try:
+            model = query.model_of_query(facts.path)
+        except query.AmbiguousQuery as error:
+            return Deny(400, "invalid_query", str(error))
+        fault = faults.of_model(model)
+        if fault is not None:
+            return fault
+        _, mark, asked = facts.path.partition("?")
+        wanted = Wanted(found.operation, True, facts.path, is_read=False, rest=mark + asked)
+        plan = self._planner.plan(model, wanted)
+        if plan is None:
+            return _unknown_model(model)
+        if isinstance(plan, NotOffered):
+            return _not_offered(model, found.operation)
+        facts.model, facts.is_stream = model, True
+        return self._passed(plan)
+
+    def _passed(self, plan: Plan) -> Deny | Ready:
+        facts = self._facts
+        facts.provider = plan.providers[0]
+        for policy in self._program.header_policies:
+            verdict = policy.on_request(facts)
+            if isinstance(verdict, Deny):
+                return verdict
+        return Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
+
+    def _model(self, found: Found) -> Respond | Deny:
+        shape = models.shape_of(found.family, self._facts.headers)
+        name = models.asked_name(shape, found.model)
         if not self._planner.knows(name):
             return _unknown_model(name)
-        body = openai_models.encode_model(name, self._program.created)
+        body = models.encode_one(shape, name, self._program.created)
         return Respond(200, _JSON, body, "dragoman_model")
 
     def _learn(self, call: Call, handled: Handling) -> Deny | None:
@@ -201,7 +274,7 @@ class Asking:
         self, plan: Plan, call: Call, wanted: Wanted, handled: Handling
     ) -> Decision | Awaitable[Decision]:
         body = self._facts.body
-        if plan.is_foreign and body is not self._received:  # masked: read what it says now
+        if plan.is_foreign and body is not self._plain:  # it was masked: read what it says now
             decoded = handled.reading.decode(body, call.model, is_stream=call.is_stream)
             if isinstance(decoded, Deny):
                 return decoded
@@ -225,12 +298,14 @@ class Asking:
         (plan, body), call = said, self._call
         is_own = plan.forwarded.dialect is handled.dialect
         if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
-            body = json_spans.replace(body, handled.reading.ask_usage(call))
+            body = bodies.replace(body, handled.reading.ask_usage(call))
         return Ready(plan, held, Forward(plan.reply, None if body is self._received else body))
 
 
-def _unknown_path(path: str) -> Deny:
-    return Deny(404, "unknown_url", f"unsupported path {path.partition('?')[0]!r}")
+def _decoded(handled: Handling, body: bytes, found: Found, content_type: str) -> Call | Deny:
+    if handled.form is not None:
+        return handled.form.decode_typed(body, content_type, found.model)
+    return handled.reading.decode(body, found.model, is_stream=found.is_stream)
 
 
 def _unknown_model(name: str) -> Deny:

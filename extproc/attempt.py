@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from extproc.llm import forms, translate
 from extproc.llm.dialects import SPEAKERS
-from extproc.protocols import json_spans
+from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from extproc.wire import Order, Said
 from gateway.model import Dialect, Lossiness
@@ -25,7 +25,7 @@ def rewritten(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
         said = _translated(body, order, forwarded.dialect, wanted, lossiness)
         return said if isinstance(said, Deny) else forms.said_as(said, wanted.form)
     if wanted.model and wanted.model != forwarded.model:
-        body = json_spans.replace(body, {"model": json_spans.encode(wanted.model)})
+        body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
     return forms.said_as(body, wanted.form)
 
 

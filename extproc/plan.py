@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from extproc import wire
 from extproc.choosing import Chooser
+from extproc.protocols.query import with_model
 from extproc.wire import Said
 from gateway import names
 from gateway.catalog import dearest, price_of
@@ -18,7 +19,10 @@ from gateway.operations import Operation
 from gateway.price import Price
 from gateway.serving import serving
 
-_REMOVED_HEADERS = ("accept-encoding",)  # so that Envoy can read the usage in the answer
+_REMOVED_HEADERS = (
+    "accept-encoding",  # so that Envoy can read the usage in the answer
+    "content-encoding",  # bodies that are read are sent on as they were read
+)
 _MOST_KEPT = 10_000
 """Clients choose names and paths, so plans have no natural end."""
 _SAFE_IN_PATHS = "@:-._~"
@@ -44,6 +48,8 @@ class Wanted(NamedTuple):
     is_read: bool = True
     """The body is shown, and the plan answers it; False: it answers the headers."""
     is_json: bool = True
+    rest: str = ""
+    """What the client wrote behind the operation's own path; goes behind the provider's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ class Planner:
             path,
             frozenset(without) if without else None,
         )
-        plan = self._made.get(key)
+        plan = None if wanted.rest else self._made.get(key)
         if plan is None:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
@@ -143,11 +149,18 @@ class Planner:
     def anybody(self, wanted: Wanted) -> Plan | None:
         """For what names no model: the first provider that offers it."""
         for provider in self._providers.values():
-            targets = (Target(provider.name, ""),)
-            plan = self._made_for(targets, wanted, ())
+            plan = self._made_for((Target(provider.name, ""),), wanted, ())
             if isinstance(plan, Plan):
                 return plan
         return None
+
+    def passing(self, provider: str, wanted: Wanted) -> Plan:
+        """For a path that is none of an API: as it is, to this provider."""
+        path = self._providers[provider].base_path + wanted.rest
+        is_as_asked = self._steering is Steering.METADATA and path == wanted.path
+        cluster = (names.provider_cluster if is_as_asked else names.addressed_cluster)(provider)
+        tried = Try(cluster, provider, "", Operation.FILES, Said(None, ""), path, None)
+        return self._plan_of([tried], tried.said, wanted, is_foreign=False)
 
     def _made_for(
         self, targets: tuple[Target, ...], wanted: Wanted, without: Collection[Dialect]
@@ -167,7 +180,9 @@ class Planner:
         )
         tries: list[Try] = []
         for index, (place, found) in enumerate(places, 1):
-            if self._steering is Steering.HEADER and len(places) > 1:
+            if found.operation is Operation.REALTIME:
+                cluster = names.websocket_cluster(found.provider)
+            elif self._steering is Steering.HEADER and len(places) > 1:
                 cluster = names.attempt_cluster(found.provider, index)
             elif found.said != forwarded:
                 cluster = names.attempt_cluster(found.provider, place)
@@ -177,12 +192,18 @@ class Planner:
                 cluster = names.addressed_cluster(found.provider)
             price = self._price(found)
             tries.append(replace(found, cluster=cluster, price=price))
+        is_foreign = any(each.dialect is not client for each in tries)
+        return self._plan_of(tries, forwarded, wanted, is_foreign=is_foreign)
+
+    def _plan_of(
+        self, tries: Sequence[Try], forwarded: Said, wanted: Wanted, *, is_foreign: bool
+    ) -> Plan:
         return Plan(
             tries=tuple(tries),
             by_cluster={each.cluster: each for each in tries},
             forwarded=forwarded,
             dearest=dearest([each.price for each in tries]),
-            is_foreign=any(each.dialect is not client for each in tries),
+            is_foreign=is_foreign,
             reply=self._reply(tries, forwarded, wanted),
         )
 
@@ -195,6 +216,9 @@ class Planner:
             return None
         template = provider.path_of(operation) or ""
         path = provider.base_path + template.replace("{model}", quote(target.model, _SAFE_IN_PATHS))
+        path += wanted.rest
+        if operation is Operation.REALTIME:
+            path = with_model(path, target.model)
         dialect = dialect_of(operation)
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
         said = Said(dialect, "" if "{model}" in template else target.model, form)
@@ -212,7 +236,7 @@ class Planner:
             is_stream=wanted.is_stream,
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
-            remove_headers=_REMOVED_HEADERS,
+            remove_headers=_REMOVED_HEADERS if wanted.is_read else (),
         )
         match self._steering:
             case Steering.METADATA:

@@ -47,6 +47,8 @@ class Program:
     sayers: Mapping[Steering, Sayer]
     paths: Paths
     """Where clients find the APIs."""
+    pass_unknown_to: str | None
+    """The provider of what is at no path of theirs."""
     lossiness: Lossiness
     models: tuple[str, ...]
     """Those that are listed."""
@@ -91,6 +93,7 @@ def build(
             for steering, planner in planners.items()
         },
         paths=Paths(dict(gateway.llm.prefixes)),
+        pass_unknown_to=gateway.llm.pass_unknown_to,
         lossiness=gateway.llm.lossiness,
         models=tuple(listed),
         created=created,

@@ -10,7 +10,7 @@ from extproc.llm import forms, translate
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.plan import Plan, Planner, Wanted
-from extproc.protocols import json_spans
+from extproc.protocols import bodies
 from extproc.verdict import Deny
 from gateway.model import Dialect, Lossiness
 
@@ -86,5 +86,5 @@ def _spliced(plan: Plan, question: Question) -> bytes:
     call, model = question.call, plan.forwarded.model
     body = question.body
     if model and model != call.model:
-        body = json_spans.replace(body, question.handled.reading.rename(call, model))
+        body = bodies.replace(body, question.handled.reading.rename(call, model))
     return forms.said_as(body, plan.forwarded.form)

@@ -135,6 +135,8 @@ class Found:
     model: str = ""
     """Of the path, percent-decoded; empty where the body says it."""
     is_stream: bool = False
+    rest: str = ""
+    """What follows the operation's own path where all below belongs to it, with the query."""
 
 
 class WrongMethod:
@@ -181,6 +183,8 @@ class Paths:
         self._named: dict[str, list[_Named]] = {}
         """By the last word of what stands behind the name."""
         self._below: list[tuple[str, Row]] = []
+        whole = (*prefixes.get(Family.OPENAI, ()), *prefixes.get(Family.AZURE, ()))
+        self._whole = tuple(sorted(whole, key=len, reverse=True))
         for row, prefix in _placed(prefixes):
             path = prefix + row.path
             before, name, after = path.partition("{model}")
@@ -188,8 +192,7 @@ class Paths:
                 named = _Named(prefix, before, after, row)
                 self._named.setdefault(_last_word(after), []).append(named)
             elif path.endswith("/*"):
-                self._add(path[:-2], row)
-                self._below.append((path[:-1], row))
+                self._below.append((path[:-2], row))
             else:
                 self._add(path, row)
 
@@ -210,11 +213,16 @@ class Paths:
                         return Found(row.operation, row.family, unquote(name), row.is_stream)
                     is_there = True
         for before, row in self._below:
-            if bare.startswith(before):
+            if bare.startswith(before) and bare[len(before) : len(before) + 1] in ("", "/"):
                 if method in row.methods:
-                    return Found(row.operation, row.family)
+                    return Found(row.operation, row.family, rest=path[len(before) :])
                 is_there = True
         return WRONG_METHOD if is_there else None
+
+    def below(self, path: str) -> str:
+        """What follows the prefix of OpenAI's API in a path that is none of its own."""
+        prefix = next((each for each in self._whole if path.startswith(f"{each}/")), "")
+        return path[len(prefix) :]
 
     def _add(self, path: str, row: Row) -> None:
         found = Found(row.operation, row.family, is_stream=row.is_stream)

@@ -81,6 +81,11 @@ def addressed_cluster(provider: str) -> str:
     return f"llm/{provider}/addressed"
 
 
+def websocket_cluster(provider: str) -> str:
+    """The cluster of an LLM provider to which websockets are opened: in HTTP/1.1 alone."""
+    return f"llm/{provider}/websocket"
+
+
 def attempt_cluster(provider: str, place: int) -> str:
     """The cluster of an LLM provider as the nth try of a plan, where the body is rewritten."""
     return f"llm/{provider}#{place}"

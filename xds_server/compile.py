@@ -8,6 +8,7 @@ from gateway import names
 from gateway.attempts import provider_sequences, rewritten_attempts
 from gateway.cel import Expression, compile_expression
 from gateway.model import Gateway, Rule
+from gateway.operations import Operation
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
 from xds_server.resources.attempts import Attempt, PlanOfTries
@@ -84,6 +85,11 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
     kinds = [
         *((name, names.provider_cluster(name), False, False) for name in names_of),
         *((name, names.addressed_cluster(name), False, True) for name in names_of),
+        *(
+            (provider.name, names.websocket_cluster(provider.name), False, True)
+            for provider in gateway.providers
+            if provider.path_of(Operation.REALTIME) is not None
+        ),
         *(
             (name, names.attempt_cluster(name, place), True, True)
             for name, place in _rewritten(gateway)

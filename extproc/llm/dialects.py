@@ -13,10 +13,12 @@ from extproc.llm.anthropic import reading as anthropic_reading
 from extproc.llm.anthropic import usage as anthropic_usage
 from extproc.llm.bedrock import codec as bedrock
 from extproc.llm.bedrock import reading as bedrock_reading
+from extproc.llm.bedrock import invoke as bedrock_invoke
 from extproc.llm.bedrock import usage as bedrock_usage
 from extproc.llm.dialect import Codec, Reading
 from extproc.llm.gemini import codec as gemini
 from extproc.llm.gemini import counting as gemini_counting
+from extproc.llm.gemini import embedding as gemini_embedding
 from extproc.llm.gemini import reading as gemini_reading
 from extproc.llm.gemini import usage as gemini_usage
 from extproc.llm.openai_chat import codec as openai_chat
@@ -25,6 +27,10 @@ from extproc.llm.openai_responses import codec as openai_responses
 from extproc.llm.openai_responses import counting as openai_responses_counting
 from extproc.llm.openai_responses import reading as openai_responses_reading
 from extproc.llm.openai_responses import usage as openai_responses_usage
+from extproc.llm.others import multipart as forms
+from extproc.llm.others import reading as others
+from extproc.llm.others import usage as others_usage
+from extproc.llm.others.multipart import MultipartReading
 from extproc.llm.usage_reader import OPENAI_CHAT, Told
 from extproc.verdict import Deny
 from gateway.apis import Family
@@ -60,9 +66,7 @@ SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
         Dialect.ANTHROPIC: Speaker(
             anthropic_reading.READING,
             anthropic.CODEC,
-            Told(
-                anthropic_usage.USAGE_MEMBER, anthropic_usage.usage_of, anthropic.CODEC.decoding
-            ),
+            Told(anthropic_usage.USAGE_MEMBER, anthropic_usage.usage_of, anthropic.CODEC.decoding),
             True,
         ),
         Dialect.GEMINI: Speaker(
@@ -90,7 +94,35 @@ class Handling(NamedTuple):
     told: Told | None = None
     """How its answers tell their usage; None: they do not."""
     is_read_by_envoy: bool = False
+    form: MultipartReading | None = None
+    """Reads bodies that may be forms, by their content type."""
 
+
+def _form(reading: MultipartReading, told: Told) -> Handling:
+    return Handling(reading, told=told, form=reading)
+
+
+_GEMINI_EMBEDDED = Told(gemini_usage.USAGE_MEMBER, gemini_usage.usage_of)
+_INVOKED = Told("usage", bedrock_invoke.usage_of, bedrock_invoke.InvokeDecoding)
+
+_OTHERS: Mapping[Operation, Handling] = {
+    Operation.COMPLETIONS: Handling(others.COMPLETIONS, None, OPENAI_CHAT, True),
+    Operation.EMBEDDINGS: Handling(others.EMBEDDINGS, None, others_usage.EMBEDDINGS),
+    Operation.EMBED_CONTENT: Handling(gemini_embedding.EMBED_READING, None, _GEMINI_EMBEDDED),
+    Operation.BATCH_EMBED_CONTENTS: Handling(
+        gemini_embedding.BATCH_EMBED_READING, None, _GEMINI_EMBEDDED
+    ),
+    Operation.RERANK: Handling(others.RERANK, None, others_usage.RERANK),
+    Operation.MODERATIONS: Handling(others.MODERATIONS),
+    Operation.IMAGE_GENERATIONS: Handling(others.IMAGE_GENERATIONS, None, others_usage.IMAGES),
+    Operation.IMAGE_EDITS: _form(forms.IMAGE_EDITS, others_usage.IMAGES),
+    Operation.IMAGE_VARIATIONS: _form(forms.IMAGE_VARIATIONS, others_usage.IMAGES),
+    Operation.SPEECH: Handling(others.SPEECH, None, others_usage.SPEECH),
+    Operation.TRANSCRIPTIONS: _form(forms.TRANSCRIPTIONS, others_usage.TRANSCRIPTIONS),
+    Operation.TRANSLATIONS: _form(forms.TRANSLATIONS, others_usage.TRANSCRIPTIONS),
+    Operation.INVOKE: Handling(bedrock_invoke.INVOKE_READING, None, _INVOKED),
+    Operation.INVOKE_STREAM: Handling(bedrock_invoke.INVOKE_READING, None, _INVOKED),
+}
 
 _CONVERSATIONS: Mapping[Operation, Handling] = {
     operation: Handling(speaker.reading, dialect, speaker.told, speaker.is_read_by_envoy)
@@ -101,6 +133,7 @@ _CONVERSATIONS: Mapping[Operation, Handling] = {
 HANDLINGS: Mapping[Operation, Handling] = MappingProxyType(
     {
         **_CONVERSATIONS,
+        **_OTHERS,
         Operation.MESSAGE_TOKENS: Handling(anthropic_counting.READING),
         Operation.RESPONSE_TOKENS: Handling(openai_responses_counting.READING),
         Operation.COUNT_TOKENS: Handling(gemini_counting.READING),

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
 import pytest
 
 from extproc.events import CONTINUE, Action, Forward, RequestBody, RequestHeaders, Respond
-from tests.kit.llm_exchange import WITHOUT_BUDGETS, chat, llm_exchange
+from extproc.exchange import Exchange
+from gateway import names
+from tests.kit.llm_exchange import (
+    NOW,
+    WITHOUT_BUDGETS,
+    LlmExchange,
+    Response,
+    chat,
+    clusters,
+    llm_exchange,
+    program,
+)
+from tests.kit.memory_ledger import MemoryLedger
 
 FILES = WITHOUT_BUDGETS.replace(
     "models:", '  openai: {type: openai, url: "http://o.example/v1", key: k}\n  models:', 1
@@ -99,3 +112,85 @@ def test_models_are_listed_and_told_one_by_one() -> None:
     assert {each["id"] for each in told["data"]} == {"gpt", "opus", "pro", "nova", "mixed"}
     assert error(headers("GET", "/v1/models/opus"))[1]["id"] == "opus"
     assert error(headers("GET", "/v1/models/none"))[0] == 404
+
+
+def test_bodies_are_read_whatever_their_coding_and_sent_on_plain() -> None:
+    talk = llm_exchange(WITHOUT_BUDGETS)
+    told = {":method": "POST", ":path": "/v1/chat/completions", "content-encoding": "gzip"}
+    talk.say(RequestHeaders(told, False))
+    body = json.dumps(chat("gpt")).encode()
+    action = talk.say(RequestBody(gzip.compress(body)))
+    assert isinstance(action, Forward)
+    assert action.body == body
+
+
+@pytest.mark.parametrize(
+    ("body", "limit", "status"),
+    [(gzip.compress(b"{}")[:-4], 1000, 400), (gzip.compress(bytes(5000)), 1000, 413)],
+)
+def test_a_coding_that_breaks_off_or_hides_too_much_is_refused(
+    body: bytes, limit: int, status: int
+) -> None:
+    ledger = MemoryLedger()
+    exchange = Exchange(program(WITHOUT_BUDGETS, ledger), NOW, limit_bytes=limit)
+    told = {":method": "POST", ":path": "/v1/chat/completions", "content-encoding": "gzip"}
+    talk = LlmExchange(exchange, ledger)
+    talk.say(RequestHeaders(told, False))
+    assert error(talk.say(RequestBody(body)))[0] == status
+
+
+def test_a_websocket_goes_to_a_provider_of_its_model() -> None:
+    talk = llm_exchange(WITHOUT_BUDGETS)
+    told = {":method": "GET", ":path": "/v1/realtime?model=gpt&x=1"}
+    action = talk.say(RequestHeaders(told, True))
+    assert clusters(action) == ["llm/chat/websocket"]
+    assert isinstance(action, Forward)
+    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    assert metadata["path"] == "/v1/realtime?model=gpt&x=1"
+    assert error(headers("GET", "/v1/realtime?model=none"))[0] == 404
+    assert error(headers("GET", "/v1/realtime?model=gpt&model=opus"))[0] == 400
+    assert error(headers("GET", "/v1/realtime"))[0] == 400
+
+
+def test_unknown_paths_go_to_the_provider_that_is_named_for_them() -> None:
+    yaml = f"{WITHOUT_BUDGETS}  unknown_paths: claude\n"
+    action = headers("POST", "/v1/fine_tuning/jobs?x=1", yaml)
+    assert clusters(action) == ["llm/claude"]
+
+
+def test_the_rest_of_a_files_path_goes_behind_the_providers_own() -> None:
+    yaml = FILES.replace("http://o.example/v1", "http://o.example/elsewhere/v1").replace(
+        "chat: {type: openai-compatible", "chat: {type: deepseek"
+    )
+    action = headers("GET", "/v1/files/f-1/content?limit=2", yaml)
+    assert isinstance(action, Forward)
+    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    assert metadata["path"] == "/elsewhere/v1/files/f-1/content?limit=2"
+
+
+def test_lists_of_models_have_the_shape_that_their_reader_expects() -> None:
+    claude = error(headers("GET", "/v1/models", anthropic_version="2023-06-01"))[1]
+    assert claude["data"][0]["type"] == "model"
+    gemini = error(headers("GET", "/v1beta/models"))[1]
+    assert gemini["models"][0]["name"].startswith("models/")
+
+
+def test_forms_are_read_and_renamed() -> None:
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
+        b"Content-Type: audio/wav\r\n\r\n\x00\xff\r\n--x--\r\n"
+    )
+    yaml = WITHOUT_BUDGETS.replace("gpt: chat/gpt", "whisper: chat/whisper-1")
+    talk = llm_exchange(yaml)
+    told = {
+        ":method": "POST",
+        ":path": "/v1/audio/transcriptions",
+        "content-type": "multipart/form-data; boundary=x",
+    }
+    talk.say(RequestHeaders(told, False))
+    action = talk.say(RequestBody(form))
+    assert isinstance(action, Forward)
+    assert action.body == form.replace(b"whisper", b"whisper-1")
+    common = Response.FromString(action.plan_reply).request_body.response
+    assert "content-type" not in [each.header.key for each in common.header_mutation.set_headers]

@@ -145,7 +145,7 @@ def test_a_body_that_needs_no_change_is_not_sent_back(conversation: Conversation
         (
             "POST",
             "/v1/chat/completions",
-            {"content_encoding": "gzip"},
+            {"content_encoding": "rot13"},
             (415, "unsupported_encoding"),
         ),
         ("GET", "/v1/chat/completions", {}, (405, "method_not_allowed")),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -74,7 +75,20 @@ def test_what_libraries_ask_for_is_found(
     line: str, operation: Operation, family: Family, model: str, is_stream: bool
 ) -> None:
     method, _, path = line.partition(" ")
-    assert DEFAULT.find(method, path) == Found(operation, family, model, bool(is_stream))
+    found = DEFAULT.find(method, path)
+    assert isinstance(found, Found)
+    assert replace(found, rest="") == Found(operation, family, model, bool(is_stream))
+
+
+def test_what_follows_an_operation_that_has_all_below_is_told_with_its_query() -> None:
+    found = DEFAULT.find("GET", "/v1/files/f-1/content?limit=2")
+    assert isinstance(found, Found)
+    assert found.rest == "/f-1/content?limit=2"
+    assert DEFAULT.find("GET", "/v1/filesystem") is None
+
+
+def test_what_is_below_a_prefix_is_told_of_unknown_paths() -> None:
+    assert DEFAULT.below("/v1/fine_tuning/jobs?after=1") == "/fine_tuning/jobs?after=1"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def provider_cluster(
     """An LLM provider, with the filters that run once for each try at it."""
     name = attempt.cluster
     protocol = _HTTP1
-    if provider.upstream.is_tls:
+    if provider.upstream.is_tls and name != names.websocket_cluster(provider.name):
         protocol = {
             "auto_config": {
                 "http_protocol_options": {},
