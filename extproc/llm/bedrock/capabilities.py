@@ -11,30 +11,31 @@ EXPRESSES: frozenset[Feature] = frozenset(
     {
         Feature.TEXT,
         Feature.SYSTEM,
-        Feature.IMAGE_INLINE,
-        Feature.DOCUMENT_INLINE,
         Feature.DOCUMENT_TEXT,
-        Feature.AUDIO_INPUT,
         Feature.TOOLS,
-        Feature.STRICT_TOOLS,
         Feature.TOOL_RESULT_IMAGE,
-        Feature.JSON_SCHEMA,
-        Feature.REASONING_SIGNATURE,
         Feature.MAX_OUTPUT_TOKENS,
         Feature.STOP,
     }
 )
 ROUGHLY: Mapping[Feature, str] = MappingProxyType(
     {
+        Feature.AUDIO_INPUT: "inline, or objects in S3",
         Feature.CACHE_MARKS: "for Claude and Nova",
         Feature.CITATIONS: "those of answers",
+        Feature.DOCUMENT_INLINE: "PDF, Office, HTML, Markdown, CSV and plain text",
+        Feature.IMAGE_INLINE: "JPEG, PNG, GIF and WebP",
+        Feature.JSON_OBJECT: "as an instruction to the model",
+        Feature.JSON_SCHEMA: "for models that take one; bounds are said in descriptions",
         Feature.METADATA: "16 entries, of the characters that Bedrock allows",
         Feature.PARALLEL_CALLS: "one at a time for Claude 4.5 and newer",
         Feature.REASONING_BUDGET: "as an effort, for models that take no budget",
         Feature.REASONING_EFFORT: "as a budget, for Claude before 4.6; for models that reason",
         Feature.REASONING_TEXT: "shown to clients; played back with its signature",
+        Feature.REASONING_SIGNATURE: "Bedrock's own",
         Feature.REFUSAL: "as text",
         Feature.SERVICE_TIER: "where Bedrock has that tier",
+        Feature.STRICT_TOOLS: "for models that take schemas",
         Feature.SYSTEM_MIDWAY: "at the beginning, with the other instructions",
         Feature.TEMPERATURE: "at most 1, for models that take it",
         Feature.TOOL_CHOICE: "`none` leaves the tools out, where none was called before",
@@ -47,6 +48,7 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
 )
 SAYS: frozenset[Feature] = (EXPRESSES | frozenset(ROUGHLY)) - {
     Feature.REFUSAL,
+    Feature.JSON_OBJECT,
 } | {
     Feature.PENALTIES,
     Feature.SEED,

@@ -48,11 +48,15 @@ class Traits(NamedTuple):
     caches_for_an_hour: bool = False
     caches_tools: bool = False
     takes_tool_errors: bool = False
+    takes_schemas: bool = True
+    """For answers, and for the arguments of strict tools."""
     takes_own_tool_choice: bool = False
     """`tool_choice` among the model's own fields, which can forbid calls, or several at once."""
 
 
 _PLAIN = Traits(Family.OTHER)
+_WITHOUT_SCHEMAS = Traits(Family.OTHER, takes_schemas=False)
+_NO_SCHEMAS = ("meta.llama", "amazon.titan", "ai21.", "writer.", "deepseek.r1")
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2})(?!\d))?")
 _NEWEST = (99, 0)
 _ALWAYS_THINKING = ("claude-fable", "claude-mythos")
@@ -80,12 +84,13 @@ def traits_of(model: str) -> Traits:
             Thinks.BY_EFFORT if "nova-2" in name else Thinks.NEVER,
             caches=True,
             takes_tool_errors=True,
+            takes_schemas=False,
         )
     if "cohere.command" in name:
-        return Traits(Family.COHERE)
+        return Traits(Family.COHERE, takes_schemas=False)
     if "openai.gpt" in name:
         return Traits(Family.GPT, Thinks.BY_EFFORT, always_thinks=True)
-    return _PLAIN
+    return _WITHOUT_SCHEMAS if any(each in name for each in _NO_SCHEMAS) else _PLAIN
 
 
 def is_off(reasoning: Reasoning) -> bool:
@@ -116,6 +121,7 @@ def _claude(name: str) -> Traits:
         caches_for_an_hour=version >= (4, 5),
         caches_tools=version >= (3, 5),
         takes_tool_errors=version >= (3, 0),
+        takes_schemas=version >= (4, 5),
         takes_own_tool_choice=version >= (4, 5),
     )
 

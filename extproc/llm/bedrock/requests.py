@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+from extproc.llm.anthropic import schemas
 from extproc.llm.bedrock.blocks import BlockReader, cache_mark, objects, string
 from extproc.llm.bedrock.inference import Draft, decode_inference, encode_inference
 from extproc.llm.bedrock.models import traits_of
@@ -64,6 +66,7 @@ _OWN_CHOICES: Mapping[str, Choice] = {
 }
 """As Claude has them among its own fields."""
 _NO_ARGUMENTS: Mapping[str, object] = {"type": "object", "properties": {}}
+_ANSWER_IN_JSON = "Answer with one JSON object and nothing else."
 _OPEN_SCHEMA: Mapping[str, object] = {"type": "object"}
 _METADATA_KEY = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -181,11 +184,12 @@ def encode_request(request: Request, losses: Losses) -> bytes:
     writer = TurnWriter(draft)
     writer.write(request.messages)
     body["messages"] = writer.turns
-    if writer.system:
-        body["system"] = writer.system
     encode_inference(request, draft)
     _encode_tools(request, draft)
-    _encode_format(request, draft)
+    if request.format is not None:
+        _encode_format(request.format, draft, writer.system)
+    if writer.system:
+        body["system"] = writer.system
     _encode_metadata(request, draft)
     if request.service_tier in TIERS:
         body["serviceTier"] = {"type": request.service_tier}
@@ -236,6 +240,9 @@ def _tool_entries(request: Request, draft: Draft) -> list[object]:
     for index, tool in enumerate(request.tools):
         if tool_name(tool.name) != tool.name:
             draft.losses.lose(Feature.TOOLS, f"tools[{index}].name")
+        if tool.is_strict and not draft.traits.takes_schemas:
+            draft.losses.lose(Feature.STRICT_TOOLS, f"tools[{index}].strict")
+            tool = replace(tool, is_strict=None)
         entries.append(_tool_entry(tool))
         if tool.cache is not None:
             if not draft.traits.caches_tools:
@@ -246,14 +253,13 @@ def _tool_entries(request: Request, draft: Draft) -> list[object]:
 
 
 def _tool_entry(tool: Tool) -> dict[str, object]:
-    spec: dict[str, object] = {
-        "name": tool_name(tool.name),
-        "inputSchema": {"json": _NO_ARGUMENTS if tool.parameters is None else tool.parameters},
-    }
+    parameters = _NO_ARGUMENTS if tool.parameters is None else tool.parameters
+    schema = schemas.closed(parameters) if tool.is_strict else parameters
+    spec: dict[str, object] = {"name": tool_name(tool.name), "inputSchema": {"json": schema}}
     if tool.description:
         spec["description"] = tool.description
-    if tool.is_strict is not None:
-        spec["strict"] = tool.is_strict
+    if tool.is_strict:
+        spec["strict"] = True
     return {"toolSpec": spec}
 
 
@@ -281,22 +287,22 @@ def _own_choice(request: Request) -> dict[str, object]:
     return {**own, "disable_parallel_tool_use": True}
 
 
-def _encode_format(request: Request, draft: Draft) -> None:
-    wanted = request.format
-    if wanted is None:
-        return
+def _encode_format(wanted: JsonFormat, draft: Draft, system: list[Mapping[str, object]]) -> None:
+    """Models that take no schema are told of it."""
     if wanted.schema is None:
-        draft.losses.lose(Feature.JSON_OBJECT, "response_format")
+        system.append({"text": _ANSWER_IN_JSON})
         return
-    schema: dict[str, object] = {
-        "schema": json_spans.encode(wanted.schema).decode(),
-        "name": wanted.name,
-    }
+    schema = json_spans.encode(schemas.closed(wanted.schema)).decode()
+    if not draft.traits.takes_schemas:
+        draft.losses.lose(Feature.JSON_SCHEMA, "response_format")
+        system.append({"text": f"{_ANSWER_IN_JSON} It must fit this JSON Schema: {schema}"})
+        return
+    definition: dict[str, object] = {"schema": schema, "name": wanted.name}
     if wanted.description:
-        schema["description"] = wanted.description
+        definition["description"] = wanted.description
     output = draft.body.setdefault("outputConfig", {})
     if isinstance(output, dict):
-        output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
+        output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": definition}}
 
 
 def _encode_metadata(request: Request, draft: Draft) -> None:

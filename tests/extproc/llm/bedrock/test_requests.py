@@ -173,10 +173,35 @@ def test_a_name_that_bedrock_does_not_take_is_refused() -> None:
     assert lost == {Feature.TOOLS}
 
 
-def test_json_without_a_schema_cannot_be_asked_for() -> None:
+def test_json_without_a_schema_is_an_instruction() -> None:
     document, lost = encoded(asked(format=JsonFormat()))
+    assert document["system"] == [{"text": "Answer with one JSON object and nothing else."}]
     assert "outputConfig" not in document
-    assert lost == {Feature.JSON_OBJECT}
+    assert not lost
+
+
+def test_schemas_are_closed() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "maximum": 5}}}
+    tool = Tool("find", "", schema, is_strict=True)
+    document, lost = encoded(asked(format=JsonFormat(schema), tools=(tool,)))
+    closed = {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "description": '{"maximum":5}'}},
+        "additionalProperties": False,
+    }
+    definition = document["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert json.loads(definition["schema"]) == closed
+    assert document["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"] == {"json": closed}
+    assert not lost
+
+
+def test_models_that_take_no_schemas_are_told_of_them() -> None:
+    request = asked(format=JsonFormat({"type": "object"}), tools=(Tool("f", is_strict=True),))
+    document, lost = encoded(request.for_model("amazon.nova-pro-v1:0"))
+    assert '{"type":"object","additionalProperties":false}' in document["system"][0]["text"]
+    assert "outputConfig" not in document
+    assert "strict" not in document["toolConfig"]["tools"][0]["toolSpec"]
+    assert lost == {Feature.JSON_SCHEMA, Feature.STRICT_TOOLS}
 
 
 def test_metadata_that_bedrock_does_not_take_is_left_out() -> None:
@@ -262,7 +287,8 @@ said = st.builds(Text, words, marks)
 thought = st.builds(
     Thinking, words, st.builds(Signature, st.just("c2VhbA=="), st.just(Dialect.BEDROCK))
 ) | st.just(Thinking("", Signature("c2Vh/w==", Dialect.BEDROCK), is_redacted=True))
-schemas = st.none() | st.just({"type": "object", "properties": {"a": {"type": "string"}}})
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+schemas = st.none() | st.just(CLOSED)
 
 
 @st.composite
@@ -294,11 +320,11 @@ def all_tools(messages: tuple[Message, ...]) -> tuple[Tool, ...]:
     return tuple(Tool(name, "what it does", {"type": "object"}) for name in dict.fromkeys(calls))
 
 
-@given(conversations(), st.booleans() | st.none(), schemas)
+@given(conversations(), st.just(True) | st.none(), schemas)
 def test_what_bedrock_expresses_survives(
     messages: tuple[Message, ...], is_strict: bool | None, schema: dict[str, object] | None
 ) -> None:
-    tools = (*all_tools(messages), Tool("last", "", schema or {}, is_strict, CacheMark()))
+    tools = (*all_tools(messages), Tool("last", "", CLOSED, is_strict, CacheMark()))
     request = Request(
         CLAUDE,
         messages,
