@@ -156,3 +156,17 @@ def sample_streams() -> Iterator[tuple[Path, bytes]]:
 def encoded(stream: bytes) -> str:
     """As it is kept beside its YAML: base64, in lines."""
     return base64.encodebytes(stream).decode()
+
+
+def mutations(document: Any, junk: tuple[object, ...]) -> Iterator[Any]:
+    """The document with each of its values, in turn, replaced by each of these or left out."""
+    yield from junk
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield {name: each for name, each in document.items() if name != key}
+            for mutated in mutations(value, junk):
+                yield {**document, key: mutated}
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            for mutated in mutations(value, junk):
+                yield [*document[:index], mutated, *document[index + 1 :]]

@@ -202,6 +202,19 @@ def test_what_is_no_answer_is_said_to_be_none(body: bytes) -> None:
         decode_answer(body)
 
 
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_nothing_in_an_answer_can_break_its_translation(path: Path) -> None:
+    unreadable = 0
+    for mutated in bedrock.mutations(json.loads(path.read_bytes()), (None, 7, "x", [[]], {"y": 1})):
+        try:
+            answer = decode_answer(json.dumps(mutated).encode())
+        except UnreadableAnswer:
+            unreadable += 1
+            continue
+        assert json.loads(encode_answer(answer, ASKED))["stopReason"]
+    assert unreadable
+
+
 parts = st.lists(
     st.builds(Text, st.text(st.characters(codec="utf-8"), min_size=1))
     | st.builds(ToolCall, st.from_regex(r"\A[a-z]{1,9}\Z"), st.just("f"), st.just('{"a":"é"}'))

@@ -275,6 +275,18 @@ def test_an_unknown_role_is_refused() -> None:
     assert refused.param == "messages[0].role"
 
 
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_nothing_in_a_request_can_break_its_translation(path: Path) -> None:
+    for mutated in bedrock.mutations(json.loads(path.read_bytes()), (None, 7, "x", [[]], {"y": 1})):
+        call = READING.decode(json.dumps(mutated).encode(), CLAUDE, is_stream=True)
+        if isinstance(call, Call):
+            READING.texts(call.document)
+            READING.estimate_input_tokens(call)
+            request = decode_request(call)
+            if isinstance(request, Request):
+                encode_request(request, Losses())
+
+
 names = st.from_regex(r"\A[a-zA-Z0-9_-]{1,20}\Z")
 words = st.from_regex(r"\A[a-zA-Z0-9ä日🦊]+( [a-z]+)*\Z")
 marks = st.none() | st.just(CacheMark()) | st.just(CacheMark("1h"))

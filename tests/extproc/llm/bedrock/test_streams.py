@@ -237,6 +237,18 @@ def test_a_call_without_an_id_gets_one() -> None:
     assert event.call_id
 
 
+@pytest.mark.parametrize("name", ["tool_calls", "reasoning", "citations", "cached", "throttled"])
+def test_nothing_in_an_event_can_break_the_stream(name: str) -> None:
+    for message in event_stream.MessageDecoder().feed(sample(name)):
+        document = json.loads(message.payload)
+        for mutated in bedrock.mutations(document, (None, 7, "x", [[]], {"y": 1})):
+            payload = json.dumps(mutated).encode()
+            data = event_stream.encode(event_stream.Message(message.headers, payload))
+            encoding = BedrockEncoding(ASKED)
+            for event in BedrockDecoding().feed(data):
+                encoding.feed(event)
+
+
 ENDING: tuple[StreamEvent, ...] = (Finished(Stop.TOOL_CALLS), Ended(Usage(3, 2)))
 
 
