@@ -15,7 +15,7 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
-from extproc.llm.dialect import Asked, UnreadableAnswer
+from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
 from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.llm.translate import Translation, translation
 from extproc.llm.usage_reader import UsageReader
@@ -23,7 +23,6 @@ from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.verdict import Deny
 from gateway import names
-from gateway.model import Dialect
 from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -41,6 +40,8 @@ class Waiting(NamedTuple):
     """Who waits for the answer."""
 
     handled: Handling
+    codec: Codec | None
+    """In which a translated answer is said; None: it is no conversation."""
     asked: Asked
     is_stream: bool
     is_read_by_envoy: bool
@@ -83,9 +84,8 @@ class Answering:
                 self._held.release()
             else:
                 self._held.settle_estimate()
-        client = self._waiting.handled.dialect
-        if tried and client and tried.dialect and tried.dialect is not client and is_providers:
-            return self._translate(event, client, tried.dialect)
+        if tried and is_providers and self._is_foreign(tried):
+            return self._translate(event, tried)
         if not is_success or self._held is NOTHING_HELD:
             self.is_over = True
             return CONTINUE
@@ -133,10 +133,15 @@ class Answering:
             return tries[event.attempt - 1]
         return self._plan.by_cluster.get(event.cluster)
 
-    def _translate(self, event: ResponseHeaders, client: Dialect, provider: Dialect) -> Action:
+    def _is_foreign(self, tried: Try) -> bool:
+        return tried.dialect is not self._waiting.handled.dialect
+
+    def _translate(self, event: ResponseHeaders, tried: Try) -> Action:
         headers, waiting = event.headers, self._waiting
+        if waiting.codec is None or tried.dialect is None:
+            return CONTINUE  # only conversations are translated
         self._translation, content_type = translation(
-            (SPEAKERS[client].codec, SPEAKERS[provider].codec),
+            (waiting.codec, SPEAKERS[tried.dialect].codec),
             waiting.asked,
             event.status,
             headers.get("content-type", ""),

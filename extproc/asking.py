@@ -12,7 +12,8 @@ from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import Facts
 from extproc.llm import faults, models
 from extproc.llm.dialect import Asked, Call
-from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, UNREAD, Handling
+from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, UNREAD, Handling
+from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.plan import NotOffered, Plan, Steering, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
@@ -125,7 +126,13 @@ class Asking:
             return call
         self._call = call
         is_json = handled.form is None or not bodies.is_form(plain)
-        wanted = Wanted(found.operation, call.is_stream, facts.path, is_json=is_json)
+        wanted = Wanted(
+            found.operation,
+            call.is_stream,
+            facts.path,
+            is_json=is_json,
+            is_sse=not _is_array(found, facts.path),
+        )
         plan = self._planner.plan(call.model, wanted)
         if plan is None:
             return _unknown_model(call.model)
@@ -165,8 +172,16 @@ class Asking:
         """Who waits for the answer."""
         found = self.found
         handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
+        is_array = isinstance(found, Found) and _is_array(found, self._facts.path)
         is_read_by_envoy = handled.is_read_by_envoy and self._steering is Steering.METADATA
-        return Waiting(handled, self._asked(), self._facts.is_stream, is_read_by_envoy)
+        codec = SPEAKERS[handled.dialect].codec if handled.dialect else None
+        return Waiting(
+            handled,
+            ARRAY_CODEC if is_array else codec,
+            self._asked(),
+            self._facts.is_stream,
+            is_read_by_envoy,
+        )
 
     def _asked(self) -> Asked:
         facts, call = self._facts, self._call
@@ -300,6 +315,13 @@ class Asking:
         if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
             body = bodies.replace(body, handled.reading.ask_usage(call))
         return Ready(plan, held, Forward(plan.reply, None if body is self._received else body))
+
+
+def _is_array(found: Found, path: str) -> bool:
+    """A client of Gemini's that wants its stream as one JSON array."""
+    if found.operation is not Operation.GENERATE_STREAM:
+        return False
+    return "alt=sse" not in path.partition("?")[2].split("&")
 
 
 def _decoded(handled: Handling, body: bytes, found: Found, content_type: str) -> Call | Deny:

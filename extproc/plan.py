@@ -25,6 +25,7 @@ _REMOVED_HEADERS = (
 )
 _MOST_KEPT = 10_000
 """Clients choose names and paths, so plans have no natural end."""
+_SSE = "?alt=sse"
 _SAFE_IN_PATHS = "@:-._~"
 """What a segment may hold as it is (RFC 3986 §3.3) and model names have."""
 
@@ -48,6 +49,8 @@ class Wanted(NamedTuple):
     is_read: bool = True
     """The body is shown, and the plan answers it; False: it answers the headers."""
     is_json: bool = True
+    is_sse: bool = True
+    """A stream is to be one of events; False: one JSON array (Gemini, without `alt=sse`)."""
     rest: str = ""
     """What the client wrote behind the operation's own path; goes behind the provider's."""
 
@@ -126,7 +129,7 @@ class Planner:
         `without` are dialects that this request cannot be said in.
         """
         path = wanted.path
-        if "?" in path and not path.endswith("?alt=sse"):
+        if "?" in path and not path.endswith(_SSE):
             path = ""  # whatever it asks, it is no provider's path
         chosen = self._chooser.targets(asked)
         if chosen is None:
@@ -135,6 +138,7 @@ class Planner:
             asked if chosen.is_fixed else chosen.targets,
             wanted.operation,
             wanted.is_stream,
+            wanted.is_sse,
             path,
             frozenset(without) if without else None,
         )
@@ -217,6 +221,8 @@ class Planner:
         template = provider.path_of(operation) or ""
         path = provider.base_path + template.replace("{model}", quote(target.model, _SAFE_IN_PATHS))
         path += wanted.rest
+        if operation is wanted.operation and not wanted.is_sse:
+            path = path.removesuffix(_SSE)
         if operation is Operation.REALTIME:
             path = with_model(path, target.model)
         dialect = dialect_of(operation)
@@ -242,7 +248,9 @@ class Planner:
             case Steering.METADATA:
                 return wire.encode_plan(steered, [each.cluster for each in tries])
             case Steering.HEADER:
-                plan = names.plan_cluster([each.provider for each in tries])
+                plan = tries[0].cluster
+                if len(tries) > 1:
+                    plan = names.plan_cluster([each.provider for each in tries])
                 return wire.encode_plan_in_header(steered, plan)
 
 

@@ -186,3 +186,15 @@ def test_a_worker_that_must_leave_stays_while_it_translates() -> None:
     passing.ask(**chat("gpt"))
     passing.answered("llm/chat")
     assert passing.exchange.let_go()
+
+
+def test_a_client_of_gemini_that_asks_for_no_events_gets_an_array() -> None:
+    body = {"contents": [{"parts": [{"text": "hi"}]}]}
+    talk = llm_exchange()
+    talk.ask("/v1beta/models/opus:streamGenerateContent", **body)
+    watch = talk.answered(CLAUDE, content_type="text/event-stream")
+    assert isinstance(watch, Watch)
+    assert ("content-type", "application/json") in watch.set_headers
+    whole = said(talk.say(ResponseBody(stream_of("anthropic", "text"), False)))
+    whole += said(talk.say(ResponseBody(b"", True)))
+    assert json.loads(whole)[0]["candidates"]

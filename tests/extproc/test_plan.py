@@ -259,3 +259,15 @@ def test_what_names_no_model_goes_to_the_first_who_offers_it() -> None:
     assert found is not None
     assert found.providers == ("f",)
     assert Response.FromString(found.reply).WhichOneof("response") == "request_headers"
+
+
+def test_an_array_is_asked_of_gemini_where_the_client_wants_one() -> None:
+    models = (Model("pro", ((Target("gemini", "pro"),),)),)
+    path = "/v1beta/models/pro:streamGenerateContent"
+    it = Planner(Chooser(models, lambda: 0.0), PROVIDERS, {})
+    array = it.plan("pro", Wanted(Operation.GENERATE_STREAM, True, path, is_sse=False))
+    events = it.plan("pro", Wanted(Operation.GENERATE_STREAM, True, f"{path}?alt=sse"))
+    assert isinstance(array, Plan)
+    assert isinstance(events, Plan)
+    assert [each.tries[0].path for each in (array, events)] == [path, f"{path}?alt=sse"]
+    assert clusters(array) == clusters(events) == ["llm/gemini"]
