@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -178,3 +179,13 @@ def test_nothing_is_there_for_another_method() -> None:
 @given(st.text(max_size=60), st.sampled_from(METHODS))
 def test_no_path_is_too_strange(path: str, method: str) -> None:
     assert DEFAULT.find(method, f"/zz{path}") is None
+
+
+def test_every_path_and_prefix_is_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "apis.md").read_text("utf-8")
+    for row in ROWS:
+        if row.family is not Family.AZURE:
+            assert f"`{row.path}`" in page
+    for family, prefixes in DEFAULT_PREFIXES.items():
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{family}` |"))
+        assert all(f"`{prefix or '/'}`" in line.split("|")[2] for prefix in prefixes)
