@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from extproc.llm.bedrock.blocks import objects
 from extproc.llm.bedrock.models import (
     BUDGETS,
     SMALLEST_BUDGET,
@@ -126,7 +127,10 @@ def _decode_reasoning(
 
 
 def encode_inference(request: Request, draft: Draft) -> None:
-    """Into the draft: the limit, the sampling, the stop sequences and the thinking."""
+    """Into the draft: the limit, the sampling, the stop sequences and the thinking.
+
+    The messages are in it already.
+    """
     refused = _encode_reasoning(request, draft)
     config: dict[str, object] = {}
     if request.max_output_tokens is not None:
@@ -147,7 +151,8 @@ def _encode_sampling(
         refused = frozenset({Feature.TEMPERATURE, Feature.TOP_P, Feature.TOP_K})
     temperature, top_p = sampling.temperature, sampling.top_p
     if temperature is not None:
-        if temperature > _TEMPERATURE_LIMIT or Feature.TEMPERATURE in refused:
+        is_refused = Feature.TEMPERATURE in refused and temperature != _TEMPERATURE_LIMIT
+        if temperature > _TEMPERATURE_LIMIT or is_refused:  # who takes none is at the limit
             losses.lose(Feature.TEMPERATURE, "temperature")
         if Feature.TEMPERATURE not in refused:
             config["temperature"] = min(temperature, _TEMPERATURE_LIMIT)
@@ -186,21 +191,30 @@ _WHILE_THINKING = frozenset({Feature.TEMPERATURE, Feature.TOP_K})
 def _encode_reasoning(request: Request, draft: Draft) -> frozenset[Feature]:
     """What of the sampling the model then refuses."""
     reasoning, traits = request.reasoning, draft.traits
+    is_hindered = traits.family is Family.CLAUDE and _is_hindered(request, draft)
     if reasoning is None:
+        if is_hindered and traits.must_be_told_not_to and not traits.always_thinks:
+            draft.model_fields["thinking"] = {"type": "disabled"}
         return _NOTHING
     if is_off(reasoning):
         _encode_off(reasoning, draft)
         return _NOTHING
-    is_forced = request.tool_choice in (Choice.REQUIRED, Choice.NAMED)
-    if traits.thinks is Thinks.NEVER or (traits.family is Family.CLAUDE and is_forced):
+    if traits.thinks is Thinks.NEVER or is_hindered:
         _lose(reasoning, draft)
+        if traits.must_be_told_not_to and not traits.always_thinks:
+            draft.model_fields["thinking"] = {"type": "disabled"}
         return _NOTHING
     if traits.thinks is Thinks.BY_EFFORT:
         return _encode_effort(request, reasoning, draft)
-    is_by_budget = reasoning.budget_tokens is not None
-    if traits.thinks is Thinks.ADAPTIVELY or not (
-        is_by_budget or traits.thinks is Thinks.BY_BUDGET
-    ):
+    if traits.thinks is Thinks.BY_BUDGET:
+        is_by_budget = True
+    else:
+        is_by_budget = (
+            traits.thinks is Thinks.BY_BUDGET_OR_ADAPTIVE
+            and reasoning.budget_tokens is not None
+            and not _calls_without_thinking(draft)
+        )
+    if not is_by_budget:
         _encode_adaptive(reasoning, draft)
     elif not _encode_budget(request, reasoning, draft):
         return _NOTHING
@@ -208,6 +222,25 @@ def _encode_reasoning(request: Request, draft: Draft) -> frozenset[Feature]:
     if top_p is not None and top_p < _LEAST_TOP_P_OF_THOUGHT:
         return _WHILE_THINKING | {Feature.TOP_P}
     return _WHILE_THINKING
+
+
+def _is_hindered(request: Request, draft: Draft) -> bool:
+    """Claude does not think when a call is forced, nor goes on so with what it began otherwise."""
+    if request.tool_choice in (Choice.REQUIRED, Choice.NAMED):
+        return True
+    return draft.traits.thinks is Thinks.BY_BUDGET and _calls_without_thinking(draft)
+
+
+def _calls_without_thinking(draft: Draft) -> bool:
+    """The last turn of the assistant is not over, and does not begin with its reasoning."""
+    turns = draft.body.get("messages")
+    for turn in reversed(objects(turns)):
+        content = objects(turn["content"])
+        if turn["role"] == "assistant":
+            return "reasoningContent" not in content[0]
+        if not any("toolResult" in block for block in content):
+            return False
+    return False
 
 
 def _lose(reasoning: Reasoning, draft: Draft) -> None:

@@ -14,13 +14,19 @@ from extproc.llm.request import (
     Choice,
     Effort,
     Message,
+    Part,
     Reasoning,
     Request,
     Role,
     Sampling,
+    Signature,
     Text,
+    Thinking,
     Tool,
+    ToolCall,
+    ToolResult,
 )
+from gateway.model import Dialect
 from tests.kit import bedrock
 
 SONNET_4_5 = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -34,7 +40,7 @@ ASK = (Message(Role.USER, (Text("why?"),)),)
 
 def encoded(model: str, **fields: Any) -> tuple[dict[str, Any], frozenset[Feature]]:
     losses = Losses()
-    body = encode_request(Request(model, ASK, **fields), losses)
+    body = encode_request(Request(model, fields.pop("messages", ASK), **fields), losses)
     assert bedrock.faults(body) == ""
     document = json.loads(body)
     del document["messages"]
@@ -165,6 +171,48 @@ def test_nobody_thinks_who_must_call_a_tool() -> None:
     )
     assert "additionalModelRequestFields" not in document
     assert lost == {Feature.REASONING_EFFORT}
+
+
+def called(*before: Part) -> tuple[Message, ...]:
+    """A call in the middle of the assistant's turn, after these."""
+    return (
+        *ASK,
+        Message(Role.ASSISTANT, (*before, ToolCall("c", "f", "{}"))),
+        Message(Role.USER, (ToolResult("c", "f", (Text("1"),)),)),
+    )
+
+
+def test_older_claudes_go_on_as_they_began() -> None:
+    sealed = Thinking("hm", Signature("s", Dialect.BEDROCK))
+    reasoning = Reasoning(budget_tokens=2000)
+    document, lost = encoded(SONNET_4_5, reasoning=reasoning, messages=called(sealed))
+    assert "thinking" in document["additionalModelRequestFields"]
+    assert not lost
+    document, lost = encoded(SONNET_4_5, reasoning=reasoning, messages=called())
+    assert "additionalModelRequestFields" not in document
+    assert lost == {Feature.REASONING_BUDGET}
+    answered = (*called(), Message(Role.ASSISTANT, (Text("1"),)), *ASK)
+    assert not encoded(SONNET_4_5, reasoning=reasoning, messages=answered)[1]
+
+
+def test_newer_claudes_go_on_adaptively() -> None:
+    document, lost = encoded(OPUS_4_6, reasoning=Reasoning(budget_tokens=2000), messages=called())
+    assert document["additionalModelRequestFields"] == {"thinking": {"type": "adaptive"}}
+    assert lost == {Feature.REASONING_BUDGET}
+
+
+def test_who_thinks_unasked_is_kept_from_it_for_a_forced_call() -> None:
+    document, lost = encoded(
+        "anthropic.claude-sonnet-5", tools=(Tool("f"),), tool_choice=Choice.REQUIRED
+    )
+    assert document["additionalModelRequestFields"] == {"thinking": {"type": "disabled"}}
+    assert not lost
+
+
+def test_a_temperature_of_one_is_none() -> None:
+    reasoning, sampling = Reasoning(Effort.LOW), Sampling(temperature=1)
+    assert not encoded(SONNET_4_5, reasoning=reasoning, sampling=sampling)[1]
+    assert not encoded(OPUS_4_7, sampling=sampling)[1]
 
 
 @pytest.mark.parametrize(
