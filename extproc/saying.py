@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from extproc.llm import forms, translate
+from extproc.llm import forms, history, translate
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.plan import Plan, Planner, Wanted
@@ -83,8 +83,10 @@ class Sayer:
 
 def _spliced(plan: Plan, question: Question) -> bytes:
     """The client's own body, for the first try's model."""
-    call, model = question.call, plan.forwarded.model
+    call, model, dialect = question.call, plan.forwarded.model, question.handled.dialect
     body = question.body
+    if dialect is not None and not plan.is_foreign:
+        body = history.own(body, call, dialect, SPEAKERS[dialect].codec)
     if model and model != call.model:
         body = bodies.replace(body, question.handled.reading.rename(call, model))
     return forms.said_as(body, plan.forwarded.form)

@@ -36,6 +36,14 @@ def played_back(text: str, dialect: Dialect) -> Signature:
     return Signature(text, dialect)
 
 
+def mark(dialect: Dialect) -> bytes:
+    """What is in every body of this dialect that plays back another's seal."""
+    marked = f'"{_MARK}'
+    if dialect is Dialect.GEMINI:
+        marked = f'"{base64.b64encode(_MARK.encode()).decode()}'
+    return marked.encode()
+
+
 def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()

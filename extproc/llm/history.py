@@ -1,0 +1,56 @@
+"""A conversation in its own dialect that was, in part, held with providers of others.
+
+Clients play back what they were shown, marked seals too (`seals`). A provider that is told the
+client's own body would refuse what it did not seal, so that is taken out first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from extproc.llm import seals
+from extproc.llm.dialect import Call, Codec
+from extproc.llm.losses import Losses
+from extproc.llm.openai_responses.history import own_input
+from extproc.protocols import json_spans
+from extproc.verdict import Deny
+from gateway.model import Dialect
+
+_PLACES: Mapping[Dialect, tuple[str, str, frozenset[str]]] = {
+    Dialect.ANTHROPIC: ("messages", "content", frozenset({"signature", "data"})),
+    Dialect.BEDROCK: ("messages", "content", frozenset({"reasoningContent"})),
+    Dialect.GEMINI: ("contents", "parts", frozenset({"thoughtSignature", "thought_signature"})),
+}
+"""Where seals stand: the messages, their parts, and what a part with a seal has. Servers of OpenAI's
+chat dialect pass over what they do not know."""
+
+
+def own(body: bytes, call: Call, dialect: Dialect, codec: Codec) -> bytes:
+    """The body without what others sealed; nearly always as it is."""
+    if dialect is Dialect.OPENAI_RESPONSES:
+        kept = own_input(call.document)
+        return body if kept is None else json_spans.replace(body, {"input": kept})
+    # the body is looked through only when there is a seal at all: it may be long
+    if not _is_sealed(call.document, dialect) or seals.mark(dialect) not in body:
+        return body
+    said = codec.decode_request(call)
+    if isinstance(said, Deny):
+        return body  # it is no conversation that could be told otherwise
+    return codec.encode_request(said, Losses())
+
+
+def _is_sealed(document: Mapping[str, object], dialect: Dialect) -> bool:
+    place = _PLACES.get(dialect)
+    if place is None:
+        return False
+    messages, parts, sealing = place
+    return any(
+        not sealing.isdisjoint(part)
+        for message in _objects(document.get(messages))
+        for part in _objects(message.get(parts))
+    )
+
+
+def _objects(items: object) -> Iterator[Mapping[str, object]]:
+    if type(items) is list:
+        yield from (item for item in items if type(item) is dict)
