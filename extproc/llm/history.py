@@ -21,7 +21,7 @@ _PLACES: Mapping[Dialect, tuple[str, str, frozenset[str]]] = {
     Dialect.BEDROCK: ("messages", "content", frozenset({"reasoningContent"})),
     Dialect.GEMINI: ("contents", "parts", frozenset({"thoughtSignature", "thought_signature"})),
 }
-"""Where seals stand: the messages, their parts, and what a part with a seal has. Servers of OpenAI's
+"""Where seals stand: the messages, their parts, what a part with a seal has. Servers of OpenAI's
 chat dialect pass over what they do not know."""
 
 
