@@ -5,6 +5,7 @@ Both processes read it: Envoy's routes are made of it, and extproc knows by it w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -145,6 +146,9 @@ class WrongMethod:
 
 WRONG_METHOD = WrongMethod()
 
+_BELOW = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~:-]*)*/?")
+"""What follows a path that has all below: ids and words. No dot segments and nothing encoded, by
+which a provider could find another operation than was decided on."""
 _MODELS = "/models/"
 _VERTEX = ("/projects/", "/publishers/")
 """What stands between a prefix and the models of Vertex."""
@@ -213,11 +217,29 @@ class Paths:
                         return Found(row.operation, row.family, unquote(name), row.is_stream)
                     is_there = True
         for before, row in self._below:
-            if bare.startswith(before) and bare[len(before) : len(before) + 1] in ("", "/"):
+            if bare.startswith(before) and _BELOW.fullmatch(bare, len(before)):
                 if method in row.methods:
                     return Found(row.operation, row.family, rest=path[len(before) :])
                 is_there = True
         return WRONG_METHOD if is_there else None
+
+    def is_disguised(self, path: str) -> bool:
+        """Whether an unknown path could be a known one to a reader who is less strict."""
+        bare = unquote(unquote(path.partition("?")[0].partition("#")[0])).replace("\\", "/")
+        segments: list[str] = []
+        for segment in bare.split("/"):
+            if segment == "..":
+                segments = segments[:-1]
+            elif segment not in ("", "."):
+                segments.append(segment.partition(";")[0].strip())
+        plain = "/" + "/".join(segments)
+        return any(self._is_known(each) for each in (plain, bare.rstrip("/")))
+
+    def _is_known(self, path: str) -> bool:
+        folded = path.casefold()
+        return self.find("POST", path) is not None or any(
+            folded == known.casefold() for known in self._exact
+        )
 
     def below(self, path: str) -> str:
         """What follows the prefix of OpenAI's API in a path that is none of its own."""

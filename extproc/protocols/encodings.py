@@ -67,21 +67,19 @@ class Decoder:
             out.write(piece)
         return out.getvalue()
 
-    def end(self) -> bytes:
-        """No more bytes follow: `BadEncoding` unless the body was whole.
-
-        Nothing is left, since `feed` holds nothing back.
-        """
+    def end(self) -> None:
+        """No more bytes follow: `BadEncoding` unless the body was whole."""
         for stage in self._stages:
             if not stage.coding.is_whole:
                 raise BadEncoding("the data end too early")
-        return b""
 
 
 def decode(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     """A whole body."""
     decoder = Decoder(encoding, limit_bytes)
-    return decoder.feed(body) + decoder.end()
+    decoded = decoder.feed(body)
+    decoder.end()
+    return decoded
 
 
 class _Coding(Protocol):

@@ -168,6 +168,56 @@ def test_vertex_names_its_models_after_the_place(model: str, prefix: str, verb: 
     assert DEFAULT.find("POST", path) == Found(Operation.GENERATE, Family.GEMINI, model)
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "/../chat/completions",
+        "/./a",
+        "/%2e%2e/b",
+        "//a",
+        "/a%2Fb",
+        "/a\\..",
+        "/..",
+        "/a;b",
+        "x",
+        "/ä",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/batches", "/v1/responses", "/v1/uploads"])
+def test_nothing_below_a_path_leads_elsewhere(path: str, rest: str) -> None:
+    assert [DEFAULT.find(method, path + rest) for method in METHODS] == [None] * len(METHODS)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1//chat/completions",
+        "/v1/chat/completions/",
+        "/v1/chat/./completions",
+        "/v1/files/../chat/completions",
+        "/v1/x/%2e%2e/chat/completions?a=b",
+        "/v1/x/..%2fchat%2fcompletions",
+        "/v1/x/%252e%252e/chat/completions",
+        "/v1/chat%2Fcompletions",
+        "/v1/Chat/Completions",
+        "/v1\\chat\\completions",
+        "/v1/chat/completions;a=b",
+        "/v1/chat/completions%20",
+        "/v1/chat/completions#a",
+        "//v1beta/models/g:generateContent",
+    ],
+)
+def test_a_known_path_in_disguise_is_seen(path: str) -> None:
+    assert DEFAULT.find("POST", path) is None
+    assert DEFAULT.is_disguised(path)
+
+
+@pytest.mark.parametrize("path", ["/v1/assistants", "/v1/threads/t/runs", "/v1/vector_stores?a=b"])
+def test_other_unknown_paths_are_none_of_ours(path: str) -> None:
+    assert DEFAULT.find("POST", path) is None
+    assert not DEFAULT.is_disguised(path)
+
+
 def test_nothing_is_there_for_another_method() -> None:
     assert DEFAULT.find("GET", "/v1/chat/completions") is WRONG_METHOD
     assert DEFAULT.find("DELETE", "/v1beta/models/g:generateContent") is WRONG_METHOD
