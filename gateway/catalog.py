@@ -43,14 +43,15 @@ def cost(price: Price, usage: Usage) -> int:
     `usage.input_tokens` and `output_tokens` have all their parts. Counts below zero are none.
     """
     at = _in_force(price, usage)
-    total = (
-        _input_cost(at, usage)
-        + _output_cost(at, usage)
-        + max(0, usage.characters) * at.characters
-        + max(0, usage.images) * _image_price(at, usage.image_kind) * _MILLION
-        + max(0, usage.milliseconds) * at.second * 1000
-        + (max(0, usage.searches) * at.search + at.request) * _MILLION
-    )
+    total = _input_cost(at, usage) + _output_cost(at, usage) + at.request * _MILLION
+    if usage.characters > 0:
+        total += usage.characters * at.characters
+    if usage.images > 0:
+        total += usage.images * _image_price(at, usage.image_kind) * _MILLION
+    if usage.milliseconds > 0:
+        total += usage.milliseconds * at.second * 1000
+    if usage.searches > 0:
+        total += usage.searches * at.search * _MILLION
     return -(-total // _MILLION)
 
 
@@ -121,31 +122,38 @@ def _at_size(price: Price, input_tokens: int) -> Price:
 
 
 def _input_cost(price: Price, usage: Usage) -> int:
-    cached = max(0, usage.cached_input_tokens)
-    written_1h = max(0, usage.cache_write_1h_tokens)
-    written = max(0, usage.cache_write_tokens - written_1h)
-    audio, images = max(0, usage.audio_input_tokens), max(0, usage.image_input_tokens)
-    plain = max(0, usage.input_tokens - cached - written - written_1h - audio - images)
-    return (
-        plain * price.input
-        + cached * price.cached_input
-        + written * price.cache_write
-        + written_1h * _or(price.cache_write_1h, price.cache_write)
-        + audio * _or(price.audio_input, price.input)
-        + images * _or(price.image_input, price.input)
-    )
+    """Most calls have few of the parts, so that each is looked at first."""
+    plain, total = usage.input_tokens, 0
+    if (cached := usage.cached_input_tokens) > 0:
+        plain -= cached
+        total += cached * price.cached_input
+    if (kept := usage.cache_write_1h_tokens) > 0:
+        plain -= kept
+        total += kept * _or(price.cache_write_1h, price.cache_write)
+    if (written := usage.cache_write_tokens - max(0, kept)) > 0:
+        plain -= written
+        total += written * price.cache_write
+    if (audio := usage.audio_input_tokens) > 0:
+        plain -= audio
+        total += audio * _or(price.audio_input, price.input)
+    if (images := usage.image_input_tokens) > 0:
+        plain -= images
+        total += images * _or(price.image_input, price.input)
+    return total + plain * price.input if plain > 0 else total
 
 
 def _output_cost(price: Price, usage: Usage) -> int:
-    reasoning = max(0, usage.reasoning_tokens)
-    audio, images = max(0, usage.audio_output_tokens), max(0, usage.image_output_tokens)
-    plain = max(0, usage.output_tokens - reasoning - audio - images)
-    return (
-        plain * price.output
-        + reasoning * _or(price.reasoning, price.output)
-        + audio * _or(price.audio_output, price.output)
-        + images * _or(price.image_output, price.output)
-    )
+    plain, total = usage.output_tokens, 0
+    if (reasoning := usage.reasoning_tokens) > 0:
+        plain -= reasoning
+        total += reasoning * _or(price.reasoning, price.output)
+    if (audio := usage.audio_output_tokens) > 0:
+        plain -= audio
+        total += audio * _or(price.audio_output, price.output)
+    if (images := usage.image_output_tokens) > 0:
+        plain -= images
+        total += images * _or(price.image_output, price.output)
+    return total + plain * price.output if plain > 0 else total
 
 
 def _or(price: int | None, otherwise: int) -> int:
