@@ -114,7 +114,7 @@ def test_the_endpoints_of_a_provider_tell_its_name_where_plans_have_clusters() -
 
 def test_the_cluster_of_a_plan_goes_through_its_providers_in_order() -> None:
     first, second = golden_gateway("llm-failover-paths").providers
-    plan = PlanOfTries((second, first, second), (3,), True, 1 << 20)
+    plan = PlanOfTries((second, first, second), frozenset({3}), 1 << 20)
     made = clusters.plan_cluster(plan, TOPOLOGY)
     cluster = to_json(made)
     assert cluster["name"] == "plan/b>a>b"

@@ -1,42 +1,90 @@
-"""Envoy's own errors speak OpenAI's shape on the LLM route."""
+"""Envoy's own errors speak the dialect of the route."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import anthropic.types
 import pytest
 
 from xds_server.resources.extension import Json
+from xds_server.resources.llm_route import ANTHROPIC_NAME, BEDROCK_NAME, GEMINI_NAME, NAME
 from xds_server.resources.local_replies import (
     LOCAL_REPLIES,
     POLICY_UNAVAILABLE,
-    LocalReply,
     local_reply_config,
 )
 
 MAPPERS = local_reply_config()["mappers"]
+REPLIES = (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
+NAMES = (ANTHROPIC_NAME, GEMINI_NAME, BEDROCK_NAME, NAME)
+
+
+def expression(mapper: Json) -> str:
+    found: str = mapper["filter"]["extension_filter"]["typed_config"]["expression"]
+    return found
+
+
+def said(name: str) -> list[Any]:
+    """What is said on the routes whose names begin so, in order."""
+    begin = f'xds.route_name.startsWith("{name}") && '
+    return [
+        each["body_format_override"]["json_format"]
+        for each in MAPPERS
+        if expression(each).startswith(begin)
+    ]
 
 
 def test_our_own_answers_are_left_alone() -> None:
-    expression = MAPPERS[0]["filter"]["extension_filter"]["typed_config"]["expression"]
-    assert "dragoman_" in expression
+    assert "dragoman_" in expression(MAPPERS[0])
     assert set(MAPPERS[0]) == {"filter"}
 
 
 def test_other_routes_are_left_alone_but_for_a_missing_policy() -> None:
-    for mapper in MAPPERS[2:]:
-        expression = mapper["filter"]["extension_filter"]["typed_config"]["expression"]
-        assert expression.startswith('xds.route_name == "dragoman/llm" && ')
+    assert expression(MAPPERS[-1]) == POLICY_UNAVAILABLE.when
+    assert MAPPERS[-1]["status_code"] == 503
+    for mapper in MAPPERS[1:-1]:
+        assert expression(mapper).startswith('xds.route_name.startsWith("dragoman/llm')
 
 
-@pytest.mark.parametrize(
-    ("mapper", "reply"), list(zip(MAPPERS[1:], (POLICY_UNAVAILABLE, *LOCAL_REPLIES), strict=True))
-)
-def test_every_error_has_the_four_fields(mapper: Json, reply: LocalReply) -> None:
-    error = mapper["body_format_override"]["json_format"]["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert error["code"] == reply.code
+def test_the_longest_name_is_asked_first() -> None:
+    """OpenAI's is the beginning of all."""
+    order = [
+        name for mapper in MAPPERS[1:-1] for name in NAMES if f'"{name}"' in expression(mapper)
+    ]
+    assert order == [name for name in NAMES for _ in REPLIES]
 
 
-def test_a_dead_policy_service_is_503_on_every_route_whatever_envoy_thought() -> None:
-    expression = MAPPERS[1]["filter"]["extension_filter"]["typed_config"]["expression"]
-    assert expression == POLICY_UNAVAILABLE.when
-    assert MAPPERS[1]["status_code"] == 503
+def test_every_error_of_openai_has_its_four_fields() -> None:
+    for body, reply in zip(said(NAME), REPLIES, strict=True):
+        assert set(body["error"]) == {"message", "type", "param", "code"}
+        assert body["error"]["code"] == reply.code
+
+
+def test_anthropics_errors_are_those_that_its_library_knows() -> None:
+    assert len(said(ANTHROPIC_NAME)) == len(REPLIES)
+    for body in said(ANTHROPIC_NAME):
+        anthropic.types.ErrorResponse.model_validate_json(
+            json.dumps({"request_id": None, **body}), strict=True
+        )
+
+
+def test_geminis_errors_repeat_the_status() -> None:
+    for body in said(GEMINI_NAME):
+        assert body["error"]["code"] == "%RESPONSE_CODE%"
+        assert body["error"]["status"] in {"INVALID_ARGUMENT", "UNAVAILABLE"}
+
+
+def test_bedrocks_errors_have_a_message() -> None:
+    assert [set(body) for body in said(BEDROCK_NAME)] == [{"message"}] * len(REPLIES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dead_policy_service_is_503_whatever_envoy_thought(name: str) -> None:
+    [mapper] = [
+        each
+        for each in MAPPERS
+        if expression(each) == f'xds.route_name.startsWith("{name}") && {POLICY_UNAVAILABLE.when}'
+    ]
+    assert mapper["status_code"] == 503
