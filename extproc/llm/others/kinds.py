@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from extproc.llm import faults
+from extproc.llm import estimate, faults
+from extproc.llm import texts as walk
 from extproc.llm.dialect import Call
 from extproc.llm.others import shapes
 from extproc.llm.shapes import Fields
+from extproc.protocols.json_spans import InvalidJson
 from extproc.verdict import Deny
 from gateway.usage import Usage
 
 BYTES_PER_TOKEN = 3
-"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
+"""Where texts are not weighed."""
 IMAGE_TOKENS = 6500
 """For one image to be edited, with its details kept."""
 AUDIO_BYTES_PER_SECOND = 2000
@@ -80,8 +82,12 @@ def _no_output(document: Mapping[str, object]) -> Output:
     return Output()
 
 
-def _by_size(call: Call) -> int:
-    return _tokens(call.size_bytes)
+def _text_tokens(call: Call, shape: Fields) -> int:
+    try:
+        texts = walk.texts(call.document, shape)
+    except InvalidJson:  # too much of it to be read
+        return -(-call.size_bytes // BYTES_PER_TOKEN)
+    return estimate.upper(texts, estimate.family_of(call.model))
 
 
 def _tokens(size: int) -> int:
@@ -125,11 +131,12 @@ def _counts_fault(document: Mapping[str, object], names: Iterable[str]) -> Deny 
     return None
 
 
-def _field_tokens(call: Call, name: str) -> int:
+def _counted(call: Call, name: str, shape: Fields) -> int:
+    """Ids of tokens count themselves."""
     value = call.document.get(name)
     if type(value) is list and is_tokens(value):
         return sum(len(each) if type(each) is list else 1 for each in value)
-    return _tokens(call.size_bytes)
+    return _text_tokens(call, shape)
 
 
 def _text_fault(document: Mapping[str, object], name: str) -> Deny | None:
@@ -183,21 +190,11 @@ def image_kind(document: Mapping[str, object]) -> str:
 
 def _edit_tokens(call: Call) -> int:
     """Images are counted, whatever they weigh; so are those that are fetched by the provider."""
-    size, images = call.size_bytes, 0
+    images = 0
     for name in ("image", "image[]", "images", "mask", "markup"):
         value = call.document.get(name)
-        for each in value if type(value) is list else [value]:
-            if each is not None:
-                images += 1
-                size -= _weight(each)
-    return _tokens(max(size, 0)) + images * IMAGE_TOKENS
-
-
-def _weight(file: object) -> int:
-    if type(file) is dict:
-        held = file.get("bytes")
-        return held if type(held) is int else _weight(file.get("image_url"))
-    return len(file) if type(file) is str else 0
+        images += len(value) if type(value) is list else value is not None
+    return _text_tokens(call, shapes.IMAGE_EDITS) + images * IMAGE_TOKENS
 
 
 def _speech_demands(document: Mapping[str, object]) -> Usage:
@@ -206,12 +203,14 @@ def _speech_demands(document: Mapping[str, object]) -> Usage:
 
 
 def _seconds(document: Mapping[str, object]) -> int:
-    return -(-_weight(document.get("file")) // AUDIO_BYTES_PER_SECOND)
+    file = document.get("file")
+    size = file.get("bytes") if type(file) is dict else len(file) if type(file) is str else 0
+    return -(-size // AUDIO_BYTES_PER_SECOND) if type(size) is int else 0
 
 
 def _sound_tokens(call: Call) -> int:
-    rest = call.size_bytes - _weight(call.document.get("file"))
-    return _tokens(max(rest, 0)) + _seconds(call.document) * AUDIO_TOKENS_PER_SECOND
+    seconds = _seconds(call.document)
+    return _text_tokens(call, shapes.TRANSCRIPTIONS) + seconds * AUDIO_TOKENS_PER_SECOND
 
 
 def _sound_demands(document: Mapping[str, object]) -> Usage:
@@ -243,7 +242,7 @@ def _query_tokens(document: Mapping[str, object]) -> int:
 def _rerank_tokens(call: Call) -> int:
     """The query is read with each document."""
     queries = max(len(_documents(call.document)) - 1, 0)
-    return _tokens(call.size_bytes) + _query_tokens(call.document) * queries
+    return _text_tokens(call, shapes.RERANK) + _query_tokens(call.document) * queries
 
 
 def _rerank_demands(document: Mapping[str, object]) -> Usage:
@@ -263,7 +262,7 @@ COMPLETIONS = Kind(
     shapes.COMPLETIONS,
     _names("best_of", "max_tokens", "n", "prompt", "stream", "stream_options"),
     _completion_fault,
-    lambda call: _field_tokens(call, "prompt"),
+    lambda call: _counted(call, "prompt", shapes.COMPLETIONS),
     _completion_output,
     _no_demands,
     opaque="prompt",
@@ -273,7 +272,7 @@ EMBEDDINGS = Kind(
     shapes.EMBEDDINGS,
     _names("input"),
     lambda document: _texts_fault(document, "input"),
-    lambda call: _field_tokens(call, "input"),
+    lambda call: _counted(call, "input", shapes.EMBEDDINGS),
     _no_output,
     _no_demands,
     opaque="input",
@@ -282,7 +281,7 @@ MODERATIONS = Kind(
     shapes.MODERATIONS,
     _names("input"),
     _moderation_fault,
-    _by_size,
+    lambda call: _text_tokens(call, shapes.MODERATIONS),
     _no_output,
     _no_demands,
     default_model="omni-moderation-latest",
@@ -291,7 +290,7 @@ IMAGE_GENERATIONS = Kind(
     shapes.IMAGE_GENERATIONS,
     _names("n", "prompt", "stream", "svg"),
     _image_fault,
-    _by_size,
+    lambda call: _text_tokens(call, shapes.IMAGE_GENERATIONS),
     _image_output,
     _image_demands,
 )
@@ -315,7 +314,7 @@ SPEECH = Kind(
     shapes.SPEECH,
     _names("input", "stream_format"),
     lambda document: _text_fault(document, "input"),
-    _by_size,
+    lambda call: _text_tokens(call, shapes.SPEECH),
     lambda document: Output(None),
     _speech_demands,
 )

@@ -76,7 +76,8 @@ def test_texts_are_no_ids_of_tokens(value: object) -> None:
 def test_ids_of_tokens_are_counted() -> None:
     assert kinds.EMBEDDINGS.input_tokens(call({"input": list(range(100_000, 100_500))})) == 500
     assert kinds.COMPLETIONS.input_tokens(call({"prompt": [[1, 2], [3]]})) == 3
-    assert kinds.EMBEDDINGS.input_tokens(call({"input": "x" * 300})) > 100
+    prose = "The interpreter stood beside the envoy and said nothing. " * 10
+    assert 100 < kinds.EMBEDDINGS.input_tokens(call({"input": prose})) < 250
 
 
 def test_a_completion_is_made_for_each_prompt() -> None:
@@ -105,7 +106,7 @@ def test_images_to_edit_are_counted_and_not_weighed() -> None:
     tokens = kinds.IMAGE_EDITS.input_tokens(
         Call("m", False, {"image[]": [file, file], "mask": file, "prompt": "x" * 30}, 27_330)
     )
-    assert tokens == 3 * IMAGE_TOKENS + 110
+    assert 3 * IMAGE_TOKENS < tokens < 3 * IMAGE_TOKENS + 200
     url = f"data:image/png;base64,{'A' * 9_000}"
     in_json = call({"images": [{"image_url": url}], "prompt": "x"})
     assert kinds.IMAGE_EDITS.input_tokens(in_json) < IMAGE_TOKENS + 50
@@ -121,7 +122,7 @@ def test_sound_is_estimated_by_its_size() -> None:
     tokens = kinds.TRANSCRIPTIONS.input_tokens(
         Call("m", False, document, AUDIO_BYTES_PER_SECOND * 60 + 300)
     )
-    assert tokens == 700
+    assert 600 < tokens < 650
     assert kinds.TRANSCRIPTIONS.output(document) == Output(600)
 
 
@@ -137,5 +138,6 @@ def test_a_search_is_of_a_hundred_documents() -> None:
 
 
 def test_a_query_is_read_with_each_document() -> None:
-    document: dict[str, object] = {"query": "x" * 300, "documents": ["y"] * 10}
-    assert kinds.RERANK.input_tokens(call(document)) >= 1000
+    document: dict[str, object] = {"query": "why is it so? " * 20, "documents": ["y"] * 10}
+    alone = kinds.RERANK.input_tokens(call({**document, "documents": ["y"]}))
+    assert kinds.RERANK.input_tokens(call(document)) > 5 * alone
