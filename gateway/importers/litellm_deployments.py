@@ -392,6 +392,12 @@ _PRICES = (
     ("output_cost_per_token", "output"),
     ("cache_read_input_token_cost", "cached_input"),
     ("cache_creation_input_token_cost", "cache_write"),
+    ("cache_creation_input_token_cost_above_1hr", "cache_write_1h"),
+    ("output_cost_per_reasoning_token", "reasoning"),
+    ("input_cost_per_audio_token", "audio_input"),
+    ("output_cost_per_audio_token", "audio_output"),
+    ("input_cost_per_image_token", "image_input"),
+    ("output_cost_per_image_token", "image_output"),
 )
 
 

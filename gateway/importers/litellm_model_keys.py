@@ -17,6 +17,9 @@ _PRICES = tuple(
     for keys in (
         ("input_cost_per_token", "output_cost_per_token"),
         ("cache_read_input_token_cost", "cache_creation_input_token_cost"),
+        ("cache_creation_input_token_cost_above_1hr", "output_cost_per_reasoning_token"),
+        ("input_cost_per_audio_token", "output_cost_per_audio_token"),
+        ("input_cost_per_image_token", "output_cost_per_image_token"),
     )
 )
 """In either block of a deployment."""
@@ -72,7 +75,7 @@ PARAMS = Block(
                 "custom_pricing",
             ),
             UNSUPPORTED,
-            "prices are by tokens of input, output and cache alone",
+            "write them under llm.prices: tiers, service_tiers, image, second, characters, search",
         ),
         Keys(
             ("mock_response",),
@@ -267,7 +270,7 @@ INFO = Block(
                 "cost_per_ptu_per_hour",
             ),
             UNSUPPORTED,
-            "prices are by tokens of input, output and cache alone",
+            "write them under llm.prices: tiers, service_tiers, image, second, characters, search",
         ),
         Keys(
             ("base_model",),

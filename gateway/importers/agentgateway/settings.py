@@ -37,6 +37,9 @@ _RATES = {
     "output": "output",
     "cacheRead": "cached_input",
     "cacheWrite": "cache_write",
+    "reasoning": "reasoning",
+    "inputAudio": "audio_input",
+    "outputAudio": "audio_output",
 }
 _NO_MCP = f"{policy_keys.MCP}; keep the file for a version that does"
 _NO_UI = "the operator's endpoint is admin.address; it has no login, so keep it to operators"

@@ -49,13 +49,12 @@ CATALOG: Rows = (read("providers"),)
 CATALOG_PROVIDER: Rows = (read("models"),)
 CATALOG_MODEL: Rows = (
     read("rates"),
-    without("a price does not depend on the length of the context", "tiers"),
+    without("write them under llm.prices: tiers", "tiers"),
     without("models have no tags", "tags"),
 )
 RATES: Rows = (
     read("input", "output", "cacheRead", "cacheWrite"),
-    without("counted as output", "reasoning", "outputAudio"),
-    without("counted as input", "inputAudio"),
+    read("reasoning", "inputAudio", "outputAudio"),
 )
 
 FRONTEND: Rows = (

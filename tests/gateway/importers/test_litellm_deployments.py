@@ -145,6 +145,25 @@ def test_prices_are_per_million_tokens() -> None:
     )
 
 
+def test_prices_of_sound_images_reasoning_and_long_caches_are_taken_over() -> None:
+    rates = (
+        "input_cost_per_token: 1e-06, output_cost_per_token: 2e-06,"
+        " cache_creation_input_token_cost_above_1hr: 3e-06, output_cost_per_reasoning_token: 4e-06,"
+        " input_cost_per_audio_token: 5e-06, output_cost_per_audio_token: 6e-06,"
+        " input_cost_per_image_token: 7e-06, output_cost_per_image_token: 8e-06"
+    )
+    assert ours(one(f"{{model: groq/x, {rates}}}"))["llm"]["prices"]["groq/x"] == {
+        "input": 1,
+        "output": 2,
+        "cache_write_1h": 3,
+        "reasoning": 4,
+        "audio_input": 5,
+        "audio_output": 6,
+        "image_input": 7,
+        "image_output": 8,
+    }
+
+
 @pytest.mark.parametrize(
     "params",
     ["{model: groq/x, input_cost_per_token: 1e-07}", "{model: groq/x, output_cost_per_token: 0}"],

@@ -61,7 +61,8 @@ def test_a_gateway_may_have_the_port_of_our_admin() -> None:
 def test_prices_are_taken_over_where_they_are_whole() -> None:
     catalog = (
         "config: {modelCatalog: [{inline: {providers: {openai: {models: {"
-        "a: {rates: {input: '1.5', output: 2, cacheRead: 0.1, cacheWrite: '3'}},"
+        "a: {rates: {input: '1.5', output: 2, cacheRead: 0.1, cacheWrite: '3',"
+        " reasoning: 3, inputAudio: '4', outputAudio: 5}},"
         "b: {rates: {input: '1'}}, c: {rates: {input: x, output: '1'}}}}}}}]}"
     )
     prices = config(MODELS + catalog).llm.prices
@@ -69,6 +70,7 @@ def test_prices_are_taken_over_where_they_are_whole() -> None:
     price = prices["openai/a"]
     assert [str(price.input), str(price.output)] == ["1.5", "2"]
     assert [str(price.cached_input), str(price.cache_write)] == ["0.1", "3"]
+    assert [price.reasoning, price.audio_input, price.audio_output] == [3, 4, 5]
 
 
 def test_the_largest_body_is_that_of_every_gateway() -> None:
