@@ -45,7 +45,7 @@ def test_the_llm_api_comes_before_plain_routes() -> None:
     )
     found = table(both, "default")["*"]
     first_plain = next(i for i, name in enumerate(found) if not name.startswith("dragoman/llm"))
-    assert found[first_plain - 1] == "dragoman/llm"
+    assert "dragoman/llm" in found[:first_plain]
     assert not any(name.startswith("dragoman/llm") for name in found[first_plain:])
 
 
