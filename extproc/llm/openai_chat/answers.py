@@ -20,7 +20,7 @@ from extproc.llm.identifiers import call_id
 from extproc.llm.openai_chat import reasoning
 from extproc.llm.openai_chat.logprobs import logprobs_object, logprobs_of
 from extproc.llm.openai_chat.stops import finish_reason, is_legacy, stop_of
-from extproc.llm.openai_chat.usage import usage_in, usage_object
+from extproc.llm.openai_chat.usage import openai_tier, usage_in, usage_object
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
@@ -61,8 +61,9 @@ def encode_answer(answer: Answer, asked: Asked) -> bytes:
     }
     if answer.usage is not None:
         document["usage"] = usage_object(answer.usage)
-        if answer.usage.service_tier:
-            document["service_tier"] = answer.usage.service_tier
+        tier = openai_tier(answer.usage.service_tier)
+        if tier is not None:
+            document["service_tier"] = tier
     return json_spans.encode(document)
 
 

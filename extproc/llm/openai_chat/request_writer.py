@@ -12,6 +12,7 @@ from types import MappingProxyType
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_chat.conversations import Json, MessageWriter
 from extproc.llm.openai_chat.servers import OPENAI, Server
+from extproc.llm.openai_chat.usage import openai_tier
 from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Request, Tool
 from extproc.protocols import json_spans
 
@@ -37,13 +38,6 @@ _FEATURES: Mapping[str, Feature] = MappingProxyType(
     }
 )
 """What is lost with a field that a server refuses."""
-_TIERS: Mapping[str, str] = MappingProxyType(
-    {
-        **{word: word for word in ("auto", "default", "fast", "flex", "priority", "scale")},
-        "standard": "default",
-        "standard_only": "default",  # Anthropic's word
-    }
-)
 _BUDGETS: tuple[tuple[int, Effort], ...] = (
     (0, Effort.NONE),
     (1024, Effort.LOW),
@@ -124,7 +118,7 @@ def _settings(request: Request, losses: Losses) -> Json:
         if request.logprobs:
             fields["top_logprobs"] = request.logprobs
     if request.service_tier:
-        tier = _TIERS.get(request.service_tier)
+        tier = openai_tier(request.service_tier)
         if tier is None:
             losses.lose(Feature.SERVICE_TIER, "service_tier")
         else:

@@ -28,7 +28,7 @@ from extproc.llm.openai_chat.answers import Json, annotation_of
 from extproc.llm.openai_chat.errors import error_object
 from extproc.llm.openai_chat.logprobs import logprobs_object
 from extproc.llm.openai_chat.stops import finish_reason, is_legacy
-from extproc.llm.openai_chat.usage import usage_object
+from extproc.llm.openai_chat.usage import openai_tier, usage_object
 from extproc.llm.request import Signature, Thinking
 
 _encode = msgspec.json.Encoder().encode
@@ -224,8 +224,7 @@ class Encoding:
         usage = event.usage
         if usage is None or not self._asked.includes_usage:
             return _DONE
-        tier = b""
-        if usage.service_tier:
-            tier = b',"service_tier":' + _encode(usage.service_tier)
+        tier = openai_tier(usage.service_tier)
+        beside = b"" if tier is None else b',"service_tier":' + _encode(tier)
         told = _encode(usage_object(usage))
-        return b'%s]%s,"usage":%s}\n\n%s' % (self._head, tier, told, _DONE)
+        return b'%s]%s,"usage":%s}\n\n%s' % (self._head, beside, told, _DONE)

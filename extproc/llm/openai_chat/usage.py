@@ -6,12 +6,20 @@ https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
 TIER_MEMBER = "service_tier"
 """Of an answer, beside its usage."""
+_TIERS: Mapping[str, str] = MappingProxyType(
+    {
+        **{word: word for word in ("auto", "default", "fast", "flex", "priority", "scale")},
+        "standard": "default",
+        "standard_only": "default",  # Anthropic's word
+    }
+)
 MOST_TOKENS = 2**31 - 1
 """The largest count that is believed."""
 
@@ -70,6 +78,11 @@ def usage_object(usage: Usage) -> dict[str, object]:
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+def openai_tier(tier: str) -> str | None:
+    """A service tier in OpenAI's word; None when it has none for it."""
+    return _TIERS.get(tier)
 
 
 def _cached(document: Mapping[str, object], details: Mapping[str, object]) -> int:

@@ -13,20 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from extproc.llm.answer import Answer
-from extproc.llm.dialect import Asked, Call
+from extproc.llm.answer import Answer, Ended, Failed
+from extproc.llm.dialect import Asked, Call, UnreadableAnswer
 from extproc.llm.losses import HINTS, Feature, Losses
 from extproc.llm.openai_chat.capabilities import EXPRESSES, ROUGHLY, SAYS
 from extproc.llm.openai_chat.codec import CODEC, codec_for
 from extproc.llm.openai_chat.reading import READING
 from extproc.llm.openai_chat.servers import Server
 from extproc.llm.request import Request
-from extproc.protocols.sse import SseDecoder
+from extproc.protocols.sse import SseDecoder, encode
 from extproc.verdict import Deny
 from gateway.model import Dialect, Lossiness
 from tests.kit.conversations import answers, requests
 from tests.kit.cuts import cut
 from tests.kit.folded import folded
+from tests.kit.mutated import mutated
 from tests.kit.told import told
 
 SAMPLES = Path(__file__).parents[3] / "translations" / "openai_chat"
@@ -205,3 +206,44 @@ def test_errors_of_the_provider_say_the_same_when_they_come_back(path: Path) -> 
     )
     fault = path.stem[4:]
     assert error.fault == {"mistral": "invalid", "gemini": "invalid"}.get(fault, fault)
+
+
+@given(st.data())
+def test_no_request_is_too_odd_to_be_read_or_refused(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted(REQUESTS.values())))
+    body = json.dumps(data.draw(mutated(json.loads(path.read_bytes())))).encode()
+    call = READING.decode(body, "", is_stream=False)
+    if isinstance(call, Call):
+        request = CODEC.decode_request(call)
+        if isinstance(request, Request):
+            EVERYTHING.encode_request(request, Losses())
+            return
+        call = request
+    assert call.status == 400
+    assert call.reason
+
+
+@given(st.data())
+def test_no_answer_is_too_odd_to_be_read_or_said_to_be_none(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(ANSWERS))
+    body = json.dumps(data.draw(mutated(json.loads(path.read_bytes())))).encode()
+    try:
+        answer = CODEC.decode_answer(body)
+    except UnreadableAnswer:
+        return
+    ChatCompletion.model_validate_json(CODEC.encode_answer(answer, ASKED), strict=True)
+
+
+@given(st.data())
+def test_no_stream_is_too_odd_to_end(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted((SAMPLES / "streams").glob("*.sse"))))
+    events = [event.data for event in SseDecoder().feed(path.read_bytes())]
+    place = data.draw(st.integers(0, len(events) - 1))
+    if events[place] != b"[DONE]":
+        events[place] = json.dumps(data.draw(mutated(json.loads(events[place])))).encode()
+    decoding, encoding = CODEC.decoding(), CODEC.encoding(ASKED)
+    found = [*decoding.feed(b"".join(map(encode, events))), *decoding.end()]
+    assert isinstance(found[-1], Ended | Failed)
+    folded(found)
+    for event in found:
+        encoding.feed(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from extproc.llm.openai_chat.usage import MOST_TOKENS, usage_in, usage_object, usage_of
+from extproc.llm.openai_chat.usage import MOST_TOKENS, openai_tier, usage_in, usage_object, usage_of
 from gateway.usage import Usage
 
 
@@ -83,3 +83,9 @@ def test_a_usage_that_is_written_is_read_the_same() -> None:
     found = usage_of(usage_object(usage))
     assert found is not None
     assert found._replace(reported=()) == usage
+
+
+def test_tiers_of_others_are_openais_where_it_has_them() -> None:
+    assert openai_tier("flex") == "flex"
+    assert openai_tier("standard") == openai_tier("standard_only") == "default"
+    assert openai_tier("batch") is openai_tier("") is None
