@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: requests read, errors and model lists written.
+"""OpenAI's chat completions as policies see them: requests read, refusals written.
 
 https://platform.openai.com/docs/api-reference/chat. Only what we decide on is checked; fields that
 we do not know pass untouched, unless another reader could take them for one of those that we do.
@@ -6,13 +6,13 @@ we do not know pass untouched, unless another reader could take them for one of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
+from extproc.llm.openai_chat.errors import HEADERS
 from extproc.llm.openai_chat.shapes import REQUEST
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
@@ -47,21 +47,6 @@ _ERROR_TYPES: Mapping[int, str] = {
     503: "service_unavailable_error",
 }
 _QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
-
-
-class ChatRequest(NamedTuple):
-    """What we decide on, of a request."""
-
-    model: str
-    is_stream: bool
-    includes_usage: bool
-    """The client asked for the usage at the end of the stream."""
-    max_output_tokens: int | None
-    """For each of the choices."""
-    choices: int
-    document: Mapping[str, object]
-    size_bytes: int
-    """Of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,71 +99,14 @@ class ChatReading:
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
         """The client's library chooses its exception by the status."""
-        return ErrorAnswer((("content-type", "application/json"),), encode_error(deny))
+        kind = "insufficient_quota" if deny.code in _QUOTA_CODES else _ERROR_TYPES.get(deny.status)
+        if kind is None:
+            kind = "invalid_request_error" if deny.status < 500 else "server_error"
+        error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
+        return ErrorAnswer(HEADERS, json_spans.encode({"error": error}))
 
 
 READING = ChatReading()
-
-
-def decode_request(body: bytes) -> ChatRequest | Deny:
-    """The request that a body holds, or what is wrong with it."""
-    call = READING.decode(body, "", is_stream=False)
-    if isinstance(call, Deny):
-        return call
-    options = call.document.get("stream_options")
-    return ChatRequest(
-        call.model,
-        call.is_stream,
-        type(options) is dict and options.get("include_usage") is True,
-        call.max_output_tokens,
-        call.choices,
-        call.document,
-        call.size_bytes,
-    )
-
-
-def read_texts(document: Mapping[str, object]) -> tuple[str, ...] | Deny:
-    """All that a model would read, in order."""
-    return READING.texts(document)
-
-
-def reword(body: bytes, rewording: Rewording) -> Reworded | Deny:
-    """The request with its texts changed."""
-    return READING.reword(body, rewording)
-
-
-def estimate_input_tokens(request: ChatRequest) -> int:
-    """Rather too many than too few, but for attachments that are fetched by a provider."""
-    return _estimated(request.document, request.size_bytes)
-
-
-def with_usage(request: ChatRequest) -> bytes:
-    """The value of `stream_options` that asks for the usage, and for what the client asked."""
-    return _options_with_usage(request.document)
-
-
-def encode_text(text: str) -> bytes:
-    """A JSON string."""
-    return json_spans.encode(text)
-
-
-def encode_error(deny: Deny) -> bytes:
-    """The body of a refusal; the client's library chooses its exception by the status."""
-    kind = "insufficient_quota" if deny.code in _QUOTA_CODES else _ERROR_TYPES.get(deny.status)
-    if kind is None:
-        kind = "invalid_request_error" if deny.status < 500 else "server_error"
-    error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
-    return json_spans.encode({"error": error})
-
-
-def encode_models(names: Iterable[str], created: int) -> bytes:
-    """The answer to GET /v1/models."""
-    return json_spans.encode({"object": "list", "data": [_model(name, created) for name in names]})
-
-
-def encode_model(name: str, created: int) -> bytes:
-    """The answer to GET /v1/models/{name}."""
-    return json_spans.encode(_model(name, created))
 
 
 def _call(document: Mapping[str, object], model: str, size: int, *, is_stream: bool) -> Call | Deny:
@@ -231,10 +159,6 @@ def _estimated(document: Mapping[str, object], size: int) -> int:
             size -= bytes_of_audio
             tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
     return tokens - (-size // BYTES_PER_TOKEN)
-
-
-def _model(name: str, created: int) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": created, "owned_by": "dragoman"}
 
 
 def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | None:

@@ -4,25 +4,23 @@ import json
 from typing import Any
 
 import pytest
-from openai.types import Model
 
 from extproc.llm.dialect import Call, Reading
-from extproc.llm.openai_chat import reading as openai_chat
-from extproc.llm.openai_chat.reading import IMAGE_TOKENS, MAX_COUNT, READING, ChatRequest
+from extproc.llm.openai_chat.reading import IMAGE_TOKENS, MAX_COUNT, READING
 from extproc.protocols import json_spans
 from extproc.verdict import Deny
 
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def decode(**fields: object) -> ChatRequest | Deny:
+def decode(**fields: object) -> Call | Deny:
     document: dict[str, object] = {"model": "fast", "messages": HELLO, **fields}
-    return openai_chat.decode_request(json.dumps(document).encode())
+    return READING.decode(json.dumps(document).encode(), "", is_stream=False)
 
 
-def accepted(**fields: object) -> ChatRequest:
+def accepted(**fields: object) -> Call:
     request = decode(**fields)
-    assert isinstance(request, ChatRequest)
+    assert isinstance(request, Call)
     return request
 
 
@@ -34,10 +32,10 @@ def refused(**fields: object) -> tuple[int, str, str | None]:
 
 def test_a_plain_request_is_read() -> None:
     body = b'{"model":"fast","messages":[{"role":"user","content":"hello"}]}'
-    assert openai_chat.decode_request(body) == ChatRequest(
+    assert READING.decode(body, "", is_stream=False) == Call(
         model="fast",
         is_stream=False,
-        includes_usage=False,
+        tells_usage=True,
         max_output_tokens=None,
         choices=1,
         document={"model": "fast", "messages": HELLO},
@@ -50,7 +48,7 @@ def test_everything_we_decide_on_is_read() -> None:
         stream=True, stream_options={"include_usage": True}, max_completion_tokens=100, n=3
     )
     assert request.is_stream
-    assert request.includes_usage
+    assert request.tells_usage
     assert request.max_output_tokens == 100
     assert request.choices == 3
 
@@ -100,13 +98,13 @@ def test_unknown_fields_and_parts_pass() -> None:
     ],
 )
 def test_bodies_that_are_not_one_object_are_refused(body: bytes, code: str) -> None:
-    deny = openai_chat.decode_request(body)
+    deny = READING.decode(body, "", is_stream=False)
     assert isinstance(deny, Deny)
     assert (deny.status, deny.code) == (400, code)
 
 
 def test_the_duplicate_key_is_named() -> None:
-    deny = openai_chat.decode_request(b'{"a":{"tiger":1,"tiger":2}}')
+    deny = READING.decode(b'{"a":{"tiger":1,"tiger":2}}', "", is_stream=False)
     assert isinstance(deny, Deny)
     assert deny.reason == 'duplicate key "tiger"'
 
@@ -124,7 +122,7 @@ def test_the_duplicate_key_is_named() -> None:
     ],
 )
 def test_what_is_missing_is_named(body: bytes, param: str) -> None:
-    deny = openai_chat.decode_request(body)
+    deny = READING.decode(body, "", is_stream=False)
     assert isinstance(deny, Deny)
     assert (deny.code, deny.param) == ("missing_required_parameter", param)
     assert deny.reason == f"missing required parameter: {param}"
@@ -191,7 +189,7 @@ def test_names_that_another_reader_folds_into_ours_are_refused(name: str) -> Non
 
 
 def test_texts_are_read() -> None:
-    assert openai_chat.read_texts(accepted().document) == ("hello",)
+    assert READING.texts(accepted().document) == ("hello",)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +203,7 @@ def test_texts_are_read() -> None:
 )
 def test_json_in_strings_that_cannot_be_read_is_refused(text: str, code: str) -> None:
     request = accepted(user=text)
-    deny = openai_chat.read_texts(request.document)
+    deny = READING.texts(request.document)
     assert isinstance(deny, Deny)
     assert (deny.status, deny.code) == (400, code)
 
@@ -214,14 +212,14 @@ def test_json_in_strings_that_cannot_be_read_is_refused(text: str, code: str) ->
 
 
 def estimate(*parts: dict[str, Any]) -> int:
-    return openai_chat.estimate_input_tokens(
+    return READING.estimate_input_tokens(
         accepted(messages=[{"role": "user", "content": list(parts)}])
     )
 
 
 def test_a_token_is_at_most_three_bytes() -> None:
     request = accepted(messages=[{"role": "user", "content": "x" * 3000}])
-    assert openai_chat.estimate_input_tokens(request) == -(-request.size_bytes // 3)
+    assert READING.estimate_input_tokens(request) == -(-request.size_bytes // 3)
 
 
 def test_an_image_costs_the_same_whatever_its_size() -> None:
@@ -246,29 +244,20 @@ def test_malformed_attachments_are_estimated_too() -> None:
 # --- writing -------------------------------------------------------------------------------
 
 
-def test_the_usage_is_asked_for_beside_what_the_client_asked_for() -> None:
-    asked = accepted(stream=True, stream_options={"include_obfuscation": False})
-    assert json.loads(openai_chat.with_usage(asked)) == {
-        "include_obfuscation": False,
-        "include_usage": True,
-    }
-    assert openai_chat.with_usage(accepted(stream=True)) == b'{"include_usage":true}'
-    refused_usage = accepted(stream=True, stream_options={"include_usage": False})
-    assert openai_chat.with_usage(refused_usage) == b'{"include_usage":true}'
-
-
 def test_a_new_model_and_usage_are_spliced_in() -> None:
     body = b'{"model": "fast", "messages":[{"role":"user","content":"\\u0041"}], "stream":true}'
-    request = openai_chat.decode_request(body)
-    assert isinstance(request, ChatRequest)
-    changes = {
-        "model": openai_chat.encode_text('gpt-"5"'),
-        "stream_options": openai_chat.with_usage(request),
-    }
+    request = READING.decode(body, "", is_stream=False)
+    assert isinstance(request, Call)
+    changes = {**READING.rename(request, 'gpt-"5"'), **READING.ask_usage(request)}
     assert json_spans.replace(body, changes) == (
         b'{"model": "gpt-\\"5\\"", "messages":[{"role":"user","content":"\\u0041"}], '
         b'"stream":true,"stream_options":{"include_usage":true}}'
     )
+
+
+def test_usage_that_the_client_refused_is_asked_for() -> None:
+    refused_usage = accepted(stream=True, stream_options={"include_usage": False})
+    assert READING.ask_usage(refused_usage) == {"stream_options": b'{"include_usage":true}'}
 
 
 @pytest.mark.parametrize(
@@ -286,28 +275,15 @@ def test_a_new_model_and_usage_are_spliced_in() -> None:
     ],
 )
 def test_a_refusal_is_an_error_of_the_api(status: int, code: str, kind: str) -> None:
-    error = openai_chat.encode_error(Deny(status, code, 'not "now"', param="model"))
+    headers, error = READING.encode_error(Deny(status, code, 'not "now"', param="model"))
+    assert dict(headers) == {"content-type": "application/json"}
     assert json.loads(error) == {
         "error": {"message": 'not "now"', "type": kind, "param": "model", "code": code}
     }
 
 
 def test_a_refusal_without_a_param_says_null() -> None:
-    assert b'"param":null' in openai_chat.encode_error(Deny(401, "invalid_api_key", "no"))
-
-
-def test_models_are_those_of_the_official_client() -> None:
-    listing = json.loads(openai_chat.encode_models(["fast", "smart"], 1_700_000_000))
-    assert listing["object"] == "list"
-    models = [Model.model_validate(each, strict=True) for each in listing["data"]]
-    assert [model.id for model in models] == ["fast", "smart"]
-    one = Model.model_validate_json(openai_chat.encode_model("fast", 1_700_000_000), strict=True)
-    assert one == models[0]
-    assert one.created == 1_700_000_000
-
-
-def test_no_models_are_an_empty_list() -> None:
-    assert json.loads(openai_chat.encode_models([], 1)) == {"object": "list", "data": []}
+    assert b'"param":null' in READING.encode_error(Deny(401, "invalid_api_key", "no")).body
 
 
 def call(path_model: str = "", /, *, is_stream: bool = False, **fields: object) -> Call | Deny:
@@ -359,14 +335,3 @@ def test_the_usage_is_asked_for_beside_what_the_client_asked() -> None:
 
 def test_another_model_is_named_in_the_body() -> None:
     assert READING.rename(read("m"), 'a "b"') == {"model": b'"a \\"b\\""'}
-
-
-def test_a_refusal_is_openais_error() -> None:
-    headers, body = READING.encode_error(Deny(429, "budget_exhausted", "no more", param="model"))
-    assert dict(headers) == {"content-type": "application/json"}
-    assert json.loads(body)["error"] == {
-        "message": "no more",
-        "type": "insufficient_quota",
-        "param": "model",
-        "code": "budget_exhausted",
-    }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from extproc.llm.openai_chat.reading import read_texts
+from extproc.llm.openai_chat.reading import READING
 from extproc.llm.openai_chat.shapes import REQUEST, ROLES
 from extproc.llm.shapes import FREE, Rule, Unread
 
@@ -30,7 +30,7 @@ def holding(way: tuple[str, ...], value: object) -> dict[str, object]:
 
 @pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
 def test_every_listed_field_is_read_or_not_as_it_says(way: tuple[str, ...], rule: Rule) -> None:
-    texts = read_texts(holding(way, SECRET))
+    texts = READING.texts(holding(way, SECRET))
     assert isinstance(texts, tuple)
     is_read = any(SECRET in text for text in texts)
     assert is_read is (rule not in (Unread.ALL, Unread.STRING))
@@ -38,15 +38,15 @@ def test_every_listed_field_is_read_or_not_as_it_says(way: tuple[str, ...], rule
 
 @pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
 def test_names_that_are_not_listed_are_read(way: tuple[str, ...], rule: Rule) -> None:
-    texts = read_texts(holding(way, {SECRET: 1}))
+    texts = READING.texts(holding(way, {SECRET: 1}))
     assert isinstance(texts, tuple)
     assert any(SECRET in text for text in texts) is (rule is not Unread.ALL)
 
 
 def test_a_word_is_structure_only_where_it_is_listed() -> None:
     for role in ROLES:
-        assert read_texts({"messages": [{"role": role, "content": ""}]}) in ((), ("",))
-    assert read_texts({"messages": [{"role": SECRET, "content": ""}]}) != ()
+        assert READING.texts({"messages": [{"role": role, "content": ""}]}) in ((), ("",))
+    assert READING.texts({"messages": [{"role": SECRET, "content": ""}]}) != ()
 
 
 def test_what_is_free_lists_nothing() -> None:
