@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys, policy_keys
 from gateway.importers.agentgateway.backends import Ai, provider_ca, read_backend_tls
+from gateway.importers.agentgateway.clouds import CLOUDS, IN_ROUTES
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Terms
 from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.guards import read_prompt_guard
@@ -18,7 +19,7 @@ from gateway.importers.agentgateway.keys import settle
 from gateway.importers.agentgateway.providers import (
     KNOWN,
     Address,
-    azure,
+    in_cloud,
     known,
     provider_name,
     read_auth,
@@ -29,6 +30,11 @@ from gateway.importers.agentgateway.rates import read_token_limits
 from gateway.importers.agentgateway.terms import of_models, read_terms
 from gateway.importers.walk import Node
 
+_CLOUD_KEYS = {
+    "azure": llm_keys.AZURE,
+    "bedrock": llm_keys.BEDROCK,
+    "vertex": llm_keys.VERTEX,
+}
 _CLOSER = "one that stands closer to the provider counts"
 _NO_KEY = "no key is written, and clients' own are not passed on: write the provider's key"
 _FAILOVER = "a model goes on to its next target at 429, 5xx, no answer or silence"
@@ -161,7 +167,7 @@ def _provider(node: Node, around: tuple[Node, ...], reading: _Reading) -> Target
     if found is None:
         kinds.unsupported("where its API is cannot be taken over")
         return None
-    block, note, model = found
+    block, model = found
     for key in ("hostOverride", "pathOverride", "pathPrefix"):
         node.take(key).exact("llm.providers.url")
     if not _verified(blocks, block):
@@ -173,16 +179,17 @@ def _provider(node: Node, around: tuple[Node, ...], reading: _Reading) -> Target
     given = provider_name(block, wanted.text() or kind, draft)
     draft.provider_of.setdefault(node.path, given)
     wanted.exact(f"llm.providers.{given}")
-    _say(there, given, note, has_key="key" in block or kind == "custom")
+    has_key = kind == "custom" or kind in CLOUDS or bool({"key", "auth"} & block.keys())
+    _say(there, given, has_key=has_key)
     return Target(given, model)
 
 
-def _say(node: Node, name: str, note: str, *, has_key: bool) -> None:
+def _say(node: Node, name: str, *, has_key: bool) -> None:
     to = f"llm.providers.{name}"
-    if note or not has_key:
-        node.different(to, "; ".join(each for each in (note, "" if has_key else _NO_KEY) if each))
-    else:
+    if has_key:
         node.exact(to)
+    else:
+        node.different(to, _NO_KEY)
 
 
 def _keys(node: Node) -> frozenset[str]:
@@ -191,19 +198,15 @@ def _keys(node: Node) -> frozenset[str]:
 
 def _located(
     node: Node, kind: str, address: Address
-) -> tuple[dict[str, object], str, str | None] | None:
-    """Type and URL, the difference, and the one model."""
+) -> tuple[dict[str, object], str | None] | None:
+    """Type and place, and the one model."""
     path: str | None = None
     if kind == "custom":
         path, is_served = read_custom(node)
         if not is_served:
             return None
-    elif kind == "azure":
-        settle(node, llm_keys.AZURE, unknown_is_lock=False)
-        names = ("resourceName", "resourceType", "apiVersion", "projectName")
-        url = azure(node, names)
-        address = Address(base_url=url) if address.host is None else address
-        if url is None:
+    elif kind in CLOUDS:
+        if settle(node, _CLOUD_KEYS[kind], unknown_is_lock=False):
             return None
     elif not node.is_empty and settle(node, llm_keys.VENDOR):
         return None
@@ -213,8 +216,11 @@ def _located(
         model.unsupported("no name that a model can have")
         return None
     model.exact("llm.models")
-    block, note = known(kind, address, path=path)
-    return (block, note, text) if block else None
+    if kind in CLOUDS:
+        block = in_cloud(kind, node.take, IN_ROUTES, text, address)
+    else:
+        block = known(kind, address, path=path)
+    return (block, text) if block else None
 
 
 def _is_tls(blocks: tuple[Node, ...]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys
 from gateway.importers.agentgateway.backends import provider_ca, read_backend_tls
+from gateway.importers.agentgateway.clouds import CLOUDS, IN_MODELS
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Served, Terms
 from gateway.importers.agentgateway.entrypoints import Gate
 from gateway.importers.agentgateway.fitting import fits, is_model
@@ -23,7 +24,7 @@ from gateway.importers.agentgateway.providers import (
     KNOWN,
     REFUSED,
     Address,
-    azure,
+    in_cloud,
     known,
     provider_name,
     read_auth,
@@ -38,7 +39,6 @@ from gateway.importers.walk import Node
 
 _STRIPPED = re.compile(r"""llmRequest\.model\.stripPrefix\(\s*(["'])(.*?)\1\s*\)""")
 _LITERAL = re.compile(r"""(["'])([^"'\\]*)\1""")
-_AZURE = ("azureResourceName", "azureResourceType", "azureApiVersion", "azureProjectName")
 _WHOLE_NAME = "the whole name is sent on; leave out `model` to send what `*` stands for"
 _HIDDEN = "it is refused with 403 when asked for by its name, also where theirs has a `*` for it"
 _EVERYWHERE = "models are served under /v1/ of every gateway and for every host"
@@ -250,13 +250,6 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
         if not is_served:
             return _Refused("it has no chat completions of OpenAI's kind")
         path = path or own_path
-    if sources.kind == "azure" and base_url is None:
-        places = [block.take("params") for block in sources.blocks]
-        written = next((each for each in places if each.has("azureResourceName")), places[0])
-        base_url = azure(written, _AZURE)
-        if base_url is None:
-            provider.unsupported("where the resource of Azure is cannot be taken over")
-            return _Refused("where the resource of Azure is cannot be taken over")
     tls = sources.default("backendTLS", "tls")
     address = Address(
         base_url,
@@ -265,7 +258,7 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
         sources.param("pathPrefix").text(),
         is_tls=tls.is_written,
     )
-    block, note = known(sources.kind, address)
+    block = _placed(sources, address)
     if speaks_tls(block) and (ca := provider_ca(tls)):
         block["ca"] = ca
     locks = read_backend_tls(tls, to="llm.providers.url")
@@ -273,12 +266,17 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
         return _Refused("where its API is cannot be taken over", is_security=bool(locks))
     for name in ("baseUrl", "hostOverride", "pathOverride", "pathPrefix"):
         sources.param(name).exact("llm.providers.url")
-    return _with_key(sources, block, note)
+    return _with_key(sources, block)
 
 
-def _with_key(
-    sources: _Sources, block: dict[str, object], note: str
-) -> dict[str, object] | _Refused:
+def _placed(sources: _Sources, address: Address) -> dict[str, object]:
+    if sources.kind in CLOUDS:
+        model = sources.param("model").text() or sources.blocks[0].take("name").text()
+        return in_cloud(sources.kind, sources.param, IN_MODELS, model, address)
+    return known(sources.kind, address)
+
+
+def _with_key(sources: _Sources, block: dict[str, object]) -> dict[str, object] | _Refused:
     key, auth, provider = sources.param("apiKey"), sources.default("auth"), sources.provider
     to = "llm.providers.type"
     variable = KNOWN[sources.kind].variable
@@ -294,8 +292,8 @@ def _with_key(
     elif variable is not None:
         block["key"] = f"${{{variable}}}"
         found_in = f"its key is read from {variable}"
-    if note or found_in:
-        provider.different(to, "; ".join(each for each in (note, found_in) if each))
+    if found_in:
+        provider.different(to, found_in)
     else:
         provider.exact(to)
     return block

@@ -32,8 +32,7 @@ PROVIDER: Rows = (read("name", "params", "provider", "defaults"),)
 PARAMS: Rows = (
     read("model", "apiKey", "baseUrl", "hostOverride", "pathOverride", "pathPrefix", *_AZURE),
     nothing(_TOKENIZE, "tokenize"),
-    without("Bedrock is no provider of this version", "awsRegion"),
-    without("Vertex AI is no provider of this version", "vertexRegion", "vertexProject"),
+    read("awsRegion", "vertexRegion", "vertexProject"),
 )
 DEFAULTS: Rows = (
     read("transformation", "backendTLS", "tls", "auth"),
@@ -74,9 +73,7 @@ AI_BACKEND: Rows = (
 """`LocalAIBackend`, `LocalNamedAIProvider`."""
 AI_GROUP: Rows = (read("providers"),)
 AI_PROVIDER: Rows = (
-    read("openAI", "openai", "gemini", "anthropic", "azure", "custom"),
-    lock("Vertex AI is no provider of this version", "vertex"),
-    lock("Bedrock is no provider of this version", "bedrock"),
+    read("openAI", "openai", "gemini", "anthropic", "azure", "vertex", "bedrock", "custom"),
     lock("GitHub Copilot is no provider of this version", "copilot"),
 )
 VENDOR: Rows = (
@@ -84,6 +81,11 @@ VENDOR: Rows = (
     lock("OpenAI is not told to moderate", "moderation"),
 )
 AZURE: Rows = (read("model", "resourceName", "resourceType", "apiVersion", "projectName"),)
+VERTEX: Rows = (read("model", "projectId", "region"),)
+BEDROCK: Rows = (
+    read("model", "region"),
+    lock("Bedrock's guardrails are not asked", "guardrailIdentifier", "guardrailVersion"),
+)
 CUSTOM: Rows = (
     read("model", "formats"),
     without("prices go by the provider's name or type; write llm.prices", "providerOverride"),

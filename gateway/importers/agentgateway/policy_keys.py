@@ -109,15 +109,18 @@ BACKEND_TLS: Rows = (
     without("Envoy chooses", "alpn", "keyExchangeGroups"),
 )
 BACKEND_AUTH: Rows = (
-    read("key", "passthrough"),
-    without("no requests are signed for AWS", "aws"),
-    without("no tokens of Google Cloud are fetched", "gcp"),
-    without("no tokens of Azure are fetched", "azure"),
+    read("key", "passthrough", "aws", "gcp", "azure"),
     without("no tokens of GitHub Copilot are fetched", "copilot"),
     without("no tokens are signed", "jwtSign"),
     without("no tokens are exchanged", "oauthTokenExchange", "crossAppAccess"),
     without("one key goes to a provider, and none to other backends", "credentials"),
 )
+AWS_AUTH: Rows = (
+    read("accessKeyId", "secretAccessKey", "sessionToken"),
+    read("serviceName", "region", "assumeRole"),
+)
+GCP_AUTH: Rows = (read("type", "audience", "credential"),)
+AZURE_AUTH: Rows = (read("explicitConfig", "developerImplicit", "implicit"),)
 BACKEND_KEY: Rows = (read("value", "file"), read("location"))
 
 API_KEYS: Rows = (read("keys", "mode", "location"),)

@@ -1,8 +1,8 @@
-"""Model providers of theirs → `llm.providers`: what has OpenAI's API, wherever it is."""
+"""Model providers of theirs → `llm.providers`: their types, where they are, and their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -10,6 +10,7 @@ from gateway.config.scalars import HostPort, Secret
 from gateway.config.urls import Url
 from gateway.config.vendors import VENDORS
 from gateway.importers.agentgateway import llm_keys, policy_keys
+from gateway.importers.agentgateway.clouds import CLOUDS, Names, read_cloud_auth
 from gateway.importers.agentgateway.draft import Draft
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
@@ -23,52 +24,37 @@ class Known:
     """What a provider of theirs is here."""
 
     type: str
-    url: str | None = None
-    """Where its OpenAI API is, when the type does not say."""
     variable: str | None = None
     """Where its key is looked for when none is written."""
-    note: str = ""
-    """The difference."""
 
-
-_COMPATIBLE_API = "over its OpenAI-compatible API: chat completions alone"
 
 KNOWN: Mapping[str, Known] = MappingProxyType(
     {
-        "openAI": Known("openai", None, "OPENAI_API_KEY"),
-        "openai": Known("openai", None, "OPENAI_API_KEY"),
-        "anthropic": Known(
-            "anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", _COMPATIBLE_API
-        ),
-        "gemini": Known(
-            "gemini",
-            "https://generativelanguage.googleapis.com/v1beta/openai",
-            "GEMINI_API_KEY",
-            _COMPATIBLE_API,
-        ),
-        "cohere": Known("cohere", "https://api.cohere.ai/compatibility/v1", None, _COMPATIBLE_API),
+        "openAI": Known("openai", "OPENAI_API_KEY"),
+        "openai": Known("openai", "OPENAI_API_KEY"),
+        "anthropic": Known("anthropic", "ANTHROPIC_API_KEY"),
+        "gemini": Known("gemini", "GEMINI_API_KEY"),
+        "cohere": Known("cohere"),
         "ollama": Known("ollama"),
-        "baseten": Known("baseten", "https://inference.baseten.co/v1"),
-        "cerebras": Known("cerebras", "https://api.cerebras.ai/v1"),
-        "deepinfra": Known("deepinfra", "https://api.deepinfra.com/v1/openai"),
+        "baseten": Known("baseten"),
+        "cerebras": Known("cerebras"),
+        "deepinfra": Known("deepinfra"),
         "deepseek": Known("deepseek"),
         "groq": Known("groq"),
-        "huggingface": Known("huggingface", "https://router.huggingface.co/v1"),
+        "huggingface": Known("huggingface"),
         "mistral": Known("mistral"),
         "openrouter": Known("openrouter"),
         "togetherai": Known("together"),
         "xai": Known("xai"),
         "fireworks": Known("fireworks"),
-        "azure": Known("azure", None, None, _COMPATIBLE_API),
+        "azure": Known("azure-openai"),
+        "vertex": Known("vertex"),
+        "bedrock": Known("bedrock"),
         "custom": Known(COMPATIBLE),
     }
 )
 REFUSED: Mapping[str, str] = MappingProxyType(
-    {
-        "vertex": "Vertex AI is no provider of this version: its tokens are not fetched",
-        "bedrock": "Bedrock is no provider of this version: nothing is signed for AWS",
-        "copilot": "GitHub Copilot is no provider of this version: its tokens are not fetched",
-    }
+    {"copilot": "GitHub Copilot is no provider of this version: its tokens are not fetched"}
 )
 
 
@@ -85,19 +71,33 @@ class Address:
     is_tls: bool = False
 
 
-def known(kind: str, address: Address, *, path: str | None = None) -> tuple[dict[str, object], str]:
-    """Type and URL of a provider of theirs, and the difference. Empty: it has no address."""
-    found = KNOWN[kind]
-    vendor = found.type if found.type in VENDORS else COMPATIBLE
-    own = VENDORS[vendor].url if found.type in VENDORS else found.url
-    address = replace(address, path=path or address.path)
-    url = located(address, own)
+def known(kind: str, address: Address, *, path: str | None = None) -> dict[str, object]:
+    """Type and URL of a provider of theirs. Empty: it has no address that can be said."""
+    vendor = KNOWN[kind].type
+    url = located(replace(address, path=path or address.path), vendor)
     if url is None or not fits(Url, url):
-        return {}, "where its API is cannot be taken over"
+        return {}
     block: dict[str, object] = {"type": vendor}
     if url != VENDORS[vendor].url:
         block["url"] = url
-    return block, found.note if vendor == COMPATIBLE else ""
+    return block
+
+
+def in_cloud(
+    kind: str, take: Callable[[str], Node], names: Names, model: str | None, address: Address
+) -> dict[str, object]:
+    """The same of a provider in a cloud, which has options instead of an address. What is written
+    as its address takes their place."""
+    block = CLOUDS[kind](take, names, model)
+    if block is None or address.path is not None or address.prefix is not None:
+        return {}
+    url = located(address, COMPATIBLE)
+    if url is not None:
+        if kind != "azure" or not fits(Url, url):  # others have options in their paths
+            return {}
+        origin = "/".join(url.split("/")[:3])
+        block = {**block, "url": url if address.base_url is not None else origin}
+    return block
 
 
 def speaks_tls(block: Mapping[str, object]) -> bool:
@@ -107,46 +107,30 @@ def speaks_tls(block: Mapping[str, object]) -> bool:
     return str(url).startswith("https:")
 
 
-def located(address: Address, own: str | None) -> str | None:
-    """The URL before `/chat/completions`; None when it cannot be said."""
+def located(address: Address, vendor: str) -> str | None:
+    """The URL before the path of a call; None when it cannot be said."""
+    own, call = VENDORS[vendor].url, VENDORS[vendor].offers[0][1]
     url = own
     if address.base_url is not None:
-        url = address.base_url.rstrip("/")
+        before = call.removesuffix("/chat/completions") if call.endswith("/completions") else ""
+        url = address.base_url.rstrip("/").removesuffix(before)
     elif address.host is not None:
         if not fits(HostPort, address.host):
             return None
         is_tls = address.is_tls or address.host.endswith(":443")
-        base = "" if own is None else "/" + own.split("://", 1)[1].partition("/")[2]
-        url = f"{'https' if is_tls else 'http'}://{address.host}{base or '/v1'}"
+        after = "" if own is None else own.split("://", 1)[1].partition("/")[2]
+        base = f"/{after}" if after else ""
+        base = "/v1" if own is None else base
+        url = f"{'https' if is_tls else 'http'}://{address.host}{base}"
     if url is None:
         return None
     origin = "/".join(url.split("/")[:3])
     if address.path is not None:
-        before, separator, after = address.path.partition("/chat/completions")
+        before, separator, after = address.path.partition(call)
         return None if not separator or after else f"{origin}{before}"
     if address.prefix is not None:
         return f"{origin}/{address.prefix.strip('/')}".rstrip("/")
     return url
-
-
-def azure(node: Node, names: tuple[str, str, str, str]) -> str | None:
-    """The URL of a resource of Azure; `names` of the keys: resource, type, version, project."""
-    resource, kind, version, project = (node.take(name) for name in names)
-    host = resource.text()
-    suffix = {
-        "openAI": "openai.azure.com",
-        "foundry": "services.ai.azure.com",
-        "aiServices": "services.ai.azure.com",
-    }.get(kind.text() or "")
-    if version.text() not in (None, "v1", "preview"):
-        version.unsupported("only version v1 of Azure's API is spoken", is_security=False)
-        return None
-    if not host or suffix is None:
-        return None
-    base = f"/api/projects/{project.text()}" if project.text() else ""
-    for place in (resource, kind, version, project):
-        place.exact("llm.providers.url")
-    return f"https://{host}.{suffix}{base}/openai/v1"
 
 
 def read_custom(node: Node) -> tuple[str | None, bool]:
@@ -171,7 +155,10 @@ def read_auth(node: Node, block: dict[str, object]) -> bool:
     if not isinstance(node.value, dict):
         node.unsupported("no tokens of GitHub Copilot are fetched")
         return False
+    cloud = read_cloud_auth(node, block)
     settle(node, policy_keys.BACKEND_AUTH, unknown_is_lock=False)
+    if cloud is not None:
+        return cloud
     passed = node.take("passthrough")
     if passed.is_written:
         passed.unsupported("clients' own keys are not passed on: write the provider's key")

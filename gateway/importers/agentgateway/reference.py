@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.config.vendors import VENDORS
 from gateway.importers.agentgateway import llm_keys, policy_keys, settings_keys, traffic_keys
 from gateway.importers.agentgateway.keys import Keys, Rows
 from gateway.importers.agentgateway.providers import KNOWN, REFUSED
@@ -111,13 +110,9 @@ def _kind(row: Keys) -> str:
 
 
 def _providers() -> str:
-    lines = ["| provider | type | address | key when none is written |", "|---|---|---|---|"]
+    lines = ["| provider | type | key when none is written |", "|---|---|---|"]
     for name, known in KNOWN.items():
-        vendor = known.type if known.type in VENDORS else "openai-compatible"
-        url = known.url or VENDORS[vendor].url
-        address = f"`{url}`" if url else "as written"
-        note = f" ({known.note})" if known.note else ""
         key = f"`${{{known.variable}}}`" if known.variable else "none"
-        lines.append(f"| `{name}` | `{vendor}`{note} | {address} | {key} |")
-    lines += [f"| `{name}` | none: {why} | | |" for name, why in REFUSED.items()]
+        lines.append(f"| `{name}` | `{known.type}` | {key} |")
+    lines += [f"| `{name}` | none: {why} | |" for name, why in REFUSED.items()]
     return "## Providers\n\n" + "\n".join(lines) + "\n"

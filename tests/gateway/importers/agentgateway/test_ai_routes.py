@@ -71,8 +71,9 @@ def test_groups_are_tried_in_turn() -> None:
 @pytest.mark.parametrize(
     "provider",
     [
-        "{bedrock: {region: r}}",
-        "{vertex: {projectId: p}}",
+        "{bedrock: {}}",
+        "{bedrock: {region: r, guardrailIdentifier: g, guardrailVersion: '1'}}",
+        "{vertex: {region: r}}",
         "{copilot: {}}",
         "{unheard: {}}",
         "{}",

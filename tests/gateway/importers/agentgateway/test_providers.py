@@ -5,34 +5,53 @@ from __future__ import annotations
 import pytest
 
 from gateway.config.vendors import VENDORS
-from gateway.importers.agentgateway.providers import COMPATIBLE, KNOWN, Address, known, located
+from gateway.importers.agentgateway.providers import KNOWN, Address, known, located
 from tests.gateway.importers.agentgateway.imports import config, outcomes
 
+IN_CLOUDS = ("azure", "bedrock", "vertex")
 
-@pytest.mark.parametrize("kind", [kind for kind in KNOWN if kind not in ("custom", "azure")])
+
+@pytest.mark.parametrize("kind", [kind for kind in KNOWN if kind not in ("custom", *IN_CLOUDS)])
 def test_every_provider_has_an_address(kind: str) -> None:
-    block, _ = known(kind, Address())
-    assert block["type"] in VENDORS
-    assert block["type"] != COMPATIBLE or str(block["url"]).startswith("https://")
+    block = known(kind, Address())
+    assert block == {"type": KNOWN[kind].type}
+    assert VENDORS[KNOWN[kind].type].url
 
 
 @pytest.mark.parametrize(
     ("address", "url"),
     [
-        (Address(), "https://v.example/v1"),
+        (Address(), "https://api.groq.com/openai/v1"),
         (Address(base_url="http://x/y/"), "http://x/y"),
-        (Address(host="x:80"), "http://x:80/v1"),
-        (Address(host="x:443"), "https://x:443/v1"),
-        (Address(host="x:80", is_tls=True), "https://x:80/v1"),
+        (Address(host="x:80"), "http://x:80/openai/v1"),
+        (Address(host="x:443"), "https://x:443/openai/v1"),
+        (Address(host="x:80", is_tls=True), "https://x:80/openai/v1"),
         (Address(host="x"), None),
-        (Address(prefix="/p/q"), "https://v.example/p/q"),
-        (Address(path="/p/chat/completions"), "https://v.example/p"),
+        (Address(prefix="/p/q"), "https://api.groq.com/p/q"),
+        (Address(path="/p/chat/completions"), "https://api.groq.com/p"),
         (Address(path="/other"), None),
         (Address(host="x:80", path="/chat/completions"), "http://x:80"),
     ],
 )
 def test_an_address_is_a_url_before_the_path_of_a_call(address: Address, url: str | None) -> None:
-    assert located(address, "https://v.example/v1") == url
+    assert located(address, "groq") == url
+
+
+@pytest.mark.parametrize(
+    ("vendor", "address", "url"),
+    [
+        ("anthropic", Address(host="x:443"), "https://x:443/v1"),
+        ("anthropic", Address(path="/p/messages"), "https://api.anthropic.com/p"),
+        ("anthropic", Address(path="/p/chat/completions"), None),
+        ("deepseek", Address(base_url="https://x/v1"), "https://x"),
+        ("deepseek", Address(host="x:443"), "https://x:443"),
+        ("deepseek", Address(path="/p/v1/chat/completions"), "https://api.deepseek.com/p"),
+    ],
+)
+def test_what_comes_after_the_address_is_the_types_own(
+    vendor: str, address: Address, url: str | None
+) -> None:
+    assert located(address, vendor) == url
 
 
 def models(provider: str, rest: str = "") -> str:
@@ -42,14 +61,6 @@ def models(provider: str, rest: str = "") -> str:
 @pytest.mark.parametrize("provider", ["bedrock", "vertex", "copilot", "unheard", "{reference: x}"])
 def test_a_provider_that_cannot_be_asked_serves_nothing(provider: str) -> None:
     assert config(models(provider)).llm.models == {}
-
-
-def test_azure_is_asked_by_its_version_v1() -> None:
-    params = ", params: {apiKey: k, azureResourceName: r, azureResourceType: foundry"
-    found = config(models("azure", params + ", azureProjectName: p}"))
-    (provider,) = found.llm.providers.values()
-    assert provider.url == "https://r.services.ai.azure.com/api/projects/p/openai/v1"
-    assert config(models("azure", params + ", azureApiVersion: '2024-02-01'}")).llm.models == {}
 
 
 def test_a_custom_provider_has_to_have_chat_completions() -> None:
@@ -80,7 +91,7 @@ def test_a_key_in_a_file_becomes_a_variable() -> None:
     "auth",
     [
         "{aws: {}}",
-        "{gcp: {}}",
+        "{gcp: {type: idToken}}",
         "copilot",
         "{key: {value: k, location: {header: {name: x-key}}}}",
         "{key: 'two words'}",
