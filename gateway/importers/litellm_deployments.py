@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from gateway.config.llm import ModelName
+from gateway.config.providers import ApiVersion
 from gateway.config.scalars import Secret
 from gateway.config.urls import Url
+from gateway.importers.litellm_clouds import CLOUDS, NotOurs, bedrock_model
 from gateway.importers.litellm_keys import MODEL, answer_rest
 from gateway.importers.litellm_model_keys import INFO, PARAMS
 from gateway.importers.litellm_providers import Meant, Spoken, default_url, meant
@@ -28,6 +31,18 @@ from gateway.importers.litellm_values import (
 )
 from gateway.importers.walk import Node, has_variable
 
+Made = TypeVar("Made")
+
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "azure-openai": ("api_version",),
+    "bedrock": (
+        *("aws_region_name", "aws_access_key_id", "aws_secret_access_key"),
+        *("aws_session_token", "aws_role_name"),
+    ),
+    "vertex": ("vertex_project", "vertex_location", "vertex_credentials"),
+    "vertex-claude": ("vertex_project", "vertex_location", "vertex_credentials"),
+}
+"""What is read for a type of ours, beside address and key."""
 _MILLION = 1_000_000
 _DEAREST = 1_000_000
 _FINEST = Decimal("1e-9")
@@ -47,10 +62,12 @@ class Provider:
     key: str | None = field(repr=False)
     silence: str | None
     ca: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What else is in the block."""
 
     def block(self) -> dict[str, object]:
         """As our language writes it."""
-        found: dict[str, object] = {"type": self.type}
+        found: dict[str, object] = {"type": self.type, **self.options}
         if self.url is not None:
             found["url"] = self.url
         if self.key is not None:
@@ -142,7 +159,7 @@ def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deploymen
     found = meant(written, custom)
     spoken = _spoken(found)
     model = _model(name, found, spoken)
-    provider = _Place(params, into).provider(spoken, found.provider)
+    provider = _Place(params, into).provider(spoken, found.provider, found.model)
     place = into.named(provider, found.provider)
     for each in (entry.take("blocked"), info.take("blocked"), info.take("mode")):
         each.exact()
@@ -204,6 +221,8 @@ def _spoken(found: Meant) -> Spoken:
 
 def _model(name: str, found: Meant, spoken: Spoken) -> str:
     model = found.model
+    if spoken.cloud == "bedrock":
+        model = _in_words(lambda: bedrock_model(found.model)[0])
     if spoken.model_prefix and "*" not in model and not model.startswith("accounts/"):
         model = f"{spoken.model_prefix}{model}"
     for each in (name, model):
@@ -222,10 +241,28 @@ class _Place:
         self.into = into
         self.credential = _credential(params, into)
 
-    def provider(self, spoken: Spoken, name: str) -> Provider:
+    def provider(self, spoken: Spoken, name: str, model: str) -> Provider:
+        if spoken.cloud:
+            make, known = CLOUDS[spoken.cloud], self.into.environment
+            block = _in_words(lambda: make(model, self.written, known))
+            type_ = str(block.pop("type"))
+            return Provider(type_, None, None, self.silence(), options=block)
         url = self.url(spoken)
         ca = self.ca() if (url or default_url(spoken) or "").startswith("https:") else None
-        return Provider(spoken.type, url, self.key(spoken, name), self.silence(), ca)
+        options = self.version() if spoken.type == "azure-openai" else {}
+        return Provider(spoken.type, url, self.key(spoken, name), self.silence(), ca, options)
+
+    def version(self) -> dict[str, object]:
+        """Of Azure's API; LiteLLM's models there are deployments where it is a date."""
+        version = self.written("api_version")
+        if version is None:
+            known = self.into.environment
+            version = variable("AZURE_API_VERSION", known) if "AZURE_API_VERSION" in known else None
+        if version is None or version == "v1":
+            return {}
+        if is_strange_variable(version) or not is_valid(ApiVersion, version):
+            raise LeftOut("its api_version is none of Azure's")
+        return {"api_version": version}
 
     def written(self, key: str) -> str | None:
         """The deployment's own counts before the credential's."""
@@ -275,11 +312,18 @@ class _Place:
         return self.into.silence
 
 
+def _in_words(make: Callable[[], Made]) -> Made:
+    try:
+        return make()
+    except NotOurs as reason:
+        raise LeftOut(str(reason)) from None
+
+
 def _own_address(base: str, spoken: Spoken) -> str:
     """The address of a provider whose other addresses speak another dialect."""
     if has_variable(base):
         if spoken.url:
-            raise LeftOut("its api_base comes from the environment, and may speak another dialect")
+            raise LeftOut("its api_base comes from the environment, and may be something else")
         return base
     try:
         parts = urlsplit(base)
@@ -287,7 +331,7 @@ def _own_address(base: str, spoken: Spoken) -> str:
     except ValueError:
         host = ""
     if not any(host == each or host.endswith(f".{each}") for each in spoken.hosts):
-        raise LeftOut("what is at its api_base speaks another dialect than ours")
+        raise LeftOut("what is at its api_base is not what its provider has there")
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -332,6 +376,8 @@ def _answer_place(params: Node, into: Deployments, place: str) -> None:
         sources.append(credential)
     for source in sources:
         source.take("api_key").exact(f"{at}.key")
+        for key in _OPTIONS.get(provider.type, ()):
+            source.take(key).exact(at)
         for key in ("api_base", "base_url"):
             source.take(key).exact(f"{at}.url" if provider.url else at)
     answer_verify(params.take("ssl_verify"), f"{at}.ca" if provider.ca is not None else "")

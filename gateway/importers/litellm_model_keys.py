@@ -118,13 +118,15 @@ PARAMS = Block(
         Keys(
             ("api_version", "azure_*", "tenant_id", "client_id", "client_secret"),
             UNSUPPORTED,
-            "Azure is asked by its v1 API and with an api_key",
+            "Azure is asked with an api_key; write auth: {type: entra} for tokens",
         ),
-        Keys(("aws_*", "s3_*", "bedrock_*"), UNSUPPORTED, "for AWS, whose dialects are not spoken"),
+        Keys(
+            ("aws_*", "s3_*", "bedrock_*"), UNSUPPORTED, "of AWS's ways to sign only keys and roles"
+        ),
         Keys(
             ("vertex_*", "gcs_*", "bucket_name"),
             UNSUPPORTED,
-            "for Vertex AI, whose dialect is not spoken",
+            "of Vertex AI only project, location and credentials",
         ),
         Keys(
             ("region_name", "region", "watsonx_region_name"),

@@ -35,10 +35,11 @@ class Spoken:
     note: str = ""
     """A difference to how LiteLLM speaks to it."""
     hosts: tuple[str, ...] = ()
-    """Where alone it speaks our dialect; another address given speaks the provider's own."""
+    """Where alone it is; at another address given something else is."""
+    cloud: str = ""
+    """A row of `litellm_clouds`: it has options instead of an address."""
 
 
-_COMPATIBLE_API = "over its OpenAI-compatible API: chat completions alone"
 _OLLAMA = Spoken(
     "ollama",
     path="/v1",
@@ -64,55 +65,43 @@ SPOKEN: Mapping[str, Spoken] = MappingProxyType(
         "xai": Spoken("xai", "XAI_API_KEY"),
         "hosted_vllm": Spoken("vllm", base_variable="HOSTED_VLLM_API_BASE"),
         "azure": Spoken(
-            COMPATIBLE,
+            "azure-openai",
             "AZURE_API_KEY",
             base_variable="AZURE_API_BASE",
-            path="/openai/v1",
-            note="over Azure's v1 API, which needs no api_version; an address in a variable must"
-            " not end with a slash",
+            note="an address in a variable must not end with a slash",
             hosts=("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
         ),
         "anthropic": Spoken(
-            COMPATIBLE,
-            "ANTHROPIC_API_KEY",
-            "https://api.anthropic.com/v1",
-            note=_COMPATIBLE_API,
-            hosts=("api.anthropic.com",),
+            "anthropic", "ANTHROPIC_API_KEY", base_variable="ANTHROPIC_API_BASE", path="/v1"
         ),
-        "gemini": Spoken(
-            COMPATIBLE,
-            "GEMINI_API_KEY",
-            "https://generativelanguage.googleapis.com/v1beta/openai",
-            note=_COMPATIBLE_API,
-            hosts=("generativelanguage.googleapis.com",),
-        ),
+        "gemini": Spoken("gemini", "GEMINI_API_KEY"),
+        "bedrock": Spoken("bedrock", cloud="bedrock", note="by Converse"),
+        "bedrock_converse": Spoken("bedrock", cloud="bedrock"),
+        "vertex_ai": Spoken("vertex", cloud="vertex"),
+        "vertex_ai_beta": Spoken("vertex", cloud="vertex"),
         "cohere_chat": Spoken(
-            COMPATIBLE,
+            "cohere",
             "COHERE_API_KEY",
-            "https://api.cohere.ai/compatibility/v1",
-            note=_COMPATIBLE_API,
+            note="spoken to by its OpenAI-compatible API, not by its own",
             hosts=("api.cohere.ai", "api.cohere.com"),
         ),
-        "lm_studio": Spoken(COMPATIBLE, base_variable="LM_STUDIO_API_BASE"),
-        "llamafile": Spoken(COMPATIBLE, url="http://127.0.0.1:8080/v1"),
+        "lm_studio": Spoken("lm-studio", base_variable="LM_STUDIO_API_BASE"),
+        "llamafile": Spoken("llama-cpp"),
         "litellm_proxy": Spoken(
             COMPATIBLE, "LITELLM_PROXY_API_KEY", base_variable="LITELLM_PROXY_API_BASE"
         ),
-        "perplexity": Spoken(COMPATIBLE, "PERPLEXITYAI_API_KEY", "https://api.perplexity.ai"),
-        "nvidia_nim": Spoken(
-            COMPATIBLE, "NVIDIA_NIM_API_KEY", "https://integrate.api.nvidia.com/v1"
-        ),
-        "cerebras": Spoken(COMPATIBLE, "CEREBRAS_API_KEY", "https://api.cerebras.ai/v1"),
-        "sambanova": Spoken(COMPATIBLE, "SAMBANOVA_API_KEY", "https://api.sambanova.ai/v1"),
+        "perplexity": Spoken("perplexity", "PERPLEXITYAI_API_KEY"),
+        "nvidia_nim": Spoken("nvidia-nim", "NVIDIA_NIM_API_KEY"),
+        "cerebras": Spoken("cerebras", "CEREBRAS_API_KEY"),
+        "sambanova": Spoken("sambanova", "SAMBANOVA_API_KEY"),
         "deepinfra": Spoken(COMPATIBLE, "DEEPINFRA_API_KEY", "https://api.deepinfra.com/v1/openai"),
-        "moonshot": Spoken(COMPATIBLE, "MOONSHOT_API_KEY", "https://api.moonshot.ai/v1"),
-        "hyperbolic": Spoken(COMPATIBLE, "HYPERBOLIC_API_KEY", "https://api.hyperbolic.xyz/v1"),
-        "nebius": Spoken(COMPATIBLE, "NEBIUS_API_KEY", "https://api.studio.nebius.ai/v1"),
-        "novita": Spoken(COMPATIBLE, "NOVITA_API_KEY", "https://api.novita.ai/v3/openai"),
+        "moonshot": Spoken("moonshot", "MOONSHOT_API_KEY"),
+        "hyperbolic": Spoken("hyperbolic", "HYPERBOLIC_API_KEY"),
+        "nebius": Spoken("nebius", "NEBIUS_API_KEY"),
+        "novita": Spoken("novita", "NOVITA_API_KEY"),
         "dashscope": Spoken(
-            COMPATIBLE,
+            "dashscope",
             "DASHSCOPE_API_KEY",
-            "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
             base_variable="DASHSCOPE_API_BASE",
         ),
         "volcengine": Spoken(
@@ -144,8 +133,6 @@ OTHER_DIALECTS = frozenset(
         "azure_ai",
         "azure_text",
         "baseten",
-        "bedrock",
-        "bedrock_converse",
         "bytez",
         "clarifai",
         "cloudflare",
@@ -185,8 +172,6 @@ OTHER_DIALECTS = frozenset(
         "text-completion-openai",
         "topaz",
         "triton",
-        "vertex_ai",
-        "vertex_ai_beta",
         "vllm",
         "voyage",
         "watsonx",
@@ -236,4 +221,5 @@ def meant(model: str, custom_provider: str = "") -> Meant:
 
 def default_url(spoken: Spoken) -> str | None:
     """Where the provider is when nobody says."""
-    return spoken.url or VENDORS[spoken.type].url
+    url = spoken.url or VENDORS[spoken.type].url
+    return None if url is not None and "{" in url else url

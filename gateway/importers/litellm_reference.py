@@ -72,7 +72,11 @@ def _providers() -> str:
 def _provider_rows() -> Iterator[str]:
     for name, spoken in SPOKEN.items():
         where = default_url(spoken) or (
-            f"`${{{spoken.base_variable}}}`" if spoken.base_variable else "`api_base`"
+            "by its options"
+            if spoken.cloud
+            else f"`${{{spoken.base_variable}}}`"
+            if spoken.base_variable
+            else "`api_base`"
         )
         address = f"`{where}`" if where.startswith("http") else where
         key = f"`${{{spoken.key_variable}}}`" if spoken.key_variable else "none"

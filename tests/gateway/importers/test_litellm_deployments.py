@@ -41,35 +41,56 @@ def test_a_key_that_is_not_written_is_where_litellm_looks_for_it() -> None:
         ),
         (
             "{model: perplexity/sonar, api_key: k}",
-            {"type": "openai-compatible", "url": "https://api.perplexity.ai", "key": "k"},
+            {"type": "perplexity", "key": "k"},
         ),
         (
             "{model: claude-opus-4-1, api_key: k, api_base: https://api.anthropic.com}",
             {
-                "type": "openai-compatible",
-                "url": "https://api.anthropic.com/v1",
+                "type": "anthropic",
                 "key": "k",
             },
         ),
         (
             "{model: azure/x, api_key: k, api_base: 'https://x.openai.azure.com/'}",
             {
-                "type": "openai-compatible",
-                "url": "https://x.openai.azure.com/openai/v1",
+                "type": "azure-openai",
+                "url": "https://x.openai.azure.com",
                 "key": "k",
             },
         ),
         (
             "{model: azure/x, api_key: k}",
             {
-                "type": "openai-compatible",
-                "url": "${AZURE_API_BASE}/openai/v1",
+                "type": "azure-openai",
+                "url": "${AZURE_API_BASE}",
                 "key": "k",
             },
         ),
         (
             "{model: openai/x, api_base: https://api.openai.com/v1, api_key: k}",
             {"type": "openai", "key": "k"},
+        ),
+        (
+            "{model: azure/x, api_key: k, api_version: '2024-10-21',"
+            " api_base: 'https://x.openai.azure.com/openai/v1'}",
+            {
+                "type": "azure-openai",
+                "api_version": "2024-10-21",
+                "url": "https://x.openai.azure.com",
+                "key": "k",
+            },
+        ),
+        (
+            "{model: anthropic/x, api_key: k, api_base: 'https://proxy.example'}",
+            {"type": "anthropic", "url": "https://proxy.example/v1", "key": "k"},
+        ),
+        (
+            "{model: bedrock/converse/x, aws_region_name: us-east-1}",
+            {"type": "bedrock", "region": "us-east-1"},
+        ),
+        (
+            "{model: vertex_ai/claude-opus-5, vertex_project: p, vertex_location: eu}",
+            {"type": "vertex-claude", "region": "eu", "project": "p"},
         ),
         (
             "{model: groq/x, api_key: k, timeout: 1.5}",
@@ -84,12 +105,13 @@ def test_where_a_provider_is(params: str, provider: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("params", "info", "reason"),
     [
-        ("{model: bedrock/claude}", "{}", "another dialect"),
-        ("{model: gemini-pro}", "{}", "another dialect"),
-        ("{model: anthropic/x, api_base: 'https://proxy.example'}", "{}", "another dialect"),
-        ("{model: anthropic/x, api_base: os.environ/BASE}", "{}", "another dialect"),
-        ("{model: azure/x, api_base: 'https://apim.example/azure'}", "{}", "another dialect"),
-        ("{model: azure/x, api_base: 'http://[x'}", "{}", "another dialect"),
+        ("{model: bedrock/agent/x}", "{}", "none of ours"),
+        ("{model: bedrock/x, aws_profile_name: p}", "{}", "does not take"),
+        ("{model: vertex_ai/meta/llama}", "{}", "Gemini and Claude"),
+        ("{model: watsonx/x}", "{}", "another dialect"),
+        ("{model: azure/x, api_version: latest}", "{}", "none of Azure's"),
+        ("{model: azure/x, api_base: 'https://apim.example/azure'}", "{}", "has there"),
+        ("{model: azure/x, api_base: 'http://[x'}", "{}", "has there"),
         ("{model: azure/x, azure_ad_token: t}", "{}", "fetched"),
         ("{model: who/knows}", "{}", "cannot tell"),
         ("{model: os.environ/MODEL}", "{}", "environment"),
