@@ -15,8 +15,10 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
+from extproc.facts import NO_DEMANDS
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
-from extproc.llm.dialects import SPEAKERS, Handling
+from extproc.llm.dialects import Handling
+from extproc.llm.others.usage import with_demands
 from extproc.llm.translate import Translation, translation
 from extproc.llm.usage_reader import UsageReader
 from extproc.plan import Plan, Try
@@ -46,12 +48,27 @@ class Waiting(NamedTuple):
     is_stream: bool
     is_read_by_envoy: bool
     """Envoy reads the usage of an answer that is not translated."""
+    demands: Usage = NO_DEMANDS
+    """What was asked for beside tokens."""
+
+
+NOBODY = Asked("", "", 0)
+"""Nothing is said to the client by us."""
 
 
 class Answering:
     """The answer to one request that went on."""
 
-    __slots__ = ("_cluster", "_held", "_plan", "_reader", "_translation", "_waiting", "is_over")
+    __slots__ = (
+        "_cluster",
+        "_held",
+        "_is_whole",
+        "_plan",
+        "_reader",
+        "_translation",
+        "_waiting",
+        "is_over",
+    )
 
     def __init__(self, waiting: Waiting, plan: Plan, held: Held) -> None:
         self._waiting = waiting
@@ -60,6 +77,7 @@ class Answering:
         self._cluster = ""
         self._translation: Translation | None = None
         self._reader: UsageReader | None = None
+        self._is_whole = False
         self.is_over = held is NOTHING_HELD and not plan.is_foreign
         """Nothing that follows matters."""
 
@@ -117,6 +135,9 @@ class Answering:
     def settle(self, usage: Usage) -> None:
         """The answer has said what it cost."""
         found = self._plan.by_cluster.get(self._cluster)
+        demands = self._waiting.demands
+        if demands is not NO_DEMANDS:
+            usage = with_demands(usage, demands) or usage
         self._held.settle(usage, found.price if found else None)
 
     def on_close(self) -> None:
@@ -138,10 +159,10 @@ class Answering:
 
     def _translate(self, event: ResponseHeaders, tried: Try) -> Action:
         headers, waiting = event.headers, self._waiting
-        if waiting.codec is None or tried.dialect is None:
+        if waiting.codec is None or tried.codec is None:
             return CONTINUE  # only conversations are translated
         self._translation, content_type = translation(
-            (waiting.codec, SPEAKERS[tried.dialect].codec),
+            (waiting.codec, tried.codec),
             waiting.asked,
             event.status,
             headers.get("content-type", ""),
@@ -151,17 +172,18 @@ class Answering:
         if event.status in _STATUSES_OF_ONE_VENDOR:
             set_headers.append((":status", str(_STATUSES_OF_ONE_VENDOR[event.status])))
         length = headers.get("content-length", "")
-        is_whole = length.isdecimal() and int(length) <= _LARGEST_BUFFERED_BYTES
-        return Watch(tuple(set_headers), ("content-length",), is_whole)
+        self._is_whole = length.isdecimal() and int(length) <= _LARGEST_BUFFERED_BYTES
+        return Watch(tuple(set_headers), ("content-length",), self._is_whole)
 
     def _translated(self, found: Translation, event: ResponseBody) -> Action | Deny:
+        is_end = event.is_end or self._is_whole  # trailers may follow
         try:
-            said = found.feed(event.body, is_end=event.is_end)
+            said = found.feed(event.body, is_end=is_end)
         except UnreadableAnswer as error:
             logger.warning("an answer of %s cannot be read: %s", self._cluster, error)
             self.is_over = True
             return Deny(502, "unreadable_answer", "the provider's answer cannot be read")
-        if event.is_end:
+        if is_end:
             self.on_close()
             self.is_over = True
         return Replace(said)

@@ -4,15 +4,15 @@ it goes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from extproc.answering import Waiting
+from extproc.answering import NOBODY, Waiting
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
-from extproc.facts import Facts
+from extproc.facts import NO_DEMANDS, Facts
 from extproc.llm import faults, models
 from extproc.llm.dialect import Asked, Call
-from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, UNREAD, Handling
+from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, Handling
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.plan import NotOffered, Plan, Steering, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -91,22 +91,16 @@ class Asking:
             return self._unknown()
         if isinstance(found, WrongMethod):
             return Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
-        if found.operation is Operation.MODELS:
-            shape = models.shape_of(found.family, facts.headers)
-            body = models.encode_list(shape, self._program.models, self._program.created)
-            return Respond(200, _JSON, body, "dragoman_models")
-        if found.operation is Operation.MODEL:
-            return self._model(found)
-        if found.operation is Operation.REALTIME:
-            return self._realtime(found)
-        if found.operation in UNREAD:
-            return self._unread(found)
+        if found.operation not in HANDLINGS:
+            return self._answered_or_passed(found)
         if is_end:
             return Deny(400, "invalid_json", "the request has no body")
-        try:
-            self._decoder = self._decoder_of(facts.headers.get("content-encoding", ""))
-        except encodings.UnknownEncoding as error:
-            return Deny(415, "unsupported_encoding", str(error))
+        coding = facts.headers.get("content-encoding", "identity")
+        if coding != "identity":
+            try:
+                self._decoder = encodings.Decoder(coding, self._limit_bytes)
+            except encodings.UnknownEncoding as error:
+                return Deny(415, "unsupported_encoding", str(error))
         # no client may choose a cluster, although the plan's header would replace theirs
         return _WITHOUT_PLAN if self._steering is Steering.HEADER else CONTINUE
 
@@ -118,21 +112,18 @@ class Asking:
         if not isinstance(found, Found) or found.operation not in HANDLINGS:
             return CONTINUE  # it was refused, or has been sent on without being read
         handled = HANDLINGS[found.operation]
-        plain = self._decompressed(body)
+        plain = body if self._decoder is None else self._decompressed(body, self._decoder)
         if isinstance(plain, Deny):
             return plain
-        call = _decoded(handled, plain, found, facts.headers.get("content-type", ""))
+        call = _decoded(handled, plain, found, facts.headers)
         if isinstance(call, Deny):
             return call
         self._call = call
-        is_json = handled.form is None or not bodies.is_form(plain)
-        wanted = Wanted(
-            found.operation,
-            call.is_stream,
-            facts.path,
-            is_json=is_json,
-            is_sse=not _is_array(found, facts.path),
-        )
+        wanted = Wanted(found.operation, call.is_stream, facts.path)
+        if handled.form is not None and bodies.is_form(plain):
+            wanted = wanted._replace(is_json=False)
+        if _is_array(found, facts.path):
+            wanted = wanted._replace(is_sse=False)
         plan = self._planner.plan(call.model, wanted)
         if plan is None:
             return _unknown_model(call.model)
@@ -145,20 +136,25 @@ class Asking:
         if fault is not None:
             return fault
         if isinstance(plan, NotOffered):
-            count = COUNTING[found.operation](facts.estimated_input_tokens)
-            return Respond(200, _JSON, count, "dragoman_count")
+            return Respond(200, _JSON, COUNTING[found.operation].answer(call), "dragoman_count")
         return self._planned(plan, call, wanted, handled)
 
-    def _decoder_of(self, coding: str) -> encodings.Decoder | None:
-        if coding in ("", "identity"):
-            return None
-        return encodings.Decoder(coding, self._limit_bytes)
+    def _answered_or_passed(self, found: Found) -> Respond | Deny | Ready:
+        """What has no body that is read."""
+        match found.operation:
+            case Operation.MODELS:
+                shape = models.shape_of(found.family, self._facts.headers)
+                body = models.encode_list(shape, self._program.models, self._program.created)
+                return Respond(200, _JSON, body, "dragoman_models")
+            case Operation.MODEL:
+                return self._model(found)
+            case Operation.REALTIME:
+                return self._realtime(found)
+            case _:
+                return self._unread(found)
 
-    def _decompressed(self, body: bytes) -> bytes | Deny:
+    def _decompressed(self, body: bytes, decoder: encodings.Decoder) -> bytes | Deny:
         """The body without its content coding."""
-        decoder = self._decoder
-        if decoder is None:
-            return body
         try:
             plain = decoder.feed(body)
             decoder.end()
@@ -168,20 +164,16 @@ class Asking:
             return Deny(400, "invalid_encoding", str(error))
         return plain
 
-    def waiting(self) -> Waiting:
-        """Who waits for the answer."""
-        found = self.found
+    def waiting(self, plan: Plan) -> Waiting:
+        """Who waits for the answer of a plan."""
+        found, facts = self.found, self._facts
         handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
-        is_array = isinstance(found, Found) and _is_array(found, self._facts.path)
         is_read_by_envoy = handled.is_read_by_envoy and self._steering is Steering.METADATA
-        codec = SPEAKERS[handled.dialect].codec if handled.dialect else None
-        return Waiting(
-            handled,
-            ARRAY_CODEC if is_array else codec,
-            self._asked(),
-            self._facts.is_stream,
-            is_read_by_envoy,
-        )
+        if not plan.is_foreign or handled.dialect is None or not isinstance(found, Found):
+            return Waiting(handled, None, NOBODY, facts.is_stream, is_read_by_envoy, facts.demands)
+        is_array = _is_array(found, facts.path)
+        codec = ARRAY_CODEC if is_array else SPEAKERS[handled.dialect].codec
+        return Waiting(handled, codec, self._asked(), facts.is_stream, is_read_by_envoy)
 
     def _asked(self) -> Asked:
         facts, call = self._facts, self._call
@@ -214,7 +206,7 @@ class Asking:
     def _unknown(self) -> Deny | Ready:
         """A path that is none of an API."""
         path, provider = self._facts.path, self._program.pass_unknown_to
-        if provider is None:
+        if provider is None or self._program.paths.is_disguised(path):
             reason = f"unsupported path {path.partition('?')[0]!r}"
             return Deny(404, "unknown_url", reason)
         rest = self._program.paths.below(path)
@@ -266,6 +258,7 @@ class Asking:
         facts.max_output_tokens = call.max_output_tokens
         facts.choices = call.choices
         facts.estimated_input_tokens = reading.estimate_input_tokens(call)
+        facts.demands = handled.demands(call) if handled.demands else NO_DEMANDS
         facts.document = call.document
         facts.reword = reading.reword
         if self._program.reads_texts:
@@ -324,9 +317,11 @@ def _is_array(found: Found, path: str) -> bool:
     return "alt=sse" not in path.partition("?")[2].split("&")
 
 
-def _decoded(handled: Handling, body: bytes, found: Found, content_type: str) -> Call | Deny:
+def _decoded(
+    handled: Handling, body: bytes, found: Found, headers: Mapping[str, str]
+) -> Call | Deny:
     if handled.form is not None:
-        return handled.form.decode_typed(body, content_type, found.model)
+        return handled.form.decode_typed(body, headers.get("content-type", ""), found.model)
     return handled.reading.decode(body, found.model, is_stream=found.is_stream)
 
 

@@ -124,12 +124,12 @@ class Exchange:
 
     def _decided(self, decision: Decision | Awaitable[Decision]) -> Action | Awaitable[Action]:
         match decision:
-            case Deny():
-                return self._refuse(decision)
             case Ready():
                 return self._ready(decision)
             case Continue() | Strip() | Respond():
                 return decision
+            case Deny():
+                return self._refuse(decision)
             case _:
                 return self._decided_later(decision)
 
@@ -142,7 +142,8 @@ class Exchange:
             ready.held.release()
             return CONTINUE
         self._held = ready.held
-        self._answering = Answering(self._asking.waiting(), ready.plan, ready.held)
+        waiting = self._asking.waiting(ready.plan)
+        self._answering = Answering(waiting, ready.plan, ready.held)
         self.is_over = self._answering.is_over
         self._asking.forget_request()
         return ready.forward

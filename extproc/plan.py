@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from extproc import wire
 from extproc.choosing import Chooser
+from extproc.llm.dialect import Codec
+from extproc.llm.dialects import codec_of
 from extproc.protocols.query import with_model
 from extproc.wire import Said
 from gateway import names
@@ -68,6 +70,8 @@ class Try:
     """What this provider is to be told."""
     path: str
     price: Price | None
+    codec: Codec | None
+    """Of a conversation: its dialect, as this vendor takes it."""
 
     @property
     def dialect(self) -> Dialect | None:
@@ -163,7 +167,7 @@ class Planner:
         path = self._providers[provider].base_path + wanted.rest
         is_as_asked = self._steering is Steering.METADATA and path == wanted.path
         cluster = (names.provider_cluster if is_as_asked else names.addressed_cluster)(provider)
-        tried = Try(cluster, provider, "", Operation.FILES, Said(None, ""), path, None)
+        tried = Try(cluster, provider, "", Operation.FILES, Said(None, ""), path, None, None)
         return self._plan_of([tried], tried.said, wanted, is_foreign=False)
 
     def _made_for(
@@ -228,13 +232,15 @@ class Planner:
         dialect = dialect_of(operation)
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
         said = Said(dialect, "" if "{model}" in template else target.model, form)
-        return Try("", provider.name, target.model, operation, said, path, None)
+        codec = None if dialect is None else codec_of(dialect, provider.vendor)
+        return Try("", provider.name, target.model, operation, said, path, None, codec)
 
     def _price(self, found: Try) -> Price | None:
         vendor = self._providers[found.provider].vendor
         return price_of(self._prices, found.provider, vendor, found.model)
 
     def _reply(self, tries: Sequence[Try], forwarded: Said, wanted: Wanted) -> bytes:
+        client = dialect_of(wanted.operation)
         steered = wire.Steered(
             paths={each.cluster: each.path for each in tries},
             bodies={each.cluster: each.said for each in tries if each.said != forwarded},
@@ -243,6 +249,7 @@ class Planner:
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
             remove_headers=_REMOVED_HEADERS if wanted.is_read else (),
+            translated=[each.cluster for each in tries if each.dialect is not client],
         )
         match self._steering:
             case Steering.METADATA:

@@ -72,7 +72,7 @@ class Sayer:
             dialect = each.dialect
             if dialect is None or dialect is client or dialect in bodies or dialect in refusals:
                 continue
-            codecs = SPEAKERS[client].codec, SPEAKERS[dialect].codec
+            codecs = SPEAKERS[client].codec, each.codec or SPEAKERS[dialect].codec
             model = plan.forwarded.model or each.model
             body = translate.request(question.call, codecs, model, self._lossiness)
             if isinstance(body, Deny):

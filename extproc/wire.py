@@ -175,6 +175,8 @@ class Steered(NamedTuple):
     content_type: str
     """As the body was read; empty: as the client says."""
     remove_headers: Sequence[str]
+    translated: Sequence[str] = ()
+    """The clusters whose answers the client does not get as they are."""
 
 
 def encode_plan(steered: Steered, clusters: Sequence[str]) -> bytes:
@@ -220,6 +222,8 @@ def _steered(steered: Steered) -> Any:
         told["said"] = steered.forwarded._asdict()
         told["bodies"] = {cluster: said._asdict() for cluster, said in steered.bodies.items()}
         told["stream"] = steered.is_stream
+    if steered.translated:
+        told["translated"] = dict.fromkeys(steered.translated, True)
     response.dynamic_metadata.update({names.REQUEST_NAMESPACE: told})
     return response
 

@@ -12,10 +12,10 @@ from extproc.llm.anthropic import counting as anthropic_counting
 from extproc.llm.anthropic import reading as anthropic_reading
 from extproc.llm.anthropic import usage as anthropic_usage
 from extproc.llm.bedrock import codec as bedrock
-from extproc.llm.bedrock import reading as bedrock_reading
 from extproc.llm.bedrock import invoke as bedrock_invoke
+from extproc.llm.bedrock import reading as bedrock_reading
 from extproc.llm.bedrock import usage as bedrock_usage
-from extproc.llm.dialect import Codec, Reading
+from extproc.llm.dialect import Call, Codec, Reading
 from extproc.llm.gemini import codec as gemini
 from extproc.llm.gemini import counting as gemini_counting
 from extproc.llm.gemini import embedding as gemini_embedding
@@ -23,6 +23,7 @@ from extproc.llm.gemini import reading as gemini_reading
 from extproc.llm.gemini import usage as gemini_usage
 from extproc.llm.openai_chat import codec as openai_chat
 from extproc.llm.openai_chat import reading as openai_chat_reading
+from extproc.llm.openai_chat.servers import server_of
 from extproc.llm.openai_responses import codec as openai_responses
 from extproc.llm.openai_responses import counting as openai_responses_counting
 from extproc.llm.openai_responses import reading as openai_responses_reading
@@ -30,12 +31,16 @@ from extproc.llm.openai_responses import usage as openai_responses_usage
 from extproc.llm.others import multipart as forms
 from extproc.llm.others import reading as others
 from extproc.llm.others import usage as others_usage
-from extproc.llm.others.multipart import MultipartReading
+from extproc.llm.others.multipart import FormReading, MultipartReading
+from extproc.llm.others.reading import JsonReading
+from extproc.llm.request import Request
+from extproc.llm.request_tokens import tokens_of
 from extproc.llm.usage_reader import OPENAI_CHAT, Told
 from extproc.verdict import Deny
 from gateway.apis import Family
 from gateway.model import Dialect, dialect_of
 from gateway.operations import Operation
+from gateway.usage import Usage
 
 
 class Speaker(NamedTuple):
@@ -85,6 +90,13 @@ SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
 )
 
 
+def codec_of(dialect: Dialect, vendor: str) -> Codec:
+    """A dialect as a vendor's servers take it."""
+    if dialect is Dialect.OPENAI_CHAT:
+        return openai_chat.codec_for(server_of(vendor))
+    return SPEAKERS[dialect].codec
+
+
 class Handling(NamedTuple):
     """What is done with an operation."""
 
@@ -96,10 +108,16 @@ class Handling(NamedTuple):
     is_read_by_envoy: bool = False
     form: MultipartReading | None = None
     """Reads bodies that may be forms, by their content type."""
+    demands: Callable[[Call], Usage] | None = None
+    """What is paid for beside tokens; None: nothing."""
 
 
-def _form(reading: MultipartReading, told: Told) -> Handling:
-    return Handling(reading, told=told, form=reading)
+def _paid(reading: JsonReading, told: Told) -> Handling:
+    return Handling(reading, told=told, demands=reading.demands)
+
+
+def _form(reading: FormReading, told: Told) -> Handling:
+    return Handling(reading, told=told, form=reading, demands=reading.demands)
 
 
 _GEMINI_EMBEDDED = Told(gemini_usage.USAGE_MEMBER, gemini_usage.usage_of)
@@ -112,12 +130,12 @@ _OTHERS: Mapping[Operation, Handling] = {
     Operation.BATCH_EMBED_CONTENTS: Handling(
         gemini_embedding.BATCH_EMBED_READING, None, _GEMINI_EMBEDDED
     ),
-    Operation.RERANK: Handling(others.RERANK, None, others_usage.RERANK),
+    Operation.RERANK: _paid(others.RERANK, others_usage.RERANK),
     Operation.MODERATIONS: Handling(others.MODERATIONS),
-    Operation.IMAGE_GENERATIONS: Handling(others.IMAGE_GENERATIONS, None, others_usage.IMAGES),
+    Operation.IMAGE_GENERATIONS: _paid(others.IMAGE_GENERATIONS, others_usage.IMAGES),
     Operation.IMAGE_EDITS: _form(forms.IMAGE_EDITS, others_usage.IMAGES),
     Operation.IMAGE_VARIATIONS: _form(forms.IMAGE_VARIATIONS, others_usage.IMAGES),
-    Operation.SPEECH: Handling(others.SPEECH, None, others_usage.SPEECH),
+    Operation.SPEECH: _paid(others.SPEECH, others_usage.SPEECH),
     Operation.TRANSCRIPTIONS: _form(forms.TRANSCRIPTIONS, others_usage.TRANSCRIPTIONS),
     Operation.TRANSLATIONS: _form(forms.TRANSLATIONS, others_usage.TRANSCRIPTIONS),
     Operation.INVOKE: Handling(bedrock_invoke.INVOKE_READING, None, _INVOKED),
@@ -156,14 +174,42 @@ UNREAD = frozenset(
 PASSED = Handling(openai_chat_reading.READING)
 """How answers to those are handled: they pass."""
 
-COUNTING: Mapping[Operation, Callable[[int], bytes]] = MappingProxyType(
+
+class Counting(NamedTuple):
+    """How tokens are counted here, when no provider of the model offers to."""
+
+    decode: Callable[[Call], Request | Deny]
+    estimate: Callable[[Call], int]
+    """For what cannot be read as a conversation."""
+    encode: Callable[[int], bytes]
+
+    def answer(self, call: Call) -> bytes:
+        """The number, in the words of who asks."""
+        said = self.decode(call)
+        if isinstance(said, Deny):
+            return self.encode(self.estimate(call))
+        return self.encode(tokens_of(said).expected)
+
+
+COUNTING: Mapping[Operation, Counting] = MappingProxyType(
     {
-        Operation.MESSAGE_TOKENS: anthropic_counting.encode_count,
-        Operation.RESPONSE_TOKENS: openai_responses_counting.encode_count,
-        Operation.COUNT_TOKENS: gemini_counting.encode_count,
+        Operation.MESSAGE_TOKENS: Counting(
+            anthropic.CODEC.decode_request,
+            anthropic_counting.READING.estimate_input_tokens,
+            anthropic_counting.encode_count,
+        ),
+        Operation.RESPONSE_TOKENS: Counting(
+            openai_responses.CODEC.decode_request,
+            openai_responses_counting.READING.estimate_input_tokens,
+            openai_responses_counting.encode_count,
+        ),
+        Operation.COUNT_TOKENS: Counting(
+            lambda call: gemini.CODEC.decode_request(gemini_counting.counted_request(call)),
+            gemini_counting.READING.estimate_input_tokens,
+            gemini_counting.encode_count,
+        ),
     }
 )
-"""What can be answered here, by an estimate, when no provider of the model offers it."""
 
 FAMILIES: Mapping[Family, Dialect] = MappingProxyType(
     {
