@@ -38,11 +38,13 @@ _DONE = b"data: [DONE]\n\n"
 class _ChoiceState:
     """What was told of one choice."""
 
-    __slots__ = ("has_refused", "is_open", "thought")
+    __slots__ = ("details", "has_refused", "is_open", "thought")
 
     def __init__(self) -> None:
         self.is_open = False
         self.has_refused = False
+        self.details = 0
+        """How many parts of reasoning were told whole."""
         self.thought: list[str] = []
         """Of the reasoning that is being told: its seal comes with all of it."""
 
@@ -163,17 +165,23 @@ class Encoding:
         text = "" if is_redacted else "".join(state.thought)
         if not is_redacted:
             state.thought = []
-        detail = reasoning.detail_of(Thinking(text, signature, is_redacted))
-        return self._object(choice, {"reasoning_details": [detail]})
+        return self._detail(choice, reasoning.detail_of(Thinking(text, signature, is_redacted)))
 
     def _part_ended(self, choice: int) -> bytes:
         """Reasoning without a seal ends like one with it: what follows is not one with it."""
         state = self._state(choice)
         if not state.thought:
             return b""
-        detail = {"type": "reasoning.text", "text": "".join(state.thought)}
+        detail: Json = {"type": "reasoning.text", "text": "".join(state.thought)}
         state.thought = []
-        return self._object(choice, {"reasoning_details": [detail]})
+        return self._detail(choice, detail)
+
+    def _detail(self, choice: int, detail: Json) -> bytes:
+        """Numbered: libraries put the parts of a list together by their index."""
+        state = self._state(choice)
+        numbered = {**detail, "index": state.details}
+        state.details += 1
+        return self._object(choice, {"reasoning_details": [numbered]})
 
     def _call_started(self, event: CallStarted) -> bytes:
         if self._is_legacy:

@@ -155,6 +155,10 @@ def test_a_legacy_client_is_told_the_first_call() -> None:
     assert found[-1]["finish_reason"] == "function_call"
 
 
+def sealed(text: str, index: int) -> dict[str, object]:
+    return {"type": "reasoning.text", "text": text, "signature": "s", "index": index}
+
+
 def test_a_seal_comes_with_all_that_it_seals() -> None:
     assert deltas(
         ThinkingDelta("a"),
@@ -165,16 +169,16 @@ def test_a_seal_comes_with_all_that_it_seals() -> None:
     ) == [
         {"reasoning_content": "a"},
         {"reasoning_content": "b"},
-        {"reasoning_details": [{"type": "reasoning.text", "text": "ab", "signature": "s"}]},
+        {"reasoning_details": [sealed("ab", 0)]},
         {"reasoning_content": "c"},
-        {"reasoning_details": [{"type": "reasoning.text", "text": "c", "signature": "s"}]},
+        {"reasoning_details": [sealed("c", 1)]},
     ]
 
 
 def test_reasoning_without_a_seal_is_closed_where_it_ends() -> None:
     assert deltas(ThinkingDelta("a"), PartEnded(), PartEnded(), TextDelta("b"), PartEnded()) == [
         {"reasoning_content": "a"},
-        {"reasoning_details": [{"type": "reasoning.text", "text": "a"}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "a", "index": 0}]},
         {"content": "b"},
     ]
 
@@ -183,7 +187,7 @@ def test_hidden_reasoning_is_data_and_seals_of_others_are_marked() -> None:
     foreign = Signature("s", Dialect.ANTHROPIC)
     data = "dragoman:anthropic:s"
     assert deltas(ThinkingDelta("", foreign, is_redacted=True)) == [
-        {"reasoning_details": [{"type": "reasoning.encrypted", "data": data}]}
+        {"reasoning_details": [{"type": "reasoning.encrypted", "data": data, "index": 0}]}
     ]
     assert deltas(ThinkingDelta("")) == []
 
