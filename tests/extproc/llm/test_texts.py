@@ -130,7 +130,7 @@ def test_what_we_do_not_know_is_read_with_its_name() -> None:
             "nothing": None,
         }
     ) == (
-        "documents", "title", "one", "text", "two", "", "reasoning_content", "three",
+        "documents", "title", "one", "text", "two", "", "three",
         "Messages", "Content", "four", "prompt", "five", "flag", "nothing",
     )  # fmt: skip
 
