@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from gateway.apis import DEFAULT_PREFIXES, Family
 from gateway.credentials import Credential
+from gateway.failover import Failover
 from gateway.operations import Operation
 from gateway.price import Price
 
@@ -135,6 +136,8 @@ class Provider:
     """Sent where the client has sent none of that name: `anthropic-version`."""
     body_form: BodyForm = BodyForm.PLAIN
     credential: Credential | None = None
+    first_byte_seconds: float | None = None
+    """A streamed answer that has not begun by then is given up; None: after `silence_seconds`."""
 
     def path_of(self, operation: Operation) -> str | None:
         """The template of its path after `base_path`; None: the provider has no such operation."""
@@ -172,6 +175,7 @@ class Llm:
     pass_unknown_to: str | None = None
     """The provider that gets requests at paths which are none of an API; None: they are refused."""
     lossiness: Lossiness = Lossiness.HINTS
+    failover: Failover = Failover()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.config import stars
 from gateway.config.check import guard_names
+from gateway.config.failover import failover
 from gateway.config.finding import Path, dotted
 from gateway.config.identity import IdentityBlock
 from gateway.config.llm import REFUSE, LlmBlock
@@ -189,7 +190,12 @@ def _identity(block: IdentityBlock) -> Identity:
 
 def _llm(block: LlmBlock) -> Llm:
     unknown = block.unknown_paths
-    return Llm(prefixes(block.paths), None if unknown == REFUSE else unknown, block.lossy)
+    return Llm(
+        prefixes(block.paths),
+        None if unknown == REFUSE else unknown,
+        block.lossy,
+        failover(block.failover),
+    )
 
 
 def _models(llm: LlmBlock) -> tuple[Model, ...]:

@@ -22,6 +22,7 @@ TESTED_THROUGH = {
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",
     "gateway/usage.py": "gateway/test_catalog.py",
+    "gateway/failover.py": "gateway/config/test_failover.py",
     "gateway/price.py": "gateway/test_catalog.py",
     "gateway/cel_variables.py": "gateway/test_cel.py",
     "extproc/events.py": "extproc/test_exchange.py",

@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, refusal
+from gateway.config.failover import FailoverBlock
 from gateway.config.paths import PathsBlock
 from gateway.config.price import PriceBlock
 from gateway.config.providers import ProviderBlock
@@ -110,6 +111,8 @@ class LlmBlock(Block):
     """What becomes of requests under these prefixes at paths that are none of an API known here:
     they are refused, or go to this provider as they are, with its credentials. Nothing of their
     bodies is read: rules and limits that are about models do not hold for them."""
+    failover: FailoverBlock = FailoverBlock()
+    """How a request goes through the targets of its model."""
     lossy: Lossiness = Lossiness.HINTS
     """How much of a request may be lost when a provider speaks another dialect than the client:
     nothing, hints that leave the question what it was (a seed, a penalty, a cache mark), or

@@ -52,6 +52,7 @@ def provider(name: str, block: ProviderBlock) -> Provider:
         headers=tuple({**dict(vendor.headers), **block.headers}.items()),
         body_form=vendor.body_form,
         credential=credential(block),
+        first_byte_seconds=block.timeouts.first_byte,
     )
 
 

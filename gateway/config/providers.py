@@ -98,6 +98,9 @@ class ProviderTimeouts(Block):
 
     connect: Duration = 5.0
     """For a connection."""
+    first_byte: Duration | None = None
+    """For the beginning of a streamed answer; then the next target is tried. Of the targets of a
+    request, the longest counts. Default: as long as `silence`."""
     silence: Duration = 300.0
     """For the next byte; an answer that is not streamed is silent until it is whole. An attempt
     that stays silent for so long is given up, and the next target of a failover is tried. Envoy has
