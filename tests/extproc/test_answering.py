@@ -60,6 +60,15 @@ def test_a_foreign_answer_is_asked_for_and_said_in_the_clients_dialect() -> None
     assert talk.reserved() == 0
 
 
+def test_an_answer_that_envoy_held_back_is_whole_whatever_follows_it() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("opus"))
+    body = sample("anthropic", "text")
+    talk.answered(CLAUDE, content_type="application/json", content_length=str(len(body)))
+    assert json.loads(said(talk.say(ResponseBody(body, False))))["choices"]
+    assert talk.exchange.is_over
+
+
 @pytest.mark.parametrize("length", ["", "2000000", "a"])
 def test_what_may_not_fit_into_envoys_buffers_comes_in_pieces(length: str) -> None:
     talk = llm_exchange()

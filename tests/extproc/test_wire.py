@@ -154,6 +154,16 @@ STEERED = wire.Steered(
 )
 
 
+def test_envoy_is_told_whose_answers_are_translated() -> None:
+    for translated in ((), ("llm/b#2",)):
+        reply = wire.encode_plan(STEERED._replace(translated=translated), ["llm/a", "llm/b#2"])
+        told = Response.FromString(reply).dynamic_metadata["dragoman.request"]
+        assert ("translated" in told) is bool(translated)
+        assert [cluster for cluster in translated if told["translated"][cluster] is True] == list(
+            translated
+        )
+
+
 def plan_reply() -> bytes:
     return wire.encode_plan(STEERED, ["llm/a", "llm/b#2"])
 

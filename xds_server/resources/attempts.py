@@ -15,7 +15,7 @@ from gateway.model import Provider, dialect_of
 from xds_server.resources.credentials import credential_filter, lua, lua_text
 from xds_server.resources.ext_proc import attempt_filter
 from xds_server.resources.extension import Json, extension
-from xds_server.resources.matching import only_at, only_in
+from xds_server.resources.matching import only_at, only_in, unless_translated
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import NOTHING_SHARED, Shared, keep, send
 from xds_server.resources.usage import usage_filter
@@ -192,7 +192,11 @@ def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | 
     preferred = next((each for each in dialects if each is not None), None)
     if preferred is None or not attempt.reports_usage:
         return None
-    return usage_filter(preferred)
+    made = usage_filter(preferred)
+    if made is None or not (attempt.sets_path or attempt.is_rewritten):
+        return made
+    # the trailers that it adds would hide the end of an answer from who translates it
+    return unless_translated(attempt.cluster, made)
 
 
 def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:

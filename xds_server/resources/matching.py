@@ -26,6 +26,16 @@ def only_in(place: int, wrapped: Json) -> Json:
     return _only(f"{wrapped['name']}#{place}", wrapped, _PLACE, {"uint64_value": str(place)})
 
 
+def unless_translated(cluster: str, wrapped: Json) -> Json:
+    """For tries at this cluster whose answer the client gets as it is; the plan says which are not.
+
+    By the name of what it wraps: routes configure that.
+    """
+    attribute = ("metadata", "filter_metadata", names.REQUEST_NAMESPACE, "translated", cluster)
+    is_it = _is(attribute, {"bool_value": True})
+    return _skipped(wrapped["name"], wrapped, is_it)
+
+
 def provider_metadata(provider: str) -> Json:
     """What `only_at` reads, of an endpoint."""
     return {"filter_metadata": {names.PROVIDER_NAMESPACE: {"name": provider}}}
@@ -33,19 +43,25 @@ def provider_metadata(provider: str) -> Json:
 
 def _only(name: str, wrapped: Json, attribute: tuple[str, ...], value: Json) -> Json:
     """An attribute that is missing is not equal: then the filter is passed over, too."""
-    is_it: Json = {
+    return _skipped(name, wrapped, {"not_matcher": _is(attribute, value)})
+
+
+def _is(attribute: tuple[str, ...], value: Json) -> Json:
+    return {
         "single_predicate": {
             "input": {"name": "attributes", "typed_config": typed(_ATTRIBUTES)},
             "custom_match": extension("cel", _CEL, expr_match=_equal(attribute, value)),
         }
     }
-    skip = {"action": extension("skip", _SKIP)}
-    unless = {"predicate": {"not_matcher": is_it}, "on_match": skip}
+
+
+def _skipped(name: str, wrapped: Json, predicate: Json) -> Json:
+    skip = {"predicate": predicate, "on_match": {"action": extension("skip", _SKIP)}}
     return extension(
         name,
         _DELEGATE,
         extension_config=wrapped,
-        xds_matcher={"matcher_list": {"matchers": [unless]}},
+        xds_matcher={"matcher_list": {"matchers": [skip]}},
     )
 
 

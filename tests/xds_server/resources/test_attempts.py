@@ -44,6 +44,16 @@ def test_the_wipe_is_first_the_credential_after_all_readers_and_the_codec_last()
     ]
 
 
+def test_envoy_counts_no_answer_that_is_translated() -> None:
+    as_asked = dataclasses.replace(ALL, is_rewritten=False, sets_path=False)
+    plain = chain(attempt=as_asked)[-2]
+    assert plain["name"] == names.USAGE_FILTER
+    for may_be_foreign in (ALL, dataclasses.replace(as_asked, sets_path=True)):
+        wrapped = chain(attempt=may_be_foreign)[-2]
+        assert wrapped["name"] == names.USAGE_FILTER
+        assert wrapped["typed_config"]["extension_config"] == plain
+
+
 def test_what_is_not_needed_is_not_there() -> None:
     keyless = dataclasses.replace(PROVIDER, credential=None)
     found = [each["name"] for each in chain(keyless, NONE)]

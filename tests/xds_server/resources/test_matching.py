@@ -6,16 +6,22 @@ import envoy_api
 import pytest
 
 from xds_server.resources.extension import Json, extension
-from xds_server.resources.matching import only_at, only_in, provider_metadata
+from xds_server.resources.matching import (
+    only_at,
+    only_in,
+    provider_metadata,
+    unless_translated,
+)
 
 FILTER = extension("f", "envoy.extensions.filters.http.lua.v3.Lua")
 
 
 def question(wrapped: Json) -> str:
-    """The expression that must not hold for the filter to be passed over."""
+    """The expression that decides whether the filter is passed over."""
     [matcher] = wrapped["typed_config"]["xds_matcher"]["matcher_list"]["matchers"]
     assert matcher["on_match"]["action"]["typed_config"]["@type"].endswith(".SkipFilter")
-    predicate = matcher["predicate"]["not_matcher"]["single_predicate"]
+    predicate = matcher["predicate"]
+    predicate = predicate.get("not_matcher", predicate)["single_predicate"]
     return text(predicate["custom_match"]["typed_config"]["expr_match"]["cel_expr_parsed"]["expr"])
 
 
@@ -43,6 +49,16 @@ def test_a_place_is_known_by_the_number_of_the_try() -> None:
     assert question(only_in(2, FILTER)) == (
         "upstream[request_attempt_count] _==_ ('uint64_value', '2')"
     )
+
+
+def test_an_answer_that_is_translated_is_known_by_what_the_plan_says() -> None:
+    wrapped = unless_translated("llm/a", FILTER)
+    assert question(wrapped) == (
+        "metadata[filter_metadata][dragoman.request][translated][llm/a] _==_ ('bool_value', True)"
+    )
+    [matcher] = wrapped["typed_config"]["xds_matcher"]["matcher_list"]["matchers"]
+    assert "not_matcher" not in matcher["predicate"]
+    assert wrapped["name"] == FILTER["name"], "routes configure it by its name"
 
 
 @pytest.mark.parametrize("wrapped", [only_at("a", FILTER), only_in(2, FILTER)])
