@@ -6,7 +6,7 @@ A request that no pattern matches costs one pass over its texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -16,6 +16,7 @@ from extproc.protocols import json_spans
 from extproc.rewording import Reword
 from extproc.verdict import PASS, Amend, Deny, Pass
 from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
+
 
 @dataclass(frozen=True, slots=True)
 class _Block:
