@@ -64,7 +64,7 @@ CERTIFICATE = Check(
 
 
 def llm_checks(gateway: Gateway) -> tuple[Check, ...]:
-    """Of a chat completion, in order; all of them in extproc."""
+    """Of a request that is read, in order; all of them in extproc."""
     return tuple(check for step in LLM_STEPS for check in step(gateway))
 
 
@@ -83,7 +83,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
 
 
 def is_for_llm(scope: Scope) -> bool:
-    """Whether something may have to be asked about a chat completion."""
+    """Whether something may have to be asked about a request of an LLM API."""
     return scope.route is None and scope.mcp is None and scope.a2a is None
 
 
@@ -114,7 +114,12 @@ def _operation(_gateway: Gateway) -> Iterator[Check]:
 
 def _encoding(_gateway: Gateway) -> Iterator[Check]:
     yield Check(
-        "content-encoding", Where.EXTPROC, "headers", "415 unsupported_encoding", Failing.CLOSED, ""
+        "content-encoding",
+        Where.EXTPROC,
+        "headers",
+        "415 unsupported_encoding, 400 invalid_encoding, 413 request_too_large",
+        Failing.CLOSED,
+        "",
     )
 
 
@@ -130,7 +135,14 @@ def _document(_gateway: Gateway) -> Iterator[Check]:
 
 
 def _model(_gateway: Gateway) -> Iterator[Check]:
-    yield Check("model", Where.EXTPROC, "body", "404 model_not_found", Failing.CLOSED, "")
+    yield Check(
+        "model, and what its providers offer",
+        Where.EXTPROC,
+        "body",
+        "404 model_not_found, 400 operation_not_offered, 400 unsupported_parameter",
+        Failing.CLOSED,
+        "",
+    )
 
 
 def _rules(gateway: Gateway) -> Iterator[Check]:

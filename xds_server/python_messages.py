@@ -52,10 +52,14 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (  # in the order in which they come
 _REASONS: Mapping[tuple[Caller, str], tuple[str, str]] = {
     (Caller.LLM, "request headers"): (ALWAYS, "who asks, and for what"),
     (Caller.LLM, "request body"): (
-        "with a chat completion",
+        "with a request of an API whose body is read",
         "the model, what the checks read, and the plan of tries",
     ),
-    (Caller.LLM, "response headers"): (BUDGETED, "who answered, and whether it is to be paid"),
+    (Caller.LLM, "response headers"): (
+        f"{BUDGETED}, or the provider may speak another dialect",
+        "who answered, whether it is to be paid, and whether the rest must be seen, piece by piece:"
+        " to say it in the client's dialect, or to read a usage that Envoy cannot read",
+    ),
     (Caller.LLM, "response body"): (
         f"{BUDGETED}, with 2xx",
         "the usage, which this Envoy cannot read itself",
@@ -66,7 +70,7 @@ _REASONS: Mapping[tuple[Caller, str], tuple[str, str]] = {
     ),
     (Caller.PLAIN, "request headers"): (ALWAYS, "who asks, and whether the rules allow it"),
     (Caller.TRY, "request headers"): (ALWAYS, "which provider is tried"),
-    (Caller.TRY, "request body"): (ALWAYS, "to name the model as this provider knows it"),
+    (Caller.TRY, "request body"): (ALWAYS, "to say it as this provider wants it: its model, its dialect"),
 }
 _NO_REASON = (ALWAYS, "because the operator's own resource says so")
 

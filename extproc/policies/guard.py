@@ -12,7 +12,7 @@ from typing import TypeAlias, assert_never
 
 from extproc.facts import Facts
 from extproc.policies.patterns import Patterns
-from extproc.protocols import json_spans
+from extproc.protocols import bodies
 from extproc.rewording import Reword
 from extproc.verdict import PASS, Amend, Deny, Pass
 from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
@@ -124,7 +124,7 @@ class Guards:
         values, texts = reworded
         if not values:
             return body, hits
-        return json_spans.replace(body, values), self._patterns.hits(texts)
+        return bodies.replace(body, values), self._patterns.hits(texts)
 
 
 def _steps(guards: Sequence[Guard]) -> tuple[_Step, ...]:

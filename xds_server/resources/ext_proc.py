@@ -21,6 +21,7 @@ FORWARDED_HEADERS = frozenset(
         ":method",
         ":path",
         ":status",
+        "anthropic-version",
         "content-encoding",
         "content-length",
         "content-type",
