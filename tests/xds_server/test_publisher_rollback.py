@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.schema import Config
+from gateway.credentials import StaticKey
 from gateway.imported import Imported
 from gateway.problem import Problem
 from tests.kit.bench import DIFFERS, Bench, saved, served
@@ -138,7 +139,8 @@ def test_variables_and_referenced_files_are_those_of_today(bench: Bench) -> None
         assert "today" not in str(first.sources.texts)
         await publisher.roll_back(first)
         assert publisher.in_force is not None
-        assert publisher.in_force.gateway.providers[0].key == "today"
+        credential = publisher.in_force.gateway.providers[0].credential
+        assert credential == StaticKey("authorization", "Bearer ", "today")
 
     bench.play(scene)
 

@@ -70,7 +70,7 @@ def test_what_is_published_means_the_same_but_for_provider_keys(path: Path) -> N
     assert isinstance(config, Config)
     sent = published(config)
     received = again(sent)
-    assert resolve(received) == without_secrets(resolve(config))
+    assert without_secrets(resolve(received)) == without_secrets(resolve(config))
     assert published(received) == sent
 
 
