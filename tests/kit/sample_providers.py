@@ -1,36 +1,108 @@
 """Providers of every dialect on one port, who answer with the samples of `tests/translations`.
 
 Which sample is the model's name: `text` is `answers/text.json`, or `streams/text.sse` when a stream
-was asked for; `429-rate_limit` is `errors/429-rate_limit.json`. What was asked is kept.
+was asked for; `429-rate_limit` is `errors/429-rate_limit.json`. What was asked is kept, with all
+that its provider would have against it. A script says what happens to the next requests instead.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
+import select
+import socket
+import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
+
+from tests.kit.provider_rules import faults
 
 SAMPLES = Path(__file__).parents[1] / "translations"
 _PIECE_BYTES = 37
 """Streams come in pieces that cut events, and characters, anywhere."""
+_JSON = "application/json"
 
 _PATHS: tuple[tuple[str, str, bool | None], ...] = (  # the last: whether the path says "stream"
     (r".*/chat/completions", "openai_chat", None),
     (r".*/responses", "openai_responses", None),
-    (r".*/messages", "anthropic", None),
+    (r".*/messages(\?beta=true)?", "anthropic", None),
     (r".*/models/(?P<model>[^:]+):generateContent", "gemini", False),
     (r".*/models/(?P<model>[^:]+):streamGenerateContent\?alt=sse", "gemini", True),
     (r".*/model/(?P<model>[^/]+)/converse", "bedrock", False),
     (r".*/model/(?P<model>[^/]+)/converse-stream", "bedrock", True),
 )
+_BEDROCK_ERRORS = {  # what `x-amzn-ErrorType` says, by the sample
+    "400-context_length": "ValidationException",
+    "400-validation": "ValidationException",
+    "403-access_denied": "AccessDeniedException",
+    "403-signature": "InvalidSignatureException",
+    "404-not_found": "ResourceNotFoundException",
+    "408-model_timeout": "ModelTimeoutException",
+    "424-model_error": "ModelErrorException",
+    "429-throttling": "ThrottlingException",
+    "429-tokens_per_day": "ThrottlingException",
+    "500-internal_server": "InternalServerException",
+    "503-service_unavailable": "ServiceUnavailableException",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """With an error among the samples."""
+
+    name: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """The request is read, and nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The connection breaks after so many bytes of the body."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The stream ends as if it were whole, after so many bytes."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing more is said after so many bytes, and the connection stays."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A stream whose pieces take their time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gzip:
+    """The answer is compressed, whether it was asked for or not."""
+
+
+Turn: TypeAlias = Fail | Hang | Cut | End | Pause | Slow | Gzip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +115,8 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    faults: tuple[str, ...] = ()
+    """What its provider has against it."""
 
 
 @dataclass(slots=True)
@@ -51,6 +125,10 @@ class SampleProviders:
 
     port: int
     asked: list[Asked] = field(default_factory=list)
+    script: deque[Turn] = field(default_factory=deque)
+    """What happens to the next requests; those after them are answered by their sample."""
+    abandoned: int = 0
+    """How many hung or paused answers were given up by who asked."""
 
     @property
     def url(self) -> str:
@@ -69,10 +147,9 @@ def sample_providers() -> Iterator[SampleProviders]:
     class Handler(_Handler):
         providers = found
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     found.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield found
@@ -89,8 +166,19 @@ def stream_of(dialect: str, name: str) -> bytes:
     return (SAMPLES / dialect / "streams" / f"{name}.sse").read_bytes()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A peer that goes away is no error here."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     providers: SampleProviders
 
     def do_POST(self) -> None:
@@ -103,44 +191,88 @@ class _Handler(BaseHTTPRequestHandler):
                 model = unquote(match.groupdict().get("model") or body.get("model", ""))
                 streams = body.get("stream") is True if is_stream is None else is_stream
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(dialect, model, streams, self.path, headers, body)
+                found = faults(dialect, self.path, self.headers.items(), body)
+                asked = Asked(dialect, model, streams, self.path, headers, body, tuple(found))
                 self.providers.asked.append(asked)
-                self._sample(asked)
+                self._play(asked)
                 return
-        self._answer(404, b'{"error": {"message": "no such path"}}', "application/json")
+        self._answer(404, b'{"error": {"message": "no such path"}}')
 
-    def _sample(self, asked: Asked) -> None:
-        folder = SAMPLES / asked.dialect
-        error = folder / "errors" / f"{asked.model}.json"
-        if error.exists():
-            self._answer(int(asked.model[:3]), error.read_bytes(), "application/json")
+    def _play(self, asked: Asked) -> None:
+        script = self.providers.script
+        turn = script.popleft() if script else None
+        if isinstance(turn, Fail):
+            self._fail(asked.dialect, turn.name, turn.headers)
+        elif isinstance(turn, Hang):
+            self._wait()
+        elif (SAMPLES / asked.dialect / "errors" / f"{asked.model}.json").exists():
+            self._fail(asked.dialect, asked.model)
         elif asked.is_stream:
-            kind = "application/vnd.amazon.eventstream"
-            self._stream(
-                stream_of(asked.dialect, asked.model),
-                kind if asked.dialect == "bedrock" else "text/event-stream",
-            )
+            self._stream(asked, turn)
         else:
-            answer = folder / "answers" / f"{asked.model}.json"
-            self._answer(200, answer.read_bytes(), "application/json")
+            self._whole(asked, turn)
 
-    def _answer(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
+    def _fail(self, dialect: str, name: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        body = (SAMPLES / dialect / "errors" / f"{name}.json").read_bytes()
+        if dialect == "bedrock":
+            headers = (*headers, ("x-amzn-errortype", _BEDROCK_ERRORS[name]))
+        self._answer(int(name[:3]), body, headers)
+
+    def _whole(self, asked: Asked, turn: Turn | None) -> None:
+        body = (SAMPLES / asked.dialect / "answers" / f"{asked.model}.json").read_bytes()
+        match turn:
+            case Gzip():
+                self._answer(200, gzip.compress(body), (("content-encoding", "gzip"),))
+            case Cut(after):
+                self._begin(200, _JSON, (("content-length", str(len(body))),))
+                self.wfile.write(body[:after])
+                self._break()
+            case _:
+                self._answer(200, body)
+
+    def _answer(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self._begin(status, _JSON, (*headers, ("content-length", str(len(body)))))
         self.wfile.write(body)
 
-    def _stream(self, body: bytes, kind: str) -> None:
-        self.send_response(200)
+    def _begin(self, status: int, kind: str, headers: tuple[tuple[str, str], ...]) -> None:
+        self.send_response(status)
         self.send_header("content-type", kind)
-        self.send_header("transfer-encoding", "chunked")
+        for name, value in headers:
+            self.send_header(name, value)
         self.end_headers()
+
+    def _stream(self, asked: Asked, turn: Turn | None) -> None:
+        body = stream_of(asked.dialect, asked.model)
+        is_framed = asked.dialect == "bedrock"
+        kind = "application/vnd.amazon.eventstream" if is_framed else "text/event-stream"
+        encoding = (("content-encoding", "gzip"),) if isinstance(turn, Gzip) else ()
+        self._begin(200, kind, (*encoding, ("transfer-encoding", "chunked")))
+        if isinstance(turn, Gzip):
+            body = gzip.compress(body)
+        elif isinstance(turn, Cut | End | Pause):
+            body = body[: turn.after]
         for start in range(0, len(body), _PIECE_BYTES):
             piece = body[start : start + _PIECE_BYTES]
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
+            if isinstance(turn, Slow):
+                time.sleep(turn.seconds)
+        if isinstance(turn, Cut):
+            self._break()
+        elif isinstance(turn, Pause):
+            self._wait()
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _wait(self) -> None:
+        """Until who asked goes away."""
+        readable, _, _ = select.select([self.connection], [], [], 30)
+        if readable and not self.connection.recv(1, socket.MSG_PEEK):
+            self.providers.abandoned += 1
+        self.close_connection = True
+
+    def _break(self) -> None:
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
 
     def _chunked(self) -> bytes:
         pieces: list[bytes] = []

@@ -1,0 +1,104 @@
+"""Every library asks every provider, and hears what the provider's own library would hear."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.kit.any_envoy import running_beside
+from tests.kit.dialects import BUDGETS, Dialects, dialects, has
+from tests.kit.envoy import NEWEST, OLDEST
+from tests.kit.peers import DIALECTS, PEERS, STOPS, Heard
+from tests.kit.spoken import Line, spoken
+from tests.kit.stack import running
+
+pytestmark = pytest.mark.envoy
+
+SERVED = {
+    NEWEST: partial(running, workers=1),
+    OLDEST: partial(running_beside, version=OLDEST),
+}
+SAMPLES = (
+    "text", "tool_calls", "parallel_calls", "reasoning", "max_tokens", "stop_sequence",
+    "content_filter", "cached",
+)  # fmt: skip
+CASES = [
+    pytest.param(provider, name, is_stream, id=f"{provider}-{name}{'-streamed' * is_stream}")
+    for provider in PEERS
+    for name in SAMPLES
+    for is_stream in (False, True)
+    if has(provider, name, is_stream=is_stream)
+]
+PLAYED_BACK = [case for case in CASES if case.values[1] in ("parallel_calls", "reasoning")]
+every_client = pytest.mark.parametrize("client", PEERS)
+
+
+@pytest.fixture(scope="module", params=SERVED)
+def all_of(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dialects]:
+    folder = tmp_path_factory.mktemp("dialects")
+    with dialects(SERVED[request.param], folder, BUDGETS) as found:
+        yield found
+
+
+@pytest.fixture
+def here(all_of: Dialects) -> Iterator[Dialects]:
+    """What no test may do: ask a provider in a way that it documents as wrong."""
+    all_of.providers.asked.clear()
+    yield all_of
+    assert all_of.faults() == []
+
+
+def words(text: str) -> str:
+    """Paragraphs of thoughts may be joined in any way."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@every_client
+@pytest.mark.parametrize(("provider", "name", "is_stream"), CASES)
+def test_what_is_heard_is_what_the_provider_said(
+    here: Dialects, client: str, provider: str, name: str, is_stream: bool
+) -> None:
+    heard = here.peers[client].ask(f"{provider}-{name}", is_stream=is_stream)
+    said = here.at_home[provider].ask(name, is_stream=is_stream)
+    assert (here.providers.last.model, here.providers.last.is_stream) == (name, is_stream)
+    assert heard.text == said.text
+    assert heard.asked_for == said.asked_for
+    assert words(heard.thoughts) == words(said.thoughts)
+    assert STOPS[client][heard.stop] == STOPS[provider][said.stop]
+    assert heard.tokens == said.tokens
+
+
+@every_client
+@pytest.mark.parametrize(("provider", "name", "is_stream"), PLAYED_BACK)
+def test_what_is_played_back_reaches_the_provider_as_it_said_it(
+    here: Dialects, client: str, provider: str, name: str, is_stream: bool
+) -> None:
+    dialect = DIALECTS[provider]
+    heard = here.peers[client].ask(f"{provider}-{name}", is_stream=is_stream)
+    here.peers[client].ask(f"{provider}-text", is_stream=is_stream, after=heard)
+    said = here.at_home[provider].ask(name, is_stream=is_stream)
+    here.at_home[provider].ask("text", is_stream=is_stream, after=said)
+    assert told(here.providers.last.body, dialect) == told(here.plain.last.body, dialect)
+
+
+def told(body: dict[str, object], dialect: str) -> list[Line]:
+    return spoken(dialect, body)
+
+
+def test_the_rules_for_providers_take_what_their_own_libraries_send(here: Dialects) -> None:
+    for provider, peer in here.at_home.items():
+        for name in ("text", "parallel_calls", "reasoning"):
+            heard: Heard = peer.ask(name, is_stream=False)
+            peer.ask("text", is_stream=True, after=heard)
+            about_bodies = [
+                fault
+                for asked in here.plain.asked
+                for fault in asked.faults
+                if not fault.startswith(("header", "foreign"))
+            ]
+            assert about_bodies == [], provider
