@@ -25,6 +25,14 @@ class RequestBody(NamedTuple):
     body: bytes
 
 
+class Failure(NamedTuple):
+    """What a provider answered that failed."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Those that say how long it wants to be left alone."""
+
+
 class ResponseHeaders(NamedTuple):
     """An upstream, or Envoy itself, began to answer."""
 
@@ -37,6 +45,8 @@ class ResponseHeaders(NamedTuple):
     """Which try it was, from 1, where the cluster does not tell; 0: the cluster does."""
     headers: Mapping[str, str] = {}
     """Lower-case names; only those that Envoy was told to forward."""
+    failures: Mapping[str, Failure] = {}
+    """Of the tries that were answered so, by cluster."""
 
 
 class ResponseBody(NamedTuple):
@@ -102,12 +112,19 @@ class Watch(NamedTuple):
     """Show it in one piece, before its headers are sent on; only for what fits Envoy's buffers."""
 
 
+class ChangeHeaders(NamedTuple):
+    """Let the answer pass, with other headers."""
+
+    set_headers: tuple[tuple[str, str], ...]
+    remove_headers: tuple[str, ...] = ()
+
+
 class Replace(NamedTuple):
     """Put these bytes in the place of the piece that was shown."""
 
     body: bytes
 
 
-Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | Replace
+Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | ChangeHeaders | Replace
 
 CONTINUE = Continue()

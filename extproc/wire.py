@@ -13,8 +13,10 @@ from envoy_api import message
 
 from extproc.events import (
     Action,
+    ChangeHeaders,
     Continue,
     Event,
+    Failure,
     Forward,
     Other,
     Replace,
@@ -89,10 +91,11 @@ def _event(request: Any) -> Event:
         attributes = request.attributes
         cluster = _attribute(attributes, "xds.cluster_name")
         attempt = _count(attributes, "upstream.request_attempt_count")
+        failures = _failures(request.metadata_context.filter_metadata)
         if status < 300:  # nobody asks why it went well
-            return ResponseHeaders(status, cluster, "", attempt, headers)
+            return ResponseHeaders(status, cluster, "", attempt, headers, failures)
         details = _attribute(attributes, "response.code_details")
-        return ResponseHeaders(status, cluster, details, attempt, headers)
+        return ResponseHeaders(status, cluster, details, attempt, headers, failures)
     if kind == "response_body":
         return ResponseBody(request.response_body.body, request.response_body.end_of_stream)
     if kind == "response_trailers":
@@ -159,6 +162,8 @@ def encode(event: Event, action: Action) -> bytes:
             return _encode_replace(action.body)
         case Watch():
             return _encode_watch(action)
+        case ChangeHeaders():
+            return _encode_changed(action)
 
 
 class Steered(NamedTuple):
@@ -175,6 +180,10 @@ class Steered(NamedTuple):
     content_type: str
     """As the body was read; empty: as the client says."""
     remove_headers: Sequence[str]
+    last: str = ""
+    """The cluster of the last try, where there are several."""
+    try_seconds: float | None = None
+    """Until a try has to have begun its answer; None: as long as it may be silent."""
     translated: Sequence[str] = ()
     """The clusters whose answers the client does not get as they are."""
 
@@ -200,6 +209,9 @@ def encode_plan_in_header(steered: Steered, cluster: str) -> bytes:
 
 def _steered(steered: Steered) -> Any:
     headers = [_header(names.MAX_RETRIES_HEADER, str(len(steered.paths) - 1))]
+    if steered.try_seconds is not None:
+        milliseconds = max(1, round(steered.try_seconds * 1000))
+        headers.append(_header(names.TRY_TIMEOUT_HEADER, str(milliseconds)))
     if steered.content_type:
         headers.append(_header("content-type", steered.content_type))
     phase = {
@@ -218,6 +230,8 @@ def _steered(steered: Steered) -> Any:
     told: dict[str, Any] = {"path": first}
     if others:
         told["paths"] = others
+    if steered.last:
+        told["last"] = steered.last
     if steered.bodies:
         told["said"] = steered.forwarded._asdict()
         told["bodies"] = {cluster: said._asdict() for cluster, said in steered.bodies.items()}
@@ -267,16 +281,25 @@ def _encode_replace(body: bytes) -> bytes:
     return b"".join((whole, response, body))
 
 
+def _encode_changed(action: ChangeHeaders) -> bytes:
+    response = _ProcessingResponse(response_headers=_changed(action))
+    return bytes(response.SerializeToString())
+
+
+def _changed(action: ChangeHeaders | Watch) -> dict[str, Any]:
+    return {
+        "response": {
+            "header_mutation": {
+                "set_headers": [_header(name, value) for name, value in action.set_headers],
+                "remove_headers": action.remove_headers,
+            }
+        }
+    }
+
+
 def _encode_watch(action: Watch) -> bytes:
     response = _ProcessingResponse(
-        response_headers={
-            "response": {
-                "header_mutation": {
-                    "set_headers": [_header(name, value) for name, value in action.set_headers],
-                    "remove_headers": action.remove_headers,
-                }
-            }
-        },
+        response_headers=_changed(action),
         mode_override={
             "response_header_mode": "SEND",  # else a new length is not let through
             "response_body_mode": "BUFFERED" if action.is_whole else "STREAMED",
@@ -330,6 +353,19 @@ def _count(attributes: Any, name: str) -> int:
     if name not in attributes[_ATTRIBUTES].fields:
         return 0
     return int(attributes[_ATTRIBUTES].fields[name].number_value)
+
+
+def _failures(namespaces: Any) -> Mapping[str, Failure]:
+    if names.FAILURES_NAMESPACE not in namespaces:
+        return {}
+    found: dict[str, Failure] = {}
+    for cluster, value in namespaces[names.FAILURES_NAMESPACE].fields.items():
+        fields = value.struct_value.fields
+        headers = {
+            name: fields[name].string_value for name in names.RETRY_AFTER_HEADERS if name in fields
+        }
+        found[cluster] = Failure(int(fields["status"].number_value), headers)
+    return found
 
 
 def _host(address: str) -> str:

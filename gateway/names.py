@@ -19,6 +19,7 @@ WIPE_FILTER = "dragoman.wipe"
 HEADERS_FILTER = "dragoman.headers"
 ADDRESS_FILTER = "dragoman.address"
 CREDENTIAL_FILTER = "dragoman.credential"
+JUDGE_FILTER = "dragoman.judge"
 
 EXTPROC_CLUSTER = "dragoman_extproc"
 UNPLANNED_CLUSTER = "dragoman_unplanned"
@@ -32,6 +33,9 @@ bodies: {cluster: {dialect, model, form}}, stream}`. `paths` has those that diff
 `bodies` those that are not `said` as the body that is forwarded."""
 CLIENT_NAMESPACE = "dragoman.client"
 """Untyped dynamic metadata, `{keys: {header: value}}`: keys for providers that the client brought."""
+FAILURES_NAMESPACE = "dragoman.failures"
+"""Untyped dynamic metadata, `{cluster: {status, header: value}}`: the answers of tries that failed,
+with those of `RETRY_AFTER_HEADERS` that they had."""
 TRY_NAMESPACE = "dragoman.try"
 """Untyped dynamic metadata, `{added: [header]}`: what the last try added, and the next removes."""
 PROVIDER_NAMESPACE = "dragoman.provider"
@@ -47,6 +51,20 @@ OWN_HEADER_PREFIX = "x-dragoman-"
 PLAN_HEADER = f"{OWN_HEADER_PREFIX}plan"
 """The cluster that a request goes to, where a route is steered by header; set by extproc alone."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
+TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
+"""Until a try has to have begun its answer."""
+RETRY_HEADER = f"{OWN_HEADER_PREFIX}retry"
+"""Of an answer after which the next target is tried, though its status does not say so; set in the
+provider's cluster, and never seen by a client."""
+RETRY_AFTER_HEADERS = (
+    "retry-after-ms",
+    "retry-after",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+)
+"""Where providers say how long they want to be left alone."""
 
 ROLE_METADATA = "dragoman-role"
 """gRPC metadata of an ext_proc call; `attempt` from a provider cluster's upstream filter."""

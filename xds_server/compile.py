@@ -15,6 +15,7 @@ from xds_server.resources.attempts import Attempt, PlanOfTries
 from xds_server.resources.credentials import token_endpoint
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
+from xds_server.resources.judge import Judge, judge_of
 from xds_server.resources.memo import Memo
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import shared
@@ -98,8 +99,20 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
     ]
     limit, between = _buffer_limit(gateway), shared(gateway.providers)
     reports_usage = bool(gateway.budgets) and features.reads_usage
+    judges = _judges(gateway)
     for name, cluster, is_rewritten, sets_path in kinds:
-        yield name, Attempt(cluster, is_rewritten, sets_path, reports_usage, limit, between)
+        yield (
+            name,
+            Attempt(
+                cluster,
+                is_rewritten,
+                sets_path,
+                reports_usage,
+                limit,
+                between,
+                judges.get(name),
+            ),
+        )
 
 
 def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
@@ -110,7 +123,19 @@ def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
     for sequence in provider_sequences(gateway.models):
         places = (place for place, name in enumerate(sequence, 1) if name in rewritten)
         tried = tuple(providers[name] for name in sequence)
-        yield PlanOfTries(tried, frozenset(places), limit, between)
+        yield PlanOfTries(tried, frozenset(places), limit, between, judge_of(gateway.llm.failover))
+
+
+def _judges(gateway: Gateway) -> dict[str, Judge | None]:
+    """Of the providers that are tried before or after others."""
+    judge = judge_of(gateway.llm.failover)
+    return {
+        target.provider: judge
+        for model in gateway.models
+        if len(model.tiers) > 1
+        for tier in model.tiers
+        for target in tier
+    }
 
 
 def _rewritten(gateway: Gateway) -> tuple[tuple[str, int], ...]:

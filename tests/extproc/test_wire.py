@@ -10,7 +10,9 @@ from envoy_api import message, pack
 from extproc import wire
 from extproc.events import (
     CONTINUE,
+    ChangeHeaders,
     Event,
+    Failure,
     Forward,
     Other,
     Replace,
@@ -257,3 +259,32 @@ def test_an_answer_is_asked_for_with_other_headers(is_whole: bool, mode: str) ->
     assert list(mutation.remove_headers) == ["content-length"]
     modes = type(answer.mode_override).BodySendMode
     assert answer.mode_override.response_body_mode == modes.Value(mode)
+
+
+def test_response_headers_say_which_tries_were_answered_with_a_failure() -> None:
+    request = Request(response_headers=headers(**{":status": "200"}))
+    failures = request.metadata_context.filter_metadata[names.FAILURES_NAMESPACE]
+    failures.update({"llm/a": {"status": 429, "retry-after": "20", "other": "x"}})
+    request.metadata_context.filter_metadata[names.PLAN_NAMESPACE].update({"llm/b": 1})
+    found = decode(request)
+    assert isinstance(found, ResponseHeaders)
+    assert found.failures == {"llm/a": Failure(429, {"retry-after": "20"})}
+
+
+def test_the_headers_of_an_answer_are_changed_and_the_rest_passes() -> None:
+    action = ChangeHeaders((("retry-after", "7"),), ("retry-after-ms",))
+    response = encode(ResponseHeaders(429, "llm/a"), action)
+    assert not response.HasField("mode_override")
+    mutation = response.response_headers.response.header_mutation
+    [option] = mutation.set_headers
+    assert (option.header.key, option.header.raw_value) == ("retry-after", b"7")
+    assert list(mutation.remove_headers) == ["retry-after-ms"]
+
+
+def test_tries_are_told_which_is_the_last_and_how_long_they_may_take() -> None:
+    steered = STEERED._replace(last="llm/b", try_seconds=2.5)
+    response = Response.FromString(wire.encode_plan(steered, ["llm/a", "llm/b"]))
+    assert response.dynamic_metadata[names.REQUEST_NAMESPACE]["last"] == "llm/b"
+    options = response.request_body.response.header_mutation.set_headers
+    told = {each.header.key: each.header.raw_value for each in options}
+    assert told[names.TRY_TIMEOUT_HEADER] == b"2500"

@@ -15,6 +15,7 @@ from gateway.model import Provider, dialect_of
 from xds_server.resources.credentials import credential_filter, lua, lua_text
 from xds_server.resources.ext_proc import attempt_filter
 from xds_server.resources.extension import Json, extension
+from xds_server.resources.judge import Judge, judge
 from xds_server.resources.matching import only_at, only_in, unless_translated
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import NOTHING_SHARED, Shared, keep, send
@@ -84,6 +85,8 @@ class Attempt:
     buffer_limit_bytes: int
     """The largest request body."""
     shared: Shared = NOTHING_SHARED
+    judge: Judge | None = None
+    """What its failures are looked at for; None: they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class PlanOfTries:
     """The places, counted from 1, whose body may have to be said otherwise."""
     buffer_limit_bytes: int
     shared: Shared = NOTHING_SHARED
+    judge: Judge | None = None
 
     @property
     def cluster(self) -> str:
@@ -135,7 +139,17 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
         ),
         # after the wipe, and after all that reads headers or changes the body
         *(only_at(name, each) for name, each in shown if each is not None),
+        *_judges(plan, places),
         _CODEC,  # terminal: always last
+    ]
+
+
+def _judges(plan: PlanOfTries, places: list[tuple[int, str]]) -> list[Json]:
+    if plan.judge is None:
+        return []
+    return [
+        only_in(place, judge(cluster, plan.providers[place - 1], plan.judge))
+        for place, cluster in places
     ]
 
 
@@ -199,6 +213,10 @@ def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | 
     return unless_translated(attempt.cluster, made)
 
 
+def _judge(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
+    return judge(attempt.cluster, provider, attempt.judge) if attempt.judge is not None else None
+
+
 def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
     return _CODEC
 
@@ -211,5 +229,6 @@ UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ..
     _rewrite,
     _credential,  # after the wipe, and after all that reads headers or changes the body
     _usage,
+    _judge,  # before all others that see the answer
     _codec,  # terminal: always last
 )

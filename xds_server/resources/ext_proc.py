@@ -80,7 +80,10 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
         **_failing_closed(topology),
         mutation_rules={"allow_all_routing": True, "allow_envoy": True},
         metadata_options={
-            "forwarding_namespaces": {"typed": [names.USAGE_NAMESPACE]},
+            "forwarding_namespaces": {
+                "typed": [names.USAGE_NAMESPACE],
+                "untyped": [names.FAILURES_NAMESPACE],
+            },
             "receiving_namespaces": {"untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE]},
         },
         response_attributes=[

@@ -10,10 +10,12 @@ from typing import TypeAlias
 
 from gateway import names
 from gateway.apis import ROWS, Family
+from gateway.failover import Cause
 from gateway.model import Dialect, Gateway, Listener, dialect_of
 from xds_server.resources import ext_proc, usage
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
+from xds_server.resources.judge import JUDGED
 
 NAME = "dragoman/llm"
 """No plain route can have this name, or one that it begins, since theirs have no slash."""
@@ -23,8 +25,11 @@ BEDROCK_NAME = f"{NAME}/bedrock"
 """What the names of routes begin with whose clients expect errors in these dialects; on the others,
 in OpenAI's."""
 
-_RETRY_ON = "5xx,connect-failure,reset,retriable-status-codes"
-_RETRIED_CLIENT_ERRORS = [429]
+_ASKED_AGAIN = [408, 409, 424]
+"""Client errors that are the provider's fault, and after which vendors' libraries ask again: it
+took too long, it was busy with the like, its model failed (Bedrock)."""
+_SERVER_ERRORS = [500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530]
+"""5xx without the silence and the broken connections that Envoy counts among them."""
 _PROVIDERS_OWN = ("set-cookie", "openai-organization", "openai-project")
 """What a provider says to its customer, which is the gateway's operator."""
 _SLACK_SECONDS = 30.0
@@ -80,7 +85,9 @@ class _Surface:
                 self.listener.max_request_bytes,
                 features,
                 settles=settles,
-                is_answered=settles or _is_foreign_somewhere(gateway, dialect),
+                is_answered=settles
+                or _is_watched(gateway)
+                or _is_foreign_somewhere(gateway, dialect),
             )
         }
         if settles and features.reads_usage:
@@ -99,15 +106,14 @@ class _Surface:
             "name": name,
             "match": match,
             "typed_per_filter_config": per_filter,
-            "response_headers_to_remove": list(_PROVIDERS_OWN),
+            "response_headers_to_remove": [*_PROVIDERS_OWN, names.RETRY_HEADER],
             "route": {
                 **(_PLANNED if features.reads_plans else _STEERED),
                 "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
                 "timeout": "0s",  # answers stream for as long as they like
                 "idle_timeout": duration(silence * _longest_plan(gateway) + _SLACK_SECONDS),
                 "retry_policy": {
-                    "retry_on": _RETRY_ON,
-                    "retriable_status_codes": _RETRIED_CLIENT_ERRORS,
+                    **_retried(gateway.llm.failover.causes),
                     "num_retries": 0,  # extproc raises it to what the plan has
                     **({"refresh_cluster_on_retry": True} if features.reads_plans else {}),
                     "per_try_idle_timeout": duration(silence),
@@ -208,6 +214,37 @@ def _matches(family: Family, prefix: str) -> Iterator[Json]:
 def _regex(pattern: str) -> Json:
     """Of the whole path."""
     return {"safe_regex": {"regex": pattern}}
+
+
+def _retried(causes: frozenset[Cause]) -> Json:
+    """After what Envoy goes on to the next try, if there is one."""
+    retry_on, statuses = [], list[int]()
+    if Cause.SERVER_ERROR in causes:
+        statuses += _ASKED_AGAIN
+        if Cause.TIMEOUT in causes:
+            retry_on.append("5xx")
+        else:
+            statuses += _SERVER_ERRORS
+    if Cause.RATE_LIMIT in causes:
+        statuses.append(429)
+    if Cause.CONNECT in causes:
+        retry_on += ["connect-failure", "refused-stream"]
+    if Cause.TIMEOUT in causes:
+        retry_on.append("reset")
+    if statuses:
+        retry_on.append("retriable-status-codes")
+    found: Json = {"retriable_status_codes": sorted(statuses)} if statuses else {}
+    if causes & JUDGED:
+        retry_on.append("retriable-headers")
+        found["retriable_headers"] = [{"name": names.RETRY_HEADER, "present_match": True}]
+    return {"retry_on": ",".join(retry_on), **found}
+
+
+def _is_watched(gateway: Gateway) -> bool:
+    """Whether extproc has to know who failed."""
+    if not gateway.llm.failover.health.failures:
+        return False
+    return any(len(model.tiers) > 1 for model in gateway.models)
 
 
 def _is_foreign_somewhere(gateway: Gateway, dialect: Dialect) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.protocols.retry_after import HEADERS, retry_after
+from extproc.protocols.retry_after import retry_after
+from gateway.names import RETRY_AFTER_HEADERS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -61,7 +62,7 @@ def test_what_says_nothing_is_nothing(headers: dict[str, str]) -> None:
     assert retry_after(headers, NOW) is None
 
 
-@given(st.dictionaries(st.sampled_from(HEADERS), st.text(max_size=40)))
+@given(st.dictionaries(st.sampled_from(RETRY_AFTER_HEADERS), st.text(max_size=40)))
 def test_whatever_is_told_is_a_time_or_nothing(headers: dict[str, str]) -> None:
     seconds = retry_after(headers, NOW)
     assert seconds is None or seconds > 0

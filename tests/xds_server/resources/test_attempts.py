@@ -11,6 +11,7 @@ from gateway.model import Provider
 from tests.kit.gateways import golden_gateway
 from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
 from xds_server.resources.extension import Json
+from xds_server.resources.judge import Judge
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import Shared
 
@@ -52,6 +53,20 @@ def test_envoy_counts_no_answer_that_is_translated() -> None:
         wrapped = chain(attempt=may_be_foreign)[-2]
         assert wrapped["name"] == names.USAGE_FILTER
         assert wrapped["typed_config"]["extension_config"] == plain
+
+
+def test_a_failure_is_looked_at_before_all_others_that_see_the_answer() -> None:
+    judged = dataclasses.replace(ALL, judge=Judge(frozenset()))
+    assert [each["name"] for each in chain(attempt=judged)][-2:] == [
+        names.JUDGE_FILTER,
+        "envoy.filters.http.upstream_codec",
+    ]
+    tries = PlanOfTries(BOTH, frozenset(), 1 << 20, judge=Judge(frozenset()))
+    assert [each["name"] for each in plan_filters(tries, TOPOLOGY)][-3:] == [
+        f"{names.JUDGE_FILTER}#1",
+        f"{names.JUDGE_FILTER}#2",
+        "envoy.filters.http.upstream_codec",
+    ]
 
 
 def test_what_is_not_needed_is_not_there() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from gateway import names
+from gateway.failover import USUAL_CAUSES, Cause, Failover, HealthRules
 from gateway.model import Gateway, Listener
 from tests.kit.gateways import golden_gateway
 from xds_server.audience import Level
@@ -14,6 +17,7 @@ from xds_server.resources.llm_route import NAME, llm_routes, longest_silence
 
 GATEWAY = golden_gateway("llm-failover-paths")
 BUDGETS = golden_gateway("budgets")
+OFF = HealthRules(failures=0)
 
 
 def llm_route(gateway: Gateway, listener: Listener, features: Features) -> Json:
@@ -38,7 +42,7 @@ def test_a_provider_that_no_model_names_has_no_say() -> None:
 
 def test_python_learns_the_largest_body_and_the_answer_where_a_budget_waits() -> None:
     for budgets, mode in ((GATEWAY.budgets, "SKIP"), (BUDGETS.budgets, "SEND")):
-        gateway = dataclasses.replace(GATEWAY, budgets=budgets)
+        gateway = dataclasses.replace(GATEWAY, budgets=budgets, models=())
         route = llm_route(gateway, GATEWAY.listeners[0], NEW)
         overrides = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
         limit = str(GATEWAY.listeners[0].max_request_bytes)
@@ -46,6 +50,56 @@ def test_python_learns_the_largest_body_and_the_answer_where_a_budget_waits() ->
         assert overrides["processing_mode"]["response_header_mode"] == mode
         assert overrides["processing_mode"]["response_trailer_mode"] == mode
         assert overrides["processing_mode"]["response_body_mode"] == "NONE"
+
+
+def after(*causes: Cause, health: HealthRules = OFF) -> Gateway:
+    llm = dataclasses.replace(GATEWAY.llm, failover=Failover(frozenset(causes), health=health))
+    return dataclasses.replace(GATEWAY, llm=llm)
+
+
+def test_python_sees_who_answered_where_one_of_several_targets_may_be_set_aside() -> None:
+    for health, mode in ((OFF, "SKIP"), (HealthRules(), "SEND")):
+        gateway = after(*Cause, health=health)
+        route = llm_route(gateway, gateway.listeners[0], NEW)
+        overrides = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
+        assert overrides["processing_mode"]["response_header_mode"] == mode
+        assert overrides["processing_mode"]["response_trailer_mode"] == "SKIP"
+
+
+@pytest.mark.parametrize(
+    ("causes", "retry_on", "statuses"),
+    [
+        (
+            USUAL_CAUSES,
+            "5xx,connect-failure,refused-stream,reset,retriable-status-codes,retriable-headers",
+            [408, 409, 424, 429],
+        ),
+        ({Cause.RATE_LIMIT}, "retriable-status-codes", [429]),
+        ({Cause.CONNECT}, "connect-failure,refused-stream", None),
+        ({Cause.TIMEOUT, Cause.CONNECT}, "connect-failure,refused-stream,reset", None),
+        ({Cause.CONTENT_FILTER}, "retriable-headers", None),
+    ],
+)
+def test_what_is_tried_again_is_what_was_written(
+    causes: set[Cause], retry_on: str, statuses: list[int] | None
+) -> None:
+    policy = llm_route(after(*causes), GATEWAY.listeners[0], NEW)["route"]["retry_policy"]
+    assert policy["retry_on"] == retry_on
+    assert policy.get("retriable_status_codes") == statuses
+    assert ("retriable_headers" in policy) is ("retriable-headers" in retry_on)
+
+
+def test_errors_without_silence_are_listed_one_by_one() -> None:
+    policy = llm_route(after(Cause.SERVER_ERROR), GATEWAY.listeners[0], NEW)["route"][
+        "retry_policy"
+    ]
+    assert policy["retry_on"] == "retriable-status-codes"
+    assert {408, 500, 502, 503, 504, 529} <= set(policy["retriable_status_codes"])
+
+
+def test_no_client_sees_why_the_next_target_was_tried() -> None:
+    route = llm_route(GATEWAY, GATEWAY.listeners[0], NEW)
+    assert names.RETRY_HEADER in route["response_headers_to_remove"]
 
 
 def test_a_stream_is_idle_only_after_every_try_was_silent() -> None:
@@ -74,7 +128,8 @@ def test_an_envoy_that_reads_no_plans_is_steered_by_header_and_says_so() -> None
 
 
 def test_where_envoy_cannot_read_usage_python_sees_who_answered_and_asks_for_the_rest() -> None:
-    for gateway, header in ((GATEWAY, "SKIP"), (BUDGETS, "SEND")):
+    single = dataclasses.replace(GATEWAY, models=())
+    for gateway, header in ((single, "SKIP"), (BUDGETS, "SEND")):
         route = llm_route(gateway, gateway.listeners[0], OLD)
         mode = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
         assert mode["processing_mode"]["response_header_mode"] == header
