@@ -32,7 +32,7 @@ REQUEST_NAMESPACE = "dragoman.request"
 bodies: {cluster: {dialect, model, form}}, stream}`. `paths` has those that differ from `path`,
 `bodies` those that are not `said` as the body that is forwarded."""
 CLIENT_NAMESPACE = "dragoman.client"
-"""Untyped dynamic metadata, `{keys: {header: value}}`: keys for providers that the client brought."""
+"""Untyped dynamic metadata, `{keys: {header: value}}`: clients' own keys for providers."""
 FAILURES_NAMESPACE = "dragoman.failures"
 """Untyped dynamic metadata, `{cluster: {status, header: value}}`: the answers of tries that failed,
 with those of `RETRY_AFTER_HEADERS` that they had."""
