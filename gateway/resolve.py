@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.choice import by_place
 from gateway.config import stars
 from gateway.config.check import guard_names
 from gateway.config.failover import failover
@@ -20,7 +21,8 @@ from gateway.config.provider_meaning import provider
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
-from gateway.config.tiers import tiers
+from gateway.config.shaping_meaning import mirror, shaping
+from gateway.config.tiers import choice, is_plain
 from gateway.config.urls import place
 from gateway.config.xds import ResourceBlock
 from gateway.model import (
@@ -86,6 +88,7 @@ class Resolver:
                 block.port,
                 block.max_request_bytes,
                 block.tls.texts if block.tls is not None else None,
+                block.compress,
             )
             for name, block in config.gateways.items()
         )
@@ -199,13 +202,24 @@ def _llm(block: LlmBlock) -> Llm:
 
 
 def _models(llm: LlmBlock) -> tuple[Model, ...]:
-    models = [
-        Model(name, tiers(name, llm), block.listed and "*" not in name)
-        for name, block in llm.models.items()
-    ]
+    models = [_model(name, llm) for name in llm.models]
     exact = [model for model in models if "*" not in model.name]
     patterns = [model for model in models if "*" in model.name]
     return (*exact, *sorted(patterns, key=lambda model: (-len(model.name), model.name)))
+
+
+def _model(name: str, llm: LlmBlock) -> Model:
+    block, found = llm.models[name], choice(name, llm)
+    return Model(
+        name,
+        by_place(found),
+        is_listed=block.listed and not block.internal and "*" not in name,
+        choice=None if is_plain(found) else found,
+        is_internal=block.internal,
+        shaping=shaping(block),
+        cache_marks=block.prompt_caching.meaning() if block.prompt_caching is not None else None,
+        mirror=mirror(name, llm),
+    )
 
 
 def _scope(block: ScopeBlock | BudgetScopeBlock) -> Scope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.config.block import Block
-from gateway.config.scalars import Address, HostPort, Port, Size
+from gateway.config.scalars import Address, Flag, HostPort, Port, Size
 from gateway.config.tls import TlsBlock
 
 
@@ -20,6 +20,8 @@ class GatewayBlock(Block):
     bytes."""
     tls: TlsBlock | None = None
     """Without it, clients speak plain HTTP."""
+    compress: Flag = False
+    """Whether answers are compressed (brotli, gzip) for clients that accept it, streams too."""
 
 
 class AdminBlock(Block):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gateway import names
 from xds_server.resources import ext_proc
+from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
     TYPE_URL_PREFIX,
@@ -27,6 +28,7 @@ def _discovered(name: str, message: str) -> Json:
 
 
 HTTP_FILTERS: tuple[Json, ...] = (
+    *compressors(),  # last of all to see an answer
     _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
     extension(  # terminal: always last
         "envoy.filters.http.router",

@@ -10,6 +10,7 @@ import envoy_api
 from gateway import names
 from gateway.model import Gateway, Listener, Route
 from xds_server.resources.clusters import route_cluster_name
+from xds_server.resources.compression import switched_on
 from xds_server.resources.extension import Json
 from xds_server.resources.features import Features
 from xds_server.resources.llm_route import llm_routes
@@ -35,6 +36,7 @@ def route_table(gateway: Gateway, listener: Listener, features: Features, memo: 
     table = _Table(
         listener.name,
         listener.max_request_bytes,
+        listener.compresses,
         tuple(map(serialized, llm)),
         plain,
         needs_unplanned,
@@ -48,6 +50,7 @@ class _Table:
 
     listener: str
     limit_bytes: int
+    compresses: bool
     first: tuple[bytes, ...]
     plain: tuple[Route, ...]
     needs_unplanned: bool
@@ -60,7 +63,7 @@ def _table(of: _Table, memo: Memo) -> Resource:
     table = envoy_api.message(_TABLE)(name=name, ignore_port_in_host_matching=True)
     for host, routes in routes_by_host(of.plain).items():
         virtual_host = table.virtual_hosts.add()
-        virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes))
+        virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes, of.compresses))
         add = virtual_host.routes.add
         for route in (*of.first, *(memo.of(_serialized_route, each) for each in routes), last):
             add().MergeFromString(route)
@@ -107,7 +110,7 @@ def _serialized_unmatched() -> bytes:
     return serialized(unmatched())
 
 
-def _virtual_host(host: str, limit_bytes: int) -> bytes:
+def _virtual_host(host: str, limit_bytes: int, compresses: bool) -> bytes:
     """Without its routes."""
     fields = {
         "name": host,
@@ -115,6 +118,7 @@ def _virtual_host(host: str, limit_bytes: int) -> bytes:
         # retries need the body, and so does ext_proc: over it, Envoy answers 413
         "request_headers_to_add": [_CLIENT_ADDRESS],
         "request_body_buffer_limit": str(limit_bytes),
+        **({"typed_per_filter_config": switched_on()} if compresses else {}),
     }
     message = envoy_api.from_dict("envoy.config.route.v3.VirtualHost", fields)
     return bytes(message.SerializeToString(deterministic=True))

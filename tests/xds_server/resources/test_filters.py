@@ -13,8 +13,10 @@ from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER
 
 
-def test_the_router_is_last() -> None:
+def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
     assert [each["name"] for each in HTTP_FILTERS] == [
+        "dragoman.br",
+        "dragoman.gzip",
         names.EXT_PROC_FILTER,
         "envoy.filters.http.router",
     ]
