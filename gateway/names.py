@@ -19,6 +19,7 @@ WIPE_FILTER = "dragoman.wipe"
 HEADERS_FILTER = "dragoman.headers"
 ADDRESS_FILTER = "dragoman.address"
 CREDENTIAL_FILTER = "dragoman.credential"
+TOKEN_FILTER = "dragoman.token"
 JUDGE_FILTER = "dragoman.judge"
 
 EXTPROC_CLUSTER = "dragoman_extproc"

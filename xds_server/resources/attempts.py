@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway import names
 from gateway.model import Provider, dialect_of
-from xds_server.resources.credentials import credential_filter, lua, lua_text
+from xds_server.resources.credentials import credential_filter, lua, lua_text, token_filter
 from xds_server.resources.ext_proc import attempt_filter
 from xds_server.resources.extension import Json, extension
 from xds_server.resources.judge import Judge, judge
@@ -124,7 +124,9 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
     rest = [(each, _remove(wiped, forwarded - each.forward_headers)) for each in providers]
     kept = keep(plan.shared)
     sent = ((each.name, send(each, plan.shared)) for each in providers)
-    shown = ((each.name, credential_filter(each)) for each in providers)
+    shown = (
+        (each.name, make(each)) for each in providers for make in (credential_filter, token_filter)
+    )
     return [
         *([kept] if kept is not None else []),
         # before everything: an earlier try's key must not be seen
@@ -201,6 +203,10 @@ def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> J
     return credential_filter(provider)
 
 
+def _token(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json | None:
+    return token_filter(provider)
+
+
 def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
     dialects = map(dialect_of, (operation for operation, _ in provider.offers))
     preferred = next((each for each in dialects if each is not None), None)
@@ -228,6 +234,7 @@ UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ..
     _address,
     _rewrite,
     _credential,  # after the wipe, and after all that reads headers or changes the body
+    _token,
     _usage,
     _judge,  # before all others that see the answer
     _codec,  # terminal: always last

@@ -34,6 +34,15 @@ _AUTH_TYPES = {ClientAuth.BODY: "URL_ENCODED_BODY", ClientAuth.BASIC: "BASIC_AUT
 _UNSIGNED = ("accept", "accept-encoding", "connection", "te", "user-agent")
 """What a proxy on the way may change."""
 
+_FETCHED = (GcpCredential, ManagedIdentity, OAuthClient, EntraClient)
+_NO_TOKEN = """\
+function envoy_on_request(handle)
+  if handle:headers():get("authorization") == nil then
+    handle:respond({[":status"] = "503"}, "no token for the provider")
+  end
+end
+"""
+
 _PASS = """\
 function envoy_on_request(handle)
   local kept = handle:streamInfo():dynamicMetadata():get({namespace}) or {{}}
@@ -60,15 +69,24 @@ def credential_filter(provider: Provider) -> Json | None:
         case StaticKey(header=header, prefix=prefix):
             return _injector(_generic(provider, header, prefix))
         case GcpCredential() | ManagedIdentity():
-            return _injector(_generic(provider, "authorization", "Bearer "))
+            return _injector(_generic(provider, "authorization", "Bearer "), may_lack=True)
         case OAuthClient() | EntraClient():
-            return _injector(_oauth(provider.name, as_oauth(provider.credential)))
+            oauth = _oauth(provider.name, as_oauth(provider.credential))
+            return _injector(oauth, may_lack=True)
         case AwsCredential():
             return _signing(provider.credential, provider.upstream.authority)
         case PassThrough():
             return _passing(provider.credential)
         case _:
             assert_never(provider.credential)
+
+
+def token_filter(provider: Provider) -> Json | None:
+    """After the credential: that there is no token yet is no fault of the client's, and the answer
+    says so. None: there is nothing that might be missing."""
+    if not isinstance(provider.credential, _FETCHED):
+        return None
+    return lua(names.TOKEN_FILTER, _NO_TOKEN)
 
 
 def has_secret(provider: Provider) -> bool:
@@ -108,11 +126,13 @@ def token_cluster(upstream: Upstream) -> str:
     return names.route_cluster(upstream.authority, endpoints, seconds, is_tls=upstream.is_tls)
 
 
-def _injector(credential: Json) -> Json:
+def _injector(credential: Json, *, may_lack: bool = False) -> Json:
+    """`may_lack`: that there is none yet is not for the injector to say: it would say 401."""
     return extension(
         names.CREDENTIAL_FILTER,
         "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
         overwrite=True,
+        **({"allow_request_without_credential": True} if may_lack else {}),
         credential=credential,
     )
 

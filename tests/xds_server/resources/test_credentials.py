@@ -24,6 +24,7 @@ from xds_server.resources.credentials import (
     reads_body,
     token_cluster,
     token_endpoint,
+    token_filter,
 )
 from xds_server.resources.extension import Json
 
@@ -130,3 +131,12 @@ def test_texts_in_scripts_are_quoted() -> None:
     found = config(PassThrough("x-key", "authorization", '" os.exit() --'))
     script = found["default_source_code"]["inline_string"]
     assert 'key = "\\" os.exit() --" .. key' in script
+
+
+def test_a_missing_token_is_not_said_to_be_the_clients_fault() -> None:
+    for credential in (GcpCredential(), ManagedIdentity(), OAUTH, ENTRA):
+        assert config(credential)["allow_request_without_credential"] is True
+        assert token_filter(with_(credential)) is not None
+    for other in (StaticKey("authorization", "", "k"), AWS, PassThrough("a", "b", ""), None):
+        assert token_filter(with_(other)) is None
+    assert "allow_request_without_credential" not in config(StaticKey("authorization", "", "k"))

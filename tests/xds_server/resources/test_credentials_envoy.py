@@ -46,6 +46,7 @@ llm:
       type: anthropic
       url: {theirs}
       auth: {{type: pass-through, header: x-provider-key}}
+    tokenless: {{type: custom, url: {plain}, offers: {{messages: /m}}, auth: {{type: gcp}}}}
   models:
     a: {{failover: [claude/m, theirs/m, plain/m]}}
     b: {{failover: [plain/m, theirs/m, plain/m]}}
@@ -202,3 +203,9 @@ def test_a_signature_in_a_plan_is_of_that_try_alone(front: Front) -> None:
     assert received.body == b"x" * 70_000
     assert received.headers["authorization"] == "Bearer key-of-plain"
     assert not [name for name in received.headers if name.startswith("x-amz-")]
+
+
+def test_a_try_without_a_token_reaches_nobody(front: Front) -> None:
+    answer = front.ask("llm/tokenless/addressed", {"authorization": "Bearer gateways"})
+    assert (answer.status_code, answer.text) == (503, "no token for the provider")
+    assert front.providers["plain"].requests == []
