@@ -110,7 +110,8 @@ def _gemini(reply: LocalReply) -> Json:
 
 
 def _bedrock(reply: LocalReply) -> Json:
-    return {"message": reply.message}
+    kind = "ValidationException" if reply.is_clients_fault else "ServiceUnavailableException"
+    return {"__type": kind, "message": reply.message}
 
 
 _DIALECTS: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (

@@ -140,8 +140,11 @@ def encode_exception(error: ProviderError) -> tuple[str, bytes]:
 
 
 def _answer(name: str, message: str) -> ErrorAnswer:
+    """The name is in the body, too: the headers of a translated error are gone before its body is
+    read, and clients take the name from either.
+    """
     headers = (("content-type", "application/json"), (ERROR_TYPE_HEADER, name))
-    return ErrorAnswer(headers, json_spans.encode({"message": message}))
+    return ErrorAnswer(headers, json_spans.encode({"__type": name, "message": message}))
 
 
 def _error(status: int, name: str, document: Mapping[str, object]) -> ProviderError:

@@ -118,6 +118,10 @@ def read_error(status: int, error: Mapping[str, object]) -> ProviderError:
     )
 
 
+_STATUSES_OF_OTHERS: Mapping[int, int] = {424: 502, 529: 503}
+"""What only Bedrock and Anthropic answer with."""
+
+
 def encode_error(error: ProviderError) -> ErrorAnswer:
     return ErrorAnswer(_CONTENT_TYPE, json_spans.encode({"error": error_object(error)}))
 
@@ -128,7 +132,7 @@ def error_object(error: ProviderError) -> dict[str, object]:
     if error.param:
         details.append(_violation(error.param, error.message))
     return {
-        "code": error.status,
+        "code": _STATUSES_OF_OTHERS.get(error.status, error.status),
         "message": error.message,
         "status": _CODES[error.fault],
         "details": details,

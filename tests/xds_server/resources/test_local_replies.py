@@ -76,8 +76,8 @@ def test_geminis_errors_repeat_the_status() -> None:
         assert body["error"]["status"] in {"INVALID_ARGUMENT", "UNAVAILABLE"}
 
 
-def test_bedrocks_errors_have_a_message() -> None:
-    assert [set(body) for body in said(BEDROCK_NAME)] == [{"message"}] * len(REPLIES)
+def test_bedrocks_errors_have_a_name_and_a_message() -> None:
+    assert [set(body) for body in said(BEDROCK_NAME)] == [{"__type", "message"}] * len(REPLIES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -133,3 +133,9 @@ def test_exceptions_come_back_as_what_they_were(fault: Fault) -> None:
     assert again.message == "m"
     if fault in (Fault.INVALID, Fault.RATE_LIMIT, Fault.OVERLOADED, Fault.SERVER):
         assert again.fault is fault
+
+
+def test_the_name_can_be_read_where_its_header_was_too_late() -> None:
+    for fault in Fault:
+        body = encode_error(ProviderError(400, fault, "it is so")).body
+        assert bedrock.read_answer(body, 400)["Error"]["Code"].endswith("Exception")

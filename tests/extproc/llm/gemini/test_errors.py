@@ -98,3 +98,9 @@ def test_a_refusal_says_which_field_and_when_to_come_again() -> None:
 )
 def test_statuses_have_names(status: int, name: str) -> None:
     assert json.loads(encode_deny(Deny(status, "x", "y")).body)["error"]["status"] == name
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(529, 503), (424, 502), (429, 429)])
+def test_statuses_of_other_vendors_are_told_as_googles(theirs: int, ours: int) -> None:
+    told = encode_error(ProviderError(theirs, Fault.OVERLOADED, "m"))
+    assert json.loads(told.body)["error"]["code"] == ours
