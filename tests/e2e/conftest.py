@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.any_envoy import running_beside
+from tests.kit.dialects import BUDGETS, Dialects, dialects
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.stack import Stack, running
 
@@ -58,3 +59,22 @@ def fresh(tmp_path: Path) -> Iterator[Stack]:
     config.write_text((EXAMPLES / "quickstart.yaml").read_text())
     with running(config, tmp_path / "state") as stack:
         yield stack
+
+
+@pytest.fixture(scope="session", params=[NEWEST, OLDEST])
+def all_dialects(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dialects]:
+    """A provider of each dialect, by the newest Envoy and by the oldest; under a budget."""
+    start = partial(running, workers=1) if request.param == NEWEST else SERVED[f"{OLDEST}-delta"]
+    with dialects(start, tmp_path_factory.mktemp("dialects"), BUDGETS) as found:
+        yield found
+
+
+@pytest.fixture
+def here(all_dialects: Dialects) -> Iterator[Dialects]:
+    """What no test may do: ask a provider in a way that it documents as wrong."""
+    all_dialects.forget()
+    yield all_dialects
+    assert all_dialects.faults() == []
+    assert not all_dialects.providers.script

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
-from tests.kit.any_envoy import running_beside
-from tests.kit.dialects import BUDGETS, Dialects, dialects, has
-from tests.kit.envoy import NEWEST, OLDEST
+from tests.kit.dialects import Dialects, has
 from tests.kit.peers import DIALECTS, PEERS, STOPS, Heard
 from tests.kit.spoken import Line, spoken
-from tests.kit.stack import running
 
 pytestmark = pytest.mark.envoy
 
-SERVED = {
-    NEWEST: partial(running, workers=1),
-    OLDEST: partial(running_beside, version=OLDEST),
-}
 SAMPLES = (
     "text", "tool_calls", "parallel_calls", "reasoning", "max_tokens", "stop_sequence",
     "content_filter", "cached",
@@ -34,23 +25,6 @@ CASES = [
 ]
 PLAYED_BACK = [case for case in CASES if case.values[1] in ("parallel_calls", "reasoning")]
 every_client = pytest.mark.parametrize("client", PEERS)
-
-
-@pytest.fixture(scope="module", params=SERVED)
-def all_of(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dialects]:
-    folder = tmp_path_factory.mktemp("dialects")
-    with dialects(SERVED[request.param], folder, BUDGETS) as found:
-        yield found
-
-
-@pytest.fixture
-def here(all_of: Dialects) -> Iterator[Dialects]:
-    """What no test may do: ask a provider in a way that it documents as wrong."""
-    all_of.providers.asked.clear()
-    yield all_of
-    assert all_of.faults() == []
 
 
 def words(text: str) -> str:

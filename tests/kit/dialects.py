@@ -1,4 +1,4 @@
-"""A gateway in front of a provider of every dialect, and the library of each, at it and without it."""
+"""A gateway in front of a provider of every dialect; the library of each, at it and without it."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ class Dialects:
     """Without a gateway in front."""
     at_home: dict[str, Peer]
     """Who ask their own provider, without a gateway."""
+
+    def forget(self) -> None:
+        """All that was asked."""
+        self.providers.asked.clear()
+        self.plain.asked.clear()
 
     def faults(self) -> list[tuple[str, ...]]:
         """What any provider had against any request that came through the gateway."""
