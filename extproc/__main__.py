@@ -25,6 +25,7 @@ from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
+from extproc.latencies import Latencies
 from extproc.ports import Ledger, LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
@@ -195,7 +196,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
 
-    make = functools.partial(_build, ledger=ledger)
+    make = functools.partial(_build, ledger=ledger, latencies=Latencies(time.monotonic))
     source = (
         FileSource(arguments.config, os.environ, make)
         if arguments.config
@@ -238,8 +239,15 @@ def _credentials(arguments: argparse.Namespace) -> Credentials:
     )
 
 
-def _build(gateway: Gateway, version: str, *, ledger: Ledger) -> Program:
-    return build(gateway, version, ledger=ledger, choose=random.random, created=int(time.time()))
+def _build(gateway: Gateway, version: str, *, ledger: Ledger, latencies: Latencies) -> Program:
+    return build(
+        gateway,
+        version,
+        ledger=ledger,
+        choose=random.random,
+        created=int(time.time()),
+        latencies=latencies,
+    )
 
 
 async def _listen(arguments: argparse.Namespace, methods: Methods) -> Server:

@@ -16,6 +16,7 @@ from extproc.events import (
     Watch,
 )
 from extproc.facts import NO_DEMANDS
+from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
 from extproc.llm.dialects import Handling
 from extproc.llm.others.usage import with_demands
@@ -50,6 +51,8 @@ class Waiting(NamedTuple):
     """Envoy reads the usage of an answer that is not translated."""
     demands: Usage = NO_DEMANDS
     """What was asked for beside tokens."""
+    latencies: Latencies | None = None
+    """Where is written down how soon there is an answer."""
 
 
 NOBODY = Asked("", "", 0)
@@ -60,6 +63,7 @@ class Answering:
     """The answer to one request that went on."""
 
     __slots__ = (
+        "_began",
         "_cluster",
         "_held",
         "_is_whole",
@@ -78,7 +82,9 @@ class Answering:
         self._translation: Translation | None = None
         self._reader: UsageReader | None = None
         self._is_whole = False
-        self.is_over = held is NOTHING_HELD and not plan.is_foreign
+        latencies = waiting.latencies
+        self._began = latencies.now() if latencies is not None else 0.0
+        self.is_over = held is NOTHING_HELD and not plan.is_foreign and latencies is None
         """Nothing that follows matters."""
 
     @property
@@ -96,6 +102,11 @@ class Answering:
         tried = self._tried(event)
         self._cluster = tried.cluster if tried else event.cluster
         is_success = event.status in _SUCCESS
+        latencies = self._waiting.latencies
+        if is_success and latencies is not None:
+            # with the time of those that failed before: that is what asking the first has cost
+            first = self._plan.tries[0]
+            latencies.observe(Tried(first.provider, first.model), self._began)
         is_providers = is_success or event.details == "via_upstream"
         if not is_success:
             if _cost_nothing(event):

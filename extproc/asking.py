@@ -14,7 +14,7 @@ from extproc.llm import faults, models
 from extproc.llm.dialect import Asked, Call
 from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, Handling
 from extproc.llm.gemini.codec import ARRAY_CODEC
-from extproc.plan import NotOffered, Plan, Steering, Wanted
+from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
 from extproc.protocols import bodies, encodings, query
@@ -124,15 +124,19 @@ class Asking:
             wanted = wanted._replace(is_json=False)
         if _is_array(found, facts.path):
             wanted = wanted._replace(is_sse=False)
-        plan = self._planner.plan(call.model, wanted)
+        facts.body = plain
+        fault = self._learn(call, handled)  # what a choice of targets may depend on
+        plan = self._planner.plan(call.model, wanted, facts)
         if plan is None:
             return _unknown_model(call.model)
+        if isinstance(plan, Unchosen):
+            return _unchosen(call.model)
         if isinstance(plan, NotOffered) and found.operation not in COUNTING:
             return _not_offered(call.model, found.operation)
         self._received = body
-        self._plain = facts.body = plain
+        self._plain = plain
         facts.provider = plan.providers[0]
-        fault = self._learn(call, handled) or self._judge()
+        fault = fault or self._judge()
         if fault is not None:
             return fault
         if isinstance(plan, NotOffered):
@@ -169,11 +173,20 @@ class Asking:
         found, facts = self.found, self._facts
         handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
         is_read_by_envoy = handled.is_read_by_envoy and self._steering is Steering.METADATA
+        waiting = Waiting(
+            handled,
+            None,
+            NOBODY,
+            facts.is_stream,
+            is_read_by_envoy,
+            facts.demands,
+            None if self._call is None else self._program.latencies,
+        )
         if not plan.is_foreign or handled.dialect is None or not isinstance(found, Found):
-            return Waiting(handled, None, NOBODY, facts.is_stream, is_read_by_envoy, facts.demands)
+            return waiting
         is_array = _is_array(found, facts.path)
         codec = ARRAY_CODEC if is_array else SPEAKERS[handled.dialect].codec
-        return Waiting(handled, codec, self._asked(), facts.is_stream, is_read_by_envoy)
+        return waiting._replace(codec=codec, asked=self._asked(), demands=NO_DEMANDS)
 
     def _asked(self) -> Asked:
         facts, call = self._facts, self._call
@@ -225,12 +238,14 @@ class Asking:
             return fault
         _, mark, asked = facts.path.partition("?")
         wanted = Wanted(found.operation, True, facts.path, is_read=False, rest=mark + asked)
-        plan = self._planner.plan(model, wanted)
+        facts.model, facts.is_stream = model, True
+        plan = self._planner.plan(model, wanted, facts)
         if plan is None:
             return _unknown_model(model)
+        if isinstance(plan, Unchosen):
+            return _unchosen(model)
         if isinstance(plan, NotOffered):
             return _not_offered(model, found.operation)
-        facts.model, facts.is_stream = model, True
         return self._passed(plan)
 
     def _passed(self, plan: Plan) -> Deny | Ready:
@@ -327,6 +342,11 @@ def _decoded(
 
 def _unknown_model(name: str) -> Deny:
     reason = f"the model {name[:_LONGEST_SHOWN]!r} does not exist"
+    return Deny(404, "model_not_found", reason, param="model")
+
+
+def _unchosen(name: str) -> Deny:
+    reason = f"no condition of the model {name[:_LONGEST_SHOWN]!r} holds for this request"
     return Deny(404, "model_not_found", reason, param="model")
 
 

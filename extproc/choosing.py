@@ -1,48 +1,134 @@
-"""Which targets serve a model, in order: the model that was asked for → one target of each tier."""
+"""Which targets serve a model, in order: the model that was asked for, and what is known of the
+request → the targets that it is tried at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar, assert_never
 
+from extproc.facts import Facts
+from extproc.latencies import Latencies, Tried
+from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
+from extproc.policies.variables import GETTERS, Getter, headers_getter
+from extproc.rendezvous import preferred
+from gateway.catalog import cost
+from gateway.cel import (
+    CelError,
+    Expression,
+    TextExpression,
+    bind,
+    compile_expression,
+    compile_text,
+)
+from gateway.choice import (
+    STICKY_HEADER,
+    Cheapest,
+    Choice,
+    Conditional,
+    Fastest,
+    InTurn,
+    One,
+    Weighted,
+    expressions,
+    nodes,
+)
 from gateway.model import Model, Target
+from gateway.price import Price
+from gateway.usage import Usage
+
+
+class InvalidModel(Exception):
+    """A model reached the request path whose expressions do not compile; the check lets none."""
 
 
 class Chosen(NamedTuple):
-    """The targets of a request, in order."""
+    """The targets of a request, in order; none, when no condition of the model holds."""
 
     targets: tuple[Target, ...]
+    places: tuple[int, ...]
+    """Of each target, among all that might have been chosen (`gateway.choice.One`)."""
     is_fixed: bool
     """Nothing was to be chosen: they are the same for every request for this model."""
+
+
+class World(NamedTuple):
+    """What a choice depends on, beside the request."""
+
+    choose: Callable[[], float]
+    """Gives numbers in [0, 1)."""
+    price: Callable[[Target], Price | None]
+    latencies: Latencies
+
+
+class _Asked(NamedTuple):
+    """One request for a model."""
+
+    facts: Facts
+    matched: str | None
+    """What the `*` of the model's name stands for."""
+
+
+_Checked = TypeVar("_Checked", Expression, TextExpression)
+_Turns = tuple[One, ...]
+_Choose = Callable[[_Asked], _Turns]
 
 
 class Chooser:
     """The models of a program."""
 
-    def __init__(self, models: Sequence[Model], choose: Callable[[], float]) -> None:
-        """`choose` gives numbers in [0, 1): it decides between the targets of a tier."""
-        self._exact = {model.name: model for model in models if "*" not in model.name}
-        self._patterns = tuple(_pattern(model) for model in models if "*" in model.name)
-        self._choose = choose
+    def __init__(self, models: Sequence[Model], world: World) -> None:
+        compile_ = _Compiler(models, world)
+        self._exact = {each.name: each for each in models if "*" not in each.name}
+        self._patterns = tuple(_pattern(each) for each in models if "*" in each.name)
+        self._world = world
         self._fixed = {
-            name: Chosen(tuple(tier[0] for tier in model.tiers), True)
+            name: _chosen(tuple(tier[0] for tier in model.tiers))._replace(is_fixed=True)
             for name, model in self._exact.items()
-            if all(len(tier) == 1 for tier in model.tiers)
+            if model.choice is None
+            and not model.is_internal
+            and all(len(tier) == 1 for tier in model.tiers)
         }
         """Of the models that leave nothing to choose."""
+        self._choices = {
+            each.name: compile_.choice(each.choice) for each in models if each.choice is not None
+        }
+        self.reads_prompt = compile_.reads_prompt
+        self.is_timed = any(
+            isinstance(node, Fastest)
+            for each in models
+            if each.choice is not None
+            for node in nodes(each.choice)
+        )
+        """Whether some model is to be fast, and has to be told who was."""
 
     def knows(self, asked: str) -> bool:
         """Whether there is such a model."""
-        return self.targets(asked) is not None
+        return self._found(asked) is not None
 
-    def targets(self, asked: str) -> Chosen | None:
+    def targets(self, asked: str, facts: Facts) -> Chosen | None:
         """None: nobody serves it."""
         fixed = self._fixed.get(asked)
         if fixed is not None:
             return fixed
+        found = self._found(asked)
+        if found is None:
+            return None
+        model, matched = found
+        choose = self._choices.get(model.name)
+        if choose is not None:
+            turns = choose(_Asked(facts, matched))
+            return Chosen(
+                tuple(each.target for each in turns), tuple(each.place for each in turns), False
+            )
+        return _chosen(_filled(each, matched) for each in self._by_weight(model))
+
+    def _found(self, asked: str) -> tuple[Model, str | None] | None:
+        """The model, and what its `*` stands for. An internal one hides those of its name."""
         model = self._exact.get(asked)
         if model is not None:
-            return Chosen(self._chosen(model), False)
+            return None if model.is_internal else (model, None)
         for prefix, suffix, pattern in self._patterns:
             if (
                 len(asked) >= len(prefix) + len(suffix)
@@ -50,20 +136,177 @@ class Chooser:
                 and asked.endswith(suffix)
             ):
                 matched = asked[len(prefix) : len(asked) - len(suffix)]
-                return Chosen(_filled(self._chosen(pattern), matched), False)
+                return None if pattern.is_internal else (pattern, matched)
         return None
 
-    def _chosen(self, model: Model) -> tuple[Target, ...]:
-        return tuple(
-            tier[0] if len(tier) == 1 else _weighted(tier, self._choose()) for tier in model.tiers
+    def _by_weight(self, model: Model) -> Iterable[Target]:
+        for tier in model.tiers:
+            if len(tier) == 1:
+                yield tier[0]
+            else:
+                weights = [target.weight for target in tier]
+                yield tier[_by_chance(weights, self._world.choose())]
+
+
+class _Compiler:
+    """Choices made ready for requests."""
+
+    def __init__(self, models: Sequence[Model], world: World) -> None:
+        self._world = world
+        found = [expressions(each.choice) for each in models if each.choice is not None]
+        self._conditions = {
+            text: _compiled(compile_expression(text), text) for each, _ in found for text in each
+        }
+        self._texts = {
+            text: _compiled(compile_text(text), text) for _, each in found for text in each
+        }
+        used: tuple[Expression | TextExpression, ...] = (
+            *self._conditions.values(),
+            *self._texts.values(),
         )
+        headers = frozenset[str]().union(*(each.headers for each in used))
+        self._getters = {**GETTERS, "request.headers": headers_getter(headers)}
+        self.reads_prompt = any("llm.prompt" in each.names for each in used)
+
+    def choice(self, choice: Choice) -> _Choose:
+        match choice:
+            case One():
+                return lambda asked: (
+                    replace(choice, target=_filled(choice.target, asked.matched)),
+                )
+            case InTurn():
+                parts = self._all(choice.choices)
+                return lambda asked: tuple(turn for part in parts for turn in part(asked))
+            case Weighted():
+                return self._sticky(choice) if choice.sticky else self._weighted(choice)
+            case Conditional():
+                return self._conditional(choice)
+            case Cheapest():
+                return self._cheapest(choice)
+            case Fastest():
+                return self._fastest(choice)
+            case _:
+                assert_never(choice)
+
+    def _all(self, choices: Iterable[Choice]) -> tuple[_Choose, ...]:
+        return tuple(map(self.choice, choices))
+
+    def _weighted(self, choice: Weighted) -> _Choose:
+        parts = self._all(each.choice for each in choice.shares)
+        weights, choose = [each.weight for each in choice.shares], self._world.choose
+        return lambda asked: parts[_by_chance(weights, choose())](asked)
+
+    def _sticky(self, choice: Weighted) -> _Choose:
+        parts = {each.reference: self.choice(each.choice) for each in choice.shares}
+        weights = {each.reference: each.weight for each in choice.shares}
+        key_of, choose = self._key(choice.sticky), self._world.choose
+
+        def turns(asked: _Asked) -> _Turns:
+            key = key_of(asked.facts) or f"by chance: {choose()}"
+            return tuple(turn for name in preferred(key, weights) for turn in parts[name](asked))
+
+        return turns
+
+    def _key(self, sticky: str) -> Callable[[Facts], str]:
+        """What a request sticks by; empty: it has none."""
+        if sticky.startswith(STICKY_HEADER):
+            header = sticky.removeprefix(STICKY_HEADER)
+            return lambda facts: facts.headers.get(header, "")
+        match sticky:
+            case "key":
+                return lambda facts: facts.key.name if facts.key else ""
+            case "user":
+                return lambda facts: facts.key.user if facts.key else ""
+            case "team":
+                return lambda facts: facts.key.team if facts.key else ""
+        expression = self._texts[sticky]
+        sources = self._sources([expression])
+
+        def evaluated(facts: Facts) -> str:
+            found = expression.evaluate(_values(sources, facts))
+            return "" if isinstance(found, CelError) else found
+
+        return evaluated
+
+    def _conditional(self, choice: Conditional) -> _Choose:
+        branches = [
+            (None if each.when is None else self._conditions[each.when], self.choice(each.choice))
+            for each in choice.branches
+        ]
+        sources = self._sources([condition for condition, _ in branches if condition])
+
+        def turns(asked: _Asked) -> _Turns:
+            bindings = bind(_values(sources, asked.facts))
+            for condition, part in branches:
+                if condition is None or condition.evaluate_bound(bindings) is True:
+                    return part(asked)
+            return ()
+
+        return turns
+
+    def _cheapest(self, choice: Cheapest) -> _Choose:
+        parts, price = self._all(choice.choices), self._world.price
+
+        def turns(asked: _Asked) -> _Turns:
+            usage = _usage(asked.facts)
+            found = [turns for part in parts if (turns := part(asked))]
+            prices = [price(turns[0].target) for turns in found]
+            costs = [(True, 0) if each is None else (False, cost(each, usage)) for each in prices]
+            return _in_order(found, sorted(range(len(found)), key=costs.__getitem__))
+
+        return turns
+
+    def _fastest(self, choice: Fastest) -> _Choose:
+        parts, world = self._all(choice.choices), self._world
+
+        def turns(asked: _Asked) -> _Turns:
+            found = [turns for part in parts if (turns := part(asked))]
+            first = [Tried(turns[0].target.provider, turns[0].target.model) for turns in found]
+            return _in_order(found, world.latencies.order(first, world.choose))
+
+        return turns
+
+    def _sources(
+        self, used: Sequence[Expression | TextExpression]
+    ) -> tuple[tuple[str, Getter], ...]:
+        names = dict.fromkeys(name for each in used for name in sorted(each.names))
+        return tuple((name, self._getters[name]) for name in names if name in self._getters)
 
 
-def _filled(targets: tuple[Target, ...], matched: str) -> tuple[Target, ...]:
-    return tuple(
-        Target(target.provider, target.model.replace("*", matched, 1), target.weight)
-        for target in targets
+def _compiled(found: _Checked | str, text: str) -> _Checked:
+    if isinstance(found, str):
+        raise InvalidModel(f"{text!r}: {found}")
+    return found
+
+
+def _in_order(found: Sequence[_Turns], order: Iterable[int]) -> _Turns:
+    return tuple(turn for place in order for turn in found[place])
+
+
+def _values(sources: Iterable[tuple[str, Getter]], facts: Facts) -> dict[str, object]:
+    """What the request does not have is left out."""
+    values = {name: getter(facts) for name, getter in sources}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _usage(facts: Facts) -> Usage:
+    """What a request is thought to take."""
+    limit = facts.max_output_tokens
+    each = DEFAULT_OUTPUT_TOKENS if limit is None else max(0, limit)
+    return facts.demands._replace(
+        input_tokens=facts.estimated_input_tokens, output_tokens=each * facts.choices
     )
+
+
+def _chosen(targets: Iterable[Target]) -> Chosen:
+    found = tuple(targets)
+    return Chosen(found, tuple(range(1, len(found) + 1)), False)
+
+
+def _filled(target: Target, matched: str | None) -> Target:
+    if matched is None:
+        return target
+    return Target(target.provider, target.model.replace("*", matched, 1), target.weight)
 
 
 def _pattern(model: Model) -> tuple[str, str, Model]:
@@ -71,10 +314,10 @@ def _pattern(model: Model) -> tuple[str, str, Model]:
     return prefix, suffix, model
 
 
-def _weighted(tier: tuple[Target, ...], chosen: float) -> Target:
-    left = chosen * sum(target.weight for target in tier)
-    for target in tier:
-        left -= target.weight
+def _by_chance(weights: Sequence[int], chosen: float) -> int:
+    left = chosen * sum(weights)
+    for place, weight in enumerate(weights):
+        left -= weight
         if left < 0:
-            return target
-    return tier[-1]
+            return place
+    return len(weights) - 1

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from extproc import wire
-from extproc.choosing import Chooser
+from extproc.choosing import Chooser, Chosen
+from extproc.facts import Facts
 from extproc.llm.dialect import Codec
 from extproc.llm.dialects import codec_of
 from extproc.protocols.query import with_model
@@ -90,6 +91,8 @@ class Plan:
     """Of all tries, field by field; None when some try has no price."""
     is_foreign: bool
     """Some try speaks another dialect than the client."""
+    chosen: Chosen
+    """What it was made of."""
     reply: bytes
     """What `events.Forward` carries."""
 
@@ -97,6 +100,10 @@ class Plan:
     def providers(self) -> tuple[str, ...]:
         """Of each try."""
         return tuple(each.provider for each in self.tries)
+
+
+class Unchosen(NamedTuple):
+    """The model is there, and none of its conditions holds."""
 
 
 class NotOffered(NamedTuple):
@@ -125,21 +132,30 @@ class Planner:
         """Whether there is such a model."""
         return self._chooser.knows(asked)
 
-    def plan(
-        self, asked: str, wanted: Wanted, without: Collection[Dialect] = ()
-    ) -> Plan | NotOffered | None:
+    def plan(self, asked: str, wanted: Wanted, facts: Facts) -> Plan | NotOffered | Unchosen | None:
         """The plan for a model, None when nobody serves it.
 
-        `without` are dialects that this request cannot be said in.
+        `facts` are those that a choice may depend on: the caller, and what was read of the request.
         """
+        chosen = self._chooser.targets(asked, facts)
+        if chosen is None:
+            return None
+        return self._kept(asked, chosen, wanted, ()) if chosen.targets else Unchosen()
+
+    def without(
+        self, plan: Plan, asked: str, wanted: Wanted, dialects: Collection[Dialect]
+    ) -> Plan | NotOffered:
+        """The plan of the same choice, without dialects that this request cannot be said in."""
+        return self._kept(asked, plan.chosen, wanted, dialects)
+
+    def _kept(
+        self, asked: str, chosen: Chosen, wanted: Wanted, without: Collection[Dialect]
+    ) -> Plan | NotOffered:
         path = wanted.path
         if "?" in path and not path.endswith(_SSE):
             path = ""  # whatever it asks, it is no provider's path
-        chosen = self._chooser.targets(asked)
-        if chosen is None:
-            return None
         key = (
-            asked if chosen.is_fixed else chosen.targets,
+            asked if chosen.is_fixed else (chosen.targets, chosen.places),
             wanted.operation,
             wanted.is_stream,
             wanted.is_sse,
@@ -151,13 +167,13 @@ class Planner:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
             wanted = wanted._replace(path=path)
-            plan = self._made[key] = self._made_for(chosen.targets, wanted, without)
+            plan = self._made[key] = self._made_for(chosen, wanted, without)
         return plan
 
     def anybody(self, wanted: Wanted) -> Plan | None:
         """For what names no model: the first provider that offers it."""
         for provider in self._providers.values():
-            plan = self._made_for((Target(provider.name, ""),), wanted, ())
+            plan = self._made_for(_only(Target(provider.name, "")), wanted, ())
             if isinstance(plan, Plan):
                 return plan
         return None
@@ -168,19 +184,19 @@ class Planner:
         is_as_asked = self._steering is Steering.METADATA and path == wanted.path
         cluster = (names.provider_cluster if is_as_asked else names.addressed_cluster)(provider)
         tried = Try(cluster, provider, "", Operation.FILES, Said(None, ""), path, None, None)
-        return self._plan_of([tried], tried.said, wanted, is_foreign=False)
+        return self._plan_of([tried], wanted, _only(Target(provider, "")), forwarded=tried.said)
 
     def _made_for(
-        self, targets: tuple[Target, ...], wanted: Wanted, without: Collection[Dialect]
+        self, chosen: Chosen, wanted: Wanted, without: Collection[Dialect]
     ) -> Plan | NotOffered:
         places = [
             (place, found)
-            for place, target in enumerate(targets, 1)
+            for place, target in zip(chosen.places, chosen.targets, strict=True)
             if (found := self._try(target, wanted)) is not None
             and (found.dialect is None or found.dialect not in without)
         ]
         if not places:
-            return NotOffered(tuple(target.provider for target in targets))
+            return NotOffered(tuple(target.provider for target in chosen.targets))
         client = dialect_of(wanted.operation)
         forwarded = _forwarded([found for _, found in places], client)
         is_as_asked = self._steering is Steering.METADATA and all(
@@ -200,18 +216,19 @@ class Planner:
                 cluster = names.addressed_cluster(found.provider)
             price = self._price(found)
             tries.append(replace(found, cluster=cluster, price=price))
-        is_foreign = any(each.dialect is not client for each in tries)
-        return self._plan_of(tries, forwarded, wanted, is_foreign=is_foreign)
+        return self._plan_of(tries, wanted, chosen, forwarded=forwarded)
 
     def _plan_of(
-        self, tries: Sequence[Try], forwarded: Said, wanted: Wanted, *, is_foreign: bool
+        self, tries: Sequence[Try], wanted: Wanted, chosen: Chosen, *, forwarded: Said
     ) -> Plan:
+        client = dialect_of(wanted.operation)
         return Plan(
             tries=tuple(tries),
             by_cluster={each.cluster: each for each in tries},
             forwarded=forwarded,
             dearest=dearest([each.price for each in tries]),
-            is_foreign=is_foreign,
+            is_foreign=any(each.dialect is not client for each in tries),
+            chosen=chosen,
             reply=self._reply(tries, forwarded, wanted),
         )
 
@@ -259,6 +276,10 @@ class Planner:
                 if len(tries) > 1:
                     plan = names.plan_cluster([each.provider for each in tries])
                 return wire.encode_plan_in_header(steered, plan)
+
+
+def _only(target: Target) -> Chosen:
+    return Chosen((target,), (1,), True)
 
 
 def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:

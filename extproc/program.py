@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from extproc.choosing import Chooser
+from extproc.choosing import Chooser, World
 from extproc.facts import Facts
+from extproc.latencies import Latencies
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
@@ -17,7 +19,9 @@ from extproc.ports import Ledger
 from extproc.saying import Sayer
 from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
-from gateway.model import Gateway, Lossiness
+from gateway.catalog import price_of
+from gateway.model import Gateway, Lossiness, Target
+from gateway.price import Price
 
 NOT_READY = Deny(503, "not_ready", "no configuration yet")
 """The answer to everybody while there is no program."""
@@ -50,6 +54,8 @@ class Program:
     pass_unknown_to: str | None
     """The provider of what is at no path of theirs."""
     lossiness: Lossiness
+    latencies: Latencies | None
+    """Where is written down who was fast; None: no model asks for it."""
     models: tuple[str, ...]
     """Those that are listed."""
     created: int
@@ -63,13 +69,22 @@ def build(
     ledger: Ledger,
     choose: Callable[[], float],
     created: int,
+    latencies: Latencies | None = None,
 ) -> Program:
-    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets."""
+    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`
+    are those of the program before, if there was one.
+    """
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
     listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
-    chooser = Chooser(gateway.models, choose)
+    vendors = {provider.name: provider.vendor for provider in gateway.providers}
+
+    def price(target: Target) -> Price | None:
+        return price_of(prices, target.provider, vendors[target.provider], target.model)
+
+    seen = Latencies(time.monotonic) if latencies is None else latencies
+    chooser = Chooser(gateway.models, World(choose, price, seen))
     planners = {
         steering: Planner(chooser, gateway.providers, prices, steering) for steering in Steering
     }
@@ -85,7 +100,7 @@ def build(
             guards,  # what may be said; may mask
         ),
         routes=frozenset(route.name for route in gateway.routes),
-        reads_texts=bool(gateway.guards) or authorize.reads_prompt,
+        reads_texts=bool(gateway.guards) or authorize.reads_prompt or chooser.reads_prompt,
         budgets=Budgets(gateway.budgets, ledger),
         planners=planners,
         sayers={
@@ -95,6 +110,7 @@ def build(
         paths=Paths(dict(gateway.llm.prefixes)),
         pass_unknown_to=gateway.llm.pass_unknown_to,
         lossiness=gateway.llm.lossiness,
+        latencies=seen if chooser.is_timed else None,
         models=tuple(listed),
         created=created,
     )

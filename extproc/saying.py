@@ -48,7 +48,9 @@ class Sayer:
             self._translate(plan, question, bodies, refusals)
             if not any(each.dialect in refusals for each in plan.tries):
                 break
-            left = self._planner.plan(question.call.model, question.wanted, refusals.keys())
+            left = self._planner.without(
+                plan, question.call.model, question.wanted, refusals.keys()
+            )
             if not isinstance(left, Plan):
                 return next(iter(refusals.values()))
             plan = left

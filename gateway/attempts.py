@@ -10,59 +10,147 @@ client said it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
+from typing import TypeAlias
 
-from gateway.model import BodyForm, Model, Provider, Target
+from gateway.choice import (
+    Choice,
+    InTurn,
+    One,
+    Share,
+    Target,
+    Weighted,
+    children,
+    is_in_written_order,
+    leaves,
+    nodes,
+    tries_one_branch,
+)
+from gateway.model import BodyForm, Model, Provider
 from gateway.operations import Operation
 from gateway.serving import turns
+
+MAX_ORDERS = 256
+"""Of the providers of one model. An Envoy that reads no plans has a cluster for each."""
+
+Providers: TypeAlias = tuple[str, ...]
+"""The providers of a plan."""
 
 _Way = tuple[tuple[Operation, ...], BodyForm]
 """How a provider wants a conversation."""
 
 
+class TooManyOrders(ValueError):
+    """A model may be tried at its providers in more than `MAX_ORDERS` orders."""
+
+
 def rewritten_attempts(
     models: Iterable[Model], providers: Mapping[str, Provider]
 ) -> tuple[tuple[str, int], ...]:
-    """Every (provider, place in the plan) whose body may have to be rewritten.
+    """Every (provider, place) whose body may have to be rewritten.
 
-    Places count from 1. A first try never needs it, unless the tries want several dialects.
+    Places are those of `choice.One`. A try needs it that may follow one with another model; all
+    do, when those of a plan may want several dialects.
     """
     found: set[tuple[str, int]] = set()
     for model in models:
-        if len(model.tiers) == 1:
-            continue
-        ways = {_way(providers[each.provider]) for tier in model.tiers for each in tier}
-        if len(ways) > 1:
-            places = enumerate(model.tiers, 1)
-            found |= {(each.provider, place) for place, tier in places for each in tier}
+        whole = choice_of(model)
+        if _may_mix(whole, providers):
+            found |= {(leaf.target.provider, leaf.place) for leaf in leaves(whole)}
             continue
         found |= {
-            (later.provider, place)
-            for place, tier in enumerate(model.tiers[1:], 2)
-            for later in tier
-            if any(first.model != later.model for first in model.tiers[0])
+            (later.target.provider, later.place)
+            for earlier, later in _followers(whole)
+            if earlier.target.model != later.target.model
         }
     return tuple(sorted(found))
 
 
-def provider_sequences(models: Iterable[Model]) -> tuple[tuple[str, ...], ...]:
-    """The providers of every plan of several tries that these models may have, in order.
-
-    As many as the product of what may be chosen in each tier: many, where all are weighted.
-    """
-    found = {
-        sequence
-        for model in models
-        if len(model.tiers) > 1
-        for sequence in product(*(_providers(tier) for tier in model.tiers))
-    }
+def provider_sequences(models: Iterable[Model]) -> tuple[Providers, ...]:
+    """The providers of every plan of several tries that these models may have, in order."""
+    found = {each for model in models for each in sequences(choice_of(model)) if len(each) > 1}
     return tuple(sorted(found))
+
+
+def sequences(choice: Choice) -> frozenset[Providers]:
+    """The providers of every plan that may be made of a choice. Raises `TooManyOrders`."""
+    if isinstance(choice, One):
+        return frozenset([(choice.target.provider,)])
+    each = [sequences(child) for child in children(choice)]
+    if tries_one_branch(choice):
+        return _bounded(one for of_child in each for one in of_child)
+    if is_in_written_order(choice):
+        return _joined(each)
+    orders = _orders(Counter(each))
+    return _bounded(one for order in orders for one in _joined(order))
+
+
+def choice_of(model: Model) -> Choice:
+    """That of a model whose tiers say it all, too."""
+    if model.choice is not None:
+        return model.choice
+    tiers = (_tier(tier, place) for place, tier in enumerate(model.tiers, 1))
+    return InTurn(tuple(tiers))
+
+
+def _tier(tier: tuple[Target, ...], place: int) -> Choice:
+    shares = [Share("", target.weight, One(target, place)) for target in tier]
+    return shares[0].choice if len(shares) == 1 else Weighted(tuple(shares))
+
+
+def _may_mix(choice: Choice, providers: Mapping[str, Provider]) -> bool:
+    """Whether the tries of some plan may want several dialects."""
+    return any(
+        _way(providers[earlier.target.provider]) != _way(providers[later.target.provider])
+        for earlier, later in _followers(choice)
+    )
+
+
+def _followers(choice: Choice) -> Iterator[tuple[One, One]]:
+    """All that may be in one plan, the earlier and the later."""
+    for node in nodes(choice):
+        if isinstance(node, One) or tries_one_branch(node):
+            continue
+        below = [tuple(leaves(child)) for child in children(node)]
+        for place, earlier in enumerate(below):
+            later = below[place + 1 :] if is_in_written_order(node) else below
+            for each in later:
+                if each is not earlier:
+                    yield from product(earlier, each)
+
+
+def _joined(parts: Iterable[frozenset[Providers]]) -> frozenset[Providers]:
+    """One of each part, one after the other."""
+    found = frozenset[Providers]([()])
+    for part in parts:
+        found = _bounded(before + after for before in found for after in part)
+    return found
+
+
+def _orders(
+    left: Counter[frozenset[Providers]],
+) -> Iterator[tuple[frozenset[Providers], ...]]:
+    """Every order of the parts; equal ones are not told apart."""
+    if not left.total():
+        yield ()
+        return
+    for part in [part for part, count in left.items() if count]:
+        rest = left.copy()
+        rest[part] -= 1
+        for order in _orders(rest):
+            yield (part, *order)
+
+
+def _bounded(found: Iterable[Providers]) -> frozenset[Providers]:
+    kept: set[Providers] = set()
+    for each in found:
+        kept.add(each)
+        if len(kept) > MAX_ORDERS:
+            raise TooManyOrders
+    return frozenset(kept)
 
 
 def _way(provider: Provider) -> _Way:
     return turns(operation for operation, _ in provider.offers), provider.body_form
-
-
-def _providers(tier: tuple[Target, ...]) -> tuple[str, ...]:
-    return tuple({target.provider: None for target in tier})

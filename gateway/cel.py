@@ -6,6 +6,7 @@ and an expression says which variables and headers it needs. https://cel.dev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,7 @@ from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_string
 from gateway.cel_mistakes import (
     compiler_reason,
     refuse_text,
+    refuse_text_type,
     refuse_type,
     refuse_use,
     runtime_reason,
@@ -29,9 +31,13 @@ __all__ = [
     "Bindings",
     "CelError",
     "Expression",
+    "TextExpression",
+    "ValueExpression",
     "Variable",
     "bind",
     "compile_expression",
+    "compile_text",
+    "compile_value",
 ]
 
 EVERY_HEADER = "*"
@@ -83,6 +89,58 @@ class Expression:
         return CelError(runtime_reason(str(outcome)))
 
 
+@dataclass(frozen=True, slots=True)
+class TextExpression:
+    """A checked expression that yields a text."""
+
+    text: str
+    names: frozenset[str]
+    """The variables that it uses."""
+    headers: frozenset[str]
+    """The request headers that it reads, lower case, or `EVERY_HEADER`."""
+    needs_body: bool
+    _program: cel.Expression = field(repr=False, compare=False)
+
+    def evaluate(self, values: Mapping[str, object]) -> str | CelError:
+        """The text for these values, by variable name; a variable left out is absent."""
+        try:
+            outcome = self._program.eval(bind(values).activation)
+        except RuntimeError as refused:  # too many iterations, or a string that is not Unicode
+            return CelError(runtime_reason(str(refused)))
+        value, kind = outcome.value(), outcome.type()
+        if kind == cel.Type.STRING and isinstance(value, str):
+            return value
+        if kind in (cel.Type.ERROR, cel.Type.UNKNOWN):
+            return CelError(runtime_reason(str(value)))
+        return CelError(f"not a string: {kind.name().lower()}")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueExpression:
+    """A checked expression that yields any value that JSON has."""
+
+    text: str
+    names: frozenset[str]
+    """The variables that it uses."""
+    headers: frozenset[str]
+    """The request headers that it reads, lower case, or `EVERY_HEADER`."""
+    needs_body: bool
+    _program: cel.Expression = field(repr=False, compare=False)
+
+    def evaluate_bound(self, bindings: Bindings) -> object | CelError:
+        """None, bool, int, float, str, list or dict with text as keys."""
+        try:
+            return _plain(self._program.eval(bindings.activation), _LIMIT_DEPTH)
+        except RuntimeError as refused:  # too many iterations, or a string that is not Unicode
+            return CelError(runtime_reason(str(refused)))
+        except _NotPlain as refused:
+            return CelError(str(refused))
+
+
+class _NotPlain(Exception):
+    """A value that JSON does not have, or an error instead of one."""
+
+
 def bind(values: Mapping[str, object]) -> Bindings:
     """Makes values ready: str, bool, int, float, list, dict, aware datetime.
 
@@ -94,6 +152,34 @@ def bind(values: Mapping[str, object]) -> Bindings:
 
 def compile_expression(text: str) -> Expression | str:
     """The expression, or what is wrong with it: `1:4: unknown variable 'llm.modle' (…)`."""
+    checked = _checked(text)
+    if isinstance(checked, str):
+        return checked
+    program, syntax = checked
+    return refuse_type(program.return_type()) or Expression(text, *_read(syntax), _program=program)
+
+
+def compile_text(text: str) -> TextExpression | str:
+    """The expression that yields a text, or what is wrong with it."""
+    checked = _checked(text)
+    if isinstance(checked, str):
+        return checked
+    program, syntax = checked
+    return refuse_text_type(program.return_type()) or TextExpression(
+        text, *_read(syntax), _program=program
+    )
+
+
+def compile_value(text: str) -> ValueExpression | str:
+    """The expression that yields whatever JSON has, or what is wrong with it."""
+    checked = _checked(text)
+    if isinstance(checked, str):
+        return checked
+    program, syntax = checked
+    return ValueExpression(text, *_read(syntax), _program=program)
+
+
+def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:
     refused = refuse_text(text)
     if refused is not None:
         return refused
@@ -104,20 +190,18 @@ def compile_expression(text: str) -> Expression | str:
     except RuntimeError as broken:
         return compiler_reason(text, str(broken), parsed)
     syntax = read_checked(program.serialize())
-    mistake = refuse_use(text, syntax, parsed) or refuse_type(program.return_type())
-    return mistake or _expression(text, program, syntax)
+    return refuse_use(text, syntax, parsed) or (program, syntax)
 
 
-def _expression(text: str, program: cel.Expression, syntax: Syntax) -> Expression:
+def _read(syntax: Syntax) -> tuple[frozenset[str], frozenset[str], bool]:
+    """The variables, the headers, and whether the body is needed."""
     names = frozenset(syntax.variables.values())
     used = [variable for variable in VARIABLES if variable.name in names]
     keys = {EVERY_HEADER if key is None else key for _, key in keys_read(syntax, "request.headers")}
-    return Expression(
-        text=text,
-        names=frozenset(variable.name for variable in used),
-        headers=frozenset(keys | {variable.header for variable in used if variable.header}),
-        needs_body=any(variable.needs_body for variable in used),
-        _program=program,
+    return (
+        frozenset(variable.name for variable in used),
+        frozenset(keys | {variable.header for variable in used if variable.header}),
+        any(variable.needs_body for variable in used),
     )
 
 
@@ -132,6 +216,27 @@ def _environment() -> cel.Env:
             ext_bindings.ExtBindings(),
         ],
     )
+
+
+def _plain(outcome: cel.Value, depth: int) -> object:
+    """What the library's value is in Python. Raises `_NotPlain`."""
+    kind = outcome.type()
+    try:
+        value = outcome.value()
+    except TypeError:  # an optional, a type
+        raise _NotPlain("not a value that JSON has") from None
+    if kind in (cel.Type.ERROR, cel.Type.UNKNOWN):
+        raise _NotPlain(runtime_reason(str(value)))
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, dict | list) and depth:
+        if isinstance(value, list):
+            return [_plain(each, depth - 1) for each in value]
+        if all(isinstance(key, str) for key in value):
+            return {key: _plain(value[key], depth - 1) for key in sorted(value)}
+    raise _NotPlain("not a value that JSON has")
 
 
 def _is_usable(value: object, depth: int) -> bool:

@@ -40,6 +40,13 @@ def refuse_type(kind: cel.Type) -> str | None:
     return f"1:1: the expression must be a bool, and is: {kind.name().lower()}{hint}"
 
 
+def refuse_text_type(kind: cel.Type) -> str | None:
+    """Why no text can be made by an expression of this type."""
+    if kind in (cel.Type.STRING, cel.Type.DYN):
+        return None
+    return f"1:1: the expression must be a string, and is: {kind.name().lower()}"
+
+
 def refuse_use(text: str, syntax: Syntax, parsed: Syntax) -> str | None:
     """What the compiler lets pass, although it never does what its author meant."""
     mistake = next(_mistakes(syntax, parsed), None)

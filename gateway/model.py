@@ -11,10 +11,13 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.apis import DEFAULT_PREFIXES, Family
+from gateway.choice import Choice
+from gateway.choice import Target as Target
 from gateway.credentials import Credential
 from gateway.failover import Failover
 from gateway.operations import Operation
 from gateway.price import Price
+from gateway.shaping import NO_FIELDS, NO_SHAPING, CacheMarks, Fields, Mirror, Shaping
 
 
 class Dialect(StrEnum):
@@ -92,6 +95,8 @@ class Listener:
     """Bodies above it are refused with 413."""
     tls: ServerTls | None = None
     """None: plain HTTP."""
+    compresses: bool = False
+    """Answers are compressed for clients that accept it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +143,12 @@ class Provider:
     credential: Credential | None = None
     first_byte_seconds: float | None = None
     """A streamed answer that has not begun by then is given up; None: after `silence_seconds`."""
+    fields: Fields = NO_FIELDS
+    """Of bodies in its own dialect."""
 
     def path_of(self, operation: Operation) -> str | None:
         """The template of its path after `base_path`; None: the provider has no such operation."""
         return next((path for offered, path in self.offers if offered is operation), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One way to serve a model: a provider and the name that it knows."""
-
-    provider: str
-    model: str
-    """`*` stands for what the alias's own `*` matched."""
-    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +158,18 @@ class Model:
     name: str
     """Exact, or with one `*`: `local/*`."""
     tiers: tuple[tuple[Target, ...], ...]
-    """Tried in order; inside a tier, one target is chosen by weight."""
+    """Tried in order; inside a tier, one target is chosen by weight. With a `choice`: what may be
+    tried at each place, in whatever order."""
     is_listed: bool = True
     """Shown by `/v1/models`."""
+    choice: Choice | None = None
+    """Who is tried in which order, where the tiers do not say it all."""
+    is_internal: bool = False
+    """Only other models lead to it: clients are told that it does not exist."""
+    shaping: Shaping = NO_SHAPING
+    """Of requests that ask for it."""
+    cache_marks: CacheMarks | None = None
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True, slots=True)

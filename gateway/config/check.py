@@ -11,11 +11,14 @@ from gateway.config import stars
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.model_rules import (
+    conditions_can_hold,
     providers_are_known,
     references_are_known,
     references_do_not_circle,
     stars_stand_for_something,
     tiers_can_be_served,
+    unpriced_choices,
+    unreachable_models,
 )
 from gateway.config.path_rules import (
     routes_below_the_llm_apis,
@@ -27,6 +30,7 @@ from gateway.config.provider_meaning import credential
 from gateway.config.provider_rules import passed_keys_are_no_keys_of_ours
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
+from gateway.config.shaping_meaning import mirrors_lead_somewhere
 from gateway.config.tiers import tiers
 from gateway.config.written import Written
 from gateway.config.xds_rules import (
@@ -168,6 +172,8 @@ RULES: tuple[Rule, ...] = (
     stars_stand_for_something,
     references_do_not_circle,
     tiers_can_be_served,
+    mirrors_lead_somewhere,
+    conditions_can_hold,
     scopes_name_what_exists,
     rules_reach_their_routes,
     route_gateways_are_known,
@@ -242,6 +248,8 @@ def _open_doors(config: Config) -> Iterator[Finding]:
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _remote_guards,
     _unpriced_models,
+    unpriced_choices,
+    unreachable_models,
     _locked_doors,
     _open_doors,
     routes_below_the_llm_apis,

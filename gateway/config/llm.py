@@ -15,16 +15,30 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from gateway.cel import compile_text
+from gateway.choice import STICKY_HEADER, is_expression
 from gateway.config.block import Block, refusal
 from gateway.config.failover import FailoverBlock
 from gateway.config.paths import PathsBlock
+from gateway.config.policies import Expression
 from gateway.config.price import PriceBlock
 from gateway.config.providers import ProviderBlock
-from gateway.config.scalars import FilePattern, Flag, Name, Text, Weight
+from gateway.config.scalars import FilePattern, Flag, Name, Text, Weight, header_name
+from gateway.config.shaping import (
+    FieldName,
+    FieldValues,
+    MirrorBlock,
+    PromptCachingBlock,
+    SystemPromptBlock,
+    ValueExpression,
+    set_once,
+)
 from gateway.model import Lossiness
 
 REFUSE = "refuse"
 """In the place of a provider."""
+WAYS = ("provider", "failover", "weighted", "conditional", "cheapest", "fastest")
+"""In which a model can be served."""
 
 _MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
 
@@ -45,6 +59,35 @@ Reference: TypeAlias = Annotated[
 ]
 
 
+def _sticky(value: str) -> str:
+    if value.startswith(STICKY_HEADER):
+        return STICKY_HEADER + header_name(value.removeprefix(STICKY_HEADER))
+    if not is_expression(value):
+        return value
+    compiled = compile_text(value)
+    if isinstance(compiled, str):
+        raise refusal(
+            f"in the expression, {compiled}",
+            "key, user, team, header:NAME, or CEL that yields a text",
+            is_shown=False,
+        )
+    return value
+
+
+Sticky: TypeAlias = Annotated[
+    str, AfterValidator(_sticky), WithJsonSchema({"type": "string", "format": "sticky"})
+]
+
+
+class BranchBlock(Block):
+    """One branch of a conditional model."""
+
+    when: Expression | None = None
+    """When it is taken. One that cannot be evaluated does not hold. The last needs none."""
+    use: Reference
+    """Where the request goes then."""
+
+
 class ModelBlock(Block):
     """One model that clients may ask for. Instead of a block: one reference, `openai/gpt-5`.
 
@@ -61,8 +104,39 @@ class ModelBlock(Block):
     """References tried in order, within the same request, until one answers."""
     weighted: Annotated[dict[Reference, Weight], Field(min_length=1)] | None = None
     """References and the share of requests that each gets."""
+    sticky: Sticky | None = None
+    """With `weighted`: what always gets the same reference, as long as that answers: `key`, `user`,
+    `team`, `header:x-session-id`, or CEL that yields a text. The others follow when it fails.
+    Requests without it are shared out by chance."""
+    conditional: Annotated[tuple[BranchBlock, ...], Field(min_length=1)] | None = None
+    """References and their conditions; the first counts whose condition holds. When none does, the
+    request is refused with 404."""
+    cheapest: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
+    """References, of which the one is tried first that costs least for the request: by its
+    estimated input, and its limit on the output or 1024 tokens. The others follow when it fails,
+    the unpriced last."""
+    fastest: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
+    """References, of which the one is tried first that was last seen to begin its answers soonest.
+    The others follow when it fails. Each worker sees for itself, and now and then tries one of
+    which it has seen nothing for five minutes."""
     listed: Flag = True
     """Whether `/v1/models` shows it. Names with a `*` are never shown."""
+    internal: Flag = False
+    """Only other models lead to it: to clients it does not exist."""
+    defaults: FieldValues = Field(default={})
+    """Fields at the top of the client's body, in the client's dialect, where it has none. This and
+    what follows counts for requests that ask for this model by its own name."""
+    overrides: FieldValues = Field(default={})
+    """Fields at the top of the client's body, whatever it has there; `null` removes."""
+    transformations: dict[FieldName, ValueExpression] = Field(default={})
+    """Fields at the top of the client's body, and CEL that yields what they are to be, whatever it
+    has there and whatever `overrides` says. `null`, and what cannot be evaluated, removes."""
+    system_prompt: SystemPromptBlock | None = None
+    """What is said before and after the client's system prompt."""
+    prompt_caching: PromptCachingBlock | None = None
+    """What providers are asked to keep for the next request."""
+    mirror: MirrorBlock | None = None
+    """Who gets a copy of some requests."""
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -82,11 +156,18 @@ class ModelBlock(Block):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> ModelBlock:
-        said = [self.provider, self.failover, self.weighted]
+        said = [getattr(self, name) for name in WAYS]
         if sum(each is not None for each in said) != 1:
-            raise refusal("needs exactly one of provider, failover and weighted")
+            raise refusal(f"needs exactly one of {', '.join(WAYS[:-1])} and {WAYS[-1]}")
+        if self.sticky is not None and self.weighted is None:
+            raise refusal("is sticky without being weighted", "give each reference a weight")
         if self.model is not None and self.provider is None:
             raise refusal("has a model without a provider", "write provider/model in the list")
+        return self
+
+    @model_validator(mode="after")
+    def _sets_each_field_once(self) -> ModelBlock:
+        set_once(self.defaults, self.overrides, self.transformations)
         return self
 
 

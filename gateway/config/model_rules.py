@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.attempts import MAX_ORDERS, TooManyOrders, sequences
+from gateway.cel import Expression, TextExpression, compile_expression, compile_text
+from gateway.choice import Choice, is_expression
 from gateway.config.finding import Finding, Path
+from gateway.config.llm import WAYS
+from gateway.config.pricing import is_priced, prices
+from gateway.config.schema import Config
 from gateway.config.tiers import (
+    MAX_LEAVES,
     MAX_NAMES,
     MAX_TIERS,
+    choice,
     cycle,
     is_followable,
-    is_single,
+    leaf_count,
     meaning,
     neighbours,
     references,
     tier_count,
+    tiers,
 )
 from gateway.config.written import Written
 from gateway.problem import did_you_mean
@@ -82,27 +91,102 @@ def references_do_not_circle(written: Written) -> Iterator[Finding]:
 
 
 def tiers_can_be_served(written: Written) -> Iterator[Finding]:
-    """A weighted model chooses among single targets, and failover ends somewhere."""
+    """Every model ends somewhere, and there are not too many ways to get there."""
     llm = written.config.llm
     for name, block in llm.models.items():
         if not is_followable(name, llm):
             if not _reaches_circle(name, written):
                 yield Finding(_at(name), f"leads through more than {MAX_NAMES} names")
             continue
-        for reference in block.weighted or {}:
-            behind = meaning(name, reference, llm)
-            if isinstance(behind, str) and not is_single(behind, llm):
-                yield Finding(
-                    (*_at(name), "weighted", reference),
-                    f"'{reference}' is not a single target",
-                    "put weighted models inside a failover, not the other way round",
-                )
-        count = tier_count(name, llm)
-        if count > MAX_TIERS:
+        way = next(way for way in WAYS if getattr(block, way) is not None)
+        tries, targets = tier_count(name, llm), leaf_count(name, llm)
+        if tries > MAX_TIERS:
+            said = f"leads to {tries} targets in turn, more than {MAX_TIERS}"
+        elif targets > MAX_LEAVES:
+            said = f"leads to {targets} targets, more than {MAX_LEAVES}"
+        elif _is_known(name, written) and _has_too_many_orders(choice(name, llm)):
+            said = f"may be tried in more than {MAX_ORDERS} orders of providers"
+        else:
+            continue
+        yield Finding((*_at(name), way), said, "leave some out")
+
+
+def _has_too_many_orders(found: Choice) -> bool:
+    try:
+        sequences(found)
+    except TooManyOrders:
+        return True
+    return False
+
+
+def _is_known(name: str, written: Written) -> bool:
+    """Whether every reference behind a model leads somewhere. Only for what is followable."""
+    llm = written.config.llm
+    behind = {name}
+    while behind:
+        for each in behind:
+            found = references(llm.models[each])
+            if any(meaning(each, reference, llm) is None for _, reference in found):
+                return False
+        behind = {there for here in behind for there in neighbours(here, llm)}
+    return True
+
+
+def conditions_can_hold(written: Written) -> Iterator[Finding]:
+    """A condition is asked before there is a provider; and what always holds comes last."""
+    for name, block in written.config.llm.models.items():
+        branches = block.conditional or ()
+        for index, branch in enumerate(branches):
+            path: Path = (*_at(name), "conditional", index)
+            if branch.when is None:
+                if index < len(branches) - 1:
+                    yield Finding(
+                        path,
+                        "has no condition, so what follows is never reached",
+                        "only the last needs no 'when'",
+                    )
+            elif (early := _unknown_yet(compile_expression(branch.when))) is not None:
+                yield Finding((*path, "when"), f"{early} is known only when this is decided")
+        if block.sticky is not None and is_expression(block.sticky):
+            early = _unknown_yet(compile_text(block.sticky))
+            if early is not None:
+                path = (*_at(name), "sticky")
+                yield Finding(path, f"{early} is known only when this is decided")
+
+
+def _unknown_yet(compiled: Expression | TextExpression | str) -> str | None:
+    """A variable that is absent while a model is looked for."""
+    if isinstance(compiled, str):
+        return None
+    return min(compiled.names & _OF_THE_PROVIDER, default=None)
+
+
+_OF_THE_PROVIDER = frozenset({"llm.provider", "resource.namespace"})
+
+
+def unreachable_models(config: Config) -> Iterator[Finding]:
+    """Warns of what nobody can ask for."""
+    llm = config.llm
+    reached = {there for name in llm.models for there in neighbours(name, llm)}
+    for name, block in llm.models.items():
+        if block.internal and name not in reached:
             yield Finding(
-                (*_at(name), "failover"),
-                f"leads to {count} targets in turn, more than {MAX_TIERS}",
-                "leave some out",
+                (*_at(name), "internal"), f"no model leads to '{name}', so nobody can reach it"
+            )
+
+
+def unpriced_choices(config: Config) -> Iterator[Finding]:
+    """Warns of models that are to be cheap, while no price is known."""
+    known = prices(config.llm)
+    for name, block in config.llm.models.items():
+        if block.cheapest is None:
+            continue
+        targets = [target for tier in tiers(name, config.llm) for target in tier]
+        if not any("*" in each.model or is_priced(each, config.llm, known) for each in targets):
+            yield Finding(
+                (*_at(name), "cheapest"),
+                "none of these has a price, so they are tried as they are written",
+                "write prices under llm.prices",
             )
 
 

@@ -25,6 +25,7 @@ _FORMATS: Mapping[str, str] = {
     "host:port": "`host:port`",
     "hostname": "hostname",
     "ip": "IP address",
+    "json": "any value",
     "model": "model name",
     "name": "name",
     "number": "number",
@@ -33,6 +34,7 @@ _FORMATS: Mapping[str, str] = {
     "reference": "reference",
     "secret": "secret",
     "size": "size",
+    "sticky": "`key`, `user`, `team`, `header:NAME` or CEL expression",
     "url": "URL",
 }
 _PREFACE = """# Configuration reference

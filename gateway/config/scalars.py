@@ -114,7 +114,7 @@ def _name(value: str) -> str:
     return value
 
 
-def _header(value: str) -> str:
+def header_name(value: str) -> str:
     lower = value.lower()
     if not _HEADER.fullmatch(lower):
         raise refusal("must be the name of a header", "such as x-request-id")
@@ -279,7 +279,7 @@ Size: TypeAlias = Annotated[
 ]
 """In bytes."""
 Name: TypeAlias = Annotated[str, AfterValidator(_name), _text_schema("name")]
-Header: TypeAlias = Annotated[str, AfterValidator(_header), _text_schema("header")]
+Header: TypeAlias = Annotated[str, AfterValidator(header_name), _text_schema("header")]
 Text: TypeAlias = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string"})]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _text_schema("secret")]
 FilePattern: TypeAlias = Annotated[str, AfterValidator(_filled), _text_schema("file")]

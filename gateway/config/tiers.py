@@ -1,17 +1,33 @@
-"""What the references of models lead to: failover flattens to tiers, weighted fills one tier."""
+"""What the references of models lead to: a tree of choices, and its targets by place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
+from gateway.choice import (
+    Branch,
+    Cheapest,
+    Choice,
+    Conditional,
+    Fastest,
+    InTurn,
+    One,
+    Share,
+    Target,
+    Weighted,
+    by_place,
+)
 from gateway.config.finding import Path
 from gateway.config.llm import LlmBlock, ModelBlock
-from gateway.model import Target
 
 MAX_TIERS = 16
+"""Targets that a request may be tried at."""
 MAX_NAMES = 16
 """Between a model and its targets."""
+MAX_LEAVES = 256
+"""Targets of a model, by all ways that lead to them."""
 
 
 def meaning(name: str, reference: str, llm: LlmBlock) -> Target | str | None:
@@ -24,39 +40,82 @@ def meaning(name: str, reference: str, llm: LlmBlock) -> Target | str | None:
 
 def references(block: ModelBlock) -> Iterator[tuple[Path, str]]:
     """Every reference of a model, and where in its block it stands."""
-    for index, reference in enumerate(block.failover or ()):
-        yield ("failover", index), reference
+    for field in ("failover", "cheapest", "fastest"):
+        for index, reference in enumerate(getattr(block, field) or ()):
+            yield (field, index), reference
     for reference in block.weighted or {}:
         yield ("weighted", reference), reference
+    for index, branch in enumerate(block.conditional or ()):
+        yield ("conditional", index, "use"), branch.use
 
 
 def tiers(name: str, llm: LlmBlock) -> tuple[tuple[Target, ...], ...]:
-    """Where a model is served. Total on a checked configuration."""
+    """Where a model is served, by place. Total on a checked configuration."""
+    return by_place(choice(name, llm))
+
+
+def choice(name: str, llm: LlmBlock, place: int = 1) -> Choice:
+    """Who serves a model, the first try at this place. Total on a checked configuration."""
     block = llm.models[name]
     if block.provider is not None:
         own = "*" if "*" in name else name
-        return ((Target(block.provider, block.model or own),),)
+        return One(Target(block.provider, block.model or own), place)
     if block.weighted is not None:
-        return (
-            tuple(
-                replace(followed(name, reference, llm)[0][0], weight=weight)
-                for reference, weight in block.weighted.items()
-            ),
-        )
-    return tuple(
-        tier for reference in block.failover or () for tier in followed(name, reference, llm)
-    )
+        weights = tuple(block.weighted.values())
+        behind = _behind(name, llm, place)
+        shares = zip(block.weighted, weights, map(_weighing, behind, weights), strict=True)
+        return Weighted(tuple(Share(*each) for each in shares), block.sticky or "")
+    if block.conditional is not None:
+        conditions = (branch.when for branch in block.conditional)
+        behind = _behind(name, llm, place)
+        return Conditional(tuple(map(Branch, conditions, behind)))
+    if block.cheapest is not None:
+        return Cheapest(tuple(_behind(name, llm, place)))
+    if block.fastest is not None:
+        return Fastest(tuple(_behind(name, llm, place)))
+    found = tuple(_behind(name, llm, place))
+    return found[0] if len(found) == 1 else InTurn(found)
 
 
-def followed(name: str, reference: str, llm: LlmBlock) -> tuple[tuple[Target, ...], ...]:
-    """The tiers behind one reference of the model `name`."""
-    match meaning(name, reference, llm):
-        case Target() as target:
-            return ((target,),)
-        case str() as other:
-            return tiers(other, llm)
-        case None:
-            raise KeyError(reference)
+def _behind(name: str, llm: LlmBlock, place: int) -> Iterator[Choice]:
+    """What the references of a model lead to, in the order of writing."""
+    block = llm.models[name]
+    for _, reference in references(block):
+        match meaning(name, reference, llm):
+            case Target() as target:
+                yield One(target, place)
+                width = 1
+            case str() as other:
+                yield choice(other, llm, place)
+                width = tier_count(other, llm)
+            case None:
+                raise KeyError(reference)
+        if not _takes_one(block):
+            place += width
+
+
+def _weighing(found: Choice, weight: int) -> Choice:
+    if isinstance(found, One):
+        return replace(found, target=replace(found.target, weight=weight))
+    return found
+
+
+def _takes_one(block: ModelBlock) -> bool:
+    """Whether a request gets one of the references alone."""
+    return block.conditional is not None or (block.weighted is not None and block.sticky is None)
+
+
+def is_plain(found: Choice) -> bool:
+    """Whether the targets by place say it all: in turn, one of each place by weight."""
+    match found:
+        case One():
+            return True
+        case InTurn():
+            return all(map(is_plain, found.choices))
+        case Weighted():
+            return not found.sticky and all(isinstance(each.choice, One) for each in found.shares)
+        case _:
+            return False
 
 
 def neighbours(name: str, llm: LlmBlock) -> list[str]:
@@ -95,28 +154,29 @@ def is_followable(name: str, llm: LlmBlock) -> bool:
 
 
 def tier_count(name: str, llm: LlmBlock) -> int:
-    """How many tiers a model flattens to, without flattening it. Only for what is followable."""
-    counts: dict[str, int] = {}
-
-    def count(each: str) -> int:
-        if each not in counts:
-            block = llm.models.get(each)
-            if block is None or block.failover is None:
-                counts[each] = 1
-            else:
-                behind = [meaning(each, text, llm) for text in block.failover]
-                counts[each] = sum(count(b) if isinstance(b, str) else 1 for b in behind)
-        return counts[each]
-
-    return count(name)
+    """How many tries a model may take, without following all ways. Only for what is followable."""
+    return _counted(name, llm, {}, lambda block: max if _takes_one(block) else sum)
 
 
-def is_single(name: str, llm: LlmBlock) -> bool:
-    """Whether a model is one target, perhaps through aliases. Only for what is followable."""
-    block = llm.models.get(name)
-    if block is None or block.provider is not None:
-        return True
-    if block.failover is None or len(block.failover) != 1:
-        return False
-    behind = meaning(name, block.failover[0], llm)
-    return is_single(behind, llm) if isinstance(behind, str) else True
+def leaf_count(name: str, llm: LlmBlock) -> int:
+    """How many targets a model leads to, by all ways. Only for what is followable."""
+    return _counted(name, llm, {}, lambda _: sum)
+
+
+_Together: TypeAlias = Callable[[ModelBlock], Callable[[list[int]], int]]
+
+
+def _counted(name: str, llm: LlmBlock, counts: dict[str, int], together: _Together) -> int:
+    """`together` makes one number of those of the references."""
+    if name not in counts:
+        block = llm.models.get(name)
+        if block is None or block.provider is not None:
+            return 1
+        behind = [meaning(name, text, llm) for _, text in references(block)]
+        counts[name] = together(block)(
+            [
+                _counted(each, llm, counts, together) if isinstance(each, str) else 1
+                for each in behind
+            ]
+        )
+    return counts[name]

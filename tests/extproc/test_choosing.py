@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from extproc.choosing import Chooser
+import random
+from collections import Counter
+
+import pytest
+
+from extproc.choosing import InvalidModel
+from extproc.facts import Facts
+from extproc.latencies import Latencies, Tried
+from gateway.choice import Branch, Conditional, One
 from gateway.model import Model, Target
+from gateway.price import Price
+from gateway.usage import Usage
+from tests.kit.choosers import chooser, facts, models
 
 MODELS = (
     Model("pair", ((Target("a", "ma"),), (Target("b", "mb"),))),
@@ -11,12 +22,36 @@ MODELS = (
     Model("local/*", ((Target("b", "*"),),)),
     Model("*-mini", ((Target("a", "small-*"),), (Target("b", "*-s"),))),
 )
+ROUTED = """
+    fast: a/fast,
+    smart: {failover: [b/smart, c/smart]},
+    routed: {conditional: [
+        {when: 'principal.team == "research"', use: smart},
+        {when: llm.estimated_input_tokens > 100, use: d/long},
+        {when: 'request.headers["x-tier"] == "gold"', use: e/gold},
+        {use: fast}]},
+    asked: {conditional: [{when: 'llm.prompt.contains("secret")', use: a/x}, {use: b/x}]},
+    tight: {conditional: [{when: 'request.headers["x-tier"] == "gold"', use: e/gold}]},
+    either: {failover: [tight, fast]}
+"""
 
 
 def targets(asked: str, choice: float = 0.0) -> tuple[tuple[str, str], ...]:
-    found = Chooser(MODELS, lambda: choice).targets(asked)
+    found = chooser(MODELS, lambda: choice).targets(asked, facts())
     assert found is not None
     return tuple((each.provider, each.model) for each in found.targets)
+
+
+def served(written: str, asked: str, known: Facts | None = None, **world: object) -> list[str]:
+    found = chooser(models(written), **world).targets(asked, known or facts())  # type: ignore[arg-type]
+    assert found is not None
+    return [f"{each.provider}/{each.model}" for each in found.targets]
+
+
+def price(each_input: int, each_output: int, image: int = 0) -> Price:
+    """In dollars for a million tokens; nanodollars for an image."""
+    paid, made = each_input * 10**9, each_output * 10**9
+    return Price(input=paid, output=made, cached_input=paid, cache_write=paid, image=image)
 
 
 def test_tiers_are_tried_in_order() -> None:
@@ -31,15 +66,162 @@ def test_weights_decide_inside_a_tier() -> None:
 def test_a_star_passes_on_what_it_matched() -> None:
     assert targets("local/llama-3") == (("b", "llama-3"),)
     assert targets("gpt-mini") == (("a", "small-gpt"), ("b", "gpt-s"))
+    assert served("'x/*': {cheapest: ['a/*', 'b/v-*']}", "x/1") == ["a/1", "b/v-1"]
 
 
 def test_a_star_does_not_match_where_its_ends_overlap() -> None:
-    chooser = Chooser(MODELS, lambda: 0.0)
-    assert not chooser.knows("mini")
-    assert not chooser.knows("nothing")
+    it = chooser(MODELS)
+    assert not it.knows("mini")
+    assert not it.knows("nothing")
 
 
 def test_only_what_leaves_nothing_to_choose_is_fixed() -> None:
-    chooser = Chooser(MODELS, lambda: 0.0)
-    fixed = {name: found.is_fixed for name in ("pair", "split") if (found := chooser.targets(name))}
+    it = chooser(MODELS)
+    fixed = {
+        name: found.is_fixed
+        for name in ("pair", "split")
+        if (found := it.targets(name, facts())) is not None
+    }
     assert fixed == {"pair": True, "split": False}
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (facts(), ["a/fast"]),
+        (facts(team="research"), ["b/smart", "c/smart"]),
+        (facts(team="research", tokens=500), ["b/smart", "c/smart"]),
+        (facts(team="sales", tokens=500), ["d/long"]),
+        (facts(x_tier="gold"), ["e/gold"]),
+        (facts(x_tier="lead"), ["a/fast"]),
+    ],
+)
+def test_the_first_condition_that_holds_decides(known: Facts, expected: list[str]) -> None:
+    assert served(ROUTED, "routed", known) == expected
+
+
+def test_a_condition_that_cannot_be_evaluated_does_not_hold() -> None:
+    assert served(ROUTED, "tight") == []
+    assert served(ROUTED, "either") == ["a/fast"]
+    assert served(ROUTED, "either", facts(x_tier="gold")) == ["e/gold", "a/fast"]
+
+
+def test_conditions_may_read_the_prompt() -> None:
+    known = facts()
+    known.texts = ("a secret",)
+    assert served(ROUTED, "asked", known) == ["a/x"]
+    assert served(ROUTED, "asked") == ["b/x"]
+    assert chooser(models(ROUTED)).reads_prompt
+    assert not chooser(MODELS).reads_prompt
+
+
+def test_the_cheapest_for_this_request_goes_first_and_the_unpriced_last() -> None:
+    prices = {
+        "wordy": price(1, 100),
+        "terse": price(50, 1),
+    }
+    written = "cheap: {cheapest: [c/unknown, a/wordy, b/terse]}"
+    short, long = facts(), facts(tokens=100_000)
+    assert served(written, "cheap", short, prices=prices) == ["b/terse", "a/wordy", "c/unknown"]
+    assert served(written, "cheap", long, prices=prices) == ["a/wordy", "b/terse", "c/unknown"]
+    long.max_output_tokens = 90_000
+    assert served(written, "cheap", long, prices=prices)[0] == "b/terse"
+
+
+def test_what_is_asked_for_beside_tokens_is_part_of_the_price() -> None:
+    prices = {
+        "painter": price(0, 0, image=9 * 10**9),
+        "writer": price(0, 1),
+    }
+    known = facts()
+    written = "m: {cheapest: [b/writer, a/painter]}"
+    assert served(written, "m", known, prices=prices)[0] == "a/painter"
+    known.demands = Usage(0, 0, images=2)
+    assert served(written, "m", known, prices=prices)[0] == "b/writer"
+
+
+def test_without_prices_the_order_is_that_of_writing() -> None:
+    assert served("m: {cheapest: [c/x, a/y, b/z]}", "m") == ["c/x", "a/y", "b/z"]
+
+
+def test_the_fastest_goes_first() -> None:
+    latencies = Latencies(lambda: 100.0)
+    latencies.observe(Tried("a", "x"), 98.0)
+    latencies.observe(Tried("b", "y"), 99.0)
+    it = chooser(models("m: {fastest: [a/x, b/y]}"), latencies=latencies)
+    found = it.targets("m", facts())
+    assert found is not None
+    assert ([each.provider for each in found.targets], found.places) == (["b", "a"], (2, 1))
+    assert it.is_timed
+    assert not chooser(MODELS).is_timed
+
+
+STUCK = "m: {weighted: {a/x: 80, b/y: 20, c/z: 20}, sticky: STICKY}"
+
+
+@pytest.mark.parametrize(
+    ("sticky", "same", "other"),
+    [
+        ("user", facts(user="ann", team="t"), facts(user="bob", team="t")),
+        ("team", facts(user="ann", team="t"), facts(user="ann", team="u")),
+        ("'header:X-Session'", facts(x_session="1"), facts(x_session="2")),
+        ("request.headers['x-session']", facts(x_session="1"), facts(x_session="2")),
+    ],
+)
+def test_a_key_stays_where_it_is_and_others_follow_when_it_fails(
+    sticky: str, same: Facts, other: Facts
+) -> None:
+    written = STUCK.replace("STICKY", f'"{sticky}"' if "[" in sticky else sticky)
+    draws = random.Random(3).random
+    orders = {tuple(served(written, "m", same, choose=draws)) for _ in range(20)}
+    assert len(orders) == 1
+    assert sorted(orders.pop()) == ["a/x", "b/y", "c/z"]
+    assert len(served(written, "m", other, choose=draws)) == 3
+
+
+def test_keys_are_shared_out_by_weight() -> None:
+    it = chooser(models(STUCK.replace("STICKY", "user")))
+    found = (it.targets("m", facts(user=f"u{number}")) for number in range(12_000))
+    first = Counter(each.targets[0].provider for each in found if each is not None)
+    assert first["a"] / first.total() == pytest.approx(80 / 120, abs=0.015)
+
+
+def test_the_name_of_a_key_sticks_too() -> None:
+    written = STUCK.replace("STICKY", "key")
+    orders = {tuple(served(written, "m", facts(user=user))) for user in "abcdef"}
+    assert len(orders) == 1  # all have the key `k`
+
+
+def test_what_has_no_key_is_shared_out_by_chance_and_by_weight() -> None:
+    draws = random.Random(11).random
+    it = chooser(models(STUCK.replace("STICKY", "user")), draws)
+    found = (it.targets("m", facts()) for _ in range(12_000))
+    first = Counter(each.targets[0].provider for each in found if each is not None)
+    assert first["a"] / first.total() == pytest.approx(80 / 120, abs=0.015)
+
+
+def test_a_branch_may_be_any_model() -> None:
+    written = """
+        m: {failover: [{}, z]}, z: {cheapest: [w, d/x]}, w: {weighted: {s: 1, c/x: 1}},
+        s: {failover: [a/x, b/x]}
+    """.replace("{}", "e/x")
+    assert served(written, "m") == ["e/x", "a/x", "b/x", "d/x"]
+    assert served(written, "m", choose=lambda: 0.9) == ["e/x", "c/x", "d/x"]
+
+
+def test_an_internal_model_is_reached_through_others_alone() -> None:
+    written = (
+        "hidden: {provider: a, internal: true}, m: hidden, 'i/*': {provider: c, internal: true}"
+    )
+    it = chooser(models(f"{written}, '*': b/x"))
+    assert served(written, "m") == ["a/hidden"]
+    assert not it.knows("hidden")
+    assert it.targets("hidden", facts()) is None
+    assert it.targets("i/y", facts()) is None
+    assert it.knows("other")
+
+
+def test_expressions_that_do_not_compile_are_no_program() -> None:
+    choice = Conditional((Branch("nope", One(Target("a", "x"), 1)),))
+    with pytest.raises(InvalidModel, match="nope"):
+        chooser([Model("m", ((Target("a", "x"),),), choice=choice)])

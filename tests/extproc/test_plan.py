@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 from envoy_api import message
 
-from extproc.choosing import Chooser
-from extproc.plan import NotOffered, Plan, Planner, Steering, Wanted
+from extproc.plan import NotOffered, Plan, Planner, Steering, Unchosen, Wanted
 from extproc.wire import Said
 from gateway import names
 from gateway.attempts import provider_sequences, rewritten_attempts
 from gateway.model import BodyForm, Dialect, Endpoint, Model, Provider, Target, Upstream
 from gateway.operations import Operation
 from gateway.price import Price
+from tests.kit.choosers import chooser, facts, models
 
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 
@@ -63,11 +64,11 @@ MODELS = (
 
 
 def planner(choice: float = 0.0, **prices: Price) -> Planner:
-    return Planner(Chooser(MODELS, lambda: choice), PROVIDERS, prices)
+    return Planner(chooser(MODELS, lambda: choice), PROVIDERS, prices)
 
 
 def plan(asked: str, choice: float = 0.0, wanted: Wanted = CHAT, **prices: Price) -> Plan:
-    found = planner(choice, **prices).plan(asked, wanted)
+    found = planner(choice, **prices).plan(asked, wanted, facts())
     assert isinstance(found, Plan)
     return found
 
@@ -119,8 +120,8 @@ def test_a_star_passes_on_what_it_matched() -> None:
 
 
 def test_a_star_does_not_match_where_its_ends_overlap() -> None:
-    assert planner().plan("mini", CHAT) is None
-    assert planner().plan("nothing", CHAT) is None
+    assert planner().plan("mini", CHAT, facts()) is None
+    assert planner().plan("nothing", CHAT, facts()) is None
 
 
 def test_each_try_has_its_own_price_and_the_plan_the_dearest() -> None:
@@ -136,7 +137,7 @@ def test_a_plan_with_an_unpriced_try_has_no_price() -> None:
 
 def test_plans_are_made_once() -> None:
     it = planner()
-    assert it.plan("pair", CHAT) is it.plan("pair", CHAT)
+    assert it.plan("pair", CHAT, facts()) is it.plan("pair", CHAT, facts())
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_plans_are_made_once() -> None:
 def test_steered_by_header_a_plan_is_a_cluster_that_knows_its_tries(
     asked: str, cluster: str, tries: tuple[str, ...]
 ) -> None:
-    found = Planner(Chooser(MODELS, lambda: 0.0), PROVIDERS, {}, Steering.HEADER).plan(asked, CHAT)
+    found = Planner(chooser(MODELS), PROVIDERS, {}, Steering.HEADER).plan(asked, CHAT, facts())
     assert isinstance(found, Plan)
     answer = Response.FromString(found.reply)
     headers = answer.request_body.response.header_mutation.set_headers
@@ -168,9 +169,9 @@ def test_every_plan_of_several_tries_is_a_cluster_that_the_control_plane_makes()
     for asked in ("alias", "pair", "twice", "split", "local/x", "x-mini"):
         for choice in (0.0, 0.9):
             it = Planner(
-                Chooser(MODELS, lambda value=choice: value), PROVIDERS, {}, Steering.HEADER
+                chooser(MODELS, lambda value=choice: value), PROVIDERS, {}, Steering.HEADER
             )
-            found = it.plan(asked, CHAT)
+            found = it.plan(asked, CHAT, facts())
             assert isinstance(found, Plan)
             headers = Response.FromString(found.reply).request_body.response.header_mutation
             values = {h.header.key: h.header.raw_value.decode() for h in headers.set_headers}
@@ -209,17 +210,73 @@ def test_streams_have_the_path_of_streams() -> None:
 
 
 def test_dialects_that_cannot_say_it_are_left_out_and_places_stay() -> None:
-    found = planner().plan("mixed", CHAT, {Dialect.ANTHROPIC})
+    it, whole = planner(), plan("mixed")
+    found = it.without(whole, "mixed", CHAT, {Dialect.ANTHROPIC})
     assert isinstance(found, Plan)
     assert clusters(found) == ["llm/a/addressed", "llm/gemini#3"]
     everything = {Dialect.ANTHROPIC, Dialect.OPENAI_CHAT, Dialect.GEMINI}
-    assert isinstance(planner().plan("mixed", CHAT, everything), NotOffered)
+    assert isinstance(it.without(whole, "mixed", CHAT, everything), NotOffered)
+
+
+def test_what_was_chosen_by_chance_stays_chosen_when_dialects_are_left_out() -> None:
+    choices = iter([0.9])
+    it = Planner(chooser(MODELS, lambda: next(choices)), PROVIDERS, {})
+    first = it.plan("split", CHAT, facts())
+    assert isinstance(first, Plan)
+    left = it.without(first, "split", CHAT, {Dialect.GEMINI})
+    assert isinstance(left, Plan)
+    assert left.providers == first.providers == ("b",)
+
+
+VIRTUAL = """
+    cheap: {cheapest: [claude/dear, a/cheap]},
+    never: {conditional: [{when: 'principal.team == "x"', use: a/m}]},
+    quick: {fastest: [a/x, b/y]},
+    stuck: {weighted: {a/x: 1, b/y: 1, c/z: 1}, sticky: "header:x-session"},
+    sorted: {conditional: [{when: llm.estimated_input_tokens > 9, use: quick}, {use: stuck}]}
+"""
+
+
+def test_what_is_tried_first_is_forwarded_and_the_place_of_a_try_is_where_it_was_written() -> None:
+    prices = {"dear": price(9 * 10**9), "cheap": price(10**9)}
+    it = Planner(chooser(models(VIRTUAL, "a b c claude"), prices=prices), PROVIDERS, prices)
+    found = it.plan("cheap", CHAT, facts())
+    assert isinstance(found, Plan)
+    assert [each.model for each in found.tries] == ["cheap", "dear"]
+    assert clusters(found) == ["llm/a/addressed", "llm/claude#1"]
+
+
+def test_no_condition_that_holds_is_not_the_same_as_no_model() -> None:
+    it = Planner(chooser(models(VIRTUAL, "a b c claude")), PROVIDERS, {})
+    assert it.plan("never", CHAT, facts()) == Unchosen()
+    assert isinstance(it.plan("never", CHAT, facts(team="x")), Plan)
+
+
+@pytest.mark.parametrize("steering", list(Steering))
+def test_every_cluster_of_every_order_is_one_that_envoy_has(steering: Steering) -> None:
+    made = models(VIRTUAL, "a b c claude")
+    providers = {each.name: each for each in (*PROVIDERS, provider("c"))}
+    rewritten = {names.attempt_cluster(*each) for each in rewritten_attempts(made, providers)}
+    planned = set(map(names.plan_cluster, provider_sequences(made)))
+    draws = random.Random(5)
+    it = Planner(chooser(made, draws.random), tuple(providers.values()), {}, steering)
+    seen: set[tuple[str, ...]] = set()
+    for _ in range(200):
+        for asked in ("quick", "stuck", "sorted", "cheap"):
+            found = it.plan(asked, CHAT, facts(tokens=draws.choice([1, 10])))
+            assert isinstance(found, Plan)
+            seen.add(found.providers)
+            if steering is Steering.HEADER:
+                assert names.plan_cluster(found.providers) in planned
+            else:
+                assert {each for each in clusters(found) if "#" in each} <= rewritten
+    assert len(seen) >= 8
 
 
 def test_only_providers_that_offer_an_operation_are_tried() -> None:
     wanted = Wanted(Operation.EMBEDDINGS, False, "/v1/embeddings")
     assert clusters(plan("mixed", wanted=wanted)) == ["llm/a"]
-    assert planner().plan("claude", wanted) == NotOffered(("claude",))
+    assert planner().plan("claude", wanted, facts()) == NotOffered(("claude",))
 
 
 def test_a_query_is_never_passed_on() -> None:
@@ -229,7 +286,7 @@ def test_a_query_is_never_passed_on() -> None:
 
 def test_a_models_name_cannot_leave_its_place_in_a_path() -> None:
     models = (Model("m/*", ((Target("gemini", "*"),),)),)
-    found = Planner(Chooser(models, lambda: 0.0), PROVIDERS, {}).plan("m/../../x?y=#z", CHAT)
+    found = Planner(chooser(models), PROVIDERS, {}).plan("m/../../x?y=#z", CHAT, facts())
     assert isinstance(found, Plan)
     path = "/v1beta/models/..%2F..%2Fx%3Fy=%23z:generateContent".replace("=", "%3D")
     assert found.tries[0].path == path
@@ -246,7 +303,7 @@ def test_where_claude_is_served_by_others_its_form_is_told() -> None:
         body_form=BodyForm.VERTEX_CLAUDE,
     )
     models = (Model("m", ((Target("v", "opus"),),)),)
-    found = Planner(Chooser(models, lambda: 0.0), (vertex,), {}).plan("m", CHAT)
+    found = Planner(chooser(models), (vertex,), {}).plan("m", CHAT, facts())
     assert isinstance(found, Plan)
     assert found.forwarded == Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)
 
@@ -255,7 +312,7 @@ def test_what_names_no_model_goes_to_the_first_who_offers_it() -> None:
     wanted = Wanted(Operation.FILES, False, "/v1/files", is_read=False)
     assert planner().anybody(wanted) is None
     files = provider("f", ((Operation.FILES, "/files"),))
-    found = Planner(Chooser((), lambda: 0.0), (*PROVIDERS, files), {}).anybody(wanted)
+    found = Planner(chooser(()), (*PROVIDERS, files), {}).anybody(wanted)
     assert found is not None
     assert found.providers == ("f",)
     assert Response.FromString(found.reply).WhichOneof("response") == "request_headers"
@@ -264,9 +321,9 @@ def test_what_names_no_model_goes_to_the_first_who_offers_it() -> None:
 def test_an_array_is_asked_of_gemini_where_the_client_wants_one() -> None:
     models = (Model("pro", ((Target("gemini", "pro"),),)),)
     path = "/v1beta/models/pro:streamGenerateContent"
-    it = Planner(Chooser(models, lambda: 0.0), PROVIDERS, {})
-    array = it.plan("pro", Wanted(Operation.GENERATE_STREAM, True, path, is_sse=False))
-    events = it.plan("pro", Wanted(Operation.GENERATE_STREAM, True, f"{path}?alt=sse"))
+    it = Planner(chooser(models), PROVIDERS, {})
+    array = it.plan("pro", Wanted(Operation.GENERATE_STREAM, True, path, is_sse=False), facts())
+    events = it.plan("pro", Wanted(Operation.GENERATE_STREAM, True, f"{path}?alt=sse"), facts())
     assert isinstance(array, Plan)
     assert isinstance(events, Plan)
     assert [each.tries[0].path for each in (array, events)] == [path, f"{path}?alt=sse"]

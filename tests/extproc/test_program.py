@@ -23,6 +23,7 @@ from gateway.config.published import for_workers
 from gateway.config.schema import Config
 from gateway.operations import Operation
 from gateway.resolve import resolve
+from tests.kit.choosers import facts as anybody
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.memory_ledger import MemoryLedger
 
@@ -90,7 +91,9 @@ def test_models_are_served_listed_or_not(asked: str) -> None:
 
 @pytest.mark.parametrize(("choice", "provider"), [(0.0, "a"), (0.79, "a"), (0.81, "b")])
 def test_the_dice_that_were_given_choose_between_targets(choice: float, provider: str) -> None:
-    plan = program(PROVIDERS, choice=choice).planners[Steering.METADATA].plan("split", CHAT)
+    plan = (
+        program(PROVIDERS, choice=choice).planners[Steering.METADATA].plan("split", CHAT, anybody())
+    )
     assert isinstance(plan, Plan)
     assert plan.providers == (provider,)
 
@@ -142,7 +145,7 @@ budgets: [{{name: day, limit: 1 USD, per: day}}]
 """,
         ledger=ledger,
     )
-    plan = made.planners[Steering.METADATA].plan("pair", CHAT)
+    plan = made.planners[Steering.METADATA].plan("pair", CHAT, anybody())
     assert isinstance(plan, Plan)
     facts = Facts(NOW, model="pair", provider="a", estimated_input_tokens=10, max_output_tokens=100)
     held = made.budgets.begin(facts, plan.dearest)
@@ -196,7 +199,7 @@ def test_a_program_reads_no_more_than_workers_are_told(case: str) -> None:
     made = build(hidden, "v", ledger=MemoryLedger(), choose=lambda: 0.5, created=0)
     for planner in made.planners.values():
         for model in gateway.models:
-            assert planner.plan(model.name.replace("*", "some"), CHAT) is not None
+            assert planner.plan(model.name.replace("*", "some"), CHAT, anybody()) is not None
 
 
 AUTHS = (None, "key", "none")

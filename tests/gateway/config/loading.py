@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+from gateway.config.check import warnings
 from gateway.config.load import load
 from gateway.config.schema import Config
 from gateway.model import Gateway
@@ -32,3 +33,9 @@ def problems(text: str, **environment: str) -> tuple[Problem, ...]:
 def complaints(text: str, **environment: str) -> list[str]:
     """What is wrong with the text, as `path: message`."""
     return [f"{each.path}: {each.message}" for each in problems(text, **environment)]
+
+
+def warned(text: str, **environment: str) -> list[str]:
+    """What is not wrong, and will surprise, as `path: message`."""
+    found = warnings(loaded(text, **environment))
+    return [f"{each.path}: {each.message}" for each in found]

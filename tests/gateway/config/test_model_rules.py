@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateway.config.loading import complaints, problems
+from tests.gateway.config.loading import complaints, problems, warned
 
 PROVIDERS = "llm: {providers: {openai: {type: openai}}, models: "
 
@@ -23,21 +23,76 @@ PROVIDERS = "llm: {providers: {openai: {type: openai}}, models: "
         ("{m: n, n: m}", "m: refers to itself: m → n → m"),
         ("{m: m}", "m: no model 'm'"),
         (
-            "{m: {weighted: {n: 1}}, n: {failover: [openai/a, openai/b]}}",
-            "m.weighted.n: 'n' is not a single target",
-        ),
-        (
-            "{m: {weighted: {n: 1}}, n: {weighted: {openai/a: 1}}}",
-            "m.weighted.n: 'n' is not a single target",
-        ),
-        (
             f"{{m: {{failover: [{', '.join(f'openai/{n}' for n in range(17))}]}}}}",
             "m.failover: leads to 17 targets in turn, more than 16",
+        ),
+        (
+            f"{{m: {{cheapest: [{', '.join(f'openai/{n}' for n in range(17))}]}}}}",
+            "m.cheapest: leads to 17 targets in turn, more than 16",
+        ),
+        ("{m: {cheapest: [openai/a, n]}}", "m.cheapest.1: no model 'n'"),
+        ("{m: {fastest: [opnai/a]}}", "m.fastest.0: no provider 'opnai'"),
+        (
+            "{m: {conditional: [{when: llm.is_stream, use: n}, {use: openai/a}]}}",
+            "m.conditional.0.use: no model 'n'",
+        ),
+        ("{m: {conditional: [{use: n}]}, n: {fastest: [m]}}", "m: refers to itself: m → n → m"),
+        (
+            "{m: {conditional: [{use: openai/a}, {when: llm.is_stream, use: openai/b}]}}",
+            "m.conditional.0: has no condition, so what follows is never reached",
+        ),
+        (
+            "{m: {conditional: [{when: 'llm.provider == \"a\"', use: openai/b}]}}",
+            "m.conditional.0.when: llm.provider is known only when this is decided",
+        ),
+        (
+            "{m: {weighted: {openai/a: 1}, sticky: resource.namespace}}",
+            "m.sticky: resource.namespace is known only when this is decided",
         ),
     ],
 )
 def test_models_that_lead_nowhere_are_problems(models: str, complaint: str) -> None:
     assert complaints(f"{PROVIDERS}{models}}}") == [f"llm.models.{complaint}"]
+
+
+def named(count: int) -> str:
+    """So many providers, and a model that may try them in any order."""
+    providers = ", ".join(f"p{n}: {{type: openai}}" for n in range(count))
+    tried = ", ".join(f"p{n}/m" for n in range(count))
+    return f"llm: {{providers: {{{providers}}}, models: {{m: {{fastest: [{tried}]}}}}}}"
+
+
+def test_orders_of_providers_are_bounded() -> None:
+    assert complaints(named(5)) == []
+    assert complaints(named(6)) == [
+        "llm.models.m.fastest: may be tried in more than 256 orders of providers"
+    ]
+
+
+def test_orders_of_models_of_one_provider_are_one_order_of_providers() -> None:
+    tried = ", ".join(f"openai/{n}" for n in range(16))
+    assert complaints(f"{PROVIDERS}{{m: {{fastest: [{tried}]}}}}}}") == []
+
+
+def test_ways_to_targets_are_bounded() -> None:
+    branch = "conditional: [{when: llm.is_stream, use: NEXT}, {use: NEXT}]"
+    models = ", ".join(f"m{n}: {{{branch.replace('NEXT', f'm{n + 1}')}}}" for n in range(9))
+    found = complaints(f"{PROVIDERS}{{{models}, m9: openai/a}}}}")
+    assert found == ["llm.models.m0.conditional: leads to 512 targets, more than 256"]
+
+
+def test_what_nobody_can_reach_is_warned_of() -> None:
+    models = "{a: {provider: openai, internal: true}, b: a, c: {provider: openai, internal: true}}"
+    assert warned(f"{PROVIDERS}{models}}}") == [
+        "llm.models.c.internal: no model leads to 'c', so nobody can reach it"
+    ]
+
+
+def test_the_cheapest_of_what_has_no_price_is_warned_of() -> None:
+    models = "{a: {cheapest: [openai/gpt-5, openai/x]}, b: {cheapest: [openai/y, openai/x]}}"
+    assert warned(f"{PROVIDERS}{models}}}") == [
+        "llm.models.b.cheapest: none of these has a price, so they are tried as they are written"
+    ]
 
 
 def test_a_circle_is_said_once_also_for_those_that_lead_into_it() -> None:

@@ -1,8 +1,27 @@
 from __future__ import annotations
 
+from gateway.choice import (
+    Branch,
+    Cheapest,
+    Conditional,
+    Fastest,
+    InTurn,
+    One,
+    Share,
+    Target,
+    Weighted,
+)
 from gateway.config.llm import LlmBlock
-from gateway.config.tiers import cycle, is_followable, is_single, meaning, tier_count, tiers
-from gateway.model import Target
+from gateway.config.tiers import (
+    choice,
+    cycle,
+    is_followable,
+    is_plain,
+    leaf_count,
+    meaning,
+    tier_count,
+    tiers,
+)
 
 
 def llm(**models: object) -> LlmBlock:
@@ -65,18 +84,62 @@ def test_a_circle_is_found_and_does_not_hang() -> None:
     assert not is_followable("d", block)
 
 
-def test_single_means_one_target_however_far() -> None:
-    block = llm(a="b", b={"provider": "p"}, f={"failover": ["a", "b"]}, w={"weighted": {"a": 1}})
-    assert is_single("a", block)
-    assert not is_single("f", block)
-    assert not is_single("w", block)
+def test_a_branch_may_be_any_model_and_no_plan_has_a_place_twice() -> None:
+    block = llm(
+        c={"conditional": [{"when": "llm.is_stream", "use": "s"}, {"use": "p/3"}]},
+        s={"weighted": {"p/1": 2, "f": 1}, "sticky": "user"},
+        f={"failover": ["q/2", "w"]},
+        w={"weighted": {"p/5": 1, "q/6": 1}},
+    )
+    one, two = One(Target("p", "1", 2), 1), One(Target("q", "2"), 2)
+    last = Weighted(
+        (
+            Share("p/5", 1, One(Target("p", "5"), 3)),
+            Share("q/6", 1, One(Target("q", "6"), 3)),
+        )
+    )
+    stuck = Weighted((Share("p/1", 2, one), Share("f", 1, InTurn((two, last)))), "user")
+    assert choice("c", block) == Conditional(
+        (Branch("llm.is_stream", stuck), Branch(None, One(Target("p", "3"), 1)))
+    )
+    assert tiers("c", block) == (
+        (Target("p", "1", 2), Target("p", "3")),
+        (Target("q", "2"),),
+        (Target("p", "5"), Target("q", "6")),
+    )
+    assert (tier_count("c", block), leaf_count("c", block)) == (3, 5)
+
+
+def test_the_cheapest_and_the_fastest_may_be_tried_one_after_the_other() -> None:
+    block = llm(c={"cheapest": ["p/1", "q/2"]}, f={"fastest": ["c", "p/3"]})
+    cheapest = Cheapest((One(Target("p", "1"), 1), One(Target("q", "2"), 2)))
+    assert choice("f", block) == Fastest((cheapest, One(Target("p", "3"), 3)))
+
+
+def test_plain_is_what_the_places_say_in_full() -> None:
+    block = llm(
+        a={"failover": ["w", "p/1"]},
+        w={"weighted": {"p/1": 1, "q/2": 1}},
+        s={"weighted": {"p/1": 1, "q/2": 1}, "sticky": "key"},
+        f={"weighted": {"a": 1, "q/2": 1}},
+        c={"failover": ["p/1", "d"]},
+        d={"cheapest": ["p/1", "q/2"]},
+    )
+    assert {name: is_plain(choice(name, block)) for name in block.models} == {
+        "a": True,
+        "w": True,
+        "s": False,
+        "f": False,
+        "c": False,
+        "d": False,
+    }
 
 
 def test_counting_does_not_unfold() -> None:
     doubling = {f"m{n}": {"failover": [f"m{n + 1}"] * 2} for n in range(14)}
     block = llm(**doubling, m14={"provider": "p"})
     assert is_followable("m0", block)
-    assert tier_count("m0", block) == 2**14
+    assert tier_count("m0", block) == leaf_count("m0", block) == 2**14
 
 
 def test_long_chains_are_not_followable() -> None:
