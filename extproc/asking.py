@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import NamedTuple, TypeAlias
 
+from extproc import shaping
 from extproc.answering import NOBODY, Waiting
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
@@ -118,6 +119,17 @@ class Asking:
         call = _decoded(handled, plain, found, facts.headers)
         if isinstance(call, Deny):
             return call
+        if self._program.shaper is not None:
+            shaped = self._program.shaper.shaped(
+                plain, call, shaping.Asked(found.operation, handled, facts)
+            )
+            if isinstance(shaped, Deny):
+                return shaped
+            if shaped is not plain:  # what is sent is what is read
+                plain = shaped
+                call = _decoded(handled, plain, found, facts.headers)
+                if isinstance(call, Deny):
+                    return call
         self._call = call
         wanted = Wanted(found.operation, call.is_stream, facts.path)
         if handled.form is not None and bodies.is_form(plain):
@@ -322,7 +334,8 @@ class Asking:
         is_own = plan.forwarded.dialect is handled.dialect
         if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
             body = bodies.replace(body, handled.reading.ask_usage(call))
-        return Ready(plan, held, Forward(plan.reply, None if body is self._received else body))
+        reply = plan.told(self._program.choose)
+        return Ready(plan, held, Forward(reply, None if body is self._received else body))
 
 
 def _is_array(found: Found, path: str) -> bool:

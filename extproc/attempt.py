@@ -7,7 +7,7 @@ at all, the exchange has made sure of.
 
 from __future__ import annotations
 
-from extproc.llm import forms, translate
+from extproc.llm import additions, forms, translate
 from extproc.llm.dialects import SPEAKERS
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
@@ -23,10 +23,15 @@ def rewritten(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
     forwarded, wanted = order.forwarded, order.wanted
     if forwarded.dialect is not None and wanted.dialect not in (None, forwarded.dialect):
         said = _translated(body, order, forwarded.dialect, wanted, lossiness)
-        return said if isinstance(said, Deny) else forms.said_as(said, wanted.form)
+        return said if isinstance(said, Deny) else _finished(said, wanted)
     if wanted.model and wanted.model != forwarded.model:
         body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
-    return forms.said_as(body, wanted.form)
+    return _finished(body, wanted)
+
+
+def _finished(body: bytes, wanted: Said) -> bytes:
+    said = forms.said_as(body, wanted.form)
+    return additions.added(said, wanted.additions, wanted.dialect)
 
 
 def _translated(

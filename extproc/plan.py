@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,16 +11,19 @@ from urllib.parse import quote
 from extproc import wire
 from extproc.choosing import Chooser, Chosen
 from extproc.facts import Facts
+from extproc.llm import additions
 from extproc.llm.dialect import Codec
 from extproc.llm.dialects import codec_of
 from extproc.protocols.query import with_model
-from extproc.wire import Said
+from extproc.shaping import Models, Named
+from extproc.wire import Order, Said
 from gateway import names
 from gateway.catalog import dearest, price_of
 from gateway.model import BodyForm, Dialect, Provider, Target, dialect_of
 from gateway.operations import Operation
 from gateway.price import Price
 from gateway.serving import serving
+from gateway.shaping import CacheMarks
 
 _REMOVED_HEADERS = (
     "accept-encoding",  # so that Envoy can read the usage in the answer
@@ -79,6 +82,13 @@ class Try:
         return self.said.dialect
 
 
+class Copied(NamedTuple):
+    """The reply that has a copy sent to a mirror, and for how many requests."""
+
+    percent: float
+    reply: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The tries of one request, in order."""
@@ -95,6 +105,15 @@ class Plan:
     """What it was made of."""
     reply: bytes
     """What `events.Forward` carries."""
+    copied: Copied | None = None
+    """For those requests that are sent a second time, too."""
+
+    def told(self, choose: Callable[[], float]) -> bytes:
+        """The reply to one request. `choose` gives numbers in [0, 1)."""
+        copied = self.copied
+        if copied is None or choose() * 100 >= copied.percent:
+            return self.reply
+        return copied.reply
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -121,9 +140,13 @@ class Planner:
         providers: Sequence[Provider],
         prices: Mapping[str, Price],
         steering: Steering = Steering.METADATA,
+        models: Models | None = None,
     ) -> None:
+        """`models`, where some have marks or mirrors."""
+        self._models = models
         self._steering = steering
         self._chooser = chooser
+        self._turns = chooser.turns
         self._providers = {provider.name: provider for provider in providers}
         self._prices = prices
         self._made: dict[tuple[object, ...], Plan | NotOffered] = {}
@@ -140,7 +163,12 @@ class Planner:
         chosen = self._chooser.targets(asked, facts)
         if chosen is None:
             return None
-        return self._kept(asked, chosen, wanted, ()) if chosen.targets else Unchosen()
+        if not chosen.targets:
+            return Unchosen()
+        order = self._turns.order(chosen.targets)
+        if order is not None:
+            chosen = chosen._replace(order=order)
+        return self._kept(asked, chosen, wanted, ())
 
     def without(
         self, plan: Plan, asked: str, wanted: Wanted, dialects: Collection[Dialect]
@@ -154,8 +182,11 @@ class Planner:
         path = wanted.path
         if "?" in path and not path.endswith(_SSE):
             path = ""  # whatever it asks, it is no provider's path
+        named = None if self._models is None else self._models.find(asked)
         key = (
-            asked if chosen.is_fixed else (chosen.targets, chosen.places),
+            asked if chosen.is_fixed or named is not None else None,
+            None if chosen.is_fixed else (chosen.targets, chosen.places),
+            chosen.order,
             wanted.operation,
             wanted.is_stream,
             wanted.is_sse,
@@ -167,7 +198,7 @@ class Planner:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
             wanted = wanted._replace(path=path)
-            plan = self._made[key] = self._made_for(chosen, wanted, without)
+            plan = self._made[key] = self._made_for(chosen, wanted, without, named)
         return plan
 
     def anybody(self, wanted: Wanted) -> Plan | None:
@@ -187,14 +218,21 @@ class Planner:
         return self._plan_of([tried], wanted, _only(Target(provider, "")), forwarded=tried.said)
 
     def _made_for(
-        self, chosen: Chosen, wanted: Wanted, without: Collection[Dialect]
+        self,
+        chosen: Chosen,
+        wanted: Wanted,
+        without: Collection[Dialect],
+        named: Named | None = None,
     ) -> Plan | NotOffered:
+        marks = None if named is None else named.model.cache_marks
         places = [
             (place, found)
             for place, target in zip(chosen.places, chosen.targets, strict=True)
-            if (found := self._try(target, wanted)) is not None
+            if (found := self._try(target, wanted, marks)) is not None
             and (found.dialect is None or found.dialect not in without)
         ]
+        if self._steering is Steering.METADATA:
+            places = _once(places)
         if not places:
             return NotOffered(tuple(target.provider for target in chosen.targets))
         client = dialect_of(wanted.operation)
@@ -202,21 +240,57 @@ class Planner:
         is_as_asked = self._steering is Steering.METADATA and all(
             found.path == wanted.path for _, found in places
         )
-        tries: list[Try] = []
-        for index, (place, found) in enumerate(places, 1):
+        paths: dict[str, str] = {}
+        for index, (place, found) in enumerate(places):
             if found.operation is Operation.REALTIME:
                 cluster = names.websocket_cluster(found.provider)
-            elif self._steering is Steering.HEADER and len(places) > 1:
-                cluster = names.attempt_cluster(found.provider, index)
             elif found.said != forwarded:
                 cluster = names.attempt_cluster(found.provider, place)
             elif is_as_asked:
                 cluster = names.provider_cluster(found.provider)
             else:
                 cluster = names.addressed_cluster(found.provider)
-            price = self._price(found)
-            tries.append(replace(found, cluster=cluster, price=price))
-        return self._plan_of(tries, wanted, chosen, forwarded=forwarded)
+            if paths.setdefault(cluster, found.path) != found.path:  # a cluster has one path
+                cluster = names.attempt_cluster(found.provider, place)
+            places[index] = place, replace(found, cluster=cluster, price=self._price(found))
+        tries = self._in_turn(chosen, places)
+        plan = self._plan_of(tries, wanted, chosen, forwarded=forwarded)
+        return plan if named is None else self._mirrored(plan, named, wanted)
+
+    def _in_turn(self, chosen: Chosen, places: Sequence[tuple[int, Try]]) -> list[Try]:
+        """In the order in which they are tried; what is forwarded does not depend on it."""
+        tries = [found for _, found in places]
+        if chosen.order:
+            ranks = {chosen.places[index]: rank for rank, index in enumerate(chosen.order)}
+            turned = [found for _, found in sorted(places, key=lambda each: ranks[each[0]])]
+            is_open = self._steering is Steering.METADATA
+            if is_open or self._turns.has([each.provider for each in turned]):
+                tries = turned
+        if self._steering is Steering.METADATA:
+            return tries[: self._turns.count(len(tries))]
+        if len(tries) == 1:
+            return tries
+        return [
+            replace(each, cluster=names.attempt_cluster(each.provider, place))
+            for place, each in enumerate(tries, 1)
+        ]
+
+    def _mirrored(self, plan: Plan, named: Named, wanted: Wanted) -> Plan:
+        mirror = named.model.mirror
+        if mirror is None:
+            return plan
+        target = Target(mirror.provider, mirror.model.replace("*", named.matched, 1))
+        found = self._try(target, wanted, named.model.cache_marks) if wanted.is_read else None
+        if found is None:
+            return plan
+        order = Order(plan.forwarded, found.said, wanted.is_stream)
+        headers = (
+            (names.MIRROR_HEADER, names.mirror_cluster(found.provider)),
+            (names.MIRROR_PATH_HEADER, found.path),
+            (names.MIRROR_ORDER_HEADER, wire.encode_order(order)),
+        )
+        reply = self._reply(plan.tries, plan.forwarded, wanted, headers)
+        return replace(plan, copied=Copied(mirror.percent, reply))
 
     def _plan_of(
         self, tries: Sequence[Try], wanted: Wanted, chosen: Chosen, *, forwarded: Said
@@ -232,7 +306,7 @@ class Planner:
             reply=self._reply(tries, forwarded, wanted),
         )
 
-    def _try(self, target: Target, wanted: Wanted) -> Try | None:
+    def _try(self, target: Target, wanted: Wanted, marks: CacheMarks | None = None) -> Try | None:
         """Without its cluster and price."""
         provider = self._providers[target.provider]
         operations = [operation for operation, _ in provider.offers]
@@ -248,7 +322,8 @@ class Planner:
             path = with_model(path, target.model)
         dialect = dialect_of(operation)
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
-        said = Said(dialect, "" if "{model}" in template else target.model, form)
+        added = additions.for_provider(provider, dialect, marks)
+        said = Said(dialect, "" if "{model}" in template else target.model, form, added)
         codec = None if dialect is None else codec_of(dialect, provider.vendor)
         return Try("", provider.name, target.model, operation, said, path, None, codec)
 
@@ -256,17 +331,26 @@ class Planner:
         vendor = self._providers[found.provider].vendor
         return price_of(self._prices, found.provider, vendor, found.model)
 
-    def _reply(self, tries: Sequence[Try], forwarded: Said, wanted: Wanted) -> bytes:
+    def _reply(
+        self,
+        tries: Sequence[Try],
+        forwarded: Said,
+        wanted: Wanted,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> bytes:
         client = dialect_of(wanted.operation)
         steered = wire.Steered(
-            paths={each.cluster: each.path for each in tries},
-            bodies={each.cluster: each.said for each in tries if each.said != forwarded},
+            paths={each.cluster: each.path for each in told},
+            bodies={each.cluster: each.said for each in told if each.said != forwarded},
             forwarded=forwarded,
             is_stream=wanted.is_stream,
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
             remove_headers=_REMOVED_HEADERS if wanted.is_read else (),
-            translated=[each.cluster for each in tries if each.dialect is not client],
+            translated=[each.cluster for each in told if each.dialect is not client],
+            last=told[-1].cluster if len(told) > 1 else "",
+            try_seconds=self._seconds(told, wanted),
+            set_headers=headers,
         )
         match self._steering:
             case Steering.METADATA:
@@ -278,6 +362,14 @@ class Planner:
                 return wire.encode_plan_in_header(steered, plan)
 
 
+def _once(places: Sequence[tuple[int, Try]]) -> list[tuple[int, Try]]:
+    """Each target is tried once."""
+    first: dict[tuple[str, str], tuple[int, Try]] = {}
+    for place, found in places:
+        first.setdefault((found.provider, found.model), (place, found))
+    return list(first.values())
+
+
 def _only(target: Target) -> Chosen:
     return Chosen((target,), (1,), True)
 
@@ -285,7 +377,7 @@ def _only(target: Target) -> Chosen:
 def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
     """As the first try wants it, when all want one dialect; else as the client said it."""
     first = tries[0].said
-    if all(each.dialect is first.dialect and each.said.form is first.form for each in tries):
+    if all(each.said._replace(model=first.model) == first for each in tries):
         return first
     model = next((each.said.model for each in tries if each.dialect is client), first.model)
     return Said(client, model)

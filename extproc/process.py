@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from extproc import attempt, wire
@@ -44,8 +45,11 @@ class Process:
 
     def __call__(self, call: Call) -> Stream:
         metadata = call.metadata
-        if metadata.get(names.ROLE_METADATA) == names.ATTEMPT_ROLE:
-            return _AttemptStream(call, self)
+        match metadata.get(names.ROLE_METADATA):
+            case names.ATTEMPT_ROLE:
+                return _AttemptStream(call, self, wire.decode_attempt)
+            case names.MIRROR_ROLE:
+                return _AttemptStream(call, self, wire.decode_mirror)
         if self.program is None:
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -124,17 +128,21 @@ class _ExchangeStream:
         self._exchange.on_close()
 
 
-class _AttemptStream:
-    __slots__ = ("_call", "_cluster", "_order", "_process")
+_Decode: TypeAlias = Callable[[bytes, str], tuple[Event, wire.Order | None]]
 
-    def __init__(self, call: Call, process: Process) -> None:
+
+class _AttemptStream:
+    __slots__ = ("_call", "_cluster", "_decode", "_order", "_process")
+
+    def __init__(self, call: Call, process: Process, decode: _Decode) -> None:
+        self._decode = decode
         self._call = call
         self._cluster = call.metadata.get(names.ATTEMPT_METADATA, "")
         self._process = process
         self._order: wire.Order | None = None
 
     def on_message(self, message: bytes) -> None:
-        event, order = wire.decode_attempt(message, self._cluster)
+        event, order = self._decode(message, self._cluster)
         if isinstance(event, RequestHeaders):
             self._order = order
         if isinstance(event, RequestBody) and self._order is not None:

@@ -17,6 +17,7 @@ from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.ports import Ledger
 from extproc.saying import Sayer
+from extproc.shaping import Models, Shaper, shaper
 from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
 from gateway.catalog import price_of
@@ -54,6 +55,10 @@ class Program:
     pass_unknown_to: str | None
     """The provider of what is at no path of theirs."""
     lossiness: Lossiness
+    shaper: Shaper | None
+    """Of requests, before anything is decided on them; None: no model adds anything."""
+    choose: Callable[[], float]
+    """Gives numbers in [0, 1)."""
     latencies: Latencies | None
     """Where is written down who was fast; None: no model asks for it."""
     models: tuple[str, ...]
@@ -85,8 +90,11 @@ def build(
 
     seen = Latencies(time.monotonic) if latencies is None else latencies
     chooser = Chooser(gateway.models, World(choose, price, seen))
+    are_told = any(each.cache_marks or each.mirror for each in gateway.models)
+    models = Models(gateway.models) if are_told else None
     planners = {
-        steering: Planner(chooser, gateway.providers, prices, steering) for steering in Steering
+        steering: Planner(chooser, gateway.providers, prices, steering, models)
+        for steering in Steering
     }
     return Program(
         version=version,
@@ -110,6 +118,8 @@ def build(
         paths=Paths(dict(gateway.llm.prefixes)),
         pass_unknown_to=gateway.llm.pass_unknown_to,
         lossiness=gateway.llm.lossiness,
+        shaper=shaper(gateway.models),
+        choose=choose,
         latencies=seen if chooser.is_timed else None,
         models=tuple(listed),
         created=created,

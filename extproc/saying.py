@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from extproc.llm import forms, history, translate
+from extproc.llm import additions, forms, history, translate
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.plan import Plan, Planner, Wanted
@@ -57,7 +57,7 @@ class Sayer:
         dialect = plan.forwarded.dialect
         if dialect is None or dialect is question.handled.dialect:
             return Forwarded(plan, _spliced(plan, question))
-        return Forwarded(plan, forms.said_as(bodies[dialect], plan.forwarded.form))
+        return Forwarded(plan, _finished(bodies[dialect], plan))
 
     def _translate(
         self,
@@ -91,4 +91,9 @@ def _spliced(plan: Plan, question: Question) -> bytes:
         body = history.own(body, call, dialect, SPEAKERS[dialect].codec)
     if model and model != call.model:
         body = bodies.replace(body, question.handled.reading.rename(call, model))
-    return forms.said_as(body, plan.forwarded.form)
+    return _finished(body, plan)
+
+
+def _finished(body: bytes, plan: Plan) -> bytes:
+    told = plan.forwarded
+    return additions.added(forms.said_as(body, told.form), told.additions, told.dialect)

@@ -6,9 +6,11 @@ a parser merges the occurrences of a message field (protobuf's encoding guide, "
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from envoy_api import message
 
 from extproc.events import (
@@ -111,6 +113,8 @@ class Said(NamedTuple):
     model: str
     """As it stands in the body; empty where the path says it."""
     form: BodyForm = BodyForm.PLAIN
+    additions: str = ""
+    """What is added to it last (`llm.additions`)."""
 
 
 class Order(NamedTuple):
@@ -121,6 +125,9 @@ class Order(NamedTuple):
     wanted: Said
     """How it is to be said."""
     is_stream: bool
+
+
+_order = msgspec.json.Decoder(Order)
 
 
 def decode_attempt(data: bytes, cluster: str) -> tuple[Event, Order | None]:
@@ -138,12 +145,25 @@ def decode_attempt(data: bytes, cluster: str) -> tuple[Event, Order | None]:
     return _event(request), order
 
 
+def decode_mirror(data: bytes, _cluster: str) -> tuple[Event, Order | None]:
+    """The same of a copy, which is told by a header of ours."""
+    event = decode(data)
+    told = event.headers.get(names.MIRROR_ORDER_HEADER) if type(event) is RequestHeaders else None
+    return event, None if told is None else _order.decode(told)
+
+
+def encode_order(order: Order) -> str:
+    """For a header: ASCII alone."""
+    return json.dumps(msgspec.to_builtins(order), separators=(",", ":"))
+
+
 def _said(fields: Any) -> Said:
     dialect = fields["dialect"].string_value
     return Said(
         Dialect(dialect) if dialect else None,
         fields["model"].string_value,
         BodyForm(fields["form"].string_value),
+        fields["additions"].string_value,
     )
 
 
@@ -180,6 +200,7 @@ class Steered(NamedTuple):
     content_type: str
     """As the body was read; empty: as the client says."""
     remove_headers: Sequence[str]
+    set_headers: Sequence[tuple[str, str]] = ()
     last: str = ""
     """The cluster of the last try, where there are several."""
     try_seconds: float | None = None
@@ -214,6 +235,7 @@ def _steered(steered: Steered) -> Any:
         headers.append(_header(names.TRY_TIMEOUT_HEADER, str(milliseconds)))
     if steered.content_type:
         headers.append(_header("content-type", steered.content_type))
+    headers += [_header(name, value) for name, value in steered.set_headers]
     phase = {
         "response": {
             "header_mutation": {

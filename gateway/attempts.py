@@ -31,6 +31,7 @@ from gateway.choice import (
 from gateway.model import BodyForm, Model, Provider
 from gateway.operations import Operation
 from gateway.serving import turns
+from gateway.shaping import HAVE_CACHE_KEYS, Fields
 
 MAX_ORDERS = 256
 """Of the providers of one model. An Envoy that reads no plans has a cluster for each."""
@@ -38,8 +39,9 @@ MAX_ORDERS = 256
 Providers: TypeAlias = tuple[str, ...]
 """The providers of a plan."""
 
-_Way = tuple[tuple[Operation, ...], BodyForm]
-"""How a provider wants a conversation."""
+_Way = tuple[tuple[Operation, ...], BodyForm, Fields, bool]
+"""How a provider wants a conversation: what it offers, in which form, which fields it is sent, and
+whether the cache is told."""
 
 
 class TooManyOrders(ValueError):
@@ -57,7 +59,7 @@ def rewritten_attempts(
     found: set[tuple[str, int]] = set()
     for model in models:
         whole = choice_of(model)
-        if _may_mix(whole, providers):
+        if _may_mix(whole, providers, is_marked=model.cache_marks is not None):
             found |= {(leaf.target.provider, leaf.place) for leaf in leaves(whole)}
             continue
         found |= {
@@ -100,10 +102,11 @@ def _tier(tier: tuple[Target, ...], place: int) -> Choice:
     return shares[0].choice if len(shares) == 1 else Weighted(tuple(shares))
 
 
-def _may_mix(choice: Choice, providers: Mapping[str, Provider]) -> bool:
-    """Whether the tries of some plan may want several dialects."""
+def _may_mix(choice: Choice, providers: Mapping[str, Provider], *, is_marked: bool) -> bool:
+    """Whether the tries of some plan may want several dialects, or several additions."""
     return any(
-        _way(providers[earlier.target.provider]) != _way(providers[later.target.provider])
+        _way(providers[earlier.target.provider], is_marked)
+        != _way(providers[later.target.provider], is_marked)
         for earlier, later in _followers(choice)
     )
 
@@ -152,5 +155,10 @@ def _bounded(found: Iterable[Providers]) -> frozenset[Providers]:
     return frozenset(kept)
 
 
-def _way(provider: Provider) -> _Way:
-    return turns(operation for operation, _ in provider.offers), provider.body_form
+def _way(provider: Provider, is_marked: bool) -> _Way:
+    return (
+        turns(operation for operation, _ in provider.offers),
+        provider.body_form,
+        provider.fields,
+        is_marked and provider.vendor in HAVE_CACHE_KEYS,
+    )

@@ -51,6 +51,12 @@ CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 OWN_HEADER_PREFIX = "x-dragoman-"
 PLAN_HEADER = f"{OWN_HEADER_PREFIX}plan"
 """The cluster that a request goes to, where a route is steered by header; set by extproc alone."""
+MIRROR_HEADER = f"{OWN_HEADER_PREFIX}mirror"
+"""The cluster that gets a copy of a request; set by extproc alone."""
+MIRROR_PATH_HEADER = f"{OWN_HEADER_PREFIX}mirror-path"
+"""The path of the copy: a mirror's filters see no metadata of the request."""
+MIRROR_ORDER_HEADER = f"{OWN_HEADER_PREFIX}mirror-order"
+"""How the body of the copy is to be said: `wire.Order`, in JSON."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
 """Until a try has to have begun its answer."""
@@ -70,6 +76,8 @@ RETRY_AFTER_HEADERS = (
 ROLE_METADATA = "dragoman-role"
 """gRPC metadata of an ext_proc call; `attempt` from a provider cluster's upstream filter."""
 ATTEMPT_ROLE = "attempt"
+MIRROR_ROLE = "mirror"
+"""The same from the filter of a cluster that gets copies."""
 ATTEMPT_METADATA = "dragoman-attempt"
 """gRPC metadata of an ext_proc call of that role: which try it is, by the name of its cluster."""
 STEERING_METADATA = "dragoman-steering"
@@ -103,6 +111,11 @@ def addressed_cluster(provider: str) -> str:
 def websocket_cluster(provider: str) -> str:
     """The cluster of an LLM provider to which websockets are opened: in HTTP/1.1 alone."""
     return f"llm/{provider}/websocket"
+
+
+def mirror_cluster(provider: str) -> str:
+    """The cluster of an LLM provider that gets copies of requests."""
+    return f"llm/{provider}/mirror"
 
 
 def attempt_cluster(provider: str, place: int) -> str:

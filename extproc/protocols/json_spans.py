@@ -7,7 +7,7 @@ a body are a policy bypass.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import jiter
@@ -17,6 +17,7 @@ MAX_SEPARATORS = 500_000
 """The most `,`, `[` and `{` outside strings: a value costs up to 30 times its bytes in memory."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 _DUPLICATE = 'Detected duplicate key "'
 _TOO_DEEP = "recursion limit exceeded"
 _LONGEST_NAME = 64
@@ -120,6 +121,21 @@ def remove(body: bytes, keys: Collection[str]) -> bytes:
     if not is_changed:
         return body
     return body[:opening] + b",".join(kept) + body[body.rindex(b"}") :]
+
+
+def members(body: bytes) -> dict[str, bytes]:
+    """The members of an object, as they are written. It must be one that `decode` accepted."""
+    return {key: bytes(raw) for key, raw in _members.decode(body).items()}
+
+
+def items(array: bytes) -> list[bytes]:
+    """The items of an array, as they are written. It must be part of what `decode` accepted."""
+    return [bytes(raw) for raw in _items.decode(array)]
+
+
+def array(items: Iterable[bytes]) -> bytes:
+    """The array of such items."""
+    return b"[%s]" % b",".join(items)
 
 
 def _parse(text: bytes, float_mode: Literal["float", "lossless-float"]) -> object:

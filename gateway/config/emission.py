@@ -65,9 +65,17 @@ def _plain(value: object) -> yaml.Event:
         text = "true" if value else "false"
     elif isinstance(value, int):
         text = str(value)
+    elif isinstance(value, float):
+        text = _number(value)
     else:
         raise TypeError(f"not a plain value: {type(value).__name__}")
     return yaml.ScalarEvent(None, None, (True, False), text)
+
+
+def _number(value: float) -> str:
+    """YAML wants a point before an exponent."""
+    digits, mark, exponent = repr(value).partition("e")
+    return repr(value) if not mark or "." in digits else f"{digits}.0e{exponent}"
 
 
 def _text(text: str) -> yaml.Event:

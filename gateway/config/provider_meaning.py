@@ -18,6 +18,7 @@ from gateway.config.provider_auth import (
 )
 from gateway.config.providers import ProviderBlock
 from gateway.config.scalars import host_and_port
+from gateway.config.shaping import fields
 from gateway.config.urls import place
 from gateway.config.vendors import POOL_PATH, VENDORS, Identity, KeyForm
 from gateway.credentials import (
@@ -53,6 +54,7 @@ def provider(name: str, block: ProviderBlock) -> Provider:
         body_form=vendor.body_form,
         credential=credential(block),
         first_byte_seconds=block.timeouts.first_byte,
+        fields=fields(block.defaults, block.overrides),
     )
 
 

@@ -12,6 +12,7 @@ from gateway.config.offered import AZURE_V1
 from gateway.config.provider_auth import AuthBlock, AwsAuthBlock
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Duration, Header, HostPort, Secret, Text
+from gateway.config.shaping import LateFieldValues, set_once
 from gateway.config.urls import Url
 from gateway.config.vendors import VENDORS, Identity, Vendor
 from gateway.names import CREDENTIAL_HEADERS, OWN_HEADER_PREFIX
@@ -136,6 +137,11 @@ class ProviderBlock(Block):
     offers: dict[OperationName, OperationPath] = Field(default={})
     """What it offers and at which paths, instead of what the vendor does. `{model}` is the model;
     conversations stand in the order in which they are preferred for translation."""
+    defaults: LateFieldValues = Field(default={})
+    """Fields at the top of bodies in the provider's own dialect, where they have none."""
+    overrides: LateFieldValues = Field(default={})
+    """Fields at the top of bodies in the provider's own dialect, whatever they have there; `null`
+    removes."""
     ca: TextFile | None = None
     """Certificate authorities in PEM that the provider's certificate is checked against, instead of
     the system's. Needs an https url."""
@@ -154,6 +160,11 @@ class ProviderBlock(Block):
             raise refusal(f"needs a url or a pool: '{self.type}' has no address of its own")
         if self.ca is not None and not (self.url or known or "").startswith("https:"):
             raise refusal("has a ca, and no https url", is_shown=False)
+        return self
+
+    @model_validator(mode="after")
+    def _sets_each_field_once(self) -> ProviderBlock:
+        set_once(self.defaults, self.overrides)
         return self
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ def for_workers(config: Config) -> str:
 def _read_by_workers(provider: ProviderBlock, written: dict[str, Any]) -> dict[str, Any]:
     """What it offers, in which form, and below which path. On which machine need not be known, nor
     who is asking there."""
-    read = ("type", "api_version", "headers", "offers")
+    read = ("type", "api_version", "headers", "offers", "defaults", "overrides")
     told: dict[str, Any] = {name: written[name] for name in read if name in written}
     own, path = VENDORS[provider.type].url, base_path(provider)
     if own is None or "{" in own or place(own).path != path:
@@ -81,6 +81,11 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         has_default = VENDORS[provider["type"]].identity is not Identity.NOBODY
         if "auth" in provider or (is_keyed and has_default):
             provider["auth"] = _NOBODY
+    for name, model in document.get("llm", {}).get("models", {}).items():
+        block = config.llm.models[name].system_prompt
+        if block is not None:
+            texts = {"prepend": block.before, "append": block.after}
+            model["system_prompt"] = {place: text for place, text in texts.items() if text}
     for guard in document.get("guardrails", ()):
         guard.pop(_SECRET, None)
     keys = document.get("identity", {}).get("api_keys", {}).get("keys", ())

@@ -1,0 +1,172 @@
+"""What a model adds to requests that ask for it, before anything is decided on them.
+
+Rules, guards and budgets see what comes out of it, since that is what is sent. The client's body is
+spliced; what is not named stays as it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from extproc.facts import Facts
+from extproc.llm.additions import PROMPTED, values_of, with_fields
+from extproc.llm.dialect import Call
+from extproc.llm.dialects import Handling
+from extproc.policies.variables import GETTERS, Getter, headers_getter
+from extproc.protocols import bodies, json_spans
+from extproc.verdict import Deny
+from gateway.cel import CelError, ValueExpression, bind, compile_value
+from gateway.model import Dialect, Model
+from gateway.operations import Operation
+from gateway.shaping import NULL, Shaping
+
+_COUNTED: Mapping[Operation, Dialect | None] = {
+    Operation.MESSAGE_TOKENS: Dialect.ANTHROPIC,
+    Operation.RESPONSE_TOKENS: Dialect.OPENAI_RESPONSES,
+    Operation.COUNT_TOKENS: None,  # a request within a request, where it has a system prompt
+}
+"""Operations that count the tokens of a prompt, and take no other field."""
+
+
+class InvalidTransformation(Exception):
+    """An expression reached the request path that does not compile; the check lets none."""
+
+
+class Named(NamedTuple):
+    """A model, as a request asks for it."""
+
+    model: Model
+    matched: str
+    """What the `*` of its name stands for."""
+
+
+class Models:
+    """The models of a program, by the names that they are asked for."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        known = tuple(models)
+        self._exact = {each.name: Named(each, "") for each in known if "*" not in each.name}
+        self._patterns = tuple(_pattern(each) for each in known if "*" in each.name)
+
+    def find(self, asked: str) -> Named | None:
+        found = self._exact.get(asked)
+        if found is not None:
+            return found
+        for prefix, suffix, model in self._patterns:
+            if (
+                len(asked) >= len(prefix) + len(suffix)
+                and asked.startswith(prefix)
+                and asked.endswith(suffix)
+            ):
+                return Named(model, asked[len(prefix) : len(asked) - len(suffix)])
+        return None
+
+
+def _pattern(model: Model) -> tuple[str, str, Model]:
+    prefix, _, suffix = model.name.partition("*")
+    return prefix, suffix, model
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """The shaping of one model, made ready."""
+
+    shaping: Shaping
+    transformations: tuple[tuple[str, ValueExpression], ...]
+    sources: tuple[tuple[str, Getter], ...]
+    """Of the variables that they read."""
+    reads_texts: bool
+
+
+class Shaper:
+    """The shaping of a program's models."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._models = Models(models)
+        self._ready = {each.name: _ready(each.shaping) for each in models if each.shaping}
+
+    def shaped(self, body: bytes, call: Call, asked: Asked) -> bytes | Deny:
+        """The body as it is to be read; the very same where nothing is to be done to it."""
+        found = self._models.find(call.model)
+        ready = None if found is None else self._ready.get(found.model.name)
+        if ready is None or bodies.is_form(body):
+            return body
+        is_count = asked.operation in _COUNTED
+        dialect = _COUNTED[asked.operation] if is_count else asked.handled.dialect
+        if not is_count:
+            names = json_spans.members(body)
+            values = values_of(ready.shaping.fields, names)
+            if ready.transformations:
+                transformed = _transformed(ready, call, asked)
+                if isinstance(transformed, Deny):
+                    return transformed
+                values |= transformed
+            body = with_fields(body, names, values)
+        before, after = ready.shaping.prepend, ready.shaping.append
+        if dialect is not None and (before or after):
+            body = json_spans.replace(
+                body, PROMPTED[dialect](json_spans.members(body), before, after)
+            )
+        return body
+
+
+class Asked(NamedTuple):
+    """The request, beside its body."""
+
+    operation: Operation
+    handled: Handling
+    facts: Facts
+    """Those of the headers; the body's are not there yet."""
+
+
+def shaper(models: Sequence[Model]) -> Shaper | None:
+    """None: no model adds anything."""
+    return Shaper(models) if any(each.shaping for each in models) else None
+
+
+def _ready(shaping: Shaping) -> _Ready:
+    compiled = tuple((name, _compiled(text)) for name, text in shaping.transformations)
+    headers = frozenset[str]().union(*(each.headers for _, each in compiled))
+    getters = {**GETTERS, "request.headers": headers_getter(headers)}
+    used = frozenset[str]().union(*(each.names for _, each in compiled))
+    return _Ready(
+        shaping,
+        compiled,
+        tuple((name, getters[name]) for name in sorted(used) if name in getters),
+        "llm.prompt" in used,
+    )
+
+
+def _compiled(text: str) -> ValueExpression:
+    compiled = compile_value(text)
+    if isinstance(compiled, str):
+        raise InvalidTransformation(f"{text!r}: {compiled}")
+    return compiled
+
+
+def _transformed(ready: _Ready, call: Call, asked: Asked) -> dict[str, bytes] | Deny:
+    """What expressions yield, of the request as the client made it. Text stays text."""
+    reading = asked.handled.reading
+    facts = replace(
+        asked.facts,
+        model=call.model,
+        is_stream=call.is_stream,
+        max_output_tokens=call.max_output_tokens,
+        choices=call.choices,
+        estimated_input_tokens=reading.estimate_input_tokens(call),
+        document=call.document,
+    )
+    if ready.reads_texts:
+        texts = reading.texts(call.document)
+        if isinstance(texts, Deny):
+            return texts
+        facts.texts = texts
+    values = {name: getter(facts) for name, getter in ready.sources}
+    bindings = bind({name: value for name, value in values.items() if value is not None})
+    found: dict[str, bytes] = {}
+    for name, expression in ready.transformations:
+        value = expression.evaluate_bound(bindings)
+        found[name] = NULL.encode() if isinstance(value, CelError) else json_spans.encode(value)
+    return found
