@@ -13,6 +13,7 @@ from extproc.latencies import Latencies, Tried
 from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
 from extproc.policies.variables import GETTERS, Getter, headers_getter
 from extproc.rendezvous import preferred
+from extproc.turns import AS_WRITTEN, Turns
 from gateway.catalog import cost
 from gateway.cel import (
     CelError,
@@ -32,7 +33,7 @@ from gateway.choice import (
     One,
     Weighted,
     expressions,
-    nodes,
+    is_timed,
 )
 from gateway.model import Model, Target
 from gateway.price import Price
@@ -51,6 +52,8 @@ class Chosen(NamedTuple):
     """Of each target, among all that might have been chosen (`gateway.choice.One`)."""
     is_fixed: bool
     """Nothing was to be chosen: they are the same for every request for this model."""
+    order: tuple[int, ...] = ()
+    """In which they are tried, by their index, when some are set aside; empty: as they stand."""
 
 
 class World(NamedTuple):
@@ -60,6 +63,7 @@ class World(NamedTuple):
     """Gives numbers in [0, 1)."""
     price: Callable[[Target], Price | None]
     latencies: Latencies
+    turns: Turns = AS_WRITTEN
 
 
 class _Asked(NamedTuple):
@@ -83,6 +87,7 @@ class Chooser:
         self._exact = {each.name: each for each in models if "*" not in each.name}
         self._patterns = tuple(_pattern(each) for each in models if "*" in each.name)
         self._world = world
+        self.turns = world.turns
         self._fixed = {
             name: _chosen(tuple(tier[0] for tier in model.tiers))._replace(is_fixed=True)
             for name, model in self._exact.items()
@@ -95,12 +100,7 @@ class Chooser:
             each.name: compile_.choice(each.choice) for each in models if each.choice is not None
         }
         self.reads_prompt = compile_.reads_prompt
-        self.is_timed = any(
-            isinstance(node, Fastest)
-            for each in models
-            if each.choice is not None
-            for node in nodes(each.choice)
-        )
+        self.is_timed = any(is_timed(each.choice) for each in models)
         """Whether some model is to be fast, and has to be told who was."""
 
     def knows(self, asked: str) -> bool:

@@ -142,6 +142,11 @@ def leaves(choice: Choice) -> Iterator[One]:
     return (node for node in nodes(choice) if isinstance(node, One))
 
 
+def is_timed(choice: Choice | None) -> bool:
+    """Whether it has to be told who was fast."""
+    return choice is not None and any(isinstance(node, Fastest) for node in nodes(choice))
+
+
 def tries_one_branch(choice: Choice) -> bool:
     """Whether a request gets one branch alone; else it may get all of them."""
     return isinstance(choice, Conditional) or (isinstance(choice, Weighted) and not choice.sticky)
@@ -158,3 +163,33 @@ def by_place(choice: Choice) -> tuple[tuple[Target, ...], ...]:
     for leaf in leaves(choice):
         found.setdefault(leaf.place, []).append(leaf.target)
     return tuple(tuple(found[place]) for place in sorted(found))
+
+
+def described(choice: Choice) -> str:
+    """For people: `the first that holds of [when llm.is_stream: a/x, else: b/y]`."""
+    match choice:
+        case One():
+            return f"{choice.target.provider}/{choice.target.model}"
+        case InTurn():
+            return f"in turn [{_listed(choice)}]"
+        case Weighted():
+            parts = ", ".join(f"{described(each.choice)}: {each.weight}" for each in choice.shares)
+            by = f"by {choice.sticky}" if choice.sticky else "by chance"
+            return f"{by}, weighted [{parts}]"
+        case Conditional():
+            parts = ", ".join(_branch(each) for each in choice.branches)
+            return f"the first that holds of [{parts}]"
+        case Cheapest():
+            return f"the cheapest first of [{_listed(choice)}]"
+        case Fastest():
+            return f"the fastest first of [{_listed(choice)}]"
+        case _:
+            assert_never(choice)
+
+
+def _listed(choice: Choice) -> str:
+    return ", ".join(map(described, children(choice)))
+
+
+def _branch(branch: Branch) -> str:
+    return f"{f'when {branch.when}' if branch.when else 'else'}: {described(branch.choice)}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import TypeVar
 
 from gateway import names
-from gateway.attempts import provider_sequences, rewritten_attempts
-from gateway.cel import Expression, compile_expression
-from gateway.model import Gateway, Rule
+from gateway.attempts import plan_sequences, rewritten_attempts
+from gateway.cel import Expression, TextExpression, compile_expression, compile_text
+from gateway.choice import expressions, headers_stuck_to
+from gateway.model import Gateway
 from gateway.operations import Operation
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
@@ -44,7 +46,7 @@ class Compiler:
                 *_clusters(gateway, topology, features, memo),
                 *_secrets(gateway),
                 *(memo.of(listeners.listener, listener) for listener in gateway.listeners),
-                filters.ext_proc_filter(topology, _read_by(gateway.rules), features),
+                filters.ext_proc_filter(topology, _read_by(gateway), features),
                 *tables,
                 *(raw.raw_resource(each) for each in gateway.xds.resources),
             )
@@ -120,7 +122,7 @@ def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
     providers = {provider.name: provider for provider in gateway.providers}
     rewritten = {name for name, _ in _rewritten(gateway)}
     limit, between = _buffer_limit(gateway), shared(gateway.providers)
-    for sequence in provider_sequences(gateway.models):
+    for sequence in plan_sequences(gateway):
         places = (place for place, name in enumerate(sequence, 1) if name in rewritten)
         tried = tuple(providers[name] for name in sequence)
         yield PlanOfTries(tried, frozenset(places), limit, between, judge_of(gateway.llm.failover))
@@ -154,16 +156,31 @@ def _secrets(gateway: Gateway) -> Iterator[Resource]:
         yield from secrets.gateway_secrets(listener)
 
 
-def _read_by(rules: Iterable[Rule]) -> RulesRead:
-    compiled = [_compiled(rule) for rule in rules]
+def _read_by(gateway: Gateway) -> RulesRead:
+    """What rules read of a request, and choices of targets."""
+    choices = [model.choice for model in gateway.models if model.choice is not None]
+    conditions = {rule.expression for rule in gateway.rules}
+    texts: set[str] = set()
+    headers = frozenset[str]()
+    for choice in choices:
+        conditional, sticky = expressions(choice)
+        conditions.update(conditional)
+        texts.update(sticky)
+        headers |= headers_stuck_to(choice)
+    compiled: list[Expression | TextExpression] = [
+        *(_checked(compile_expression(text), text) for text in conditions),
+        *(_checked(compile_text(text), text) for text in texts),
+    ]
     return RulesRead(
-        headers=frozenset().union(*(each.headers for each in compiled)),
+        headers=headers.union(*(each.headers for each in compiled)),
         is_source_read=any(SOURCE in each.names for each in compiled),
     )
 
 
-def _compiled(rule: Rule) -> Expression:
-    expression = compile_expression(rule.expression)
-    if isinstance(expression, str):
-        raise ValueError(f"rule {rule.name!r} was not checked: {expression}")
-    return expression
+_Checked = TypeVar("_Checked", Expression, TextExpression)
+
+
+def _checked(found: _Checked | str, text: str) -> _Checked:
+    if isinstance(found, str):
+        raise ValueError(f"the expression {text!r} was not checked: {found}")
+    return found

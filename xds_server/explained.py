@@ -105,7 +105,9 @@ class ModelPart:
 
     name: str
     tries: tuple[Try, ...]
-    """Of several with the same place, one is chosen by weight."""
+    """Of several with the same place, one is chosen."""
+    chosen: str
+    """How the tries of a request are chosen and put in order, where their places do not say it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import product
 from typing import Any, TypeAlias
 
 from gateway import names
+from gateway.attempts import choice_of, sequences
+from gateway.choice import described
 from gateway.model import Gateway, Model, Route, Target
 from xds_server.audience import Level
 from xds_server.checks import CERTIFICATE, Check, Failing, Where, llm_checks, route_checks
@@ -206,12 +207,13 @@ class _Explaining:
 
     def model_part(self, model: Model) -> ModelPart:
         tries = (
-            self.one_try(place, target, clusters)
+            self.one_try(model, place, target, clusters)
             for place, tier in enumerate(model.tiers, 1)
-            for target in tier
+            for target in dict.fromkeys(tier)
             for clusters in self.clusters_of_try(model, place, target)
         )
-        return ModelPart(model.name, tuple(tries))
+        chosen = "" if model.choice is None else described(model.choice)
+        return ModelPart(model.name, tuple(tries), chosen)
 
     def clusters_of_try(
         self, model: Model, place: int, target: Target
@@ -219,9 +221,13 @@ class _Explaining:
         """Where a try may go: the cluster of the whole plan, where Envoy cannot go through it; else
         the provider's own, as the client asked or with another path, or the one that rewrites."""
         if not self.features.reads_plans:
-            tiers = [[each.provider for each in tier] for tier in model.tiers]
-            tiers[place - 1] = [target.provider]
-            return (tuple(dict.fromkeys(map(names.plan_cluster, product(*tiers)))),)
+            is_open = model.choice is not None  # the place says nothing of the order
+            plans = (
+                plan
+                for plan in sorted(sequences(choice_of(model)))
+                if (target.provider in plan if is_open else plan[place - 1] == target.provider)
+            )
+            return (tuple(dict.fromkeys(map(names.plan_cluster, plans))),)
         attempt = names.attempt_cluster(target.provider, place)
         clusters = (
             names.provider_cluster(target.provider),
@@ -230,15 +236,18 @@ class _Explaining:
         )
         return tuple((each,) for each in dict.fromkeys(clusters))
 
-    def one_try(self, place: int, target: Target, clusters: tuple[str, ...]) -> Try:
-        name = names.attempt_cluster(target.provider, place)
+    def one_try(self, model: Model, place: int, target: Target, clusters: tuple[str, ...]) -> Try:
+        places = [place]
+        if model.choice is not None and not self.features.reads_plans:
+            places = list(range(1, len(model.tiers) + 1))  # wherever it comes in a plan
         counts = (
             sum(
                 len(messages(mode_of(config, None), Caller.TRY))
                 for config, attempt in self.asking_filters(cluster)
-                if attempt in ("", name)
+                if attempt in ("", names.attempt_cluster(target.provider, each))
             )
             for cluster in clusters
+            for each in places
         )
         return Try(place, target.provider, target.model, target.weight, clusters, max(counts))
 

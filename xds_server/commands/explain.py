@@ -138,12 +138,12 @@ def _cluster(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _model(model: ModelPart) -> Iterator[str]:
-    yield f"  {model.name}"
+    yield f"  {model.name}" + (f": {model.chosen}" if model.chosen else "")
     yield from _columns(_try(each, model) for each in model.tries)
 
 
 def _try(one: Try, model: ModelPart) -> tuple[str, ...]:
-    is_chosen = sum(each.place == one.place for each in model.tries) > 1
+    is_chosen = not model.chosen and sum(each.place == one.place for each in model.tries) > 1
     weight = f", weight {one.weight}" if is_chosen else ""
     cost = f"{one.messages} more messages to Python, to rename the model" if one.messages else ""
     return (f"{one.place}. {one.provider}/{one.model}{weight}", ", ".join(one.clusters), cost)

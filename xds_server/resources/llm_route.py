@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from gateway import names
 from gateway.apis import ROWS, Family
+from gateway.choice import is_timed
 from gateway.failover import Cause
 from gateway.model import Dialect, Gateway, Listener, dialect_of
 from xds_server.resources import ext_proc, usage
@@ -87,6 +88,7 @@ class _Surface:
                 settles=settles,
                 is_answered=settles
                 or _is_watched(gateway)
+                or any(is_timed(model.choice) for model in gateway.models)
                 or _is_foreign_somewhere(gateway, dialect),
             )
         }
