@@ -30,6 +30,7 @@ from extproc.llm.answer import (
 from extproc.llm.dialect import Asked, Call, Codec, Encoding, UnreadableAnswer
 from extproc.llm.losses import Losses
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
 from extproc.verdict import Deny
 from gateway.model import Lossiness
 from gateway.usage import Usage
@@ -131,6 +132,44 @@ class Refused:
             return b""
         error = self._provider.decode_error(self._status, b"".join(self._pieces))
         return self._client.encode_error(error).body
+
+
+class Unpacked:
+    """An answer that the provider has compressed, though nobody asked it to.
+
+    What cannot be unpacked is missing, as if the answer had ended there.
+    """
+
+    __slots__ = ("_decoder", "_translation")
+
+    def __init__(self, found: Translation, coding: str) -> None:
+        self._translation = found
+        self._decoder: Decoder | None = None
+        """None: nothing can be read any more."""
+        try:
+            self._decoder = Decoder(coding, LARGEST_ANSWER_BYTES)
+        except UnknownEncoding:
+            return
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._translation.usage
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        plain = b""
+        if self._decoder is not None:
+            try:
+                plain = self._decoder.feed(data)
+                if is_end:
+                    self._decoder.end()
+            except (BadEncoding, TooLarge):
+                self._decoder = None
+        return self._translation.feed(plain, is_end=is_end)
+
+
+def unpacked(found: Translation, coding: str) -> Translation:
+    """The same of an answer with this content coding; empty: none."""
+    return found if coding in ("", "identity") else Unpacked(found, coding)
 
 
 def translation(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 
 from extproc.llm import translate
@@ -142,3 +145,66 @@ def test_a_whole_answer_as_a_stream_is_the_answer(client: str, provider: str, na
     calls = [e.name for e in events if type(e).__name__ == "CallStarted"]
     assert calls == [p.name for p in whole.candidates[0].parts if type(p).__name__ == "ToolCall"]
     assert type(events[-1]).__name__ == "Ended"
+
+
+def packed(coding: str, data: bytes) -> bytes:
+    match coding:
+        case "gzip":
+            return gzip.compress(data)
+        case "br":
+            return brotli.compress(data)
+        case _:
+            return zlib.compress(data)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_what_a_provider_compresses_is_said_in_plain(coding: str, is_stream: bool) -> None:
+    kind = "text/event-stream" if is_stream else "application/json"
+    sent = stream_of("anthropic", "text") if is_stream else answer("text")
+
+    def said(pieces: list[bytes], coding: str) -> bytes:
+        found, _ = translate.translation(CODECS, ASKED, 200, kind, is_stream=is_stream)
+        found = translate.unpacked(found, coding)
+        heard = b"".join(found.feed(piece, is_end=False) for piece in pieces)
+        heard += found.feed(b"", is_end=True)
+        assert found.usage is not None
+        return heard
+
+    compressed = packed(coding, sent)
+    cut = [compressed[i : i + 1] for i in range(len(compressed))]
+    assert said(cut, coding) == said([sent], "") == said([sent], "identity")
+
+
+@pytest.mark.parametrize(
+    ("coding", "sent"),
+    [
+        ("gzip", b"this is no gzip"),
+        ("gzip", gzip.compress(answer("text"))[:40]),
+        ("of my own", answer("text")),
+        ("gzip", gzip.compress(bytes(translate.LARGEST_ANSWER_BYTES + 1))),
+    ],
+    ids=["broken", "cut", "unknown", "bomb"],
+)
+def test_an_answer_that_cannot_be_unpacked_is_none(coding: str, sent: bytes) -> None:
+    found, _ = translate.translation(CODECS, ASKED, 200, "application/json", is_stream=False)
+    with pytest.raises(UnreadableAnswer):
+        translate.unpacked(found, coding).feed(sent, is_end=True)
+
+
+def test_a_stream_whose_compression_breaks_ends_with_an_error() -> None:
+    found, _ = translate.translation(CODECS, ASKED, 200, "text/event-stream", is_stream=True)
+    found = translate.unpacked(found, "gzip")
+    squeeze = zlib.compressobj(wbits=31)
+    sent = squeeze.compress(stream_of("anthropic", "text")[:600]) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+    said = found.feed(sent, is_end=False)
+    assert b"chat.completion.chunk" in said
+    said += found.feed(b"\xff\xff no deflate \xff", is_end=False) + found.feed(b"", is_end=True)
+    assert b'"error"' in said
+
+
+def test_an_error_is_unpacked_too() -> None:
+    sent = (SAMPLES / "anthropic" / "errors" / "429-rate_limit.json").read_bytes()
+    found, _ = translate.translation(CODECS, ASKED, 429, "application/json", is_stream=False)
+    said = json.loads(translate.unpacked(found, "gzip").feed(gzip.compress(sent), is_end=True))
+    assert said["error"]["message"] == json.loads(sent)["error"]["message"]
