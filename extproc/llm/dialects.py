@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from extproc.events import Respond
 from extproc.llm.anthropic import codec as anthropic
@@ -15,6 +16,7 @@ from extproc.llm.bedrock import codec as bedrock
 from extproc.llm.bedrock import invoke as bedrock_invoke
 from extproc.llm.bedrock import reading as bedrock_reading
 from extproc.llm.bedrock import usage as bedrock_usage
+from extproc.llm.bedrock.claude import ClaudeDecoding
 from extproc.llm.dialect import Call, Codec, Reading
 from extproc.llm.gemini import codec as gemini
 from extproc.llm.gemini import counting as gemini_counting
@@ -38,7 +40,7 @@ from extproc.llm.request_tokens import tokens_of
 from extproc.llm.usage_reader import OPENAI_CHAT, Told
 from extproc.verdict import Deny
 from gateway.apis import Family
-from gateway.model import Dialect, dialect_of
+from gateway.model import BodyForm, Dialect, dialect_of
 from gateway.operations import Operation
 from gateway.usage import Usage
 
@@ -90,11 +92,25 @@ SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
 )
 
 
-def codec_of(dialect: Dialect, vendor: str) -> Codec:
-    """A dialect as a vendor's servers take it."""
-    if dialect is Dialect.OPENAI_CHAT:
-        return openai_chat.codec_for(server_of(vendor))
-    return SPEAKERS[dialect].codec
+_CLAUDE_ON_BEDROCK = replace(
+    anthropic.CODEC, decoding=ClaudeDecoding, decode_error=bedrock.CODEC.decode_error
+)
+_CLAUDE_ON_VERTEX = replace(anthropic.CODEC, decode_error=gemini.CODEC.decode_error)
+
+
+def codec_of(dialect: Dialect, vendor: str, form: BodyForm = BodyForm.PLAIN) -> Codec:
+    """A dialect as a vendor's servers have it."""
+    match form:
+        case BodyForm.BEDROCK_CLAUDE:
+            return _CLAUDE_ON_BEDROCK
+        case BodyForm.VERTEX_CLAUDE:
+            return _CLAUDE_ON_VERTEX
+        case BodyForm.PLAIN:
+            if dialect is Dialect.OPENAI_CHAT:
+                return openai_chat.codec_for(server_of(vendor))
+            return SPEAKERS[dialect].codec
+        case _:
+            assert_never(form)
 
 
 class Handling(NamedTuple):

@@ -12,7 +12,7 @@ from gateway import names
 from gateway.apis import ROWS, Family
 from gateway.choice import is_timed
 from gateway.failover import Cause
-from gateway.model import Dialect, Gateway, Listener, dialect_of
+from gateway.model import BodyForm, Dialect, Gateway, Listener, dialect_of
 from xds_server.resources import ext_proc, usage
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
@@ -253,6 +253,7 @@ def _is_foreign_somewhere(gateway: Gateway, dialect: Dialect) -> bool:
     """Whether a client of this dialect may be answered in another."""
     return any(
         dialect not in {dialect_of(operation) for operation, _ in provider.offers}
+        or (dialect is Dialect.ANTHROPIC and provider.body_form is not BodyForm.PLAIN)
         for provider in gateway.providers
     )
 
