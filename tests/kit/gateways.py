@@ -15,6 +15,7 @@ CASES = (
     "providers",
     "routes-plain",
     "tls-provider",
+    "virtual-models",
 )
 
 

@@ -143,7 +143,8 @@ def _model(model: ModelPart) -> Iterator[str]:
 
 
 def _try(one: Try, model: ModelPart) -> tuple[str, ...]:
-    is_chosen = not model.chosen and sum(each.place == one.place for each in model.tries) > 1
+    equals = {(each.provider, each.model) for each in model.tries if each.place == one.place}
+    is_chosen = not model.chosen and len(equals) > 1
     weight = f", weight {one.weight}" if is_chosen else ""
     cost = f"{one.messages} more messages to Python, to rename the model" if one.messages else ""
     return (f"{one.place}. {one.provider}/{one.model}{weight}", ", ".join(one.clusters), cost)
