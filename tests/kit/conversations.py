@@ -119,6 +119,7 @@ def histories(draw: st.DrawFn, origin: Dialect) -> tuple[Message, ...]:
 def requests(draw: st.DrawFn, origin: Dialect) -> Request:
     """What a conversation and its settings may be, where nothing contradicts itself."""
     schema = st.sampled_from([{}, {"type": "object", "properties": {"a": {"type": "string"}}}])
+    closed = st.just({"type": "object", "properties": {}, "additionalProperties": False})
     tools = draw(
         st.lists(
             st.builds(Tool, names, words | st.just(""), st.none() | schema, st.none(), marks),
@@ -149,7 +150,10 @@ def requests(draw: st.DrawFn, origin: Dialect) -> Request:
         format=draw(
             st.none()
             | st.just(JsonFormat())
-            | st.builds(JsonFormat, schema, names, words | st.just(""), st.none() | st.booleans())
+            | st.builds(
+                JsonFormat, schema, names, words | st.just(""), st.sampled_from([None, False])
+            )
+            | st.builds(JsonFormat, closed, names, words | st.just(""), st.just(True))
         ),
         reasoning=draw(
             st.none()

@@ -123,7 +123,13 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
 
 
 schemas = st.dictionaries(names, words, max_size=2).map(
-    lambda properties: {"type": "object", "description": "", "properties": properties}
+    lambda properties: {
+        "type": "object",
+        "description": "",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 )
 tools = st.builds(Tool, names, maybe_words.map(str.strip), st.none() | schemas, st.booleans())
 formats = st.builds(JsonFormat) | st.builds(

@@ -129,7 +129,8 @@ def _tool(tool: Tool) -> Block:
     if tool.description:
         said["description"] = tool.description
     schema = tool.parameters or {}
-    said["input_schema"] = schema if schema.get("type") == "object" else _object(schema)
+    shaped = schema if schema.get("type") == "object" else _object(schema)
+    said["input_schema"] = schemas.closed(shaped) if tool.is_strict else shaped
     if tool.is_strict is not None:
         said["strict"] = tool.is_strict
     return marked(said, tool.cache)

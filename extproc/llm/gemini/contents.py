@@ -324,7 +324,7 @@ class ContentsWriter:
             if medium is not None:
                 media.append(medium)
         name = "error" if result.is_error else "output"
-        response = {name: "".join(texts)} if texts or not media or result.is_error else {}
+        response = {name: "\n".join(texts)} if texts or not media or result.is_error else {}
         said: dict[str, object] = {"id": result.call_id, "name": result.name, "response": response}
         if media and not is_before_3(self.model):
             said["parts"] = media

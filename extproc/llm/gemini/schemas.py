@@ -9,6 +9,7 @@ another keyword is said so. Keywords that do not bind Gemini's models are let st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 MAX_NODES = 2000
 """Of a schema that is written out. Beyond, its `$ref`s stay."""
@@ -57,7 +58,7 @@ def from_openapi(schema: Mapping[str, object]) -> dict[str, object]:
             if type(value) is str and value != "TYPE_UNSPECIFIED":
                 said["type"] = value.lower()
         elif name in ("properties", "$defs") and type(value) is dict:
-            said[name] = {each: _from_openapi(inner) for each, inner in value.items()}
+            said[name] = {each: _from_openapi(value[each]) for each in _ordered(value, schema)}
         elif name == "anyOf" and type(value) is list:
             said[name] = [_from_openapi(inner) for inner in value]
         elif name in ("items", "additionalProperties"):
@@ -65,6 +66,8 @@ def from_openapi(schema: Mapping[str, object]) -> dict[str, object]:
         elif name in _COUNTS and type(value) is str and value.isdigit():
             said[name] = int(value)
         elif name == "format" and value == "enum":
+            continue
+        elif name == "propertyOrdering":  # said by the order of the properties
             continue
         elif name == "example":
             said["examples"] = [value]
@@ -153,6 +156,16 @@ class _Writer:
 
 def _from_openapi(value: object) -> object:
     return from_openapi(value) if type(value) is dict else value
+
+
+def _ordered(named: Mapping[str, object], schema: Mapping[str, object]) -> list[str]:
+    wanted = schema.get("propertyOrdering", schema.get("property_ordering"))
+    first = [each for each in wanted if each in named] if _is_words(wanted) else []
+    return list(dict.fromkeys((*first, *named)))
+
+
+def _is_words(value: object) -> TypeGuard[list[str]]:
+    return type(value) is list and all(type(each) is str for each in value)
 
 
 def _nullable(said: dict[str, object]) -> dict[str, object]:

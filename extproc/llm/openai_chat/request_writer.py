@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from extproc.llm.losses import Feature, Losses
@@ -14,6 +15,7 @@ from extproc.llm.openai_chat.conversations import Json, MessageWriter
 from extproc.llm.openai_chat.servers import OPENAI, Server
 from extproc.llm.openai_chat.usage import openai_tier
 from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Request, Tool
+from extproc.llm.strict_schemas import is_strict
 from extproc.protocols import json_spans
 
 MOST_STOPS = 4
@@ -60,7 +62,8 @@ def _document(request: Request, losses: Losses, server: Server) -> Json:
         fields.update(_reasoning(request.reasoning, losses, server))
     if request.tools:
         document["tools"] = [
-            _tool(tool, writer, f"tools[{index}]") for index, tool in enumerate(request.tools)
+            _tool(_strictly(tool, losses, index), writer, f"tools[{index}]")
+            for index, tool in enumerate(request.tools)
         ]
         fields.update(_tool_choice(request))
     if request.sampling.top_k is not None:
@@ -161,6 +164,14 @@ def _tool(tool: Tool, writer: MessageWriter, where: str) -> Json:
     return writer.marked({"type": "function", "function": function}, tool.cache, where)
 
 
+def _strictly(tool: Tool, losses: Losses, index: int) -> Tool:
+    """OpenAI refuses the request for a strict tool whose schema is open or has options."""
+    if tool.is_strict and not is_strict(tool.parameters):
+        losses.lose(Feature.STRICT_TOOLS, f"tools[{index}].strict")
+        return replace(tool, is_strict=None)
+    return tool
+
+
 def _tool_choice(request: Request) -> Json:
     """Without tools, OpenAI refuses what is said of them."""
     fields: Json = {}
@@ -181,5 +192,5 @@ def _format(form: JsonFormat) -> Json:
         said["description"] = form.description
     said["schema"] = form.schema
     if form.is_strict is not None:
-        said["strict"] = form.is_strict
+        said["strict"] = form.is_strict and is_strict(form.schema)
     return {"type": "json_schema", "json_schema": said}

@@ -60,7 +60,6 @@ EXPRESSES: frozenset[Feature] = frozenset(
         Feature.DOCUMENT_INLINE,
         Feature.DOCUMENT_URL,
         Feature.TOOLS,
-        Feature.STRICT_TOOLS,
         Feature.TOOL_CHOICE,
         Feature.PARALLEL_CALLS,
         Feature.TOOL_RESULT_IMAGE,
@@ -87,6 +86,7 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
         Feature.REASONING_SIGNATURE: "only what OpenAI sealed is played back",
         Feature.REASONING_TEXT: "only what OpenAI sealed is played back",
         Feature.SERVICE_TIER: "only OpenAI's own tiers",
+        Feature.STRICT_TOOLS: "only where the schema requires all its properties",
         Feature.USER: "ids of more than 64 characters are hashed",
     }
 )

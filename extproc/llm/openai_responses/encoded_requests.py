@@ -13,6 +13,7 @@ from extproc.llm.openai_responses.encoded_items import instructions_in, items_of
 from extproc.llm.openai_responses.requests import LOGPROBS
 from extproc.llm.openai_responses.response_object import TIERS
 from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Request, Tool
+from extproc.llm.strict_schemas import is_strict
 from extproc.protocols import json_spans
 
 ENCRYPTED = "reasoning.encrypted_content"
@@ -141,7 +142,7 @@ def _format(wanted: JsonFormat) -> dict[str, object]:
     if wanted.description:
         form["description"] = wanted.description
     if wanted.is_strict is not None:
-        form["strict"] = wanted.is_strict
+        form["strict"] = wanted.is_strict and is_strict(wanted.schema)
     return form
 
 
@@ -153,8 +154,10 @@ def _tool(tool: Tool, losses: Losses) -> dict[str, object]:
         "type": "function",
         "name": tool.name,
         "parameters": tool.parameters,
-        "strict": tool.is_strict is True,
+        "strict": tool.is_strict is True and is_strict(tool.parameters),
     }
+    if tool.is_strict and not function["strict"]:
+        losses.lose(Feature.STRICT_TOOLS, f"tools ({tool.name})")
     if tool.description:
         function["description"] = tool.description
     return function

@@ -51,6 +51,7 @@ CHANGED = {
 }
 """Samples of what cannot be said again from the canonical form."""
 HELLO = (Message(Role.USER, (Text("hi"),)),)
+CLOSED = {"type": "object", "additionalProperties": False}
 TOOL = Tool("f", "d", {"type": "object", "properties": {}})
 THEIRS: TypeAdapter[Any] = TypeAdapter(MessageCreateParams)
 
@@ -350,7 +351,7 @@ def test_what_anthropic_expresses_is_read_again_as_it_was(
         model,
         messages,
         is_stream=is_stream,
-        tools=(TOOL, Tool("g", "", {"type": "object"}, True, CacheMark("1h"))),
+        tools=(TOOL, Tool("g", "", CLOSED, True, CacheMark("1h"))),
         tool_choice=choice,
         is_parallel=False if choice is Choice.AUTO else None,
         max_output_tokens=700,
@@ -365,3 +366,17 @@ def test_what_anthropic_expresses_is_read_again_as_it_was(
     assert losses.features == frozenset()
     assert again(body) == request
     whole(THEIRS.validate_python(json.loads(body)))
+
+
+def test_the_schemas_of_strict_tools_are_closed_as_those_of_answers_are() -> None:
+    open_schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 2}}}
+    tools = (Tool("f", "", open_schema, is_strict=True), TOOL)
+    document, losses = encoded(Request("claude-sonnet-4-5", HELLO, tools=tools))
+    strict, other = document["tools"]
+    assert strict["input_schema"]["additionalProperties"] is False
+    assert strict["input_schema"]["properties"]["a"] == {
+        "type": "string",
+        "description": '{"minLength":2}',
+    }
+    assert "additionalProperties" not in other["input_schema"]
+    assert not losses

@@ -215,6 +215,11 @@ def test_reasoning_that_another_provider_sealed_is_left_out() -> None:
     assert losses.features == {Feature.REASONING_SIGNATURE}
 
 
+def test_the_texts_of_a_result_stay_apart() -> None:
+    (said,) = write(Message(Role.USER, (ToolResult("c", "f", (Text("1 of 2"), Text("2 of 2"))),)))
+    assert said["parts"][0]["functionResponse"]["response"] == {"output": "1 of 2\n2 of 2"}
+
+
 def test_images_of_results_stand_within_them_from_gemini_3_on() -> None:
     messages = (Message(Role.USER, (ToolResult("c", "f", (Text("see"), PNG)),)),)
     (new,) = write(*messages)[0]["parts"]

@@ -115,7 +115,6 @@ def test_the_older_form_is_read() -> None:
                 "type": {"any_of": [{"type": "STRING"}, {"type": "INTEGER"}], "nullable": True},
             },
             "required": ["a"],
-            "property_ordering": ["b", "a"],
             "example": {"a": "x"},
         }
     ) == {
@@ -126,9 +125,29 @@ def test_the_older_form_is_read() -> None:
             "type": {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
         },
         "required": ["a"],
-        "propertyOrdering": ["b", "a"],
         "examples": [{"a": "x"}],
     }
+
+
+@pytest.mark.parametrize("keyword", ["propertyOrdering", "property_ordering"])
+@pytest.mark.parametrize(
+    ("wanted", "order"),
+    [
+        (["c", "a"], ["c", "a", "b"]),
+        (["a", "z", "a"], ["a", "b", "c"]),
+        (None, ["a", "b", "c"]),
+        ("cba", ["a", "b", "c"]),
+        ([["c"], 1], ["a", "b", "c"]),
+    ],
+)
+def test_the_order_of_properties_is_that_of_their_names(
+    keyword: str, wanted: object, order: list[str]
+) -> None:
+    """The keyword is Google's own; Anthropic refuses schemas with keywords it does not know."""
+    types = {name: {"type": "STRING"} for name in "abc"}
+    said = from_openapi({"type": "OBJECT", "properties": types, keyword: wanted})
+    assert set(said) == {"type", "properties"}
+    assert list(said["properties"]) == order
 
 
 LEAVES = st.sampled_from(

@@ -25,6 +25,7 @@ from extproc.llm.request import (
 )
 
 PLAIN = Request("m", (Message(Role.USER, (Text("hello"),)),))
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 SENT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 OPENROUTER = Server(takes=frozenset({"reasoning"}))
 
@@ -137,7 +138,7 @@ def test_openrouter_takes_all_that_is_said_of_reasoning(
 
 
 def test_tools_and_their_choice_are_written() -> None:
-    tools = (Tool("f", "d", {"type": "object"}, is_strict=True), Tool("g"))
+    tools = (Tool("f", "d", CLOSED, is_strict=True), Tool("g"))
     written, losses = write(tools=tools, tool_choice=Choice.NAMED, tool_name="f", is_parallel=False)
     assert written == {
         "tools": [
@@ -146,7 +147,7 @@ def test_tools_and_their_choice_are_written() -> None:
                 "function": {
                     "name": "f",
                     "description": "d",
-                    "parameters": {"type": "object"},
+                    "parameters": CLOSED,
                     "strict": True,
                 },
             },
@@ -156,6 +157,13 @@ def test_tools_and_their_choice_are_written() -> None:
         "parallel_tool_calls": False,
     }
     assert losses == frozenset()
+
+
+def test_a_strict_tool_that_openai_would_refuse_is_no_strict_one() -> None:
+    tools = (Tool("f", "", {**CLOSED, "properties": {"a": {}}}, is_strict=True),)
+    written, losses = write(tools=tools)
+    assert "strict" not in written["tools"][0]["function"]
+    assert losses == {Feature.STRICT_TOOLS}
 
 
 @pytest.mark.parametrize("choice", [Choice.AUTO, Choice.NONE, Choice.REQUIRED])
@@ -169,15 +177,22 @@ def test_a_choice_without_tools_is_not_written(choice: Choice) -> None:
     [
         (JsonFormat(), {"type": "json_object"}),
         (
-            JsonFormat({"a": 1}, "n", "d", is_strict=True),
+            JsonFormat(CLOSED, "n", "d", is_strict=True),
             {
                 "type": "json_schema",
                 "json_schema": {
                     "name": "n",
                     "description": "d",
-                    "schema": {"a": 1},
+                    "schema": CLOSED,
                     "strict": True,
                 },
+            },
+        ),
+        (
+            JsonFormat({"a": 1}, "n", is_strict=True),
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": {"a": 1}, "strict": False},
             },
         ),
         (

@@ -13,6 +13,7 @@ from extproc.llm.openai_responses.encoded_requests import encode_request
 from extproc.llm.request import (
     CacheMark,
     Effort,
+    JsonFormat,
     Message,
     Reasoning,
     Request,
@@ -130,3 +131,14 @@ def test_long_ids_of_users_are_hashed() -> None:
     document, _ = said(user="u" * 100, cache_key="k" * 100)
     assert len(document["safety_identifier"]) == 64
     assert len(document["prompt_cache_key"]) == 64
+
+
+def test_what_openai_would_refuse_as_strict_is_not_said_to_be() -> None:
+    optional = {"type": "object", "properties": {"a": {}}, "additionalProperties": False}
+    document, lost = said(
+        tools=(Tool("f", "", optional, is_strict=True), Tool("g", is_strict=True)),
+        format=JsonFormat(optional, is_strict=True),
+    )
+    assert [tool["strict"] for tool in document["tools"]] == [False, True]
+    assert document["text"]["format"]["strict"] is False
+    assert lost == {Feature.STRICT_TOOLS}
