@@ -25,6 +25,7 @@ from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
+from extproc.health import States
 from extproc.latencies import Latencies
 from extproc.ports import Ledger, LedgerUnavailable
 from extproc.program import Program, build
@@ -196,7 +197,9 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
 
-    make = functools.partial(_build, ledger=ledger, latencies=Latencies(time.monotonic))
+    make = functools.partial(
+        _build, ledger=ledger, latencies=Latencies(time.monotonic), states=States()
+    )
     source = (
         FileSource(arguments.config, os.environ, make)
         if arguments.config
@@ -239,7 +242,9 @@ def _credentials(arguments: argparse.Namespace) -> Credentials:
     )
 
 
-def _build(gateway: Gateway, version: str, *, ledger: Ledger, latencies: Latencies) -> Program:
+def _build(
+    gateway: Gateway, version: str, *, ledger: Ledger, latencies: Latencies, states: States
+) -> Program:
     return build(
         gateway,
         version,
@@ -247,6 +252,7 @@ def _build(gateway: Gateway, version: str, *, ledger: Ledger, latencies: Latenci
         choose=random.random,
         created=int(time.time()),
         latencies=latencies,
+        states=states,
     )
 
 

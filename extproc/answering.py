@@ -5,27 +5,32 @@ and what it cost.
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import NamedTuple, assert_never
 
 from extproc.events import (
     CONTINUE,
     Action,
+    ChangeHeaders,
     Replace,
     ResponseBody,
     ResponseHeaders,
     Watch,
 )
 from extproc.facts import NO_DEMANDS
+from extproc.health import Health
 from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
 from extproc.llm.dialects import Handling
 from extproc.llm.others.usage import with_demands
-from extproc.llm.translate import Translation, translation
+from extproc.llm.translate import Translation, translation, unpacked
 from extproc.llm.usage_reader import UsageReader
+from extproc.outcomes import outcomes, soonest
 from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.verdict import Deny
 from gateway import names
+from gateway.model import BodyForm
 from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -53,6 +58,10 @@ class Waiting(NamedTuple):
     """What was asked for beside tokens."""
     latencies: Latencies | None = None
     """Where is written down how soon there is an answer."""
+    health: Health | None = None
+    """Where is written down who failed."""
+    began: datetime = datetime.min.replace(tzinfo=UTC)
+    """When the client asked."""
 
 
 NOBODY = Asked("", "", 0)
@@ -65,6 +74,7 @@ class Answering:
     __slots__ = (
         "_began",
         "_cluster",
+        "_health",
         "_held",
         "_is_whole",
         "_plan",
@@ -84,7 +94,9 @@ class Answering:
         self._is_whole = False
         latencies = waiting.latencies
         self._began = latencies.now() if latencies is not None else 0.0
-        self.is_over = held is NOTHING_HELD and not plan.is_foreign and latencies is None
+        self._health = waiting.health if len(plan.tries) > 1 else None
+        is_watched = latencies is not None or self._health is not None
+        self.is_over = held is NOTHING_HELD and not plan.is_foreign and not is_watched
         """Nothing that follows matters."""
 
     @property
@@ -107,24 +119,31 @@ class Answering:
             # with the time of those that failed before: that is what asking the first has cost
             first = self._plan.tries[0]
             latencies.observe(Tried(first.provider, first.model), self._began)
+        changes = self._learn(event)
         is_providers = is_success or event.details == "via_upstream"
         if not is_success:
             if _cost_nothing(event):
                 self._held.release()
             else:
                 self._held.settle_estimate()
-        if tried and is_providers and self._is_foreign(tried):
-            return self._translate(event, tried)
+        if tried and is_providers and self._is_foreign(tried, is_success=is_success):
+            return self._translate(event, tried, changes)
         if not is_success or self._held is NOTHING_HELD:
             self.is_over = True
-            return CONTINUE
-        if self._waiting.is_read_by_envoy:
+            return changes or CONTINUE
+        coding = event.headers.get("content-encoding", "identity")
+        if self._waiting.is_read_by_envoy and coding == "identity":
             return CONTINUE
         told = self._waiting.handled.told
         if told is None:
             self.is_over = True
             return CONTINUE
-        self._reader = UsageReader(told)
+        usage = told.of_headers(event.headers.items()) if told.of_headers else None
+        if usage is not None:
+            self.settle(usage)
+            self.is_over = True
+            return CONTINUE
+        self._reader = UsageReader(told, coding)
         return Watch()
 
     def on_body(self, event: ResponseBody) -> Action | Deny:
@@ -158,6 +177,25 @@ class Answering:
             self.settle(usage)
         self._held.settle_estimate()
 
+    def _learn(self, event: ResponseHeaders) -> ChangeHeaders | None:
+        """Hold against each try what became of it; when all failed, the client is told when the
+        first of them may be asked again."""
+        if len(self._plan.tries) < 2:
+            return None
+        found = outcomes(self._plan.tries, event, self._waiting.began)
+        if self._health is not None:
+            for each in found:
+                if each.is_failure:
+                    self._health.failed(each.tried.provider, each.tried.model, each.told)
+                else:
+                    self._health.succeeded(each.tried.provider, each.tried.model)
+        if not found or not found[-1].is_failure:
+            return None
+        told = soonest(found)
+        if told is None or told == soonest(found[-1:]):
+            return None
+        return ChangeHeaders((("retry-after", told),), ("retry-after-ms",))
+
     def _tried(self, event: ResponseHeaders) -> Try | None:
         """The last try."""
         tries = self._plan.tries
@@ -165,26 +203,44 @@ class Answering:
             return tries[event.attempt - 1]
         return self._plan.by_cluster.get(event.cluster)
 
-    def _is_foreign(self, tried: Try) -> bool:
-        return tried.dialect is not self._waiting.handled.dialect
+    def _is_foreign(self, tried: Try, *, is_success: bool) -> bool:
+        """Whether this answer is in words, or in frames, that the client does not know."""
+        if tried.dialect is not self._waiting.handled.dialect:
+            return True
+        match tried.said.form:
+            case BodyForm.PLAIN:
+                return False
+            case BodyForm.BEDROCK_CLAUDE:
+                return not is_success or self._waiting.is_stream
+            case BodyForm.VERTEX_CLAUDE:
+                return not is_success
+            case _:
+                assert_never(tried.said.form)
 
-    def _translate(self, event: ResponseHeaders, tried: Try) -> Action:
+    def _translate(
+        self, event: ResponseHeaders, tried: Try, changes: ChangeHeaders | None
+    ) -> Action:
         headers, waiting = event.headers, self._waiting
         if waiting.codec is None or tried.codec is None:
             return CONTINUE  # only conversations are translated
-        self._translation, content_type = translation(
+        found, content_type = translation(
             (waiting.codec, tried.codec),
             waiting.asked,
             event.status,
             headers.get("content-type", ""),
             is_stream=waiting.is_stream,
         )
+        self._translation = unpacked(found, headers.get("content-encoding", ""))
         set_headers = [("content-type", content_type)]
         if event.status in _STATUSES_OF_ONE_VENDOR:
             set_headers.append((":status", str(_STATUSES_OF_ONE_VENDOR[event.status])))
+        removed: tuple[str, ...] = ("content-length", "content-encoding")
+        if changes is not None:
+            set_headers += changes.set_headers
+            removed += changes.remove_headers
         length = headers.get("content-length", "")
         self._is_whole = length.isdecimal() and int(length) <= _LARGEST_BUFFERED_BYTES
-        return Watch(tuple(set_headers), ("content-length",), self._is_whole)
+        return Watch(tuple(set_headers), removed, self._is_whole)
 
     def _translated(self, found: Translation, event: ResponseBody) -> Action | Deny:
         is_end = event.is_end or self._is_whole  # trailers may follow

@@ -193,6 +193,8 @@ class Asking:
             is_read_by_envoy,
             facts.demands,
             None if self._call is None else self._program.latencies,
+            self._program.health,
+            facts.now,
         )
         if not plan.is_foreign or handled.dialect is None or not isinstance(found, Found):
             return waiting

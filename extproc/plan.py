@@ -81,6 +81,10 @@ class Try:
     def dialect(self) -> Dialect | None:
         return self.said.dialect
 
+    def is_foreign(self, client: Dialect | None) -> bool:
+        """Some answers have to be said otherwise for a client of this dialect."""
+        return self.dialect is not client or self.said.form is not BodyForm.PLAIN
+
 
 class Copied(NamedTuple):
     """The reply that has a copy sent to a mirror, and for how many requests."""
@@ -301,7 +305,7 @@ class Planner:
             by_cluster={each.cluster: each for each in tries},
             forwarded=forwarded,
             dearest=dearest([each.price for each in tries]),
-            is_foreign=any(each.dialect is not client for each in tries),
+            is_foreign=any(each.is_foreign(client) for each in tries),
             chosen=chosen,
             reply=self._reply(tries, forwarded, wanted),
         )
@@ -324,12 +328,16 @@ class Planner:
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
         added = additions.for_provider(provider, dialect, marks)
         said = Said(dialect, "" if "{model}" in template else target.model, form, added)
-        codec = None if dialect is None else codec_of(dialect, provider.vendor)
+        codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
         return Try("", provider.name, target.model, operation, said, path, None, codec)
 
     def _price(self, found: Try) -> Price | None:
         vendor = self._providers[found.provider].vendor
         return price_of(self._prices, found.provider, vendor, found.model)
+
+    def _seconds(self, tries: Sequence[Try], wanted: Wanted) -> float | None:
+        providers = [self._providers[each.provider] for each in tries]
+        return self._turns.seconds(providers, is_stream=wanted.is_stream)
 
     def _reply(
         self,
@@ -339,6 +347,7 @@ class Planner:
         headers: Sequence[tuple[str, str]] = (),
     ) -> bytes:
         client = dialect_of(wanted.operation)
+        told = tries[: self._turns.count(len(tries))]
         steered = wire.Steered(
             paths={each.cluster: each.path for each in told},
             bodies={each.cluster: each.said for each in told if each.said != forwarded},

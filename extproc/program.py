@@ -9,6 +9,7 @@ from typing import Protocol
 
 from extproc.choosing import Chooser, World
 from extproc.facts import Facts
+from extproc.health import Health, States
 from extproc.latencies import Latencies
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
@@ -18,8 +19,10 @@ from extproc.policies.guard import Guards
 from extproc.ports import Ledger
 from extproc.saying import Sayer
 from extproc.shaping import Models, Shaper, shaper
+from extproc.turns import Turns
 from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
+from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
 from gateway.model import Gateway, Lossiness, Target
 from gateway.price import Price
@@ -61,6 +64,8 @@ class Program:
     """Gives numbers in [0, 1)."""
     latencies: Latencies | None
     """Where is written down who was fast; None: no model asks for it."""
+    health: Health | None
+    """Where is written down who failed; None: nobody is set aside."""
     models: tuple[str, ...]
     """Those that are listed."""
     created: int
@@ -75,9 +80,10 @@ def build(
     choose: Callable[[], float],
     created: int,
     latencies: Latencies | None = None,
+    states: States | None = None,
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`
-    are those of the program before, if there was one.
+    and `states` are those of the program before, if there was one.
     """
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
@@ -89,7 +95,9 @@ def build(
         return price_of(prices, target.provider, vendors[target.provider], target.model)
 
     seen = Latencies(time.monotonic) if latencies is None else latencies
-    chooser = Chooser(gateway.models, World(choose, price, seen))
+    health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
+    turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
+    chooser = Chooser(gateway.models, World(choose, price, seen, turns))
     are_told = any(each.cache_marks or each.mirror for each in gateway.models)
     models = Models(gateway.models) if are_told else None
     planners = {
@@ -121,6 +129,7 @@ def build(
         shaper=shaper(gateway.models),
         choose=choose,
         latencies=seen if chooser.is_timed else None,
+        health=health if health.is_asked else None,
         models=tuple(listed),
         created=created,
     )

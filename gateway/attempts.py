@@ -28,7 +28,7 @@ from gateway.choice import (
     nodes,
     tries_one_branch,
 )
-from gateway.model import BodyForm, Model, Provider
+from gateway.model import BodyForm, Gateway, Model, Provider
 from gateway.operations import Operation
 from gateway.serving import turns
 from gateway.shaping import HAVE_CACHE_KEYS, Fields
@@ -73,6 +73,14 @@ def rewritten_attempts(
 def provider_sequences(models: Iterable[Model]) -> tuple[Providers, ...]:
     """The providers of every plan of several tries that these models may have, in order."""
     found = {each for model in models for each in sequences(choice_of(model)) if len(each) > 1}
+    return tuple(sorted(found))
+
+
+def plan_sequences(gateway: Gateway) -> tuple[Providers, ...]:
+    """Those, and, where targets may be set aside, every pair the other way round."""
+    found = set(provider_sequences(gateway.models))
+    if gateway.llm.failover.health.failures:
+        found |= {(second, first) for first, second in (each for each in found if len(each) == 2)}
     return tuple(sorted(found))
 
 
