@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.load.configs import FULL, PLAIN, body, envoy_alone
+from benchmarks.load.configs import FOREIGN, FULL, PLAIN, body, envoy_alone
 from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import OLDEST
 from tests.kit.stack import Stack, descendants, free_ports, running
@@ -48,6 +48,8 @@ SCENARIOS = (
     Scenario("full policy, 200 KB", "full", 200_000),
     Scenario("envoy alone, 200 chunks", "alone", 1_000, is_stream=True),
     Scenario("full policy, 200 chunks", "full", 1_000, is_stream=True),
+    Scenario("full policy, 1 KB, translated", "foreign", 1_000),
+    Scenario("full policy, 200 chunks, translated", "foreign", 1_000, is_stream=True),
     Scenario("full policy, 1 KB, grpcio edge", "grpcio", 1_000),
     Scenario("full policy, 1 KB, Envoy 1.37", "oldest", 1_000),
     Scenario("full policy, 200 chunks, Envoy 1.37", "oldest", 1_000, is_stream=True),
@@ -134,6 +136,7 @@ def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
     for name, text, edge in (
         ("plain", PLAIN, "fast"),
         ("full", FULL, "fast"),
+        ("foreign", FOREIGN, "fast"),
         ("grpcio", FULL, "grpcio"),
     ):
         os.environ["DRAGOMAN_EDGE"] = edge

@@ -51,6 +51,9 @@ budgets:
 )
 """Key, rules, guards that read and would mask, money and token budgets, an alias, failover."""
 
+FOREIGN = FULL.replace("type: openai", "type: anthropic")
+"""The same, but that the providers speak another dialect than the clients."""
+
 
 def body(size: int, *, is_stream: bool) -> bytes:
     """A chat request with a prompt of about so many bytes."""
