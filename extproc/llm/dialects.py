@@ -137,7 +137,13 @@ def _form(reading: FormReading, told: Told) -> Handling:
 
 
 _GEMINI_EMBEDDED = Told(gemini_usage.USAGE_MEMBER, gemini_usage.usage_of)
-_INVOKED = Told("usage", bedrock_invoke.usage_of, bedrock_invoke.InvokeDecoding)
+_INVOKED = Told(
+    "usage",
+    bedrock_invoke.usage_of,
+    bedrock_invoke.InvokeDecoding,
+    of_whole=bedrock_invoke.usage_of_invoke,
+    of_headers=bedrock_invoke.usage_of_headers,
+)
 
 _OTHERS: Mapping[Operation, Handling] = {
     Operation.COMPLETIONS: Handling(others.COMPLETIONS, None, OPENAI_CHAT, True),

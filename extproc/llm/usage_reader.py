@@ -1,25 +1,29 @@
 """The usage in a provider's answer, whole or streamed, read while the answer passes.
 
-Bounded memory: of a stream one event, of a JSON answer its usage alone. What cannot be read has no
-usage. OpenAI's chat streams are read by hand, of which most events are passed over unread; those of
-other dialects by the dialect's own decoder.
+Bounded memory: of a stream one event, of a JSON answer its usage alone, or all of it where the
+usage may be anywhere and it is not large. What cannot be read has no usage. OpenAI's chat streams
+are read by hand, of which most events are passed over unread; those of other dialects by the
+dialect's own decoder.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from extproc.llm.answer import Ended, Failed
 from extproc.llm.dialect import Decoding
 from extproc.llm.openai_chat.usage import TIER_MEMBER, USAGE_MEMBER, usage_in, usage_of
 from extproc.protocols import json_spans
+from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
 from extproc.protocols.json_spans import InvalidJson
 from gateway.usage import Usage
 
 LARGEST_EVENT_BYTES = 1 << 20
 LARGEST_USAGE_BYTES = 1 << 16
+LARGEST_UNPACKED_BYTES = 1 << 30
+"""Of an answer that the provider has compressed."""
 
 _NAME = b'"%s"' % USAGE_MEMBER.encode()
 _LONGEST_NAME = 32
@@ -51,6 +55,10 @@ class Told:
     """The top-level member that names the service tier, where it is not in the usage."""
     others: tuple[str, ...] = ()
     """Members that hold it where `member` does not."""
+    of_whole: Callable[[Mapping[str, object]], Usage | None] | None = None
+    """Reads an answer that is not large; for those that tell it in other ways, too."""
+    of_headers: Callable[[Iterable[tuple[str, str]]], Usage | None] | None = None
+    """Reads the headers of an answer."""
 
 
 OPENAI_CHAT = Told(USAGE_MEMBER, usage_of, tier_member=TIER_MEMBER)
@@ -59,12 +67,20 @@ OPENAI_CHAT = Told(USAGE_MEMBER, usage_of, tier_member=TIER_MEMBER)
 class UsageReader:
     """Told the bytes of an answer in any pieces, knows what the provider says that it took."""
 
-    __slots__ = ("_reader", "_start", "_told")
+    __slots__ = ("_decoder", "_is_unreadable", "_reader", "_start", "_told")
 
-    def __init__(self, told: Told = OPENAI_CHAT) -> None:
+    def __init__(self, told: Told = OPENAI_CHAT, coding: str = "") -> None:
+        """`coding` is the answer's, if the provider has compressed it."""
         self._told = told
         self._start = b""
-        self._reader: _Stream | _Decoded | _Document | None = None
+        self._reader: _Stream | _Decoded | _Document | _Whole | None = None
+        self._decoder: Decoder | None = None
+        self._is_unreadable = False
+        if coding not in ("", "identity"):
+            try:
+                self._decoder = Decoder(coding, LARGEST_UNPACKED_BYTES)
+            except UnknownEncoding:
+                self._is_unreadable = True
 
     @property
     def usage(self) -> Usage | None:
@@ -74,10 +90,18 @@ class UsageReader:
     @property
     def is_over(self) -> bool:
         """Nothing that follows can change it."""
-        return self._reader is not None and self._reader.is_over
+        return self._is_unreadable or (self._reader is not None and self._reader.is_over)
 
     def feed(self, data: bytes) -> None:
         """The next bytes."""
+        if self._is_unreadable:
+            return
+        if self._decoder is not None:
+            try:
+                data = self._decoder.feed(data)
+            except (BadEncoding, TooLarge):
+                self._is_unreadable = True
+                return
         if self._reader is None:
             data = self._begun(data)
         if self._reader is not None:
@@ -85,6 +109,8 @@ class UsageReader:
 
     def end(self) -> None:
         """No more bytes follow."""
+        if self._is_unreadable:
+            return
         if self._reader is None:
             self._reader = self._stream()
             self._reader.feed(self._start)
@@ -102,7 +128,8 @@ class UsageReader:
             return b""
         self._start = b""
         if bare.startswith(b"{"):
-            self._reader = _Document(self._told)
+            whole = self._told.of_whole
+            self._reader = _Document(self._told) if whole is None else _Whole(self._told, whole)
             return bare
         self._reader = self._stream()
         return bare if self._told.decoding is None else start
@@ -307,6 +334,49 @@ class _Document:
             self.is_over = self._depth == 0
         elif self._depth == 1:
             self._is_name = character == b","
+
+
+class _Whole:
+    """One JSON object whose usage may be anywhere; of a large one, only members that tell."""
+
+    __slots__ = ("_document", "_kept", "_of_whole", "_used")
+
+    def __init__(
+        self, told: Told, of_whole: Callable[[Mapping[str, object]], Usage | None]
+    ) -> None:
+        self._document = _Document(told)
+        self._of_whole = of_whole
+        self._kept: bytearray | None = bytearray()
+        self._used: Usage | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._used or self._document.usage
+
+    @property
+    def is_over(self) -> bool:
+        return self._document.is_over
+
+    def feed(self, data: bytes) -> None:
+        if self.is_over:
+            return
+        self._document.feed(data)
+        if self._kept is None:
+            return
+        self._kept += data
+        if len(self._kept) > LARGEST_EVENT_BYTES:
+            self._kept = None
+        elif self.is_over:
+            self._read(bytes(self._kept))
+
+    def end(self) -> None:
+        self._document.end()
+
+    def _read(self, data: bytes) -> None:
+        try:
+            self._used = self._of_whole(json_spans.decode(data))
+        except InvalidJson:
+            return
 
 
 def _usage_in(event: bytes) -> Usage | None:

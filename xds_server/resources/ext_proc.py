@@ -25,6 +25,10 @@ FORWARDED_HEADERS = frozenset(
         "content-encoding",
         "content-length",
         "content-type",
+        "x-amzn-bedrock-cache-read-input-token-count",
+        "x-amzn-bedrock-cache-write-input-token-count",
+        "x-amzn-bedrock-input-token-count",
+        "x-amzn-bedrock-output-token-count",
         "x-request-id",
         *names.CREDENTIAL_HEADERS,
     }

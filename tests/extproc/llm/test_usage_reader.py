@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import sys
 from collections.abc import Iterable
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -293,3 +295,46 @@ def test_blanks_without_end_are_not_kept() -> None:
         assert held(reader) < 5_000
     reader.feed(b'{"usage":{"prompt_tokens":9}}')
     assert counted(reader) == Usage(9, 0)
+
+
+def found_in(answer: bytes, told: Told, coding: str = "", step: int = 7) -> UsageReader:
+    reader = UsageReader(told, coding)
+    for start in range(0, len(answer), step):
+        reader.feed(answer[start : start + step])
+    reader.end()
+    return reader
+
+
+ANYWHERE = Told("usage", usage_of, of_whole=lambda answer: usage_of({"prompt_tokens": answer["n"]}))
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_usage_that_may_be_anywhere_is_read_of_the_whole(step: int) -> None:
+    reader = found_in(b'{"text": "}\\"", "n": 5}', ANYWHERE, step=step)
+    assert reader.is_over
+    assert reader.usage is not None
+    assert reader.usage.input_tokens == 5
+
+
+def test_of_a_large_answer_only_what_tells_is_kept() -> None:
+    text = b'{"text": "%s", "n": 5, ' % (b"x" * LARGEST_EVENT_BYTES)
+    without = UsageReader(ANYWHERE)
+    without.feed(text + b'"m": 1}')
+    assert without.is_over
+    assert without.usage is None
+    told = found_in(text + b'"usage": %s}' % json.dumps(USAGE).encode(), ANYWHERE, step=1 << 16)
+    assert told.usage == FOUND
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+@pytest.mark.parametrize("answer", [DOCUMENT, stream(b"\n")], ids=["whole", "stream"])
+def test_a_compressed_answer_is_unpacked(coding: str, answer: bytes) -> None:
+    packed = gzip.compress(answer) if coding == "gzip" else brotli.compress(answer)
+    assert found_in(packed, Told("usage", usage_of), coding).usage == FOUND
+
+
+@pytest.mark.parametrize("coding", ["gzip", "what"])
+def test_what_cannot_be_unpacked_has_no_usage(coding: str) -> None:
+    reader = found_in(DOCUMENT, Told("usage", usage_of), coding)
+    assert reader.is_over
+    assert reader.usage is None
