@@ -10,6 +10,7 @@ import pytest
 
 from extproc.events import CONTINUE, Action, Forward, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
+from extproc.latencies import Latencies, Tried
 from gateway import names
 from tests.kit.llm_exchange import (
     NOW,
@@ -194,3 +195,120 @@ def test_forms_are_read_and_renamed() -> None:
     assert action.body == form.replace(b"whisper", b"whisper-1")
     common = Response.FromString(action.plan_reply).request_body.response
     assert "content-type" not in [each.header.key for each in common.header_mutation.set_headers]
+
+
+VIRTUAL = WITHOUT_BUDGETS.replace(
+    "  prices:",
+    """
+    routed:
+      conditional:
+        - {when: 'request.headers["x-tier"] == "gold"', use: mixed}
+        - {when: llm.estimated_input_tokens > 1000, use: pro}
+        - {when: 'llm.prompt.contains("secret")', use: nova}
+    cheap: {cheapest: [opus, gpt]}
+    quick: {fastest: [gpt, chat/other]}
+    stuck: {weighted: {gpt: 1, chat/other: 1}, sticky: "header:x-session-id"}
+    hidden: {provider: chat, internal: true}
+  prices:""",
+)
+DENIED = (
+    VIRTUAL
+    + """
+authorize: [{name: nobody, deny: "true"}]
+"""
+)
+
+
+def asked(model: str, text: str = "hi", yaml: str = VIRTUAL, **more: str) -> Action:
+    it = llm_exchange(yaml)
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    it.say(RequestHeaders({":method": "POST", ":path": "/v1/chat/completions", **named}, False))
+    body = chat(model, messages=[{"role": "user", "content": text}])
+    return it.say(RequestBody(json.dumps(body).encode()))
+
+
+def test_conditions_see_what_was_read_of_the_request() -> None:
+    assert clusters(asked("routed", "a secret")) == ["llm/bedrock/addressed"]
+    assert clusters(asked("routed", "word " * 5000)) == ["llm/gemini/addressed"]
+    assert clusters(asked("routed", x_tier="gold")) == ["llm/claude#1", "llm/chat/addressed"]
+
+
+def test_a_model_none_of_whose_conditions_holds_is_refused_and_says_so() -> None:
+    status, body = error(asked("routed"))
+    assert (status, body["error"]["code"]) == (404, "model_not_found")
+    assert body["error"]["message"] == "no condition of the model 'routed' holds for this request"
+
+
+def test_the_cheapest_is_tried_first_and_the_others_follow() -> None:
+    assert clusters(asked("cheap")) == ["llm/chat/addressed", "llm/claude#1"]
+
+
+def test_a_session_stays_where_it_is() -> None:
+    found = {tuple(clusters(asked("stuck", x_session_id="s"))) for _ in range(5)}
+    assert len(found) == 1
+    assert len(found.pop()) == 2
+
+
+def test_clients_are_told_that_an_internal_model_does_not_exist() -> None:
+    assert error(asked("hidden"))[0] == 404
+    assert error(headers("GET", "/v1/models/hidden", VIRTUAL))[0] == 404
+    listed = headers("GET", "/v1/models", VIRTUAL)
+    assert isinstance(listed, Respond)
+    assert b"hidden" not in listed.body
+
+
+def test_an_unknown_model_is_refused_before_any_rule_is_asked() -> None:
+    assert error(asked("none", yaml=DENIED))[0] == 404
+    assert error(asked("routed", yaml=DENIED))[0] == 404
+    assert error(asked("cheap", yaml=DENIED))[0] == 403
+
+
+class _Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("slow", ["gpt", "other"])
+def test_whoever_answers_soonest_is_tried_first(slow: str) -> None:
+    clock = _Clock()
+    made = program(VIRTUAL, MemoryLedger(), Latencies(clock))
+    tried: list[str] = []
+    for _ in range(4):
+        it = LlmExchange(Exchange(made, NOW), MemoryLedger())
+        answer = it.ask(**chat("quick"))
+        assert isinstance(answer, Forward)
+        model = "other" if answer.body is not None and b'"other"' in answer.body else "gpt"
+        tried.append(model)
+        clock.now += 2.0 if model == slow else 0.5
+        assert not it.exchange.is_over
+        it.answered(clusters(answer)[0])
+        assert it.exchange.is_over
+    assert set(tried[:2]) == {"gpt", "other"}
+    assert slow not in tried[2:]
+
+
+def test_a_failure_counts_with_the_time_that_its_followers_took() -> None:
+    clock = _Clock()
+    latencies = Latencies(clock)
+    it = LlmExchange(Exchange(program(VIRTUAL, MemoryLedger(), latencies), NOW), MemoryLedger())
+    answer = it.ask(**chat("quick"))
+    clock.now += 3
+    it.answered(clusters(answer)[1])
+    assert latencies.seconds(Tried("chat", "gpt")) == 3.0
+    assert latencies.seconds(Tried("chat", "other")) is None
+
+
+def test_no_time_is_taken_of_what_failed() -> None:
+    latencies = Latencies(_Clock())
+    it = LlmExchange(Exchange(program(VIRTUAL, MemoryLedger(), latencies), NOW), MemoryLedger())
+    answer = it.ask(**chat("quick"))
+    it.answered(clusters(answer)[1], 503)
+    assert latencies.seconds(Tried("chat", "gpt")) is None
+
+
+def test_without_a_model_that_is_to_be_fast_nobody_waits_for_an_answer() -> None:
+    without = VIRTUAL.replace("quick: {fastest:", "quick: {failover:")
+    assert program(VIRTUAL, MemoryLedger()).latencies is not None
+    assert program(without, MemoryLedger()).latencies is None

@@ -13,6 +13,7 @@ from envoy_api import message
 
 from extproc.events import Action, Forward, RequestBody, RequestHeaders, ResponseHeaders
 from extproc.exchange import Exchange
+from extproc.latencies import Latencies
 from extproc.plan import Steering
 from extproc.program import Program, build
 from gateway import names
@@ -43,11 +44,12 @@ budgets: [{name: all, limit: 1000000 tokens, per: day}]
 WITHOUT_BUDGETS = YAML.partition("budgets:")[0]
 
 
-def program(yaml: str, ledger: MemoryLedger) -> Program:
+def program(yaml: str, ledger: MemoryLedger, latencies: Latencies | None = None) -> Program:
     """What a worker makes of a configuration."""
     config = load(yaml, file="test.yaml", environment={})
     assert not isinstance(config, tuple), config
-    return build(resolve(config), "1", ledger=ledger, choose=lambda: 0.0, created=7)
+    gateway = resolve(config)
+    return build(gateway, "1", ledger=ledger, choose=lambda: 0.0, created=7, latencies=latencies)
 
 
 @dataclass(slots=True)
