@@ -52,7 +52,8 @@ def test_a_foreign_answer_is_asked_for_and_said_in_the_clients_dialect() -> None
     talk.ask(**chat("opus"))
     body = sample("anthropic", "text")
     watch = talk.answered(CLAUDE, content_type="application/json", content_length=str(len(body)))
-    assert watch == Watch((("content-type", "application/json"),), ("content-length",), True)
+    without = "content-length", "content-encoding"
+    assert watch == Watch((("content-type", "application/json"),), without, True)
     answer = json.loads(said(talk.say(ResponseBody(body, True))))
     assert answer["object"] == "chat.completion"
     assert talk.exchange.is_over
