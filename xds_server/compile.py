@@ -7,7 +7,14 @@ from typing import TypeVar
 
 from gateway import names
 from gateway.attempts import plan_sequences, rewritten_attempts
-from gateway.cel import Expression, TextExpression, compile_expression, compile_text
+from gateway.cel import (
+    Expression,
+    TextExpression,
+    ValueExpression,
+    compile_expression,
+    compile_text,
+    compile_value,
+)
 from gateway.choice import expressions, headers_stuck_to
 from gateway.model import Gateway
 from gateway.operations import Operation
@@ -102,6 +109,10 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
     limit, between = _buffer_limit(gateway), shared(gateway.providers)
     reports_usage = bool(gateway.budgets) and features.reads_usage
     judges = _judges(gateway)
+    mirrored = {each.mirror.provider for each in gateway.models if each.mirror is not None}
+    for name in sorted(mirrored):
+        cluster = names.mirror_cluster(name)
+        yield name, Attempt(cluster, True, True, False, limit, between, is_copy=True)
     for name, cluster, is_rewritten, sets_path in kinds:
         yield (
             name,
@@ -157,30 +168,30 @@ def _secrets(gateway: Gateway) -> Iterator[Resource]:
 
 
 def _read_by(gateway: Gateway) -> RulesRead:
-    """What rules read of a request, and choices of targets."""
+    """What rules read of a request, choices of targets, and what shapes bodies."""
     choices = [model.choice for model in gateway.models if model.choice is not None]
-    conditions = {rule.expression for rule in gateway.rules}
-    texts: set[str] = set()
-    headers = frozenset[str]()
-    for choice in choices:
-        conditional, sticky = expressions(choice)
-        conditions.update(conditional)
-        texts.update(sticky)
-        headers |= headers_stuck_to(choice)
-    compiled: list[Expression | TextExpression] = [
-        *(_checked(compile_expression(text), text) for text in conditions),
-        *(_checked(compile_text(text), text) for text in texts),
+    compiled: list[Expression | TextExpression | ValueExpression] = [
+        _checked(compile_expression(rule.expression), f"rule {rule.name!r}")
+        for rule in gateway.rules
     ]
+    for conditions, texts in map(expressions, choices):
+        compiled += (_checked(compile_expression(text), repr(text)) for text in conditions)
+        compiled += (_checked(compile_text(text), repr(text)) for text in texts)
+    for model in gateway.models:
+        fields = model.shaping.transformations
+        compiled += (_checked(compile_value(text), repr(text)) for _, text in fields)
     return RulesRead(
-        headers=headers.union(*(each.headers for each in compiled)),
+        headers=frozenset().union(
+            *map(headers_stuck_to, choices), *(each.headers for each in compiled)
+        ),
         is_source_read=any(SOURCE in each.names for each in compiled),
     )
 
 
-_Checked = TypeVar("_Checked", Expression, TextExpression)
+_Checked = TypeVar("_Checked", Expression, TextExpression, ValueExpression)
 
 
-def _checked(found: _Checked | str, text: str) -> _Checked:
+def _checked(found: _Checked | str, what: str) -> _Checked:
     if isinstance(found, str):
-        raise ValueError(f"the expression {text!r} was not checked: {found}")
+        raise ValueError(f"{what} was not checked: {found}")
     return found

@@ -16,8 +16,10 @@ from gateway.cel import (
     VARIABLES,
     CelError,
     Expression,
+    TextExpression,
     bind,
     compile_expression,
+    compile_text,
 )
 
 FINANCE = (
@@ -228,6 +230,33 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "outcome"),
+    [
+        ("principal.user", {"principal.user": "ann"}, "ann"),
+        ('principal.user + "/" + llm.model', {"principal.user": "a", "llm.model": "m"}, "a/m"),
+        ("jwt.sub", {"jwt": {"sub": "s"}}, "s"),
+        ("jwt.sub", {"jwt": {"sub": 3}}, CelError("not a string: int")),
+        ("jwt.sub", {"jwt": {}}, CelError('key not found in map : "sub"')),
+        ("principal.user", {}, CelError("no usable value for principal.user")),
+    ],
+)
+def test_a_text_is_made_of_what_is_known(
+    text: str, values: dict[str, object], outcome: str | CelError
+) -> None:
+    compiled = compile_text(text)
+    assert isinstance(compiled, TextExpression)
+    assert compiled.evaluate(values) == outcome
+
+
+def test_what_makes_no_text_is_refused() -> None:
+    assert compile_text("1") == "1:1: the expression must be a string, and is: int"
+    assert isinstance(compile_text("nope"), str)
+    read = compile_text('request.headers["x-a"] + llm.model')
+    assert isinstance(read, TextExpression)
+    assert (read.headers, read.needs_body) == ({"x-a"}, True)
 
 
 @given(arguments=st.dictionaries(st.text(), JSON), prompt=st.text(st.characters()))

@@ -195,6 +195,15 @@ def test_headers_that_rules_read_are_forwarded() -> None:
     assert {"exact": "x-region"} in allowed
 
 
+def test_what_choices_of_models_read_is_shown() -> None:
+    filters = compiled("virtual-models").resources[FILTER]
+    config = to_json(filters[names.EXT_PROC_FILTER])["typed_config"]
+    allowed = config["forward_rules"]["allowed_headers"]["patterns"]
+    assert {"exact": "x-tier"} in allowed  # of a condition
+    assert {"exact": "x-session-id"} in allowed  # by which something sticks
+    assert config["request_attributes"] == ["source.address"]
+
+
 def test_a_rule_that_reads_any_header_sees_all() -> None:
     gateway = gateway_of(
         "gateways: {default: {port: 8080}}\n"

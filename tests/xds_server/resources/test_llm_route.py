@@ -9,6 +9,7 @@ import pytest
 from gateway import names
 from gateway.failover import USUAL_CAUSES, Cause, Failover, HealthRules
 from gateway.model import Gateway, Listener
+from tests.kit.choosers import models
 from tests.kit.gateways import golden_gateway
 from xds_server.audience import Level
 from xds_server.resources.extension import Json
@@ -106,6 +107,15 @@ def test_a_stream_is_idle_only_after_every_try_was_silent() -> None:
     action = llm_route(GATEWAY, GATEWAY.listeners[0], NEW)["route"]
     assert action["timeout"] == "0s"
     assert action["idle_timeout"] == "40s"  # two tries of 5 s, and slack
+
+
+def test_python_sees_who_answered_where_a_model_is_to_be_fast() -> None:
+    for way, mode in (("failover", "SKIP"), ("fastest", "SEND")):
+        (model,) = models(f"m: {{{way}: [a/x, b/y]}}")
+        gateway = dataclasses.replace(after(*Cause), models=(model,), providers=())
+        route = llm_route(gateway, gateway.listeners[0], NEW)
+        overrides = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
+        assert overrides["processing_mode"]["response_header_mode"] == mode
 
 
 def test_without_a_plan_nothing_is_tried_again_and_nobody_answers() -> None:
