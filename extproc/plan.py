@@ -271,7 +271,7 @@ class Planner:
             if is_open or self._turns.has([each.provider for each in turned]):
                 tries = turned
         if self._steering is Steering.METADATA:
-            return tries[: self._turns.count(len(tries))]
+            return _readdressed(tries[: self._turns.count(len(tries))], places)
         if len(tries) == 1:
             return tries
         return [
@@ -377,6 +377,23 @@ def _once(places: Sequence[tuple[int, Try]]) -> list[tuple[int, Try]]:
     for place, found in places:
         first.setdefault((found.provider, found.model), (place, found))
     return list(first.values())
+
+
+def _readdressed(tries: Sequence[Try], places: Sequence[tuple[int, Try]]) -> list[Try]:
+    """What is tried after a body was said otherwise must have its own length put back."""
+    rewritten = {
+        found.cluster
+        for place, found in places
+        if found.cluster == names.attempt_cluster(found.provider, place)
+    }
+    found: list[Try] = []
+    for each in tries:
+        is_after = any(earlier.cluster in rewritten for earlier in found)
+        if is_after and each.cluster == names.provider_cluster(each.provider):
+            found.append(replace(each, cluster=names.addressed_cluster(each.provider)))
+        else:
+            found.append(each)
+    return found
 
 
 def _only(target: Target) -> Chosen:

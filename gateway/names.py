@@ -38,7 +38,8 @@ FAILURES_NAMESPACE = "dragoman.failures"
 """Untyped dynamic metadata, `{cluster: {status, header: value}}`: the answers of tries that failed,
 with those of `RETRY_AFTER_HEADERS` that they had."""
 TRY_NAMESPACE = "dragoman.try"
-"""Untyped dynamic metadata, `{added: [header]}`: what the last try added, and the next removes."""
+"""Untyped dynamic metadata, `{added: [header], length}`: what the last try added, and the next
+removes; the length of the body that was forwarded."""
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""

@@ -60,15 +60,29 @@ _CODEC: Json = extension(
 
 _SET_PATH = """\
 function envoy_on_request(handle)
-  local request = handle:streamInfo():dynamicMetadata():get("{namespace}") or {{}}
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local request = metadata:get({namespace}) or {{}}
   local path = (request["paths"] or {{}})[{cluster}] or request["path"]
   if path == nil then
     handle:respond({{[":status"] = "503"}}, "no plan")
     return
   end
-  handle:headers():replace(":path", path)
+  local headers = handle:headers()
+  headers:replace(":path", path)
+  if request["last"] == nil then
+    return
+  end
+  local length = (metadata:get({tries}) or {{}})["length"]
+  if length == nil then
+    metadata:set({tries}, "length", headers:get("content-length") or "")
+  elseif length == "" then
+    headers:remove("content-length")
+  else
+    headers:replace("content-length", length)
+  end
 end
 """
+"""The length of the body is put back, too: an earlier try may have been told another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +205,11 @@ def _address(_provider: Provider, attempt: Attempt, _topology: Topology) -> Json
 
 def _path(cluster: str) -> Json:
     """The path that the plan has for its try at this cluster, or for all."""
-    script = _SET_PATH.format(namespace=names.REQUEST_NAMESPACE, cluster=lua_text(cluster))
+    script = _SET_PATH.format(
+        namespace=lua_text(names.REQUEST_NAMESPACE),
+        cluster=lua_text(cluster),
+        tries=lua_text(names.TRY_NAMESPACE),
+    )
     return lua(names.ADDRESS_FILTER, script)
 
 

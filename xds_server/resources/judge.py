@@ -88,7 +88,7 @@ _READ = """\
   local text = body and body:getBytes(0, body:length()) or ""
   for _, words in ipairs({{{words}}}) do
     if text:find(words[2], 1, true) then
-      headers:replace({retry}, words[1])
+      handle:headers():replace({retry}, words[1])
       return
     end
   end
