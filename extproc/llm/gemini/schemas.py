@@ -65,10 +65,8 @@ def from_openapi(schema: Mapping[str, object]) -> dict[str, object]:
             said[name] = _from_openapi(value)
         elif name in _COUNTS and type(value) is str and value.isdigit():
             said[name] = int(value)
-        elif name == "format" and value == "enum":
-            continue
-        elif name == "propertyOrdering":  # said by the order of the properties
-            continue
+        elif (name, value) == ("format", "enum") or name == "propertyOrdering":
+            continue  # the order of properties says the latter
         elif name == "example":
             said["examples"] = [value]
         elif name == "$ref" and type(value) is str:

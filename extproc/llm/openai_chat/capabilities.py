@@ -37,13 +37,13 @@ EXPRESSES: frozenset[Feature] = frozenset(
         Feature.USER,
         Feature.CACHE_KEY,
         Feature.REFUSAL,
-        Feature.CITATIONS,
     }
 )
 ROUGHLY: Mapping[Feature, str] = MappingProxyType(
     {
         Feature.AUDIO_INPUT: "inline, in wav and mp3 alone",
         Feature.CACHE_MARKS: "to OpenRouter; OpenAI caches without marks",
+        Feature.CITATIONS: "those of answers; documents are not cited on demand",
         Feature.DOCUMENT_TEXT: "as text, after the document's name",
         Feature.REASONING_BUDGET: "as the nearest effort",
         Feature.REASONING_SIGNATURE: "to servers that take back what they sealed",
@@ -57,7 +57,7 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
     }
 )
 
-SAYS: frozenset[Feature] = EXPRESSES - {Feature.CITATIONS} | {
+SAYS: frozenset[Feature] = EXPRESSES | {
     Feature.UPLOADED_FILE,
     Feature.AUDIO_INPUT,
     Feature.AUDIO_OUTPUT,

@@ -134,8 +134,8 @@ class Encoding:
     def _delta(self, choice: int, delta: bytes, logprobs: bytes = b"null") -> bytes:
         chunk = self._chunk(choice, delta, logprobs, b"null")
         state = self._choices.get(choice)
-        if state is None or not state.is_open:
-            return self._opened(choice) + chunk
+        if state is None or not state.is_open or state.thought:  # which ends where another begins
+            return self._opened(choice) + self._part_ended(choice) + chunk
         return chunk
 
     def _object(self, choice: int, delta: Json) -> bytes:
@@ -149,14 +149,13 @@ class Encoding:
         return self._delta(event.choice, _encode(delta), logprobs)
 
     def _thinking(self, event: ThinkingDelta) -> bytes:
-        state = self._state(event.choice)
-        delta: Json = {}
+        told = b""
         if event.text:
-            state.thought.append(event.text)
-            delta["reasoning_content"] = event.text
+            self._state(event.choice).thought.append(event.text)
+            delta = b'{"reasoning_content":%s}' % _encode(event.text)
+            told = self._opened(event.choice) + self._chunk(event.choice, delta, b"null", b"null")
         if event.signature is None:
-            return self._object(event.choice, delta) if delta else b""
-        told = self._object(event.choice, delta) if delta else b""
+            return told
         return told + self._sealed(event.choice, event.signature, is_redacted=event.is_redacted)
 
     def _sealed(self, choice: int, signature: Signature, *, is_redacted: bool) -> bytes:
@@ -178,10 +177,11 @@ class Encoding:
 
     def _detail(self, choice: int, detail: Json) -> bytes:
         """Numbered: libraries put the parts of a list together by their index."""
+        before = self._part_ended(choice)
         state = self._state(choice)
         numbered = {**detail, "index": state.details}
         state.details += 1
-        return self._object(choice, {"reasoning_details": [numbered]})
+        return before + self._object(choice, {"reasoning_details": [numbered]})
 
     def _call_started(self, event: CallStarted) -> bytes:
         if self._is_legacy:

@@ -183,6 +183,23 @@ def test_reasoning_without_a_seal_is_closed_where_it_ends() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "event", [TextDelta("yes"), CallStarted(0, "c", "f"), RefusalDelta("no"), SpeechDelta("QQ==")]
+)
+def test_reasoning_without_a_seal_is_closed_where_anything_else_begins(event: StreamEvent) -> None:
+    first, closed, other = deltas(ThinkingDelta("hm"), event)
+    assert first == {"reasoning_content": "hm"}
+    assert closed == {"reasoning_details": [{"type": "reasoning.text", "text": "hm", "index": 0}]}
+    assert not other.keys() & {"reasoning_content", "reasoning_details"}
+
+
+def test_hidden_reasoning_comes_after_what_was_shown_before_it() -> None:
+    told = deltas(ThinkingDelta("hm"), ThinkingDelta("", SEAL, is_redacted=True), PartEnded())
+    details = [delta["reasoning_details"][0] for delta in told[1:]]
+    assert [each["type"] for each in details] == ["reasoning.text", "reasoning.encrypted"]
+    assert [each["index"] for each in details] == [0, 1]
+
+
 def test_hidden_reasoning_is_data_and_seals_of_others_are_marked() -> None:
     foreign = Signature("s", Dialect.ANTHROPIC)
     data = "dragoman:anthropic:s"
