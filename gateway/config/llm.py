@@ -193,7 +193,7 @@ class LlmBlock(Block):
     they are refused, or go to this provider as they are, with its credentials. Nothing of their
     bodies is read: rules and limits that are about models do not hold for them."""
     failover: FailoverBlock = FailoverBlock()
-    """How a request goes through the targets of its model."""
+    """When the next target of a model is tried, and when one is set aside."""
     lossy: Lossiness = Lossiness.HINTS
     """How much of a request may be lost when a provider speaks another dialect than the client:
     nothing, hints that leave the question what it was (a seed, a penalty, a cache mark), or
