@@ -79,18 +79,18 @@ EXPRESSES = frozenset(
 """What a provider is told in full, and a client is answered in full."""
 
 ROUGHLY: Mapping[Feature, str] = {
-    Feature.SYSTEM_MIDWAY: "The user says it.",
-    Feature.IMAGE_DETAIL: "One resolution for all images; not said where they differ.",
-    Feature.UPLOADED_FILE: "Files of Google's only, by their URI.",
-    Feature.STRICT_TOOLS: "For all tools or for none.",
-    Feature.TOOL_RESULT_IMAGE: "Beside the result before Gemini 3.",
-    Feature.REASONING_EFFORT: "In tokens before Gemini 3; then `none` is minimal, `high` the most.",
-    Feature.REASONING_BUDGET: "Within what the model takes.",
-    Feature.REASONING_SIGNATURE: "Gemini's own; what another provider sealed is left out.",
-    Feature.STOP: "The first five sequences.",
-    Feature.LOGPROBS: "Up to 20 alternatives; of the tokens' bytes, nothing.",
-    Feature.SERVICE_TIER: "`default`, `flex` and `priority`.",
-    Feature.CITATIONS: "In answers; of documents, none can be asked for.",
-    Feature.REFUSAL: "As text; an answer stops for safety.",
+    Feature.SYSTEM_MIDWAY: "the user says it",
+    Feature.IMAGE_DETAIL: "one resolution for all images; not said where they differ",
+    Feature.UPLOADED_FILE: "files of Google's only, by their URI",
+    Feature.STRICT_TOOLS: "for all tools or for none",
+    Feature.TOOL_RESULT_IMAGE: "beside the result before Gemini 3",
+    Feature.REASONING_EFFORT: "in tokens before Gemini 3; then `none` is minimal, `high` the most",
+    Feature.REASONING_BUDGET: "within what the model takes",
+    Feature.REASONING_SIGNATURE: "Gemini's own; what another provider sealed is left out",
+    Feature.STOP: "the first five sequences",
+    Feature.LOGPROBS: "up to 20 alternatives; of the tokens' bytes, nothing",
+    Feature.SERVICE_TIER: "`default`, `flex` and `priority`",
+    Feature.CITATIONS: "in answers; of documents, none can be asked for",
+    Feature.REFUSAL: "as text; an answer stops for safety",
 }
 """What is said with a loss, and with which."""
