@@ -14,6 +14,7 @@ from extproc.verdict import Deny
 from extproc.wire import Order, Said
 from gateway.model import Dialect, Lossiness
 
+_MODEL_IN_PATH = (Dialect.GEMINI, Dialect.BEDROCK)
 _NAMELESS = "-"
 """For a body whose path names the model: what it is called does not matter here."""
 
@@ -40,7 +41,8 @@ def _translated(
     if wanted.dialect is None:
         return body
     model = order.forwarded.model or wanted.model or _NAMELESS
-    call = SPEAKERS[client].reading.decode(body, model, is_stream=order.is_stream)
+    path_model = model if client in _MODEL_IN_PATH else ""
+    call = SPEAKERS[client].reading.decode(body, path_model, is_stream=order.is_stream)
     if isinstance(call, Deny):
         return call
     codecs = SPEAKERS[client].codec, SPEAKERS[wanted.dialect].codec

@@ -43,8 +43,12 @@ def for_workers(config: Config) -> str:
     route is named, open ones too: Envoys ask about some of them until they know that they are.
     """
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
+    blocks = config.llm.providers
+    is_timed = any(each.timeouts.first_byte is not None for each in blocks.values())
     for name, provider in document.get("llm", {}).get("providers", {}).items():
-        kept = _read_by_workers(config.llm.providers[name], provider)
+        kept = _read_by_workers(blocks[name], provider)
+        if is_timed and (bounds := _bounds(provider)):
+            kept["timeouts"] = bounds
         provider.clear()
         provider.update(kept)
     routes = [
@@ -66,6 +70,13 @@ def _read_by_workers(provider: ProviderBlock, written: dict[str, Any]) -> dict[s
         told["url"] = f"{NOWHERE}{path}"
         told["auth"] = _NOBODY
     return told
+
+
+def _bounds(provider: dict[str, Any]) -> dict[str, Any]:
+    """For how long it may say nothing before its answer begins."""
+    read = ("first_byte", "silence")
+    written = provider.get("timeouts", {})
+    return {name: written[name] for name in read if name in written}
 
 
 def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:

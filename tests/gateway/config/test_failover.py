@@ -8,7 +8,9 @@ from tests.gateway.config.loading import complaints, loaded, meant
 
 EVERYTHING = """
 llm:
-  providers: {openai: {type: openai, timeouts: {first_byte: 4s}}}
+  providers:
+    openai: {type: openai, timeouts: {first_byte: 4s, connect: 1s}}
+    groq: {type: groq, timeouts: {silence: 9s}}
   failover:
     on: [rate_limit, content_filter]
     attempts: 2
@@ -34,7 +36,18 @@ def test_nothing_written_is_the_defaults() -> None:
 
 
 def test_workers_are_told() -> None:
-    assert meant(for_workers(loaded(EVERYTHING))).llm.failover == MEANT
+    told = meant(for_workers(loaded(EVERYTHING)))
+    assert told.llm.failover == MEANT
+    assert [(each.first_byte_seconds, each.silence_seconds) for each in told.providers] == [
+        (4, 300),
+        (None, 9),
+    ]
+    assert "1s" not in for_workers(loaded(EVERYTHING)).replace("cool_down: 1s", "")
+
+
+def test_workers_are_told_of_silence_only_where_something_depends_on_it() -> None:
+    written = "llm: {providers: {groq: {type: groq, timeouts: {silence: 9s}}}}"
+    assert "9" not in for_workers(loaded(written))
 
 
 def test_health_can_be_off() -> None:
