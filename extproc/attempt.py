@@ -14,7 +14,6 @@ from extproc.verdict import Deny
 from extproc.wire import Order, Said
 from gateway.model import Dialect, Lossiness
 
-_MODEL_IN_PATH = (Dialect.GEMINI, Dialect.BEDROCK)
 _NAMELESS = "-"
 """For a body whose path names the model: what it is called does not matter here."""
 
@@ -41,8 +40,10 @@ def _translated(
     if wanted.dialect is None:
         return body
     model = order.forwarded.model or wanted.model or _NAMELESS
-    path_model = model if client in _MODEL_IN_PATH else ""
-    call = SPEAKERS[client].reading.decode(body, path_model, is_stream=order.is_stream)
+    reading = SPEAKERS[client].reading
+    call = reading.decode(body, "", is_stream=order.is_stream)
+    if isinstance(call, Deny):  # its path named the model
+        call = reading.decode(body, model, is_stream=order.is_stream)
     if isinstance(call, Deny):
         return call
     codecs = SPEAKERS[client].codec, SPEAKERS[wanted.dialect].codec
