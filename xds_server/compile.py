@@ -26,6 +26,7 @@ from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.judge import Judge, judge_of
 from xds_server.resources.memo import Memo
+from xds_server.resources.mirrors import mirrored
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import shared
 from xds_server.snapshot import Resource, Snapshot, dangling, snapshot_of
@@ -109,8 +110,7 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
     limit, between = _buffer_limit(gateway), shared(gateway.providers)
     reports_usage = bool(gateway.budgets) and features.reads_usage
     judges = _judges(gateway)
-    mirrored = {each.mirror.provider for each in gateway.models if each.mirror is not None}
-    for name in sorted(mirrored):
+    for name in mirrored(gateway.models):
         cluster = names.mirror_cluster(name)
         yield name, Attempt(cluster, True, True, False, limit, between, is_copy=True)
     for name, cluster, is_rewritten, sets_path in kinds:

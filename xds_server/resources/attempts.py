@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway import names
 from gateway.model import Provider, dialect_of
 from xds_server.resources.credentials import credential_filter, lua, lua_text, token_filter
-from xds_server.resources.ext_proc import attempt_filter
+from xds_server.resources.ext_proc import attempt_filter, mirror_filter
 from xds_server.resources.extension import Json, extension
 from xds_server.resources.judge import Judge, judge
 from xds_server.resources.matching import only_at, only_in, unless_translated
@@ -85,6 +85,21 @@ end
 """The length of the body is put back, too: an earlier try may have been told another."""
 
 
+_SET_MIRRORS_PATH = """\
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local path = headers:get({header})
+  if path == nil then
+    handle:respond({{[":status"] = "503"}}, "no plan")
+    return
+  end
+  headers:replace(":path", path)
+  headers:replace(":authority", {authority})
+end
+"""
+"""Envoy rewrites the authority of no copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The kind of try that a cluster of a provider serves."""
@@ -101,6 +116,8 @@ class Attempt:
     shared: Shared = NOTHING_SHARED
     judge: Judge | None = None
     """What its failures are looked at for; None: they are not."""
+    is_copy: bool = False
+    """Of a request that another provider answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +139,8 @@ class PlanOfTries:
 
 def upstream_filters(provider: Provider, attempt: Attempt, topology: Topology) -> list[Json]:
     """The chain of a provider's cluster."""
-    made = (build(provider, attempt, topology) for build in UPSTREAM_FILTERS)
+    filters = MIRROR_FILTERS if attempt.is_copy else UPSTREAM_FILTERS
+    made = (build(provider, attempt, topology) for build in filters)
     return [each for each in made if each is not None]
 
 
@@ -217,6 +235,17 @@ def _rewrite(_provider: Provider, attempt: Attempt, topology: Topology) -> Json 
     return attempt_filter(attempt.cluster, topology) if attempt.is_rewritten else None
 
 
+def _mirrors_address(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
+    script = _SET_MIRRORS_PATH.format(
+        header=lua_text(names.MIRROR_PATH_HEADER), authority=lua_text(provider.upstream.authority)
+    )
+    return lua(names.ADDRESS_FILTER, script)
+
+
+def _mirrors_body(_provider: Provider, _attempt: Attempt, topology: Topology) -> Json:
+    return mirror_filter(topology)
+
+
 def _credential(provider: Provider, _attempt: Attempt, _topology: Topology) -> Json | None:
     return credential_filter(provider)
 
@@ -257,3 +286,14 @@ UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ..
     _judge,  # before all others that see the answer
     _codec,  # terminal: always last
 )
+
+MIRROR_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ...] = (
+    _mirrors_address,  # of our headers, which the wipe takes
+    _mirrors_body,
+    _wipe,  # of all that the client and the first provider's plan have put there
+    _headers,
+    _credential,  # after the wipe, and after all that reads headers or changes the body
+    _token,
+    _codec,  # terminal: always last
+)
+"""For copies: they see none of the metadata of their request."""

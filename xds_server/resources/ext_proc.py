@@ -144,25 +144,33 @@ def _steering(features: Features) -> list[Json]:
     return [{"key": names.STEERING_METADATA, "value": names.STEERED_BY_HEADER}]
 
 
+def mirror_filter(topology: Topology) -> Json:
+    """Runs in the cluster of a mirror: a header tells how the body of the copy is to be said."""
+    role = [{"key": names.ROLE_METADATA, "value": names.MIRROR_ROLE}]
+    return _rewriting(role, topology, {names.MIRROR_ORDER_HEADER})
+
+
 def attempt_filter(attempt: str, topology: Topology) -> Json:
     """Runs in a provider's cluster, once for each try, when the body must name another model.
 
     `attempt` says which try of a plan it is: `names.attempt_cluster`.
     """
+    role = [
+        {"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE},
+        {"key": names.ATTEMPT_METADATA, "value": attempt},
+    ]
+    return _rewriting(role, topology, {":method"})  # no rules would mean all headers
+
+
+def _rewriting(role: list[Json], topology: Topology, shown: Iterable[str]) -> Json:
     return extension(
         _ATTEMPT_FILTER,
         FILTER,
-        grpc_service={
-            **_service(),
-            "initial_metadata": [
-                {"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE},
-                {"key": names.ATTEMPT_METADATA, "value": attempt},
-            ],
-        },
+        grpc_service={**_service(), "initial_metadata": role},
         processing_mode=_BODY,
         **_failing_closed(topology),
         metadata_options={"forwarding_namespaces": {"untyped": [names.REQUEST_NAMESPACE]}},
-        forward_rules=_only({":method"}),  # no rules would mean all headers
+        forward_rules=_only(shown),
     )
 
 

@@ -69,12 +69,20 @@ def _http(listener: Listener) -> Json:
         },
         http_filters=list(HTTP_FILTERS),
         server_name="dragoman",
+        early_header_mutation_extensions=[_NOTHING_OF_OURS],
         **_trust_nobody(),
         **_one_spelling_of_a_path(),
         **_limits(),
         local_reply_config=local_reply_config(),
     )
 
+
+_NOTHING_OF_OURS: Json = extension(
+    "envoy.http.early_header_mutation.header_mutation",
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+    mutations=[{"remove_on_match": {"key_matcher": {"prefix": names.OWN_HEADER_PREFIX}}}],
+)
+"""Clients say nothing in headers that steer: which cluster gets a request, which a copy of it."""
 
 _NOBODY: Json = {"address_prefix": "255.255.255.255", "prefix_len": 32}
 """Without a range, Envoy would take the private networks, and let their clients steer it."""

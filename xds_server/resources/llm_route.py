@@ -17,6 +17,7 @@ from xds_server.resources import ext_proc, usage
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
 from xds_server.resources.judge import JUDGED
+from xds_server.resources.mirrors import mirrored, with_copies
 
 NAME = "dragoman/llm"
 """No plain route can have this name, or one that it begins, since theirs have no slash."""
@@ -58,6 +59,8 @@ def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
     are answered with 503 when extproc wrote none."""
     surface = _Surface(gateway, listener, features)
     prefixes = dict(gateway.llm.prefixes)
+    copied = mirrored(gateway.models)
+    unread = ext_proc.headers_of_llm(features)
     made: list[Json] = []
     named: Counter[str] = Counter()
     for build in _ROUTES:
@@ -65,7 +68,8 @@ def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
             named[route["name"]] += 1
             if (number := named[route["name"]]) > 1:  # of another prefix
                 route["name"] += f"#{number}"
-            made.append(route)
+            is_read = route["typed_per_filter_config"][names.EXT_PROC_FILTER] != unread
+            made += with_copies(route, copied) if is_read else [route]
     return tuple(made)
 
 
