@@ -172,9 +172,11 @@ class Answering:
 
     def on_close(self) -> None:
         """Whatever has become of it: silence costs what was known, or the estimate."""
-        usage = self._translation.usage if self._translation is not None else None
-        if usage is not None:
-            self.settle(usage)
+        if self._reader is not None:  # trailers hide which piece is the last
+            self._reader.end()
+        found = self._translation or self._reader
+        if found is not None and found.usage is not None:
+            self.settle(found.usage)
         self._held.settle_estimate()
 
     def _learn(self, event: ResponseHeaders) -> ChangeHeaders | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -17,7 +18,7 @@ from extproc.events import (
 )
 from extproc.plan import Steering
 from gateway.usage import Usage
-from tests.kit.llm_exchange import WITHOUT_BUDGETS, chat, llm_exchange
+from tests.kit.llm_exchange import WITHOUT_BUDGETS, LlmExchange, chat, llm_exchange
 from tests.kit.sample_providers import SAMPLES, stream_of
 
 CLAUDE = "llm/claude/addressed"
@@ -208,3 +209,46 @@ def test_a_client_of_gemini_that_asks_for_no_events_gets_an_array() -> None:
     whole = said(talk.say(ResponseBody(stream_of("anthropic", "text"), False)))
     whole += said(talk.say(ResponseBody(b"", True)))
     assert json.loads(whole)[0]["candidates"]
+
+
+def test_trailers_may_hide_which_piece_was_the_last() -> None:
+    talk = llm_exchange(steering=Steering.HEADER)
+    talk.ask(**chat("gpt", stream=True))
+    talk.answered("llm/chat/addressed", content_type="text/event-stream")
+    events = stream_of("openai_chat", "text").partition(b"data: [DONE]")[0]
+    assert talk.say(ResponseBody(events, False)) == CONTINUE
+    assert talk.settled() == 0
+    talk.exchange.on_close()
+    assert talk.settled() > 0
+    assert talk.reserved() == 0
+
+
+def invoked() -> LlmExchange:
+    talk = llm_exchange()
+    talk.ask("/model/nova/invoke", prompt="hi", max_gen_len=100)
+    return talk
+
+
+def test_invoke_model_is_counted_by_its_headers() -> None:
+    talk = invoked()
+    counts = {"x_amzn_bedrock_input_token_count": "7", "x_amzn_bedrock_output_token_count": "2"}
+    assert talk.answered("llm/bedrock", **counts) == CONTINUE
+    assert talk.exchange.is_over
+    assert talk.settled() == 9
+
+
+def test_invoke_model_is_counted_by_its_answer_wherever_it_says_so() -> None:
+    talk = invoked()
+    assert talk.answered("llm/bedrock") == Watch()
+    answer = b'{"generation": "hi", "prompt_token_count": 5, "generation_token_count": 1}'
+    talk.say(ResponseBody(answer[:30], False))
+    talk.say(ResponseBody(answer[30:], True))
+    assert talk.settled() == 6
+
+
+def test_what_a_provider_compresses_is_counted_here() -> None:
+    talk = llm_exchange()
+    talk.ask(**chat("gpt"))
+    assert talk.answered("llm/chat", content_encoding="gzip") == Watch()
+    assert talk.say(ResponseBody(gzip.compress(sample("openai_chat", "text")), True)) == CONTINUE
+    assert talk.settled() == json.loads(sample("openai_chat", "text"))["usage"]["total_tokens"]
