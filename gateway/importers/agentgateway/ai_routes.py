@@ -275,8 +275,7 @@ def _model(name: str, model: str, tiers: list[list[Target]], draft: Draft) -> di
             references.append(_reference(model, tier[0]))
             continue
         helper = f"tier-{place}/{name}"
-        draft.models[helper] = {"weighted": _weighted(model, tier), "listed": False}
-        draft.hidden.append(helper)
+        draft.models[helper] = {"weighted": _weighted(model, tier), "internal": True}
         references.append(helper)
     return {"failover": references}
 

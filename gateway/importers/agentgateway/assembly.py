@@ -275,8 +275,6 @@ def _rules_of_models(draft: Draft, *, is_required: bool) -> None:
     for served in draft.served:
         for rule in _model_rules(served.terms, draft, is_required=is_required):
             draft.rule(served.name, {"llm": served.name}, _narrowed(rule, served.name, draft))
-    for name in draft.hidden:
-        draft.rule(f"internal-{name}", {"llm": name}, _narrowed(CLOSED, name, draft))
 
 
 def _model_rules(terms: Terms, draft: Draft, *, is_required: bool) -> list[Rule]:

@@ -166,8 +166,6 @@ class Draft:
     """Models, routes and the like that are not served: nothing of them is taken over."""
     closed_by: dict[str, str] = field(default_factory=dict)
     """Rules that refuse everything, by the route."""
-    hidden: list[str] = field(default_factory=list)
-    """Models that only other models may lead to."""
     is_single_llm: bool = True
     """All models of the file are reached on one way."""
     admin: dict[str, object] = field(default_factory=dict)

@@ -40,7 +40,7 @@ from gateway.importers.walk import Node
 _STRIPPED = re.compile(r"""llmRequest\.model\.stripPrefix\(\s*(["'])(.*?)\1\s*\)""")
 _LITERAL = re.compile(r"""(["'])([^"'\\]*)\1""")
 _WHOLE_NAME = "the whole name is sent on; leave out `model` to send what `*` stands for"
-_HIDDEN = "it is refused with 403 when asked for by its name, also where theirs has a `*` for it"
+_HIDDEN = "it does not exist for clients, also where theirs has a `*` for its name"
 _EVERYWHERE = "models are served under /v1/ of every gateway and for every host"
 
 
@@ -169,8 +169,8 @@ def _read_model(node: Node, providers: Mapping[str, Node], guards: _Guards) -> C
     terms = _terms(node, guards) + Terms(tuple(locks))
     is_internal = node.take("visibility").text() == "internal"
     if is_internal:
-        node.take("visibility").different(f"llm.models.{text}.listed", _HIDDEN)
-    node.take("visibility").exact(f"llm.models.{text}.listed")
+        node.take("visibility").different(f"llm.models.{text}.internal", _HIDDEN)
+    node.take("visibility").exact()
     made = _made(node, text, providers, draft)
     if terms.locks and not isinstance(made, _Refused):
         made = _Refused(", ".join(terms.locks), is_security=True)
@@ -179,8 +179,7 @@ def _read_model(node: Node, providers: Mapping[str, Node], guards: _Guards) -> C
     if isinstance(made, _Refused):
         return Concrete(text, node, {}, terms, made.reason, is_security=made.is_security)
     if is_internal:
-        made = {**made, "listed": False}
-        draft.hidden.append(text)
+        made = {**made, "internal": True}
     return Concrete(text, node, made, terms)
 
 

@@ -56,14 +56,13 @@ MODEL: Rows = (
 """`LocalLLMModels`."""
 MODEL_PROVIDER: Rows = (read("reference", "custom"),)
 VIRTUAL_MODEL: Rows = (read("name", "routing"),)
-ROUTING: Rows = (
-    read("weighted", "failover"),
-    lock("a model cannot be chosen by conditions; name a failover or weighted", "conditional"),
-)
+ROUTING: Rows = (read("weighted", "failover", "conditional"),)
 WEIGHTED: Rows = (read("targets"),)
 WEIGHTED_TARGET: Rows = (read("model", "weight"),)
 FAILOVER: Rows = (read("targets"),)
 FAILOVER_TARGET: Rows = (read("model", "priority"),)
+CONDITIONAL: Rows = (read("targets"),)
+CONDITIONAL_TARGET: Rows = (read("when", "model"),)
 
 AI_BACKEND: Rows = (
     read("name", "provider", "hostOverride", "pathOverride", "pathPrefix", "policies", "groups"),

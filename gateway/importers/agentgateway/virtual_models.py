@@ -1,15 +1,20 @@
-"""Virtual models of theirs → models that lead to others: shares, or one after the other."""
+"""Virtual models of theirs → models that lead to others: by shares, one after the other, or by
+conditions.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.attempts import MAX_ORDERS
 from gateway.config import stars
 from gateway.config.llm import ModelName
 from gateway.config.scalars import Weight
 from gateway.config.tiers import MAX_TIERS
 from gateway.importers.agentgateway import llm_keys
+from gateway.importers.agentgateway.cel import Untranslated, translate
 from gateway.importers.agentgateway.draft import OPEN, Draft, Served, Terms
 from gateway.importers.agentgateway.fitting import fits, is_model
 from gateway.importers.agentgateway.keys import settle
@@ -17,6 +22,7 @@ from gateway.importers.walk import Node
 
 _SAME_REQUEST = "the next one is tried within the same request; theirs waits for the one after"
 _EQUAL = "those of one priority get equal shares; theirs goes by their latency"
+_FASTEST = "of one priority the fastest is tried first; theirs also goes by their health and load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,6 @@ def read_virtual_models(node: Node, concrete: Sequence[Concrete], draft: Draft) 
             draft.models[text] = block
             draft.served = [each for each in draft.served if each.name != text]
             draft.served.append(Served(text, virtual.terms))
-            draft.hidden = [each for each in draft.hidden if each != text]
         else:
             _keep_closed(item, text, draft)
 
@@ -89,6 +94,8 @@ def _block(routing: Node, virtual: _Virtual, draft: Draft) -> dict[str, object] 
             for reference, weight in _share(item, virtual):
                 shares[reference] = shares.get(reference, 0) + weight
         return {"weighted": shares} if shares else None
+    if routing.has("conditional"):
+        return _conditional(routing.take("conditional"), virtual, draft)
     if not routing.has("failover"):
         return None
     block = routing.take("failover")
@@ -103,10 +110,52 @@ def _block(routing: Node, virtual: _Virtual, draft: Draft) -> dict[str, object] 
             place.different(f"llm.models.{virtual.name}.failover", _SAME_REQUEST)
             tiers.setdefault(priority or 0, []).append(found)
     ordered = [tiers[priority] for priority in sorted(tiers)][:MAX_TIERS]
-    references = [_tier(place, tier, virtual, draft) for place, tier in enumerate(ordered, 1)]
+    way = "fastest" if _may_vary(ordered) else "weighted"
+    references = [
+        _tier((place, way), tier, virtual, draft) for place, tier in enumerate(ordered, 1)
+    ]
     if any(len(tier) > 1 for tier in ordered):
-        block.different(f"llm.models.{virtual.name}.failover", _EQUAL)
+        note = _FASTEST if way == "fastest" else _EQUAL
+        block.different(f"llm.models.{virtual.name}.failover", note)
     return {"failover": references} if references else None
+
+
+def _may_vary(tiers: Sequence[list[str]]) -> bool:
+    """Whether ours can try the targets of each tier in any order."""
+    orders = math.prod(math.factorial(len(tier)) for tier in tiers)
+    return orders <= MAX_ORDERS and sum(map(len, tiers)) <= MAX_TIERS
+
+
+def _conditional(block: Node, virtual: _Virtual, draft: Draft) -> dict[str, object] | None:
+    """None: a branch cannot be taken over, and what it would get must not go to another."""
+    settle(block, llm_keys.CONDITIONAL)
+    branches: list[dict[str, str]] = []
+    is_whole, is_over = True, False
+    for item in block.take("targets").items():
+        settle(item, llm_keys.CONDITIONAL_TARGET)
+        place = item.take("when")
+        reference = virtual.target(item)
+        if is_over:
+            item.unsupported("it is never reached: the one before has no condition")
+            continue
+        branch = {} if reference is None else {"use": reference}
+        is_over = place.is_empty
+        if not is_over:
+            condition = _condition(place, virtual, draft)
+            branch |= {} if condition is None else {"when": condition}
+            is_whole = is_whole and condition is not None
+        is_whole = is_whole and reference is not None
+        branches.append(branch)
+    return {"conditional": branches} if branches and is_whole else None
+
+
+def _condition(place: Node, virtual: _Virtual, draft: Draft) -> str | None:
+    expression = translate(place.text() or "", is_llm=True, unusable=draft.unusable)
+    if isinstance(expression, Untranslated):
+        place.unsupported(expression.reason, is_security=True)
+        return None
+    place.exact(f"llm.models.{virtual.name}.conditional")
+    return expression
 
 
 def _share(item: Node, virtual: _Virtual) -> list[tuple[str, int]]:
@@ -128,15 +177,16 @@ def _share(item: Node, virtual: _Virtual) -> list[tuple[str, int]]:
     return [] if reference is None else [(reference, weight)]
 
 
-def _tier(place: int, tier: list[str], virtual: _Virtual, draft: Draft) -> str:
+def _tier(kind: tuple[int, str], tier: list[str], virtual: _Virtual, draft: Draft) -> str:
     """The reference of a tier; one of several is a model of its own."""
+    place, way = kind
     if len(set(tier)) == 1:
         return tier[0]
     name = f"{virtual.name}.tier-{place}"
     while name in draft.models:
         name += "-2"
-    draft.models[name] = {"weighted": dict.fromkeys(tier, 1), "listed": False}
-    draft.hidden.append(name)
+    equal: object = dict.fromkeys(tier, 1) if way == "weighted" else list(dict.fromkeys(tier))
+    draft.models[name] = {way: equal, "internal": True}
     return name
 
 

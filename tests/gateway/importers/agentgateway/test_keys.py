@@ -71,6 +71,8 @@ TABLES: Mapping[str, Rows] = {
     "LocalLLMWeightedTarget": llm_keys.WEIGHTED_TARGET,
     "LocalLLMFailoverRouting": llm_keys.FAILOVER,
     "LocalLLMFailoverTarget": llm_keys.FAILOVER_TARGET,
+    "LocalLLMConditionalRouting": llm_keys.CONDITIONAL,
+    "LocalLLMConditionalTarget": llm_keys.CONDITIONAL_TARGET,
     "LocalAIBackend": llm_keys.AI_BACKEND,
     "LocalNamedAIProvider": llm_keys.AI_BACKEND,
     "LocalAIProviders": llm_keys.AI_GROUP,

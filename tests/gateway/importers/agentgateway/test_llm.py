@@ -93,8 +93,9 @@ def test_an_internal_model_is_for_other_models_alone() -> None:
         ", virtualModels: [{name: v, routing: {weighted: {targets: [{model: i}]}}}]",
     )
     gateway = ours(text)
-    assert is_refused(gateway, "i")
-    assert not is_refused(gateway, "v")
+    assert [model.name for model in gateway.models if model.is_internal] == ["i"]
+    assert gateway.rules == ()
+    assert outcomes(text)["llm.models.0.visibility"][1] == "llm.models.i.internal"
     assert [model.name for model in gateway.models if model.is_listed] == ["v"]
 
 
@@ -191,6 +192,8 @@ def served_by(gateway: Gateway, asked: str) -> str | None:
         if asked in known
         else next((each for each in known if "*" in each and stars.matches(each, asked)), None)
     )
+    if name is not None and known[name].is_internal:
+        return None
     for rule in gateway.rules:
         expression = compile_expression(rule.expression)
         assert not isinstance(expression, str)
