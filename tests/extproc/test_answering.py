@@ -10,15 +10,18 @@ import pytest
 from extproc.events import (
     CONTINUE,
     Action,
+    ChangeHeaders,
+    Failure,
     Replace,
     Respond,
     ResponseBody,
     ResponseEnd,
+    ResponseHeaders,
     Watch,
 )
 from extproc.plan import Steering
 from gateway.usage import Usage
-from tests.kit.llm_exchange import WITHOUT_BUDGETS, LlmExchange, chat, llm_exchange
+from tests.kit.llm_exchange import WITHOUT_BUDGETS, LlmExchange, chat, clusters, llm_exchange
 from tests.kit.sample_providers import SAMPLES, stream_of
 
 CLAUDE = "llm/claude/addressed"
@@ -252,3 +255,57 @@ def test_what_a_provider_compresses_is_counted_here() -> None:
     assert talk.answered("llm/chat", content_encoding="gzip") == Watch()
     assert talk.say(ResponseBody(gzip.compress(sample("openai_chat", "text")), True)) == CONTINUE
     assert talk.settled() == json.loads(sample("openai_chat", "text"))["usage"]["total_tokens"]
+
+
+HEALTH = WITHOUT_BUDGETS.replace(
+    "  prices:", "    pair: {failover: [chat/gpt, chat/other]}\n  prices:"
+)
+
+
+def test_of_several_targets_the_status_is_awaited_and_then_nothing_more() -> None:
+    talk = llm_exchange(HEALTH)
+    first, _ = clusters(talk.ask(**chat("pair")))
+    assert not talk.exchange.is_over
+    assert talk.answered(first) == CONTINUE
+    assert talk.exchange.is_over
+
+
+def test_without_health_nothing_is_awaited() -> None:
+    talk = llm_exchange(HEALTH.replace("llm:", "llm:\n  failover: {health: {failures: 0}}"))
+    talk.ask(**chat("pair"))
+    assert talk.exchange.is_over
+
+
+def test_a_target_that_wants_to_be_left_alone_is_tried_last_from_then_on() -> None:
+    talk = llm_exchange(HEALTH)
+    first, second = clusters(talk.ask(**chat("pair")))
+    talk.say(ResponseHeaders(200, second, "", 0, {}, {first: Failure(429, {"retry-after": "60"})}))
+    assert clusters(talk.again().ask(**chat("pair")))[0] == second
+
+
+def test_when_all_failed_the_client_is_told_when_the_first_may_be_asked_again() -> None:
+    talk = llm_exchange(HEALTH)
+    first, second = clusters(talk.ask(**chat("pair")))
+    failures = {
+        first: Failure(429, {"retry-after": "7"}),
+        second: Failure(503, {"retry-after": "60"}),
+    }
+    event = ResponseHeaders(503, second, "via_upstream", 0, {}, failures)
+    assert talk.say(event) == ChangeHeaders((("retry-after", "7"),), ("retry-after-ms",))
+
+
+def test_what_the_last_one_said_is_not_said_again() -> None:
+    talk = llm_exchange(HEALTH)
+    _, second = clusters(talk.ask(**chat("pair")))
+    failures = {second: Failure(503, {"retry-after": "60"})}
+    assert talk.say(ResponseHeaders(503, second, "via_upstream", 0, {}, failures)) == CONTINUE
+
+
+def test_a_translated_error_is_told_with_the_soonest_time() -> None:
+    talk = llm_exchange()
+    first, second = clusters(talk.ask("/v1/messages", **chat("mixed", max_tokens=9)))
+    failures = {first: Failure(429, {"retry-after": "7"})}
+    watch = talk.say(ResponseHeaders(429, second, "via_upstream", 0, {}, failures))
+    assert isinstance(watch, Watch)
+    assert ("retry-after", "7") in watch.set_headers
+    assert "retry-after-ms" in watch.remove_headers

@@ -56,6 +56,21 @@ def test_where_the_path_names_the_model_the_body_does_not() -> None:
     assert "model" not in json.loads(told(Said(Dialect.GEMINI, "")))
 
 
+def test_a_model_that_the_path_names_is_not_looked_for_in_a_body_that_has_another() -> None:
+    order = Order(Said(Dialect.OPENAI_CHAT, ""), Said(Dialect.GEMINI, ""), False)
+    said = rewritten(BODY, order, Lossiness.ALL)
+    assert isinstance(said, bytes)
+    assert "contents" in json.loads(said)
+
+
+def test_a_body_whose_path_names_the_model_needs_none() -> None:
+    body = BODY.replace(b' "model" : "ma",', b"")
+    order = Order(Said(Dialect.OPENAI_CHAT, ""), Said(Dialect.ANTHROPIC, "opus"), False)
+    said = rewritten(body, order, Lossiness.ALL)
+    assert isinstance(said, bytes)
+    assert json.loads(said)["model"] == "opus"
+
+
 def test_claude_elsewhere_has_its_form() -> None:
     said = json.loads(told(Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)))
     assert said["anthropic_version"].startswith("vertex-")

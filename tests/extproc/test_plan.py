@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from envoy_api import message
 
+from extproc.choosing import Chooser, World
+from extproc.latencies import Latencies
 from extproc.plan import NotOffered, Plan, Planner, Steering, Unchosen, Wanted
+from extproc.turns import AS_WRITTEN, Turns
 from extproc.wire import Said
 from gateway import names
-from gateway.attempts import provider_sequences, rewritten_attempts
+from gateway.attempts import plan_sequences, provider_sequences, rewritten_attempts
+from gateway.failover import Failover
 from gateway.model import BodyForm, Dialect, Endpoint, Model, Provider, Target, Upstream
 from gateway.operations import Operation
 from gateway.price import Price
 from tests.kit.choosers import chooser, facts, models
+from tests.kit.gateways import golden_gateway
 
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 
@@ -328,3 +334,86 @@ def test_an_array_is_asked_of_gemini_where_the_client_wants_one() -> None:
     assert isinstance(events, Plan)
     assert [each.tries[0].path for each in (array, events)] == [path, f"{path}?alt=sse"]
     assert clusters(array) == clusters(events) == ["llm/gemini"]
+
+
+class Ordered(Turns):
+    """The first target is set aside."""
+
+    __slots__ = ()
+
+    def order(self, targets: Sequence[Target]) -> tuple[int, ...] | None:
+        return (1, *range(2, len(targets)), 0)
+
+
+def turned(
+    asked: str,
+    turns: Turns,
+    steering: Steering = Steering.METADATA,
+    wanted: Wanted = CHAT,
+    known: tuple[Model, ...] = MODELS,
+) -> Plan:
+    world = World(lambda: 0.0, lambda _: None, Latencies(lambda: 0.0), turns)
+    found = Planner(Chooser(known, world), PROVIDERS, {}, steering).plan(asked, wanted, facts())
+    assert isinstance(found, Plan)
+    return found
+
+
+def test_who_is_set_aside_is_tried_last_and_what_is_forwarded_stays() -> None:
+    found = turned("pair", Ordered(Failover()))
+    assert clusters(found) == ["llm/b#2", "llm/a/addressed"]
+    assert found.forwarded == plan("pair").forwarded
+    assert [each.provider for each in found.tries] == ["b", "a"]
+    assert metadata(found, names.REQUEST_NAMESPACE)["last"] == "llm/a/addressed"
+
+
+def test_what_needs_no_other_body_keeps_its_cluster_in_any_order() -> None:
+    assert clusters(turned("twice", Ordered(Failover()))) == ["llm/b", "llm/a"]
+
+
+def test_an_order_without_a_cluster_of_its_own_stays_as_it_was_written() -> None:
+    known = Ordered(Failover(), sequences=[("b", "a")])
+    assert turned("pair", known, Steering.HEADER).providers == ("b", "a")
+    assert turned("pair", Ordered(Failover()), Steering.HEADER).providers == ("a", "b")
+
+
+def test_every_pair_has_a_cluster_for_the_other_order_where_targets_may_be_set_aside() -> None:
+    gateway = golden_gateway("llm-failover-paths")
+    pairs = [each for each in provider_sequences(gateway.models) if len(each) == 2]
+    assert pairs
+    assert {(second, first) for first, second in pairs} <= set(plan_sequences(gateway))
+
+
+@pytest.mark.parametrize("steering", Steering)
+def test_no_more_are_tried_than_may_be(steering: Steering) -> None:
+    found = turned("mixed", Turns(Failover(attempts=2)), steering)
+    reply = Response.FromString(found.reply)
+    options = reply.request_body.response.header_mutation.set_headers
+    told = {each.header.key: each.header.raw_value for each in options}
+    assert told[names.MAX_RETRIES_HEADER] == b"1"
+    last = reply.dynamic_metadata[names.REQUEST_NAMESPACE]["last"]
+    assert last == found.tries[1].cluster
+
+
+TWICE = (
+    Model("pros", ((Target("gemini", "pro"),), (Target("gemini", "flash"),))),
+    Model("same", ((Target("a", "m"),), (Target("b", "m"),), (Target("a", "m"),))),
+)
+
+
+def test_two_models_of_one_provider_that_its_paths_name_are_two_tries() -> None:
+    found = turned("pros", AS_WRITTEN, known=TWICE)
+    assert clusters(found) == ["llm/gemini/addressed", "llm/gemini#2"]
+    assert ("gemini", 2) in rewritten_attempts(TWICE, BY_NAME)
+    paths = [each.path for each in found.tries]
+    assert ["pro" in paths[0], "flash" in paths[1]] == [True, True]
+
+
+def test_the_same_target_is_tried_once() -> None:
+    assert turned("same", AS_WRITTEN, known=TWICE).providers == ("a", "b")
+
+
+def test_tries_are_told_how_long_they_may_take() -> None:
+    found = turned("pair", Turns(Failover(seconds=3)))
+    options = Response.FromString(found.reply).request_body.response.header_mutation.set_headers
+    told = {each.header.key: each.header.raw_value for each in options}
+    assert told[names.TRY_TIMEOUT_HEADER] == b"1500"

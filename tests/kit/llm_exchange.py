@@ -58,11 +58,17 @@ class LlmExchange:
 
     exchange: Exchange
     ledger: MemoryLedger
+    program: Program | None = None
 
     def say(self, event: Any) -> Action:
         action = self.exchange.on_event(event)
         assert not isinstance(action, Awaitable)
         return action
+
+    def again(self) -> LlmExchange:
+        """The next one of the same worker."""
+        assert self.program is not None
+        return LlmExchange(Exchange(self.program, NOW), self.ledger, self.program)
 
     def ask(self, path: str = "/v1/chat/completions", **body: Any) -> Action:
         """The headers and the body of a request; what the body is answered."""
@@ -87,7 +93,8 @@ class LlmExchange:
 
 def llm_exchange(yaml: str = YAML, steering: Steering = Steering.METADATA) -> LlmExchange:
     ledger = MemoryLedger()
-    return LlmExchange(Exchange(program(yaml, ledger), NOW, steering=steering), ledger)
+    made = program(yaml, ledger)
+    return LlmExchange(Exchange(made, NOW, steering=steering), ledger, made)
 
 
 def chat(model: str, **fields: Any) -> dict[str, Any]:
