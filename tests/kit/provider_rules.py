@@ -119,6 +119,8 @@ _RESPONSES: TypeAdapter[Any] = TypeAdapter(response_create_params.ResponseCreate
 _MESSAGES: TypeAdapter[Any] = TypeAdapter(message_create_params.MessageCreateParamsBase)
 _OF_COMPATIBLE_SERVERS = ("reasoning_content", "reasoning_details", "extra_content")
 """What servers that imitate OpenAI take beside."""
+_OF_OLDER_CLAUDES = ("temperature", "top_p", "top_k")
+"""What the library has no types for, since the newest refuse it."""
 
 
 def _without(names: Iterable[str], value: Any) -> Any:
@@ -145,7 +147,8 @@ def _chat(body: Mapping[str, Any]) -> Iterator[str]:
         if open_calls:
             yield f"calls without a result: {open_calls}"
         open_calls = [call["id"] for call in message.get("tool_calls", ())]
-        if message["role"] == "assistant" and not (open_calls or message.get("content")):
+        said = message.get("content") or message.get("refusal")
+        if message["role"] == "assistant" and not (open_calls or said):
             yield "a message of the assistant says nothing"
     yield from _json_arguments(
         call["function"]["arguments"]
@@ -177,7 +180,9 @@ def _json_arguments(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def _anthropic(body: Mapping[str, Any]) -> Iterator[str]:
-    yield from _held_to(_MESSAGES, {key: each for key, each in body.items() if key != "stream"})
+    beside = ("stream", *_OF_OLDER_CLAUDES)
+    yield from _held_to(_MESSAGES, {key: each for key, each in body.items() if key not in beside})
+    yield from (f"{key} is no number" for key in _OF_OLDER_CLAUDES if _is_odd(body.get(key, 0)))
     if body.get("max_tokens", 0) < 1:
         yield "max_tokens: field required"
     yield from _alternating([message["role"] for message in body["messages"]], "user", "assistant")
@@ -201,6 +206,10 @@ def _anthropic(body: Mapping[str, Any]) -> Iterator[str]:
                 yield f"messages.{number}: text content blocks must be non-empty"
             if block["type"] == "tool_use" and not re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"]):
                 yield f"messages.{number}: tool_use.id: {block['id']}"
+
+
+def _is_odd(value: object) -> bool:
+    return type(value) not in (int, float)
 
 
 def _alternating(roles: Sequence[str], first: str, second: str) -> Iterator[str]:
@@ -230,7 +239,13 @@ def _gemini(body: Mapping[str, Any]) -> Iterator[str]:
     except ValidationError as error:
         yield str(error)
         return
-    yield from _alternating([each.role or "" for each in said.contents], "user", "model")
+    answers = [any(p.function_response for p in c.parts or ()) for c in said.contents]
+    roles = [
+        content.role or ""
+        for place, content in enumerate(said.contents)
+        if not (place and answers[place - 1] and content.role == "user")  # goes on after results
+    ]
+    yield from _alternating(roles, "user", "model")
     calls: list[str | None] = []
     for number, content in enumerate(said.contents):
         parts = content.parts or []

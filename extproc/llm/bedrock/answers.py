@@ -13,7 +13,7 @@ from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Speech, 
 from extproc.llm.bedrock import sealed
 from extproc.llm.bedrock.blocks import arguments_of, objects, string, texts_in
 from extproc.llm.bedrock.turns import encode_call
-from extproc.llm.bedrock.usage import USAGE_MEMBER, encode_usage, tier_of, usage_of
+from extproc.llm.bedrock.usage import USAGE_MEMBER, encode_tier, encode_usage, tier_of, usage_of
 from extproc.llm.bedrock.words import STOP_REASONS, STOP_SEQUENCE_PATH, STOPS
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
@@ -56,8 +56,7 @@ def encode_answer(answer: Answer, asked: Asked) -> bytes:
         "metrics": UNMEASURED,
     }
     document.update(response_fields(candidate.sequence, asked))
-    if answer.usage is not None and answer.usage.service_tier:
-        document["serviceTier"] = {"type": answer.usage.service_tier}
+    document.update(encode_tier(answer.usage))
     return json_spans.encode(document)
 
 

@@ -39,7 +39,14 @@ from extproc.llm.bedrock.answers import (
 from extproc.llm.bedrock.blocks import string
 from extproc.llm.bedrock.errors import decode_exception, encode_exception
 from extproc.llm.bedrock.turns import call_id, tool_name
-from extproc.llm.bedrock.usage import USAGE_MEMBER, count, encode_usage, tier_of, usage_of
+from extproc.llm.bedrock.usage import (
+    USAGE_MEMBER,
+    count,
+    encode_tier,
+    encode_usage,
+    tier_of,
+    usage_of,
+)
 from extproc.llm.bedrock.words import STOP_REASONS
 from extproc.llm.dialect import Asked
 from extproc.llm.request import Signature, Thinking
@@ -336,8 +343,7 @@ class BedrockEncoding:
 
     def _ended(self, event: Ended) -> bytes:
         document: dict[str, object] = {"usage": encode_usage(event.usage), "metrics": UNMEASURED}
-        if event.usage is not None and event.usage.service_tier:
-            document["serviceTier"] = {"type": event.usage.service_tier}
+        document.update(encode_tier(event.usage))
         return _frame("metadata", document)
 
 

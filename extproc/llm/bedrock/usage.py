@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from extproc.llm.bedrock.words import TIERS
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
@@ -21,6 +22,10 @@ _COUNTS = (
     "cacheReadInputTokens",
     "cacheWriteInputTokens",
 )
+
+
+_TIERS = {"standard": "default"}
+"""Others' names of the same."""
 
 
 def usage_of(document: Mapping[str, object], service_tier: str = "") -> Usage | None:
@@ -46,6 +51,12 @@ def tier_of(document: Mapping[str, object]) -> str:
     tier = document.get("serviceTier")
     kind = tier.get("type") if isinstance(tier, dict) else None
     return kind if isinstance(kind, str) else ""
+
+
+def encode_tier(usage: Usage | None) -> dict[str, object]:
+    """The member `serviceTier`, where Bedrock has that tier: its clients know no others."""
+    tier = "" if usage is None else _TIERS.get(usage.service_tier, usage.service_tier)
+    return {"serviceTier": {"type": tier}} if tier in TIERS else {}
 
 
 def encode_usage(usage: Usage | None) -> dict[str, object]:

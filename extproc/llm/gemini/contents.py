@@ -234,6 +234,7 @@ class ContentsWriter:
         """`first` is the number of the first of them in the request."""
         written: list[dict[str, object]] = []
         results: list[object] = []
+        speaker, turn = "", list[dict[str, object]]()
         for index, message in enumerate(messages, first):
             where = f"messages[{index}]"
             if message.name:
@@ -245,12 +246,17 @@ class ContentsWriter:
             if answers:
                 if not results:  # all that were called together are answered together
                     written.append({"role": "user", "parts": results})
+                    speaker = ""
                 for answer in answers:
                     results.extend(self._answer(answer, where))
             parts = self.parts(others, where)
             if parts:
                 role = "model" if message.role is Role.ASSISTANT else "user"
-                written.append({"role": role, "parts": parts})
+                if role == speaker:  # turns alternate
+                    turn += parts
+                else:
+                    speaker, turn = role, parts
+                    written.append({"role": role, "parts": turn})
                 results = []
         return written
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.llm.bedrock.usage import encode_usage, tier_of, usage_of
+from extproc.llm.bedrock.usage import encode_tier, encode_usage, tier_of, usage_of
 from gateway.usage import Usage
 
 counts = st.integers(0, 10**6)
@@ -75,3 +75,17 @@ def test_clients_are_told_numbers_even_if_nothing_is_known() -> None:
 def test_the_tier_stands_beside_the_usage() -> None:
     assert tier_of({"serviceTier": {"type": "priority"}}) == "priority"
     assert tier_of({"serviceTier": "priority"}) == tier_of({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("tier", "said"),
+    [
+        ("flex", {"serviceTier": {"type": "flex"}}),
+        ("standard", {"serviceTier": {"type": "default"}}),
+        ("batch", {}),
+        ("", {}),
+    ],
+)
+def test_clients_are_told_of_tiers_that_bedrock_has(tier: str, said: object) -> None:
+    assert encode_tier(Usage(1, 1, service_tier=tier)) == said
+    assert encode_tier(None) == {}

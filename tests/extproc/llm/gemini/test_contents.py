@@ -220,6 +220,18 @@ def test_the_texts_of_a_result_stay_apart() -> None:
     assert said["parts"][0]["functionResponse"]["response"] == {"output": "1 of 2\n2 of 2"}
 
 
+def test_who_speaks_again_goes_on_with_the_same_content() -> None:
+    said = write(
+        Message(Role.USER, (Text("I like tea."),)),
+        Message(Role.USER, (Text("And you?"),)),
+        Message(Role.ASSISTANT, (Text("I do not"),)),
+        Message(Role.ASSISTANT, (Text(" drink."),)),
+    )
+    assert [content["role"] for content in said] == ["user", "model"]
+    assert said[0]["parts"] == [{"text": "I like tea."}, {"text": "And you?"}]
+    assert said[1]["parts"] == [{"text": "I do not"}, {"text": " drink."}]
+
+
 def test_images_of_results_stand_within_them_from_gemini_3_on() -> None:
     messages = (Message(Role.USER, (ToolResult("c", "f", (Text("see"), PNG)),)),)
     (new,) = write(*messages)[0]["parts"]
@@ -237,8 +249,9 @@ def test_what_has_no_place_is_lost_and_said_so() -> None:
         Message(Role.ASSISTANT, ()),
         losses=losses,
     )
-    assert [content["role"] for content in said] == ["user", "user", "model"]
+    assert [content["role"] for content in said] == ["user", "model"]
     assert said[0]["parts"][1]["inlineData"]["mimeType"] == "audio/wav"
+    assert said[0]["parts"][2] == {"text": "be brief"}
     assert losses.features == {
         Feature.CACHE_MARKS,
         Feature.NAMES,
