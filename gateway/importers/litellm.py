@@ -30,7 +30,7 @@ from gateway.importers.litellm_settings import (
     read_general,
     read_silence,
 )
-from gateway.importers.litellm_settings_keys import LITELLM, ROUTER
+from gateway.importers.litellm_settings_keys import LITELLM, ROUTER, STRATEGIES
 from gateway.importers.litellm_tls import answer_verify, file_of
 from gateway.importers.litellm_values import can_be_default, has_value, rewriting
 from gateway.importers.walk import Node, Walk, walk
@@ -132,7 +132,7 @@ class _Conversion:
         is_used = any(each.ca == into.ca for each in into.providers.values())
         answer_verify(verify, "llm.providers" if is_used else "")
         alias = self.router.take("model_group_alias")
-        models = Models(groups, read_aliases(alias))
+        models = Models(groups, read_aliases(alias), self.strategy())
         fallbacks: dict[str, list[str]] = {}
         otherwise: list[str] = []
         for settings in (self.router, self.litellm):  # what is read first counts
@@ -144,7 +144,6 @@ class _Conversion:
             fallbacks, otherwise = {}, []
         models.build(fallbacks, otherwise)
         add_aliases(alias, models)
-        self.strategy()
         for node in credentials.values():
             for _, value in node.fields():
                 if not value.is_answered:
@@ -183,12 +182,19 @@ class _Conversion:
                 found[name] = values
         return found
 
-    def strategy(self) -> None:
+    def strategy(self) -> str:
+        """How one of several equal deployments is chosen."""
         node = self.router.take("routing_strategy")
-        if node.text() == "simple-shuffle":
+        strategy = node.text() or ""
+        if strategy == "simple-shuffle":
             node.exact("llm.models")
+        elif strategy in STRATEGIES:
+            way, note = STRATEGIES[strategy]
+            node.different(f"llm.models.NAME.{way}", note)
+            return way
         else:
             node.different("llm.models", "requests are shared out by the weights of deployments")
+        return "weighted"
 
     def include(self) -> None:
         """What is in another file may be what keeps strangers out."""

@@ -20,6 +20,9 @@ from gateway.importers.walk import Node
 
 _LARGEST_WEIGHT = 1_000_000
 _LONGEST_NAME = 250
+_ANY_ORDER_ALONE = 5
+_ANY_ORDER_AMONG_OTHERS = 2
+"""Targets that may be tried in any order; with more, there would be too many orders."""
 _NOT_FOLLOWED = "the targets behind the names are tried in order, but not their own fallbacks"
 
 
@@ -29,10 +32,14 @@ class Models:
 
     groups: Mapping[str, Sequence[Deployment]]
     aliases: Mapping[str, str]
+    way: str = "weighted"
+    """How one of several equal deployments is chosen: `weighted`, `cheapest` or `fastest`."""
     blocks: dict[str, dict[str, object]] = field(default_factory=dict)
     _ids: dict[str, Deployment] = field(init=False)
     _plain: set[str] = field(default_factory=set)
     """Names that have one tier and no fallbacks: safe to refer to."""
+    _tries: dict[str, int] = field(default_factory=dict)
+    """How many targets may be tried of a model that others refer to, where it is not one."""
     _helpers: dict[str, str] = field(default_factory=dict)
     """What a model that clients do not see stands for → its name."""
 
@@ -67,9 +74,19 @@ class Models:
         if not behind and len(tiers) == 1:
             if len(first) == 1:
                 return {"provider": first[0].provider, "model": first[0].model}
-            return {"weighted": self._weights(name, first)}
+            return self._equals(name, first, _ANY_ORDER_ALONE)
         own = [each for position in range(len(tiers)) for each in self._tier(name, position, name)]
-        return {"failover": list(dict.fromkeys([*own, *behind]))[:MAX_TIERS]}
+        return {"failover": self._as_many_as_may_be([*own, *behind])}
+
+    def _as_many_as_may_be(self, references: Iterable[str]) -> list[str]:
+        found: list[str] = []
+        left = MAX_TIERS
+        for reference in dict.fromkeys(references):
+            left -= self._tries.get(reference, 1)
+            if left < 0:
+                break
+            found.append(reference)
+        return found
 
     def references(self, wanted: str, for_name: str) -> Iterator[str]:
         """What stands behind the name of a fallback, without that name's own fallbacks."""
@@ -110,9 +127,19 @@ class Models:
         tier = tiers_of(self.groups[name])[position]
         if len(tier) == 1 or "*" in name:
             return [self._reference(each, for_name) for each in tier]
-        if name in self._plain:
-            return [name]
-        return [self._helper(f"{name}:{position + 1}", {"weighted": self._weights(name, tier)})]
+        block = self._equals(name, tier, _ANY_ORDER_AMONG_OTHERS)
+        is_plain = name in self._plain and block == self._equals(name, tier, _ANY_ORDER_ALONE)
+        found = name if is_plain else self._helper(f"{name}:{position + 1}", block)
+        if "weighted" not in block:
+            self._tries[found] = len(tier)
+        return [found]
+
+    def _equals(self, name: str, tier: Sequence[Deployment], most: int) -> dict[str, object]:
+        """One tier of several deployments; in any order only so many."""
+        shares = self._weights(name, tier)
+        if self.way == "weighted" or len(shares) > most:
+            return {"weighted": shares}
+        return {self.way: list(shares)}
 
     def _weights(self, name: str, tier: Sequence[Deployment]) -> dict[str, object]:
         found: dict[str, int] = {}
@@ -139,7 +166,7 @@ class Models:
             while name in self.groups or name in self.aliases or name in self.blocks:
                 name = f"{name}+"
             self._helpers[wanted] = name
-            self.blocks[name] = {**block, "listed": False}
+            self.blocks[name] = {**block, "internal": True}
         return self._helpers[wanted]
 
 

@@ -19,6 +19,20 @@ _TRIED_ONCE = (
     "a call that fails goes to the next target of a failover at once; no target is asked twice"
 )
 
+STRATEGIES = {
+    "cost-based-routing": (
+        "cheapest",
+        "what costs less for the request is tried first, and the others follow when it fails; more"
+        " than 5, or 2 among others, are shared out by weight",
+    ),
+    "latency-based-routing": (
+        "fastest",
+        "what begins its answers sooner is tried first, and the others follow when it fails; more"
+        " than 5, or 2 among others, are shared out by weight",
+    ),
+}
+"""How one of several deployments is chosen: ours, and what is different."""
+
 _FALLBACKS = (
     Keys(
         ("fallbacks",),
@@ -244,7 +258,8 @@ ROUTER = Block(
         Keys(
             ("routing_strategy",),
             DIFFERENT,
-            "`simple-shuffle` is exact; for others, requests are shared out by weight",
+            "`simple-shuffle` is exact; `cost-based-routing` and `latency-based-routing` are nearly"
+            " so; for others, requests are shared out by weight",
             "llm.models.NAME.weighted",
             is_read=True,
         ),

@@ -162,7 +162,7 @@ def test_helpers_are_not_shown_to_clients() -> None:
         """
     )["llm"]["models"]
     assert models["m"] == {"failover": ["m:1", "openai/a"]}
-    assert models["m:1"]["listed"] is False
+    assert models["m:1"]["internal"] is True
 
 
 @pytest.mark.parametrize("block", ["router_settings", "litellm_settings"])
@@ -179,3 +179,59 @@ def test_no_fallbacks_at_all_switch_them_off(block: str) -> None:
     assert targets(text, "a") == [["groq/a"]]
     found = finding(text, f"{block}.fallbacks")
     assert (found.outcome, found.to) == (Outcome.UNSUPPORTED, "")
+
+
+def deployments(name: str, *models: str) -> str:
+    return "".join(
+        f"\n          - {{model_name: {name}, litellm_params: {{model: {model}}}}}"
+        for model in models
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "way"),
+    [
+        ("cost-based-routing", "cheapest"),
+        ("latency-based-routing", "fastest"),
+        ("simple-shuffle", "weighted"),
+        ("least-busy", "weighted"),
+    ],
+)
+def test_what_is_equal_is_chosen_as_theirs_chooses_it(strategy: str, way: str) -> None:
+    text = f"""
+        model_list:{deployments("m", "groq/a", "xai/a")}
+        router_settings: {{routing_strategy: {strategy}}}
+    """
+    assert list(ours(text)["llm"]["models"]["m"]) == [way]
+    assert sorted(map(str, ours(text)["llm"]["models"]["m"][way])) == ["groq/a", "xai/a"]
+
+
+def test_more_than_a_few_are_shared_out_since_ours_cannot_try_them_in_any_order() -> None:
+    text = f"""
+        model_list:{deployments("m", *(f"groq/{number}" for number in range(6)))}
+        router_settings: {{routing_strategy: latency-based-routing}}
+    """
+    assert list(ours(text)["llm"]["models"]["m"]) == ["weighted"]
+
+
+def test_behind_a_fallback_only_two_are_tried_in_any_order() -> None:
+    listed = deployments("a", "groq/1", "xai/1") + deployments("b", "groq/2", "xai/2")
+    listed += deployments("c", "groq/3", "xai/3", "openai/3")
+    text = f"""
+        model_list:{listed}
+        router_settings:
+          routing_strategy: cost-based-routing
+          fallbacks: [{{a: [b, c]}}]
+    """
+    models = ours(text)["llm"]["models"]
+    assert models["a"] == {"failover": ["a:1", "b", "c:1"]}
+    assert models["a:1"] == {"cheapest": ["groq/1", "xai/1"], "internal": True}
+    assert set(models["b"]) == set(models["c"]) == {"cheapest"}
+    assert set(models["c:1"]) == {"weighted", "internal"}
+    assert targets(text, "a") == [
+        ["groq/1"],
+        ["xai/1"],
+        ["groq/2"],
+        ["xai/2"],
+        ["groq/3", "xai/3", "openai/3"],
+    ]
