@@ -319,6 +319,8 @@ class Asking:
         said = self._program.sayers[self._steering].say(plan, Question(call, body, wanted, handled))
         if isinstance(said, Deny):
             return said
+        if wanted.operation in COUNTING:  # no vendor asks anything for it
+            return self._ready(NOTHING_HELD, said, handled)
         held = self._program.budgets.begin(self._facts, said.plan.dearest)
         if isinstance(held, (Held, Deny)):
             return self._ready(held, said, handled)

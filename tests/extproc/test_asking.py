@@ -89,6 +89,14 @@ def test_a_provider_that_counts_itself_is_asked() -> None:
     assert isinstance(llm_exchange().ask("/v1/messages/count_tokens", **body), Forward)
 
 
+def test_counting_tokens_costs_nothing() -> None:
+    talk = llm_exchange()
+    talk.ask("/v1/messages/count_tokens", model="opus", messages=chat("opus")["messages"])
+    assert talk.reserved() == 0
+    talk.exchange.on_close()
+    assert talk.settled() == 0
+
+
 def test_files_go_on_unread() -> None:
     talk = llm_exchange(FILES)
     told = {":method": "POST", ":path": "/v1/files", "content-type": "multipart/form-data"}

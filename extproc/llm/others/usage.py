@@ -241,7 +241,7 @@ def _counts(document: Mapping[str, object], before: str) -> Iterator[tuple[str, 
 COMPLETIONS = OPENAI_CHAT
 EMBEDDINGS = Told(_USAGE, _embedded)
 RERANK = Told(_META, _ranked, others=(_USAGE,))
-IMAGES = Told(_USAGE, _drawn, lambda: EventUsage(_image_event))
-"""How many images came, a reader of members does not see: `with_demands`."""
-TRANSCRIPTIONS = Told(_USAGE, _heard, lambda: EventUsage(transcriptions))
+IMAGES = Told(_USAGE, _drawn, lambda: EventUsage(_image_event), of_whole=images)
+"""How many images came, nobody sees in a large answer: `with_demands`."""
+TRANSCRIPTIONS = Told(_USAGE, _heard, lambda: EventUsage(transcriptions), of_whole=transcriptions)
 SPEECH = Told(_USAGE, _spoken, lambda: EventUsage(speech))
