@@ -118,7 +118,19 @@ def test_what_is_told_wrongly_is_not_told(of: object, answer: dict[str, object])
         (
             usage.IMAGES,
             IMAGES,
-            Usage(50, 500, image_input_tokens=40, image_output_tokens=500),
+            Usage(
+                50,
+                500,
+                image_input_tokens=40,
+                image_output_tokens=500,
+                images=2,
+                image_kind="high/1024x1024",
+            ),
+        ),
+        (
+            usage.TRANSCRIPTIONS,
+            {"text": "", "duration": 9.5},
+            Usage(0, 0, milliseconds=9500),
         ),
         (usage.TRANSCRIPTIONS, TRANSCRIPTION, Usage(14, 5, audio_input_tokens=12)),
         (
