@@ -5,6 +5,7 @@ and what it cost.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, assert_never
 
@@ -22,6 +23,7 @@ from extproc.health import Health
 from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
 from extproc.llm.dialects import Handling
+from extproc.llm.estimate import expected, family_of
 from extproc.llm.others.usage import with_demands
 from extproc.llm.translate import Translation, translation, unpacked
 from extproc.llm.usage_reader import UsageReader
@@ -175,9 +177,22 @@ class Answering:
         if self._reader is not None:  # trailers hide which piece is the last
             self._reader.end()
         found = self._translation or self._reader
-        if found is not None and found.usage is not None:
+        texts = self._translation.unfinished if self._translation is not None else None
+        if texts:
+            self._settle_unfinished(texts, found.usage if found is not None else None)
+        elif found is not None and found.usage is not None:
             self.settle(found.usage)
         self._held.settle_estimate()
+
+    def _settle_unfinished(self, texts: Sequence[str], usage: Usage | None) -> None:
+        """A stream broke off, or its client went away: what was sent was worked for."""
+        tried = self._plan.by_cluster.get(self._cluster)
+        sent = expected(texts, family_of(tried.model if tried else ""))
+        if usage is None:
+            self._held.settle_sent(sent, tried.price if tried else None)
+        else:  # Anthropic counts the output at the end alone
+            output = max(usage.output_tokens, sent)
+            self.settle(usage._replace(output_tokens=output, is_estimated=True))
 
     def _learn(self, event: ResponseHeaders) -> ChangeHeaders | None:
         """Hold against each try what became of it; when all failed, the client is told when the

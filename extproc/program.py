@@ -88,7 +88,6 @@ def build(
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
-    listed = [model.name for model in gateway.models if model.is_listed and "*" not in model.name]
     vendors = {provider.name: provider.vendor for provider in gateway.providers}
 
     def price(target: Target) -> Price | None:
@@ -130,6 +129,10 @@ def build(
         choose=choose,
         latencies=seen if chooser.is_timed else None,
         health=health if health.is_asked else None,
-        models=tuple(listed),
+        models=_listed(gateway),
         created=created,
     )
+
+
+def _listed(gateway: Gateway) -> tuple[str, ...]:
+    return tuple(each.name for each in gateway.models if each.is_listed and "*" not in each.name)

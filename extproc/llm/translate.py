@@ -6,7 +6,8 @@ size; a whole one is said at its end, a streamed one as it comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from extproc.llm.answer import (
@@ -38,6 +39,8 @@ from gateway.usage import Usage
 _JSON = "application/json"
 LARGEST_ANSWER_BYTES = 64 << 20
 """Of a whole answer that is translated."""
+LARGEST_KEPT_TEXT = 1 << 20
+"""Characters of a stream, kept until its end for the case that it breaks; no model says more."""
 LARGEST_ERROR_BYTES = 1 << 20
 """What is more says no more."""
 
@@ -55,12 +58,22 @@ def request(
     return losses.refusal(lossiness, provider.name) or body
 
 
+_TEXTS: Mapping[type, str] = MappingProxyType(
+    {TextDelta: "text", ThinkingDelta: "text", RefusalDelta: "text", CallDelta: "arguments"}
+)
+"""Events that a model has spent tokens on, and the member that says on what."""
+
+
 class Translation(Protocol):
     """An answer on its way to a client of another dialect."""
 
     @property
     def usage(self) -> Usage | None:
         """What the provider has said of it so far."""
+
+    @property
+    def unfinished(self) -> Sequence[str] | None:
+        """The texts of a stream that has not come to its end; None: it has, or is no stream."""
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
         """What the client gets for a piece. Raises `UnreadableAnswer` when nothing may follow."""
@@ -70,6 +83,7 @@ class Whole:
     """An answer that comes whole, and is said at its end."""
 
     __slots__ = ("_pieces", "_provider", "_say", "_size", "usage")
+    unfinished = None
 
     def __init__(self, provider: Codec, say: Callable[[Answer], bytes]) -> None:
         self._provider = provider
@@ -93,28 +107,46 @@ class Whole:
 class Stream:
     """An answer that is said as it comes."""
 
-    __slots__ = ("_decoding", "_encoding")
+    __slots__ = ("_decoding", "_encoding", "_left", "_texts")
 
     def __init__(self, provider: Codec, encoding: Encoding) -> None:
         self._decoding = provider.decoding()
         self._encoding = encoding
+        self._texts: list[str] | None = []
+        self._left = LARGEST_KEPT_TEXT
 
     @property
     def usage(self) -> Usage | None:
         return self._decoding.usage
 
+    @property
+    def unfinished(self) -> Sequence[str] | None:
+        return self._texts
+
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
-        encode = self._encoding.feed
-        said = b"".join(map(encode, self._decoding.feed(data))) if data else b""
-        if is_end:
-            said += b"".join(map(encode, self._decoding.end()))
-        return said
+        said = self._say(self._decoding.feed(data)) if data else b""
+        return said + self._say(self._decoding.end()) if is_end else said
+
+    def _say(self, events: Sequence[StreamEvent]) -> bytes:
+        for event in events:
+            member = _TEXTS.get(type(event))
+            if member is not None:
+                self._keep(getattr(event, member))
+            elif type(event) is Ended:
+                self._texts = None
+        return b"".join(map(self._encoding.feed, events))
+
+    def _keep(self, text: str) -> None:
+        if self._texts is not None and self._left > 0:
+            self._texts.append(text)
+            self._left -= len(text)
 
 
 class Refused:
     """An error instead of an answer."""
 
     __slots__ = ("_client", "_pieces", "_provider", "_size", "_status", "usage")
+    unfinished = None
 
     def __init__(self, codecs: tuple[Codec, Codec], status: int) -> None:
         """`codecs` are the client's and the provider's."""
@@ -154,6 +186,10 @@ class Unpacked:
     @property
     def usage(self) -> Usage | None:
         return self._translation.usage
+
+    @property
+    def unfinished(self) -> Sequence[str] | None:
+        return self._translation.unfinished
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
         plain = b""

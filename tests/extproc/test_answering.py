@@ -135,6 +135,27 @@ def test_a_client_that_goes_away_pays_what_was_known() -> None:
     assert talk.reserved() == 0
 
 
+@pytest.mark.parametrize(
+    ("model", "cluster", "dialect"),
+    [("opus", CLAUDE, "anthropic"), ("pro", "llm/gemini/addressed", "gemini")],
+)
+@pytest.mark.parametrize("is_broken", [True, False])
+def test_of_an_unfinished_stream_what_was_sent_is_booked(
+    model: str, cluster: str, dialect: str, is_broken: bool
+) -> None:
+    """Not what was reserved, and not what Anthropic says at the beginning: one token."""
+    talk = llm_exchange()
+    talk.ask(**chat(model, stream=True, max_tokens=100_000))
+    talk.answered(cluster, content_type="text/event-stream")
+    stream = stream_of(dialect, "text")
+    talk.say(ResponseBody(stream[: stream.rindex(b"data:") // 2], False))
+    if is_broken:
+        talk.say(ResponseBody(b"", True))
+    talk.exchange.on_close()
+    assert 4 < talk.settled() < 1000
+    assert talk.reserved() == 0
+
+
 def test_a_foreign_error_is_told_in_the_clients_words_and_costs_nothing() -> None:
     talk = llm_exchange()
     talk.ask(**chat("opus"))
