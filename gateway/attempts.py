@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from itertools import combinations, product
 from typing import TypeAlias
 
 from gateway.choice import (
@@ -28,9 +28,9 @@ from gateway.choice import (
     nodes,
     tries_one_branch,
 )
-from gateway.model import BodyForm, Gateway, Model, Provider
+from gateway.model import BodyForm, Gateway, Model, Provider, dialect_of
 from gateway.operations import Operation
-from gateway.serving import turns
+from gateway.serving import serving, turns
 from gateway.shaping import HAVE_CACHE_KEYS, Fields
 
 MAX_ORDERS = 256
@@ -77,11 +77,33 @@ def provider_sequences(models: Iterable[Model]) -> tuple[Providers, ...]:
 
 
 def plan_sequences(gateway: Gateway) -> tuple[Providers, ...]:
-    """Those, and, where targets may be set aside, every pair the other way round."""
-    found = set(provider_sequences(gateway.models))
+    """Those; what is left of them where not all providers have what is asked for, or can be told
+    it; and, where targets may be set aside, every pair the other way round."""
+    whole = provider_sequences(gateway.models)
+    parts = _left(gateway.providers)
+    found = {tuple(name for name in each if name in part) for each in whole for part in parts}
+    found = {each for each in found if len(each) > 1} | set(whole)
     if gateway.llm.failover.health.failures:
         found |= {(second, first) for first, second in (each for each in found if len(each) == 2)}
     return tuple(sorted(found))
+
+
+def _left(providers: Iterable[Provider]) -> frozenset[frozenset[str]]:
+    """The providers that may be asked for an operation: those that have it, without those in whose
+    dialects some request cannot be said."""
+    offers = {each.name: tuple(operation for operation, _ in each.offers) for each in providers}
+    found: set[frozenset[str]] = set()
+    for operation, is_stream in product(Operation, (False, True)):
+        served = {
+            name: dialect_of(by)
+            for name, offered in offers.items()
+            if (by := serving(offered, operation, is_stream=is_stream)) is not None
+        }
+        dialects = sorted({each for each in served.values() if each is not None})
+        for count in range(len(dialects) + 1):
+            for unsaid in combinations(dialects, count):
+                found.add(frozenset(name for name, each in served.items() if each not in unsaid))
+    return frozenset(found)
 
 
 def sequences(choice: Choice) -> frozenset[Providers]:

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.attempts import (
     TooManyOrders,
+    plan_sequences,
     provider_sequences,
     rewritten_attempts,
     sequences,
@@ -13,6 +14,7 @@ from gateway.attempts import (
 from gateway.choice import Fastest, One
 from gateway.model import Endpoint, Model, Provider, Target, Upstream
 from gateway.operations import Operation
+from tests.gateway.config.loading import meant
 from tests.kit.choosers import models
 
 A, B, SAME = Target("a", "ma"), Target("b", "mb"), Target("b", "ma")
@@ -96,3 +98,24 @@ def test_every_order_of_providers_that_may_be_chosen_is_there_once() -> None:
         Model("split", ((A, B), (Target("c", "*"),))),
     ]
     assert provider_sequences(written) == (("a", "b"), ("a", "c"), ("b", "c"))
+
+
+def test_what_is_left_of_a_plan_where_not_all_can_be_asked_is_a_plan_too() -> None:
+    text = """
+        llm:
+          failover: {health: {failures: FAILURES}}
+          providers: {a: {type: openai}, b: {type: openai}, c: {type: anthropic}, d: {type: gemini}}
+          models: {m: {failover: [a/x, c/y, b/z]}, chats: {failover: [c/x, d/x]}}
+    """
+    assert plan_sequences(meant(text.replace("FAILURES", "0"))) == (
+        ("a", "b"),  # of embeddings, and of what cannot be said to `c`
+        ("a", "c", "b"),
+        ("c", "d"),
+    )
+    assert plan_sequences(meant(text.replace("FAILURES", "1"))) == (
+        ("a", "b"),
+        ("a", "c", "b"),
+        ("b", "a"),
+        ("c", "d"),
+        ("d", "c"),
+    )
