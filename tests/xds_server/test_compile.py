@@ -182,8 +182,12 @@ def test_a_rename_has_a_cluster_of_its_own() -> None:
         names.EXTPROC_CLUSTER,
         names.UNPLANNED_CLUSTER,
         names.provider_cluster("a"),
+        names.addressed_cluster("a"),
+        names.websocket_cluster("a"),
         names.provider_cluster("b"),
         names.attempt_cluster("b", 2),
+        names.addressed_cluster("b"),
+        names.websocket_cluster("b"),
     ]
     assert "per_connection_buffer_limit_bytes" in to_json(clusters[names.attempt_cluster("b", 2)])
 
@@ -232,8 +236,13 @@ def test_without_plans_in_envoy_each_order_of_providers_has_a_cluster() -> None:
     assert sorted(clusters) == [
         names.EXTPROC_CLUSTER,
         names.provider_cluster("a"),
+        names.addressed_cluster("a"),
+        names.websocket_cluster("a"),
         names.provider_cluster("b"),
+        names.addressed_cluster("b"),
+        names.websocket_cluster("b"),
         names.plan_cluster(["a", "b"]),
+        names.plan_cluster(["b", "a"]),  # when the first is set aside
     ]
 
 
