@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from extproc.choosing import Chooser, World
@@ -27,6 +28,8 @@ from gateway.catalog import price_of
 from gateway.model import Gateway, Lossiness, Target
 from gateway.price import Price
 
+_MOST_PRICES = 10_000
+"""Clients choose the names that stand for `*`, so targets have no natural end."""
 NOT_READY = Deny(503, "not_ready", "no configuration yet")
 """The answer to everybody while there is no program."""
 
@@ -90,6 +93,7 @@ def build(
     prices = dict(gateway.prices)
     vendors = {provider.name: provider.vendor for provider in gateway.providers}
 
+    @lru_cache(_MOST_PRICES)
     def price(target: Target) -> Price | None:
         return price_of(prices, target.provider, vendors[target.provider], target.model)
 

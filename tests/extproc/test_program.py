@@ -199,7 +199,8 @@ def test_a_program_reads_no_more_than_workers_are_told(case: str) -> None:
     made = build(hidden, "v", ledger=MemoryLedger(), choose=lambda: 0.5, created=0)
     for planner in made.planners.values():
         for model in gateway.models:
-            assert planner.plan(model.name.replace("*", "some"), CHAT, anybody()) is not None
+            plan = planner.plan(model.name.replace("*", "some"), CHAT, anybody())
+            assert (plan is None) == model.is_internal
 
 
 AUTHS = (None, "key", "none")
