@@ -21,6 +21,9 @@ language's own functions and macros there are the extensions for strings (`lower
   key or header, or dividing by zero is an error, unless `&&`, `||` or `?:` decides without it. **An
   error never lets a request through**: a `deny` that errs denies; a `require` or `allow` that errs
   is not true.
+* The condition of a branch of a model (`when`) is such an expression too; one that errs does not
+  hold. `sticky` may be one that yields a text; one that errs sticks to nothing. Both are asked
+  before there is a provider: they cannot read `llm.provider` and `resource.namespace`.
 * A text with a NUL character, or a value nested more than 64 deep, counts as absent.
 * Header names are lower case. `has(request.headers.foo)` and `"x-foo" in request.headers` ask
   whether there is one; `has()` cannot ask for a variable itself.
