@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.kit.peers import DIALECTS, Peer, peers
 from tests.kit.provider_rules import CLIENT_KEY
-from tests.kit.sample_providers import SAMPLES, SampleProviders, sample_providers
+from tests.kit.sample_providers import SAMPLES, SampleProviders, sample_providers, stream_of
 from tests.kit.stack import Stack
 
 CONFIG = """
@@ -26,6 +26,7 @@ llm:
     gemini: {type: gemini, url: "%(url)s/v1beta", key: AIza}
     bedrock: {type: bedrock, url: "%(url)s", region: us-east-1, key: bedrock-key}
   models:
+    listed: {provider: chat, model: text}
     "chat-*": {provider: chat, model: "*"}
     "responses-*": {provider: responses, model: "*"}
     "anthropic-*": {provider: anthropic, model: "*"}
@@ -54,8 +55,16 @@ class Dialects:
 
     def forget(self) -> None:
         """All that was asked."""
+        self.providers.heard.clear()
         self.providers.asked.clear()
         self.plain.asked.clear()
+
+    def settled(self) -> int:
+        """Tokens that were booked."""
+        return sum(row["settled"] for row in self.stack.budgets().values())
+
+    def reserved(self) -> int:
+        return sum(row["reserved"] for row in self.stack.budgets().values())
 
     def faults(self) -> list[tuple[str, ...]]:
         """What any provider had against any request that came through the gateway."""
@@ -66,6 +75,11 @@ def has(provider: str, name: str, *, is_stream: bool) -> bool:
     """Whether there is such a sample."""
     folder = SAMPLES / DIALECTS[provider] / ("streams" if is_stream else "answers")
     return any((folder / f"{name}.{kind}").exists() for kind in ("json", "sse", "b64"))
+
+
+def most(provider: str) -> int:
+    """So many bytes of the streamed text that something was said, and its end was not."""
+    return len(stream_of(DIALECTS[provider], "text")) * 7 // 10
 
 
 @contextmanager

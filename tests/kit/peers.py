@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -68,6 +68,10 @@ class Settings:
     timeout: float = 20
     version: str = "v1beta"
     """Of Google's API."""
+
+
+class Broken(Exception):
+    """A stream said that it failed."""
 
 
 class Peer(Protocol):
@@ -206,6 +210,10 @@ class Responses:
                     texts.append(event.delta)
                 if event.type in ("response.completed", "response.incomplete"):
                     answer = event.response
+                if event.type == "error":  # the library leaves it to who reads
+                    raise Broken(event.message)
+                if event.type == "response.failed":
+                    raise Broken(event.response.error.message)
         heard = self._heard(answer)
         assert "".join(texts) == answer.output_text
         return heard
@@ -436,7 +444,8 @@ class Converse:
             "toolConfig": {"tools": specs},
         }  # fmt: skip
         if is_stream:
-            return self._streamed(list(self.client.converse_stream(**request)["stream"]))
+            with closing(self.client.converse_stream(**request)["stream"]) as stream:
+                return self._streamed(list(stream))
         answer = self.client.converse(**request)
         content = answer["output"]["message"]["content"]
         return self._heard(content, answer["stopReason"], answer["usage"])

@@ -71,7 +71,7 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection breaks after so many bytes of the body."""
+    """The connection breaks after so many bytes of a stream, once they were heard."""
 
     after: int
 
@@ -127,8 +127,10 @@ class SampleProviders:
     asked: list[Asked] = field(default_factory=list)
     script: deque[Turn] = field(default_factory=deque)
     """What happens to the next requests; those after them are answered by their sample."""
+    heard: threading.Event = field(default_factory=threading.Event)
+    """Set by a test when what came before a cut has reached it."""
     abandoned: int = 0
-    """How many hung or paused answers were given up by who asked."""
+    """How many answers were given up by who asked."""
 
     @property
     def url(self) -> str:
@@ -194,7 +196,11 @@ class _Handler(BaseHTTPRequestHandler):
                 found = faults(dialect, self.path, self.headers.items(), body)
                 asked = Asked(dialect, model, streams, self.path, headers, body, tuple(found))
                 self.providers.asked.append(asked)
-                self._play(asked)
+                try:
+                    self._play(asked)
+                except ConnectionError:
+                    self.providers.abandoned += 1
+                    self.close_connection = True
                 return
         self._answer(404, b'{"error": {"message": "no such path"}}')
 
@@ -223,10 +229,6 @@ class _Handler(BaseHTTPRequestHandler):
         match turn:
             case Gzip():
                 self._answer(200, gzip.compress(body), (("content-encoding", "gzip"),))
-            case Cut(after):
-                self._begin(200, _JSON, (("content-length", str(len(body))),))
-                self.wfile.write(body[:after])
-                self._break()
             case _:
                 self._answer(200, body)
 
@@ -257,7 +259,9 @@ class _Handler(BaseHTTPRequestHandler):
             if isinstance(turn, Slow):
                 time.sleep(turn.seconds)
         if isinstance(turn, Cut):
-            self._break()
+            self.providers.heard.wait(10)
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
         elif isinstance(turn, Pause):
             self._wait()
         else:
@@ -265,14 +269,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _wait(self) -> None:
         """Until who asked goes away."""
+        self.close_connection = True
         readable, _, _ = select.select([self.connection], [], [], 30)
         if readable and not self.connection.recv(1, socket.MSG_PEEK):
-            self.providers.abandoned += 1
-        self.close_connection = True
-
-    def _break(self) -> None:
-        self.connection.shutdown(socket.SHUT_RDWR)
-        self.close_connection = True
+            raise ConnectionResetError
 
     def _chunked(self) -> bytes:
         pieces: list[bytes] = []
