@@ -6,11 +6,15 @@ import random
 from collections import Counter
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from extproc.choosing import InvalidModel
 from extproc.facts import Facts
 from extproc.latencies import Latencies, Tried
+from gateway.attempts import choice_of, sequences
 from gateway.choice import Branch, Conditional, One
+from gateway.config.load import load
 from gateway.model import Model, Target
 from gateway.price import Price
 from gateway.usage import Usage
@@ -225,3 +229,56 @@ def test_expressions_that_do_not_compile_are_no_program() -> None:
     choice = Conditional((Branch("nope", One(Target("a", "x"), 1)),))
     with pytest.raises(InvalidModel, match="nope"):
         chooser([Model("m", ((Target("a", "x"),),), choice=choice)])
+
+
+WAYS = ("failover", "cheapest", "fastest", "weighted", "sticky", "conditional")
+
+
+@st.composite
+def nested(draw: st.DrawFn) -> str:
+    """Models `m0`, `m1`, …, each of which may lead to those after it."""
+    count = draw(st.integers(1, 4))
+    written = []
+    for number in range(count):
+        behind = [f"m{later}" for later in range(number + 1, count)]
+        choices = st.sampled_from([*behind, "a/x", "b/y", "c/x"])
+        branches = draw(st.lists(choices, min_size=1, max_size=3, unique=True))
+        way = draw(st.sampled_from(WAYS))
+        match way:
+            case "weighted" | "sticky":
+                shares = ", ".join(f"{each}: {draw(st.integers(1, 9))}" for each in branches)
+                sticky = ", sticky: user" if way == "sticky" else ""
+                block = f"weighted: {{{shares}}}{sticky}"
+            case "conditional":
+                *some, last = branches
+                when = "{{when: 'principal.team == \"t\"', use: {}}}"
+                parts = [*(when.format(each) for each in some), f"{{use: {last}}}"]
+                block = f"conditional: [{', '.join(parts)}]"
+            case _:
+                block = f"{way}: [{', '.join(branches)}]"
+        written.append(f"m{number}: {{{block}}}")
+    return ", ".join(written)
+
+
+@given(nested(), st.randoms(use_true_random=False), st.sampled_from(["", "t"]))
+def test_whatever_is_chosen_is_among_what_may_be(
+    written: str, draws: random.Random, team: str
+) -> None:
+    known = ", ".join(f"{name}: {{type: openai, key: k}}" for name in "abc")
+    config = load(
+        f"llm: {{providers: {{{known}}}, models: {{{written}}}}}", file="t.yaml", environment={}
+    )
+    assume(not isinstance(config, tuple))  # there are too many targets, or orders
+    prices = {"x": price(1, 2), "y": price(2, 1)}
+    made = models(written, "a b c")
+    it = chooser(made, draws.random, prices)
+    for model in made:
+        found = it.targets(model.name, facts(user=str(draws.random()), team=team))
+        assert found is not None
+        assert found.targets
+        assert len(set(found.places)) == len(found.places)
+        for target, place in zip(found.targets, found.places, strict=True):
+            tier = model.tiers[place - 1]
+            assert (target.provider, target.model) in {(e.provider, e.model) for e in tier}
+        tried = tuple(target.provider for target in found.targets)
+        assert tried in sequences(choice_of(model))
