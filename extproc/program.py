@@ -19,7 +19,7 @@ from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.ports import Ledger
 from extproc.saying import Sayer
-from extproc.shaping import Models, Shaper, shaper
+from extproc.shaping import Shaper, shaper, told_more
 from extproc.turns import Turns
 from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
@@ -101,8 +101,7 @@ def build(
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
     chooser = Chooser(gateway.models, World(choose, price, seen, turns))
-    are_told = any(each.cache_marks or each.mirror for each in gateway.models)
-    models = Models(gateway.models) if are_told else None
+    models = told_more(gateway.models)
     planners = {
         steering: Planner(chooser, gateway.providers, prices, steering, models)
         for steering in Steering

@@ -64,6 +64,12 @@ class Models:
         return None
 
 
+def told_more(models: Iterable[Model]) -> Models | None:
+    """All of them, where plans depend on which was asked for: some have marks, or a mirror."""
+    known = tuple(models)
+    return Models(known) if any(each.cache_marks or each.mirror for each in known) else None
+
+
 def _pattern(model: Model) -> tuple[str, str, Model]:
     prefix, _, suffix = model.name.partition("*")
     return prefix, suffix, model

@@ -24,7 +24,7 @@ from gateway.config.scalars import Flag, TokenCount
 from gateway.shaping import NULL, CacheMarks, Fields
 
 _DECIDED: Mapping[str, str] = {
-    "model": "rules and budgets are about the model that was asked for; other names stand in models",
+    "model": "rules and budgets are about the model that was asked for",
     "stream": "whether an answer is streamed, the client decides",
     **dict.fromkeys(
         ("system", "instructions", "systeminstruction"), "write system_prompt at the model"

@@ -81,3 +81,12 @@ def test_what_may_not_be_lost_is_refused() -> None:
     order = Order(FIRST, Said(Dialect.ANTHROPIC, "opus"), False)
     body = b'{"model":"ma","messages":[{"role":"user","content":"hi"}],"n":3}'
     assert isinstance(rewritten(body, order, Lossiness.HINTS), Deny)
+
+
+ADDITIONS = '{"fields":{"overrides":[["service_tier","\\"auto\\""]]},"marks":null}'
+
+
+@pytest.mark.parametrize("dialect", [Dialect.OPENAI_CHAT, Dialect.ANTHROPIC])
+def test_what_a_provider_is_sent_with_every_body_is_added_last(dialect: Dialect) -> None:
+    said = json.loads(told(Said(dialect, "mb", BodyForm.PLAIN, ADDITIONS)))
+    assert (said["model"], said["service_tier"]) == ("mb", "auto")

@@ -24,7 +24,7 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
-from extproc.wire import Said
+from extproc.wire import Order, Said
 from gateway import names
 from gateway.model import BodyForm, Dialect
 from gateway.usage import Usage
@@ -288,3 +288,41 @@ def test_tries_are_told_which_is_the_last_and_how_long_they_may_take() -> None:
     options = response.request_body.response.header_mutation.set_headers
     told = {each.header.key: each.header.raw_value for each in options}
     assert told[names.TRY_TIMEOUT_HEADER] == b"2500"
+
+
+def test_what_is_added_to_a_body_is_told_to_its_try() -> None:
+    wanted = Said(Dialect.ANTHROPIC, "opus", BodyForm.PLAIN, '{"fields":{}}')
+    steered = STEERED._replace(bodies={"llm/b#2": wanted})
+    response = Response.FromString(wire.encode_plan(steered, ["llm/a", "llm/b#2"]))
+    told = response.dynamic_metadata[names.REQUEST_NAMESPACE]
+    request = Request(request_headers={})
+    request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].CopyFrom(told)
+    _, order = wire.decode_attempt(request.SerializeToString(), "llm/b#2")
+    assert order is not None
+    assert order.wanted == wanted
+
+
+def test_a_copy_is_told_its_order_by_a_header() -> None:
+    order = Order(
+        Said(Dialect.OPENAI_CHAT, 'm"é'), Said(Dialect.BEDROCK, "", BodyForm.PLAIN, "{}"), True
+    )
+    told = wire.encode_order(order)
+    assert told.isascii()
+    assert told.isprintable()
+    request = Request(request_headers=headers(**{names.MIRROR_ORDER_HEADER: told}))
+    event, found = wire.decode_mirror(request.SerializeToString(), "")
+    assert isinstance(event, RequestHeaders)
+    assert found == order
+
+
+def test_a_copy_that_is_told_nothing_has_no_order() -> None:
+    for request in (Request(request_headers={}), Request(request_body={"body": b"{}"})):
+        assert wire.decode_mirror(request.SerializeToString(), "")[1] is None
+
+
+def test_headers_that_a_plan_sets_are_set() -> None:
+    steered = STEERED._replace(set_headers=[("x-dragoman-mirror", "llm/a/mirror")])
+    response = Response.FromString(wire.encode_plan(steered, ["llm/a"]))
+    options = response.request_body.response.header_mutation.set_headers
+    told = {each.header.key: each.header.raw_value for each in options}
+    assert told["x-dragoman-mirror"] == b"llm/a/mirror"

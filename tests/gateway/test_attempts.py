@@ -119,3 +119,25 @@ def test_what_is_left_of_a_plan_where_not_all_can_be_asked_is_a_plan_too() -> No
         ("c", "d"),
         ("d", "c"),
     )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "model", "rewritten"),
+    [
+        ("", "", "", ()),
+        ("overrides: {top_k: 1}", "overrides: {top_k: 1}", "", ()),
+        ("overrides: {top_k: 1}", "", "", (("a", 1), ("b", 2))),
+        ("", "", "prompt_caching: {}", (("a", 1), ("b", 2))),
+    ],
+)
+def test_tries_with_other_additions_need_other_bodies(
+    a: str, b: str, model: str, rewritten: tuple[tuple[str, int], ...]
+) -> None:
+    text = f"""
+        llm:
+          providers: {{a: {{type: openai, {a}}}, b: {{type: groq, {b}}}}}
+          models: {{m: {{failover: [a/x, b/x], {model}}}}}
+    """
+    gateway = meant(text)
+    providers = {each.name: each for each in gateway.providers}
+    assert rewritten_attempts(gateway.models, providers) == rewritten

@@ -17,9 +17,11 @@ from gateway.cel import (
     CelError,
     Expression,
     TextExpression,
+    ValueExpression,
     bind,
     compile_expression,
     compile_text,
+    compile_value,
 )
 
 FINANCE = (
@@ -274,3 +276,51 @@ def test_no_text_of_an_operator_raises(text: str) -> None:
 @given(text=st.lists(st.sampled_from([*(v.name for v in VARIABLES), *"()[]{}.,?:!&|=<>+-*/%'\" "])))
 def test_no_jumble_of_tokens_raises(text: list[str]) -> None:
     assert isinstance(compile_expression("".join(text)), str | Expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"ann"', "ann"),
+        ("null", None),
+        ("1u + 2u", 3),
+        ("[1, 2.5, true]", [1, 2.5, True]),
+        ('{"b": principal.groups, "a": {"c": null}}', {"a": {"c": None}, "b": ["finance-cleared"]}),
+        ('principal.groups.map(x, {"name": x})', [{"name": "finance-cleared"}]),
+    ],
+)
+def test_a_value_may_be_any_that_json_has(text: str, value: object) -> None:
+    compiled = compile_value(text)
+    assert isinstance(compiled, ValueExpression), compiled
+    assert compiled.evaluate_bound(bind(CLEARED)) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "principal.team",
+        "[principal.team]",
+        "context.request_time",
+        "[context.request_time]",
+        'b"x"',
+        "{1: 2}",
+        "1.0 / 0.0",
+        "1 / 0",
+        'duration("1s")',
+        "optional.of(1)",
+        "type(1)",
+    ],
+)
+def test_what_json_does_not_have_is_an_error(text: str) -> None:
+    compiled = compile_value(text)
+    assert isinstance(compiled, ValueExpression), compiled
+    assert isinstance(compiled.evaluate_bound(bind(CLEARED)), CelError)
+
+
+def test_a_value_says_what_it_reads() -> None:
+    compiled = compile_value('{"a": request.headers["x-team"], "b": llm.model}')
+    assert isinstance(compiled, ValueExpression), compiled
+    assert compiled.headers == {"x-team"}
+    assert compiled.names == {"request.headers", "llm.model"}
+    assert compiled.needs_body
+    assert "princpal" in str(compile_value("princpal.name"))

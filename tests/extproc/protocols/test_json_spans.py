@@ -297,3 +297,18 @@ def test_removing_leaves_all_others_as_they_are_written(
     assert json_spans.decode(rest) == {key: document[key] for key in document if key not in gone}
     for key, (start, end) in spans.items():
         assert key in gone or body[start:end] in rest
+
+
+@given(written_objects())
+def test_members_are_given_as_they_are_written(
+    written: tuple[bytes, dict[str, tuple[int, int]]],
+) -> None:
+    body, spans = written
+    assert json_spans.members(body) == {key: body[start:end] for key, (start, end) in spans.items()}
+
+
+def test_items_are_given_and_joined_as_they_are_written() -> None:
+    items = json_spans.items(b' [ {"a" :1.50}, "\\u00e9" ,[ ] ] ')
+    assert items == [b'{"a" :1.50}', b'"\\u00e9"', b"[ ]"]
+    assert json_spans.array(items) == b'[{"a" :1.50},"\\u00e9",[ ]]'
+    assert json_spans.array([]) == b"[]"

@@ -56,3 +56,12 @@ def test_what_it_writes_is_read_again() -> None:
 def test_what_is_not_plain_is_refused() -> None:
     with pytest.raises(TypeError, match="not a plain value: object"):
         emit({"a": object()})
+
+
+@settings(deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1e22, 1e-7, 0.1, -0.0]))
+def test_numbers_with_a_fraction_are_read_as_they_were(value: float) -> None:
+    emitted = emit({"n": value})
+    read_back = read(emitted, {}).value
+    assert isinstance(read_back, dict)
+    assert float(read_back["n"]) == value

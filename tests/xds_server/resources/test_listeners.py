@@ -100,3 +100,9 @@ def test_envoy_accepts_a_gateway_with_mutual_tls(tmp_path: Path) -> None:
         [*command, "--log-level", "warning"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_clients_say_in_headers_of_ours_is_not_heard() -> None:
+    [early] = http()["early_header_mutation_extensions"]
+    [mutation] = early["typed_config"]["mutations"]
+    assert mutation == {"remove_on_match": {"key_matcher": {"prefix": "x-dragoman-"}}}
