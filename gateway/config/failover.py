@@ -35,7 +35,7 @@ class HealthBlock(Block):
 class FailoverBlock(Block):
     """How a request goes through the targets of its model."""
 
-    on: Annotated[tuple[Cause, ...], Field(min_length=1)] = _USUAL
+    after: Annotated[tuple[Cause, ...], Field(min_length=1)] = _USUAL
     """After what the next target is tried: `rate_limit` (429), `server_error` (5xx, 408, 409,
     424), `timeout` (nothing is answered, or the connection breaks first), `connect` (no
     connection), `context_length` (the prompt is too long for the model), `content_filter` (the
@@ -53,7 +53,7 @@ def failover(block: FailoverBlock) -> Failover:
     """What was written."""
     health = block.health
     return Failover(
-        frozenset(block.on),
+        frozenset(block.after),
         block.attempts,
         block.time,
         HealthRules(health.failures, health.cool_down, health.most),

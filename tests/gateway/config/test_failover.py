@@ -12,7 +12,7 @@ llm:
     openai: {type: openai, timeouts: {first_byte: 4s, connect: 1s}}
     groq: {type: groq, timeouts: {silence: 9s}}
   failover:
-    on: [rate_limit, content_filter]
+    after: [rate_limit, content_filter]
     attempts: 2
     time: 30s
     health: {failures: 5, cool_down: 1s, most: 1m}
@@ -57,8 +57,8 @@ def test_health_can_be_off() -> None:
 @pytest.mark.parametrize(
     ("written", "path"),
     [
-        ("{on: []}", "on"),
-        ("{on: [sunshine]}", "on"),
+        ("{after: []}", "after"),
+        ("{after: [sunshine]}", "after"),
         ("{attempts: 0}", "attempts"),
         ("{time: never}", "time"),
         ("{health: {failures: -1}}", "health.failures"),
