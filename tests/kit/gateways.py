@@ -12,6 +12,7 @@ CASES = (
     "keys-and-rules",
     "llm-failover-paths",
     "llm-single",
+    "mirrors",
     "providers",
     "routes-plain",
     "tls-provider",
