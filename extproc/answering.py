@@ -22,7 +22,7 @@ from extproc.facts import NO_DEMANDS
 from extproc.health import Health
 from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
-from extproc.llm.dialects import Handling
+from extproc.llm.dialects import Handling, embedded
 from extproc.llm.estimate import expected, family_of
 from extproc.llm.others.usage import with_demands
 from extproc.llm.translate import Translation, translation, unpacked
@@ -64,6 +64,8 @@ class Waiting(NamedTuple):
     """Where is written down who failed."""
     began: datetime = datetime.min.replace(tzinfo=UTC)
     """When the client asked."""
+    is_framed: bool = False
+    """The client's dialect comes in frames of its own: Claude, invoked as on Bedrock."""
 
 
 NOBODY = Asked("", "", 0)
@@ -98,7 +100,8 @@ class Answering:
         self._began = latencies.now() if latencies is not None else 0.0
         self._health = waiting.health if len(plan.tries) > 1 else None
         is_watched = latencies is not None or self._health is not None
-        self.is_over = held is NOTHING_HELD and not plan.is_foreign and not is_watched
+        is_told = plan.is_foreign or waiting.is_framed
+        self.is_over = held is NOTHING_HELD and not is_told and not is_watched
         """Nothing that follows matters."""
 
     @property
@@ -222,7 +225,9 @@ class Answering:
 
     def _is_foreign(self, tried: Try, *, is_success: bool) -> bool:
         """Whether this answer is in words, or in frames, that the client does not know."""
-        if tried.dialect is not self._waiting.handled.dialect:
+        if tried.dialect is not self._waiting.handled.dialect or tried.is_instead:
+            return True
+        if self._waiting.is_framed and (self._waiting.is_stream or not is_success):
             return True
         match tried.said.form:
             case BodyForm.PLAIN:
@@ -238,15 +243,19 @@ class Answering:
         self, event: ResponseHeaders, tried: Try, changes: ChangeHeaders | None
     ) -> Action:
         headers, waiting = event.headers, self._waiting
-        if waiting.codec is None or tried.codec is None:
+        found: Translation
+        if tried.is_instead:
+            found, content_type = embedded(waiting.asked, event.status)
+        elif waiting.codec is None or tried.codec is None:
             return CONTINUE  # only conversations are translated
-        found, content_type = translation(
-            (waiting.codec, tried.codec),
-            waiting.asked,
-            event.status,
-            headers.get("content-type", ""),
-            is_stream=waiting.is_stream,
-        )
+        else:
+            found, content_type = translation(
+                (waiting.codec, tried.codec),
+                waiting.asked,
+                event.status,
+                headers.get("content-type", ""),
+                is_stream=waiting.is_stream,
+            )
         self._translation = unpacked(found, headers.get("content-encoding", ""))
         set_headers = [("content-type", content_type)]
         if event.status in _STATUSES_OF_ONE_VENDOR:

@@ -5,6 +5,7 @@ it goes.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from extproc import shaping
@@ -12,8 +13,17 @@ from extproc.answering import NOBODY, Waiting
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.llm import faults, models
-from extproc.llm.dialect import Asked, Call
-from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, Handling
+from extproc.llm.anthropic import elsewhere
+from extproc.llm.dialect import Asked, Call, Codec
+from extproc.llm.dialects import (
+    CLAUDE_IN_FRAMES,
+    COUNTING,
+    FAMILIES,
+    HANDLINGS,
+    PASSED,
+    SPEAKERS,
+    Handling,
+)
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -29,6 +39,7 @@ from gateway.operations import Operation
 _JSON = (("content-type", "application/json"),)
 _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
+_INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
 _LONGEST_SHOWN = 256
 _LONGEST_ID = 64
 
@@ -51,6 +62,7 @@ class Asking:
         "_call",
         "_decoder",
         "_facts",
+        "_is_framed",
         "_limit_bytes",
         "_plain",
         "_planner",
@@ -69,6 +81,7 @@ class Asking:
         self._steering = steering
         self._limit_bytes = limit_bytes
         self._received = b""
+        self._is_framed = False
         self._decoder: encodings.Decoder | None = None
         """Of the body's content coding."""
         self._plain = b""
@@ -112,10 +125,12 @@ class Asking:
             return _TOO_LARGE
         if not isinstance(found, Found) or found.operation not in HANDLINGS:
             return CONTINUE  # it was refused, or has been sent on without being read
-        handled = HANDLINGS[found.operation]
         plain = body if self._decoder is None else self._decompressed(body, self._decoder)
         if isinstance(plain, Deny):
             return plain
+        if found.operation in _INVOCATIONS:
+            found, plain = self._turned(found, plain)
+        handled = HANDLINGS[found.operation]
         call = _decoded(handled, plain, found, facts.headers)
         if isinstance(call, Deny):
             return call
@@ -154,6 +169,19 @@ class Asking:
         if isinstance(plan, NotOffered):
             return Respond(200, _JSON, COUNTING[found.operation].answer(call), "dragoman_count")
         return self._planned(plan, call, wanted, handled)
+
+    def _turned(self, found: Found, body: bytes) -> tuple[Found, bytes]:
+        """An invocation of Claude that nobody offers is one of Anthropic's messages."""
+        wanted = Wanted(found.operation, found.is_stream, self._facts.path)
+        plan = self._planner.plan(found.model, wanted, self._facts)
+        if not isinstance(plan, NotOffered):
+            return found, body
+        said = elsewhere.from_path(body, found.model, is_stream=found.is_stream)
+        if isinstance(said, Deny) or not said.version:
+            return found, body  # not Claude's form
+        self._is_framed = True
+        self.found = replace(found, operation=Operation.MESSAGES)
+        return self.found, said.body
 
     def _answered_or_passed(self, found: Found) -> Respond | Deny | Ready:
         """What has no body that is read."""
@@ -196,11 +224,22 @@ class Asking:
             self._program.health,
             facts.now,
         )
-        if not plan.is_foreign or handled.dialect is None or not isinstance(found, Found):
+        if not (plan.is_foreign or self._is_framed) or not isinstance(found, Found):
             return waiting
-        is_array = _is_array(found, facts.path)
-        codec = ARRAY_CODEC if is_array else SPEAKERS[handled.dialect].codec
-        return waiting._replace(codec=codec, asked=self._asked(), demands=NO_DEMANDS)
+        return waiting._replace(
+            codec=self._codec(found, handled),
+            asked=self._asked(),
+            demands=NO_DEMANDS,
+            is_framed=self._is_framed,
+        )
+
+    def _codec(self, found: Found, handled: Handling) -> Codec | None:
+        """In which the client is told what it does not get as it comes."""
+        if self._is_framed:
+            return CLAUDE_IN_FRAMES
+        if _is_array(found, self._facts.path):
+            return ARRAY_CODEC
+        return None if handled.dialect is None else SPEAKERS[handled.dialect].codec
 
     def _asked(self) -> Asked:
         facts, call = self._facts, self._call

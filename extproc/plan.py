@@ -76,6 +76,8 @@ class Try:
     price: Price | None
     codec: Codec | None
     """Of a conversation: its dialect, as this vendor takes it."""
+    is_instead: bool = False
+    """It is asked for embeddings as Bedrock's InvokeModel has them."""
 
     @property
     def dialect(self) -> Dialect | None:
@@ -83,7 +85,8 @@ class Try:
 
     def is_foreign(self, client: Dialect | None) -> bool:
         """Some answers have to be said otherwise for a client of this dialect."""
-        return self.dialect is not client or self.said.form is not BodyForm.PLAIN
+        is_other = self.dialect is not client or self.said.form is not BodyForm.PLAIN
+        return is_other or self.is_instead
 
 
 class Copied(NamedTuple):
@@ -235,6 +238,7 @@ class Planner:
             if (found := self._try(target, wanted, marks)) is not None
             and (found.dialect is None or found.dialect not in without)
         ]
+        places = _of_one_form(places)
         if self._steering is Steering.METADATA:
             places = _once(places)
         if not places:
@@ -329,7 +333,8 @@ class Planner:
         added = additions.for_provider(provider, dialect, marks)
         said = Said(dialect, "" if "{model}" in template else target.model, form, added)
         codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
-        return Try("", provider.name, target.model, operation, said, path, None, codec)
+        is_instead = operation is Operation.INVOKE and wanted.operation is Operation.EMBEDDINGS
+        return Try("", provider.name, target.model, operation, said, path, None, codec, is_instead)
 
     def _price(self, found: Try) -> Price | None:
         vendor = self._providers[found.provider].vendor
@@ -407,3 +412,12 @@ def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
         return first
     model = next((each.said.model for each in tries if each.dialect is client), first.model)
     return Said(client, model)
+
+
+def _of_one_form(places: list[tuple[int, Try]]) -> list[tuple[int, Try]]:
+    """The tries that can be told the same body: embeddings have a form for each of Bedrock's
+    models, which no attempt makes of another."""
+    if not any(found.is_instead for _, found in places):
+        return places
+    own = [each for each in places if not each[1].is_instead]
+    return own or places[:1]

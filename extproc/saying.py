@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from extproc.llm import additions, forms, history, translate
+from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.plan import Plan, Planner, Wanted
@@ -42,6 +43,9 @@ class Sayer:
         """The body of a plan; without the tries that would lose what may not be lost."""
         if not plan.is_foreign:
             return Forwarded(plan, _spliced(plan, question))
+        if plan.tries[0].is_instead:
+            body = encode_embeddings(question.call.document, plan.tries[0].model)
+            return body if isinstance(body, Deny) else Forwarded(plan, body)
         refusals: dict[Dialect, Deny] = {}
         bodies: dict[Dialect, bytes] = {}
         while True:

@@ -20,6 +20,8 @@ STREAMED: Mapping[Operation, Operation] = MappingProxyType(
 
 _WHOLE = {streamed: whole for whole, streamed in STREAMED.items()}
 _SAYS_STREAM_IN_THE_BODY = frozenset({Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES})
+_INSTEAD: Mapping[Operation, Operation] = MappingProxyType({Operation.EMBEDDINGS: Operation.INVOKE})
+"""What can be asked for in another form where it is not offered."""
 _TURNS = (
     Operation.CHAT,
     Operation.RESPONSES,
@@ -42,7 +44,8 @@ def serving(
     offered = tuple(offers)
     asked = _WHOLE.get(operation, operation)
     if asked not in _TURNS:
-        return operation if operation in offered else None
+        served = (each for each in (operation, _INSTEAD.get(operation)) if each in offered)
+        return next(served, None)
     for turn in (asked, *turns(offered)):
         streamed = STREAMED.get(turn)
         if is_stream and streamed in offered:

@@ -53,7 +53,10 @@ class Compiler:
             (
                 *_clusters(gateway, topology, features, memo),
                 *_secrets(gateway),
-                *(memo.of(listeners.listener, listener) for listener in gateway.listeners),
+                *(
+                    memo.of(listeners.listener, listener, features)
+                    for listener in gateway.listeners
+                ),
                 filters.ext_proc_filter(topology, _read_by(gateway), features),
                 *tables,
                 *(raw.raw_resource(each) for each in gateway.xds.resources),

@@ -16,8 +16,9 @@ from extproc.llm.bedrock import codec as bedrock
 from extproc.llm.bedrock import invoke as bedrock_invoke
 from extproc.llm.bedrock import reading as bedrock_reading
 from extproc.llm.bedrock import usage as bedrock_usage
-from extproc.llm.bedrock.claude import ClaudeDecoding
-from extproc.llm.dialect import Call, Codec, Reading
+from extproc.llm.bedrock.claude import ClaudeDecoding, ClaudeEncoding
+from extproc.llm.bedrock.embedded import EmbeddedAnswer
+from extproc.llm.dialect import Asked, Call, Codec, Reading
 from extproc.llm.gemini import codec as gemini
 from extproc.llm.gemini import counting as gemini_counting
 from extproc.llm.gemini import embedding as gemini_embedding
@@ -37,6 +38,7 @@ from extproc.llm.others.multipart import FormReading, MultipartReading
 from extproc.llm.others.reading import JsonReading
 from extproc.llm.request import Request
 from extproc.llm.request_tokens import tokens_of
+from extproc.llm.translate import Refused, Translation
 from extproc.llm.usage_reader import OPENAI_CHAT, Told
 from extproc.verdict import Deny
 from gateway.apis import Family
@@ -95,6 +97,13 @@ SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
 _CLAUDE_ON_BEDROCK = replace(
     anthropic.CODEC, decoding=ClaudeDecoding, decode_error=bedrock.CODEC.decode_error
 )
+CLAUDE_IN_FRAMES = replace(
+    anthropic.CODEC,
+    encoding=ClaudeEncoding,
+    encode_error=bedrock.CODEC.encode_error,
+    stream_type=bedrock.CODEC.stream_type,
+)
+"""For clients that invoke Claude as on Bedrock, whoever serves it."""
 _CLAUDE_ON_VERTEX = replace(anthropic.CODEC, decode_error=gemini.CODEC.decode_error)
 
 
@@ -251,3 +260,10 @@ def refusal(dialect: Dialect | None, deny: Deny) -> Respond:
     error = SPEAKERS[dialect or Dialect.OPENAI_CHAT].reading.encode_error(deny)
     headers = (*error.headers, *deny.headers)
     return Respond(deny.status, headers, error.body, f"dragoman_{deny.code}")
+
+
+def embedded(asked: Asked, status: int) -> tuple[Translation, str]:
+    """How an answer of Bedrock's embeddings is said to OpenAI's clients, and its content type."""
+    if 200 <= status < 300:
+        return EmbeddedAnswer(asked), "application/json"
+    return Refused((openai_chat.CODEC, bedrock.CODEC), status), "application/json"

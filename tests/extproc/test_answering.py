@@ -19,9 +19,18 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
+from extproc.llm.answer import Ended
+from extproc.llm.bedrock.claude import ClaudeDecoding
 from extproc.plan import Steering
 from gateway.usage import Usage
-from tests.kit.llm_exchange import WITHOUT_BUDGETS, LlmExchange, chat, clusters, llm_exchange
+from tests.kit.llm_exchange import (
+    WITHOUT_BUDGETS,
+    LlmExchange,
+    chat,
+    clusters,
+    forwarded,
+    llm_exchange,
+)
 from tests.kit.sample_providers import SAMPLES, stream_of
 
 CLAUDE = "llm/claude/addressed"
@@ -330,3 +339,68 @@ def test_a_translated_error_is_told_with_the_soonest_time() -> None:
     assert isinstance(watch, Watch)
     assert ("retry-after", "7") in watch.set_headers
     assert "retry-after-ms" in watch.remove_headers
+
+
+EMBEDDED = WITHOUT_BUDGETS.replace("nova: bedrock/nova", "titan: bedrock/amazon.titan-embed-v2")
+TITAN = json.dumps({"embedding": [0.5], "inputTextTokenCount": 7}).encode()
+
+
+def test_embeddings_of_bedrock_are_asked_for_and_told_as_openai_has_them() -> None:
+    talk = llm_exchange(EMBEDDED)
+    action = talk.ask("/v1/embeddings", model="titan", input="hello")
+    assert forwarded(action)["inputText"] == "hello"
+    watch = talk.answered("llm/bedrock/addressed", content_type="application/json")
+    assert isinstance(watch, Watch)
+    body = json.loads(said(talk.say(ResponseBody(TITAN, True))))
+    assert body["data"][0]["embedding"] == [0.5]
+    assert body["model"] == "titan"
+
+
+def test_an_error_of_bedrock_about_embeddings_is_told_as_openai_has_them() -> None:
+    talk = llm_exchange(EMBEDDED)
+    talk.ask("/v1/embeddings", model="titan", input="hello")
+    talk.answered("llm/bedrock/addressed", 400, content_type="application/json")
+    body = json.loads(said(talk.say(ResponseBody(b'{"message":"too long"}', True))))
+    assert body["error"]["message"] == "too long"
+
+
+INVOKED = {
+    "anthropic_version": "bedrock-2023-05-31",
+    "max_tokens": 9,
+    "messages": [{"role": "user", "content": "hi"}],
+}
+
+
+@pytest.mark.parametrize("model", ["opus", "gpt", "pro"])
+def test_who_invokes_claude_is_answered_in_bedrocks_frames_whoever_serves_it(model: str) -> None:
+    talk = llm_exchange()
+    action = talk.ask(f"/model/{model}/invoke-with-response-stream", **INVOKED)
+    assert "anthropic_version" not in forwarded(action)
+    cluster = {"opus": CLAUDE, "gpt": "llm/chat/addressed", "pro": "llm/gemini/addressed"}[model]
+    dialect = {"opus": "anthropic", "gpt": "openai_chat", "pro": "gemini"}[model]
+    watch = talk.answered(cluster, content_type="text/event-stream")
+    assert isinstance(watch, Watch)
+    assert ("content-type", "application/vnd.amazon.eventstream") in watch.set_headers
+    told = said(talk.say(ResponseBody(stream_of(dialect, "text"), False)))
+    told += said(talk.say(ResponseBody(b"", True)))
+    decoding = ClaudeDecoding()
+    events = [*decoding.feed(told), *decoding.end()]
+    assert isinstance(events[-1], Ended)
+    assert talk.settled() > 0
+
+
+def test_a_whole_answer_of_anthropics_to_an_invocation_passes_and_its_errors_do_not() -> None:
+    talk = llm_exchange(WITHOUT_BUDGETS)
+    talk.ask("/model/opus/invoke", **INVOKED)
+    assert talk.answered(CLAUDE, content_type="application/json") == CONTINUE
+    other = llm_exchange(WITHOUT_BUDGETS)
+    other.ask("/model/opus/invoke", **INVOKED)
+    assert isinstance(other.answered(CLAUDE, 429, content_type="application/json"), Watch)
+    error = said(other.say(ResponseBody(sample("anthropic", "429-rate_limit", "errors"), True)))
+    assert set(json.loads(error)) == {"message", "__type"}
+
+
+def test_other_forms_are_only_for_who_offers_them() -> None:
+    action = llm_exchange().ask("/model/opus/invoke", inputText="hi")
+    assert isinstance(action, Respond)
+    assert action.status == 400

@@ -23,6 +23,8 @@ from gateway.serving import serving, turns
         ((O.CONVERSE, O.CONVERSE_STREAM), O.GENERATE_STREAM, True, O.CONVERSE_STREAM),
         ((O.CHAT,), O.GENERATE_STREAM, True, O.CHAT),
         ((O.EMBEDDINGS,), O.EMBEDDINGS, False, O.EMBEDDINGS),
+        ((O.CONVERSE, O.INVOKE), O.EMBEDDINGS, False, O.INVOKE),
+        ((O.INVOKE, O.EMBEDDINGS), O.EMBEDDINGS, False, O.EMBEDDINGS),
     ],
 )
 def test_the_same_operation_is_preferred_and_a_conversation_can_become_another(

@@ -7,9 +7,10 @@ stream. Each event of a stream is sent on at once, which zstd would not do.
 from __future__ import annotations
 
 from xds_server.resources.extension import Json, extension, typed
+from xds_server.resources.features import Features
 
 _COMPRESSED = ("application/json", "text/event-stream", "text/html", "text/plain")
-"""What content types begin with. Envoys below 1.40 do not know the field, and compress no streams."""
+"""What content types begin with."""
 _SMALLEST_BYTES = 512
 _LIBRARIES = (
     ("dragoman.br", "envoy.compression.brotli.compressor", "brotli.compressor.v3.Brotli"),
@@ -17,8 +18,11 @@ _LIBRARIES = (
 )
 
 
-def compressors() -> tuple[Json, ...]:
-    """The filters, switched off. The first comes last to the answer: they stand before all others."""
+def compressors(features: Features) -> tuple[Json, ...]:
+    """The filters, switched off. They stand first in the chain, and see an answer last."""
+    types: Json = {"content_type": list(_COMPRESSED)}
+    if features.matches_content_types:
+        types = {"content_type_matcher": [{"prefix": each} for each in _COMPRESSED]}
     return tuple(
         {
             **extension(
@@ -26,10 +30,7 @@ def compressors() -> tuple[Json, ...]:
                 "envoy.extensions.filters.http.compressor.v3.Compressor",
                 compressor_library=extension(library, f"envoy.extensions.compression.{message}"),
                 response_direction_config={
-                    "common_config": {
-                        "min_content_length": _SMALLEST_BYTES,
-                        "content_type_matcher": [{"prefix": each} for each in _COMPRESSED],
-                    },
+                    "common_config": {"min_content_length": _SMALLEST_BYTES, **types}
                 },
             ),
             "disabled": True,

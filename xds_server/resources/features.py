@@ -23,9 +23,11 @@ class Features:
     """It reads the usage of an answer as it passes: `ai_protocol_manager` with trailers at the end.
     Without: answers whose usage a budget waits for are shown to extproc.
     """
+    matches_content_types: bool
+    """Its compressor takes matchers of content types. Without: a list, which is deprecated now."""
 
 
 FEATURES: Mapping[Level, Features] = {
-    Level.V1_37: Features(reads_plans=False, reads_usage=False),
-    Level.V1_40: Features(reads_plans=True, reads_usage=True),
+    Level.V1_37: Features(reads_plans=False, reads_usage=False, matches_content_types=False),
+    Level.V1_40: Features(reads_plans=True, reads_usage=True, matches_content_types=True),
 }

@@ -27,8 +27,7 @@ def _discovered(name: str, message: str) -> Json:
     }
 
 
-HTTP_FILTERS: tuple[Json, ...] = (
-    *compressors(),  # last of all to see an answer
+_ALWAYS: tuple[Json, ...] = (
     _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
     extension(  # terminal: always last
         "envoy.filters.http.router",
@@ -36,6 +35,15 @@ HTTP_FILTERS: tuple[Json, ...] = (
         suppress_envoy_headers=True,
     ),
 )
+
+
+def http_filters(features: Features) -> list[Json]:
+    """All of them, in chain order."""
+    return [
+        *compressors(features),  # last of all to see an answer
+        *_ALWAYS,
+    ]
+
 
 DISCOVERED = (names.EXT_PROC_FILTER,)
 

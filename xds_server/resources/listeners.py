@@ -8,7 +8,8 @@ from gateway import names
 from gateway.model import Endpoint, Listener
 from xds_server.resources import addresses
 from xds_server.resources.extension import ADS, Json, extension, resource
-from xds_server.resources.filters import DISCOVERED, HTTP_FILTERS
+from xds_server.resources.features import Features
+from xds_server.resources.filters import DISCOVERED, http_filters
 from xds_server.resources.local_replies import local_reply_config
 from xds_server.resources.secrets import gateway_secrets
 from xds_server.snapshot import FILTER, LISTENER, ROUTES, SECRET, Resource
@@ -16,14 +17,14 @@ from xds_server.snapshot import FILTER, LISTENER, ROUTES, SECRET, Resource
 _CONNECTION_BUFFER_BYTES = 1 << 20
 
 
-def listener(listener: Listener) -> Resource:
+def listener(listener: Listener, features: Features) -> Resource:
     """Where clients connect: the address, and a chain whose parts come by RDS and ECDS."""
     name = names.listener(listener.name)
     fields = {
         "name": name,
         "address": addresses.socket_address(Endpoint(listener.address, listener.port)),
         "per_connection_buffer_limit_bytes": _CONNECTION_BUFFER_BYTES,
-        "filter_chains": [{"filters": [_http(listener)], **_tls(listener)}],
+        "filter_chains": [{"filters": [_http(listener, features)], **_tls(listener)}],
     }
     needs = [
         (ROUTES, names.route_table(listener.name)),
@@ -57,7 +58,7 @@ def _tls(listener: Listener) -> Json:
     return {"transport_socket": socket}
 
 
-def _http(listener: Listener) -> Json:
+def _http(listener: Listener, features: Features) -> Json:
     return extension(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -67,7 +68,7 @@ def _http(listener: Listener) -> Json:
             "route_config_name": names.route_table(listener.name),
             "config_source": ADS,
         },
-        http_filters=list(HTTP_FILTERS),
+        http_filters=http_filters(features),
         server_name="dragoman",
         early_header_mutation_extensions=[_NOTHING_OF_OURS],
         **_trust_nobody(),

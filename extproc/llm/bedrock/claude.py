@@ -1,4 +1,4 @@
-"""Claude's own stream as InvokeModel frames it: server-sent events of Anthropic's in AWS events.
+"""Claude's own stream as InvokeModel frames it, both ways: Anthropic's events in AWS events.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
 """
@@ -9,11 +9,25 @@ from collections.abc import Sequence
 
 from extproc.llm.answer import Failed, Fault, ProviderError, StreamEvent
 from extproc.llm.anthropic.decoding import MessagesDecoding
-from extproc.llm.anthropic.elsewhere import event_of_chunk
+from extproc.llm.anthropic.elsewhere import chunk_of_event, event_of_chunk
+from extproc.llm.anthropic.encoding import MessagesEncoding
 from extproc.llm.bedrock.errors import decode_exception
-from extproc.llm.dialect import UnreadableAnswer
+from extproc.llm.bedrock.streams import exception
+from extproc.llm.dialect import Asked, UnreadableAnswer
+from extproc.protocols import event_stream
 from extproc.protocols.event_stream import BrokenMessage, Message, MessageDecoder
+from extproc.protocols.sse import SseDecoder
 from gateway.usage import Usage
+
+_CHUNK = event_stream.encode_headers(
+    event_stream.texts(
+        {
+            ":event-type": "chunk",
+            ":content-type": "application/json",
+            ":message-type": "event",
+        }
+    )
+)
 
 
 class ClaudeDecoding:
@@ -57,3 +71,21 @@ class ClaudeDecoding:
         if message.text(":event-type") != "chunk":
             return ()
         return self._events.feed(event_of_chunk(message.payload))
+
+
+class ClaudeEncoding:
+    """`Encoding` for a client that invokes Claude with a response stream."""
+
+    __slots__ = ("_events", "_inner")
+
+    def __init__(self, asked: Asked) -> None:
+        self._inner = MessagesEncoding(asked)
+        self._events = SseDecoder()
+
+    def feed(self, event: StreamEvent) -> bytes:
+        if isinstance(event, Failed):
+            return exception(event.error)
+        told = self._events.feed(self._inner.feed(event))
+        return b"".join(
+            event_stream.encode_with(_CHUNK, chunk_of_event(each.data)) for each in told
+        )

@@ -230,7 +230,7 @@ class BedrockEncoding:
     def feed(self, event: StreamEvent) -> bytes:
         match event:
             case Failed():
-                return _exception(event.error)
+                return exception(event.error)
             case Started():
                 return _frame("messageStart", {"role": "assistant"})
             case Ended():
@@ -351,7 +351,8 @@ def _frame(name: str, document: Mapping[str, object]) -> bytes:
     return event_stream.encode_with(_HEADERS[name], json_spans.encode(document))
 
 
-def _exception(error: ProviderError) -> bytes:
+def exception(error: ProviderError) -> bytes:
+    """What ends a stream that fails."""
     name, payload = encode_exception(error)
     headers = {
         ":exception-type": name,

@@ -8,13 +8,15 @@ from xds_server.render import to_json
 from xds_server.resources import filters
 from xds_server.resources.ext_proc import RulesRead
 from xds_server.resources.features import FEATURES
-from xds_server.resources.filters import DISCOVERED, HTTP_FILTERS
+from xds_server.resources.filters import DISCOVERED, http_filters
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER
 
+NEW = FEATURES[Level.V1_40]
+
 
 def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
-    assert [each["name"] for each in HTTP_FILTERS] == [
+    assert [each["name"] for each in http_filters(NEW)] == [
         "dragoman.br",
         "dragoman.gzip",
         names.EXT_PROC_FILTER,
@@ -23,7 +25,10 @@ def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
 
 
 def test_what_changes_is_discovered() -> None:
-    assert tuple(each["name"] for each in HTTP_FILTERS if "config_discovery" in each) == DISCOVERED
+    assert (
+        tuple(each["name"] for each in http_filters(NEW) if "config_discovery" in each)
+        == DISCOVERED
+    )
 
 
 def test_what_is_discovered_needs_the_workers() -> None:

@@ -15,13 +15,16 @@ from gateway.model import Listener, ServerTls
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
 from tests.kit.certificates import Authority
+from xds_server.audience import Level
 from xds_server.compile import compile_gateway
 from xds_server.render import static_bootstrap, to_json
 from xds_server.resources import listeners
 from xds_server.resources.extension import Json
+from xds_server.resources.features import FEATURES
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import FILTER, ROUTES, SECRET
 
+NEW = FEATURES[Level.V1_40]
 LISTENER = Listener("default", "0.0.0.0", 8080, 1 << 20)
 
 TLS = replace(LISTENER, tls=ServerTls("cert", "key"))
@@ -29,12 +32,12 @@ MUTUAL = replace(LISTENER, tls=ServerTls("cert", "key", "ca"))
 
 
 def http(listener: Listener = LISTENER) -> Json:
-    [chain] = to_json(listeners.listener(listener))["filter_chains"]
+    [chain] = to_json(listeners.listener(listener, NEW))["filter_chains"]
     return dict(chain["filters"][0]["typed_config"])
 
 
 def test_it_needs_its_table_and_the_discovered_filters() -> None:
-    assert set(listeners.listener(LISTENER).needs) == {
+    assert set(listeners.listener(LISTENER, NEW).needs) == {
         (ROUTES, names.route_table("default")),
         (FILTER, names.EXT_PROC_FILTER),
     }
@@ -42,7 +45,7 @@ def test_it_needs_its_table_and_the_discovered_filters() -> None:
 
 def test_the_limit_of_bodies_is_not_in_it() -> None:
     larger = Listener("default", "0.0.0.0", 8080, 1 << 30)
-    assert listeners.listener(larger).version == listeners.listener(LISTENER).version
+    assert listeners.listener(larger, NEW).version == listeners.listener(LISTENER, NEW).version
 
 
 def test_clients_are_not_believed() -> None:
@@ -58,12 +61,12 @@ def test_a_path_has_one_spelling() -> None:
 
 
 def socket(listener: Listener) -> Json:
-    [chain] = to_json(listeners.listener(listener))["filter_chains"]
+    [chain] = to_json(listeners.listener(listener, NEW))["filter_chains"]
     return dict(chain["transport_socket"]["typed_config"])
 
 
 def test_certificates_come_by_sds() -> None:
-    made = listeners.listener(TLS)
+    made = listeners.listener(TLS, NEW)
     assert (SECRET, names.gateway_certificate("default")) in made.needs
     context = socket(TLS)["common_tls_context"]
     [secret] = context["tls_certificate_sds_secret_configs"]
@@ -75,12 +78,12 @@ def test_certificates_come_by_sds() -> None:
 
 def test_a_renewed_certificate_changes_no_listener() -> None:
     renewed = replace(LISTENER, tls=ServerTls("new cert", "new key"))
-    assert listeners.listener(renewed) == listeners.listener(TLS)
-    assert listeners.listener(TLS).version != listeners.listener(LISTENER).version
+    assert listeners.listener(renewed, NEW) == listeners.listener(TLS, NEW)
+    assert listeners.listener(TLS, NEW).version != listeners.listener(LISTENER, NEW).version
 
 
 def test_mutual_tls_demands_a_certificate() -> None:
-    assert (SECRET, names.gateway_client_ca("default")) in listeners.listener(MUTUAL).needs
+    assert (SECRET, names.gateway_client_ca("default")) in listeners.listener(MUTUAL, NEW).needs
     assert socket(MUTUAL)["require_client_certificate"] is True
     asked = socket(MUTUAL)["common_tls_context"]["validation_context_sds_secret_config"]
     assert asked["name"] == names.gateway_client_ca("default")

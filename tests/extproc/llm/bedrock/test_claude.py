@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from extproc.llm.answer import Ended, Failed, StreamEvent
+from extproc.llm.answer import Ended, Failed, Fault, ProviderError, StreamEvent
 from extproc.llm.anthropic.decoding import MessagesDecoding
 from extproc.llm.anthropic.elsewhere import chunk_of_event
-from extproc.llm.bedrock.claude import ClaudeDecoding
+from extproc.llm.bedrock.claude import ClaudeDecoding, ClaudeEncoding
+from extproc.llm.dialect import Asked
 from extproc.protocols.sse import SseDecoder
 from tests.kit.bedrock import frame
 from tests.kit.sample_providers import stream_of
@@ -55,3 +56,20 @@ def test_a_stream_that_stops_early_is_not_whole() -> None:
 
 def test_other_events_are_passed_over() -> None:
     assert told(frame("somethingNew", {}) + framed("text"), 1 << 20) == told(framed("text"), 13)
+
+
+@pytest.mark.parametrize("sample", ["text", "tool_calls", "reasoning", "parallel_calls"])
+def test_what_is_written_in_frames_is_read_as_what_it_was(sample: str) -> None:
+    plain = MessagesDecoding()
+    events = [*plain.feed(stream_of("anthropic", sample)), *plain.end()]
+    encoding = ClaudeEncoding(Asked("opus", "id-1", 1))
+    again = told(b"".join(map(encoding.feed, events)), 17)
+    assert [type(each) for each in again] == [type(each) for each in events]
+    assert again[1:-1] == events[1:-1]
+
+
+def test_a_failure_is_an_exception_of_bedrocks() -> None:
+    encoding = ClaudeEncoding(Asked("opus", "id-1", 1))
+    [event] = told(encoding.feed(Failed(ProviderError(429, Fault.RATE_LIMIT, "slow down"))), 99)
+    assert isinstance(event, Failed)
+    assert (event.error.fault, event.error.message) == (Fault.RATE_LIMIT, "slow down")
