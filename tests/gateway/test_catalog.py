@@ -329,13 +329,13 @@ def test_the_catalog_knows_what_is_not_paid_by_the_token_alone(
     assert cost(price, usage) == round(dollars * 10**9)
 
 
-FREE = {"openai/omni-moderation-latest"}
+FREE_ROWS = {"openai/omni-moderation-latest"}
 """What the vendor asks nothing for. A budget in USD refuses what has no price at all."""
 
 
 def test_every_row_of_the_catalog_is_sane() -> None:
     for name, price in catalog().items():
-        assert (price == Price(0, 0, 0, 0)) is (name in FREE), name
+        assert (price == Price(0, 0, 0, 0)) is (name in FREE_ROWS), name
         assert price.cached_input <= price.input, name
         sizes = [size for size, _ in price.above]
         assert sizes == sorted(set(sizes)), name
