@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import socket
 import zlib
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +18,7 @@ from tests.e2e.conftest import SERVED
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.other_apis import OtherApis, other_apis
 from tests.kit.other_providers import CLIENT_KEY
+from tests.kit.raw_http import asked
 from tests.kit.stack import Stack, running
 
 pytestmark = pytest.mark.envoy
@@ -228,22 +228,6 @@ DISGUISED = (
 )
 
 
-def raw(stack: Stack, path: str) -> tuple[int, bytes]:
-    """A request line as it is; the status and the body of the answer."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {CLIENT_KEY}\r\n"
-        "content-type: application/json\r\nconnection: close\r\n"
-        f"content-length: {len(BODY)}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", stack.port), 20) as connection:
-        connection.sendall(head.encode() + BODY)
-        answer = b""
-        while piece := connection.recv(1 << 16):
-            answer += piece
-    start, _, body = answer.partition(b"\r\n\r\n")
-    return int(start.split()[1]), body
-
-
 @pytest.mark.parametrize("path", UNKNOWN)
 def test_unknown_paths_are_refused(here: OtherApis, path: str) -> None:
     answer = here.http().post(path, json={})
@@ -261,7 +245,7 @@ def read_as_chat(here: OtherApis) -> bool:
 
 @pytest.mark.parametrize("path", DISGUISED)
 def test_disguised_paths_are_refused_or_read_as_what_they_are(here: OtherApis, path: str) -> None:
-    status, _ = raw(here.stack, path)
+    status, _ = asked(here.stack.port, "POST", path, CLIENT_KEY, BODY)
     assert status in (200, 400, 404)
     assert (status == 200) is bool(here.providers.got)
     assert read_as_chat(here)
