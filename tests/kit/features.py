@@ -10,6 +10,7 @@ from typing import Any
 from extproc.llm.losses import Feature
 from extproc.llm.request import (
     Audio,
+    Choice,
     Document,
     Image,
     Inline,
@@ -125,7 +126,7 @@ _VALUES: Mapping[Feature, Value] = MappingProxyType(
         Feature.VIDEO_INPUT: lambda r: _sources(Video, Inline, r) + _sources(Video, Remote, r),
         Feature.TOOLS: lambda r: ([_tool(tool) for tool in r.tools], _calls(r)),
         Feature.STRICT_TOOLS: lambda r: [tool.is_strict is True for tool in r.tools],
-        Feature.TOOL_CHOICE: lambda r: (r.tool_choice, r.tool_name),
+        Feature.TOOL_CHOICE: lambda r: (r.tool_choice or Choice.AUTO, r.tool_name),
         Feature.PARALLEL_CALLS: lambda r: r.is_parallel,
         Feature.TOOL_RESULT_IMAGE: _result_images,
         Feature.TOOL_ERROR: lambda r: [

@@ -190,12 +190,12 @@ class SettingsReader:
         mode = config.get("mode")
         if mode == "NONE":
             return Choice.NONE, "", tools
+        if mode == "ANY" and len(allowed) == 1:  # the others may have been called before
+            return Choice.NAMED, allowed[0], tools
         if allowed:
             tools = tuple(tool for tool in tools if tool.name in allowed)
         match mode:
             case "ANY":
-                if len(allowed) == 1:
-                    return Choice.NAMED, allowed[0], tools
                 return Choice.REQUIRED, "", tools
             case "VALIDATED":
                 strict = tuple(

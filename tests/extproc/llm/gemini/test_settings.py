@@ -98,7 +98,7 @@ def test_functions_of_either_form() -> None:
         ({"mode": "AUTO"}, (Choice.AUTO, "", (F, G))),
         ({"mode": "NONE"}, (Choice.NONE, "", (F, G))),
         ({"mode": "ANY"}, (Choice.REQUIRED, "", (F, G))),
-        ({"mode": "ANY", "allowedFunctionNames": ["g"]}, (Choice.NAMED, "g", (G,))),
+        ({"mode": "ANY", "allowedFunctionNames": ["g"]}, (Choice.NAMED, "g", (F, G))),
         ({"mode": "ANY", "allowedFunctionNames": ["g", "f"]}, (Choice.REQUIRED, "", (F, G))),
         (
             {"mode": "VALIDATED", "allowedFunctionNames": ["f"]},
