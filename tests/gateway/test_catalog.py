@@ -115,6 +115,8 @@ def test_more_of_everything_never_costs_less(
 ) -> None:
     """A part grows with the whole that it is a part of."""
     wholes = {"input_tokens", "output_tokens"}
+    if what == "cache_write_1h_tokens":
+        wholes.add("cache_write_tokens")
     grown = {what: getattr(usage, what) + more}
     for whole in wholes - {what}:
         grown[whole] = max(0, getattr(usage, whole)) + more
