@@ -99,7 +99,9 @@ class Answering:
         latencies = waiting.latencies
         self._began = latencies.now() if latencies is not None else 0.0
         self._health = waiting.health if len(plan.tries) > 1 else None
-        is_watched = latencies is not None or self._health is not None
+        is_watched = latencies is not None or (
+            self._health is not None and self._health.is_due(plan.targets)
+        )
         is_told = plan.is_foreign or waiting.is_framed
         self.is_over = held is NOTHING_HELD and not is_told and not is_watched
         """Nothing that follows matters."""

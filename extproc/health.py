@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 10.0
 """After which a probe of which nothing was heard is followed by another."""
+WATCH_SECONDS = 0.1
+"""How often an answer of a target is looked at against which nothing is held."""
 SHARES = (0.1, 0.5)
 """Of the requests that go to a target which is coming back, each for half a cool-down."""
 _MOST_SPELLS = 32
@@ -130,16 +132,18 @@ def cool_down(rules: HealthRules, spell: int, chance: float) -> float:
 class States:
     """What is held against targets; outlives the programs that read it."""
 
-    __slots__ = ("phases",)
+    __slots__ = ("phases", "watched")
 
     def __init__(self) -> None:
         self.phases: dict[Key, Phase] = {}
+        self.watched: dict[Key, float] = {}
+        """When an answer of those was last looked at."""
 
 
 class Health:
     """The targets of a program."""
 
-    __slots__ = ("_choose", "_clock", "_phases", "_rules")
+    __slots__ = ("_choose", "_clock", "_phases", "_rules", "_watched")
 
     def __init__(
         self,
@@ -151,6 +155,7 @@ class Health:
         """`clock` gives seconds that never go back, `choose` numbers in [0, 1)."""
         self._rules = rules
         self._phases = states.phases
+        self._watched = states.watched
         self._clock = clock
         self._choose = choose
 
@@ -158,6 +163,21 @@ class Health:
     def is_asked(self) -> bool:
         """Whether anything is ever set aside."""
         return self._rules.failures > 0
+
+    def is_due(self, keys: Sequence[Key]) -> bool:
+        """Whether it has to be known what becomes of a request to these targets, in this order.
+
+        To look at an answer costs both sides some 15 µs, so where all is well, not all are.
+        """
+        phases, watched, now = self._phases, self._watched, self._clock()
+        if phases and any(key in phases for key in keys):
+            return True
+        if now - watched.get(keys[0], -WATCH_SECONDS) < WATCH_SECONDS:
+            return False
+        if len(watched) >= _MOST_STATES:
+            watched.clear()
+        watched[keys[0]] = now
+        return True
 
     def order(self, targets: Sequence[Target]) -> tuple[int, ...] | None:
         """The order in which they are tried, by their index; None: as they are.

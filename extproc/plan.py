@@ -123,6 +123,11 @@ class Plan:
         return copied.reply
 
     @property
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """Of each try, the provider and the model."""
+        return tuple((each.provider, each.model) for each in self.tries)
+
+    @property
     def providers(self) -> tuple[str, ...]:
         """Of each try."""
         return tuple(each.provider for each in self.tries)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from extproc.health import (
     PROBE_SECONDS,
+    WATCH_SECONDS,
     Aside,
     Failing,
     Health,
@@ -275,3 +276,30 @@ def test_an_order_has_everybody_once(count: int) -> None:
     assert found is not None
     assert sorted(found) == list(range(count))
     assert [index % 2 for index in found] == sorted((index % 2 for index in found), reverse=True)
+
+
+A, B = ("a", "ma"), ("b", "mb")
+
+
+def test_where_all_is_well_an_answer_is_looked_at_now_and_then() -> None:
+    world = World()
+    health = world.health()
+    assert [health.is_due((A, B)) for _ in range(3)] == [True, False, False]
+    assert health.is_due((B, A))
+    world.now += WATCH_SECONDS
+    assert [health.is_due((A, B)) for _ in range(3)] == [True, False, False]
+
+
+def test_of_who_has_failed_every_answer_is_looked_at() -> None:
+    world = World()
+    world.fail(of=1)
+    assert [world.health().is_due((A, B)) for _ in range(3)] == [True, True, True]
+    world.succeed(of=1)
+    assert [world.health().is_due((A, B)) for _ in range(3)] == [True, False, False]
+
+
+def test_what_is_looked_at_is_bounded_too() -> None:
+    world = World()
+    for number in range(10_050):
+        world.health().is_due((("a", f"m{number}"), B))
+    assert len(world.states.watched) < 10_000
