@@ -122,7 +122,7 @@ def as_said(dialect: Dialect, request: Request) -> Request:
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(conversations())
 def test_what_both_can_say_comes_back_as_it_went(
     client: Dialect, provider: Dialect, wanted: Request
@@ -143,7 +143,7 @@ def test_what_both_can_say_comes_back_as_it_went(
 
 
 @pytest.mark.parametrize(("provider", "client"), PAIRS)
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.data())
 def test_cuts_and_line_ends_do_not_matter(
     provider: Dialect, client: Dialect, data: st.DataObject
