@@ -93,10 +93,19 @@ class Asking:
     @property
     def dialect(self) -> Dialect | None:
         """In which the client expects to be refused."""
-        return FAMILIES[self.found.family] if isinstance(self.found, Found) else None
+        if isinstance(self.found, Found):
+            return FAMILIES[self.found.family]
+        if models.ANTHROPIC_HEADER in self._facts.headers:
+            return Dialect.ANTHROPIC
+        family = self._program.paths.family(self._facts.path)
+        return None if family is None else FAMILIES[family]
 
     def find(self) -> None:
-        self.found = self._program.paths.find(self._facts.method, self._facts.path)
+        facts = self._facts
+        found = self._program.paths.find(facts.method, facts.path)
+        is_files = isinstance(found, Found) and found.operation is Operation.FILES
+        # Anthropic has files of its own at the same path
+        self.found = None if is_files and models.ANTHROPIC_HEADER in facts.headers else found
 
     def on_headers(self, *, is_end: bool) -> Decision | Awaitable[Decision]:
         """The caller is known."""

@@ -68,6 +68,7 @@ _ON_OPENAI_AND_AZURE = (
 )
 _LISTS = (
     (Family.OPENAI, ""),
+    (Family.AZURE, ""),
     (Family.AZURE, "/v1"),
     (Family.ANTHROPIC, ""),
     (Family.GEMINI, ""),
@@ -189,6 +190,8 @@ class Paths:
         self._below: list[tuple[str, Row]] = []
         whole = (*prefixes.get(Family.OPENAI, ()), *prefixes.get(Family.AZURE, ()))
         self._whole = tuple(sorted(whole, key=len, reverse=True))
+        placed = [(each, family) for family in Family for each in prefixes.get(family, ()) if each]
+        self._closest = tuple(sorted(placed, key=lambda each: -len(each[0])))
         for row, prefix in _placed(prefixes):
             path = prefix + row.path
             before, name, after = path.partition("{model}")
@@ -240,6 +243,14 @@ class Paths:
         return self.find("POST", path) is not None or any(
             folded == known.casefold() for known in self._exact
         )
+
+    def family(self, path: str) -> Family | None:
+        """Whose clients ask at an unknown path: who has the closest prefix before it, and of those
+        who share one the first. None: nobody."""
+        for prefix, family in self._closest:
+            if path.startswith(f"{prefix}/"):
+                return family
+        return None
 
     def below(self, path: str) -> str:
         """What follows the prefix of OpenAI's API in a path that is none of its own."""

@@ -61,6 +61,21 @@ def test_a_path_that_nobody_knows_and_a_wrong_method_are_refused() -> None:
     assert error(headers("GET", "/v1/chat/completions"))[0] == 405
 
 
+def test_an_unknown_path_is_refused_in_the_words_of_whose_prefix_it_has() -> None:
+    assert error(headers("POST", "/v1beta/nothing"))[1]["error"]["status"] == "NOT_FOUND"
+    wrong_method = error(headers("POST", "/v1beta/models/gpt:predict"))
+    assert (wrong_method[0], wrong_method[1]["error"]["code"]) == (405, 405)
+    version = {"anthropic-version": "2023-06-01"}
+    assert error(headers("POST", "/v1/nothing", **version))[1]["type"] == "error"
+
+
+def test_files_of_anthropic_do_not_go_to_openai() -> None:
+    talk = llm_exchange(FILES)
+    told = {":method": "GET", ":path": "/v1/files", "anthropic-version": "2023-06-01"}
+    status, body = error(talk.say(RequestHeaders(told, True)))
+    assert (status, body["error"]["type"]) == (404, "not_found_error")
+
+
 def test_an_operation_that_no_provider_of_the_model_offers_is_refused() -> None:
     status, told = error(llm_exchange().ask("/v1/embeddings", model="opus", input="hi"))
     assert (status, told["error"]["code"]) == (400, "operation_not_offered")

@@ -218,6 +218,20 @@ def test_other_unknown_paths_are_none_of_ours(path: str) -> None:
     assert not DEFAULT.is_disguised(path)
 
 
+@pytest.mark.parametrize(
+    ("path", "family"),
+    [
+        ("/v1beta/cachedContents", Family.GEMINI),
+        ("/v1/vector_stores", Family.OPENAI),
+        ("/v2/chat", Family.COHERE),
+        ("/other", None),
+        ("/v1betamax/x", None),
+    ],
+)
+def test_an_unknown_path_is_of_who_has_the_closest_prefix(path: str, family: Family | None) -> None:
+    assert DEFAULT.family(path) is family
+
+
 def test_nothing_is_there_for_another_method() -> None:
     assert DEFAULT.find("GET", "/v1/chat/completions") is WRONG_METHOD
     assert DEFAULT.find("DELETE", "/v1beta/models/g:generateContent") is WRONG_METHOD

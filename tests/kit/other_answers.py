@@ -282,6 +282,10 @@ def _message_batch(said: Said) -> Answer:
     )  # fmt: skip
 
 
+def _embed_content(said: Said) -> Answer:
+    return _json({"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 5}})
+
+
 def _embed_contents(said: Said) -> Answer:
     vectors = [{"values": [0.5, -0.25]} for _ in said.document["requests"]]
     return _json({"embeddings": vectors, "usageMetadata": {"promptTokenCount": 6}})
@@ -401,6 +405,9 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("anthropic", "POST", "/v1/messages/batches", _message_batch, ("requests",)),
     _Operation("anthropic", "GET", "/v1/messages/batches/[^/]+", _message_batch),
     _Operation("anthropic", "POST", "/v1/messages/batches/[^/]+/cancel", _message_batch),
+    _Operation(
+        "gemini", "POST", "/v1beta/models/[^/]+:embedContent", _embed_content, ("content",)
+    ),
     _Operation(
         "gemini", "POST", "/v1beta/models/[^/]+:batchEmbedContents", _embed_contents, ("requests",)
     ),
