@@ -102,7 +102,9 @@ class Shaper:
         is_count = asked.operation in _COUNTED
         dialect = _COUNTED[asked.operation] if is_count else asked.handled.dialect
         if not is_count:
-            names = json_spans.members(body)
+            # Gemini's are read by other names than they may be written in
+            is_as_written = dialect is not None and dialect is not Dialect.GEMINI
+            names = call.document if is_as_written else json_spans.members(body)
             values = values_of(ready.shaping.fields, names)
             if ready.transformations:
                 transformed = _transformed(ready, call, asked)
