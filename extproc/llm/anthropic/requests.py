@@ -231,7 +231,7 @@ def _format(document: Mapping[str, object], extras: dict[Feature, None]) -> Json
         raise Unfit(faults.wrong_value(f"{where}.type", "must be json_schema"))
     if type(schema) is not dict:
         raise Unfit(faults.not_a(dict, said, "schema", f"{where}."))
-    return JsonFormat(schema)
+    return JsonFormat(schema, is_strict=True)
 
 
 def _stop(document: Mapping[str, object]) -> tuple[str, ...]:

@@ -97,10 +97,10 @@ class SettingsReader:
                 return JsonFormat()
             if type(older) is not dict:
                 raise Unfit(wrong_type(dict, older, "generationConfig.responseSchema"))
-            return JsonFormat(from_openapi(older))
+            return JsonFormat(from_openapi(older), is_strict=True)
         if type(schema) is not dict:
             raise Unfit(wrong_type(dict, schema, "generationConfig.responseJsonSchema"))
-        return JsonFormat(schema)
+        return JsonFormat(schema, is_strict=True)
 
     def reasoning(self, config: Mapping[str, object]) -> Reasoning | None:
         said = config.get("thinkingConfig")

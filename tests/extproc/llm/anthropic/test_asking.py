@@ -357,7 +357,7 @@ def test_what_anthropic_expresses_is_read_again_as_it_was(
         max_output_tokens=700,
         stop=tuple(stop),
         user=user,
-        format=JsonFormat({"type": "object", "additionalProperties": False}),
+        format=JsonFormat(CLOSED, is_strict=True),
         reasoning=None if model == OLD else Reasoning(Effort.LOW, is_shown=True),
         service_tier="auto",
     )

@@ -136,7 +136,7 @@ def test_tools_are_read_and_those_of_the_provider_named() -> None:
 def test_structured_output_is_read_in_both_places(name: str) -> None:
     said = {"type": "json_schema", "schema": {"type": "object"}}
     request = read(**{name: {"format": said} if name == "output_config" else said})
-    assert request.format == JsonFormat({"type": "object"})
+    assert request.format == JsonFormat({"type": "object"}, is_strict=True)
     assert request.extras == ()
 
 

@@ -173,7 +173,7 @@ def requests(draw: st.DrawFn) -> Request:
         ),
         stop=tuple(draw(st.lists(TEXTS, max_size=5))),
         choices=draw(st.integers(1, 4)),
-        format=draw(st.sampled_from([None, JsonFormat(), JsonFormat(SCHEMA)])),
+        format=draw(st.sampled_from([None, JsonFormat(), JsonFormat(SCHEMA, is_strict=True)])),
         reasoning=draw(
             st.sampled_from([None, Reasoning(), Reasoning(budget_tokens=100, is_shown=True)])
         ),

@@ -44,11 +44,11 @@ def test_thinking(config: object, reasoning: Reasoning | None) -> None:
         ({"responseMimeType": "application/json"}, JsonFormat()),
         (
             {"responseMimeType": "application/json", "responseSchema": {"type": "STRING"}},
-            JsonFormat({"type": "string"}),
+            JsonFormat({"type": "string"}, is_strict=True),
         ),
         (
             {"responseMimeType": "application/json", "responseJsonSchema": {"type": "string"}},
-            JsonFormat({"type": "string"}),
+            JsonFormat({"type": "string"}, is_strict=True),
         ),
     ],
 )
