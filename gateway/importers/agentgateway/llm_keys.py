@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
 from gateway.importers.agentgateway.policy_keys import (
+    CACHING,
     CONCURRENT,
+    DEFAULT_FIELDS,
     GATEWAY_POLICY,
     OPENAI_ALONE,
+    OVERRIDES,
     UNCOMPUTED,
     UNLIMITED,
 )
@@ -36,13 +39,13 @@ PARAMS: Rows = (
 )
 DEFAULTS: Rows = (
     read("transformation", "backendTLS", "tls", "auth"),
-    lock("values of bodies are not forced; the client's would be sent", "overrides"),
-    without("clients have to send their own values", "defaults"),
+    lock(OVERRIDES, "overrides"),
+    without(DEFAULT_FIELDS, "defaults"),
     without("of the client's headers a provider sees only forward_headers", "requestHeaders"),
     without("headers of answers are neither set nor removed", "responseHeaders"),
     without("failover goes by each answer; no provider is put aside", "health"),
     without("providers are reached directly, not through a proxy", "backendTunnel"),
-    without("no cache marks are added to prompts", "promptCaching"),
+    without(CACHING, "promptCaching"),
 )
 """`LocalLLMProviderDefaults`."""
 MODEL: Rows = (

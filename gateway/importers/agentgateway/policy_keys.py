@@ -11,6 +11,9 @@ _EXT_AUTHZ = "no authorization service is asked; say the decision as rules under
 _EXT_PROC = "no processing service is asked, and what it would refuse or change is not known"
 _CORS = "no answers to preflights and no CORS headers: browsers of other origins are refused"
 _CSRF = "the origin of requests that change something is not checked"
+OVERRIDES = "values of bodies are not taken over: write llm.models.NAME.overrides"
+DEFAULT_FIELDS = "values of bodies are not taken over: write llm.models.NAME.defaults"
+CACHING = "cache marks are not taken over: write llm.models.NAME.prompt_caching"
 _MIRROR = "no copies of requests are sent; mirror behind the gateway"
 _DELAY = "no artificial latency"
 _HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
@@ -138,11 +141,11 @@ RATE_LIMIT: Rows = (read("maxTokens", "tokensPerFill", "fillInterval", "type"),)
 
 AI_POLICY: Rows = (
     read("promptGuard", "modelAliases"),
-    lock("values of bodies are not forced; the client's would be sent", "overrides"),
-    without("clients have to send their own values", "defaults"),
+    lock(OVERRIDES, "overrides"),
+    without(DEFAULT_FIELDS, "defaults"),
     limit(UNCOMPUTED, "transformations", "finalTransformations"),
-    without("no messages are added; clients have to send them", "prompts"),
-    without("no cache marks are added to prompts", "promptCaching"),
+    without("messages are not taken over: write llm.models.NAME.system_prompt", "prompts"),
+    without(CACHING, "promptCaching"),
     without(OPENAI_ALONE, "routes"),
 )
 """`Policy`: what an LLM backend does with a call."""
