@@ -7,8 +7,8 @@ starts, and of the oldest, beside `dragoman xds` and `dragoman extproc`, in both
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -61,14 +61,31 @@ def fresh(tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.fixture(scope="session", params=[NEWEST, OLDEST])
+@pytest.fixture(scope="session")
+def dialects_by(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Dialects]]:
+    """A provider of each dialect, by an Envoy of this version; under a budget."""
+    starts: Mapping[str, Serve] = {
+        NEWEST: partial(running, workers=1),
+        OLDEST: SERVED[f"{OLDEST}-delta"],
+    }
+    with ExitStack() as opened:
+
+        @cache
+        def by(version: str) -> Dialects:
+            folder = tmp_path_factory.mktemp("dialects")
+            return opened.enter_context(dialects(starts[version], folder, BUDGETS))
+
+        yield by
+
+
+@pytest.fixture(params=[NEWEST, OLDEST])
 def all_dialects(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dialects]:
-    """A provider of each dialect, by the newest Envoy and by the oldest; under a budget."""
-    start = partial(running, workers=1) if request.param == NEWEST else SERVED[f"{OLDEST}-delta"]
-    with dialects(start, tmp_path_factory.mktemp("dialects"), BUDGETS) as found:
-        yield found
+    request: pytest.FixtureRequest, dialects_by: Callable[[str], Dialects]
+) -> Dialects:
+    """By the newest Envoy and by the oldest."""
+    return dialects_by(request.param)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.kit.dialects import Dialects, has
+from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.peers import DIALECTS, PEERS, STOPS, Heard
 from tests.kit.spoken import Line, spoken
 
@@ -16,14 +17,20 @@ SAMPLES = (
     "text", "tool_calls", "parallel_calls", "reasoning", "max_tokens", "stop_sequence",
     "content_filter", "cached",
 )  # fmt: skip
+ON_THE_OLDEST = ("text", "parallel_calls", "reasoning")
 CASES = [
-    pytest.param(provider, name, is_stream, id=f"{provider}-{name}{'-streamed' * is_stream}")
+    pytest.param(
+        version, provider, name, is_stream,
+        id=f"{version}-{provider}-{name}{'-streamed' * is_stream}",
+    )
+    for version, names in ((NEWEST, SAMPLES), (OLDEST, ON_THE_OLDEST))
     for provider in PEERS
-    for name in SAMPLES
+    for name in names
     for is_stream in (False, True)
     if has(provider, name, is_stream=is_stream)
-]
-PLAYED_BACK = [case for case in CASES if case.values[1] in ("parallel_calls", "reasoning")]
+]  # fmt: skip
+PLAYED_BACK = [case for case in CASES if case.values[2] in ("parallel_calls", "reasoning")]
+FIELDS = ("all_dialects", "provider", "name", "is_stream")
 every_client = pytest.mark.parametrize("client", PEERS)
 
 
@@ -33,7 +40,7 @@ def words(text: str) -> str:
 
 
 @every_client
-@pytest.mark.parametrize(("provider", "name", "is_stream"), CASES)
+@pytest.mark.parametrize(FIELDS, CASES, indirect=["all_dialects"])
 def test_what_is_heard_is_what_the_provider_said(
     here: Dialects, client: str, provider: str, name: str, is_stream: bool
 ) -> None:
@@ -48,7 +55,7 @@ def test_what_is_heard_is_what_the_provider_said(
 
 
 @every_client
-@pytest.mark.parametrize(("provider", "name", "is_stream"), PLAYED_BACK)
+@pytest.mark.parametrize(FIELDS, PLAYED_BACK, indirect=["all_dialects"])
 def test_what_is_played_back_reaches_the_provider_as_it_said_it(
     here: Dialects, client: str, provider: str, name: str, is_stream: bool
 ) -> None:

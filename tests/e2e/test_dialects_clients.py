@@ -17,6 +17,7 @@ from google import genai
 from google.genai import types
 
 from tests.kit.dialects import Dialects, most
+from tests.kit.envoy import NEWEST
 from tests.kit.peers import PEERS, Peer, Settings
 from tests.kit.provider_rules import CLIENT_KEY
 from tests.kit.sample_providers import Fail, Gzip, Hang, Pause, Slow
@@ -49,6 +50,7 @@ GAVE_UP = (
 every_client = pytest.mark.parametrize("client", PEERS)
 every_provider = pytest.mark.parametrize("provider", PEERS)
 some_pairs = pytest.mark.parametrize(("client", "provider"), SOME_PAIRS)
+by_the_newest = pytest.mark.parametrize("all_dialects", [NEWEST], indirect=True)
 either_way = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -62,6 +64,7 @@ def peer(here: Dialects, client: str, **settings: object) -> Iterator[Peer]:
         made.close()
 
 
+@by_the_newest
 @some_pairs
 def test_a_library_that_tries_again_gets_its_answer(
     here: Dialects, client: str, provider: str
@@ -74,6 +77,7 @@ def test_a_library_that_tries_again_gets_its_answer(
     assert len(here.providers.asked) == 3
 
 
+@by_the_newest
 @some_pairs
 def test_who_gives_up_is_given_up_for(here: Dialects, client: str, provider: str) -> None:
     here.providers.script.append(Hang())
@@ -111,6 +115,7 @@ def test_calls_cost_what_their_providers_say(here: Dialects, client: str) -> Non
     eventually(lambda: (here.settled(), here.reserved()) == (expected, 0), "they are booked")
 
 
+@by_the_newest
 @some_pairs
 def test_a_slow_stream_is_heard_whole(here: Dialects, client: str, provider: str) -> None:
     here.providers.script.append(Slow(0.002))

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, EventStreamError
 from google.genai import errors as google
 
 from tests.kit.dialects import Dialects, most
+from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.peers import DIALECTS, PEERS, Broken
 from tests.kit.sample_providers import SAMPLES, Cut, End, stream_of
 
@@ -94,7 +95,6 @@ LOST_CONNECTION = (
 
 every_client = pytest.mark.parametrize("client", PEERS)
 every_provider = pytest.mark.parametrize("provider", PEERS)
-either_way = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
 
 
 def told(error: Any) -> tuple[int, str, str]:
@@ -122,7 +122,11 @@ def message_of(provider: str, name: str) -> str:
 @every_client
 @every_provider
 @pytest.mark.parametrize("kind", range(3), ids=["too often", "wrongly", "overloaded"])
-@either_way
+@pytest.mark.parametrize(
+    ("all_dialects", "is_stream"),
+    [(NEWEST, False), (NEWEST, True), (OLDEST, True)],
+    indirect=["all_dialects"],
+)
 def test_an_error_is_raised_as_the_clients_own(
     here: Dialects, client: str, provider: str, kind: int, is_stream: bool
 ) -> None:
