@@ -56,8 +56,8 @@ _REASONS: Mapping[tuple[Caller, str], tuple[str, str]] = {
         "the model, what the checks read, and the plan of tries",
     ),
     (Caller.LLM, "response headers"): (
-        f"{BUDGETED}, or the provider may speak another dialect",
-        "who answered, whether it is to be paid, and whether the rest must be seen, piece by piece:"
+        f"{BUDGETED}, the provider may speak another dialect, or one of several targets may fail",
+        "who answered and who failed, whether it is to be paid, and whether the rest must be seen:"
         " to say it in the client's dialect, or to read a usage that Envoy cannot read",
     ),
     (Caller.LLM, "response body"): (
@@ -70,7 +70,10 @@ _REASONS: Mapping[tuple[Caller, str], tuple[str, str]] = {
     ),
     (Caller.PLAIN, "request headers"): (ALWAYS, "who asks, and whether the rules allow it"),
     (Caller.TRY, "request headers"): (ALWAYS, "which provider is tried"),
-    (Caller.TRY, "request body"): (ALWAYS, "to say it as this provider wants it: its model, its dialect"),
+    (Caller.TRY, "request body"): (
+        ALWAYS,
+        "to say it as this provider wants it: its model, its dialect",
+    ),
 }
 _NO_REASON = (ALWAYS, "because the operator's own resource says so")
 
