@@ -60,6 +60,10 @@ def shaped(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         text += "    never: {provider: claude, model: text, mirror: {to: candidate, percent: 0}}\n"
         text += "    twin:\n      provider: openai\n      model: text\n"
         text += "      mirror: {to: claude/text, percent: 100}\n"
+        second = f'second: {{type: openai, url: "{openai.url}/v1", key: sk-chat, SET}}'
+        second = second.replace("SET", "overrides: {store: true, user: null}")
+        text = text.replace("\n    openai:", f"\n    {second}\n    openai:")
+        text += "    pair: {failover: [openai/429-rate_limit, second/text]}\n"
         config = folder / "gateway.yaml"
         config.write_text(text)
         yield Shaped(stack.enter_context(serve(config, folder)), claude, openai)
@@ -125,6 +129,18 @@ def test_a_mirror_of_another_dialect_is_translated_for_both_ways(shaped: Shaped)
     assert copy.headers["x-api-key"] == "sk-ant"
     assert copy.body["service_tier"] == "standard_only"
     assert copy.faults == ()
+
+
+def test_each_try_is_told_what_its_provider_is_sent_with_every_body(shaped: Shaped) -> None:
+    shaped.ask("pair", user="bob")
+    first, second = shaped.openai.asked
+    assert (first.model, second.model) == ("429-rate_limit", "text")
+    assert first.body["user"] == "bob"
+    assert second.body == {
+        "model": "text",
+        "messages": first.body["messages"],
+        "store": True,
+    }
 
 
 def test_none_of_a_hundred_is_none(shaped: Shaped) -> None:
