@@ -261,6 +261,17 @@ def test_azures_library_names_deployments_in_the_path(here: OtherApis) -> None:
     assert got.document["model"] == "gpt-5.4"
 
 
+def test_azures_library_lists_models(here: OtherApis) -> None:
+    assert {"talk", "my-embed"} <= {model.id for model in here.azure().models.list()}
+
+
+def test_googles_embedding_of_one_content(here: OtherApis) -> None:
+    body = {"content": {"parts": [{"text": "a"}]}}
+    with here.costs(5 * 4000):
+        answer = here.http().post("/v1beta/models/vectors:embedContent", json=body)
+    assert answer.json()["embedding"]["values"] == [0.5]
+
+
 def test_batches_of_messages(here: OtherApis) -> None:
     client = here.anthropic()
     params = {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
