@@ -96,8 +96,10 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
     is not; and one for each place in a plan whose body may be said otherwise, unless plans have
     their own."""
     names_of = [provider.name for provider in gateway.providers]
+    # without plans in Envoy, every try has its path set, and these are parts of plans alone
+    parts = names_of if features.reads_plans else _planned(gateway)
     kinds = [
-        *((name, names.provider_cluster(name), False, False) for name in names_of),
+        *((name, names.provider_cluster(name), False, False) for name in parts),
         *((name, names.addressed_cluster(name), False, True) for name in names_of),
         *(
             (provider.name, names.websocket_cluster(provider.name), False, True)
@@ -140,6 +142,11 @@ def _plans(gateway: Gateway) -> Iterator[PlanOfTries]:
         places = (place for place, name in enumerate(sequence, 1) if name in rewritten)
         tried = tuple(providers[name] for name in sequence)
         yield PlanOfTries(tried, frozenset(places), limit, between, judge_of(gateway.llm.failover))
+
+
+def _planned(gateway: Gateway) -> list[str]:
+    """The providers that may be tried before or after others."""
+    return sorted({name for sequence in plan_sequences(gateway) for name in sequence})
 
 
 def _judges(gateway: Gateway) -> dict[str, Judge | None]:

@@ -225,10 +225,16 @@ def test_an_unchecked_rule_is_an_exception() -> None:
         compile_gateway(dataclasses.replace(gateway, rules=(broken,)), TOPOLOGY)
 
 
-def test_the_oldest_level_changes_nothing_that_cuts_streams() -> None:
+def test_levels_differ_in_listeners_by_the_field_for_content_types_alone() -> None:
     for case in CASES:
-        old, new = compiled(case, Level.V1_37), compiled(case, Level.V1_40)
-        assert old.resources[LISTENER] == new.resources[LISTENER]
+        old, new = (compiled(case, level).resources[LISTENER] for level in Level)
+        assert list(old) == list(new)
+        for name in old:
+            newer = json.dumps(to_json(new[name]))
+            for kind in ("application/json", "text/event-stream", "text/html", "text/plain"):
+                newer = newer.replace(f'{{"prefix": "{kind}"}}', f'"{kind}"')
+            newer = newer.replace('"content_type_matcher"', '"content_type"')
+            assert json.loads(newer) == to_json(old[name])
 
 
 def test_without_plans_in_envoy_each_order_of_providers_has_a_cluster() -> None:
@@ -288,3 +294,24 @@ def test_levels_and_topologies_are_not_taken_for_each_other() -> None:
         for level in Level:
             found = compiler.compile(gateway, topology, level)
             assert found == compile_gateway(gateway, topology, level)
+
+
+def test_without_plans_in_envoy_a_provider_that_stands_alone_is_always_addressed() -> None:
+    clusters = compiled("llm-single", Level.V1_37).resources[CLUSTER]
+    assert sorted(clusters) == [
+        names.EXTPROC_CLUSTER,
+        names.addressed_cluster("local"),
+        names.websocket_cluster("local"),
+    ]
+
+
+def test_no_route_stands_behind_one_that_takes_all_of_its_paths() -> None:
+    for case in CASES:
+        (table, *_) = compiled(case).resources[ROUTES].values()
+        for host in to_json(table)["virtual_hosts"]:
+            taken: list[str] = []
+            for match in (route["match"] for route in host["routes"]):
+                path = match.get("path", match.get("prefix", ""))
+                assert not any(path.startswith(each) for each in taken), (case, path)
+                if "prefix" in match and match.keys() == {"prefix"}:
+                    taken.append(match["prefix"])

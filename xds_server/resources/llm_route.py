@@ -178,12 +178,12 @@ def _realtime(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 
 
 def _others(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
-    made: set[str] = set()
+    made: list[Json] = []
     for family in _AT_PREFIXES:
         for prefix in prefixes.get(family, ()):
             for match in _matches(family, prefix):
-                if str(match) not in made:
-                    made.add(str(match))
+                if not any(_takes_all(before, match) for before in made):
+                    made.append(match)
                     yield surface.route(NAME, match, Dialect.OPENAI_CHAT)
 
 
@@ -215,6 +215,12 @@ def _matches(family: Family, prefix: str) -> Iterator[Json]:
                 yield {"path_separated_prefix": prefix + row.path[:-2]}
             else:
                 yield {"path": prefix + row.path}
+
+
+def _takes_all(before: Json, match: Json) -> bool:
+    """Whether nothing is left for a match that comes later."""
+    path = match.get("prefix") or match.get("path") or match.get("path_separated_prefix") or ""
+    return before == match or ("prefix" in before and path.startswith(before["prefix"]))
 
 
 def _regex(pattern: str) -> Json:
