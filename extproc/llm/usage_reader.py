@@ -22,7 +22,7 @@ from gateway.usage import Usage
 
 LARGEST_EVENT_BYTES = 1 << 20
 LARGEST_USAGE_BYTES = 1 << 16
-LARGEST_UNPACKED_BYTES = 1 << 30
+LARGEST_UNPACKED_BYTES = 64 << 20
 """Of an answer that the provider has compressed."""
 
 _NAME = b'"%s"' % USAGE_MEMBER.encode()

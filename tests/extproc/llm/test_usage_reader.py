@@ -17,6 +17,7 @@ from extproc.llm.openai_chat.stream_reader import Decoding
 from extproc.llm.openai_chat.usage import usage_of
 from extproc.llm.usage_reader import (
     LARGEST_EVENT_BYTES,
+    LARGEST_UNPACKED_BYTES,
     LARGEST_USAGE_BYTES,
     Told,
     UsageReader,
@@ -336,5 +337,13 @@ def test_a_compressed_answer_is_unpacked(coding: str, answer: bytes) -> None:
 @pytest.mark.parametrize("coding", ["gzip", "what"])
 def test_what_cannot_be_unpacked_has_no_usage(coding: str) -> None:
     reader = found_in(DOCUMENT, Told("usage", usage_of), coding)
+    assert reader.is_over
+    assert reader.usage is None
+
+
+def test_an_answer_that_hides_too_much_has_no_usage() -> None:
+    bomb = gzip.compress(b'{"usage": 1, "x": "' + bytes(LARGEST_UNPACKED_BYTES))
+    reader = UsageReader(Told("usage", usage_of), "gzip")
+    reader.feed(bomb)
     assert reader.is_over
     assert reader.usage is None
