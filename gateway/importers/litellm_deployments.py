@@ -198,7 +198,7 @@ def _must_be_served(entry: Node, params: Node, info: Node, model: str) -> None:
     mode = info.take("mode")
     kind = mode.text() or "chat"
     if kind != "chat":
-        raise LeftOut(f"its mode is {kind}, and this version serves chat completions alone")
+        raise LeftOut(f"its mode is {kind}, and only models for chat are taken over")
     if mode.is_empty and _NO_CHAT.search(model):
         raise LeftOut("its name is of no model for chat: if it is one, write mode: chat")
     if any(params.has(key) for key in _TOKENS):
@@ -216,7 +216,7 @@ def _spoken(found: Meant) -> Spoken:
         raise LeftOut("its provider is the client's choice: write one wildcard for each provider")
     if not found.provider:
         raise LeftOut("we cannot tell its provider from the name of the model")
-    raise LeftOut(f"'{found.provider}' speaks another dialect than ours")
+    raise LeftOut(f"'{found.provider}' is no provider that can be taken over")
 
 
 def _model(name: str, found: Meant, spoken: Spoken) -> str:

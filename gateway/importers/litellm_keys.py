@@ -68,7 +68,7 @@ _NO_ADMIN = "there is no admin interface of LiteLLM's kind"
 _NO_LOGS = "calls are not reported to other services"
 _NO_CACHE = "answers are not cached"
 _ONE_PROCESS = "tuning of LiteLLM's own process; there is nothing to tune here"
-_CHAT_ONLY = "this version serves chat completions alone"
+_CHAT_ONLY = "only models for chat are taken over"
 
 TOP = Block(
     "",

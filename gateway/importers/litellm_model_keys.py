@@ -7,11 +7,11 @@ from gateway.importers.litellm_keys import DIFFERENT, EXACT, UNSUPPORTED, Block,
 _UNCHANGED = "requests go to the provider as the client wrote them: set it in the client"
 _NO_HEALTH = "Envoy finds out by the calls themselves which provider fails"
 _NO_LIMITS = "calls of the deployment are not limited here"
-_CHAT_ONLY = "this version serves chat completions alone"
+_CHAT_ONLY = "only models for chat are taken over"
 _TRIED_ONCE = (
     "a call that fails goes to the next target of a failover at once; no target is asked twice"
 )
-_NO_COOLDOWN = "a target that fails is not set aside for the calls that follow"
+_NO_COOLDOWN = "targets that fail are set aside by rules of ours: llm.failover.health"
 _PRICES = tuple(
     Keys(keys, EXACT, "per million tokens here", "llm.prices", is_read=True)
     for keys in (
@@ -255,7 +255,7 @@ INFO = Block(
         Keys(
             ("mode",),
             EXACT,
-            "chat alone; other models are left out: this version serves chat completions",
+            "chat alone; other models are left out: write them yourself",
             is_read=True,
         ),
         Keys(("id",), DIFFERENT, "read where a fallback names it", is_read=True),

@@ -63,8 +63,8 @@ def _providers() -> str:
     return (
         "## Providers\n\n"
         + "\n".join(rows)
-        + "\n\nDeployments of these are left out, since they speak another dialect or we have not"
-        f" tried them: {others}. Several have an address that speaks OpenAI's too: write the"
+        + "\n\nDeployments of these are left out, since they speak an API of their own or have not"
+        f" been tried: {others}. Several have an address that speaks OpenAI's too: write the"
         " deployment as `openai/NAME` with `api_base`.\n"
     )
 

@@ -8,8 +8,8 @@ from gateway.importers.agentgateway.policy_keys import (
     CONCURRENT,
     DEFAULT_FIELDS,
     GATEWAY_POLICY,
-    OPENAI_ALONE,
     OVERRIDES,
+    OWN_PATHS,
     UNCOMPUTED,
     UNLIMITED,
 )
@@ -53,7 +53,7 @@ MODEL: Rows = (
     *DEFAULTS,
     nothing("a number for their own interface", "id"),
     without("no tools are run for a provider: clients run their own", "serverTools"),
-    without("only chat completions are served", "passthrough"),
+    without("paths of no known API are refused: write llm.unknown_paths", "passthrough"),
     limit(UNCOMPUTED, "finalTransformation"),
 )
 """`LocalLLMModels`."""
@@ -70,7 +70,7 @@ CONDITIONAL_TARGET: Rows = (read("when", "model"),)
 AI_BACKEND: Rows = (
     read("name", "provider", "hostOverride", "pathOverride", "pathPrefix", "policies", "groups"),
     nothing(_TOKENIZE, "tokenize"),
-    without(OPENAI_ALONE, "routes"),
+    without(OWN_PATHS, "routes"),
 )
 """`LocalAIBackend`, `LocalNamedAIProvider`."""
 AI_GROUP: Rows = (read("providers"),)

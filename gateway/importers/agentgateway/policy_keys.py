@@ -19,9 +19,7 @@ _DELAY = "no artificial latency"
 _HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
 _HEADERS_BACK = "headers of answers are neither set nor removed"
 _TRANSFORM = "headers and bodies are not computed; the backend would see those of the client"
-OPENAI_ALONE = (
-    "clients find OpenAI's API alone: /v1/chat/completions and /v1/models; all else is 404"
-)
+OWN_PATHS = "clients find every API at the paths of its vendor, which llm.paths moves"
 UNCOMPUTED = "values of bodies are not computed here: what they cap stays as the client wrote it"
 CONCURRENT = "the number of requests at a time is not limited here"
 UNLIMITED = "the number of requests is not limited here; keep a limiter before the gateway"
@@ -146,7 +144,7 @@ AI_POLICY: Rows = (
     limit(UNCOMPUTED, "transformations", "finalTransformations"),
     without("messages are not taken over: write llm.models.NAME.system_prompt", "prompts"),
     without(CACHING, "promptCaching"),
-    without(OPENAI_ALONE, "routes"),
+    without(OWN_PATHS, "routes"),
 )
 """`Policy`: what an LLM backend does with a call."""
 

@@ -144,7 +144,7 @@ def read_custom(node: Node) -> tuple[str | None, bool]:
             item.exact("llm.providers.type")
             path, is_served = item.take("path").text(), True
         else:
-            item.unsupported("only chat completions are asked for")
+            item.unsupported("chat completions alone are taken over: write `offers`")
     return path, is_served
 
 
