@@ -34,6 +34,7 @@ TESTED_THROUGH = {
     "extproc/llm/dialect.py": "extproc/llm/test_dialects.py",
     "extproc/llm/prompts.py": "extproc/llm/test_additions.py",
     "extproc/llm/request.py": "extproc/llm/test_translate.py",
+    "extproc/llm/shapes.py": "extproc/llm/test_texts.py",
     "extproc/llm/answer.py": "extproc/llm/test_translate.py",
     "gateway/operations.py": "gateway/test_serving.py",
     "xds_server/subscription/words.py": "xds_server/subscription/test_stream.py",
