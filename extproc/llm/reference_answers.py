@@ -25,7 +25,7 @@ _SEAL = Signature("c2VhbA==", Dialect.GEMINI)
 _TEXT = Text("Rome.")
 _CALLS = (ToolCall("c1", "f", '{"a":1}'), ToolCall("c2", "g", "{}"))
 _LIKELY = Logprob("Rome.", -0.5, b"Rome.", (Logprob("Roma.", -2.0, b"Roma."),))
-_CITED = Citation("https://a.example/x", "A", 0, 5)
+_CITED = Citation("https://a.example/x", "A", 0, 3)
 _SOUND = Speech("QUJDREVG", "Rome.", "audio_1", 9)
 _USED = Usage(100, 50, 20, 10, 30, 7)
 

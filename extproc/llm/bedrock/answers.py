@@ -7,6 +7,7 @@ and traces are passed over; neither of them is known of another provider's answe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from extproc.llm import identifiers
 from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Speech, Stop
@@ -33,8 +34,13 @@ def decode_answer(body: bytes) -> Answer:
     if not isinstance(content, list):
         raise UnreadableAnswer("no output.message.content in the answer")
     parts: list[AnswerPart] = []
+    told = 0
     for index, block in enumerate(objects(content)):
-        parts += _parts(block, index)
+        found = _parts(block, index)
+        begun, told = told, told + sum(len(part.text) for part in found if isinstance(part, Text))
+        parts += [
+            placed(part, begun, told) if isinstance(part, Citation) else part for part in found
+        ]
     sequence = stop_sequence_of(document)
     stop = stop_of(document)
     router = _object(_object(document, "trace"), "promptRouter")
@@ -86,6 +92,11 @@ def citation_of(cited: Mapping[str, object]) -> Citation:
     """Of an entry of `citations`, or of a `citation` in a stream."""
     web = _object(_object(cited, "location"), "web")
     return Citation(string(web, "url") or string(cited, "source"), string(cited, "title"))
+
+
+def placed(citation: Citation, start: int, end: int) -> Citation:
+    """What is cited is the text of the block, which begins and ends there."""
+    return replace(citation, start=start, end=end) if end > start else citation
 
 
 def encode_citation(citation: Citation) -> dict[str, object]:

@@ -32,6 +32,7 @@ from extproc.llm.bedrock.answers import (
     UNMEASURED,
     citation_of,
     encode_citation,
+    placed,
     response_fields,
     stop_of,
     stop_sequence_of,
@@ -82,10 +83,22 @@ _DELTA = _HEADERS["contentBlockDelta"]
 class BedrockDecoding:
     """`Decoding` of a ConverseStream."""
 
-    __slots__ = ("_calls", "_frames", "_is_finished", "_is_over", "_usage")
+    __slots__ = (
+        "_begun",
+        "_block",
+        "_calls",
+        "_frames",
+        "_is_finished",
+        "_is_over",
+        "_told",
+        "_usage",
+    )
 
     def __init__(self) -> None:
         self._frames = MessageDecoder()
+        self._block = 0
+        """Index of the block that is told, which began after so many characters of text."""
+        self._begun = self._told = 0
         self._calls: dict[int, int] = {}
         """Index of the block → number of the call."""
         self._usage: Usage | None = None
@@ -169,21 +182,26 @@ class BedrockDecoding:
         delta = document.get("delta")
         if not isinstance(delta, dict):
             return
+        index = count(document, "contentBlockIndex")
+        if index != self._block:
+            self._block, self._begun = index, self._told
         text = delta.get("text")
         if isinstance(text, str):
+            self._told += len(text)
             events.append(TextDelta(text))
             return
         for name, value in delta.items():
             if not isinstance(value, dict):
                 continue
             if name == "toolUse":
-                number = self._calls.get(count(document, "contentBlockIndex"))
+                number = self._calls.get(index)
                 if number is not None:
                     events.append(CallDelta(number, string(value, "input")))
             elif name == "reasoningContent":
                 events += _thinking(value)
             elif name == "citation":
-                events.append(Cited(citation_of(value)))
+                citation = placed(citation_of(value), self._begun, self._told)
+                events.append(Cited(citation))
 
 
 def _thinking(value: Mapping[str, object]) -> list[StreamEvent]:

@@ -98,8 +98,8 @@ def test_reasoning_keeps_its_seals() -> None:
 def test_citations_follow_their_text() -> None:
     assert sample("citations").candidates[0].parts == (
         Text("The meeting is on Monday."),
-        Citation("notes", "notes"),
-        Citation("https://example.com/agenda", "Agenda"),
+        Citation("notes", "notes", 0, 25),
+        Citation("https://example.com/agenda", "Agenda", 0, 25),
         Text(" Bring coffee."),
     )
 

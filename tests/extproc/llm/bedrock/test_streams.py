@@ -407,3 +407,21 @@ def test_boto3_reads_all_that_is_told(events: list[StreamEvent]) -> None:
         ((name, value),) = event.items()
         assert set(shape.members[name].required_members) <= set(value)
         assert list(bedrock.unmatched(json.loads(json.dumps(value)), shape.members[name])) == []
+
+
+def test_what_is_cited_is_the_text_of_its_block() -> None:
+    def delta(index: int, **delta: object) -> bytes:
+        return bedrock.frame("contentBlockDelta", {"contentBlockIndex": index, "delta": delta})
+
+    link = {"location": {"web": {"url": "https://a.example"}}}
+    decoding = BedrockDecoding()
+    events = decoding.feed(
+        START
+        + delta(0, text="So be it. ")
+        + delta(1, text="Köln ")
+        + delta(1, text="lies here.")
+        + delta(1, citation=link)
+        + delta(2, citation=link)
+    )
+    cited = [event.citation for event in events if isinstance(event, Cited)]
+    assert [(each.start, each.end) for each in cited] == [(10, 25), (0, 0)]
