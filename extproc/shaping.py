@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from extproc.facts import Facts
-from extproc.llm.additions import PROMPTED, values_of, with_fields
+from extproc.llm.additions import PROMPTED, behind, values_of, with_fields
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import Handling
 from extproc.policies.variables import GETTERS, Getter, headers_getter
@@ -110,7 +110,7 @@ class Shaper:
                 transformed = _transformed(ready, call, asked)
                 if isinstance(transformed, Deny):
                     return transformed
-                values |= transformed
+                values = behind(values, transformed)
             body = with_fields(body, names, values)
         before, after = ready.shaping.prepend, ready.shaping.append
         if dialect is not None and (before or after):

@@ -99,8 +99,12 @@ def values_of(fields: Fields, names: Iterable[str]) -> dict[str, bytes]:
         values = {
             name: text.encode() for name, text in fields.defaults if folded(name) not in there
         }
-    values.update((name, text.encode()) for name, text in fields.overrides)
-    return values
+    return behind(values, {name: text.encode() for name, text in fields.overrides})
+
+
+def behind(values: Mapping[str, bytes], later: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Both, in this order: of two names for one field, the last counts."""
+    return {**{name: each for name, each in values.items() if name not in later}, **later}
 
 
 def with_fields(body: bytes, names: Iterable[str], values: Mapping[str, bytes]) -> bytes:

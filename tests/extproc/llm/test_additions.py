@@ -56,6 +56,11 @@ def test_an_override_wins_over_a_default_of_another_spelling() -> None:
     assert json.loads(shaped(b"{}", fields)) == {"max_tokens": 2}
 
 
+def test_of_two_names_for_one_field_the_last_counts() -> None:
+    fields = Fields(defaults=(("aB", "1"),), overrides=(("AB", "null"), ("aB", "2")))
+    assert json.loads(shaped(b"{}", fields)) == {"aB": 2}
+
+
 def test_a_provider_without_additions_has_none() -> None:
     assert for_provider(provider(), Dialect.OPENAI_CHAT, None) == ""
     assert for_provider(provider(overrides=(("a", "1"),)), None, MARKS) == ""
