@@ -204,6 +204,11 @@ class Answering:
         first of them may be asked again."""
         if len(self._plan.tries) < 2:
             return None
+        first = self._plan.tries[0]
+        if event.status in _SUCCESS and event.cluster == first.cluster:  # as nearly all do
+            if self._health is not None:
+                self._health.succeeded(first.provider, first.model)
+            return None
         found = outcomes(self._plan.tries, event, self._waiting.began)
         if self._health is not None:
             for each in found:

@@ -171,7 +171,7 @@ class Asking:
             return _not_offered(call.model, found.operation)
         self._received = body
         self._plain = plain
-        facts.provider = plan.providers[0]
+        facts.provider = plan.first_provider
         fault = fault or self._judge()
         if fault is not None:
             return fault

@@ -32,6 +32,10 @@ _REMOVED_HEADERS = (
 _MOST_KEPT = 10_000
 """Clients choose names and paths, so plans have no natural end."""
 _SSE = "?alt=sse"
+_REPEATED = frozenset(
+    {Operation.BATCH_EMBED_CONTENTS, Operation.COUNT_TOKENS, Operation.EMBED_CONTENT}
+)
+"""Operations whose bodies may repeat the model of the path, and must then agree with it."""
 _SAFE_IN_PATHS = "@:-._~"
 """What a segment may hold as it is (RFC 3986 §3.3) and model names have."""
 
@@ -132,6 +136,10 @@ class Plan:
         """Of each try."""
         return tuple(each.provider for each in self.tries)
 
+    @property
+    def first_provider(self) -> str:
+        return self.tries[0].provider
+
 
 class Unchosen(NamedTuple):
     """The model is there, and none of its conditions holds."""
@@ -141,6 +149,10 @@ class NotOffered(NamedTuple):
     """The model is there, and none of its providers has this operation."""
 
     providers: tuple[str, ...]
+
+    @property
+    def first_provider(self) -> str:
+        return self.providers[0]
 
 
 class Planner:
@@ -334,9 +346,11 @@ class Planner:
         if operation is Operation.REALTIME:
             path = with_model(path, target.model)
         dialect = dialect_of(operation)
+        is_repeated = operation in _REPEATED or "{model}" not in template
+        model = target.model if is_repeated else ""
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
         added = additions.for_provider(provider, dialect, marks)
-        said = Said(dialect, "" if "{model}" in template else target.model, form, added)
+        said = Said(dialect, model, form, added)
         codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
         is_instead = operation is Operation.INVOKE and wanted.operation is Operation.EMBEDDINGS
         return Try("", provider.name, target.model, operation, said, path, None, codec, is_instead)

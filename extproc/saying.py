@@ -13,7 +13,7 @@ from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.plan import Plan, Planner, Wanted
 from extproc.protocols import bodies
 from extproc.verdict import Deny
-from gateway.model import Dialect, Lossiness
+from gateway.model import BodyForm, Dialect, Lossiness
 
 
 class Question(NamedTuple):
@@ -100,4 +100,6 @@ def _spliced(plan: Plan, question: Question) -> bytes:
 
 def _finished(body: bytes, plan: Plan) -> bytes:
     told = plan.forwarded
+    if told.form is BodyForm.PLAIN and not told.additions:
+        return body
     return additions.added(forms.said_as(body, told.form), told.additions, told.dialect)
