@@ -435,8 +435,11 @@ def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
 
 def _of_one_form(places: list[tuple[int, Try]]) -> list[tuple[int, Try]]:
     """The tries that can be told the same body: embeddings have a form for each of Bedrock's
-    models, which no attempt makes of another."""
-    if not any(found.is_instead for _, found in places):
-        return places
-    own = [each for each in places if not each[1].is_instead]
-    return own or places[:1]
+    models, and requests to Gemini name the model in places that no attempt knows."""
+    if any(found.is_instead for _, found in places):
+        own = [each for each in places if not each[1].is_instead]
+        return own or places[:1]
+    if places and places[0][1].operation in _REPEATED:
+        model = places[0][1].said.model
+        return [each for each in places if each[1].said.model == model]
+    return places

@@ -267,9 +267,13 @@ def test_azures_library_lists_models(here: OtherApis) -> None:
 
 def test_googles_embedding_of_one_content(here: OtherApis) -> None:
     body = {"content": {"parts": [{"text": "a"}]}}
-    with here.costs(5 * 4000):
-        answer = here.http().post("/v1beta/models/vectors:embedContent", json=body)
-    assert answer.json()["embedding"]["values"] == [0.5]
+    http = here.http()
+    with here.costs(2 * 5 * 4000):
+        answer = http.post("/v1beta/models/vectors:embedContent", json=body)
+        assert answer.json()["embedding"]["values"] == [0.5]
+        assert here.providers.last.document == body
+        http.post("/v1beta/models/vectors:embedContent", json={**body, "model": "models/vectors"})
+    assert here.providers.last.document["model"] == "models/gemini-embedding-001"
 
 
 def test_batches_of_messages(here: OtherApis) -> None:
@@ -292,6 +296,8 @@ def test_googles_library_embeds_and_counts(here: OtherApis, version: str) -> Non
     assert answer.embeddings[0].values == [0.5, -0.25]
     got = here.providers.last
     assert got.path == "/v1beta/models/gemini-embedding-001:batchEmbedContents"
+    named = {request["model"] for request in got.document["requests"]}
+    assert named == {"models/gemini-embedding-001"}  # as in the path, or Google refuses it
     with here.costs(0):
         assert client.models.count_tokens(model="flash", contents="Hello").total_tokens == 4
     assert here.providers.last.path == "/v1beta/models/gemini-3-flash:countTokens"

@@ -106,6 +106,18 @@ def test_the_same_model_needs_no_renaming() -> None:
     assert clusters(plan("twice")) == ["llm/a", "llm/b"]
 
 
+def test_what_repeats_its_model_below_the_top_goes_to_providers_of_one_model() -> None:
+    embeds = ((Operation.BATCH_EMBED_CONTENTS, "/models/{model}:batchEmbedContents"),)
+    three = tuple(provider(name, embeds, "/v1beta") for name in ("g", "h", "i"))
+    tiers = ((Target("g", "v1"),), (Target("h", "v2"),), (Target("i", "v1"),))
+    chosen = chooser((Model("vectors", tiers),), lambda: 0.0)
+    wanted = Wanted(Operation.BATCH_EMBED_CONTENTS, False, "/v1beta/models/v:batchEmbedContents")
+    found = Planner(chosen, three, {}).plan("vectors", wanted, facts())
+    assert isinstance(found, Plan)
+    assert found.providers == ("g", "i")
+    assert found.forwarded.model == "v1"
+
+
 def test_every_cluster_of_a_plan_exists_in_the_compiled_gateway() -> None:
     made = {names.provider_cluster(each.name) for each in PROVIDERS}
     made |= {names.addressed_cluster(each.name) for each in PROVIDERS}

@@ -405,9 +405,7 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("anthropic", "POST", "/v1/messages/batches", _message_batch, ("requests",)),
     _Operation("anthropic", "GET", "/v1/messages/batches/[^/]+", _message_batch),
     _Operation("anthropic", "POST", "/v1/messages/batches/[^/]+/cancel", _message_batch),
-    _Operation(
-        "gemini", "POST", "/v1beta/models/[^/]+:embedContent", _embed_content, ("content",)
-    ),
+    _Operation("gemini", "POST", "/v1beta/models/[^/]+:embedContent", _embed_content, ("content",)),
     _Operation(
         "gemini", "POST", "/v1beta/models/[^/]+:batchEmbedContents", _embed_contents, ("requests",)
     ),
