@@ -17,7 +17,7 @@ from gateway.config.published import for_workers, published
 from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
-from tests.kit.golden import GOLDEN, matches
+from tests.kit.golden import GOLDEN, is_shown, matches
 from xds_server.audience import Level
 from xds_server.commands.diff import COMMAND, shown
 from xds_server.compile import compile_gateway
@@ -63,12 +63,11 @@ def test_the_golden_files_say_what_is_printed(
 
 
 def test_the_document_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    text = DOCUMENT.read_text("utf-8")
-    for pair in ("routes", "listener-moved"):
+    for number, pair in enumerate(("routes", "listener-moved")):
         run(*sides(pair))
-        assert capsys.readouterr().out in text
+        assert is_shown("text", number, DOCUMENT, capsys.readouterr().out)
     run(*sides("listener-moved"), json=True)
-    assert capsys.readouterr().out in text
+    assert is_shown("json", 0, DOCUMENT, capsys.readouterr().out)
 
 
 def test_a_file_that_is_wrong_is_trouble_and_every_problem_is_said(
