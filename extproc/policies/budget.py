@@ -105,6 +105,7 @@ class Held:
             else:
                 amount = charge.estimate if price is None else cost(price, usage)
             amounts.append(max(0, min(_LARGEST_ESTIMATE, amount)))
+        self._reservation = None
         reservation.settle(amounts)
 
     def settle_sent(self, output_tokens: int, price: Price | None) -> Usage:
@@ -119,16 +120,20 @@ class Held:
     def settle_estimate(self) -> Usage:
         """Book the estimate: the provider may have worked, and did not say how much.
 
-        What is booked is returned, marked as an estimate.
+        What is booked is returned, marked as an estimate; what was asked, when nothing is held.
         """
-        if self._reservation is not None:
-            self._reservation.settle([charge.estimate for _, charge in self._drawn])
+        reservation = self._reservation
+        if reservation is None:
+            return self._asked
+        self._reservation = None
+        reservation.settle([charge.estimate for _, charge in self._drawn])
         return self._asked._replace(is_estimated=True)
 
     def release(self) -> None:
         """Book nothing: no provider did any work."""
-        if self._reservation is not None:
-            self._reservation.release()
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            reservation.release()
 
 
 NOTHING_HELD = Held(None, [], Usage(0, 0))
