@@ -212,10 +212,13 @@ class Answering:
         found = outcomes(self._plan.tries, event, self._waiting.began)
         if self._health is not None:
             for each in found:
-                if each.is_failure:
-                    self._health.failed(each.tried.provider, each.tried.model, each.told)
+                key = each.tried.provider, each.tried.model
+                if each.is_lost:
+                    self._health.lost(*key)
+                elif each.is_failure:
+                    self._health.failed(*key, each.told)
                 else:
-                    self._health.succeeded(each.tried.provider, each.tried.model)
+                    self._health.succeeded(*key)
         if not found or not found[-1].is_failure:
             return None
         told = soonest(found)

@@ -213,6 +213,11 @@ class Health:
         then = after_failure(phase, self._clock(), self._rules, told, self._choose())
         self._keep(key, phase, then)
 
+    def lost(self, provider: str, model: str) -> None:
+        """It cannot be reached at all: who asks it gets an error, so nobody else is to."""
+        for _ in range(self._rules.failures):
+            self.failed(provider, model, None)
+
     def succeeded(self, provider: str, model: str) -> None:
         """The target answered."""
         if not self._phases:

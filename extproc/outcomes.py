@@ -17,7 +17,8 @@ _FAILED = frozenset({408, 409, 424, 429})
 """And all from 500 on: what says something of the provider, not of the request."""
 _OF_THE_CALLER = frozenset({401, 403})
 """Whose credentials they were, nobody knows: they may be the client's own."""
-_FROM_ENVOY = ("upstream_", "no_healthy_upstream", "response_timeout")
+_NOBODY = "no_healthy_upstream"
+_FROM_ENVOY = ("upstream_", _NOBODY, "response_timeout")
 """RESPONSE_CODE_DETAILS, when it answers instead of a provider that did not."""
 
 
@@ -29,6 +30,8 @@ class Outcome(NamedTuple):
     """False: it was answered, if only with what is wrong with the request."""
     told: float | None = None
     """For how many seconds its provider wants to be left alone."""
+    is_lost: bool = False
+    """Envoy had nobody to send it to, and does not go on to the next try then."""
 
 
 def outcomes(tries: Sequence[Try], event: ResponseHeaders, now: datetime) -> tuple[Outcome, ...]:
@@ -65,7 +68,9 @@ def _earlier(tried: Try, event: ResponseHeaders, now: datetime) -> Outcome | Non
 def _answered(tried: Try, event: ResponseHeaders, now: datetime) -> Outcome | None:
     if event.status < 300 or event.details in ("", "via_upstream"):
         return _said(tried, event.status, event, now)
-    return Outcome(tried, True) if event.details.startswith(_FROM_ENVOY) else None
+    if not event.details.startswith(_FROM_ENVOY):
+        return None
+    return Outcome(tried, True, is_lost=event.details == _NOBODY)
 
 
 def _said(tried: Try, status: int, event: ResponseHeaders, now: datetime) -> Outcome | None:

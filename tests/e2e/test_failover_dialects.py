@@ -36,6 +36,7 @@ llm:
     anthropic: {type: anthropic, url: "%(url)s/v1", key: k, timeouts: {first_byte: 1s}}
     gemini: {type: gemini, url: "%(url)s/v1beta", key: k}
     bedrock: {type: bedrock, url: "%(url)s", region: us-east-1, key: k}
+    nowhere: {type: vllm, url: "http://nowhere.invalid/v1"}
     closed: {type: vllm, url: "http://127.0.0.1:%(closed)d/v1"}
   models:
     plain: {failover: [anthropic/text, chat/text]}
@@ -55,6 +56,7 @@ llm:
     all-long: {failover: [anthropic/400-context_length, chat/400-context_length]}
     all-busy: {failover: [anthropic/429-rate_limit, chat/503-overloaded]}
     twice: {failover: [gemini/429-quota, gemini/text]}
+    unknown: {failover: [nowhere/x, anthropic/text]}
     unreachable: {failover: [closed/x, anthropic/text]}
   failover: %(failover)s
 """
@@ -226,3 +228,8 @@ def test_who_says_when_to_come_back_is_left_alone_until_then(with_health: Served
         return "anthropic" in here.tried()
 
     eventually(is_probed, "it is asked again", seconds=5)
+
+
+def test_who_has_no_address_is_asked_no_second_time(with_health: Served) -> None:
+    with_health.ask("unknown")
+    assert with_health.ask("unknown").status_code == 200

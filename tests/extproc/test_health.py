@@ -172,6 +172,13 @@ def test_models_of_one_provider_are_apart() -> None:
     assert world.health().order(other) == (0, 2, 1)
 
 
+def test_who_cannot_be_reached_is_set_aside_at_once() -> None:
+    world = World()
+    world.health().lost("a", "ma")
+    assert world.order() == TURNED
+    assert world.states.phases[A] == Aside(1010, 1)
+
+
 def test_a_single_target_is_never_asked_about() -> None:
     world = World()
     world.fail(3)

@@ -78,6 +78,12 @@ def test_where_envoy_answers_for_it_it_failed(details: str) -> None:
     assert heard(ResponseHeaders(503, "llm/a", details)) == [("a", True, None)]
 
 
+def test_who_has_no_address_is_lost() -> None:
+    for details, is_lost in (("no_healthy_upstream", True), ("response_timeout", False)):
+        (found,) = outcomes(TRIES, ResponseHeaders(503, "llm/a", details), NOW)
+        assert found.is_lost is is_lost
+
+
 @pytest.mark.parametrize("details", ["ext_proc_error_gRPC_error_14", "dragoman_lossy"])
 def test_what_is_our_own_fault_is_held_against_nobody(details: str) -> None:
     assert heard(ResponseHeaders(503, "llm/a", details)) == []
