@@ -97,7 +97,8 @@ def extproc(stack: Stack) -> list[int]:
 
 def test_an_image_of_fifty_megabytes_is_edited(here: OtherApis) -> None:
     image = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * (50 * 4096)
-    here.openai().images.edit(model="draw", prompt="a hat", image=("i.png", image, "image/png"))
+    with here.costs(10 * 5000 + 40 * 10_000 + 50 * 40_000):
+        here.openai().images.edit(model="draw", prompt="a hat", image=("i.png", image, "image/png"))
     got = here.providers.last
     assert got.document == {"model": "gpt-image-1", "prompt": "a hat"}
     assert got.files["image"].digest == hashlib.sha256(image).hexdigest()
@@ -124,7 +125,8 @@ def test_larger_requests_than_may_be_are_refused(here: OtherApis) -> None:
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "zstd", "br, gzip"])
 def test_requests_come_in_any_coding(here: OtherApis, coding: str) -> None:
     headers = {"content-encoding": coding, "content-type": "application/json"}
-    answer = here.http(**headers).post("/v1/chat/completions", content=packed(coding, BODY))
+    with here.costs(9 * 1000 + 2000):
+        answer = here.http(**headers).post("/v1/chat/completions", content=packed(coding, BODY))
     assert answer.raise_for_status().json()["choices"]
     got = here.providers.last
     assert got.document == {**CHAT, "model": "gpt-5.4"}
@@ -158,20 +160,18 @@ def test_what_is_not_in_its_coding_is_refused(
 
 @pytest.mark.parametrize("coding", ["gzip", "br"])
 def test_answers_are_compressed_for_who_accepts_it(here: OtherApis, coding: str) -> None:
-    client = here.http(**{"accept-encoding": coding})
-    answer = client.post("/v1/embeddings", json={"model": "embed", "input": ["a"] * 100})
+    body = {"model": "embed", "input": ["a"] * 100}
+    with here.costs(2 * 8 * 3000):
+        answer = here.http(**{"accept-encoding": coding}).post("/v1/embeddings", json=body)
+        plain = here.http(**{"accept-encoding": "identity"}).post("/v1/embeddings", json=body)
     assert answer.headers["content-encoding"] == coding
     assert len(answer.json()["data"]) == 100
-    plain = here.http(**{"accept-encoding": "identity"}).post("/v1/embeddings", json={
-        "model": "embed", "input": ["a"] * 100
-    })  # fmt: skip
     assert "content-encoding" not in plain.headers
     assert plain.content == answer.content
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br"])
 def test_a_compressed_stream_brings_each_event_at_once(here: OtherApis, coding: str) -> None:
-    here.quiet()
     here.providers.is_slow = True
     http = here.http(**{"accept-encoding": coding})
     body = {**CHAT, "stream": True}
@@ -193,7 +193,6 @@ def test_a_compressed_stream_brings_each_event_at_once(here: OtherApis, coding: 
 def test_answers_that_a_provider_compresses_unasked_are_understood(
     here: OtherApis, client: str
 ) -> None:
-    here.quiet()
     here.providers.compresses = True
     with here.costs(9 * 1000 + 2000):
         if client == "chat":  # untouched

@@ -149,19 +149,10 @@ class OtherApis:
         rows = [row for name, row in self.stack.budgets().items() if name.startswith("ample")]
         return (rows[0]["settled"], rows[0]["reserved"]) if rows else (0, 0)
 
-    def quiet(self) -> None:
-        """Until all is booked that was asked before: workers tell the ledger ten times a second."""
-        looks: list[tuple[int, int]] = []
-
-        def is_quiet() -> bool:
-            looks.append(self.spent)
-            return len(looks) > 5 and len(set(looks[-5:])) == 1 and looks[-1][1] == 0
-
-        eventually(is_quiet, "all booked", interval=0.1)
-
     @contextmanager
     def costs(self, nanodollars: int) -> Iterator[None]:
-        """What is asked inside costs just that."""
+        """What is asked inside costs just that. Workers tell the ledger ten times a second, so what
+        was asked before must have been waited for, too."""
         before, _ = self.spent
         yield
 
