@@ -68,6 +68,16 @@ def llm_checks(gateway: Gateway) -> tuple[Check, ...]:
     return tuple(check for step in LLM_STEPS for check in step(gateway))
 
 
+def passed_checks(gateway: Gateway) -> tuple[Check, ...]:
+    """Of a request of an LLM API whose body nobody reads."""
+    return tuple(check for step in PASSED_STEPS for check in step(gateway))
+
+
+def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
+    """Of a websocket; nothing is checked of what is said in it."""
+    return tuple(check for step in WEBSOCKET_STEPS for check in step(gateway))
+
+
 def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
     """Of a plain route on which extproc is asked, in order."""
     if not route.needs_identity:
@@ -145,10 +155,34 @@ def _model(_gateway: Gateway) -> Iterator[Check]:
     )
 
 
+def _offered(_gateway: Gateway) -> Iterator[Check]:
+    refusal = "404 operation_not_offered"
+    yield Check("a provider that offers it", Where.EXTPROC, "headers", refusal, Failing.CLOSED, "")
+
+
+def _asked_model(_gateway: Gateway) -> Iterator[Check]:
+    yield Check(
+        "model in the query, and what its providers offer",
+        Where.EXTPROC,
+        "headers",
+        "400 invalid_query, 404 model_not_found, 400 operation_not_offered",
+        Failing.CLOSED,
+        "",
+    )
+
+
 def _rules(gateway: Gateway) -> Iterator[Check]:
+    yield from _llm_rules(gateway, "body")
+
+
+def _rules_of_headers(gateway: Gateway) -> Iterator[Check]:
+    yield from _llm_rules(gateway, "headers")
+
+
+def _llm_rules(gateway: Gateway, reads: str) -> Iterator[Check]:
     for rule in _in_order(gateway.rules):
         if is_for_llm(rule.scope):
-            yield _rule(rule, "body")
+            yield _rule(rule, reads)
 
 
 def _in_order(rules: tuple[Rule, ...]) -> list[Rule]:
@@ -249,4 +283,18 @@ LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _rules,
     _guards,
     _budgets,  # last: what is refused costs nothing
+)
+
+PASSED_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
+    _caller,
+    _operation,
+    _offered,
+    _rules_of_headers,
+)
+
+WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
+    _caller,
+    _operation,
+    _asked_model,
+    _rules_of_headers,
 )

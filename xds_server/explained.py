@@ -47,28 +47,51 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class RoutePart:
-    """One route of a gateway."""
+class Way:
+    """One way to a route of a gateway."""
 
-    name: str
+    match: str
+    names: tuple[str, ...]
+    """Of Envoy's routes; of several, the first are for requests of which a copy is sent."""
+    own: tuple[str, ...]
+    """Of an LLM API that is read: the providers who answer in the client's dialect."""
+    translated: tuple[str, ...]
+    """Those who do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePart:
+    """Routes of a gateway that are equal but for their matches."""
+
+    ways: tuple[Way, ...]
+    """In the order in which they are asked."""
     kind: str
     """`llm`, `plain`, `answer` (Envoy's own), `other` (the operator's own resource)."""
+    reading: str
+    """What becomes of the bodies of an LLM API; empty: it is none."""
     hosts: tuple[str, ...]
-    match: str
     messages: tuple[Message, ...]
     """To Python, for each request."""
     messages_least: int
-    """For a request that passes, when no budget applies to it."""
+    """For a request that passes and is answered."""
     messages_most: int | None
-    """When one does; None: it depends on the length of the answer."""
+    """When all holds that is said of them; None: it depends on the length of the answer."""
     checks: tuple[Check, ...]
     when_extproc_fails: str
     body_limit: str
     timeouts: tuple[str, ...]
     retries: str
-    clusters: tuple[Cluster, ...]
+    clusters: tuple[str, ...]
+    """Where it may go; by name."""
+    copies: tuple[str, ...]
+    """The clusters that may get a copy."""
     unseen: tuple[str, ...]
     """What no check ever sees."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all of Envoy's routes."""
+        return tuple(name for way in self.ways for name in way.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +117,9 @@ class Try:
     model: str
     weight: int
     clusters: tuple[str, ...]
-    """The one that serves it; several when that depends on what else is chosen."""
+    """The one that serves it; several when that depends on what is asked and on the other tries."""
     messages: int
-    """To Python, when this try is made."""
+    """To Python at most, when this try is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +143,5 @@ class Explanation:
     """None: nothing asks Python."""
     gateways: tuple[GatewayPart, ...]
     models: tuple[ModelPart, ...]
+    clusters: tuple[Cluster, ...]
+    """All that a route or a try names."""

@@ -5,7 +5,7 @@ Read from the compiled resources, so that it says what Envoy is told. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
@@ -13,8 +13,18 @@ from gateway import names
 from gateway.attempts import choice_of, sequences
 from gateway.choice import described
 from gateway.model import Gateway, Model, Route, Target
+from gateway.operations import Operation
 from xds_server.audience import Level
-from xds_server.checks import CERTIFICATE, Check, Failing, Where, llm_checks, route_checks
+from xds_server.checks import (
+    CERTIFICATE,
+    Check,
+    Failing,
+    Where,
+    llm_checks,
+    passed_checks,
+    route_checks,
+    websocket_checks,
+)
 from xds_server.envoy_json import (
     MUTUAL,
     address_text,
@@ -34,8 +44,18 @@ from xds_server.explained import (
     RoutePart,
     Service,
     Try,
+    Way,
 )
-from xds_server.python_messages import Caller, Message, least, messages, mode_of, most
+from xds_server.llm_answers import LlmAnswers, llm_answers
+from xds_server.python_messages import (
+    Caller,
+    Message,
+    least,
+    llm_messages,
+    messages,
+    mode_of,
+    most,
+)
 from xds_server.render import to_json
 from xds_server.resources import ext_proc, llm_route
 from xds_server.resources.features import FEATURES
@@ -47,6 +67,15 @@ Json: TypeAlias = Mapping[str, Any]
 
 _DEFAULT_ROUTE_TIMEOUT = "15s"
 """Envoy's, of a route that says nothing."""
+
+_OWN = "read in the client's dialect"
+_BOTH = "read in the client's dialect, or translated"
+_TRANSLATED = "translated"
+UNREAD = "passed on unread"
+WEBSOCKET = "a websocket"
+_READINGS = (_OWN, _BOTH, _TRANSLATED, UNREAD, WEBSOCKET, "")
+"""What becomes of the bodies of an LLM API, in the order in which it is told."""
+_PASSED = (Operation.FILES, Operation.UPLOADS, Operation.BATCHES, Operation.MESSAGE_BATCHES)
 
 
 def explain(gateway: Gateway, snapshot: Snapshot, level: Level) -> Explanation:
@@ -75,15 +104,20 @@ class _Explaining:
         asking = self.filters.get(names.EXT_PROC_FILTER)
         self.asking: Json | None = None if asking is None else asking["typed_config"]
         self.models = tuple(self.model_part(model) for model in gateway.models)
-        tried = (name for model in self.models for each in model.tries for name in each.clusters)
-        self.planned = tuple(dict.fromkeys(tried))
 
     def whole(self) -> Explanation:
+        parts = tuple(self.gateway_part(name, each) for name, each in self.listeners.items())
+        routes = [route for part in parts for route in part.routes]
+        found = (
+            *(name for route in routes for name in (*route.clusters, *route.copies)),
+            *(name for model in self.models for each in model.tries for name in each.clusters),
+        )
         return Explanation(
             self.level.value,
             None if self.asking is None else _service(self.asking),
-            tuple(self.gateway_part(name, each) for name, each in self.listeners.items()),
+            parts,
             self.models,
+            tuple(self.cluster(name) for name in dict.fromkeys(found)),
         )
 
     def gateway_part(self, name: str, listener: Json) -> GatewayPart:
@@ -101,7 +135,7 @@ class _Explaining:
             chain,
             tuple(
                 replace(route, checks=(*before, *route.checks))
-                for route in self.route_parts(table, manager, chain)
+                for route in _together(self.route_parts(table, manager, chain))
             ),
             _unexplained(table, manager),
         )
@@ -149,38 +183,68 @@ class _Explaining:
         mode = mode_of(asking, per_route)
         shown = messages(mode, Caller.LLM if kind == "llm" else Caller.PLAIN)
         action = route.get("route", {})
-        clusters = self.clusters_of(kind, action)
+        answers = None
+        if kind == "llm" and _is_shown("request body", shown):
+            answers = llm_answers(self.gateway, name, self.features)
+            shown = llm_messages(mode, answers)
+        reading = _reading(kind, action, answers)
         limit = route.get("request_body_buffer_limit", host.get("request_body_buffer_limit"))
+        own, foreign = (answers.own, answers.foreign) if answers is not None else ((), ())
         return RoutePart(
-            name=name,
+            ways=(Way(_match(route), (name,), own, foreign),),
             kind=kind,
+            reading=reading,
             hosts=hosts,
-            match=match_text(route.get("match", {})),
             messages=shown,
             messages_least=least(shown),
             messages_most=most(shown),
-            checks=(*_envoys_checks(limit, shown), *self.checks(kind, plain, shown)),
+            checks=(*_envoys_checks(limit, shown), *self.checks(reading, plain, shown)),
             when_extproc_fails=_when_failing(self.asking, shown),
             body_limit=_body_limit(kind, limit, action, shown),
             timeouts=_timeouts(action, manager),
             retries=_retries(kind, action),
-            clusters=clusters,
-            unseen=_unseen(kind, shown, clusters),
+            clusters=tuple(self.clusters_of(reading, action)),
+            copies=tuple(each["cluster"] for each in action.get("request_mirror_policies", ())),
+            unseen=_unseen(kind, shown, answers),
         )
 
     def checks(
-        self, kind: str, plain: Route | None, shown: tuple[Message, ...]
+        self, reading: str, plain: Route | None, shown: tuple[Message, ...]
     ) -> tuple[Check, ...]:
         """Those that extproc makes; it makes none that it is not asked for."""
         if not shown:
             return ()
-        if kind == "llm":
-            return llm_checks(self.gateway)
+        if reading:
+            made = {WEBSOCKET: websocket_checks, UNREAD: passed_checks}.get(reading, llm_checks)
+            return made(self.gateway)
         return () if plain is None else route_checks(self.gateway, plain)
 
-    def clusters_of(self, kind: str, action: Json) -> tuple[Cluster, ...]:
-        found = self.planned if kind == "llm" else named_clusters(action)
-        return tuple(self.cluster(name) for name in found if name in self.clusters)
+    def clusters_of(self, reading: str, action: Json) -> Iterator[str]:
+        """Those that may be chosen here."""
+        if reading == WEBSOCKET:
+            found: Iterable[str] = (
+                names.websocket_cluster(each.name)
+                for each in self.gateway.providers
+                if each.path_of(Operation.REALTIME) is not None
+            )
+        elif reading == UNREAD:
+            found = (
+                cluster
+                for each in self.gateway.providers
+                if any(each.path_of(operation) is not None for operation in _PASSED)
+                for cluster in self.unread_clusters(each.name)
+            )
+        elif reading:
+            found = (each for model in self.models for one in model.tries for each in one.clusters)
+        else:
+            found = named_clusters(action)
+        return (each for each in dict.fromkeys(found) if each in self.clusters)
+
+    def unread_clusters(self, provider: str) -> tuple[str, ...]:
+        addressed = names.addressed_cluster(provider)
+        if not self.features.reads_plans:
+            return (addressed,)
+        return (names.provider_cluster(provider), addressed)
 
     def cluster(self, name: str) -> Cluster:
         body = self.clusters[name]
@@ -207,17 +271,14 @@ class _Explaining:
 
     def model_part(self, model: Model) -> ModelPart:
         tries = (
-            self.one_try(model, place, target, clusters)
+            self.one_try(model, place, target)
             for place, tier in enumerate(model.tiers, 1)
             for target in dict.fromkeys(tier)
-            for clusters in self.clusters_of_try(model, place, target)
         )
         chosen = "" if model.choice is None else described(model.choice)
         return ModelPart(model.name, tuple(tries), chosen)
 
-    def clusters_of_try(
-        self, model: Model, place: int, target: Target
-    ) -> tuple[tuple[str, ...], ...]:
+    def clusters_of_try(self, model: Model, place: int, target: Target) -> tuple[str, ...]:
         """Where a try may go: the cluster of the whole plan, where Envoy cannot go through it; else
         the provider's own, as the client asked or with another path, or the one that rewrites."""
         if not self.features.reads_plans:
@@ -227,16 +288,13 @@ class _Explaining:
                 for plan in sorted(sequences(choice_of(model)))
                 if (target.provider in plan if is_open else plan[place - 1] == target.provider)
             )
-            return (tuple(dict.fromkeys(map(names.plan_cluster, plans))),)
+            return tuple(dict.fromkeys(map(names.plan_cluster, plans)))
         attempt = names.attempt_cluster(target.provider, place)
-        clusters = (
-            names.provider_cluster(target.provider),
-            names.addressed_cluster(target.provider),
-            *([attempt] if attempt in self.clusters else []),
-        )
-        return tuple((each,) for each in dict.fromkeys(clusters))
+        own = self.unread_clusters(target.provider)
+        return (*own, attempt) if attempt in self.clusters else own
 
-    def one_try(self, model: Model, place: int, target: Target, clusters: tuple[str, ...]) -> Try:
+    def one_try(self, model: Model, place: int, target: Target) -> Try:
+        clusters = self.clusters_of_try(model, place, target)
         places = [place]
         if model.choice is not None and not self.features.reads_plans:
             places = list(range(1, len(model.tiers) + 1))  # wherever it comes in a plan
@@ -250,6 +308,54 @@ class _Explaining:
             for each in places
         )
         return Try(place, target.provider, target.model, target.weight, clusters, max(counts))
+
+
+def _together(routes: Iterable[RoutePart]) -> list[RoutePart]:
+    """Routes of the LLM API that are equal but for their matches as one, wherever they stand: the
+    closest match counts there. Others are asked in their order, after those."""
+    found: list[RoutePart] = []
+    for route in routes:
+        (way,) = route.ways
+        place = next((place for place, each in enumerate(found) if _are_one(each, route)), None)
+        if place is None:
+            found.append(route)
+            continue
+        before = found[place]
+        found[place] = replace(
+            before,
+            ways=_with(before.ways, way),
+            copies=tuple(dict.fromkeys((*before.copies, *route.copies))),
+        )
+    return sorted(found, key=lambda each: _READINGS.index(each.reading))
+
+
+def _are_one(one: RoutePart, other: RoutePart) -> bool:
+    is_llm = one.kind == other.kind == "llm"
+    return is_llm and replace(one, ways=(), copies=()) == replace(other, ways=(), copies=())
+
+
+def _with(ways: tuple[Way, ...], way: Way) -> tuple[Way, ...]:
+    """A way that is there already has one name more."""
+    if ways and ways[-1] == replace(way, names=ways[-1].names):
+        return (*ways[:-1], replace(way, names=(*ways[-1].names, *way.names)))
+    return (*ways, way)
+
+
+def _match(route: Json) -> str:
+    """Without the header by which extproc has a copy sent: clients cannot send it."""
+    match = route.get("match", {})
+    asked = [each for each in match.get("headers", ()) if each["name"] != names.MIRROR_HEADER]
+    return match_text({**match, "headers": asked})
+
+
+def _reading(kind: str, action: Json, answers: LlmAnswers | None) -> str:
+    if kind != "llm":
+        return ""
+    if answers is None:
+        return WEBSOCKET if "upgrade_configs" in action else UNREAD
+    if not answers.foreign:
+        return _OWN
+    return _BOTH if answers.own else _TRANSLATED
 
 
 def _service(asking: Json) -> Service:
@@ -334,28 +440,25 @@ def _retries(kind: str, action: Json) -> str:
     return f"{count}, on {', '.join(causes)}"
 
 
-def _unseen(
-    kind: str, shown: tuple[Message, ...], clusters: tuple[Cluster, ...]
-) -> tuple[str, ...]:
+def _unseen(kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None) -> tuple[str, ...]:
     """What passes without any check; Envoy itself moves all of it."""
     if kind == "answer":
         return ()
     if not shown:
         return ("the whole request", "the whole answer")
+    if answers is not None:
+        done = ["translated"] * bool(answers.foreign) + ["counted"] * answers.is_budgeted
+        only = f": it is {' and '.join(done)}, no more" if done else ""
+        return (f"what the answer says{only}",)
     found = []
     if not _is_shown("request body", shown):
         found.append("the request's body")
     if not _is_shown("response body", shown):
-        is_counted = any(
-            each.name == names.USAGE_FILTER for one in clusters for each in one.filters
-        )
-        found.append(
-            "the answer's body: Envoy reads its usage alone" if is_counted else "the answer's body"
-        )
-    else:
-        found.append("what the answer says: its usage is read, and nothing else")
+        found.append("the answer's body")
     if not _is_shown("response headers", shown):
         found.append("the answer's status and headers")
+    if kind == "llm":
+        found.append("what it costs: no budget counts it")
     return tuple(found)
 
 

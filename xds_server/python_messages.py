@@ -6,9 +6,11 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ext_p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
+
+from xds_server.llm_answers import LlmAnswers
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -29,12 +31,13 @@ class Message:
     """`request headers`, `request body`, …"""
     is_each_part: bool
     """One message for each piece that arrives, not one for all."""
+    is_certain: bool
+    """Every request costs it that passes the checks and is answered."""
     when: str
     why: str
 
 
 ALWAYS = "always"
-BUDGETED = "when a budget applies"
 
 _SENT = ("SEND", "BUFFERED", "BUFFERED_PARTIAL", "STREAMED", "FULL_DUPLEX_STREAMED", "GRPC")
 _IN_PARTS = ("STREAMED", "FULL_DUPLEX_STREAMED", "GRPC")
@@ -49,33 +52,16 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (  # in the order in which they come
 )
 """Field of the processing mode, what its default means, and what it shows."""
 
-_REASONS: Mapping[tuple[Caller, str], tuple[str, str]] = {
-    (Caller.LLM, "request headers"): (ALWAYS, "who asks, and for what"),
-    (Caller.LLM, "request body"): (
-        "with a request of an API whose body is read",
-        "the model, what the checks read, and the plan of tries",
-    ),
-    (Caller.LLM, "response headers"): (
-        f"{BUDGETED}, the provider may speak another dialect, or one of several targets may fail",
-        "who answered and who failed, whether it is to be paid, and whether the rest must be seen:"
-        " to say it in the client's dialect, or to read a usage that Envoy cannot read",
-    ),
-    (Caller.LLM, "response body"): (
-        f"{BUDGETED}, with 2xx",
-        "the usage, which this Envoy cannot read itself",
-    ),
-    (Caller.LLM, "response trailers"): (
-        f"{BUDGETED}, with 2xx",
-        "the usage, which Envoy has read as the answer passed",
-    ),
-    (Caller.PLAIN, "request headers"): (ALWAYS, "who asks, and whether the rules allow it"),
-    (Caller.TRY, "request headers"): (ALWAYS, "which provider is tried"),
-    (Caller.TRY, "request body"): (
-        ALWAYS,
-        "to say it as this provider wants it: its model, its dialect",
-    ),
+_REASONS: Mapping[tuple[Caller, str], str] = {
+    (Caller.LLM, "request headers"): "who asks, and for what",
+    (Caller.LLM, "request body"): "the model, what the checks read, and the plan of tries",
+    (Caller.PLAIN, "request headers"): "who asks, and whether the rules allow it",
+    (Caller.TRY, "request headers"): "which provider is tried",
+    (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
-_NO_REASON = (ALWAYS, "because the operator's own resource says so")
+_NO_REASON = "because the operator's own resource says so"
+
+_BUDGETED = "when a budget applies"
 
 
 def mode_of(filter_config: Json | None, per_route: Json | None) -> Json | None:
@@ -95,17 +81,86 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
     if mode is None:
         return ()
     return tuple(
-        Message(name, mode.get(field) in _IN_PARTS, *_REASONS.get((caller, name), _NO_REASON))
+        Message(
+            name,
+            mode.get(field) in _IN_PARTS,
+            True,
+            ALWAYS,
+            _REASONS.get((caller, name), _NO_REASON),
+        )
         for field, default, name in _FIELDS
         if mode.get(field, default) in _SENT
     )
 
 
+def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
+    """The same on a route of the LLM API whose bodies are read.
+
+    Of the answer only what extproc waits for: it ends its call where it does not, and asks for the
+    body by a mode of its own where it does.
+    """
+    shown = {each.name: each for each in messages(mode, Caller.LLM)}
+    found = [each for name, each in shown.items() if name.startswith("request ")]
+    status = _status(answers)
+    if "response headers" not in shown or status is None:
+        return tuple(found)
+    found.append(status)
+    found += filter(None, [_body(answers)])
+    is_read = answers.is_budgeted and answers.is_usage_read and answers.own
+    if is_read and "response trailers" in shown:
+        why = "the usage, which Envoy has read as the answer passed"
+        when = f"{_BUDGETED}, with 2xx"
+        found.append(replace(shown["response trailers"], is_certain=False, when=when, why=why))
+    return tuple(found)
+
+
+def _status(answers: LlmAnswers) -> Message | None:
+    when, why = [], []
+    is_other = bool(answers.foreign or answers.reframed)
+    is_certain = answers.is_timed or (is_other and answers.own == answers.reframed)
+    if is_other:
+        when.append("when a try of the plan speaks another dialect")
+        why.append("who answered, and whether that is to be translated")
+    if answers.is_budgeted:
+        when.append(_BUDGETED)
+        why.append("whether it is to be paid")
+    if answers.is_watched:
+        when.append("of several tries, ten answers a second, and all while one of them fails")
+        why.append("who failed")
+    if answers.is_timed:
+        why.append("how soon there was an answer")
+    if not why:
+        return None
+    whens = ALWAYS if is_certain else "; ".join(when)
+    return Message("response headers", False, is_certain, whens, "; ".join(why))
+
+
+def _body(answers: LlmAnswers) -> Message | None:
+    """Piece by piece, or in one where it is small and of a known length."""
+    when, why = [], []
+    is_certain = bool(answers.foreign) and not answers.own
+    if answers.foreign:
+        when.append("when the answer is in another dialect")
+    if answers.reframed:
+        reframed = " or ".join(answers.reframed)
+        when.append(f"when {reframed} answers with an error, or in other frames")
+    if when:
+        why.append("to say it in the client's dialect")
+    if answers.is_budgeted:
+        unread = " that Envoy cannot read" if answers.is_usage_read else ""
+        when.append(f"{_BUDGETED}, with 2xx{unread}")
+        why.append("the usage, which Envoy cannot read itself")
+    if not why:
+        return None
+    whens = ALWAYS if is_certain else "; ".join(when)
+    return Message("response body", True, is_certain, whens, "; ".join(why))
+
+
 def least(shown: tuple[Message, ...]) -> int:
-    """For one request that passes all checks, when no budget applies to it."""
-    return sum(not each.when.startswith(BUDGETED) for each in shown)
+    """For one request that passes all checks and is answered, when nothing else holds."""
+    return sum(each.is_certain for each in shown)
 
 
 def most(shown: tuple[Message, ...]) -> int | None:
-    """The same when one does; None: it depends on the number of pieces."""
+    """The same when all of it holds; None: it depends on the number of pieces."""
     return None if any(each.is_each_part for each in shown) else len(shown)

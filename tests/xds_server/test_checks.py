@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,14 @@ from gateway.model import ApiKey, Gateway, Scope
 from gateway.resolve import is_for_route
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.memory_ledger import MemoryLedger
-from xds_server.checks import Failing, is_for_llm, llm_checks, route_checks
+from xds_server.checks import (
+    Failing,
+    is_for_llm,
+    llm_checks,
+    passed_checks,
+    route_checks,
+    websocket_checks,
+)
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ERRORS = (Path(__file__).parents[2] / "docs" / "llm.md").read_text("utf-8")
@@ -138,6 +146,60 @@ def test_a_guard_that_cannot_be_asked_fails_as_it_is_said() -> None:
         assert found is None or found[0] == check.refusal
 
 
+PASSED: tuple[tuple[str, tuple[dict[str, str], ...]], ...] = (
+    (
+        "/v1/batches",
+        (
+            {"authorization": "Bearer k-ann"},
+            {":path": "/v1/batches"},
+            {},  # somebody offers it
+        ),
+    ),
+    (
+        "/v1/realtime",
+        (
+            {"authorization": "Bearer k-ann"},
+            {":path": "/v1/realtime?model=unknown"},
+            {":path": "/v1/realtime?model=small"},
+        ),
+    ),
+)
+"""What makes a request right whose body nobody reads, check by check; the rules come last."""
+
+
+@pytest.mark.parametrize(("path", "cures"), PASSED)
+def test_what_is_not_read_is_checked_in_the_order_in_which_it_is_listed(
+    path: str, cures: tuple[dict[str, str], ...]
+) -> None:
+    rule = "authorize:\n  - {name: none, for: {llm: '*'}, deny: 'true'}\n"
+    text = re.sub(r"authorize:\n(  - .*\n)+", rule, YAML)
+    gateway = gateway_of(text)
+    listed = websocket_checks(gateway) if "realtime" in path else passed_checks(gateway)
+    asked = {":method": "GET", ":path": "/v1/elsewhere", "authorization": "Bearer k-nobody"}
+    for check, cure in zip(listed, (*cures, {}), strict=True):
+        if check.name != "a provider that offers it":
+            code = refused_at_once(gateway, asked)
+            assert code in check.refusal, (check.name, code)
+        asked |= cure
+    allowing = gateway_of(text.replace("'true'", "'false'"))
+    assert refused_at_once(allowing, asked) == ""
+    assert not any("guard" in check.name or "budget" in check.name for check in listed)
+
+
+def test_what_nobody_offers_is_not_passed_on() -> None:
+    gateway = gateway_of("llm: {providers: {a: {type: anthropic, key: k}}, models: {m: a/m}}\n")
+    asked = {":method": "GET", ":path": "/v1/files"}
+    (check,) = (each for each in passed_checks(gateway) if "offers" in each.name)
+    assert refused_at_once(gateway, asked) == check.refusal
+
+
+def refused_at_once(gateway: Gateway, headers: dict[str, str]) -> str:
+    """Status and code of what refuses by the headers alone; empty: it goes on."""
+    action = Exchange(program(gateway), NOW).on_event(RequestHeaders(headers, True))
+    assert not isinstance(action, Awaitable)
+    return _said(action)[0] if isinstance(action, Respond) else ""
+
+
 def test_the_policies_of_a_program_are_those_that_are_listed() -> None:
     made = program(gateway_of(YAML))
     assert list(map(type, made.request_policies)) == [Authorize, Guards]
@@ -147,7 +209,7 @@ def test_the_policies_of_a_program_are_those_that_are_listed() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_every_refusal_is_in_the_table_of_errors(case: str) -> None:
     gateway = golden_gateway(case)
-    checks = [*llm_checks(gateway)]
+    checks = [*llm_checks(gateway), *passed_checks(gateway), *websocket_checks(gateway)]
     for route in gateway.routes:
         checks += route_checks(gateway, route)
     for check in checks:

@@ -310,7 +310,8 @@ def test_no_route_stands_behind_one_that_takes_all_of_its_paths() -> None:
         (table, *_) = compiled(case).resources[ROUTES].values()
         for host in to_json(table)["virtual_hosts"]:
             taken: list[str] = []
-            for match in (route["match"] for route in host["routes"]):
+            routes = [route for route in host["routes"] if route["name"].startswith("dragoman/llm")]
+            for match in (route["match"] for route in routes):
                 path = match.get("path", match.get("prefix", ""))
                 assert not any(path.startswith(each) for each in taken), (case, path)
                 if "prefix" in match and match.keys() == {"prefix"}:

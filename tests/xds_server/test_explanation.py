@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import envoy_api
 import pytest
 from envoy_api import message, pack
+from google.protobuf import json_format
 
 from extproc.process import Process
 from extproc.program import build
 from gateway import names
-from gateway.model import Gateway, ServerTls
+from gateway.model import Dialect, Gateway, ServerTls, dialect_of
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN
@@ -27,6 +33,7 @@ from xds_server.explanation import explain, to_document
 from xds_server.python_messages import mode_of
 from xds_server.render import to_json
 from xds_server.resources import ext_proc
+from xds_server.resources.llm_route import client_dialect
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, FILTER, ROUTES, Snapshot, resource_of, snapshot_of
 
@@ -60,46 +67,69 @@ def process(gateway: Gateway) -> Process:
 class PlayedEnvoy:
     """Shows a worker what a processing mode says, until the worker ends the call."""
 
-    def __init__(self, gateway: Gateway, mode: Any, metadata: list[dict[str, str]]) -> None:
+    def __init__(self, worker: Process, mode: Any, metadata: list[dict[str, str]]) -> None:
         self.mode = mode
         named = {each["key"]: each["value"] for each in metadata}
         written = {key.replace("-", "_"): value for key, value in named.items()}
-        self.call = RecordedCall(process(gateway), **written)
-        self.messages = 0
+        self.call = RecordedCall(worker, **written)
+        self.shown: list[str] = []
         self.is_answered = False
+        self.cluster = ""
+        """Where the worker has sent the request."""
 
     def show(self, field: str, default: str, request: Any) -> Any:
         """One message, when the mode has it and the call is open; the worker's answer."""
         sent = ("SEND", "BUFFERED", "STREAMED", "FULL_DUPLEX_STREAMED")
         if self.mode.get(field, default) not in sent or not self.call.is_open or self.is_answered:
             return None
-        self.messages += 1
+        self.shown.append(request.WhichOneof("request").replace("_", " "))
         answer = Response.FromString(self.call.say(request.SerializeToString()))
         self.is_answered = answer.HasField("immediate_response")
+        if answer.HasField("mode_override"):
+            own = json_format.MessageToDict(answer.mode_override, preserving_proto_field_name=True)
+            self.mode = {**self.mode, "response_trailer_mode": "SKIP", **own}
+        self._learn(answer)
         return answer
+
+    def _learn(self, answer: Any) -> None:
+        """The first cluster of a plan, in whichever of the two ways it is told."""
+        if not answer.HasField("request_body"):
+            return
+        for told in answer.request_body.response.header_mutation.set_headers:
+            if told.header.key == names.PLAN_HEADER:
+                self.cluster = told.header.raw_value.decode()
+        plan = answer.dynamic_metadata.fields.get(names.PLAN_NAMESPACE)
+        if plan is not None:
+            text = json.dumps(json_format.MessageToDict(plan))
+            found = re.search(r"llm/[^\"|, ]+", text)
+            assert found is not None, text
+            self.cluster = found[0]
 
     def headers(self, sent: dict[str, str]) -> None:
         fields = [{"key": key, "raw_value": value.encode()} for key, value in sent.items()]
         request = Request(request_headers={"headers": {"headers": fields}})
         self.show("request_header_mode", "SEND", request)
 
-    def body(self, document: dict[str, Any]) -> None:
-        body = {"body": json.dumps(document).encode(), "end_of_stream": True}
-        self.show("request_body_mode", "NONE", Request(request_body=body))
+    def body(self, body: bytes) -> None:
+        request = Request(request_body={"body": body, "end_of_stream": True})
+        self.show("request_body_mode", "NONE", request)
 
-    def answer(self, cluster: str) -> None:
+    def answer(self, body: bytes) -> None:
+        """Of the first try, in pieces, with the usage that Envoy has read in it."""
         fields = [
             {"key": ":status", "raw_value": b"200"},
             {"key": "content-type", "raw_value": b"application/json"},
         ]
         request = Request(response_headers={"headers": {"headers": fields}})
         attributes = request.attributes["envoy.filters.http.ext_proc"].fields
-        attributes["xds.cluster_name"].string_value = cluster
+        attributes["xds.cluster_name"].string_value = self.cluster
+        attributes["upstream.request_attempt_count"].number_value = 1
+        attributes["response.code_details"].string_value = "via_upstream"
         self.show("response_header_mode", "SEND", request)
-        size = -(-len(ANSWER) // PIECES)
+        size = -(-len(body) // PIECES)
         for place in range(PIECES):
             piece = {
-                "body": ANSWER[place * size : (place + 1) * size],
+                "body": body[place * size : (place + 1) * size],
                 "end_of_stream": place == PIECES - 1,
             }
             self.show("response_body_mode", "NONE", Request(response_body=piece))
@@ -121,49 +151,113 @@ def compiled_route(snapshot: Snapshot, name: str) -> dict[str, Any]:
     raise AssertionError(name)
 
 
-def asked(gateway: Gateway, snapshot: Snapshot, route: RoutePart, case: str) -> PlayedEnvoy:
-    """One good request on a route, played to its end."""
-    config = to_json(snapshot.resources[FILTER][names.EXT_PROC_FILTER])["typed_config"]
-    per_route = compiled_route(snapshot, route.name)
-    mode = mode_of(config, per_route)
-    metadata = per_route.get("overrides", {}).get("grpc_initial_metadata", [])
-    envoy = PlayedEnvoy(gateway, mode or dict.fromkeys(MODES, "SKIP"), metadata)
-    path = "/v1/chat/completions" if route.kind == "llm" else "/"
-    key = KEYS.get(case)
-    envoy.headers(
-        {":method": "POST", ":path": path, "x-region": "here"}
-        | ({"authorization": f"Bearer {key}"} if key else {})
-    )
-    if route.kind == "llm":
-        model = gateway.models[0].name.replace("*", "any")
-        envoy.body({"model": model, "messages": [{"role": "user", "content": "hi"}]})
+@dataclass(frozen=True)
+class Played:
+    """A gateway whose requests are played."""
+
+    gateway: Gateway
+    snapshot: Snapshot
+    worker: Process
+    key: str | None = None
+
+    def ask(self, route: str, kind: str, model: str = "") -> PlayedEnvoy:
+        """One good request on a route, played to its end."""
+        config = to_json(self.snapshot.resources[FILTER][names.EXT_PROC_FILTER])["typed_config"]
+        per_route = compiled_route(self.snapshot, route)
+        mode = mode_of(config, per_route)
+        metadata = per_route.get("overrides", {}).get("grpc_initial_metadata", [])
+        envoy = PlayedEnvoy(self.worker, mode or dict.fromkeys(MODES, "SKIP"), metadata)
+        client = client_dialect(route) if kind == "llm" else Dialect.OPENAI_CHAT
+        method, path = PATHS.get(route) or ("POST", CHATS[client].format(model=quote(model)))
+        headers = {":method": method, ":path": path if kind == "llm" else "/", "x-region": "here"}
+        if self.key:
+            headers["authorization"] = f"Bearer {self.key}"
+        envoy.headers(headers)
+        if route in PATHS or kind != "llm":
+            return envoy
+        document = json.loads((SAMPLES / client / "requests" / "text.json").read_bytes())
+        if "model" in document:
+            document["model"] = model
+        envoy.body(json.dumps(document).encode())
         assert not envoy.is_answered, envoy.call.sent
-        envoy.answer(names.provider_cluster(gateway.providers[0].name))
-    return envoy
+        (provider,) = re.findall(r"^(?:llm|plan)/([^/#>]+)", envoy.cluster)
+        offered = offered_dialects(self.gateway, provider)
+        dialect = client if client in offered else offered[0]
+        envoy.answer((SAMPLES / dialect / "answers" / "text.json").read_bytes())
+        return envoy
 
 
+SAMPLES = Path(__file__).parents[1] / "translations"
+CHATS = {
+    Dialect.OPENAI_CHAT: "/v1/chat/completions",
+    Dialect.OPENAI_RESPONSES: "/v1/responses",
+    Dialect.ANTHROPIC: "/v1/messages",
+    Dialect.GEMINI: "/v1beta/models/{model}:generateContent",
+    Dialect.BEDROCK: "/model/{model}/converse",
+}
+PATHS = {
+    "dragoman/llm/files": ("GET", "/v1/files"),
+    "dragoman/llm/uploads": ("POST", "/v1/uploads"),
+    "dragoman/llm/batches": ("GET", "/v1/batches"),
+    "dragoman/llm/anthropic/batches": ("GET", "/v1/messages/batches"),
+    "dragoman/llm/realtime": ("GET", "/v1/realtime?model=any"),
+}
 MODES = ("request_header_mode", "response_header_mode")
+
+
+def played(case: str, level: Level = Level.V1_40) -> tuple[Explanation, Played]:
+    gateway = golden_gateway(case)
+    explanation, snapshot = explained(gateway, level)
+    return explanation, Played(gateway, snapshot, process(gateway), KEYS.get(case))
+
+
+def held_to(route: RoutePart, shown: list[str]) -> None:
+    """Nothing is shown that is not explained, everything that always is, and so many of it."""
+    told = {each.name: each for each in route.messages}
+    assert set(shown) <= set(told)
+    for each in route.messages:
+        count = shown.count(each.name)
+        assert count or not each.is_certain, each.name
+        assert count == PIECES or not count if each.is_each_part else count <= 1
+    assert len(shown) >= route.messages_least
+    assert route.messages_most is None or len(shown) <= route.messages_most
+
+
+def offered_dialects(gateway: Gateway, provider: str) -> list[Dialect]:
+    (found,) = (each for each in gateway.providers if each.name == provider)
+    return [each for operation, _ in found.offers if (each := dialect_of(operation)) is not None]
+
+
+def conversing(gateway: Gateway) -> Iterator[tuple[str, list[Dialect]]]:
+    """The models that clients may have conversations with, and how the first provider talks."""
+    for model in gateway.models:
+        offered = offered_dialects(gateway, model.tiers[0][0].provider)
+        if offered and not model.is_internal and model.choice is None:
+            yield model.name.replace("*", "any"), offered
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("level", Level)
 def test_as_many_messages_are_sent_as_are_explained(case: str, level: Level) -> None:
-    gateway = golden_gateway(case)
-    explanation, snapshot = explained(gateway, level)
+    explanation, there = played(case, level)
     routes = [route for part in explanation.gateways for route in part.routes]
     assert routes
     for route in routes:
-        envoy = asked(gateway, snapshot, route, case)
-        if route.kind != "llm":
-            assert envoy.messages == route.messages_least == route.messages_most
-        elif not gateway.budgets:  # of some requests it must be known who answered
-            assert route.messages_most is not None
-            assert route.messages_least <= envoy.messages <= route.messages_most
-        elif route.messages_most is not None:
-            assert envoy.messages == route.messages_most
-        else:
-            once = sum(not each.is_each_part for each in route.messages)
-            assert envoy.messages == once + PIECES
+        for name in route.names:
+            if route.kind != "llm" or name in PATHS:
+                shown = there.ask(name, route.kind).shown
+                assert len(shown) == route.messages_least == route.messages_most
+                continue
+            for model, offered in conversing(there.gateway):
+                shown = there.ask(name, "llm", model).shown
+                held_to(route, shown)
+                if client_dialect(name) not in offered:
+                    assert shown.count("response body") == PIECES
+
+
+def llm_route_named(explanation: Explanation, name: str) -> RoutePart:
+    (found,) = (each for each in explanation.gateways[0].routes if name in each.names)
+    return found
 
 
 @pytest.mark.parametrize("level", Level)
@@ -171,9 +265,40 @@ def test_without_a_budget_that_applies_the_least_is_sent(level: Level) -> None:
     text = (GOLDEN / "budgets.yaml").read_text("utf-8").replace('{team: "*"}', "{team: other}")
     gateway = gateway_of(text)
     explanation, snapshot = explained(gateway, level)
-    (route,) = (one for one in explanation.gateways[0].routes if one.kind == "llm")
+    route = llm_route_named(explanation, "dragoman/llm")
     assert route.messages_least == 2
-    assert asked(gateway, snapshot, route, "budgets").messages == 2
+    there = Played(gateway, snapshot, process(gateway), KEYS["budgets"])
+    assert there.ask("dragoman/llm", "llm", "fast").shown == ["request headers", "request body"]
+
+
+def test_a_budget_waits_for_the_status_and_the_usage() -> None:
+    _, there = played("budgets")
+    assert there.ask("dragoman/llm", "llm", "fast").shown == [
+        "request headers",
+        "request body",
+        "response headers",
+        "response trailers",
+    ]
+    _, older = played("budgets", Level.V1_37)
+    shown = older.ask("dragoman/llm", "llm", "fast").shown
+    assert shown[2:] == ["response headers", *["response body"] * PIECES]
+
+
+def test_of_several_tries_some_answers_are_looked_at() -> None:
+    explanation, there = played("llm-failover-paths")
+    route = llm_route_named(explanation, "dragoman/llm")
+    assert (route.messages_least, route.messages_most) == (2, 3)
+    costs = [len(there.ask("dragoman/llm", "llm", "both").shown) for _ in range(2)]
+    assert costs == [3, 2]
+
+
+def test_where_somebody_is_fast_every_answer_is_looked_at() -> None:
+    explanation, there = played("virtual-models")
+    route = llm_route_named(explanation, "dragoman/llm")
+    assert route.messages_least == 3
+    for _ in range(2):
+        shown = there.ask("dragoman/llm", "llm", "quick").shown
+        assert shown[:3] == ["request headers", "request body", "response headers"]
 
 
 @pytest.mark.parametrize("level", Level)
@@ -183,15 +308,17 @@ def test_a_try_that_renames_costs_what_is_explained(level: Level) -> None:
     (both, _) = explanation.models
     assert [one.messages for one in both.tries] == [0, 2]
     second = both.tries[1]
+    costs = []
     for cluster in second.clusters:
-        (config,) = asking(to_json(snapshot.resources[CLUSTER][cluster]))
-        envoy = PlayedEnvoy(
-            gateway, config["processing_mode"], config["grpc_service"]["initial_metadata"]
-        )
-        envoy.headers({":method": "POST"})
-        envoy.body({"model": "small"})
-        envoy.answer(cluster)
-        assert envoy.messages == second.messages
+        found = asking(to_json(snapshot.resources[CLUSTER][cluster]))
+        for config in found:
+            metadata = config["grpc_service"]["initial_metadata"]
+            envoy = PlayedEnvoy(process(gateway), config["processing_mode"], metadata)
+            envoy.headers({":method": "POST"})
+            envoy.body(b'{"model": "small"}')
+            envoy.answer(ANSWER)
+            costs.append(len(envoy.shown))
+    assert costs == [second.messages]
 
 
 def asking(value: Any) -> list[dict[str, Any]]:
@@ -224,9 +351,10 @@ def test_weighted_targets_share_a_place() -> None:
     )
     explanation, _ = explained(gateway)
     tries = explanation.models[1].tries
-    assert [(one.place, one.weight) for one in tries] == [(1, 3), (1, 1), (2, 1), (2, 1)]
+    assert [(one.place, one.weight) for one in tries] == [(1, 3), (1, 1), (2, 1)]
     # it is renamed where the first choice was called otherwise
-    assert {one.clusters: one.messages for one in tries[2:]} == {("llm/b",): 0, ("llm/b#2",): 2}
+    b = ("llm/b", "llm/b/addressed", "llm/b#2")
+    assert [(one.clusters, one.messages) for one in tries[1:]] == [(b[:2], 0), (b, 2)]
 
 
 def test_what_fails_open_is_said() -> None:
@@ -239,7 +367,7 @@ def test_what_fails_open_is_said() -> None:
     explanation = explain(gateway, opened, Level.V1_40)
     assert explanation.service is not None
     assert explanation.service.failing is Failing.OPEN
-    (route, _) = explanation.gateways[0].routes
+    route = llm_route_named(explanation, "dragoman/llm")
     assert route.when_extproc_fails == "the request passes unchecked"
 
 
@@ -258,7 +386,9 @@ def replaced(snapshot: Snapshot, type_url: str, fields: dict[str, Any], kind: st
 
 def test_an_open_route_is_seen_by_nobody() -> None:
     explanation, _ = explained(golden_gateway("routes-plain"))
-    by_name = {one.name: one for part in explanation.gateways for one in part.routes}
+    by_name = {
+        name: one for part in explanation.gateways for one in part.routes for name in one.names
+    }
     assert by_name["rest"].unseen == ("the whole request", "the whole answer")
     assert by_name["rest"].when_extproc_fails == "nothing: it is not asked"
     assert by_name["dragoman/unmatched"].kind == "answer"
@@ -267,10 +397,47 @@ def test_an_open_route_is_seen_by_nobody() -> None:
 def test_routes_come_in_the_order_in_which_they_are_asked() -> None:
     explanation, _ = explained(golden_gateway("routes-plain"))
     for part in explanation.gateways:
-        order = [one.name for one in part.routes if one.kind == "plain"]
+        order = [name for one in part.routes if one.kind == "plain" for name in one.names]
         written = [route.name for route in golden_gateway("routes-plain").routes]
         assert order == [name for name in written if name in order]
-        assert part.routes[-1].name == "dragoman/unmatched"
+        assert part.routes[-1].names == ("dragoman/unmatched",)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("level", Level)
+def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, level: Level) -> None:
+    explanation, snapshot = explained(golden_gateway(case), level)
+    for part in explanation.gateways:
+        told = [name for route in part.routes for name in route.names]
+        table = to_json(snapshot.resources[ROUTES][f"gateway/{part.name}"])
+        compiled = {route["name"] for host in table["virtual_hosts"] for route in host["routes"]}
+        assert len(told) == len(set(told))
+        assert set(told) == compiled
+    routes = [route for part in explanation.gateways for route in part.routes]
+    named = {name for route in routes for name in (*route.clusters, *route.copies)}
+    named |= {name for model in explanation.models for one in model.tries for name in one.clusters}
+    described = [each.name for each in explanation.clusters]
+    assert len(described) == len(set(described))
+    assert set(described) == named
+    apart = {names.EXTPROC_CLUSTER, names.UNPLANNED_CLUSTER}
+    unnamed = set(snapshot.resources[CLUSTER]) - named - apart
+    assert all(each.startswith(("https/", "llm/", "plan/")) for each in unnamed)
+
+
+def test_routes_are_told_by_what_becomes_of_bodies() -> None:
+    explanation, _ = explained(golden_gateway("mirrors"))
+    both, translated, unread, websocket, unmatched = explanation.gateways[0].routes
+    assert both.reading == "read in the client's dialect, or translated"
+    assert [(way.own, way.translated) for way in both.ways][:2] == [
+        (("claude",), ("openai", "groq")),
+        (("openai", "groq"), ("claude",)),
+    ]
+    assert both.ways[0].names == ("dragoman/llm/anthropic@openai", "dragoman/llm/anthropic")
+    assert both.copies == ("llm/openai/mirror",)
+    assert (translated.reading, translated.ways[0].own) == ("translated", ())
+    assert (unread.reading, unread.copies) == ("passed on unread", ())
+    assert (websocket.reading, websocket.clusters) == ("a websocket", ("llm/openai/websocket",))
+    assert unmatched.reading == ""
 
 
 def test_the_json_form_is_json() -> None:
@@ -278,7 +445,11 @@ def test_the_json_form_is_json() -> None:
     document = json.loads(json.dumps(to_document(explanation)))
     assert document["gateways"][0]["routes"][0]["messages_least"] == 2
     assert document["models"][0]["tries"][0] == json.loads(
-        json.dumps(dataclasses.asdict(Try(1, "local", "gpt-5-mini", 1, ("llm/local",), 0)))
+        json.dumps(
+            dataclasses.asdict(
+                Try(1, "local", "gpt-5-mini", 1, ("llm/local", "llm/local/addressed"), 0)
+            )
+        )
     )
 
 
@@ -327,8 +498,9 @@ def test_an_operators_own_listeners_are_explained_as_far_as_they_go() -> None:
     client = by_name["client"]
     assert (client.address, client.unexplained) == ("no address", "")
     (route,) = client.routes
-    assert (route.name, route.kind, route.hosts) == ("all#0", "other", ("backend",))
-    assert [cluster.name for cluster in route.clusters] == ["elsewhere"]
+    assert (route.names, route.kind, route.hosts) == (("all#0",), "other", ("backend",))
+    assert route.clusters == ("elsewhere",)
+    assert [cluster.name for cluster in explanation.clusters] == ["elsewhere"]
     assert route.unseen == ("the whole request", "the whole answer")
     assert by_name["default"].unexplained == ""
 

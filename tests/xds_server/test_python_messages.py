@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from xds_server.python_messages import Caller, least, messages, mode_of, most
+from dataclasses import replace
+
+from gateway.model import Dialect
+from xds_server.llm_answers import LlmAnswers
+from xds_server.python_messages import Caller, least, llm_messages, messages, mode_of, most
 
 FULL = {
     "request_header_mode": "SEND",
@@ -48,16 +52,74 @@ def test_an_override_takes_the_place_of_the_whole_mode() -> None:
     assert mode_of(own, {"overrides": {"processing_mode": override}}) == override
 
 
-def test_what_only_a_budget_waits_for_is_not_in_the_least() -> None:
-    shown = messages(FULL, Caller.LLM)
-    assert (least(shown), most(shown)) == (2, 4)
-    assert (least(messages({}, Caller.PLAIN)), most(messages({}, Caller.PLAIN))) == (2, 2)
+NOBODY_WAITS = LlmAnswers(
+    Dialect.OPENAI_CHAT,
+    own=("a",),
+    reframed=(),
+    foreign=(),
+    is_budgeted=False,
+    is_usage_read=True,
+    is_watched=False,
+    is_timed=False,
+)
+
+
+def costs(**holds: object) -> tuple[int, int | None]:
+    shown = llm_messages(FULL, replace(NOBODY_WAITS, **holds))
+    return least(shown), most(shown)
+
+
+def test_of_answers_only_those_are_shown_for_which_something_waits() -> None:
+    assert costs() == (2, 2)
+    assert costs(is_watched=True) == (2, 3)
+    assert costs(is_timed=True) == (3, 3)
+    assert costs(is_budgeted=True) == (2, None)
+    assert costs(foreign=("b",)) == (2, None)
+    assert costs(own=(), foreign=("b",)) == (4, None)
+    assert costs(reframed=("a",)) == (3, None)
+
+
+def test_no_answer_is_shown_whose_headers_are_not() -> None:
+    mode = {**FULL, "response_header_mode": "SKIP"}
+    shown = llm_messages(mode, replace(NOBODY_WAITS, foreign=("b",)))
+    assert [each.name for each in shown] == ["request headers", "request body"]
+
+
+def test_the_usage_comes_behind_answers_that_envoy_reads() -> None:
+    names = [each.name for each in llm_messages(FULL, replace(NOBODY_WAITS, is_budgeted=True))]
+    assert names[2:] == ["response headers", "response body", "response trailers"]
+    older = replace(NOBODY_WAITS, is_budgeted=True, is_usage_read=False)
+    assert [each.name for each in llm_messages(FULL, older)][-1] == "response body"
+    translated = replace(NOBODY_WAITS, is_budgeted=True, own=(), foreign=("b",))
+    assert [each.name for each in llm_messages(FULL, translated)][-1] == "response body"
+
+
+def test_every_reason_is_said() -> None:
+    everything = replace(
+        NOBODY_WAITS,
+        own=("a", "c"),
+        foreign=("b",),
+        reframed=("a",),
+        is_budgeted=True,
+        is_watched=True,
+    )
+    status, body = llm_messages(FULL, everything)[2:4]
+    assert status.when == (
+        "when a try of the plan speaks another dialect; when a budget applies;"
+        " of several tries, ten answers a second, and all while one of them fails"
+    )
+    assert body.when == (
+        "when the answer is in another dialect; when a answers with an error, or in other frames;"
+        " when a budget applies, with 2xx that Envoy cannot read"
+    )
+    always = llm_messages(FULL, replace(everything, is_timed=True))[2]
+    assert (always.when, "how soon there was an answer" in always.why) == ("always", True)
 
 
 def test_pieces_of_a_body_have_no_number() -> None:
     shown = messages({**FULL, "response_body_mode": "STREAMED"}, Caller.LLM)
     assert most(shown) is None
-    assert least(shown) == 2
+    assert least(shown) == len(shown)
 
 
 def test_every_message_says_why() -> None:

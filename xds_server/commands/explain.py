@@ -21,10 +21,14 @@ from xds_server.explained import (
     ModelPart,
     RoutePart,
     Try,
+    Way,
 )
-from xds_server.explanation import explain, to_document
+from xds_server.explanation import UNREAD, explain, to_document
 from xds_server.python_messages import Message
 from xds_server.resources.topology import Topology
+
+_MOST_NAMED = 6
+"""Clusters of an LLM API; models are told with theirs."""
 
 FILE = Argument("file", "FILE", "the configuration: a file or folder")
 
@@ -75,6 +79,10 @@ def text(explanation: Explanation) -> Iterator[str]:
         yield "models"
         for model in explanation.models:
             yield from _model(model)
+    if explanation.clusters:
+        yield ""
+        yield "clusters, and what runs there once for each try"
+        yield from _columns((_cluster(each) for each in explanation.clusters), "  ")
 
 
 def _gateway(gateway: GatewayPart) -> Iterator[str]:
@@ -91,7 +99,12 @@ def _gateway(gateway: GatewayPart) -> Iterator[str]:
 
 def _route(route: RoutePart) -> Iterator[str]:
     hosts = "" if route.hosts == ("*",) else f" for {', '.join(route.hosts)}"
-    yield f"  route {route.name}: {route.match}{hosts}"
+    if route.kind == "llm":
+        yield f"  the LLM API, {route.reading}{hosts}"
+        yield from _columns(map(_way, route.ways), "    ")
+    else:
+        (way,) = route.ways
+        yield f"  route {', '.join(way.names)}: {way.match}{hosts}"
     if route.kind == "answer":
         yield "    answered by Envoy itself; nothing is asked or sent on"
         return
@@ -105,9 +118,28 @@ def _route(route: RoutePart) -> Iterator[str]:
     yield f"    time: {'; '.join(route.timeouts)}"
     yield f"    retries: {route.retries}"
     if route.clusters:
-        yield "    goes to"
-        yield from _columns(_cluster(each) for each in route.clusters)
+        yield f"    goes to: {_where(route)}"
+    if route.copies:
+        yield f"    copies go to: {', '.join(route.copies)}, where the model says so"
     yield f"    nobody checks: {'; '.join(route.unseen)}"
+
+
+def _way(way: Way) -> tuple[str, ...]:
+    """The fewer of the providers are named."""
+    named = ", ".join(way.names)
+    if not way.translated or not way.own:
+        return (way.match, named, "")
+    if len(way.own) > len(way.translated):
+        return (way.match, named, f"translated for {', '.join(way.translated)}")
+    return (way.match, named, f"translated but for {', '.join(way.own)}")
+
+
+def _where(route: RoutePart) -> str:
+    if route.reading and len(route.clusters) > _MOST_NAMED:
+        if route.reading == UNREAD:
+            return "the first provider that offers it"
+        return "the tries of the model that is asked for"
+    return ", ".join(route.clusters)
 
 
 def _count(route: RoutePart) -> str:
@@ -115,8 +147,9 @@ def _count(route: RoutePart) -> str:
         return "none"
     if route.messages_most == route.messages_least:
         return str(route.messages_least)
-    most = "as many as the answer has pieces" if route.messages_most is None else None
-    return f"{route.messages_least}; {most or route.messages_most} when a budget applies"
+    if route.messages_most is None:
+        return f"at least {route.messages_least}, and more where an answer comes in pieces"
+    return f"{route.messages_least} to {route.messages_most}"
 
 
 def _message(message: Message) -> tuple[str, ...]:
@@ -146,7 +179,8 @@ def _try(one: Try, model: ModelPart) -> tuple[str, ...]:
     equals = {(each.provider, each.model) for each in model.tries if each.place == one.place}
     is_chosen = not model.chosen and len(equals) > 1
     weight = f", weight {one.weight}" if is_chosen else ""
-    cost = f"{one.messages} more messages to Python, to rename the model" if one.messages else ""
+    more = f"{one.messages} more messages to Python, where it is to be told something else"
+    cost = more if one.messages else ""
     return (f"{one.place}. {one.provider}/{one.model}{weight}", ", ".join(one.clusters), cost)
 
 
@@ -154,10 +188,10 @@ def _chain(filters: Sequence[Filter]) -> str:
     return " → ".join(each.name for each in filters)
 
 
-def _columns(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+def _columns(rows: Iterator[tuple[str, ...]], indent: str = "      ") -> Iterator[str]:
     """Rows as a table, indented; the last column is as long as it likes."""
     whole = list(rows)
     widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
     for row in whole:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield f"      {'  '.join(cells)}".rstrip()
+        yield f"{indent}{'  '.join(cells)}".rstrip()

@@ -12,7 +12,7 @@ from gateway import names
 from gateway.apis import ROWS, Family
 from gateway.choice import is_timed
 from gateway.failover import Cause
-from gateway.model import BodyForm, Dialect, Gateway, Listener, dialect_of
+from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
 from xds_server.resources import ext_proc, usage
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
@@ -26,6 +26,14 @@ GEMINI_NAME = f"{NAME}/gemini"
 BEDROCK_NAME = f"{NAME}/bedrock"
 """What the names of routes begin with whose clients expect errors in these dialects; on the others,
 in OpenAI's."""
+_RESPONSES_NAME = f"{NAME}/responses"
+_DIALECTS = (
+    (ANTHROPIC_NAME, Dialect.ANTHROPIC),
+    (GEMINI_NAME, Dialect.GEMINI),
+    (BEDROCK_NAME, Dialect.BEDROCK),
+    (_RESPONSES_NAME, Dialect.OPENAI_RESPONSES),
+    (NAME, Dialect.OPENAI_CHAT),
+)
 
 _ASKED_AGAIN = [408, 409, 424]
 """Client errors that are the provider's fault, and after which vendors' libraries ask again: it
@@ -91,7 +99,7 @@ class _Surface:
                 features,
                 settles=settles,
                 is_answered=settles
-                or _is_watched(gateway)
+                or is_watched(gateway)
                 or any(is_timed(model.choice) for model in gateway.models)
                 or _is_foreign_somewhere(gateway, dialect),
             )
@@ -160,7 +168,7 @@ def _bedrock(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.OPENAI, ()):
         match = {"path_separated_prefix": f"{prefix}/responses"}
-        yield surface.route(f"{NAME}/responses", match, Dialect.OPENAI_RESPONSES)
+        yield surface.route(_RESPONSES_NAME, match, Dialect.OPENAI_RESPONSES)
 
 
 def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
@@ -252,7 +260,7 @@ def _retried(causes: frozenset[Cause]) -> Json:
     return {"retry_on": ",".join(retry_on), **found}
 
 
-def _is_watched(gateway: Gateway) -> bool:
+def is_watched(gateway: Gateway) -> bool:
     """Whether extproc has to know who failed."""
     if not gateway.llm.failover.health.failures:
         return False
@@ -261,11 +269,18 @@ def _is_watched(gateway: Gateway) -> bool:
 
 def _is_foreign_somewhere(gateway: Gateway, dialect: Dialect) -> bool:
     """Whether a client of this dialect may be answered in another."""
-    return any(
-        dialect not in {dialect_of(operation) for operation, _ in provider.offers}
-        or (dialect is Dialect.ANTHROPIC and provider.body_form is not BodyForm.PLAIN)
-        for provider in gateway.providers
-    )
+    return any(not speaks(provider, dialect) for provider in gateway.providers)
+
+
+def speaks(provider: Provider, dialect: Dialect) -> bool:
+    """Whether all that a provider answers to clients of this dialect is in their own words."""
+    is_offered = dialect in {dialect_of(operation) for operation, _ in provider.offers}
+    return is_offered and (dialect is not Dialect.ANTHROPIC or provider.body_form is BodyForm.PLAIN)
+
+
+def client_dialect(route: str) -> Dialect:
+    """What the clients speak whose conversations come to a route of this name."""
+    return next(dialect for name, dialect in _DIALECTS if route.startswith(name))
 
 
 def is_llm(route: str) -> bool:

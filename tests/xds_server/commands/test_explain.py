@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "explain.md"
 EXAMPLE = GOLDEN / "budgets.yaml"
 LEFT_OUT = "  …\n\n"
-"""Routes like the one that is shown."""
+"""The rest of the LLM API."""
 
 
 def run(file: Path, level: Level = Level.V1_40, **more: object) -> int:
@@ -57,10 +57,25 @@ def test_the_golden_json_says_what_is_printed(
 def test_the_document_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     run(EXAMPLE)
     said = capsys.readouterr().out
-    head, tail = said.split("  route ", 1)[0], said[said.rindex("  route ") :]
-    start = said.index("  route dragoman/llm/anthropic: ")
-    route = said[start : said.index("\n\n", start) + 2]
-    assert is_shown("text", 0, DOCUMENT, LEFT_OUT.join((head, route, tail)))
+    head, rest = said[: said.index("  the LLM API, translated\n")], said.rindex("  route ")
+    assert is_shown("text", 0, DOCUMENT, LEFT_OUT.join((head, said[rest:])))
+
+
+def test_one_provider_with_one_model_is_told_on_a_screen_for_each_kind_of_reading(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(GOLDEN / "llm-single.yaml")
+    said = capsys.readouterr().out
+    sections = said.split("\n\n")
+    heads = [each.splitlines()[0].strip() for each in sections]
+    assert [each for each in heads if each.startswith("the LLM API")] == [
+        "the LLM API, read in the client's dialect",
+        "the LLM API, translated",
+        "the LLM API, passed on unread",
+        "the LLM API, a websocket",
+    ]
+    assert max(len(each.splitlines()) for each in sections) <= 24
+    assert len(said.splitlines()) <= 100
 
 
 def test_every_key_of_the_json_is_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:

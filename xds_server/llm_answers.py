@@ -1,0 +1,59 @@
+"""Who answers on a route of the LLM API, in whose words, and who waits for the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.choice import is_timed
+from gateway.model import Dialect, Gateway, Provider, dialect_of
+from gateway.operations import Operation
+from gateway.serving import turns
+from xds_server.resources import usage
+from xds_server.resources.features import Features
+from xds_server.resources.llm_route import client_dialect, is_watched, speaks
+
+
+@dataclass(frozen=True, slots=True)
+class LlmAnswers:
+    """What decides which answers extproc is shown."""
+
+    dialect: Dialect
+    """The clients'."""
+    own: tuple[str, ...]
+    """The providers who answer in it."""
+    reframed: tuple[str, ...]
+    """Those of them whose errors are in another's words, or whose streams are in other frames."""
+    foreign: tuple[str, ...]
+    """The providers whose answers are translated."""
+    is_budgeted: bool
+    is_usage_read: bool
+    """Envoy reads the usage of conversations that are not translated."""
+    is_watched: bool
+    """Who fails too often is set aside."""
+    is_timed: bool
+    """Some model goes to who was fast."""
+
+
+def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
+    """Of a route whose bodies are read."""
+    dialect = client_dialect(route)
+    own, foreign = list[Provider](), list[Provider]()
+    for provider in filter(_talks, gateway.providers):
+        offered = {dialect_of(operation) for operation, _ in provider.offers}
+        (own if dialect in offered else foreign).append(provider)
+    return LlmAnswers(
+        dialect,
+        tuple(each.name for each in own),
+        tuple(each.name for each in own if not speaks(each, dialect)),
+        tuple(each.name for each in foreign),
+        is_budgeted=bool(gateway.budgets),
+        is_usage_read=features.reads_usage and usage.on_route(dialect) != {},
+        is_watched=is_watched(gateway),
+        is_timed=any(is_timed(model.choice) for model in gateway.models),
+    )
+
+
+def _talks(provider: Provider) -> bool:
+    """Whether it may be asked for something that has to be translated."""
+    offered = [operation for operation, _ in provider.offers]
+    return bool(turns(offered)) or Operation.INVOKE in offered
