@@ -58,7 +58,6 @@ _IMAGE_BEGINNINGS = (
 )
 """Of base64, where nobody said what it is."""
 _PDF = "application/pdf"
-_PDF_BEGINNING = "JVBER"
 
 
 class Conversation(NamedTuple):

@@ -51,7 +51,6 @@ _DATA = (
     "toolResponse",
 )
 """Of which a part has one."""
-_OF_PROVIDER = frozenset({"executableCode", "codeExecutionResult", "toolCall", "toolResponse"})
 _BESIDE = frozenset({"thought", "thoughtSignature", "mediaResolution"})
 _DETAILS = {
     "MEDIA_RESOLUTION_LOW": "low",

@@ -183,7 +183,7 @@ def _image_demands(document: Mapping[str, object]) -> Usage:
 
 
 def image_kind(document: Mapping[str, object]) -> str:
-    """Size and quality of the images that a request asks for, as catalogs name them."""
+    """Size and quality of images as catalogs name them, of a request for some or of its answer."""
     said = (document.get("quality"), document.get("size"))
     return "/".join(each for each in said if type(each) is str and each not in ("", "auto"))
 

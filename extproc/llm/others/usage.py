@@ -1,8 +1,7 @@
 """What answers that are no conversation say that they used, whole or streamed.
 
 https://platform.openai.com/docs/api-reference (embeddings, images, audio),
-https://docs.cohere.com/reference/rerank, https://api.jina.ai/redoc. Functions of whole answers, and
-`Told` for the reader of answers that pass.
+https://docs.cohere.com/reference/rerank, https://api.jina.ai/redoc.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from math import ceil, isfinite
 
 from extproc.llm.answer import StreamEvent
 from extproc.llm.openai_chat import usage as openai_chat
-from extproc.llm.usage_reader import OPENAI_CHAT, Told
+from extproc.llm.others.kinds import image_kind
+from extproc.llm.usage_reader import Told
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.protocols.sse import EventTooLarge, SseDecoder
@@ -24,20 +24,6 @@ _META = "meta"
 _MILLISECONDS = 1000
 
 
-def completions(answer: Mapping[str, object]) -> Usage | None:
-    """Legacy completions say it as chats do."""
-    return openai_chat.usage_in(answer)
-
-
-def embeddings(answer: Mapping[str, object]) -> Usage | None:
-    return _embedded(_object(answer, _USAGE))
-
-
-def rerank(answer: Mapping[str, object]) -> Usage | None:
-    """Of Cohere, in `meta`, or of Jina and servers like it, in `usage`."""
-    return _ranked(_object(answer, _META)) or _ranked(_object(answer, _USAGE))
-
-
 def images(answer: Mapping[str, object]) -> Usage | None:
     """Tokens where they are told, and the images that came."""
     made = answer.get("data")
@@ -45,9 +31,7 @@ def images(answer: Mapping[str, object]) -> Usage | None:
     usage = _drawn(_object(answer, _USAGE))
     if usage is None and not count:
         return None
-    said = (answer.get("quality"), answer.get("size"))
-    kind = "/".join(each for each in said if type(each) is str and each != "auto")
-    return (usage or Usage(0, 0))._replace(images=count, image_kind=kind)
+    return (usage or Usage(0, 0))._replace(images=count, image_kind=image_kind(answer))
 
 
 def transcriptions(answer: Mapping[str, object]) -> Usage | None:
@@ -238,9 +222,9 @@ def _counts(document: Mapping[str, object], before: str) -> Iterator[tuple[str, 
             yield from _counts(value, f"{name}.")
 
 
-COMPLETIONS = OPENAI_CHAT
 EMBEDDINGS = Told(_USAGE, _embedded)
 RERANK = Told(_META, _ranked, others=(_USAGE,))
+"""Of Cohere, in `meta`; of Jina and servers like it, in `usage`."""
 IMAGES = Told(_USAGE, _drawn, lambda: EventUsage(_image_event), of_whole=images)
 """How many images came, nobody sees in a large answer: `with_demands`."""
 TRANSCRIPTIONS = Told(_USAGE, _heard, lambda: EventUsage(transcriptions), of_whole=transcriptions)

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, SPEAKERS, refusal
+from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, SPEAKERS, UNREAD, refusal
 from extproc.verdict import Deny
 from gateway.apis import Family
 from gateway.model import CHAT_DIALECTS, Dialect
+from gateway.operations import Operation
 
 DENY = Deny(429, "budget_exhausted", "nothing left", headers=(("retry-after", "7"),))
 
@@ -19,6 +20,11 @@ def test_every_dialect_and_every_turn_of_a_conversation_has_a_row() -> None:
     for operation, dialect in CHAT_DIALECTS.items():
         assert HANDLINGS[operation].dialect is dialect
         assert HANDLINGS[operation].reading is SPEAKERS[dialect].reading
+
+
+def test_every_operation_is_read_or_passed_unread_or_answered_here() -> None:
+    answered = {Operation.MODELS, Operation.MODEL}
+    assert sorted([*HANDLINGS, *UNREAD, *answered]) == sorted(Operation)
 
 
 def test_every_family_is_refused_in_some_dialect() -> None:

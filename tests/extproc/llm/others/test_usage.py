@@ -41,22 +41,29 @@ def counted(found: Usage | None) -> Usage:
     return found._replace(reported=())
 
 
+def read(told: Told, answer: dict[str, object]) -> Usage | None:
+    reader = UsageReader(told)
+    reader.feed(json.dumps(answer).encode())
+    reader.end()
+    return reader.usage
+
+
 def test_embeddings_say_what_was_read() -> None:
     answer = {"data": [], "usage": {"prompt_tokens": 8, "total_tokens": 8}}
-    found = usage.embeddings(answer)
+    found = read(usage.EMBEDDINGS, answer)
     assert counted(found) == Usage(8, 0)
     assert found is not None
     assert found.reported == (("prompt_tokens", 8), ("total_tokens", 8))
-    assert counted(usage.embeddings({"usage": {"total_tokens": 9}})) == Usage(9, 0)
+    assert counted(read(usage.EMBEDDINGS, {"usage": {"total_tokens": 9}})) == Usage(9, 0)
 
 
 def test_a_rerank_is_told_in_searches_or_tokens() -> None:
     cohere = {"results": [], "meta": {"api_version": {}, "billed_units": {"search_units": 2.0}}}
-    assert counted(usage.rerank(cohere)) == Usage(0, 0, searches=2)
+    assert counted(read(usage.RERANK, cohere)) == Usage(0, 0, searches=2)
     jina = {"model": "m", "results": [], "usage": {"total_tokens": 815}}
-    assert counted(usage.rerank(jina)) == Usage(815, 0)
+    assert counted(read(usage.RERANK, jina)) == Usage(815, 0)
     counts = {"meta": {"tokens": {"input_tokens": 12}, "billed_units": {"search_units": 1}}}
-    assert counted(usage.rerank(counts)) == Usage(12, 0, searches=1)
+    assert counted(read(usage.RERANK, counts)) == Usage(12, 0, searches=1)
 
 
 def test_images_are_counted_and_their_tokens_told_apart() -> None:
@@ -85,14 +92,9 @@ def test_speech_is_told_in_its_last_event() -> None:
     assert counted(usage.speech(event)) == Usage(14, 101, audio_output_tokens=101)
 
 
-def test_completions_say_it_as_chats_do() -> None:
-    answer = {"usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}}
-    assert counted(usage.completions(answer)) == Usage(5, 7)
-
-
 @pytest.mark.parametrize(
-    "of",
-    [usage.completions, usage.embeddings, usage.rerank, usage.images, usage.transcriptions],
+    "told",
+    [usage.EMBEDDINGS, usage.RERANK, usage.IMAGES, usage.TRANSCRIPTIONS, usage.SPEECH],
 )
 @pytest.mark.parametrize(
     "answer",
@@ -104,9 +106,8 @@ def test_completions_say_it_as_chats_do() -> None:
         {"usage": {"input_tokens": 1e300, "seconds": "nan"}, "duration": "inf"},
     ],
 )
-def test_what_is_told_wrongly_is_not_told(of: object, answer: dict[str, object]) -> None:
-    assert callable(of)
-    assert of(answer) is None
+def test_what_is_told_wrongly_is_not_told(told: Told, answer: dict[str, object]) -> None:
+    assert read(told, answer) is None
 
 
 @pytest.mark.parametrize(
