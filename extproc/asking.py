@@ -273,9 +273,10 @@ class Asking:
     def _unread(self, found: Found) -> Deny | Ready:
         """Nothing of it is looked at but its headers."""
         wanted = Wanted(found.operation, False, self._facts.path, is_read=False, rest=found.rest)
-        plan = self._planner.anybody(wanted)
+        plan = self._planner.stored(self._program.stored_at, wanted)
         if plan is None:
-            return Deny(404, "operation_not_offered", f"no provider offers {found.operation}")
+            reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
+            return Deny(404, "operation_not_offered", reason)
         return self._passed(plan)
 
     def _unknown(self) -> Deny | Ready:
@@ -359,7 +360,8 @@ class Asking:
         self, plan: Plan, call: Call, wanted: Wanted, handled: Handling
     ) -> Decision | Awaitable[Decision]:
         body = self._facts.body
-        if plan.is_foreign and body is not self._plain:  # it was masked: read what it says now
+        is_told_anew = plan.is_foreign or handled.dialect is not None
+        if is_told_anew and body is not self._plain:  # it was masked: read what it says now
             decoded = handled.reading.decode(body, call.model, is_stream=call.is_stream)
             if isinstance(decoded, Deny):
                 return decoded

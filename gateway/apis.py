@@ -40,6 +40,11 @@ DEFAULT_PREFIXES: Mapping[Family, tuple[str, ...]] = MappingProxyType(
 )
 """Those of the vendors' own libraries; Azure's is `/openai`. None: the family is not served."""
 
+_BELOW = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~:-]*)*/?")
+"""What follows a path that has all below: ids and words. No dot segments and nothing encoded, by
+which a provider could find another operation than was decided on."""
+_CANCEL = re.compile(r"/[A-Za-z0-9_-]+/cancel")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -52,6 +57,8 @@ class Row:
     operation: Operation
     methods: tuple[str, ...] = ("POST",)
     is_stream: bool = False
+    below: re.Pattern[str] = _BELOW
+    """What a last `/*` stands for."""
 
 
 _ANY = ("DELETE", "GET", "POST", "PUT", "PATCH")
@@ -79,7 +86,9 @@ ROWS: tuple[Row, ...] = (
     *(Row(Family.OPENAI, path, operation) for path, operation in _ON_OPENAI_AND_AZURE),
     Row(Family.OPENAI, "/responses", Operation.RESPONSES),
     Row(Family.OPENAI, "/responses/input_tokens", Operation.RESPONSE_TOKENS),
-    Row(Family.OPENAI, "/responses/*", Operation.RESPONSE, _ANY),
+    # of stored ones; what makes new ones is not for passing unread
+    Row(Family.OPENAI, "/responses/*", Operation.RESPONSE, ("GET", "DELETE")),
+    Row(Family.OPENAI, "/responses/*", Operation.RESPONSE, ("POST",), below=_CANCEL),
     Row(Family.OPENAI, "/moderations", Operation.MODERATIONS),
     Row(Family.OPENAI, "/realtime", Operation.REALTIME, ("GET",)),
     Row(Family.OPENAI, "/files/*", Operation.FILES, _ANY),
@@ -147,9 +156,6 @@ class WrongMethod:
 
 WRONG_METHOD = WrongMethod()
 
-_BELOW = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~:-]*)*/?")
-"""What follows a path that has all below: ids and words. No dot segments and nothing encoded, by
-which a provider could find another operation than was decided on."""
 _MODELS = "/models/"
 _VERTEX = ("/projects/", "/publishers/")
 """What stands between a prefix and the models of Vertex."""
@@ -220,7 +226,7 @@ class Paths:
                         return Found(row.operation, row.family, unquote(name), row.is_stream)
                     is_there = True
         for before, row in self._below:
-            if bare.startswith(before) and _BELOW.fullmatch(bare, len(before)):
+            if bare.startswith(before) and row.below.fullmatch(bare, len(before)):
                 if method in row.methods:
                     return Found(row.operation, row.family, rest=path[len(before) :])
                 is_there = True

@@ -56,6 +56,55 @@ def test_the_masked_text_is_what_is_translated() -> None:
     assert "write to" in json.dumps(forwarded(action))
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "/v1/messages",
+            {
+                "max_tokens": 9,
+                "messages": [
+                    {"role": "user", "content": "write to ann@example"},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {"type": "thinking", "thinking": "x", "signature": "dragoman:gemini:a"},
+                            {"type": "text", "text": "a"},
+                        ],
+                    },
+                    {"role": "user", "content": "go on"},
+                ],
+            },
+        ),
+        (
+            "/v1/responses",
+            {
+                "input": [
+                    {"role": "user", "content": "write to ann@example"},
+                    {"type": "reasoning", "id": "rs_1_2_3", "summary": []},
+                ]
+            },
+        ),
+    ],
+)
+def test_what_was_masked_stays_so_where_a_foreign_seal_is_taken_out(
+    path: str, body: dict[str, Any]
+) -> None:
+    yaml = (
+        WITHOUT_BUDGETS.replace(
+            "models:", '  own: {type: openai, url: "http://o.example/v1", key: k}\n  models:', 1
+        ).replace("gpt: chat/gpt", "gpt: own/gpt")
+        + 'guardrails: [{type: regex, name: mail, patterns: ["[a-z]+@[a-z]+"], action: mask}]\n'
+    )
+    model = "opus" if path == "/v1/messages" else "gpt"
+    action = llm_exchange(yaml).ask(path, model=model, **body)
+    said = json.dumps(forwarded(action))
+    assert "ann@example" not in said
+    assert "write to [redacted]" in said
+    assert "dragoman:gemini" not in said
+    assert "rs_1_2_3" not in said
+
+
 CLIENTS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", {"messages": PROSE}),
     ("/v1/responses", {"input": "hi"}),

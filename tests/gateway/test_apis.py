@@ -253,3 +253,12 @@ def test_every_path_and_prefix_is_on_the_page() -> None:
     for family, prefixes in DEFAULT_PREFIXES.items():
         line = next(line for line in page.splitlines() if line.startswith(f"| `{family}` |"))
         assert all(f"`{prefix or '/'}`" in line.split("|")[2] for prefix in prefixes)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/responses/", "/v1/responses/compact", "/v1/responses/input_tokens/", "/v1/responses/r"],
+)
+def test_nothing_is_generated_below_stored_responses(path: str) -> None:
+    """What is there passes unread: no guard, no budget and no rule would see a prompt."""
+    assert DEFAULT.find("POST", path) is WRONG_METHOD
