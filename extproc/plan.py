@@ -225,10 +225,10 @@ class Planner:
             plan = self._made[key] = self._made_for(chosen, wanted, without, named)
         return plan
 
-    def anybody(self, wanted: Wanted) -> Plan | None:
-        """For what names no model: the first provider that offers it."""
-        for provider in self._providers.values():
-            plan = self._made_for(_only(Target(provider.name, "")), wanted, ())
+    def stored(self, providers: Sequence[str], wanted: Wanted) -> Plan | None:
+        """For what names no model: the first of these providers that offers it."""
+        for provider in providers:
+            plan = self._made_for(_only(Target(provider, "")), wanted, ())
             if isinstance(plan, Plan):
                 return plan
         return None

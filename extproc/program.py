@@ -58,6 +58,8 @@ class Program:
     sayers: Mapping[Steering, Sayer]
     paths: Paths
     """Where clients find the APIs."""
+    stored_at: tuple[str, ...]
+    """Who may be asked for files, batches and the like."""
     pass_unknown_to: str | None
     """The provider of what is at no path of theirs."""
     lossiness: Lossiness
@@ -126,6 +128,7 @@ def build(
             for steering, planner in planners.items()
         },
         paths=Paths(dict(gateway.llm.prefixes)),
+        stored_at=gateway.llm.stored_at,
         pass_unknown_to=gateway.llm.pass_unknown_to,
         lossiness=gateway.llm.lossiness,
         shaper=shaper(gateway.models),

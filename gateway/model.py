@@ -181,7 +181,9 @@ class Llm:
     pass_unknown_to: str | None = None
     """The provider that gets requests at paths which are none of an API; None: they are refused."""
     lossiness: Lossiness = Lossiness.HINTS
-    failover: Failover = Failover()
+    failover: Failover = field(default_factory=Failover)
+    stored_at: tuple[str, ...] = ()
+    """The providers that may be asked for what they keep: files, batches, stored responses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,7 @@ def _llm(block: LlmBlock) -> Llm:
         None if unknown == REFUSE else unknown,
         block.lossy,
         failover(block.failover),
+        block.stored_at,
     )
 
 

@@ -22,6 +22,7 @@ from gateway.config.model_rules import (
 )
 from gateway.config.path_rules import (
     routes_below_the_llm_apis,
+    stores_are_providers,
     unknown_paths_have_a_provider,
 )
 from gateway.config.policies import BudgetScopeBlock, RegexGuardBlock, ScopeBlock
@@ -177,6 +178,7 @@ RULES: tuple[Rule, ...] = (
     scopes_name_what_exists,
     rules_reach_their_routes,
     route_gateways_are_known,
+    stores_are_providers,
     unknown_paths_have_a_provider,
     certificates_fit_their_keys,
     xds_clients_can_prove_themselves,

@@ -192,6 +192,11 @@ class LlmBlock(Block):
     """What becomes of requests under these prefixes at paths that are none of an API known here:
     they are refused, or go to this provider as they are, with its credentials. Nothing of their
     bodies is read: rules and limits that are about models do not hold for them."""
+    stored_at: tuple[Name, ...] = ()
+    """Who keeps files, uploads, batches and stored responses: of these providers the first that has
+    such an API. They belong to the account and not to who asks: everybody who may ask at all can
+    read and delete those of everybody else. So by default such requests are refused. Nothing of
+    them is read but the headers; rules may look at `request.path` and `request.method`."""
     failover: FailoverBlock = FailoverBlock()
     """When the next target of a model is tried, and when one is set aside."""
     lossy: Lossiness = Lossiness.HINTS

@@ -24,6 +24,14 @@ def unknown_paths_have_a_provider(written: Written) -> Iterator[Finding]:
         yield Finding(("llm", "unknown_paths"), f"no provider '{name}'", hint)
 
 
+def stores_are_providers(written: Written) -> Iterator[Finding]:
+    """`stored_at: [opnai]`."""
+    for index, name in enumerate(written.config.llm.stored_at):
+        if name not in written.providers:
+            hint = did_you_mean(name, written.providers)
+            yield Finding(("llm", "stored_at", index), f"no provider '{name}'", hint)
+
+
 def routes_below_the_llm_apis(config: Config) -> Iterator[Finding]:
     """Paths of the LLM APIs come first, so a route at one of them gets nothing, or little."""
     llm = config.llm

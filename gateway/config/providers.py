@@ -90,8 +90,20 @@ OperationPath: TypeAlias = Annotated[
 ApiVersion: TypeAlias = Annotated[
     str, AfterValidator(_api_version), WithJsonSchema({"type": "string"})
 ]
-Label: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")]
-Project: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+_LABEL = r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$"
+_PROJECT = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+_OR_VARIABLE = r"|\$\{"
+
+Label: TypeAlias = Annotated[
+    str,
+    Field(pattern=_LABEL),
+    WithJsonSchema({"type": "string", "pattern": _LABEL + _OR_VARIABLE}),
+]
+Project: TypeAlias = Annotated[
+    str,
+    Field(pattern=_PROJECT),
+    WithJsonSchema({"type": "string", "pattern": _PROJECT + _OR_VARIABLE}),
+]
 
 
 class ProviderTimeouts(Block):

@@ -25,7 +25,11 @@ from tests.kit.llm_exchange import (
 from tests.kit.memory_ledger import MemoryLedger
 
 FILES = WITHOUT_BUDGETS.replace(
-    "models:", '  openai: {type: openai, url: "http://o.example/v1", key: k}\n  models:', 1
+    "models:",
+    """  openai: {type: openai, url: "http://o.example/v1", key: k}
+  stored_at: [claude, openai]
+  models:""",
+    1,
 )
 
 
@@ -120,8 +124,15 @@ def test_files_go_on_unread() -> None:
 
 
 def test_what_nobody_offers_is_not_found() -> None:
-    yaml = "llm: {providers: {c: {type: bedrock, region: r, key: k}}, models: {m: c/m}}"
+    yaml = FILES.replace("stored_at: [claude, openai]", "stored_at: [bedrock]")
     assert error(headers("POST", "/v1/files", yaml))[0] == 404
+
+
+def test_what_belongs_to_the_account_is_refused_unless_somebody_is_named_for_it() -> None:
+    yaml = FILES.replace("stored_at: [claude, openai]", "stored_at: []")
+    for path in ("/v1/files", "/v1/batches/b-1", "/v1/responses/r-1"):
+        status, told = error(headers("GET", path, yaml))
+        assert (status, told["error"]["code"]) == (404, "operation_not_offered")
 
 
 def test_a_body_that_is_not_read_is_let_through() -> None:

@@ -326,11 +326,13 @@ def test_where_claude_is_served_by_others_its_form_is_told() -> None:
     assert found.forwarded == Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)
 
 
-def test_what_names_no_model_goes_to_the_first_who_offers_it() -> None:
+def test_what_names_no_model_goes_to_the_first_of_those_named_for_it_who_offers_it() -> None:
     wanted = Wanted(Operation.FILES, False, "/v1/files", is_read=False)
-    assert planner().anybody(wanted) is None
+    assert planner().stored(("a", "claude"), wanted) is None
     files = provider("f", ((Operation.FILES, "/files"),))
-    found = Planner(chooser(()), (*PROVIDERS, files), {}).anybody(wanted)
+    it = Planner(chooser(()), (*PROVIDERS, files), {})
+    assert it.stored((), wanted) is None
+    found = it.stored(("a", "f"), wanted)
     assert found is not None
     assert found.providers == ("f",)
     assert Response.FromString(found.reply).WhichOneof("response") == "request_headers"

@@ -26,6 +26,7 @@ identity: {api_keys: {keys: [{name: client, key: %(key)s}]}}
 llm:
   paths: {openai: [/v1, /team-a/llm], azure: [/openai], bedrock: [/, /aws]}
   unknown_paths: %(unknown)s
+  stored_at: [openai, anthropic]
   providers:
     openai: {type: openai, url: "%(url)s/openai/v1", key: sk-openai}
     azure:

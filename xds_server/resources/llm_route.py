@@ -142,8 +142,9 @@ _Prefixes: TypeAlias = Mapping[Family, Sequence[str]]
 
 def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.ANTHROPIC, ()):
-        below = {"path_separated_prefix": f"{prefix}/messages/batches"}
-        yield surface.unread(f"{ANTHROPIC_NAME}/batches", below)
+        if surface.gateway.llm.stored_at:
+            below = {"path_separated_prefix": f"{prefix}/messages/batches"}
+            yield surface.unread(f"{ANTHROPIC_NAME}/batches", below)
         match = {"path_separated_prefix": f"{prefix}/messages"}
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
 
@@ -172,7 +173,7 @@ def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 
 
 def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
-    for prefix in prefixes.get(Family.OPENAI, ()):
+    for prefix in prefixes.get(Family.OPENAI, ()) if surface.gateway.llm.stored_at else ():
         for name in ("files", "uploads", "batches"):
             below = {"path_separated_prefix": f"{prefix}/{name}"}
             yield surface.unread(f"{NAME}/{name}", below)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from extproc.llm.counts import reported
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
 """The top-level member of an answer that holds it; in a stream, of `message_start`'s `message`
 and of `message_delta`."""
-MOST_TOKENS = 2**31 - 1
-"""The largest count that is believed."""
 
 _TIERS = frozenset({"standard", "priority", "batch"})
 
@@ -23,10 +22,10 @@ def usage_of(document: object) -> Usage | None:
     """Of a `usage` object; None when it counts nothing."""
     if type(document) is not dict:
         return None
-    reported = _reported(document)
-    if not reported:
+    told = reported(document)
+    if not told:
         return None
-    count = dict(reported).get
+    count = dict(told).get
     read = count("cache_read_input_tokens", 0)
     written_1h = count("cache_creation.ephemeral_1h_input_tokens", 0)
     written = count("cache_creation_input_tokens")
@@ -42,7 +41,7 @@ def usage_of(document: object) -> Usage | None:
         cache_write_1h_tokens=min(written_1h, written),
         searches=count("server_tool_use.web_search_requests", 0),
         service_tier=tier if type(tier) is str else "",
-        reported=reported,
+        reported=told,
     )
 
 
@@ -77,19 +76,3 @@ def usage_object(usage: Usage | None) -> dict[str, object]:
 def merged(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
     """The counts of a stream so far: they are cumulative, and what is not said stays."""
     return {**before, **{name: value for name, value in after.items() if value is not None}}
-
-
-def _reported(document: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
-    """Numbers within objects are named with both names."""
-    found: list[tuple[str, int]] = []
-    for name, value in document.items():
-        if type(value) is int:
-            if 0 <= value <= MOST_TOKENS:
-                found.append((name, value))
-        elif type(value) is dict:
-            found += [
-                (f"{name}.{each}", count)
-                for each, count in value.items()
-                if type(count) is int and 0 <= count <= MOST_TOKENS
-            ]
-    return tuple(found)

@@ -16,7 +16,7 @@ from extproc.llm import texts as walk
 from extproc.llm.answer import StreamEvent
 from extproc.llm.bedrock import errors
 from extproc.llm.bedrock.reading import BYTES_PER_TOKEN, model_fault, stated_limits
-from extproc.llm.bedrock.usage import MOST_TOKENS, count
+from extproc.llm.counts import MOST_TOKENS, count
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.faults import unreadable, wrong_type
 from extproc.llm.shapes import FREE

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.llm.bedrock.words import TIERS
+from extproc.llm.counts import count
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
-MOST_TOKENS = 2**31 - 1
-"""The largest count that is believed."""
 
 _COUNTS = (
     "inputTokens",
@@ -22,8 +21,6 @@ _COUNTS = (
     "cacheReadInputTokens",
     "cacheWriteInputTokens",
 )
-
-
 _TIERS = {"standard": "default"}
 """Others' names of the same."""
 
@@ -79,12 +76,6 @@ def encode_usage(usage: Usage | None) -> dict[str, object]:
             {"ttl": ttl, "inputTokens": tokens} for ttl, tokens in details if tokens
         ]
     return encoded
-
-
-def count(counts: Mapping[str, object], name: str) -> int:
-    """A number of tokens; 0 for what cannot be one."""
-    value = counts.get(name)
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
 
 
 def _for_an_hour(document: Mapping[str, object]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from extproc.llm import counts
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usageMetadata"
@@ -25,10 +26,10 @@ def usage_of(document: object) -> Usage | None:
     """Of the value of `usageMetadata`; also of embeddings, which have no output."""
     if type(document) is not dict:
         return None
-    reported = tuple([(name, value) for name, value in document.items() if type(value) is int])
-    if not reported:
+    told = counts.reported(document)
+    if not told:
         return None
-    count = dict(reported).get
+    count = dict(told).get
     prompt = count("promptTokenCount", 0)
     tools = count("toolUsePromptTokenCount", 0)
     thoughts = count("thoughtsTokenCount", 0)
@@ -49,7 +50,7 @@ def usage_of(document: object) -> Usage | None:
         audio_output_tokens=spoken,
         image_output_tokens=drawn,
         service_tier=_tier(document),
-        reported=reported,
+        reported=told,
     )
 
 
@@ -82,15 +83,15 @@ def _modalities(details: object) -> tuple[int, int]:
     found = dict.fromkeys(_MODALITIES, 0)
     for detail in details if type(details) is list else ():
         if type(detail) is dict:
-            name, tokens = detail.get("modality"), detail.get("tokenCount")
-            if type(name) is str and name in found and type(tokens) is int:
-                found[name] += tokens
+            name = detail.get("modality")
+            if type(name) is str and name in found:
+                found[name] += counts.count(detail, "tokenCount")
     return found["AUDIO"], found["IMAGE"]
 
 
 def _details(tokens: int, audio: int, image: int) -> list[dict[str, object]]:
-    counts = (("TEXT", tokens - audio - image), ("AUDIO", audio), ("IMAGE", image))
-    return [{"modality": name, "tokenCount": count} for name, count in counts if count > 0]
+    parts = (("TEXT", tokens - audio - image), ("AUDIO", audio), ("IMAGE", image))
+    return [{"modality": name, "tokenCount": count} for name, count in parts if count > 0]
 
 
 def _tier(document: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from extproc.llm.counts import count, counts_in, reported
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
@@ -20,32 +21,30 @@ _TIERS: Mapping[str, str] = MappingProxyType(
         "standard_only": "default",  # Anthropic's word
     }
 )
-MOST_TOKENS = 2**31 - 1
-"""The largest count that is believed."""
 
 
 def usage_of(document: Mapping[str, object]) -> Usage | None:
     """Of a `usage` object; None when it counts nothing."""
-    read, written = _count(document, "prompt_tokens"), _count(document, "completion_tokens")
+    read, written = count(document, "prompt_tokens"), count(document, "completion_tokens")
     if not read and not written:
         return None
-    details_in = _details(document, "prompt_tokens_details")
-    details_out = _details(document, "completion_tokens_details")
-    reasoning = _count(details_out, "reasoning_tokens") or _count(document, "reasoning_tokens")
+    details_in = counts_in(document, "prompt_tokens_details")
+    details_out = counts_in(document, "completion_tokens_details")
+    reasoning = count(details_out, "reasoning_tokens") or count(document, "reasoning_tokens")
     # xAI and Gemini's compatible API count thoughts in the total alone
-    uncounted = max(0, _count(document, "total_tokens") - read - written)
+    uncounted = max(0, count(document, "total_tokens") - read - written)
     return Usage(
         read,
         written + uncounted,
         cached_input_tokens=_cached(document, details_in),
-        cache_write_tokens=_count(details_in, "cache_write_tokens"),
+        cache_write_tokens=count(details_in, "cache_write_tokens"),
         reasoning_tokens=reasoning or uncounted,
-        audio_input_tokens=_count(details_in, "audio_tokens"),
-        image_input_tokens=_count(details_in, "image_tokens"),
-        audio_output_tokens=_count(details_out, "audio_tokens"),
-        image_output_tokens=_count(details_out, "image_tokens"),
-        searches=_count(document, "num_search_queries"),
-        reported=_reported(document),
+        audio_input_tokens=count(details_in, "audio_tokens"),
+        image_input_tokens=count(details_in, "image_tokens"),
+        audio_output_tokens=count(details_out, "audio_tokens"),
+        image_output_tokens=count(details_out, "image_tokens"),
+        searches=count(document, "num_search_queries"),
+        reported=reported(document),
     )
 
 
@@ -88,29 +87,7 @@ def openai_tier(tier: str) -> str | None:
 def _cached(document: Mapping[str, object], details: Mapping[str, object]) -> int:
     """Where OpenAI says it, or else DeepSeek, or Moonshot."""
     return (
-        _count(details, "cached_tokens")
-        or _count(document, "prompt_cache_hit_tokens")
-        or _count(document, "cached_tokens")
+        count(details, "cached_tokens")
+        or count(document, "prompt_cache_hit_tokens")
+        or count(document, "cached_tokens")
     )
-
-
-def _details(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    details = document.get(name)
-    return details if type(details) is dict else {}
-
-
-def _count(counts: Mapping[str, object], name: str) -> int:
-    value = counts.get(name)
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
-
-
-def _reported(document: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
-    found: list[tuple[str, int]] = []
-    for name, value in document.items():
-        if type(value) is int:
-            found.append((name, value))
-        elif type(value) is dict:
-            found += [
-                (f"{name}.{each}", count) for each, count in value.items() if type(count) is int
-            ]
-    return tuple(found)

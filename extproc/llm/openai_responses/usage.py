@@ -7,33 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from extproc.llm.counts import count, counts_in, reported
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
 TIER_MEMBER = "service_tier"
 """Of a response, beside its usage."""
-MOST_TOKENS = 2**31 - 1
-"""The largest count that is believed."""
 
 
 def usage_of(document: Mapping[str, object]) -> Usage | None:
     """Of a `usage` object; None when it counts nothing."""
-    read, written = _count(document, "input_tokens"), _count(document, "output_tokens")
+    read, written = count(document, "input_tokens"), count(document, "output_tokens")
     if not read and not written:
         return None
-    details_in = _details(document, "input_tokens_details")
-    details_out = _details(document, "output_tokens_details")
+    details_in = counts_in(document, "input_tokens_details")
+    details_out = counts_in(document, "output_tokens_details")
     return Usage(
         read,
         written,
-        cached_input_tokens=_count(details_in, "cached_tokens"),
-        cache_write_tokens=_count(details_in, "cache_write_tokens"),
-        reasoning_tokens=_count(details_out, "reasoning_tokens"),
-        audio_input_tokens=_count(details_in, "audio_tokens"),
-        image_input_tokens=_count(details_in, "image_tokens"),
-        audio_output_tokens=_count(details_out, "audio_tokens"),
-        image_output_tokens=_count(details_out, "image_tokens"),
-        reported=_reported(document),
+        cached_input_tokens=count(details_in, "cached_tokens"),
+        cache_write_tokens=count(details_in, "cache_write_tokens"),
+        reasoning_tokens=count(details_out, "reasoning_tokens"),
+        audio_input_tokens=count(details_in, "audio_tokens"),
+        image_input_tokens=count(details_in, "image_tokens"),
+        audio_output_tokens=count(details_out, "audio_tokens"),
+        image_output_tokens=count(details_out, "image_tokens"),
+        reported=reported(document),
     )
 
 
@@ -59,25 +58,3 @@ def usage_object(usage: Usage) -> dict[str, object]:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,
     }
-
-
-def _details(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    details = document.get(name)
-    return details if type(details) is dict else {}
-
-
-def _count(counts: Mapping[str, object], name: str) -> int:
-    value = counts.get(name)
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
-
-
-def _reported(document: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
-    found: list[tuple[str, int]] = []
-    for name, value in document.items():
-        if type(value) is int:
-            found.append((name, value))
-        elif type(value) is dict:
-            found += [
-                (f"{name}.{each}", count) for each, count in value.items() if type(count) is int
-            ]
-    return tuple(found)

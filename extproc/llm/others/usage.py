@@ -6,11 +6,11 @@ https://docs.cohere.com/reference/rerank, https://api.jina.ai/redoc.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isfinite
 
 from extproc.llm.answer import StreamEvent
-from extproc.llm.openai_chat import usage as openai_chat
+from extproc.llm.counts import MOST_TOKENS, counts_in, reported
 from extproc.llm.others.kinds import image_kind
 from extproc.llm.usage_reader import Told
 from extproc.protocols import json_spans
@@ -18,7 +18,6 @@ from extproc.protocols.json_spans import InvalidJson
 from extproc.protocols.sse import EventTooLarge, SseDecoder
 from gateway.usage import Usage
 
-MOST_TOKENS = openai_chat.MOST_TOKENS
 _USAGE = "usage"
 _META = "meta"
 _MILLISECONDS = 1000
@@ -28,7 +27,7 @@ def images(answer: Mapping[str, object]) -> Usage | None:
     """Tokens where they are told, and the images that came."""
     made = answer.get("data")
     count = len(made) if type(made) is list else 0
-    usage = _drawn(_object(answer, _USAGE))
+    usage = _drawn(counts_in(answer, _USAGE))
     if usage is None and not count:
         return None
     return (usage or Usage(0, 0))._replace(images=count, image_kind=image_kind(answer))
@@ -36,7 +35,7 @@ def images(answer: Mapping[str, object]) -> Usage | None:
 
 def transcriptions(answer: Mapping[str, object]) -> Usage | None:
     """Tokens or a duration; of older models, the duration of what was heard."""
-    usage = _heard(_object(answer, _USAGE))
+    usage = _heard(counts_in(answer, _USAGE))
     if usage is None and (milliseconds := _duration(answer.get("duration"))):
         return Usage(0, 0, milliseconds=milliseconds)
     return usage
@@ -44,7 +43,7 @@ def transcriptions(answer: Mapping[str, object]) -> Usage | None:
 
 def speech(answer: Mapping[str, object]) -> Usage | None:
     """Of its last event; sound itself says nothing."""
-    return _spoken(_object(answer, _USAGE))
+    return _spoken(counts_in(answer, _USAGE))
 
 
 def with_demands(usage: Usage | None, demands: Usage) -> Usage | None:
@@ -101,7 +100,7 @@ class EventUsage:
 
 def _image_event(event: Mapping[str, object]) -> Usage | None:
     """Each image that is whole has an event."""
-    usage = _drawn(_object(event, _USAGE))
+    usage = _drawn(counts_in(event, _USAGE))
     kind = str(event.get("type", ""))
     return usage._replace(images=1) if usage is not None and kind.endswith(".completed") else usage
 
@@ -112,8 +111,8 @@ def _embedded(usage: Mapping[str, object]) -> Usage | None:
         or _count(usage, "input_tokens")
         or _count(usage, "total_tokens")
     )
-    details = _object(usage, "prompt_tokens_details")
-    seen, heard = _count(details, "image_tokens"), _count(details, "audio_tokens")
+    parts = counts_in(usage, "prompt_tokens_details")
+    seen, heard = _count(parts, "image_tokens"), _count(parts, "audio_tokens")
     if not read:
         return None
     return Usage(
@@ -121,12 +120,12 @@ def _embedded(usage: Mapping[str, object]) -> Usage | None:
         0,
         image_input_tokens=seen,
         audio_input_tokens=heard,
-        reported=_reported(usage),
+        reported=reported(usage),
     )
 
 
 def _ranked(told: Mapping[str, object]) -> Usage | None:
-    billed, counted = _object(told, "billed_units"), _object(told, "tokens")
+    billed, counted = counts_in(told, "billed_units"), counts_in(told, "tokens")
     searches = _count(billed, "search_units")
     read = (
         _count(billed, "input_tokens")
@@ -137,22 +136,22 @@ def _ranked(told: Mapping[str, object]) -> Usage | None:
     written = _count(billed, "output_tokens")
     if not (searches or read or written):
         return None
-    return Usage(read, written, searches=searches, reported=_reported(told))
+    return Usage(read, written, searches=searches, reported=reported(told))
 
 
 def _drawn(usage: Mapping[str, object]) -> Usage | None:
     read, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     if not (read or written):
         return None
-    details_in = _object(usage, "input_tokens_details")
-    details_out = _object(usage, "output_tokens_details")
+    details_in = counts_in(usage, "input_tokens_details")
+    details_out = counts_in(usage, "output_tokens_details")
     return Usage(
         read,
         written,
         cached_input_tokens=_count(details_in, "cached_tokens"),
         image_input_tokens=_count(details_in, "image_tokens"),
         image_output_tokens=_count(details_out, "image_tokens") if details_out else written,
-        reported=_reported(usage),
+        reported=reported(usage),
     )
 
 
@@ -162,13 +161,13 @@ def _heard(usage: Mapping[str, object]) -> Usage | None:
     written = _count(usage, "output_tokens") or _count(usage, "completion_tokens")
     if not (read or written or milliseconds):
         return None
-    details = _object(usage, "input_token_details")
+    parts = counts_in(usage, "input_token_details")
     return Usage(
         read,
         written,
-        audio_input_tokens=_count(details, "audio_tokens"),
+        audio_input_tokens=_count(parts, "audio_tokens"),
         milliseconds=milliseconds,
-        reported=_reported(usage),
+        reported=reported(usage),
     )
 
 
@@ -176,12 +175,7 @@ def _spoken(usage: Mapping[str, object]) -> Usage | None:
     read, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     if not (read or written):
         return None
-    return Usage(read, written, audio_output_tokens=written, reported=_reported(usage))
-
-
-def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    found = document.get(name)
-    return found if type(found) is dict else {}
+    return Usage(read, written, audio_output_tokens=written, reported=reported(usage))
 
 
 def _count(document: Mapping[str, object], name: str) -> int:
@@ -208,18 +202,6 @@ def _number(value: object) -> float:
     except (OverflowError, TypeError, ValueError):
         return 0
     return number if isfinite(number) else 0
-
-
-def _reported(document: Mapping[str, object], before: str = "") -> tuple[tuple[str, int], ...]:
-    return tuple(_counts(document, before))
-
-
-def _counts(document: Mapping[str, object], before: str) -> Iterator[tuple[str, int]]:
-    for name, value in document.items():
-        if type(value) is int:
-            yield f"{before}{name}", value
-        elif type(value) is dict and not before:
-            yield from _counts(value, f"{name}.")
 
 
 EMBEDDINGS = Told(_USAGE, _embedded)

@@ -147,8 +147,15 @@ def test_where_envoy_cannot_read_usage_python_sees_who_answered_and_asks_for_the
         assert mode["processing_mode"]["response_trailer_mode"] == "SKIP"
 
 
-def routes_by_name() -> dict[str, Json]:
-    return {each["name"]: each for each in llm_routes(BUDGETS, BUDGETS.listeners[0], NEW)}
+STORING = dataclasses.replace(BUDGETS, llm=dataclasses.replace(BUDGETS.llm, stored_at=("a",)))
+
+
+def routes_by_name(gateway: Gateway = STORING) -> dict[str, Json]:
+    return {each["name"]: each for each in llm_routes(gateway, gateway.listeners[0], NEW)}
+
+
+def test_where_nothing_is_stored_there_are_no_routes_to_it() -> None:
+    assert not {f"{NAME}/files", f"{NAME}/anthropic/batches"} & set(routes_by_name(BUDGETS))
 
 
 def test_each_dialect_has_its_route_and_the_general_one_is_last() -> None:

@@ -5,7 +5,8 @@ from anthropic.types import Usage as TheirUsage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.llm.anthropic.usage import MOST_TOKENS, merged, usage_object, usage_of
+from extproc.llm.anthropic.usage import merged, usage_object, usage_of
+from extproc.llm.counts import MOST_TOKENS
 from gateway.usage import Usage
 
 counts = st.integers(0, 10_000_000)

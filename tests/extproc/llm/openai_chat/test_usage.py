@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from extproc.llm.openai_chat.usage import MOST_TOKENS, openai_tier, usage_in, usage_object, usage_of
+from extproc.llm.counts import MOST_TOKENS
+from extproc.llm.openai_chat.usage import openai_tier, usage_in, usage_object, usage_of
 from gateway.usage import Usage
 
 

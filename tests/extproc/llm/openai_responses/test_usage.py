@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from openai.types.responses import ResponseUsage
 
-from extproc.llm.openai_responses.usage import MOST_TOKENS, usage_in, usage_object, usage_of
+from extproc.llm.counts import MOST_TOKENS
+from extproc.llm.openai_responses.usage import usage_in, usage_object, usage_of
 from gateway.usage import Usage
 
 REPORTED = {
