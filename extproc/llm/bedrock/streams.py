@@ -42,7 +42,6 @@ from extproc.llm.bedrock.errors import decode_exception, encode_exception
 from extproc.llm.bedrock.turns import call_id, tool_name
 from extproc.llm.bedrock.usage import (
     USAGE_MEMBER,
-    count,
     encode_tier,
     encode_usage,
     tier_of,
@@ -173,7 +172,7 @@ class BedrockDecoding:
         if not call or call.get("type"):  # an image, or a tool that the provider runs itself
             return
         number = len(self._calls)
-        self._calls[count(document, "contentBlockIndex")] = number
+        self._calls[_index(document)] = number
         name = string(call, "name")
         given = string(call, "toolUseId") or identifiers.call_id(name, number)
         events.append(CallStarted(number, given, name))
@@ -182,7 +181,7 @@ class BedrockDecoding:
         delta = document.get("delta")
         if not isinstance(delta, dict):
             return
-        index = count(document, "contentBlockIndex")
+        index = _index(document)
         if index != self._block:
             self._block, self._begun = index, self._told
         text = delta.get("text")
@@ -378,6 +377,12 @@ def exception(error: ProviderError) -> bytes:
         ":message-type": "exception",
     }
     return event_stream.encode(Message(event_stream.texts(headers), payload))
+
+
+def _index(document: Mapping[str, object]) -> int:
+    """Of the content block that an event is about."""
+    index = document.get("contentBlockIndex")
+    return index if type(index) is int else 0
 
 
 def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
