@@ -5,7 +5,7 @@ Two states in, one `Difference` out. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from gateway.model import Xds
 from gateway.secret_texts import REDACTED
 from xds_server.effects import Drain, Effect, ResourceChange, effect, policy_effect
 from xds_server.envoy_json import address_text
-from xds_server.field_changes import FieldChange, Kind, field_changes
+from xds_server.field_changes import Field, FieldChange, Kind, field_changes, path
 from xds_server.redaction import (
     Hidden,
     Hide,
@@ -293,6 +293,36 @@ def _open(value: Any) -> Any:
     return value
 
 
+def together(resources: Sequence[Judged]) -> list[list[Judged]]:
+    """Those of one type that change alike, but for their own names; in order of the first."""
+    found: dict[object, list[Judged]] = {}
+    for judged in resources:
+        change = judged.change
+        fields = [
+            (each.kind, path(each.steps), repr((each.old, each.new)), each.place)
+            for each in change.fields
+        ]
+        key = (change.type_url, change.kind, judged.effect, repr(fields).replace(change.name, "*"))
+        found.setdefault(key, []).append(judged)
+    return list(found.values())
+
+
+def fields_together(changes: Sequence[FieldChange]) -> list[list[FieldChange]]:
+    """What changes alike in several routes; in order of the first."""
+    found: dict[object, list[FieldChange]] = {}
+    for each in changes:
+        where = tuple(
+            Field("*") if before == _IN_ROUTES and step is not each.steps[-1] else step
+            for before, step in zip((None, *each.steps), each.steps, strict=False)
+        )
+        key = (each.kind, path(where), repr((each.old, each.new)), each.place)
+        found.setdefault(key, []).append(each)
+    return list(found.values())
+
+
+_IN_ROUTES = Field("routes")
+
+
 def to_document(found: Difference, drain_seconds: int) -> Json:
     """The JSON form; `docs/diff.md` describes it."""
     return {
@@ -318,11 +348,18 @@ def to_document(found: Difference, drain_seconds: int) -> Json:
             {
                 "type_url": judged.change.type_url,
                 "name": judged.change.name,
+                **({"also": [each.change.name for each in rest]} if rest else {}),
                 "change": judged.change.kind.value,
                 "effects": list(judged.effect.notes),
-                "fields": [_field_document(each) for each in judged.change.fields],
+                "fields": [
+                    {
+                        **_field_document(first),
+                        **({"also": [one.path for one in more]} if more else {}),
+                    }
+                    for first, *more in fields_together(judged.change.fields)
+                ],
             }
-            for judged in found.resources
+            for judged, *rest in together(found.resources)
         ],
     }
 

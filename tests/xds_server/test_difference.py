@@ -23,17 +23,27 @@ from xds_server.difference import (
     State,
     UnreadableState,
     difference,
+    fields_together,
     state,
     state_from_json,
     state_json,
     to_document,
+    together,
     topology_of,
 )
-from xds_server.field_changes import Kind
+from xds_server.field_changes import Element, Field, FieldChange, Kind
 from xds_server.redaction import Hide, plainly, traceably
 from xds_server.render import to_json
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER, LISTENER, TYPES, all_resources, resource_of, snapshot_of
+from xds_server.snapshot import (
+    CLUSTER,
+    LISTENER,
+    ROUTES,
+    TYPES,
+    all_resources,
+    resource_of,
+    snapshot_of,
+)
 
 TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock", "10.0.0.1:18001"))
 PAIRS = sorted(path.name.removesuffix(".old.yaml") for path in (GOLDEN / "diff").glob("*.old.yaml"))
@@ -241,3 +251,49 @@ def test_every_resource_of_a_snapshot_is_in_its_state() -> None:
     assert [each.body for each in made.resources if each.type_url == LISTENER] == [
         to_json(each) for each in snapshot.resources[LISTENER].values()
     ]
+
+
+def test_what_is_told_together_is_equal_but_for_names() -> None:
+    for pair in PAIRS:
+        found = between(pair)
+        groups = together(found.resources)
+        told = [each for group in groups for each in group]
+        assert sorted(map(id, told)) == sorted(map(id, found.resources))
+        for first, *rest in groups:
+            for other in rest:
+                assert other.change.type_url == first.change.type_url
+                assert (other.change.kind, other.effect) == (first.change.kind, first.effect)
+                paths = [each.path for each in other.change.fields]
+                assert paths == [each.path for each in first.change.fields]
+
+
+def test_fields_of_routes_are_told_together_when_they_change_alike() -> None:
+    found = between("budget-added")
+    (table,) = (each.change for each in found.resources if each.change.type_url == ROUTES)
+    groups = fields_together(table.fields)
+    assert sum(map(len, groups)) == len(table.fields)
+    assert len(groups) < len(table.fields)
+    for first, *rest in groups:
+        for other in rest:
+            assert (other.kind, other.old, other.new) == (first.kind, first.old, first.new)
+            assert other.path != first.path
+            assert other.path.rpartition("]")[2] == first.path.rpartition("]")[2]
+
+
+def test_whole_routes_are_not_taken_for_each_other() -> None:
+    steps = (Field("routes"), Element("name=a", None, 0))
+    others = (Field("routes"), Element("name=b", None, 1))
+    same = {"match": {"prefix": "/"}}
+    changes = [FieldChange(Kind.ADDED, each, new=same) for each in (steps, others)]
+    assert [len(each) for each in fields_together(changes)] == [1, 1]
+
+
+def test_a_document_names_all_that_change_alike() -> None:
+    document = to_document(between("providers"), 1)
+    (found,) = (each for each in document["resources"] if each["name"] == "llm/c")
+    assert found["also"] == ["llm/c/addressed", "llm/c/websocket"]
+    budget = to_document(between("budget-added"), 1)
+    (table,) = (each for each in budget["resources"] if each["type_url"] == ROUTES)
+    assert any(
+        "dragoman/llm/gemini#3" in path for each in table["fields"] for path in each.get("also", ())
+    )

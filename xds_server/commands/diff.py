@@ -6,7 +6,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,16 +24,19 @@ from xds_server.difference import (
     State,
     UnreadableState,
     difference,
+    fields_together,
     state,
     state_from_json,
     to_document,
+    together,
     topology_of,
     with_groups,
 )
-from xds_server.field_changes import FieldChange, Kind
+from xds_server.field_changes import Element, FieldChange, Kind, Step, path
 from xds_server.offers import for_group
 from xds_server.redaction import Hide, plainly, traceably
 from xds_server.release import version_of, workers_version
+from xds_server.resources.llm_route import is_llm
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import ENVOY_TYPE
 
@@ -132,13 +136,13 @@ def text(found: Difference, drain_seconds: int) -> Iterator[str]:
         yield "configuration"
         for effect, changes in groupby(found.policies, key=lambda each: each.effect):
             for each in changes:
-                yield f"  {_field(each.change)}"
+                yield f"  {_field(each.change, each.change.path)}"
             yield f"      {effect}"
     if found.resources:
         yield ""
         yield "Envoy"
-        for judged in found.resources:
-            yield from _resource(judged)
+        for alike in together(found.resources):
+            yield from _resources(alike)
 
 
 def _verdict(found: Difference, drain_seconds: int) -> Iterator[str]:
@@ -153,20 +157,50 @@ def _verdict(found: Difference, drain_seconds: int) -> Iterator[str]:
     )
 
 
-def _resource(judged: Judged) -> Iterator[str]:
+def _resources(alike: Sequence[Judged]) -> Iterator[str]:
+    """Those that change alike; what is shown is the first's."""
+    judged = alike[0]
     change = judged.change
     kind = change.type_url.removeprefix(ENVOY_TYPE).rpartition(".")[2]
-    yield f"  {_SIGNS[change.kind]} {kind} {change.name}"
-    for each in change.fields:
-        yield f"      {_field(each)}"
+    yield f"  {_SIGNS[change.kind]} {kind} {', '.join(each.change.name for each in alike)}"
+    for (sign, is_of_llm), fields in groupby(change.fields, key=_is_of_llm):
+        if is_of_llm:
+            names = ", ".join(_label(each.steps[-1]) for each in fields)
+            yield f"      {sign} routes of the LLM API: {names}"
+            continue
+        for found in fields_together(tuple(fields)):
+            yield f"      {_field(found[0], _path(found))}"
     for note in judged.effect.notes:
         yield f"      {note}"
     if judged.effect.drain is not None:
         yield f"      drains {judged.effect.drain.connections}"
 
 
-def _field(change: FieldChange) -> str:
-    start = f"{_SIGNS[change.kind]} {change.path}".rstrip()
+def _is_of_llm(change: FieldChange) -> tuple[str, bool]:
+    """Whether a whole route of the LLM API came or went: there are a dozen of them."""
+    is_whole = change.kind in (Kind.ADDED, Kind.REMOVED) and bool(change.steps)
+    is_of_llm = is_whole and is_llm(_label(change.steps[-1]))
+    return (_SIGNS[change.kind] if is_of_llm else "", is_of_llm)
+
+
+def _label(step: Step) -> str:
+    return step.label.removeprefix("name=") if isinstance(step, Element) else ""
+
+
+def _path(alike: Sequence[FieldChange]) -> str:
+    """`routes[name=docs, api].timeout`."""
+    steps: list[Step] = []
+    for several in zip(*(each.steps for each in alike), strict=True):
+        first = several[0]
+        if isinstance(first, Element):
+            others = [each for each in dict.fromkeys(map(_label, several)) if each != _label(first)]
+            first = replace(first, label=", ".join((first.label, *others)))
+        steps.append(first)
+    return path(tuple(steps))
+
+
+def _field(change: FieldChange, where: str) -> str:
+    start = f"{_SIGNS[change.kind]} {where}".rstrip()
     place = f" ({change.place})" if change.place else ""
     match change.kind:
         case Kind.ADDED:

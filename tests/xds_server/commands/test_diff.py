@@ -86,8 +86,55 @@ def test_older_envoys_are_told_something_else(capsys: pytest.CaptureFixture[str]
         run(*sides("budget-added"), envoy=level)
     newest = (GOLDEN / "diff" / "budget-added.txt").read_text("utf-8")
     older = capsys.readouterr().out.replace(newest, "")
-    assert "processing_mode.response_body_mode: STREAMED" in older
+    assert "processing_mode.response_header_mode: SKIP -> SEND" in older
     assert "dragoman.usage" not in older
+    assert "response_trailer_mode" not in older
+
+
+LLM = """
+gateways: {default: {port: 8080}}
+llm:
+  providers: {a: {type: openai, key: k}}
+  models: {m: a/m}
+"""
+OTHER = LLM.replace("key: k}}", "key: k}, b: {type: anthropic, key: k}}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("gateways: {default: {port: 8080}}\n", LLM),
+        (LLM, OTHER),
+        (OTHER, OTHER.replace("models: {", "models: {n: {failover: [b/m, a/m]}, ")),
+        (LLM, f"{LLM}budgets: [{{name: all, for: {{}}, limit: 9 tokens, per: day}}]\n"),
+        (LLM, LLM.replace("models: {", "paths: {gemini: [/google]}\n  models: {")),
+    ],
+    ids=["first", "provider", "failover", "budget", "prefix"],
+)
+def test_what_many_routes_and_clusters_share_is_told_once(
+    old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    for file, text in zip(files, (old, new), strict=True):
+        file.write_text(text)
+    for sides in (files, files[::-1]):
+        assert run(*sides) == 1
+        assert len(capsys.readouterr().out.splitlines()) <= 40
+
+
+def test_routes_of_the_llm_api_come_and_go_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text("gateways: {default: {port: 8080}}\n")
+    new.write_text(LLM)
+    run(old, new)
+    said = capsys.readouterr().out
+    (line,) = (each for each in said.splitlines() if "routes of the LLM API" in each)
+    assert line.strip().startswith("+ ")
+    assert "dragoman/llm/anthropic, " in line
+    run(new, old)
+    assert "- routes of the LLM API: " in capsys.readouterr().out
 
 
 def test_a_port_that_was_typed_stands_above_the_file(capsys: pytest.CaptureFixture[str]) -> None:
