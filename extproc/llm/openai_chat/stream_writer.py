@@ -38,9 +38,11 @@ _DONE = b"data: [DONE]\n\n"
 class _ChoiceState:
     """What was told of one choice."""
 
-    __slots__ = ("details", "has_refused", "is_open", "thought")
+    __slots__ = ("bare", "details", "has_refused", "is_open", "thought")
 
     def __init__(self) -> None:
+        self.bare: list[int] = []
+        """Calls of whose arguments nothing was told: clients parse them, and `""` is no JSON."""
         self.is_open = False
         self.has_refused = False
         self.details = 0
@@ -85,7 +87,8 @@ class Encoding:
                 annotations = [annotation_of(event.citation)]
                 return self._object(event.choice, {"annotations": annotations})
             case PartEnded():
-                return self._part_ended(event.choice)
+                bare = self._state(event.choice).bare[-1:]
+                return self._part_ended(event.choice) + self._without_arguments(event.choice, bare)
             case Finished():
                 return self._finished(event)
             case Ended():
@@ -187,6 +190,7 @@ class Encoding:
         if self._is_legacy:
             if event.number:  # a client of those times takes one
                 return b""
+            self._state(event.choice).bare.append(event.number)
             return self._object(event.choice, {"function_call": {"name": event.name}})
         call: Json = {
             "index": event.number,
@@ -196,9 +200,16 @@ class Encoding:
         }
         if event.signature is not None:
             call["extra_content"] = reasoning.extra_content(event.signature)
+        self._state(event.choice).bare.append(event.number)
         return self._object(event.choice, {"tool_calls": [call]})
 
+    def _without_arguments(self, choice: int, numbers: list[int]) -> bytes:
+        return b"".join([self._call_delta(CallDelta(each, "{}", choice)) for each in numbers])
+
     def _call_delta(self, event: CallDelta) -> bytes:
+        bare = self._state(event.choice).bare
+        if bare and event.arguments and event.number in bare:
+            bare.remove(event.number)
         arguments = _encode(event.arguments)
         if self._is_legacy:
             if event.number:
@@ -226,7 +237,8 @@ class Encoding:
         said = _encode(reason)
         if event.sequence:
             said += b',"stop_reason":' + _encode(event.sequence)
-        return self._opened(event.choice) + self._chunk(event.choice, b"{}", b"null", said)
+        told = self._opened(event.choice) + self._without_arguments(event.choice, [*state.bare])
+        return told + self._chunk(event.choice, b"{}", b"null", said)
 
     def _ended(self, event: Ended) -> bytes:
         usage = event.usage

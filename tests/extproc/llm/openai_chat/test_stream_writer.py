@@ -138,6 +138,21 @@ def test_calls_are_told_apart_by_their_index() -> None:
     ]
 
 
+def test_a_call_without_arguments_has_an_empty_object_of_them() -> None:
+    def call(number: int, arguments: str) -> dict[str, Any]:
+        return {"tool_calls": [{"index": number, "function": {"arguments": arguments}}]}
+
+    started = CallStarted(0, "a", "now")
+    done = Finished(Stop.TOOL_CALLS)
+    assert deltas(started, PartEnded(), done)[1:] == [call(0, "{}"), {}]
+    assert deltas(started, CallDelta(0, ""), done)[1:] == [call(0, ""), call(0, "{}"), {}]
+    assert deltas(started, CallDelta(0, "{}"), PartEnded(), done)[1:] == [call(0, "{}"), {}]
+    in_turns = (started, CallStarted(1, "b", "then"), PartEnded(), CallDelta(0, '{"a":1}'), done)
+    assert deltas(*in_turns)[2:] == [call(1, "{}"), call(0, '{"a":1}'), {}]
+    legacy = deltas(started, PartEnded(), Finished(Stop.TOOL_CALLS), asked=LEGACY)
+    assert legacy[1:] == [{"function_call": {"arguments": "{}"}}, {}]
+
+
 def test_a_legacy_client_is_told_the_first_call() -> None:
     events = (
         CallStarted(0, "1", "f"),
