@@ -11,6 +11,7 @@ from extproc.llm.anthropic.blocks import Blocks, mark_of
 from extproc.llm.anthropic.effort import reasoning_of
 from extproc.llm.dialect import Call
 from extproc.llm.faults import Unfit
+from extproc.llm.fields import integer, number, strings
 from extproc.llm.losses import Feature
 from extproc.llm.request import (
     CacheMark,
@@ -101,11 +102,11 @@ def _request(call: Call) -> Request:
         is_parallel=is_parallel,
         max_output_tokens=call.max_output_tokens,
         sampling=Sampling(
-            _number(document, "temperature"),
-            _number(document, "top_p"),
-            _integer(document, "top_k"),
+            number(document, "temperature"),
+            number(document, "top_p"),
+            integer(document, "top_k"),
         ),
-        stop=_stop(document),
+        stop=strings(document, "stop_sequences"),
         format=answer_format,
         reasoning=reasoning_of(document),
         user=user,
@@ -232,29 +233,3 @@ def _format(document: Mapping[str, object], extras: dict[Feature, None]) -> Json
     if type(schema) is not dict:
         raise Unfit(faults.not_a(dict, said, "schema", f"{where}."))
     return JsonFormat(schema, is_strict=True)
-
-
-def _stop(document: Mapping[str, object]) -> tuple[str, ...]:
-    stop = document.get("stop_sequences")
-    if stop is None:
-        return ()
-    if type(stop) is not list:
-        raise Unfit(faults.wrong_type(list, stop, "stop_sequences"))
-    for index, each in enumerate(stop):
-        if type(each) is not str:
-            raise Unfit(faults.wrong_type(str, each, f"stop_sequences[{index}]"))
-    return tuple(stop)
-
-
-def _number(document: Mapping[str, object], name: str) -> float | None:
-    value = document.get(name)
-    if value is None or type(value) is float or type(value) is int:
-        return value
-    raise Unfit(faults.not_a(float, document, name))
-
-
-def _integer(document: Mapping[str, object], name: str) -> int | None:
-    value = document.get(name)
-    if value is None or type(value) is int:
-        return value
-    raise Unfit(faults.not_a(int, document, name))

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from extproc.llm.faults import Unfit, not_a, wrong_type, wrong_value
+from extproc.llm.fields import number, strings
 from extproc.llm.gemini.generations import effort_of
 from extproc.llm.gemini.schemas import from_openapi
 from extproc.llm.losses import Feature
 from extproc.llm.request import Choice, JsonFormat, Reasoning, Sampling, Tool
 from extproc.verdict import Deny
 
+_CONFIG = "generationConfig."
 _JSON = "application/json"
 _PLAIN = "text/plain"
 _READ = frozenset(
@@ -51,11 +53,11 @@ class SettingsReader:
 
     def sampling(self, config: Mapping[str, object]) -> Sampling:
         return Sampling(
-            _number(config, "temperature"),
-            _number(config, "topP"),
+            number(config, "temperature", _CONFIG),
+            number(config, "topP", _CONFIG),
             _integer(config, "topK"),
-            _number(config, "presencePenalty"),
-            _number(config, "frequencyPenalty"),
+            number(config, "presencePenalty", _CONFIG),
+            number(config, "frequencyPenalty", _CONFIG),
             _integer(config, "seed"),
         )
 
@@ -66,7 +68,7 @@ class SettingsReader:
             if modality == "AUDIO":
                 self.extras[Feature.AUDIO_OUTPUT] = None
             elif modality != "TEXT":
-                where = "generationConfig.responseModalities"
+                where = f"{_CONFIG}responseModalities"
                 reason = f"{modality} cannot be expressed in the API of this model"
                 raise Unfit(Deny(400, "unsupported_parameter", reason, param=where))
         if config.get("responseFormat") is not None:
@@ -76,7 +78,7 @@ class SettingsReader:
                 self.extras[Feature.OTHER] = None
 
     def stop(self, config: Mapping[str, object]) -> tuple[str, ...]:
-        return _strings(config, "stopSequences", "generationConfig.")
+        return strings(config, "stopSequences", _CONFIG)
 
     def logprobs(self, config: Mapping[str, object]) -> int | None:
         if config.get("responseLogprobs") is not True:
@@ -96,17 +98,17 @@ class SettingsReader:
             if older is None:
                 return JsonFormat()
             if type(older) is not dict:
-                raise Unfit(wrong_type(dict, older, "generationConfig.responseSchema"))
+                raise Unfit(wrong_type(dict, older, f"{_CONFIG}responseSchema"))
             return JsonFormat(from_openapi(older), is_strict=True)
         if type(schema) is not dict:
-            raise Unfit(wrong_type(dict, schema, "generationConfig.responseJsonSchema"))
+            raise Unfit(wrong_type(dict, schema, f"{_CONFIG}responseJsonSchema"))
         return JsonFormat(schema, is_strict=True)
 
     def reasoning(self, config: Mapping[str, object]) -> Reasoning | None:
         said = config.get("thinkingConfig")
         if said is None:
             return None
-        where = "generationConfig.thinkingConfig"
+        where = f"{_CONFIG}thinkingConfig"
         if type(said) is not dict:
             raise Unfit(wrong_type(dict, said, where))
         shown = said.get("includeThoughts")
@@ -186,7 +188,7 @@ class SettingsReader:
         where = "toolConfig.functionCallingConfig"
         if type(config) is not dict:
             raise Unfit(wrong_type(dict, config, where))
-        allowed = _strings(config, "allowedFunctionNames", f"{where}.")
+        allowed = strings(config, "allowedFunctionNames", f"{where}.")
         mode = config.get("mode")
         if mode == "NONE":
             return Choice.NONE, "", tools
@@ -210,18 +212,7 @@ class SettingsReader:
                 raise Unfit(wrong_value(f"{where}.mode", "must be AUTO, ANY, NONE or VALIDATED"))
 
 
-def _number(config: Mapping[str, object], name: str) -> float | None:
-    value = config.get(name)
-    if value is None:
-        return None
-    if type(value) is not float and type(value) is not int:
-        raise Unfit(wrong_type(float, value, f"generationConfig.{name}"))
-    return value
-
-
-def _integer(
-    config: Mapping[str, object], name: str, where: str = "generationConfig."
-) -> int | None:
+def _integer(config: Mapping[str, object], name: str, where: str = _CONFIG) -> int | None:
     """Protobuf takes `40.0` for 40; `topK` is a number by its type."""
     value = config.get(name)
     if value is None:
@@ -231,15 +222,3 @@ def _integer(
     if type(value) is not int:
         raise Unfit(wrong_type(int, value, f"{where}{name}"))
     return value
-
-
-def _strings(config: Mapping[str, object], name: str, where: str) -> tuple[str, ...]:
-    values = config.get(name)
-    if values is None:
-        return ()
-    if type(values) is not list:
-        raise Unfit(wrong_type(list, values, f"{where}{name}"))
-    for index, value in enumerate(values):
-        if type(value) is not str:
-            raise Unfit(wrong_type(str, value, f"{where}{name}[{index}]"))
-    return tuple(values)

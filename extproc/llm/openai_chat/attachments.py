@@ -8,7 +8,7 @@ from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 from extproc.llm.faults import Unfit
-from extproc.llm.openai_chat.fields import mapping, string
+from extproc.llm.fields import mapping, string
 from extproc.llm.request import CacheMark, Inline, Remote
 from extproc.verdict import Deny
 

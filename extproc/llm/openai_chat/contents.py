@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from extproc.llm.faults import Unfit, wrong_type
-from extproc.llm.identifiers import call_id
-from extproc.llm.losses import Feature
-from extproc.llm.openai_chat import reasoning
-from extproc.llm.openai_chat.attachments import cache_mark, file_source, inline, source_of
-from extproc.llm.openai_chat.fields import (
+from extproc.llm.fields import (
     objects,
     required_mapping,
     required_string,
     string,
     unsupported,
 )
+from extproc.llm.identifiers import call_id
+from extproc.llm.losses import Feature
+from extproc.llm.openai_chat import reasoning
+from extproc.llm.openai_chat.attachments import cache_mark, file_source, inline, source_of
 from extproc.llm.request import (
     Audio,
     CacheMark,

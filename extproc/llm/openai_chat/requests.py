@@ -10,10 +10,7 @@ from collections.abc import Mapping
 
 from extproc.llm.dialect import Call
 from extproc.llm.faults import Unfit, wrong_type
-from extproc.llm.losses import Feature
-from extproc.llm.openai_chat.attachments import cache_mark
-from extproc.llm.openai_chat.contents import Conversation
-from extproc.llm.openai_chat.fields import (
+from extproc.llm.fields import (
     boolean,
     integer,
     mapping,
@@ -22,8 +19,12 @@ from extproc.llm.openai_chat.fields import (
     required_mapping,
     required_string,
     string,
+    strings,
     unsupported,
 )
+from extproc.llm.losses import Feature
+from extproc.llm.openai_chat.attachments import cache_mark
+from extproc.llm.openai_chat.contents import Conversation
 from extproc.llm.request import (
     Choice,
     Effort,
@@ -236,16 +237,9 @@ def _sampling(document: Mapping[str, object]) -> Sampling:
 
 def _stop(document: Mapping[str, object]) -> tuple[str, ...]:
     value = document.get("stop")
-    if value is None:
-        return ()
     if type(value) is str:
         return (value,)
-    if type(value) is not list:
-        raise Unfit(wrong_type(list, value, "stop"))
-    for index, word in enumerate(value):
-        if type(word) is not str:
-            raise Unfit(wrong_type(str, word, f"stop[{index}]"))
-    return tuple(value)
+    return strings(document, "stop")
 
 
 def _format(document: Mapping[str, object]) -> JsonFormat | None:

@@ -9,6 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.llm.faults import Unfit, wrong_type
+from extproc.llm.fields import (
+    objects,
+    required_mapping,
+    required_string,
+    string,
+    unsupported,
+)
 from extproc.llm.losses import Feature
 from extproc.llm.openai_chat.attachments import (
     audio_format,
@@ -16,13 +23,6 @@ from extproc.llm.openai_chat.attachments import (
     file_source,
     inline,
     source_of,
-)
-from extproc.llm.openai_chat.fields import (
-    objects,
-    required_mapping,
-    required_string,
-    string,
-    unsupported,
 )
 from extproc.llm.openai_responses.marks import Sealed, read_seal, thinking_of
 from extproc.llm.request import (

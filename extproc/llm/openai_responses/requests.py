@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from extproc.llm.dialect import Call
 from extproc.llm.faults import Unfit, wrong_type
-from extproc.llm.losses import Feature
-from extproc.llm.openai_chat.fields import (
+from extproc.llm.fields import (
     boolean,
     integer,
     mapping,
@@ -21,6 +20,7 @@ from extproc.llm.openai_chat.fields import (
     string,
     unsupported,
 )
+from extproc.llm.losses import Feature
 from extproc.llm.openai_responses.items import messages_of
 from extproc.llm.openai_responses.tools import Tools, choose, tools_of
 from extproc.llm.request import (

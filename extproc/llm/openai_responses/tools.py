@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from extproc.llm.faults import Unfit, wrong_type
-from extproc.llm.losses import Feature
-from extproc.llm.openai_chat.fields import (
+from extproc.llm.fields import (
     boolean,
     mapping,
     objects,
@@ -19,6 +18,7 @@ from extproc.llm.openai_chat.fields import (
     string,
     unsupported,
 )
+from extproc.llm.losses import Feature
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
 from extproc.llm.request import Choice, Tool
 

@@ -82,3 +82,16 @@ def objects(parent: Mapping[str, object], name: str, where: str = "") -> list[di
         if type(item) is not dict:
             raise Unfit(wrong_type(dict, item, f"{where}{name}[{index}]"))
     return value
+
+
+def strings(parent: Mapping[str, object], name: str, where: str = "") -> tuple[str, ...]:
+    """An array of strings; empty when it is not there."""
+    values = parent.get(name)
+    if values is None:
+        return ()
+    if type(values) is not list:
+        raise Unfit(wrong_type(list, values, where + name))
+    for index, value in enumerate(values):
+        if type(value) is not str:
+            raise Unfit(wrong_type(str, value, f"{where}{name}[{index}]"))
+    return tuple(values)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from extproc.llm import fields
 from extproc.llm.faults import Unfit
-from extproc.llm.openai_chat import fields
 from extproc.verdict import Deny
 
 READERS: tuple[tuple[Callable[..., Any], object, object], ...] = (
@@ -69,3 +69,12 @@ def test_a_word_that_means_nothing_here_is_named() -> None:
     deny = fields.unsupported("tool_choice", "maybe").deny
     assert (deny.status, deny.code, deny.param) == (400, "unsupported_value", "tool_choice")
     assert "'maybe'" in deny.reason
+
+
+def test_an_array_of_strings_holds_nothing_else() -> None:
+    assert fields.strings({"x": ["a", "b"]}, "x") == ("a", "b")
+    assert fields.strings({"x": None}, "x") == fields.strings({}, "x") == ()
+    for value, param in ((["a", 7], "at[0].x[1]"), ("a", "at[0].x")):
+        with pytest.raises(Unfit) as raised:
+            fields.strings({"x": value}, "x", "at[0].")
+        assert (raised.value.deny.code, raised.value.deny.param) == ("invalid_type", param)
