@@ -93,16 +93,10 @@ def build(
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
-    vendors = {provider.name: provider.vendor for provider in gateway.providers}
-
-    @lru_cache(_MOST_PRICES)
-    def price(target: Target) -> Price | None:
-        return price_of(prices, target.provider, vendors[target.provider], target.model)
-
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
-    chooser = Chooser(gateway.models, World(choose, price, seen, turns))
+    chooser = Chooser(gateway.models, World(choose, _pricing(gateway, prices), seen, turns))
     models = told_more(gateway.models)
     planners = {
         steering: Planner(chooser, gateway.providers, prices, steering, models)
@@ -138,6 +132,16 @@ def build(
         models=_listed(gateway),
         created=created,
     )
+
+
+def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:
+    vendors = {provider.name: provider.vendor for provider in gateway.providers}
+
+    @lru_cache(_MOST_PRICES)
+    def price(target: Target) -> Price | None:
+        return price_of(prices, target.provider, vendors[target.provider], target.model)
+
+    return price
 
 
 def _listed(gateway: Gateway) -> tuple[str, ...]:
