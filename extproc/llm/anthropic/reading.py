@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from extproc.llm import faults
@@ -15,13 +16,12 @@ from extproc.llm import texts as walk
 from extproc.llm.anthropic import errors
 from extproc.llm.anthropic.shapes import REQUEST
 from extproc.llm.dialect import Call, ErrorAnswer
+from extproc.llm.reserving import BYTES_PER_TOKEN_OF_DATA, body_tokens
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 
-BYTES_PER_TOKEN = 3
-"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
 IMAGE_TOKENS = 4784
 """For one image of any size: the most that models with high resolution take."""
 MAX_DOCUMENT_TOKENS = 1_000_000
@@ -94,10 +94,10 @@ class MessagesReading:
             if kind == "image":
                 size -= data_bytes
                 tokens += IMAGE_TOKENS
-            elif data_bytes > MAX_DOCUMENT_TOKENS * BYTES_PER_TOKEN:
+            elif data_bytes > MAX_DOCUMENT_TOKENS * BYTES_PER_TOKEN_OF_DATA:
                 size -= data_bytes
                 tokens += MAX_DOCUMENT_TOKENS
-        return tokens - (-size // BYTES_PER_TOKEN)
+        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {"model": json_spans.encode(model)}
@@ -168,7 +168,7 @@ def _content_fault(content: object, where: str) -> Deny | None:
                 fault = _content_fault(inner, f"{where}[{index}].content")
                 if fault is not None:
                     return fault
-        elif kind == "document":
+        elif kind == "document" or kind == "image":
             fault = _document_fault(block.get("source"), f"{where}[{index}].source")
             if fault is not None:
                 return fault
@@ -188,7 +188,8 @@ def _document_fault(source: object, where: str) -> Deny | None:
         return faults.wrong_value(
             f"{where}.media_type", "must be application/pdf; text is given with the type text"
         )
-    return None
+    inner = source.get("content")
+    return _content_fault(inner, f"{where}.content") if type(inner) is list else None
 
 
 def _blocks(messages: object) -> Iterator[Mapping[str, object]]:

@@ -11,14 +11,16 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from extproc.llm import texts as walk
 from extproc.llm.answer import StreamEvent
 from extproc.llm.bedrock import errors
-from extproc.llm.bedrock.reading import BYTES_PER_TOKEN, model_fault, stated_limits
+from extproc.llm.bedrock.reading import model_fault, stated_limits
 from extproc.llm.counts import MOST_TOKENS, count
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.faults import unreadable, wrong_type
+from extproc.llm.reserving import body_tokens
 from extproc.llm.shapes import FREE
 from extproc.protocols import json_spans
 from extproc.protocols.event_stream import BrokenMessage, MessageDecoder
@@ -85,7 +87,7 @@ class InvokeReading:
             return unreadable(error)
 
     def estimate_input_tokens(self, call: Call) -> int:
-        return -(-call.size_bytes // BYTES_PER_TOKEN)
+        return body_tokens(call.size_bytes, partial(self.texts, call.document), call.model)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {}

@@ -6,22 +6,22 @@ model and whether the answer streams. Only what we decide on is checked.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from extproc.llm import texts as walk
+from extproc.llm.attached import decoded
 from extproc.llm.bedrock import errors
 from extproc.llm.bedrock.shapes import REQUEST
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.faults import unreadable, wrong_type, wrong_value
+from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 
-BYTES_PER_TOKEN = 3
-"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
 IMAGE_TOKENS = 2500
 """For one image: more than the largest that Claude (1568) and Nova (1792) count."""
 MAX_COUNT = 2**31 - 1
@@ -33,6 +33,8 @@ _DECIDED_ON = frozenset({"additionalModelRequestFields", "inferenceConfig", "mes
 _FOLDED = {name.casefold(): name for name in _DECIDED_ON}
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_gen_len", "max_new_tokens", "maxTokens")
 """Under which a model's own fields may say the limit again."""
+_TEXT_FORMATS = ("csv", "html", "md", "txt")
+_NO_CHARACTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class BedrockReading:
             if image is not None:
                 tokens += IMAGE_TOKENS
                 size -= len(data) if isinstance(data, str) else 0
-        return tokens - (-size // BYTES_PER_TOKEN)
+        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {}
@@ -185,13 +187,14 @@ def _attached_texts(document: Mapping[str, object]) -> tuple[str, ...]:
     found: list[str] = []
     for block in _blocks(document):
         attached = block.get("document")
-        source = attached.get("source") if isinstance(attached, dict) else None
+        if not isinstance(attached, dict):
+            continue
+        source = attached.get("source")
         data = source.get("bytes") if isinstance(source, dict) else None
         if isinstance(data, str):
-            try:
-                found.append(base64.b64decode(data).decode())
-            except ValueError:  # not base64, which Bedrock refuses, or not a text
-                continue
+            text = decoded(data)  # some bytes that are no text do not hide the others
+            if text and (attached.get("format") in _TEXT_FORMATS or _NO_CHARACTER not in text):
+                found.append(text)
     return tuple(found)
 
 

@@ -53,7 +53,7 @@ class CountReading:
         return reworded(body, COUNT, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
-        return estimate(call, contents_of(_counted(call)))
+        return estimate(call, contents_of(_counted(call)), self.texts)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         said = dict(renamed(call.document, model))

@@ -44,7 +44,7 @@ class EmbedReading:
         return reworded(body, EMBED, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
-        return estimate(call, _contents((call.document,)))
+        return estimate(call, _contents((call.document,)), self.texts)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return renamed(call.document, model)
@@ -84,7 +84,7 @@ class BatchEmbedReading:
         return reworded(body, BATCH, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
-        return estimate(call, _contents(_requests(call)))
+        return estimate(call, _contents(_requests(call)), self.texts)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         requests = [{**request, "model": f"models/{model}"} for request in _requests(call)]

@@ -7,8 +7,10 @@ are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from extproc.llm import faults
 from extproc.llm import texts as walk
@@ -17,16 +19,17 @@ from extproc.llm.gemini.base64_forms import text_of
 from extproc.llm.gemini.errors import encode_deny
 from extproc.llm.gemini.names import Known, SpelledTwice, canonical
 from extproc.llm.gemini.shapes import REQUEST, REQUEST_NAMES
+from extproc.llm.reserving import body_tokens
 from extproc.llm.shapes import Fields
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 
-BYTES_PER_TOKEN = 3
-"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
 IMAGE_TOKENS = 1120
 """For one image: what Gemini 3 spends at high resolution; earlier models spend 258 for a tile."""
+Texts: TypeAlias = Callable[[Mapping[str, object]], tuple[str, ...] | Deny]
+
 DATA_BYTES_PER_TOKEN: Mapping[str, int] = {"audio": 128, "video": 96, "application": 16}
 """Of base64: 32 tokens for a second of sound, 300 for one of video, 258 for a page of a PDF."""
 MAX_COUNT = 2**31 - 1
@@ -62,7 +65,7 @@ class GenerateReading:
         return reworded(body, REQUEST, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
-        return estimate(call, contents_of(call.document))
+        return estimate(call, contents_of(call.document), self.texts)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return renamed(call.document, model)
@@ -165,7 +168,7 @@ def contents_of(document: Mapping[str, object]) -> Iterator[Mapping[str, object]
         yield system
 
 
-def estimate(call: Call, contents: Iterable[Mapping[str, object]]) -> int:
+def estimate(call: Call, contents: Iterable[Mapping[str, object]], texts: Texts) -> int:
     """Rather too many than too few, but for files that the provider fetches or has."""
     size = call.size_bytes
     tokens = 0
@@ -184,7 +187,7 @@ def estimate(call: Call, contents: Iterable[Mapping[str, object]]) -> int:
             elif per_token is not None:
                 size -= len(data)
                 tokens += -(-len(data) // per_token)
-    return tokens - (-size // BYTES_PER_TOKEN)
+    return tokens + body_tokens(size, partial(texts, call.document), call.model)
 
 
 def renamed(document: Mapping[str, object], model: str) -> Mapping[str, bytes]:

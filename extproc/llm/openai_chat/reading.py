@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.openai_chat.errors import HEADERS
 from extproc.llm.openai_chat.shapes import REQUEST
+from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 
-BYTES_PER_TOKEN = 3
-"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
 IMAGE_TOKENS = 2500
 """For one image of any size: the most that patch-based models take (1536 patches x 1.62)."""
 AUDIO_BYTES_PER_TOKEN = 512
@@ -85,7 +85,8 @@ class ChatReading:
 
     def estimate_input_tokens(self, call: Call) -> int:
         """Rather too many than too few, but for attachments that are fetched by a provider."""
-        return _estimated(call.document, call.size_bytes)
+        tokens, size = _attached(call.document, call.size_bytes)
+        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         """The model is in the body, also where the path names it: providers read it there."""
@@ -147,7 +148,8 @@ def _options_with_usage(document: Mapping[str, object]) -> bytes:
     return json_spans.encode({**asked, "include_usage": True})
 
 
-def _estimated(document: Mapping[str, object], size: int) -> int:
+def _attached(document: Mapping[str, object], size: int) -> tuple[int, int]:
+    """The tokens of what is attached, and the bytes of the rest."""
     tokens = 0
     for part in _parts(document):
         image, audio = part.get("image_url"), part.get("input_audio")
@@ -158,7 +160,7 @@ def _estimated(document: Mapping[str, object], size: int) -> int:
             bytes_of_audio = _text_size(audio, "data")
             size -= bytes_of_audio
             tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
-    return tokens - (-size // BYTES_PER_TOKEN)
+    return tokens, size
 
 
 def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | None:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.openai_responses.errors import encode_refusal
 from extproc.llm.openai_responses.shapes import REQUEST
+from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 
-BYTES_PER_TOKEN = 3
-"""Of the body. English prose has four; code, numbers and other scripts have fewer."""
 IMAGE_TOKENS = 2500
 """For one image of any size: the most that patch-based models take (1536 patches x 1.62)."""
 AUDIO_BYTES_PER_TOKEN = 512
@@ -104,7 +104,7 @@ class ResponsesReading:
                 bytes_of_audio = _length(audio.get("data")) if type(audio) is dict else 0
                 size -= bytes_of_audio
                 tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
-        return tokens - (-size // BYTES_PER_TOKEN)
+        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {"model": json_spans.encode(model)}

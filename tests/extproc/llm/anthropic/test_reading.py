@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from extproc.llm.anthropic.reading import (
-    BYTES_PER_TOKEN,
     IMAGE_TOKENS,
     MAX_DOCUMENT_TOKENS,
     READING,
@@ -161,7 +160,7 @@ def test_what_is_too_much_to_read_is_refused() -> None:
 
 def test_input_is_estimated_rather_too_high() -> None:
     plain = read(body(system="x" * 3000))
-    assert READING.estimate_input_tokens(plain) == -(-plain.size_bytes // BYTES_PER_TOKEN)
+    assert READING.estimate_input_tokens(plain) == -(-plain.size_bytes // 2)
 
 
 def test_an_image_counts_as_one_wherever_it_stands() -> None:

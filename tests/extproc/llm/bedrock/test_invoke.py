@@ -108,7 +108,7 @@ def test_too_deep_is_refused() -> None:
 def test_the_estimate_is_by_size() -> None:
     call = decode({"prompt": "a" * 300})
     assert isinstance(call, Call)
-    assert 100 < INVOKE_READING.estimate_input_tokens(call) < 110
+    assert 150 < INVOKE_READING.estimate_input_tokens(call) < 165
 
 
 def test_refusals_are_bedrocks() -> None:
