@@ -18,6 +18,7 @@ from math import ceil
 from pathlib import Path
 
 from extproc.llm.estimate import expected, upper
+from extproc.llm.reserving import BYTES_PER_TOKEN_OF_SHORT
 from extproc.llm.token_weights import Family
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -98,6 +99,13 @@ def main(arguments: Sequence[str]) -> None:
     for kind in corpus:
         found = [each for family in families for each in errors(family, counts, (kind,))]
         print(f"{kind:12} {summary(found)}")
+    halves = [
+        ceil(len(text.encode()) / BYTES_PER_TOKEN_OF_SHORT) < tokens
+        for family in families
+        for kind, parts in corpus.items()
+        for text, tokens in zip(parts, counts[family][kind], strict=True)
+    ]
+    print(f"half of the bytes is too little for {sum(halves)} of {len(halves)}")
     english, chinese = corpus["english"][0], corpus["chinese"][0]
     for name, text in (("english", english), ("chinese", chinese)):
         for size in (1024, 4096, 200 * 1024):
