@@ -157,7 +157,7 @@ def _model(_gateway: Gateway) -> Iterator[Check]:
 
 def _offered(_gateway: Gateway) -> Iterator[Check]:
     refusal = "404 operation_not_offered"
-    yield Check("a provider that offers it", Where.EXTPROC, "headers", refusal, Failing.CLOSED, "")
+    yield Check("a provider that keeps it", Where.EXTPROC, "headers", refusal, Failing.CLOSED, "")
 
 
 def _asked_model(_gateway: Gateway) -> Iterator[Check]:

@@ -75,7 +75,6 @@ UNREAD = "passed on unread"
 WEBSOCKET = "a websocket"
 _READINGS = (_OWN, _BOTH, _TRANSLATED, UNREAD, WEBSOCKET, "")
 """What becomes of the bodies of an LLM API, in the order in which it is told."""
-_PASSED = (Operation.FILES, Operation.UPLOADS, Operation.BATCHES, Operation.MESSAGE_BATCHES)
 
 
 def explain(gateway: Gateway, snapshot: Snapshot, level: Level) -> Explanation:
@@ -230,9 +229,8 @@ class _Explaining:
         elif reading == UNREAD:
             found = (
                 cluster
-                for each in self.gateway.providers
-                if any(each.path_of(operation) is not None for operation in _PASSED)
-                for cluster in self.unread_clusters(each.name)
+                for provider in self.gateway.llm.stored_at
+                for cluster in self.unread_clusters(provider)
             )
         elif reading:
             found = (each for model in self.models for one in model.tries for each in one.clusters)

@@ -152,7 +152,7 @@ PASSED: tuple[tuple[str, tuple[dict[str, str], ...]], ...] = (
         (
             {"authorization": "Bearer k-ann"},
             {":path": "/v1/batches"},
-            {},  # somebody offers it
+            {},  # somebody keeps it
         ),
     ),
     (
@@ -173,11 +173,12 @@ def test_what_is_not_read_is_checked_in_the_order_in_which_it_is_listed(
 ) -> None:
     rule = "authorize:\n  - {name: none, for: {llm: '*'}, deny: 'true'}\n"
     text = re.sub(r"authorize:\n(  - .*\n)+", rule, YAML)
+    text = text.replace("  models:", "  stored_at: [a]\n  models:")
     gateway = gateway_of(text)
     listed = websocket_checks(gateway) if "realtime" in path else passed_checks(gateway)
     asked = {":method": "GET", ":path": "/v1/elsewhere", "authorization": "Bearer k-nobody"}
     for check, cure in zip(listed, (*cures, {}), strict=True):
-        if check.name != "a provider that offers it":
+        if check.name != "a provider that keeps it":
             code = refused_at_once(gateway, asked)
             assert code in check.refusal, (check.name, code)
         asked |= cure
@@ -187,9 +188,11 @@ def test_what_is_not_read_is_checked_in_the_order_in_which_it_is_listed(
 
 
 def test_what_nobody_offers_is_not_passed_on() -> None:
-    gateway = gateway_of("llm: {providers: {a: {type: anthropic, key: k}}, models: {m: a/m}}\n")
+    gateway = gateway_of(
+        "llm: {providers: {a: {type: anthropic, key: k}}, models: {m: a/m}, stored_at: [a]}\n"
+    )
     asked = {":method": "GET", ":path": "/v1/files"}
-    (check,) = (each for each in passed_checks(gateway) if "offers" in each.name)
+    (check,) = (each for each in passed_checks(gateway) if "keeps" in each.name)
     assert refused_at_once(gateway, asked) == check.refusal
 
 

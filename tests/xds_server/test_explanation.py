@@ -426,7 +426,7 @@ def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, lev
 
 def test_routes_are_told_by_what_becomes_of_bodies() -> None:
     explanation, _ = explained(golden_gateway("mirrors"))
-    both, translated, unread, websocket, unmatched = explanation.gateways[0].routes
+    both, translated, websocket, unmatched = explanation.gateways[0].routes
     assert both.reading == "read in the client's dialect, or translated"
     assert [(way.own, way.translated) for way in both.ways][:2] == [
         (("claude",), ("openai", "groq")),
@@ -435,9 +435,14 @@ def test_routes_are_told_by_what_becomes_of_bodies() -> None:
     assert both.ways[0].names == ("dragoman/llm/anthropic@openai", "dragoman/llm/anthropic")
     assert both.copies == ("llm/openai/mirror",)
     assert (translated.reading, translated.ways[0].own) == ("translated", ())
-    assert (unread.reading, unread.copies) == ("passed on unread", ())
     assert (websocket.reading, websocket.clusters) == ("a websocket", ("llm/openai/websocket",))
     assert unmatched.reading == ""
+    explanation, _ = explained(golden_gateway("budgets"))
+    (unread,) = (
+        each for each in explanation.gateways[0].routes if each.reading == "passed on unread"
+    )
+    assert unread.clusters == ("llm/local", "llm/local/addressed")
+    assert unread.unseen[-1] == "what it costs: no budget counts it"
 
 
 def test_the_json_form_is_json() -> None:

@@ -137,7 +137,7 @@ def _way(way: Way) -> tuple[str, ...]:
 def _where(route: RoutePart) -> str:
     if route.reading and len(route.clusters) > _MOST_NAMED:
         if route.reading == UNREAD:
-            return "the first provider that offers it"
+            return "the first of `llm.stored_at` that has it"
         return "the tries of the model that is asked for"
     return ", ".join(route.clusters)
 
