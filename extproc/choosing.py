@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar, assert_never
 
 from extproc.facts import Facts
 from extproc.latencies import Latencies, Tried
+from extproc.named import Models, Named
 from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
 from extproc.policies.variables import GETTERS, Getter, headers_getter
 from extproc.rendezvous import preferred
@@ -70,8 +71,7 @@ class _Asked(NamedTuple):
     """One request for a model."""
 
     facts: Facts
-    matched: str | None
-    """What the `*` of the model's name stands for."""
+    named: Named
 
 
 _Checked = TypeVar("_Checked", Expression, TextExpression)
@@ -84,14 +84,14 @@ class Chooser:
 
     def __init__(self, models: Sequence[Model], world: World) -> None:
         compile_ = _Compiler(models, world)
-        self._exact = {each.name: each for each in models if "*" not in each.name}
-        self._patterns = tuple(_pattern(each) for each in models if "*" in each.name)
+        self._models = Models(models)
         self._world = world
         self.turns = world.turns
         self._fixed = {
-            name: _chosen(tuple(tier[0] for tier in model.tiers))._replace(is_fixed=True)
-            for name, model in self._exact.items()
-            if model.choice is None
+            model.name: _chosen(tuple(tier[0] for tier in model.tiers))._replace(is_fixed=True)
+            for model in models
+            if "*" not in model.name
+            and model.choice is None
             and not model.is_internal
             and all(len(tier) == 1 for tier in model.tiers)
         }
@@ -115,29 +115,18 @@ class Chooser:
         found = self._found(asked)
         if found is None:
             return None
-        model, matched = found
-        choose = self._choices.get(model.name)
+        choose = self._choices.get(found.model.name)
         if choose is not None:
-            turns = choose(_Asked(facts, matched))
+            turns = choose(_Asked(facts, found))
             return Chosen(
                 tuple(each.target for each in turns), tuple(each.place for each in turns), False
             )
-        return _chosen(_filled(each, matched) for each in self._by_weight(model))
+        return _chosen(_filled(each, found) for each in self._by_weight(found.model))
 
-    def _found(self, asked: str) -> tuple[Model, str | None] | None:
-        """The model, and what its `*` stands for. An internal one hides those of its name."""
-        model = self._exact.get(asked)
-        if model is not None:
-            return None if model.is_internal else (model, None)
-        for prefix, suffix, pattern in self._patterns:
-            if (
-                len(asked) >= len(prefix) + len(suffix)
-                and asked.startswith(prefix)
-                and asked.endswith(suffix)
-            ):
-                matched = asked[len(prefix) : len(asked) - len(suffix)]
-                return None if pattern.is_internal else (pattern, matched)
-        return None
+    def _found(self, asked: str) -> Named | None:
+        """An internal one hides those of its name."""
+        found = self._models.find(asked)
+        return None if found is None or found.model.is_internal else found
 
     def _by_weight(self, model: Model) -> Iterable[Target]:
         for tier in model.tiers:
@@ -171,9 +160,7 @@ class _Compiler:
     def choice(self, choice: Choice) -> _Choose:
         match choice:
             case One():
-                return lambda asked: (
-                    replace(choice, target=_filled(choice.target, asked.matched)),
-                )
+                return lambda asked: (replace(choice, target=_filled(choice.target, asked.named)),)
             case InTurn():
                 parts = self._all(choice.choices)
                 return lambda asked: tuple(turn for part in parts for turn in part(asked))
@@ -303,15 +290,10 @@ def _chosen(targets: Iterable[Target]) -> Chosen:
     return Chosen(found, tuple(range(1, len(found) + 1)), False)
 
 
-def _filled(target: Target, matched: str | None) -> Target:
-    if matched is None:
+def _filled(target: Target, named: Named) -> Target:
+    if named.matched is None:
         return target
-    return Target(target.provider, target.model.replace("*", matched, 1), target.weight)
-
-
-def _pattern(model: Model) -> tuple[str, str, Model]:
-    prefix, _, suffix = model.name.partition("*")
-    return prefix, suffix, model
+    return Target(target.provider, named.filled(target.model), target.weight)
 
 
 def _by_chance(weights: Sequence[int], chosen: float) -> int:

@@ -14,8 +14,8 @@ from extproc.facts import Facts
 from extproc.llm import additions
 from extproc.llm.dialect import Codec
 from extproc.llm.dialects import codec_of
+from extproc.named import Models, Named
 from extproc.protocols.query import with_model
-from extproc.shaping import Models, Named
 from extproc.wire import Order, Said
 from gateway import names
 from gateway.catalog import dearest, price_of
@@ -304,7 +304,7 @@ class Planner:
         mirror = named.model.mirror
         if mirror is None:
             return plan
-        target = Target(mirror.provider, mirror.model.replace("*", named.matched, 1))
+        target = Target(mirror.provider, named.filled(mirror.model))
         found = self._try(target, wanted, named.model.cache_marks) if wanted.is_read else None
         if found is None:
             return plan

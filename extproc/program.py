@@ -12,6 +12,7 @@ from extproc.choosing import Chooser, World
 from extproc.facts import Facts
 from extproc.health import Health, States
 from extproc.latencies import Latencies
+from extproc.named import Models
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
@@ -19,7 +20,7 @@ from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.ports import Ledger
 from extproc.saying import Sayer
-from extproc.shaping import Shaper, shaper, told_more
+from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
 from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
@@ -97,7 +98,7 @@ def build(
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
     chooser = Chooser(gateway.models, World(choose, _pricing(gateway, prices), seen, turns))
-    models = told_more(gateway.models)
+    models = Models(gateway.models) if _is_told(gateway) else None
     planners = {
         steering: Planner(chooser, gateway.providers, prices, steering, models)
         for steering in Steering
@@ -142,6 +143,11 @@ def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target]
         return price_of(prices, target.provider, vendors[target.provider], target.model)
 
     return price
+
+
+def _is_told(gateway: Gateway) -> bool:
+    """Plans depend on which model was asked for: some have marks, or a mirror."""
+    return any(each.cache_marks or each.mirror for each in gateway.models)
 
 
 def _listed(gateway: Gateway) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ spliced; what is not named stays as it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from extproc.facts import Facts
 from extproc.llm.additions import PROMPTED, behind, values_of, with_fields
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import Handling
+from extproc.named import Models
 from extproc.policies.variables import GETTERS, Getter, headers_getter
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
@@ -32,47 +33,6 @@ _COUNTED: Mapping[Operation, Dialect | None] = {
 
 class InvalidTransformation(Exception):
     """An expression reached the request path that does not compile; the check lets none."""
-
-
-class Named(NamedTuple):
-    """A model, as a request asks for it."""
-
-    model: Model
-    matched: str
-    """What the `*` of its name stands for."""
-
-
-class Models:
-    """The models of a program, by the names that they are asked for."""
-
-    def __init__(self, models: Iterable[Model]) -> None:
-        known = tuple(models)
-        self._exact = {each.name: Named(each, "") for each in known if "*" not in each.name}
-        self._patterns = tuple(_pattern(each) for each in known if "*" in each.name)
-
-    def find(self, asked: str) -> Named | None:
-        found = self._exact.get(asked)
-        if found is not None:
-            return found
-        for prefix, suffix, model in self._patterns:
-            if (
-                len(asked) >= len(prefix) + len(suffix)
-                and asked.startswith(prefix)
-                and asked.endswith(suffix)
-            ):
-                return Named(model, asked[len(prefix) : len(asked) - len(suffix)])
-        return None
-
-
-def told_more(models: Iterable[Model]) -> Models | None:
-    """All of them, where plans depend on which was asked for: some have marks, or a mirror."""
-    known = tuple(models)
-    return Models(known) if any(each.cache_marks or each.mirror for each in known) else None
-
-
-def _pattern(model: Model) -> tuple[str, str, Model]:
-    prefix, _, suffix = model.name.partition("*")
-    return prefix, suffix, model
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ import pytest
 
 from extproc.events import Forward, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
-from extproc.shaping import Models, shaper
+from extproc.shaping import shaper
 from gateway import names
 from gateway.model import Model
-from gateway.shaping import Fields, Shaping
 from tests.kit.llm_exchange import (
     NOW,
     LlmExchange,
@@ -211,14 +210,3 @@ def test_a_share_of_requests_is_copied() -> None:
 def test_a_star_stands_for_the_same_in_a_mirror() -> None:
     found = mirror_headers("any/m1", 0.9)
     assert json.loads(found[names.MIRROR_ORDER_HEADER])[1][1] == "m1"
-
-
-def test_an_exact_name_counts_before_a_pattern() -> None:
-    shaping = Shaping(Fields(overrides=(("a", "1"),)))
-    known = Models([Model("a/b", ()), Model("a/*", (), shaping=shaping)])
-    exact, pattern = known.find("a/b"), known.find("a/c")
-    assert exact is not None
-    assert not exact.model.shaping
-    assert pattern is not None
-    assert (pattern.model.name, pattern.matched) == ("a/*", "c")
-    assert known.find("x") is None
