@@ -25,6 +25,7 @@ _NO_MODEL_NAME = Deny(
     f"model must be a name of 1 to {MAX_MODEL_CHARACTERS} characters, without spaces",
     param="model",
 )
+_DOTS = frozenset({".", ".."})
 
 
 class Unfit(Exception):
@@ -70,7 +71,12 @@ def of_model(name: str) -> Deny | None:
     """Names end up in paths, headers and logs."""
     if not 0 < len(name) <= MAX_MODEL_CHARACTERS or " " in name or not name.isprintable():
         return _NO_MODEL_NAME
-    return None
+    return _NO_MODEL_NAME if leads_elsewhere(name) else None
+
+
+def leads_elsewhere(name: str) -> bool:
+    """Whether a path with this name in it could be read as another."""
+    return (name[0] == "." or "/." in name) and not _DOTS.isdisjoint(name.split("/"))
 
 
 def of_names(document: Mapping[str, object], decided_on: Collection[str]) -> Deny | None:

@@ -17,8 +17,10 @@ class Unread(Enum):
     """A setting, which steers the model or the provider."""
     STRING = auto()
     """An id, or data; anything but a string is read."""
+    FILE = auto()
+    """A file, in base64 or as a data URL; what is text in it is read."""
     DATA_URL = auto()
-    """A URL that holds its data, in base64; others are read."""
+    """A URL that holds its data, of which what is text is read; others are read."""
 
 
 Rule: TypeAlias = "Mapping[str, Rule] | frozenset[str] | Unread"

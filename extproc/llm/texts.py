@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from extproc.llm.attached import text_of
 from extproc.llm.shapes import FREE, Attachment, ByType, Fields, Messages, Parts, Rule, Unread
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
@@ -24,6 +25,7 @@ MAX_DEPTH = 200
 
 _ALL = Unread.ALL
 _STRING = Unread.STRING
+_FILE = Unread.FILE
 _DATA_URL = Unread.DATA_URL
 _LARGEST_SPELLED_OUT = 1e22
 """From here on, not every integer is a float."""
@@ -92,6 +94,8 @@ class _Walk:
                     if item in rule:
                         continue
                 elif rule is not FREE and _is_data(item, rule):
+                    if rule is not _STRING:
+                        self._attached(item)
                     continue
                 new: object = self._text(item)
             else:
@@ -202,6 +206,12 @@ class _Walk:
         new = rewording.text(new)
         return text if new == text else new
 
+    def _attached(self, file: str) -> None:
+        """Of a file, what is text is read; it cannot be reworded."""
+        text = text_of(file)
+        if text:
+            self._keep(text)
+
     def _number(self, number: object) -> object:
         spelled = _spelled(number)
         if self._rewording is None:
@@ -283,7 +293,7 @@ def _across(parts: list[object], rewording: Rewording) -> list[object]:
 
 
 def _is_data(text: str, rule: Rule) -> bool:
-    if rule is _STRING:
+    if rule is _STRING or rule is _FILE:
         return True
     return (rule is _DATA_URL or type(rule) is Attachment) and text[:5].lower() == "data:"
 

@@ -168,7 +168,7 @@ def _content_fault(content: object, where: str) -> Deny | None:
                 fault = _content_fault(inner, f"{where}[{index}].content")
                 if fault is not None:
                     return fault
-        elif kind == "document" or kind == "image":
+        elif kind == "document" or (kind == "image" and type(block.get("source")) is dict):
             fault = _document_fault(block.get("source"), f"{where}[{index}].source")
             if fault is not None:
                 return fault

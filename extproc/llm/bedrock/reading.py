@@ -15,7 +15,7 @@ from extproc.llm.attached import decoded
 from extproc.llm.bedrock import errors
 from extproc.llm.bedrock.shapes import REQUEST
 from extproc.llm.dialect import Call, ErrorAnswer
-from extproc.llm.faults import unreadable, wrong_type, wrong_value
+from extproc.llm.faults import leads_elsewhere, unreadable, wrong_type, wrong_value
 from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
@@ -106,6 +106,8 @@ def model_fault(model: str) -> Deny | None:
     if not 0 < len(model) <= MAX_MODEL_CHARACTERS or " " in model or not model.isprintable():
         reason = f"the model must be a name of 1 to {MAX_MODEL_CHARACTERS} characters, no spaces"
         return Deny(400, "invalid_value", reason, param="modelId")
+    if leads_elsewhere(model):
+        return wrong_value("modelId", "must be no dot segment")
     return None
 
 

@@ -88,7 +88,7 @@ PARTS = Parts(
         "audio_url": _ATTACHMENT,
         "video_url": _ATTACHMENT,
         "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},
-        "file": {"file_data": Unread.STRING, "file_id": Unread.STRING, "filename": FREE},
+        "file": {"file_data": Unread.FILE, "file_id": Unread.STRING, "filename": FREE},
         **_CACHE,
     }
 )

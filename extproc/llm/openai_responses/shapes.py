@@ -86,7 +86,7 @@ PARTS = Parts(
         "image_url": Unread.DATA_URL,
         "detail": frozenset({"auto", "low", "high", "original"}),
         "file_id": Unread.STRING,
-        "file_data": Unread.STRING,
+        "file_data": Unread.FILE,
         "file_url": FREE,
         "filename": FREE,
         "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},

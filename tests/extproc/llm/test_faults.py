@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from extproc.llm import faults
+from extproc.llm.bedrock.reading import READING as BEDROCK
 from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from extproc.verdict import Deny
 
@@ -60,3 +61,14 @@ def test_what_is_unfit_carries_its_refusal() -> None:
     deny = faults.wrong_type(list, "a", "tools")
     assert faults.Unfit(deny).deny is deny
     assert str(faults.Unfit(deny)) == "tools must be an array, not a string"
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/../b", "a/..", "./a", "../.."])
+def test_a_models_name_does_not_change_the_path_that_it_is_put_in(name: str) -> None:
+    assert faults.of_model(name) is not None
+    assert isinstance(BEDROCK.decode(b'{"messages": []}', name, is_stream=False), Deny)
+
+
+@pytest.mark.parametrize("name", ["gpt-4.1", "a/b", ".hidden", "a..b", "a/.b", "v1.0/..."])
+def test_dots_within_a_models_name_are_its_own(name: str) -> None:
+    assert faults.of_model(name) is None
