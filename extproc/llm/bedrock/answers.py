@@ -12,7 +12,7 @@ from dataclasses import replace
 from extproc.llm import identifiers
 from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Speech, Stop
 from extproc.llm.bedrock import sealed
-from extproc.llm.bedrock.blocks import arguments_of, objects, string, texts_in
+from extproc.llm.bedrock.blocks import arguments_of, mapping, objects, string, texts_in
 from extproc.llm.bedrock.turns import encode_call
 from extproc.llm.bedrock.usage import USAGE_MEMBER, encode_tier, encode_usage, tier_of, usage_of
 from extproc.llm.bedrock.words import STOP_REASONS, STOP_SEQUENCE_PATH, STOPS
@@ -29,7 +29,7 @@ def decode_answer(body: bytes) -> Answer:
         document = json_spans.decode(body)
     except InvalidJson as error:
         raise UnreadableAnswer(str(error)) from None
-    message = _object(_object(document, "output"), "message")
+    message = mapping(mapping(document, "output"), "message")
     content = message.get("content")
     if not isinstance(content, list):
         raise UnreadableAnswer("no output.message.content in the answer")
@@ -43,12 +43,12 @@ def decode_answer(body: bytes) -> Answer:
         ]
     sequence = stop_sequence_of(document)
     stop = stop_of(document)
-    router = _object(_object(document, "trace"), "promptRouter")
+    router = mapping(mapping(document, "trace"), "promptRouter")
     return Answer(
         "",
         string(router, "invokedModelId"),
         (Candidate(tuple(parts), stop, sequence),),
-        usage_of(_object(document, USAGE_MEMBER), tier_of(document)),
+        usage_of(mapping(document, USAGE_MEMBER), tier_of(document)),
     )
 
 
@@ -77,7 +77,7 @@ def stop_of(document: Mapping[str, object]) -> Stop:
 
 def stop_sequence_of(document: Mapping[str, object]) -> str:
     """Which one was met, where the client asked for it."""
-    return string(_object(document, _MODEL_RESPONSE_FIELDS), STOP_SEQUENCE_PATH[1:])
+    return string(mapping(document, _MODEL_RESPONSE_FIELDS), STOP_SEQUENCE_PATH[1:])
 
 
 def response_fields(sequence: str, asked: Asked) -> dict[str, object]:
@@ -90,7 +90,7 @@ def response_fields(sequence: str, asked: Asked) -> dict[str, object]:
 
 def citation_of(cited: Mapping[str, object]) -> Citation:
     """Of an entry of `citations`, or of a `citation` in a stream."""
-    web = _object(_object(cited, "location"), "web")
+    web = mapping(mapping(cited, "location"), "web")
     return Citation(string(web, "url") or string(cited, "source"), string(cited, "title"))
 
 
@@ -162,8 +162,3 @@ def _cite(citation: Citation, blocks: list[dict[str, object]]) -> None:
     content = [blocks.pop()] if "text" in last else []
     citations = [encode_citation(citation)]
     blocks.append({"citationsContent": {"content": content, "citations": citations}})
-
-
-def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}

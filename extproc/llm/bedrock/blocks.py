@@ -100,7 +100,7 @@ class BlockReader:
     def _document(self, document: Block) -> Document:
         source = document.get("source")
         inner = source if isinstance(source, dict) else {}
-        if _object(document, "citations").get("enabled") is True:
+        if mapping(document, "citations").get("enabled") is True:
             self.extras.append(Feature.CITATIONS)
         if document.get("context"):
             self.extras.append(Feature.OTHER)
@@ -114,8 +114,8 @@ class BlockReader:
     def _source(self, block: Block, media_types: Mapping[str, str]) -> Source:
         name = string(block, "format")
         media_type = media_types.get(name, "")
-        source = _object(block, "source")
-        location = _object(source, "s3Location")
+        source = mapping(block, "source")
+        location = mapping(source, "s3Location")
         if location:
             if location.get("bucketOwner"):
                 self.extras.append(Feature.OTHER)
@@ -170,8 +170,8 @@ class BlockReader:
 
     def _guarded(self, guarded: Block) -> list[Part]:
         self.extras.append(Feature.SAFETY_SETTINGS)
-        image = _object(guarded, "image")
-        return [self._image(image)] if image else [Text(string(_object(guarded, "text"), "text"))]
+        image = mapping(guarded, "image")
+        return [self._image(image)] if image else [Text(string(mapping(guarded, "text"), "text"))]
 
     def _search_result(self, result: Block) -> Text:
         self.extras.append(Feature.CITATIONS)
@@ -187,7 +187,7 @@ class BlockReader:
 
 def cache_mark(block: Block) -> CacheMark:
     """Of a block that is a `cachePoint`."""
-    ttl = _object(block, "cachePoint").get("ttl")
+    ttl = mapping(block, "cachePoint").get("ttl")
     return CacheMark(ttl if isinstance(ttl, str) else None)
 
 
@@ -214,6 +214,7 @@ def string(parent: Block, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _object(parent: Block, name: str) -> Block:
+def mapping(parent: Block, name: str) -> Block:
+    """A member that is an object; empty when it is not."""
     value = parent.get(name)
     return value if isinstance(value, dict) else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from extproc.llm.bedrock.blocks import objects
+from extproc.llm.bedrock.blocks import mapping, objects
 from extproc.llm.bedrock.models import (
     BUDGETS,
     SMALLEST_BUDGET,
@@ -66,9 +66,9 @@ class Drawn:
 
 def decode_inference(document: Mapping[str, object]) -> Drawn:
     """Of a request in this dialect."""
-    config = _object(document, "inferenceConfig")
-    fields = _object(document, "additionalModelRequestFields")
-    nova = _object(fields, "inferenceConfig")
+    config = mapping(document, "inferenceConfig")
+    fields = mapping(document, "additionalModelRequestFields")
+    nova = mapping(fields, "inferenceConfig")
     extras: list[Feature] = []
     known = {*_MODEL_SAMPLING, *_REASONING_FIELDS, "inferenceConfig", "tool_choice"}
     if not known.issuperset(fields) or not {"topK"}.issuperset(nova):
@@ -82,10 +82,10 @@ def decode_inference(document: Mapping[str, object]) -> Drawn:
         seed=_integer(fields, "seed"),
     )
     stop = config.get("stopSequences")
-    is_alone = _object(fields, "tool_choice").get("disable_parallel_tool_use")
+    is_alone = mapping(fields, "tool_choice").get("disable_parallel_tool_use")
     return Drawn(
         sampling,
-        _decode_reasoning(_object(document, "outputConfig"), fields),
+        _decode_reasoning(mapping(document, "outputConfig"), fields),
         _integer(config, "maxTokens"),
         tuple(each for each in (stop if isinstance(stop, list) else ()) if isinstance(each, str)),
         not is_alone if isinstance(is_alone, bool) else None,
@@ -105,11 +105,11 @@ _REASONING_FIELDS = (
 def _decode_reasoning(
     output: Mapping[str, object], fields: Mapping[str, object]
 ) -> Reasoning | None:
-    nova = _object(fields, "reasoningConfig")
-    thinking = _object(fields, "thinking") or _object(fields, "reasoning_config") or nova
+    nova = mapping(fields, "reasoningConfig")
+    thinking = mapping(fields, "thinking") or mapping(fields, "reasoning_config") or nova
     words: Sequence[object] = (
         output.get("effort"),
-        _object(fields, "output_config").get("effort"),
+        mapping(fields, "output_config").get("effort"),
         fields.get("reasoning_effort"),
         nova.get("maxReasoningEffort"),
     )
@@ -302,11 +302,6 @@ def _encode_budget(request: Request, reasoning: Reasoning, draft: Draft) -> bool
         return False
     draft.model_fields["thinking"] = {"type": "enabled", "budget_tokens": budget}
     return True
-
-
-def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _number(parent: Mapping[str, object], name: str) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from extproc.llm.anthropic import schemas
-from extproc.llm.bedrock.blocks import BlockReader, cache_mark, objects, string
+from extproc.llm.bedrock.blocks import BlockReader, cache_mark, mapping, objects, string
 from extproc.llm.bedrock.inference import Draft, decode_inference, encode_inference
 from extproc.llm.bedrock.models import traits_of
 from extproc.llm.bedrock.turns import TurnWriter, cache_point, tool_name
@@ -108,7 +108,7 @@ def decode_request(call: Call) -> Request | Deny:
         format=_decode_format(document),
         reasoning=drawn.reasoning,
         metadata=_decode_metadata(document),
-        service_tier=string(_object(document, "serviceTier"), "type"),
+        service_tier=string(mapping(document, "serviceTier"), "type"),
         extras=tuple(dict.fromkeys(extras)),
     )
 
@@ -120,10 +120,10 @@ class _Tools(NamedTuple):
 
 
 def _decode_tools(document: Mapping[str, object], reader: BlockReader) -> _Tools:
-    config = _object(document, "toolConfig")
+    config = mapping(document, "toolConfig")
     tools: list[Tool] = []
     for entry in objects(config.get("tools")):
-        spec = _object(entry, "toolSpec")
+        spec = mapping(entry, "toolSpec")
         if spec:
             tools.append(_decode_tool(spec))
         elif "cachePoint" in entry and tools:
@@ -133,21 +133,21 @@ def _decode_tools(document: Mapping[str, object], reader: BlockReader) -> _Tools
             )
         else:
             reader.extras.append(Feature.PROVIDER_TOOLS)
-    choice = _object(config, "toolChoice")
-    named = string(_object(choice, "tool"), "name")
+    choice = mapping(config, "toolChoice")
+    named = string(mapping(choice, "tool"), "name")
     if named:
         return _Tools(tuple(tools), Choice.NAMED, named)
     if "any" in choice:
         return _Tools(tuple(tools), Choice.REQUIRED, "")
     if "auto" in choice:
         return _Tools(tuple(tools), Choice.AUTO, "")
-    own = _object(_object(document, "additionalModelRequestFields"), "tool_choice")
+    own = mapping(mapping(document, "additionalModelRequestFields"), "tool_choice")
     name = string(own, "name")
     return _Tools(tuple(tools), _OWN_CHOICES.get(string(own, "type")), name)
 
 
 def _decode_tool(spec: Mapping[str, object]) -> Tool:
-    schema = _object(spec, "inputSchema").get("json")
+    schema = mapping(spec, "inputSchema").get("json")
     strict = spec.get("strict")
     return Tool(
         string(spec, "name"),
@@ -158,8 +158,8 @@ def _decode_tool(spec: Mapping[str, object]) -> Tool:
 
 
 def _decode_format(document: Mapping[str, object]) -> JsonFormat | None:
-    text_format = _object(_object(document, "outputConfig"), "textFormat")
-    wanted = _object(_object(text_format, "structure"), "jsonSchema")
+    text_format = mapping(mapping(document, "outputConfig"), "textFormat")
+    wanted = mapping(mapping(text_format, "structure"), "jsonSchema")
     if not wanted:
         return None
     try:
@@ -334,8 +334,3 @@ def _lose_the_rest(request: Request, losses: Losses) -> None:
             losses.lose(feature, where)
     for feature in request.extras:
         losses.lose(feature, feature.value)
-
-
-def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}

@@ -37,7 +37,7 @@ from extproc.llm.bedrock.answers import (
     stop_of,
     stop_sequence_of,
 )
-from extproc.llm.bedrock.blocks import string
+from extproc.llm.bedrock.blocks import mapping, string
 from extproc.llm.bedrock.errors import decode_exception, encode_exception
 from extproc.llm.bedrock.turns import call_id, tool_name
 from extproc.llm.bedrock.usage import (
@@ -162,13 +162,13 @@ class BedrockDecoding:
                 self._is_finished = True
                 events.append(Finished(stop_of(document), stop_sequence_of(document)))
             case "metadata":
-                self._usage = usage_of(_object(document, USAGE_MEMBER), tier_of(document))
+                self._usage = usage_of(mapping(document, USAGE_MEMBER), tier_of(document))
                 if self._is_finished:
                     self._is_over = True
                     events.append(Ended(self._usage))
 
     def _start(self, document: Mapping[str, object], events: list[StreamEvent]) -> None:
-        call = _object(_object(document, "start"), "toolUse")
+        call = mapping(mapping(document, "start"), "toolUse")
         if not call or call.get("type"):  # an image, or a tool that the provider runs itself
             return
         number = len(self._calls)
@@ -383,8 +383,3 @@ def _index(document: Mapping[str, object]) -> int:
     """Of the content block that an event is about."""
     index = document.get("contentBlockIndex")
     return index if type(index) is int else 0
-
-
-def _object(parent: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}
