@@ -62,8 +62,16 @@ def test_settings_ids_and_data_are_no_texts() -> None:
                     {
                         "role": "user",
                         "content": [
-                            {"type": "input_image", "detail": "auto", "image_url": "data:,x"},
-                            {"type": "input_file", "file_data": "data:,x", "file_id": "file-1"},
+                            {
+                                "type": "input_image",
+                                "detail": "auto",
+                                "image_url": "data:image/png,x",
+                            },
+                            {
+                                "type": "input_file",
+                                "file_data": "data:video/mp4,x",
+                                "file_id": "file-1",
+                            },
                         ],
                     },
                 ],
