@@ -12,7 +12,7 @@ from extproc.facts import Facts
 from extproc.latencies import Latencies, Tried
 from extproc.named import Models, Named
 from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
-from extproc.policies.variables import GETTERS, Getter, headers_getter
+from extproc.policies.variables import Sources, getters, known_values, sources
 from extproc.rendezvous import preferred
 from extproc.turns import AS_WRITTEN, Turns
 from gateway.catalog import cost
@@ -154,7 +154,7 @@ class _Compiler:
             *self._texts.values(),
         )
         headers = frozenset[str]().union(*(each.headers for each in used))
-        self._getters = {**GETTERS, "request.headers": headers_getter(headers)}
+        self._getters = getters(headers)
         self.reads_prompt = any("llm.prompt" in each.names for each in used)
 
     def choice(self, choice: Choice) -> _Choose:
@@ -207,10 +207,10 @@ class _Compiler:
             case "team":
                 return lambda facts: facts.key.team if facts.key else ""
         expression = self._texts[sticky]
-        sources = self._sources([expression])
+        read = self._sources([expression])
 
         def evaluated(facts: Facts) -> str:
-            found = expression.evaluate(_values(sources, facts))
+            found = expression.evaluate(known_values(read, facts))
             return "" if isinstance(found, CelError) else found
 
         return evaluated
@@ -220,10 +220,10 @@ class _Compiler:
             (None if each.when is None else self._conditions[each.when], self.choice(each.choice))
             for each in choice.branches
         ]
-        sources = self._sources([condition for condition, _ in branches if condition])
+        read = self._sources([condition for condition, _ in branches if condition])
 
         def turns(asked: _Asked) -> _Turns:
-            bindings = bind(_values(sources, asked.facts))
+            bindings = bind(known_values(read, asked.facts))
             for condition, part in branches:
                 if condition is None or condition.evaluate_bound(bindings) is True:
                     return part(asked)
@@ -253,11 +253,9 @@ class _Compiler:
 
         return turns
 
-    def _sources(
-        self, used: Sequence[Expression | TextExpression]
-    ) -> tuple[tuple[str, Getter], ...]:
+    def _sources(self, used: Sequence[Expression | TextExpression]) -> Sources:
         names = dict.fromkeys(name for each in used for name in sorted(each.names))
-        return tuple((name, self._getters[name]) for name in names if name in self._getters)
+        return sources(names, self._getters)
 
 
 def _compiled(found: _Checked | str, text: str) -> _Checked:
@@ -268,12 +266,6 @@ def _compiled(found: _Checked | str, text: str) -> _Checked:
 
 def _in_order(found: Sequence[_Turns], order: Iterable[int]) -> _Turns:
     return tuple(turn for place in order for turn in found[place])
-
-
-def _values(sources: Iterable[tuple[str, Getter]], facts: Facts) -> dict[str, object]:
-    """What the request does not have is left out."""
-    values = {name: getter(facts) for name, getter in sources}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _usage(facts: Facts) -> Usage:

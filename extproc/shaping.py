@@ -15,7 +15,7 @@ from extproc.llm.additions import PROMPTED, behind, values_of, with_fields
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import Handling
 from extproc.named import Models
-from extproc.policies.variables import GETTERS, Getter, headers_getter
+from extproc.policies.variables import Sources, getters, known_values, sources
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from gateway.cel import CelError, ValueExpression, bind, compile_value
@@ -41,7 +41,7 @@ class _Ready:
 
     shaping: Shaping
     transformations: tuple[tuple[str, ValueExpression], ...]
-    sources: tuple[tuple[str, Getter], ...]
+    sources: Sources
     """Of the variables that they read."""
     reads_texts: bool
 
@@ -97,12 +97,11 @@ def shaper(models: Sequence[Model]) -> Shaper | None:
 def _ready(shaping: Shaping) -> _Ready:
     compiled = tuple((name, _compiled(text)) for name, text in shaping.transformations)
     headers = frozenset[str]().union(*(each.headers for _, each in compiled))
-    getters = {**GETTERS, "request.headers": headers_getter(headers)}
     used = frozenset[str]().union(*(each.names for _, each in compiled))
     return _Ready(
         shaping,
         compiled,
-        tuple((name, getters[name]) for name in sorted(used) if name in getters),
+        sources(sorted(used), getters(headers)),
         "llm.prompt" in used,
     )
 
@@ -131,8 +130,7 @@ def _transformed(ready: _Ready, call: Call, asked: Asked) -> dict[str, bytes] | 
         if isinstance(texts, Deny):
             return texts
         facts.texts = texts
-    values = {name: getter(facts) for name, getter in ready.sources}
-    bindings = bind({name: value for name, value in values.items() if value is not None})
+    bindings = bind(known_values(ready.sources, facts))
     found: dict[str, bytes] = {}
     for name, expression in ready.transformations:
         value = expression.evaluate_bound(bindings)

@@ -6,13 +6,13 @@ not true. What a rule says of a caller and a model is remembered, as far as it r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from extproc.facts import Facts
 from extproc.policies.scope import Matcher, compile_scope
-from extproc.policies.variables import GETTERS, Getter, headers_getter
+from extproc.policies.variables import Getter, Sources, getters, known_values, sources
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.cel import Bindings, CelError, Expression, bind, compile_expression
 from gateway.model import Effect, Rule
@@ -30,7 +30,7 @@ class _CompiledRule:
     effect: Effect
     matcher: Matcher
     expression: Expression
-    sources: tuple[tuple[str, Getter], ...]
+    sources: Sources
     """Where each variable of the expression comes from."""
 
 
@@ -68,7 +68,7 @@ class _Case:
     """What is always the answer; None when some rule must be asked each time."""
     rules: tuple[tuple[_CompiledRule, _Outcome | None], ...]
     """Those that apply, in `_ORDER`, with what they always say."""
-    sources: tuple[tuple[str, Getter], ...]
+    sources: Sources
     """Of the variables that the rest reads."""
 
 
@@ -81,8 +81,8 @@ class Authorize:
         self.headers: frozenset[str] = frozenset().union(
             *(expression.headers for _, expression in pairs)
         )
-        getters = {**GETTERS, "request.headers": headers_getter(self.headers)}
-        compiled = [_ready(rule, expression, getters) for rule, expression in pairs]
+        known = getters(self.headers)
+        compiled = [_ready(rule, expression, known) for rule, expression in pairs]
         self._rules = tuple(sorted(compiled, key=lambda rule: _ORDER.index(rule.effect)))
         self._cases: dict[tuple[object, ...], _Case] = {}
 
@@ -104,13 +104,13 @@ class Authorize:
             case = self._cases[name] = _case(self._rules, facts)
         if case.verdict is not None:
             return case.verdict
-        return _decide(case.rules, bind(_values(case.sources, facts)))
+        return _decide(case.rules, bind(known_values(case.sources, facts)))
 
 
 def _case(rules: Sequence[_CompiledRule], facts: Facts) -> _Case:
     applicable = [rule for rule in rules if rule.matcher.matches(facts)]
     standing = [rule for rule in applicable if rule.expression.names <= _STANDING]
-    known = bind(_values(_sources(standing), facts))
+    known = bind(known_values(_sources(standing), facts))
     asked = tuple(
         (rule, rule.expression.evaluate_bound(known) if rule in standing else None)
         for rule in applicable
@@ -130,24 +130,18 @@ def _compile(rule: Rule) -> Expression:
     return expression
 
 
-def _ready(rule: Rule, expression: Expression, getters: dict[str, Getter]) -> _CompiledRule:
+def _ready(rule: Rule, expression: Expression, known: Mapping[str, Getter]) -> _CompiledRule:
     return _CompiledRule(
         name=rule.name,
         effect=rule.effect,
         matcher=compile_scope(rule.scope),
         expression=expression,
-        sources=tuple((name, getters[name]) for name in expression.names if name in getters),
+        sources=sources(expression.names, known),
     )
 
 
-def _sources(rules: Sequence[_CompiledRule]) -> tuple[tuple[str, Getter], ...]:
+def _sources(rules: Sequence[_CompiledRule]) -> Sources:
     return tuple({name: getter for rule in rules for name, getter in rule.sources}.items())
-
-
-def _values(sources: Sequence[tuple[str, Getter]], facts: Facts) -> dict[str, object]:
-    """What the request does not have is left out."""
-    values = {name: getter(facts) for name, getter in sources}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _decide(rules: Sequence[tuple[_CompiledRule, _Outcome | None]], bindings: Bindings) -> Verdict:

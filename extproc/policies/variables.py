@@ -5,13 +5,14 @@ A getter answers None for what this request does not have; the variable is then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from extproc.facts import Facts
 from gateway.cel import EVERY_HEADER
 
 Getter: TypeAlias = Callable[[Facts], object | None]
+Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 
 
 def _tags(facts: Facts) -> dict[str, str]:
@@ -57,6 +58,22 @@ GETTERS: Mapping[str, Getter] = {
 }
 """`request.headers` is made to measure by `headers_getter`. What is missing has no source in this
 version (`jwt`, `mcp.*`) and is always absent."""
+
+
+def getters(headers: frozenset[str]) -> Mapping[str, Getter]:
+    """All of them, for expressions that read these headers."""
+    return {**GETTERS, "request.headers": headers_getter(headers)}
+
+
+def sources(names: Iterable[str], known: Mapping[str, Getter]) -> Sources:
+    """Of the variables of these names that can be there."""
+    return tuple((name, known[name]) for name in names if name in known)
+
+
+def known_values(found: Sources, facts: Facts) -> dict[str, object]:
+    """What the request does not have is left out."""
+    read = {name: getter(facts) for name, getter in found}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def headers_getter(names: frozenset[str]) -> Getter:

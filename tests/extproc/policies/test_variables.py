@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from extproc.facts import Facts
-from extproc.policies.variables import GETTERS, headers_getter
+from extproc.policies.variables import GETTERS, getters, headers_getter, known_values, sources
 from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
 from gateway.model import ApiKey
 
@@ -31,8 +31,7 @@ ABSENT_IN_THIS_VERSION = {"jwt", "mcp.method", "mcp.server", "mcp.tool", "mcp.ar
 
 
 def values(facts: Facts) -> dict[str, object]:
-    found = {name: getter(facts) for name, getter in GETTERS.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    return known_values(sources(GETTERS, GETTERS), facts)
 
 
 def test_every_variable_has_a_source_or_is_known_to_have_none() -> None:
@@ -95,3 +94,12 @@ def test_every_value_has_the_declared_type() -> None:
 def test_only_the_headers_that_are_read_are_taken() -> None:
     assert headers_getter(frozenset({"x-team", "x-none"}))(CALL) == {"x-team": "red"}
     assert headers_getter(frozenset({EVERY_HEADER, "x-b"}))(CALL) == dict(CALL.headers)
+
+
+def test_what_is_named_and_can_be_there_is_read() -> None:
+    read = sources(["llm.model", "jwt", "request.headers"], getters(frozenset({"x-team"})))
+    assert known_values(read, CALL) == {
+        "llm.model": CALL.model,
+        "request.headers": {"x-team": "red"},
+    }
+    assert known_values(read, ROUTE) == {"request.headers": {}}
