@@ -28,7 +28,11 @@ from gateway.config.path_rules import (
 from gateway.config.policies import BudgetScopeBlock, RegexGuardBlock, ScopeBlock
 from gateway.config.pricing import is_priced, prices
 from gateway.config.provider_meaning import credential
-from gateway.config.provider_rules import passed_keys_are_no_keys_of_ours
+from gateway.config.provider_rules import (
+    passed_keys_are_no_keys_of_ours,
+    prefixes_without_a_space,
+    vendors_without_a_key,
+)
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirrors_lead_somewhere
@@ -252,6 +256,8 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _unpriced_models,
     unpriced_choices,
     unreachable_models,
+    vendors_without_a_key,
+    prefixes_without_a_space,
     _locked_doors,
     _open_doors,
     routes_below_the_llm_apis,

@@ -81,7 +81,7 @@ def test_one_port_on_two_addresses_is_two_places() -> None:
 
 def test_scopes_may_be_patterns_and_name_what_a_pattern_serves() -> None:
     loaded("""
-        llm: {providers: {p: {type: openai}}, models: {"p/*": {provider: p}}}
+        llm: {providers: {p: {type: openai, auth: {type: none}}}, models: {"p/*": {provider: p}}}
         authorize:
           - {name: a, for: {model: p/gpt-5}, allow: "true"}
           - {name: b, for: {provider: "other*"}, allow: "true"}
@@ -101,7 +101,7 @@ def test_a_guard_that_cannot_be_asked_is_warned_of() -> None:
 
 def test_a_model_without_a_price_is_warned_of_when_money_is_counted() -> None:
     models = (
-        "llm:\n  providers: {p: {type: openai}}\n  models:\n"
+        "llm:\n  providers: {p: {type: openai, auth: {type: none}}}\n  models:\n"
         "    m: p/unheard-of\n    '*': {provider: p}\n"
     )
     assert warned(models) == []

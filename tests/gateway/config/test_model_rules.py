@@ -4,7 +4,7 @@ import pytest
 
 from tests.gateway.config.loading import complaints, problems, warned
 
-PROVIDERS = "llm: {providers: {openai: {type: openai}}, models: "
+PROVIDERS = "llm: {providers: {openai: {type: openai, auth: {type: none}}}, models: "
 
 
 @pytest.mark.parametrize(

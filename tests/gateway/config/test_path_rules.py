@@ -5,9 +5,10 @@ import pytest
 from gateway.config.check import warnings
 from tests.gateway.config.loading import complaints, loaded, problems
 
-MODELS = "llm: {providers: {p: {type: openai}}, models: {m: {provider: p}}}"
-PASSING = "llm: {providers: {p: {type: openai}}, unknown_paths: p}"
-AZURE = "llm: {providers: {p: {type: openai}}, models: {m: {provider: p}}, paths: {azure: [/az]}}"
+PROVIDERS = "providers: {p: {type: openai, auth: {type: none}}}"
+MODELS = f"llm: {{{PROVIDERS}, models: {{m: {{provider: p}}}}}}"
+PASSING = f"llm: {{{PROVIDERS}, unknown_paths: p}}"
+AZURE = f"llm: {{{PROVIDERS}, models: {{m: {{provider: p}}}}, paths: {{azure: [/az]}}}}"
 
 
 def warned(llm: str, path: str) -> list[str]:
@@ -38,11 +39,15 @@ def test_a_prefix_of_ones_own_counts() -> None:
 
 
 def test_without_an_llm_api_every_path_is_free() -> None:
-    assert warned("llm: {providers: {p: {type: openai}}}", "{prefix: /v1}") == []
+    assert (
+        warned("llm: {providers: {p: {type: openai, auth: {type: none}}}}", "{prefix: /v1}") == []
+    )
 
 
 def test_unknown_paths_go_to_a_provider_that_there_is() -> None:
-    (found,) = problems("llm: {providers: {openai: {type: openai}}, unknown_paths: opnai}")
+    (found,) = problems(
+        "llm: {providers: {openai: {type: openai, auth: {type: none}}}, unknown_paths: opnai}"
+    )
     assert str(found) == (
         "test.yaml:1: llm.unknown_paths: no provider 'opnai' (did you mean 'openai'?)"
     )
