@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+OUT_OF_BUDGET = "budget_exhausted"
+"""The code of a `Deny` that several dialects have a word of their own for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:

@@ -10,7 +10,7 @@ from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.scope import compile_scope
 from extproc.policies.windows import window
 from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
-from extproc.verdict import Deny
+from extproc.verdict import OUT_OF_BUDGET, Deny
 from gateway.catalog import cost, is_free
 from gateway.model import Budget, Unit
 from gateway.price import Price
@@ -273,7 +273,7 @@ def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
         headers = (("retry-after", str(max(1, seconds))),)
     asked = f"this call may take {_number(unit, answer.charge.estimate)} {_UNIT_NAMES[unit]}"
     reason = f"budget '{budget.name}'{of}: {amounts} spent, {resets}; {asked}"
-    return Deny(429, "budget_exhausted", reason, headers=headers)
+    return Deny(429, OUT_OF_BUDGET, reason, headers=headers)
 
 
 def _number(unit: Unit, amount: int) -> str:

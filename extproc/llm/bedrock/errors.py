@@ -12,7 +12,7 @@ from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.dialect import ErrorAnswer
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
-from extproc.verdict import Deny
+from extproc.verdict import OUT_OF_BUDGET, Deny
 
 ERROR_TYPE_HEADER = "x-amzn-errortype"
 
@@ -85,7 +85,6 @@ _TOO_LONG = (
 )
 _UNSIGNED = ("security token", "signature", "unable to locate credentials", "api key")
 _USED_UP = ("tokens per day", "quota")
-_QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
 _LONGEST_MESSAGE = 2000
 
 _STREAM_NAMES: Mapping[Fault, str] = {
@@ -125,9 +124,9 @@ def encode_error(error: ProviderError) -> ErrorAnswer:
     return _answer(_NAMES[error.fault], error.message)
 
 
-def encode_deny(deny: Deny) -> ErrorAnswer:
+def encode_refusal(deny: Deny) -> ErrorAnswer:
     """A refusal of ours."""
-    if deny.code in _QUOTA_CODES:
+    if deny.code == OUT_OF_BUDGET:
         return _answer(_NAMES[Fault.QUOTA], deny.reason)
     fallback = Fault.INVALID if deny.status < 500 else Fault.SERVER
     return _answer(_NAMES[_STATUS_FAULTS.get(deny.status, fallback)], deny.reason)

@@ -96,7 +96,7 @@ class InvokeReading:
         return {}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        return errors.encode_deny(deny)
+        return errors.encode_refusal(deny)
 
 
 INVOKE_READING = InvokeReading()

@@ -95,7 +95,7 @@ class BedrockReading:
         return {}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        return errors.encode_deny(deny)
+        return errors.encode_refusal(deny)
 
 
 READING = BedrockReading()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from extproc.llm.dialect import Call, ErrorAnswer
-from extproc.llm.gemini.errors import encode_deny
+from extproc.llm.gemini.errors import encode_refusal
 from extproc.llm.gemini.reading import (
     contents_fault,
     contents_of,
@@ -67,7 +67,7 @@ class CountReading:
         return {}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        return encode_deny(deny)
+        return encode_refusal(deny)
 
 
 READING = CountReading()

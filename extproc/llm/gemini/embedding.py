@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from extproc.llm import faults
 from extproc.llm.dialect import Call, ErrorAnswer
-from extproc.llm.gemini.errors import encode_deny
+from extproc.llm.gemini.errors import encode_refusal
 from extproc.llm.gemini.reading import (
     content_fault,
     estimate,
@@ -53,7 +53,7 @@ class EmbedReading:
         return {}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        return encode_deny(deny)
+        return encode_refusal(deny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class BatchEmbedReading:
         return {}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        return encode_deny(deny)
+        return encode_refusal(deny)
 
 
 EMBED_READING = EmbedReading()

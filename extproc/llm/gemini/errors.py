@@ -139,7 +139,7 @@ def error_object(error: ProviderError) -> dict[str, object]:
     }
 
 
-def encode_deny(deny: Deny) -> ErrorAnswer:
+def encode_refusal(deny: Deny) -> ErrorAnswer:
     """A refusal of ours."""
     details: list[object] = [_info(deny.code)]
     if deny.param is not None:

@@ -16,7 +16,7 @@ from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.gemini.base64_forms import text_of
-from extproc.llm.gemini.errors import encode_deny
+from extproc.llm.gemini.errors import encode_refusal
 from extproc.llm.gemini.names import Known, SpelledTwice, canonical
 from extproc.llm.gemini.shapes import REQUEST, REQUEST_NAMES
 from extproc.llm.reserving import body_tokens
@@ -74,7 +74,7 @@ class GenerateReading:
         return {}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        return encode_deny(deny)
+        return encode_refusal(deny)
 
 
 READING = GenerateReading()

@@ -13,6 +13,7 @@ from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.dialect import ErrorAnswer
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
+from extproc.verdict import OUT_OF_BUDGET, Deny
 
 LONGEST_MESSAGE = 2000
 """In characters, of a message that is kept."""
@@ -97,6 +98,15 @@ _WRITTEN: Mapping[Fault, tuple[str, str | None]] = MappingProxyType(
     }
 )
 """Type and code of each."""
+_REFUSED: Mapping[int, str] = MappingProxyType(
+    {
+        401: "authentication_error",
+        403: "permission_error",
+        429: "rate_limit_error",
+        503: "service_unavailable_error",
+    }
+)
+"""The type, by the status."""
 _TOO_LONG = (
     "context length",
     "context_length",
@@ -107,6 +117,15 @@ _TOO_LONG = (
 )
 """What the messages say of servers that have no code for it."""
 _LEAST_ERROR = 400
+
+
+def encode_refusal(deny: Deny) -> ErrorAnswer:
+    """The client's library chooses its exception by the status."""
+    kind = "insufficient_quota" if deny.code == OUT_OF_BUDGET else _REFUSED.get(deny.status)
+    if kind is None:
+        kind = "invalid_request_error" if deny.status < 500 else "server_error"
+    error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
+    return ErrorAnswer(HEADERS, json_spans.encode({"error": error}))
 
 
 def decode_error(status: int, body: bytes) -> ProviderError:

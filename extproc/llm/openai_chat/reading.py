@@ -13,7 +13,7 @@ from functools import partial
 from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
-from extproc.llm.openai_chat.errors import HEADERS
+from extproc.llm.openai_chat import errors
 from extproc.llm.openai_chat.shapes import REQUEST
 from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans
@@ -40,13 +40,6 @@ _DECIDED_ON = frozenset(
     }
 )
 _COUNTS = ("max_completion_tokens", "max_tokens", "n")
-_ERROR_TYPES: Mapping[int, str] = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-    503: "service_unavailable_error",
-}
-_QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +92,7 @@ class ChatReading:
         return {"stream_options": _options_with_usage(call.document)}
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
-        """The client's library chooses its exception by the status."""
-        kind = "insufficient_quota" if deny.code in _QUOTA_CODES else _ERROR_TYPES.get(deny.status)
-        if kind is None:
-            kind = "invalid_request_error" if deny.status < 500 else "server_error"
-        error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
-        return ErrorAnswer(HEADERS, json_spans.encode({"error": error}))
+        return errors.encode_refusal(deny)
 
 
 READING = ChatReading()

@@ -9,18 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.llm.answer import Fault, ProviderError
-from extproc.llm.dialect import ErrorAnswer
-from extproc.llm.openai_chat.errors import HEADERS, error_object, error_of
-from extproc.protocols import json_spans
-from extproc.verdict import Deny
+from extproc.llm.openai_chat.errors import error_object, error_of
 
-_REFUSED: Mapping[int, str] = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-    503: "service_unavailable_error",
-}
-_QUOTA_CODES = frozenset({"budget_exhausted", "insufficient_quota"})
 _FAILED: Mapping[Fault, str] = {
     Fault.RATE_LIMIT: "rate_limit_exceeded",
     Fault.QUOTA: "rate_limit_exceeded",
@@ -30,15 +20,6 @@ _FAILED: Mapping[Fault, str] = {
     ),
 }
 _UNKNOWN: Mapping[str, object] = {"message": "the provider could not finish its answer"}
-
-
-def encode_refusal(deny: Deny) -> ErrorAnswer:
-    """The client's library chooses its exception by the status."""
-    kind = "insufficient_quota" if deny.code in _QUOTA_CODES else _REFUSED.get(deny.status)
-    if kind is None:
-        kind = "invalid_request_error" if deny.status < 500 else "server_error"
-    error = {"message": deny.reason, "type": kind, "param": deny.param, "code": deny.code}
-    return ErrorAnswer(HEADERS, json_spans.encode({"error": error}))
 
 
 def decode_failure(told: object) -> ProviderError:

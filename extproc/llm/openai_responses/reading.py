@@ -13,7 +13,7 @@ from functools import partial
 from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
-from extproc.llm.openai_responses.errors import encode_refusal
+from extproc.llm.openai_chat.errors import encode_refusal
 from extproc.llm.openai_responses.shapes import REQUEST
 from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans

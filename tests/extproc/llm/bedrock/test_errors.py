@@ -10,9 +10,9 @@ from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.bedrock.errors import (
     decode_error,
     decode_exception,
-    encode_deny,
     encode_error,
     encode_exception,
+    encode_refusal,
 )
 from extproc.llm.dialect import ErrorAnswer
 from extproc.verdict import Deny
@@ -99,7 +99,7 @@ def test_boto3_raises_by_the_name(fault: Fault) -> None:
     ],
 )
 def test_refusals_of_ours(status: int, code: str, name: str) -> None:
-    answer = encode_deny(Deny(status, code, "no"))
+    answer = encode_refusal(Deny(status, code, "no"))
     assert read(answer, status) == (name, "no")
     assert ("content-type", "application/json") in answer.headers
 

@@ -9,7 +9,7 @@ import pytest
 from google.genai import errors as google_errors
 
 from extproc.llm.answer import Fault, ProviderError
-from extproc.llm.gemini.errors import decode_error, encode_deny, encode_error, read_error
+from extproc.llm.gemini.errors import decode_error, encode_error, encode_refusal, read_error
 from extproc.verdict import Deny
 
 SAMPLES = Path(__file__).parents[3] / "translations" / "gemini" / "errors"
@@ -74,7 +74,7 @@ def test_every_fault_is_said_so_that_googles_client_reads_it(fault: Fault) -> No
 
 def test_a_refusal_says_which_field_and_when_to_come_again() -> None:
     deny = Deny(429, "rate_limited", "too many", "contents", (("Retry-After", "12"),))
-    error = json.loads(encode_deny(deny).body)["error"]
+    error = json.loads(encode_refusal(deny).body)["error"]
     assert (error["code"], error["status"], error["message"]) == (
         429,
         "RESOURCE_EXHAUSTED",
@@ -97,7 +97,7 @@ def test_a_refusal_says_which_field_and_when_to_come_again() -> None:
     ],
 )
 def test_statuses_have_names(status: int, name: str) -> None:
-    assert json.loads(encode_deny(Deny(status, "x", "y")).body)["error"]["status"] == name
+    assert json.loads(encode_refusal(Deny(status, "x", "y")).body)["error"]["status"] == name
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(529, 503), (424, 502), (429, 429)])

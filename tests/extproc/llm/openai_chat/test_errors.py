@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.llm.answer import Fault, ProviderError
-from extproc.llm.openai_chat.errors import LONGEST_MESSAGE, decode_error, encode_error, error_of
+from extproc.llm.openai_chat.errors import (
+    LONGEST_MESSAGE,
+    decode_error,
+    encode_error,
+    encode_refusal,
+    error_of,
+)
+from extproc.verdict import OUT_OF_BUDGET, Deny
 
 
 @pytest.mark.parametrize(
@@ -131,3 +138,18 @@ def test_nothing_that_comes_instead_of_an_error_is_too_odd(status: int, body: ob
     assert error.status == status
     assert error.message
     encode_error(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "some_code", "invalid_request_error"),
+        (403, "some_code", "permission_error"),
+        (429, "some_code", "rate_limit_error"),
+        (429, OUT_OF_BUDGET, "insufficient_quota"),
+        (500, "some_code", "server_error"),
+    ],
+)
+def test_refusals_are_of_a_type_that_clients_know(status: int, code: str, kind: str) -> None:
+    error = json.loads(encode_refusal(Deny(status, code, "why", "input")).body)["error"]
+    assert error == {"message": "why", "type": kind, "param": "input", "code": code}

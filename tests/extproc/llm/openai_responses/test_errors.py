@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 from openai.types.responses import ResponseError
 
@@ -9,11 +7,9 @@ from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.openai_responses.codec import CODEC
 from extproc.llm.openai_responses.errors import (
     decode_failure,
-    encode_refusal,
     failure_event,
     failure_object,
 )
-from extproc.verdict import Deny
 from tests.kit import responses as kit
 
 FAULTS = {
@@ -37,15 +33,6 @@ def test_errors_of_the_provider_are_understood_and_said_again(name: str, fault: 
     assert (error.status, error.fault) == (status, fault)
     again = CODEC.decode_error(status, CODEC.encode_error(error).body)
     assert (again.fault, again.message, again.param) == (fault, error.message, error.param)
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(400, "invalid_request_error"), (403, "permission_error"), (500, "server_error")],
-)
-def test_refusals_are_of_a_type_that_clients_know(status: int, kind: str) -> None:
-    error = json.loads(encode_refusal(Deny(status, "some_code", "why", "input")).body)["error"]
-    assert error == {"message": "why", "type": kind, "param": "input", "code": "some_code"}
 
 
 def test_a_failure_is_read_wherever_it_stands() -> None:
