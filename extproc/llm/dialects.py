@@ -219,7 +219,7 @@ class Counting(NamedTuple):
         said = self.decode(call)
         if isinstance(said, Deny):
             return self.encode(self.estimate(call))
-        return self.encode(tokens_of(said).expected)
+        return self.encode(tokens_of(said))
 
 
 COUNTING: Mapping[Operation, Counting] = MappingProxyType(

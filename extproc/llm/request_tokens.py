@@ -1,13 +1,13 @@
 """How many tokens a request is, about: its texts, tools and attachments, for the model it asks.
 
-For answers to questions of how many (`expected`), and for what budgets reserve (`upper`).
+For answers to questions of how many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from extproc.llm import estimate
 from extproc.llm.attachment_tokens import audio_tokens, document_tokens, image_tokens
@@ -29,7 +29,7 @@ from extproc.llm.request import (
     ToolResult,
     Video,
 )
-from extproc.llm.token_weights import WEIGHTS, Family
+from extproc.llm.token_weights import Family
 from extproc.protocols import json_spans
 
 _PER_MESSAGE = 4
@@ -50,15 +50,7 @@ _UNKNOWN_BYTES = 500_000
 """Of what the provider fetches or has."""
 
 
-class Tokens(NamedTuple):
-    """An estimate."""
-
-    expected: int
-    upper: int
-    """Hardly ever exceeded."""
-
-
-def tokens_of(request: Request) -> Tokens:
+def tokens_of(request: Request) -> int:
     """Of the whole input; the model's name tells the tokenizer and the rules for attachments."""
     family = estimate.family_of(request.model)
     texts = list(_texts(request))
@@ -70,11 +62,7 @@ def tokens_of(request: Request) -> Tokens:
         for message in request.messages
         for part in _flat(message.parts)
     )
-    more = ceil(attached * WEIGHTS[family].margin) if attached else 0
-    return Tokens(
-        estimate.expected(texts, family) + fixed + attached,
-        estimate.upper(texts, family) + fixed + more,
-    )
+    return estimate.expected(texts, family) + fixed + attached
 
 
 def _texts(request: Request) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from extproc.llm import faults
@@ -35,17 +35,14 @@ class Messages(NamedTuple):
     """For the header `anthropic-beta`."""
 
 
-def to_vertex(body: bytes, version: str = VERTEX_VERSION) -> bytes:
+def to_vertex(body: bytes) -> bytes:
     """For `:rawPredict` and `:streamRawPredict`; Vertex reads `stream` in the body as well."""
-    return _with_version(json_spans.remove(body, ("model",)), version)
+    return _with_version(json_spans.remove(body, ("model",)), VERTEX_VERSION)
 
 
-def to_bedrock(body: bytes, betas: Sequence[str] = (), version: str = BEDROCK_VERSION) -> bytes:
-    """For `/invoke` and `/invoke-with-response-stream`; betas are those of Anthropic's header."""
-    rest = json_spans.remove(body, ("model", "stream"))
-    if betas:
-        rest = json_spans.replace(rest, {_BETAS: json_spans.encode(list(betas))})
-    return _with_version(rest, version)
+def to_bedrock(body: bytes) -> bytes:
+    """For `/invoke` and `/invoke-with-response-stream`."""
+    return _with_version(json_spans.remove(body, ("model", "stream")), BEDROCK_VERSION)
 
 
 def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:

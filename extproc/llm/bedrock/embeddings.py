@@ -56,16 +56,14 @@ def encode_embeddings(document: Mapping[str, object], model: str) -> bytes | Den
     return encoded if isinstance(encoded, Deny) else json_spans.encode(encoded)
 
 
-def decode_embeddings(
-    body: bytes, model: str, encoding_format: str = "float", counted: Usage | None = None
-) -> Embedded:
-    """OpenAI's form of the answer; `counted` is what the answer's headers say (`invoke`)."""
+def decode_embeddings(body: bytes, model: str, encoding_format: str = "float") -> Embedded:
+    """OpenAI's form of the answer."""
     try:
         document = json_spans.decode(body)
     except InvalidJson as error:
         raise UnreadableAnswer(str(error)) from None
     vectors = _vectors(document)
-    usage = usage_of_invoke(document) or counted
+    usage = usage_of_invoke(document)
     tokens = 0 if usage is None else usage.input_tokens
     shown = _base64 if encoding_format == "base64" else list
     data = [

@@ -27,16 +27,13 @@ def test_vertex_has_the_model_in_the_path_and_the_version_in_the_body() -> None:
         b'"anthropic_version":"vertex-2023-10-16"}'
     )
     assert json.loads(to_vertex(BODY))["anthropic_version"] == VERTEX_VERSION
-    assert b'"anthropic_version":"2026-10-21"' in to_vertex(BODY, "2026-10-21")
 
 
-def test_bedrock_says_the_stream_in_the_path_too_and_betas_in_the_body() -> None:
+def test_bedrock_says_the_stream_in_the_path_too() -> None:
     assert to_bedrock(BODY) == (
         b'{ "later" : 1e400,"max_tokens":5,"messages":[],"anthropic_version":"bedrock-2023-05-31"}'
     )
-    document = json.loads(to_bedrock(BODY, ["context-1m-2025-08-07"]))
-    assert document["anthropic_version"] == BEDROCK_VERSION
-    assert document["anthropic_beta"] == ["context-1m-2025-08-07"]
+    assert json.loads(to_bedrock(BODY))["anthropic_version"] == BEDROCK_VERSION
 
 
 def test_a_version_that_a_client_says_is_kept() -> None:

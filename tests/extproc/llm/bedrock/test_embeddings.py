@@ -12,7 +12,6 @@ import pytest
 from extproc.llm.bedrock.embeddings import decode_embeddings, encode_embeddings
 from extproc.llm.dialect import UnreadableAnswer
 from extproc.verdict import Deny
-from gateway.usage import Usage
 
 TITAN = "amazon.titan-embed-text-v2:0"
 COHERE = "cohere.embed-english-v3"
@@ -111,15 +110,14 @@ def test_every_form_of_vectors(body: object, vectors: list[list[float]]) -> None
     assert (answer["object"], answer["model"]) == ("list", "m")
 
 
-def test_usage_is_titans_or_what_was_counted() -> None:
+def test_usage_is_titans_alone() -> None:
     titan = decode_embeddings(b'{"embedding":[1],"inputTextTokenCount":4}', "m")
     assert titan.usage is not None
     assert titan.usage.input_tokens == 4
     assert json.loads(titan.body)["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
-    cohere = decode_embeddings(b'{"embeddings":[[1]]}', "m", counted=Usage(7, 0))
-    assert cohere.usage == Usage(7, 0)
-    assert json.loads(cohere.body)["usage"]["prompt_tokens"] == 7
-    assert decode_embeddings(b'{"embeddings":[[1]]}', "m").usage is None
+    cohere = decode_embeddings(b'{"embeddings":[[1]]}', "m")
+    assert cohere.usage is None
+    assert json.loads(cohere.body)["usage"]["prompt_tokens"] == 0
 
 
 def test_vectors_in_base64_are_small_floats() -> None:
