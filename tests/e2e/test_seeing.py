@@ -276,6 +276,19 @@ def chat_cost(gateway: Running, model: str) -> int:
     return gateway.stats("ext_proc.stream_msgs_sent") - before
 
 
+def messages_cost(gateway: Running) -> int:
+    """The same for a client of Anthropic's API, whose answer is translated and small."""
+    before = gateway.stats("ext_proc.stream_msgs_sent")
+    asked = {
+        "model": "demo-a",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    url, headers = f"{gateway.stack.url}/v1/messages", {"authorization": f"Bearer {KEY}"}
+    assert httpx.post(url, json=asked, headers=headers, timeout=10).json()["type"] == "message"
+    return gateway.stats("ext_proc.stream_msgs_sent") - before
+
+
 def get_cost(gateway: Running, path: str) -> int:
     """The same for a plain request."""
     before = gateway.stats("ext_proc.stream_msgs_sent")
@@ -296,6 +309,7 @@ def test_envoy_sends_as_many_messages_as_are_explained(gateway: Running) -> None
     llm = by_name["dragoman/llm"]
     at_once = sum(not each.is_each_part for each in llm.messages)
     assert chat_cost(gateway, "demo-a") == at_once == 4
+    assert messages_cost(gateway) == by_name["dragoman/llm/anthropic"].messages_least == 4
     assert get_cost(gateway, "/a/seen") == by_name["open"].messages_least == 0
     assert get_cost(gateway, "/b/seen") == by_name["keyed"].messages_least == 1
     gateway.stack.switch("a", "503")

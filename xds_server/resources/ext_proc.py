@@ -118,8 +118,8 @@ def headers_only(route: str) -> Json:
 
 
 def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answered: bool) -> Json:
-    """For the LLM routes of a listener; `settles` when a budget waits for the usage, `is_answered`
-    when extproc may have to see who answered.
+    """For the LLM routes of a listener; `settles` when a budget waits for usage that Envoy reads,
+    `is_answered` when extproc may have to see who answered.
 
     The limit is told, since Envoy buffers up to its connection's limit where ours is smaller.
     """

@@ -93,20 +93,19 @@ class _Surface:
         """Bodies are read, and answers too, where something waits for them."""
         gateway, features = self.gateway, self.features
         settles = bool(gateway.budgets)
+        counted = usage.on_route(dialect) if settles and features.reads_usage else {}
         per_filter: Json = {
             names.EXT_PROC_FILTER: ext_proc.whole_bodies(
                 self.listener.max_request_bytes,
                 features,
-                settles=settles,
+                settles=counted != {},
                 is_answered=settles
                 or is_watched(gateway)
                 or any(is_timed(model.choice) for model in gateway.models)
                 or _is_foreign_somewhere(gateway, dialect),
             )
         }
-        if settles and features.reads_usage:
-            per_filter |= usage.on_route(dialect)
-        return self._route(name, match, per_filter)
+        return self._route(name, match, per_filter | counted)
 
     def unread(self, name: str, match: Json) -> Json:
         """Bodies of any size pass by."""
