@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 from extproc.llm.answer import Answer, ProviderError, StreamEvent
-from extproc.llm.losses import Losses
+from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import Request
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
@@ -123,6 +123,8 @@ class Codec:
     encode_error: Callable[[ProviderError], ErrorAnswer]
     stream_type: str
     """The content type of its streams: `text/event-stream`."""
+    called: Mapping[Feature, str]
+    """What clients call what they say, where that is one field."""
 
 
 class UnreadableAnswer(Exception):

@@ -6,7 +6,9 @@ question). Encoders report losses; who translates decides what becomes of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum, auto
+from types import MappingProxyType
 
 from extproc.verdict import Deny
 from gateway.model import Lossiness
@@ -110,6 +112,8 @@ HINTS = frozenset(
 )
 """Whose loss leaves the question what it was. All others are essential."""
 
+_AS_HERE: Mapping[Feature, str] = MappingProxyType({})
+
 
 class Losses:
     """What one request loses on its way into a dialect."""
@@ -127,12 +131,23 @@ class Losses:
     def features(self) -> frozenset[Feature]:
         return frozenset(self._found)
 
-    def refusal(self, allowed: Lossiness, target: str) -> Deny | None:
-        """Whether the request may go on as it is; `target` names the provider's dialect."""
+    def refusal(
+        self, allowed: Lossiness, target: str, called: Mapping[Feature, str] = _AS_HERE
+    ) -> Deny | None:
+        """Whether the request may go on as it is; `target` names the provider's dialect, and
+        `called` has the client's names of its fields."""
         if allowed is Lossiness.ALL:
             return None
         for feature, where in self._found.items():
             if allowed is Lossiness.NONE or feature not in HINTS:
-                reason = f"{where} cannot be expressed in the API of this model ({target})"
-                return Deny(400, "unsupported_parameter", reason, param=where)
+                field = _called(called.get(feature), where)
+                reason = f"{field} cannot be expressed in the API of this model ({target})"
+                return Deny(400, "unsupported_parameter", reason, param=field)
         return None
+
+
+def _called(name: str | None, where: str) -> str:
+    """`stop[4]` is the fifth of whatever the client calls them."""
+    if name is None:
+        return where
+    return name + where[where.rindex("[") :] if where.endswith("]") else name

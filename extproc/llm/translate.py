@@ -55,7 +55,7 @@ def request(
         return said
     losses = Losses()
     body = provider.encode_request(said.for_model(model), losses)
-    return losses.refusal(lossiness, provider.name) or body
+    return losses.refusal(lossiness, provider.name, client.called) or body
 
 
 _TEXTS: Mapping[type, str] = MappingProxyType(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from extproc.llm.losses import Feature
@@ -84,3 +85,18 @@ ROUGHLY: Final[Mapping[Feature, str]] = {
     Feature.CITATIONS: "in answers: the address, without the passage",
 }
 """To the provider, with a loss."""
+
+CALLED: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.JSON_SCHEMA: "output_config.format",
+        Feature.REASONING_EFFORT: "output_config.effort",
+        Feature.REASONING_BUDGET: "thinking.budget_tokens",
+        Feature.MAX_OUTPUT_TOKENS: "max_tokens",
+        Feature.TEMPERATURE: "temperature",
+        Feature.TOP_P: "top_p",
+        Feature.TOP_K: "top_k",
+        Feature.STOP: "stop_sequences",
+        Feature.USER: "metadata.user_id",
+    }
+)
+"""What a client says them by, where that is one field."""

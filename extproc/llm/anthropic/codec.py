@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from extproc.llm.anthropic.answers import decode_answer, encode_answer
 from extproc.llm.anthropic.asking import encode_request
+from extproc.llm.anthropic.capabilities import CALLED
 from extproc.llm.anthropic.decoding import MessagesDecoding
 from extproc.llm.anthropic.encoding import MessagesEncoding
 from extproc.llm.anthropic.errors import decode_error, encode_error
@@ -21,4 +22,5 @@ CODEC = Codec(
     decode_error=decode_error,
     encode_error=encode_error,
     stream_type="text/event-stream",
+    called=CALLED,
 )

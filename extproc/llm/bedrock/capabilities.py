@@ -57,3 +57,15 @@ SAYS: frozenset[Feature] = (EXPRESSES | frozenset(ROUGHLY)) - {
     Feature.STORED_STATE,
     Feature.OTHER,
 }
+
+CALLED: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.MAX_OUTPUT_TOKENS: "inferenceConfig.maxTokens",
+        Feature.TEMPERATURE: "inferenceConfig.temperature",
+        Feature.TOP_P: "inferenceConfig.topP",
+        Feature.STOP: "inferenceConfig.stopSequences",
+        Feature.TOOL_CHOICE: "toolConfig.toolChoice",
+        Feature.METADATA: "requestMetadata",
+    }
+)
+"""What a client says them by, where that is one field."""

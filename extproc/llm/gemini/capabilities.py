@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from extproc.llm.losses import Feature
 
@@ -94,3 +95,23 @@ ROUGHLY: Mapping[Feature, str] = {
     Feature.REFUSAL: "as text; an answer stops for safety",
 }
 """What is said with a loss, and with which."""
+
+CALLED: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.AUDIO_OUTPUT: "generationConfig.responseModalities",
+        Feature.JSON_OBJECT: "generationConfig.responseMimeType",
+        Feature.JSON_SCHEMA: "generationConfig.responseSchema",
+        Feature.REASONING_EFFORT: "generationConfig.thinkingConfig",
+        Feature.REASONING_BUDGET: "generationConfig.thinkingConfig",
+        Feature.MAX_OUTPUT_TOKENS: "generationConfig.maxOutputTokens",
+        Feature.TEMPERATURE: "generationConfig.temperature",
+        Feature.TOP_P: "generationConfig.topP",
+        Feature.TOP_K: "generationConfig.topK",
+        Feature.SEED: "generationConfig.seed",
+        Feature.STOP: "generationConfig.stopSequences",
+        Feature.CHOICES: "generationConfig.candidateCount",
+        Feature.LOGPROBS: "generationConfig.responseLogprobs",
+        Feature.METADATA: "labels",
+    }
+)
+"""What a client says them by, where that is one field."""

@@ -79,3 +79,20 @@ SAYS: frozenset[Feature] = EXPRESSES | {
     Feature.SAFETY_SETTINGS,
     Feature.OTHER,
 }
+
+CALLED: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.AUDIO_OUTPUT: "modalities",
+        Feature.JSON_OBJECT: "response_format",
+        Feature.JSON_SCHEMA: "response_format",
+        Feature.REASONING_EFFORT: "reasoning_effort",
+        Feature.MAX_OUTPUT_TOKENS: "max_completion_tokens",
+        Feature.TEMPERATURE: "temperature",
+        Feature.TOP_P: "top_p",
+        Feature.TOP_K: "top_k",
+        Feature.SEED: "seed",
+        Feature.STOP: "stop",
+        Feature.CHOICES: "n",
+    }
+)
+"""What a client says them by, where that is one field."""

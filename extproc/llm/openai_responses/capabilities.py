@@ -91,3 +91,16 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
     }
 )
 """What is carried with a loss."""
+
+CALLED: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.JSON_OBJECT: "text.format",
+        Feature.JSON_SCHEMA: "text.format",
+        Feature.REASONING_EFFORT: "reasoning.effort",
+        Feature.TEMPERATURE: "temperature",
+        Feature.TOP_P: "top_p",
+        Feature.LOGPROBS: "top_logprobs",
+        Feature.VERBOSITY: "text.verbosity",
+    }
+)
+"""What a client says them by, where that is one field."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from extproc.llm.dialect import Codec
 from extproc.llm.openai_chat.errors import decode_error, encode_error
 from extproc.llm.openai_responses.answers import decode_answer, encode_answer
+from extproc.llm.openai_responses.capabilities import CALLED
 from extproc.llm.openai_responses.decoding import ResponsesDecoding
 from extproc.llm.openai_responses.encoded_requests import encode_request
 from extproc.llm.openai_responses.encoding import ResponsesEncoding
@@ -24,4 +25,5 @@ CODEC = Codec(
     decode_error=decode_error,
     encode_error=encode_error,
     stream_type="text/event-stream",
+    called=CALLED,
 )

@@ -42,6 +42,16 @@ def test_a_refusal_names_the_part_and_the_api() -> None:
     assert "Gemini" in deny.reason
 
 
+@pytest.mark.parametrize(("where", "param"), [("choices", "n"), ("choices[4]", "n[4]"), ("n", "n")])
+def test_a_refusal_names_the_part_as_the_client_does(where: str, param: str) -> None:
+    losses = Losses()
+    losses.lose(Feature.CHOICES, where)
+    deny = losses.refusal(Lossiness.HINTS, "Gemini", {Feature.CHOICES: "n"})
+    assert deny is not None
+    assert deny.param == param
+    assert deny.reason.startswith(f"{param} cannot be expressed")
+
+
 def test_the_first_place_of_a_loss_is_kept() -> None:
     losses = Losses()
     losses.lose(Feature.IMAGE_URL, "messages[0]")

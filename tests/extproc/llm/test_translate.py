@@ -58,6 +58,7 @@ def test_what_may_be_lost_is_up_to_the_configuration(
     assert isinstance(said, Deny) is is_refused
     if isinstance(said, Deny):
         assert (said.status, said.code) == (400, "unsupported_parameter")
+        assert said.param == next(iter(fields))
 
 
 def test_a_whole_answer_is_said_at_its_end() -> None:
