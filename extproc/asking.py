@@ -38,6 +38,12 @@ from gateway.operations import Operation
 
 _JSON = (("content-type", "application/json"),)
 _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
+_UNBOUNDED = Deny(
+    400,
+    "missing_required_parameter",
+    "max_output_tokens must be given with background, since a budget counts the request",
+    param="max_output_tokens",
+)
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
 _LONGEST_SHOWN = 256
@@ -386,6 +392,9 @@ class Asking:
             return held
         (plan, body), call = said, self._call
         is_own = plan.forwarded.dialect is handled.dialect
+        if held is not NOTHING_HELD and call is not None and _is_unbounded(call):
+            held.release()
+            return _UNBOUNDED
         if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
             body = bodies.replace(body, handled.reading.ask_usage(call))
         reply = plan.told(self._program.choose)
@@ -405,6 +414,11 @@ def _decoded(
     if handled.form is not None:
         return handled.form.decode_typed(body, headers.get("content-type", ""), found.model)
     return handled.reading.decode(body, found.model, is_stream=found.is_stream)
+
+
+def _is_unbounded(call: Call) -> bool:
+    """Whether nothing bounds what is answered later, when nobody reads its usage."""
+    return call.max_output_tokens is None and call.document.get("background") is True
 
 
 def _unknown_model(name: str) -> Deny:

@@ -214,6 +214,7 @@ class Planner:
             wanted.operation,
             wanted.is_stream,
             wanted.is_sse,
+            wanted.is_json,
             path,
             frozenset(without) if without else None,
         )

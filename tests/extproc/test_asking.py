@@ -346,3 +346,17 @@ def test_without_a_model_that_is_to_be_fast_nobody_waits_for_an_answer() -> None
     without = VIRTUAL.replace("quick: {fastest:", "quick: {failover:")
     assert program(VIRTUAL, MemoryLedger()).latencies is not None
     assert program(without, MemoryLedger()).latencies is None
+
+
+def test_what_is_answered_later_needs_a_limit_where_a_budget_counts_it() -> None:
+    yaml = FILES.replace("gpt: chat/gpt", "gpt: openai/gpt")
+    later = {"model": "gpt", "input": "hi", "background": True}
+    budget = "budgets: [{name: all, limit: 1000000 tokens, per: day}]"
+    it = llm_exchange(yaml + budget)
+    status, told = error(it.ask("/v1/responses", **later))
+    assert (status, told["error"]["param"]) == (400, "max_output_tokens")
+    assert it.reserved() == 0
+    bounded = it.again().ask("/v1/responses", **later, max_output_tokens=50_000)
+    assert isinstance(bounded, Forward)
+    assert it.reserved() > 50_000
+    assert isinstance(llm_exchange(yaml).ask("/v1/responses", **later), Forward)

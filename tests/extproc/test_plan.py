@@ -158,6 +158,14 @@ def test_plans_are_made_once() -> None:
     assert it.plan("pair", CHAT, facts()) is it.plan("pair", CHAT, facts())
 
 
+def test_a_form_is_not_sent_on_as_the_json_that_was_asked_before() -> None:
+    it = planner()
+    it.plan("pair", CHAT, facts())
+    found = it.plan("pair", CHAT._replace(is_json=False), facts())
+    assert isinstance(found, Plan)
+    assert b"application/json" not in found.reply
+
+
 @pytest.mark.parametrize(
     ("asked", "cluster", "tries"),
     [

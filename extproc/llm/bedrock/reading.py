@@ -148,6 +148,11 @@ def _limits_fault(document: Mapping[str, object], limits: list[int]) -> Deny | N
         fault = stated_limits(fields, names, f"{where}.", limits)
         if fault is not None:
             return fault
+        inner = fields.get("inferenceConfig")  # Nova's own
+        if type(inner) is dict:
+            fault = stated_limits(inner, names, f"{where}.inferenceConfig.", limits)
+            if fault is not None:
+                return fault
     return None
 
 

@@ -52,6 +52,8 @@ def test_models_that_have_no_name(model: str) -> None:
         ({"inferenceConfig": {}}, None),
         ({"inferenceConfig": {"maxTokens": 5}}, 5),
         ({"additionalModelRequestFields": {"max_tokens": 9}}, 9),
+        ({"additionalModelRequestFields": {"inferenceConfig": {"max_new_tokens": 9}}}, 9),
+        ({"additionalModelRequestFields": {"inferenceConfig": {"topK": 9}}}, None),
         (
             {
                 "inferenceConfig": {"maxTokens": 5},
