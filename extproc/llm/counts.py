@@ -15,12 +15,6 @@ def count(counts: Mapping[str, object], name: str) -> int:
     return value if _is_count(value) else 0
 
 
-def counts_in(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """Those that stand in an object of their own; none where it is not there."""
-    found = document.get(name)
-    return found if type(found) is dict else {}
-
-
 def reported(document: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
     """All counts under the provider's names; those within objects, with both names."""
     found: list[tuple[str, int]] = []

@@ -6,10 +6,11 @@ client's own body would refuse what it did not seal, so that is taken out first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from extproc.llm import seals
 from extproc.llm.dialect import Call, Codec
+from extproc.llm.lenient import objects
 from extproc.llm.losses import Losses
 from extproc.llm.openai_responses.history import own_input
 from extproc.protocols import json_spans
@@ -46,11 +47,6 @@ def _is_sealed(document: Mapping[str, object], dialect: Dialect) -> bool:
     messages, parts, sealing = place
     return any(
         not sealing.isdisjoint(part)
-        for message in _objects(document.get(messages))
-        for part in _objects(message.get(parts))
+        for message in objects(document.get(messages))
+        for part in objects(message.get(parts))
     )
-
-
-def _objects(items: object) -> Iterator[Mapping[str, object]]:
-    if type(items) is list:
-        yield from (item for item in items if type(item) is dict)

@@ -12,11 +12,12 @@ from dataclasses import replace
 from extproc.llm import identifiers
 from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Speech, Stop
 from extproc.llm.bedrock import sealed
-from extproc.llm.bedrock.blocks import arguments_of, mapping, objects, string, texts_in
+from extproc.llm.bedrock.blocks import arguments_of, texts_in
 from extproc.llm.bedrock.turns import encode_call
 from extproc.llm.bedrock.usage import USAGE_MEMBER, encode_tier, encode_usage, tier_of, usage_of
 from extproc.llm.bedrock.words import STOP_REASONS, STOP_SEQUENCE_PATH, STOPS
 from extproc.llm.dialect import Asked, UnreadableAnswer
+from extproc.llm.lenient import mapping, objects, string
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson

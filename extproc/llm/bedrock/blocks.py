@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from extproc.llm.bedrock import sealed
 from extproc.llm.bedrock.words import AUDIO_TYPES, DOCUMENT_TYPES, IMAGE_TYPES, VIDEO_TYPES
+from extproc.llm.lenient import mapping, objects, string
 from extproc.llm.losses import Feature
 from extproc.llm.request import (
     Audio,
@@ -199,22 +200,3 @@ def arguments_of(value: object) -> str:
 def texts_in(content: object, separator: str) -> str:
     """The texts of an array of `{"text": …}`, as one."""
     return separator.join(string(block, "text") for block in objects(content))
-
-
-def objects(value: object) -> list[Block]:
-    """Those of an array that are objects."""
-    if not isinstance(value, list):
-        return []
-    return [each for each in value if isinstance(each, dict)]
-
-
-def string(parent: Block, name: str) -> str:
-    """A member that is a string; empty when it is not."""
-    value = parent.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def mapping(parent: Block, name: str) -> Block:
-    """A member that is an object; empty when it is not."""
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from extproc.llm.bedrock.blocks import mapping, objects
 from extproc.llm.bedrock.models import (
     BUDGETS,
     SMALLEST_BUDGET,
@@ -19,6 +18,7 @@ from extproc.llm.bedrock.models import (
     effort_of,
     is_off,
 )
+from extproc.llm.lenient import mapping, objects
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import Choice, Effort, Reasoning, Request, Sampling
 

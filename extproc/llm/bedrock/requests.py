@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from extproc.llm.anthropic import schemas
-from extproc.llm.bedrock.blocks import BlockReader, cache_mark, mapping, objects, string
+from extproc.llm.bedrock.blocks import BlockReader, cache_mark
 from extproc.llm.bedrock.inference import Draft, decode_inference, encode_inference
 from extproc.llm.bedrock.models import traits_of
 from extproc.llm.bedrock.turns import TurnWriter, cache_point, tool_name
 from extproc.llm.bedrock.words import STOP_SEQUENCE_PATH, TIERS
 from extproc.llm.dialect import Call
+from extproc.llm.lenient import mapping, objects, string
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import (
     Choice,

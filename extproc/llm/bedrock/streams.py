@@ -37,7 +37,6 @@ from extproc.llm.bedrock.answers import (
     stop_of,
     stop_sequence_of,
 )
-from extproc.llm.bedrock.blocks import mapping, string
 from extproc.llm.bedrock.errors import decode_exception, encode_exception
 from extproc.llm.bedrock.turns import call_id, tool_name
 from extproc.llm.bedrock.usage import (
@@ -49,6 +48,7 @@ from extproc.llm.bedrock.usage import (
 )
 from extproc.llm.bedrock.words import STOP_REASONS
 from extproc.llm.dialect import Asked
+from extproc.llm.lenient import mapping, string
 from extproc.llm.request import Signature, Thinking
 from extproc.protocols import event_stream, json_spans
 from extproc.protocols.event_stream import BrokenMessage, Message, MessageDecoder

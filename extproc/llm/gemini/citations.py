@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from extproc.llm.answer import Citation
+from extproc.llm.lenient import objects
 
 
 def read(candidate: Mapping[str, object], texts: Sequence[str]) -> Iterator[Citation]:
@@ -20,7 +21,7 @@ def read(candidate: Mapping[str, object], texts: Sequence[str]) -> Iterator[Cita
     if type(cited) is dict:
         sources = cited.get("citationSources") or cited.get("citations")
         whole = "".join(texts)
-        for source in _objects(sources):
+        for source in objects(sources):
             url = source.get("uri")
             if type(url) is str and url:
                 start, end = _count(source, "startIndex"), _count(source, "endIndex")
@@ -59,10 +60,10 @@ def write(citations: Sequence[Citation], texts: Sequence[str]) -> dict[str, obje
 def _grounded(grounding: Mapping[str, object], texts: Sequence[str]) -> Iterator[Citation]:
     chunks = [
         source if type(source := chunk.get("web") or chunk.get("retrievedContext")) is dict else {}
-        for chunk in _objects(grounding.get("groundingChunks"))
+        for chunk in objects(grounding.get("groundingChunks"))
     ]
     supported: set[int] = set()
-    for support in _objects(grounding.get("groundingSupports")):
+    for support in objects(grounding.get("groundingSupports")):
         segment = support.get("segment")
         start, end = _span(segment, texts) if type(segment) is dict else (0, 0)
         indices = support.get("groundingChunkIndices")
@@ -110,9 +111,3 @@ def _characters(text: str, size: int) -> int:
 def _count(value: Mapping[str, object], name: str) -> int:
     count = value.get(name)
     return count if type(count) is int and count > 0 else 0
-
-
-def _objects(value: object) -> Iterator[dict[str, object]]:
-    for item in value if type(value) is list else ():
-        if type(item) is dict:
-            yield item

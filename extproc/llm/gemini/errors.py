@@ -5,10 +5,11 @@ https://cloud.google.com/apis/design/errors: `{"error": {code, message, status, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from extproc.llm.answer import Fault, ProviderError
 from extproc.llm.dialect import ErrorAnswer, Headers
+from extproc.llm.lenient import objects
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.verdict import Deny
@@ -111,7 +112,9 @@ def read_error(status: int, error: Mapping[str, object]) -> ProviderError:
     text = message if type(message) is str else ""
     return ProviderError(
         status,
-        _fault(status, name if type(name) is str else "", text, tuple(_details(error))),
+        _fault(
+            status, name if type(name) is str else "", text, tuple(objects(error.get("details")))
+        ),
         text or f"the provider answered {status}",
         name if type(name) is str else "",
         _field(error),
@@ -198,25 +201,15 @@ def _is_spent(message: str, details: tuple[Mapping[str, object], ...]) -> bool:
     quotas = [
         violation.get("quotaId")
         for detail in details
-        for violation in _objects(detail.get("violations"))
+        for violation in objects(detail.get("violations"))
     ]
     return bool(quotas) and all(type(each) is str and "PerDay" in each for each in quotas)
 
 
 def _field(error: Mapping[str, object]) -> str:
-    for detail in _details(error):
-        for violation in _objects(detail.get("fieldViolations")):
+    for detail in objects(error.get("details")):
+        for violation in objects(detail.get("fieldViolations")):
             field = violation.get("field")
             if type(field) is str:
                 return field
     return ""
-
-
-def _details(error: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    return _objects(error.get("details"))
-
-
-def _objects(value: object) -> Iterator[Mapping[str, object]]:
-    for item in value if type(value) is list else ():
-        if type(item) is dict:
-            yield item

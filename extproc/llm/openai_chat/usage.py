@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from extproc.llm.counts import count, counts_in, reported
+from extproc.llm.counts import count, reported
+from extproc.llm.lenient import mapping
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
@@ -28,8 +29,8 @@ def usage_of(document: Mapping[str, object]) -> Usage | None:
     read, written = count(document, "prompt_tokens"), count(document, "completion_tokens")
     if not read and not written:
         return None
-    details_in = counts_in(document, "prompt_tokens_details")
-    details_out = counts_in(document, "completion_tokens_details")
+    details_in = mapping(document, "prompt_tokens_details")
+    details_out = mapping(document, "completion_tokens_details")
     reasoning = count(details_out, "reasoning_tokens") or count(document, "reasoning_tokens")
     # xAI and Gemini's compatible API count thoughts in the total alone
     uncounted = max(0, count(document, "total_tokens") - read - written)

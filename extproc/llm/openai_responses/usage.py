@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from extproc.llm.counts import count, counts_in, reported
+from extproc.llm.counts import count, reported
+from extproc.llm.lenient import mapping
 from gateway.usage import Usage
 
 USAGE_MEMBER = "usage"
@@ -20,8 +21,8 @@ def usage_of(document: Mapping[str, object]) -> Usage | None:
     read, written = count(document, "input_tokens"), count(document, "output_tokens")
     if not read and not written:
         return None
-    details_in = counts_in(document, "input_tokens_details")
-    details_out = counts_in(document, "output_tokens_details")
+    details_in = mapping(document, "input_tokens_details")
+    details_out = mapping(document, "output_tokens_details")
     return Usage(
         read,
         written,

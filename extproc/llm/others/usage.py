@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isfinite
 
 from extproc.llm.answer import StreamEvent
-from extproc.llm.counts import MOST_TOKENS, counts_in, reported
+from extproc.llm.counts import MOST_TOKENS, reported
+from extproc.llm.lenient import mapping
 from extproc.llm.others.kinds import image_kind
 from extproc.llm.usage_reader import Told
 from extproc.protocols import json_spans
@@ -27,7 +28,7 @@ def images(answer: Mapping[str, object]) -> Usage | None:
     """Tokens where they are told, and the images that came."""
     made = answer.get("data")
     count = len(made) if type(made) is list else 0
-    usage = _drawn(counts_in(answer, _USAGE))
+    usage = _drawn(mapping(answer, _USAGE))
     if usage is None and not count:
         return None
     return (usage or Usage(0, 0))._replace(images=count, image_kind=image_kind(answer))
@@ -35,7 +36,7 @@ def images(answer: Mapping[str, object]) -> Usage | None:
 
 def transcriptions(answer: Mapping[str, object]) -> Usage | None:
     """Tokens or a duration; of older models, the duration of what was heard."""
-    usage = _heard(counts_in(answer, _USAGE))
+    usage = _heard(mapping(answer, _USAGE))
     if usage is None and (milliseconds := _duration(answer.get("duration"))):
         return Usage(0, 0, milliseconds=milliseconds)
     return usage
@@ -43,7 +44,7 @@ def transcriptions(answer: Mapping[str, object]) -> Usage | None:
 
 def speech(answer: Mapping[str, object]) -> Usage | None:
     """Of its last event; sound itself says nothing."""
-    return _spoken(counts_in(answer, _USAGE))
+    return _spoken(mapping(answer, _USAGE))
 
 
 def with_demands(usage: Usage | None, demands: Usage) -> Usage | None:
@@ -100,7 +101,7 @@ class EventUsage:
 
 def _image_event(event: Mapping[str, object]) -> Usage | None:
     """Each image that is whole has an event."""
-    usage = _drawn(counts_in(event, _USAGE))
+    usage = _drawn(mapping(event, _USAGE))
     kind = str(event.get("type", ""))
     return usage._replace(images=1) if usage is not None and kind.endswith(".completed") else usage
 
@@ -111,7 +112,7 @@ def _embedded(usage: Mapping[str, object]) -> Usage | None:
         or _count(usage, "input_tokens")
         or _count(usage, "total_tokens")
     )
-    parts = counts_in(usage, "prompt_tokens_details")
+    parts = mapping(usage, "prompt_tokens_details")
     seen, heard = _count(parts, "image_tokens"), _count(parts, "audio_tokens")
     if not read:
         return None
@@ -125,7 +126,7 @@ def _embedded(usage: Mapping[str, object]) -> Usage | None:
 
 
 def _ranked(told: Mapping[str, object]) -> Usage | None:
-    billed, counted = counts_in(told, "billed_units"), counts_in(told, "tokens")
+    billed, counted = mapping(told, "billed_units"), mapping(told, "tokens")
     searches = _count(billed, "search_units")
     read = (
         _count(billed, "input_tokens")
@@ -143,8 +144,8 @@ def _drawn(usage: Mapping[str, object]) -> Usage | None:
     read, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     if not (read or written):
         return None
-    details_in = counts_in(usage, "input_tokens_details")
-    details_out = counts_in(usage, "output_tokens_details")
+    details_in = mapping(usage, "input_tokens_details")
+    details_out = mapping(usage, "output_tokens_details")
     return Usage(
         read,
         written,
@@ -161,7 +162,7 @@ def _heard(usage: Mapping[str, object]) -> Usage | None:
     written = _count(usage, "output_tokens") or _count(usage, "completion_tokens")
     if not (read or written or milliseconds):
         return None
-    parts = counts_in(usage, "input_token_details")
+    parts = mapping(usage, "input_token_details")
     return Usage(
         read,
         written,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from extproc.llm.counts import MOST_TOKENS, count, counts_in, reported
+from extproc.llm.counts import MOST_TOKENS, count, reported
 
 
 @pytest.mark.parametrize("value", [None, -1, MOST_TOKENS + 1, True, 7.0, "7", {}, []])
@@ -14,11 +14,6 @@ def test_what_cannot_be_a_count_is_none(value: object) -> None:
 def test_a_count_is_believed_up_to_a_limit() -> None:
     assert count({"tokens": MOST_TOKENS}, "tokens") == MOST_TOKENS
     assert count({}, "tokens") == 0
-
-
-def test_parts_may_be_missing() -> None:
-    assert counts_in({"details": {"audio": 1}}, "details") == {"audio": 1}
-    assert counts_in({"details": None}, "details") == counts_in({}, "details") == {}
 
 
 def test_all_are_reported_under_the_names_they_have() -> None:
