@@ -125,7 +125,7 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
                 cluster,
                 is_rewritten,
                 sets_path,
-                reports_usage,
+                reports_usage and cluster != names.websocket_cluster(name),  # it has no usage
                 limit,
                 between,
                 judges.get(name),
