@@ -17,9 +17,8 @@ from gateway.config.llm import REFUSE, LlmBlock
 from gateway.config.paths import prefixes
 from gateway.config.policies import BudgetScopeBlock, GuardBlock, RegexGuardBlock, ScopeBlock
 from gateway.config.pricing import prices
-from gateway.config.provider_meaning import provider
+from gateway.config.provider_meaning import endpoint, provider
 from gateway.config.routes import RouteBlock
-from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirror, shaping
 from gateway.config.tiers import choice, is_plain
@@ -28,7 +27,6 @@ from gateway.config.xds import ResourceBlock
 from gateway.model import (
     ApiKey,
     Budget,
-    Endpoint,
     Gateway,
     Guard,
     Identity,
@@ -107,7 +105,7 @@ class Resolver:
             ),
             prices=tuple(prices(config.llm).items()),
             routes=self._resolved(config.routes, _Around(names, identity.is_required, rules)),
-            admin=_endpoint(config.admin.address),
+            admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
         )
@@ -167,13 +165,6 @@ def _raw_resources(path: Path, blocks: tuple[ResourceBlock, ...]) -> tuple[RawRe
         )
         for index, block in enumerate(blocks)
     )
-
-
-def _endpoint(text: str) -> Endpoint:
-    endpoint = host_and_port(text)
-    if endpoint is None:
-        raise ValueError(f"not checked: '{text}' is no host and port")
-    return endpoint
 
 
 def _identity(block: IdentityBlock) -> Identity:

@@ -74,14 +74,6 @@ class Decoder:
                 raise BadEncoding("the data end too early")
 
 
-def decode(body: bytes, encoding: str, limit_bytes: int) -> bytes:
-    """A whole body."""
-    decoder = Decoder(encoding, limit_bytes)
-    decoded = decoder.feed(body)
-    decoder.end()
-    return decoded
-
-
 class _Coding(Protocol):
     @property
     def is_whole(self) -> bool:

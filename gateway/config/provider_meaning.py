@@ -95,17 +95,18 @@ def base_path(block: ProviderBlock) -> str:
 def _upstream(block: ProviderBlock) -> Upstream:
     connect = block.timeouts.connect
     if block.pool:
-        endpoints = tuple(_endpoint(each) for each in block.pool)
+        endpoints = tuple(endpoint(each) for each in block.pool)
         return Upstream(endpoints, block.pool[0], False, connect)
     there = place(block.url or vendor_url(block))
     return replace(there.upstream(connect), ca=block.ca.text if block.ca is not None else None)
 
 
-def _endpoint(text: str) -> Endpoint:
-    endpoint = host_and_port(text)
-    if endpoint is None:
+def endpoint(text: str) -> Endpoint:
+    """Of a host and a port."""
+    found = host_and_port(text)
+    if found is None:
         raise ValueError(f"not checked: '{text}' is no host and port")
-    return endpoint
+    return found
 
 
 def credential(block: ProviderBlock) -> Credential | None:

@@ -17,7 +17,6 @@ from extproc.protocols.encodings import (
     Decoder,
     TooLarge,
     UnknownEncoding,
-    decode,
 )
 
 if sys.version_info >= (3, 14):
@@ -26,6 +25,13 @@ else:
     from backports import zstd
 
 LARGE = 1 << 30
+
+
+def decode(body: bytes, encoding: str, limit_bytes: int) -> bytes:
+    decoder = Decoder(encoding, limit_bytes)
+    decoded = decoder.feed(body)
+    decoder.end()
+    return decoded
 
 
 def raw_deflated(data: bytes) -> bytes:
