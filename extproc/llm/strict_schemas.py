@@ -20,7 +20,7 @@ def _fits(schema: object) -> bool:
         return schema is not True  # which allows anything
     properties = schema.get("properties")
     named = properties if type(properties) is dict else {}
-    if named or _is_object(schema.get("type")):
+    if named or is_object(schema.get("type")):
         required = schema.get("required")
         listed = required if type(required) is list else []
         if schema.get("additionalProperties") is not False or not all(
@@ -41,5 +41,6 @@ def _within(schema: Mapping[str, object], named: Mapping[str, object]) -> Iterab
         yield schema["items"]
 
 
-def _is_object(kind: object) -> bool:
+def is_object(kind: object) -> bool:
+    """Whether this `type` lets a value be one."""
     return kind == "object" or (type(kind) is list and "object" in kind)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from extproc.llm.attached import text_of
+from extproc.llm.faults import unreadable
 from extproc.llm.shapes import FREE, Attachment, ByType, Fields, Messages, Parts, Rule, Unread
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
 from extproc.rewording import Reworded, Rewording
+from extproc.verdict import Deny
 
 MAX_EMBEDDED = 3
 """Levels of JSON in strings of JSON."""
@@ -54,6 +56,22 @@ def reword(body: bytes, shape: Fields, rewording: Rewording) -> Reworded:
     new = _Walk(rewording.fixed, rewording).members(document, shape)
     changed = {key: json_spans.encode(new[key]) for key in new if new[key] is not document[key]}
     return Reworded(changed, texts(new, shape))
+
+
+def read_texts(document: Mapping[str, object], shape: Fields) -> tuple[str, ...] | Deny:
+    """As `texts`; what cannot be read is refused."""
+    try:
+        return texts(document, shape)
+    except InvalidJson as error:
+        return unreadable(error)
+
+
+def reworded(body: bytes, shape: Fields, rewording: Rewording) -> Reworded | Deny:
+    """As `reword`; what cannot be read is refused."""
+    try:
+        return reword(body, shape, rewording)
+    except InvalidJson as error:
+        return unreadable(error)
 
 
 class _Walk:

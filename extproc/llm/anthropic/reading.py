@@ -69,16 +69,10 @@ class MessagesReading:
         )
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
-        try:
-            return walk.texts(document, REQUEST)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.read_texts(document, REQUEST)
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
-        try:
-            return walk.reword(body, REQUEST, rewording)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.reworded(body, REQUEST, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
         """Rather too many than too few, but for attachments that are fetched by a provider."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from extproc.llm.strict_schemas import is_object
 from extproc.protocols import json_spans
 
 _NOT_TAKEN: Final = frozenset(
@@ -46,7 +47,7 @@ def closed(schema: Mapping[str, object]) -> dict[str, object]:
             taken["anyOf" if key == "oneOf" else key] = [_closed(each) for each in value]
         else:
             taken[key] = value
-    if "properties" in taken or _is_object(taken.get("type")):
+    if "properties" in taken or is_object(taken.get("type")):
         taken.setdefault("additionalProperties", False)
     if said:
         rules = json_spans.encode(said).decode()
@@ -57,7 +58,3 @@ def closed(schema: Mapping[str, object]) -> dict[str, object]:
 
 def _closed(schema: object) -> object:
     return closed(schema) if type(schema) is dict else schema
-
-
-def _is_object(kind: object) -> bool:
-    return kind == "object" or (type(kind) is list and "object" in kind)

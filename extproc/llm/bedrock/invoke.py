@@ -75,16 +75,10 @@ class InvokeReading:
         return Call(model, is_stream, document, len(body), limit, max(choices, default=1))
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
-        try:
-            return walk.texts(document, FREE)
-        except InvalidJson as error:
-            return unreadable(error)
+        return walk.read_texts(document, FREE)
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
-        try:
-            return walk.reword(body, FREE, rewording)
-        except InvalidJson as error:
-            return unreadable(error)
+        return walk.reworded(body, FREE, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
         return body_tokens(call.size_bytes, partial(self.texts, call.document), call.model)

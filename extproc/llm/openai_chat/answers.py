@@ -17,6 +17,7 @@ from extproc.llm.answer import (
 )
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.identifiers import call_id
+from extproc.llm.lenient import string
 from extproc.llm.openai_chat import reasoning
 from extproc.llm.openai_chat.logprobs import logprobs_object, logprobs_of
 from extproc.llm.openai_chat.stops import finish_reason, is_legacy, stop_of
@@ -37,13 +38,13 @@ def decode_answer(body: bytes) -> Answer:
     choices = document.get("choices")
     if type(choices) is not list:
         raise UnreadableAnswer("not a chat completion: it has no choices")
-    answer_id = text_in(document, "id")
+    answer_id = string(document, "id")
     candidates = [
         _candidate(choice, f"{answer_id}/{index}")
         for index, choice in enumerate(choices)
         if type(choice) is dict
     ]
-    return Answer(answer_id, text_in(document, "model"), tuple(candidates), usage_in(document))
+    return Answer(answer_id, string(document, "model"), tuple(candidates), usage_in(document))
 
 
 def encode_answer(answer: Answer, asked: Asked) -> bytes:
@@ -67,12 +68,6 @@ def encode_answer(answer: Answer, asked: Asked) -> bytes:
     return json_spans.encode(document)
 
 
-def text_in(parent: Mapping[str, object], name: str) -> str:
-    """Empty when it is not there, or no text."""
-    value = parent.get(name)
-    return value if type(value) is str else ""
-
-
 def arguments_of(function: Mapping[str, object]) -> str:
     """Of a call: JSON as text, or, of some servers, as it is."""
     arguments = function.get("arguments")
@@ -88,8 +83,8 @@ def citation_of(annotation: object) -> Citation | None:
         return None
     start, end = told.get("start_index"), told.get("end_index")
     return Citation(
-        text_in(told, "url"),
-        text_in(told, "title"),
+        string(told, "url"),
+        string(told, "title"),
         start if type(start) is int else 0,
         end if type(end) is int else 0,
     )
@@ -129,7 +124,7 @@ def _parts(message: Mapping[str, object], seed: str) -> list[AnswerPart]:
     annotations = message.get("annotations")
     if type(annotations) is list:
         parts += [found for each in annotations if (found := citation_of(each)) is not None]
-    refusal = text_in(message, "refusal")
+    refusal = string(message, "refusal")
     if refusal:
         parts.append(Refusal(refusal))
     audio = message.get("audio")
@@ -149,7 +144,7 @@ def _pieces(content: list[object]) -> list[AnswerPart]:
             thinking = reasoning.thinking_part(piece)
             if thinking is not None:
                 parts.append(thinking)
-        elif text := text_in(piece, "text"):
+        elif text := string(piece, "text"):
             parts.append(Text(text))
     return parts
 
@@ -157,9 +152,9 @@ def _pieces(content: list[object]) -> list[AnswerPart]:
 def _speech(audio: Mapping[str, object]) -> Speech:
     expires = audio.get("expires_at")
     return Speech(
-        text_in(audio, "data"),
-        text_in(audio, "transcript"),
-        text_in(audio, "id"),
+        string(audio, "data"),
+        string(audio, "transcript"),
+        string(audio, "id"),
         expires if type(expires) is int else 0,
     )
 
@@ -170,13 +165,13 @@ def _calls(message: Mapping[str, object], seed: str) -> list[ToolCall]:
     for number, call in enumerate(calls if type(calls) is list else []):
         function = call.get("function") if type(call) is dict else None
         if type(function) is dict:
-            identifier = text_in(call, "id") or call_id(seed, number)
-            name, arguments = text_in(function, "name"), arguments_of(function) or "{}"
+            identifier = string(call, "id") or call_id(seed, number)
+            name, arguments = string(function, "name"), arguments_of(function) or "{}"
             found.append(ToolCall(identifier, name, arguments, reasoning.seal_of(call)))
     legacy = message.get("function_call")
     if type(legacy) is dict and not found:
         arguments = arguments_of(legacy) or "{}"
-        found.append(ToolCall(call_id(seed, 0), text_in(legacy, "name"), arguments))
+        found.append(ToolCall(call_id(seed, 0), string(legacy, "name"), arguments))
     return found
 
 

@@ -64,17 +64,11 @@ class ChatReading:
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
         """All that a model would read, in order."""
-        try:
-            return walk.texts(document, REQUEST)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.read_texts(document, REQUEST)
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
         """The request with its texts changed."""
-        try:
-            return walk.reword(body, REQUEST, rewording)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.reworded(body, REQUEST, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
         """Rather too many than too few, but for attachments that are fetched by a provider."""

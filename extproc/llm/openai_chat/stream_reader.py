@@ -26,8 +26,9 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.identifiers import call_id
+from extproc.llm.lenient import string
 from extproc.llm.openai_chat import reasoning
-from extproc.llm.openai_chat.answers import arguments_of, citation_of, text_in
+from extproc.llm.openai_chat.answers import arguments_of, citation_of
 from extproc.llm.openai_chat.errors import error_of
 from extproc.llm.openai_chat.logprobs import logprobs_of
 from extproc.llm.openai_chat.stops import stop_of
@@ -107,7 +108,7 @@ class _ChoiceReader:
         if text or seal is not None or (logprobs and not delta.get("refusal")):
             self._thought = []
             events.append(TextDelta(text, index, logprobs, seal))
-        refusal = text_in(delta, "refusal")
+        refusal = string(delta, "refusal")
         if refusal:
             self._refuses = True
             events.append(RefusalDelta(refusal, index))
@@ -162,7 +163,7 @@ class _ChoiceReader:
                 if thinking is not None:
                     events.append(ThinkingDelta(thinking.text, choice=self._index))
             else:
-                texts.append(text_in(piece, "text"))
+                texts.append(string(piece, "text"))
         return "".join(texts)
 
     def _call(self, call: Mapping[str, object], events: list[StreamEvent]) -> None:
@@ -172,7 +173,7 @@ class _ChoiceReader:
             return
         arguments = arguments_of(function)
         if not told.is_started:
-            name = text_in(function, "name")
+            name = string(function, "name")
             told.held += arguments
             if not name:
                 return
@@ -185,7 +186,7 @@ class _ChoiceReader:
 
     def _call_of(self, call: Mapping[str, object]) -> _ToolCall:
         """The call that a delta is about."""
-        position, identifier = call.get("index"), text_in(call, "id")
+        position, identifier = call.get("index"), string(call, "id")
         known = self._calls.get(position) if type(position) is int else self._last
         if known is not None and (not identifier or identifier == known.call_id):
             return known
@@ -256,11 +257,11 @@ class Decoding:
         if "usage" in chunk:
             self._usage = usage_in(chunk) or self._usage
         if not self._is_started:
-            self._id = text_in(chunk, "id")
+            self._id = string(chunk, "id")
             if not self._id and not choices:  # Azure's word on the prompt comes before
                 return
             self._is_started = True
-            events.append(Started(self._id, text_in(chunk, "model")))
+            events.append(Started(self._id, string(chunk, "model")))
         for choice in choices if type(choices) is list else ():
             if type(choice) is dict:
                 self._choice(choice, events)
@@ -306,9 +307,9 @@ class Decoding:
 def _speech(audio: Mapping[str, object], index: int) -> SpeechDelta:
     expires = audio.get("expires_at")
     return SpeechDelta(
-        text_in(audio, "data"),
-        text_in(audio, "transcript"),
-        text_in(audio, "id"),
+        string(audio, "data"),
+        string(audio, "transcript"),
+        string(audio, "id"),
         expires if type(expires) is int else 0,
         index,
     )

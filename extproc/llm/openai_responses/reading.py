@@ -79,16 +79,10 @@ class ResponsesReading:
         return Call(name, stream is True or is_stream, document, len(body), limit)
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
-        try:
-            return walk.texts(document, REQUEST)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.read_texts(document, REQUEST)
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
-        try:
-            return walk.reword(body, REQUEST, rewording)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.reworded(body, REQUEST, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
         """Rather too many than too few, but for what the provider keeps or fetches."""

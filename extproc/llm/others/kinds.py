@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from extproc.facts import NO_DEMANDS
 from extproc.llm import estimate, faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call
@@ -27,8 +28,6 @@ MAX_COUNT = 2**31 - 1
 DOCUMENTS_PER_SEARCH = 100
 TOKENS_PER_DOCUMENT = 500
 """Cohere counts a longer document, with the query, as several."""
-
-_NOTHING = Usage(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def _no_fault(document: Mapping[str, object]) -> Deny | None:
 
 
 def _no_demands(document: Mapping[str, object]) -> Usage:
-    return _NOTHING
+    return NO_DEMANDS
 
 
 def _no_output(document: Mapping[str, object]) -> Output:

@@ -42,16 +42,10 @@ class JsonReading:
         if opaque and is_tokens(document.get(opaque)):
             reason = f"{opaque} must be text here: guards cannot read ids of tokens"
             return Deny(400, "unreadable_input", reason, param=opaque)
-        try:
-            return walk.texts(document, self.kind.shape)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.read_texts(document, self.kind.shape)
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
-        try:
-            return walk.reword(body, self.kind.shape, rewording)
-        except InvalidJson as error:
-            return faults.unreadable(error)
+        return walk.reworded(body, self.kind.shape, rewording)
 
     def estimate_input_tokens(self, call: Call) -> int:
         return self.kind.input_tokens(call)
@@ -64,12 +58,7 @@ class JsonReading:
         return {"model": json_spans.encode(model)}
 
     def ask_usage(self, call: Call) -> Mapping[str, bytes]:
-        """What the client asked of the stream, and the usage."""
-        if call.tells_usage:
-            return {}
-        options = call.document.get("stream_options")
-        asked = options if type(options) is dict else {}
-        return {"stream_options": json_spans.encode({**asked, "include_usage": True})}
+        return openai_chat.READING.ask_usage(call)
 
     def encode_error(self, deny: Deny) -> ErrorAnswer:
         return openai_chat.READING.encode_error(deny)
