@@ -33,6 +33,8 @@ _INLINE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """In the text of a message of Envoy's API: keys and certificates are there."""
+_PAIR = re.compile(r'(\{"(?P<name>[^"\\]*)", )"(?:[^"\\]|\\.)*"(?=\})')
+"""A header and its value, in a script."""
 _DUMP, _REASON = "goo.gle/debug", ": Proto constraint"
 """Envoy shows all of what it refuses, between these, before it says why."""
 
@@ -54,7 +56,12 @@ def is_secret(name: str) -> bool:
 def redact(text: str) -> str:
     """The text with credentials blotted out."""
     shown = _INLINE.sub(rf'\g<1>"{REDACTED}"', _without_dumps(text))
+    shown = _PAIR.sub(_pair, shown)
     return _NAMED_SECRETS.sub(rf"\g<1>\g<2>{REDACTED}", _SECRETS.sub(REDACTED, shown))
+
+
+def _pair(found: re.Match[str]) -> str:
+    return f'{found[1]}"{REDACTED}"' if is_secret(found["name"]) else found[0]
 
 
 def _without_dumps(text: str) -> str:

@@ -79,3 +79,8 @@ def test_secrets_are_known_by_the_names_of_what_holds_them(name: str, is_one: bo
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
+
+
+def test_headers_in_scripts_are_blotted_out_by_their_names() -> None:
+    script = 'ipairs({{"x-team-token", "a\\"b"}, {"x-region", "eu"}})'
+    assert redact(script) == 'ipairs({{"x-team-token", "[redacted]"}, {"x-region", "eu"}})'
