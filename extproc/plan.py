@@ -207,6 +207,8 @@ class Planner:
         if "?" in path and not path.endswith(_SSE):
             path = ""  # whatever it asks, it is no provider's path
         named = None if self._models is None else self._models.find(asked)
+        if wanted.rest:  # which belongs to this request alone
+            return self._made_for(chosen, wanted._replace(path=path), without, named)
         key = (
             asked if chosen.is_fixed or named is not None else None,
             None if chosen.is_fixed else (chosen.targets, chosen.places),
@@ -218,7 +220,7 @@ class Planner:
             path,
             frozenset(without) if without else None,
         )
-        plan = None if wanted.rest else self._made.get(key)
+        plan = self._made.get(key)
         if plan is None:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
