@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from extproc.llm.anthropic.answers import decode_answer, encode_answer
-from extproc.llm.anthropic.asking import encode_request
 from extproc.llm.anthropic.capabilities import CALLED
-from extproc.llm.anthropic.decoding import MessagesDecoding
-from extproc.llm.anthropic.encoding import MessagesEncoding
 from extproc.llm.anthropic.errors import decode_error, encode_error
+from extproc.llm.anthropic.request_writer import encode_request
 from extproc.llm.anthropic.requests import decode_request
+from extproc.llm.anthropic.stream_reader import MessagesDecoding
+from extproc.llm.anthropic.stream_writer import MessagesEncoding
 from extproc.llm.dialect import Codec
 
 CODEC = Codec(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from extproc.llm.answer import Failed, Fault, ProviderError, StreamEvent
-from extproc.llm.anthropic.decoding import MessagesDecoding
 from extproc.llm.anthropic.elsewhere import chunk_of_event, event_of_chunk
-from extproc.llm.anthropic.encoding import MessagesEncoding
+from extproc.llm.anthropic.stream_reader import MessagesDecoding
+from extproc.llm.anthropic.stream_writer import MessagesEncoding
 from extproc.llm.bedrock.errors import decode_exception
 from extproc.llm.bedrock.streams import exception
 from extproc.llm.dialect import Asked, UnreadableAnswer

@@ -20,7 +20,7 @@ from extproc.llm.answer import (
     Stop,
 )
 from extproc.llm.dialect import Asked, UnreadableAnswer
-from extproc.llm.gemini import citations, signatures
+from extproc.llm.gemini import citations, sealed
 from extproc.llm.gemini.usage import USAGE_MEMBER, encode_usage, usage_of
 from extproc.llm.identifiers import call_id
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
@@ -132,7 +132,7 @@ def call_of(part: Mapping[str, object], seed: str, number: int) -> ToolCall | No
         return None
     written = json_spans.encode(arguments).decode() if type(arguments) is dict else "{}"
     identifier = known if type(known) is str and known else call_id(seed, number)
-    return ToolCall(identifier, name, written, signatures.of_provider(part))
+    return ToolCall(identifier, name, written, sealed.of_provider(part))
 
 
 def call_object(call_id: str, name: str, arguments: str) -> dict[str, object] | None:
@@ -188,7 +188,7 @@ def _candidate(candidate: Mapping[str, object], seed: str) -> Candidate:
         text = part.get("text")
         texts.append("")
         if type(text) is str:
-            signature = signatures.of_provider(part)
+            signature = sealed.of_provider(part)
             if part.get("thought") is True:
                 parts.append(Thinking(text, signature))
             elif text or signature is not None:
@@ -252,7 +252,7 @@ def _sealed(part: Text | Thinking | ToolCall) -> dict[str, object]:
     if part.signature is None:
         return {}
     is_redacted = isinstance(part, Thinking) and part.is_redacted
-    return {"thoughtSignature": signatures.shown(part.signature, is_redacted=is_redacted)}
+    return {"thoughtSignature": sealed.shown(part.signature, is_redacted=is_redacted)}
 
 
 def _logprob(token: object) -> Logprob:

@@ -13,7 +13,7 @@ from itertools import groupby
 import msgspec
 
 from extproc.llm.faults import Unfit, not_a, wrong_type
-from extproc.llm.gemini import signatures
+from extproc.llm.gemini import sealed
 from extproc.llm.gemini.generations import is_before_3
 from extproc.llm.gemini.media import Medium, read_blob, read_file, write_medium
 from extproc.llm.identifiers import call_id
@@ -98,7 +98,7 @@ class ContentsReader:
             raise Unfit(Deny(400, "invalid_value", reason, param=where[:-1]))
         if any(name not in _BESIDE and name not in _DATA for name in part):
             self.extras[Feature.OTHER] = None
-        signature, is_redacted = signatures.read(part)
+        signature, is_redacted = sealed.read(part)
         match said[0] if said else "":
             case "text" | "":
                 text = str(part.get("text") or "")
@@ -272,8 +272,8 @@ class ContentsWriter:
         match part:
             case Text():
                 self._mark(part.cache, where)
-                sealed = self._sealed(part.signature, where)
-                return {"text": part.text, **sealed} if part.text or sealed else None
+                seal = self._sealed(part.signature, where)
+                return {"text": part.text, **seal} if part.text or seal else None
             case Thinking():
                 return self._thought(part, where)
             case ToolCall():
@@ -291,21 +291,21 @@ class ContentsWriter:
                 return None
 
     def _thought(self, part: Thinking, where: str) -> dict[str, object] | None:
-        sealed = self._sealed(part.signature, where)
-        if part.signature is not None and not sealed:
+        seal = self._sealed(part.signature, where)
+        if part.signature is not None and not seal:
             return None
-        if not part.text and not sealed:
+        if not part.text and not seal:
             return None
-        return {"text": part.text, "thought": True, **sealed}
+        return {"text": part.text, "thought": True, **seal}
 
     def _call(self, call: ToolCall, where: str) -> dict[str, object]:
         said: dict[str, object] = {"id": call.call_id, "name": call.name}
         said["args"] = self._arguments(call, where)
-        sealed = self._sealed(call.signature, where)
-        if not sealed and not self._is_signed:
-            sealed = {"thoughtSignature": signatures.UNCHECKED}
+        seal = self._sealed(call.signature, where)
+        if not seal and not self._is_signed:
+            seal = {"thoughtSignature": sealed.UNCHECKED}
         self._is_signed = True
-        return {"functionCall": said, **sealed}
+        return {"functionCall": said, **seal}
 
     def _arguments(self, call: ToolCall, where: str) -> object:
         if call.arguments == _NO_ARGUMENTS:

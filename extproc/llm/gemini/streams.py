@@ -30,7 +30,7 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.dialect import Asked
-from extproc.llm.gemini import citations, signatures
+from extproc.llm.gemini import citations, sealed
 from extproc.llm.gemini.answers import (
     MALFORMED_CALL,
     call_object,
@@ -156,7 +156,7 @@ class GeminiDecoding:
             if type(text) is not str:
                 self._call(part, choice, told, found)
                 continue
-            signature = signatures.of_provider(part) if "thoughtSignature" in part else None
+            signature = sealed.of_provider(part) if "thoughtSignature" in part else None
             is_thought = part.get("thought") is True
             if not text and signature is None:
                 continue
@@ -240,7 +240,7 @@ class GeminiEncoding:
                 return self._thought(event)
             case CallStarted():
                 seal = event.signature
-                call = _Call(event.call_id, event.name, signatures.shown(seal) if seal else "")
+                call = _Call(event.call_id, event.name, sealed.shown(seal) if seal else "")
                 self._choice(event.choice).calls[event.number] = call
             case CallDelta():
                 begun = self._choice(event.choice).calls.get(event.number)
@@ -277,7 +277,7 @@ class GeminiEncoding:
         choice.texts.append(event.text)
         part: dict[str, object] = {"text": event.text}
         if event.signature is not None:
-            part["thoughtSignature"] = signatures.shown(event.signature)
+            part["thoughtSignature"] = sealed.shown(event.signature)
         parts = [*self._calls(choice), part] if choice.calls else [part]
         candidate: dict[str, object] = {
             "content": {"parts": parts, "role": "model"},
@@ -290,9 +290,7 @@ class GeminiEncoding:
     def _thought(self, event: ThinkingDelta) -> bytes:
         part: dict[str, object] = {"text": event.text, "thought": True}
         if event.signature is not None:
-            part["thoughtSignature"] = signatures.shown(
-                event.signature, is_redacted=event.is_redacted
-            )
+            part["thoughtSignature"] = sealed.shown(event.signature, is_redacted=event.is_redacted)
         return self._parts(event.choice, [part])
 
     def _parts(self, index: int, parts: list[dict[str, object]]) -> bytes:

@@ -13,7 +13,6 @@ from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.identifiers import call_id
 from extproc.llm.openai_responses.errors import decode_failure
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
-from extproc.llm.openai_responses.marks import Sealed, read_seal, thinking_of
 from extproc.llm.openai_responses.output import Output
 from extproc.llm.openai_responses.response_object import (
     name_of,
@@ -21,6 +20,7 @@ from extproc.llm.openai_responses.response_object import (
     settings,
     status_of,
 )
+from extproc.llm.openai_responses.sealed import Sealed, read_seal, thinking_of
 from extproc.llm.openai_responses.usage import usage_in
 from extproc.llm.request import Refusal, Signature, Text, ToolCall
 from extproc.protocols import json_spans

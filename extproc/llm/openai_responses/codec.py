@@ -9,10 +9,10 @@ from extproc.llm.dialect import Codec
 from extproc.llm.openai_chat.errors import decode_error, encode_error
 from extproc.llm.openai_responses.answers import decode_answer, encode_answer
 from extproc.llm.openai_responses.capabilities import CALLED
-from extproc.llm.openai_responses.decoding import ResponsesDecoding
-from extproc.llm.openai_responses.encoded_requests import encode_request
-from extproc.llm.openai_responses.encoding import ResponsesEncoding
+from extproc.llm.openai_responses.request_writer import encode_request
 from extproc.llm.openai_responses.requests import decode_request
+from extproc.llm.openai_responses.stream_reader import ResponsesDecoding
+from extproc.llm.openai_responses.stream_writer import ResponsesEncoding
 
 CODEC = Codec(
     name="OpenAI Responses",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from extproc.llm.openai_responses.marks import Sealed, read_seal
+from extproc.llm.openai_responses.sealed import Sealed, read_seal
 from extproc.protocols import json_spans
 from gateway.model import Dialect
 

@@ -24,7 +24,7 @@ from extproc.llm.openai_chat.attachments import (
     inline,
     source_of,
 )
-from extproc.llm.openai_responses.marks import Sealed, read_seal, thinking_of
+from extproc.llm.openai_responses.sealed import Sealed, read_seal, thinking_of
 from extproc.llm.request import (
     Audio,
     Document,

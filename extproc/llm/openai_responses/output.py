@@ -11,7 +11,7 @@ import msgspec
 
 from extproc.llm.answer import AnswerPart, Citation, Logprob, Speech
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
-from extproc.llm.openai_responses.marks import encrypted, on_call, on_text, summary_of
+from extproc.llm.openai_responses.sealed import encrypted, on_call, on_text, summary_of
 from extproc.llm.openai_responses.tools import custom_names
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extproc.llm.anthropic.codec import CODEC
-from extproc.llm.anthropic.decoding import MessagesDecoding
-from extproc.llm.anthropic.encoding import MessagesEncoding
 from extproc.llm.anthropic.reading import READING
+from extproc.llm.anthropic.stream_reader import MessagesDecoding
+from extproc.llm.anthropic.stream_writer import MessagesEncoding
 from extproc.llm.dialect import Asked, Call, UnreadableAnswer
 from extproc.llm.losses import Losses
 from extproc.llm.request import Request

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from extproc.llm.answer import Ended, Failed, Fault, ProviderError, StreamEvent
-from extproc.llm.anthropic.decoding import MessagesDecoding
 from extproc.llm.anthropic.elsewhere import chunk_of_event
+from extproc.llm.anthropic.stream_reader import MessagesDecoding
 from extproc.llm.bedrock.claude import ClaudeDecoding, ClaudeEncoding
 from extproc.llm.dialect import Asked
 from extproc.protocols.sse import SseDecoder

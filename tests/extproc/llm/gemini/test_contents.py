@@ -10,7 +10,7 @@ from google.genai import types
 
 from extproc.llm.faults import Unfit
 from extproc.llm.gemini.contents import ContentsReader, ContentsWriter, detail_of, follow_on
-from extproc.llm.gemini.signatures import UNCHECKED
+from extproc.llm.gemini.sealed import UNCHECKED
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import (
     Audio,

@@ -7,7 +7,7 @@ import pytest
 from extproc.llm.answer import Answer, Candidate, Citation, Logprob, Stop
 from extproc.llm.dialect import UnreadableAnswer
 from extproc.llm.openai_responses.answers import decode_answer, encode_answer
-from extproc.llm.openai_responses.marks import on_call
+from extproc.llm.openai_responses.sealed import on_call
 from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
 from gateway.model import Dialect
 from gateway.usage import Usage

@@ -4,7 +4,7 @@ import pytest
 
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_responses.capabilities import EXPRESSES, ROUGHLY, SAYS
-from extproc.llm.openai_responses.encoded_requests import encode_request
+from extproc.llm.openai_responses.request_writer import encode_request
 from extproc.llm.openai_responses.requests import decode_request
 from extproc.llm.request import Request
 from tests.kit import responses as kit

@@ -5,7 +5,7 @@ import pytest
 from extproc.llm.faults import Unfit
 from extproc.llm.losses import Feature
 from extproc.llm.openai_responses.items import messages_of
-from extproc.llm.openai_responses.marks import on_call, on_text
+from extproc.llm.openai_responses.sealed import on_call, on_text
 from extproc.llm.request import (
     Audio,
     CacheMark,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from extproc.llm.losses import Feature, Losses
-from extproc.llm.openai_responses.encoded_items import (
+from extproc.llm.openai_responses.item_writer import (
     LONGEST_ID,
     instructions_in,
     items_of,

@@ -28,7 +28,6 @@ from extproc.llm.answer import (
 )
 from extproc.llm.dialect import Asked
 from extproc.llm.openai_responses.errors import failure_event, failure_object
-from extproc.llm.openai_responses.marks import on_call, on_text
 from extproc.llm.openai_responses.open_items import (
     ITEM_ADDED,
     ITEM_DONE,
@@ -45,6 +44,7 @@ from extproc.llm.openai_responses.response_object import (
     settings,
     status_of,
 )
+from extproc.llm.openai_responses.sealed import on_call, on_text
 from extproc.llm.openai_responses.tools import custom_names
 from extproc.llm.request import ToolCall
 from extproc.protocols import json_spans, sse

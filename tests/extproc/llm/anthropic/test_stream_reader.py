@@ -25,7 +25,7 @@ from extproc.llm.answer import (
     TextDelta,
     ThinkingDelta,
 )
-from extproc.llm.anthropic.decoding import MessagesDecoding
+from extproc.llm.anthropic.stream_reader import MessagesDecoding
 from extproc.llm.request import Signature
 from extproc.protocols.sse import LARGEST_EVENT_BYTES
 from gateway.model import Dialect

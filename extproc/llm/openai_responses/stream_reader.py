@@ -40,7 +40,7 @@ from extproc.llm.openai_responses.answers import (
 )
 from extproc.llm.openai_responses.errors import decode_failure
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
-from extproc.llm.openai_responses.marks import BETWEEN_PARTS
+from extproc.llm.openai_responses.sealed import BETWEEN_PARTS
 from extproc.llm.openai_responses.usage import usage_in
 from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
 from extproc.llm.seals import played_back

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.llm.losses import Feature, Losses
-from extproc.llm.openai_responses.encoded_items import instructions_in, items_of, short
+from extproc.llm.openai_responses.item_writer import instructions_in, items_of, short
 from extproc.llm.openai_responses.requests import LOGPROBS
 from extproc.llm.openai_responses.response_object import TIERS
 from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Request, Tool

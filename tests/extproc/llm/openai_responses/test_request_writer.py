@@ -9,7 +9,7 @@ from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
 from extproc.llm.losses import Feature, Losses
-from extproc.llm.openai_responses.encoded_requests import encode_request
+from extproc.llm.openai_responses.request_writer import encode_request
 from extproc.llm.request import (
     CacheMark,
     Effort,

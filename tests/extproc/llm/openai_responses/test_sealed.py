@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from extproc.llm.openai_responses.marks import (
+from extproc.llm.openai_responses.sealed import (
     Seal,
     Sealed,
     encrypted,

@@ -24,7 +24,7 @@ from extproc.llm.answer import (
     TextDelta,
     ThinkingDelta,
 )
-from extproc.llm.openai_responses.decoding import ResponsesDecoding
+from extproc.llm.openai_responses.stream_reader import ResponsesDecoding
 from extproc.llm.request import Signature
 from gateway.model import Dialect
 from tests.kit import responses as kit

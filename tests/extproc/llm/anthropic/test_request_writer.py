@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from extproc.llm.anthropic.asking import ANSWER_IN_JSON, encode_request
 from extproc.llm.anthropic.reading import READING
+from extproc.llm.anthropic.request_writer import ANSWER_IN_JSON, encode_request
 from extproc.llm.anthropic.requests import decode_request
 from extproc.llm.dialect import Call
 from extproc.llm.losses import Feature, Losses

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_chat.attachments import data_url, file_name
-from extproc.llm.openai_responses.marks import summary_of
+from extproc.llm.openai_responses.sealed import summary_of
 from extproc.llm.request import (
     Audio,
     CacheMark,

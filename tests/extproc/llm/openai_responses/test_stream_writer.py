@@ -28,8 +28,8 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.dialect import Asked
-from extproc.llm.openai_responses.encoding import ResponsesEncoding
-from extproc.llm.openai_responses.marks import on_call, on_text
+from extproc.llm.openai_responses.sealed import on_call, on_text
+from extproc.llm.openai_responses.stream_writer import ResponsesEncoding
 from extproc.llm.request import Signature
 from gateway.model import Dialect
 from gateway.usage import Usage

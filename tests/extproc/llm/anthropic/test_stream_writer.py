@@ -31,8 +31,8 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.anthropic.blocks import Blocks
-from extproc.llm.anthropic.decoding import MessagesDecoding
-from extproc.llm.anthropic.encoding import MessagesEncoding
+from extproc.llm.anthropic.stream_reader import MessagesDecoding
+from extproc.llm.anthropic.stream_writer import MessagesEncoding
 from extproc.llm.dialect import Asked
 from extproc.llm.request import Signature, Text, Thinking, ToolCall
 from extproc.protocols.sse import SseDecoder
