@@ -17,6 +17,7 @@ from gateway.config.model_rules import (
     references_do_not_circle,
     stars_stand_for_something,
     tiers_can_be_served,
+    unheard_first_bytes,
     unpriced_choices,
     unreachable_models,
 )
@@ -256,6 +257,7 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _unpriced_models,
     unpriced_choices,
     unreachable_models,
+    unheard_first_bytes,
     vendors_without_a_key,
     prefixes_without_a_space,
     _locked_doors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from gateway.attempts import MAX_ORDERS, TooManyOrders, sequences
 from gateway.cel import Expression, TextExpression, compile_expression, compile_text
@@ -188,6 +189,31 @@ def unpriced_choices(config: Config) -> Iterator[Finding]:
                 "none of these has a price, so they are tried as they are written",
                 "write prices under llm.prices",
             )
+
+
+def unheard_first_bytes(config: Config) -> Iterator[Finding]:
+    """Warns of providers whose `first_byte` changes nothing: of a request, the longest counts."""
+    llm = config.llm
+    told: set[str] = set()
+    for model, block in llm.models.items():
+        places = tiers(model, llm)
+        if len(places) == 1 or block.conditional is not None or llm.failover.time is not None:
+            continue
+        found = {each.provider: llm.providers[each.provider].timeouts for each in chain(*places)}
+        longest, wait = max(
+            ((name, each.first_byte or each.silence) for name, each in found.items()),
+            key=lambda each: each[1],
+        )
+        for name, each in found.items():
+            is_drowned = each.first_byte is not None and each.first_byte < wait
+            if is_drowned and found[longest].first_byte is None and name not in told:
+                told.add(name)
+                yield Finding(
+                    ("llm", "providers", name, "timeouts", "first_byte"),
+                    f"changes nothing for '{model}': the longest of a request counts, and"
+                    f" '{longest}' has none",
+                    "write a first_byte there too, or llm.failover.time",
+                )
 
 
 def _reaches_circle(name: str, written: Written) -> bool:

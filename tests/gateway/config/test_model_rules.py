@@ -128,3 +128,34 @@ def test_a_mistaken_provider_is_not_also_unknown() -> None:
         "llm.providers.local: needs a url or a pool: 'vllm' has no address of its own",
         "llm.models.d.x: unknown key 'x'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("models", "rest", "is_warned_of"),
+    [
+        ("{m: {failover: [a/x, b/x]}}", "", True),
+        ("{m: {failover: [a/x, c/x]}}", "", False),
+        ("{m: {cheapest: [b/x, a/x]}, n: {failover: [a/y, b/y]}}", "", True),
+        ("{m: {weighted: {a/x: 1, b/x: 1}}}", "", False),
+        ("{m: {conditional: [{use: a/x}]}}", "", False),
+        ("{m: {failover: [a/x, b/x]}}", ", failover: {time: 10s}", False),
+    ],
+)
+def test_a_wait_for_the_first_byte_that_another_drowns_is_warned_of(
+    models: str, rest: str, is_warned_of: bool
+) -> None:
+    form = "{type: vllm, pool: ['127.0.0.1:9'], timeouts: {%s}}"
+    waits = {"a": "first_byte: 1s", "b": "silence: 60s", "c": "first_byte: 2s"}
+    providers = ", ".join(f"{name}: {form % wait}" for name, wait in waits.items())
+    found = warned(
+        f"llm: {{providers: {{{providers}}}, prices: {{x: {{input: 1, output: 1}}}},"
+        f" models: {models}{rest}}}"
+    )
+    assert (
+        found
+        == [
+            "llm.providers.a.timeouts.first_byte: changes nothing for 'm': the longest of a request"
+            " counts, and 'b' has none"
+        ]
+        * is_warned_of
+    )
