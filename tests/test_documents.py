@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from extproc import verdict
 from extproc.__main__ import parser as extproc_parser
 from gateway.config.load import load
 from gateway.config.schema import Config
@@ -86,15 +87,22 @@ def named(program: str) -> list[list[str]]:
 def refusals() -> frozenset[tuple[str, str]]:
     """Status and code of every `Deny` that the request path makes."""
     return frozenset(
-        (str(node.args[0].value), str(node.args[1].value))
+        (str(node.args[0].value), code)
         for path in (ROOT / "extproc").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "Deny"
         and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[1], ast.Constant)
+        and (code := code_in(node.args[1]))
     )
+
+
+def code_in(node: ast.expr) -> str:
+    """The code of a refusal where it is written, or one of those that have a name."""
+    if isinstance(node, ast.Name):
+        return str(vars(verdict).get(node.id, ""))
+    return str(node.value) if isinstance(node, ast.Constant) else ""
 
 
 def error_rows() -> frozenset[tuple[str, str]]:
