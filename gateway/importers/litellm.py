@@ -102,6 +102,8 @@ class _Conversion:
         llm = self.models()
         read_budget(self.litellm, self.server)
         read_general(self.general, self.server, self.environment)
+        if llm and self.server.paths:
+            llm["paths"] = self.server.paths
         self.include()
         read_guards(self.top.take("guardrails"), self.guards)
         self.older_guards()

@@ -46,8 +46,8 @@ GENERAL = Block(
         Keys(
             ("allowed_routes",),
             DIFFERENT,
-            "the llm api and endpoints that it names are all that is served; where the list"
-            " leaves chat completions out, a rule refuses them",
+            "a rule about the paths of the llm api that the list names, and APIs of which it names"
+            " nothing are not served; endpoints that it does not name are left out",
             "authorize",
             is_security=True,
             is_read=True,

@@ -74,7 +74,8 @@ def read_routes(general: Node, door: Door) -> Routes:
     endpoints = general.take("pass_through_endpoints")
     limit = general.take("pass_through_request_timeout")
     seconds = number(limit)
-    allowed = frozenset(general.take("allowed_routes").texts())
+    listed = general.take("allowed_routes")
+    allowed = None if listed.is_empty else frozenset(listed.texts())
     found = Routes([], [])
     for each in _placed([_endpoint(item, door, allowed) for item in _blocks(endpoints)]):
         names = {str(route["name"]) for route in found.blocks}
@@ -98,7 +99,7 @@ def _blocks(endpoints: Node) -> Iterator[Node]:
     return (item for item in endpoints.items() if item.block())
 
 
-def _endpoint(item: Node, door: Door, allowed: frozenset[str]) -> _Endpoint:
+def _endpoint(item: Node, door: Door, allowed: frozenset[str] | None) -> _Endpoint:
     refusal = next(_why_left_out(item, allowed), None)
     path = item.take("path").text() or ""
     has_subpaths = flag(item.take("include_subpath")) or False
@@ -166,7 +167,7 @@ def _refuse(endpoint: _Endpoint, found: Routes, names: set[str]) -> None:
     found.rules.append({"name": name, "for": {"route": name}, "deny": "true"})
 
 
-def _why_left_out(item: Node, allowed: frozenset[str]) -> Iterator[str]:
+def _why_left_out(item: Node, allowed: frozenset[str] | None) -> Iterator[str]:
     path, target = item.take("path").text(), item.take("target").text()
     headers = item.take("headers")
     if not path or not is_valid(UrlPath, path) or has_variable(path):
@@ -175,7 +176,7 @@ def _why_left_out(item: Node, allowed: frozenset[str]) -> Iterator[str]:
         yield f"its path belongs to the llm api, which has {LLM_PREFIX}"
     elif "{" in path:
         yield "its path has parts that stand for anything; routes have none"
-    elif allowed and path not in allowed and flag(item.take("auth")) is not False:
+    elif allowed is not None and path not in allowed and flag(item.take("auth")) is not False:
         yield "it is not among general_settings.allowed_routes"
     methods = item.take("methods").texts()
     if any(not is_valid(Method, each.upper()) for each in methods):

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 
 from gateway.config.scalars import Secret
 from gateway.imported import Mapped, Outcome
+from gateway.importers import opened
 from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import refusal
 from gateway.importers.litellm_keys import answer, is_off
@@ -34,17 +35,6 @@ PORT = 4000
 _MASTER_KEY = "LITELLM_MASTER_KEY"
 _OTHER_IDENTITY = GENERAL.find("custom_auth")
 """The row of all that lets callers in otherwise than by keys."""
-_CHAT_ROUTES = frozenset(
-    {
-        "openai_routes",
-        "llm_api_routes",
-        "chat/completions",
-        "/chat/completions",
-        "/v1/chat/completions",
-        "/*",
-        "*",
-    }
-)
 _MEBIBYTES = 4095
 _LARGEST_BUDGET = Decimal(9_000_000_000)
 _SMALLEST_BUDGET = Decimal("1e-9")
@@ -60,6 +50,8 @@ class Server:
     is_required: bool = False
     rules: list[dict[str, object]] = field(default_factory=list)
     budgets: list[dict[str, object]] = field(default_factory=list)
+    paths: dict[str, object] = field(default_factory=dict)
+    """`llm.paths`: APIs that are not served."""
 
     def gateway(self) -> dict[str, object]:
         """The one gateway."""
@@ -134,22 +126,26 @@ def _read_master_key(node: Node, server: Server, environment: Mapping[str, str])
 
 
 def _read_allowed_routes(node: Node, server: Server) -> None:
-    routes = node.texts()
+    """LiteLLM compares the path of a request with each text of the list, and with nothing else."""
     if node.is_empty:
         node.exact()
-    elif _CHAT_ROUTES.isdisjoint(routes):
+        return
+    routes = node.texts()
+    known = {text: path for text in routes if (path := opened.known_path(text))}
+    server.paths = opened.paths(opened.at(known.values())) if known else {}
+    if not known:
         server.rules.append(refusal("allowed-routes"))
-        node.different(
-            "authorize",
-            "chat completions are not in the list, so a rule refuses them",
-            is_security=True,
-        )
+        note = "no path of the llm api is in the list, so a rule refuses them all"
     else:
-        node.different(
-            "",
-            "the llm api and endpoints that it names are all that is served",
-            is_security=True,
-        )
+        listed = json.dumps(list(dict.fromkeys(known.values())), ensure_ascii=False)
+        expression = f"request.path in {listed}"
+        server.rules.append({"name": "allowed-routes", "for": {"llm": "*"}, "require": expression})
+        note = "a rule asks for the paths of the list, all of them under /v1 where one is not"
+    others = [text for text in routes if text not in known]
+    is_pattern = any("*" in text or not text.startswith("/") for text in others)
+    if is_pattern:
+        note += "; names of groups and '*' open nothing there either"
+    node.different("authorize", note, is_security=True)
 
 
 def _read_allowed_ips(node: Node, server: Server) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from gateway.config.llm import ModelName
 from gateway.importers.agentgateway import llm_keys, policy_keys
+from gateway.importers.agentgateway.apis import Types, read_types
 from gateway.importers.agentgateway.backends import Ai, provider_ca, read_backend_tls
 from gateway.importers.agentgateway.clouds import CLOUDS, IN_ROUTES
 from gateway.importers.agentgateway.draft import OPEN, Draft, Llm, Terms
@@ -57,6 +58,7 @@ class _Reading:
     blocks: list[Node]
     """Every block of policies."""
     aliases: dict[str, str] = field(default_factory=dict)
+    types: list[Types] = field(default_factory=list)
     terms: Terms = OPEN
 
 
@@ -78,6 +80,7 @@ def read_ai_route(
         ]
         tiers = [targets] if len(targets) == len(backends) else None
     terms += reading.terms + _guarded(reading)
+    reading.types = reading.types or [{}]
     if not tiers or not all(_is_shared(tier) for tier in tiers):
         node.unsupported("its models cannot be served", is_security=not terms.is_open)
         return False
@@ -87,7 +90,9 @@ def read_ai_route(
     _models(pattern, prefix, tiers, reading)
     limits = policies.take("localRateLimit")
     read_token_limits(limits, {} if draft.is_single_llm else {"model": pattern}, draft)
-    draft.llms.append(Llm(pattern, node, gateways, terms))
+    names = {target.provider for tier in tiers for target in tier}
+    provider = names.pop() if len(names) == 1 else ""
+    draft.llms.append(Llm(pattern, node, gateways, terms, tuple(reading.types), provider))
     return True
 
 
@@ -105,6 +110,8 @@ def _guarded(reading: _Reading) -> Terms:
         if not ai.block():
             continue
         terms += Terms(settle(ai, policy_keys.AI_POLICY))
+        if ai.has("routes"):
+            reading.types.append(read_types(ai.take("routes")))
         guard = ai.take("promptGuard")
         is_for_all = reading.draft.is_single_llm
         terms += Terms(read_prompt_guard(guard, reading.draft, is_for_all=is_for_all))
@@ -130,6 +137,8 @@ def _tiers(backend: Ai, reading: _Reading) -> list[list[Target]] | None:
         found = _provider(node, around, reading)
         return [[found]] if found else None
     reading.terms += Terms(settle(node, llm_keys.AI_BACKEND))
+    if node.has("routes"):
+        reading.types.append(read_types(node.take("routes")))
     tiers: list[list[Target]] = []
     for group in node.take("groups").items():
         reading.terms += Terms(settle(group, llm_keys.AI_GROUP))
@@ -144,6 +153,8 @@ def _provider(node: Node, around: tuple[Node, ...], reading: _Reading) -> Target
         return None
     draft = reading.draft
     reading.terms += Terms(settle(node, llm_keys.AI_BACKEND))
+    if node.has("routes"):
+        reading.types.append(read_types(node.take("routes")))
     own = node.take("policies")
     blocks = around
     if own.block():
@@ -258,7 +269,9 @@ def _models(pattern: str, prefix: str, tiers: list[list[Target]], reading: _Read
     for name, model in names.items():
         if not is_model(name):
             continue
-        draft.models[name] = _model(name, model, tiers, draft)
+        block = _model(name, model, tiers, draft)
+        # theirs tells nobody the models of a route
+        draft.models[name] = block if "*" in name else {**block, "listed": False}
 
 
 def _model(name: str, model: str, tiers: list[list[Target]], draft: Draft) -> dict[str, object]:

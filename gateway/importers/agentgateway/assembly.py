@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.config import stars
+from gateway.importers.agentgateway.apis import kept_at, opened, path_rule
 from gateway.importers.agentgateway.draft import (
     CLOSED,
+    ELSEWHERE,
     OPEN,
     Door,
     Draft,
@@ -23,6 +25,7 @@ from gateway.importers.agentgateway.draft import (
 )
 from gateway.importers.agentgateway.matches import Match, closest, overlap
 from gateway.importers.agentgateway.patterns import any_of, may_share
+from gateway.importers.opened import Place, of_families, paths
 from gateway.names import LLM_PREFIX
 
 _ADMIN_PORT = 15000
@@ -50,6 +53,7 @@ def assemble(draft: Draft) -> Assembled:
     has_models = bool(draft.models and draft.llms)
     _place(draft, found, has_models=has_models)
     found.gateways = _emitted(draft, found)
+    apis = opened(draft, _precedes) if has_models else {}
     llms = [_everywhere(llm, draft, found) for llm in draft.llms] if has_models else []
     required = _required(llms, found.routes, draft)
     is_required = bool(draft.keys) if required is None else required
@@ -57,15 +61,19 @@ def assemble(draft: Draft) -> Assembled:
     for llm in llms:
         if is_required and not (llm.terms.is_strict or llm.terms.locks):
             llm.node.different("identity.required", _STRICTER)
+    stored_at = kept_at(llms, apis)
+    served = of_families(frozenset().union(*apis.values()))
     for llm in llms:
         _llm_rules(llm, draft, is_required=is_required)
+        if not llm.terms.locks:
+            path_rule(llm, apis[llm.pattern], served, draft)
     if llms:
         _rules_of_models(draft, is_required=is_required)
     routes = [_route(entry, draft, found, is_required=is_required) for entry in found.routes]
     found.document = {
         "gateways": {name: _gateway(name, draft) for name in found.gateways},
         "identity": identity,
-        "llm": _llm(draft) if has_models else {},
+        "llm": _llm(draft, served, stored_at) if has_models else {},
         "authorize": draft.rules,
         "guardrails": draft.guards if has_models else [],
         "budgets": draft.budgets,
@@ -93,15 +101,19 @@ def _place(draft: Draft, found: Assembled, *, has_models: bool) -> None:
 
 def _order(entry: Entry) -> tuple[int, ...]:
     """The smaller goes first. Of equally close ones, theirs may take either: the stricter does."""
-    is_any_host = "hostnames" in entry.reasons
-    hosts = (2, 0) if is_any_host else entry.closeness
-    closeness = (*closest(entry.listener), *hosts, *entry.match.precision)
+    ranks = _ranks(entry)
     strictness = 0 if entry.is_closed else 1 + int(entry.terms.is_open)
-    ranks = [-part for part in closeness]
     if not _is_grouped(entry):
         # beside a route that leads to a group, and is as close
-        ranks.append(-_FAR if entry.is_closed else _FAR)
+        ranks = (*ranks, -_FAR if entry.is_closed else _FAR)
     return (*ranks, strictness)
+
+
+def _ranks(entry: Entry) -> tuple[int, ...]:
+    """How close it is to a request: the smaller, the closer."""
+    hosts = (2, 0) if "hostnames" in entry.reasons else entry.closeness
+    closeness = (*closest(entry.listener), *hosts, *entry.match.precision)
+    return tuple(-part for part in closeness)
 
 
 def _apart(entries: Sequence[Entry], draft: Draft) -> Iterator[Entry]:
@@ -233,7 +245,7 @@ def _everywhere(llm: Llm, draft: Draft, found: Assembled) -> Llm:
     if llm.terms.locks or draft.everywhere.locks:
         locks = ", ".join((*llm.terms.locks, *draft.everywhere.locks))
         llm.node.unsupported(f"all its models are refused, in place of: {locks}", is_security=True)
-    return Llm(llm.pattern, llm.node, llm.gateways, terms)
+    return replace(llm, terms=terms)
 
 
 def _asks_for_certificates(gateways: Iterable[str], draft: Draft) -> bool:
@@ -347,11 +359,22 @@ def _route(entry: Entry, draft: Draft, found: Assembled, *, is_required: bool) -
     return block
 
 
-def _llm(draft: Draft) -> dict[str, object]:
+def _precedes(one: Entry, other: Entry) -> bool:
+    """Whether theirs may take the one before the other."""
+    first, second = _ranks(one), _ranks(other)
+    common = min(len(first), len(second))
+    if first[:common] == second[:common]:
+        return ELSEWHERE not in one.reasons
+    return first[:common] < second[:common]
+
+
+def _llm(draft: Draft, served: frozenset[Place], stored_at: list[str]) -> dict[str, object]:
     used = {_provider(reference) for block in draft.models.values() for reference in _leads(block)}
     providers = {name: block for name, block in draft.providers.items() if name in used}
     prices = {"prices": draft.prices} if draft.prices else {}
-    return {"providers": providers, "models": draft.models, **prices}
+    block = {"providers": providers, "models": draft.models, **prices, "paths": paths(served)}
+    block["stored_at"] = stored_at
+    return {name: value for name, value in block.items() if value or name == "models"}
 
 
 def _leads(block: dict[str, object]) -> list[str]:

@@ -11,7 +11,7 @@ from gateway.importers.agentgateway import policy_keys, traffic_keys
 from gateway.importers.agentgateway.api_keys import unusable_tags
 from gateway.importers.agentgateway.assembly import Assembled, assemble
 from gateway.importers.agentgateway.backends import References
-from gateway.importers.agentgateway.draft import Draft, Terms
+from gateway.importers.agentgateway.draft import ELSEWHERE, Draft, Terms
 from gateway.importers.agentgateway.entrypoints import (
     LLM_PORT,
     MCP_PORT,
@@ -27,7 +27,7 @@ from gateway.importers.agentgateway.guards import read_prompt_guard
 from gateway.importers.agentgateway.keys import by_name, settle
 from gateway.importers.agentgateway.listeners import REST, UNKNOWN, close_rest
 from gateway.importers.agentgateway.llm import read_llm
-from gateway.importers.agentgateway.routes import ELSEWHERE, GROUP_REST, Around, Routes, Targeted
+from gateway.importers.agentgateway.routes import GROUP_REST, Around, Routes, Targeted
 from gateway.importers.agentgateway.settings import (
     KEPT,
     NOT_SERVED,

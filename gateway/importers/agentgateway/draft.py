@@ -12,6 +12,8 @@ from gateway.config.finding import Path
 from gateway.importers.agentgateway.matches import Match
 from gateway.importers.walk import Node, Walk
 
+ELSEWHERE = "its models are served under /v1/"
+"""Why nothing else may be where theirs serves models."""
 _NAME_LENGTH = 64
 
 
@@ -124,6 +126,10 @@ class Llm:
     node: Node
     gateways: tuple[str, ...]
     terms: Terms
+    types: tuple[Mapping[str, str], ...] | None = None
+    """What its route serves, by how paths end; None: all APIs."""
+    provider: str = ""
+    """The only one that its models lead to."""
 
 
 @dataclass(frozen=True, slots=True)

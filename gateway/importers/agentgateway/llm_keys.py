@@ -9,7 +9,6 @@ from gateway.importers.agentgateway.policy_keys import (
     DEFAULT_FIELDS,
     GATEWAY_POLICY,
     OVERRIDES,
-    OWN_PATHS,
     UNCOMPUTED,
     UNLIMITED,
 )
@@ -69,8 +68,8 @@ CONDITIONAL_TARGET: Rows = (read("when", "model"),)
 
 AI_BACKEND: Rows = (
     read("name", "provider", "hostOverride", "pathOverride", "pathPrefix", "policies", "groups"),
+    read("routes"),
     nothing(_TOKENIZE, "tokenize"),
-    without(OWN_PATHS, "routes"),
 )
 """`LocalAIBackend`, `LocalNamedAIProvider`."""
 AI_GROUP: Rows = (read("providers"),)

@@ -19,7 +19,6 @@ _DELAY = "no artificial latency"
 _HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
 _HEADERS_BACK = "headers of answers are neither set nor removed"
 _TRANSFORM = "headers and bodies are not computed; the backend would see those of the client"
-OWN_PATHS = "clients find every API at the paths of its vendor, which llm.paths moves"
 UNCOMPUTED = "values of bodies are not computed here: what they cap stays as the client wrote it"
 CONCURRENT = "the number of requests at a time is not limited here"
 UNLIMITED = "the number of requests is not limited here; keep a limiter before the gateway"
@@ -138,13 +137,12 @@ RULE: Rows = (read("allow", "deny", "require"),)
 RATE_LIMIT: Rows = (read("maxTokens", "tokensPerFill", "fillInterval", "type"),)
 
 AI_POLICY: Rows = (
-    read("promptGuard", "modelAliases"),
+    read("promptGuard", "modelAliases", "routes"),
     lock(OVERRIDES, "overrides"),
     without(DEFAULT_FIELDS, "defaults"),
     limit(UNCOMPUTED, "transformations", "finalTransformations"),
     without("messages are not taken over: write llm.models.NAME.system_prompt", "prompts"),
     without(CACHING, "promptCaching"),
-    without(OWN_PATHS, "routes"),
 )
 """`Policy`: what an LLM backend does with a call."""
 

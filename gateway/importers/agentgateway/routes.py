@@ -17,7 +17,7 @@ from gateway.importers.agentgateway.backends import (
     References,
     read_backends,
 )
-from gateway.importers.agentgateway.draft import OPEN, Draft, Entry, Terms
+from gateway.importers.agentgateway.draft import ELSEWHERE, OPEN, Draft, Entry, Terms
 from gateway.importers.agentgateway.entrypoints import Gate
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
@@ -26,8 +26,6 @@ from gateway.importers.agentgateway.terms import read_terms
 from gateway.importers.walk import Node
 
 _MODELS = "models are served under /v1/ of every gateway"
-ELSEWHERE = "its models are served under /v1/"
-"""Why nothing else may be where theirs serves models."""
 _NO_MODELS = "its models"
 GROUP_REST = ("rest of the routeGroup",)
 """Why the rest of what leads to a group is refused."""

@@ -159,7 +159,8 @@ def test_an_open_route_that_is_wider_here_goes_behind_those_below_it() -> None:
     [
         ("true", "[/v1/chat/completions]", False),
         ("true", "[/v1/chat/completions, /a]", True),
-        ("true", "[]", True),
+        ("true", "[]", False),
+        ("true", "null", True),
         ("false", "[/v1/chat/completions]", True),
     ],
 )

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.config.load import load
 from gateway.config.schema import Config
 from gateway.imported import Outcome
+from gateway.importers.opened import STORED
+from gateway.model import Gateway
+from gateway.resolve import resolve
+from tests.gateway.importers.asked import let_in, lets_in, requests
 from tests.gateway.importers.litellm_files import finding, imported, ours
 
 
@@ -62,13 +70,58 @@ def test_what_is_switched_off_requires_nothing(settings: str) -> None:
     assert "identity" not in ours(general(settings))
 
 
+def opened(routes: object) -> Gateway:
+    """What comes of a file with a model and `allowed_routes`."""
+    text = (
+        "model_list: [{model_name: m, litellm_params: {model: openai/m, api_key: k}}]\n"
+        f"general_settings: {{master_key: k, allowed_routes: {json.dumps(routes)}}}\n"
+    )
+    config = load(imported(text).yaml, file="ours.yaml", environment={})
+    assert isinstance(config, Config), config
+    return resolve(config)
+
+
 @pytest.mark.parametrize(
-    ("routes", "is_refused"),
-    [("[openai_routes]", False), ("[/v1/chat/completions]", False), ("[/embeddings]", True)],
+    ("routes", "let"),
+    [
+        (["/v1/chat/completions"], {"/v1/chat/completions"}),
+        (["/chat/completions"], {"/v1/chat/completions"}),
+        (["/embeddings", "/v1/messages"], {"/v1/embeddings", "/v1/messages"}),
+        (["/v1beta/models/m:generateContent"], {"/v1beta/models/m:generateContent"}),
+        (["openai_routes", "/*", "*", "chat/completions", "/v1/models", "/v1/${X}"], set()),
+        (["/v1/files"], set()),
+        ([], set()),
+    ],
 )
-def test_allowed_routes_without_chat_refuse_chat(routes: str, is_refused: bool) -> None:
-    found = ours(general(f"master_key: k, allowed_routes: {routes}"))
-    assert [rule["deny"] for rule in found.get("authorize", [])] == ["true"] * is_refused
+def test_what_is_not_among_allowed_routes_is_closed(routes: list[str], let: set[str]) -> None:
+    gateway = opened(routes)
+    assert {path for path in let_in(gateway, requests()) if path not in let} == set()
+    assert let <= let_in(gateway, requests())
+
+
+def test_without_allowed_routes_everything_is_open() -> None:
+    assert not opened(None).rules
+    assert finding("general_settings: {allowed_routes: null}", "general_settings.allowed_routes")
+
+
+texts = st.sampled_from(
+    sorted(
+        {path for _, path, _ in requests()}
+        | {path.removeprefix("/v1") for _, path, _ in requests()}
+        | {"/key/info", "/health", "llm_api_routes", "/v1/*"}
+    )
+)
+
+
+@given(st.lists(texts, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_no_request_gets_in_that_was_kept_out_whatever_is_asked_for(routes: list[str]) -> None:
+    gateway = opened(routes)
+    for method, path, operation in requests():
+        is_listed = path in routes or path.removeprefix("/v1") in routes
+        is_let_in = lets_in(gateway, method, path)
+        assert not is_let_in or is_listed, path
+        assert is_let_in or not is_listed or operation in STORED, path
 
 
 def test_allowed_addresses_are_a_rule_and_ranges_are_refused() -> None:
