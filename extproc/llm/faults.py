@@ -79,6 +79,13 @@ def leads_elsewhere(name: str) -> bool:
     return (name[0] == "." or "/." in name) and not _DOTS.isdisjoint(name.split("/"))
 
 
+def of_others(document: Mapping[str, object]) -> Deny | None:
+    """OpenRouter's servers ask these models, too; here that is for the configuration to say."""
+    if document.get("models"):
+        return wrong_value("models", "must not be given: one model is asked for, in model")
+    return None
+
+
 def of_names(document: Mapping[str, object], decided_on: Collection[str]) -> Deny | None:
     """Some readers (Go's) match names without regard to case: to them `Model` is `model`."""
     for name in document:

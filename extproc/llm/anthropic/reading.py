@@ -54,6 +54,7 @@ class MessagesReading:
             faults.of_model(name)
             or _limit_fault(document)
             or faults.of_names(document, _DECIDED_ON)
+            or faults.of_others(document)
             or _system_fault(document.get("system"))
             or _messages_fault(document)
         )

@@ -107,6 +107,7 @@ def _call(document: Mapping[str, object], model: str, size: int, *, is_stream: b
     fault = (
         _counts_fault(document, limits)
         or faults.of_names(document, _DECIDED_ON)
+        or faults.of_others(document)
         or _messages_fault(messages)
     )
     if fault is not None:

@@ -72,6 +72,7 @@ class ResponsesReading:
         fault = (
             faults.of_model(name)
             or faults.of_names(document, _DECIDED_ON)
+            or faults.of_others(document)
             or _input_fault(document)
         )
         if fault is not None:

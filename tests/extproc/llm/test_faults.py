@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 
 from extproc.llm import faults
+from extproc.llm.anthropic.reading import READING as MESSAGES
 from extproc.llm.bedrock.reading import READING as BEDROCK
+from extproc.llm.dialect import Call, Reading
+from extproc.llm.openai_chat.reading import READING as CHAT
+from extproc.llm.openai_responses.reading import READING as RESPONSES
 from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from extproc.verdict import Deny
 
@@ -72,3 +76,13 @@ def test_a_models_name_does_not_change_the_path_that_it_is_put_in(name: str) -> 
 @pytest.mark.parametrize("name", ["gpt-4.1", "a/b", ".hidden", "a..b", "a/.b", "v1.0/..."])
 def test_dots_within_a_models_name_are_its_own(name: str) -> None:
     assert faults.of_model(name) is None
+
+
+@pytest.mark.parametrize("reading", [CHAT, RESPONSES, MESSAGES])
+def test_no_server_is_told_of_models_that_nobody_decided_on(reading: Reading) -> None:
+    says = b'"model": "m", "messages": [], "input": "", "max_tokens": 1'
+    assert isinstance(reading.decode(b"{%s}" % says, "", is_stream=False), Call)
+    assert isinstance(reading.decode(b'{%s, "models": []}' % says, "", is_stream=False), Call)
+    deny = reading.decode(b'{%s, "models": ["dear"]}' % says, "", is_stream=False)
+    assert isinstance(deny, Deny)
+    assert deny.param == "models"
