@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ FORBIDDEN_NAMES = frozenset({"utils", "common", "helpers", "base", "manager", "h
 MODULES = sorted(
     path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")
 )
+BROUGHT_BY_OTHERS = {"pydantic_core"}  # by pydantic, of which it is a part
 TESTED_THROUGH = {
     # values and tables without a decision: tested where they are used
     "gateway/model.py": "gateway/test_resolve.py",
@@ -63,6 +68,17 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
+def imported(path: Path) -> frozenset[str]:
+    """The first names of all that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return frozenset(name.partition(".")[0] for name in found)
+
+
 def file_of_tests(path: Path) -> Path:
     """Where the tests of a module are."""
     return ROOT / "tests" / path.parent / f"test_{path.stem.strip('_')}.py"
@@ -94,6 +110,26 @@ def test_a_module_has_one_idea_and_says_which(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_functions_fit_on_a_screen(path: Path) -> None:
     assert [(name, lines) for name, lines in functions(path) if lines > FUNCTION_LINES] == []
+
+
+def test_whatever_is_imported_is_installed_with_us() -> None:
+    """Tools of developers bring packages along that nobody else has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {canonical(re.match(r"[\w.-]+", each)[0]) for each in project["dependencies"]}  # type: ignore[index]
+    brought = packages_distributions()
+    ours = {*PACKAGES, "envoy_api", *sys.stdlib_module_names, "compression"}  # the last, from 3.14
+    missing = {
+        name
+        for path in MODULES
+        for name in imported(path) - ours
+        if declared.isdisjoint(map(canonical, brought.get(name, ())))
+    }
+    assert missing == BROUGHT_BY_OTHERS
+
+
+def canonical(name: str) -> str:
+    """The name of a package as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_no_module_is_named_after_nothing() -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import assert_never
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from gateway.credentials import GcpCredential, ManagedIdentity, MintedCredential
 from xds_server.tokens import entra, google
 from xds_server.tokens.words import Ask, NoToken, Read, Token, Way, refusal
 
 _SECONDS = 5.0
-_TRIES = 2
 _PAUSE_SECONDS = 0.1
 _LARGEST_ANSWER = 1 << 20
 
@@ -57,15 +55,11 @@ class Fetcher:
 async def _got(client: httpx.AsyncClient, needed: Ask | Read) -> bytes:
     if isinstance(needed, Read):
         return await asyncio.to_thread(_content, needed.path)
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(httpx.TransportError),
-        stop=stop_after_attempt(_TRIES),
-        wait=wait_fixed(_PAUSE_SECONDS),
-        reraise=True,
-    ):
-        with attempt:
-            return await _answer(client, needed)
-    raise NoToken("was not asked")
+    try:
+        return await _answer(client, needed)
+    except httpx.TransportError:  # once may be chance
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return await _answer(client, needed)
 
 
 async def _answer(client: httpx.AsyncClient, ask: Ask) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -74,6 +75,24 @@ async def test_nobody_there_is_a_fault_of_the_transport() -> None:
     [port] = free_ports(1)
     with pytest.raises(httpx.ConnectError):
         await Fetcher({"GCE_METADATA_HOST": f"127.0.0.1:{port}"}).fetch(GcpCredential())
+
+
+@in_a_loop
+async def test_a_connection_that_breaks_is_tried_once_more() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(asked) > 1:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(ANSWER) + ANSWER)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        fetcher = Fetcher({"GCE_METADATA_HOST": f"127.0.0.1:{port}"})
+        assert await fetcher.fetch(GcpCredential()) == Token("hunter2", 100.0)
+    assert len(asked) == 2
 
 
 @in_a_loop
