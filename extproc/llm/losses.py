@@ -112,6 +112,21 @@ HINTS = frozenset(
 )
 """Whose loss leaves the question what it was. All others are essential."""
 
+_MEANINGS: Mapping[Feature, str] = MappingProxyType(
+    {
+        Feature.IMAGE_URL: "an image by its address",
+        Feature.DOCUMENT_URL: "a document by its address",
+        Feature.UPLOADED_FILE: "a file that a provider keeps",
+        Feature.AUDIO_INPUT: "audio",
+        Feature.AUDIO_OUTPUT: "an answer in audio",
+        Feature.VIDEO_INPUT: "video",
+        Feature.PROVIDER_TOOLS: "a tool that the provider runs itself",
+        Feature.CUSTOM_TOOLS: "a tool whose input is free text",
+        Feature.STORED_STATE: "a conversation that a provider keeps",
+        Feature.OTHER: "a field that is not known",
+    }
+)
+"""What a client has said, where the name of a field does not tell."""
 _AS_HERE: Mapping[Feature, str] = MappingProxyType({})
 
 
@@ -141,7 +156,8 @@ class Losses:
         for feature, where in self._found.items():
             if allowed is Lossiness.NONE or feature not in HINTS:
                 field = _called(called.get(feature), where)
-                reason = f"{field} cannot be expressed in the API of this model ({target})"
+                meaning = f" ({_MEANINGS[feature]})" if feature in _MEANINGS else ""
+                reason = f"{field}{meaning} cannot be expressed in the API of this model ({target})"
                 return Deny(400, "unsupported_parameter", reason, param=field)
         return None
 

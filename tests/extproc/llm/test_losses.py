@@ -52,6 +52,14 @@ def test_a_refusal_names_the_part_as_the_client_does(where: str, param: str) -> 
     assert deny.reason.startswith(f"{param} cannot be expressed")
 
 
+def test_a_refusal_says_what_the_name_of_a_field_does_not() -> None:
+    losses = Losses()
+    losses.lose(Feature.IMAGE_URL, "url")
+    deny = losses.refusal(Lossiness.HINTS, "Gemini")
+    assert deny is not None
+    assert deny.reason.startswith("url (an image by its address) cannot be expressed")
+
+
 def test_the_first_place_of_a_loss_is_kept() -> None:
     losses = Losses()
     losses.lose(Feature.IMAGE_URL, "messages[0]")
