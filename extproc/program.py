@@ -119,7 +119,7 @@ def build(
         budgets=Budgets(gateway.budgets, ledger),
         planners=planners,
         sayers={
-            steering: Sayer(planner, gateway.llm.lossiness)
+            steering: Sayer(planner, gateway.llm.lossiness, guards if gateway.guards else None)
             for steering, planner in planners.items()
         },
         paths=Paths(dict(gateway.llm.prefixes)),

@@ -11,7 +11,8 @@ from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
 from extproc.plan import Plan, Planner, Wanted
-from extproc.protocols import bodies
+from extproc.policies.guard import Guards
+from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from gateway.model import BodyForm, Dialect, Lossiness
 
@@ -35,7 +36,10 @@ class Forwarded(NamedTuple):
 class Sayer:
     """For the requests of a program."""
 
-    def __init__(self, planner: Planner, lossiness: Lossiness) -> None:
+    def __init__(
+        self, planner: Planner, lossiness: Lossiness, guards: Guards | None = None
+    ) -> None:
+        self._guards = guards
         self._planner = planner
         self._lossiness = lossiness
 
@@ -81,10 +85,18 @@ class Sayer:
             codecs = SPEAKERS[client].codec, each.codec or SPEAKERS[dialect].codec
             model = plan.forwarded.model or each.model
             body = translate.request(question.call, codecs, model, self._lossiness)
+            if self._guards is not None and not isinstance(body, Deny):
+                body = _guarded(body, dialect, self._guards)
             if isinstance(body, Deny):
                 refusals[dialect] = body
             else:
                 bodies[dialect] = body
+
+
+def _guarded(body: bytes, dialect: Dialect, guards: Guards) -> bytes | Deny:
+    """What stands apart in the words of the client, in two messages say, may become one text."""
+    texts = SPEAKERS[dialect].reading.texts(json_spans.decode(body))
+    return texts if isinstance(texts, Deny) else guards.objection(texts) or body
 
 
 def _spliced(plan: Plan, question: Question) -> bytes:

@@ -90,6 +90,14 @@ class Guards:
         hits = self._patterns.hits(facts.texts)
         return self._walk(facts, hits) if hits else self._unmatched
 
+    def objection(self, texts: Sequence[str]) -> Deny | None:
+        """To a request that was let pass, and now says this: nothing of it can be masked."""
+        hits = self._patterns.hits(texts)
+        for step in self._steps if hits else ():
+            if not isinstance(step, _Unavailable) and step.patterns & hits:
+                return step.deny
+        return None
+
     def _walk(self, facts: Facts, hits: frozenset[int]) -> Pass | Deny | Amend:
         body = facts.body
         for step in self._steps:

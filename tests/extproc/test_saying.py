@@ -105,6 +105,39 @@ def test_what_was_masked_stays_so_where_a_foreign_seal_is_taken_out(
     assert "rs_1_2_3" not in said
 
 
+APART: list[tuple[str, dict[str, Any]]] = [
+    (
+        "/v1/chat/completions",
+        {"messages": [{"role": "user", "content": "se"}, {"role": "user", "content": "cret"}]},
+    ),
+    (
+        "/v1/chat/completions",
+        {
+            "messages": [
+                {"role": "system", "content": "se"},
+                {"role": "developer", "content": "cret"},
+                {"role": "user", "content": "hi"},
+            ]
+        },
+    ),
+    ("/v1/responses", {"instructions": "se", "input": [{"role": "system", "content": "cret"}]}),
+]
+
+
+@pytest.mark.parametrize("action", ["block", "mask"])
+@pytest.mark.parametrize(("path", "body"), APART)
+@pytest.mark.parametrize("model", ["opus", "pro", "nova"])
+def test_what_stands_apart_for_a_client_and_together_for_a_provider_is_guarded(
+    model: str, path: str, body: dict[str, Any], action: str
+) -> None:
+    guarded = f"guardrails: [{{type: regex, name: none, patterns: [secret], action: {action}}}]\n"
+    answer = llm_exchange(WITHOUT_BUDGETS + guarded).ask(path, model=model, **body)
+    assert isinstance(answer, Respond)
+    assert answer.status == 400
+    assert b"guard 'none'" in answer.body
+    assert isinstance(llm_exchange().ask(path, model=model, **body), Forward)
+
+
 CLIENTS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", {"messages": PROSE}),
     ("/v1/responses", {"input": "hi"}),
