@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from gateway import names
 from gateway.model import Provider, dialect_of
-from xds_server.resources.credentials import credential_filter, lua, lua_text, token_filter
+from xds_server.resources.credentials import credential_filter, token_filter
 from xds_server.resources.ext_proc import attempt_filter, mirror_filter
 from xds_server.resources.extension import Json, extension
 from xds_server.resources.judge import Judge, judge
+from xds_server.resources.lua import lua, lua_text
 from xds_server.resources.matching import only_at, only_in, unless_translated
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import NOTHING_SHARED, Shared, keep, send

@@ -7,7 +7,6 @@ and sends it as the secret that a static key would be in.
 
 from __future__ import annotations
 
-import json
 from typing import assert_never
 
 from gateway import names
@@ -24,6 +23,7 @@ from gateway.credentials import (
 )
 from gateway.model import Provider, Upstream
 from xds_server.resources.extension import ADS, Json, extension
+from xds_server.resources.lua import lua, lua_text
 
 _TOKEN_SECONDS = 5.0
 """For a connection to a token endpoint, and for its answer."""
@@ -212,17 +212,3 @@ def _passing(credential: PassThrough) -> Json:
         sent_as=lua_text(credential.sent_as),
     )
     return lua(names.CREDENTIAL_FILTER, script)
-
-
-def lua_text(text: str) -> str:
-    """A string of Lua: one of JSON that is not escaped beyond ASCII is one."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def lua(name: str, script: str) -> Json:
-    """A filter that runs a script."""
-    return extension(
-        name,
-        "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code={"inline_string": script},
-    )

@@ -15,8 +15,8 @@ from gateway import names
 from gateway.failover import Cause, Failover
 from gateway.model import Dialect, Provider, dialect_of
 from gateway.operations import Operation
-from xds_server.resources.credentials import lua, lua_text
 from xds_server.resources.extension import Json
+from xds_server.resources.lua import lua, lua_text
 
 LARGEST_ERROR_BYTES = 64 << 10
 JUDGED = frozenset({Cause.CONTEXT_LENGTH, Cause.CONTENT_FILTER})

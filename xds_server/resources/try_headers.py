@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from gateway import names
 from gateway.credentials import PassThrough
 from gateway.model import Provider
-from xds_server.resources.credentials import lua, lua_text
 from xds_server.resources.extension import Json
+from xds_server.resources.lua import lua, lua_text
 
 _KEEP = """\
 function envoy_on_request(handle)
