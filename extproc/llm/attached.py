@@ -27,15 +27,17 @@ def text_of(file: str) -> str | None:
     return decoded(data) if head.rstrip().endswith("base64") else unquote(data)
 
 
-def decoded(data: str) -> str | None:
+def decoded(data: str, *, is_text: bool = True) -> str | None:
     """The text that base64 holds, in either alphabet and with padding or without; None: it is none.
 
-    What is no text becomes U+FFFD: some reader may pass over it.
+    What is no text becomes U+FFFD in what is said to be one: some reader may pass over it.
     """
     if not data.isascii():
         return None
     data = "".join(unquote(data).translate(_ALPHABET).split()).rstrip("=")
     try:
-        return base64.b64decode(data + "=" * (-len(data) % 4)).decode("utf-8", "replace")
-    except binascii.Error:
+        return base64.b64decode(data + "=" * (-len(data) % 4)).decode(
+            "utf-8", "replace" if is_text else "strict"
+        )
+    except (binascii.Error, UnicodeDecodeError):
         return None

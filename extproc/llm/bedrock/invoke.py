@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from extproc.llm import texts as walk
 from extproc.llm.answer import StreamEvent
 from extproc.llm.bedrock import errors
-from extproc.llm.bedrock.reading import model_fault, stated_limits
+from extproc.llm.bedrock.reading import model_fault, stated_limits, text_of_document
 from extproc.llm.counts import MOST_TOKENS, count
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.faults import unreadable, wrong_type
@@ -75,10 +75,17 @@ class InvokeReading:
         return Call(model, is_stream, document, len(body), limit, max(choices, default=1))
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
-        return walk.read_texts(document, FREE)
+        texts = walk.read_texts(document, FREE)
+        return texts if isinstance(texts, Deny) else texts + tuple(_attached_texts(document))
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
-        return walk.reworded(body, FREE, rewording)
+        reworded = walk.reworded(body, FREE, rewording)
+        if isinstance(reworded, Deny):
+            return reworded
+        attached = tuple(_attached_texts(json_spans.decode(body)))
+        for text in attached:
+            rewording.fixed(text)
+        return reworded._replace(texts=reworded.texts + attached)
 
     def estimate_input_tokens(self, call: Call) -> int:
         return body_tokens(call.size_bytes, partial(self.texts, call.document), call.model)
@@ -127,6 +134,19 @@ def usage_of_headers(headers: Iterable[tuple[str, str]]) -> Usage | None:
         if lower.startswith(_COUNT_HEADERS) and value.isascii() and value.isdigit():
             counts[lower.removeprefix(_COUNT_HEADERS)] = min(int(value[:20]), MOST_TOKENS)
     return _usage(counts, _HEADERS)
+
+
+def _attached_texts(value: object) -> Iterator[str]:
+    """Of Nova's documents, which are Converse's; a text in base64 says nothing where it stands."""
+    if isinstance(value, dict):
+        text = text_of_document(value.get("document"))
+        if text:
+            yield text
+        for item in value.values():
+            yield from _attached_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _attached_texts(item)
 
 
 class InvokeDecoding:

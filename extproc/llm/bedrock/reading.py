@@ -34,7 +34,6 @@ _FOLDED = {name.casefold(): name for name in _DECIDED_ON}
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_gen_len", "max_new_tokens", "maxTokens")
 """Under which a model's own fields may say the limit again."""
 _TEXT_FORMATS = ("csv", "html", "md", "txt")
-_NO_CHARACTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +190,19 @@ def _content_fault(content: object, where: str) -> Deny | None:
 
 def _attached_texts(document: Mapping[str, object]) -> tuple[str, ...]:
     """Documents that are texts, whatever they are said to be: a model reads them like any other."""
-    found: list[str] = []
-    for block in _blocks(document):
-        attached = block.get("document")
-        if not isinstance(attached, dict):
-            continue
-        source = attached.get("source")
-        data = source.get("bytes") if isinstance(source, dict) else None
-        if isinstance(data, str):
-            text = decoded(data)  # some bytes that are no text do not hide the others
-            if text and (attached.get("format") in _TEXT_FORMATS or _NO_CHARACTER not in text):
-                found.append(text)
-    return tuple(found)
+    found = (text_of_document(block.get("document")) for block in _blocks(document))
+    return tuple(text for text in found if text)
+
+
+def text_of_document(attached: object) -> str | None:
+    """None: it has none."""
+    if not isinstance(attached, dict):
+        return None
+    source = attached.get("source")
+    data = source.get("bytes") if isinstance(source, dict) else None
+    if not isinstance(data, str):
+        return None
+    return decoded(data, is_text=attached.get("format") in _TEXT_FORMATS)
 
 
 def _blocks(document: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

@@ -52,7 +52,9 @@ def test_what_is_no_data_is_not_read() -> None:
 
 
 def test_bytes_that_are_no_text_do_not_hide_the_rest() -> None:
-    assert decoded(base64.b64encode(b"a secret\xff").decode()) == "a secret\ufffd"
+    data = base64.b64encode(b"a secret\xff").decode()
+    assert decoded(data) == "a secret\ufffd"
+    assert decoded(data, is_text=False) is None
 
 
 CLIENTS: list[tuple[str, dict[str, Any]]] = [
@@ -100,6 +102,16 @@ def test_no_guard_is_passed_by_a_text_in_base64(path: str, part: dict[str, Any])
     action = llm_exchange(GUARDED).ask(path, model="pro", max_tokens=9, **body)
     assert isinstance(action, Respond)
     assert action.status == 400
+
+
+@pytest.mark.parametrize("action", ["block", "mask"])
+def test_nor_where_a_model_is_invoked(action: str) -> None:
+    document = {"format": "txt", "name": "a", "source": {"bytes": SECRET}}
+    says = [{"role": "user", "content": [{"document": document}]}]
+    guarded = GUARDED.replace("block", action)
+    answer = llm_exchange(guarded).ask("/model/nova/invoke", messages=says)
+    assert isinstance(answer, Respond)
+    assert answer.status == 400
 
 
 def test_images_pass() -> None:
