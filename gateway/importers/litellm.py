@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from gateway.imported import Imported, Mapped
 from gateway.importers.emit import emit
 from gateway.importers.litellm_deployments import Deployments, read_deployments
+from gateway.importers.litellm_failover import read_health, read_lossiness
 from gateway.importers.litellm_general_keys import GENERAL
 from gateway.importers.litellm_guards import Guards, read_guards
 from gateway.importers.litellm_keys import TOP, answer, answer_rest, is_off
@@ -27,6 +28,7 @@ from gateway.importers.litellm_settings import (
     Server,
     listen_on_this_machine,
     read_budget,
+    read_first_byte,
     read_general,
     read_silence,
 )
@@ -129,7 +131,8 @@ class _Conversion:
         credentials = self.credentials()
         silence = read_silence(self.router, self.litellm)
         verify = self.litellm.take("ssl_verify")
-        into = Deployments(credentials, self.environment, silence, file_of(verify))
+        first_byte = read_first_byte(self.router)
+        into = Deployments(credentials, self.environment, silence, file_of(verify), first_byte)
         groups = groups_of(read_deployments(self.top.take("model_list"), into))
         is_used = any(each.ca == into.ca for each in into.providers.values())
         answer_verify(verify, "llm.providers" if is_used else "")
@@ -150,10 +153,14 @@ class _Conversion:
             for _, value in node.fields():
                 if not value.is_answered:
                     value.unsupported("no deployment that is taken over reads it")
+        both = (self.router, self.litellm)
+        health, lossiness = read_health(both), read_lossiness(both)
         blocks: dict[str, object] = {
             "providers": {name: each.block() for name, each in into.providers.items()},
             "models": models.ordered(),
             "prices": into.prices,
+            "failover": {"health": health} if health else {},
+            "lossy": lossiness,
         }
         return {name: block for name, block in blocks.items() if block}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from gateway.config.urls import Url
 from gateway.importers.litellm_clouds import CLOUDS, NotOurs, bedrock_model
 from gateway.importers.litellm_keys import MODEL, answer_rest
 from gateway.importers.litellm_model_keys import INFO, PARAMS
+from gateway.importers.litellm_prices import read_price
 from gateway.importers.litellm_providers import Meant, Spoken, default_url, meant
 from gateway.importers.litellm_tls import answer_verify, file_of
 from gateway.importers.litellm_values import (
@@ -43,14 +43,27 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "vertex-claude": ("vertex_project", "vertex_location", "vertex_credentials"),
 }
 """What is read for a type of ours, beside address and key."""
-_MILLION = 1_000_000
-_DEAREST = 1_000_000
-_FINEST = Decimal("1e-9")
-_NO_CHAT = re.compile(r"embed|dall-e|whisper|tts|rerank|gpt-image|moderation|transcribe|bge-")
-"""LiteLLM looks such models up in its table."""
+_MODES = frozenset(
+    {
+        "chat", "completion", "responses", "embedding", "image_generation", "image_edit", "rerank",
+        "audio_transcription", "audio_speech", "moderation", "realtime",
+    }
+)  # fmt: skip
+"""Operations that are served; which of them a model has follows from its provider."""
 _TOKENS = ("azure_ad_token", "client_secret", "azure_password", "azure_username", "tenant_id")
 _UNLIMITED = "calls of the deployment are not limited here"
-_SILENCE = "how long the provider may be silent, not how long the whole call may take"
+_WAITS = (
+    (
+        *("timeout", "silence"),
+        "how long the provider may be silent, not how long the whole call may take",
+    ),
+    (
+        *("stream_timeout", "first_byte"),
+        "how long a streamed answer may take to begin; of the targets of a request, the longest"
+        " counts",
+    ),
+)
+"""Of a deployment: their key, ours, and what is different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ class Provider:
     silence: str | None
     ca: str | None = None
     options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    first_byte: str | None = None
     """What else is in the block."""
 
     def block(self) -> dict[str, object]:
@@ -74,8 +88,9 @@ class Provider:
             found["key"] = self.key
         if self.ca is not None:
             found["ca"] = self.ca
-        if self.silence is not None:
-            found["timeouts"] = {"silence": self.silence}
+        waits = {"first_byte": self.first_byte, "silence": self.silence}
+        if timeouts := {name: value for name, value in waits.items() if value is not None}:
+            found["timeouts"] = timeouts
         return found
 
 
@@ -109,6 +124,8 @@ class Deployments:
     """Where a deployment has no timeout of its own."""
     ca: str | None = None
     """Where a deployment has no `ssl_verify` of its own."""
+    first_byte: str | None = None
+    """Where a deployment has no `stream_timeout` of its own."""
     providers: dict[str, Provider] = field(default_factory=dict)
     prices: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -154,7 +171,7 @@ def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deploymen
     written = params.take("model").text()
     if not written:
         raise LeftOut("it has no model")
-    _must_be_served(entry, params, info, written)
+    _must_be_served(entry, params, info)
     custom = params.take("custom_llm_provider").text() or ""
     found = meant(written, custom)
     spoken = _spoken(found)
@@ -176,7 +193,7 @@ def _deployment(entry: Node, into: Deployments, *, is_shared: bool) -> Deploymen
         order=_order(params, f"llm.models.{name}.failover", is_shared=is_shared),
         id=_id(info),
     )
-    _read_price(deployment, params, info, into)
+    read_price(deployment.reference, params, info, into.prices)
     answer_rest(params, PARAMS)
     answer_rest(info, INFO)
     answer_rest(entry, MODEL)
@@ -191,16 +208,14 @@ def _required(node: Node, key: str) -> str:
     return found
 
 
-def _must_be_served(entry: Node, params: Node, info: Node, model: str) -> None:
+def _must_be_served(entry: Node, params: Node, info: Node) -> None:
     for blocked in (entry.take("blocked"), info.take("blocked")):
         if flag(blocked):
             raise LeftOut("it is blocked")
     mode = info.take("mode")
     kind = mode.text() or "chat"
-    if kind != "chat":
-        raise LeftOut(f"its mode is {kind}, and only models for chat are taken over")
-    if mode.is_empty and _NO_CHAT.search(model):
-        raise LeftOut("its name is of no model for chat: if it is one, write mode: chat")
+    if kind not in _MODES:
+        raise LeftOut(f"its mode is {kind}, and there is no such operation here")
     if any(params.has(key) for key in _TOKENS):
         raise LeftOut("its tokens would have to be fetched: write an api_key")
     if params.has("mock_response"):
@@ -246,11 +261,13 @@ class _Place:
             make, known = CLOUDS[spoken.cloud], self.into.environment
             block = _in_words(lambda: make(model, self.written, known))
             type_ = str(block.pop("type"))
-            return Provider(type_, None, None, self.silence(), options=block)
+            waits = (self.silence(), self.first_byte())
+            return Provider(type_, None, None, waits[0], options=block, first_byte=waits[1])
         url = self.url(spoken)
         ca = self.ca() if (url or default_url(spoken) or "").startswith("https:") else None
         options = self.version() if spoken.type == "azure-openai" else {}
-        return Provider(spoken.type, url, self.key(spoken, name), self.silence(), ca, options)
+        key, first_byte = self.key(spoken, name), self.first_byte()
+        return Provider(spoken.type, url, key, self.silence(), ca, options, first_byte)
 
     def version(self) -> dict[str, object]:
         """Of Azure's API; LiteLLM's models there are deployments where it is a date."""
@@ -306,10 +323,14 @@ class _Place:
         return self.into.ca if own.is_empty else file_of(own)
 
     def silence(self) -> str | None:
-        seconds = number(self.params.take("timeout"))
-        if seconds is not None and seconds > 0:
-            return duration(seconds)
-        return self.into.silence
+        return self.waits("timeout", self.into.silence)
+
+    def first_byte(self) -> str | None:
+        return self.waits("stream_timeout", self.into.first_byte)
+
+    def waits(self, key: str, otherwise: str | None) -> str | None:
+        seconds = number(self.params.take(key))
+        return duration(seconds) if seconds is not None and seconds > 0 else otherwise
 
 
 def _in_words(make: Callable[[], Made]) -> Made:
@@ -381,13 +402,14 @@ def _answer_place(params: Node, into: Deployments, place: str) -> None:
         for key in ("api_base", "base_url"):
             source.take(key).exact(f"{at}.url" if provider.url else at)
     answer_verify(params.take("ssl_verify"), f"{at}.ca" if provider.ca is not None else "")
-    node = params.take("timeout")
-    seconds = number(node)
-    if seconds is not None and seconds <= 0:
-        node.exact("", "no limit")
-    elif seconds is not None:
-        cut = "" if fits_duration(seconds) else "; cut to what a duration can be"
-        node.different(f"{at}.timeouts.silence", f"{_SILENCE}{cut}")
+    for key, waits, note in _WAITS:
+        node = params.take(key)
+        seconds = number(node)
+        if seconds is not None and seconds <= 0:
+            node.exact("", "no limit")
+        elif seconds is not None:
+            cut = "" if fits_duration(seconds) else "; cut to what a duration can be"
+            node.different(f"{at}.timeouts.{waits}", f"{note}{cut}")
 
 
 def _weight(params: Node, to: str, *, is_shared: bool) -> Decimal | None:
@@ -431,61 +453,3 @@ def _id(info: Node) -> str:
         return ""
     node.different("", "read where a fallback names it")
     return str(value)
-
-
-_PRICES = (
-    ("input_cost_per_token", "input"),
-    ("output_cost_per_token", "output"),
-    ("cache_read_input_token_cost", "cached_input"),
-    ("cache_creation_input_token_cost", "cache_write"),
-    ("cache_creation_input_token_cost_above_1hr", "cache_write_1h"),
-    ("output_cost_per_reasoning_token", "reasoning"),
-    ("input_cost_per_audio_token", "audio_input"),
-    ("output_cost_per_audio_token", "audio_output"),
-    ("input_cost_per_image_token", "image_input"),
-    ("output_cost_per_image_token", "image_output"),
-)
-
-
-def _read_price(deployment: Deployment, params: Node, info: Node, into: Deployments) -> None:
-    written: list[Node] = []
-    price: dict[str, object] = {}
-    is_exact = True
-    for key, ours in _PRICES:
-        for node in (info.take(key), params.take(key)):
-            amount = number(node)
-            if amount is None or node.is_answered:
-                continue
-            if node.path != params.take(key).path and params.has(key):
-                node.unsupported("the one in litellm_params counts")
-                continue
-            written.append(node)
-            exactly = amount * _MILLION
-            if not 0 <= exactly <= _DEAREST:
-                node.problem("must be a price in dollars per token")
-                continue
-            price[ours] = exactly.quantize(_FINEST, ROUND_UP).normalize()
-            is_exact = is_exact and price[ours] == exactly
-    reference = deployment.reference
-    if not written:
-        return
-    refusal = _why_no_price(price, reference, into)
-    for node in written:
-        if refusal:
-            node.unsupported(refusal)
-        elif is_exact:
-            node.exact(f"llm.prices.{reference}")
-        else:
-            node.different(f"llm.prices.{reference}", "rounded up to a billionth of a dollar")
-    if not refusal:
-        into.prices[reference] = price
-
-
-def _why_no_price(price: Mapping[str, object], reference: str, into: Deployments) -> str:
-    if "*" in reference:
-        return "prices are of one model, not of a wildcard"
-    if "input" not in price or "output" not in price:
-        return "a price needs both input and output: the catalog's counts"
-    if into.prices.get(reference, price) != price:
-        return "another deployment of the same model has another price, which counts"
-    return ""

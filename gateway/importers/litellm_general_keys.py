@@ -11,7 +11,7 @@ _NO_ALERTS = "no alerts are sent"
 _NO_HEALTH = "Envoy finds out by the calls themselves which provider fails"
 _NO_LIMITS = "rates and numbers of calls are not limited"
 _NO_SECRETS = "secrets come from environment variables: ${VARIABLE}"
-_CHAT_ONLY = "only models for chat are taken over"
+_NO_SUCH = "there is no such setting"
 _NO_OTHER_IDENTITY = "callers are known by API keys alone; until then nobody comes in without one"
 
 GENERAL = Block(
@@ -231,7 +231,7 @@ GENERAL = Block(
         Keys(
             ("disable_responses_id_security", "always_include_stream_usage"),
             UNSUPPORTED,
-            _CHAT_ONLY,
+            _NO_SUCH,
         ),
         Keys(
             ("mcp_*", "agent_*", "search_tools"),

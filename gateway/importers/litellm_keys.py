@@ -68,7 +68,6 @@ _NO_ADMIN = "there is no admin interface of LiteLLM's kind"
 _NO_LOGS = "calls are not reported to other services"
 _NO_CACHE = "answers are not cached"
 _ONE_PROCESS = "tuning of LiteLLM's own process; there is nothing to tune here"
-_CHAT_ONLY = "only models for chat are taken over"
 
 TOP = Block(
     "",
@@ -117,7 +116,7 @@ TOP = Block(
         Keys(
             ("assistant_settings", "files_settings", "finetune_settings", "batch_*"),
             UNSUPPORTED,
-            _CHAT_ONLY,
+            "files and batches go to the providers of llm.stored_at; assistants are not served",
         ),
         Keys(("callback_settings", "callbacks"), UNSUPPORTED, _NO_LOGS),
         Keys(("cache_params", "cache"), UNSUPPORTED, _NO_CACHE),

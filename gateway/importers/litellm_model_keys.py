@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from gateway.importers.litellm_keys import DIFFERENT, EXACT, UNSUPPORTED, Block, Keys
 
-_UNCHANGED = "requests go to the provider as the client wrote them: set it in the client"
+_UNCHANGED = (
+    "not put into requests: write defaults or overrides of the model, or of the provider in its own"
+    " dialect"
+)
+_LOSSY = "what a provider's dialect cannot say is refused, but for hints: see llm.lossy"
 _NO_HEALTH = "Envoy finds out by the calls themselves which provider fails"
 _NO_LIMITS = "calls of the deployment are not limited here"
-_CHAT_ONLY = "only models for chat are taken over"
 _TRIED_ONCE = (
     "a call that fails goes to the next target of a failover at once; no target is asked twice"
 )
-_NO_COOLDOWN = "targets that fail are set aside by rules of ours: llm.failover.health"
+_NO_COOLDOWN = "targets that fail are set aside for as long as others: llm.failover.health"
 _PRICES = tuple(
     Keys(keys, EXACT, "per million tokens here", "llm.prices", is_read=True)
     for keys in (
@@ -20,6 +23,33 @@ _PRICES = tuple(
         ("cache_creation_input_token_cost_above_1hr", "output_cost_per_reasoning_token"),
         ("input_cost_per_audio_token", "output_cost_per_audio_token"),
         ("input_cost_per_image_token", "output_cost_per_image_token"),
+        ("input_cost_per_character",),
+    )
+) + tuple(
+    Keys(keys, EXACT, note, "llm.prices", is_read=True)
+    for keys, note in (
+        (("output_cost_per_image", "input_cost_per_second", "output_cost_per_second"), ""),
+        (
+            (
+                "input_cost_per_token_above_*k_tokens",
+                "output_cost_per_token_above_*k_tokens",
+                "cache_read_input_token_cost_above_*k_tokens",
+                "cache_creation_input_token_cost_above_*k_tokens",
+            ),
+            "`tiers` there",
+        ),
+        (
+            tuple(
+                f"{rate}_{service}"
+                for service in ("batches", "flex", "priority")
+                for rate in (
+                    "input_cost_per_token",
+                    "output_cost_per_token",
+                    "cache_read_input_token_cost",
+                )
+            ),
+            "`service_tiers` there: batch, flex, priority",
+        ),
     )
 )
 """In either block of a deployment."""
@@ -52,8 +82,10 @@ PARAMS = Block(
         ),
         Keys(
             ("stream_timeout",),
-            UNSUPPORTED,
-            "streams wait as long as other calls: timeout counts",
+            DIFFERENT,
+            "how long a streamed answer may take to begin",
+            "llm.providers.NAME.timeouts.first_byte",
+            is_read=True,
         ),
         Keys(
             ("timeout",),
@@ -75,7 +107,7 @@ PARAMS = Block(
                 "custom_pricing",
             ),
             UNSUPPORTED,
-            "write them under llm.prices: tiers, service_tiers, image, second, characters, search",
+            "write them under llm.prices, where ours has such a price",
         ),
         Keys(
             ("mock_response",),
@@ -113,7 +145,7 @@ PARAMS = Block(
         Keys(
             ("extra_headers", "headers", "default_headers", "organization", "project"),
             UNSUPPORTED,
-            "headers are not added to calls of a provider",
+            "write llm.providers.NAME.headers, or a secret as auth: {type: api-key, header: …}",
         ),
         Keys(
             ("api_version", "azure_*", "tenant_id", "client_id", "client_secret"),
@@ -135,7 +167,7 @@ PARAMS = Block(
             is_security=True,
         ),
         Keys(("watsonx_*",), UNSUPPORTED, "for watsonx, whose dialect is not spoken"),
-        Keys(("drop_params", "modify_params", "additional_drop_params"), UNSUPPORTED, _UNCHANGED),
+        Keys(("drop_params", "modify_params", "additional_drop_params"), UNSUPPORTED, _LOSSY),
         Keys(
             (
                 "temperature",
@@ -207,7 +239,7 @@ PARAMS = Block(
         Keys(
             ("use_in_pass_through", "use_litellm_proxy", "use_chat_completions_api"),
             UNSUPPORTED,
-            _CHAT_ONLY,
+            "there is no such setting for a call",
         ),
         Keys(
             ("auto_router_*", "complexity_router_*", "adaptive_router_*", "quality_router_*"),
@@ -255,7 +287,8 @@ INFO = Block(
         Keys(
             ("mode",),
             EXACT,
-            "chat alone; other models are left out: write them yourself",
+            "what a model is for follows from its provider; of other modes than those of operations"
+            " here it is left out",
             is_read=True,
         ),
         Keys(("id",), DIFFERENT, "read where a fallback names it", is_read=True),
@@ -272,7 +305,7 @@ INFO = Block(
                 "cost_per_ptu_per_hour",
             ),
             UNSUPPORTED,
-            "write them under llm.prices: tiers, service_tiers, image, second, characters, search",
+            "write them under llm.prices, where ours has such a price",
         ),
         Keys(
             ("base_model",),

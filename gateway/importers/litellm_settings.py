@@ -235,3 +235,17 @@ def read_silence(router: Node, litellm: Node) -> str | None:
                 "how long each provider may be silent, not how long the whole call may take" + cut,
             )
     return found
+
+
+def read_first_byte(router: Node) -> str | None:
+    """How long a stream may take to begin where a deployment says nothing."""
+    node = router.take("stream_timeout")
+    seconds = number(node)
+    if seconds is None:
+        return None
+    if seconds <= 0:
+        node.exact("", "no limit")
+        return None
+    cut = "" if fits_duration(seconds) else "; cut to what a duration can be"
+    node.different("llm.providers", "how long a streamed answer may take to begin" + cut)
+    return duration(seconds)

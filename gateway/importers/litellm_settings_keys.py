@@ -10,10 +10,12 @@ _NO_ALERTS = "no alerts are sent"
 _NO_CACHE = "answers are not cached"
 _NO_LIMITS = "rates and numbers of calls are not limited"
 _ONE_PROCESS = "tuning of LiteLLM's own process; there is nothing to tune here"
-_CHAT_ONLY = "only models for chat are taken over"
-_NO_COOLDOWN = "targets that fail are set aside by rules of ours: llm.failover.health"
+_ONE_FOR_ALL = "llm.failover.health has one number for all kinds of failures"
 _NOT_FOR_KEYS = "keys are written under identity.api_keys; the gateway makes none"
-_BY_ERROR = "a provider's refusal goes to the client; only failures lead to the next target"
+_BY_ERROR = (
+    "write the targets under failover of the model: a prompt that is too long leads to the next,"
+    " and so does a filter's refusal if llm.failover.after has content_filter"
+)
 _NO_SUCH = "there is no such setting"
 _TRIED_ONCE = (
     "a call that fails goes to the next target of a failover at once; no target is asked twice"
@@ -52,11 +54,39 @@ _FALLBACKS = (
     Keys(("max_fallbacks",), UNSUPPORTED, "all targets are tried, at most 16"),
     Keys(("num_retries", "max_retries"), DIFFERENT, _TRIED_ONCE, acts_when_off=True),
     Keys(
-        ("retry_after", "retry_policy", "model_group_retry_policy", "allowed_fails*"),
+        ("retry_after", "retry_policy", "model_group_retry_policy"),
         UNSUPPORTED,
         _TRIED_ONCE,
     ),
-    Keys(("cooldown_time", "disable_cooldowns"), UNSUPPORTED, _NO_COOLDOWN),
+    Keys(
+        ("allowed_fails",),
+        DIFFERENT,
+        "for all models, and failures in a row: one more than are allowed",
+        "llm.failover.health.failures",
+        is_read=True,
+    ),
+    Keys(("allowed_fails_*",), UNSUPPORTED, _ONE_FOR_ALL),
+    Keys(
+        ("cooldown_time",),
+        DIFFERENT,
+        "for all models; a time of its own that the provider says counts",
+        "llm.failover.health.cool_down",
+        is_read=True,
+    ),
+    Keys(
+        ("disable_cooldowns",),
+        EXACT,
+        "no target is set aside",
+        "llm.failover.health.failures",
+        is_read=True,
+    ),
+    Keys(
+        ("drop_params",),
+        DIFFERENT,
+        "whatever a provider's dialect cannot express is dropped, not parameters alone",
+        "llm.lossy",
+        is_read=True,
+    ),
 )
 """In `litellm_settings` and `router_settings` alike."""
 
@@ -162,7 +192,6 @@ LITELLM = Block(
         ),
         Keys(
             (
-                "drop_params",
                 "modify_params",
                 "additional_drop_params",
                 "enable_preview_features",
@@ -271,8 +300,10 @@ ROUTER = Block(
         Keys(("model_group_alias",), EXACT, "", "llm.models", is_read=True),
         Keys(
             ("stream_timeout",),
-            UNSUPPORTED,
-            "streams wait as long as other calls: timeout counts",
+            DIFFERENT,
+            "how long a streamed answer may take to begin",
+            "llm.providers.NAME.timeouts.first_byte",
+            is_read=True,
         ),
         Keys(
             ("timeout",),
@@ -323,11 +354,14 @@ ROUTER = Block(
             (
                 "assistants_config",
                 "search_tools",
-                "deployment_affinity_*",
-                "model_group_affinity_*",
             ),
             UNSUPPORTED,
-            _CHAT_ONLY,
+            _NO_SUCH,
+        ),
+        Keys(
+            ("deployment_affinity_*", "model_group_affinity_*"),
+            UNSUPPORTED,
+            "write sticky beside weighted",
         ),
         Keys(
             ("guardrail_list",),

@@ -7,7 +7,7 @@ from gateway.importers.litellm_model_keys import INFO, PARAMS
 
 
 @pytest.mark.parametrize(
-    "key", ["temperature", "vertex_project", "aws_region_name", "input_cost_per_second", "tags"]
+    "key", ["temperature", "vertex_project", "aws_region_name", "input_cost_per_query", "tags"]
 )
 def test_what_a_call_of_ours_cannot_have_is_named(key: str) -> None:
     row = PARAMS.find(key)

@@ -32,7 +32,7 @@ SERVED = {
 }
 WHOLE = {place.path for place in PLACES if place.is_exact}
 """What a rule can say alone."""
-ANY_HOST = (*HOSTS, "other.test")
+ANY_HOST = (*HOSTS, "other.example.com", "other.test")
 ENDINGS = (
     *("/v1/chat/completions", "/chat/completions", "/v1/messages", "/v1/embeddings", "/embeddings"),
     *("/v1/responses", "/v2/rerank", "/rerank", "/v1/realtime", ":generateContent", "*", "*"),
