@@ -33,6 +33,8 @@ _WIPED = (
     # whose account pays, and how a server may be told to read a request
     "openai-organization",
     "openai-project",
+    "sec-websocket-protocol",
+    "x-goog-user-project",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",

@@ -82,6 +82,14 @@ def test_credentials_are_wiped(header: str) -> None:
     assert header in wiped(PROVIDER)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["openai-organization", "openai-project", "sec-websocket-protocol", "x-goog-user-project"],
+)
+def test_no_client_says_whose_account_pays(header: str) -> None:
+    assert header in wiped(PROVIDER)
+
+
 def test_a_header_to_forward_is_not_wiped() -> None:
     forwarding = dataclasses.replace(PROVIDER, forward_headers=frozenset({"x-request-id"}))
     assert set(wiped(PROVIDER)) - set(wiped(forwarding)) == {"x-request-id"}
