@@ -59,7 +59,11 @@ async def _got(client: httpx.AsyncClient, needed: Ask | Read) -> bytes:
         return await _answer(client, needed)
     except httpx.TransportError:  # once may be chance
         await asyncio.sleep(_PAUSE_SECONDS)
+    try:
         return await _answer(client, needed)
+    except httpx.TransportError as error:
+        host, why = httpx.URL(needed.url).host, str(error) or type(error).__name__
+        raise NoToken(f"'{host}' does not answer: {why}") from error
 
 
 async def _answer(client: httpx.AsyncClient, ask: Ask) -> bytes:

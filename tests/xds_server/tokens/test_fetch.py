@@ -6,7 +6,6 @@ import asyncio
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.credentials import GcpCredential, ManagedIdentity
@@ -71,9 +70,9 @@ async def test_a_refusal_is_no_token(tmp_path: Path) -> None:
 
 
 @in_a_loop
-async def test_nobody_there_is_a_fault_of_the_transport() -> None:
+async def test_who_does_not_answer_is_named() -> None:
     [port] = free_ports(1)
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(NoToken, match=r"'127\.0\.0\.1' does not answer: "):
         await Fetcher({"GCE_METADATA_HOST": f"127.0.0.1:{port}"}).fetch(GcpCredential())
 
 
