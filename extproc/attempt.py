@@ -8,7 +8,9 @@ at all, the exchange has made sure of.
 from __future__ import annotations
 
 from extproc.llm import additions, forms, translate
-from extproc.llm.dialects import SPEAKERS
+from extproc.llm.dialect import Codec
+from extproc.llm.dialects import SPEAKERS, codec_of
+from extproc.llm.openai_chat.servers import server_of
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from extproc.wire import Order, Said
@@ -21,12 +23,22 @@ _NAMELESS = "-"
 def rewritten(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
     """The body for this try."""
     forwarded, wanted = order.forwarded, order.wanted
-    if forwarded.dialect is not None and wanted.dialect not in (None, forwarded.dialect):
-        said = _translated(body, order, forwarded.dialect, wanted, lossiness)
-        return said if isinstance(said, Deny) else _finished(said, wanted)
-    if wanted.model and wanted.model != forwarded.model:
-        body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
-    return _finished(body, wanted)
+    if _is_alike(forwarded, wanted):
+        if wanted.model and wanted.model != forwarded.model:
+            body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
+        return _finished(body, wanted)
+    said = _translated(body, order, lossiness)
+    return said if isinstance(said, Deny) else _finished(said, wanted)
+
+
+def _is_alike(forwarded: Said, wanted: Said) -> bool:
+    """Only the model in it is another."""
+    if None in (forwarded.dialect, wanted.dialect):
+        return True
+    if forwarded.dialect is not wanted.dialect:
+        return False
+    # what was added to both is for both, and may be what no dialect knows
+    return wanted.additions != "" or server_of(forwarded.vendor) == server_of(wanted.vendor)
 
 
 def _finished(body: bytes, wanted: Said) -> bytes:
@@ -34,17 +46,20 @@ def _finished(body: bytes, wanted: Said) -> bytes:
     return additions.added(said, wanted.additions, wanted.dialect)
 
 
-def _translated(
-    body: bytes, order: Order, client: Dialect, wanted: Said, lossiness: Lossiness
-) -> bytes | Deny:
-    if wanted.dialect is None:
+def _translated(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
+    forwarded, wanted = order.forwarded, order.wanted
+    if forwarded.dialect is None or wanted.dialect is None:
         return body
-    model = order.forwarded.model or wanted.model or _NAMELESS
-    reading = SPEAKERS[client].reading
-    call = reading.decode(body, "", is_stream=order.is_stream)
+    model = forwarded.model or wanted.model or _NAMELESS
+    speaker = SPEAKERS[forwarded.dialect]
+    call = speaker.reading.decode(body, "", is_stream=order.is_stream)
     if isinstance(call, Deny):  # its path named the model
-        call = reading.decode(body, model, is_stream=order.is_stream)
+        call = speaker.reading.decode(body, model, is_stream=order.is_stream)
     if isinstance(call, Deny):
         return call
-    codecs = SPEAKERS[client].codec, SPEAKERS[wanted.dialect].codec
+    codecs = speaker.codec, _codec_of(wanted.dialect, wanted)
     return translate.request(call, codecs, wanted.model or model, lossiness)
+
+
+def _codec_of(dialect: Dialect, wanted: Said) -> Codec:
+    return codec_of(dialect, wanted.vendor) if wanted.vendor else SPEAKERS[dialect].codec

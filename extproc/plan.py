@@ -82,10 +82,17 @@ class Try:
     """Of a conversation: its dialect, as this vendor takes it."""
     is_instead: bool = False
     """It is asked for embeddings as Bedrock's InvokeModel has them."""
+    vendor: str = ""
+    """Where its servers' form of the dialect counts: the client has no form of it."""
 
     @property
     def dialect(self) -> Dialect | None:
         return self.said.dialect
+
+    @property
+    def written(self) -> Said:
+        """What it is to be told, and in whose form: all of it that its attempt needs."""
+        return self.said._replace(vendor=self.vendor)
 
     def is_foreign(self, client: Dialect | None) -> bool:
         """Some answers have to be said otherwise for a client of this dialect."""
@@ -311,7 +318,9 @@ class Planner:
         found = self._try(target, wanted, named.model.cache_marks) if wanted.is_read else None
         if found is None:
             return plan
-        order = Order(plan.forwarded, found.said, wanted.is_stream)
+        client = dialect_of(wanted.operation)
+        forwarded = _written(plan.forwarded, plan.tries, client)
+        order = Order(forwarded, found.written, wanted.is_stream)
         headers = (
             (names.MIRROR_HEADER, names.mirror_cluster(found.provider)),
             (names.MIRROR_PATH_HEADER, found.path),
@@ -356,7 +365,20 @@ class Planner:
         said = Said(dialect, model, form, added)
         codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
         is_instead = operation is Operation.INVOKE and wanted.operation is Operation.EMBEDDINGS
-        return Try("", provider.name, target.model, operation, said, path, None, codec, is_instead)
+        is_own = dialect is not Dialect.OPENAI_CHAT or dialect is dialect_of(wanted.operation)
+        vendor = "" if is_own else provider.vendor
+        return Try(
+            cluster="",
+            provider=provider.name,
+            model=target.model,
+            operation=operation,
+            said=said,
+            path=path,
+            price=None,
+            codec=codec,
+            is_instead=is_instead,
+            vendor=vendor,
+        )
 
     def _price(self, found: Try) -> Price | None:
         vendor = self._providers[found.provider].vendor
@@ -377,8 +399,8 @@ class Planner:
         told = tries[: self._turns.count(len(tries))]
         steered = wire.Steered(
             paths={each.cluster: each.path for each in told},
-            bodies={each.cluster: each.said for each in told if each.said != forwarded},
-            forwarded=forwarded,
+            bodies={each.cluster: each.written for each in told if each.said != forwarded},
+            forwarded=_written(forwarded, tries, client),
             is_stream=wanted.is_stream,
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
@@ -434,6 +456,12 @@ def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
         return first
     model = next((each.said.model for each in tries if each.dialect is client), first.model)
     return Said(client, model)
+
+
+def _written(forwarded: Said, tries: Sequence[Try], client: Dialect | None) -> Said:
+    """What is forwarded, and in whose form: the first try's, unless it is the client's own."""
+    is_own = forwarded.dialect is client
+    return forwarded if is_own else forwarded._replace(vendor=tries[0].vendor)
 
 
 def _of_one_form(places: list[tuple[int, Try]]) -> list[tuple[int, Try]]:

@@ -115,6 +115,8 @@ class Said(NamedTuple):
     form: BodyForm = BodyForm.PLAIN
     additions: str = ""
     """What is added to it last (`llm.additions`)."""
+    vendor: str = ""
+    """Whose servers it is written for; empty: it is the client's own, or all have one form."""
 
 
 class Order(NamedTuple):
@@ -164,6 +166,7 @@ def _said(fields: Any) -> Said:
         fields["model"].string_value,
         BodyForm(fields["form"].string_value),
         fields["additions"].string_value,
+        fields["vendor"].string_value,
     )
 
 

@@ -52,6 +52,38 @@ def test_another_dialect_is_told_in_its_own_words() -> None:
     assert said["max_tokens"] > 0
 
 
+def test_servers_are_told_in_their_own_form_of_a_dialect() -> None:
+    body = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
+    client = Said(Dialect.ANTHROPIC, "m")
+    for vendor, name in (("openai", "max_completion_tokens"), ("mistral", "max_tokens")):
+        wanted = Said(Dialect.OPENAI_CHAT, "m2", vendor=vendor)
+        said = rewritten(body, Order(client, wanted, False), Lossiness.HINTS)
+        assert isinstance(said, bytes)
+        assert json.loads(said)[name] == 9
+
+
+def test_what_is_written_for_one_server_is_written_anew_for_another() -> None:
+    body = b'{"model":"m","max_completion_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
+    first = Said(Dialect.OPENAI_CHAT, "m", vendor="openai")
+    alike, other = first._replace(model="m2", vendor="groq"), first._replace(vendor="mistral")
+    assert rewritten(body, Order(first, alike, False), Lossiness.HINTS) == (
+        body.replace(b'"m"', b'"m2"')
+    )
+    said = rewritten(body, Order(first, other, False), Lossiness.HINTS)
+    assert isinstance(said, bytes)
+    assert json.loads(said).keys() == {"model", "max_tokens", "messages"}
+
+
+def test_what_was_added_for_several_servers_stays() -> None:
+    body = b'{"model":"m","safe_prompt":true,"messages":[]}'
+    added = '{"fields":{"overrides":[["safe_prompt","true"]]}}'
+    first = Said(Dialect.OPENAI_CHAT, "m", additions=added, vendor="openai")
+    order = Order(first, first._replace(vendor="mistral"), False)
+    said = rewritten(body, order, Lossiness.NONE)
+    assert isinstance(said, bytes)
+    assert json.loads(said) == json.loads(body)
+
+
 def test_where_the_path_names_the_model_the_body_does_not() -> None:
     assert "model" not in json.loads(told(Said(Dialect.GEMINI, "")))
 

@@ -6,11 +6,28 @@ import json
 from typing import Any
 
 import pytest
+from envoy_api import message
 
-from extproc.events import Forward, Respond
+from extproc.attempt import rewritten
+from extproc.events import Forward, RequestBody, Respond
+from extproc.wire import decode_attempt
+from gateway import names
+from gateway.model import Lossiness
 from tests.kit.llm_exchange import WITHOUT_BUDGETS, chat, clusters, forwarded, llm_exchange
 
 PROSE = [{"role": "user", "content": "hi"}]
+SERVERS = """
+llm:
+  providers:
+    openai: {type: openai, key: k}
+    mistral: {type: mistral, key: k}
+    claude: {type: anthropic, key: k}
+  models:
+    alike: {failover: [openai/gpt-5, mistral/mistral-large]}
+    mixed: {failover: [claude/claude-opus-4-5, mistral/mistral-large]}
+"""
+Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
+Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 
 
 def test_a_single_provider_is_told_in_its_own_dialect() -> None:
@@ -25,6 +42,39 @@ def test_mixed_providers_are_told_by_their_own_attempts() -> None:
     action = llm_exchange(WITHOUT_BUDGETS).ask(**chat("mixed"))
     assert clusters(action) == ["llm/claude#1", "llm/chat/addressed"]
     assert forwarded(action) == chat("gpt")
+
+
+@pytest.mark.parametrize(("model", "path"), [("alike", "/v1/messages"), ("mixed", "/v1/responses")])
+def test_an_attempt_knows_whose_form_of_a_dialect_it_writes(model: str, path: str) -> None:
+    asked = {
+        "alike": {"messages": PROSE, "max_tokens": 9},
+        "mixed": {"input": "hi", "max_output_tokens": 9},
+    }
+    action = llm_exchange(SERVERS).ask(path, model=model, **asked[model])
+    assert isinstance(action, Forward)
+    assert action.body is not None
+    told = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    request = Request(request_body={"body": action.body})
+    request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].CopyFrom(told)
+    event, order = decode_attempt(request.SerializeToString(), "llm/mistral#2")
+    assert isinstance(event, RequestBody)
+    assert order is not None
+    assert (order.forwarded.vendor, order.wanted.vendor) == (
+        "openai" if model == "alike" else "",
+        "mistral",
+    )
+    body = rewritten(event.body, order, Lossiness.HINTS)
+    assert isinstance(body, bytes)
+    said = json.loads(body)
+    assert said["max_tokens"] == 9
+    assert "max_completion_tokens" not in said
+
+
+def test_a_client_of_a_dialect_keeps_its_own_form_of_it() -> None:
+    action = llm_exchange(SERVERS).ask(**chat("alike", max_completion_tokens=9))
+    assert isinstance(action, Forward)
+    told = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    assert told["said"]["vendor"] == told["bodies"]["llm/mistral#2"]["vendor"] == ""
 
 
 def test_who_cannot_be_told_is_left_out() -> None:
