@@ -408,7 +408,7 @@ def test_only_the_role_makes_an_attempt() -> None:
 def test_a_copy_is_said_as_its_header_tells() -> None:
     call = RecordedCall(process(), dragoman_role=names.MIRROR_ROLE)
     order = '[["openai_chat","a","plain",""],["anthropic","opus","plain",""],false]'
-    call.stream.on_message(headers(**{"x_dragoman_mirror_order": order}))
+    call.stream.on_message(headers(x_dragoman_mirror_order=order))
     body = b'{"model":"a","messages":[{"role":"user","content":"hi"}]}'
     call.stream.on_message(serialised(Request(request_body={"body": body})))
     said = Response.FromString(call.sent[-1]).request_body.response.body_mutation.body

@@ -35,9 +35,6 @@ class MultipartReading(Reading, Protocol):
     def decode_typed(self, body: bytes, content_type: str, model: str) -> Call | Deny:
         """The request in a body of this Content-Type. `model` is what the path says, if it does."""
 
-    def renamed(self, body: bytes, content_type: str, model: str) -> bytes:
-        """The same request of another model."""
-
 
 @dataclass(frozen=True, slots=True)
 class FormReading(JsonReading):
@@ -80,9 +77,6 @@ class FormReading(JsonReading):
             if multipart.has_boundary(body, str(json_spans.decode_exactly(value))):
                 return Deny(400, "invalid_form", f"the boundary is in {name}", param=name)
         return reworded
-
-    def renamed(self, body: bytes, content_type: str, model: str) -> bytes:
-        return bodies.replace(body, {"model": json_spans.encode(model)})
 
     def _form(self, body: bytes, parts: tuple[Part, ...], model: str) -> Call | Deny:
         document: dict[str, object] = {}

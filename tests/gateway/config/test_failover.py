@@ -17,9 +17,7 @@ llm:
     time: 30s
     health: {failures: 5, cool_down: 1s, most: 1m}
 """
-MEANT = Failover(
-    frozenset({Cause.RATE_LIMIT, Cause.CONTENT_FILTER}), 2, 30, HealthRules(5, 1, 60)
-)
+MEANT = Failover(frozenset({Cause.RATE_LIMIT, Cause.CONTENT_FILTER}), 2, 30, HealthRules(5, 1, 60))
 
 
 def test_what_is_written_is_meant() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from extproc.llm.dialect import Call
 from extproc.llm.others import multipart as reading
 from extproc.llm.others.multipart import FormReading
-from extproc.protocols import bodies
+from extproc.protocols import bodies, json_spans
 from extproc.rewording import Reworded
 from extproc.verdict import Deny
 
@@ -24,6 +24,10 @@ EVERY = {
 }
 rows = pytest.mark.parametrize("read", EVERY.values(), ids=EVERY)
 FIELDS: Mapping[str, str] = {"model": "m", "prompt": "say secret", "n": "2"}
+
+
+def renamed(body: bytes, model: str) -> bytes:
+    return bodies.replace(body, {"model": json_spans.encode(model)})
 
 
 class Masking:
@@ -76,7 +80,7 @@ def test_a_form_is_read_and_its_files_are_not(read: FormReading) -> None:
 @rows
 def test_another_model_is_named_and_files_stay(read: FormReading) -> None:
     body, content_type = form(FIELDS)
-    after = read.renamed(body, content_type, "a/b")
+    after = renamed(body, "a/b")
     assert after == bodies.replace(body, read.rename(decoded(read, body, content_type), "a/b"))
     call = decoded(read, after, content_type)
     assert call.model == "a/b"
@@ -133,7 +137,7 @@ def test_a_model_that_is_said_twice_or_in_a_file_is_refused(read: FormReading) -
 def test_a_path_that_names_the_model_and_the_form_agree(read: FormReading) -> None:
     body, content_type = form({"prompt": "a"})
     assert decoded(read, body, content_type, "deployed").model == "deployed"
-    assert decoded(read, read.renamed(body, content_type, "n"), content_type).model == "n"
+    assert decoded(read, renamed(body, "n"), content_type).model == "n"
     body, content_type = form(FIELDS)
     assert fault(read, body, content_type, "deployed").param == "model"
 
@@ -162,8 +166,7 @@ def test_edits_may_be_asked_for_in_json() -> None:
     reworded = reading.IMAGE_EDITS.reword(body, Masking())
     assert isinstance(reworded, Reworded)
     assert reworded.values == {"prompt": b'"say [x]"'}
-    renamed = json.loads(reading.IMAGE_EDITS.renamed(body, "application/json", "n"))
-    assert renamed == {**document, "model": "n"}
+    assert json.loads(renamed(body, "n")) == {**document, "model": "n"}
 
 
 @rows
