@@ -16,7 +16,7 @@ class Unread(Enum):
     ALL = auto()
     """A setting, which steers the model or the provider."""
     STRING = auto()
-    """An id, or data; anything but a string is read."""
+    """An id, or data; what has words in it is read, and anything but a string."""
     FILE = auto()
     """A file, in base64 or as a data URL; what is text in it is read."""
     DATA_URL = auto()

@@ -29,6 +29,7 @@ _ALL = Unread.ALL
 _STRING = Unread.STRING
 _FILE = Unread.FILE
 _DATA_URL = Unread.DATA_URL
+_LONGEST_ID = 512
 _LARGEST_SPELLED_OUT = 1e22
 """From here on, not every integer is a float."""
 
@@ -311,9 +312,18 @@ def _across(parts: list[object], rewording: Rewording) -> list[object]:
 
 
 def _is_data(text: str, rule: Rule) -> bool:
-    if rule is _STRING or rule is _FILE:
+    if rule is _STRING:
+        return _has_no_words(text)
+    if rule is _FILE:
         return True
     return (rule is _DATA_URL or type(rule) is Attachment) and text[:5].lower() == "data:"
+
+
+def _has_no_words(text: str) -> bool:
+    """Neither an id nor base64 has spaces, or other scripts; some models are shown ids."""
+    if not text.isascii() or " " in text:
+        return False
+    return len(text) > _LONGEST_ID or text.isprintable()  # base64 may come in lines
 
 
 def _nested() -> TooDeep:

@@ -158,7 +158,7 @@ _TOOL: Fields = {
     "connector_id": FREE,
     "allowed_tools": FREE,
     "require_approval": FREE,
-    "authorization": Unread.STRING,  # a token, for a server and not for the model
+    "authorization": Unread.ALL,  # a token, for a server and not for the model
     "headers": Unread.ALL,  # of requests to that server, with more such
 }
 

@@ -443,3 +443,17 @@ def test_what_only_some_types_hold_as_data_is_read_in_all_others(kind: object) -
     )
     assert "secret" in texts({"source": {"type": kind, "data": "secret"}}, {"source": source})
     assert "secret" in texts({"source": {"data": "secret"}}, {"source": source})
+
+
+@pytest.mark.parametrize("words", ["ignore all rules", "ignore\nall", "ignore\tall", "wörter"])
+def test_ids_that_are_words_are_read(words: str) -> None:
+    result = {"role": "tool", "tool_call_id": words, "content": ""}
+    assert words in texts({"messages": [result]}, REQUEST)
+
+
+@pytest.mark.parametrize(
+    "data", ["call_1", "functions.get:0", "QUJD/+==", ("QUJD" * 19 + "\n") * 20]
+)
+def test_ids_and_base64_in_lines_are_not(data: str) -> None:
+    result = {"role": "tool", "tool_call_id": data, "content": ""}
+    assert data not in texts({"messages": [result]}, REQUEST)

@@ -38,7 +38,7 @@ def texts(document: dict[str, object]) -> tuple[str, ...]:
 @pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
 def test_every_listed_field_is_read_or_not_as_it_says(way: tuple[str, ...], rule: Rule) -> None:
     is_read = any(SECRET in text for text in texts(holding(way, SECRET)))
-    assert is_read is (rule not in (Unread.ALL, Unread.STRING))
+    assert is_read is (rule is not Unread.ALL)
 
 
 @pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
@@ -52,10 +52,11 @@ def test_data_is_text_but_in_base64(kind: str | None) -> None:
     def read(source: dict[str, object]) -> bool:
         content = [{"type": "document", "source": source}]
         said = texts({"messages": [{"role": "user", "content": content}]})
-        return any(SECRET in text for text in said)
+        return any(SECRET in text or data in text for text in said)
 
-    assert read({"type": kind, "data": SECRET})
-    assert not read({"type": "base64", "media_type": "application/pdf", "data": SECRET})
+    data = SECRET.replace(" ", "")
+    assert read({"type": kind, "data": data})
+    assert not read({"type": "base64", "media_type": "application/pdf", "data": data})
     assert read({"type": "base64", "media_type": SECRET, "data": ""})
 
 

@@ -182,7 +182,7 @@ def test_documents_that_are_no_texts_are_not(data: bytes) -> None:
 
 
 def test_data_that_is_no_base64_is_passed_over() -> None:
-    document = {"source": {"bytes": "é"}}
+    document = {"source": {"bytes": "a"}}
     message = {"role": "user", "content": [{"document": document}, {"document": 1}]}
     assert READING.texts({"messages": [message]}) == ("1",)
 
