@@ -9,6 +9,8 @@ from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, 
 from extproc.verdict import Deny
 
 MAX_MODEL_CHARACTERS = 256
+MAX_COUNT = 2**31 - 1
+"""The largest number of tokens or choices that is accepted."""
 
 _KINDS: Mapping[type, str] = {
     str: "a string",
@@ -65,6 +67,17 @@ def wrong_type(kind: type, value: object, where: str) -> Deny:
 def wrong_value(where: str, rule: str) -> Deny:
     """`rule` says what would be right: `must be 1 or more`."""
     return Deny(400, "invalid_value", f"{where} {rule}", param=where)
+
+
+def of_count(value: object, where: str, least: int = 1) -> Deny | None:
+    """Of a number of tokens or choices, which may be absent."""
+    if value is None:
+        return None
+    if type(value) is not int:
+        return wrong_type(int, value, where)
+    if not least <= value <= MAX_COUNT:
+        return wrong_value(where, f"must be between {least} and {MAX_COUNT}")
+    return None
 
 
 def of_model(name: str) -> Deny | None:

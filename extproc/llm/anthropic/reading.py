@@ -26,8 +26,6 @@ IMAGE_TOKENS = 4784
 """For one image of any size: the most that models with high resolution take."""
 MAX_DOCUMENT_TOKENS = 1_000_000
 """Of one PDF: no context window is larger."""
-MAX_COUNT = 2**31 - 1
-"""The largest number of tokens that is accepted."""
 
 _DECIDED_ON: Final = frozenset({"max_tokens", "messages", "model", "stream", "system"})
 
@@ -52,7 +50,7 @@ class MessagesReading:
             return faults.not_a(bool, document, "stream")
         fault = (
             faults.of_model(name)
-            or _limit_fault(document)
+            or faults.of_count(document.get("max_tokens"), "max_tokens", 0)  # 0 fills the cache
             or faults.of_names(document, _DECIDED_ON)
             or faults.of_others(document)
             or _system_fault(document.get("system"))
@@ -106,18 +104,6 @@ class MessagesReading:
 
 
 READING = MessagesReading()
-
-
-def _limit_fault(document: Mapping[str, object]) -> Deny | None:
-    """0 fills the provider's cache and answers nothing."""
-    limit = document.get("max_tokens")
-    if limit is None:
-        return None
-    if type(limit) is not int:
-        return faults.not_a(int, document, "max_tokens")
-    if not 0 <= limit <= MAX_COUNT:
-        return faults.wrong_value("max_tokens", f"must be between 0 and {MAX_COUNT}")
-    return None
 
 
 def _system_fault(system: object) -> Deny | None:

@@ -15,7 +15,7 @@ from extproc.llm.attached import decoded
 from extproc.llm.bedrock import errors
 from extproc.llm.bedrock.shapes import REQUEST
 from extproc.llm.dialect import Call, ErrorAnswer
-from extproc.llm.faults import leads_elsewhere, unreadable, wrong_type, wrong_value
+from extproc.llm.faults import leads_elsewhere, of_count, unreadable, wrong_type, wrong_value
 from extproc.llm.reserving import body_tokens
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
@@ -24,8 +24,6 @@ from extproc.verdict import Deny
 
 IMAGE_TOKENS = 2500
 """For one image: more than the largest that Claude (1568) and Nova (1792) count."""
-MAX_COUNT = 2**31 - 1
-"""The largest number of tokens that is accepted."""
 MAX_MODEL_CHARACTERS = 2048
 """A model may be named by an ARN."""
 
@@ -116,13 +114,11 @@ def stated_limits(
     """Fills in the limits on output tokens that these fields state."""
     for name in names:
         value = fields.get(name)
-        if value is None:
-            continue
-        if type(value) is not int:
-            return wrong_type(int, value, where + name)
-        if not 1 <= value <= MAX_COUNT:
-            return wrong_value(where + name, f"must be between 1 and {MAX_COUNT}")
-        limits.append(value)
+        fault = of_count(value, where + name)
+        if fault is not None:
+            return fault
+        if type(value) is int:
+            limits.append(value)
     return None
 
 

@@ -32,8 +32,6 @@ Texts: TypeAlias = Callable[[Mapping[str, object]], tuple[str, ...] | Deny]
 
 DATA_BYTES_PER_TOKEN: Mapping[str, int] = {"audio": 128, "video": 96, "application": 16}
 """Of base64: 32 tokens for a second of sound, 300 for one of video, 258 for a page of a PDF."""
-MAX_COUNT = 2**31 - 1
-"""The largest number of tokens or candidates that is accepted."""
 
 _OBJECTS = ("systemInstruction", "generationConfig", "toolConfig", "generateContentRequest")
 
@@ -225,15 +223,12 @@ def _count(generation: object, name: str) -> int | Deny | None:
     """A limit that the request states; protobuf takes `100.0` for 100."""
     value = generation.get(name) if type(generation) is dict else None
     where = f"generationConfig.{name}"
-    if value is None:
-        return None
     if type(value) is float and value.is_integer():
         value = int(value)
-    if type(value) is not int:
-        return faults.wrong_type(int, value, where)
-    if not 1 <= value <= MAX_COUNT:
-        return faults.wrong_value(where, f"must be between 1 and {MAX_COUNT}")
-    return value
+    fault = faults.of_count(value, where)
+    if fault is not None:
+        return fault
+    return value if type(value) is int else None
 
 
 def _inline_texts(value: object) -> Iterator[str]:

@@ -25,8 +25,6 @@ IMAGE_TOKENS = 2500
 """For one image of any size: the most that patch-based models take (1536 patches x 1.62)."""
 AUDIO_BYTES_PER_TOKEN = 512
 """Of base64: ten tokens for a second of the most compressed speech."""
-MAX_COUNT = 2**31 - 1
-"""The largest number of tokens or choices that is accepted."""
 
 _DECIDED_ON = frozenset(
     {
@@ -150,13 +148,10 @@ def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | N
     """Fills in the limits on output tokens that the request states."""
     for name in _COUNTS:
         value = document.get(name)
-        if value is None:
-            continue
-        if type(value) is not int:
-            return faults.not_a(int, document, name)
-        if not 1 <= value <= MAX_COUNT:
-            return faults.wrong_value(name, f"must be between 1 and {MAX_COUNT}")
-        if name != "n":
+        fault = faults.of_count(value, name)
+        if fault is not None:
+            return fault
+        if type(value) is int and name != "n":
             limits.append(value)
     return None
 

@@ -25,8 +25,6 @@ IMAGE_TOKENS = 2500
 """For one image of any size: the most that patch-based models take (1536 patches x 1.62)."""
 AUDIO_BYTES_PER_TOKEN = 512
 """Of base64: ten tokens for a second of the most compressed speech."""
-MAX_COUNT = 2**31 - 1
-"""The largest number of tokens that is accepted."""
 
 _DECIDED_ON = frozenset(
     {
@@ -64,20 +62,22 @@ class ResponsesReading:
             return faults.not_a(str, document, "model")
         if stream is not None and type(stream) is not bool:
             return faults.not_a(bool, document, "stream")
-        if limit is not None:
-            if type(limit) is not int:
-                return faults.not_a(int, document, "max_output_tokens")
-            if not 1 <= limit <= MAX_COUNT:
-                return faults.wrong_value("max_output_tokens", f"must be between 1 and {MAX_COUNT}")
         fault = (
-            faults.of_model(name)
+            faults.of_count(limit, "max_output_tokens")
+            or faults.of_model(name)
             or faults.of_names(document, _DECIDED_ON)
             or faults.of_others(document)
             or _input_fault(document)
         )
         if fault is not None:
             return fault
-        return Call(name, stream is True or is_stream, document, len(body), limit)
+        return Call(
+            name,
+            stream is True or is_stream,
+            document,
+            len(body),
+            limit if type(limit) is int else None,
+        )
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
         return walk.read_texts(document, REQUEST)

@@ -24,7 +24,6 @@ AUDIO_BYTES_PER_SECOND = 2000
 AUDIO_TOKENS_PER_SECOND = 10
 DEFAULT_COMPLETION_TOKENS = 16
 """What a completion is limited to that sets no limit."""
-MAX_COUNT = 2**31 - 1
 DOCUMENTS_PER_SEARCH = 100
 TOKENS_PER_DOCUMENT = 500
 """Cohere counts a longer document, with the query, as several."""
@@ -119,15 +118,8 @@ def _texts_fault(document: Mapping[str, object], name: str) -> Deny | None:
 
 
 def _counts_fault(document: Mapping[str, object], names: Iterable[str]) -> Deny | None:
-    for name in names:
-        value = document.get(name)
-        if value is None:
-            continue
-        if type(value) is not int:
-            return faults.not_a(int, document, name)
-        if not 1 <= value <= MAX_COUNT:
-            return faults.wrong_value(name, f"must be between 1 and {MAX_COUNT}")
-    return None
+    found = (faults.of_count(document.get(name), name) for name in names)
+    return next((fault for fault in found if fault is not None), None)
 
 
 def _counted(call: Call, name: str, shape: Fields) -> int:

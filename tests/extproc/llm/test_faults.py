@@ -86,3 +86,24 @@ def test_no_server_is_told_of_models_that_nobody_decided_on(reading: Reading) ->
     deny = reading.decode(b'{%s, "models": ["dear"]}' % says, "", is_stream=False)
     assert isinstance(deny, Deny)
     assert deny.param == "models"
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "code"),
+    [
+        (None, 1, ""),
+        (1, 1, ""),
+        (faults.MAX_COUNT, 1, ""),
+        (0, 0, ""),
+        (0, 1, "invalid_value"),
+        (-1, 0, "invalid_value"),
+        (faults.MAX_COUNT + 1, 1, "invalid_value"),
+        (True, 1, "invalid_type"),
+        (1.0, 1, "invalid_type"),
+        ("1", 1, "invalid_type"),
+    ],
+)
+def test_a_count_is_absent_or_between_bounds(value: object, least: int, code: str) -> None:
+    fault = faults.of_count(value, "n", least)
+    assert (fault.code if fault else "") == code
+    assert fault is None or fault.param == "n"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from extproc.llm.dialect import Call, Reading
-from extproc.llm.openai_chat.reading import IMAGE_TOKENS, MAX_COUNT, READING
+from extproc.llm.faults import MAX_COUNT
+from extproc.llm.openai_chat.reading import IMAGE_TOKENS, READING
 from extproc.protocols import json_spans
 from extproc.verdict import Deny
 

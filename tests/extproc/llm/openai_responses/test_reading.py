@@ -5,7 +5,8 @@ import json
 import pytest
 
 from extproc.llm.dialect import Call
-from extproc.llm.openai_responses.reading import IMAGE_TOKENS, MAX_COUNT, READING
+from extproc.llm.faults import MAX_COUNT
+from extproc.llm.openai_responses.reading import IMAGE_TOKENS, READING
 from extproc.rewording import Reworded
 from extproc.verdict import Deny
 from tests.kit import responses as kit
