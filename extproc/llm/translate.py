@@ -7,6 +7,7 @@ size; a whole one is said at its end, a streamed one as it comes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -34,6 +35,7 @@ from extproc.llm.request import Refusal, Text, Thinking, ToolCall
 from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
 from extproc.verdict import Deny
 from gateway.model import Lossiness
+from gateway.secret_texts import redact
 from gateway.usage import Usage
 
 _JSON = "application/json"
@@ -163,6 +165,7 @@ class Refused:
         if not is_end:
             return b""
         error = self._provider.decode_error(self._status, b"".join(self._pieces))
+        error = replace(error, message=redact(error.message))  # some name the key that was wrong
         return self._client.encode_error(error).body
 
 

@@ -101,6 +101,13 @@ def test_an_error_is_told_in_the_clients_dialect(name: str) -> None:
     assert found.usage is None
 
 
+def test_a_providers_key_is_not_told_to_clients() -> None:
+    found = translate.Refused(CODECS, 401)
+    error = {"type": "authentication_error", "message": "no such key: sk-operators-own"}
+    said = found.feed(json.dumps({"type": "error", "error": error}).encode(), is_end=True)
+    assert json.loads(said)["error"]["message"] == "no such key: [redacted]"
+
+
 def test_an_endless_error_is_read_no_further_than_it_says_anything() -> None:
     found = translate.Refused(CODECS, 500)
     for _ in range(3):
