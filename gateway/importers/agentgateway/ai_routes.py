@@ -28,6 +28,7 @@ from gateway.importers.agentgateway.providers import (
     speaks_tls,
 )
 from gateway.importers.agentgateway.rates import read_token_limits
+from gateway.importers.agentgateway.shaping import Bodies, Shaping, read_health, refuse_shaping
 from gateway.importers.agentgateway.terms import of_models, read_terms
 from gateway.importers.walk import Node
 
@@ -59,6 +60,7 @@ class _Reading:
     """Every block of policies."""
     aliases: dict[str, str] = field(default_factory=dict)
     types: list[Types] = field(default_factory=list)
+    shaping: Shaping = field(default_factory=dict)
     terms: Terms = OPEN
 
 
@@ -79,7 +81,7 @@ def read_ai_route(
             target for each in backends for tier in _tiers(each, reading) or [[]] for target in tier
         ]
         tiers = [targets] if len(targets) == len(backends) else None
-    terms += reading.terms + _guarded(reading)
+    terms += reading.terms + _guarded(reading) + _shaped(reading, tiers)
     reading.types = reading.types or [{}]
     if not tiers or not all(_is_shared(tier) for tier in tiers):
         node.unsupported("its models cannot be served", is_security=not terms.is_open)
@@ -122,6 +124,25 @@ def _guarded(reading: _Reading) -> Terms:
                 reading.aliases.setdefault(alias, text)
             else:
                 model.unsupported("no name that a model can have")
+    return terms
+
+
+def _shaped(reading: _Reading, tiers: list[list[Target]] | None) -> Terms:
+    """What the blocks of policies write into bodies: of one provider all of them, else the
+    route's alone."""
+    bodies = Bodies(reading.draft)
+    terms = OPEN
+    is_one = tiers is not None and sum(map(len, tiers)) == 1
+    for block in reversed(reading.blocks):  # the closest to a provider first
+        read_health(block.take("health"), reading.draft)
+        ai = block.take("ai")
+        if ai.is_empty:
+            continue
+        if is_one or block is reading.blocks[0]:
+            terms += Terms(bodies.read(ai))
+        else:
+            terms += Terms(refuse_shaping(ai))
+    reading.shaping = bodies.block()
     return terms
 
 
@@ -269,7 +290,7 @@ def _models(pattern: str, prefix: str, tiers: list[list[Target]], reading: _Read
     for name, model in names.items():
         if not is_model(name):
             continue
-        block = _model(name, model, tiers, draft)
+        block = {**_model(name, model, tiers, draft), **reading.shaping}
         # theirs tells nobody the models of a route
         draft.models[name] = block if "*" in name else {**block, "listed": False}
 

@@ -373,7 +373,7 @@ def _llm(draft: Draft, served: frozenset[Place], stored_at: list[str]) -> dict[s
     providers = {name: block for name, block in draft.providers.items() if name in used}
     prices = {"prices": draft.prices} if draft.prices else {}
     block = {"providers": providers, "models": draft.models, **prices, "paths": paths(served)}
-    block["stored_at"] = stored_at
+    block |= {"failover": {"health": draft.health} if draft.health else {}, "stored_at": stored_at}
     return {name: value for name, value in block.items() if value or name == "models"}
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.cel import compile_expression
+from gateway.cel import compile_expression, compile_value
 from gateway.importers.walk import has_variable
 
 _TOKEN = re.compile(
@@ -62,6 +62,26 @@ def translate(expression: str, *, is_llm: bool, unusable: frozenset[str]) -> str
     `is_llm`: it is asked about calls of models alone. `unusable`: what ours would say otherwise,
     `source.address` or `apiKey.NAME`.
     """
+    result = _with_our_names(expression, is_llm=is_llm, unusable=unusable)
+    return result if isinstance(result, Untranslated) else _compiled(result, compile_expression)
+
+
+def translate_value(expression: str, *, unusable: frozenset[str]) -> str | Untranslated:
+    """The same of an expression that yields a value of a body."""
+    result = _with_our_names(expression, is_llm=True, unusable=unusable)
+    return result if isinstance(result, Untranslated) else _compiled(result, compile_value)
+
+
+def _compiled(result: str, compile_it: Callable[[str], object]) -> str | Untranslated:
+    compiled = compile_it(result)
+    if isinstance(compiled, str):
+        return Untranslated(f"our rules cannot say it: {compiled}")
+    return result
+
+
+def _with_our_names(
+    expression: str, *, is_llm: bool, unusable: frozenset[str]
+) -> str | Untranslated:
     if has_variable(expression):
         return Untranslated("it has a variable of the environment in it")
     tokens = _tokens(expression)
@@ -80,11 +100,7 @@ def translate(expression: str, *, is_llm: bool, unusable: frozenset[str]) -> str
             written += [expression[done : token.start], renamed]
             position, done = end - 1, tokens[end - 1].end
         position += 1
-    result = "".join([*written, expression[done:]]).strip()
-    compiled = compile_expression(result)
-    if isinstance(compiled, str):
-        return Untranslated(f"our rules cannot say it: {compiled}")
-    return result
+    return "".join([*written, expression[done:]]).strip()
 
 
 def without_prefix(expression: str, prefix: str) -> str | Untranslated:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from gateway.config.finding import Path
 from gateway.importers.agentgateway.matches import Match
@@ -162,7 +161,7 @@ class Draft:
     budgets: list[dict[str, object]] = field(default_factory=list)
     providers: dict[str, dict[str, object]] = field(default_factory=dict, repr=False)
     models: dict[str, dict[str, object]] = field(default_factory=dict)
-    prices: dict[str, dict[str, Decimal | str]] = field(default_factory=dict)
+    prices: dict[str, dict[str, object]] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     llms: list[Llm] = field(default_factory=list)
     served: list[Served] = field(default_factory=list)
@@ -174,6 +173,8 @@ class Draft:
     """Rules that refuse everything, by the route."""
     is_single_llm: bool = True
     """All models of the file are reached on one way."""
+    health: dict[str, object] = field(default_factory=dict)
+    """`llm.failover.health`."""
     admin: dict[str, object] = field(default_factory=dict)
     max_request_bytes: int | str | None = None
     everywhere: Terms = OPEN
@@ -197,7 +198,7 @@ class Draft:
         """The block of a model that is only there to be refused."""
         return {"provider": next(iter(self.providers)), "listed": False}
 
-    def price(self, name: str, block: dict[str, Decimal | str]) -> None:
+    def price(self, name: str, block: dict[str, object]) -> None:
         """Adds a price; the last one counts."""
         self.prices[name] = block
 

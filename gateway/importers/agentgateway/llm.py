@@ -33,6 +33,7 @@ from gateway.importers.agentgateway.providers import (
     speaks_tls,
 )
 from gateway.importers.agentgateway.rates import read_token_limits
+from gateway.importers.agentgateway.shaping import Bodies, read_health
 from gateway.importers.agentgateway.terms import read_rules, read_terms
 from gateway.importers.agentgateway.virtual_models import Concrete, read_virtual_models
 from gateway.importers.walk import Node
@@ -172,6 +173,10 @@ def _read_model(node: Node, providers: Mapping[str, Node], guards: _Guards) -> C
         node.take("visibility").different(f"llm.models.{text}.internal", _HIDDEN)
     node.take("visibility").exact()
     made = _made(node, text, providers, draft)
+    if not isinstance(made, _Refused):
+        locks_of_bodies, shaping = _bodies(node, providers, draft)
+        terms += Terms(locks_of_bodies)
+        made = {**made, **shaping}
     if terms.locks and not isinstance(made, _Refused):
         made = _Refused(", ".join(terms.locks), is_security=True)
     if not isinstance(made, _Refused) and text in draft.models:
@@ -181,6 +186,19 @@ def _read_model(node: Node, providers: Mapping[str, Node], guards: _Guards) -> C
     if is_internal:
         made = {**made, "internal": True}
     return Concrete(text, node, made, terms)
+
+
+def _bodies(
+    node: Node, providers: Mapping[str, Node], draft: Draft
+) -> tuple[tuple[str, ...], dict[str, object]]:
+    """What is written into bodies, by the model and by the provider that it refers to."""
+    sources = _sources(node, providers)
+    bodies = Bodies(draft)
+    locks: tuple[str, ...] = ()
+    for block in sources.defaults if isinstance(sources, _Sources) else ():
+        read_health(block.take("health"), draft)
+        locks += bodies.read(block, expressions="")
+    return locks, bodies.block()
 
 
 def _terms(node: Node, guards: _Guards) -> Terms:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
 from gateway.importers.agentgateway.policy_keys import (
-    CACHING,
     CONCURRENT,
-    DEFAULT_FIELDS,
     GATEWAY_POLICY,
-    OVERRIDES,
     UNCOMPUTED,
     UNLIMITED,
 )
@@ -38,13 +35,10 @@ PARAMS: Rows = (
 )
 DEFAULTS: Rows = (
     read("transformation", "backendTLS", "tls", "auth"),
-    lock(OVERRIDES, "overrides"),
-    without(DEFAULT_FIELDS, "defaults"),
+    read("overrides", "defaults", "promptCaching", "health"),
     without("of the client's headers a provider sees only forward_headers", "requestHeaders"),
     without("headers of answers are neither set nor removed", "responseHeaders"),
-    without("failover goes by each answer; no provider is put aside", "health"),
     without("providers are reached directly, not through a proxy", "backendTunnel"),
-    without(CACHING, "promptCaching"),
 )
 """`LocalLLMProviderDefaults`."""
 MODEL: Rows = (

@@ -11,9 +11,6 @@ _EXT_AUTHZ = "no authorization service is asked; say the decision as rules under
 _EXT_PROC = "no processing service is asked, and what it would refuse or change is not known"
 _CORS = "no answers to preflights and no CORS headers: browsers of other origins are refused"
 _CSRF = "the origin of requests that change something is not checked"
-OVERRIDES = "values of bodies are not taken over: write llm.models.NAME.overrides"
-DEFAULT_FIELDS = "values of bodies are not taken over: write llm.models.NAME.defaults"
-CACHING = "cache marks are not taken over: write llm.models.NAME.prompt_caching"
 _MIRROR = "no copies of requests are sent; mirror behind the gateway"
 _DELAY = "no artificial latency"
 _HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
@@ -75,7 +72,10 @@ BACKEND_POLICY: Rows = (
     lock(_EXT_AUTHZ, "extAuthz"),
     lock(MCP, "mcpAuthorization", "mcpGuardrails"),
     without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
-    without("no endpoint is put aside for its errors; models have failover", "health"),
+    without(
+        "no endpoint of a plain route is put aside; of models, see `health`",
+        "health",
+    ),
     without("no endpoint picker is asked; the service is reached by its name", "inferenceRouting"),
     without("requests of one client may reach any endpoint", "sessionAffinity"),
 )
@@ -138,13 +138,28 @@ RATE_LIMIT: Rows = (read("maxTokens", "tokensPerFill", "fillInterval", "type"),)
 
 AI_POLICY: Rows = (
     read("promptGuard", "modelAliases", "routes"),
-    lock(OVERRIDES, "overrides"),
-    without(DEFAULT_FIELDS, "defaults"),
-    limit(UNCOMPUTED, "transformations", "finalTransformations"),
-    without("messages are not taken over: write llm.models.NAME.system_prompt", "prompts"),
-    without(CACHING, "promptCaching"),
+    read("overrides", "defaults", "transformations", "prompts", "promptCaching"),
+    limit(UNCOMPUTED, "finalTransformations"),
 )
 """`Policy`: what an LLM backend does with a call."""
+
+PROMPTS: Rows = (read("prepend", "append"),)
+PROMPT: Rows = (read("role", "content"),)
+PROMPT_CACHING: Rows = (
+    read("cacheSystem", "cacheMessages", "cacheTools", "minTokens", "cacheMessageOffset"),
+)
+HEALTH: Rows = (
+    read("eviction"),
+    without("what counts as a failure says llm.failover.after", "unhealthyExpression"),
+)
+EVICTION: Rows = (
+    read("duration", "consecutiveFailures"),
+    without(
+        "who comes back is tried by one request, and counts as before when that succeeds",
+        "restoreHealth",
+    ),
+    without("failures in a row count, and no score", "healthThreshold"),
+)
 
 PROMPT_GUARD: Rows = (
     read("request"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ipaddress import ip_address
 from types import MappingProxyType
 
-from gateway.config.scalars import Dollars, HostPort, Size, Text
+from gateway.config.scalars import Dollars, HostPort, Size, Text, TokenCount
 from gateway.importers.agentgateway import policy_keys, settings_keys
 from gateway.importers.agentgateway.draft import Draft, Entry, Terms
 from gateway.importers.agentgateway.entrypoints import Gate
@@ -95,7 +95,9 @@ def _prices(node: Node, draft: Draft) -> None:
             settle(rates, settings_keys.RATES, unknown_is_lock=False)
             name = f"{provider}/{model}"
             found = {ours: _money(rates.take(theirs)) for theirs, ours in _RATES.items()}
-            known = {key: value for key, value in found.items() if value is not None}
+            known: dict[str, object] = {
+                key: value for key, value in found.items() if value is not None
+            }
             if (
                 "input" not in known
                 or "output" not in known
@@ -104,9 +106,29 @@ def _prices(node: Node, draft: Draft) -> None:
             ):
                 rates.unsupported("a price needs input and output, in USD for a million tokens")
                 continue
+            if tiers := _tiers(entry.take("tiers"), name):
+                known["tiers"] = tiers
             draft.price(name, known)
             for theirs, ours in _RATES.items():
                 rates.take(theirs).exact(f"llm.prices.{name}.{ours}")
+
+
+def _tiers(node: Node, name: str) -> list[dict[str, object]]:
+    """Rates of large inputs."""
+    found: dict[int, dict[str, object]] = {}
+    for item in node.items():
+        settle(item, settings_keys.CATALOG_TIER, unknown_is_lock=False)
+        rates = item.take("rates")
+        settle(rates, settings_keys.RATES, unknown_is_lock=False)
+        above = item.take("contextOver").integer()
+        money = {ours: _money(rates.take(theirs)) for theirs, ours in _RATES.items()}
+        known = {key: value for key, value in money.items() if value is not None}
+        if not isinstance(above, int) or not fits(TokenCount, above) or above in found:
+            item.unsupported("a tier needs a number of tokens of its own")
+            continue
+        found[above] = {"above": above, **known}
+        item.exact(f"llm.prices.{name}.tiers")
+    return [found[above] for above in sorted(found)]
 
 
 def _money(node: Node) -> Decimal | str | None:

@@ -48,10 +48,10 @@ CATALOG_SOURCE: Rows = (
 CATALOG: Rows = (read("providers"),)
 CATALOG_PROVIDER: Rows = (read("models"),)
 CATALOG_MODEL: Rows = (
-    read("rates"),
-    without("write them under llm.prices: tiers", "tiers"),
+    read("rates", "tiers"),
     without("models have no tags", "tags"),
 )
+CATALOG_TIER: Rows = (read("contextOver", "rates"),)
 RATES: Rows = (
     read("input", "output", "cacheRead", "cacheWrite"),
     read("reasoning", "inputAudio", "outputAudio"),

@@ -21,6 +21,9 @@ from gateway.importers.agentgateway.keys import settle
 from gateway.importers.walk import Node
 
 _SAME_REQUEST = "the next one is tried within the same request; theirs waits for the one after"
+_OVERRIDDEN = "what it overrides holds here for requests by its own name alone"
+_OWN_NAME = "what that model writes into bodies holds here for requests by its own name alone"
+_WRITTEN = frozenset({"defaults", "system_prompt", "prompt_caching"})
 _EQUAL = "those of one priority get equal shares; theirs goes by their latency"
 _FASTEST = "of one priority the fastest is tried first; theirs also goes by their health and load"
 
@@ -56,9 +59,14 @@ class _Virtual:
         reference = _reference(name, found) if found is not None else None
         if found is None or reference is None or reference in self.taken:
             reason = found.refusal if found is not None else f"no model '{name}' in the file"
+            if found is not None and "overrides" in found.block:
+                reason = _OVERRIDDEN
             node.unsupported(f"it is left out: {reason or 'its name stands for another model'}")
             return None
-        wanted.exact(f"llm.models.{self.name}")
+        if _WRITTEN.isdisjoint(found.block):
+            wanted.exact(f"llm.models.{self.name}")
+        else:
+            wanted.different(f"llm.models.{self.name}", _OWN_NAME, is_security=True)
         self.terms += found.terms
         return reference
 
@@ -198,7 +206,7 @@ def _resolved(name: str, concrete: Sequence[Concrete]) -> Concrete | None:
 
 
 def _reference(name: str, model: Concrete) -> str | None:
-    if model.refusal is not None:
+    if model.refusal is not None or "overrides" in model.block:
         return None
     before, star, after = model.name.partition("*")
     matched = name[len(before) : len(name) - len(after)] if star else name

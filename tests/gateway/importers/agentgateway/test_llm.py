@@ -55,7 +55,7 @@ def test_a_star_sends_what_theirs_sends(name: str, rest: str, asked: str | None)
         "provider: bedrock",
         f"{OPEN}, transformation: {{model: 'llmRequest.model + \"x\"'}}",
         f"{OPEN}, matches: [{{headers: []}}]",
-        f"{OPEN}, overrides: {{temperature: 0}}",
+        f"{OPEN}, overrides: {{messages: []}}",
         f"{OPEN}, unheard: 1",
         f"{OPEN}, authorization: {{rules: ['jwt.sub == \"a\"']}}",
         f"{OPEN}, guardrails: {{request: [{{openAIModeration: {{}}}}]}}",
