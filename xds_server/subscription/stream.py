@@ -6,7 +6,8 @@ endpoints and secrets is told when all that may refer to them has been accepted:
 they refer to the others; a client that comes back is given time to ask for what it holds.
 
 What a client has just asked for does not wait: it may be what the cluster that holds everything up
-is waiting for. Only what refers to clusters waits while these are told in parts.
+is waiting for. Only what refers to clusters waits while these are told in parts, or while one that
+is back is on its way out: the client would have what refers to it, and not the cluster.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ class Stream(ABC):
             raise BadRequest(f"the names of one stream take more than {MAX_NAMES_BYTES} bytes")
 
     def _response(self, topic: Topic, is_clear: bool, snapshot: Snapshot) -> Response | None:
-        if not self._must_wait_for_parts(topic):
+        if not self._must_wait(topic):
             said = self._sayable(topic, is_clear or topic.type_url not in IN_TURN, snapshot)
             if said or topic.is_first_owed:
                 return self._say(topic, said)
@@ -221,12 +222,15 @@ class Stream(ABC):
         topic.beat(fading, self._now)
         return self._send(topic, NOTHING_DUE, response)
 
-    def _must_wait_for_parts(self, topic: Topic) -> bool:
-        """For the answer to a part, of this type or of what it may refer to."""
+    def _must_wait(self, topic: Topic) -> bool:
+        """For the answer to a part, of this type or of what it may refer to, or to a removal that
+        is to be taken back."""
         if topic.is_in_parts(self._now):
             return True
         return topic.type_url in REFERRING and any(
-            each.type_url == CLUSTER and each.is_in_parts(self._now) for each in self._around()
+            each.is_in_parts(self._now) or each.is_removing_what_is_back(self._now)
+            for each in self._around()
+            if each.type_url == CLUSTER
         )
 
     def _say(self, topic: Topic, said: Due) -> Response:

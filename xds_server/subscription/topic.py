@@ -279,10 +279,19 @@ class Topic:
             for flight in self.in_flight.values()
         )
 
+    def is_removing_what_is_back(self, now: float) -> bool:
+        """Whether the client is about to drop what it is to have: it is told again when the answer
+        has come, which may still be hoped for."""
+        return any(
+            name in self.wanted and now < flight.sent_at + ACK_SECONDS
+            for flight in self.in_flight.values()
+            for name in flight.said.removed
+        )
+
     def has_more_to_say(self) -> bool:
         """Though nothing happens: now, or when an answer has been waited for in vain."""
         if self.in_flight and not any(flight.is_part for flight in self.in_flight.values()):
-            return False
+            return bool(self.owed)
         return self.is_first_owed or self.is_due()
 
     def is_ahead(self, now: float, *, is_own: bool) -> bool:

@@ -99,6 +99,41 @@ def test_the_end_of_patience_is_a_reason_to_look_again(variant: Variant) -> None
 
 
 @both
+def test_what_waits_for_a_removal_to_be_taken_back_is_a_reason_to_look_again(
+    variant: Variant,
+) -> None:
+    player = PLAYERS[variant](snapshot_said(["v1", "cluster", "a=1"]))
+    player.ask(CLUSTER, None)
+    player.listen()
+    player.stream.publish(snapshot_said(["v2", "cluster"]))
+    assert [response.type_url for response in player.hear()] == [CLUSTER]
+    player.stream.publish(snapshot_said(["v3", "cluster", "a=1", "routes", "r=1>cluster:a"]))
+    player.ask(ROUTES, "r")
+    assert player.hear() == []
+    assert player.stream.next_wakeup() == player.now + ACK_SECONDS
+    player.now += ACK_SECONDS
+    assert [response.type_url for response in player.hear()] == [ROUTES]
+    assert player.stream.next_wakeup() is None
+
+
+def test_who_answers_nothing_is_still_told_what_it_asks_for_when_patience_ends() -> None:
+    player = DeltaPlayer(snapshot_said(["v1", "cluster", "a=1", "routes"]))
+    player.ask(CLUSTER, None)
+    player.listen()
+    player.stream.publish(snapshot_said(["v2", "cluster"]))
+    assert [response.type_url for response in player.hear()] == [CLUSTER]
+    player.ask(ROUTES, "s")
+    assert [response.type_url for response in player.hear()] == [ROUTES]
+    player.stream.publish(snapshot_said(["v3", "cluster", "a=1", "routes", "r=1>cluster:a"]))
+    player.ask(ROUTES, "rs")
+    assert player.hear() == []
+    assert player.stream.next_wakeup() == player.now + ACK_SECONDS
+    player.now += ACK_SECONDS
+    (response,) = player.hear()
+    assert [each.name for each in response.resources] == ["r"]
+
+
+@both
 def test_a_heartbeat_is_a_reason_to_look_again(variant: Variant) -> None:
     player = PLAYERS[variant](snapshot_said(["v1", "runtime", "layer=1~30"]))
     player.ask(RUNTIME, ["layer"])

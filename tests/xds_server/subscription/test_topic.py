@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xds_server.snapshot import CLUSTER, Named, Resource
 from xds_server.subscription.topic import Due, InFlight, Topic
+from xds_server.subscription.words import ACK_SECONDS
 
 
 def named(**versions: str) -> Named:
@@ -48,6 +49,22 @@ def test_what_comes_back_before_it_was_told_has_never_changed() -> None:
     topic.catch_up(named(a="2"))
     topic.catch_up(first)
     assert topic.is_settled()
+
+
+def test_what_comes_back_after_it_was_told_to_go_is_on_its_way_out_until_that_is_answered() -> None:
+    first = named(a="1", b="1")
+    topic = everything(first)
+    send(topic)
+    topic.answered("1", None)
+    topic.catch_up(named(b="1"))
+    send(topic, "2")
+    assert not topic.is_removing_what_is_back(0.0)
+    topic.catch_up(first)
+    assert topic.is_removing_what_is_back(0.0)
+    assert not topic.is_removing_what_is_back(ACK_SECONDS)
+    topic.answered("2", None)
+    assert not topic.is_removing_what_is_back(0.0)
+    assert topic.due() == Due(("a",))
 
 
 def test_an_answer_is_to_what_was_sent_whatever_has_changed_since() -> None:
