@@ -22,6 +22,7 @@ from gateway.importers.litellm_models import (
     read_aliases,
     read_default_fallbacks,
     read_fallbacks,
+    read_long_fallbacks,
 )
 from gateway.importers.litellm_routes import Door, read_routes
 from gateway.importers.litellm_settings import (
@@ -145,6 +146,13 @@ class _Conversion:
             default = settings.take("default_fallbacks")
             otherwise += read_default_fallbacks(default, models, is_known=bool(otherwise))
         otherwise = fallbacks.pop("*", otherwise)
+        for settings in (self.router, self.litellm):
+            node = settings.take("context_window_fallbacks")
+            for name, behind in read_long_fallbacks(node, models).items():
+                if name == "*":
+                    otherwise = [*otherwise, *behind]
+                else:
+                    fallbacks[name] = [*fallbacks.get(name, otherwise), *behind]
         if self.has_no_fallbacks():
             fallbacks, otherwise = {}, []
         models.build(fallbacks, otherwise)
@@ -172,7 +180,7 @@ class _Conversion:
             return False
         place.exact("llm.models", _NO_FALLBACKS)
         for settings in (self.router, self.litellm):
-            for key in ("fallbacks", "default_fallbacks"):
+            for key in ("fallbacks", "default_fallbacks", "context_window_fallbacks"):
                 settings.take(key).forget()
                 settings.take(key).unsupported(_NO_FALLBACKS)
         return True

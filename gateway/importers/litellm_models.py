@@ -23,6 +23,7 @@ _LONGEST_NAME = 250
 _ANY_ORDER_ALONE = 5
 _ANY_ORDER_AMONG_OTHERS = 2
 """Targets that may be tried in any order; with more, there would be too many orders."""
+_AFTER_ANYTHING = "behind the other fallbacks, and tried after whatever else leads on"
 _NOT_FOLLOWED = "the targets behind the names are tried in order, but not their own fallbacks"
 
 
@@ -255,7 +256,7 @@ def _why_no_alias(alias: str, target: str | None, models: Models) -> str:
 
 
 def read_fallbacks(
-    node: Node, models: Models, known_already: Container[str]
+    node: Node, models: Models, known_already: Container[str], note: str = _NOT_FOLLOWED
 ) -> dict[str, list[str]]:
     """`[{a: [b, c]}]` → by name; answers for each what became of it."""
     found: dict[str, list[str]] = {}
@@ -274,11 +275,16 @@ def read_fallbacks(
             elif not known:
                 below.unsupported("no model that it names is taken over")
             else:
-                note = "" if len(known) == len(behind) else "; those that are not here are left out"
+                rest = "" if len(known) == len(behind) else "; those that are not here are left out"
                 to = "llm.models" if group == "*" else f"llm.models.{group}.failover"
-                below.different(to, f"{_NOT_FOLLOWED}{note}")
+                below.different(to, f"{note}{rest}")
                 found.setdefault(group, []).extend(known)
     return found
+
+
+def read_long_fallbacks(node: Node, models: Models) -> dict[str, list[str]]:
+    """`context_window_fallbacks`: a failover goes on after a prompt that is too long, too."""
+    return read_fallbacks(node, models, (), _AFTER_ANYTHING)
 
 
 def read_default_fallbacks(node: Node, models: Models, *, is_known: bool) -> list[str]:

@@ -13,8 +13,8 @@ _ONE_PROCESS = "tuning of LiteLLM's own process; there is nothing to tune here"
 _ONE_FOR_ALL = "llm.failover.health has one number for all kinds of failures"
 _NOT_FOR_KEYS = "keys are written under identity.api_keys; the gateway makes none"
 _BY_ERROR = (
-    "write the targets under failover of the model: a prompt that is too long leads to the next,"
-    " and so does a filter's refusal if llm.failover.after has content_filter"
+    "write the targets under failover of the model, and content_filter under llm.failover.after:"
+    " then every refusal of a filter leads to the next target"
 )
 _NO_SUCH = "there is no such setting"
 _TRIED_ONCE = (
@@ -50,7 +50,14 @@ _FALLBACKS = (
         "llm.models.NAME.failover",
         is_read=True,
     ),
-    Keys(("context_window_fallbacks", "content_policy_fallbacks"), UNSUPPORTED, _BY_ERROR),
+    Keys(
+        ("context_window_fallbacks",),
+        DIFFERENT,
+        "behind the other fallbacks, and tried after whatever else leads on",
+        "llm.models.NAME.failover",
+        is_read=True,
+    ),
+    Keys(("content_policy_fallbacks",), UNSUPPORTED, _BY_ERROR),
     Keys(("max_fallbacks",), UNSUPPORTED, "all targets are tried, at most 16"),
     Keys(("num_retries", "max_retries"), DIFFERENT, _TRIED_ONCE, acts_when_off=True),
     Keys(

@@ -39,7 +39,7 @@ _CLOUD_KEYS = {
 }
 _CLOSER = "one that stands closer to the provider counts"
 _NO_KEY = "no key is written, and clients' own are not passed on: write the provider's key"
-_FAILOVER = "a model goes on to its next target at 429, 5xx, no answer or silence"
+_FAILOVER = "no target is tried twice: llm.failover says after what the next one is, and how many"
 _NO_TIMEOUT = "a model's answer may take its time; timeouts.silence of the provider limits pauses"
 
 

@@ -11,7 +11,7 @@ _EXT_AUTHZ = "no authorization service is asked; say the decision as rules under
 _EXT_PROC = "no processing service is asked, and what it would refuse or change is not known"
 _CORS = "no answers to preflights and no CORS headers: browsers of other origins are refused"
 _CSRF = "the origin of requests that change something is not checked"
-_MIRROR = "no copies of requests are sent; mirror behind the gateway"
+_MIRROR = "no copies of a route's requests are sent; of a model's, write llm.models.NAME.mirror"
 _DELAY = "no artificial latency"
 _HEADERS_OUT = "headers are neither set nor removed; the backend would see those of the client"
 _HEADERS_BACK = "headers of answers are neither set nor removed"
@@ -77,7 +77,7 @@ BACKEND_POLICY: Rows = (
         "health",
     ),
     without("no endpoint picker is asked; the service is reached by its name", "inferenceRouting"),
-    without("requests of one client may reach any endpoint", "sessionAffinity"),
+    without("one client may reach any endpoint; of models, write sticky", "sessionAffinity"),
 )
 """`LocalBackendPolicies`: after a backend is chosen."""
 

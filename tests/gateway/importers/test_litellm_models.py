@@ -235,3 +235,23 @@ def test_behind_a_fallback_only_two_are_tried_in_any_order() -> None:
         ["xai/2"],
         ["groq/3", "xai/3", "openai/3"],
     ]
+
+
+def test_fallbacks_of_long_prompts_stand_behind_the_others() -> None:
+    names = ("a", "b", "c", "d")
+    listed = ", ".join(
+        f"{{model_name: {each}, litellm_params: {{model: groq/{each}, api_key: k}}}}"
+        for each in names
+    )
+    text = (
+        f"model_list: [{listed}]\nrouter_settings:\n  fallbacks: [{{a: [b]}}]\n"
+        "  default_fallbacks: [d]\n  context_window_fallbacks: [{a: [c]}, {b: [c]}]\n"
+    )
+    found = ours(text)["llm"]["models"]
+    assert found["a"] == {"failover": ["groq/a", "groq/b", "groq/c"]}
+    assert found["b"] == {"failover": ["groq/b", "groq/d", "groq/c"]}
+    assert found["c"] == {"failover": ["groq/c", "groq/d"]}
+    said = finding(text, "router_settings.context_window_fallbacks.0.a")
+    assert (said.outcome, said.to) == (Outcome.DIFFERENT, "llm.models.a.failover")
+    none = text.replace("  fallbacks:", "  max_fallbacks: 0\n  fallbacks:")
+    assert ours(none)["llm"]["models"]["a"] == {"provider": "groq", "model": "a"}
