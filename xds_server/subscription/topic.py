@@ -370,7 +370,7 @@ class Topic:
         refusal = self.refused.get(name)
         return refusal is not None and refusal.version == version
 
-    def _refuse(self, names: Iterable[str], resources: Named, error: str) -> None:
+    def _refuse(self, names: tuple[str, ...], resources: Named, error: str) -> None:
         """What it holds instead is not certain: peers apply what is good of a refused response."""
         together = frozenset(filter(self.interest.wants, names))
         for name in sorted(together):  # people read of them in order
@@ -381,6 +381,8 @@ class Topic:
         for name in together:
             self._absolve(name)  # it may have changed meanwhile
             self.set_held(name, UNKNOWN)
+        if len(together) < len(names):  # what is wanted no more may be to blame
+            self._try_again(together)
 
     def _absolve(self, changed: str) -> None:
         """Something refused has changed; what was refused with it deserves another try."""

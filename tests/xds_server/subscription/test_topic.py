@@ -84,6 +84,19 @@ def test_names_are_shared_with_what_is_published() -> None:
     assert name is resources["a"].name
 
 
+def test_what_was_refused_with_what_is_wanted_no_more_is_tried_again() -> None:
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(a="1", b="bad"))
+    topic.want("ab")
+    send(topic)
+    topic.drop("b")
+    topic.answered("1", "b is bad")
+    assert topic.due() == Due(("a",))
+    send(topic, "2")
+    topic.answered("2", "a is bad too")
+    assert topic.due() == Due()
+
+
 def test_what_was_refused_together_is_tried_again_when_any_of_it_changes() -> None:
     topic = everything(named(a="1", b="bad", c="1"))
     send(topic)
