@@ -20,6 +20,7 @@ from gateway.importers.agentgateway.keys import settle
 from gateway.importers.agentgateway.providers import (
     KNOWN,
     Address,
+    add_offers,
     in_cloud,
     known,
     provider_name,
@@ -252,6 +253,8 @@ def _located(
         block = in_cloud(kind, node.take, IN_ROUTES, text, address)
     else:
         block = known(kind, address, path=path)
+        if kind == "custom" and block:
+            add_offers(node, block)
     return (block, text) if block else None
 
 

@@ -24,6 +24,7 @@ from gateway.importers.agentgateway.providers import (
     KNOWN,
     REFUSED,
     Address,
+    add_offers,
     in_cloud,
     known,
     provider_name,
@@ -276,6 +277,8 @@ def _provider_block(sources: _Sources) -> dict[str, object] | _Refused:
         is_tls=tls.is_written,
     )
     block = _placed(sources, address)
+    if sources.kind == "custom" and block and isinstance(provider.value, dict):
+        add_offers(provider.take("custom"), block)
     if speaks_tls(block) and (ca := provider_ca(tls)):
         block["ca"] = ca
     locks = read_backend_tls(tls, to="llm.providers.url")

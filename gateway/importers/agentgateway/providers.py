@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from gateway.config.offered import USUAL_PATHS
+from gateway.config.providers import OperationPath
 from gateway.config.scalars import HostPort, Secret
 from gateway.config.urls import Url
 from gateway.config.vendors import VENDORS
@@ -15,6 +17,7 @@ from gateway.importers.agentgateway.draft import Draft
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.walk import Node
+from gateway.operations import Operation
 
 COMPATIBLE = "openai-compatible"
 
@@ -51,6 +54,17 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
         "vertex": Known("vertex"),
         "bedrock": Known("bedrock"),
         "custom": Known(COMPATIBLE),
+    }
+)
+_FORMATS: Mapping[str, Operation] = MappingProxyType(
+    {
+        "completions": Operation.CHAT,
+        "messages": Operation.MESSAGES,
+        "responses": Operation.RESPONSES,
+        "embeddings": Operation.EMBEDDINGS,
+        "rerank": Operation.RERANK,
+        "realtime": Operation.REALTIME,
+        "anthropicTokenCount": Operation.MESSAGE_TOKENS,
     }
 )
 REFUSED: Mapping[str, str] = MappingProxyType(
@@ -144,8 +158,33 @@ def read_custom(node: Node) -> tuple[str | None, bool]:
             item.exact("llm.providers.type")
             path, is_served = item.take("path").text(), True
         else:
-            item.unsupported("chat completions alone are taken over: write `offers`")
+            item.unsupported("what it serves so is left out: write `offers`")
     return path, is_served
+
+
+def add_offers(node: Node, block: dict[str, object]) -> None:
+    """What a provider of one's own serves, and nothing else, as far as its paths can be said."""
+    url = str(block.get("url"))
+    base = url.split("://", 1)[-1].partition("/")[2]
+    base = f"/{base}" if base else ""
+    found: dict[str, str] = {}
+    items = list(node.take("formats").items())
+    kinds = {item.take("type").text(): item.take("path").text() for item in items}
+    usual = "/v1" if kinds.get("completions") else base  # the url is made of that path
+    for item in items:
+        operation = _FORMATS.get(item.take("type").text() or "")
+        if operation is None:
+            continue
+        path = item.take("path").text() or f"{usual}{USUAL_PATHS[operation]}"
+        after = path.removeprefix(base)
+        if operation is Operation.CHAT:
+            path, after = f"{base}/", USUAL_PATHS[operation]
+        if path.startswith(f"{base}/") and fits(OperationPath, after) and "${" not in after:
+            found[operation.value] = after
+            item.forget()
+            item.exact("llm.providers.type")
+    if found:
+        block["offers"] = found
 
 
 def read_auth(node: Node, block: dict[str, object]) -> bool:

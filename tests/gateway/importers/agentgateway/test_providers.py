@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.config.vendors import VENDORS
+from gateway.imported import Outcome
 from gateway.importers.agentgateway.providers import KNOWN, Address, known, located
+from gateway.operations import Operation
 from tests.gateway.importers.agentgateway.imports import config, outcomes
 
 IN_CLOUDS = ("azure", "bedrock", "vertex")
@@ -112,3 +114,25 @@ def test_equal_providers_are_one_and_others_are_not() -> None:
     found = config(text).llm
     assert list(found.providers) == ["openAI", "openAI-2"]
     assert [found.models[name].provider for name in "abc"] == ["openAI", "openAI", "openAI-2"]
+
+
+def test_a_provider_of_one_s_own_offers_its_formats_and_nothing_else() -> None:
+    formats = (
+        "[{type: completions, path: /x/chat/completions}, {type: embeddings, path: /x/embed},"
+        " {type: messages, path: /y/messages}, {type: rerank}, {type: generateContent}]"
+    )
+    text = (
+        "llm: {port: 80, models: [{name: m, params: {hostOverride: 'a.example:80'},"
+        f" provider: {{custom: {{formats: {formats}}}}}}}]}}"
+    )
+    (provider,) = config(text).llm.providers.values()
+    assert provider.url == "http://a.example:80/x"
+    assert dict(provider.offers) == {
+        Operation.CHAT: "/chat/completions",
+        Operation.EMBEDDINGS: "/embed",
+    }
+    found = outcomes(text)
+    at = "llm.models.0.provider.custom.formats"
+    assert [found[f"{at}.{index}"][0] is Outcome.UNSUPPORTED for index in range(5)] == [
+        *(False, False, True, True, True)
+    ]
