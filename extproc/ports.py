@@ -43,6 +43,19 @@ class Spent:
     """Held by calls that have not ended."""
 
 
+REMEMBERED_SECONDS = 60 * 86400
+"""How long a ledger knows at least what work was booked, and who asked for it."""
+
+
+class Booking(NamedTuple):
+    """What work costs one counter, with what was booked of it before."""
+
+    counter: str
+    window_start: int
+    """Where what is new of it is booked."""
+    amount: int
+
+
 class LedgerUnavailable(Exception):
     """The store cannot be asked: no room, locked for too long, damaged, or closed."""
 
@@ -66,4 +79,22 @@ class Ledger(Protocol):
         """Take all of the estimates, or none. Usually at once; awaits when the store must be asked.
 
         Awaiting raises LedgerUnavailable when the store gives no answer.
+        """
+
+    async def remember(self, name: str, owner: str, now: int) -> None:
+        """Keep who asked for the work of this name; the first who is said to have counts.
+
+        `now` is Unix seconds. LedgerUnavailable where it is not kept; so it is with all below.
+        """
+
+    async def owner(self, name: str) -> str | None:
+        """Who asked for it; None where nobody said so, or it is long ago."""
+
+    async def book_once(
+        self, name: str, extent: int, bookings: Sequence[Booking], now: int
+    ) -> bool:
+        """Book work that was not reserved for, in full, whatever the limits; whether it was new.
+
+        Work of this name that was booked to that extent, or to a larger, is not booked again; of
+        what has grown, the difference is, on the counters on which it was booked the first time.
         """

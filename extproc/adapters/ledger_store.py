@@ -16,7 +16,8 @@ from pathlib import Path
 
 from extproc.adapters.cells import CellFile, OrphanedCells, open_orphan
 from extproc.adapters.grants import fair_share, fitting, grant
-from extproc.ports import LedgerUnavailable, Spent
+from extproc.adapters.lease import MOST_PER_CALL
+from extproc.ports import REMEMBERED_SECONDS, Booking, LedgerUnavailable, Spent
 
 SCHEMA_VERSION = 1
 _RETRY_SECONDS = 0.005
@@ -42,6 +43,18 @@ CREATE VIEW spending AS
 PRAGMA user_version = 1;
 """
 
+_WORKS = """
+CREATE TABLE IF NOT EXISTS works (
+  name TEXT PRIMARY KEY, owner TEXT, extent INTEGER, since INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS booked (
+  name TEXT NOT NULL, counter TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (name, counter)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS works_by_age ON works (since);
+"""
+"""Not in the schema's first version, which ledgers keep that were made before it: whoever does not
+know these tables loses nothing by it."""
+
 _STANDING = """
 SELECT COALESCE((SELECT settled FROM counters WHERE counter = ?1 AND window_start = ?2), 0),
   COALESCE(SUM(CASE WHEN worker = ?3 AND slot = ?4 THEN applied END), 0),
@@ -65,6 +78,22 @@ ON CONFLICT DO UPDATE SET applied = excluded.applied, ceiling = excluded.ceiling
 
 _END = """
 DELETE FROM leases WHERE counter = ? AND window_start = ? AND worker = ? AND slot = ?
+"""
+
+
+_REMEMBER = """
+INSERT INTO works (name, owner, since) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET owner = COALESCE(owner, excluded.owner)
+"""
+
+_EXTEND = """
+INSERT INTO works (name, extent, since) VALUES (?1, ?2, ?3)
+ON CONFLICT DO UPDATE SET extent = ?2, since = ?3
+"""
+
+_BOOK_WORK = """
+INSERT INTO booked (name, counter, amount) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET amount = excluded.amount
 """
 
 
@@ -159,6 +188,52 @@ class LedgerStore:
                 "SELECT counter, window_start FROM counters ORDER BY counter, window_start"
             ).fetchall()
 
+    def remember(self, name: str, owner: str, now: int) -> None:
+        """Keep who asked for work of this name; the first counts."""
+        with _telling(self._path), self._transaction():
+            self._forget(now)
+            self._database.execute(_REMEMBER, (name, owner, now))
+
+    def owner(self, name: str) -> str | None:
+        """Who asked for it, if that is known."""
+        with _telling(self._path):
+            row = self._database.execute(
+                "SELECT owner FROM works WHERE name = ?", (name,)
+            ).fetchone()
+        return row[0] if row else None
+
+    def book_once(self, name: str, extent: int, bookings: Sequence[Booking], now: int) -> bool:
+        """Book what is new of the work, in one transaction; whether anything was."""
+        with _telling(self._path), self._transaction():
+            self._forget(now)
+            row = self._database.execute(
+                "SELECT extent FROM works WHERE name = ?", (name,)
+            ).fetchone()
+            known = row[0] if row else None
+            if known is not None and known >= extent:
+                return False
+            self._database.execute(_EXTEND, (name, extent, now))
+            before = dict(
+                self._database.execute(
+                    "SELECT counter, amount FROM booked WHERE name = ?", (name,)
+                ).fetchall()
+            )
+            for counter, window_start, amount in bookings:
+                told = min(amount, MOST_PER_CALL)
+                added = told - before.get(counter, 0)
+                if added > 0 and (known is None or counter in before):
+                    self._database.execute(_BOOK, (counter, window_start, added))
+                    self._database.execute(_BOOK_WORK, (name, counter, told))
+        return True
+
+    def _forget(self, now: int) -> None:
+        """Work of long ago: nobody can ask for it any more."""
+        oldest = now - REMEMBERED_SECONDS
+        self._database.execute(
+            "DELETE FROM booked WHERE name IN (SELECT name FROM works WHERE since < ?)", (oldest,)
+        )
+        self._database.execute("DELETE FROM works WHERE since < ?", (oldest,))
+
     def recover(self) -> None:
         """Book what dead workers have left, and give back the rest of their leases."""
         dead = self._database.execute("SELECT worker, cells FROM workers").fetchall()
@@ -201,6 +276,8 @@ class LedgerStore:
                 raise LedgerUnavailable(
                     f"ledger '{self._path}' has version {version}, this is {SCHEMA_VERSION}"
                 )
+            for statement in _WORKS.split(";\n"):
+                self._database.execute(statement)
 
     def _register(self, worker: str) -> tuple[str, CellFile]:
         while True:

@@ -20,7 +20,7 @@ from extproc.adapters.cells import Recall
 from extproc.adapters.grants import wanted
 from extproc.adapters.lease import Lease, LeaseReservation
 from extproc.adapters.ledger_store import LedgerStore, Report, Standing
-from extproc.ports import Charge, Exhausted, LedgerUnavailable, Reservation, Spent
+from extproc.ports import Booking, Charge, Exhausted, LedgerUnavailable, Reservation, Spent
 
 _TRIES = 4
 """The first, and one after each of three flushes: in two of them, idle slices come back."""
@@ -136,6 +136,20 @@ class SqliteLedger:
         await self.flush()
         return await self._in_thread(self._store.counters)
 
+    async def remember(self, name: str, owner: str, now: int) -> None:
+        """Keep who asked for the work of this name; the first who is said to have counts."""
+        await self._in_store(lambda: self._store.remember(name, owner, now))
+
+    async def owner(self, name: str) -> str | None:
+        """Who asked for it."""
+        return await self._in_store(lambda: self._store.owner(name))
+
+    async def book_once(
+        self, name: str, extent: int, bookings: Sequence[Booking], now: int
+    ) -> bool:
+        """Book what is new of work that was not reserved for; whether anything was."""
+        return await self._in_store(lambda: self._store.book_once(name, extent, bookings, now))
+
     async def close(self) -> None:
         """Book everything, calls in flight as estimated, and give all slices back.
 
@@ -172,6 +186,11 @@ class SqliteLedger:
         self._store.close()
         self._recall.close()
         self._thread.shutdown()
+
+    async def _in_store(self, work: Callable[[], _Result]) -> _Result:
+        if self._is_closed:
+            raise LedgerUnavailable("the ledger is closed")
+        return await self._in_thread(work)
 
     async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
         return await self._loop.run_in_executor(self._thread, work)

@@ -10,7 +10,15 @@ from typing import Protocol
 
 import pytest
 
-from extproc.ports import Charge, Exhausted, Ledger, Reservation, Spent
+from extproc.ports import (
+    REMEMBERED_SECONDS,
+    Booking,
+    Charge,
+    Exhausted,
+    Ledger,
+    Reservation,
+    Spent,
+)
 
 MONTH = 1_764_547_200
 
@@ -191,5 +199,80 @@ class LedgerSuite:
             for each in held:
                 each.settle([7])
             assert await ledger.spent("b|team=a", MONTH) == Spent(98, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_work_is_booked_once_and_in_full_whatever_the_limit(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            (await hold(ledger, charge(60))).settle([60])
+            bookings = [Booking("b|team=a", MONTH, 70), Booking("b|key=k", MONTH, 7)]
+            told = [await ledger.book_once("p/batch_1", 9, bookings, MONTH) for _ in range(3)]
+            assert told == [True, False, False]
+            assert await ledger.spent("b|team=a", MONTH) == Spent(130, 0)
+            assert await ledger.spent("b|key=k", MONTH) == Spent(7, 0)
+            assert await ask(ledger, charge(1)) == Exhausted(charge(1), 130)
+
+        self.run(tmp_path, scene)
+
+    def test_work_that_many_see_at_once_is_booked_once(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            one = [Booking("b", MONTH, 5)]
+            told = await asyncio.gather(
+                *(ledger.book_once("p/batch_1", 1, one, MONTH) for _ in range(20))
+            )
+            assert sorted(told) == [False] * 19 + [True]
+            assert await ledger.spent("b", MONTH) == Spent(5, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_of_work_that_grows_the_difference_is_booked_where_it_was_first(
+        self, tmp_path: Path
+    ) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            part, whole = Booking("b", MONTH, 5), Booking("b", MONTH + 3600, 12)
+            other = Booking("new", MONTH, 12)
+            assert await ledger.book_once("p/batch_1", 1, [part], MONTH)
+            assert await ledger.book_once("p/batch_1", 2, [other, whole], MONTH)
+            assert not await ledger.book_once("p/batch_1", 1, [part], MONTH)
+            assert await ledger.spent("b", MONTH) == Spent(5, 0)
+            assert await ledger.spent("b", MONTH + 3600) == Spent(7, 0)
+            assert await ledger.spent("new", MONTH) == Spent(0, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_work_that_concerned_no_counter_concerns_none_later(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            assert await ledger.book_once("p/batch_1", 1, [], MONTH)
+            late = [Booking("b", MONTH, 5)]
+            assert not await ledger.book_once("p/batch_1", 1, late, MONTH)
+            assert await ledger.counters() == []
+
+        self.run(tmp_path, scene)
+
+    def test_the_first_who_asked_for_work_is_its_owner(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            assert await ledger.owner("p/batch_1") is None
+            await ledger.remember("p/batch_1", "anna", MONTH)
+            await ledger.remember("p/batch_1", "bert", MONTH)
+            await ledger.book_once("p/batch_1", 1, [], MONTH)
+            assert await ledger.owner("p/batch_1") == "anna"
+            await ledger.book_once("p/batch_2", 1, [], MONTH)
+            assert await ledger.owner("p/batch_2") is None
+            await ledger.remember("p/batch_2", "bert", MONTH)
+            assert await ledger.owner("p/batch_2") == "bert"
+            assert not await ledger.book_once("p/batch_2", 1, [], MONTH)
+
+        self.run(tmp_path, scene)
+
+    def test_work_is_forgotten_when_nobody_can_ask_for_it(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            booking, soon = [Booking("b", MONTH, 5)], MONTH + REMEMBERED_SECONDS
+            await ledger.remember("p/batch_1", "anna", MONTH)
+            assert await ledger.book_once("p/batch_2", 1, booking, MONTH)
+            assert not await ledger.book_once("p/batch_2", 1, booking, soon)
+            assert await ledger.owner("p/batch_1") == "anna"
+            assert await ledger.book_once("p/batch_2", 1, booking, soon + 1)
+            assert await ledger.owner("p/batch_1") is None
+            assert await ledger.spent("b", MONTH) == Spent(10, 0)
 
         self.run(tmp_path, scene)

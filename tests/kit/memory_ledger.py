@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from extproc.ports import Charge, Exhausted, Reservation, Spent
+from extproc.ports import REMEMBERED_SECONDS, Booking, Charge, Exhausted, Reservation, Spent
 
 
 @dataclass(slots=True)
@@ -14,11 +14,20 @@ class _Counter:
     reserved: int = 0
 
 
+@dataclass(slots=True)
+class _Work:
+    since: int
+    owner: str | None = None
+    extent: int | None = None
+    booked: dict[str, int] = field(default_factory=dict)
+
+
 class MemoryLedger:
     """Answers at once, always."""
 
     def __init__(self) -> None:
         self._counters: dict[tuple[str, int], _Counter] = {}
+        self._works: dict[str, _Work] = {}
 
     def reserve(self, charges: Sequence[Charge]) -> Reservation | Exhausted:
         """Take all of the estimates, or none."""
@@ -44,6 +53,41 @@ class MemoryLedger:
     async def counters(self) -> Sequence[tuple[str, int]]:
         """Every counter with each of its periods, in order."""
         return sorted(self._counters)
+
+    async def remember(self, name: str, owner: str, now: int) -> None:
+        """Keep who asked for the work of this name; the first who is said to have counts."""
+        work = self._work(name, now)
+        if work.owner is None:
+            work.owner = owner
+
+    async def owner(self, name: str) -> str | None:
+        """Who asked for it."""
+        work = self._works.get(name)
+        return None if work is None else work.owner
+
+    async def book_once(
+        self, name: str, extent: int, bookings: Sequence[Booking], now: int
+    ) -> bool:
+        """Book what is new of work that was not reserved for; whether anything was."""
+        work = self._work(name, now)
+        if work.extent is not None and work.extent >= extent:
+            return False
+        is_first = work.extent is None
+        work.extent, work.since = extent, now
+        for counter, window_start, amount in bookings:
+            added = amount - work.booked.get(counter, 0)
+            if added > 0 and (is_first or counter in work.booked):
+                found = self._counters.setdefault((counter, window_start), _Counter())
+                found.settled += added
+                work.booked[counter] = amount
+        return True
+
+    def _work(self, name: str, now: int) -> _Work:
+        for old in [
+            each for each, work in self._works.items() if work.since < now - REMEMBERED_SECONDS
+        ]:
+            del self._works[old]
+        return self._works.setdefault(name, _Work(now))
 
     async def close(self) -> None:
         """There is nothing to keep."""

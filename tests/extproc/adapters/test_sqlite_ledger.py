@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from extproc.adapters.lease import MOST_PER_CALL
 from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
-from extproc.ports import Exhausted, LedgerUnavailable, Spent
+from extproc.ports import Booking, Exhausted, LedgerUnavailable, Spent
 from tests.kit.ledger_suite import MONTH, LedgerSuite, ask, charge, hold
 
 NAME = "ledger.db"
@@ -323,3 +324,77 @@ def test_nonsense_of_a_provider_does_not_overflow(tmp_path: Path) -> None:
         assert await ledger.spent("c", MONTH) == Spent(10, 0)
 
     with_workers(tmp_path, 1, scene)
+
+
+def test_work_is_booked_once_by_all_workers_also_by_those_who_come_later(tmp_path: Path) -> None:
+    async def seen(*ledgers: SqliteLedger) -> None:
+        booking = [Booking("b|team=a", MONTH, 40)]
+        told = await asyncio.gather(
+            *(each.book_once("p/batch_1", 3, booking, MONTH) for each in ledgers * 5)
+        )
+        booked.append(sum(told))
+        for ledger in ledgers:
+            assert await ledger.spent("b|team=a", MONTH) == Spent(40, 0)
+            assert isinstance(await ask(ledger, charge(61)), Exhausted)
+
+    booked: list[int] = []
+    for _ in range(2):
+        with_workers(tmp_path, 2, seen)
+    assert booked == [1, 0]
+
+
+def test_who_asked_for_work_is_known_to_all_workers_and_after_they_were_killed(
+    tmp_path: Path,
+) -> None:
+    async def asked(first: SqliteLedger, second: SqliteLedger) -> None:
+        await first.remember("p/batch_1", "anna", MONTH)
+        assert await second.owner("p/batch_1") == "anna"
+        await second.book_once("p/batch_2", 1, [Booking("b", MONTH, 5)], MONTH)
+        await first.abandon()
+        await second.abandon()
+
+    async def later(ledger: SqliteLedger) -> None:
+        assert await ledger.owner("p/batch_1") == "anna"
+        assert await ledger.spent("b", MONTH) == Spent(5, 0)
+
+    async def killed() -> None:
+        await asked(await open_quick(tmp_path, "w1"), await open_quick(tmp_path, "w2"))
+
+    asyncio.run(killed())
+    with_workers(tmp_path, 1, later)
+
+
+def test_a_ledger_that_knew_nothing_of_such_work_learns_it_and_keeps_its_version(
+    tmp_path: Path,
+) -> None:
+    async def spend(ledger: SqliteLedger) -> None:
+        (await hold(ledger, charge(30))).settle([30])
+
+    async def book(ledger: SqliteLedger) -> None:
+        assert await ledger.book_once("p/batch_1", 1, [Booking("b|team=a", MONTH, 5)], MONTH)
+        assert await ledger.spent("b|team=a", MONTH) == Spent(35, 0)
+
+    with_workers(tmp_path, 1, spend)
+    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+        database.executescript("DROP TABLE works; DROP TABLE booked")
+    with_workers(tmp_path, 1, book)
+    assert rows(tmp_path, "PRAGMA user_version") == [(1,)]
+
+
+def test_a_ledger_that_is_closed_books_no_work(tmp_path: Path) -> None:
+    async def main() -> None:
+        ledger = await open_quick(tmp_path, "w1")
+        await ledger.close()
+        with pytest.raises(LedgerUnavailable, match="closed"):
+            await ledger.book_once("p/batch_1", 1, [], MONTH)
+
+    asyncio.run(main())
+
+
+def test_more_than_any_call_may_cost_does_not_overflow(tmp_path: Path) -> None:
+    async def book(ledger: SqliteLedger) -> None:
+        for each in range(3):
+            assert await ledger.book_once(f"p/{each}", 1, [Booking("b", MONTH, 2**62)], MONTH)
+        assert await ledger.spent("b", MONTH) == Spent(3 * MOST_PER_CALL, 0)
+
+    with_workers(tmp_path, 1, book)
