@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.scope import compile_scope
 from extproc.policies.windows import window
-from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
+from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.verdict import OUT_OF_BUDGET, Deny
 from gateway.catalog import cost, is_free
 from gateway.model import Budget, Unit
@@ -41,12 +41,13 @@ _MOST_CASES = 10_000
 class Line:
     """A budget, ready to be asked."""
 
-    __slots__ = ("budget", "is_money", "matcher")
+    __slots__ = ("budget", "is_money", "is_of_any_model", "matcher")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.matcher = compile_scope(budget.scope)
         self.is_money = budget.unit is Unit.NANODOLLARS
+        self.is_of_any_model = budget.scope.model is None and budget.scope.llm is None
 
 
 class Case:
@@ -136,6 +137,14 @@ class Held:
             reservation.release()
 
 
+class Owed(NamedTuple):
+    """What work costs that was not reserved for."""
+
+    bookings: tuple[Booking, ...]
+    is_unpriced: bool
+    """A budget in USD applies, and nobody knows what it cost."""
+
+
 NOTHING_HELD = Held(None, [], Usage(0, 0))
 """For calls that no budget applies to."""
 
@@ -175,6 +184,52 @@ class Budgets:
         if isinstance(answer, Awaitable):
             return _later(answer, drawn, asked, facts)
         return _held(answer, drawn, asked, facts)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything is counted at all."""
+        return bool(self._lines)
+
+    def owed(self, facts: Facts, tokens: int, money: int | None) -> Owed:
+        """What is to be booked of work that was done for somebody; without a price, tokens alone.
+
+        `facts` are those of who asked for it, as far as scopes read them.
+        """
+        bookings: list[Booking] = []
+        is_unpriced = False
+        for line in self._lines:  # seldom, so that no case is kept for it
+            subjects = line.matcher.subjects(facts)
+            if subjects is None:
+                continue
+            amount = money if line.is_money else tokens
+            if amount is None:
+                is_unpriced = True
+            elif amount > 0:
+                counter = counter_name(line.budget.name, line.budget.unit, subjects)
+                start, _ = window(line.budget.period, facts.now)
+                bookings.append(Booking(counter, start, min(_LARGEST_ESTIMATE, amount)))
+        return Owed(tuple(bookings), is_unpriced)
+
+    def is_left(self, facts: Facts) -> Deny | Awaitable[Deny | None] | None:
+        """Whether something is left on every budget that applies to the caller whatever the model
+        is. Nothing of it is held: work of an unknown size is booked when that is told.
+        """
+        drawn: Drawn = [
+            (line, Charge(counter, start, limit, 1))
+            for line, _, counter, start, limit in (
+                self._case(facts).rows(facts.now) if self._lines else ()
+            )
+            if line.is_of_any_model
+        ]
+        if not drawn:
+            return None
+        if self._ledger is None:
+            return _UNAVAILABLE
+        answer = self._ledger.reserve([charge for _, charge in drawn])
+        asked = Usage(0, 0)
+        if isinstance(answer, Awaitable):
+            return _left_later(_later(answer, drawn, asked, facts))
+        return _left(_held(answer, drawn, asked, facts))
 
     def _asked(self, facts: Facts) -> Usage:
         """The most that a call may take, as far as its request says."""
@@ -251,6 +306,17 @@ async def _later(
         return _UNAVAILABLE
 
 
+async def _left_later(held: Awaitable[Held | Deny]) -> Deny | None:
+    return _left(await held)
+
+
+def _left(held: Held | Deny) -> Deny | None:
+    if isinstance(held, Deny):
+        return held
+    held.release()
+    return None
+
+
 def _held(answer: Reservation | Exhausted, drawn: Drawn, asked: Usage, facts: Facts) -> Held | Deny:
     if isinstance(answer, Exhausted):
         line = next(line for line, charge in drawn if charge == answer.charge)
@@ -272,6 +338,8 @@ def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
         seconds = -((facts.now - moment) // timedelta(seconds=1))
         headers = (("retry-after", str(max(1, seconds))),)
     asked = f"this call may take {_number(unit, answer.charge.estimate)} {_UNIT_NAMES[unit]}"
+    if answer.charge.estimate == 1:
+        asked = "nothing is left"
     reason = f"budget '{budget.name}'{of}: {amounts} spent, {resets}; {asked}"
     return Deny(429, OUT_OF_BUDGET, reason, headers=headers)
 

@@ -11,7 +11,7 @@ import pytest
 
 from extproc.facts import Facts
 from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
-from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
+from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
 from extproc.verdict import Deny
 from gateway.model import ApiKey, Budget, Period, Scope, Unit
 from gateway.price import Price
@@ -304,3 +304,74 @@ def test_a_providers_nonsense_neither_refunds_nor_overflows(reported: int, booke
     ledger = MemoryLedger()
     hold(Budgets((TOKENS,), ledger), facts()).settle(Usage(reported, 0), None)
     assert spent(ledger, "everyone|tokens", 0) == Spent(booked, 0)
+
+
+TODAY = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp())
+MODELS = Budget("models", Scope(llm="gpt-*"), Unit.TOKENS, 10, Period.DAY)
+OF_A_MODEL = Budget("smart", Scope(model="smart"), Unit.TOKENS, 10, Period.DAY)
+KEYS = Budget("keys", Scope(key="*", provider="openai"), Unit.NANODOLLARS, 1000, Period.TOTAL)
+
+
+def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for_it() -> None:
+    budgets = Budgets((TEAM, TOKENS, MODELS, KEYS), MemoryLedger())
+    owed = budgets.owed(facts(), 700, 3000)
+    assert owed.bookings == (
+        Booking("team-month|team=platform", NOVEMBER, 3000),
+        Booking("everyone|tokens", 0, 700),
+        Booking("keys|key=k1|provider=openai", 0, 3000),
+    )
+    assert not owed.is_unpriced
+    asked = facts(model="gpt-9", key=None)
+    assert budgets.owed(asked, 700, 3000).bookings == (
+        Booking("everyone|tokens", 0, 700),
+        Booking("models|tokens|llm=gpt-9", TODAY, 700),
+    )
+
+
+def test_without_a_price_tokens_alone_are_owed() -> None:
+    budgets = Budgets((TEAM, TOKENS), MemoryLedger())
+    assert budgets.owed(facts(), 7, None) == ((Booking("everyone|tokens", 0, 7),), True)
+    assert budgets.owed(facts(key=None), 7, None) == ((Booking("everyone|tokens", 0, 7),), False)
+    assert budgets.owed(facts(key=None), 7, 0).is_unpriced is False
+
+
+def left(budgets: Budgets, what: Facts) -> Deny | None:
+    answer = budgets.is_left(what)
+    assert not isinstance(answer, Awaitable)
+    return answer
+
+
+def test_something_must_be_left_on_the_budgets_that_apply_whatever_the_model_is() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((KEYS, MODELS, OF_A_MODEL), ledger)
+    unknown = facts(model="")
+    assert left(budgets, unknown) is None
+    assert spent(ledger, "keys|key=k1|provider=openai", 0) == Spent(0, 0)
+    for counter in ("models|tokens|llm=gpt-9", "smart|tokens|model=smart"):
+        asyncio.run(ledger.book_once(counter, 1, [Booking(counter, 0, 99)], 0))
+    asyncio.run(ledger.book_once("b", 1, [Booking("keys|key=k1|provider=openai", 0, 999)], 0))
+    assert left(budgets, unknown) is None
+    asyncio.run(ledger.book_once("c", 1, [Booking("keys|key=k1|provider=openai", 0, 1)], 0))
+    denied = left(budgets, unknown)
+    assert denied is not None
+    assert (denied.status, denied.code) == (429, "budget_exhausted")
+    assert denied.reason.endswith("of 0.000001 USD spent, never resets; nothing is left")
+    assert left(budgets, facts(key=None)) is None
+
+
+def test_where_nobody_can_say_what_is_left_nothing_is() -> None:
+    assert left(Budgets((KEYS,), None), facts(key=None)) is None
+    denied = left(Budgets((KEYS,), None), facts())
+    assert denied is not None
+    assert denied.code == "ledger_unavailable"
+
+    async def main() -> list[str | None]:
+        found = []
+        for ledger in (SlowLedger(LedgerUnavailable("locked")), SlowLedger(MemoryLedger())):
+            answer = Budgets((KEYS,), ledger).is_left(facts())
+            assert isinstance(answer, Awaitable)
+            denied = await answer
+            found.append(None if denied is None else denied.code)
+        return found
+
+    assert asyncio.run(main()) == ["ledger_unavailable", None]
