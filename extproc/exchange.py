@@ -15,12 +15,9 @@ from extproc.asking import Asking, Decision, Ready
 from extproc.events import (
     CONTINUE,
     Action,
-    Continue,
     Event,
-    Other,
     RequestBody,
     RequestHeaders,
-    Respond,
     ResponseBody,
     ResponseEnd,
     ResponseHeaders,
@@ -71,20 +68,16 @@ class Exchange:
 
     def on_event(self, event: Event) -> Action | Awaitable[Action]:
         """What Envoy is to do now; awaitable when the answer needs the world."""
-        match event:
-            case RequestHeaders():
-                return self._on_headers(event)
-            case RequestBody():
-                return self._decided(self._asking.on_body(event.body))
-            case ResponseHeaders():
-                return self._on_response(event)
-            case ResponseBody():
-                return self._on_answer(event)
-            case ResponseEnd():
-                if event.usage is not None and self._answering is not None:
-                    self._answering.settle(event.usage)
-            case Other():
-                pass
+        if type(event) is RequestBody:
+            return self._decided(self._asking.on_body(event.body))
+        if type(event) is RequestHeaders:
+            return self._on_headers(event)
+        if type(event) is ResponseHeaders:
+            return self._on_response(event)
+        if type(event) is ResponseBody:
+            return self._on_answer(event)
+        if type(event) is ResponseEnd and event.usage is not None and self._answering is not None:
+            self._answering.settle(event.usage)
         return CONTINUE
 
     def let_go(self) -> bool:
@@ -123,15 +116,11 @@ class Exchange:
         return self._decided(self._asking.on_headers(is_end=event.is_end))
 
     def _decided(self, decision: Decision | Awaitable[Decision]) -> Action | Awaitable[Action]:
-        match decision:
-            case Ready():
-                return self._ready(decision)
-            case Continue() | Strip() | Respond():
-                return decision
-            case Deny():
-                return self._refuse(decision)
-            case _:
-                return self._decided_later(decision)
+        if isinstance(decision, Ready):
+            return self._ready(decision)
+        if isinstance(decision, Deny):
+            return self._refuse(decision)
+        return decision if isinstance(decision, tuple) else self._decided_later(decision)
 
     async def _decided_later(self, decision: Awaitable[Decision]) -> Action:
         decided = self._decided(await decision)

@@ -117,6 +117,8 @@ class Said(NamedTuple):
     """What is added to it last (`llm.additions`)."""
     vendor: str = ""
     """Whose servers it is written for; empty: it is the client's own, or all have one form."""
+    betas: str = ""
+    """Those that it may name itself, with commas; empty: it names none, a header does."""
 
 
 class Order(NamedTuple):
@@ -167,6 +169,7 @@ def _said(fields: Any) -> Said:
         BodyForm(fields["form"].string_value),
         fields["additions"].string_value,
         fields["vendor"].string_value,
+        fields["betas"].string_value,
     )
 
 
@@ -174,9 +177,9 @@ def encode(event: Event, action: Action) -> bytes:
     """The ProcessingResponse that answers this event."""
     if isinstance(action, Continue):
         return _CONTINUE[event.kind] if isinstance(event, Other) else _CONTINUE_AFTER[type(event)]
+    if isinstance(action, Forward):
+        return _encode_forward(action)
     match action:
-        case Forward():
-            return _encode_forward(action)
         case Strip():
             return _encode_strip(action)
         case Respond():
@@ -265,6 +268,13 @@ def _steered(steered: Steered) -> Any:
         told["translated"] = dict.fromkeys(steered.translated, True)
     response.dynamic_metadata.update({names.REQUEST_NAMESPACE: told})
     return response
+
+
+def encode_header(name: str, value: str) -> bytes:
+    """What goes behind an encoded plan, and sets one more header beside its own."""
+    mutation = {"set_headers": [_header(name, value)]}
+    response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
+    return bytes(response.SerializeToString())
 
 
 def encode_body(body: bytes) -> bytes:
@@ -419,6 +429,8 @@ def _header(name: str, value: str) -> dict[str, Any]:
 def _varint(number: int) -> bytes:
     if number < 128:
         return bytes((number,))
+    if number < 16384:
+        return bytes((number & 127 | 128, number >> 7))
     encoded = bytearray()
     while number > 127:
         encoded.append(number & 127 | 128)

@@ -6,23 +6,28 @@ have. Of longer ones the texts are looked at (`estimate.upper`), and the rest is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
+from extproc.llm.dialect import Call
 from extproc.llm.estimate import family_of, upper
 from extproc.verdict import Deny
+
+Texts: TypeAlias = Callable[[Mapping[str, object]], "tuple[str, ...] | Deny"]
+"""Finds what a model would read."""
 
 SHORT_BYTES = 4096
 BYTES_PER_TOKEN_OF_SHORT = 2
 BYTES_PER_TOKEN_OF_DATA = 3
 
 
-def body_tokens(size: int, texts: Callable[[], tuple[str, ...] | Deny], model: str) -> int:
+def body_tokens(size: int, texts: Texts, call: Call) -> int:
     """Of so many bytes of a body, and what a model would read of it."""
     if size <= SHORT_BYTES:
         return -(-max(0, size) // BYTES_PER_TOKEN_OF_SHORT)
-    found = texts()
+    found = texts(call.document)
     if isinstance(found, Deny):
         return -(-size // BYTES_PER_TOKEN_OF_SHORT)
     said = sum(len(text) if text.isascii() else len(text.encode()) for text in found)
     data = max(0, size - said)
-    return upper(found, family_of(model)) - (-data // BYTES_PER_TOKEN_OF_DATA)
+    return upper(found, family_of(call.model)) - (-data // BYTES_PER_TOKEN_OF_DATA)

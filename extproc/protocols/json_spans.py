@@ -84,6 +84,11 @@ def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
 
     The body must be one that `decode` accepted, the values must be JSON.
     """
+    if len(values) == 1:
+        ((name, new),) = values.items()
+        span = _outer_string(body, name)
+        if span is not None:
+            return b"".join((body[: span[0]], new, body[span[1] :]))
     spans = _spans(body, values)
     pieces: list[bytes] = []
     done = 0
@@ -181,6 +186,32 @@ def _spans(body: bytes, keys: Collection[str] | None) -> dict[str, tuple[int, in
                 break
         position = end
     return found
+
+
+def _outer_string(body: bytes, key: str) -> tuple[int, int] | None:
+    """The span of a top-level string, where it can be told without reading the body; else None.
+
+    Before the first bracket within an object, and behind the last, all names are the object's own.
+    A name in quotes, the first of which is not escaped, is no part of a longer string.
+    """
+    if not key.isidentifier():  # it could be another name with escapes
+        return None
+    quoted = f'"{key}"'.encode()
+    place = body.find(quoted, 1, body.find(b"{", body.index(b"{") + 1))
+    if place < 0 or body.find(b"[", 1, place) >= 0:
+        closing = body.rindex(b"}")
+        inner = max(body.rfind(b"]", 0, closing), body.rfind(b"}", 0, closing))
+        place = body.find(quoted, max(inner, 1), closing)
+        if place < 0:
+            return None
+    if body[place - 1] == _BACKSLASH:
+        return None
+    colon = place + len(quoted)
+    start = body.find(b'"', colon)
+    if body[colon:start].strip() != b":":  # it is a value, or its value is no string
+        return None
+    end = body.index(b'"', start + 1)
+    return None if body[end - 1] == _BACKSLASH else (start, end + 1)
 
 
 def _key_end(body: bytes, start: int) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from extproc.llm import faults
@@ -90,7 +89,7 @@ class MessagesReading:
             elif data_bytes > MAX_DOCUMENT_TOKENS * BYTES_PER_TOKEN_OF_DATA:
                 size -= data_bytes
                 tokens += MAX_DOCUMENT_TOKENS
-        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
+        return tokens + body_tokens(size, self.texts, call)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {"model": json_spans.encode(model)}

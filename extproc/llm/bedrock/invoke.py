@@ -11,7 +11,6 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from extproc.llm import texts as walk
 from extproc.llm.answer import StreamEvent
@@ -88,7 +87,7 @@ class InvokeReading:
         return reworded._replace(texts=reworded.texts + attached)
 
     def estimate_input_tokens(self, call: Call) -> int:
-        return body_tokens(call.size_bytes, partial(self.texts, call.document), call.model)
+        return body_tokens(call.size_bytes, self.texts, call)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from extproc.llm import texts as walk
 from extproc.llm.attached import decoded
@@ -83,7 +82,7 @@ class BedrockReading:
             if image is not None:
                 tokens += IMAGE_TOKENS
                 size -= len(data) if isinstance(data, str) else 0
-        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
+        return tokens + body_tokens(size, self.texts, call)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {}

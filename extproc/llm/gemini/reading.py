@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 from extproc.llm import faults
@@ -185,7 +184,7 @@ def estimate(call: Call, contents: Iterable[Mapping[str, object]], texts: Texts)
             elif per_token is not None:
                 size -= len(data)
                 tokens += -(-len(data) // per_token)
-    return tokens + body_tokens(size, partial(texts, call.document), call.model)
+    return tokens + body_tokens(size, texts, call)
 
 
 def renamed(document: Mapping[str, object], model: str) -> Mapping[str, bytes]:

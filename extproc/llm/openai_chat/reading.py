@@ -6,9 +6,8 @@ we do not know pass untouched, unless another reader could take them for one of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from extproc.llm import faults
 from extproc.llm import texts as walk
@@ -71,7 +70,7 @@ class ChatReading:
     def estimate_input_tokens(self, call: Call) -> int:
         """Rather too many than too few, but for attachments that are fetched by a provider."""
         tokens, size = _attached(call.document, call.size_bytes)
-        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
+        return tokens + body_tokens(size, self.texts, call)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         """The model is in the body, also where the path names it: providers read it there."""
@@ -117,7 +116,7 @@ def _call(document: Mapping[str, object], model: str, size: int, *, is_stream: b
         streams,
         document,
         size,
-        max(limits, default=None),
+        max(limits) if limits else None,
         choices if type(choices) is int else 1,
         not streams or (options is not None and options.get("include_usage") is True),
     )
@@ -131,16 +130,21 @@ def _options_with_usage(document: Mapping[str, object]) -> bytes:
 
 def _attached(document: Mapping[str, object], size: int) -> tuple[int, int]:
     """The tokens of what is attached, and the bytes of the rest."""
+    messages = document.get("messages")
     tokens = 0
-    for part in _parts(document):
-        image, audio = part.get("image_url"), part.get("input_audio")
-        if image is not None:
-            size -= _text_size(image, "url")
-            tokens += IMAGE_TOKENS
-        elif audio is not None:
-            bytes_of_audio = _text_size(audio, "data")
-            size -= bytes_of_audio
-            tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
+    for message in messages if type(messages) is list else ():
+        content = message.get("content")
+        if type(content) is not list:
+            continue
+        for part in content:
+            image, audio = part.get("image_url"), part.get("input_audio")
+            if image is not None:
+                size -= _text_size(image, "url")
+                tokens += IMAGE_TOKENS
+            elif audio is not None:
+                bytes_of_audio = _text_size(audio, "data")
+                size -= bytes_of_audio
+                tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
     return tokens, size
 
 
@@ -148,6 +152,8 @@ def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | N
     """Fills in the limits on output tokens that the request states."""
     for name in _COUNTS:
         value = document.get(name)
+        if value is None:
+            continue
         fault = faults.of_count(value, name)
         if fault is not None:
             return fault
@@ -200,15 +206,6 @@ def _calls_fault(calls: object, where: str) -> Deny | None:
         if type(function.get("arguments", "")) is not str:
             return faults.not_a(str, function, "arguments", f"{where}[{index}].function.")
     return None
-
-
-def _parts(document: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    """The parts of contents that have parts."""
-    messages = document.get("messages")
-    for message in messages if type(messages) is list else ():
-        content = message.get("content")
-        if type(content) is list:
-            yield from content
 
 
 def _text_size(attachment: object, name: str) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from extproc.llm import faults
 from extproc.llm import texts as walk
@@ -99,7 +98,7 @@ class ResponsesReading:
                 bytes_of_audio = _length(audio.get("data")) if type(audio) is dict else 0
                 size -= bytes_of_audio
                 tokens += -(-bytes_of_audio // AUDIO_BYTES_PER_TOKEN)
-        return tokens + body_tokens(size, partial(self.texts, call.document), call.model)
+        return tokens + body_tokens(size, self.texts, call)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
         return {"model": json_spans.encode(model)}

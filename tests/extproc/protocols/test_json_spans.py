@@ -176,6 +176,14 @@ def test_only_json_is_encoded() -> None:
         (b'{"a\\\\":1,"model":"old"}', b'{"a\\\\":1,"model":"new"}'),
         (b'{"mod\\u0065l":"a","b":[{"model":"a"}]}', b'{"mod\\u0065l":"new","b":[{"model":"a"}]}'),
         (b'{"messages":[ ],"model": null }', b'{"messages":[ ],"model": "new" }'),
+        (b'{"user":"model","a":[],"model":"old"}', b'{"user":"model","a":[],"model":"new"}'),
+        (b'{"a":[],"user":"model","model":"old"}', b'{"a":[],"user":"model","model":"new"}'),
+        (b'{"user":"\\"model","model":"old"}', b'{"user":"\\"model","model":"new"}'),
+        (b'{"a":["]"],"b":"]","model":"o\\"\\\\"}', b'{"a":["]"],"b":"]","model":"new"}'),
+        (
+            b'{"mod\\u0065l":"a","b":"{","c":{"model":"a"}}',
+            b'{"mod\\u0065l":"new","b":"{","c":{"model":"a"}}',
+        ),
     ],
 )
 def test_only_the_named_value_changes(body: bytes, spliced: bytes) -> None:
