@@ -210,28 +210,22 @@ class Planner:
     def _kept(
         self, asked: str, chosen: Chosen, wanted: Wanted, without: Collection[Dialect]
     ) -> Plan | NotOffered:
-        path = wanted.path
-        if "?" in path and not path.endswith(_SSE):
-            path = ""  # whatever it asks, it is no provider's path
+        if "?" in wanted.path and not wanted.path.endswith(_SSE):
+            wanted = wanted._replace(path="")  # whatever it asks, it is no provider's path
         named = None if self._models is None else self._models.find(asked)
         if wanted.rest:  # which belongs to this request alone
-            return self._made_for(chosen, wanted._replace(path=path), without, named)
+            return self._made_for(chosen, wanted, without, named)
         key = (
             asked if chosen.is_fixed or named is not None else None,
             None if chosen.is_fixed else (chosen.targets, chosen.places),
             chosen.order,
-            wanted.operation,
-            wanted.is_stream,
-            wanted.is_sse,
-            wanted.is_json,
-            path,
+            wanted,
             frozenset(without) if without else None,
         )
         plan = self._made.get(key)
         if plan is None:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
-            wanted = wanted._replace(path=path)
             plan = self._made[key] = self._made_for(chosen, wanted, without, named)
         return plan
 

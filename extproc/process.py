@@ -98,9 +98,12 @@ class _ExchangeStream:
 
     def on_message(self, message: bytes) -> None:
         event = wire.decode(message)
-        action = self._exchange.on_event(event)
+        exchange = self._exchange
+        action = exchange.on_event(event)
         if isinstance(action, tuple):  # as all actions are; asking for Awaitable takes longer
-            self._answer(event, action)
+            self._call.send(wire.encode(event, action))
+            if exchange.is_over:
+                self._call.end()
         else:
             self._process.run(self._answer_later(event, action))
 

@@ -70,6 +70,19 @@ _BODY_MUTATION = b"\x1a"  # CommonResponse.body_mutation = 3
 _MUTATED_BODY = b"\x0a"  # BodyMutation.body = 1
 _CONTENT_LENGTH = b"\x0a\x0econtent-length\x1a"  # HeaderValue.key = 1, raw_value = 3
 _OVERWRITE_FIELD = b"\x18\x02"  # HeaderValueOption.append_action = 3
+_BEHIND_LENGTH = _OVERWRITE_FIELD + _BODY_MUTATION
+
+
+def _length(digits: int) -> bytes:
+    """What stands before a `content-length` of so many digits."""
+    value = _CONTENT_LENGTH + bytes((digits,))
+    header = b"\x0a" + bytes((len(value) + digits,)) + value  # HeaderValueOption.header = 1
+    size = len(header) + digits + len(_OVERWRITE_FIELD)
+    option = b"\x0a" + bytes((size,)) + header  # HeaderMutation.set_headers = 1
+    return _HEADER_MUTATION + bytes((size + 2,)) + option
+
+
+_LENGTHS = tuple(map(_length, range(20)))
 
 
 def decode(data: bytes) -> Event:
@@ -85,18 +98,18 @@ def _event(request: Any) -> Event:
         part = request.request_headers
         headers = _headers(part.headers.headers)
         attributes = request.attributes
-        source = _host(_attribute(attributes, "source.address")) if attributes else ""
+        fields = attributes[_ATTRIBUTES].fields if attributes else None
+        source = _host(fields["source.address"].string_value) if fields else ""
         return RequestHeaders(headers, part.end_of_stream, source)
     if kind == "response_headers":
         headers = _headers(request.response_headers.headers.headers)
         status = int(headers.get(":status", "0"))
-        attributes = request.attributes
-        cluster = _attribute(attributes, "xds.cluster_name")
-        attempt = _count(attributes, "upstream.request_attempt_count")
+        fields = request.attributes[_ATTRIBUTES].fields
+        cluster = fields["xds.cluster_name"].string_value
+        attempt = _count(fields, "upstream.request_attempt_count")
         failures = _failures(request.metadata_context.filter_metadata)
-        if status < 300:  # nobody asks why it went well
-            return ResponseHeaders(status, cluster, "", attempt, headers, failures)
-        details = _attribute(attributes, "response.code_details")
+        # nobody asks why it went well
+        details = "" if status < 300 else fields["response.code_details"].string_value
         return ResponseHeaders(status, cluster, details, attempt, headers, failures)
     if kind == "response_body":
         return ResponseBody(request.response_body.body, request.response_body.end_of_stream)
@@ -288,19 +301,10 @@ def _encode_forward(action: Forward) -> bytes:
     if body is None:
         return action.plan_reply
     size = len(body)
-    length = b"%d" % size
-    header = _CONTENT_LENGTH + bytes((len(length),)) + length
-    option = b"\x0a" + bytes((len(header),)) + header + _OVERWRITE_FIELD
+    digits = b"%d" % size
     mutated = _MUTATED_BODY + _varint(size)
-    mutations = (
-        _HEADER_MUTATION
-        + bytes((len(option) + 2,))
-        + b"\x0a"  # HeaderMutation.set_headers = 1
-        + bytes((len(option),))
-        + option
-        + _BODY_MUTATION
-        + _varint(len(mutated) + size)
-        + mutated
+    mutations = b"".join(
+        (_LENGTHS[len(digits)], digits, _BEHIND_LENGTH, _varint(len(mutated) + size), mutated)
     )
     common = _BODY_RESPONSE + _varint(len(mutations) + size)
     outer = _RESPONSE_REQUEST_BODY + _varint(len(common) + len(mutations) + size)
@@ -379,15 +383,9 @@ def _joined(headers: Any) -> dict[str, str]:
     return joined
 
 
-def _attribute(attributes: Any, name: str) -> str:
-    return attributes[_ATTRIBUTES].fields[name].string_value  # type: ignore[no-any-return]
-
-
-def _count(attributes: Any, name: str) -> int:
+def _count(fields: Any, name: str) -> int:
     """A number among the attributes; 0 when it was not asked for."""
-    if name not in attributes[_ATTRIBUTES].fields:
-        return 0
-    return int(attributes[_ATTRIBUTES].fields[name].number_value)
+    return int(fields[name].number_value) if name in fields else 0
 
 
 def _failures(namespaces: Any) -> Mapping[str, Failure]:
