@@ -87,6 +87,7 @@ HINTS = frozenset(
         Feature.NAMES,
         Feature.IMAGE_DETAIL,
         Feature.STRICT_TOOLS,
+        Feature.PARALLEL_CALLS,
         Feature.TOOL_ERROR,
         Feature.REASONING_EFFORT,
         Feature.REASONING_BUDGET,

@@ -20,6 +20,8 @@ def losing(*features: Feature) -> Losses:
     [
         (Lossiness.NONE, Feature.SEED, True),
         (Lossiness.HINTS, Feature.SEED, False),
+        (Lossiness.NONE, Feature.PARALLEL_CALLS, True),
+        (Lossiness.HINTS, Feature.PARALLEL_CALLS, False),
         (Lossiness.HINTS, Feature.CHOICES, True),
         (Lossiness.ALL, Feature.CHOICES, False),
     ],
