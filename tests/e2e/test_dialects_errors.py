@@ -18,7 +18,7 @@ from google.genai import errors as google
 
 from tests.kit.dialects import Dialects, most
 from tests.kit.envoy import NEWEST, OLDEST
-from tests.kit.peers import DIALECTS, PEERS, Broken
+from tests.kit.peers import DIALECTS, PEERS, Broken, Responses
 from tests.kit.sample_providers import SAMPLES, Cut, End, stream_of
 
 pytestmark = pytest.mark.envoy
@@ -172,6 +172,18 @@ def test_a_stream_that_ends_before_its_end_is_no_whole_answer(
     here.providers.script.append(End(half(provider)))
     with pytest.raises(IN_A_STREAM[client]):
         here.peers[client].ask(f"{provider}-text", is_stream=True)
+
+
+@pytest.mark.parametrize("provider", [each for each in PEERS if each != "responses"])
+def test_a_stream_that_ends_before_it_began_is_a_response_that_failed(
+    here: Dialects, provider: str
+) -> None:
+    here.providers.script.append(End(1))
+    peer = here.peers["responses"]
+    assert isinstance(peer, Responses)
+    with peer.client.responses.stream(model=f"{provider}-text", input="hello") as stream:
+        kinds = [event.type for event in stream]
+    assert kinds == ["response.created", "response.in_progress", "response.failed"]
 
 
 @every_client

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.llm.answer import Fault, ProviderError
-from extproc.llm.openai_chat.errors import error_object, error_of
+from extproc.llm.openai_chat.errors import error_of
 
 _FAILED: Mapping[Fault, str] = {
     Fault.RATE_LIMIT: "rate_limit_exceeded",
@@ -32,12 +32,6 @@ def decode_failure(told: object) -> ProviderError:
     if error.get("type") == "error":  # of the event, and not of the error
         error = {**error, "type": None}
     return error_of(error if error.get("message") else {**error, **_UNKNOWN})
-
-
-def failure_event(error: ProviderError) -> dict[str, object]:
-    """The members of an `error` event."""
-    written = error_object(error)
-    return {name: written[name] for name in ("code", "message", "param")}
 
 
 def failure_object(error: ProviderError) -> dict[str, object]:

@@ -27,7 +27,7 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.dialect import Asked
-from extproc.llm.openai_responses.errors import failure_event, failure_object
+from extproc.llm.openai_responses.errors import failure_object
 from extproc.llm.openai_responses.open_items import (
     ITEM_ADDED,
     ITEM_DONE,
@@ -289,11 +289,13 @@ class ResponsesEncoding:
         return said + self._announce([(f"response.{status}", response)])
 
     def _failed(self, event: Failed) -> bytes:
-        """What was not whole by then is not repeated."""
-        if self._said is None:
-            return self._announce([("error", failure_event(event.error))])
+        """What was not whole by then is not repeated.
+
+        A response that never began is begun to fail: libraries expect nothing else at first.
+        """
+        said = self._start()
         response = self._response("failed", None, event.usage, failure_object(event.error))
-        return self._announce([("response.failed", {"response": response})])
+        return said + self._announce([("response.failed", {"response": response})])
 
     def _end_all(self) -> bytes:
         return self._end_message() + self._end_thinking() + self._end_calls()

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 from openai import OpenAI
+from openai.lib.streaming.responses import ResponseStream
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
@@ -263,27 +267,10 @@ def test_of_speech_the_words_are_told() -> None:
     assert output(told)[0]["content"][0]["text"] == "hello"
 
 
-def test_the_library_follows_a_stream_to_its_end() -> None:
-    body = b"".join(
-        map(
-            ResponsesEncoding(kit.ASKED).feed,
-            (
-                STARTED,
-                ThinkingDelta("hm"),
-                ThinkingDelta("", SEAL),
-                PartEnded(),
-                TextDelta("Par"),
-                TextDelta("is"),
-                PartEnded(),
-                CallStarted(0, "c0", "get"),
-                CallStarted(1, "c1", "put", SEAL),
-                CallDelta(1, "{}"),
-                CallDelta(0, '{"a":1}'),
-                Finished(Stop.TOOL_CALLS),
-                Ended(Usage(3, 2)),
-            ),
-        )
-    )
+@contextmanager
+def streamed(*events: StreamEvent) -> Iterator[ResponseStream[None]]:
+    """As the library's own helper reads it."""
+    body = b"".join(map(ResponsesEncoding(kit.ASKED).feed, events))
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
@@ -294,6 +281,25 @@ def test_the_library_follows_a_stream_to_its_end() -> None:
         OpenAI(api_key="k", base_url="http://gateway.example/v1", http_client=http) as client,
         client.responses.stream(model="fast", input="hello") as stream,
     ):
+        yield stream
+
+
+def test_the_library_follows_a_stream_to_its_end() -> None:
+    with streamed(
+        STARTED,
+        ThinkingDelta("hm"),
+        ThinkingDelta("", SEAL),
+        PartEnded(),
+        TextDelta("Par"),
+        TextDelta("is"),
+        PartEnded(),
+        CallStarted(0, "c0", "get"),
+        CallStarted(1, "c1", "put", SEAL),
+        CallDelta(1, "{}"),
+        CallDelta(0, '{"a":1}'),
+        Finished(Stop.TOOL_CALLS),
+        Ended(Usage(3, 2)),
+    ) as stream:
         text = "".join(
             event.delta for event in stream if event.type == "response.output_text.delta"
         )
@@ -306,6 +312,15 @@ def test_the_library_follows_a_stream_to_its_end() -> None:
         "reasoning",
         "function_call",
     ]
+
+
+@pytest.mark.parametrize("before", [(), (STARTED,), (STARTED, TextDelta("a"))])
+def test_the_library_hears_of_a_failure_at_any_time(before: tuple[StreamEvent, ...]) -> None:
+    with streamed(*before, Failed(ProviderError(502, Fault.SERVER, "broken"))) as stream:
+        last = list(stream)[-1]
+    assert last.type == "response.failed"
+    assert last.response.error is not None
+    assert last.response.error.message == "broken"
 
 
 def test_an_answer_that_was_cut_is_incomplete() -> None:
@@ -325,10 +340,13 @@ def test_a_stream_that_breaks_is_a_response_that_failed() -> None:
     assert [item["type"] for item in response["output"]] == ["message"]
 
 
-def test_a_stream_that_never_began_is_an_error() -> None:
+def test_a_stream_that_never_began_is_begun_to_fail() -> None:
     told = said(Failed(ProviderError(429, Fault.RATE_LIMIT, "slower")))
-    assert kinds(told) == ["error"]
-    assert (told[0]["code"], told[0]["message"]) == ("rate_limit_exceeded", "slower")
+    assert kinds(told) == ["created", "in_progress", "failed"]
+    response = told[-1]["response"]
+    assert response["status"] == "failed"
+    assert response["error"] == {"code": "rate_limit_exceeded", "message": "slower"}
+    assert response["id"] == told[0]["response"]["id"] != ""
 
 
 def test_what_is_told_without_a_beginning_gets_one() -> None:
