@@ -228,10 +228,7 @@ class Answering:
 
     def _tried(self, event: ResponseHeaders) -> Try | None:
         """The last try."""
-        tries = self._plan.tries
-        if 0 < event.attempt <= len(tries):
-            return tries[event.attempt - 1]
-        return self._plan.by_cluster.get(event.cluster)
+        return self._plan.tried(event.attempt, event.cluster)
 
     def _is_foreign(self, tried: Try, *, is_success: bool) -> bool:
         """Whether this answer is in words, or in frames, that the client does not know."""

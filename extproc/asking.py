@@ -30,6 +30,7 @@ from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
 from extproc.protocols import bodies, encodings, query
 from extproc.saying import Forwarded, Question
+from extproc.session import Means
 from extproc.verdict import Amend, Deny
 from gateway import names
 from gateway.apis import Found, WrongMethod
@@ -56,6 +57,8 @@ class Ready(NamedTuple):
     plan: Plan
     held: Held
     forward: Forward
+    means: Means | None = None
+    """Of a session that a budget counts."""
 
 
 Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
@@ -198,7 +201,7 @@ class Asking:
         self.found = replace(found, operation=Operation.MESSAGES)
         return self.found, said.body
 
-    def _answered_or_passed(self, found: Found) -> Respond | Deny | Ready:
+    def _answered_or_passed(self, found: Found) -> Decision | Awaitable[Decision]:
         """What has no body that is read."""
         match found.operation:
             case Operation.MODELS:
@@ -295,8 +298,8 @@ class Asking:
         wanted = Wanted(Operation.FILES, False, path, is_read=False, rest=rest)
         return self._passed(self._planner.passing(provider, wanted))
 
-    def _realtime(self, found: Found) -> Deny | Ready:
-        """A websocket; nothing of what is said in it is seen."""
+    def _realtime(self, found: Found) -> Decision | Awaitable[Decision]:
+        """A websocket; what is said in it is seen where a budget counts it."""
         facts = self._facts
         try:
             model = query.model_of_query(facts.path)
@@ -315,7 +318,18 @@ class Asking:
             return _unchosen(model)
         if isinstance(plan, NotOffered):
             return _not_offered(model, found.operation)
-        return self._passed(plan)
+        passed = self._passed(plan)
+        return passed if isinstance(passed, Deny) else self._counted(passed)
+
+    def _counted(self, passed: Ready) -> Decision | Awaitable[Decision]:
+        """A session, when something is left for its first response."""
+        program = self._program
+        means = Means(program.budgets, self._facts, self._planner.price, program.clock)
+        means.expect(None)
+        held = program.budgets.begin(self._facts, passed.plan.dearest)
+        if isinstance(held, (Held, Deny)):
+            return _counted(passed, held, means)
+        return _counted_later(passed, held, means)
 
     def _passed(self, plan: Plan) -> Deny | Ready:
         facts = self._facts
@@ -399,6 +413,19 @@ class Asking:
             body = bodies.replace(body, handled.reading.ask_usage(call))
         reply = plan.told(self._program.choose)
         return Ready(plan, held, Forward(reply, None if body is self._received else body))
+
+
+def _counted(passed: Ready, held: Held | Deny, means: Means) -> Deny | Ready:
+    if isinstance(held, Deny):
+        return held
+    if held is NOTHING_HELD:
+        return passed
+    shown = Forward(passed.plan.reply_of_session, None)
+    return passed._replace(held=held, forward=shown, means=means)
+
+
+async def _counted_later(passed: Ready, held: Awaitable[Held | Deny], means: Means) -> Decision:
+    return _counted(passed, await held, means)
 
 
 def _is_array(found: Found, path: str) -> bool:

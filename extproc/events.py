@@ -125,6 +125,14 @@ class Replace(NamedTuple):
     body: bytes
 
 
-Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | ChangeHeaders | Replace
+class Finish(NamedTuple):
+    """Put these bytes in the place of the piece that was shown, and cut both connections then."""
+
+    body: bytes
+    details: str
+    """For Envoy's access log (RESPONSE_CODE_DETAILS)."""
+
+
+Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | ChangeHeaders | Replace | Finish
 
 CONTINUE = Continue()

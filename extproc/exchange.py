@@ -28,7 +28,9 @@ from extproc.llm.dialects import refusal
 from extproc.plan import Steering
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import NOT_READY, Program
+from extproc.session import Session
 from extproc.verdict import Deny
+from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Exchange:
         self._program = program
         self._facts = Facts(now=now, route=route)
         self._asking = Asking(program, self._facts, steering, limit_bytes)
-        self._answering: Answering | None = None
+        self._answering: Answering | Session | None = None
         self._held: Held = NOTHING_HELD
         self._is_closed = False
         self.is_over = False
@@ -76,13 +78,16 @@ class Exchange:
             return self._on_response(event)
         if type(event) is ResponseBody:
             return self._on_answer(event)
-        if type(event) is ResponseEnd and event.usage is not None and self._answering is not None:
-            self._answering.settle(event.usage)
+        if type(event) is ResponseEnd and event.usage is not None:
+            self._settle(event.usage)
         return CONTINUE
 
     def let_go(self) -> bool:
         """This worker must leave: whether Envoy can go on alone, with the estimate booked."""
         answering = self._answering
+        if isinstance(answering, Session):
+            answering.leave()
+            return False
         if answering is None or not answering.is_begun or answering.is_translating:
             return False
         self._held.settle_estimate()
@@ -131,8 +136,11 @@ class Exchange:
             ready.held.release()
             return CONTINUE
         self._held = ready.held
-        waiting = self._asking.waiting(ready.plan)
-        self._answering = Answering(waiting, ready.plan, ready.held)
+        if ready.means is not None:
+            self._answering = Session(ready.plan, ready.held, ready.means)
+        else:
+            waiting = self._asking.waiting(ready.plan)
+            self._answering = Answering(waiting, ready.plan, ready.held)
         self.is_over = self._answering.is_over
         self._asking.forget_request()
         return ready.forward
@@ -146,7 +154,7 @@ class Exchange:
         self.is_over = answering.is_over
         return action
 
-    def _on_answer(self, event: ResponseBody) -> Action:
+    def _on_answer(self, event: ResponseBody) -> Action | Awaitable[Action]:
         answering = self._answering
         if answering is None:
             return CONTINUE
@@ -154,7 +162,17 @@ class Exchange:
         self.is_over = answering.is_over
         if isinstance(action, Deny):
             return self._refuse(action)
-        return action
+        return action if isinstance(action, tuple) else self._answered_later(action)
+
+    async def _answered_later(self, action: Awaitable[Action]) -> Action:
+        found = await action
+        self.is_over = self._answering is not None and self._answering.is_over
+        return found
+
+    def _settle(self, usage: Usage) -> None:
+        """Envoy has read what the answer cost; not of a session, whose end it does not show."""
+        if isinstance(self._answering, Answering):
+            self._answering.settle(usage)
 
     def _on_plain_route(self) -> Action:
         self.is_over = True

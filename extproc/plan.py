@@ -133,6 +133,17 @@ class Plan:
             return self.reply
         return copied.reply
 
+    def tried(self, attempt: int, cluster: str) -> Try | None:
+        """The try of this number, where it is told; else that of this cluster."""
+        if 0 < attempt <= len(self.tries):
+            return self.tries[attempt - 1]
+        return self.by_cluster.get(cluster)
+
+    @property
+    def reply_of_session(self) -> bytes:
+        """The reply for a websocket that is to be seen by us."""
+        return self.reply + wire.SHOWN_SESSION
+
     @property
     def targets(self) -> tuple[tuple[str, str], ...]:
         """Of each try, the provider and the model."""
@@ -281,7 +292,8 @@ class Planner:
                 cluster = names.addressed_cluster(found.provider)
             if paths.setdefault(cluster, found.path) != found.path:  # a cluster has one path
                 cluster = names.attempt_cluster(found.provider, place)
-            places[index] = place, replace(found, cluster=cluster, price=self._price(found))
+            price = self.price(found.provider, found.model)
+            places[index] = place, replace(found, cluster=cluster, price=price)
         tries = self._in_turn(chosen, places)
         plan = self._plan_of(tries, wanted, chosen, forwarded=forwarded)
         return plan if named is None else self._mirrored(plan, named, wanted)
@@ -374,9 +386,9 @@ class Planner:
             vendor=vendor,
         )
 
-    def _price(self, found: Try) -> Price | None:
-        vendor = self._providers[found.provider].vendor
-        return price_of(self._prices, found.provider, vendor, found.model)
+    def price(self, provider: str, model: str) -> Price | None:
+        """Of a model, as the provider knows it."""
+        return price_of(self._prices, provider, self._providers[provider].vendor, model)
 
     def _seconds(self, tries: Sequence[Try], wanted: Wanted) -> float | None:
         providers = [self._providers[each.provider] for each in tries]

@@ -66,6 +66,11 @@ class Reservation(Protocol):
     def settle(self, amounts: Sequence[int]) -> None:
         """Book what was really used, one amount for each charge in order."""
 
+    def book(self, amounts: Sequence[int]) -> None:
+        """Book what was used so far, in the place of what was held. The reservation goes on, holding
+        1 on each counter, so that more can be booked, settled or released.
+        """
+
     def release(self) -> None:
         """Book nothing: the call never reached a provider, or the provider refused it."""
 

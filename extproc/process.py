@@ -15,6 +15,7 @@ from extproc.events import (
     CONTINUE,
     Action,
     Event,
+    Finish,
     RequestBody,
     RequestHeaders,
 )
@@ -103,14 +104,20 @@ class _ExchangeStream:
         if isinstance(action, tuple):  # as all actions are; asking for Awaitable takes longer
             self._call.send(wire.encode(event, action))
             if exchange.is_over:
-                self._call.end()
+                self._end(action)
         else:
             self._process.run(self._answer_later(event, action))
 
     def _answer(self, event: Event, action: Action) -> None:
         self._call.send(wire.encode(event, action))
-        if self._exchange.is_over:  # Envoy goes on alone, also when this worker dies
-            self._call.end()
+        if self._exchange.is_over:
+            self._end(action)
+
+    def _end(self, action: Action) -> None:
+        """Envoy goes on alone, also when this worker dies; or it is told to cut."""
+        if isinstance(action, Finish):
+            self._call.send(wire.encode_cut(action))
+        self._call.end()
 
     async def _answer_later(self, event: Event, action: Awaitable[Action]) -> None:
         try:

@@ -72,6 +72,8 @@ class Program:
     """Where is written down who was fast; None: no model asks for it."""
     health: Health | None
     """Where is written down who failed; None: nobody is set aside."""
+    clock: Callable[[], float]
+    """Seconds that never go back."""
     models: tuple[str, ...]
     """Those that are listed."""
     created: int
@@ -130,6 +132,7 @@ def build(
         choose=choose,
         latencies=seen if chooser.is_timed else None,
         health=health if health.is_asked else None,
+        clock=time.monotonic,
         models=_listed(gateway),
         created=created,
     )

@@ -19,6 +19,7 @@ from extproc.events import (
     Continue,
     Event,
     Failure,
+    Finish,
     Forward,
     Other,
     Replace,
@@ -60,6 +61,14 @@ _CONTINUE_AFTER: Mapping[type, bytes] = {
     ResponseBody: _CONTINUE["response_body"],
     ResponseEnd: _CONTINUE["response_trailers"],
 }
+
+SHOWN_SESSION: bytes = _ProcessingResponse(
+    request_headers={
+        "response": {"header_mutation": {"remove_headers": ["sec-websocket-extensions"]}}
+    },
+    mode_override={"response_header_mode": "SEND"},
+).SerializeToString()
+"""What goes behind an encoded plan for a websocket, so that its answer is shown, and is readable."""
 
 # The tags of the fields that are joined by hand, all length-delimited (wire type 2) but the last.
 _RESPONSE_REQUEST_BODY = b"\x1a"  # ProcessingResponse.request_body = 3
@@ -197,7 +206,7 @@ def encode(event: Event, action: Action) -> bytes:
             return _encode_strip(action)
         case Respond():
             return _encode_respond(action)
-        case Replace():
+        case Replace() | Finish():
             return _encode_replace(action.body)
         case Watch():
             return _encode_watch(action)
@@ -287,6 +296,14 @@ def encode_header(name: str, value: str) -> bytes:
     """What goes behind an encoded plan, and sets one more header beside its own."""
     mutation = {"set_headers": [_header(name, value)]}
     response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
+    return bytes(response.SerializeToString())
+
+
+def encode_cut(finish: Finish) -> bytes:
+    """What is sent after the answer, to cut the connections of a piece that was shown."""
+    response = _ProcessingResponse(
+        immediate_response={"status": {"code": 503}, "details": finish.details}
+    )
     return bytes(response.SerializeToString())
 
 

@@ -120,6 +120,16 @@ class LeaseReservation:
         for (lease, estimate), amount in zip(held, amounts, strict=True):
             lease.settle(estimate, amount)
 
+    def book(self, amounts: Sequence[int]) -> None:
+        held = self._held
+        if held is None:
+            return
+        if len(amounts) != len(held):
+            raise ValueError(f"{len(amounts)} amounts for {len(held)} charges")
+        self._held = [(lease, 1) for lease, _ in held]
+        for (lease, estimate), amount in zip(held, amounts, strict=True):
+            lease.settle(estimate - 1, amount)
+
     def release(self) -> None:
         held, self._held = self._held, None
         if held is not None:

@@ -96,9 +96,21 @@ class Held:
 
         Without a price, money is booked as it was estimated.
         """
-        reservation = self._reservation
-        if reservation is None:
-            return
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            reservation.settle(self._amounts(usage, price))
+
+    def book(self, usage: Usage, price: Price | None) -> None:
+        """The same of a part, after which there may be more; what was held is held no longer."""
+        if self._reservation is not None:
+            self._reservation.book(self._amounts(usage, price))
+
+    def book_estimate(self) -> None:
+        """The same of a part that the provider said nothing of."""
+        if self._reservation is not None:
+            self._reservation.book([charge.estimate for _, charge in self._drawn])
+
+    def _amounts(self, usage: Usage, price: Price | None) -> list[int]:
         amounts: list[int] = []
         for line, charge in self._drawn:
             if not line.is_money:
@@ -106,8 +118,7 @@ class Held:
             else:
                 amount = charge.estimate if price is None else cost(price, usage)
             amounts.append(max(0, min(_LARGEST_ESTIMATE, amount)))
-        self._reservation = None
-        reservation.settle(amounts)
+        return amounts
 
     def settle_sent(self, output_tokens: int, price: Price | None) -> Usage:
         """Book a stream that broke off: the input as estimated, and the output that was sent.

@@ -172,6 +172,22 @@ def test_a_provider_that_refuses_ends_the_call_and_costs_nothing() -> None:
     assert asyncio.run(spent(ledger)) == Spent(settled=0, reserved=0)
 
 
+def test_a_session_that_ends_is_told_so_and_then_cut() -> None:
+    ledger = MemoryLedger()
+    call = RecordedCall(process(ledger))
+    asked = said(call, headers(pseudo_method="GET", pseudo_path="/v1/realtime?model=fast"))
+    assert asked.mode_override.response_header_mode
+    assert said(call, response_headers(101, "llm/a/websocket")).mode_override.response_body_mode
+    assert kind(said(call, answered(b"\x89\x00"))) == "response_body"
+    assert call.is_open
+    call.stream.on_message(answered(b"\xc1\x00"))
+    last, cut = map(Response.FromString, call.sent[-2:])
+    assert b"unreadable_answer" in last.response_body.response.body_mutation.body
+    assert cut.immediate_response.details == "dragoman_unreadable_answer"
+    assert call.status == (0, "")
+    assert asyncio.run(spent(ledger)) == Spent(0, 0)
+
+
 def test_a_refusal_is_an_answer() -> None:
     call = RecordedCall(process())
     assert refusal(said(call, headers(authorization="Bearer wrong"))) == (401, "invalid_api_key")

@@ -13,6 +13,7 @@ from extproc.events import (
     ChangeHeaders,
     Event,
     Failure,
+    Finish,
     Forward,
     Other,
     Replace,
@@ -248,6 +249,14 @@ def test_a_piece_of_an_answer_is_replaced_by_bytes_of_any_number(size: int) -> N
     answer = encode(ResponseBody(b"x", False), Replace(b"y" * size))
     assert answer.response_body.response.body_mutation.WhichOneof("mutation") == "body"
     assert answer.response_body.response.body_mutation.body == b"y" * size
+
+
+def test_the_last_piece_is_replaced_and_then_the_connections_are_cut() -> None:
+    finish = Finish(b"last words", "dragoman_budget_exhausted")
+    answer = encode(ResponseBody(b"x", False), finish)
+    assert answer.response_body.response.body_mutation.body == b"last words"
+    cut = Response.FromString(wire.encode_cut(finish)).immediate_response
+    assert (cut.status.code, cut.details) == (503, "dragoman_budget_exhausted")
 
 
 @pytest.mark.parametrize(("is_whole", "mode"), [(True, "BUFFERED"), (False, "STREAMED")])

@@ -129,6 +129,26 @@ class LedgerSuite:
 
         self.run(tmp_path, scene)
 
+    def test_what_is_used_can_be_booked_part_by_part(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            held = await hold(ledger, charge(60), charge(5, counter="small", limit=10))
+            held.book([25, 2])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(settled=25, reserved=1)
+            assert await ledger.spent("small", MONTH) == Spent(settled=2, reserved=1)
+            held.book([100, 0])  # also beyond the limit
+            assert await ledger.spent("b|team=a", MONTH) == Spent(settled=125, reserved=1)
+            with pytest.raises(ValueError, match="1 amounts for 2 charges"):
+                held.book([1])
+            held.release()
+            held.book([7, 7])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(settled=125, reserved=0)
+            last = await hold(ledger, charge(5, counter="small", limit=10))
+            last.book([1])
+            last.settle([3])
+            assert await ledger.spent("small", MONTH) == Spent(settled=6, reserved=0)
+
+        self.run(tmp_path, scene)
+
     def test_only_the_first_end_of_a_reservation_counts(self, tmp_path: Path) -> None:
         async def scene(ledger: AnyLedger) -> None:
             settled, released = await hold(ledger, charge(10)), await hold(ledger, charge(10))

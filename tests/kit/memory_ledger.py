@@ -110,6 +110,15 @@ class _MemoryReservation:
             counter.reserved -= estimate
             counter.settled += max(0, amount)
 
+    def book(self, amounts: Sequence[int]) -> None:
+        held = self._held
+        if held is None:
+            return
+        self.settle(amounts)
+        for counter, _ in held:
+            counter.reserved += 1
+        self._held = [(counter, 1) for counter, _ in held]
+
     def release(self) -> None:
         held, self._held = self._held, None
         _give_back(held or [])

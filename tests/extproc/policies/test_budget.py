@@ -135,6 +135,24 @@ def test_an_unknown_usage_is_booked_as_estimated() -> None:
     assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(200_000, 0)
 
 
+def test_parts_are_booked_one_by_one_and_then_what_is_left_ends() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((TEAM, TOKENS), ledger)
+    held = hold(budgets, facts())
+    held.book(Usage(10, 0), PRICE)
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(10_000, 1)
+    held.book(Usage(0, 10), PRICE)
+    held.book_estimate()
+    assert spent(ledger, "everyone|tokens", 0) == Spent(20 + 150, 1)
+    held.release()
+    held.book(Usage(10, 0), PRICE)
+    held.book_estimate()
+    money = 10_000 + 20_000 + 200_000
+    assert spent(ledger, "team-month|team=platform", NOVEMBER) == Spent(money, 0)
+    NOTHING_HELD.book(Usage(1, 1), PRICE)
+    NOTHING_HELD.book_estimate()
+
+
 def test_a_stream_that_breaks_off_costs_its_input_and_what_was_sent() -> None:
     ledger = MemoryLedger()
     held = hold(Budgets((TEAM, TOKENS), ledger), facts())

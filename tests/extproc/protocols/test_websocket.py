@@ -105,10 +105,8 @@ def test_long_messages_are_kept_up_to_a_bound() -> None:
     ],
 )
 def test_what_is_no_frame_is_refused_at_once(data: bytes) -> None:
-    decoder = MessageDecoder(100)
     with pytest.raises(BadFrame):
-        for byte in data:
-            decoder.feed(bytes((byte,)))
+        read(bytes((byte,)) for byte in data)
     decoder = MessageDecoder(100)
     with pytest.raises(BadFrame):
         decoder.feed(text(b"before") + data)
