@@ -24,6 +24,9 @@ UNKNOWN = "?"
 
 SHORTEST_BEAT_SECONDS = 0.1
 
+MAX_REFUSALS = 4
+"""In how many responses something counts as refused; if there are more, they count as one."""
+
 Known: TypeAlias = Resource | str
 """What a client holds: a resource, or its version where that is all we know."""
 
@@ -85,9 +88,9 @@ class Refusal:
     error: str
     accepted: Resource | None
     """What it had accepted before."""
-    together: frozenset[str]
-    """All names of the response. Who is to blame is not known: when one of them changes, the
-    others are sent again with it."""
+    responses: frozenset[frozenset[str]]
+    """All names of each response in which it was refused, as they are still wanted. Who is to
+    blame is not known: when one of them changes, all are sent again that are in no other."""
 
 
 @dataclass(slots=True)
@@ -372,29 +375,51 @@ class Topic:
 
     def _refuse(self, names: tuple[str, ...], resources: Named, error: str) -> None:
         """What it holds instead is not certain: peers apply what is good of a refused response."""
-        together = frozenset(filter(self.interest.wants, names))
-        for name in sorted(together):  # people read of them in order
+        wanted = frozenset(filter(self.interest.wants, names))
+        is_as_wanted = len(wanted) == len(names) and all(
+            resources.version_of(name) == self.wanted.version_of(name) for name in wanted
+        )  # else what has changed, or is wanted no more, may be to blame
+        new = frozenset({self._counted_as(wanted)} if is_as_wanted else ())
+        for name in sorted(wanted):  # people read of them in order
             held = self.differs[name] if name in self.differs else self.wanted.get(name)
             before = self.refused.get(name)
             accepted = held if isinstance(held, Resource) else before.accepted if before else None
-            self.refused[name] = Refusal(resources.version_of(name), error, accepted, together)
-        for name in together:
-            self._absolve(name)  # it may have changed meanwhile
+            responses = before.responses | new if before else new
+            version = self.wanted.version_of(name) if responses else UNKNOWN
+            self.refused[name] = Refusal(version, error, accepted, responses)
+        for name in wanted:
             self.set_held(name, UNKNOWN)
-        if len(together) < len(names):  # what is wanted no more may be to blame
-            self._try_again(together)
+
+    def _counted_as(self, together: frozenset[str]) -> frozenset[str]:
+        """A refused response, the same one if it is; with others of what was refused too often."""
+        before = [self.refused[name].responses for name in together if name in self.refused]
+        same = next((each for each in frozenset().union(*before) if each == together), None)
+        if same is not None:
+            return same
+        often = frozenset().union(*(each for each in before if len(each) >= MAX_REFUSALS))
+        merged = together.union(*often)
+        for name in merged if often else ():
+            refusal = self.refused.get(name)
+            if refusal is not None and refusal.responses & often:
+                responses = refusal.responses - often | {merged}
+                self.refused[name] = replace(refusal, responses=responses)
+        return merged
 
     def _absolve(self, changed: str) -> None:
         """Something refused has changed; what was refused with it deserves another try."""
         refusal = self.refused.get(changed)
         if refusal is not None and refusal.version != self.wanted.version_of(changed):
-            self._try_again(refusal.together)
+            self._try_again(refusal.responses)
 
-    def _try_again(self, together: frozenset[str]) -> None:
-        for name in together:
-            refusal = self.refused.get(name)
-            if refusal is not None and refusal.together is together:
-                self.refused[name] = replace(refusal, version=UNKNOWN)
+    def _try_again(self, responses: Iterable[frozenset[str]]) -> None:
+        """What was refused in these, and in no other."""
+        for together in responses:
+            for name in together:
+                refusal = self.refused.get(name)
+                if refusal is not None and together in refusal.responses:
+                    left = refusal.responses - {together}
+                    version = refusal.version if left else UNKNOWN
+                    self.refused[name] = replace(refusal, version=version, responses=left)
 
     def _forget(self, name: str) -> None:
         self.differs.pop(name, None)
@@ -402,7 +427,7 @@ class Topic:
         self.beats.pop(name, None)
         refusal = self.refused.pop(name, None)
         if refusal is not None:
-            self._try_again(refusal.together)
+            self._try_again(refusal.responses)
 
     def names_bytes(self) -> int:
         """What all names take that the client has brought."""

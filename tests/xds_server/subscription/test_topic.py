@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xds_server.snapshot import CLUSTER, Named, Resource
-from xds_server.subscription.topic import Due, InFlight, Topic
+from xds_server.subscription.topic import MAX_REFUSALS, Due, InFlight, Topic
 from xds_server.subscription.words import ACK_SECONDS
 
 
@@ -147,3 +147,62 @@ def test_what_was_refused_with_something_that_is_given_up_is_tried_again() -> No
     topic.answered("1", "b is bad")
     topic.drop(["b"])
     assert topic.due() == Due(("a",))
+
+
+def refused(topic: Topic, names: str) -> None:
+    """They are asked for again, told in one response, and refused together."""
+    topic.want(names)
+    said = topic.due().only(set(names))
+    assert said.changed == tuple(names)
+    topic.sent(InFlight(names, "v", topic.wanted, said, 0.0))
+    topic.answered(names, "one of them is bad")
+
+
+def test_what_was_refused_by_itself_is_not_sent_again_with_what_was_refused_beside_it_later() -> (
+    None
+):
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(a="bad", b="1", c="1"))
+    refused(topic, "a")
+    refused(topic, "abc")
+    topic.drop("c")
+    assert topic.due() == Due(("b",))
+    topic.catch_up(named(a="2", b="1", c="1"))
+    assert topic.due() == Due(("a", "b"))
+
+
+def test_what_was_refused_beside_others_is_sent_again_with_any_of_them() -> None:
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(a="1", b="bad", c="1"))
+    refused(topic, "ab")
+    refused(topic, "bc")
+    refused(topic, "b")
+    assert topic.due() == Due()
+    topic.catch_up(named(a="1", b="2", c="1"))
+    assert topic.due() == Due(("a", "b", "c"))
+
+
+def test_an_answer_that_comes_late_takes_nothing_of_what_was_refused_since() -> None:
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(a="1"))
+    topic.want("a")
+    send(topic)
+    topic.catch_up(named(a="2"))
+    refused(topic, "a")
+    topic.answered("1", "bad before, too")
+    assert topic.due() == Due()
+    topic.catch_up(named(a="3"))
+    assert topic.due() == Due(("a",))
+
+
+def test_what_was_refused_in_too_many_responses_counts_as_refused_in_one() -> None:
+    others = "bcdefghi"
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(a="bad", **dict.fromkeys(others, "1")))
+    for other in others:
+        refused(topic, f"a{other}")
+        refused(topic, f"a{other}")
+        assert topic.due() == Due()
+        assert len(topic.refused["a"].responses) <= MAX_REFUSALS
+    topic.catch_up(named(a="2", **dict.fromkeys(others, "1")))
+    assert topic.due() == Due(("a", *others))
