@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
 from gateway.usage import Usage
+
+ENDED_EARLY: Final = "the stream ended before it was whole"
+"""Wherever it was cut, also in the midst of an event: what `Failed` says then."""
 
 
 class Stop(StrEnum):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from botocore.eventstream import EventStreamBuffer
 
-from extproc.llm.answer import Answer, AnswerPart, Fault, ProviderError
+from extproc.llm.answer import ENDED_EARLY, Answer, AnswerPart, Fault, ProviderError
 from extproc.llm.losses import Feature
 from extproc.llm.request import Text, Thinking, ToolCall
 from extproc.protocols.sse import SseDecoder
@@ -97,6 +97,14 @@ def test_no_cut_and_no_line_end_changes_a_stream(provider: Dialect, client: Dial
             cuts = [chance.randrange(len(sent)) for _ in range(9)]
             assert matrix.streamed(provider, client, cut(sent, cuts)) == whole, (name, end)
             assert matrix.streamed(provider, client, [bytes([b]) for b in sent]) == whole, name
+
+
+@pytest.mark.parametrize("provider", Dialect)
+def test_a_stream_that_is_cut_says_that_and_nothing_of_its_form(provider: Dialect) -> None:
+    stream = sample(provider, "streams", "tool_calls")
+    for size in range(len(stream)):
+        told = said_in(provider, stream[:size])
+        assert isinstance(told, Answer) or told.message == ENDED_EARLY, size
 
 
 STREAMED = [(a, name) for a in Dialect for name in names(a, "streams")]

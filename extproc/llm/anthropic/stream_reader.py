@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from extproc.llm.answer import (
+    ENDED_EARLY,
     CallDelta,
     CallStarted,
     Cited,
@@ -83,32 +85,30 @@ class MessagesDecoding:
     def feed(self, data: bytes) -> Sequence[StreamEvent]:
         if self._is_over:
             return ()
+        found: list[StreamEvent] = []
         try:
-            events = self._sse.feed(data)
+            self._read(self._sse.feed(data), found)
         except EventTooLarge as error:
-            return (self._broken(str(error)),)
-        return self._read(events)
+            found.append(self._broken(str(error)))
+        except InvalidJson as error:
+            found.append(self._broken(f"an event that is not JSON: {error}"))
+        return found
 
     def end(self) -> Sequence[StreamEvent]:
         if self._is_over:
             return ()
-        found = self._read(self._sse.end())
+        found: list[StreamEvent] = []
+        with suppress(InvalidJson):  # cut in the midst of an event
+            self._read(self._sse.end(), found)
         if not self._is_over:
-            found.append(self._broken("the stream ended before it was whole"))
+            found.append(self._broken(ENDED_EARLY))
         return found
 
-    def _read(self, events: Sequence[Event]) -> list[StreamEvent]:
-        found: list[StreamEvent] = []
+    def _read(self, events: Sequence[Event], found: list[StreamEvent]) -> None:
         for event in events:
-            try:
-                said = json_spans.decode(event.data)
-            except InvalidJson as error:
-                found.append(self._broken(f"an event that is not JSON: {error}"))
-                break
-            self._event(said, found)
+            self._event(json_spans.decode(event.data), found)
             if self._is_over:
                 break
-        return found
 
     def _event(self, said: dict[str, object], found: list[StreamEvent]) -> None:
         match said.get("type"):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from extproc.llm import identifiers
 from extproc.llm.answer import (
+    ENDED_EARLY,
     CallDelta,
     CallStarted,
     Cited,
@@ -127,7 +128,7 @@ class BedrockDecoding:
         if self._is_finished and self._frames.is_between_messages:
             self._is_over = True
             return (Ended(self._usage),)
-        return (self._broken("the stream ended before it was whole"),)
+        return (self._broken(ENDED_EARLY),)
 
     def _broken(self, reason: str) -> Failed:
         self._is_over = True

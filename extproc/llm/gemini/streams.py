@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from extproc.llm.answer import (
+    ENDED_EARLY,
     CallDelta,
     CallStarted,
     Citation,
@@ -88,16 +89,23 @@ class GeminiDecoding:
     def feed(self, data: bytes) -> Sequence[StreamEvent]:
         if self._is_over:
             return ()
+        found: list[StreamEvent] = []
         try:
-            events = self._events.feed(data)
+            self._read(self._events.feed(data), found)
         except EventTooLarge as error:
-            return [self._failed(str(error))]
-        return self._read(events)
+            found.append(self._failed(str(error)))
+        except (InvalidJson, UnicodeDecodeError) as error:
+            found.append(self._failed(f"no event of streamGenerateContent: {error}"))
+        return found
 
     def end(self) -> Sequence[StreamEvent]:
         if self._is_over:
             return ()
-        found = self._read(self._events.end())
+        found: list[StreamEvent] = []
+        try:
+            self._read(self._events.end(), found)
+        except (InvalidJson, UnicodeDecodeError):  # cut in the midst of an event
+            found.append(self._failed(ENDED_EARLY))
         if self._is_over:
             return found
         is_whole = all(told.reason for told in self._told.values())
@@ -108,27 +116,21 @@ class GeminiDecoding:
                 stop = stop_of(told.reason, has_calls=told.calls > 0)
                 found.append(Finished(stop, choice=choice))
         else:
-            found.append(self._failed("the stream ended before the answer was whole"))
+            found.append(self._failed(ENDED_EARLY))
             return found
         self._is_over = True
         found.append(Ended(self.usage))
         return found
 
-    def _read(self, events: Sequence[sse.Event]) -> list[StreamEvent]:
-        found: list[StreamEvent] = []
+    def _read(self, events: Sequence[sse.Event], found: list[StreamEvent]) -> None:
         for event in events:
-            try:
-                document = json_spans.decode(event.data)
-            except (InvalidJson, UnicodeDecodeError) as error:
-                found.append(self._failed(f"no event of streamGenerateContent: {error}"))
-                return found
+            document = json_spans.decode(event.data)
             problem = document.get("error")
             if type(problem) is dict:
                 self._is_over = True
                 found.append(Failed(read_error(_OK, problem), self.usage))
-                return found
+                return
             self._piece(document, event.data, found)
-        return found
 
     def _piece(self, document: dict[str, object], data: bytes, found: list[StreamEvent]) -> None:
         reported = document.get(USAGE_MEMBER)

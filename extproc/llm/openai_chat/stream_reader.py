@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from extproc.llm.answer import (
+    ENDED_EARLY,
     CallDelta,
     CallStarted,
     Cited,
@@ -39,7 +40,6 @@ from extproc.protocols.json_spans import InvalidJson
 from extproc.protocols.sse import Event, EventTooLarge, SseDecoder
 from gateway.usage import Usage
 
-_BROKEN = "the provider's stream ended before it was whole"
 _UNREADABLE = "the provider's stream could not be read"
 
 
@@ -233,13 +233,13 @@ class Decoding:
             for event in self._lines.end():
                 self._event(event, events)
         except InvalidJson:  # cut in the midst of an event
-            self._fail(_BROKEN, events)
+            self._fail(ENDED_EARLY, events)
         choices = self._choices.values()
         if not self._is_over:
             if choices and all(choice.is_finished for choice in choices):
                 self._end(events)
             else:
-                self._fail(_BROKEN, events)
+                self._fail(ENDED_EARLY, events)
         return events
 
     def _event(self, event: Event, events: list[StreamEvent]) -> None:

@@ -7,11 +7,13 @@ in the output. What comes whole and not in pieces is told when its item is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 
 import msgspec
 
 from extproc.llm.answer import (
+    ENDED_EARLY,
     AnswerPart,
     CallDelta,
     CallStarted,
@@ -46,7 +48,7 @@ from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
 from extproc.llm.seals import played_back
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
-from extproc.protocols.sse import EventTooLarge, SseDecoder
+from extproc.protocols.sse import Event, EventTooLarge, SseDecoder
 from gateway.model import Dialect
 from gateway.usage import Usage
 
@@ -117,33 +119,33 @@ class ResponsesDecoding:
             return ()
         told: list[StreamEvent] = []
         try:
-            for event in self._events.feed(data):
-                self._event(event.data, told)
-                if self._is_over:
-                    break
+            self._read(self._events.feed(data), told)
         except EventTooLarge as error:
             self._break(str(error), told)
+        except InvalidJson as error:
+            self._break(f"an event is not valid JSON: {error}", told)
         return told
 
     def end(self) -> Sequence[StreamEvent]:
         if self._is_over:
             return ()
         told: list[StreamEvent] = []
-        for event in self._events.end():
-            if not self._is_over:
-                self._event(event.data, told)
+        with suppress(InvalidJson):  # cut in the midst of an event
+            self._read(self._events.end(), told)
         if not self._is_over:
-            self._break("the answer broke off before it was whole", told)
+            self._break(ENDED_EARLY, told)
         return told
+
+    def _read(self, events: Sequence[Event], told: list[StreamEvent]) -> None:
+        for event in events:
+            self._event(event.data, told)
+            if self._is_over:
+                break
 
     def _event(self, data: bytes, told: list[StreamEvent]) -> None:
         if data == _DONE:
             return
-        try:
-            event = json_spans.decode(data)
-        except InvalidJson as error:
-            self._break(f"an event is not valid JSON: {error}", told)
-            return
+        event = json_spans.decode(data)
         kind = event.get("type")
         if kind == "response.output_text.delta":  # as nearly all are
             self._text_delta(event, told)
