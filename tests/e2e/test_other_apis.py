@@ -232,12 +232,16 @@ def test_models_are_listed_as_each_library_expects_them(here: OtherApis) -> None
 
 @old_websockets
 def test_a_websocket_goes_to_the_provider_of_the_model_in_its_query(here: OtherApis) -> None:
-    with here.costs(0), here.openai().realtime.connect(model="live") as connection:
+    with (
+        here.costs(10 * 1000 + 2 * 2000),
+        here.openai().realtime.connect(model="live") as connection,
+    ):
         created = connection.recv()
         assert created.type == "session.created"
         connection.session.update(session={"type": "realtime", "instructions": "Be brief." * 50})
         assert connection.recv().type == "session.updated"
         connection.response.create()
+        assert connection.recv().type == "response.created"
         assert connection.recv().type == "response.output_text.delta"
         assert connection.recv().type == "response.done"
     got = here.providers.last

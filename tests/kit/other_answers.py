@@ -351,7 +351,9 @@ def realtime(event: Mapping[str, Any], model: str) -> Iterator[dict[str, Any]]:
         yield {**session_created(model), "type": "session.updated", "event_id": "event_2"}
     if event["type"] == "response.create":
         usage = {"total_tokens": 12, "input_tokens": 10, "output_tokens": 2}
-        done = {"object": "realtime.response", "id": "resp_1", "status": "completed"}
+        begun = {"object": "realtime.response", "id": "resp_1", "status": "in_progress"}
+        yield {"type": "response.created", "event_id": "event_2", "response": begun}
+        done = {**begun, "status": "completed"}
         yield {
             "type": "response.output_text.delta", "event_id": "event_3", "response_id": "resp_1",
             "item_id": "item_1", "output_index": 0, "content_index": 0, "delta": "Hi",

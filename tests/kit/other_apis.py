@@ -72,6 +72,7 @@ llm:
     gpt-4o-transcribe: {input: 2, audio_input: 6, output: 10}
     embed-eu: {input: 3, output: 0}
     image-eu: {image: 0.05}
+    gpt-realtime: {input: 1, output: 2}
     claude-opus-5: {input: 1, output: 1}
     gemini-embedding-001: {input: 4, output: 0}
     gemini-3-flash: {input: 1, output: 1}
