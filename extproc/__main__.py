@@ -22,6 +22,7 @@ from envoy_api.discovery import Variant
 
 from extproc import authz, process
 from extproc.adapters.sqlite_ledger import open_ledger
+from extproc.bills import Books
 from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
@@ -186,7 +187,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
-    calls, health = process.Process(time.time), Health()
+    calls, health, books = process.Process(time.time), Health(), Books(ledger)
 
     def take(program: Program) -> None:
         calls.program = program
@@ -198,7 +199,11 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         gc.set_threshold(*GARBAGE_THRESHOLDS)
 
     make = functools.partial(
-        _build, ledger=ledger, latencies=Latencies(time.monotonic), states=States()
+        _build,
+        ledger=ledger,
+        latencies=Latencies(time.monotonic),
+        states=States(),
+        books=books,
     )
     source = (
         FileSource(arguments.config, os.environ, make)
@@ -221,6 +226,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
+        await books.finish()
 
 
 def _xds_source(
@@ -243,7 +249,13 @@ def _credentials(arguments: argparse.Namespace) -> Credentials:
 
 
 def _build(
-    gateway: Gateway, version: str, *, ledger: Ledger, latencies: Latencies, states: States
+    gateway: Gateway,
+    version: str,
+    *,
+    ledger: Ledger,
+    latencies: Latencies,
+    states: States,
+    books: Books,
 ) -> Program:
     return build(
         gateway,
@@ -253,6 +265,7 @@ def _build(
         created=int(time.time()),
         latencies=latencies,
         states=states,
+        books=books,
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from extproc import shaping
 from extproc.answering import NOBODY, Waiting
+from extproc.batches import Watching
 from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.llm import faults, models
@@ -59,6 +60,8 @@ class Ready(NamedTuple):
     forward: Forward
     means: Means | None = None
     """Of a session that a budget counts."""
+    watching: Watching | None = None
+    """Who looks at the answer; None: whoever does at any."""
 
 
 Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
@@ -279,14 +282,22 @@ class Asking:
         facts.document, facts.texts = {}, ()
         self._call = None
 
-    def _unread(self, found: Found) -> Deny | Ready:
-        """Nothing of it is looked at but its headers."""
-        wanted = Wanted(found.operation, False, self._facts.path, is_read=False, rest=found.rest)
+    def _unread(self, found: Found) -> Decision | Awaitable[Decision]:
+        """Nothing of it is looked at but its headers; of batches, the answer is."""
+        facts, batches = self._facts, self._program.batches
+        is_watched = batches.is_watched(found, facts.method)
+        wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=found.rest)
+        wanted = wanted._replace(is_watched=is_watched)
         plan = self._planner.stored(self._program.stored_at, wanted)
         if plan is None:
             reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
             return Deny(404, "operation_not_offered", reason)
-        return self._passed(plan)
+        passed = self._passed(plan)
+        if not is_watched or isinstance(passed, Deny):
+            return passed
+        ready = passed._replace(watching=batches.watching(found, facts))
+        left = batches.is_left(found, facts)
+        return _if_left(left, ready) if isinstance(left, Awaitable) else left or ready
 
     def _unknown(self) -> Deny | Ready:
         """A path that is none of an API."""
@@ -441,6 +452,10 @@ def _decoded(
     if handled.form is not None:
         return handled.form.decode_typed(body, headers.get("content-type", ""), found.model)
     return handled.reading.decode(body, found.model, is_stream=found.is_stream)
+
+
+async def _if_left(left: Awaitable[Deny | None], ready: Ready) -> Decision:
+    return await left or ready
 
 
 def _is_unbounded(call: Call) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from extproc.answering import Answering
 from extproc.asking import Asking, Decision, Ready
+from extproc.batches import Watching
 from extproc.events import (
     CONTINUE,
     Action,
@@ -62,7 +63,7 @@ class Exchange:
         self._program = program
         self._facts = Facts(now=now, route=route)
         self._asking = Asking(program, self._facts, steering, limit_bytes)
-        self._answering: Answering | Session | None = None
+        self._answering: Answering | Session | Watching | None = None
         self._held: Held = NOTHING_HELD
         self._is_closed = False
         self.is_over = False
@@ -138,6 +139,8 @@ class Exchange:
         self._held = ready.held
         if ready.means is not None:
             self._answering = Session(ready.plan, ready.held, ready.means)
+        elif ready.watching is not None:
+            self._answering = ready.watching
         else:
             waiting = self._asking.waiting(ready.plan)
             self._answering = Answering(waiting, ready.plan, ready.held)

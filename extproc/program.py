@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from extproc.batches import Batches
+from extproc.bills import Books
 from extproc.choosing import Chooser, World
 from extproc.facts import Facts
 from extproc.health import Health, States
 from extproc.latencies import Latencies
+from extproc.leading import Leading
 from extproc.named import Models
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
@@ -55,6 +58,7 @@ class Program:
     """The plain routes that it knows."""
     reads_texts: bool
     budgets: Budgets
+    batches: Batches
     planners: Mapping[Steering, Planner]
     sayers: Mapping[Steering, Sayer]
     paths: Paths
@@ -89,9 +93,10 @@ def build(
     created: int,
     latencies: Latencies | None = None,
     states: States | None = None,
+    books: Books | None = None,
 ) -> Program:
-    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`
-    and `states` are those of the program before, if there was one.
+    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`,
+    `states` and `books` are those of the program before, if there was one.
     """
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
@@ -99,7 +104,9 @@ def build(
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
-    chooser = Chooser(gateway.models, World(choose, _pricing(gateway, prices), seen, turns))
+    pricing = _pricing(gateway, prices)
+    chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
+    budgets = Budgets(gateway.budgets, ledger)
     models = Models(gateway.models) if _is_told(gateway) else None
     planners = {
         steering: Planner(chooser, gateway.providers, prices, steering, models)
@@ -118,7 +125,8 @@ def build(
         ),
         routes=frozenset(route.name for route in gateway.routes),
         reads_texts=bool(gateway.guards) or authorize.reads_prompt or chooser.reads_prompt,
-        budgets=Budgets(gateway.budgets, ledger),
+        budgets=budgets,
+        batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,
         sayers={
             steering: Sayer(planner, gateway.llm.lossiness, guards if gateway.guards else None)

@@ -6,7 +6,7 @@ The order is that of `extproc.exchange` and `extproc.program`; tests hold one to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -57,6 +57,7 @@ class Check:
     """When it cannot be made, and what comes of that; empty: it can always be made."""
 
 
+_UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
 CERTIFICATE = Check(
     "certificate of the client", Where.ENVOY, "connection", "the handshake", Failing.CLOSED, ""
 )
@@ -71,6 +72,21 @@ def llm_checks(gateway: Gateway) -> tuple[Check, ...]:
 def passed_checks(gateway: Gateway) -> tuple[Check, ...]:
     """Of a request of an LLM API whose body nobody reads."""
     return tuple(check for step in PASSED_STEPS for check in step(gateway))
+
+
+def batch_checks(gateway: Gateway) -> tuple[Check, ...]:
+    """The same of batches: before one is made, something must be left, whatever its model is."""
+    budgets = (
+        replace(
+            _budget(each),
+            name=f"{_budget(each).name}, before a batch is made",
+            reads="headers",
+            failure=_UNRESERVED,
+        )
+        for each in gateway.budgets
+        if is_for_llm(each.scope) and each.scope.model is None and each.scope.llm is None
+    )
+    return (*passed_checks(gateway), *budgets)
 
 
 def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -249,7 +265,7 @@ def _budgets(gateway: Gateway) -> Iterator[Check]:
 
 
 def _budget(budget: Budget) -> Check:
-    failures = ["503 ledger_unavailable when nothing can be reserved"]
+    failures = [_UNRESERVED]
     if budget.unit is Unit.NANODOLLARS:
         failures.append("403 unpriced_model where a target has no price")
     return Check(

@@ -20,6 +20,7 @@ from xds_server.checks import (
     Check,
     Failing,
     Where,
+    batch_checks,
     llm_checks,
     passed_checks,
     route_checks,
@@ -50,6 +51,7 @@ from xds_server.llm_answers import LlmAnswers, llm_answers
 from xds_server.python_messages import (
     Caller,
     Message,
+    batch_messages,
     least,
     llm_messages,
     messages,
@@ -72,9 +74,12 @@ _OWN = "read in the client's dialect"
 _BOTH = "read in the client's dialect, or translated"
 _TRANSLATED = "translated"
 UNREAD = "passed on unread"
+COUNTED = "passed on unread, answers counted"
 WEBSOCKET = "a websocket"
-_READINGS = (_OWN, _BOTH, _TRANSLATED, UNREAD, WEBSOCKET, "")
+_READINGS = (_OWN, _BOTH, _TRANSLATED, UNREAD, COUNTED, WEBSOCKET, "")
 """What becomes of the bodies of an LLM API, in the order in which it is told."""
+_CHECKS = {COUNTED: batch_checks, UNREAD: passed_checks, WEBSOCKET: websocket_checks}
+"""Of those bodies that are not read."""
 
 
 def explain(gateway: Gateway, snapshot: Snapshot, level: Level) -> Explanation:
@@ -186,7 +191,9 @@ class _Explaining:
         if kind == "llm" and _is_shown("request body", shown):
             answers = llm_answers(self.gateway, name, self.features)
             shown = llm_messages(mode, answers)
-        reading = _reading(kind, action, answers)
+        elif kind == "llm":
+            shown = batch_messages(mode)
+        reading = _reading(kind, action, answers, shown)
         limit = route.get("request_body_buffer_limit", host.get("request_body_buffer_limit"))
         own, foreign = (answers.own, answers.foreign) if answers is not None else ((), ())
         return RoutePart(
@@ -214,8 +221,7 @@ class _Explaining:
         if not shown:
             return ()
         if reading:
-            made = {WEBSOCKET: websocket_checks, UNREAD: passed_checks}.get(reading, llm_checks)
-            return made(self.gateway)
+            return _CHECKS.get(reading, llm_checks)(self.gateway)
         return () if plain is None else route_checks(self.gateway, plain)
 
     def clusters_of(self, reading: str, action: Json) -> Iterator[str]:
@@ -226,7 +232,7 @@ class _Explaining:
                 for each in self.gateway.providers
                 if each.path_of(Operation.REALTIME) is not None
             )
-        elif reading == UNREAD:
+        elif reading in (UNREAD, COUNTED):
             found = (
                 cluster
                 for provider in self.gateway.llm.stored_at
@@ -346,11 +352,15 @@ def _match(route: Json) -> str:
     return match_text({**match, "headers": asked})
 
 
-def _reading(kind: str, action: Json, answers: LlmAnswers | None) -> str:
+def _reading(
+    kind: str, action: Json, answers: LlmAnswers | None, shown: tuple[Message, ...]
+) -> str:
     if kind != "llm":
         return ""
     if answers is None:
-        return WEBSOCKET if "upgrade_configs" in action else UNREAD
+        if "upgrade_configs" in action:
+            return WEBSOCKET
+        return COUNTED if _is_shown("response body", shown) else UNREAD
     if not answers.foreign:
         return _OWN
     return _BOTH if answers.own else _TRANSLATED
@@ -456,7 +466,9 @@ def _unseen(kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None) -
     if not _is_shown("response headers", shown):
         found.append("the answer's status and headers")
     if kind == "llm":
-        found.append("what it costs: no budget counts it")
+        is_counted = _is_shown("response body", shown)
+        rest = "what the answer says: it is counted, no more"
+        found.append(rest if is_counted else "what it costs: no budget counts it")
     return tuple(found)
 
 

@@ -62,6 +62,7 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
 _NO_REASON = "because the operator's own resource says so"
 
 _BUDGETED = "when a budget applies"
+_TELLING = "when a batch is made, looked up, cancelled, or its results are fetched"
 
 
 def mode_of(filter_config: Json | None, per_route: Json | None) -> Json | None:
@@ -91,6 +92,20 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
         for field, default, name in _FIELDS
         if mode.get(field, default) in _SENT
     )
+
+
+def batch_messages(mode: Json | None) -> tuple[Message, ...]:
+    """The same on a route of batches, whose requests nobody reads.
+
+    Of the answers those are shown that tell who has made a batch, or what it cost.
+    """
+    shown = messages(mode, Caller.LLM)
+    status = Message("response headers", False, False, _TELLING, "whether it is to be counted")
+    if all(each.name != status.name for each in shown):
+        return shown
+    why = "who has made a batch, and what it has used"
+    body = Message("response body", True, False, f"{_TELLING}, with 2xx", why)
+    return (*(status if each.name == status.name else each for each in shown), body)
 
 
 def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -201,15 +202,18 @@ class Budgets:
         """Whether anything is counted at all."""
         return bool(self._lines)
 
-    def owed(self, facts: Facts, tokens: int, money: int | None) -> Owed:
+    def owed(self, facts: Facts, models: Sequence[str], tokens: int, money: int | None) -> Owed:
         """What is to be booked of work that was done for somebody; without a price, tokens alone.
 
-        `facts` are those of who asked for it, as far as scopes read them.
+        `facts` are those of who asked for it, as far as scopes read them; the model may have been
+        asked for by any of these names, and a budget counts it once.
         """
+        asked = [replace(facts, model=name) for name in models]
         bookings: list[Booking] = []
         is_unpriced = False
         for line in self._lines:  # seldom, so that no case is kept for it
-            subjects = line.matcher.subjects(facts)
+            found = (line.matcher.subjects(each) for each in asked)
+            subjects = next((each for each in found if each is not None), None)
             if subjects is None:
                 continue
             amount = money if line.is_money else tokens

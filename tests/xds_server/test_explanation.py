@@ -174,6 +174,7 @@ class Played:
             headers["authorization"] = f"Bearer {self.key}"
         envoy.headers(headers)
         if route in PATHS or kind != "llm":
+            envoy.answer(b'{"object": "list", "data": []}')
             return envoy
         document = json.loads((SAMPLES / client / "requests" / "text.json").read_bytes())
         if "model" in document:
@@ -195,10 +196,11 @@ CHATS = {
     Dialect.GEMINI: "/v1beta/models/{model}:generateContent",
     Dialect.BEDROCK: "/model/{model}/converse",
 }
+BATCHES = "dragoman/llm/batches"
 PATHS = {
     "dragoman/llm/files": ("GET", "/v1/files"),
     "dragoman/llm/uploads": ("POST", "/v1/uploads"),
-    "dragoman/llm/batches": ("GET", "/v1/batches"),
+    BATCHES: ("GET", "/v1/batches"),
     "dragoman/llm/anthropic/batches": ("GET", "/v1/messages/batches"),
     "dragoman/llm/realtime": ("GET", "/v1/realtime?model=any"),
 }
@@ -245,14 +247,26 @@ def test_as_many_messages_are_sent_as_are_explained(case: str, level: Level) -> 
     for route in routes:
         for name in route.names:
             if route.kind != "llm" or name in PATHS:
-                shown = there.ask(name, route.kind).shown
-                assert len(shown) == route.messages_least == route.messages_most
+                held_to(route, there.ask(name, route.kind).shown)
                 continue
             for model, offered in conversing(there.gateway):
                 shown = there.ask(name, "llm", model).shown
                 held_to(route, shown)
                 if client_dialect(name) not in offered:
                     assert shown.count("response body") == PIECES
+
+
+@pytest.mark.parametrize("level", Level)
+def test_answers_about_batches_are_shown_where_something_is_counted(level: Level) -> None:
+    explanation, there = played("budgets", level)
+    route = llm_route_named(explanation, BATCHES)
+    assert (route.messages_least, route.messages_most) == (1, None)
+    assert route.unseen[-1] == "what the answer says: it is counted, no more"
+    assert [each.name for each in route.checks if "before a batch is made" in each.name] == [
+        "budget team-month (each month, for team=*), before a batch is made"
+    ]
+    shown = there.ask(BATCHES, "llm").shown
+    assert shown == ["request headers", "response headers", *["response body"] * PIECES]
 
 
 def llm_route_named(explanation: Explanation, name: str) -> RoutePart:

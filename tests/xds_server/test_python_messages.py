@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from gateway.model import Dialect
 from xds_server.llm_answers import LlmAnswers
-from xds_server.python_messages import Caller, least, llm_messages, messages, mode_of, most
+from xds_server.python_messages import (
+    Caller,
+    batch_messages,
+    least,
+    llm_messages,
+    messages,
+    mode_of,
+    most,
+)
 
 FULL = {
     "request_header_mode": "SEND",
@@ -114,6 +122,15 @@ def test_every_reason_is_said() -> None:
     )
     always = llm_messages(FULL, replace(everything, is_timed=True))[2]
     assert (always.when, "how soon there was an answer" in always.why) == ("always", True)
+
+
+def test_of_answers_about_batches_those_are_shown_that_tell_something() -> None:
+    mode = {**FULL, "request_body_mode": "NONE", "response_trailer_mode": "SKIP"}
+    shown = batch_messages(mode)
+    assert [each.name for each in shown] == ["request headers", "response headers", "response body"]
+    assert (least(shown), most(shown)) == (1, None)
+    nobody_counts = {**mode, "response_header_mode": "SKIP"}
+    assert batch_messages(nobody_counts) == messages(nobody_counts, Caller.LLM)
 
 
 def test_pieces_of_a_body_have_no_number() -> None:

@@ -23,7 +23,7 @@ from xds_server.explained import (
     Try,
     Way,
 )
-from xds_server.explanation import UNREAD, explain, to_document
+from xds_server.explanation import COUNTED, UNREAD, explain, to_document
 from xds_server.python_messages import Message
 from xds_server.resources.topology import Topology
 
@@ -136,7 +136,7 @@ def _way(way: Way) -> tuple[str, ...]:
 
 def _where(route: RoutePart) -> str:
     if route.reading and len(route.clusters) > _MOST_NAMED:
-        if route.reading == UNREAD:
+        if route.reading in (UNREAD, COUNTED):
             return "the first of `llm.stored_at` that has it"
         return "the tries of the model that is asked for"
     return ", ".join(route.clusters)

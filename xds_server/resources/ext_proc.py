@@ -66,6 +66,10 @@ _HEADERS: Json = {**_BODY, "request_body_mode": "NONE"}
 """One message."""
 
 
+_HEADERS_AND_STATUS: Json = {**_HEADERS, "response_header_mode": "SEND"}
+"""Two: then the status. Extproc may then ask for the answer itself, piece by piece."""
+
+
 def request_filter(topology: Topology, rules: RulesRead, features: Features) -> Json:
     """The filter that decides on every request.
 
@@ -130,9 +134,9 @@ def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answ
     return typed(_PER_ROUTE, overrides={"processing_mode": mode, "grpc_initial_metadata": metadata})
 
 
-def headers_of_llm(features: Features) -> Json:
-    """For those LLM routes whose bodies nobody reads."""
-    overrides: Json = {"processing_mode": _HEADERS}
+def headers_of_llm(features: Features, *, is_answered: bool = False) -> Json:
+    """For those LLM routes whose requests nobody reads; `is_answered` when answers may be."""
+    overrides: Json = {"processing_mode": _HEADERS_AND_STATUS if is_answered else _HEADERS}
     if metadata := _steering(features):
         overrides["grpc_initial_metadata"] = metadata
     return typed(_PER_ROUTE, overrides=overrides)

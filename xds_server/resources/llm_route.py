@@ -27,6 +27,8 @@ BEDROCK_NAME = f"{NAME}/bedrock"
 """What the names of routes begin with whose clients expect errors in these dialects; on the others,
 in OpenAI's."""
 _RESPONSES_NAME = f"{NAME}/responses"
+BATCHES = "/batches"
+"""What the names of those end with where batches are."""
 _DIALECTS = (
     (ANTHROPIC_NAME, Dialect.ANTHROPIC),
     (GEMINI_NAME, Dialect.GEMINI),
@@ -68,7 +70,7 @@ def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
     surface = _Surface(gateway, listener, features)
     prefixes = dict(gateway.llm.prefixes)
     copied = mirrored(gateway.models)
-    unread = ext_proc.headers_of_llm(features)
+    unread = [ext_proc.headers_of_llm(features, is_answered=each) for each in (False, True)]
     made: list[Json] = []
     named: Counter[str] = Counter()
     for build in _ROUTES:
@@ -76,7 +78,7 @@ def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
             named[route["name"]] += 1
             if (number := named[route["name"]]) > 1:  # of another prefix
                 route["name"] += f"#{number}"
-            is_read = route["typed_per_filter_config"][names.EXT_PROC_FILTER] != unread
+            is_read = route["typed_per_filter_config"][names.EXT_PROC_FILTER] not in unread
             made += with_copies(route, copied) if is_read else [route]
     return tuple(made)
 
@@ -112,6 +114,12 @@ class _Surface:
         config = ext_proc.headers_of_llm(self.features)
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
+    def batches(self, name: str, match: Json) -> Json:
+        """The same; where something is counted, answers tell what batches cost."""
+        is_counted = bool(self.gateway.budgets)
+        config = ext_proc.headers_of_llm(self.features, is_answered=is_counted)
+        return self._route(name, match, {names.EXT_PROC_FILTER: config})
+
     def _route(self, name: str, match: Json, per_filter: Json) -> Json:
         gateway, features = self.gateway, self.features
         silence = longest_silence(gateway)
@@ -143,7 +151,7 @@ def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.ANTHROPIC, ()):
         if surface.gateway.llm.stored_at:
             below = {"path_separated_prefix": f"{prefix}/messages/batches"}
-            yield surface.unread(f"{ANTHROPIC_NAME}/batches", below)
+            yield surface.batches(f"{ANTHROPIC_NAME}{BATCHES}", below)
         match = {"path_separated_prefix": f"{prefix}/messages"}
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
 
@@ -173,9 +181,11 @@ def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 
 def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.OPENAI, ()) if surface.gateway.llm.stored_at else ():
-        for name in ("files", "uploads", "batches"):
+        for name in ("files", "uploads"):
             below = {"path_separated_prefix": f"{prefix}/{name}"}
             yield surface.unread(f"{NAME}/{name}", below)
+        below = {"path_separated_prefix": f"{prefix}{BATCHES}"}
+        yield surface.batches(f"{NAME}{BATCHES}", below)
 
 
 def _realtime(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:

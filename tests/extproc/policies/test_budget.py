@@ -332,15 +332,15 @@ KEYS = Budget("keys", Scope(key="*", provider="openai"), Unit.NANODOLLARS, 1000,
 
 def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for_it() -> None:
     budgets = Budgets((TEAM, TOKENS, MODELS, KEYS), MemoryLedger())
-    owed = budgets.owed(facts(), 700, 3000)
+    owed = budgets.owed(facts(), ["smart"], 700, 3000)
     assert owed.bookings == (
         Booking("team-month|team=platform", NOVEMBER, 3000),
         Booking("everyone|tokens", 0, 700),
         Booking("keys|key=k1|provider=openai", 0, 3000),
     )
     assert not owed.is_unpriced
-    asked = facts(model="gpt-9", key=None)
-    assert budgets.owed(asked, 700, 3000).bookings == (
+    asked = facts(key=None)
+    assert budgets.owed(asked, ["smart", "gpt-9", "gpt-8"], 700, 3000).bookings == (
         Booking("everyone|tokens", 0, 700),
         Booking("models|tokens|llm=gpt-9", TODAY, 700),
     )
@@ -348,9 +348,10 @@ def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for
 
 def test_without_a_price_tokens_alone_are_owed() -> None:
     budgets = Budgets((TEAM, TOKENS), MemoryLedger())
-    assert budgets.owed(facts(), 7, None) == ((Booking("everyone|tokens", 0, 7),), True)
-    assert budgets.owed(facts(key=None), 7, None) == ((Booking("everyone|tokens", 0, 7),), False)
-    assert budgets.owed(facts(key=None), 7, 0).is_unpriced is False
+    booked, nobody = (Booking("everyone|tokens", 0, 7),), facts(key=None)
+    assert budgets.owed(facts(), ["m"], 7, None) == (booked, True)
+    assert budgets.owed(nobody, ["m"], 7, None) == (booked, False)
+    assert budgets.owed(nobody, ["m"], 7, 0).is_unpriced is False
 
 
 def left(budgets: Budgets, what: Facts) -> Deny | None:
