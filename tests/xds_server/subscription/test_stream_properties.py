@@ -189,23 +189,8 @@ class Observer:
             held = self.player.names(CLUSTER)
             has_clusters = all(needed in held for _, needed in each.needs)
             assert has_clusters or each.name in asked or self.has_outwaited, "before its cluster"
-            left = self.clusters_left(response)
-            is_whole = has_clusters and all(needed in left for _, needed in each.needs)
-            is_early = each.name in asked and not is_whole
-            (self.early.add if is_early else self.early.discard)((each.name, each.version))
+            (self.early.discard if has_clusters else self.early.add)((each.name, each.version))
         asked -= {"*", *names_of(response)}
-
-    def clusters_left(self, response: Response) -> set[str]:
-        """What the client has of clusters when it comes to a response: some may be on their way
-        out before it."""
-        left = set(self.player.names(CLUSTER))
-        for each in self.player.unanswered:
-            if each is response:
-                break
-            if each.type_url == CLUSTER:
-                told = set(names_of(each))
-                left = left & told if self.variant is Variant.SOTW else left - set(each.removed)
-        return left
 
     def check_some_is_news(self, response: Response) -> None:
         told = {each.name: each.version for each in response.resources}
