@@ -15,6 +15,7 @@ from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.llm import faults, models
 from extproc.llm.anthropic import elsewhere
+from extproc.llm.bedrock.inference import betas_of
 from extproc.llm.dialect import Asked, Call, Codec
 from extproc.llm.dialects import (
     CLAUDE_IN_FRAMES,
@@ -35,6 +36,7 @@ from extproc.session import Means
 from extproc.verdict import Amend, Deny
 from gateway import names
 from gateway.apis import Found, WrongMethod
+from gateway.betas import Betas, named
 from gateway.model import Dialect
 from gateway.operations import Operation
 
@@ -71,6 +73,7 @@ class Asking:
     """One request: `find`, `on_headers`, and `on_body` where it has one that is read."""
 
     __slots__ = (
+        "_betas",
         "_call",
         "_decoder",
         "_facts",
@@ -99,6 +102,8 @@ class Asking:
         self._plain = b""
         """What was received, without its content coding."""
         self._call: Call | None = None
+        self._betas: Betas = ()
+        """Those that stand in the client's body: of a client of Bedrock's."""
         self.found: Found | WrongMethod | None = None
         """What the request line asks for."""
 
@@ -201,6 +206,7 @@ class Asking:
         if isinstance(said, Deny) or not said.version:
             return found, body  # not Claude's form
         self._is_framed = True
+        self._betas = said.betas
         self.found = replace(found, operation=Operation.MESSAGES)
         return self.found, said.body
 
@@ -397,7 +403,9 @@ class Asking:
             if isinstance(decoded, Deny):
                 return decoded
             call = decoded
-        said = self._program.sayers[self._steering].say(plan, Question(call, body, wanted, handled))
+        betas = self._named_betas(call, handled) if plan.is_foreign else ()
+        question = Question(call, body, wanted, handled, betas)
+        said = self._program.sayers[self._steering].say(plan, question)
         if isinstance(said, Deny):
             return said
         if wanted.operation in COUNTING:  # no vendor asks anything for it
@@ -406,6 +414,14 @@ class Asking:
         if isinstance(held, (Held, Deny)):
             return self._ready(held, said, handled)
         return self._ready_later(held, said, handled)
+
+    def _named_betas(self, call: Call, handled: Handling) -> Betas:
+        """What providers may want said otherwise than the client says it."""
+        if handled.dialect is Dialect.BEDROCK:
+            self._betas = betas_of(call.document)
+        if self._betas or handled.dialect is not Dialect.ANTHROPIC:
+            return self._betas
+        return named(self._facts.headers.get(names.BETAS_HEADER, ""))
 
     async def _ready_later(
         self, held: Awaitable[Held | Deny], said: Forwarded, handled: Handling
@@ -423,7 +439,11 @@ class Asking:
         if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
             body = bodies.replace(body, handled.reading.ask_usage(call))
         reply = plan.told(self._program.choose)
-        return Ready(plan, held, Forward(reply, None if body is self._received else body))
+        sent = None if body is self._received else body
+        if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
+            betas = (names.BETAS_HEADER, ",".join(self._betas))
+            return Ready(plan, held, Forward(reply, sent, (betas,)))
+        return Ready(plan, held, Forward(reply, sent))
 
 
 def _counted(passed: Ready, held: Held | Deny, means: Means) -> Deny | Ready:

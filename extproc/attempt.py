@@ -8,21 +8,25 @@ at all, the exchange has made sure of.
 from __future__ import annotations
 
 from extproc.llm import additions, forms, translate
+from extproc.llm.anthropic.elsewhere import with_betas
 from extproc.llm.dialect import Codec
 from extproc.llm.dialects import SPEAKERS, codec_of
 from extproc.llm.openai_chat.servers import server_of
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from extproc.wire import Order, Said
-from gateway.model import Dialect, Lossiness
+from gateway.betas import Betas, taken
+from gateway.model import BodyForm, Dialect, Lossiness
 
 _NAMELESS = "-"
 """For a body whose path names the model: what it is called does not matter here."""
 
 
-def rewritten(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny:
-    """The body for this try."""
+def rewritten(body: bytes, order: Order, lossiness: Lossiness, betas: Betas = ()) -> bytes | Deny:
+    """The body for this try. `betas` are what a header asks for."""
     forwarded, wanted = order.forwarded, order.wanted
+    if betas and wanted.betas and forwarded.dialect is Dialect.ANTHROPIC:
+        body = with_betas(body, taken(betas, wanted.betas.split(",")))
     if _is_alike(forwarded, wanted):
         if wanted.model and wanted.model != forwarded.model:
             body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
@@ -58,8 +62,10 @@ def _translated(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny
     if isinstance(call, Deny):
         return call
     codecs = speaker.codec, _codec_of(wanted.dialect, wanted)
-    return translate.request(call, codecs, wanted.model or model, lossiness)
+    return translate.request(call, codecs, wanted.target or wanted.model or model, lossiness)
 
 
 def _codec_of(dialect: Dialect, wanted: Said) -> Codec:
-    return codec_of(dialect, wanted.vendor) if wanted.vendor else SPEAKERS[dialect].codec
+    if not wanted.vendor and wanted.form is BodyForm.PLAIN:
+        return SPEAKERS[dialect].codec
+    return codec_of(dialect, wanted.vendor, wanted.form)

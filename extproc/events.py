@@ -91,6 +91,8 @@ class Forward(NamedTuple):
     """The part of the answer that depends on the plan alone (`wire.encode_plan`)."""
     body: bytes | None
     """The new body; None keeps the client's."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those that this request alone has beside those of the plan, whose body was read."""
 
 
 class Respond(NamedTuple):

@@ -18,6 +18,7 @@ from extproc.named import Models, Named
 from extproc.protocols.query import with_model
 from extproc.wire import Order, Said
 from gateway import names
+from gateway.betas import ALL
 from gateway.catalog import dearest, price_of
 from gateway.model import BodyForm, Dialect, Provider, Target, dialect_of
 from gateway.operations import Operation
@@ -88,6 +89,8 @@ class Try:
     """It is asked for embeddings as Bedrock's InvokeModel has them."""
     vendor: str = ""
     """Where its servers' form of the dialect counts: the client has no form of it."""
+    target: str = ""
+    """The same of the model."""
 
     @property
     def dialect(self) -> Dialect | None:
@@ -96,7 +99,7 @@ class Try:
     @property
     def written(self) -> Said:
         """What it is to be told, and in whose form: all of it that its attempt needs."""
-        return self.said._replace(vendor=self.vendor)
+        return self.said._replace(vendor=self.vendor, target=self.target)
 
     def is_foreign(self, client: Dialect | None) -> bool:
         """Some answers have to be said otherwise for a client of this dialect."""
@@ -372,11 +375,13 @@ class Planner:
         model = target.model if is_repeated else ""
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
         added = additions.for_provider(provider, dialect, marks)
-        said = Said(dialect, model, form, added)
+        is_body = dialect is Dialect.BEDROCK or form is BodyForm.BEDROCK_CLAUDE
+        betas = ",".join(ALL if provider.betas is None else provider.betas) if is_body else ""
+        said = Said(dialect, model, form, added, betas=betas)
         codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
         is_instead = operation is Operation.INVOKE and wanted.operation is Operation.EMBEDDINGS
-        is_own = dialect is not Dialect.OPENAI_CHAT or dialect is dialect_of(wanted.operation)
-        vendor = "" if is_own else provider.vendor
+        is_own = dialect is dialect_of(wanted.operation)
+        vendor = provider.vendor if dialect is Dialect.OPENAI_CHAT and not is_own else ""
         return Try(
             cluster="",
             provider=provider.name,
@@ -388,6 +393,7 @@ class Planner:
             codec=codec,
             is_instead=is_instead,
             vendor=vendor,
+            target="" if is_own else target.model,
         )
 
     def price(self, provider: str, model: str) -> Price | None:
@@ -477,7 +483,9 @@ def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
 def _written(forwarded: Said, tries: Sequence[Try], client: Dialect | None) -> Said:
     """What is forwarded, and in whose form: the first try's, unless it is the client's own."""
     is_own = forwarded.dialect is client
-    return forwarded if is_own else forwarded._replace(vendor=tries[0].vendor)
+    if is_own:
+        return forwarded
+    return forwarded._replace(vendor=tries[0].vendor, target=tries[0].target)
 
 
 def _of_one_form(places: list[tuple[int, Try]]) -> list[tuple[int, Try]]:

@@ -26,6 +26,7 @@ from extproc.ports import Clock
 from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny
 from gateway import names
+from gateway.betas import Betas, named
 from gateway.model import Lossiness
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ _Decode: TypeAlias = Callable[[bytes, str], tuple[Event, wire.Order | None]]
 
 
 class _AttemptStream:
-    __slots__ = ("_call", "_cluster", "_decode", "_order", "_process")
+    __slots__ = ("_betas", "_call", "_cluster", "_decode", "_order", "_process")
 
     def __init__(self, call: Call, process: Process, decode: _Decode) -> None:
         self._decode = decode
@@ -150,11 +151,13 @@ class _AttemptStream:
         self._cluster = call.metadata.get(names.ATTEMPT_METADATA, "")
         self._process = process
         self._order: wire.Order | None = None
+        self._betas: Betas = ()
 
     def on_message(self, message: bytes) -> None:
         event, order = self._decode(message, self._cluster)
         if isinstance(event, RequestHeaders):
             self._order = order
+            self._betas = named(event.headers.get(names.BETAS_HEADER, ""))
         if isinstance(event, RequestBody) and self._order is not None:
             self._call.send(self._rewritten(event, self._order))
             self._call.end()
@@ -164,7 +167,7 @@ class _AttemptStream:
     def _rewritten(self, event: RequestBody, order: wire.Order) -> bytes:
         program = self._process.program
         lossiness = Lossiness.HINTS if program is None else program.lossiness
-        body = attempt.rewritten(event.body, order, lossiness)
+        body = attempt.rewritten(event.body, order, lossiness, self._betas)
         if isinstance(body, Deny):
             return wire.encode(event, refusal(order.forwarded.dialect, body))
         return wire.encode_body(body)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from extproc.llm import additions, forms, history, translate
+from extproc.llm.anthropic.elsewhere import BETAS
 from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
@@ -14,6 +15,7 @@ from extproc.plan import Plan, Planner, Wanted
 from extproc.policies.guard import Guards
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
+from gateway.betas import Betas, taken
 from gateway.model import BodyForm, Dialect, Lossiness
 
 
@@ -24,6 +26,8 @@ class Question(NamedTuple):
     body: bytes
     wanted: Wanted
     handled: Handling
+    betas: Betas = ()
+    """What the client asks for of Anthropic's, in a header or in its body."""
 
 
 class Forwarded(NamedTuple):
@@ -83,14 +87,25 @@ class Sayer:
             if dialect is None or dialect is client or dialect in bodies or dialect in refusals:
                 continue
             codecs = SPEAKERS[client].codec, each.codec or SPEAKERS[dialect].codec
-            model = plan.forwarded.model or each.model
-            body = translate.request(question.call, codecs, model, self._lossiness)
+            told = plan.forwarded
+            model = (told.model if told.dialect is dialect else "") or each.model
+            call = _with_betas(question, each.said.betas)
+            body = translate.request(call, codecs, model, self._lossiness)
             if self._guards is not None and not isinstance(body, Deny):
                 body = _guarded(body, dialect, self._guards)
             if isinstance(body, Deny):
                 refusals[dialect] = body
             else:
                 bodies[dialect] = body
+
+
+def _with_betas(question: Question, takes: str) -> Call:
+    """The call, with the betas of a client that has them in a header."""
+    call = question.call
+    if not question.betas or question.handled.dialect is not Dialect.ANTHROPIC:
+        return call
+    betas = taken(question.betas, takes.split(",")) if takes else question.betas
+    return call._replace(document={**call.document, BETAS: list(betas)})
 
 
 def _guarded(body: bytes, dialect: Dialect, guards: Guards) -> bytes | Deny:
@@ -107,11 +122,13 @@ def _spliced(plan: Plan, question: Question) -> bytes:
         body = history.own(body, call, dialect, SPEAKERS[dialect].codec)
     if model and model != call.model:
         body = bodies.replace(body, question.handled.reading.rename(call, model))
-    return _finished(body, plan)
+    told = plan.forwarded
+    betas = taken(question.betas, told.betas.split(",")) if told.betas and question.betas else ()
+    return _finished(body, plan, betas)
 
 
-def _finished(body: bytes, plan: Plan) -> bytes:
+def _finished(body: bytes, plan: Plan, betas: Betas = ()) -> bytes:
     told = plan.forwarded
     if told.form is BodyForm.PLAIN and not told.additions:
         return body
-    return additions.added(forms.said_as(body, told.form), told.additions, told.dialect)
+    return additions.added(forms.said_as(body, told.form, betas), told.additions, told.dialect)

@@ -139,6 +139,8 @@ class Said(NamedTuple):
     """What is added to it last (`llm.additions`)."""
     vendor: str = ""
     """Whose servers it is written for; empty: it is the client's own, or all have one form."""
+    target: str = ""
+    """The model that it is written for, whoever names it; empty: it is the client's own."""
     betas: str = ""
     """Those that it may name itself, with commas; empty: it names none, a header does."""
 
@@ -191,6 +193,7 @@ def _said(fields: Any) -> Said:
         BodyForm(fields["form"].string_value),
         fields["additions"].string_value,
         fields["vendor"].string_value,
+        fields["target"].string_value,
         fields["betas"].string_value,
     )
 
@@ -292,13 +295,6 @@ def _steered(steered: Steered) -> Any:
     return response
 
 
-def encode_header(name: str, value: str) -> bytes:
-    """What goes behind an encoded plan, and sets one more header beside its own."""
-    mutation = {"set_headers": [_header(name, value)]}
-    response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
-    return bytes(response.SerializeToString())
-
-
 def encode_cut(finish: Finish) -> bytes:
     """What is sent after the answer, to cut the connections of a piece that was shown."""
     response = _ProcessingResponse(
@@ -314,9 +310,11 @@ def encode_body(body: bytes) -> bytes:
 
 def _encode_forward(action: Forward) -> bytes:
     """The plan's part, then the body's: joined once, since bodies may be large."""
-    body = action.body
+    body, plan = action.body, action.plan_reply
+    if action.headers:
+        plan += _encode_set(action.headers)
     if body is None:
-        return action.plan_reply
+        return plan
     size = len(body)
     digits = b"%d" % size
     mutated = _MUTATED_BODY + _varint(size)
@@ -325,7 +323,13 @@ def _encode_forward(action: Forward) -> bytes:
     )
     common = _BODY_RESPONSE + _varint(len(mutations) + size)
     outer = _RESPONSE_REQUEST_BODY + _varint(len(common) + len(mutations) + size)
-    return b"".join((action.plan_reply, outer, common, mutations, body))
+    return b"".join((plan, outer, common, mutations, body))
+
+
+def _encode_set(headers: Sequence[tuple[str, str]]) -> bytes:
+    mutation = {"set_headers": [_header(name, value) for name, value in headers]}
+    response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
+    return bytes(response.SerializeToString())
 
 
 def _encode_replace(body: bytes) -> bytes:

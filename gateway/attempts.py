@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, product
 from typing import TypeAlias
 
+from gateway.betas import Betas
 from gateway.choice import (
     Choice,
     InTurn,
@@ -39,9 +40,9 @@ MAX_ORDERS = 256
 Providers: TypeAlias = tuple[str, ...]
 """The providers of a plan."""
 
-_Way = tuple[tuple[Operation, ...], BodyForm, Fields, bool]
-"""How a provider wants a conversation: what it offers, in which form, which fields it is sent, and
-whether the cache is told."""
+_Way = tuple[tuple[Operation, ...], BodyForm, Fields, bool, Betas | None]
+"""How a provider wants a conversation: what it offers, in which form, which fields it is sent,
+whether the cache is told, and which betas it takes."""
 
 
 class TooManyOrders(ValueError):
@@ -191,4 +192,5 @@ def _way(provider: Provider, is_marked: bool) -> _Way:
         provider.body_form,
         provider.fields,
         is_marked and provider.vendor in HAVE_CACHE_KEYS,
+        provider.betas,
     )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.apis import DEFAULT_PREFIXES, Family
+from gateway.betas import Betas
 from gateway.choice import Choice
 from gateway.choice import Target as Target
 from gateway.credentials import Credential
@@ -145,6 +146,8 @@ class Provider:
     """A streamed answer that has not begun by then is given up; None: after `silence_seconds`."""
     fields: Fields = NO_FIELDS
     """Of bodies in its own dialect."""
+    betas: Betas | None = None
+    """Those of Anthropic's that it takes; None: whatever the client asks for."""
 
     def path_of(self, operation: Operation) -> str | None:
         """The template of its path after `base_path`; None: the provider has no such operation."""

@@ -21,6 +21,7 @@ ADDRESS_FILTER = "dragoman.address"
 CREDENTIAL_FILTER = "dragoman.credential"
 TOKEN_FILTER = "dragoman.token"
 JUDGE_FILTER = "dragoman.judge"
+BETAS_FILTER = "dragoman.betas"
 
 EXTPROC_CLUSTER = "dragoman_extproc"
 UNPLANNED_CLUSTER = "dragoman_unplanned"
@@ -38,8 +39,8 @@ FAILURES_NAMESPACE = "dragoman.failures"
 """Untyped dynamic metadata, `{cluster: {status, header: value}}`: the answers of tries that failed,
 with those of `RETRY_AFTER_HEADERS` that they had."""
 TRY_NAMESPACE = "dragoman.try"
-"""Untyped dynamic metadata, `{added: [header], length}`: what the last try added, and the next
-removes; the length of the body that was forwarded."""
+"""Untyped dynamic metadata, `{added: [header], length, betas}`: what the last try added, and the
+next removes; the length of the body that was forwarded, and the betas that it asked for."""
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""
@@ -48,6 +49,9 @@ USAGE_NAMESPACE = "envoy.ai.token_usage"
 
 CREDENTIAL_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 """Where clients of the known dialects put their key, and providers look for theirs."""
+
+BETAS_HEADER = "anthropic-beta"
+"""The features that a client of Anthropic's wants before they are everybody's."""
 
 OWN_HEADER_PREFIX = "x-dragoman-"
 PLAN_HEADER = f"{OWN_HEADER_PREFIX}plan"

@@ -12,6 +12,7 @@ from extproc.llm.anthropic import codec as anthropic
 from extproc.llm.anthropic import counting as anthropic_counting
 from extproc.llm.anthropic import reading as anthropic_reading
 from extproc.llm.anthropic import usage as anthropic_usage
+from extproc.llm.anthropic.request_writer import encode_request_with_betas
 from extproc.llm.bedrock import codec as bedrock
 from extproc.llm.bedrock import invoke as bedrock_invoke
 from extproc.llm.bedrock import reading as bedrock_reading
@@ -95,7 +96,10 @@ SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
 
 
 _CLAUDE_ON_BEDROCK = replace(
-    anthropic.CODEC, decoding=ClaudeDecoding, decode_error=bedrock.CODEC.decode_error
+    anthropic.CODEC,
+    encode_request=encode_request_with_betas,
+    decoding=ClaudeDecoding,
+    decode_error=bedrock.CODEC.decode_error,
 )
 CLAUDE_IN_FRAMES = replace(
     anthropic.CODEC,

@@ -74,6 +74,8 @@ class Feature(StrEnum):
     CACHE_KEY = auto()
     STORED_STATE = auto()
     """Conversations that the provider keeps: `previous_response_id`."""
+    BETAS = auto()
+    """Features that Anthropic has not opened to everybody yet."""
     REFUSAL = auto()
     CITATIONS = auto()
     SAFETY_SETTINGS = auto()
@@ -106,6 +108,7 @@ HINTS = frozenset(
         Feature.SERVICE_TIER,
         Feature.CACHE_MARKS,
         Feature.CACHE_KEY,
+        Feature.BETAS,
         Feature.REFUSAL,
         Feature.CITATIONS,
         Feature.OTHER,

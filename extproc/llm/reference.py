@@ -111,6 +111,7 @@ _WORDS: Mapping[Feature, str] = MappingProxyType(
         Feature.DOCUMENT_URL: "documents by address",
         Feature.DOCUMENT_TEXT: "documents that are text",
         Feature.UPLOADED_FILE: "uploaded files",
+        Feature.BETAS: "betas",
         Feature.AUDIO_INPUT: "sound",
         Feature.AUDIO_OUTPUT: "spoken answers",
         Feature.VIDEO_INPUT: "video",

@@ -275,6 +275,8 @@ class Request:
     """OpenAI's `prompt_cache_key`."""
     extras: tuple[Feature, ...] = ()
     """What was said beyond all this, without repetition."""
+    betas: tuple[str, ...] = ()
+    """Of Anthropic's: `context-1m-2025-08-07`."""
 
     def for_model(self, model: str) -> Request:
         """The same, asked of a model by the name that a provider knows."""

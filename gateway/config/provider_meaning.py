@@ -55,6 +55,7 @@ def provider(name: str, block: ProviderBlock) -> Provider:
         credential=credential(block),
         first_byte_seconds=block.timeouts.first_byte,
         fields=fields(block.defaults, block.overrides),
+        betas=vendor.betas if block.betas is None else block.betas,
     )
 
 

@@ -90,6 +90,8 @@ OperationPath: TypeAlias = Annotated[
 ApiVersion: TypeAlias = Annotated[
     str, AfterValidator(_api_version), WithJsonSchema({"type": "string"})
 ]
+_BETA = r"^[A-Za-z0-9._-]{1,128}\*?$|^\*$"
+BetaName: TypeAlias = Annotated[str, Field(pattern=_BETA)]
 _LABEL = r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$"
 _PROJECT = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 _OR_VARIABLE = r"|\$\{"
@@ -146,6 +148,10 @@ class ProviderBlock(Block):
     `gcp`, of all others: none."""
     headers: dict[SentHeader, Text] = Field(default={})
     """Sent with every request, where the client has sent none of that name. Not for secrets."""
+    betas: tuple[BetaName, ...] | None = None
+    """Of the betas that clients of Anthropic's ask for, those that it is asked for; a `*` at the
+    end of a name stands for any end. Default: of the types `bedrock`, `bedrock-claude` and
+    `vertex-claude` those that AWS and Google take, of all others `["*"]`."""
     offers: dict[OperationName, OperationPath] = Field(default={})
     """What it offers and at which paths, instead of what the vendor does. `{model}` is the model;
     conversations stand in the order in which they are preferred for translation."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.betas import Betas
 from gateway.config.offered import (
     ANTHROPIC,
     AZURE,
@@ -61,12 +62,32 @@ class Vendor:
     takes: tuple[str, ...] = ()
     """Options that it may have."""
     identity: Identity = Identity.NOBODY
+    betas: Betas | None = None
+    """Those of Anthropic's that it documents; None: all, or it serves no Claude."""
 
 
 _API_KEY = KeyForm("api-key")
 _X_API_KEY = KeyForm("x-api-key")
 _GOOGLE_KEY = KeyForm("x-goog-api-key")
 _ANTHROPIC_VERSION = (("anthropic-version", "2023-06-01"),)
+_CLOUDS_BETAS: Betas = (
+    "compact-2026-01-12",
+    "computer-use-*",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "interleaved-thinking-2025-05-14",
+    "tool-search-tool-2025-10-19",
+)
+_BEDROCK_BETAS: Betas = (
+    *_CLOUDS_BETAS,
+    "dev-full-thinking-2025-05-14",
+    "effort-2025-11-24",
+    "fine-grained-tool-streaming-2025-05-14",
+    "output-128k-2025-02-19",
+    "token-efficient-tools-2025-02-19",
+    "tool-examples-2025-10-29",
+)
+_VERTEX_BETAS: Betas = (*_CLOUDS_BETAS, "web-search-2025-03-05")
 _VERTEX_URL = "https://{vertex_host}/v1/projects/{project}/locations/{region}"
 _BEDROCK_URL = "https://bedrock-runtime.{region}.amazonaws.com"
 _CHAT, _COMPLETIONS, _RESPONSES = Operation.CHAT, Operation.COMPLETIONS, Operation.RESPONSES
@@ -109,13 +130,20 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             _ANTHROPIC_VERSION,
             needs=("resource",),
         ),
-        "bedrock": Vendor(_BEDROCK_URL, BEDROCK, needs=("region",), identity=Identity.AWS),
+        "bedrock": Vendor(
+            _BEDROCK_URL,
+            BEDROCK,
+            needs=("region",),
+            identity=Identity.AWS,
+            betas=_BEDROCK_BETAS,
+        ),
         "bedrock-claude": Vendor(
             _BEDROCK_URL,
             BEDROCK_CLAUDE,
             body_form=BodyForm.BEDROCK_CLAUDE,
             needs=("region",),
             identity=Identity.AWS,
+            betas=_BEDROCK_BETAS,
         ),
         "bedrock-openai": Vendor(
             f"{_BEDROCK_URL}/openai/v1", openai(_CHAT), needs=("region",), identity=Identity.AWS
@@ -134,6 +162,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             body_form=BodyForm.VERTEX_CLAUDE,
             needs=("project", "region"),
             identity=Identity.GOOGLE,
+            betas=_VERTEX_BETAS,
         ),
         "vertex-openai": Vendor(
             f"{_VERTEX_URL}/endpoints/openapi",

@@ -19,6 +19,7 @@ from tests.kit.llm_exchange import (
     Response,
     chat,
     clusters,
+    forwarded,
     llm_exchange,
     program,
 )
@@ -360,3 +361,82 @@ def test_what_is_answered_later_needs_a_limit_where_a_budget_counts_it() -> None
     assert isinstance(bounded, Forward)
     assert it.reserved() > 50_000
     assert isinstance(llm_exchange(yaml).ask("/v1/responses", **later), Forward)
+
+
+CLAUDES = """
+llm:
+  providers:
+    claude: {type: anthropic, key: k}
+    invoked: {type: bedrock-claude, region: us-east-1, key: k}
+    converse: {type: bedrock, region: us-east-1, key: k}
+    strict: {type: bedrock-claude, region: us-east-1, key: k, betas: []}
+    vertex: {type: vertex-claude, project: p, region: global, key: k}
+    chat: {type: openai, key: k}
+  models:
+    claude: claude/claude-opus-4-5
+    invoked: invoked/anthropic.claude-opus-4-5-v1:0
+    converse: converse/anthropic.claude-opus-4-5-v1:0
+    strict: strict/anthropic.claude-opus-4-5-v1:0
+    vertex: vertex/claude-opus-4-5
+    chat: chat/gpt-5
+    mixed: {failover: [claude/claude-opus-4-5, chat/gpt-5]}
+    stricter: {failover: [invoked/anthropic.claude-opus-4-5-v1:0,
+                          strict/anthropic.claude-opus-4-5-v1:0]}
+"""
+MESSAGE = {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+ASKED = {"anthropic-beta": "claude-code-20250219,context-1m-2025-08-07"}
+
+
+def set_headers(action: Action) -> dict[str, str]:
+    assert isinstance(action, Forward)
+    return dict(action.headers)
+
+
+def test_bedrock_is_asked_for_the_betas_that_it_takes_in_the_body() -> None:
+    def betas(model: str) -> Any:
+        said = forwarded(llm_exchange(CLAUDES).ask("/v1/messages", ASKED, model=model, **MESSAGE))
+        return said.get("additionalModelRequestFields", said).get("anthropic_beta")
+
+    assert betas("invoked") == betas("converse") == ["context-1m-2025-08-07"]
+    assert betas("strict") is betas("vertex") is betas("chat") is None
+
+
+def test_where_the_header_is_read_nothing_is_said_anew() -> None:
+    for model in ("claude", "vertex"):
+        action = llm_exchange(CLAUDES).ask("/v1/messages", ASKED, model=model, **MESSAGE)
+        assert names.BETAS_HEADER not in set_headers(action)
+
+
+def test_bedrocks_that_take_other_betas_are_told_apart() -> None:
+    action = llm_exchange(CLAUDES).ask("/v1/messages", ASKED, model="stricter", **MESSAGE)
+    assert clusters(action) == ["llm/invoked#1", "llm/strict#2"]
+    assert isinstance(action, Forward)
+    assert action.body is None
+
+
+def test_a_client_of_bedrocks_asks_anthropic_in_a_header() -> None:
+    betas = ["context-1m-2025-08-07", "own-1"]
+    body = {"anthropic_version": "bedrock-2023-05-31", "anthropic_beta": betas, **MESSAGE}
+    for model in ("claude", "vertex", "mixed"):
+        action = llm_exchange(CLAUDES).ask(f"/model/{model}/invoke", **body)
+        assert set_headers(action)[names.BETAS_HEADER] == "context-1m-2025-08-07,own-1"
+        assert "anthropic_beta" not in forwarded(action)
+    talk = {
+        "messages": [{"role": "user", "content": [{"text": "hi"}]}],
+        "additionalModelRequestFields": {"anthropic_beta": betas},
+    }
+    for model in ("claude", "vertex"):
+        action = llm_exchange(CLAUDES).ask(f"/model/{model}/converse", **talk)
+        assert set_headers(action)[names.BETAS_HEADER] == "context-1m-2025-08-07,own-1"
+        assert "anthropic_beta" not in forwarded(action)
+    invoked = forwarded(llm_exchange(CLAUDES).ask("/model/invoked/converse", **talk))
+    assert invoked["anthropic_beta"] == betas
+
+
+def test_nobody_else_is_asked_for_betas() -> None:
+    action = llm_exchange(CLAUDES).ask("/v1/messages", ASKED, model="chat", **MESSAGE)
+    assert "anthropic_beta" not in forwarded(action)
+    strict = CLAUDES.replace("llm:", "llm:\n  lossy: none", 1)
+    status, told = error(llm_exchange(strict).ask("/v1/messages", ASKED, model="chat", **MESSAGE))
+    assert (status, told["type"]) == (400, "error")
+    assert "anthropic_beta" in told["error"]["message"]

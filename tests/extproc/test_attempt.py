@@ -122,3 +122,53 @@ ADDITIONS = '{"fields":{"overrides":[["service_tier","\\"auto\\""]]},"marks":nul
 def test_what_a_provider_is_sent_with_every_body_is_added_last(dialect: Dialect) -> None:
     said = json.loads(told(Said(dialect, "mb", BodyForm.PLAIN, ADDITIONS)))
     assert (said["model"], said["service_tier"]) == ("mb", "auto")
+
+
+CLIENT = Said(Dialect.ANTHROPIC, "m")
+MESSAGES = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
+CLAUDE = "us.anthropic.claude-opus-4-5-v1:0"
+
+
+def asked_for(forwarded: Said, wanted: Said, body: bytes, header: str = "") -> dict[str, object]:
+    betas = tuple(header.split(",")) if header else ()
+    found = rewritten(body, Order(forwarded, wanted, False), Lossiness.HINTS, betas)
+    assert isinstance(found, bytes)
+    said: dict[str, object] = json.loads(found)
+    return said
+
+
+def test_what_a_header_says_of_betas_bedrock_reads_in_the_body() -> None:
+    claude = Said(Dialect.ANTHROPIC, "", BodyForm.BEDROCK_CLAUDE, betas="a-1,c-*")
+    said = asked_for(CLIENT, claude, MESSAGES, "a-1,b-2,c-3")
+    assert said["anthropic_beta"] == ["a-1", "c-3"]
+    assert "anthropic_beta" not in asked_for(CLIENT, claude, MESSAGES, "b-2")
+    converse = Said(Dialect.BEDROCK, CLAUDE, betas="*")
+    said = asked_for(CLIENT, converse, MESSAGES, "a-1,b-2")
+    assert said["additionalModelRequestFields"] == {"anthropic_beta": ["a-1", "b-2"]}
+
+
+@pytest.mark.parametrize("form", [BodyForm.PLAIN, BodyForm.VERTEX_CLAUDE])
+def test_where_the_header_goes_on_the_body_says_nothing_of_betas(form: BodyForm) -> None:
+    wanted = Said(Dialect.ANTHROPIC, "m2", form)
+    assert "anthropic_beta" not in asked_for(CLIENT, wanted, MESSAGES, "a-1")
+
+
+def test_what_converse_says_of_betas_goes_where_claude_reads_it() -> None:
+    fields = b'"additionalModelRequestFields":{"anthropic_beta":["a-1"]}'
+    body = b'{"messages":[{"role":"user","content":[{"text":"hi"}]}],%s}' % fields
+    forwarded = Said(Dialect.BEDROCK, "", betas="*")
+    invoked = Said(Dialect.ANTHROPIC, "", BodyForm.BEDROCK_CLAUDE, betas="*")
+    assert asked_for(forwarded, invoked, body, "a-1")["anthropic_beta"] == ["a-1"]
+    plain = Said(Dialect.ANTHROPIC, "opus")
+    assert "anthropic_beta" not in asked_for(forwarded, plain, body, "a-1")
+
+
+def test_where_the_path_names_the_model_the_body_is_still_written_for_it() -> None:
+    body = b'{"model":"m","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2048}'
+    body += b',"messages":[{"role":"user","content":"hi"}]}'
+    wanted = Said(Dialect.BEDROCK, "", target=CLAUDE, betas="*")
+    fields = asked_for(CLIENT, wanted, body)["additionalModelRequestFields"]
+    assert fields == {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+    assert "additionalModelRequestFields" not in asked_for(
+        CLIENT, wanted._replace(target="amazon.nova-pro-v1:0"), body
+    )

@@ -77,6 +77,18 @@ def test_a_client_of_a_dialect_keeps_its_own_form_of_it() -> None:
     assert told["said"]["vendor"] == told["bodies"]["llm/mistral#2"]["vendor"] == ""
 
 
+def test_each_try_of_a_plan_knows_the_model_that_it_is_written_for() -> None:
+    bedrock = "  bedrock: {type: bedrock, region: us-east-1, key: k}"
+    mixed = SERVERS.replace("models:", f"{bedrock}\n  models:")
+    mixed += "    three: {failover: [claude/claude-opus-4-5, mistral/m, bedrock/claude-x]}\n"
+    action = llm_exchange(mixed).ask(**chat("three"))
+    assert isinstance(action, Forward)
+    told = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    targets = {cluster: said["target"] for cluster, said in told["bodies"].items()}
+    assert targets == {"llm/claude#1": "claude-opus-4-5", "llm/bedrock#3": "claude-x"}
+    assert told["said"]["target"] == ""
+
+
 def test_who_cannot_be_told_is_left_out() -> None:
     action = llm_exchange(WITHOUT_BUDGETS).ask(**chat("mixed", n=2))
     assert clusters(action) == ["llm/chat"]

@@ -335,3 +335,13 @@ def test_headers_that_a_plan_sets_are_set() -> None:
     options = response.request_body.response.header_mutation.set_headers
     told = {each.header.key: each.header.raw_value for each in options}
     assert told["x-dragoman-mirror"] == b"llm/a/mirror"
+
+
+def test_a_request_may_have_headers_of_its_own_beside_those_of_its_plan() -> None:
+    for body in (None, b"{}"):
+        told = Forward(plan_reply(), body, (("anthropic-beta", "a-1"),))
+        common = encode(RequestBody(b""), told).request_body.response
+        values = {h.header.key: h.header.raw_value for h in common.header_mutation.set_headers}
+        assert values["anthropic-beta"] == b"a-1"
+        assert values[names.MAX_RETRIES_HEADER] == b"1"
+        assert common.body_mutation.body == (body or b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,10 +70,12 @@ class LlmExchange:
         assert self.program is not None
         return LlmExchange(Exchange(self.program, NOW), self.ledger, self.program)
 
-    def ask(self, path: str = "/v1/chat/completions", **body: Any) -> Action:
+    def ask(
+        self, path: str = "/v1/chat/completions", headers: Mapping[str, str] = {}, **body: Any
+    ) -> Action:
         """The headers and the body of a request; what the body is answered."""
-        headers = {":method": "POST", ":path": path, "x-request-id": "7e5c-01"}
-        self.say(RequestHeaders(headers, False))
+        told = {":method": "POST", ":path": path, "x-request-id": "7e5c-01", **headers}
+        self.say(RequestHeaders(told, False))
         return self.say(RequestBody(json.dumps(body).encode()))
 
     def answered(

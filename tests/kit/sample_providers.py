@@ -40,6 +40,8 @@ _PATHS: tuple[tuple[str, str, bool | None], ...] = (  # the last: whether the pa
     (r".*/models/(?P<model>[^:]+):streamGenerateContent\?alt=sse", "gemini", True),
     (r".*/model/(?P<model>[^/]+)/converse", "bedrock", False),
     (r".*/model/(?P<model>[^/]+)/converse-stream", "bedrock", True),
+    (r".*/model/(?P<model>[^/]+)/invoke", "anthropic", False),
+    (r".*/anthropic/models/(?P<model>[^:]+):rawPredict", "anthropic", False),
 )
 _BEDROCK_ERRORS = {  # what `x-amzn-ErrorType` says, by the sample
     "400-context_length": "ValidationException",

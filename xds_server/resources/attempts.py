@@ -19,7 +19,7 @@ from xds_server.resources.judge import Judge, judge
 from xds_server.resources.lua import lua, lua_text
 from xds_server.resources.matching import only_at, only_in, unless_translated
 from xds_server.resources.topology import Topology
-from xds_server.resources.try_headers import NOTHING_SHARED, Shared, keep, send
+from xds_server.resources.try_headers import NOTHING_SHARED, Shared, choose_betas, keep, send
 from xds_server.resources.usage import usage_filter
 
 _WIPED = (
@@ -158,7 +158,9 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
     wiped = _wiped(plan.shared)
     rest = [(each, _remove(wiped, forwarded - each.forward_headers)) for each in providers]
     kept = keep(plan.shared)
-    sent = ((each.name, send(each, plan.shared)) for each in providers)
+    sent = (
+        (each.name, make(each, plan.shared)) for each in providers for make in (choose_betas, send)
+    )
     shown = (
         (each.name, make(each)) for each in providers for make in (credential_filter, token_filter)
     )
@@ -202,6 +204,10 @@ def _wipe(provider: Provider, attempt: Attempt, _topology: Topology) -> Json:
 
 def _wiped(found: Shared) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_WIPED, *found.passed)))
+
+
+def _betas(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
+    return choose_betas(provider, attempt.shared)
 
 
 def _headers(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
@@ -280,6 +286,7 @@ def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:
 UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ...] = (
     _keep,  # of the client's headers, what the wipe takes and a later try may need
     _wipe,  # before everything else: an earlier try's key must not be seen
+    _betas,  # of the client's, before fixed headers, and before who puts them into a body
     _headers,
     _address,
     _rewrite,
@@ -291,6 +298,7 @@ UPSTREAM_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ..
 )
 
 MIRROR_FILTERS: tuple[Callable[[Provider, Attempt, Topology], Json | None], ...] = (
+    _betas,
     _mirrors_address,  # of our headers, which the wipe takes
     _mirrors_body,
     _wipe,  # of all that the client and the first provider's plan have put there

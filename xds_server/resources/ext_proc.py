@@ -30,6 +30,7 @@ FORWARDED_HEADERS = frozenset(
         "x-amzn-bedrock-input-token-count",
         "x-amzn-bedrock-output-token-count",
         "x-request-id",
+        names.BETAS_HEADER,
         *names.CREDENTIAL_HEADERS,
     }
 )
@@ -151,7 +152,7 @@ def _steering(features: Features) -> list[Json]:
 def mirror_filter(topology: Topology) -> Json:
     """Runs in the cluster of a mirror: a header tells how the body of the copy is to be said."""
     role = [{"key": names.ROLE_METADATA, "value": names.MIRROR_ROLE}]
-    return _rewriting(role, topology, {names.MIRROR_ORDER_HEADER})
+    return _rewriting(role, topology, {names.BETAS_HEADER, names.MIRROR_ORDER_HEADER})
 
 
 def attempt_filter(attempt: str, topology: Topology) -> Json:
@@ -163,7 +164,7 @@ def attempt_filter(attempt: str, topology: Topology) -> Json:
         {"key": names.ROLE_METADATA, "value": names.ATTEMPT_ROLE},
         {"key": names.ATTEMPT_METADATA, "value": attempt},
     ]
-    return _rewriting(role, topology, {":method"})  # no rules would mean all headers
+    return _rewriting(role, topology, {names.BETAS_HEADER})  # no rules would mean all headers
 
 
 def _rewriting(role: list[Json], topology: Topology, shown: Iterable[str]) -> Json:

@@ -1,7 +1,8 @@
 """Headers that one try must not have from another: the client's own key for a provider, which the
-wipe of an earlier try removes, and the fixed headers of a provider, which a later try inherits.
+wipe of an earlier try removes; the fixed headers of a provider, which a later try inherits; the
+betas that a provider takes, of all that the client asked for.
 
-Scripts keep both in the metadata of the request, which all of its tries share. They are there only
+Scripts keep them in the metadata of the request, which all of its tries share. They are there only
 where some provider of the gateway needs them.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway import names
+from gateway.betas import ALL, CALLED_BY_CLOUDS
 from gateway.credentials import PassThrough
 from gateway.model import Provider
 from xds_server.resources.extension import Json
@@ -47,6 +49,41 @@ function envoy_on_request(handle)
   metadata:set({namespace}, "added", added)
 end
 """
+_CHOOSE = """\
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local asked = (metadata:get({namespace}) or {{}})["betas"]
+  if asked == nil then
+    asked = headers:get({header}) or ""
+    metadata:set({namespace}, "betas", asked)
+  end
+  local called = {{{called}}}
+  local taken = {{{taken}}}
+  local function takes(beta)
+    for _, name in ipairs(taken) do
+      if beta == name or name:sub(-1) == "*" and beta:sub(1, #name - 1) == name:sub(1, -2) then
+        return true
+      end
+    end
+    return false
+  end
+  local found = {{}}
+  for beta in asked:gmatch("[^,%s]+") do
+    if takes(beta) then
+      found[#found + 1] = beta
+    elseif called[beta] ~= nil and takes(called[beta]) then
+      found[#found + 1] = called[beta]
+    end
+  end
+  if #found > 0 then
+    headers:replace({header}, table.concat(found, ","))
+  else
+    headers:remove({header})
+  end
+end
+"""
+"""As `gateway.betas.taken` chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +94,8 @@ class Shared:
     """Headers with keys of clients' own for some provider."""
     sends_headers: bool = False
     """Some provider has fixed headers."""
+    chooses_betas: bool = False
+    """Some provider does not take all betas."""
 
 
 NOTHING_SHARED = Shared()
@@ -66,7 +105,11 @@ def shared(providers: Iterable[Provider]) -> Shared:
     """What these providers ask of all tries."""
     known = tuple(providers)
     passed = {each.credential.header for each in known if isinstance(each.credential, PassThrough)}
-    return Shared(tuple(sorted(passed)), any(each.headers for each in known))
+    return Shared(
+        tuple(sorted(passed)),
+        any(each.headers for each in known),
+        any(each.betas is not None for each in known),
+    )
 
 
 def keep(found: Shared) -> Json | None:
@@ -86,3 +129,18 @@ def send(provider: Provider, found: Shared) -> Json | None:
     headers = (f"{{{lua_text(name)}, {lua_text(value)}}}" for name, value in provider.headers)
     script = _SEND.format(namespace=lua_text(names.TRY_NAMESPACE), headers=", ".join(headers))
     return lua(names.HEADERS_FILTER, script)
+
+
+def choose_betas(provider: Provider, found: Shared) -> Json | None:
+    """Of the betas that the client asks for, those that this provider takes."""
+    if not found.chooses_betas:
+        return None
+    takes = ALL if provider.betas is None else provider.betas
+    called = (f"[{lua_text(name)}] = {lua_text(other)}" for name, other in CALLED_BY_CLOUDS.items())
+    script = _CHOOSE.format(
+        namespace=lua_text(names.TRY_NAMESPACE),
+        header=lua_text(names.BETAS_HEADER),
+        called=", ".join(called),
+        taken=", ".join(map(lua_text, takes)),
+    )
+    return lua(names.BETAS_FILTER, script)

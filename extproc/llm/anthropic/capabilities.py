@@ -40,6 +40,7 @@ SAYS: Final = frozenset(
         Feature.SERVICE_TIER,
         Feature.CACHE_MARKS,
         Feature.STORED_STATE,
+        Feature.BETAS,
         Feature.CITATIONS,
         Feature.OTHER,
     }
@@ -60,6 +61,7 @@ EXPRESSES: Final = frozenset(
         Feature.MAX_OUTPUT_TOKENS,
         Feature.USER,
         Feature.CACHE_MARKS,
+        Feature.BETAS,
     }
 )
 """To the provider, in full."""

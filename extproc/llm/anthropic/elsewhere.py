@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from extproc.llm import faults
@@ -22,7 +22,10 @@ VERTEX_VERSION: Final = "vertex-2023-10-16"
 BEDROCK_VERSION: Final = "bedrock-2023-05-31"
 
 _VERSION = "anthropic_version"
-_BETAS = "anthropic_beta"
+BETAS: Final = "anthropic_beta"
+"""Of bodies; Anthropic has a header."""
+_LONGEST_BETA = 128
+_MOST_BETAS = 64
 
 
 class Messages(NamedTuple):
@@ -45,26 +48,47 @@ def to_bedrock(body: bytes) -> bytes:
     return _with_version(json_spans.remove(body, ("model", "stream")), BEDROCK_VERSION)
 
 
+def with_betas(body: bytes, betas: Sequence[str]) -> bytes:
+    """The body with what a header says; a client that says it in the body, too, is believed."""
+    if not betas or BETAS in json_spans.members(body):
+        return body
+    return json_spans.replace(body, {BETAS: json_spans.encode(betas)})
+
+
+def betas_in(fields: Mapping[str, object]) -> tuple[str, ...]:
+    """What a body says of betas, as far as a header could say it."""
+    said = fields.get(BETAS)
+    names = said if type(said) is list else ()
+    return tuple([name for name in names[:_MOST_BETAS] if type(name) is str and _is_name(name)])
+
+
+def _is_name(text: str) -> bool:
+    is_plain = text.isascii() and text.isprintable() and "," not in text
+    return is_plain and 0 < len(text) <= _LONGEST_BETA
+
+
 def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:
     """Of a client of either, whose path names the model and says whether it is streamed."""
     try:
         document = json_spans.decode(body)
     except InvalidJson as error:
         return faults.unreadable(error)
-    version, betas = document.get(_VERSION), document.get(_BETAS)
+    version, betas = document.get(_VERSION), document.get(BETAS)
     if version is not None and type(version) is not str:
         return faults.wrong_type(str, version, _VERSION)
     if "model" in document and document["model"] != model:
         return faults.wrong_value("model", "must be the one that the path names")
     names = betas if betas is not None else []
     if type(names) is not list:
-        return faults.wrong_type(list, names, _BETAS)
+        return faults.wrong_type(list, names, BETAS)
     for index, name in enumerate(names):
         if type(name) is not str:
-            return faults.wrong_type(str, name, f"{_BETAS}[{index}]")
-        if not name.isascii() or not name.isprintable() or "," in name:
-            return faults.wrong_value(f"{_BETAS}[{index}]", "must be a name")
-    rest = json_spans.remove(body, (_VERSION, _BETAS))
+            return faults.wrong_type(str, name, f"{BETAS}[{index}]")
+        if not _is_name(name):
+            return faults.wrong_value(f"{BETAS}[{index}]", "must be a name")
+    if len(names) > _MOST_BETAS:
+        return faults.wrong_value(BETAS, f"must be {_MOST_BETAS} at most")
+    rest = json_spans.remove(body, (_VERSION, BETAS))
     values = {"model": json_spans.encode(model)}
     if is_stream or "stream" in document:
         values["stream"] = b"true" if is_stream else b"false"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from extproc.llm.anthropic import schemas
 from extproc.llm.anthropic.effort import Thought, thought
+from extproc.llm.anthropic.elsewhere import BETAS
 from extproc.llm.anthropic.models import Abilities, abilities
 from extproc.llm.anthropic.turns import (
     Block,
@@ -38,6 +39,19 @@ _LEAST_TOP_P_THINKING = 0.95
 
 
 def encode_request(request: Request, losses: Losses) -> bytes:
+    """For Anthropic, who reads of betas in a header."""
+    return json_spans.encode(_document(request, losses))
+
+
+def encode_request_with_betas(request: Request, losses: Losses) -> bytes:
+    """For who reads of them in the body."""
+    document = _document(request, losses)
+    if request.betas:
+        document[BETAS] = request.betas
+    return json_spans.encode(document)
+
+
+def _document(request: Request, losses: Losses) -> dict[str, object]:
     for feature in request.extras:
         losses.lose(feature, feature.value)
     able = abilities(request.model)
@@ -72,7 +86,7 @@ def encode_request(request: Request, losses: Losses) -> bytes:
         else:
             document["service_tier"] = tier
     _lose_the_rest(request, losses)
-    return json_spans.encode(document)
+    return document
 
 
 def _is_thinking_hindered(request: Request, said: Conversation, able: Abilities) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 from extproc.llm import faults
 from extproc.llm.anthropic.blocks import Blocks, mark_of
 from extproc.llm.anthropic.effort import reasoning_of
+from extproc.llm.anthropic.elsewhere import BETAS, betas_in
 from extproc.llm.dialect import Call
 from extproc.llm.faults import Unfit
 from extproc.llm.fields import integer, number, strings
@@ -45,6 +46,7 @@ _TIERS: Mapping[str, str] = {"standard_only": "default"}
 """What the canonical form calls as OpenAI does."""
 _KNOWN: Final = frozenset(
     {
+        BETAS,
         "cache_control",
         "max_tokens",
         "messages",
@@ -111,6 +113,7 @@ def _request(call: Call) -> Request:
         reasoning=reasoning_of(document),
         user=user,
         service_tier=_TIERS.get(tier, tier) if type(tier) is str else "",
+        betas=betas_in(document),
         extras=tuple(blocks.extras),
     )
 

@@ -21,6 +21,7 @@ EXPRESSES: frozenset[Feature] = frozenset(
 ROUGHLY: Mapping[Feature, str] = MappingProxyType(
     {
         Feature.AUDIO_INPUT: "inline, or objects in S3",
+        Feature.BETAS: "for Claude, those that the provider takes",
         Feature.CACHE_MARKS: "for Claude and Nova",
         Feature.CITATIONS: "those of answers",
         Feature.DOCUMENT_INLINE: "PDF, Office, HTML, Markdown, CSV and plain text",

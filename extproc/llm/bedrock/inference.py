@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from extproc.llm.anthropic.elsewhere import BETAS, betas_in
 from extproc.llm.bedrock.models import (
     BUDGETS,
     SMALLEST_BUDGET,
@@ -61,6 +62,7 @@ class Drawn:
     max_output_tokens: int | None
     stop: tuple[str, ...]
     is_parallel: bool | None
+    betas: tuple[str, ...]
     extras: list[Feature]
 
 
@@ -70,7 +72,7 @@ def decode_inference(document: Mapping[str, object]) -> Drawn:
     fields = mapping(document, "additionalModelRequestFields")
     nova = mapping(fields, "inferenceConfig")
     extras: list[Feature] = []
-    known = {*_MODEL_SAMPLING, *_REASONING_FIELDS, "inferenceConfig", "tool_choice"}
+    known = {*_MODEL_SAMPLING, *_REASONING_FIELDS, "inferenceConfig", "tool_choice", BETAS}
     if not known.issuperset(fields) or not {"topK"}.issuperset(nova):
         extras.append(Feature.OTHER)
     sampling = Sampling(
@@ -89,6 +91,7 @@ def decode_inference(document: Mapping[str, object]) -> Drawn:
         _integer(config, "maxTokens"),
         tuple(each for each in (stop if isinstance(stop, list) else ()) if isinstance(each, str)),
         not is_alone if isinstance(is_alone, bool) else None,
+        betas_in(fields),
         extras,
     )
 
@@ -126,11 +129,20 @@ def _decode_reasoning(
     return Reasoning(effort, _integer(thinking, "budget_tokens"), is_shown)
 
 
+def betas_of(document: Mapping[str, object]) -> tuple[str, ...]:
+    """What a request in this dialect asks for of Anthropic's betas."""
+    return betas_in(mapping(document, "additionalModelRequestFields"))
+
+
 def encode_inference(request: Request, draft: Draft) -> None:
     """Into the draft: the limit, the sampling, the stop sequences and the thinking.
 
     The messages are in it already.
     """
+    if request.betas and draft.traits.family is Family.CLAUDE:
+        draft.model_fields[BETAS] = request.betas
+    elif request.betas:
+        draft.losses.lose(Feature.BETAS, BETAS)
     refused = _encode_reasoning(request, draft)
     config: dict[str, object] = {}
     if request.max_output_tokens is not None:

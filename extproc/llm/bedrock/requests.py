@@ -110,6 +110,7 @@ def decode_request(call: Call) -> Request | Deny:
         reasoning=drawn.reasoning,
         metadata=_decode_metadata(document),
         service_tier=string(mapping(document, "serviceTier"), "type"),
+        betas=drawn.betas,
         extras=tuple(dict.fromkeys(extras)),
     )
 

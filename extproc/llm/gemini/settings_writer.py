@@ -113,6 +113,8 @@ def lose_the_rest(request: Request, losses: Losses) -> None:
         losses.lose(Feature.METADATA, "metadata")
     if request.cache_key:
         losses.lose(Feature.CACHE_KEY, "prompt_cache_key")
+    if request.betas:
+        losses.lose(Feature.BETAS, "anthropic_beta")
     for feature in request.extras:
         losses.lose(feature, feature.value)
 

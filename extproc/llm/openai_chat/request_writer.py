@@ -75,6 +75,8 @@ def _document(request: Request, losses: Losses, server: Server) -> Json:
         document["response_format"] = _format(request.format)
     if request.metadata:  # OpenAI takes it only with `store`, which nobody asked for
         losses.lose(Feature.METADATA, "metadata")
+    if request.betas:
+        losses.lose(Feature.BETAS, "anthropic_beta")
     if request.is_stream:
         document["stream"] = True
         fields["stream_options"] = {"include_usage": True}

@@ -79,6 +79,8 @@ def _lose_settings(request: Request, losses: Losses) -> None:
         losses.lose(Feature.SEED, "seed")
     if sampling.presence_penalty is not None or sampling.frequency_penalty is not None:
         losses.lose(Feature.PENALTIES, "penalties")
+    if request.betas:
+        losses.lose(Feature.BETAS, "anthropic_beta")
 
 
 def _add_settings(document: dict[str, object], request: Request, losses: Losses) -> None:

@@ -14,6 +14,13 @@ BODY = b'{"model":"opus","x_new":[1.50],"max_tokens":1,"messages":[]}'
 
 def test_at_anthropic_nothing_changes() -> None:
     assert said_as(BODY, BodyForm.PLAIN) is BODY
+    assert said_as(BODY, BodyForm.PLAIN, ("a-1",)) is BODY
+
+
+def test_bedrock_reads_of_betas_in_the_body_and_vertex_in_the_header() -> None:
+    betas = ("a-1", "b-2")
+    assert json.loads(said_as(BODY, BodyForm.BEDROCK_CLAUDE, betas))["anthropic_beta"] == [*betas]
+    assert "anthropic_beta" not in json.loads(said_as(BODY, BodyForm.VERTEX_CLAUDE, betas))
 
 
 @pytest.mark.parametrize(

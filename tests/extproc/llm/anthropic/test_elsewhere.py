@@ -9,11 +9,13 @@ from extproc.llm.anthropic.elsewhere import (
     BEDROCK_VERSION,
     VERTEX_VERSION,
     Messages,
+    betas_in,
     chunk_of_event,
     event_of_chunk,
     from_path,
     to_bedrock,
     to_vertex,
+    with_betas,
 )
 from extproc.llm.dialect import UnreadableAnswer
 from extproc.verdict import Deny
@@ -74,6 +76,9 @@ def test_there_and_back_changes_nothing_that_is_not_the_clouds(is_stream: bool) 
         (b'{"anthropic_beta":[1]}', "anthropic_beta[0]"),
         (b'{"anthropic_beta":["a,b"]}', "anthropic_beta[0]"),
         (b'{"anthropic_beta":["a\\nb"]}', "anthropic_beta[0]"),
+        (b'{"anthropic_beta":[""]}', "anthropic_beta[0]"),
+        (b'{"anthropic_beta":["' + b"a" * 129 + b'"]}', "anthropic_beta[0]"),
+        (b'{"anthropic_beta":[' + b",".join([b'"a"'] * 65) + b"]}", "anthropic_beta"),
         (b'{"model":"other"}', "model"),
         (b'{"a":1,"a":2}', None),
     ],
@@ -82,6 +87,20 @@ def test_what_cannot_be_meant_is_refused(body: bytes, param: str | None) -> None
     deny = from_path(body, "m", is_stream=False)
     assert isinstance(deny, Deny)
     assert (deny.status, deny.param) == (400, param)
+
+
+def test_betas_of_a_header_go_into_a_body_that_says_none() -> None:
+    assert with_betas(b'{"a":1}', ("b", "c")) == b'{"a":1,"anthropic_beta":["b","c"]}'
+    assert with_betas(b'{"a":1}', ()) == b'{"a":1}'
+    body = b'{"anthropic_beta":["a"]}'
+    assert with_betas(body, ("b",)) is body
+
+
+def test_what_no_header_could_say_is_no_beta() -> None:
+    said = ["a-1", "", "b,c", "d\n", "é", 5, None, "f" * 129, "g-2"]
+    assert betas_in({"anthropic_beta": said}) == ("a-1", "g-2")
+    assert len(betas_in({"anthropic_beta": ["a"] * 100})) == 64
+    assert betas_in({"anthropic_beta": "a-1"}) == betas_in({}) == ()
 
 
 def test_chunks_hold_events() -> None:

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from extproc.llm.anthropic.reading import READING
-from extproc.llm.anthropic.request_writer import ANSWER_IN_JSON, encode_request
+from extproc.llm.anthropic.request_writer import (
+    ANSWER_IN_JSON,
+    encode_request,
+    encode_request_with_betas,
+)
 from extproc.llm.anthropic.requests import decode_request
 from extproc.llm.dialect import Call
 from extproc.llm.losses import Feature, Losses
@@ -80,11 +84,19 @@ def whole(value: object) -> object:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_samples_are_said_as_they_were_or_with_a_loss(path: Path) -> None:
-    request = again(path.read_bytes())
-    document, lost = encoded(request)
-    assert bool(lost) is (path.stem in CHANGED)
+    losses = Losses()
+    document = json.loads(encode_request_with_betas(again(path.read_bytes()), losses))
+    assert bool(losses.features) is (path.stem in CHANGED)
     if path.stem not in CHANGED:
         assert document == json.loads(path.read_text())
+
+
+def test_anthropic_reads_of_betas_in_a_header_alone() -> None:
+    request = Request("m", HELLO, betas=("a-1",))
+    assert "anthropic_beta" not in encoded(request)[0]
+    assert json.loads(encode_request_with_betas(request, Losses()))["anthropic_beta"] == ["a-1"]
+    plain = Request("m", HELLO)
+    assert "anthropic_beta" not in json.loads(encode_request_with_betas(plain, Losses()))
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)

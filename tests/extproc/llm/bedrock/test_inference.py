@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from extproc.llm.bedrock.inference import betas_of
 from extproc.llm.bedrock.requests import decode_request, encode_request
 from extproc.llm.dialect import Call
 from extproc.llm.losses import Feature, Losses
@@ -293,7 +294,25 @@ def test_every_documented_way_to_ask_for_thoughts(
 
 
 def test_fields_that_are_not_known_are_named() -> None:
-    document = {"messages": [], "additionalModelRequestFields": {"anthropic_beta": []}}
+    document = {"messages": [], "additionalModelRequestFields": {"new_field": []}}
     request = decode_request(Call("m", False, document, 0))
     assert isinstance(request, Request)
     assert request.extras == (Feature.OTHER,)
+
+
+def test_betas_are_for_claude_alone() -> None:
+    said, lost = encoded("us.anthropic.claude-opus-4-5-v1:0", betas=("a-1",))
+    assert said["additionalModelRequestFields"] == {"anthropic_beta": ["a-1"]}
+    assert not lost
+    said, lost = encoded("amazon.nova-pro-v1:0", betas=("a-1",))
+    assert "additionalModelRequestFields" not in said
+    assert lost == {Feature.BETAS}
+
+
+def test_betas_are_read_from_where_they_are_written() -> None:
+    document = {"messages": [], "additionalModelRequestFields": {"anthropic_beta": ["a-1", 5]}}
+    request = decode_request(Call("m", False, document, 0))
+    assert isinstance(request, Request)
+    assert request.betas == betas_of(document) == ("a-1",)
+    assert request.extras == ()
+    assert betas_of({}) == ()
