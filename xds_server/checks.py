@@ -90,7 +90,7 @@ def batch_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
-    """Of a websocket; nothing is checked of what is said in it."""
+    """Of a websocket; of what is said in it, only what the provider tells of its usage counts."""
     return tuple(check for step in WEBSOCKET_STEPS for check in step(gateway))
 
 
@@ -264,6 +264,11 @@ def _budgets(gateway: Gateway) -> Iterator[Check]:
     yield from (_budget(budget) for budget in gateway.budgets if is_for_llm(budget.scope))
 
 
+def _budgets_of_sessions(gateway: Gateway) -> Iterator[Check]:
+    """Asked at the beginning, and again after each response."""
+    yield from (replace(check, reads="headers") for check in _budgets(gateway))
+
+
 def _budget(budget: Budget) -> Check:
     failures = [_UNRESERVED]
     if budget.unit is Unit.NANODOLLARS:
@@ -313,4 +318,5 @@ WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _operation,
     _asked_model,
     _rules_of_headers,
+    _budgets_of_sessions,  # last: what is refused costs nothing
 )

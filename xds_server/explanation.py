@@ -57,6 +57,7 @@ from xds_server.python_messages import (
     messages,
     mode_of,
     most,
+    session_messages,
 )
 from xds_server.render import to_json
 from xds_server.resources import ext_proc, llm_route
@@ -191,6 +192,8 @@ class _Explaining:
         if kind == "llm" and _is_shown("request body", shown):
             answers = llm_answers(self.gateway, name, self.features)
             shown = llm_messages(mode, answers)
+        elif kind == "llm" and "upgrade_configs" in action:
+            shown = session_messages(mode, is_budgeted=bool(self.gateway.budgets))
         elif kind == "llm":
             shown = batch_messages(mode)
         reading = _reading(kind, action, answers, shown)

@@ -62,6 +62,7 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
 _NO_REASON = "because the operator's own resource says so"
 
 _BUDGETED = "when a budget applies"
+_USAGE = "the usage, which Envoy cannot read itself"
 _TELLING = "when a batch is made, looked up, cancelled, or its results are fetched"
 
 
@@ -129,6 +130,18 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
     return tuple(found)
 
 
+def session_messages(mode: Json | None, *, is_budgeted: bool) -> tuple[Message, ...]:
+    """The same of a websocket: extproc asks to be shown what the provider says where it counts."""
+    shown = messages(mode, Caller.LLM)
+    if not shown or not is_budgeted:
+        return shown
+    return (
+        *shown,
+        Message("response headers", False, False, _BUDGETED, "whether there is a session"),
+        Message("response body", True, False, _BUDGETED, _USAGE),
+    )
+
+
 def _status(answers: LlmAnswers) -> Message | None:
     when, why = [], []
     is_other = bool(answers.foreign or answers.reframed)
@@ -164,7 +177,7 @@ def _body(answers: LlmAnswers) -> Message | None:
     if answers.is_budgeted:
         unread = " that Envoy cannot read" if answers.is_usage_read else ""
         when.append(f"{_BUDGETED}, with 2xx{unread}")
-        why.append("the usage, which Envoy cannot read itself")
+        why.append(_USAGE)
     if not why:
         return None
     whens = ALWAYS if is_certain else "; ".join(when)

@@ -10,7 +10,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -225,8 +224,7 @@ def test_clients_are_told_how_the_provider_closes(here: Realtime) -> None:
         with here.websocket(key) as websocket:
             websocket.send(create(first="close"))
             with pytest.raises(ConnectionClosed) as closed:
-                for _ in range(9):
-                    websocket.recv()
+                hear_all(websocket)
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "the model is gone")
 
@@ -262,11 +260,16 @@ def test_what_is_booked_outlives_the_worker(here: Realtime) -> None:
         for pid in workers(here.stack):
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(ConnectionClosed):
-            for _ in range(5):
-                websocket.recv(timeout=10)
+            hear_all(websocket)
     if here.stack.workers():  # where somebody starts them again
         like_the_first = 100 * 1000 + ESTIMATE
         here.books("mortal", 100_000 + like_the_first, 0)
+
+
+def hear_all(websocket: ClientConnection) -> None:
+    """Until it is closed, which raises."""
+    while True:
+        websocket.recv(timeout=10)
 
 
 def workers(stack: Stack) -> list[int]:

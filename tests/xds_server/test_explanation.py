@@ -114,10 +114,10 @@ class PlayedEnvoy:
         request = Request(request_body={"body": body, "end_of_stream": True})
         self.show("request_body_mode", "NONE", request)
 
-    def answer(self, body: bytes) -> None:
+    def answer(self, body: bytes, status: bytes = b"200") -> None:
         """Of the first try, in pieces, with the usage that Envoy has read in it."""
         fields = [
-            {"key": ":status", "raw_value": b"200"},
+            {"key": ":status", "raw_value": status},
             {"key": "content-type", "raw_value": b"application/json"},
         ]
         request = Request(response_headers={"headers": {"headers": fields}})
@@ -160,19 +160,28 @@ class Played:
     worker: Process
     key: str | None = None
 
-    def ask(self, route: str, kind: str, model: str = "") -> PlayedEnvoy:
-        """One good request on a route, played to its end."""
+    def connect(self, model: str) -> PlayedEnvoy:
+        """A request for a websocket."""
+        envoy, headers = self._envoy(SESSIONS)
+        envoy.headers({**headers, ":method": "GET", ":path": f"/v1/realtime?model={model}"})
+        return envoy
+
+    def _envoy(self, route: str) -> tuple[PlayedEnvoy, dict[str, str]]:
+        """One on which nothing was asked, and who asks."""
         config = to_json(self.snapshot.resources[FILTER][names.EXT_PROC_FILTER])["typed_config"]
         per_route = compiled_route(self.snapshot, route)
         mode = mode_of(config, per_route)
         metadata = per_route.get("overrides", {}).get("grpc_initial_metadata", [])
         envoy = PlayedEnvoy(self.worker, mode or dict.fromkeys(MODES, "SKIP"), metadata)
+        return envoy, {"authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def ask(self, route: str, kind: str, model: str = "") -> PlayedEnvoy:
+        """One good request on a route, played to its end."""
+        envoy, headers = self._envoy(route)
         client = client_dialect(route) if kind == "llm" else Dialect.OPENAI_CHAT
         method, path = PATHS.get(route) or ("POST", CHATS[client].format(model=quote(model)))
-        headers = {":method": method, ":path": path if kind == "llm" else "/", "x-region": "here"}
-        if self.key:
-            headers["authorization"] = f"Bearer {self.key}"
-        envoy.headers(headers)
+        asked = {":method": method, ":path": path if kind == "llm" else "/", "x-region": "here"}
+        envoy.headers({**asked, **headers})
         if route in PATHS or kind != "llm":
             envoy.answer(b'{"object": "list", "data": []}')
             return envoy
@@ -197,12 +206,13 @@ CHATS = {
     Dialect.BEDROCK: "/model/{model}/converse",
 }
 BATCHES = "dragoman/llm/batches"
+SESSIONS = "dragoman/llm/realtime"
 PATHS = {
     "dragoman/llm/files": ("GET", "/v1/files"),
     "dragoman/llm/uploads": ("POST", "/v1/uploads"),
     BATCHES: ("GET", "/v1/batches"),
     "dragoman/llm/anthropic/batches": ("GET", "/v1/messages/batches"),
-    "dragoman/llm/realtime": ("GET", "/v1/realtime?model=any"),
+    SESSIONS: ("GET", "/v1/realtime?model=any"),
 }
 MODES = ("request_header_mode", "response_header_mode")
 
@@ -267,6 +277,30 @@ def test_answers_about_batches_are_shown_where_something_is_counted(level: Level
     ]
     shown = there.ask(BATCHES, "llm").shown
     assert shown == ["request headers", "response headers", *["response body"] * PIECES]
+
+
+@pytest.mark.parametrize("level", Level)
+def test_sessions_are_shown_where_a_budget_counts_them(level: Level) -> None:
+    explanation, there = played("budgets", level)
+    route = llm_route_named(explanation, SESSIONS)
+    assert (route.messages_least, route.messages_most) == (1, None)
+    assert route.unseen == (
+        "the request's body",
+        "what the answer says: it is counted, no more",
+    )
+    for model, status, shown in (
+        ("fast", b"101", ["response headers", *["response body"] * PIECES]),
+        ("fast", b"503", ["response headers"]),
+        ("none", b"101", []),
+    ):
+        asked = there.connect(model)
+        asked.answer(b"\x82\x01\x00" * PIECES, status)
+        held_to(route, asked.shown)
+        assert asked.shown == ["request headers", *shown]
+    explanation, there = played("providers", level)
+    route = llm_route_named(explanation, SESSIONS)
+    assert [each.name for each in route.messages] == ["request headers"]
+    assert route.unseen[-1] == "what it costs: no budget counts it"
 
 
 def llm_route_named(explanation: Explanation, name: str) -> RoutePart:
