@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
 
 from extproc import shaping
 from extproc.answering import NOBODY, Waiting
-from extproc.batches import Watching
-from extproc.events import CONTINUE, Continue, Forward, Respond, Strip
+from extproc.events import CONTINUE, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
-from extproc.llm import faults, models
+from extproc.llm import models
 from extproc.llm.anthropic import elsewhere
 from extproc.llm.bedrock.inference import betas_of
 from extproc.llm.dialect import Asked, Call, Codec
@@ -27,12 +25,20 @@ from extproc.llm.dialects import (
     Handling,
 )
 from extproc.llm.gemini.codec import ARRAY_CODEC
+from extproc.passing import (
+    JSON,
+    Decision,
+    Passing,
+    Ready,
+    not_offered,
+    unchosen,
+    unknown_model,
+)
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
-from extproc.protocols import bodies, encodings, query
+from extproc.protocols import bodies, encodings
 from extproc.saying import Forwarded, Question
-from extproc.session import Means
 from extproc.verdict import Amend, Deny
 from gateway import names
 from gateway.apis import Found, WrongMethod
@@ -40,7 +46,6 @@ from gateway.betas import Betas, named
 from gateway.model import Dialect
 from gateway.operations import Operation
 
-_JSON = (("content-type", "application/json"),)
 _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
 _UNBOUNDED = Deny(
     400,
@@ -50,23 +55,7 @@ _UNBOUNDED = Deny(
 )
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
-_LONGEST_SHOWN = 256
 _LONGEST_ID = 64
-
-
-class Ready(NamedTuple):
-    """The request goes on."""
-
-    plan: Plan
-    held: Held
-    forward: Forward
-    means: Means | None = None
-    """Of a session that a budget counts."""
-    watching: Watching | None = None
-    """Who looks at the answer; None: whoever does at any."""
-
-
-Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
 
 
 class Asking:
@@ -108,6 +97,10 @@ class Asking:
         """What the request line asks for."""
 
     @property
+    def _passing(self) -> Passing:
+        return Passing(self._program, self._facts, self._planner)
+
+    @property
     def dialect(self) -> Dialect | None:
         """In which the client expects to be refused."""
         if isinstance(self.found, Found):
@@ -128,11 +121,11 @@ class Asking:
         """The caller is known."""
         found, facts = self.found, self._facts
         if found is None:
-            return self._unknown()
+            return self._passing.unknown()
         if isinstance(found, WrongMethod):
             return Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
         if found.operation not in HANDLINGS:
-            return self._answered_or_passed(found)
+            return self._passing.decide(found)
         if is_end:
             return Deny(400, "invalid_json", "the request has no body")
         coding = facts.headers.get("content-encoding", "identity")
@@ -181,11 +174,11 @@ class Asking:
         fault = self._learn(call, handled)  # what a choice of targets may depend on
         plan = self._planner.plan(call.model, wanted, facts)
         if plan is None:
-            return _unknown_model(call.model)
+            return unknown_model(call.model)
         if isinstance(plan, Unchosen):
-            return _unchosen(call.model)
+            return unchosen(call.model)
         if isinstance(plan, NotOffered) and found.operation not in COUNTING:
-            return _not_offered(call.model, found.operation)
+            return not_offered(call.model, found.operation)
         self._received = body
         self._plain = plain
         facts.provider = plan.first_provider
@@ -193,7 +186,7 @@ class Asking:
         if fault is not None:
             return fault
         if isinstance(plan, NotOffered):
-            return Respond(200, _JSON, COUNTING[found.operation].answer(call), "dragoman_count")
+            return Respond(200, JSON, COUNTING[found.operation].answer(call), "dragoman_count")
         return self._planned(plan, call, wanted, handled)
 
     def _turned(self, found: Found, body: bytes) -> tuple[Found, bytes]:
@@ -209,20 +202,6 @@ class Asking:
         self._betas = said.betas
         self.found = replace(found, operation=Operation.MESSAGES)
         return self.found, said.body
-
-    def _answered_or_passed(self, found: Found) -> Decision | Awaitable[Decision]:
-        """What has no body that is read."""
-        match found.operation:
-            case Operation.MODELS:
-                shape = models.shape_of(found.family, self._facts.headers)
-                body = models.encode_list(shape, self._program.models, self._program.created)
-                return Respond(200, _JSON, body, "dragoman_models")
-            case Operation.MODEL:
-                return self._model(found)
-            case Operation.REALTIME:
-                return self._realtime(found)
-            case _:
-                return self._unread(found)
 
     def _decompressed(self, body: bytes, decoder: encodings.Decoder) -> bytes | Deny:
         """The body without its content coding."""
@@ -287,83 +266,6 @@ class Asking:
         facts.body = self._received = self._plain = b""
         facts.document, facts.texts = {}, ()
         self._call = None
-
-    def _unread(self, found: Found) -> Decision | Awaitable[Decision]:
-        """Nothing of it is looked at but its headers; of batches, the answer is."""
-        facts, batches = self._facts, self._program.batches
-        is_watched = batches.is_watched(found, facts.method)
-        wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=found.rest)
-        wanted = wanted._replace(is_watched=is_watched)
-        plan = self._planner.stored(self._program.stored_at, wanted)
-        if plan is None:
-            reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
-            return Deny(404, "operation_not_offered", reason)
-        passed = self._passed(plan)
-        if not is_watched or isinstance(passed, Deny):
-            return passed
-        ready = passed._replace(watching=batches.watching(found, facts))
-        left = batches.is_left(found, facts)
-        return _if_left(left, ready) if isinstance(left, Awaitable) else left or ready
-
-    def _unknown(self) -> Deny | Ready:
-        """A path that is none of an API."""
-        path, provider = self._facts.path, self._program.pass_unknown_to
-        if provider is None or self._program.paths.is_disguised(path):
-            reason = f"unsupported path {path.partition('?')[0]!r}"
-            return Deny(404, "unknown_url", reason)
-        rest = self._program.paths.below(path)
-        wanted = Wanted(Operation.FILES, False, path, is_read=False, rest=rest)
-        return self._passed(self._planner.passing(provider, wanted))
-
-    def _realtime(self, found: Found) -> Decision | Awaitable[Decision]:
-        """A websocket; what is said in it is seen where a budget counts it."""
-        facts = self._facts
-        try:
-            model = query.model_of_query(facts.path)
-        except query.AmbiguousQuery as error:
-            return Deny(400, "invalid_query", str(error))
-        fault = faults.of_model(model)
-        if fault is not None:
-            return fault
-        _, mark, asked = facts.path.partition("?")
-        wanted = Wanted(found.operation, True, facts.path, is_read=False, rest=mark + asked)
-        facts.model, facts.is_stream = model, True
-        plan = self._planner.plan(model, wanted, facts)
-        if plan is None:
-            return _unknown_model(model)
-        if isinstance(plan, Unchosen):
-            return _unchosen(model)
-        if isinstance(plan, NotOffered):
-            return _not_offered(model, found.operation)
-        passed = self._passed(plan)
-        return passed if isinstance(passed, Deny) else self._counted(passed)
-
-    def _counted(self, passed: Ready) -> Decision | Awaitable[Decision]:
-        """A session, when something is left for its first response."""
-        program = self._program
-        means = Means(program.budgets, self._facts, self._planner.price, program.clock)
-        means.expect(None)
-        held = program.budgets.begin(self._facts, passed.plan.dearest)
-        if isinstance(held, (Held, Deny)):
-            return _counted(passed, held, means)
-        return _counted_later(passed, held, means)
-
-    def _passed(self, plan: Plan) -> Deny | Ready:
-        facts = self._facts
-        facts.provider = plan.providers[0]
-        for policy in self._program.header_policies:
-            verdict = policy.on_request(facts)
-            if isinstance(verdict, Deny):
-                return verdict
-        return Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
-
-    def _model(self, found: Found) -> Respond | Deny:
-        shape = models.shape_of(found.family, self._facts.headers)
-        name = models.asked_name(shape, found.model)
-        if not self._planner.knows(name):
-            return _unknown_model(name)
-        body = models.encode_one(shape, name, self._program.created)
-        return Respond(200, _JSON, body, "dragoman_model")
 
     def _learn(self, call: Call, handled: Handling) -> Deny | None:
         """Fill in the facts that policies read."""
@@ -446,19 +348,6 @@ class Asking:
         return Ready(plan, held, Forward(reply, sent))
 
 
-def _counted(passed: Ready, held: Held | Deny, means: Means) -> Deny | Ready:
-    if isinstance(held, Deny):
-        return held
-    if held is NOTHING_HELD:
-        return passed
-    shown = Forward(passed.plan.reply_of_session, None)
-    return passed._replace(held=held, forward=shown, means=means)
-
-
-async def _counted_later(passed: Ready, held: Awaitable[Held | Deny], means: Means) -> Decision:
-    return _counted(passed, await held, means)
-
-
 def _is_array(found: Found, path: str) -> bool:
     """A client of Gemini's that wants its stream as one JSON array."""
     if found.operation is not Operation.GENERATE_STREAM:
@@ -474,25 +363,6 @@ def _decoded(
     return handled.reading.decode(body, found.model, is_stream=found.is_stream)
 
 
-async def _if_left(left: Awaitable[Deny | None], ready: Ready) -> Decision:
-    return await left or ready
-
-
 def _is_unbounded(call: Call) -> bool:
     """Whether nothing bounds what is answered later, when nobody reads its usage."""
     return call.max_output_tokens is None and call.document.get("background") is True
-
-
-def _unknown_model(name: str) -> Deny:
-    reason = f"the model {name[:_LONGEST_SHOWN]!r} does not exist"
-    return Deny(404, "model_not_found", reason, param="model")
-
-
-def _unchosen(name: str) -> Deny:
-    reason = f"no condition of the model {name[:_LONGEST_SHOWN]!r} holds for this request"
-    return Deny(404, "model_not_found", reason, param="model")
-
-
-def _not_offered(model: str, operation: Operation) -> Deny:
-    reason = f"no provider of the model {model[:_LONGEST_SHOWN]!r} offers {operation}"
-    return Deny(400, "operation_not_offered", reason, param="model")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from datetime import datetime
 
 from extproc.answering import Answering
-from extproc.asking import Asking, Decision, Ready
+from extproc.asking import Asking
 from extproc.batches import Watching
 from extproc.events import (
     CONTINUE,
@@ -26,6 +26,7 @@ from extproc.events import (
 )
 from extproc.facts import Facts
 from extproc.llm.dialects import refusal
+from extproc.passing import Decision, Ready
 from extproc.plan import Steering
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import NOT_READY, Program

@@ -114,10 +114,7 @@ def build(
     }
     return Program(
         version=version,
-        authenticate=Authenticate(
-            gateway.identity,
-            frozenset(route.name for route in gateway.routes if route.is_key_required),
-        ),
+        authenticate=_authenticate(gateway),
         header_policies=(authorize,),
         request_policies=(
             authorize,  # who may, before anything is read closely
@@ -144,6 +141,11 @@ def build(
         models=_listed(gateway),
         created=created,
     )
+
+
+def _authenticate(gateway: Gateway) -> Authenticate:
+    keyed = frozenset(route.name for route in gateway.routes if route.is_key_required)
+    return Authenticate(gateway.identity, keyed)
 
 
 def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:

@@ -11,7 +11,6 @@ import pytest
 from extproc.events import CONTINUE, Action, Forward, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.latencies import Latencies, Tried
-from gateway import names
 from tests.kit.llm_exchange import (
     NOW,
     WITHOUT_BUDGETS,
@@ -117,37 +116,10 @@ def test_counting_tokens_costs_nothing() -> None:
     assert talk.settled() == 0
 
 
-def test_files_go_on_unread() -> None:
-    talk = llm_exchange(FILES)
-    told = {":method": "POST", ":path": "/v1/files", "content-type": "multipart/form-data"}
-    assert isinstance(talk.say(RequestHeaders(told, False)), Forward)
-    assert talk.exchange.is_over
-
-
-def test_what_nobody_offers_is_not_found() -> None:
-    yaml = FILES.replace("stored_at: [claude, openai]", "stored_at: [bedrock]")
-    assert error(headers("POST", "/v1/files", yaml))[0] == 404
-
-
-def test_what_belongs_to_the_account_is_refused_unless_somebody_is_named_for_it() -> None:
-    yaml = FILES.replace("stored_at: [claude, openai]", "stored_at: []")
-    for path in ("/v1/files", "/v1/batches/b-1", "/v1/responses/r-1"):
-        status, told = error(headers("GET", path, yaml))
-        assert (status, told["error"]["code"]) == (404, "operation_not_offered")
-
-
 def test_a_body_that_is_not_read_is_let_through() -> None:
     talk = llm_exchange(FILES)
     talk.say(RequestHeaders({":method": "POST", ":path": "/v1/files"}, False))
     assert talk.say(RequestBody(b"anything")) == CONTINUE
-
-
-def test_models_are_listed_and_told_one_by_one() -> None:
-    status, told = error(headers("GET", "/v1/models"))
-    assert status == 200
-    assert {each["id"] for each in told["data"]} == {"gpt", "opus", "pro", "nova", "mixed"}
-    assert error(headers("GET", "/v1/models/opus"))[1]["id"] == "opus"
-    assert error(headers("GET", "/v1/models/none"))[0] == 404
 
 
 def test_bodies_are_read_whatever_their_coding_and_sent_on_plain() -> None:
@@ -173,42 +145,6 @@ def test_a_coding_that_breaks_off_or_hides_too_much_is_refused(
     talk = LlmExchange(exchange, ledger)
     talk.say(RequestHeaders(told, False))
     assert error(talk.say(RequestBody(body)))[0] == status
-
-
-def test_a_websocket_goes_to_a_provider_of_its_model() -> None:
-    talk = llm_exchange(WITHOUT_BUDGETS)
-    told = {":method": "GET", ":path": "/v1/realtime?model=gpt&x=1"}
-    action = talk.say(RequestHeaders(told, True))
-    assert clusters(action) == ["llm/chat/websocket"]
-    assert isinstance(action, Forward)
-    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
-    assert metadata["path"] == "/v1/realtime?model=gpt&x=1"
-    assert error(headers("GET", "/v1/realtime?model=none"))[0] == 404
-    assert error(headers("GET", "/v1/realtime?model=gpt&model=opus"))[0] == 400
-    assert error(headers("GET", "/v1/realtime"))[0] == 400
-
-
-def test_unknown_paths_go_to_the_provider_that_is_named_for_them() -> None:
-    yaml = f"{WITHOUT_BUDGETS}  unknown_paths: claude\n"
-    action = headers("POST", "/v1/fine_tuning/jobs?x=1", yaml)
-    assert clusters(action) == ["llm/claude"]
-
-
-def test_the_rest_of_a_files_path_goes_behind_the_providers_own() -> None:
-    yaml = FILES.replace("http://o.example/v1", "http://o.example/elsewhere/v1").replace(
-        "chat: {type: openai-compatible", "chat: {type: deepseek"
-    )
-    action = headers("GET", "/v1/files/f-1/content?limit=2", yaml)
-    assert isinstance(action, Forward)
-    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
-    assert metadata["path"] == "/elsewhere/v1/files/f-1/content?limit=2"
-
-
-def test_lists_of_models_have_the_shape_that_their_reader_expects() -> None:
-    claude = error(headers("GET", "/v1/models", anthropic_version="2023-06-01"))[1]
-    assert claude["data"][0]["type"] == "model"
-    gemini = error(headers("GET", "/v1beta/models"))[1]
-    assert gemini["models"][0]["name"].startswith("models/")
 
 
 def test_forms_are_read_and_renamed() -> None:

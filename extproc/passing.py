@@ -1,0 +1,173 @@
+"""Requests of an LLM API without a body that is read: answered here, or passed on by their headers.
+
+Of the answers to some of them, what was done is counted: batches, and sessions of websockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import NamedTuple, TypeAlias
+
+from extproc.batches import Watching
+from extproc.events import Continue, Forward, Respond, Strip
+from extproc.facts import Facts
+from extproc.llm import faults, models
+from extproc.plan import NotOffered, Plan, Planner, Unchosen, Wanted
+from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.program import Program
+from extproc.protocols import query
+from extproc.session import Means
+from extproc.verdict import Deny
+from gateway.apis import Found
+from gateway.operations import Operation
+
+JSON = (("content-type", "application/json"),)
+_LONGEST_SHOWN = 256
+
+
+class Ready(NamedTuple):
+    """The request goes on."""
+
+    plan: Plan
+    held: Held
+    forward: Forward
+    means: Means | None = None
+    """Of a session that a budget counts."""
+    watching: Watching | None = None
+    """Who looks at the answer; None: whoever does at any."""
+
+
+Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
+
+
+class Passing:
+    """One request, whose caller is known."""
+
+    __slots__ = ("_facts", "_planner", "_program")
+
+    def __init__(self, program: Program, facts: Facts, planner: Planner) -> None:
+        self._program = program
+        self._facts = facts
+        self._planner = planner
+
+    def decide(self, found: Found) -> Decision | Awaitable[Decision]:
+        match found.operation:
+            case Operation.MODELS:
+                shape = models.shape_of(found.family, self._facts.headers)
+                body = models.encode_list(shape, self._program.models, self._program.created)
+                return Respond(200, JSON, body, "dragoman_models")
+            case Operation.MODEL:
+                return self._model(found)
+            case Operation.REALTIME:
+                return self._realtime(found)
+            case _:
+                return self._unread(found)
+
+    def _unread(self, found: Found) -> Decision | Awaitable[Decision]:
+        """Nothing of it is looked at but its headers; of batches, the answer is."""
+        facts, batches = self._facts, self._program.batches
+        is_watched = batches.is_watched(found, facts.method)
+        wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=found.rest)
+        wanted = wanted._replace(is_watched=is_watched)
+        plan = self._planner.stored(self._program.stored_at, wanted)
+        if plan is None:
+            reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
+            return Deny(404, "operation_not_offered", reason)
+        passed = self._passed(plan)
+        if not is_watched or isinstance(passed, Deny):
+            return passed
+        ready = passed._replace(watching=batches.watching(found, facts))
+        left = batches.is_left(found, facts)
+        return _if_left(left, ready) if isinstance(left, Awaitable) else left or ready
+
+    def unknown(self) -> Deny | Ready:
+        """A path that is none of an API."""
+        path, provider = self._facts.path, self._program.pass_unknown_to
+        if provider is None or self._program.paths.is_disguised(path):
+            reason = f"unsupported path {path.partition('?')[0]!r}"
+            return Deny(404, "unknown_url", reason)
+        rest = self._program.paths.below(path)
+        wanted = Wanted(Operation.FILES, False, path, is_read=False, rest=rest)
+        return self._passed(self._planner.passing(provider, wanted))
+
+    def _realtime(self, found: Found) -> Decision | Awaitable[Decision]:
+        """A websocket; what is said in it is seen where a budget counts it."""
+        facts = self._facts
+        try:
+            model = query.model_of_query(facts.path)
+        except query.AmbiguousQuery as error:
+            return Deny(400, "invalid_query", str(error))
+        fault = faults.of_model(model)
+        if fault is not None:
+            return fault
+        _, mark, asked = facts.path.partition("?")
+        wanted = Wanted(found.operation, True, facts.path, is_read=False, rest=mark + asked)
+        facts.model, facts.is_stream = model, True
+        plan = self._planner.plan(model, wanted, facts)
+        if plan is None:
+            return unknown_model(model)
+        if isinstance(plan, Unchosen):
+            return unchosen(model)
+        if isinstance(plan, NotOffered):
+            return not_offered(model, found.operation)
+        passed = self._passed(plan)
+        return passed if isinstance(passed, Deny) else self._counted(passed)
+
+    def _counted(self, passed: Ready) -> Decision | Awaitable[Decision]:
+        """A session, when something is left for its first response."""
+        program = self._program
+        means = Means(program.budgets, self._facts, self._planner.price, program.clock)
+        means.expect(None)
+        held = program.budgets.begin(self._facts, passed.plan.dearest)
+        if isinstance(held, (Held, Deny)):
+            return _counted(passed, held, means)
+        return _counted_later(passed, held, means)
+
+    def _passed(self, plan: Plan) -> Deny | Ready:
+        facts = self._facts
+        facts.provider = plan.providers[0]
+        for policy in self._program.header_policies:
+            verdict = policy.on_request(facts)
+            if isinstance(verdict, Deny):
+                return verdict
+        return Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
+
+    def _model(self, found: Found) -> Respond | Deny:
+        shape = models.shape_of(found.family, self._facts.headers)
+        name = models.asked_name(shape, found.model)
+        if not self._planner.knows(name):
+            return unknown_model(name)
+        body = models.encode_one(shape, name, self._program.created)
+        return Respond(200, JSON, body, "dragoman_model")
+
+
+async def _if_left(left: Awaitable[Deny | None], ready: Ready) -> Decision:
+    return await left or ready
+
+
+def _counted(passed: Ready, held: Held | Deny, means: Means) -> Deny | Ready:
+    if isinstance(held, Deny):
+        return held
+    if held is NOTHING_HELD:
+        return passed
+    shown = Forward(passed.plan.reply_of_session, None)
+    return passed._replace(held=held, forward=shown, means=means)
+
+
+async def _counted_later(passed: Ready, held: Awaitable[Held | Deny], means: Means) -> Decision:
+    return _counted(passed, await held, means)
+
+
+def unknown_model(name: str) -> Deny:
+    reason = f"the model {name[:_LONGEST_SHOWN]!r} does not exist"
+    return Deny(404, "model_not_found", reason, param="model")
+
+
+def unchosen(name: str) -> Deny:
+    reason = f"no condition of the model {name[:_LONGEST_SHOWN]!r} holds for this request"
+    return Deny(404, "model_not_found", reason, param="model")
+
+
+def not_offered(model: str, operation: Operation) -> Deny:
+    reason = f"no provider of the model {model[:_LONGEST_SHOWN]!r} offers {operation}"
+    return Deny(400, "operation_not_offered", reason, param="model")

@@ -1,0 +1,91 @@
+"""What has no body that is read is answered here, or goes on by its headers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from extproc.events import Action, Forward, RequestHeaders, Respond
+from gateway import names
+from tests.kit.llm_exchange import WITHOUT_BUDGETS, Response, clusters, llm_exchange
+
+FILES = WITHOUT_BUDGETS.replace(
+    "models:",
+    """  openai: {type: openai, url: "http://o.example/v1", key: k}
+  stored_at: [claude, openai]
+  models:""",
+    1,
+)
+
+
+def headers(method: str, path: str, yaml: str = WITHOUT_BUDGETS, **more: str) -> Action:
+    told = {":method": method, ":path": path, **{k.replace("_", "-"): v for k, v in more.items()}}
+    return llm_exchange(yaml).say(RequestHeaders(told, method == "GET"))
+
+
+def error(action: Action) -> tuple[int, Any]:
+    assert isinstance(action, Respond)
+    return action.status, json.loads(action.body)
+
+
+def test_files_go_on_unread() -> None:
+    talk = llm_exchange(FILES)
+    told = {":method": "POST", ":path": "/v1/files", "content-type": "multipart/form-data"}
+    assert isinstance(talk.say(RequestHeaders(told, False)), Forward)
+    assert talk.exchange.is_over
+
+
+def test_what_nobody_offers_is_not_found() -> None:
+    yaml = FILES.replace("stored_at: [claude, openai]", "stored_at: [bedrock]")
+    assert error(headers("POST", "/v1/files", yaml))[0] == 404
+
+
+def test_what_belongs_to_the_account_is_refused_unless_somebody_is_named_for_it() -> None:
+    yaml = FILES.replace("stored_at: [claude, openai]", "stored_at: []")
+    for path in ("/v1/files", "/v1/batches/b-1", "/v1/responses/r-1"):
+        status, told = error(headers("GET", path, yaml))
+        assert (status, told["error"]["code"]) == (404, "operation_not_offered")
+
+
+def test_models_are_listed_and_told_one_by_one() -> None:
+    status, told = error(headers("GET", "/v1/models"))
+    assert status == 200
+    assert {each["id"] for each in told["data"]} == {"gpt", "opus", "pro", "nova", "mixed"}
+    assert error(headers("GET", "/v1/models/opus"))[1]["id"] == "opus"
+    assert error(headers("GET", "/v1/models/none"))[0] == 404
+
+
+def test_a_websocket_goes_to_a_provider_of_its_model() -> None:
+    talk = llm_exchange(WITHOUT_BUDGETS)
+    told = {":method": "GET", ":path": "/v1/realtime?model=gpt&x=1"}
+    action = talk.say(RequestHeaders(told, True))
+    assert clusters(action) == ["llm/chat/websocket"]
+    assert isinstance(action, Forward)
+    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    assert metadata["path"] == "/v1/realtime?model=gpt&x=1"
+    assert error(headers("GET", "/v1/realtime?model=none"))[0] == 404
+    assert error(headers("GET", "/v1/realtime?model=gpt&model=opus"))[0] == 400
+    assert error(headers("GET", "/v1/realtime"))[0] == 400
+
+
+def test_unknown_paths_go_to_the_provider_that_is_named_for_them() -> None:
+    yaml = f"{WITHOUT_BUDGETS}  unknown_paths: claude\n"
+    action = headers("POST", "/v1/fine_tuning/jobs?x=1", yaml)
+    assert clusters(action) == ["llm/claude"]
+
+
+def test_the_rest_of_a_files_path_goes_behind_the_providers_own() -> None:
+    yaml = FILES.replace("http://o.example/v1", "http://o.example/elsewhere/v1").replace(
+        "chat: {type: openai-compatible", "chat: {type: deepseek"
+    )
+    action = headers("GET", "/v1/files/f-1/content?limit=2", yaml)
+    assert isinstance(action, Forward)
+    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    assert metadata["path"] == "/elsewhere/v1/files/f-1/content?limit=2"
+
+
+def test_lists_of_models_have_the_shape_that_their_reader_expects() -> None:
+    claude = error(headers("GET", "/v1/models", anthropic_version="2023-06-01"))[1]
+    assert claude["data"][0]["type"] == "model"
+    gemini = error(headers("GET", "/v1beta/models"))[1]
+    assert gemini["models"][0]["name"].startswith("models/")
