@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 OLDEST_SECONDS = 30 * 86400
 """What was made earlier has been booked, or never will be: names are kept for longer than that."""
+REMOVED_HEADERS = ("accept-encoding", "if-range", "range")
+"""Of requests: what is looked at is to come whole."""
 MOST_MODELS = 100
 """Of one batch; the work of further ones counts as that of a model which nobody knows."""
 _LARGEST_UNPACKED_BYTES = 1 << 40

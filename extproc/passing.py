@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import NamedTuple, TypeAlias
 
-from extproc.batches import Watching
+from extproc.batches import REMOVED_HEADERS, Watching
 from extproc.events import Continue, Forward, Respond, Strip
 from extproc.facts import Facts
 from extproc.llm import faults, models
@@ -68,7 +68,8 @@ class Passing:
         facts, batches = self._facts, self._program.batches
         is_watched = batches.is_watched(found, facts.method)
         wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=found.rest)
-        wanted = wanted._replace(is_watched=is_watched)
+        if is_watched:
+            wanted = wanted._replace(removed_headers=REMOVED_HEADERS)
         plan = self._planner.stored(self._program.stored_at, wanted)
         if plan is None:
             reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"

@@ -30,8 +30,6 @@ _REMOVED_HEADERS = (
     "accept-encoding",  # so that Envoy can read the usage in the answer
     "content-encoding",  # bodies that are read are sent on as they were read
 )
-_REMOVED_WHERE_WATCHED = ("accept-encoding", "if-range", "range")
-"""The answer is to come whole, to be counted."""
 _MOST_KEPT = 10_000
 """Clients choose names and paths, so plans have no natural end."""
 _SSE = "?alt=sse"
@@ -66,8 +64,8 @@ class Wanted(NamedTuple):
     """A stream is to be one of events; False: one JSON array (Gemini, without `alt=sse`)."""
     rest: str = ""
     """What the client wrote behind the operation's own path; goes behind the provider's."""
-    is_watched: bool = False
-    """Of what is not read, the answer is looked at."""
+    removed_headers: tuple[str, ...] = ()
+    """Of what is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,7 +418,7 @@ class Planner:
             is_stream=wanted.is_stream,
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
-            remove_headers=_removed(wanted),
+            remove_headers=_REMOVED_HEADERS if wanted.is_read else wanted.removed_headers,
             translated=[each.cluster for each in told if each.dialect is not client],
             last=told[-1].cluster if len(told) > 1 else "",
             try_seconds=self._seconds(told, wanted),
@@ -434,12 +432,6 @@ class Planner:
                 if len(tries) > 1:
                     plan = names.plan_cluster([each.provider for each in tries])
                 return wire.encode_plan_in_header(steered, plan)
-
-
-def _removed(wanted: Wanted) -> tuple[str, ...]:
-    if wanted.is_read:
-        return _REMOVED_HEADERS
-    return _REMOVED_WHERE_WATCHED if wanted.is_watched else ()
 
 
 def _once(places: Sequence[tuple[int, Try]]) -> list[tuple[int, Try]]:
