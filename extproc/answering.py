@@ -98,7 +98,8 @@ class Answering:
         self._is_whole = False
         latencies = waiting.latencies
         self._began = latencies.now() if latencies is not None else 0.0
-        self._health = waiting.health if len(plan.tries) > 1 else None
+        is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed  # nobody could be in its place
+        self._health = None if is_alone else waiting.health
         is_watched = latencies is not None or (
             self._health is not None and self._health.is_due(plan.targets)
         )
@@ -202,7 +203,7 @@ class Answering:
     def _learn(self, event: ResponseHeaders) -> ChangeHeaders | None:
         """Hold against each try what became of it; when all failed, the client is told when the
         first of them may be asked again."""
-        if len(self._plan.tries) < 2:
+        if self._health is None and len(self._plan.tries) == 1:
             return None
         first = self._plan.tries[0]
         if event.status in _SUCCESS and event.cluster == first.cluster:  # as nearly all do

@@ -121,20 +121,21 @@ class Chooser:
             return Chosen(
                 tuple(each.target for each in turns), tuple(each.place for each in turns), False
             )
-        return _chosen(_filled(each, found) for each in self._by_weight(found.model))
+        return _chosen(self._by_weight(found))
 
     def _found(self, asked: str) -> Named | None:
         """An internal one hides those of its name."""
         found = self._models.find(asked)
         return None if found is None or found.model.is_internal else found
 
-    def _by_weight(self, model: Model) -> Iterable[Target]:
-        for tier in model.tiers:
+    def _by_weight(self, found: Named) -> Iterable[Target]:
+        for written in found.model.tiers:
+            tier = [_filled(target, found) for target in written]
             if len(tier) == 1:
                 yield tier[0]
             else:
                 weights = [target.weight for target in tier]
-                yield tier[_by_chance(weights, self._world.choose())]
+                yield tier[_drawn(weights, self._world, tier.__getitem__)]
 
 
 class _Compiler:
@@ -180,8 +181,18 @@ class _Compiler:
 
     def _weighted(self, choice: Weighted) -> _Choose:
         parts = self._all(each.choice for each in choice.shares)
-        weights, choose = [each.weight for each in choice.shares], self._world.choose
-        return lambda asked: parts[_by_chance(weights, choose())](asked)
+        weights, world = [each.weight for each in choice.shares], self._world
+
+        def turns(asked: _Asked) -> _Turns:
+            found: dict[int, _Turns] = {}
+
+            def first(place: int) -> Target | None:
+                found[place] = parts[place](asked)
+                return found[place][0].target if found[place] else None
+
+            return found[_drawn(weights, world, first)]
+
+        return turns
 
     def _sticky(self, choice: Weighted) -> _Choose:
         parts = {each.reference: self.choice(each.choice) for each in choice.shares}
@@ -286,6 +297,18 @@ def _filled(target: Target, named: Named) -> Target:
     if named.matched is None:
         return target
     return Target(target.provider, named.filled(target.model), target.weight)
+
+
+def _drawn(weights: Sequence[int], world: World, first: Callable[[int], Target | None]) -> int:
+    """A place by chance, of those whose first target is not set aside; of all, when all are."""
+    left = list(range(len(weights)))
+    drawn = place = _by_chance(weights, world.choose())
+    while (target := first(place)) is not None and not world.turns.is_open(target):
+        left.remove(place)
+        if not left:
+            return drawn
+        place = left[_by_chance([weights[each] for each in left], world.choose())]
+    return place
 
 
 def _by_chance(weights: Sequence[int], chosen: float) -> int:

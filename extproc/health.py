@@ -204,6 +204,18 @@ class Health:
             (first if is_in_turn else last).append(index)
         return (*first, *last) if first and last else None
 
+    def is_open(self, target: Target) -> bool:
+        """Whether it may be asked, where others can be in its place."""
+        phase = self._phases.get((target.provider, target.model)) if self._phases else None
+        return phase is None or turn(phase, self._clock(), self._rules, self._choose())[0]
+
+    def asked(self, target: Target) -> None:
+        """A request goes there and nowhere else, though others were to choose from."""
+        key = target.provider, target.model
+        phase = self._phases.get(key) if self._phases else None
+        if phase is not None:
+            self._keep(key, phase, turn(phase, self._clock(), self._rules, self._choose())[1])
+
     def failed(self, provider: str, model: str, told: float | None) -> None:
         """The target failed; `told` is for how long it wants to be left alone."""
         if not self.is_asked:

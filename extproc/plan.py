@@ -215,6 +215,8 @@ class Planner:
         order = self._turns.order(chosen.targets)
         if order is not None:
             chosen = chosen._replace(order=order)
+        elif not chosen.is_fixed and len(chosen.targets) == 1:
+            self._turns.asked(chosen.targets[0])
         return self._kept(asked, chosen, wanted, ())
 
     def without(

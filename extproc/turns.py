@@ -29,6 +29,15 @@ class Turns:
         """By health, as indices; None: as they are."""
         return None if self._health is None else self._health.order(targets)
 
+    def is_open(self, target: Target) -> bool:
+        """Whether it may be asked, where others can be in its place."""
+        return self._health is None or self._health.is_open(target)
+
+    def asked(self, target: Target) -> None:
+        """A request goes there and nowhere else, though others were to choose from."""
+        if self._health is not None:
+            self._health.asked(target)
+
     def has(self, providers: Sequence[str]) -> bool:
         """Whether an Envoy that reads no plans can try them in this order."""
         return tuple(providers) in self._sequences

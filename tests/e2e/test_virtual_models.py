@@ -89,3 +89,30 @@ def test_an_internal_model_does_not_exist_for_clients(here: Stack) -> None:
     answer = here.chat({"model": "thorough", "messages": ASK}, key="key-of-ann")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "model_not_found"
+
+
+SHARED = """
+llm:
+  failover: {health: {failures: 2, cool_down: 60s}}
+  models:
+    shared: {weighted: {demo-a/demo-a: 1, demo-b/demo-b: 1}}
+"""
+
+
+def test_who_fails_gets_no_share_until_it_is_back(
+    serve: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("shared")
+    config = folder / "gateway.yaml"
+    text = (EXAMPLES / "virtual-models.yaml").read_text()
+    before, _, rest = text.partition("\nllm:\n")
+    blocks = rest.partition("  models:\n")[0]
+    config.write_text(before + SHARED.replace("  models:", blocks.rstrip() + "\n  models:"))
+    body = {"model": "shared", "messages": ASK}
+    with serve(config, folder) as stack:
+        stack.switch("a", "500")
+        answers = [stack.chat(body, key="key-of-ann") for _ in range(60)]
+        statuses = [answer.status_code for answer in answers]
+        assert 500 in statuses
+        assert set(statuses[-30:]) == {200}
+        assert {answer.json()["model"] for answer in answers[-30:]} == {"demo-b"}

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from extproc.choosing import InvalidModel
 from extproc.facts import Facts
+from extproc.health import Health, States
 from extproc.latencies import Latencies, Tried
+from extproc.turns import Turns
 from gateway.attempts import choice_of, sequences
 from gateway.choice import Branch, Conditional, One
 from gateway.config.load import load
+from gateway.failover import Failover, HealthRules
 from gateway.model import Model, Target
 from gateway.price import Price
 from gateway.usage import Usage
@@ -158,6 +161,42 @@ def test_the_fastest_goes_first() -> None:
     assert ([each.provider for each in found.targets], found.places) == (["b", "a"], (2, 1))
     assert it.is_timed
     assert not chooser(MODELS).is_timed
+
+
+def turns_without(*aside: str) -> Turns:
+    """Where these are set aside."""
+    health = Health(HealthRules(failures=1), States(), lambda: 0.0, lambda: 0.5)
+    for name in aside:
+        health.failed(*name.split("/"), None)
+    return Turns(Failover(), health)
+
+
+@pytest.mark.parametrize(
+    ("aside", "chosen"),
+    [
+        ((), {"a/x": 50, "b/y": 30, "c/z": 20}),
+        (("a/x",), {"b/y": 60, "c/z": 40}),
+        (("a/x", "c/z"), {"b/y": 100}),
+        (("a/x", "b/y", "c/z"), {"a/x": 50, "b/y": 30, "c/z": 20}),
+    ],
+)
+@pytest.mark.parametrize(
+    "written",
+    [
+        "m: {weighted: {a/x: 50, b/y: 30, c/z: 20}}",
+        "m: {weighted: {s: 50, b/y: 30, c/z: 20}}, s: a/x",
+    ],
+)
+def test_shares_of_who_is_set_aside_go_to_the_others(
+    written: str, aside: tuple[str, ...], chosen: dict[str, int]
+) -> None:
+    dice = random.Random(7)
+    asked = chooser(models(written), dice.random, turns=turns_without(*aside))
+    drawn = [asked.targets("m", facts()) for _ in range(4000)]
+    found = Counter(f"{each.targets[0].provider}/{each.targets[0].model}" for each in drawn if each)
+    assert found.keys() == chosen.keys()
+    for name, percent in chosen.items():
+        assert found[name] / 40 == pytest.approx(percent, abs=4)
 
 
 STUCK = "m: {weighted: {a/x: 80, b/y: 20, c/z: 20}, sticky: STICKY}"

@@ -185,6 +185,27 @@ def test_a_single_target_is_never_asked_about() -> None:
     assert world.health().order(PAIR[:1]) is AS_WRITTEN
 
 
+def test_where_others_can_be_chosen_who_is_set_aside_is_not() -> None:
+    world = World()
+    assert world.health().is_open(PAIR[0])
+    world.fail(3)
+    assert not world.health().is_open(PAIR[0])
+    assert world.health().is_open(PAIR[1])
+
+
+def test_who_was_chosen_again_is_probed_by_one_request_at_a_time() -> None:
+    world = World()
+    world.fail(3)
+    world.now += 10
+    assert world.health().is_open(PAIR[0])
+    world.health().asked(PAIR[0])
+    assert not world.health().is_open(PAIR[0])
+    world.succeed()
+    assert not world.health().is_open(PAIR[0])  # a tenth of the requests
+    world.chance = 0.05
+    assert world.health().is_open(PAIR[0])
+
+
 def test_zero_failures_is_off() -> None:
     world = World(HealthRules(failures=0))
     world.fail(9, told=20)

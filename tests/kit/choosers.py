@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from extproc.choosing import Chooser, World
 from extproc.facts import Facts
 from extproc.latencies import Latencies
+from extproc.turns import AS_WRITTEN, Turns
 from gateway.catalog import price_of
 from gateway.config.load import load
 from gateway.model import ApiKey, Model, Target
@@ -30,11 +31,12 @@ def chooser(
     choose: Callable[[], float] = lambda: 0.0,
     prices: Mapping[str, Price] | None = None,
     latencies: Latencies | None = None,
+    turns: Turns = AS_WRITTEN,
 ) -> Chooser:
     def price(target: Target) -> Price | None:
         return price_of(prices or {}, target.provider, "", target.model)
 
-    return Chooser(models, World(choose, price, latencies or Latencies(lambda: 0.0)))
+    return Chooser(models, World(choose, price, latencies or Latencies(lambda: 0.0), turns))
 
 
 def models(written: str, providers: str = "a b c d e f") -> tuple[Model, ...]:

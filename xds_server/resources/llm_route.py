@@ -274,7 +274,7 @@ def is_watched(gateway: Gateway) -> bool:
     """Whether extproc has to know who failed."""
     if not gateway.llm.failover.health.failures:
         return False
-    return any(len(model.tiers) > 1 for model in gateway.models)
+    return any(sum(map(len, model.tiers)) > 1 for model in gateway.models)
 
 
 def _is_foreign_somewhere(gateway: Gateway, dialect: Dialect) -> bool:
