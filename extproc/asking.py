@@ -227,7 +227,7 @@ class Asking:
             is_read_by_envoy,
             facts.demands,
             None if self._call is None else self._program.latencies,
-            self._program.health,
+            None if self._call is None else self._program.health,
             facts.now,
         )
         if not (plan.is_foreign or self._is_framed) or not isinstance(found, Found):

@@ -162,7 +162,7 @@ def test_a_session_that_no_budget_counts_is_not_shown() -> None:
     assert not isinstance(config, tuple)
     without = build(resolve(config), "1", ledger=ledger, choose=lambda: 0.0, created=7)
     replies = []
-    for each, model in ((made, "gratis"), (without, "gratis")):
+    for each, model in ((made, "gratis"), (without, "gratis"), (without, "live")):
         exchange = Exchange(each, NOW)
         headers = {":method": "GET", ":path": f"/v1/realtime?model={model}"}
         action = exchange.on_event(RequestHeaders(headers, False))
