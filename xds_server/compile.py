@@ -125,7 +125,7 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
                 cluster,
                 is_rewritten,
                 sets_path,
-                reports_usage and cluster != names.websocket_cluster(name),  # it has no usage
+                reports_usage and cluster != names.websocket_cluster(name),  # its answers have none
                 limit,
                 between,
                 judges.get(name),

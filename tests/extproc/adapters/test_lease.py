@@ -33,6 +33,20 @@ def test_an_amount_takes_the_place_of_its_estimate() -> None:
     assert (view[1], made.settled, made.free) == (2, 2, 8)
 
 
+def test_a_part_that_is_booked_leaves_1_held_and_the_lease_in_use() -> None:
+    made, view = lease(10)
+    assert made.take(7)
+    reservation = LeaseReservation([(made, 7)])
+    reservation.book([4])
+    assert (view[1], made.settled, made.free) == (5, 4, 5)
+    reservation.book([12])
+    assert (view[1], made.settled, made.free) == (17, 16, -7)
+    assert not made.is_over
+    reservation.release()
+    assert (view[1], made.settled) == (16, 16)
+    assert made.is_over
+
+
 def test_an_overrun_leaves_less_than_nothing() -> None:
     made, _ = lease(10)
     assert made.take(7)

@@ -150,10 +150,11 @@ def test_what_dies_unheard_is_booked_by_the_next_that_opens(tmp_path: Path) -> N
             (await hold(dying, charge(4))).settle([3])
         await hold(dying, charge(20))
         (await hold(dying, charge(30))).release()
+        (await hold(dying, charge(30))).book([9])
         await dying.abandon()
         heir = await open_quick(tmp_path, "heir")
-        assert await heir.spent("b|team=a", MONTH) == Spent(35, 0)
-        await hold(heir, charge(65))
+        assert await heir.spent("b|team=a", MONTH) == Spent(45, 0)
+        await hold(heir, charge(55))
         await heir.close()
 
     asyncio.run(main())
