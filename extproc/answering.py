@@ -24,8 +24,9 @@ from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
 from extproc.llm.dialects import Handling, embedded
 from extproc.llm.estimate import expected, family_of
+from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.others.usage import with_demands
-from extproc.llm.translate import Translation, translation, unpacked
+from extproc.llm.translate import Stream, Translation, translation, unpacked
 from extproc.llm.usage_reader import UsageReader
 from extproc.outcomes import outcomes, soonest
 from extproc.plan import Plan, Try
@@ -42,6 +43,8 @@ _WITHOUT_WORK = frozenset({"", "via_upstream", "no_healthy_upstream", "cluster_n
 """RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told."""
 _LARGEST_BUFFERED_BYTES = 1 << 20
 """Of an answer that Envoy holds back until it is whole; its buffers have room for as much."""
+_IN_PIECES = ("cache-control", "no-transform")
+"""Of a stream that looks like one document: zstd would keep it until it is whole."""
 _STATUSES_OF_ONE_VENDOR = {424: 502, 529: 503}
 """Anthropic's "overloaded", and Bedrock's "the model failed": what others call it."""
 
@@ -266,6 +269,8 @@ class Answering:
             )
         self._translation = unpacked(found, headers.get("content-encoding", ""))
         set_headers = [("content-type", content_type)]
+        if isinstance(found, Stream) and waiting.codec is ARRAY_CODEC:
+            set_headers.append(_IN_PIECES)
         if event.status in _STATUSES_OF_ONE_VENDOR:
             set_headers.append((":status", str(_STATUSES_OF_ONE_VENDOR[event.status])))
         removed: tuple[str, ...] = ("content-length", "content-encoding")

@@ -21,7 +21,8 @@ class GatewayBlock(Block):
     tls: TlsBlock | None = None
     """Without it, clients speak plain HTTP."""
     compress: Flag = False
-    """Whether answers are compressed (brotli, gzip) for clients that accept it, streams too."""
+    """Whether answers are compressed for clients that accept it: in brotli and gzip, streams too,
+    and JSON in zstd."""
 
 
 class AdminBlock(Block):

@@ -8,7 +8,6 @@ answer, `tests.kit.other_answers` knows; this file knows HTTP and websockets.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 import re
@@ -22,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.kit import other_answers
+from tests.kit.codings import packed
 from tests.kit.other_answers import Answer, Said
 
 KEYS: Mapping[str, tuple[str, str]] = {
@@ -78,8 +78,8 @@ class OtherProviders:
     heard: threading.Event = field(default_factory=threading.Event)
     """Streams wait for it after their first piece, if `is_slow`."""
     is_slow: bool = False
-    compresses: bool = False
-    """Answers are compressed, whatever was asked for."""
+    coding: str = ""
+    """Of answers, whatever was asked for; empty: none."""
 
     @property
     def url(self) -> str:
@@ -92,7 +92,8 @@ class OtherProviders:
     def forget(self) -> None:
         self.got.clear()
         self.heard.clear()
-        self.is_slow = self.compresses = False
+        self.is_slow = False
+        self.coding = ""
 
 
 @contextmanager
@@ -155,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.pieces:
             return self._stream(answer)
         body, headers = answer.body, dict(answer.headers)
-        if self.providers.compresses:
-            body, headers["content-encoding"] = gzip.compress(body), "gzip"
+        if coding := self.providers.coding:
+            body, headers["content-encoding"] = packed(coding, body), coding
         self._begin(answer, {**headers, "content-length": str(len(body))})
         self.wfile.write(body)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from xds_server.audience import Level
 from xds_server.resources.compression import compressors, switched_on
 from xds_server.resources.features import FEATURES
@@ -17,12 +19,18 @@ def test_every_filter_that_is_there_is_switched_on_by_its_name() -> None:
     assert set(switched_on()) == {each["name"] for each in compressors(NEW)}
 
 
-def test_streams_are_compressed_too_and_nothing_holds_their_events_back() -> None:
-    for each in compressors(NEW):
+@pytest.mark.parametrize("level", Level)
+def test_streams_are_compressed_too_but_for_zstd_which_holds_their_events_back(
+    level: Level,
+) -> None:
+    for each in compressors(FEATURES[level]):
         config = each["typed_config"]
-        assert "zstd" not in config["compressor_library"]["name"]
         common = config["response_direction_config"]["common_config"]
-        assert {"prefix": "text/event-stream"} in common["content_type_matcher"]
-    for each in compressors(FEATURES[Level.V1_37]):
-        common = each["typed_config"]["response_direction_config"]["common_config"]
-        assert "text/event-stream" in common["content_type"]
+        types = {
+            matcher.get("exact", matcher.get("prefix", "").removesuffix(";"))
+            for matcher in common.get("content_type_matcher", ())
+        } or set(common["content_type"])
+        assert "application/json" in types
+        is_zstd = "zstd" in config["compressor_library"]["name"]
+        assert ("text/event-stream" in types) is not is_zstd
+        assert not types & {"application/vnd.amazon.eventstream"}

@@ -19,6 +19,7 @@ def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
     assert [each["name"] for each in http_filters(NEW)] == [
         "dragoman.br",
         "dragoman.gzip",
+        "dragoman.zstd",
         names.EXT_PROC_FILTER,
         "envoy.filters.http.router",
     ]
