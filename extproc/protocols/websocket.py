@@ -46,7 +46,7 @@ class _Frame(NamedTuple):
 class MessageDecoder:
     """One direction; keeps the beginning of the message that is under way, up to a bound."""
 
-    __slots__ = ("_frame", "_head", "_kept", "_kept_bytes", "_left", "_most_bytes", "_open", "gap")
+    __slots__ = ("_frame", "_head", "_kept", "_left", "_most_bytes", "_open", "_seen_bytes", "gap")
 
     def __init__(self, most_bytes: int) -> None:
         """No more than that is kept of a message."""
@@ -59,8 +59,9 @@ class MessageDecoder:
         """Of that payload."""
         self._open = _CONTINUATION
         """The kind of the message that is under way; none: a frame must begin one."""
-        self._kept: list[bytes] = []
-        self._kept_bytes = 0
+        self._kept: bytes | bytearray = b""
+        self._seen_bytes = 0
+        """Of the message that is under way."""
         self.gap: int | None = 0
         """The last place of the piece that was fed where another message may be put in between."""
 
@@ -116,18 +117,23 @@ class MessageDecoder:
         return at + frame.header - before
 
     def _keep(self, piece: bytes, at: int, size: int, frame: _Frame) -> None:
-        kept = min(size, self._most_bytes - self._kept_bytes)
-        if kept > 0:
-            data = piece[at : at + kept]
-            if frame.mask:
-                data = _unmasked(data, frame.mask, frame.size - self._left)
-            self._kept.append(data)
-        self._kept_bytes += size
+        kept = min(size, self._most_bytes - self._seen_bytes)
+        self._seen_bytes += size
+        if kept <= 0:
+            return
+        data = piece[at : at + kept]
+        if frame.mask:
+            data = _unmasked(data, frame.mask, frame.size - self._left)
+        if not self._kept:
+            self._kept = data
+        elif isinstance(self._kept, bytes):
+            self._kept = bytearray(self._kept) + data
+        else:
+            self._kept += data
 
     def _ended(self, at: int) -> Message:
-        data = self._kept[0] if len(self._kept) == 1 else b"".join(self._kept)
-        message = Message(data, at, self._kept_bytes <= self._most_bytes)
-        self._kept, self._kept_bytes = [], 0
+        message = Message(bytes(self._kept), at, self._seen_bytes <= self._most_bytes)
+        self._kept, self._seen_bytes = b"", 0
         return message
 
 
