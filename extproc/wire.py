@@ -68,7 +68,7 @@ SHOWN_SESSION: bytes = _ProcessingResponse(
     },
     mode_override={"response_header_mode": "SEND"},
 ).SerializeToString()
-"""What goes behind an encoded plan for a websocket, so that its answer is shown, and is readable."""
+"""What goes behind an encoded plan for a websocket, so that its answer is shown, and readable."""
 
 # The tags of the fields that are joined by hand, all length-delimited (wire type 2) but the last.
 _RESPONSE_REQUEST_BODY = b"\x1a"  # ProcessingResponse.request_body = 3
