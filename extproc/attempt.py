@@ -7,9 +7,9 @@ at all, the exchange has made sure of.
 
 from __future__ import annotations
 
-from extproc.llm import additions, forms, translate
+from extproc.llm import additions, forms, history, translate
 from extproc.llm.anthropic.elsewhere import with_betas
-from extproc.llm.dialect import Codec
+from extproc.llm.dialect import Call, Codec
 from extproc.llm.dialects import SPEAKERS, codec_of
 from extproc.llm.openai_chat.servers import server_of
 from extproc.protocols import bodies, json_spans
@@ -27,12 +27,22 @@ def rewritten(body: bytes, order: Order, lossiness: Lossiness, betas: Betas = ()
     forwarded, wanted = order.forwarded, order.wanted
     if betas and wanted.betas and forwarded.dialect is Dialect.ANTHROPIC:
         body = with_betas(body, taken(betas, wanted.betas.split(",")))
+    if wanted.is_unsealed:
+        body = _unsealed(body, order)
     if _is_alike(forwarded, wanted):
         if wanted.model and wanted.model != forwarded.model:
             body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
         return _finished(body, wanted)
     said = _translated(body, order, lossiness)
     return said if isinstance(said, Deny) else _finished(said, wanted)
+
+
+def _unsealed(body: bytes, order: Order) -> bytes:
+    dialect = order.forwarded.dialect
+    call = None if dialect is None else _call(body, order, dialect)
+    if dialect is None or call is None or isinstance(call, Deny):
+        return body
+    return history.own(body, call, dialect, SPEAKERS[dialect].codec)
 
 
 def _is_alike(forwarded: Said, wanted: Said) -> bool:
@@ -54,15 +64,21 @@ def _translated(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny
     forwarded, wanted = order.forwarded, order.wanted
     if forwarded.dialect is None or wanted.dialect is None:
         return body
-    model = forwarded.model or wanted.model or _NAMELESS
-    speaker = SPEAKERS[forwarded.dialect]
-    call = speaker.reading.decode(body, "", is_stream=order.is_stream)
-    if isinstance(call, Deny):  # its path named the model
-        call = speaker.reading.decode(body, model, is_stream=order.is_stream)
+    call = _call(body, order, forwarded.dialect)
     if isinstance(call, Deny):
         return call
-    codecs = speaker.codec, _codec_of(wanted.dialect, wanted)
-    return translate.request(call, codecs, wanted.target or wanted.model or model, lossiness)
+    codecs = SPEAKERS[forwarded.dialect].codec, _codec_of(wanted.dialect, wanted)
+    model = wanted.target or wanted.model or forwarded.model or _NAMELESS
+    return translate.request(call, codecs, model, lossiness)
+
+
+def _call(body: bytes, order: Order, dialect: Dialect) -> Call | Deny:
+    reading = SPEAKERS[dialect].reading
+    call = reading.decode(body, "", is_stream=order.is_stream)
+    if not isinstance(call, Deny):
+        return call
+    model = order.forwarded.model or order.wanted.model or _NAMELESS  # its path named the model
+    return reading.decode(body, model, is_stream=order.is_stream)
 
 
 def _codec_of(dialect: Dialect, wanted: Said) -> Codec:

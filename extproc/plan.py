@@ -12,10 +12,11 @@ from extproc import wire
 from extproc.choosing import Chooser, Chosen
 from extproc.facts import Facts
 from extproc.llm import additions
-from extproc.llm.dialect import Codec
 from extproc.llm.dialects import codec_of
 from extproc.named import Models, Named
 from extproc.protocols.query import with_model
+from extproc.tries import REPEATED, forwarded_of, of_one_form, once, readdressed, written_of
+from extproc.tries import Try as Try
 from extproc.wire import Order, Said
 from gateway import names
 from gateway.betas import ALL
@@ -33,10 +34,6 @@ _REMOVED_HEADERS = (
 _MOST_KEPT = 10_000
 """Clients choose names and paths, so plans have no natural end."""
 _SSE = "?alt=sse"
-_REPEATED = frozenset(
-    {Operation.BATCH_EMBED_CONTENTS, Operation.COUNT_TOKENS, Operation.EMBED_CONTENT}
-)
-"""Operations whose bodies may repeat the model of the path, and must then agree with it."""
 _SAFE_IN_PATHS = "@:-._~"
 """What a segment may hold as it is (RFC 3986 §3.3) and model names have."""
 
@@ -66,43 +63,8 @@ class Wanted(NamedTuple):
     """What the client wrote behind the operation's own path; goes behind the provider's."""
     removed_headers: tuple[str, ...] = ()
     """Of what is not read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One provider's turn."""
-
-    cluster: str
-    provider: str
-    model: str
-    """As this provider knows it."""
-    operation: Operation
-    said: Said
-    """What this provider is to be told."""
-    path: str
-    price: Price | None
-    codec: Codec | None
-    """Of a conversation: its dialect, as this vendor takes it."""
-    is_instead: bool = False
-    """It is asked for embeddings as Bedrock's InvokeModel has them."""
-    vendor: str = ""
-    """Where its servers' form of the dialect counts: the client has no form of it."""
-    target: str = ""
-    """The same of the model."""
-
-    @property
-    def dialect(self) -> Dialect | None:
-        return self.said.dialect
-
-    @property
-    def written(self) -> Said:
-        """What it is to be told, and in whose form: all of it that its attempt needs."""
-        return self.said._replace(vendor=self.vendor, target=self.target)
-
-    def is_foreign(self, client: Dialect | None) -> bool:
-        """Some answers have to be said otherwise for a client of this dialect."""
-        is_other = self.dialect is not client or self.said.form is not BodyForm.PLAIN
-        return is_other or self.is_instead
+    is_sealed: bool = False
+    """There is something in it that is for providers of other dialects than the client's alone."""
 
 
 class Copied(NamedTuple):
@@ -277,13 +239,13 @@ class Planner:
             if (found := self._try(target, wanted, marks)) is not None
             and (found.dialect is None or found.dialect not in without)
         ]
-        places = _of_one_form(places)
+        places = of_one_form(places)
         if self._steering is Steering.METADATA:
-            places = _once(places)
+            places = once(places)
         if not places:
             return NotOffered(tuple(target.provider for target in chosen.targets))
         client = dialect_of(wanted.operation)
-        forwarded = _forwarded([found for _, found in places], client)
+        forwarded = forwarded_of([found for _, found in places], client)
         is_as_asked = self._steering is Steering.METADATA and all(
             found.path == wanted.path for _, found in places
         )
@@ -291,7 +253,7 @@ class Planner:
         for index, (place, found) in enumerate(places):
             if found.operation is Operation.REALTIME:
                 cluster = names.websocket_cluster(found.provider)
-            elif found.said != forwarded:
+            elif _is_rewritten(found, forwarded, wanted):
                 cluster = names.attempt_cluster(found.provider, place)
             elif is_as_asked:
                 cluster = names.provider_cluster(found.provider)
@@ -315,7 +277,7 @@ class Planner:
             if is_open or self._turns.has([each.provider for each in turned]):
                 tries = turned
         if self._steering is Steering.METADATA:
-            return _readdressed(tries[: self._turns.count(len(tries))], places)
+            return readdressed(tries[: self._turns.count(len(tries))], places)
         if len(tries) == 1:
             return tries
         return [
@@ -332,8 +294,8 @@ class Planner:
         if found is None:
             return plan
         client = dialect_of(wanted.operation)
-        forwarded = _written(plan.forwarded, plan.tries, client)
-        order = Order(forwarded, found.written, wanted.is_stream)
+        forwarded = written_of(plan.forwarded, plan.tries, client)
+        order = Order(forwarded, _told(found, wanted), wanted.is_stream)
         headers = (
             (names.MIRROR_HEADER, names.mirror_cluster(found.provider)),
             (names.MIRROR_PATH_HEADER, found.path),
@@ -371,7 +333,7 @@ class Planner:
         if operation is Operation.REALTIME:
             path = with_model(path, target.model)
         dialect = dialect_of(operation)
-        is_repeated = operation in _REPEATED or "{model}" not in template
+        is_repeated = operation in REPEATED or "{model}" not in template
         model = target.model if is_repeated else ""
         form = provider.body_form if dialect is Dialect.ANTHROPIC else BodyForm.PLAIN
         added = additions.for_provider(provider, dialect, marks)
@@ -415,8 +377,12 @@ class Planner:
         told = tries[: self._turns.count(len(tries))]
         steered = wire.Steered(
             paths={each.cluster: each.path for each in told},
-            bodies={each.cluster: each.written for each in told if each.said != forwarded},
-            forwarded=_written(forwarded, tries, client),
+            bodies={
+                each.cluster: _told(each, wanted)
+                for each in told
+                if _is_rewritten(each, forwarded, wanted)
+            },
+            forwarded=written_of(forwarded, tries, client),
             is_stream=wanted.is_stream,
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
@@ -436,59 +402,19 @@ class Planner:
                 return wire.encode_plan_in_header(steered, plan)
 
 
-def _once(places: Sequence[tuple[int, Try]]) -> list[tuple[int, Try]]:
-    """Each target is tried once."""
-    first: dict[tuple[str, str], tuple[int, Try]] = {}
-    for place, found in places:
-        first.setdefault((found.provider, found.model), (place, found))
-    return list(first.values())
-
-
-def _readdressed(tries: Sequence[Try], places: Sequence[tuple[int, Try]]) -> list[Try]:
-    """What is tried after a body was said otherwise must have its own length put back."""
-    rewritten = {
-        found.cluster
-        for place, found in places
-        if found.cluster == names.attempt_cluster(found.provider, place)
-    }
-    found: list[Try] = []
-    for each in tries:
-        is_after = any(earlier.cluster in rewritten for earlier in found)
-        if is_after and each.cluster == names.provider_cluster(each.provider):
-            found.append(replace(each, cluster=names.addressed_cluster(each.provider)))
-        else:
-            found.append(each)
-    return found
-
-
 def _only(target: Target) -> Chosen:
     return Chosen((target,), (1,), True)
 
 
-def _forwarded(tries: Sequence[Try], client: Dialect | None) -> Said:
-    """As the first try wants it, when all want one dialect; else as the client said it."""
-    first = tries[0].said
-    if all(each.said._replace(model=first.model) == first for each in tries):
-        return first
-    model = next((each.said.model for each in tries if each.dialect is client), first.model)
-    return Said(client, model)
+def _is_rewritten(tried: Try, forwarded: Said, wanted: Wanted) -> bool:
+    return tried.said != forwarded or (wanted.is_sealed and _is_own(tried, wanted))
 
 
-def _written(forwarded: Said, tries: Sequence[Try], client: Dialect | None) -> Said:
-    """What is forwarded, and in whose form: the first try's, unless it is the client's own."""
-    is_own = forwarded.dialect is client
-    if is_own:
-        return forwarded
-    return forwarded._replace(vendor=tries[0].vendor, target=tries[0].target)
+def _told(tried: Try, wanted: Wanted) -> Said:
+    """All that its attempt needs to know."""
+    is_unsealed = wanted.is_sealed and _is_own(tried, wanted)
+    return tried.written._replace(is_unsealed=is_unsealed)
 
 
-def _of_one_form(places: list[tuple[int, Try]]) -> list[tuple[int, Try]]:
-    """The tries that can be told the same body: embeddings have a form for each of Bedrock's
-    models, and requests to Gemini name the model in places that no attempt knows."""
-    if any(found.is_instead for _, found in places):
-        own = [each for each in places if not each[1].is_instead]
-        return own or places[:1]
-    if places and places[0][1].operation in _REPEATED:
-        model = places[0][1].said.model
-        return [each for each in places if each[1].said.model == model]
-    return places
+def _is_own(tried: Try, wanted: Wanted) -> bool:
+    return tried.dialect is dialect_of(wanted.operation)

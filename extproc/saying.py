@@ -67,9 +67,13 @@ class Sayer:
                 return next(iter(refusals.values()))
             plan = left
         dialect = plan.forwarded.dialect
-        if dialect is None or dialect is question.handled.dialect:
-            return Forwarded(plan, _spliced(plan, question))
-        return Forwarded(plan, _finished(bodies[dialect], plan))
+        if dialect is not None and dialect is not question.handled.dialect:
+            return Forwarded(plan, _finished(bodies[dialect], plan))
+        if _is_mixed(plan, question):
+            wanted = question.wanted._replace(is_sealed=True)
+            told = self._planner.without(plan, question.call.model, wanted, refusals.keys())
+            plan = told if isinstance(told, Plan) else plan
+        return Forwarded(plan, _spliced(plan, question))
 
     def _translate(
         self,
@@ -99,6 +103,14 @@ class Sayer:
                 bodies[dialect] = body
 
 
+def _is_mixed(plan: Plan, question: Question) -> bool:
+    """Something in the request is for some tries, and must not be seen by the client's dialect."""
+    client = question.handled.dialect
+    if client is None or len({each.dialect is client for each in plan.tries}) < 2:
+        return False
+    return history.is_foreign(question.body, question.call, client)
+
+
 def _with_betas(question: Question, takes: str) -> Call:
     """The call, with the betas of a client that has them in a header."""
     call = question.call
@@ -118,7 +130,8 @@ def _spliced(plan: Plan, question: Question) -> bytes:
     """The client's own body, for the first try's model."""
     call, model, dialect = question.call, plan.forwarded.model, question.handled.dialect
     body = question.body
-    if dialect is not None and not plan.is_foreign:
+    is_all_own = not plan.is_foreign or all(each.dialect is dialect for each in plan.tries)
+    if dialect is not None and is_all_own:
         body = history.own(body, call, dialect, SPEAKERS[dialect].codec)
     if model and model != call.model:
         body = bodies.replace(body, question.handled.reading.rename(call, model))

@@ -141,6 +141,8 @@ class Said(NamedTuple):
     """Whose servers it is written for; empty: it is the client's own, or all have one form."""
     target: str = ""
     """The model that it is written for, whoever names it; empty: it is the client's own."""
+    is_unsealed: bool = False
+    """What others sealed is to be taken out of what is forwarded, whose dialect is the same."""
     betas: str = ""
     """Those that it may name itself, with commas; empty: it names none, a header does."""
 
@@ -194,6 +196,7 @@ def _said(fields: Any) -> Said:
         fields["additions"].string_value,
         fields["vendor"].string_value,
         fields["target"].string_value,
+        fields["is_unsealed"].bool_value,
         fields["betas"].string_value,
     )
 

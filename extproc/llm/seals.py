@@ -37,8 +37,11 @@ def played_back(text: str, dialect: Dialect) -> Signature:
 
 
 def mark(dialect: Dialect) -> bytes:
-    """What is in every body of this dialect that plays back another's seal."""
-    marked = f'"{_MARK}'
+    """What is in every body of this dialect that plays back another's seal.
+
+    Some say before it what is sealed: `dragoman-text:dragoman:gemini:…`.
+    """
+    marked = f'"{_MARK[:-1]}'
     if dialect is Dialect.GEMINI:
         marked = f'"{base64.b64encode(_MARK.encode()).decode()}'
     return marked.encode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 
 import pytest
@@ -83,3 +85,16 @@ def test_the_rules_for_providers_take_what_their_own_libraries_send(here: Dialec
                 if not fault.startswith(("header", "foreign"))
             ]
             assert about_bodies == [], provider
+
+
+@every_client
+@pytest.mark.parametrize("provider", PEERS)
+def test_what_another_provider_sealed_is_not_played_back_to_the_clients_own(
+    here: Dialects, client: str, provider: str
+) -> None:
+    for is_stream in (False, True):
+        heard = here.peers[client].ask(f"{provider}-reasoning", is_stream=is_stream)
+        here.peers[client].ask(f"{client}-text", is_stream=is_stream, after=heard)
+        told = json.dumps(here.providers.last.body)
+        assert "dragoman:" not in told
+        assert base64.b64encode(b"dragoman:").decode()[:11] not in told

@@ -173,6 +173,17 @@ def test_the_soonest_time_to_come_back_is_told(here: Served) -> None:
         assert answer.headers.get_list("retry-after") == [told]
 
 
+def test_each_provider_is_shown_the_seals_that_it_made(here: Served) -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "dragoman:anthropic:c2ln"}
+    said = {"role": "assistant", "content": "hello", "reasoning_details": [detail]}
+    hello = {"role": "user", "content": "hi"}
+    here.providers.script.append(Fail("529-overloaded"))
+    assert here.ask("plain", messages=[hello, said, hello]).status_code == 200
+    claudes, chats = (asked.body["messages"][1] for asked in here.providers.asked)
+    assert claudes["content"][0] == {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    assert chats == {"role": "assistant", "content": "hello"}
+
+
 def test_a_stream_that_does_not_begin_is_given_up(here: Served) -> None:
     here.providers.script.append(Hang())
     began = time.monotonic()

@@ -11,6 +11,7 @@ import pytest
 from extproc.events import CONTINUE, Action, Forward, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.latencies import Latencies, Tried
+from gateway import names
 from tests.kit.llm_exchange import (
     NOW,
     WITHOUT_BUDGETS,

@@ -89,6 +89,58 @@ def test_each_try_of_a_plan_knows_the_model_that_it_is_written_for() -> None:
     assert told["said"]["target"] == ""
 
 
+SEALED = {
+    "role": "assistant",
+    "content": "hello",
+    "reasoning_details": [
+        {"type": "reasoning.text", "text": "hm", "signature": "dragoman:anthropic:c2ln"}
+    ],
+}
+
+
+def bodies_of(yaml: str, model: str, *said: object) -> dict[str, Any]:
+    """What each provider of a plan is told."""
+    action = llm_exchange(yaml).ask(model=model, messages=[*PROSE, *said, *PROSE])
+    assert isinstance(action, Forward)
+    told = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    body = action.body
+    if body is None:
+        body = json.dumps({"model": model, "messages": [*PROSE, *said, *PROSE]}).encode()
+    found: dict[str, Any] = {}
+    for cluster in clusters(action):
+        request = Request(request_body={"body": body})
+        request.metadata_context.filter_metadata[names.REQUEST_NAMESPACE].CopyFrom(told)
+        _, order = decode_attempt(request.SerializeToString(), cluster)
+        said_there = body if order is None else rewritten(body, order, Lossiness.HINTS)
+        assert isinstance(said_there, bytes)
+        found[cluster] = json.loads(said_there)
+    return found
+
+
+def test_each_try_of_a_mixed_plan_sees_its_own_seals_alone() -> None:
+    told = bodies_of(WITHOUT_BUDGETS, "mixed", SEALED)
+    assert list(told) == ["llm/claude#1", "llm/chat#2"]
+    claudes, chats = told.values()
+    assert claudes["messages"][1]["content"][0] == {
+        "type": "thinking",
+        "thinking": "hm",
+        "signature": "c2ln",
+    }
+    assert chats["messages"][1] == {"role": "assistant", "content": "hello"}
+    assert chats["model"] == "gpt"
+
+
+def test_without_anothers_seal_the_clients_own_words_go_on() -> None:
+    told = bodies_of(WITHOUT_BUDGETS, "mixed", {**SEALED, "reasoning_details": []})
+    assert list(told) == ["llm/claude#1", "llm/chat/addressed"]
+
+
+def test_a_plan_of_the_clients_dialect_sees_no_seal_of_others() -> None:
+    told = bodies_of(SERVERS, "alike", SEALED)
+    assert list(told) == ["llm/openai", "llm/mistral#2"]
+    assert "dragoman" not in json.dumps(told)
+
+
 def test_who_cannot_be_told_is_left_out() -> None:
     action = llm_exchange(WITHOUT_BUDGETS).ask(**chat("mixed", n=2))
     assert clusters(action) == ["llm/chat"]
