@@ -148,7 +148,13 @@ class SqliteLedger:
         self, name: str, extent: int, bookings: Sequence[Booking], now: int
     ) -> bool:
         """Book what is new of work that was not reserved for; whether anything was."""
-        return await self._in_store(lambda: self._store.book_once(name, extent, bookings, now))
+        is_new = await self._in_store(lambda: self._store.book_once(name, extent, bookings, now))
+        if is_new and not self._is_closed:  # what lies idle may be more than is left now
+            self._recall.call()
+            self._hurried_until = self._ticks + _TRIES
+            self._return_idle(self._ticks)
+            self._arm()
+        return is_new
 
     async def close(self) -> None:
         """Book everything, calls in flight as estimated, and give all slices back.

@@ -344,6 +344,20 @@ def test_work_is_booked_once_by_all_workers_also_by_those_who_come_later(tmp_pat
     assert booked == [1, 0]
 
 
+def test_what_lies_idle_goes_back_when_work_has_used_up_the_rest(tmp_path: Path) -> None:
+    async def scene(first: SqliteLedger, second: SqliteLedger) -> None:
+        for ledger in (first, second):
+            (await hold(ledger, charge(1, limit=10_000))).release()
+        used_up = [Booking("b|team=a", MONTH, 10_000)]
+        assert await first.book_once("p/batch_1", 1, used_up, MONTH)
+        async with asyncio.timeout(5):
+            for ledger in (first, second):
+                while not isinstance(await ask(ledger, charge(1, limit=10_000)), Exhausted):
+                    await ledger.flush()
+
+    with_workers(tmp_path, 2, scene)
+
+
 def test_who_asked_for_work_is_known_to_all_workers_and_after_they_were_killed(
     tmp_path: Path,
 ) -> None:
