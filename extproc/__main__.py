@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import random
+import secrets
 import signal
 import sys
 import time
@@ -20,9 +21,11 @@ from envoy_api.dial import Credentials
 from envoy_api.dial import Server as ManagementServer
 from envoy_api.discovery import Variant
 
-from extproc import authz, process
+from extproc import access_log, authz, process
+from extproc.adapters.board import MappedBoard
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.bills import Books
+from extproc.cut_streams import CutStreams
 from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
@@ -198,12 +201,17 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
 
+    board = MappedBoard(arguments.state_dir / "ledger.db-streams")
+    later = asyncio.get_running_loop().call_later
+    cut_streams = CutStreams(board, later, secrets.randbits(64))
+    log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
         ledger=ledger,
         latencies=Latencies(time.monotonic),
         states=States(),
         books=books,
+        cut_streams=cut_streams,
     )
     source = (
         FileSource(arguments.config, os.environ, make)
@@ -215,6 +223,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         {
             process.METHOD: calls,
             authz.METHOD: authz.Authorization(calls, time.time),
+            access_log.METHOD: log,
             **health.methods,
         },
     )
@@ -223,10 +232,13 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         await _until_stopped(source.run, take)
     finally:
         health.leave()
+        log.leave()
         asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
         await books.finish()
+        cut_streams.give_up()
+        board.close()
 
 
 def _xds_source(
@@ -256,6 +268,7 @@ def _build(
     latencies: Latencies,
     states: States,
     books: Books,
+    cut_streams: CutStreams,
 ) -> Program:
     return build(
         gateway,
@@ -266,6 +279,7 @@ def _build(
         latencies=latencies,
         states=states,
         books=books,
+        cut_streams=cut_streams,
     )
 
 

@@ -5,10 +5,10 @@ and what it cost.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, assert_never
 
+from extproc.cut_streams import CutStreams, Mark
 from extproc.events import (
     CONTINUE,
     Action,
@@ -33,7 +33,7 @@ from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.verdict import Deny
 from gateway import names
-from gateway.model import BodyForm
+from gateway.model import BodyForm, Dialect
 from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,16 @@ _IN_PIECES = ("cache-control", "no-transform")
 """Of a stream that looks like one document: zstd would keep it until it is whole."""
 _STATUSES_OF_ONE_VENDOR = {424: 502, 529: 503}
 """Anthropic's "overloaded", and Bedrock's "the model failed": what others call it."""
+
+
+class Streamed(NamedTuple):
+    """A stream that a budget waits for, and that may break off before it tells its usage."""
+
+    streams: CutStreams
+    mark: Mark | None
+    """By which Envoy tells how much was sent; None: Envoy does not read it."""
+    most_tokens: int | None
+    """That the client lets it have."""
 
 
 class Waiting(NamedTuple):
@@ -69,6 +79,8 @@ class Waiting(NamedTuple):
     """When the client asked."""
     is_framed: bool = False
     """The client's dialect comes in frames of its own: Claude, invoked as on Bedrock."""
+    stream: Streamed | None = None
+    """None: a budget does not wait for it, or it is no stream."""
 
 
 NOBODY = Asked("", "", 0)
@@ -83,6 +95,7 @@ class Answering:
         "_cluster",
         "_health",
         "_held",
+        "_is_passing",
         "_is_whole",
         "_plan",
         "_reader",
@@ -99,6 +112,8 @@ class Answering:
         self._translation: Translation | None = None
         self._reader: UsageReader | None = None
         self._is_whole = False
+        self._is_passing = False
+        """Its bytes go to the client unseen, and Envoy reads the usage."""
         latencies = waiting.latencies
         self._began = latencies.now() if latencies is not None else 0.0
         is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed  # nobody could be in its place
@@ -144,6 +159,7 @@ class Answering:
             return changes or CONTINUE
         coding = event.headers.get("content-encoding", "identity")
         if self._waiting.is_read_by_envoy and coding == "identity":
+            self._is_passing = True
             return CONTINUE
         told = self._waiting.handled.told
         if told is None:
@@ -168,13 +184,15 @@ class Answering:
         if event.is_end:
             reader.end()
         if reader.is_over:
-            if reader.usage is not None:
-                self.settle(reader.usage)
+            self._settle_read(reader)
             self.is_over = True
         return CONTINUE
 
     def settle(self, usage: Usage) -> None:
         """The answer has said what it cost."""
+        stream = self._waiting.stream
+        if stream is not None and self._is_passing:
+            self._learn_size(stream, usage.output_tokens)
         found = self._plan.by_cluster.get(self._cluster)
         demands = self._waiting.demands
         if demands is not NO_DEMANDS:
@@ -183,20 +201,75 @@ class Answering:
 
     def on_close(self) -> None:
         """Whatever has become of it: silence costs what was known, or the estimate."""
+        stream = self._waiting.stream
+        if self._is_passing and stream is not None and stream.mark is not None:
+            if self._held.is_open:
+                stream.streams.wait(stream.mark, self._settle_told, self._held.settle_estimate)
+            return
         if self._reader is not None:  # trailers hide which piece is the last
             self._reader.end()
-        found = self._translation or self._reader
-        texts = self._translation.unfinished if self._translation is not None else None
-        if texts:
-            self._settle_unfinished(texts, found.usage if found is not None else None)
-        elif found is not None and found.usage is not None:
-            self.settle(found.usage)
+            self._settle_read(self._reader)
+        elif self._translation is not None:
+            texts, usage = self._translation.unfinished, self._translation.usage
+            if texts:
+                tried = self._plan.by_cluster.get(self._cluster)
+                sent = expected(texts, family_of(tried.model if tried else ""))
+                self._settle_unfinished(sent, usage)
+            elif usage is not None:
+                self.settle(usage)
         self._held.settle_estimate()
 
-    def _settle_unfinished(self, texts: Sequence[str], usage: Usage | None) -> None:
+    def _settle_read(self, reader: UsageReader) -> None:
+        """What was read of an answer that passed by us, up to its end or a break."""
+        stream, usage, sent = self._waiting.stream, reader.usage, reader.sent_bytes
+        if not self._held.is_open:
+            return
+        if stream is not None and reader.is_stream and sent:
+            if usage is None or reader.is_cut:
+                self._settle_unfinished(self._tokens(stream, sent), usage)
+                return
+            stream.streams.sizes.observe(self._target, self._dialect, sent, usage.output_tokens)
+        if usage is not None:
+            self.settle(usage)
+
+    def _settle_told(self, sent_bytes: int) -> None:
+        """Envoy says how much was sent of a stream that told no usage."""
+        stream = self._waiting.stream
+        if stream is None or not sent_bytes:
+            self._held.settle_estimate()
+        else:
+            self._settle_unfinished(self._tokens(stream, sent_bytes), None)
+
+    def _learn_size(self, stream: Streamed, tokens: int) -> None:
+        """What this stream took is known; of some, Envoy will say how much was sent."""
+        if stream.mark is None or not stream.mark.is_sampled:
+            return
+        sizes, target, dialect = stream.streams.sizes, self._target, self._dialect
+        stream.streams.wait(
+            stream.mark, lambda sent: sizes.observe(target, dialect, sent, tokens), lambda: None
+        )
+
+    def _tokens(self, stream: Streamed, sent_bytes: int) -> int:
+        """What these bytes of a stream stand for."""
+        tokens = stream.streams.sizes.tokens(self._target, self._dialect, sent_bytes)
+        return tokens if stream.most_tokens is None else min(tokens, stream.most_tokens)
+
+    @property
+    def _dialect(self) -> Dialect:
+        """Whose streams this one is like, in size."""
+        handled = self._waiting.handled
+        is_openai = handled.is_read_by_envoy
+        return handled.dialect or (Dialect.OPENAI_CHAT if is_openai else Dialect.BEDROCK)
+
+    @property
+    def _target(self) -> tuple[str, str]:
+        """Who answered, and as which model."""
+        tried = self._plan.by_cluster.get(self._cluster) or self._plan.tries[0]
+        return tried.provider, tried.model
+
+    def _settle_unfinished(self, sent: int, usage: Usage | None) -> None:
         """A stream broke off, or its client went away: what was sent was worked for."""
         tried = self._plan.by_cluster.get(self._cluster)
-        sent = expected(texts, family_of(tried.model if tried else ""))
         if usage is None:
             self._held.settle_sent(sent, tried.price if tried else None)
         else:  # Anthropic counts the output at the end alone

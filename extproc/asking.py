@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
 from extproc import shaping
-from extproc.answering import NOBODY, Waiting
+from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.events import CONTINUE, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.llm import models
@@ -73,6 +73,7 @@ class Asking:
         "_program",
         "_received",
         "_steering",
+        "_stream",
         "found",
     )
 
@@ -91,6 +92,7 @@ class Asking:
         self._plain = b""
         """What was received, without its content coding."""
         self._call: Call | None = None
+        self._stream: Streamed | None = None
         self._betas: Betas = ()
         """Those that stand in the client's body: of a client of Bedrock's."""
         self.found: Found | WrongMethod | None = None
@@ -218,17 +220,18 @@ class Asking:
         """Who waits for the answer of a plan."""
         found, facts = self.found, self._facts
         handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
-        is_read_by_envoy = handled.is_read_by_envoy and self._steering is Steering.METADATA
         waiting = Waiting(
             handled,
             None,
             NOBODY,
             facts.is_stream,
-            is_read_by_envoy,
+            self._is_read_by_envoy(handled),
             facts.demands,
             None if self._call is None else self._program.latencies,
             None if self._call is None else self._program.health,
             facts.now,
+            False,
+            self._stream,
         )
         if not (plan.is_foreign or self._is_framed) or not isinstance(found, Found):
             return waiting
@@ -238,6 +241,19 @@ class Asking:
             demands=NO_DEMANDS,
             is_framed=self._is_framed,
         )
+
+    def _is_read_by_envoy(self, handled: Handling) -> bool:
+        return handled.is_read_by_envoy and self._steering is Steering.METADATA
+
+    def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:
+        """A stream that a budget waits for; None: not for tokens alone."""
+        if handled.demands is not None:
+            return None
+        facts, streams, first = self._facts, self._program.cut_streams, plan.tries[0]
+        is_read = self._is_read_by_envoy(handled)
+        mark = streams.mark(first.provider, first.model) if is_read else None
+        limit = facts.max_output_tokens
+        return Streamed(streams, mark, None if limit is None else limit * facts.choices)
 
     def _codec(self, found: Found, handled: Handling) -> Codec | None:
         """In which the client is told what it does not get as it comes."""
@@ -340,7 +356,9 @@ class Asking:
             return _UNBOUNDED
         if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
             body = bodies.replace(body, handled.reading.ask_usage(call))
-        reply = plan.told(self._program.choose)
+        if is_own and held is not NOTHING_HELD and self._facts.is_stream:
+            self._stream = self._streamed(plan, handled)
+        reply = plan.told(self._program.choose, None if self._stream is None else self._stream.mark)
         sent = None if body is self._received else body
         if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
             betas = (names.BETAS_HEADER, ",".join(self._betas))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from extproc import wire
 from extproc.choosing import Chooser, Chosen
+from extproc.cut_streams import Mark
 from extproc.facts import Facts
 from extproc.llm import additions
 from extproc.llm.dialects import codec_of
@@ -93,12 +94,15 @@ class Plan:
     copied: Copied | None = None
     """For those requests that are sent a second time, too."""
 
-    def told(self, choose: Callable[[], float]) -> bytes:
+    def told(self, choose: Callable[[], float], mark: Mark | None = None) -> bytes:
         """The reply to one request. `choose` gives numbers in [0, 1)."""
         copied = self.copied
-        if copied is None or choose() * 100 >= copied.percent:
-            return self.reply
-        return copied.reply
+        reply = self.reply
+        if copied is not None and choose() * 100 < copied.percent:
+            reply = copied.reply
+        if mark is None:
+            return reply
+        return reply + wire.encode_mark(mark.number, is_sampled=mark.is_sampled)
 
     def tried(self, attempt: int, cluster: str) -> Try | None:
         """The try of this number, where it is told; else that of this cluster."""

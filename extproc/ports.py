@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -11,6 +11,21 @@ class Clock(Protocol):
     """Seconds since the epoch, UTC."""
 
     def __call__(self) -> float: ...
+
+
+class Later(Protocol):
+    """Calls a function on the event loop, once, after so many seconds."""
+
+    def __call__(self, seconds: float, what: Callable[[], None], /) -> object: ...
+
+
+class Board(Protocol):
+    """Where the workers of one machine leave numbers for each other; some may be lost."""
+
+    def put(self, name: int, number: int) -> None: ...
+
+    def take(self, name: int) -> int | None:
+        """What was put under this name, once; None: nothing, or no longer."""
 
 
 class Charge(NamedTuple):

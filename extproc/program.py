@@ -11,6 +11,7 @@ from typing import Protocol
 from extproc.batches import Batches
 from extproc.bills import Books
 from extproc.choosing import Chooser, World
+from extproc.cut_streams import CutStreams, alone
 from extproc.facts import Facts
 from extproc.health import Health, States
 from extproc.latencies import Latencies
@@ -78,6 +79,8 @@ class Program:
     """Where is written down who failed; None: nobody is set aside."""
     clock: Callable[[], float]
     """Seconds that never go back."""
+    cut_streams: CutStreams
+    """Who is told of streams that nobody here sees."""
     models: tuple[str, ...]
     """Those that are listed."""
     created: int
@@ -94,9 +97,10 @@ def build(
     latencies: Latencies | None = None,
     states: States | None = None,
     books: Books | None = None,
+    cut_streams: CutStreams | None = None,
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`,
-    `states` and `books` are those of the program before, if there was one.
+    `states`, `books` and `cut_streams` are those of the program before, if there was one.
     """
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
@@ -138,6 +142,7 @@ def build(
         latencies=seen if chooser.is_timed else None,
         health=health if health.is_asked else None,
         clock=time.monotonic,
+        cut_streams=cut_streams or alone(),
         models=_listed(gateway),
         created=created,
     )

@@ -93,6 +93,22 @@ def _length(digits: int) -> bytes:
 
 _LENGTHS = tuple(map(_length, range(20)))
 
+_ANY_NUMBER = "0" * 16
+
+
+def _marking(**more: bool) -> tuple[bytes, bytes]:
+    """What stands before and behind a stream's number."""
+    response = _ProcessingResponse()
+    told = {names.STREAM_NUMBER: _ANY_NUMBER, **more}
+    response.dynamic_metadata.update({names.STREAM_NAMESPACE: told})
+    before, _, behind = response.SerializeToString(deterministic=True).partition(
+        _ANY_NUMBER.encode()
+    )
+    return before, behind
+
+
+_MARK, _MARK_SAMPLED = _marking(), _marking(**{names.STREAM_SAMPLED: True})
+
 
 def decode(data: bytes) -> Event:
     """One ProcessingRequest as an event."""
@@ -304,6 +320,12 @@ def encode_cut(finish: Finish) -> bytes:
         immediate_response={"status": {"code": 503}, "details": finish.details}
     )
     return bytes(response.SerializeToString())
+
+
+def encode_mark(number: int, *, is_sampled: bool) -> bytes:
+    """What goes behind an encoded plan, and names the stream that answers it in Envoy's log."""
+    before, behind = _MARK_SAMPLED if is_sampled else _MARK
+    return b"%b%016x%b" % (before, number, behind)
 
 
 def encode_body(body: bytes) -> bytes:

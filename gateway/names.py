@@ -41,6 +41,12 @@ with those of `RETRY_AFTER_HEADERS` that they had."""
 TRY_NAMESPACE = "dragoman.try"
 """Untyped dynamic metadata, `{added: [header], length, betas}`: what the last try added, and the
 next removes; the length of the body that was forwarded, and the betas that it asked for."""
+STREAM_NAMESPACE = "dragoman.stream"
+"""Untyped dynamic metadata of a streamed answer that a budget waits for and extproc is not shown,
+`{id, sampled}`: what Envoy's access log calls it, and whether it is logged however it ends."""
+STREAM_NUMBER = "id"
+"""64 bits in hexadecimal digits."""
+STREAM_SAMPLED = "sampled"
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""

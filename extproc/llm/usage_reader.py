@@ -9,10 +9,10 @@ dialect's own decoder.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from extproc.llm.answer import Ended, Failed
+from extproc.llm.answer import Ended, Failed, StreamEvent
 from extproc.llm.dialect import Decoding
 from extproc.llm.openai_chat.usage import TIER_MEMBER, USAGE_MEMBER, usage_in, usage_of
 from extproc.protocols import json_spans
@@ -67,11 +67,13 @@ OPENAI_CHAT = Told(USAGE_MEMBER, usage_of, tier_member=TIER_MEMBER)
 class UsageReader:
     """Told the bytes of an answer in any pieces, knows what the provider says that it took."""
 
-    __slots__ = ("_decoder", "_is_unreadable", "_reader", "_start", "_told")
+    __slots__ = ("_decoder", "_is_unreadable", "_reader", "_start", "_told", "sent_bytes")
 
     def __init__(self, told: Told = OPENAI_CHAT, coding: str = "") -> None:
         """`coding` is the answer's, if the provider has compressed it."""
         self._told = told
+        self.sent_bytes = 0
+        """Of the answer, without its coding."""
         self._start = b""
         self._reader: _Stream | _Decoded | _Document | _Whole | None = None
         self._decoder: Decoder | None = None
@@ -88,6 +90,17 @@ class UsageReader:
         return None if self._reader is None else self._reader.usage
 
     @property
+    def is_stream(self) -> bool:
+        """What was sent is one, as far as it was read."""
+        return isinstance(self._reader, _Stream | _Decoded)
+
+    @property
+    def is_cut(self) -> bool:
+        """It is a stream, and what was sent of it goes on where its usage does not."""
+        reader = self._reader
+        return isinstance(reader, _Stream | _Decoded) and not reader.is_whole
+
+    @property
     def is_over(self) -> bool:
         """Nothing that follows can change it."""
         return self._is_unreadable or (self._reader is not None and self._reader.is_over)
@@ -102,6 +115,7 @@ class UsageReader:
             except (BadEncoding, TooLarge):
                 self._is_unreadable = True
                 return
+        self.sent_bytes += len(data)
         if self._reader is None:
             data = self._begun(data)
         if self._reader is not None:
@@ -142,11 +156,12 @@ class UsageReader:
 class _Decoded:
     """A stream of a dialect that is read by its decoder."""
 
-    __slots__ = ("_decoding", "is_over")
+    __slots__ = ("_decoding", "is_over", "is_whole")
 
     def __init__(self, decoding: Decoding) -> None:
         self._decoding = decoding
         self.is_over = False
+        self.is_whole = False
 
     @property
     def usage(self) -> Usage | None:
@@ -154,19 +169,22 @@ class _Decoded:
 
     def feed(self, data: bytes) -> None:
         if not self.is_over:
-            events = self._decoding.feed(data)
-            self.is_over = bool(events) and isinstance(events[-1], Ended | Failed)
+            self._look(self._decoding.feed(data))
 
     def end(self) -> None:
         if not self.is_over:
-            self._decoding.end()
+            self._look(self._decoding.end())
         self.is_over = True
+
+    def _look(self, events: Sequence[StreamEvent]) -> None:
+        self.is_whole = bool(events) and isinstance(events[-1], Ended)
+        self.is_over = self.is_whole or (bool(events) and isinstance(events[-1], Failed))
 
 
 class _Stream:
     """Events, each of one or more lines of data."""
 
-    __slots__ = ("_data", "_pieces", "_size", "is_over", "usage")
+    __slots__ = ("_data", "_pieces", "_size", "is_over", "is_whole", "usage")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -176,6 +194,8 @@ class _Stream:
         """Of what is kept."""
         self.usage: Usage | None = None
         self.is_over = False
+        self.is_whole = False
+        """Its last event was the end, or told the usage."""
 
     def feed(self, data: bytes) -> None:
         if self.is_over or not data:
@@ -223,9 +243,11 @@ class _Stream:
 
     def _event(self, data: bytes) -> None:
         if data == b"[DONE]":
-            self.is_over = True
-        elif _NAME in data:
-            self.usage = _usage_in(data) or self.usage
+            self.is_over = self.is_whole = True
+            return
+        told = _usage_in(data) if _NAME in data else None
+        self.usage = told or self.usage
+        self.is_whole = told is not None
 
 
 class _Document:

@@ -121,6 +121,11 @@ class Held:
             amounts.append(max(0, min(_LARGEST_ESTIMATE, amount)))
         return amounts
 
+    @property
+    def is_open(self) -> bool:
+        """Neither settled nor released."""
+        return self._reservation is not None
+
     def settle_sent(self, output_tokens: int, price: Price | None) -> Usage:
         """Book a stream that broke off: the input as estimated, and the output that was sent.
 

@@ -93,14 +93,17 @@ def test_refused_and_failed_calls_cost_nothing(serve: Serve, tmp_path: Path) -> 
         eventually(lambda: spent(stack, "tight") == (0, 0), "the failed call is released")
 
 
-def test_an_aborted_call_costs_its_estimate(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_call_that_is_given_up_before_its_answer_costs_its_estimate(
+    serve: Serve, tmp_path: Path, is_stream: bool
+) -> None:
     with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
-        stack.switch("a", "slow")
-        body = {"model": "demo-a", "messages": ASK, "stream": True, "max_tokens": 100}
+        stack.switch("a", "hang")
+        body = {"model": "demo-a", "messages": ASK, "stream": is_stream, "max_tokens": 100}
         headers = {"authorization": f"Bearer {KEY}"}
         url = f"{stack.url}/v1/chat/completions"
-        with httpx.stream("POST", url, json=body, headers=headers) as answer:
-            next(answer.iter_bytes())
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, json=body, headers=headers, timeout=0.5)
         eventually(
             lambda: spent(stack, "tight")[0] >= 100 * 2000 and spent(stack, "tight")[1] == 0,
             "the aborted call is booked",

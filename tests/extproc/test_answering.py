@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 
+from extproc.cut_streams import MOST_LOOKS
 from extproc.events import (
     CONTINUE,
     Action,
     ChangeHeaders,
     Failure,
+    Forward,
     Replace,
     Respond,
     ResponseBody,
@@ -22,16 +25,22 @@ from extproc.events import (
 from extproc.llm.answer import Ended
 from extproc.llm.bedrock.claude import ClaudeDecoding
 from extproc.plan import Steering
+from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
+from gateway import names
 from gateway.usage import Usage
 from tests.kit.llm_exchange import (
     WITHOUT_BUDGETS,
+    YAML,
     LlmExchange,
+    Response,
     chat,
     clusters,
     forwarded,
     llm_exchange,
 )
+from tests.kit.long_streams import SPOKEN
 from tests.kit.sample_providers import SAMPLES, stream_of
+from tests.kit.told_streams import worker
 
 CLAUDE = "llm/claude/addressed"
 
@@ -255,6 +264,176 @@ def test_trailers_may_hide_which_piece_was_the_last() -> None:
     talk.exchange.on_close()
     assert talk.settled() > 0
     assert talk.reserved() == 0
+
+
+class Told:
+    """Streams that Envoy tells of, each about the only one that was begun."""
+
+    def __init__(self, yaml: str = YAML) -> None:
+        self.streams, self.loop = worker(first=1)
+        self.yaml = yaml
+        self.number = 0
+
+    def begun(self, path: str = "/v1/chat/completions", **body: Any) -> LlmExchange:
+        talk = llm_exchange(self.yaml, cut_streams=self.streams)
+        reply = talk.ask(path, **body)
+        assert isinstance(reply, Forward)
+        self.number += 1
+        mark = Response.FromString(reply.plan_reply).dynamic_metadata[names.STREAM_NAMESPACE]
+        assert int(mark[names.STREAM_NUMBER], 16) == self.number
+        return talk
+
+    def tell(self, sent_bytes: int) -> None:
+        self.streams.tell(self.number, sent_bytes)
+
+
+def test_a_stream_that_passed_unseen_is_booked_by_the_bytes_that_were_sent() -> None:
+    told = Told()
+    talk = told.begun(**chat("gpt", stream=True))
+    talk.answered("llm/chat")
+    estimate = talk.reserved()
+    talk.exchange.on_close()
+    assert talk.reserved() == estimate, "what was sent is not known yet"
+    told.tell(2_000_000)
+    assert talk.settled() == estimate - DEFAULT_OUTPUT_TOKENS + 10_000
+    assert talk.reserved() == 0
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_stream_of_which_nothing_was_sent_or_told_is_booked_as_estimated(is_told: bool) -> None:
+    told = Told()
+    talk = told.begun(**chat("gpt", stream=True))
+    talk.answered("llm/chat")
+    estimate = talk.reserved()
+    talk.exchange.on_close()
+    if is_told:
+        told.tell(0)
+    for _ in range(MOST_LOOKS):
+        told.loop.turn()
+    assert talk.settled() == estimate
+    assert talk.reserved() == 0
+
+
+def test_no_more_is_booked_than_a_client_lets_all_answers_have() -> None:
+    told = Told()
+    talk = told.begun(**chat("gpt", stream=True, max_tokens=50, n=2))
+    talk.answered("llm/chat")
+    estimate = talk.reserved()
+    talk.exchange.on_close()
+    told.tell(2_000_000)
+    assert talk.settled() == estimate
+
+
+def test_a_stream_that_told_its_usage_is_booked_once() -> None:
+    told = Told()
+    talk = told.begun(**chat("gpt", stream=True))
+    talk.answered("llm/chat")
+    talk.say(ResponseEnd(Usage(3, 4)))
+    talk.exchange.on_close()
+    told.tell(2_000_000)
+    assert talk.settled() == 7
+
+
+def test_what_was_sent_of_streams_that_ended_well_counts_for_those_that_do_not() -> None:
+    told = Told()
+    whole = told.begun(**chat("gpt", stream=True))
+    whole.answered("llm/chat")
+    whole.say(ResponseEnd(Usage(3, 1000)))
+    whole.exchange.on_close()
+    told.tell(50_000)
+    cut = told.begun(**chat("gpt", stream=True))
+    cut.answered("llm/chat")
+    estimate = cut.reserved()
+    cut.exchange.on_close()
+    told.tell(5_000)
+    assert cut.settled() == estimate - DEFAULT_OUTPUT_TOKENS + 100
+
+
+def test_a_worker_that_leaves_books_the_estimate_and_waits_for_nothing() -> None:
+    told = Told()
+    talk = told.begun(**chat("gpt", stream=True))
+    talk.answered("llm/chat")
+    estimate = talk.reserved()
+    assert talk.exchange.let_go()
+    talk.exchange.on_close()
+    told.tell(2_000_000)
+    assert talk.settled() == estimate
+
+
+@pytest.mark.parametrize(
+    ("body", "steering"),
+    [
+        (chat("gpt"), Steering.METADATA),
+        (chat("opus", stream=True), Steering.METADATA),
+        (chat("gpt", stream=True), Steering.HEADER),
+    ],
+    ids=["whole", "translated", "shown"],
+)
+def test_only_streams_that_pass_unseen_are_asked_for(
+    body: dict[str, Any], steering: Steering
+) -> None:
+    reply = llm_exchange(steering=steering).ask(**body)
+    assert isinstance(reply, Forward)
+    assert names.STREAM_NAMESPACE not in Response.FromString(reply.plan_reply).dynamic_metadata
+
+
+def test_without_a_budget_no_stream_is_asked_for() -> None:
+    reply = llm_exchange(WITHOUT_BUDGETS).ask(**chat("gpt", stream=True))
+    assert isinstance(reply, Forward)
+    assert names.STREAM_NAMESPACE not in Response.FromString(reply.plan_reply).dynamic_metadata
+
+
+SHOWN = "llm/claude/addressed"
+
+
+def shown(**more: Any) -> LlmExchange:
+    """A client of Anthropic's, at an Envoy that cannot read the usage."""
+    talk = llm_exchange(steering=Steering.HEADER)
+    talk.ask("/v1/messages", **chat("opus", stream=True, **{"max_tokens": 100_000, **more}))
+    assert isinstance(talk.answered(SHOWN, content_type="text/event-stream"), Watch)
+    return talk
+
+
+def test_a_stream_that_was_shown_is_booked_by_what_was_seen_of_it() -> None:
+    """Not by what Anthropic says at the beginning: one token."""
+    talk = shown()
+    event = SPOKEN["messages"].event
+    start = stream_of("anthropic", "text").partition(b"event: content_block_stop")[0]
+    talk.say(ResponseBody(start + event * 3000, False))
+    talk.exchange.on_close()
+    assert 3000 * 5 / 2 < talk.settled() < 3000 * 5 * 2
+    assert talk.reserved() == 0
+
+
+def test_a_shown_stream_that_ends_with_its_providers_error_is_booked_by_what_was_seen() -> None:
+    talk = shown()
+    begun, name, error = stream_of("anthropic", "overloaded").partition(b"event: error")
+    talk.say(ResponseBody(begun + SPOKEN["messages"].event * 3000 + name + error, False))
+    assert 3000 * 5 / 2 < talk.settled() < 3000 * 5 * 2
+
+
+def test_of_a_shown_stream_no_more_is_booked_than_its_client_lets_it_have() -> None:
+    talk = shown(max_tokens=7)
+    talk.say(ResponseBody(stream_of("anthropic", "text").partition(b"event: ping")[0], False))
+    talk.exchange.on_close()
+    assert 7 < talk.settled() < 100
+
+
+def test_of_a_shown_stream_nothing_of_which_was_sent_the_estimate_is_booked() -> None:
+    talk = shown(max_tokens=50)
+    estimate = talk.reserved()
+    talk.exchange.on_close()
+    assert talk.settled() == estimate
+
+
+def test_a_shown_stream_that_never_tells_is_booked_by_what_was_seen() -> None:
+    talk = llm_exchange(steering=Steering.HEADER)
+    talk.ask(**chat("gpt", stream=True))
+    estimate = talk.reserved()
+    talk.answered("llm/chat/addressed", content_type="text/event-stream")
+    event = SPOKEN["chat"].event
+    talk.say(ResponseBody(event * 4000 + b"data: [DONE]\n\n", False))
+    assert 4000 / 2 < talk.settled() - (estimate - DEFAULT_OUTPUT_TOKENS) < 4000 * 2
 
 
 def invoked() -> LlmExchange:

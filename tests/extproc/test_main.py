@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from envoy_api import message
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from extproc import authz, process
+from extproc import access_log, authz, process
 from extproc.__main__ import parser
 from extproc.edges.health import CHECK, WATCH
 
@@ -24,6 +25,8 @@ CheckRequest: Any = message("envoy.service.auth.v3.CheckRequest")
 CheckResponse: Any = message("envoy.service.auth.v3.CheckResponse")
 Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
+Log: Any = message("envoy.service.accesslog.v3.StreamAccessLogsMessage")
+LogResponse: Any = message("envoy.service.accesslog.v3.StreamAccessLogsResponse")
 YAML = "identity: {api_keys: {keys: [{name: ann, key: k-ann}]}}"
 START_SECONDS = 20
 STOP_SECONDS = 5
@@ -152,6 +155,11 @@ def wait_until_serving(changes: Any) -> None:
     assert any(change.status == HealthCheckResponse.SERVING for change in changes)
 
 
+def logged(channel: grpc.Channel) -> Any:
+    """Envoy's log of streams."""
+    return channel.stream_unary(access_log.METHOD, Log.SerializeToString, LogResponse.FromString)
+
+
 @pytest.mark.parametrize("edge", ["fast", "grpcio"])
 def test_a_worker_serves_every_service_and_leaves_when_it_is_told(
     tmp_path: Path, edge: str
@@ -182,9 +190,32 @@ def test_a_worker_serves_every_service_and_leaves_when_it_is_told(
             begun = Request(request_headers={"headers": {"headers": [header]}})
             (respond,) = call(iter([begun]), timeout=STOP_SECONDS)
             assert respond.immediate_response.status.code == 401
+
+            assert logged(channel)(iter([Log()]), timeout=STOP_SECONDS) == LogResponse()
         started.send_signal(signal.SIGTERM)
         assert started.wait(STOP_SECONDS) == 0
     assert (tmp_path / "state" / "ledger.db").exists()
+
+
+@pytest.mark.parametrize("edge", ["fast", "grpcio"])
+def test_a_worker_that_leaves_does_not_wait_for_envoys_log(tmp_path: Path, edge: str) -> None:
+    target, sent = f"unix:{tmp_path}/w.sock", threading.Event()
+
+    def endless() -> Iterator[Any]:
+        yield Log()
+        sent.set()
+        threading.Event().wait(START_SECONDS)
+
+    with worker(tmp_path, "--edge", edge) as started:
+        with grpc.insecure_channel(target, OPTIONS) as channel:
+            wait_until_serving(changes := watched(channel))
+            changes.cancel()
+            log = logged(channel).future(endless())
+            assert sent.wait(STOP_SECONDS)
+            started.send_signal(signal.SIGTERM)
+            assert log.exception(STOP_SECONDS).code() == grpc.StatusCode.UNAVAILABLE
+            assert log.details() == "shutting down"
+        assert started.wait(STOP_SECONDS) == 0
 
 
 def test_who_watches_a_worker_learns_that_it_leaves(tmp_path: Path) -> None:

@@ -186,6 +186,18 @@ def test_a_plan_says_where_in_which_order_and_how_often() -> None:
     assert dict(told["paths"]) == {"llm/b#2": "/v1/messages"}
 
 
+@pytest.mark.parametrize("is_sampled", [True, False])
+@pytest.mark.parametrize("number", [0, 0xFFFF_FFFF_FFFF_FFFF, 0x1234_5678_9ABC])
+def test_a_stream_is_named_beside_its_plan(number: int, is_sampled: bool) -> None:
+    reply = plan_reply() + wire.encode_mark(number, is_sampled=is_sampled)
+    answer = encode(RequestBody(b""), Forward(reply, b"{}"))
+    mark = answer.dynamic_metadata[names.STREAM_NAMESPACE]
+    assert mark[names.STREAM_NUMBER] == f"{number:016x}"
+    assert (names.STREAM_SAMPLED in mark) is is_sampled
+    assert answer.dynamic_metadata[names.PLAN_NAMESPACE]["priority_groups"]
+    assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["path"] == "/v1/chat/completions"
+
+
 def test_a_plan_for_a_body_that_nobody_reads_answers_the_headers_and_keeps_their_type() -> None:
     steered = STEERED._replace(is_read=False, content_type="", bodies={})
     answer = encode(RequestHeaders({}, False), Forward(wire.encode_plan(steered, ["llm/a"]), None))

@@ -11,6 +11,7 @@ from typing import Any
 
 from envoy_api import message
 
+from extproc.cut_streams import CutStreams
 from extproc.events import Action, Forward, RequestBody, RequestHeaders, ResponseHeaders
 from extproc.exchange import Exchange
 from extproc.latencies import Latencies
@@ -44,12 +45,25 @@ budgets: [{name: all, limit: 1000000 tokens, per: day}]
 WITHOUT_BUDGETS = YAML.partition("budgets:")[0]
 
 
-def program(yaml: str, ledger: MemoryLedger, latencies: Latencies | None = None) -> Program:
+def program(
+    yaml: str,
+    ledger: MemoryLedger,
+    latencies: Latencies | None = None,
+    cut_streams: CutStreams | None = None,
+) -> Program:
     """What a worker makes of a configuration."""
     config = load(yaml, file="test.yaml", environment={})
     assert not isinstance(config, tuple), config
     gateway = resolve(config)
-    return build(gateway, "1", ledger=ledger, choose=lambda: 0.0, created=7, latencies=latencies)
+    return build(
+        gateway,
+        "1",
+        ledger=ledger,
+        choose=lambda: 0.0,
+        created=7,
+        latencies=latencies,
+        cut_streams=cut_streams,
+    )
 
 
 @dataclass(slots=True)
@@ -93,9 +107,13 @@ class LlmExchange:
         return asyncio.run(self.ledger.spent("all|tokens", DAY_START)).reserved
 
 
-def llm_exchange(yaml: str = YAML, steering: Steering = Steering.METADATA) -> LlmExchange:
+def llm_exchange(
+    yaml: str = YAML,
+    steering: Steering = Steering.METADATA,
+    cut_streams: CutStreams | None = None,
+) -> LlmExchange:
     ledger = MemoryLedger()
-    made = program(yaml, ledger)
+    made = program(yaml, ledger, cut_streams=cut_streams)
     return LlmExchange(Exchange(made, NOW, steering=steering), ledger, made)
 
 

@@ -225,12 +225,15 @@ def test_an_unchecked_rule_is_an_exception() -> None:
         compile_gateway(dataclasses.replace(gateway, rules=(broken,)), TOPOLOGY)
 
 
-def test_levels_differ_in_listeners_by_the_field_for_content_types_alone() -> None:
+def test_levels_differ_in_listeners_by_the_field_for_content_types_and_the_log_alone() -> None:
     for case in CASES:
         old, new = (compiled(case, level).resources[LISTENER] for level in Level)
         assert list(old) == list(new)
         for name in old:
-            newer = json.dumps(to_json(new[name]))
+            listener = to_json(new[name])
+            for chain in listener["filter_chains"]:
+                del chain["filters"][0]["typed_config"]["access_log"]
+            newer = json.dumps(listener)
             for kind in ("application/json", "text/event-stream", "text/html", "text/plain"):
                 matchers = f'{{"exact": "{kind}"}}, {{"prefix": "{kind};"}}'
                 newer = newer.replace(matchers, f'"{kind}"')

@@ -83,7 +83,7 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
     )
     return typed(
         FILTER,
-        grpc_service=_service(),
+        grpc_service=service(),
         processing_mode=_BODY,
         allow_mode_override=True,  # for answers that have to be translated, or counted here
         **_failing_closed(topology),
@@ -93,7 +93,9 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
                 "typed": [names.USAGE_NAMESPACE],
                 "untyped": [names.FAILURES_NAMESPACE],
             },
-            "receiving_namespaces": {"untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE]},
+            "receiving_namespaces": {
+                "untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE, names.STREAM_NAMESPACE]
+            },
         },
         response_attributes=[
             "xds.cluster_name",
@@ -171,7 +173,7 @@ def _rewriting(role: list[Json], topology: Topology, shown: Iterable[str]) -> Js
     return extension(
         _ATTEMPT_FILTER,
         FILTER,
-        grpc_service={**_service(), "initial_metadata": role},
+        grpc_service={**service(), "initial_metadata": role},
         processing_mode=_BODY,
         **_failing_closed(topology),
         metadata_options={"forwarding_namespaces": {"untyped": [names.REQUEST_NAMESPACE]}},
@@ -179,7 +181,8 @@ def _rewriting(role: list[Json], topology: Topology, shown: Iterable[str]) -> Js
     )
 
 
-def _service() -> Json:
+def service() -> Json:
+    """How extproc is asked."""
     return {"envoy_grpc": {"cluster_name": names.EXTPROC_CLUSTER, "skip_envoy_headers": True}}
 
 

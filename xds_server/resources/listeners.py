@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from gateway import names
 from gateway.model import Endpoint, Listener
-from xds_server.resources import addresses
+from xds_server.resources import addresses, ext_proc
 from xds_server.resources.extension import ADS, Json, extension, resource
 from xds_server.resources.features import Features
 from xds_server.resources.filters import DISCOVERED, http_filters
 from xds_server.resources.local_replies import local_reply_config
 from xds_server.resources.secrets import gateway_secrets
-from xds_server.snapshot import FILTER, LISTENER, ROUTES, SECRET, Resource
+from xds_server.resources.stream_log import stream_log
+from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Resource
 
 _CONNECTION_BUFFER_BYTES = 1 << 20
 
@@ -29,6 +30,7 @@ def listener(listener: Listener, features: Features) -> Resource:
     needs = [
         (ROUTES, names.route_table(listener.name)),
         *((FILTER, discovered) for discovered in DISCOVERED),
+        *([(CLUSTER, names.EXTPROC_CLUSTER)] if features.reads_usage else []),
         *((SECRET, secret.name) for secret in gateway_secrets(listener)),
     ]
     return resource(LISTENER, name, fields, needs)
@@ -75,6 +77,7 @@ def _http(listener: Listener, features: Features) -> Json:
         **_one_spelling_of_a_path(),
         **_limits(),
         local_reply_config=local_reply_config(),
+        **({"access_log": [stream_log(ext_proc.service())]} if features.reads_usage else {}),
     )
 
 

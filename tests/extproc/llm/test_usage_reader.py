@@ -19,6 +19,7 @@ from extproc.llm.usage_reader import (
     LARGEST_EVENT_BYTES,
     LARGEST_UNPACKED_BYTES,
     LARGEST_USAGE_BYTES,
+    OPENAI_CHAT,
     Told,
     UsageReader,
 )
@@ -287,6 +288,45 @@ def test_a_decoded_stream_that_is_cut_keeps_what_it_had_told() -> None:
     reader.end()
     assert reader.is_over
     assert counted(reader) == Usage(9, 0)
+
+
+TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}\n\n'
+USED = b'data: {"choices":[],"usage":{"prompt_tokens":9}}\n\n'
+DONE = b"data: [DONE]\n\n"
+ENDED = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+ERROR = b'data: {"error":{"message":"overloaded"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("told", "data", "is_cut"),
+    [
+        (OPENAI_CHAT, TEXT, True),
+        (OPENAI_CHAT, USED + TEXT, True),
+        (OPENAI_CHAT, TEXT + USED, False),
+        (OPENAI_CHAT, TEXT + DONE, False),
+        (OPENAI_CHAT, TEXT + USED[:-9], True),
+        (OTHER, TEXT, True),
+        (OTHER, USED + TEXT, True),
+        (OTHER, TEXT + ERROR, True),
+        (OTHER, TEXT + ENDED + USED + DONE, False),
+        (OPENAI_CHAT, b'{"usage"', False),
+    ],
+)
+def test_a_stream_whose_usage_is_not_all_of_it_is_cut(
+    told: Told, data: bytes, is_cut: bool
+) -> None:
+    reader = UsageReader(told)
+    reader.feed(data)
+    reader.end()
+    assert reader.is_cut is is_cut
+    assert reader.is_stream is data.startswith(b"data")
+    assert reader.sent_bytes == len(data)
+
+
+def test_of_a_compressed_answer_the_bytes_that_it_has_without_are_counted() -> None:
+    reader = UsageReader(OPENAI_CHAT, "gzip")
+    reader.feed(gzip.compress(TEXT * 100))
+    assert reader.sent_bytes == len(TEXT) * 100
 
 
 def test_blanks_without_end_are_not_kept() -> None:

@@ -162,6 +162,17 @@ def test_a_stream_that_breaks_off_costs_its_input_and_what_was_sent() -> None:
     assert spent(ledger, "everyone|tokens", 0) == Spent(107, 0)
 
 
+def test_what_is_held_is_open_until_it_is_booked_or_released() -> None:
+    budgets = Budgets((TOKENS,), MemoryLedger())
+    settled, released = hold(budgets, facts()), hold(budgets, facts())
+    assert settled.is_open
+    settled.settle_estimate()
+    released.release()
+    assert not settled.is_open
+    assert not released.is_open
+    assert not NOTHING_HELD.is_open
+
+
 def test_what_is_booked_by_estimate_is_marked() -> None:
     held = hold(Budgets((TOKENS,), MemoryLedger()), facts())
     assert held.settle_estimate() == Usage(100, 50, is_estimated=True)

@@ -20,9 +20,9 @@ from xds_server.compile import compile_gateway
 from xds_server.render import static_bootstrap, to_json
 from xds_server.resources import listeners
 from xds_server.resources.extension import Json
-from xds_server.resources.features import FEATURES
+from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import FILTER, ROUTES, SECRET
+from xds_server.snapshot import CLUSTER, FILTER, ROUTES, SECRET
 
 NEW = FEATURES[Level.V1_40]
 LISTENER = Listener("default", "0.0.0.0", 8080, 1 << 20)
@@ -31,8 +31,8 @@ TLS = replace(LISTENER, tls=ServerTls("cert", "key"))
 MUTUAL = replace(LISTENER, tls=ServerTls("cert", "key", "ca"))
 
 
-def http(listener: Listener = LISTENER) -> Json:
-    [chain] = to_json(listeners.listener(listener, NEW))["filter_chains"]
+def http(listener: Listener = LISTENER, features: Features = NEW) -> Json:
+    [chain] = to_json(listeners.listener(listener, features))["filter_chains"]
     return dict(chain["filters"][0]["typed_config"])
 
 
@@ -40,7 +40,15 @@ def test_it_needs_its_table_and_the_discovered_filters() -> None:
     assert set(listeners.listener(LISTENER, NEW).needs) == {
         (ROUTES, names.route_table("default")),
         (FILTER, names.EXT_PROC_FILTER),
+        (CLUSTER, names.EXTPROC_CLUSTER),
     }
+
+
+def test_streams_that_pass_unseen_are_logged_only_where_they_do() -> None:
+    [log] = http()["access_log"]
+    service = log["typed_config"]["common_config"]["grpc_service"]["envoy_grpc"]
+    assert service["cluster_name"] == names.EXTPROC_CLUSTER
+    assert "access_log" not in http(LISTENER, FEATURES[Level.V1_37])
 
 
 def test_the_limit_of_bodies_is_not_in_it() -> None:
