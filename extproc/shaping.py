@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from extproc.facts import Facts
-from extproc.llm.additions import PROMPTED, behind, values_of, with_fields
+from extproc.llm.additions import PROMPTED
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import Handling
+from extproc.llm.members import Step, steps_of, with_steps
 from extproc.named import Models
 from extproc.policies.variables import Sources, getters, known_values, sources
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
-from gateway.cel import CelError, ValueExpression, bind, compile_value
+from gateway.cel import Bindings, CelError, ValueExpression, bind, compile_value
 from gateway.model import Dialect, Model
 from gateway.operations import Operation
-from gateway.shaping import NULL, Shaping
+from gateway.shaping import NULL, Shaping, path_of
 
 _COUNTED: Mapping[Operation, Dialect | None] = {
     Operation.MESSAGE_TOKENS: Dialect.ANTHROPIC,
@@ -40,7 +41,9 @@ class _Ready:
     """The shaping of one model, made ready."""
 
     shaping: Shaping
-    transformations: tuple[tuple[str, ValueExpression], ...]
+    steps: tuple[Step, ...]
+    transformations: tuple[tuple[tuple[str, ...], ValueExpression], ...]
+    """Of the fields that these paths lead to."""
     sources: Sources
     """Of the variables that they read."""
     reads_texts: bool
@@ -65,13 +68,10 @@ class Shaper:
             # Gemini's are read by other names than they may be written in
             is_as_written = dialect is not None and dialect is not Dialect.GEMINI
             names = call.document if is_as_written else json_spans.members(body)
-            values = values_of(ready.shaping.fields, names)
-            if ready.transformations:
-                transformed = _transformed(ready, call, asked)
-                if isinstance(transformed, Deny):
-                    return transformed
-                values = behind(values, transformed)
-            body = with_fields(body, names, values)
+            transformed = _transformed(ready, call, asked) if ready.transformations else ()
+            if isinstance(transformed, Deny):
+                return transformed
+            body = with_steps(body, names, (*ready.steps, *transformed))
         before, after = ready.shaping.prepend, ready.shaping.append
         if dialect is not None and (before or after):
             body = json_spans.replace(
@@ -95,11 +95,12 @@ def shaper(models: Sequence[Model]) -> Shaper | None:
 
 
 def _ready(shaping: Shaping) -> _Ready:
-    compiled = tuple((name, _compiled(text)) for name, text in shaping.transformations)
+    compiled = tuple((path_of(name), _compiled(text)) for name, text in shaping.transformations)
     headers = frozenset[str]().union(*(each.headers for _, each in compiled))
     used = frozenset[str]().union(*(each.names for _, each in compiled))
     return _Ready(
         shaping,
+        steps_of(shaping.fields),
         compiled,
         sources(sorted(used), getters(headers)),
         "llm.prompt" in used,
@@ -113,7 +114,7 @@ def _compiled(text: str) -> ValueExpression:
     return compiled
 
 
-def _transformed(ready: _Ready, call: Call, asked: Asked) -> dict[str, bytes] | Deny:
+def _transformed(ready: _Ready, call: Call, asked: Asked) -> tuple[Step, ...] | Deny:
     """What expressions yield, of the request as the client made it. Text stays text."""
     reading = asked.handled.reading
     facts = replace(
@@ -131,8 +132,9 @@ def _transformed(ready: _Ready, call: Call, asked: Asked) -> dict[str, bytes] | 
             return texts
         facts.texts = texts
     bindings = bind(known_values(ready.sources, facts))
-    found: dict[str, bytes] = {}
-    for name, expression in ready.transformations:
-        value = expression.evaluate_bound(bindings)
-        found[name] = NULL.encode() if isinstance(value, CelError) else json_spans.encode(value)
-    return found
+    return tuple([Step(path, _yielded(each, bindings)) for path, each in ready.transformations])
+
+
+def _yielded(expression: ValueExpression, bindings: Bindings) -> bytes:
+    value = expression.evaluate_bound(bindings)
+    return NULL.encode() if isinstance(value, CelError) else json_spans.encode(value)

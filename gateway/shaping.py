@@ -8,9 +8,15 @@ NULL = "null"
 """In the place of a value: the field is removed."""
 
 
+def path_of(name: str) -> tuple[str, ...]:
+    """Of a field: `a.b` is the field `b` of the object `a`."""
+    return tuple(name.split("."))
+
+
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Fields at the top of a body, and what they are to be, in JSON."""
+    """Fields of a body, at the top or within objects (`path_of`), and what they are to be, in
+    JSON."""
 
     defaults: tuple[tuple[str, str], ...] = ()
     """Where the body has none."""
@@ -30,7 +36,7 @@ class Shaping:
 
     fields: Fields = NO_FIELDS
     transformations: tuple[tuple[str, str], ...] = ()
-    """Fields at the top, and CEL that yields what they are to be; always."""
+    """Fields, and CEL that yields what they are to be; always."""
     prepend: str = ""
     """Before the client's system prompt."""
     append: str = ""

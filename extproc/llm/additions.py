@@ -6,7 +6,7 @@ Bodies are spliced: what is not named stays as it is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,11 +15,12 @@ import msgspec
 from extproc.llm.anthropic import shaping as anthropic
 from extproc.llm.bedrock import shaping as bedrock
 from extproc.llm.gemini import shaping as gemini
+from extproc.llm.members import steps_of, with_steps
 from extproc.llm.openai_chat import shaping as openai_chat
 from extproc.llm.openai_responses import shaping as openai_responses
 from extproc.protocols import json_spans
 from gateway.model import Dialect, Provider
-from gateway.shaping import HAVE_CACHE_KEYS, NO_FIELDS, NULL, CacheMarks, Fields
+from gateway.shaping import HAVE_CACHE_KEYS, NO_FIELDS, CacheMarks, Fields
 
 PROMPTED: Mapping[Dialect, Callable[[Mapping[str, bytes], str, str], dict[str, bytes]]] = (
     MappingProxyType(
@@ -44,10 +45,7 @@ _MARKED: Mapping[Dialect, Callable[[Mapping[str, bytes], CacheMarks], dict[str, 
         }
     )
 )
-_NULL = NULL.encode()
 _OPENAI = frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES})
-_ALIKE: Mapping[str, str] = {"maxcompletiontokens": "maxtokens"}
-"""Two names of what is one limit, in OpenAI's chat dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,46 +76,7 @@ def added(body: bytes, additions: str, dialect: Dialect | None) -> bytes:
         return body
     found = _additions.decode(additions)
     if found.fields:
-        members = json_spans.members(body)
-        body = with_fields(body, members, values_of(found.fields, members))
+        body = with_steps(body, json_spans.members(body), steps_of(found.fields))
     if found.marks is not None:
         body = json_spans.replace(body, _MARKED[dialect](json_spans.members(body), found.marks))
     return body
-
-
-def folded(name: str) -> str:
-    """Names that some reader takes for one: no default beside them, no override that leaves one."""
-    plain = name.replace("_", "").casefold()
-    return _ALIKE.get(plain, plain)
-
-
-def values_of(fields: Fields, names: Iterable[str]) -> dict[str, bytes]:
-    """What these fields become in a body that has members of these names."""
-    values: dict[str, bytes] = {}
-    if fields.defaults:
-        there = set(map(folded, names))
-        values = {
-            name: text.encode() for name, text in fields.defaults if folded(name) not in there
-        }
-    return behind(values, {name: text.encode() for name, text in fields.overrides})
-
-
-def behind(values: Mapping[str, bytes], later: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Both, in this order: of two names for one field, the last counts."""
-    return {**{name: each for name, each in values.items() if name not in later}, **later}
-
-
-def with_fields(body: bytes, names: Iterable[str], values: Mapping[str, bytes]) -> bytes:
-    """The body with these values in the place of all that could be taken for them; null removes.
-
-    `names` are those of its members.
-    """
-    if not values:
-        return body
-    last = {folded(name): name for name in values}  # of two names for one, the later counts
-    kept = {name: value for name in last.values() if (value := values[name]) != _NULL}
-    shaped = last.keys()
-    gone = [name for name in names if name not in kept and folded(name) in shaped]
-    if gone:
-        body = json_spans.remove(body, gone)
-    return json_spans.replace(body, kept) if kept else body

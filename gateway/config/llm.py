@@ -124,12 +124,13 @@ class ModelBlock(Block):
     internal: Flag = False
     """Only other models lead to it: to clients it does not exist."""
     defaults: FieldValues = Field(default={})
-    """Fields at the top of the client's body, in the client's dialect, where it has none. This and
-    what follows counts for requests that ask for this model by its own name."""
+    """Fields of the client's body, in the client's dialect, where it has none; `a.b` is the field
+    `b` of the object `a`. This and what follows counts for requests that ask for this model by its
+    own name."""
     overrides: FieldValues = Field(default={})
-    """Fields at the top of the client's body, whatever it has there; `null` removes."""
+    """Fields of the client's body, whatever it has there; `null` removes."""
     transformations: dict[FieldName, ValueExpression] = Field(default={})
-    """Fields at the top of the client's body, and CEL that yields what they are to be, whatever it
+    """Fields of the client's body, and CEL that yields what they are to be, whatever it
     has there and whatever `overrides` says. `null`, and what cannot be evaluated, removes."""
     system_prompt: SystemPromptBlock | None = None
     """What is said before and after the client's system prompt."""

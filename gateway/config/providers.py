@@ -156,10 +156,10 @@ class ProviderBlock(Block):
     """What it offers and at which paths, instead of what the vendor does. `{model}` is the model;
     conversations stand in the order in which they are preferred for translation."""
     defaults: LateFieldValues = Field(default={})
-    """Fields at the top of bodies in the provider's own dialect, where they have none."""
+    """Fields of bodies in the provider's own dialect, where they have none; `a.b` is the field `b`
+    of the object `a`."""
     overrides: LateFieldValues = Field(default={})
-    """Fields at the top of bodies in the provider's own dialect, whatever they have there; `null`
-    removes."""
+    """Fields of bodies in the provider's own dialect, whatever they have there; `null` removes."""
     ca: TextFile | None = None
     """Certificate authorities in PEM that the provider's certificate is checked against, instead of
     the system's. Needs an https url."""

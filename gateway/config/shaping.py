@@ -21,7 +21,7 @@ from gateway.cel import compile_value
 from gateway.config.block import Block, refusal
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Flag, TokenCount
-from gateway.shaping import NULL, CacheMarks, Fields
+from gateway.shaping import NULL, CacheMarks, Fields, path_of
 
 _DECIDED: Mapping[str, str] = {
     "model": "rules and budgets are about the model that was asked for",
@@ -31,7 +31,7 @@ _DECIDED: Mapping[str, str] = {
     ),
     **dict.fromkeys(("messages", "input", "contents", "prompt"), "what is asked, the client says"),
 }
-"""Folded names of fields that are not shaped, and what to do instead."""
+"""Folded names of fields that are not shaped, nor what is in them, and what to do instead."""
 _COUNTED = frozenset(
     {
         "candidatecount",
@@ -43,7 +43,7 @@ _COUNTED = frozenset(
         "n",
     }
 )
-"""Those that budgets count, which is before a provider is told."""
+"""Those that budgets count, which is before a provider is told, and objects that hold them."""
 _LONGEST_NAME = 128
 _UNKNOWN_YET = ("llm.provider", "resource.namespace")
 
@@ -54,16 +54,19 @@ def folded(name: str) -> str:
 
 
 def _field(name: str) -> str:
-    if not name.isascii() or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
-        raise refusal("must be the name of a field at the top of a body", is_shown=False)
-    hint = _DECIDED.get(folded(name))
+    path = path_of(name)
+    if not name.isascii() or not name.isprintable() or len(name) > _LONGEST_NAME or "" in path:
+        example = "'a.b' is the field b of the object a"
+        raise refusal("must be the name of a field of a body", example, is_shown=False)
+    hint = _DECIDED.get(folded(path[0]))
     if hint is not None:
         raise refusal(f"'{name}' cannot be set", hint, is_shown=False)
     return name
 
 
 def _late_field(name: str) -> str:
-    if folded(name) in _COUNTED:
+    outer, *inner = map(folded, path_of(name))
+    if not _COUNTED.isdisjoint(inner) or (outer in _COUNTED and not inner):
         hint = "write it at the model: budgets count it before a provider is chosen"
         raise refusal(f"'{name}' cannot be set at a provider", hint, is_shown=False)
     return name
@@ -120,11 +123,17 @@ def _prompt(value: str) -> str:
 
 
 def _unique(names: Iterable[str]) -> None:
-    known: dict[str, str] = {}
+    known: dict[tuple[str, ...], str] = {}
     for name in names:
-        other = known.setdefault(folded(name), name)
+        other = known.setdefault(tuple(map(folded, path_of(name))), name)
         if other != name:
             raise refusal(f"has both '{other}' and '{name}', which are one field", is_shown=False)
+    for path, name in known.items():
+        for length in range(1, len(path)):
+            outer = known.get(path[:length])
+            if outer is not None:
+                hint = f"write '{outer}' whole, or each of its fields by itself"
+                raise refusal(f"has both '{outer}' and '{name}' in it", hint, is_shown=False)
 
 
 FieldName: TypeAlias = Annotated[str, AfterValidator(_field)]

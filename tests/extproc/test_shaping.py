@@ -56,6 +56,38 @@ def asked(shaped: str, path: str = "/v1/chat/completions", **body: Any) -> Any:
     return forwarded(llm_exchange(yaml(shaped)).ask(path, **body))
 
 
+def test_fields_within_objects_are_set_by_their_paths() -> None:
+    shaped = (
+        "defaults: {reasoning.effort: low, reasoning.summary: auto},"
+        " overrides: {text.verbosity: low, metadata.trace: null},"
+        " transformations: {metadata.team: principal.team}"
+    )
+    talk = llm_exchange(yaml(shaped))
+    headers = {
+        ":method": "POST",
+        ":path": "/v1/chat/completions",
+        "authorization": "Bearer k-of-ann",
+    }
+    talk.say(RequestHeaders(headers, False))
+    body = chat("gpt", reasoning={"effort": "high"}, metadata={"team": "mine", "trace": "t"})
+    said = forwarded(talk.say(RequestBody(json.dumps(body).encode())))
+    assert said == {
+        **body,
+        "reasoning": {"effort": "high", "summary": "auto"},
+        "metadata": {"team": "research"},
+        "text": {"verbosity": "low"},
+    }
+
+
+def test_budgets_count_what_stands_within_an_object() -> None:
+    budget = "budgets: [{name: all, limit: 1000000 tokens, per: day}]\n"
+    talk = llm_exchange(yaml("overrides: {generationConfig.maxOutputTokens: 5000}", budget))
+    body = {"contents": [{"parts": [{"text": "hi"}]}], "generation_config": {"temperature": 1}}
+    said = forwarded(talk.ask("/v1beta/models/gpt:generateContent", **body))
+    assert (said["max_tokens"], said["temperature"]) == (5000, 1)
+    assert talk.reserved() > 5000
+
+
 def test_a_client_is_left_what_it_said() -> None:
     body = chat("gpt", temperature=1, unknown={"n": [1]})
     said = asked("defaults: {temperature: 0.5, top_k: 3}, overrides: {store: false}", **body)

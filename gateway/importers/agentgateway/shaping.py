@@ -15,6 +15,7 @@ from gateway.importers.agentgateway.durations import duration, seconds
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
 from gateway.importers.walk import Node
+from gateway.shaping import path_of
 
 Shaping = Mapping[str, object]
 """Of the block of a model."""
@@ -40,13 +41,18 @@ def read_fields(node: Node, to: str, known: dict[str, object]) -> tuple[str, ...
         is_new = all(folded(name) != folded(other) or name == other for other in known)
         if name in known:
             value.exact(note=_CLOSER)
-        elif is_new and fits(FieldName, name) and "${" not in name and fits_json(value.value):
+        elif is_new and _is_top(name) and fits_json(value.value):
             known[name] = value.value
             value.exact(to)
         else:
             value.unsupported(_NO_FIELD.format("say it otherwise at the model"))
             lost.append(name)
     return tuple(lost)
+
+
+def _is_top(name: str) -> bool:
+    """Whether it is a field here, too: with a dot, it would be one within an object."""
+    return fits(FieldName, name) and "${" not in name and len(path_of(name)) == 1
 
 
 def fits_json(value: object) -> bool:
@@ -68,7 +74,7 @@ def read_expressions(node: Node, draft: Draft, known: dict[str, object]) -> None
         is_new = all(folded(name) != folded(other) for other in known)
         if isinstance(said, Untranslated):
             value.unsupported(f"{policy_keys.UNCOMPUTED}: {said.reason}", is_security=True)
-        elif is_new and fits(FieldName, name) and "${" not in name and fits(ValueExpression, said):
+        elif is_new and _is_top(name) and fits(ValueExpression, said):
             known[name] = said
             value.exact("llm.models")
         else:

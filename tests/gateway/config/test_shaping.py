@@ -98,6 +98,11 @@ def test_workers_are_told_the_same() -> None:
         ("defaults: {system_instruction: x}", "cannot be set", "system_prompt"),
         ("defaults: {instructions: x}", "'instructions' cannot be set", "system_prompt"),
         ('overrides: {"": 1}', "must be the name of a field", ""),
+        ("overrides: {a..b: 1}", "must be the name of a field", "'a.b' is the field b"),
+        ("defaults: {.a: 1}", "must be the name of a field", ""),
+        ("overrides: {Messages.x: 1}", "'Messages.x' cannot be set", "the client says"),
+        ("overrides: {a_b.c: 1, aB.C: 2}", "which are one field", ""),
+        ("overrides: {a.b.c: 1, A: {d: 2}}", "has both 'A' and 'a.b.c' in it", "write 'A' whole"),
         ("overrides: {max_tokens: 1, maxTokens: 2}", "which are one field", ""),
         ("transformations: {user: princpal.name}", "unknown variable", ""),
         ("transformations: {user: llm.provider}", "'llm.provider' is not known here", "before"),
@@ -116,12 +121,21 @@ def test_what_cannot_be_is_refused_with_a_hint(model: str, message: str, hint: s
     assert problem.path.startswith("llm.models.m")
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "maxCompletionTokens", "n", "generationConfig"])
+@pytest.mark.parametrize(
+    "name",
+    ["max_tokens", "maxCompletionTokens", "n", "generationConfig",
+     "generation_config.max_output_tokens", "extra.inferenceConfig.maxTokens"],
+)  # fmt: skip
 def test_a_provider_does_not_set_what_budgets_count(name: str) -> None:
     problem = refused(provider=f"overrides: {{{name}: 1}}")
     assert problem.path == f"llm.providers.a.overrides.{name}"
     assert "at the model" in problem.hint
     assert meant(f"overrides: {{{name}: 1}}")
+
+
+def test_a_provider_sets_what_no_budget_counts_in_the_same_object() -> None:
+    found = meant(provider="overrides: {generationConfig.topK: 5}").providers[0]
+    assert found.fields == Fields(overrides=(("generationConfig.topK", "5"),))
 
 
 def test_transformations_may_stand_over_overrides() -> None:

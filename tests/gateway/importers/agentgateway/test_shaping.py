@@ -45,6 +45,8 @@ def test_what_is_written_for_a_route_holds_for_its_names() -> None:
 
 
 def test_a_field_that_is_enforced_and_cannot_be_set_closes_what_it_is_for() -> None:
+    text = route("overrides: {a.b: 1}")  # a name to theirs, a path to ours
+    assert shaped(text, "*") == {}
     text = route("overrides: {messages: []}")
     assert "true" in [rule.expression for rule in ours(text).rules]
     assert f"{AI}.overrides.messages" in guarded(text)
