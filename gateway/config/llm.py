@@ -197,8 +197,8 @@ class LlmBlock(Block):
     """Who keeps files, uploads, batches and stored responses: of these providers the first that has
     such an API. They belong to the account and not to who asks: everybody who may ask at all can
     read and delete those of everybody else. So by default such requests are refused. Nothing of
-    them is read but the headers; rules may look at `request.path` and `request.method`. What batches
-    cost is counted: the answers tell it."""
+    them is read but the headers; rules may look at `request.path` and `request.method`. What
+    batches cost is counted: the answers tell it."""
     failover: FailoverBlock = FailoverBlock()
     """When the next target of a model is tried, and when one is set aside."""
     lossy: Lossiness = Lossiness.HINTS
