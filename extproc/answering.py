@@ -96,6 +96,7 @@ class Answering:
         "_health",
         "_held",
         "_is_passing",
+        "_is_told",
         "_is_whole",
         "_plan",
         "_reader",
@@ -118,11 +119,10 @@ class Answering:
         self._began = latencies.now() if latencies is not None else 0.0
         is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed  # nobody could be in its place
         self._health = None if is_alone else waiting.health
-        is_watched = latencies is not None or (
-            self._health is not None and self._health.is_due(plan.targets)
-        )
-        is_told = plan.is_foreign or waiting.is_framed
-        self.is_over = held is NOTHING_HELD and not is_told and not is_watched
+        self._is_told = plan.is_foreign or waiting.is_framed
+        is_seen = self._is_told or held is not NOTHING_HELD or latencies is not None
+        health = self._health
+        self.is_over = not is_seen and (health is None or not health.is_due(plan.targets))
         """Nothing that follows matters."""
 
     @property
@@ -152,8 +152,9 @@ class Answering:
                 self._held.release()
             else:
                 self._held.settle_estimate()
-        if tried and is_providers and self._is_foreign(tried, is_success=is_success):
-            return self._translate(event, tried, changes)
+        may_say = tried if self._is_told and is_providers else None
+        if may_say is not None and self._is_foreign(may_say, is_success=is_success):
+            return self._translate(event, may_say, changes)
         if not is_success or self._held is NOTHING_HELD:
             self.is_over = True
             return changes or CONTINUE

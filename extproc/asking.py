@@ -38,7 +38,7 @@ from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import Program
 from extproc.protocols import bodies, encodings
-from extproc.saying import Forwarded, Question
+from extproc.saying import Question, spliced
 from extproc.verdict import Amend, Deny
 from gateway import names
 from gateway.apis import Found, WrongMethod
@@ -321,17 +321,21 @@ class Asking:
             if isinstance(decoded, Deny):
                 return decoded
             call = decoded
-        betas = self._named_betas(call, handled) if plan.is_foreign else ()
-        question = Question(call, body, wanted, handled, betas)
-        said = self._program.sayers[self._steering].say(plan, question)
-        if isinstance(said, Deny):
-            return said
+        if plan.is_foreign:
+            betas = self._named_betas(call, handled)
+            question = Question(call, body, wanted, handled, betas)
+            said = self._program.sayers[self._steering].say(plan, question)
+            if isinstance(said, Deny):
+                return said
+            plan, body = said
+        else:
+            body = spliced(plan, call, body, handled)
         if wanted.operation in COUNTING:  # no vendor asks anything for it
-            return self._ready(NOTHING_HELD, said, handled)
-        held = self._program.budgets.begin(self._facts, said.plan.dearest)
+            return self._ready(NOTHING_HELD, plan, body, handled)
+        held = self._program.budgets.begin(self._facts, plan.dearest)
         if isinstance(held, (Held, Deny)):
-            return self._ready(held, said, handled)
-        return self._ready_later(held, said, handled)
+            return self._ready(held, plan, body, handled)
+        return self._ready_later(held, plan, body, handled)
 
     def _named_betas(self, call: Call, handled: Handling) -> Betas:
         """What providers may want said otherwise than the client says it."""
@@ -342,22 +346,22 @@ class Asking:
         return named(self._facts.headers.get(names.BETAS_HEADER, ""))
 
     async def _ready_later(
-        self, held: Awaitable[Held | Deny], said: Forwarded, handled: Handling
+        self, held: Awaitable[Held | Deny], plan: Plan, body: bytes, handled: Handling
     ) -> Decision:
-        return self._ready(await held, said, handled)
+        return self._ready(await held, plan, body, handled)
 
-    def _ready(self, held: Held | Deny, said: Forwarded, handled: Handling) -> Deny | Ready:
+    def _ready(self, held: Held | Deny, plan: Plan, body: bytes, handled: Handling) -> Deny | Ready:
         if isinstance(held, Deny):
             return held
-        (plan, body), call = said, self._call
-        is_own = plan.forwarded.dialect is handled.dialect
-        if held is not NOTHING_HELD and call is not None and _is_unbounded(call):
-            held.release()
-            return _UNBOUNDED
-        if held is not NOTHING_HELD and is_own and call is not None and not call.tells_usage:
-            body = bodies.replace(body, handled.reading.ask_usage(call))
-        if is_own and held is not NOTHING_HELD and self._facts.is_stream:
-            self._stream = self._streamed(plan, handled)
+        call = self._call
+        if held is not NOTHING_HELD and call is not None:
+            if _is_unbounded(call):
+                held.release()
+                return _UNBOUNDED
+            if call.is_stream and plan.forwarded.dialect is handled.dialect:
+                if not call.tells_usage:
+                    body = bodies.replace(body, handled.reading.ask_usage(call))
+                self._stream = self._streamed(plan, handled)
         reply = plan.told(self._program.choose, None if self._stream is None else self._stream.mark)
         sent = None if body is self._received else body
         if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):

@@ -48,9 +48,9 @@ class Sayer:
         self._lossiness = lossiness
 
     def say(self, plan: Plan, question: Question) -> Forwarded | Deny:
-        """The body of a plan; without the tries that would lose what may not be lost."""
-        if not plan.is_foreign:
-            return Forwarded(plan, _spliced(plan, question))
+        """The body of a plan with foreign tries, without those that would lose what may not be
+        lost. Of other plans, `spliced` says it.
+        """
         if plan.tries[0].is_instead:
             body = encode_embeddings(question.call.document, plan.tries[0].model)
             return body if isinstance(body, Deny) else Forwarded(plan, body)
@@ -73,7 +73,8 @@ class Sayer:
             wanted = question.wanted._replace(is_sealed=True)
             told = self._planner.without(plan, question.call.model, wanted, refusals.keys())
             plan = told if isinstance(told, Plan) else plan
-        return Forwarded(plan, _spliced(plan, question))
+        call, body, betas = question.call, question.body, question.betas
+        return Forwarded(plan, spliced(plan, call, body, question.handled, betas))
 
     def _translate(
         self,
@@ -126,17 +127,15 @@ def _guarded(body: bytes, dialect: Dialect, guards: Guards) -> bytes | Deny:
     return texts if isinstance(texts, Deny) else guards.objection(texts) or body
 
 
-def _spliced(plan: Plan, question: Question) -> bytes:
+def spliced(plan: Plan, call: Call, body: bytes, handled: Handling, asked: Betas = ()) -> bytes:
     """The client's own body, for the first try's model."""
-    call, model, dialect = question.call, plan.forwarded.model, question.handled.dialect
-    body = question.body
+    told, dialect = plan.forwarded, handled.dialect
     is_all_own = not plan.is_foreign or all(each.dialect is dialect for each in plan.tries)
     if dialect is not None and is_all_own:
         body = history.own(body, call, dialect, SPEAKERS[dialect].codec)
-    if model and model != call.model:
-        body = bodies.replace(body, question.handled.reading.rename(call, model))
-    told = plan.forwarded
-    betas = taken(question.betas, told.betas.split(",")) if told.betas and question.betas else ()
+    if told.model and told.model != call.model:
+        body = bodies.replace(body, handled.reading.rename(call, told.model))
+    betas = taken(asked, told.betas.split(",")) if told.betas and asked else ()
     return _finished(body, plan, betas)
 
 
