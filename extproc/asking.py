@@ -25,6 +25,7 @@ from extproc.llm.dialects import (
     Handling,
 )
 from extproc.llm.gemini.codec import ARRAY_CODEC
+from extproc.llm.tool_names import Names
 from extproc.passing import (
     JSON,
     Decision,
@@ -74,6 +75,7 @@ class Asking:
         "_received",
         "_steering",
         "_stream",
+        "_tool_names",
         "found",
     )
 
@@ -93,6 +95,8 @@ class Asking:
         """What was received, without its content coding."""
         self._call: Call | None = None
         self._stream: Streamed | None = None
+        self._tool_names: Mapping[str, Names] = {}
+        """Where providers are told others than the client's."""
         self._betas: Betas = ()
         """Those that stand in the client's body: of a client of Bedrock's."""
         self.found: Found | WrongMethod | None = None
@@ -274,6 +278,7 @@ class Asking:
             int(seconds),
             call is None or call.tells_usage,
             {} if call is None else call.document,
+            self._tool_names,
         )
 
     def forget_request(self) -> None:
@@ -327,7 +332,7 @@ class Asking:
             said = self._program.sayers[self._steering].say(plan, question)
             if isinstance(said, Deny):
                 return said
-            plan, body = said
+            plan, body, self._tool_names = said
         else:
             body = spliced(plan, call, body, handled)
         if wanted.operation in COUNTING:  # no vendor asks anything for it

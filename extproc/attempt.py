@@ -69,7 +69,8 @@ def _translated(body: bytes, order: Order, lossiness: Lossiness) -> bytes | Deny
         return call
     codecs = SPEAKERS[forwarded.dialect].codec, _codec_of(wanted.dialect, wanted)
     model = wanted.target or wanted.model or forwarded.model or _NAMELESS
-    return translate.request(call, codecs, model, lossiness)
+    said = translate.request(call, codecs, model, lossiness)
+    return said if isinstance(said, Deny) else said.body
 
 
 def _call(body: bytes, order: Order, dialect: Dialect) -> Call | Deny:

@@ -4,6 +4,8 @@ the providers; and which providers it can be said to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from extproc.llm import additions, forms, history, translate
@@ -11,6 +13,7 @@ from extproc.llm.anthropic.elsewhere import BETAS
 from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import SPEAKERS, Handling
+from extproc.llm.tool_names import Names
 from extproc.plan import Plan, Planner, Wanted
 from extproc.policies.guard import Guards
 from extproc.protocols import bodies, json_spans
@@ -35,6 +38,8 @@ class Forwarded(NamedTuple):
 
     plan: Plan
     body: bytes
+    tool_names: Mapping[str, Names] = MappingProxyType({})
+    """By the names of codecs: what some provider is told in the place of the client's own."""
 
 
 class Sayer:
@@ -55,7 +60,7 @@ class Sayer:
             body = encode_embeddings(question.call.document, plan.tries[0].model)
             return body if isinstance(body, Deny) else Forwarded(plan, body)
         refusals: dict[Dialect, Deny] = {}
-        bodies: dict[Dialect, bytes] = {}
+        bodies: dict[Dialect, translate.Translated] = {}
         while True:
             self._translate(plan, question, bodies, refusals)
             if not any(each.dialect in refusals for each in plan.tries):
@@ -67,20 +72,25 @@ class Sayer:
                 return next(iter(refusals.values()))
             plan = left
         dialect = plan.forwarded.dialect
+        told = {
+            SPEAKERS[each].codec.name: said.tool_names
+            for each, said in bodies.items()
+            if said.tool_names
+        }
         if dialect is not None and dialect is not question.handled.dialect:
-            return Forwarded(plan, _finished(bodies[dialect], plan))
+            return Forwarded(plan, _finished(bodies[dialect].body, plan), told)
         if _is_mixed(plan, question):
             wanted = question.wanted._replace(is_sealed=True)
-            told = self._planner.without(plan, question.call.model, wanted, refusals.keys())
-            plan = told if isinstance(told, Plan) else plan
+            unsealed = self._planner.without(plan, question.call.model, wanted, refusals.keys())
+            plan = unsealed if isinstance(unsealed, Plan) else plan
         call, body, betas = question.call, question.body, question.betas
-        return Forwarded(plan, spliced(plan, call, body, question.handled, betas))
+        return Forwarded(plan, spliced(plan, call, body, question.handled, betas), told)
 
     def _translate(
         self,
         plan: Plan,
         question: Question,
-        bodies: dict[Dialect, bytes],
+        bodies: dict[Dialect, translate.Translated],
         refusals: dict[Dialect, Deny],
     ) -> None:
         """Fill in what the foreign dialects of a plan make of it."""
@@ -95,13 +105,13 @@ class Sayer:
             told = plan.forwarded
             model = (told.model if told.dialect is dialect else "") or each.model
             call = _with_betas(question, each.said.betas)
-            body = translate.request(call, codecs, model, self._lossiness)
-            if self._guards is not None and not isinstance(body, Deny):
-                body = _guarded(body, dialect, self._guards)
-            if isinstance(body, Deny):
-                refusals[dialect] = body
+            said = translate.request(call, codecs, model, self._lossiness)
+            if self._guards is not None and not isinstance(said, Deny):
+                said = _guarded(said.body, dialect, self._guards) or said
+            if isinstance(said, Deny):
+                refusals[dialect] = said
             else:
-                bodies[dialect] = body
+                bodies[dialect] = said
 
 
 def _is_mixed(plan: Plan, question: Question) -> bool:
@@ -121,10 +131,10 @@ def _with_betas(question: Question, takes: str) -> Call:
     return call._replace(document={**call.document, BETAS: list(betas)})
 
 
-def _guarded(body: bytes, dialect: Dialect, guards: Guards) -> bytes | Deny:
+def _guarded(body: bytes, dialect: Dialect, guards: Guards) -> Deny | None:
     """What stands apart in the words of the client, in two messages say, may become one text."""
     texts = SPEAKERS[dialect].reading.texts(json_spans.decode(body))
-    return texts if isinstance(texts, Deny) else guards.objection(texts) or body
+    return texts if isinstance(texts, Deny) else guards.objection(texts)
 
 
 def spliced(plan: Plan, call: Call, body: bytes, handled: Handling, asked: Betas = ()) -> bytes:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from extproc.llm.answer import Answer, ProviderError, StreamEvent
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import Request
+from extproc.llm.tool_names import Names, Rule
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Deny
 from gateway.usage import Usage
@@ -55,6 +56,8 @@ class Asked(NamedTuple):
     """The client wants the usage at the end of a stream (OpenAI chat's `include_usage`)."""
     document: Mapping[str, object] = {}
     """The client's request, for dialects whose answers repeat it (Responses)."""
+    tool_names: Mapping[str, Names] = {}
+    """By the names of codecs: what providers call otherwise than the client."""
 
 
 class Reading(Protocol):
@@ -123,6 +126,8 @@ class Codec:
     encode_error: Callable[[ProviderError], ErrorAnswer]
     stream_type: str
     """The content type of its streams: `text/event-stream`."""
+    tool_names: Rule
+    """Which its providers take."""
     called: Mapping[Feature, str]
     """What clients call what they say, where that is one field."""
 

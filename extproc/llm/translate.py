@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from extproc.llm.answer import (
     Answer,
@@ -32,6 +32,7 @@ from extproc.llm.answer import (
 from extproc.llm.dialect import Asked, Call, Codec, Encoding, UnreadableAnswer
 from extproc.llm.losses import Losses
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.tool_names import NO_NAMES, Names, fitted, own_name, own_names
 from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
 from extproc.verdict import Deny
 from gateway.model import Lossiness
@@ -47,17 +48,26 @@ LARGEST_ERROR_BYTES = 1 << 20
 """What is more says no more."""
 
 
+class Translated(NamedTuple):
+    """A request in a provider's dialect."""
+
+    body: bytes
+    tool_names: Names
+    """What stands in the place of the client's own."""
+
+
 def request(
     call: Call, codecs: tuple[Codec, Codec], model: str, lossiness: Lossiness
-) -> bytes | Deny:
-    """The body for a provider. `codecs` are the client's and the provider's."""
+) -> Translated | Deny:
+    """What a provider is told. `codecs` are the client's and the provider's."""
     client, provider = codecs
     said = client.decode_request(call)
     if isinstance(said, Deny):
         return said
     losses = Losses()
-    body = provider.encode_request(said.for_model(model), losses)
-    return losses.refusal(lossiness, provider.name, client.called) or body
+    told, names = fitted(said.for_model(model), provider.tool_names)
+    body = provider.encode_request(told, losses)
+    return losses.refusal(lossiness, provider.name, client.called) or Translated(body, names)
 
 
 _TEXTS: Mapping[type, str] = MappingProxyType(
@@ -109,9 +119,10 @@ class Whole:
 class Stream:
     """An answer that is said as it comes."""
 
-    __slots__ = ("_decoding", "_encoding", "_left", "_texts")
+    __slots__ = ("_decoding", "_encoding", "_left", "_names", "_texts")
 
-    def __init__(self, provider: Codec, encoding: Encoding) -> None:
+    def __init__(self, provider: Codec, encoding: Encoding, names: Names = NO_NAMES) -> None:
+        self._names = names
         self._decoding = provider.decoding()
         self._encoding = encoding
         self._texts: list[str] | None = []
@@ -130,6 +141,8 @@ class Stream:
         return said + self._say(self._decoding.end()) if is_end else said
 
     def _say(self, events: Sequence[StreamEvent]) -> bytes:
+        if self._names:
+            events = [own_name(each, self._names) for each in events]
         for event in events:
             member = _TEXTS.get(type(event))
             if member is not None:
@@ -221,12 +234,19 @@ def translation(
     client, provider = codecs
     if not 200 <= status < 300:
         return Refused(codecs, status), _JSON
+    names = asked.tool_names.get(provider.name, NO_NAMES)
     if not is_stream:
-        return Whole(provider, lambda answer: client.encode_answer(answer, asked)), _JSON
+        return (
+            Whole(provider, lambda answer: client.encode_answer(own_names(answer, names), asked)),
+            _JSON,
+        )
     encoding = client.encoding(asked)
     if content_type.partition(";")[0].strip().lower() == _JSON:
-        return Whole(provider, lambda answer: _streamed(answer, encoding)), client.stream_type
-    return Stream(provider, encoding), client.stream_type
+        return (
+            Whole(provider, lambda answer: _streamed(own_names(answer, names), encoding)),
+            client.stream_type,
+        )
+    return Stream(provider, encoding, names), client.stream_type
 
 
 def _streamed(answer: Answer, encoding: Encoding) -> bytes:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+from typing import Any
 
+import openai
 import pytest
 
 from tests.kit.dialects import Dialects, has
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.peers import DIALECTS, PEERS, STOPS, Heard
+from tests.kit.provider_rules import CLIENT_KEY
 from tests.kit.spoken import Line, spoken
 
 pytestmark = pytest.mark.envoy
@@ -98,3 +101,22 @@ def test_what_another_provider_sealed_is_not_played_back_to_the_clients_own(
         told = json.dumps(here.providers.last.body)
         assert "dragoman:" not in told
         assert base64.b64encode(b"dragoman:").decode()[:11] not in told
+
+
+@pytest.mark.parametrize("provider", [each for each in PEERS if each != "chat"])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_tools_are_called_by_the_clients_names(
+    here: Dialects, provider: str, is_stream: bool
+) -> None:
+    tools: Any = [{"type": "function", "function": {"name": "get/weather"}}]
+    hello: Any = [{"role": "user", "content": "hi"}]
+    with openai.OpenAI(base_url=f"{here.stack.url}/v1", api_key=CLIENT_KEY) as client:
+        model = f"{provider}-tool_calls"
+        if is_stream:
+            with client.chat.completions.stream(model=model, messages=hello, tools=tools) as said:
+                answer: Any = said.get_final_completion()
+        else:
+            answer = client.chat.completions.create(model=model, messages=hello, tools=tools)
+    [call] = answer.choices[0].message.tool_calls
+    assert call.function.name == "get/weather"
+    assert "get/weather" not in json.dumps(here.providers.last.body)

@@ -9,7 +9,7 @@ import pytest
 from envoy_api import message
 
 from extproc.attempt import rewritten
-from extproc.events import Forward, RequestBody, Respond
+from extproc.events import Forward, Replace, RequestBody, Respond, ResponseBody
 from extproc.wire import decode_attempt
 from gateway import names
 from gateway.model import Lossiness
@@ -270,3 +270,16 @@ def test_every_client_reaches_every_provider(path: str, body: dict[str, Any], mo
     named = {} if "{}" in path else {"model": model}
     action = llm_exchange().ask(path.format(model), **named, **body)
     assert isinstance(action, Forward)
+
+
+def test_names_of_tools_are_told_as_each_provider_takes_them() -> None:
+    tools = [{"type": "function", "function": {"name": "files.read"}}]
+    talk = llm_exchange(WITHOUT_BUDGETS)
+    assert forwarded(talk.ask(**chat("opus", tools=tools)))["tools"][0]["name"] == "files_read"
+    talk.answered("llm/claude/addressed", content_type="application/json")
+    call = {"type": "tool_use", "id": "1", "name": "files_read", "input": {}}
+    answer = {"type": "message", "content": [call], "stop_reason": "tool_use"}
+    told = talk.say(ResponseBody(json.dumps(answer).encode(), True))
+    assert isinstance(told, Replace)
+    [choice] = json.loads(told.body)["choices"]
+    assert choice["message"]["tool_calls"][0]["function"]["name"] == "files.read"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from extproc.llm.losses import Feature
+from extproc.llm.tool_names import Rule
 
 SAYS: Final = frozenset(
     {
@@ -102,3 +104,5 @@ CALLED: Mapping[Feature, str] = MappingProxyType(
     }
 )
 """What a client says them by, where that is one field."""
+
+TOOL_NAMES = Rule(re.compile(r"[a-zA-Z0-9_-]{1,128}"), re.compile(r"[^a-zA-Z0-9_-]"), 128)

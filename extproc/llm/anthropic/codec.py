@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from extproc.llm.anthropic.answers import decode_answer, encode_answer
-from extproc.llm.anthropic.capabilities import CALLED
+from extproc.llm.anthropic.capabilities import CALLED, TOOL_NAMES
 from extproc.llm.anthropic.errors import decode_error, encode_error
 from extproc.llm.anthropic.request_writer import encode_request
 from extproc.llm.anthropic.requests import decode_request
@@ -22,5 +22,6 @@ CODEC = Codec(
     decode_error=decode_error,
     encode_error=encode_error,
     stream_type="text/event-stream",
+    tool_names=TOOL_NAMES,
     called=CALLED,
 )

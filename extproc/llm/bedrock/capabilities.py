@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from extproc.llm.losses import Feature
+from extproc.llm.tool_names import Rule
 
 EXPRESSES: frozenset[Feature] = frozenset(
     {
@@ -70,3 +72,5 @@ CALLED: Mapping[Feature, str] = MappingProxyType(
     }
 )
 """What a client says them by, where that is one field."""
+
+TOOL_NAMES = Rule(re.compile(r"[a-zA-Z0-9_-]{1,64}"), re.compile(r"[^a-zA-Z0-9_-]"), 64)

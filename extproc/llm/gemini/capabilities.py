@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from extproc.llm.losses import Feature
+from extproc.llm.tool_names import Rule
 
 SAYS = frozenset(
     {
@@ -115,3 +117,7 @@ CALLED: Mapping[Feature, str] = MappingProxyType(
     }
 )
 """What a client says them by, where that is one field."""
+
+TOOL_NAMES = Rule(
+    re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}"), re.compile(r"[^a-zA-Z0-9_.:-]"), 64
+)

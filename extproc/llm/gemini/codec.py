@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from extproc.llm.dialect import Codec
 from extproc.llm.gemini.answers import decode_answer, encode_answer
-from extproc.llm.gemini.capabilities import CALLED
+from extproc.llm.gemini.capabilities import CALLED, TOOL_NAMES
 from extproc.llm.gemini.errors import decode_error, encode_error
 from extproc.llm.gemini.requests import decode_request, encode_request
 from extproc.llm.gemini.streams import GeminiArrayEncoding, GeminiDecoding, GeminiEncoding
@@ -22,6 +22,7 @@ CODEC = Codec(
     decode_error=decode_error,
     encode_error=encode_error,
     stream_type="text/event-stream",
+    tool_names=TOOL_NAMES,
     called=CALLED,
 )
 """With `alt=sse`, as providers are always asked."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from extproc.llm.dialect import Codec
 from extproc.llm.openai_chat.answers import decode_answer, encode_answer
-from extproc.llm.openai_chat.capabilities import CALLED
+from extproc.llm.openai_chat.capabilities import CALLED, TOOL_NAMES
 from extproc.llm.openai_chat.errors import decode_error, encode_error
 from extproc.llm.openai_chat.request_writer import encode_request
 from extproc.llm.openai_chat.requests import decode_request
@@ -28,6 +28,7 @@ def codec_for(server: Server) -> Codec:
         decode_error=decode_error,
         encode_error=encode_error,
         stream_type="text/event-stream",
+        tool_names=TOOL_NAMES,
         called=CALLED,
     )
 

@@ -38,8 +38,8 @@ def answer(name: str) -> bytes:
 
 def test_a_request_asks_for_the_model_that_the_provider_knows() -> None:
     said = translate.request(call(), CODECS, "claude-opus", Lossiness.HINTS)
-    assert isinstance(said, bytes)
-    assert json.loads(said)["model"] == "claude-opus"
+    assert isinstance(said, translate.Translated)
+    assert json.loads(said.body)["model"] == "claude-opus"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,25 @@ def test_what_may_be_lost_is_up_to_the_configuration(
     if isinstance(said, Deny):
         assert (said.status, said.code) == (400, "unsupported_parameter")
         assert said.param == next(iter(fields))
+
+
+TOOL = {"type": "function", "function": {"name": "get.weather"}}
+
+
+def test_a_tool_is_called_by_the_clients_name_whatever_its_provider_was_told() -> None:
+    said = translate.request(call(tools=[TOOL]), CODECS, "claude", Lossiness.HINTS)
+    assert isinstance(said, translate.Translated)
+    assert json.loads(said.body)["tools"][0]["name"] == "get_weather"
+    asked = ASKED._replace(tool_names={CLAUDE.name: said.tool_names})
+    for is_stream, sent, kind in (
+        (False, answer("tool_calls"), "application/json"),
+        (True, answer("tool_calls"), "application/json"),
+        (True, stream_of("anthropic", "tool_calls"), "text/event-stream"),
+    ):
+        found, _ = translate.translation(CODECS, asked, 200, kind, is_stream=is_stream)
+        told = found.feed(sent, is_end=True).decode()
+        assert '"name":"get.weather"' in told
+        assert "get_weather" not in told
 
 
 def test_a_whole_answer_is_said_at_its_end() -> None:
