@@ -206,3 +206,18 @@ def test_what_was_refused_in_too_many_responses_counts_as_refused_in_one() -> No
         assert len(topic.refused["a"].responses) <= MAX_REFUSALS
     topic.catch_up(named(a="2", **dict.fromkeys(others, "1")))
     assert topic.due() == Due(("a", *others))
+
+
+def test_what_was_refused_together_may_be_much() -> None:
+    """Each name costs the same: with all the others it would take minutes here."""
+    names = [f"cluster-{number}" for number in range(5_000)]
+    topic = Topic(CLUSTER)
+    topic.catch_up(named(**dict.fromkeys(names, "bad")))
+    topic.want(names)
+    send(topic)
+    topic.answered("1", "bad")
+    assert topic.due() == Due()
+    topic.catch_up(named(**dict.fromkeys(names, "1")))
+    assert topic.due() == Due(tuple(names))
+    topic.drop(names)
+    assert topic.is_settled()
