@@ -30,10 +30,19 @@ class Problem:
         return f"{where}{path}{' '.join(filter(None, lines))}{hint}"
 
 
+def is_near(wrong: str, known: Iterable[str]) -> bool:
+    """Whether one of these words may have been meant."""
+    return bool(_close(wrong, sorted(known)))
+
+
+def _close(wrong: str, words: list[str]) -> list[str]:
+    return difflib.get_close_matches(wrong, words, n=1, cutoff=0.6)
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint naming the closest known word, else all of them when they are few."""
     words = sorted(known)
-    close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.6)
+    close = _close(wrong, words)
     if close:
         return f"did you mean '{close[0]}'?"
     return f"known: {', '.join(words)}" if 0 < len(words) <= 12 else ""

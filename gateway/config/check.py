@@ -15,6 +15,7 @@ from gateway.config.model_rules import (
     providers_are_known,
     references_are_known,
     references_do_not_circle,
+    repeated_references,
     stars_stand_for_something,
     tiers_can_be_served,
     unheard_first_bytes,
@@ -217,14 +218,18 @@ def _unpriced_models(config: Config) -> Iterator[Finding]:
         return
     known = prices(config.llm)
     for name in config.llm.models:
-        for target in (target for tier in tiers(name, config.llm) for target in tier):
-            if "*" not in target.model and not is_priced(target, config.llm, known):
-                where = f"{target.provider}/{target.model}"
-                yield Finding(
-                    ("llm", "models", name),
-                    f"'{where}' has no price, so budgets in USD refuse it",
-                    f"write one under llm.prices: '{where}'",
-                )
+        targets = [
+            f"{target.provider}/{target.model}"
+            for tier in tiers(name, config.llm)
+            for target in tier
+            if "*" not in target.model and not is_priced(target, config.llm, known)
+        ]
+        for where in dict.fromkeys(targets):
+            yield Finding(
+                ("llm", "models", name),
+                f"'{where}' has no price, so budgets in USD refuse it",
+                f"write one under llm.prices: '{where}'",
+            )
 
 
 def _locked_doors(config: Config) -> Iterator[Finding]:
@@ -254,6 +259,7 @@ def _open_doors(config: Config) -> Iterator[Finding]:
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _remote_guards,
+    repeated_references,
     _unpriced_models,
     unpriced_choices,
     unreachable_models,

@@ -13,6 +13,7 @@ from gateway.config.llm import WAYS
 from gateway.config.pricing import is_priced, prices
 from gateway.config.schema import Config
 from gateway.config.tiers import (
+    LISTS,
     MAX_LEAVES,
     MAX_NAMES,
     MAX_TIERS,
@@ -174,6 +175,20 @@ def unreachable_models(config: Config) -> Iterator[Finding]:
             yield Finding(
                 (*_at(name), "internal"), f"no model leads to '{name}', so nobody can reach it"
             )
+
+
+def repeated_references(config: Config) -> Iterator[Finding]:
+    """Warns of lists that name a target twice: it is tried once."""
+    for name, block in config.llm.models.items():
+        for field in LISTS:
+            there: tuple[str, ...] = getattr(block, field) or ()
+            for index, reference in enumerate(there):
+                if reference in there[:index]:
+                    yield Finding(
+                        (*_at(name), field, index),
+                        f"'{reference}' stands here twice, and is tried once",
+                        "leave one out",
+                    )
 
 
 def unpriced_choices(config: Config) -> Iterator[Finding]:

@@ -10,8 +10,9 @@ from gateway.config.llm import REFUSE
 from gateway.config.paths import prefixes
 from gateway.config.schema import Config
 from gateway.config.written import Written
-from gateway.problem import did_you_mean
+from gateway.problem import did_you_mean, is_near
 
+_WHO_GETS_THEM = f"write {REFUSE}, or the name of the provider that gets them"
 _METHOD = "GET"
 """Any: a path with something for another method is taken too."""
 
@@ -20,7 +21,8 @@ def unknown_paths_have_a_provider(written: Written) -> Iterator[Finding]:
     """`unknown_paths: opnai`."""
     name = written.config.llm.unknown_paths
     if name != REFUSE and name not in written.providers:
-        hint = did_you_mean(name, {*written.providers, REFUSE})
+        words = {*written.providers, REFUSE}
+        hint = did_you_mean(name, words) if is_near(name, words) else _WHO_GETS_THEM
         yield Finding(("llm", "unknown_paths"), f"no provider '{name}'", hint)
 
 

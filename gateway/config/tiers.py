@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.choice import (
     Branch,
@@ -38,11 +38,16 @@ def meaning(name: str, reference: str, llm: LlmBlock) -> Target | str | None:
     return Target(provider, model) if model and provider in llm.providers else None
 
 
+LISTS: Final = ("failover", "cheapest", "fastest")
+"""Ways of a model that are lists of references."""
+
+
 def references(block: ModelBlock) -> Iterator[tuple[Path, str]]:
-    """Every reference of a model, and where in its block it stands."""
-    for field in ("failover", "cheapest", "fastest"):
-        for index, reference in enumerate(getattr(block, field) or ()):
-            yield (field, index), reference
+    """Every reference of a model, and where in its block it stands; in lists, each one once."""
+    for field in LISTS:
+        there: tuple[str, ...] = getattr(block, field) or ()
+        for reference in dict.fromkeys(there):
+            yield (field, there.index(reference)), reference
     for reference in block.weighted or {}:
         yield ("weighted", reference), reference
     for index, branch in enumerate(block.conditional or ()):

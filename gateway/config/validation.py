@@ -90,11 +90,31 @@ class _Validation:
                 continue  # a list that is too short because of what is in it
             path = self.original(each.path)
             is_known = path in self.lost
-            if not is_known and not any(other[:-1] == path for other in self.lost):
+            if not is_known and not self.lacks(path):
                 self.findings.append(replace(each, path=path))
             is_written = self.document.is_written(path)
             wrong.add(path if is_written and not is_known else path[:-1])
         self.lost |= wrong
+
+    def lacks(self, path: Path) -> bool:
+        """Whether a block is without something that was put aside: a member, or all of one."""
+        return any(
+            other[:-1] == path
+            or (len(other) == len(path) + 2 and other[:-2] == path and self.is_hollow(other[:-1]))
+            for other in self.lost
+        )
+
+    def is_hollow(self, path: Path) -> bool:
+        """Whether nothing is left of what was written there."""
+        value = self.value
+        for part in path:
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return True
+        return not _without(value, self.lost, path)
 
     def in_document(self, found: Finding) -> Finding:
         """A rule's finding, its path led back to what was written."""

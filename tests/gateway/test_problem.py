@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.problem import Problem, did_you_mean
+from gateway.problem import Problem, did_you_mean, is_near
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ def test_a_problem_reads_as_one_line(problem: Problem, text: str) -> None:
 
 def test_the_closest_word_is_guessed() -> None:
     assert did_you_mean("opnai", ["openai", "mistral"]) == "did you mean 'openai'?"
+    assert is_near("opnai", ["openai", "mistral"])
+    assert not is_near("pass", ["openai", "mistral"])
 
 
 def test_a_few_words_are_listed_and_many_are_not() -> None:

@@ -112,6 +112,16 @@ def test_a_model_without_a_price_is_warned_of_when_money_is_counted() -> None:
     ]
 
 
+def test_a_target_without_a_price_is_named_once_for_each_model() -> None:
+    text = (
+        "llm:\n  providers: {p: {type: openai, auth: {type: none}}}\n  models:\n"
+        "    n: {failover: [p/unheard-of, m]}\n    m: p/unheard-of\n"
+        "budgets: [{name: b, limit: 5 USD, per: day}]\n"
+    )
+    found = [each for each in warned(text) if "has no price" in each]
+    assert [each.split(": ")[1] for each in found] == ["llm.models.n", "llm.models.m"]
+
+
 def test_a_door_without_keys_is_warned_of() -> None:
     assert warned("identity: {required: true}") == [
         "test.yaml:1: identity.required: nobody can come in: there are no keys (add api_keys)"

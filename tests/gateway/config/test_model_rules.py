@@ -88,6 +88,14 @@ def test_what_nobody_can_reach_is_warned_of() -> None:
     ]
 
 
+@pytest.mark.parametrize("way", ["failover", "cheapest", "fastest"])
+def test_a_target_that_stands_twice_in_a_list_is_warned_of(way: str) -> None:
+    text = f"{PROVIDERS}{{m: {{{way}: [openai/gpt-5, openai/b, openai/gpt-5]}}}}}}"
+    found = f"llm.models.m.{way}.2: 'openai/gpt-5' stands here twice, and is tried once"
+    assert warned(text) == [found]
+    assert warned(text.replace("b, openai/gpt-5", "b")) == []
+
+
 def test_the_cheapest_of_what_has_no_price_is_warned_of() -> None:
     models = "{a: {cheapest: [openai/gpt-5, openai/x]}, b: {cheapest: [openai/y, openai/x]}}"
     assert warned(f"{PROVIDERS}{models}}}") == [

@@ -51,6 +51,8 @@ def test_unknown_paths_go_to_a_provider_that_there_is() -> None:
     assert str(found) == (
         "test.yaml:1: llm.unknown_paths: no provider 'opnai' (did you mean 'openai'?)"
     )
+    (found,) = problems("llm: {unknown_paths: pass}")
+    assert "write refuse, or the name of the provider" in found.hint
     assert complaints("llm: {unknown_paths: refuse}") == []
     (found,) = problems("llm: {unknown_paths: refuze}")
     assert found.hint == "did you mean 'refuse'?"

@@ -19,6 +19,7 @@ from gateway.config.tiers import (
     is_plain,
     leaf_count,
     meaning,
+    references,
     tier_count,
     tiers,
 )
@@ -57,6 +58,15 @@ def test_failover_flattens() -> None:
         (Target("p", "4", 3), Target("q", "3", 1)),
     )
     assert tier_count("a", block) == 4
+
+
+def test_a_target_that_stands_twice_in_a_list_is_tried_once() -> None:
+    block = llm(m={"failover": ["p/a", "q/b", "p/a"]})
+    assert tiers("m", block) == ((Target("p", "a"),), (Target("q", "b"),))
+    assert [place for place, _ in references(block.models["m"])] == [
+        ("failover", 0),
+        ("failover", 1),
+    ]
 
 
 def test_a_model_goes_before_a_provider_of_the_same_words() -> None:
@@ -136,10 +146,12 @@ def test_plain_is_what_the_places_say_in_full() -> None:
 
 
 def test_counting_does_not_unfold() -> None:
-    doubling = {f"m{n}": {"failover": [f"m{n + 1}"] * 2} for n in range(14)}
-    block = llm(**doubling, m14={"provider": "p"})
-    assert is_followable("m0", block)
-    assert tier_count("m0", block) == leaf_count("m0", block) == 2**14
+    doubling = {
+        f"{name}{n}": {"failover": [f"l{n + 1}", f"r{n + 1}"]} for n in range(14) for name in "lr"
+    }
+    block = llm(**doubling, l14={"provider": "p"}, r14={"provider": "q"})
+    assert is_followable("l0", block)
+    assert tier_count("l0", block) == leaf_count("l0", block) == 2**14
 
 
 def test_long_chains_are_not_followable() -> None:

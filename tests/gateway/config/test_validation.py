@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from gateway.config.document import read
 from gateway.config.finding import Finding
 from gateway.config.merging import Merged, Part, merged
@@ -25,6 +27,29 @@ def test_what_others_found_is_put_aside_and_reported() -> None:
     found = understood(document, document.value, [Finding(path, "cannot be read")])
     assert isinstance(found, tuple)
     assert [str(each) for each in found] == ["0.yaml:2: gateways.a.port: cannot be read"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "path"),
+    [
+        ("{type: custom, url: 'http://b/v1', offers: {chatt: /c}}", "offers.chatt"),
+        ("{type: openai-compatible, pool: [no host]}", "pool.0"),
+        ("{type: openai-compatible, pool: x}", "pool"),
+    ],
+)
+def test_what_a_block_lacks_because_it_is_wrong_is_said_once(provider: str, path: str) -> None:
+    document = whole(f"llm: {{providers: {{b: {provider}}}}}")
+    found = understood(document, document.value)
+    assert isinstance(found, tuple)
+    assert [each.path for each in found] == [f"llm.providers.b.{path}"]
+
+
+def test_what_a_block_lacks_beside_what_is_wrong_is_said_too() -> None:
+    provider = "{type: openai-compatible, offers: {chat: /c, chatt: /d}}"
+    document = whole(f"llm: {{providers: {{b: {provider}}}}}")
+    found = understood(document, document.value)
+    assert isinstance(found, tuple)
+    assert [each.path for each in found] == ["llm.providers.b", "llm.providers.b.offers.chatt"]
 
 
 def test_rules_are_not_asked_while_a_file_is_missing_from_the_whole() -> None:
