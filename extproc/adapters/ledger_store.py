@@ -219,11 +219,12 @@ class LedgerStore:
                 ).fetchall()
             )
             for counter, window_start, amount in bookings:
-                told = min(amount, MOST_PER_CALL)
-                added = told - before.get(counter, 0)
-                if added > 0 and (known is None or counter in before):
-                    self._database.execute(_BOOK, (counter, window_start, added))
+                if known is None or counter in before:
+                    told = max(before.get(counter, 0), min(amount, MOST_PER_CALL))
+                    added = told - before.get(counter, 0)
                     self._database.execute(_BOOK_WORK, (name, counter, told))
+                    if added:
+                        self._database.execute(_BOOK, (counter, window_start, added))
         return True
 
     def _forget(self, now: int) -> None:

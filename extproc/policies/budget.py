@@ -224,7 +224,7 @@ class Budgets:
             amount = money if line.is_money else tokens
             if amount is None:
                 is_unpriced = True
-            elif amount > 0:
+            else:
                 counter = counter_name(line.budget.name, line.budget.unit, subjects)
                 start, _ = window(line.budget.period, facts.now)
                 bookings.append(Booking(counter, start, min(_LARGEST_ESTIMATE, amount)))

@@ -199,6 +199,8 @@ def test_results_of_messages_are_booked_once_on_who_made_the_batch(here: Here) -
                 "expired",
                 "succeeded",
             ]
+        path = f"/v1/messages/batches/{batch}/results"  # where results_url leads elsewhere
+        assert anna.get(path, cast_to=httpx.Response).content == b"".join(LINES)
         anna.messages.batches.cancel(batch)
     here.has_spent(blue=OPUS, bert=112)
 

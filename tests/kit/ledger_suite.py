@@ -250,10 +250,12 @@ class LedgerSuite:
     ) -> None:
         async def scene(ledger: AnyLedger) -> None:
             part, whole = Booking("b", MONTH, 5), Booking("b", MONTH + 3600, 12)
+            free, paid = Booking("free", MONTH, 0), Booking("free", MONTH, 3)
             other = Booking("new", MONTH, 12)
-            assert await ledger.book_once("p/batch_1", 1, [part], MONTH)
-            assert await ledger.book_once("p/batch_1", 2, [other, whole], MONTH)
+            assert await ledger.book_once("p/batch_1", 1, [part, free], MONTH)
+            assert await ledger.book_once("p/batch_1", 2, [other, whole, paid], MONTH)
             assert not await ledger.book_once("p/batch_1", 1, [part], MONTH)
+            assert await ledger.spent("free", MONTH) == Spent(3, 0)
             assert await ledger.spent("b", MONTH) == Spent(5, 0)
             assert await ledger.spent("b", MONTH + 3600) == Spent(7, 0)
             assert await ledger.spent("new", MONTH) == Spent(0, 0)

@@ -75,11 +75,12 @@ class MemoryLedger:
         is_first = work.extent is None
         work.extent, work.since = extent, now
         for counter, window_start, amount in bookings:
-            added = amount - work.booked.get(counter, 0)
-            if added > 0 and (is_first or counter in work.booked):
-                found = self._counters.setdefault((counter, window_start), _Counter())
-                found.settled += added
-                work.booked[counter] = amount
+            if is_first or counter in work.booked:
+                added = max(0, amount - work.booked.get(counter, 0))
+                work.booked[counter] = work.booked.get(counter, 0) + added
+                if added:
+                    found = self._counters.setdefault((counter, window_start), _Counter())
+                    found.settled += added
         return True
 
     def _work(self, name: str, now: int) -> _Work:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
-from extproc.ports import Charge, Exhausted, Reservation, Spent
+from extproc.ports import Booking, Charge, Exhausted, Reservation, Spent
 from tests.kit.ledger_suite import ask
 
 LIMIT = 200
@@ -39,6 +39,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.held: list[tuple[int, Reservation, tuple[Charge, ...]]] = []
         self.settled = dict.fromkeys(COUNTERS, 0)
         self.overrun = dict.fromkeys(COUNTERS, 0)
+        self.extents: dict[str, int] = {}
+        self.booked: dict[str, dict[str, int]] = {}
+        """By work and counter."""
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return self.loop.run_until_complete(work)
@@ -95,6 +98,26 @@ class LedgerMachine(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         _, reservation, _ = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         reservation.release()
+
+    @rule(
+        worker=workers,
+        name=st.sampled_from(("x", "y")),
+        extent=st.integers(1, 6),
+        amounts=st.dictionaries(st.sampled_from(COUNTERS), st.integers(0, 80), min_size=1),
+    )
+    def book_once(self, worker: int, name: str, extent: int, amounts: dict[str, int]) -> None:
+        bookings = [Booking(counter, 0, amount) for counter, amount in amounts.items()]
+        is_new = self.run(self.ledgers[worker].book_once(name, extent, bookings, 0))
+        assert is_new == (extent > self.extents.get(name, 0))
+        if not is_new:
+            return
+        booked = self.booked.setdefault(name, dict.fromkeys(amounts, 0))
+        self.extents[name] = extent
+        for counter in booked.keys() & amounts.keys():
+            added = max(0, amounts[counter] - booked[counter])
+            booked[counter] += added
+            self.settled[counter] += added
+            self.overrun[counter] += added
 
     @rule(worker=workers)
     def flush(self, worker: int) -> None:

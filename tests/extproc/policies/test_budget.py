@@ -362,7 +362,8 @@ def test_without_a_price_tokens_alone_are_owed() -> None:
     booked, nobody = (Booking("everyone|tokens", 0, 7),), facts(key=None)
     assert budgets.owed(facts(), ["m"], 7, None) == (booked, True)
     assert budgets.owed(nobody, ["m"], 7, None) == (booked, False)
-    assert budgets.owed(nobody, ["m"], 7, 0).is_unpriced is False
+    free = Booking("team-month|team=platform", NOVEMBER, 0)  # so far
+    assert budgets.owed(facts(), ["m"], 7, 0) == ((free, *booked), False)
 
 
 def left(budgets: Budgets, what: Facts) -> Deny | None:
