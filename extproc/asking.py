@@ -250,8 +250,8 @@ class Asking:
         return handled.is_read_by_envoy and self._steering is Steering.METADATA
 
     def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:
-        """A stream that a budget waits for; None: not for tokens alone."""
-        if handled.demands is not None:
+        """A stream that a budget waits for; None: not for tokens alone, or it goes on by itself."""
+        if handled.demands is not None or _is_detached(self._call):
             return None
         facts, streams, first = self._facts, self._program.cut_streams, plan.tries[0]
         is_read = self._is_read_by_envoy(handled)
@@ -392,4 +392,9 @@ def _decoded(
 
 def _is_unbounded(call: Call) -> bool:
     """Whether nothing bounds what is answered later, when nobody reads its usage."""
-    return call.max_output_tokens is None and call.document.get("background") is True
+    return call.max_output_tokens is None and _is_detached(call)
+
+
+def _is_detached(call: Call | None) -> bool:
+    """Whether it is answered also when nobody listens."""
+    return call is not None and call.document.get("background") is True

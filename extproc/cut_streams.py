@@ -1,7 +1,7 @@
 """Streams whose bytes nobody here has seen: how many there were is told after their end.
 
 Envoy tells so in its access log, of streams that were cut, and of some that ended well
-(docs/decisions/0013). That log may reach another worker than the one that waits, and before or
+(docs/decisions/0015). That log may reach another worker than the one that waits, and before or
 after its call has ended; so all of them look at one board.
 """
 

@@ -62,6 +62,16 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
 _NO_REASON = "because the operator's own resource says so"
 
 _BUDGETED = "when a budget applies"
+
+STREAM_LOG = "stream log"
+"""After the end, and beside the call: nobody waits for it."""
+_LOGGED = Message(
+    STREAM_LOG,
+    False,
+    False,
+    f"{_BUDGETED}, of a stream that breaks off, and of one in a hundred others",
+    "how much was sent of a stream that told no usage",
+)
 _USAGE = "the usage, which Envoy cannot read itself"
 _TELLING = "when a batch is made, looked up, cancelled, or its results are fetched"
 
@@ -127,6 +137,7 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
         why = "the usage, which Envoy has read as the answer passed"
         when = f"{_BUDGETED}, with 2xx"
         found.append(replace(shown["response trailers"], is_certain=False, when=when, why=why))
+        found.append(_LOGGED)
     return tuple(found)
 
 

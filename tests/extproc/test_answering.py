@@ -366,8 +366,9 @@ def test_a_worker_that_leaves_books_the_estimate_and_waits_for_nothing() -> None
         (chat("gpt"), Steering.METADATA),
         (chat("opus", stream=True), Steering.METADATA),
         (chat("gpt", stream=True), Steering.HEADER),
+        (chat("gpt", stream=True, background=True, max_tokens=9), Steering.METADATA),
     ],
-    ids=["whole", "translated", "shown"],
+    ids=["whole", "translated", "shown", "detached"],
 )
 def test_only_streams_that_pass_unseen_are_asked_for(
     body: dict[str, Any], steering: Steering

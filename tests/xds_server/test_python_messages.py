@@ -7,6 +7,7 @@ from dataclasses import replace
 from gateway.model import Dialect
 from xds_server.llm_answers import LlmAnswers
 from xds_server.python_messages import (
+    STREAM_LOG,
     Caller,
     batch_messages,
     least,
@@ -95,7 +96,7 @@ def test_no_answer_is_shown_whose_headers_are_not() -> None:
 
 def test_the_usage_comes_behind_answers_that_envoy_reads() -> None:
     names = [each.name for each in llm_messages(FULL, replace(NOBODY_WAITS, is_budgeted=True))]
-    assert names[2:] == ["response headers", "response body", "response trailers"]
+    assert names[2:] == ["response headers", "response body", "response trailers", STREAM_LOG]
     older = replace(NOBODY_WAITS, is_budgeted=True, is_usage_read=False)
     assert [each.name for each in llm_messages(FULL, older)][-1] == "response body"
     translated = replace(NOBODY_WAITS, is_budgeted=True, own=(), foreign=("b",))
