@@ -8,6 +8,8 @@ import logging
 from datetime import UTC, datetime
 from typing import NamedTuple, assert_never
 
+from extproc import calls
+from extproc.calls import Answered, Caller
 from extproc.cut_streams import CutStreams, Mark
 from extproc.events import (
     CONTINUE,
@@ -28,6 +30,7 @@ from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.others.usage import with_demands
 from extproc.llm.translate import Stream, Translation, translation, unpacked
 from extproc.llm.usage_reader import UsageReader
+from extproc.outages import Outages
 from extproc.outcomes import outcomes, soonest
 from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -81,6 +84,10 @@ class Waiting(NamedTuple):
     """The client's dialect comes in frames of its own: Claude, invoked as on Bedrock."""
     stream: Streamed | None = None
     """None: a budget does not wait for it, or it is no stream."""
+    caller: Caller | None = None
+    """Whose call is written into the log when it is settled; None: nobody's."""
+    outages: Outages | None = None
+    """Where is told who could not be asked."""
 
 
 NOBODY = Asked("", "", 0)
@@ -140,7 +147,8 @@ class Answering:
         tried = self._tried(event)
         self._cluster = tried.cluster if tried else event.cluster
         is_success = event.status in _SUCCESS
-        latencies = self._waiting.latencies
+        waiting = self._waiting
+        latencies = waiting.latencies
         if is_success and latencies is not None:
             # with the time of those that failed before: that is what asking the first has cost
             first = self._plan.tries[0]
@@ -151,7 +159,9 @@ class Answering:
             if _cost_nothing(event):
                 self._held.release()
             else:
-                self._held.settle_estimate()
+                self._settle_estimate()
+            if not is_providers and event.details and tried and waiting.outages is not None:
+                waiting.outages.tell(tried.provider, event.status, event.details)
         may_say = tried if self._is_told and is_providers else None
         if may_say is not None and self._is_foreign(may_say, is_success=is_success):
             return self._translate(event, may_say, changes)
@@ -159,10 +169,10 @@ class Answering:
             self.is_over = True
             return changes or CONTINUE
         coding = event.headers.get("content-encoding", "identity")
-        if self._waiting.is_read_by_envoy and coding == "identity":
+        if waiting.is_read_by_envoy and coding == "identity":
             self._is_passing = True
             return CONTINUE
-        told = self._waiting.handled.told
+        told = waiting.handled.told
         if told is None:
             self.is_over = True
             return CONTINUE
@@ -199,13 +209,27 @@ class Answering:
         if demands is not NO_DEMANDS:
             usage = with_demands(usage, demands) or usage
         self._held.settle(usage, found.price if found else None)
+        self._record(usage)
+
+    def _settle_estimate(self) -> None:
+        if self._held.is_open:
+            self._record(self._held.settle_estimate())
+
+    def _record(self, usage: Usage) -> None:
+        """Once, where somebody reads it."""
+        caller = self._waiting.caller
+        if caller is None:
+            return
+        self._waiting = self._waiting._replace(caller=None)
+        tried = self._plan.by_cluster.get(self._cluster) or self._plan.tries[0]
+        calls.record(caller, Answered(tried.provider, tried.model, tried.price), usage)
 
     def on_close(self) -> None:
         """Whatever has become of it: silence costs what was known, or the estimate."""
         stream = self._waiting.stream
         if self._is_passing and stream is not None and stream.mark is not None:
             if self._held.is_open:
-                stream.streams.wait(stream.mark, self._settle_told, self._held.settle_estimate)
+                stream.streams.wait(stream.mark, self._settle_told, self._settle_estimate)
             return
         if self._reader is not None:  # trailers hide which piece is the last
             self._reader.end()
@@ -218,7 +242,7 @@ class Answering:
                 self._settle_unfinished(sent, usage)
             elif usage is not None:
                 self.settle(usage)
-        self._held.settle_estimate()
+        self._settle_estimate()
 
     def _settle_read(self, reader: UsageReader) -> None:
         """What was read of an answer that passed by us, up to its end or a break."""
@@ -237,7 +261,7 @@ class Answering:
         """Envoy says how much was sent of a stream that told no usage."""
         stream = self._waiting.stream
         if stream is None or not sent_bytes:
-            self._held.settle_estimate()
+            self._settle_estimate()
         else:
             self._settle_unfinished(self._tokens(stream, sent_bytes), None)
 
@@ -272,7 +296,7 @@ class Answering:
         """A stream broke off, or its client went away: what was sent was worked for."""
         tried = self._plan.by_cluster.get(self._cluster)
         if usage is None:
-            self._held.settle_sent(sent, tried.price if tried else None)
+            self._record(self._held.settle_sent(sent, tried.price if tried else None))
         else:  # Anthropic counts the output at the end alone
             output = max(usage.output_tokens, sent)
             self.settle(usage._replace(output_tokens=output, is_estimated=True))

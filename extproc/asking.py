@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from extproc import shaping
 from extproc.answering import NOBODY, Streamed, Waiting
+from extproc.calls import caller
 from extproc.events import CONTINUE, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.llm import models
@@ -236,6 +237,8 @@ class Asking:
             facts.now,
             False,
             self._stream,
+            None if self._call is None else caller(facts),
+            self._program.outages,
         )
         if not (plan.is_foreign or self._is_framed) or not isinstance(found, Found):
             return waiting

@@ -17,6 +17,7 @@ from extproc.health import Health, States
 from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.named import Models
+from extproc.outages import Outages
 from extproc.plan import Planner, Steering
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
@@ -77,6 +78,8 @@ class Program:
     """Where is written down who was fast; None: no model asks for it."""
     health: Health | None
     """Where is written down who failed; None: nobody is set aside."""
+    outages: Outages
+    """Who is told of providers that could not be asked."""
     clock: Callable[[], float]
     """Seconds that never go back."""
     cut_streams: CutStreams
@@ -141,6 +144,7 @@ def build(
         choose=choose,
         latencies=seen if chooser.is_timed else None,
         health=health if health.is_asked else None,
+        outages=Outages(time.monotonic),
         clock=time.monotonic,
         cut_streams=cut_streams or alone(),
         models=_listed(gateway),

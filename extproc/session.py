@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from extproc import calls
+from extproc.calls import Answered
 from extproc.events import CONTINUE, Action, Finish, ResponseBody, ResponseHeaders, Watch
 from extproc.facts import Facts
 from extproc.llm.others import realtime
@@ -226,6 +228,7 @@ class Session:
     def _book_response(self, told: Ended) -> None:
         if told.usage is not None:
             self._booked().book(told.usage, self._price)
+            self._record(told.usage, self._price)
             self._means.expect(told.usage)
         elif not told.is_failure:  # which costs nothing
             self._booked().book_estimate()
@@ -238,6 +241,13 @@ class Session:
         if usage.milliseconds and price is not None and not price.second:
             usage = realtime.in_tokens(usage)
         self._booked().book(usage, price)
+        self._record(usage, price)
+
+    def _record(self, usage: Usage, price: Price | None) -> None:
+        whose = calls.caller(self._means.facts)
+        if whose is not None and self._tried is not None:
+            by = Answered(self._tried.provider, self._tried.model, price)
+            calls.record(whose, by, usage)
 
     @property
     def _price(self) -> Price | None:

@@ -35,6 +35,17 @@ def test_a_record_is_one_line_of_json() -> None:
     assert str(line["time"]).endswith("+00:00")
 
 
+def test_what_a_record_has_beside_its_message_is_in_the_line() -> None:
+    made = logging.getLogger("dragoman.test").makeRecord(
+        "dragoman.test", logging.INFO, "file.py", 1, "m", (), None,
+        extra={"tokens": 3, "key": "sk-abcdef123456", "level": "mine"},
+    )  # fmt: skip
+    line = json.loads(JsonFormatter("xds").format(made))
+    assert (line["tokens"], line["level"]) == (3, "info")
+    assert "abcdef" not in line["key"]
+    assert not {"args", "msg", "taskName"} & set(line)
+
+
 def test_a_traceback_is_part_of_it_and_redacted() -> None:
     try:
         raise ValueError("refused sk-abcdef123456")
@@ -52,6 +63,7 @@ def test_every_logger_and_warning_goes_to_stderr_as_json() -> None:
         "    configure_logging(level, process='xds')\n"
         "logging.getLogger('a').info('hello')\n"
         "logging.getLogger('a').debug('too quiet')\n"
+        "logging.getLogger('httpx').info('asked whether it is ready')\n"
         "warnings.warn('careful')\n"
     )
     ran = subprocess.run(
