@@ -42,7 +42,8 @@ def test_where_nobody_reads_nothing_is_made() -> None:
 
 def test_a_line_has_what_was_counted_as_fields(told: pytest.LogCaptureFixture) -> None:
     usage = Usage(1000, 20, reported=(("prompt_tokens", 1000),))
-    calls.record(WHOSE, Answered("openai", "gpt-5", Price(1000, 2000, 100, 1250)), usage)
+    price = Price(10**9, 2 * 10**9, 10**8, 10**9)
+    calls.record(WHOSE, Answered("openai", "gpt-5", price), usage)
     assert lines(told)[0] == {
         "request_id": "7e5c",
         "key": "ann",
