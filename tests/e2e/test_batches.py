@@ -200,7 +200,7 @@ def test_results_of_messages_are_booked_once_on_who_made_the_batch(here: Here) -
                 "succeeded",
             ]
         path = f"/v1/messages/batches/{batch}/results"  # where results_url leads elsewhere
-        assert anna.get(path, cast_to=httpx.Response).content == b"".join(LINES)
+        assert anna.get(path, cast_to=str) == b"".join(LINES).decode()
         anna.messages.batches.cancel(batch)
     here.has_spent(blue=OPUS, bert=112)
 
