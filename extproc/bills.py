@@ -15,6 +15,7 @@ import msgspec
 from extproc.policies.budget import Owed
 from extproc.ports import Ledger, LedgerUnavailable
 from gateway.model import ApiKey
+from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Books:
         for each in bill.costs:
             name, owed = _named(bill, each), bill.owed(owner, each)
             if await self._ledger.book_once(name, each.tokens, owed.bookings, bill.now):
-                logger.info("%s: %d tokens are booked on %s", name, each.tokens, owner)
+                _record(bill, each, owner)
                 if owed.is_unpriced:
                     self._tell_unpriced(bill, each)
             if len(self._known) >= _MOST_KNOWN:
@@ -124,6 +125,21 @@ class Books:
             await work()
         except LedgerUnavailable as error:
             logger.error("what is told of %s is lost: %s", name, error)
+
+
+def _record(bill: Bill, each: Cost, owner: Owner) -> None:
+    """A line of log, as `extproc.calls` has one for each call."""
+    provider, _, batch = bill.name.partition("/")
+    told: dict[str, object] = {
+        "batch": batch,
+        "key": owner.key,
+        "provider": provider,
+        "provider_model": each.model,
+        "tokens": each.tokens,
+    }
+    if each.money is not None:
+        told["cost_usd"] = each.money / NANODOLLARS_PER_DOLLAR
+    logger.info("%d tokens of a batch: %s/%s", each.tokens, provider, each.model, extra=told)
 
 
 def _named(bill: Bill, each: Cost) -> str:

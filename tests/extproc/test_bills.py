@@ -175,6 +175,24 @@ def test_a_worker_that_leaves_does_not_wait_for_ever() -> None:
     asyncio.run(main())
 
 
+def test_what_is_booked_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        books = Books(MemoryLedger())
+        books.remember("openai/batch_1", ANNA, NOW)
+        await books.finish()
+        books.book(bill(Cost("m", 30, 2_000_000), Cost("n", 1, None)))
+        await books.finish()
+
+    with caplog.at_level(logging.INFO, "extproc.bills"):
+        asyncio.run(main())
+    fields = ("batch", "key", "provider", "provider_model", "tokens", "cost_usd")
+    told = [[getattr(each, name, None) for name in fields] for each in caplog.records]
+    assert told[:2] == [
+        ["batch_1", "anna", "openai", "m", 30, 0.002],
+        ["batch_1", "anna", "openai", "n", 1, None],
+    ]
+
+
 def test_a_model_without_a_price_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         books = Books(MemoryLedger())
