@@ -82,8 +82,8 @@ class Reservation(Protocol):
         """Book what was really used, one amount for each charge in order."""
 
     def book(self, amounts: Sequence[int]) -> None:
-        """Book what was used so far, in the place of what was held. The reservation goes on, holding
-        1 on each counter, so that more can be booked, settled or released.
+        """Book what was used so far, in the place of what was held. The reservation goes on, and
+        holds 1 on each counter, so that more can be booked, settled or released.
         """
 
     def release(self) -> None:
