@@ -67,7 +67,7 @@ def is_free(price: Price) -> bool:
     """Whether no call costs anything at it, whatever it takes."""
     others = (*price.above, *price.service_tiers)
     return (
-        cost(price, _SOME_OF_ALL) == 0
+        cost(replace(price, above=(), service_tiers=()), _SOME_OF_ALL) == 0
         and not any(each for _, each in price.images)
         and all(is_free(other) for _, other in others)
     )

@@ -167,7 +167,9 @@ def test_one_rate_of_a_price_makes_it_not_free() -> None:
     assert is_free(replace(FREE, above=((1, FREE),), service_tiers=(("flex", FREE),)))
     for field in fields(Price):
         if field.name not in ("images", "above", "service_tiers"):
-            assert not is_free(replace(FREE, **{field.name: 1})), field.name
+            some = replace(FREE, **{field.name: 1})
+            assert not is_free(some), field.name
+            assert not is_free(replace(some, above=((0, FREE),))), field.name
     assert not is_free(replace(FREE, images=(("1x1", 1),)))
     assert not is_free(replace(FREE, above=((10**6, OTHER),)))
     assert not is_free(replace(FREE, service_tiers=(("flex", OTHER),)))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from extproc.llm import texts as walk
-from extproc.llm.answer import StreamEvent
+from extproc.llm.answer import Ended, StreamEvent
 from extproc.llm.bedrock import errors
 from extproc.llm.bedrock.reading import model_fault, stated_limits, text_of_document
 from extproc.llm.counts import MOST_TOKENS, count
@@ -151,11 +151,13 @@ def _attached_texts(value: object) -> Iterator[str]:
 class InvokeDecoding:
     """`Decoding` of an InvokeModelWithResponseStream, of which only the usage is read."""
 
-    __slots__ = ("_frames", "_is_broken", "_usage")
+    __slots__ = ("_frames", "_is_broken", "_is_told", "_usage")
 
     def __init__(self) -> None:
         self._frames = MessageDecoder()
         self._is_broken = False
+        self._is_told = False
+        """The last chunk has said what was used."""
         self._usage: Usage | None = None
 
     @property
@@ -175,9 +177,11 @@ class InvokeDecoding:
         return ()
 
     def end(self) -> Sequence[StreamEvent]:
-        return ()
+        """How a model's last chunk looks is the model's own; those that tell the usage say all."""
+        return (Ended(self._usage),) if self._is_told else ()
 
     def _chunk(self, payload: bytes) -> None:
+        self._is_told = False
         try:
             encoded = json_spans.decode(payload).get("bytes")
             chunk = base64.b64decode(encoded) if isinstance(encoded, str) else b""
@@ -186,7 +190,9 @@ class InvokeDecoding:
             document = json_spans.decode(chunk)
         except (InvalidJson, binascii.Error):
             return
-        self._usage = usage_of_invoke(document) or self._usage
+        told = usage_of_invoke(document)
+        self._is_told = told is not None
+        self._usage = told or self._usage
 
 
 @dataclass(frozen=True, slots=True)

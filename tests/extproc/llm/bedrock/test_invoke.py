@@ -14,6 +14,7 @@ from extproc.llm.bedrock.invoke import (
     usage_of_headers,
     usage_of_invoke,
 )
+from extproc.llm.answer import Ended
 from extproc.llm.dialect import Call
 from extproc.verdict import Deny
 from gateway.usage import Usage
@@ -243,9 +244,18 @@ def test_a_stream_tells_its_usage_at_its_end_wherever_it_is_cut() -> None:
         decoding = InvokeDecoding()
         assert not decoding.feed(STREAM[:cut])
         assert not decoding.feed(STREAM[cut:])
-        assert not decoding.end()
+        assert decoding.end() == (Ended(decoding.usage),)
         assert decoding.usage is not None
         assert decoding.usage[:2] == (5, 9)
+
+
+def test_a_stream_that_says_no_more_of_its_usage_was_cut() -> None:
+    decoding = InvokeDecoding()
+    for chunk in ({"type": "message_start", "usage": {"input_tokens": 5}}, {"delta": "Hi"}):
+        data = base64.b64encode(json.dumps(chunk).encode()).decode()
+        decoding.feed(bedrock.frame("chunk", {"bytes": data}))
+    assert not decoding.end()
+    assert decoding.usage is not None
 
 
 @pytest.mark.parametrize(
