@@ -42,8 +42,11 @@ from gateway.usage import Usage
 logger = logging.getLogger(__name__)
 
 _SUCCESS = range(200, 300)
-_WITHOUT_WORK = frozenset({"", "via_upstream", "no_healthy_upstream", "cluster_not_found"})
-"""RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told."""
+_WITHOUT_WORK = frozenset(
+    {"", "via_upstream", "no_healthy_upstream", "cluster_not_found", "lua_response"}
+)
+"""RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told; `lua_response`: the try lacks a
+key or a token."""
 _LARGEST_BUFFERED_BYTES = 1 << 20
 """Of an answer that Envoy holds back until it is whole; its buffers have room for as much."""
 _IN_PIECES = ("cache-control", "no-transform")
@@ -160,7 +163,8 @@ class Answering:
                 self._held.release()
             else:
                 self._settle_estimate()
-            if not is_providers and event.details and tried and waiting.outages is not None:
+            is_outage = not is_providers and event.status >= 500 and event.details
+            if is_outage and tried and waiting.outages is not None:
                 waiting.outages.tell(tried.provider, event.status, event.details)
         may_say = tried if self._is_told and is_providers else None
         if may_say is not None and self._is_foreign(may_say, is_success=is_success):

@@ -100,6 +100,8 @@ class PassThrough:
     """Where the provider looks for it, lower case."""
     prefix: str
     """What stands before it there; where the client's header has it already, it is not added."""
+    is_required: bool = True
+    """Requests without it are refused. False: they go on without."""
 
 
 Credential: TypeAlias = (

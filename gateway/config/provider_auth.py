@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 
 from gateway.config.block import Block, refusal
 from gateway.config.referenced import TextFile
-from gateway.config.scalars import Header, Secret, Text
+from gateway.config.scalars import Flag, Header, Secret, Text
 from gateway.config.urls import Url
 from gateway.credentials import ENTRA_AUTHORITY, ENTRA_SCOPE, GOOGLE_SCOPE, ClientAuth
 
@@ -202,6 +202,9 @@ class PassThroughAuthBlock(Block):
     header: Header | None = None
     """Where clients put it. Default: where the vendor looks for it. Where the gateway has keys of
     its own, it has to be another than those headers: `x-provider-key`."""
+    required: Flag = True
+    """Whether requests without it are refused, with a 401 that names the header. `false`: they go
+    on without a key, for a provider that also serves those."""
 
 
 class NoAuthBlock(Block):

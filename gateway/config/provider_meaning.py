@@ -155,7 +155,7 @@ def _written(auth: AuthBlock, block: ProviderBlock) -> Credential | None:
             return _entra(auth)
         case PassThroughAuthBlock():
             form = key_form(block.type)
-            return PassThrough(auth.header or form.header, form.header, form.prefix)
+            return PassThrough(auth.header or form.header, form.header, form.prefix, auth.required)
         case NoAuthBlock():
             return None
         case _:

@@ -169,7 +169,12 @@ def test_a_clients_own_key_is_passed_on(scene: Scene) -> None:
     received = scene.shown("theirs", x_provider_key="theirs", authorization="Bearer ours").headers
     assert received["authorization"] == "Bearer theirs"
     assert "x-provider-key" not in received
-    assert "authorization" not in scene.shown("theirs", authorization="Bearer ours").headers
+    asked = len(scene.models.requests)
+    answer = scene.ask("theirs", authorization="Bearer ours")
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "missing_api_key"
+    assert "x-provider-key" in answer.json()["error"]["message"]
+    assert len(scene.models.requests) == asked
 
 
 def test_no_secret_is_shown(scene: Scene) -> None:

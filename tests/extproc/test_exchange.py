@@ -357,6 +357,7 @@ def test_a_provider_that_refuses_costs_nothing(conversation: Conversation, statu
         ("no_healthy_upstream", False),
         ("upstream_reset_before_response_started{remote_connection_failure|refused}", False),
         ("ext_proc_error_gRPC_error_14", False),
+        ("lua_response", False),
         ("upstream_per_try_idle_timeout", True),
         ("upstream_reset_before_response_started{connection_termination}", True),
     ],

@@ -38,6 +38,10 @@ def test_what_envoy_answers_itself_is_told() -> None:
     assert told_of(504, "response_timeout")
 
 
+def test_a_key_that_a_client_did_not_bring_is_no_outage() -> None:
+    assert not told_of(401, "lua_response")
+
+
 def test_what_a_provider_answers_is_the_clients_alone() -> None:
     assert not told_of(503, "via_upstream")
     assert not told_of(200, "")

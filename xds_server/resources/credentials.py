@@ -51,7 +51,7 @@ function envoy_on_request(handle)
     key = key:sub(8)
   end
   if key == "" then
-    return
+{lacking}
   end
   if not key:find(" ") then
     key = {prefix} .. key
@@ -205,7 +205,12 @@ def _source(credential: AwsCredential) -> Json | None:
 
 
 def _passing(credential: PassThrough) -> Json:
+    lacking = "    return"
+    if credential.is_required:
+        said = f"no key for the provider: put one into the header {credential.header}"
+        lacking = f'    handle:respond({{[":status"] = "401"}}, {lua_text(said)})\n    return'
     script = _PASS.format(
+        lacking=lacking,
         namespace=lua_text(names.CLIENT_NAMESPACE),
         header=lua_text(credential.header),
         prefix=lua_text(credential.prefix),

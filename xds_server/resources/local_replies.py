@@ -6,13 +6,23 @@ https://cloud.google.com/apis/design/errors, and Bedrock's common errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from xds_server.resources import llm_route
 from xds_server.resources.extension import Json, extension
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
+
+
+class Fault(Enum):
+    """Who could have done otherwise."""
+
+    SERVER = auto()
+    CLIENT = auto()
+    KEY = auto()
+    """The client: its key is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,7 @@ class LocalReply:
     """CEL over the response; the first that holds is taken."""
     code: str
     message: str
-    is_clients_fault: bool = False
+    fault: Fault = Fault.SERVER
     status: int | None = None
     """Answered instead of Envoy's own status."""
 
@@ -38,16 +48,22 @@ POLICY_UNAVAILABLE = LocalReply(
 
 LOCAL_REPLIES = (
     LocalReply(
+        'response.code == 401 && response.code_details == "lua_response"',
+        "missing_api_key",
+        "%LOCAL_REPLY_BODY%",  # names the header
+        Fault.KEY,
+    ),
+    LocalReply(
         "response.code == 413",
         "request_too_large",
         "the request is larger than this gateway accepts",
-        is_clients_fault=True,
+        Fault.CLIENT,
     ),
     LocalReply(
         "response.code == 408",
         "request_timeout",
         "the request did not arrive in time",
-        is_clients_fault=True,
+        Fault.CLIENT,
     ),
     LocalReply("response.code == 504", "provider_timeout", "no provider answered in time"),
     LocalReply("response.code >= 500", "provider_unavailable", "no provider could be reached"),
@@ -55,9 +71,27 @@ LOCAL_REPLIES = (
         "response.code >= 400",
         "bad_request",
         "the request was refused: %RESPONSE_CODE_DETAILS%",
-        is_clients_fault=True,
+        Fault.CLIENT,
     ),
 )
+
+
+_OPENAI: Mapping[Fault, str] = {
+    Fault.SERVER: "server_error",
+    Fault.CLIENT: "invalid_request_error",
+    Fault.KEY: "authentication_error",
+}
+_ANTHROPIC: Mapping[Fault, str] = {**_OPENAI, Fault.SERVER: "api_error"}
+_GEMINI: Mapping[Fault, str] = {
+    Fault.SERVER: "UNAVAILABLE",
+    Fault.CLIENT: "INVALID_ARGUMENT",
+    Fault.KEY: "UNAUTHENTICATED",
+}
+_BEDROCK: Mapping[Fault, str] = {
+    Fault.SERVER: "ServiceUnavailableException",
+    Fault.CLIENT: "ValidationException",
+    Fault.KEY: "UnrecognizedClientException",
+}
 
 
 def local_reply_config() -> Json:
@@ -91,7 +125,7 @@ def _mapper(reply: LocalReply, expression: str, said: Callable[[LocalReply], Jso
 def _openai(reply: LocalReply) -> Json:
     error = {
         "message": reply.message,
-        "type": "invalid_request_error" if reply.is_clients_fault else "server_error",
+        "type": _OPENAI[reply.fault],
         "param": None,
         "code": reply.code,
     }
@@ -99,19 +133,18 @@ def _openai(reply: LocalReply) -> Json:
 
 
 def _anthropic(reply: LocalReply) -> Json:
-    kind = "invalid_request_error" if reply.is_clients_fault else "api_error"
-    return {"type": "error", "error": {"type": kind, "message": reply.message}}
+    error = {"type": _ANTHROPIC[reply.fault], "message": reply.message}
+    return {"type": "error", "error": error}
 
 
 def _gemini(reply: LocalReply) -> Json:
-    status = "INVALID_ARGUMENT" if reply.is_clients_fault else "UNAVAILABLE"
+    status = _GEMINI[reply.fault]
     error = {"code": "%RESPONSE_CODE%", "message": reply.message, "status": status}
     return {"error": error}
 
 
 def _bedrock(reply: LocalReply) -> Json:
-    kind = "ValidationException" if reply.is_clients_fault else "ServiceUnavailableException"
-    return {"__type": kind, "message": reply.message}
+    return {"__type": _BEDROCK[reply.fault], "message": reply.message}
 
 
 _DIALECTS: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (

@@ -163,6 +163,10 @@ def test_what_is_not_offered_has_no_path() -> None:
             "{type: openai, auth: {type: pass-through}}",
             PassThrough("authorization", "authorization", "Bearer "),
         ),
+        (
+            "{type: openai, auth: {type: pass-through, required: false}}",
+            PassThrough("authorization", "authorization", "Bearer ", is_required=False),
+        ),
     ],
 )
 def test_a_credential_is_shown_as_the_vendor_wants_it(

@@ -46,10 +46,15 @@ llm:
       type: anthropic
       url: {theirs}
       auth: {{type: pass-through, header: x-provider-key}}
+    anybodys:
+      type: anthropic
+      url: {theirs}
+      auth: {{type: pass-through, header: x-provider-key, required: false}}
     tokenless: {{type: custom, url: {plain}, offers: {{messages: /m}}, auth: {{type: gcp}}}}
   models:
     a: {{failover: [claude/m, theirs/m, plain/m]}}
-    b: {{failover: [plain/m, theirs/m, plain/m]}}
+    b: {{failover: [plain/m, theirs/m]}}
+    d: anybodys/m
     c: {{failover: [theirs/m, aws/m, plain/m]}}
 """
 NAMES = ("aws", "claude", "plain", "theirs")
@@ -168,9 +173,17 @@ def test_a_clients_own_key_is_passed_on_and_no_other(front: Front, sent: str) ->
 
 
 def test_without_a_key_of_the_clients_none_is_shown(front: Front) -> None:
-    assert front.ask("llm/theirs", {"x-api-key": "gateways"}).status_code == 200
+    assert front.ask("llm/anybodys/addressed", {"x-api-key": "gateways"}).status_code == 200
     received = front.providers["theirs"].last.headers
     assert not {"authorization", "x-api-key", "x-provider-key"} & received.keys()
+
+
+@pytest.mark.parametrize("sent", [{}, {"x-provider-key": ""}])
+def test_a_client_that_has_to_bring_a_key_is_told_where(front: Front, sent: dict[str, str]) -> None:
+    answer = front.ask("llm/theirs", {"x-api-key": "gateways", **sent})
+    assert answer.status_code == 401
+    assert "the header x-provider-key" in answer.text
+    assert front.providers["theirs"].requests == []
 
 
 def test_nothing_of_one_try_reaches_the_next(front: Front) -> None:
@@ -190,7 +203,7 @@ def test_nothing_of_one_try_reaches_the_next(front: Front) -> None:
 
 def test_a_key_that_is_passed_on_outlives_the_wipes_of_other_tries(front: Front) -> None:
     front.providers["plain"].status = 429
-    assert front.ask("plan/plain>theirs>plain", {"x-provider-key": "mine"}).status_code == 200
+    assert front.ask("plan/plain>theirs", {"x-provider-key": "mine"}).status_code == 200
     assert front.providers["theirs"].last.headers["x-api-key"] == "mine"
 
 

@@ -73,7 +73,7 @@ def test_anthropics_errors_are_those_that_its_library_knows() -> None:
 def test_geminis_errors_repeat_the_status() -> None:
     for body in said(GEMINI_NAME):
         assert body["error"]["code"] == "%RESPONSE_CODE%"
-        assert body["error"]["status"] in {"INVALID_ARGUMENT", "UNAVAILABLE"}
+        assert body["error"]["status"] in {"INVALID_ARGUMENT", "UNAUTHENTICATED", "UNAVAILABLE"}
 
 
 def test_bedrocks_errors_have_a_name_and_a_message() -> None:
