@@ -45,8 +45,8 @@ _SUCCESS = range(200, 300)
 _WITHOUT_WORK = frozenset(
     {"", "via_upstream", "no_healthy_upstream", "cluster_not_found", "lua_response"}
 )
-"""RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told; `lua_response`: the try lacks a
-key or a token."""
+"""RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told; `lua_response`: the try lacks
+a key or a token."""
 _LARGEST_BUFFERED_BYTES = 1 << 20
 """Of an answer that Envoy holds back until it is whole; its buffers have room for as much."""
 _IN_PIECES = ("cache-control", "no-transform")

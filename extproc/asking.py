@@ -26,6 +26,7 @@ from extproc.llm.dialects import (
     Handling,
 )
 from extproc.llm.gemini.codec import ARRAY_CODEC
+from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
 from extproc.llm.tool_names import Names
 from extproc.passing import (
     JSON,
@@ -367,7 +368,7 @@ class Asking:
                 held.release()
                 return _UNBOUNDED
             if call.is_stream and plan.forwarded.dialect is handled.dialect:
-                if not call.tells_usage:
+                if not call.tells_usage and _may_ask(plan):
                     body = bodies.replace(body, handled.reading.ask_usage(call))
                 self._stream = self._streamed(plan, handled)
         reply = plan.told(self._program.choose, None if self._stream is None else self._stream.mark)
@@ -376,6 +377,12 @@ class Asking:
             betas = (names.BETAS_HEADER, ",".join(self._betas))
             return Ready(plan, held, Forward(reply, sent, (betas,)))
         return Ready(plan, held, Forward(reply, sent))
+
+
+def _may_ask(plan: Plan) -> bool:
+    """Whether the answer may be asked to tell its usage."""
+    terms = plan.forwarded.terms
+    return not terms or may_be_asked_for_usage(server_of(terms))
 
 
 def _is_array(found: Found, path: str) -> bool:

@@ -11,7 +11,7 @@ from extproc.llm import additions, forms, history, translate
 from extproc.llm.anthropic.elsewhere import with_betas
 from extproc.llm.dialect import Call, Codec
 from extproc.llm.dialects import SPEAKERS, codec_of
-from extproc.llm.openai_chat.servers import server_of
+from extproc.llm.openai_chat.servers import in_terms, server_of
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from extproc.wire import Order, Said
@@ -32,6 +32,8 @@ def rewritten(body: bytes, order: Order, lossiness: Lossiness, betas: Betas = ()
     if _is_alike(forwarded, wanted):
         if wanted.model and wanted.model != forwarded.model:
             body = bodies.replace(body, {"model": json_spans.encode(wanted.model)})
+        if wanted.terms:
+            body = in_terms(body, json_spans.members(body), server_of(wanted.terms))
         return _finished(body, wanted)
     said = _translated(body, order, lossiness)
     return said if isinstance(said, Deny) else _finished(said, wanted)
@@ -51,8 +53,9 @@ def _is_alike(forwarded: Said, wanted: Said) -> bool:
         return True
     if forwarded.dialect is not wanted.dialect:
         return False
+    is_same_server = server_of(forwarded.vendor) == server_of(wanted.vendor)
     # what was added to both is for both, and may be what no dialect knows
-    return wanted.additions != "" or server_of(forwarded.vendor) == server_of(wanted.vendor)
+    return wanted.additions != "" or (is_same_server and forwarded.target == wanted.target)
 
 
 def _finished(body: bytes, wanted: Said) -> bytes:

@@ -16,13 +16,13 @@ from extproc.llm import additions
 from extproc.llm.dialects import codec_of
 from extproc.named import Models, Named
 from extproc.protocols.query import with_model
-from extproc.tries import REPEATED, forwarded_of, of_one_form, once, readdressed, written_of
+from extproc.tries import REPEATED, forwarded_of, of_one_form, once, readdressed
 from extproc.tries import Try as Try
 from extproc.wire import Order, Said
 from gateway import names
 from gateway.betas import ALL
 from gateway.catalog import dearest, price_of
-from gateway.model import BodyForm, Dialect, Provider, Target, dialect_of
+from gateway.model import HAVE_OWN_TERMS, BodyForm, Dialect, Provider, Target, dialect_of
 from gateway.operations import Operation
 from gateway.price import Price
 from gateway.serving import serving
@@ -297,9 +297,7 @@ class Planner:
         found = self._try(target, wanted, named.model.cache_marks) if wanted.is_read else None
         if found is None:
             return plan
-        client = dialect_of(wanted.operation)
-        forwarded = written_of(plan.forwarded, plan.tries, client)
-        order = Order(forwarded, _told(found, wanted), wanted.is_stream)
+        order = Order(plan.forwarded, _told(found, wanted), wanted.is_stream)
         headers = (
             (names.MIRROR_HEADER, names.mirror_cluster(found.provider)),
             (names.MIRROR_PATH_HEADER, found.path),
@@ -343,10 +341,12 @@ class Planner:
         added = additions.for_provider(provider, dialect, marks)
         is_body = dialect is Dialect.BEDROCK or form is BodyForm.BEDROCK_CLAUDE
         betas = ",".join(ALL if provider.betas is None else provider.betas) if is_body else ""
-        said = Said(dialect, model, form, added, betas=betas)
+        is_own = dialect is dialect_of(wanted.operation)
+        has_terms = is_own and dialect is Dialect.OPENAI_CHAT and provider.vendor in HAVE_OWN_TERMS
+        terms = provider.vendor if has_terms else ""
+        said = Said(dialect, model, form, added, terms=terms, betas=betas)
         codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
         is_instead = operation is Operation.INVOKE and wanted.operation is Operation.EMBEDDINGS
-        is_own = dialect is dialect_of(wanted.operation)
         vendor = provider.vendor if dialect is Dialect.OPENAI_CHAT and not is_own else ""
         return Try(
             cluster="",
@@ -386,7 +386,7 @@ class Planner:
                 for each in told
                 if _is_rewritten(each, forwarded, wanted)
             },
-            forwarded=written_of(forwarded, tries, client),
+            forwarded=forwarded,
             is_stream=wanted.is_stream,
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
@@ -411,7 +411,8 @@ def _only(target: Target) -> Chosen:
 
 
 def _is_rewritten(tried: Try, forwarded: Said, wanted: Wanted) -> bool:
-    return tried.said != forwarded or (wanted.is_sealed and _is_own(tried, wanted))
+    is_other = tried.written._replace(vendor=forwarded.vendor) != forwarded
+    return is_other or (wanted.is_sealed and _is_own(tried, wanted))
 
 
 def _told(tried: Try, wanted: Wanted) -> Said:

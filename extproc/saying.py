@@ -12,7 +12,8 @@ from extproc.llm import additions, forms, history, translate
 from extproc.llm.anthropic.elsewhere import BETAS
 from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.dialect import Call
-from extproc.llm.dialects import SPEAKERS, Handling
+from extproc.llm.dialects import SPEAKERS, Handling, codec_of
+from extproc.llm.openai_chat.servers import in_terms, server_of
 from extproc.llm.tool_names import Names
 from extproc.plan import Plan, Planner, Wanted
 from extproc.policies.guard import Guards
@@ -101,11 +102,10 @@ class Sayer:
             dialect = each.dialect
             if dialect is None or dialect is client or dialect in bodies or dialect in refusals:
                 continue
-            codecs = SPEAKERS[client].codec, each.codec or SPEAKERS[dialect].codec
-            told = plan.forwarded
-            model = (told.model if told.dialect is dialect else "") or each.model
-            call = _with_betas(question, each.said.betas)
-            said = translate.request(call, codecs, model, self._lossiness)
+            told = plan.forwarded if plan.forwarded.dialect is dialect else each.written
+            codecs = SPEAKERS[client].codec, codec_of(dialect, told.vendor, told.form)
+            call = _with_betas(question, told.betas)
+            said = translate.request(call, codecs, told.target or each.model, self._lossiness)
             if self._guards is not None and not isinstance(said, Deny):
                 said = _guarded(said.body, dialect, self._guards) or said
             if isinstance(said, Deny):
@@ -145,6 +145,8 @@ def spliced(plan: Plan, call: Call, body: bytes, handled: Handling, asked: Betas
         body = history.own(body, call, dialect, SPEAKERS[dialect].codec)
     if told.model and told.model != call.model:
         body = bodies.replace(body, handled.reading.rename(call, told.model))
+    if told.terms:
+        body = in_terms(body, call.document, server_of(told.terms))
     betas = taken(asked, told.betas.split(",")) if told.betas and asked else ()
     return _finished(body, plan, betas)
 

@@ -84,17 +84,9 @@ def forwarded_of(tries: Sequence[Try], client: Dialect | None) -> Said:
     """As the first try wants it, when all want one dialect; else as the client said it."""
     first = tries[0].said
     if all(each.said._replace(model=first.model) == first for each in tries):
-        return first
+        return tries[0].written
     model = next((each.said.model for each in tries if each.dialect is client), first.model)
     return Said(client, model)
-
-
-def written_of(forwarded: Said, tries: Sequence[Try], client: Dialect | None) -> Said:
-    """What is forwarded, and in whose form: the first try's, unless it is the client's own."""
-    is_own = forwarded.dialect is client
-    if is_own:
-        return forwarded
-    return forwarded._replace(vendor=tries[0].vendor, target=tries[0].target)
 
 
 def of_one_form(places: list[tuple[int, Try]]) -> list[tuple[int, Try]]:

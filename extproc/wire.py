@@ -157,6 +157,8 @@ class Said(NamedTuple):
     """Whose servers it is written for; empty: it is the client's own, or all have one form."""
     target: str = ""
     """The model that it is written for, whoever names it; empty: it is the client's own."""
+    terms: str = ""
+    """The vendor whose servers call the client's fields otherwise; empty: as the client does."""
     is_unsealed: bool = False
     """What others sealed is to be taken out of what is forwarded, whose dialect is the same."""
     betas: str = ""
@@ -212,6 +214,7 @@ def _said(fields: Any) -> Said:
         fields["additions"].string_value,
         fields["vendor"].string_value,
         fields["target"].string_value,
+        fields["terms"].string_value,
         fields["is_unsealed"].bool_value,
         fields["betas"].string_value,
     )

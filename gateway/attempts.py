@@ -29,7 +29,7 @@ from gateway.choice import (
     nodes,
     tries_one_branch,
 )
-from gateway.model import BodyForm, Gateway, Model, Provider, dialect_of
+from gateway.model import HAVE_OWN_TERMS, BodyForm, Gateway, Model, Provider, dialect_of
 from gateway.operations import Operation
 from gateway.serving import serving, turns
 from gateway.shaping import HAVE_CACHE_KEYS, Fields
@@ -40,9 +40,9 @@ MAX_ORDERS = 256
 Providers: TypeAlias = tuple[str, ...]
 """The providers of a plan."""
 
-_Way = tuple[tuple[Operation, ...], BodyForm, Fields, bool, Betas | None]
-"""How a provider wants a conversation: what it offers, in which form, which fields it is sent,
-whether the cache is told, and which betas it takes."""
+_Way = tuple[tuple[Operation, ...], str, BodyForm, Fields, bool, Betas | None]
+"""How a provider wants a conversation: what it offers, in whose terms, in which form, which fields
+it is sent, whether the cache is told, and which betas it takes."""
 
 
 class TooManyOrders(ValueError):
@@ -189,6 +189,7 @@ def _bounded(found: Iterable[Providers]) -> frozenset[Providers]:
 def _way(provider: Provider, is_marked: bool) -> _Way:
     return (
         turns(operation for operation, _ in provider.offers),
+        provider.vendor if provider.vendor in HAVE_OWN_TERMS else "",
         provider.body_form,
         provider.fields,
         is_marked and provider.vendor in HAVE_CACHE_KEYS,

@@ -63,6 +63,13 @@ class BodyForm(StrEnum):
     bedrock-2023-05-31`, betas are `anthropic_beta` in it."""
 
 
+HAVE_OWN_TERMS = frozenset(
+    {"cohere", "deepseek", "huggingface", "mistral", "nvidia-nim", "perplexity", "sambanova"}
+)
+"""Vendors whose servers call some fields of OpenAI's chat dialect otherwise, and refuse OpenAI's
+name."""
+
+
 class Lossiness(StrEnum):
     """What of a request may be lost when a provider speaks another dialect than the client."""
 

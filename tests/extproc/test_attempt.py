@@ -163,6 +163,33 @@ def test_what_converse_says_of_betas_goes_where_claude_reads_it() -> None:
     assert "anthropic_beta" not in asked_for(forwarded, plain, body, "a-1")
 
 
+def test_what_is_written_for_one_model_is_written_anew_for_another() -> None:
+    body = b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generationConfig":'
+    body += b'{"maxOutputTokens":9000,"thinkingConfig":{"thinkingLevel":"high"}}}'
+    newer = Said(Dialect.GEMINI, "", target="gemini-3-pro-preview")
+    older = newer._replace(target="gemini-2.5-pro")
+    thinking = asked_for(newer, older, body)["generationConfig"]
+    assert isinstance(thinking, dict)
+    assert "thinkingBudget" in thinking["thinkingConfig"]
+    assert "thinkingLevel" not in thinking["thinkingConfig"]
+    assert rewritten(body, Order(newer, newer, False), Lossiness.HINTS) == body
+
+
+def test_claude_elsewhere_is_written_anew_for_another_model_in_its_own_form() -> None:
+    body = b'{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["a-1"],"max_tokens":9000,'
+    body += b'"thinking":{"type":"adaptive"},"output_config":{"effort":"high"},'
+    body += b'"messages":[{"role":"user","content":"hi"}]}'
+    form = BodyForm.BEDROCK_CLAUDE
+    newer = Said(Dialect.ANTHROPIC, "", form, target="anthropic.claude-opus-5-5-v1:0")
+    older = newer._replace(target="anthropic.claude-sonnet-4-5-v1:0")
+    said = rewritten(body, Order(newer, older, True), Lossiness.NONE)
+    assert isinstance(said, bytes)
+    found = json.loads(said)
+    assert found["thinking"] == {"type": "enabled", "budget_tokens": 4096}
+    assert (found["anthropic_version"], found["anthropic_beta"]) == ("bedrock-2023-05-31", ["a-1"])
+    assert not {"model", "stream"} & found.keys()
+
+
 def test_where_the_path_names_the_model_the_body_is_still_written_for_it() -> None:
     body = b'{"model":"m","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":2048}'
     body += b',"messages":[{"role":"user","content":"hi"}]}'

@@ -206,7 +206,7 @@ def test_every_plan_of_several_tries_is_a_cluster_that_the_control_plane_makes()
 
 def test_a_plan_in_one_foreign_dialect_is_forwarded_in_it() -> None:
     found = plan("claude")
-    assert found.forwarded == Said(Dialect.ANTHROPIC, "opus")
+    assert found.forwarded == Said(Dialect.ANTHROPIC, "opus", target="opus")
     assert found.is_foreign
     assert clusters(found) == ["llm/claude/addressed"]
     assert metadata(found, names.REQUEST_NAMESPACE)["path"] == "/v1/messages"
@@ -331,7 +331,8 @@ def test_where_claude_is_served_by_others_its_form_is_told() -> None:
     models = (Model("m", ((Target("v", "opus"),),)),)
     found = Planner(chooser(models), (vertex,), {}).plan("m", CHAT, facts())
     assert isinstance(found, Plan)
-    assert found.forwarded == Said(Dialect.ANTHROPIC, "", BodyForm.VERTEX_CLAUDE)
+    form = BodyForm.VERTEX_CLAUDE
+    assert found.forwarded == Said(Dialect.ANTHROPIC, "", form, target="opus")
 
 
 def test_what_names_no_model_goes_to_the_first_of_those_named_for_it_who_offers_it() -> None:

@@ -85,8 +85,48 @@ def test_each_try_of_a_plan_knows_the_model_that_it_is_written_for() -> None:
     assert isinstance(action, Forward)
     told = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
     targets = {cluster: said["target"] for cluster, said in told["bodies"].items()}
-    assert targets == {"llm/claude#1": "claude-opus-4-5", "llm/bedrock#3": "claude-x"}
+    assert targets == {
+        "llm/claude#1": "claude-opus-4-5",
+        "llm/mistral#2": "",
+        "llm/bedrock#3": "claude-x",
+    }
     assert told["said"]["target"] == ""
+
+
+def test_each_try_is_told_it_as_its_own_model_takes_it() -> None:
+    newer = "newer: {failover: [gemini/gemini-3-pro-preview, gemini/gemini-2.5-pro]}"
+    older = "older: {failover: [claude/claude-sonnet-4-5, claude/claude-opus-5-5]}"
+    yaml = WITHOUT_BUDGETS.replace("    mixed:", f"    {newer}\n    {older}\n    mixed:")
+    told = bodies_of(yaml, "newer", reasoning_effort="high")
+    thinking = [each["generationConfig"]["thinkingConfig"] for each in told.values()]
+    assert ["thinkingLevel" in each for each in thinking] == [True, False]
+    assert ["thinkingBudget" in each for each in thinking] == [False, True]
+    first, second = bodies_of(yaml, "older", reasoning_effort="high").values()
+    assert first["thinking"]["type"] == "enabled"
+    assert second["thinking"]["type"] == "adaptive"
+    assert (first["model"], second["model"]) == ("claude-sonnet-4-5", "claude-opus-5-5")
+
+
+def test_a_server_is_told_the_clients_own_fields_by_its_names_for_them() -> None:
+    fields = {"max_completion_tokens": 9, "seed": 5, "x_new": 1}
+    told = bodies_of(SERVERS, "alike", **fields)
+    assert list(told) == ["llm/openai", "llm/mistral#2"]
+    openais, mistrals = told.values()
+    assert openais.items() >= fields.items()
+    assert mistrals.items() >= {"max_tokens": 9, "random_seed": 5, "x_new": 1}.items()
+    assert not fields.keys() & mistrals.keys() - {"x_new"}
+    alone = SERVERS.replace("    mixed:", "    alone: mistral/mistral-large\n    mixed:")
+    assert list(bodies_of(alone, "alone", **fields).values()) == [mistrals]
+
+
+def test_a_server_that_tells_the_usage_unasked_is_not_asked() -> None:
+    budget = "budgets: [{name: all, limit: 1000000 tokens, per: day}]\n"
+    alone = SERVERS.replace("    mixed:", "    alone: mistral/mistral-large\n    mixed:")
+    told = bodies_of(alone + budget, "alone", stream=True)
+    assert "stream_options" not in told["llm/mistral"]
+    openais, mistrals = bodies_of(alone + budget, "alike", stream=True).values()
+    assert openais["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in mistrals
 
 
 SEALED = {
@@ -98,14 +138,15 @@ SEALED = {
 }
 
 
-def bodies_of(yaml: str, model: str, *said: object) -> dict[str, Any]:
+def bodies_of(yaml: str, model: str, *said: object, **fields: object) -> dict[str, Any]:
     """What each provider of a plan is told."""
-    action = llm_exchange(yaml).ask(model=model, messages=[*PROSE, *said, *PROSE])
+    asked = {"model": model, "messages": [*PROSE, *said, *PROSE], **fields}
+    action = llm_exchange(yaml).ask(**asked)
     assert isinstance(action, Forward)
     told = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
     body = action.body
     if body is None:
-        body = json.dumps({"model": model, "messages": [*PROSE, *said, *PROSE]}).encode()
+        body = json.dumps(asked).encode()
     found: dict[str, Any] = {}
     for cluster in clusters(action):
         request = Request(request_body={"body": body})

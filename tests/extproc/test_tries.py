@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from extproc.tries import Try, forwarded_of, of_one_form, once, readdressed, written_of
+from extproc.tries import Try, forwarded_of, of_one_form, once, readdressed
 from extproc.wire import Said
 from gateway import names
 from gateway.model import BodyForm, Dialect
@@ -35,11 +35,12 @@ def test_what_all_want_is_forwarded_as_the_first_wants_it() -> None:
     )
 
 
-def test_whoever_has_the_clients_words_needs_nobodys_form() -> None:
-    written = replace(OTHER, vendor="mistral", target="opus")
-    assert written_of(OWN.said, [written], CHAT) == OWN.said
-    assert written_of(OTHER.said, [written], CHAT) == written.written
-    assert written.written == Said(CLAUDE, "opus", vendor="mistral", target="opus")
+def test_what_is_forwarded_says_for_whom_it_is_written() -> None:
+    first = replace(OTHER, vendor="mistral", target="opus")
+    newer = tried("other", Said(CLAUDE, "sonnet"), vendor="openai", target="sonnet")
+    assert forwarded_of([first, newer], CHAT) == first.written
+    assert first.written == Said(CLAUDE, "opus", vendor="mistral", target="opus")
+    assert forwarded_of([first, OWN], CHAT) == OWN.said
 
 
 def test_after_a_rewritten_body_the_length_is_put_back() -> None:

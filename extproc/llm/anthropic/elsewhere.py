@@ -21,7 +21,7 @@ from extproc.verdict import Deny
 VERTEX_VERSION: Final = "vertex-2023-10-16"
 BEDROCK_VERSION: Final = "bedrock-2023-05-31"
 
-_VERSION = "anthropic_version"
+VERSION: Final = "anthropic_version"
 BETAS: Final = "anthropic_beta"
 """Of bodies; Anthropic has a header."""
 _LONGEST_BETA = 128
@@ -73,9 +73,9 @@ def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:
         document = json_spans.decode(body)
     except InvalidJson as error:
         return faults.unreadable(error)
-    version, betas = document.get(_VERSION), document.get(BETAS)
+    version, betas = document.get(VERSION), document.get(BETAS)
     if version is not None and type(version) is not str:
-        return faults.wrong_type(str, version, _VERSION)
+        return faults.wrong_type(str, version, VERSION)
     if "model" in document and document["model"] != model:
         return faults.wrong_value("model", "must be the one that the path names")
     names = betas if betas is not None else []
@@ -88,7 +88,7 @@ def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:
             return faults.wrong_value(f"{BETAS}[{index}]", "must be a name")
     if len(names) > _MOST_BETAS:
         return faults.wrong_value(BETAS, f"must be {_MOST_BETAS} at most")
-    rest = json_spans.remove(body, (_VERSION, BETAS))
+    rest = json_spans.remove(body, (VERSION, BETAS))
     values = {"model": json_spans.encode(model)}
     if is_stream or "stream" in document:
         values["stream"] = b"true" if is_stream else b"false"
@@ -117,6 +117,6 @@ def chunk_of_event(data: bytes) -> bytes:
 
 def _with_version(body: bytes, version: str) -> bytes:
     """A client that says the version itself is believed."""
-    if _VERSION in json_spans.decode(body):
+    if VERSION in json_spans.decode(body):
         return body
-    return json_spans.replace(body, {_VERSION: json_spans.encode(version)})
+    return json_spans.replace(body, {VERSION: json_spans.encode(version)})

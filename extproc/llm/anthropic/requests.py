@@ -9,7 +9,7 @@ from typing import Final
 from extproc.llm import faults
 from extproc.llm.anthropic.blocks import Blocks, mark_of
 from extproc.llm.anthropic.effort import reasoning_of
-from extproc.llm.anthropic.elsewhere import BETAS, betas_in
+from extproc.llm.anthropic.elsewhere import BETAS, VERSION, betas_in
 from extproc.llm.dialect import Call
 from extproc.llm.faults import Unfit
 from extproc.llm.fields import integer, number, strings
@@ -47,6 +47,7 @@ _TIERS: Mapping[str, str] = {"standard_only": "default"}
 _KNOWN: Final = frozenset(
     {
         BETAS,
+        VERSION,
         "cache_control",
         "max_tokens",
         "messages",

@@ -6,9 +6,11 @@ OpenAI refuses fields that it does not know, and so does Mistral; its reasoning 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from extproc.protocols import json_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Server:
     """The ids of tool calls have this many letters and digits; None: up to 40 characters."""
 
 
+_ASKS_USAGE = "stream_options"
 _MAX_TOKENS = MappingProxyType({"max_completion_tokens": "max_tokens"})
 
 OPENAI = Server()
@@ -82,6 +85,30 @@ SERVERS: Mapping[str, Server] = MappingProxyType(
     }
 )
 """By the names of vendors. All others are `COMPATIBLE`."""
+
+
+def in_terms(body: bytes, names: Iterable[str], server: Server) -> bytes:
+    """A client's own body with what the server calls its fields; `names` are those of its members.
+
+    What a server refuses altogether it may refuse, but for what asks for the usage: it tells that.
+    """
+    called = server.names
+    others = [name for name in names if name in called and (called[name] or name == _ASKS_USAGE)]
+    if not others:
+        return body
+    members = json_spans.members(body)
+    kept = {
+        called[name]: members[name]
+        for name in others
+        if called[name] and called[name] not in members
+    }
+    body = json_spans.remove(body, others)
+    return json_spans.replace(body, kept) if kept else body
+
+
+def may_be_asked_for_usage(server: Server) -> bool:
+    """Whether a client of the dialect may ask how much a stream used; others tell it anyway."""
+    return server.names.get(_ASKS_USAGE) != ""
 
 
 def server_of(vendor: str) -> Server:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from extproc.llm.answer import Ended
 from extproc.llm.bedrock.invoke import (
     INVOKE_READING,
     InvokeDecoding,
@@ -14,7 +15,6 @@ from extproc.llm.bedrock.invoke import (
     usage_of_headers,
     usage_of_invoke,
 )
-from extproc.llm.answer import Ended
 from extproc.llm.dialect import Call
 from extproc.verdict import Deny
 from gateway.usage import Usage

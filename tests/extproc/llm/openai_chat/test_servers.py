@@ -9,9 +9,17 @@ import pytest
 
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_chat.request_writer import encode_request
-from extproc.llm.openai_chat.servers import COMPATIBLE, OPENAI, SERVERS, server_of
+from extproc.llm.openai_chat.servers import (
+    COMPATIBLE,
+    OPENAI,
+    SERVERS,
+    in_terms,
+    may_be_asked_for_usage,
+    server_of,
+)
 from extproc.llm.request import Message, Request, Role, Sampling, Text
 from gateway.config.vendors import VENDORS
+from gateway.model import HAVE_OWN_TERMS
 
 REQUEST = Request(
     "m",
@@ -88,3 +96,27 @@ def test_a_row_names_fields_that_exist(vendor: str) -> None:
         "video_url",
     }
     assert server_of(vendor).takes <= beyond
+
+
+def test_a_body_has_the_names_that_its_server_has_for_its_fields() -> None:
+    body = b'{"max_completion_tokens" : 9,"seed":5, "logprobs":true,"x_new": 1.50}'
+    found = in_terms(body, json.loads(body), server_of("mistral"))
+    assert json.loads(found) == {"max_tokens": 9, "random_seed": 5, "logprobs": True, "x_new": 1.5}
+    assert b'"x_new": 1.50' in found
+    assert in_terms(body, json.loads(body), server_of("openai")) is body
+
+
+def test_a_field_that_has_both_names_keeps_the_servers() -> None:
+    body = b'{"max_tokens":7,"max_completion_tokens":9}'
+    assert in_terms(body, json.loads(body), server_of("deepseek")) == b'{"max_tokens":7}'
+
+
+def test_a_server_that_refuses_to_be_asked_for_the_usage_is_not() -> None:
+    body = b'{"stream_options":{"include_usage":true},"user":"u"}'
+    assert in_terms(body, json.loads(body), server_of("mistral")) == b'{"user":"u"}'
+    assert not may_be_asked_for_usage(server_of("mistral"))
+    assert may_be_asked_for_usage(server_of("deepseek"))
+
+
+def test_the_vendors_with_terms_of_their_own_are_known_to_both_processes() -> None:
+    assert {name for name, server in SERVERS.items() if server.names} == HAVE_OWN_TERMS
