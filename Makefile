@@ -43,7 +43,7 @@ run: setup ## Start the quickstart: gateway, policy and two demo providers
 	@exec $(BIN)/dragoman run examples/quickstart.yaml --demo $(ARGS)
 
 test: setup ## Run the tests; ARGS="-k name" narrows, REWRITE=1 renews goldens
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: setup ## Format, lint, types and import rules
 	$(BIN)/ruff format --check

@@ -135,7 +135,10 @@ def test_bodies_are_read_whatever_their_coding_and_sent_on_plain() -> None:
 
 @pytest.mark.parametrize(
     ("body", "limit", "status"),
-    [(gzip.compress(b"{}")[:-4], 1000, 400), (gzip.compress(bytes(5000)), 1000, 413)],
+    [
+        (gzip.compress(b"{}", mtime=0)[:-4], 1000, 400),
+        (gzip.compress(bytes(5000), mtime=0), 1000, 413),
+    ],
 )
 def test_a_coding_that_breaks_off_or_hides_too_much_is_refused(
     body: bytes, limit: int, status: int

@@ -9,7 +9,7 @@ from gateway.model import Dialect
 from xds_server.resources.usage import usage_filter
 
 
-@pytest.mark.parametrize("dialect", set(Dialect) - {Dialect.BEDROCK})
+@pytest.mark.parametrize("dialect", [each for each in Dialect if each is not Dialect.BEDROCK])
 def test_envoy_is_told_which_dialect_it_reads(dialect: Dialect) -> None:
     usage = usage_filter(dialect)["typed_config"]["response_handling"]["token_usage"]
     assert usage["default_llm_protocol"].startswith(dialect.value.upper().partition("_")[0])

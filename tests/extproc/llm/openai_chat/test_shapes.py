@@ -21,6 +21,10 @@ def rules(fields: Mapping[str, Rule], *above: str) -> Iterator[tuple[tuple[str, 
             yield from rules(rule, *above, name)
 
 
+RULES = tuple(rules(REQUEST))
+WAYS = tuple(".".join(way) for way, _ in RULES)
+
+
 def holding(way: tuple[str, ...], value: object) -> dict[str, object]:
     """A request with this value at the end of the way."""
     for name in reversed(way[1:]):
@@ -28,7 +32,7 @@ def holding(way: tuple[str, ...], value: object) -> dict[str, object]:
     return {way[0]: value}
 
 
-@pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("way", "rule"), RULES, ids=WAYS)
 def test_every_listed_field_is_read_or_not_as_it_says(way: tuple[str, ...], rule: Rule) -> None:
     texts = READING.texts(holding(way, SECRET))
     assert isinstance(texts, tuple)
@@ -36,7 +40,7 @@ def test_every_listed_field_is_read_or_not_as_it_says(way: tuple[str, ...], rule
     assert is_read is (rule not in (Unread.ALL, Unread.FILE))
 
 
-@pytest.mark.parametrize(("way", "rule"), list(rules(REQUEST)), ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("way", "rule"), RULES, ids=WAYS)
 def test_names_that_are_not_listed_are_read(way: tuple[str, ...], rule: Rule) -> None:
     texts = READING.texts(holding(way, {SECRET: 1}))
     assert isinstance(texts, tuple)
