@@ -80,7 +80,7 @@ class Waiting(NamedTuple):
     latencies: Latencies | None = None
     """Where is written down how soon there is an answer."""
     health: Health | None = None
-    """Where is written down who failed."""
+    """Where is written down who failed; None: nobody is set aside for it."""
     began: datetime = datetime.min.replace(tzinfo=UTC)
     """When the client asked."""
     is_framed: bool = False
@@ -127,12 +127,9 @@ class Answering:
         """Its bytes go to the client unseen, and Envoy reads the usage."""
         latencies = waiting.latencies
         self._began = latencies.now() if latencies is not None else 0.0
-        is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed  # nobody could be in its place
-        self._health = None if is_alone else waiting.health
+        self._health = waiting.health
         self._is_told = plan.is_foreign or waiting.is_framed
-        is_seen = self._is_told or held is not NOTHING_HELD or latencies is not None
-        health = self._health
-        self.is_over = not is_seen and (health is None or not health.is_due(plan.targets))
+        self.is_over = False
         """Nothing that follows matters."""
 
     @property

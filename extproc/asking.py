@@ -27,6 +27,7 @@ from extproc.llm.dialects import (
 )
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
+from extproc.llm.reserving import SHORT_BYTES
 from extproc.llm.tool_names import Names
 from extproc.passing import (
     JSON,
@@ -222,9 +223,17 @@ class Asking:
             return Deny(400, "invalid_encoding", str(error))
         return plain
 
-    def waiting(self, plan: Plan) -> Waiting:
-        """Who waits for the answer of a plan."""
-        found, facts = self.found, self._facts
+    def waiting(self, plan: Plan, held: Held) -> Waiting | None:
+        """Who waits for the answer of a plan; None: nothing that follows matters."""
+        found, facts, program = self.found, self._facts, self._program
+        latencies = None if self._call is None else program.latencies
+        # whose place nobody could be in is not set aside
+        is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed
+        health = None if self._call is None or is_alone else program.health
+        is_told = plan.is_foreign or self._is_framed
+        is_seen = is_told or held is not NOTHING_HELD or latencies is not None
+        if not is_seen and (health is None or not health.is_due(plan.targets)):
+            return None
         handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
         waiting = Waiting(
             handled,
@@ -233,15 +242,15 @@ class Asking:
             facts.is_stream,
             self._is_read_by_envoy(handled),
             facts.demands,
-            None if self._call is None else self._program.latencies,
-            None if self._call is None else self._program.health,
+            latencies,
+            health,
             facts.now,
             False,
             self._stream,
             None if self._call is None else caller(facts),
-            self._program.outages,
+            program.outages,
         )
-        if not (plan.is_foreign or self._is_framed) or not isinstance(found, Found):
+        if not is_told or not isinstance(found, Found):
             return waiting
         return waiting._replace(
             codec=self._codec(found, handled),
@@ -299,16 +308,21 @@ class Asking:
         facts.is_stream = call.is_stream
         facts.max_output_tokens = call.max_output_tokens
         facts.choices = call.choices
-        facts.estimated_input_tokens = reading.estimate_input_tokens(call)
         facts.demands = handled.demands(call) if handled.demands else NO_DEMANDS
         facts.document = call.document
         facts.reword = reading.reword
+        fault = None
         if self._program.reads_texts:
             texts = reading.texts(call.document)
             if isinstance(texts, Deny):
-                return texts
-            facts.texts = texts
-        return None
+                fault = texts
+            else:
+                facts.texts = texts
+                if call.size_bytes > SHORT_BYTES:  # else the estimate does not look at them
+                    call = call._replace(texts=texts)
+        if self._program.reads_estimates:
+            facts.estimated_input_tokens = reading.estimate_input_tokens(call)
+        return fault
 
     def _judge(self) -> Deny | None:
         facts = self._facts

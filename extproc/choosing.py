@@ -12,7 +12,7 @@ from extproc.facts import Facts
 from extproc.latencies import Latencies, Tried
 from extproc.named import Models, Named
 from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
-from extproc.policies.variables import Sources, getters, known_values, sources
+from extproc.policies.variables import ESTIMATE, Sources, getters, known_values, sources
 from extproc.rendezvous import preferred
 from extproc.turns import AS_WRITTEN, Turns
 from gateway.catalog import cost
@@ -34,6 +34,7 @@ from gateway.choice import (
     One,
     Weighted,
     expressions,
+    is_priced,
     is_timed,
 )
 from gateway.model import Model, Target
@@ -99,9 +100,14 @@ class Chooser:
         self._choices = {
             each.name: compile_.choice(each.choice) for each in models if each.choice is not None
         }
-        self.reads_prompt = compile_.reads_prompt
+        self._names = compile_.names
+        self._is_priced = any(is_priced(each.choice) for each in models)
         self.is_timed = any(is_timed(each.choice) for each in models)
         """Whether some model is to be fast, and has to be told who was."""
+
+    def reads(self, name: str) -> bool:
+        """Whether some choice depends on this variable."""
+        return name in self._names or (name == ESTIMATE and self._is_priced)
 
     def knows(self, asked: str) -> bool:
         """Whether there is such a model."""
@@ -156,7 +162,7 @@ class _Compiler:
         )
         headers = frozenset[str]().union(*(each.headers for each in used))
         self._getters = getters(headers)
-        self.reads_prompt = any("llm.prompt" in each.names for each in used)
+        self.names = frozenset[str]().union(*(each.names for each in used))
 
     def choice(self, choice: Choice) -> _Choose:
         match choice:

@@ -143,9 +143,10 @@ class Exchange:
         elif ready.watching is not None:
             self._answering = ready.watching
         else:
-            waiting = self._asking.waiting(ready.plan)
-            self._answering = Answering(waiting, ready.plan, ready.held)
-        self.is_over = self._answering.is_over
+            waiting = self._asking.waiting(ready.plan, ready.held)
+            if waiting is not None:
+                self._answering = Answering(waiting, ready.plan, ready.held)
+        self.is_over = self._answering is None or self._answering.is_over
         self._asking.forget_request()
         return ready.forward
 

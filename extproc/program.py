@@ -23,6 +23,7 @@ from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
+from extproc.policies.variables import ESTIMATE, PROMPT
 from extproc.ports import Ledger
 from extproc.saying import Sayer
 from extproc.shaping import Shaper, shaper
@@ -59,6 +60,9 @@ class Program:
     routes: frozenset[str]
     """The plain routes that it knows."""
     reads_texts: bool
+    """Something looks at what a model would read."""
+    reads_estimates: bool
+    """Something asks how many tokens that may be."""
     budgets: Budgets
     batches: Batches
     planners: Mapping[Steering, Planner]
@@ -128,7 +132,8 @@ def build(
             guards,  # what may be said; may mask
         ),
         routes=frozenset(route.name for route in gateway.routes),
-        reads_texts=bool(gateway.guards) or authorize.reads_prompt or chooser.reads_prompt,
+        reads_texts=bool(gateway.guards) or authorize.reads(PROMPT) or chooser.reads(PROMPT),
+        reads_estimates=budgets.is_any or authorize.reads(ESTIMATE) or chooser.reads(ESTIMATE),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,

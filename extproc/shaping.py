@@ -16,7 +16,7 @@ from extproc.llm.dialect import Call
 from extproc.llm.dialects import Handling
 from extproc.llm.members import Step, steps_of, with_steps
 from extproc.named import Models
-from extproc.policies.variables import Sources, getters, known_values, sources
+from extproc.policies.variables import PROMPT, Sources, getters, known_values, sources
 from extproc.protocols import bodies, json_spans
 from extproc.verdict import Deny
 from gateway.cel import Bindings, CelError, ValueExpression, bind, compile_value
@@ -103,7 +103,7 @@ def _ready(shaping: Shaping) -> _Ready:
         steps_of(shaping.fields),
         compiled,
         sources(sorted(used), getters(headers)),
-        "llm.prompt" in used,
+        PROMPT in used,
     )
 
 

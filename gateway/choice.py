@@ -147,6 +147,11 @@ def is_timed(choice: Choice | None) -> bool:
     return choice is not None and any(isinstance(node, Fastest) for node in nodes(choice))
 
 
+def is_priced(choice: Choice | None) -> bool:
+    """Whether it has to be told what a request may cost."""
+    return choice is not None and any(isinstance(node, Cheapest) for node in nodes(choice))
+
+
 def tries_one_branch(choice: Choice) -> bool:
     """Whether a request gets one branch alone; else it may get all of them."""
     return isinstance(choice, Conditional) or (isinstance(choice, Weighted) and not choice.sticky)

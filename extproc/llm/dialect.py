@@ -34,6 +34,8 @@ class Call(NamedTuple):
     choices: int = 1
     tells_usage: bool = True
     """The answer will say what it used without being asked to."""
+    texts: tuple[str, ...] | None = None
+    """All that a model would read of it; None: nobody has looked."""
 
 
 class ErrorAnswer(NamedTuple):

@@ -25,7 +25,7 @@ def body_tokens(size: int, texts: Texts, call: Call) -> int:
     """Of so many bytes of a body, and what a model would read of it."""
     if size <= SHORT_BYTES:
         return -(-max(0, size) // BYTES_PER_TOKEN_OF_SHORT)
-    found = texts(call.document)
+    found = texts(call.document) if call.texts is None else call.texts
     if isinstance(found, Deny):
         return -(-size // BYTES_PER_TOKEN_OF_SHORT)
     said = sum(len(text) if text.isascii() else len(text.encode()) for text in found)

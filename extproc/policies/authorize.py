@@ -77,7 +77,7 @@ class Authorize:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         pairs = [(rule, _compile(rule)) for rule in rules]
-        self.reads_prompt = any("llm.prompt" in expression.names for _, expression in pairs)
+        self._names = frozenset[str]().union(*(expression.names for _, expression in pairs))
         self.headers: frozenset[str] = frozenset().union(
             *(expression.headers for _, expression in pairs)
         )
@@ -85,6 +85,10 @@ class Authorize:
         compiled = [_ready(rule, expression, known) for rule, expression in pairs]
         self._rules = tuple(sorted(compiled, key=lambda rule: _ORDER.index(rule.effect)))
         self._cases: dict[tuple[object, ...], _Case] = {}
+
+    def reads(self, name: str) -> bool:
+        """Whether some rule asks for this variable."""
+        return name in self._names
 
     def on_request(self, facts: Facts) -> Verdict:
         if not self._rules:

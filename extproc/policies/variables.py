@@ -14,6 +14,10 @@ from gateway.cel import EVERY_HEADER
 Getter: TypeAlias = Callable[[Facts], object | None]
 Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 
+PROMPT = "llm.prompt"
+ESTIMATE = "llm.estimated_input_tokens"
+"""What it takes to know these is asked first: each costs a look at all that is said."""
+
 
 def _tags(facts: Facts) -> dict[str, str]:
     return dict(facts.key.tags) if facts.key is not None else {}
@@ -53,8 +57,8 @@ GETTERS: Mapping[str, Getter] = {
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),
     "llm.max_output_tokens": lambda facts: facts.max_output_tokens,
-    "llm.estimated_input_tokens": _if_llm(lambda facts: facts.estimated_input_tokens),
-    "llm.prompt": _if_llm(lambda facts: "\n".join(facts.texts)),
+    ESTIMATE: _if_llm(lambda facts: facts.estimated_input_tokens),
+    PROMPT: _if_llm(lambda facts: "\n".join(facts.texts)),
 }
 """`request.headers` is made to measure by `headers_getter`. What is missing has no source in this
 version (`jwt`, `mcp.*`) and is always absent."""

@@ -118,8 +118,8 @@ def test_conditions_may_read_the_prompt() -> None:
     known.texts = ("a secret",)
     assert served(ROUTED, "asked", known) == ["a/x"]
     assert served(ROUTED, "asked") == ["b/x"]
-    assert chooser(models(ROUTED)).reads_prompt
-    assert not chooser(MODELS).reads_prompt
+    assert chooser(models(ROUTED)).reads("llm.prompt")
+    assert not chooser(MODELS).reads("llm.prompt")
 
 
 def test_the_cheapest_for_this_request_goes_first_and_the_unpriced_last() -> None:

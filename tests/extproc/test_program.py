@@ -136,6 +136,21 @@ def test_texts_are_read_only_for_those_who_look_at_them(yaml: str, expected: boo
     assert program(yaml).reads_texts is expected
 
 
+@pytest.mark.parametrize(
+    ("yaml", "expected"),
+    [
+        (PROVIDERS, False),
+        (GUARD, False),
+        (rule("deny: 'llm.prompt.contains(\"x\")'"), False),
+        (rule("deny: 'llm.estimated_input_tokens > 9'"), True),
+        (f"{PROVIDERS}    cheap: {{cheapest: [a/x, b/y]}}\n", True),
+        (PROVIDERS + "budgets: [{name: all, limit: 9 tokens, per: day}]\n", True),
+    ],
+)
+def test_tokens_are_estimated_only_for_those_who_ask(yaml: str, expected: bool) -> None:
+    assert program(yaml).reads_estimates is expected
+
+
 def test_budgets_draw_on_the_ledger_at_the_prices_of_the_configuration() -> None:
     ledger = MemoryLedger()
     made = program(

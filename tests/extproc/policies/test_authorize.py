@@ -131,7 +131,7 @@ def test_a_nul_in_a_model_does_not_pass_for_the_model() -> None:
 )
 def test_it_says_what_it_must_be_given(rule: Rule, reads_prompt: bool, headers: set[str]) -> None:
     policy = Authorize([deny(FALSE), rule])
-    assert policy.reads_prompt is reads_prompt
+    assert policy.reads("llm.prompt") is reads_prompt
     assert policy.headers == headers
 
 
