@@ -11,7 +11,7 @@ class Topology:
 
     workers: tuple[str, ...]
     """Addresses of extproc's workers: `unix:/run/dragoman/0.sock` or `host:port`."""
-    message_timeout_seconds: float = 2.0
+    message_timeout_seconds: float = 5.0
     """How long Envoy waits for each answer of a worker before it refuses the request."""
     ca_bundle: str = "/etc/ssl/certs/ca-certificates.crt"
     """The certificate authorities that providers are checked against; a file Envoy can read."""
