@@ -107,8 +107,7 @@ def build(
     cut_streams: CutStreams | None = None,
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`,
-    `states`, `books` and `cut_streams` are those of the program before, if there was one.
-    """
+    `states`, `books` and `cut_streams` are those of the program before, if there was one."""
     authorize = Authorize(gateway.rules)
     guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
@@ -132,8 +131,8 @@ def build(
             guards,  # what may be said; may mask
         ),
         routes=frozenset(route.name for route in gateway.routes),
-        reads_texts=bool(gateway.guards) or authorize.reads(PROMPT) or chooser.reads(PROMPT),
-        reads_estimates=budgets.is_any or authorize.reads(ESTIMATE) or chooser.reads(ESTIMATE),
+        reads_texts=bool(gateway.guards) or _is_read(PROMPT, authorize, chooser),
+        reads_estimates=budgets.is_any or _is_read(ESTIMATE, authorize, chooser),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,
@@ -155,6 +154,10 @@ def build(
         models=_listed(gateway),
         created=created,
     )
+
+
+def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
+    return authorize.reads(name) or chooser.reads(name)
 
 
 def _authenticate(gateway: Gateway) -> Authenticate:
