@@ -213,8 +213,11 @@ def test_a_worker_that_leaves_does_not_wait_for_envoys_log(tmp_path: Path, edge:
             log = logged(channel).future(endless())
             assert sent.wait(STOP_SECONDS)
             started.send_signal(signal.SIGTERM)
-            assert log.exception(STOP_SECONDS).code() == grpc.StatusCode.UNAVAILABLE
-            assert log.details() == "shutting down"
+            ended = log.exception(STOP_SECONDS).code()
+            if edge == "fast":
+                assert (ended, log.details()) == (grpc.StatusCode.UNAVAILABLE, "shutting down")
+            else:  # grpcio may cancel it before we end it
+                assert ended in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         assert started.wait(STOP_SECONDS) == 0
 
 

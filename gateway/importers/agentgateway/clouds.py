@@ -139,6 +139,9 @@ def _aws(node: Node) -> Block | None:
             if not fits(Secret, text):
                 return None
             auth[ours] = text
+    is_whole = ("access_key" in auth) == ("secret_key" in auth)
+    if not is_whole or ("session_token" in auth and "access_key" not in auth):
+        return None
     for theirs, ours in (("serviceName", "service"), ("region", "region")):
         text = node.take(theirs).text() if node.has(theirs) else None
         if text is not None:

@@ -197,10 +197,12 @@ def read_auth(node: Node, block: dict[str, object]) -> bool:
     cloud = read_cloud_auth(node, block)
     settle(node, policy_keys.BACKEND_AUTH, unknown_is_lock=False)
     if cloud is not None:
+        _leave(node, "passthrough", "key", "aws", "gcp", "azure")
         return cloud
     passed = node.take("passthrough")
     if passed.is_written:
         passed.unsupported("clients' own keys are not passed on: write the provider's key")
+        _leave(node, "key")
         return True
     key = node.take("key")
     value = key
@@ -214,6 +216,13 @@ def read_auth(node: Node, block: dict[str, object]) -> bool:
     if key.is_empty:
         return False
     return read_key(value, block)
+
+
+def _leave(node: Node, *names: str) -> None:
+    """What is written beside the credential that is taken."""
+    for name in names:
+        if node.has(name):
+            node.take(name).unsupported("a provider has one credential", is_security=False)
 
 
 def read_key(node: Node, block: dict[str, object], variable: str = "PROVIDER_API_KEY") -> bool:
