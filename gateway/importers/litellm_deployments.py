@@ -297,6 +297,8 @@ class _Place:
             if is_known or default_url(spoken) is None:
                 base = variable(spoken.base_variable, self.into.environment)
         if base is None:
+            if default_url(spoken) is None and not spoken.cloud:
+                raise LeftOut("it has no api_base, and its provider no address of its own")
             return spoken.url
         if spoken.hosts:
             base = _own_address(base, spoken)

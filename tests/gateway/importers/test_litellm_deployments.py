@@ -217,6 +217,12 @@ def test_a_limit_of_a_deployment_that_is_served_without_it_is_said_first(key: st
     assert "not limited" in found.note
 
 
+def test_a_provider_without_an_address_is_left_out() -> None:
+    text = one("{model: custom_openai/x}")
+    assert not ours(text).get("llm", {}).get("providers")
+    assert "no api_base" in finding(text, "model_list.0").note
+
+
 def test_a_deployment_without_a_model_is_left_out_alone() -> None:
     text = """
         model_list:

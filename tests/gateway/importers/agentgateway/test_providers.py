@@ -93,6 +93,8 @@ def test_a_key_in_a_file_becomes_a_variable() -> None:
     "auth",
     [
         "{aws: {}}",
+        "{aws: {accessKeyId: a, region: b}}",
+        "{aws: {sessionToken: a, region: b}}",
         "{gcp: {type: idToken}}",
         "copilot",
         "{key: {value: k, location: {header: {name: x-key}}}}",
@@ -101,6 +103,11 @@ def test_a_key_in_a_file_becomes_a_variable() -> None:
 )
 def test_a_credential_that_cannot_be_sent_is_no_call(auth: str) -> None:
     assert config(models("openAI", f", auth: {auth}")).llm.models == {}
+
+
+def test_a_provider_has_one_credential_and_the_others_are_told_of() -> None:
+    found = outcomes(models("openAI", ", auth: {aws: {region: a}, key: k}"))
+    assert found["llm.models.0.auth.key"][2] == "a provider has one credential"
 
 
 def test_equal_providers_are_one_and_others_are_not() -> None:
