@@ -19,6 +19,7 @@ from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
 from extproc.facts import Facts
 from extproc.policies.budget import Budgets, Held
 from extproc.ports import Charge, Exhausted
+from extproc.principal import of_key
 from gateway.model import ApiKey, Budget, Period, Scope, Unit
 from gateway.price import Price
 from gateway.usage import Usage
@@ -56,10 +57,10 @@ async def ledger_alone(ledger: SqliteLedger, counters: int, charges_per_call: in
 async def policy(ledger: SqliteLedger, keys: int) -> None:
     """The whole policy: scopes, names, windows, estimates, reserve, cost, settle."""
     budgets = Budgets(BUDGETS, ledger)
-    holders = [ApiKey(f"key-{each}", "00", team="platform") for each in range(keys)]
+    holders = [of_key(ApiKey(f"key-{each}", "00", team="platform")) for each in range(keys)]
     now = datetime.now(UTC)
     for call in range(CALLS):
-        facts = Facts(now, key=holders[call % keys], model="fast", estimated_input_tokens=300)
+        facts = Facts(now, principal=holders[call % keys], model="fast", estimated_input_tokens=300)
         answer = budgets.begin(facts, PRICE)
         if isinstance(answer, Awaitable):
             answer = await answer

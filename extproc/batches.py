@@ -112,13 +112,12 @@ class Watching:
     is_translating = False
 
     def __init__(self, batches: Batches, kind: _Kind, facts: Facts, batch: str) -> None:
-        key = facts.key
         self._batches = batches
         self._kind = kind
         self._batch = batch
         self._provider = facts.provider
         self._now = facts.now
-        self._owner = Owner() if key is None else Owner(key.name, key.user, key.team)
+        self._owner = Owner.of(facts.principal)
         self._seen = Results() if kind is _Kind.RESULTS else Objects()
         self._sums: dict[str, _Sum] = {}
         """Of the results, by model."""
@@ -209,7 +208,7 @@ class Watching:
         self._batches.books.book(Bill(name, tuple(costs), finder, self._owed, self._seconds))
 
     def _owed(self, owner: Owner, each: Cost) -> Owed:
-        facts = Facts(now=self._now, key=owner.api_key, provider=self._provider)
+        facts = Facts(now=self._now, principal=owner.principal, provider=self._provider)
         names = self._batches.leading.names(self._provider, each.model)
         return self._batches.budgets.owed(facts, names, each.tokens, each.money)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from extproc.policies.budget import Owed
 from extproc.ports import Ledger, LedgerUnavailable
-from gateway.model import ApiKey
+from extproc.principal import Kind, Principal
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 
 logger = logging.getLogger(__name__)
@@ -29,13 +29,21 @@ class Owner(msgspec.Struct, frozen=True):
     """Who asked for a batch, as the scopes of budgets know a caller. Nothing of it is secret."""
 
     key: str = ""
-    """The name of the key; empty: anonymous."""
+    """The name of the key; empty: it was no key that was shown."""
     user: str = ""
     team: str = ""
 
+    @classmethod
+    def of(cls, caller: Principal | None) -> Owner:
+        return cls() if caller is None else cls(caller.key, caller.user, caller.team)
+
     @property
-    def api_key(self) -> ApiKey | None:
-        return ApiKey(self.key, "", self.user, self.team) if self.key else None
+    def principal(self) -> Principal | None:
+        """As far as it was kept; None: anonymous."""
+        if not (self.key or self.user or self.team):
+            return None
+        kind = Kind.API_KEY if self.key else Kind.JWT
+        return Principal(kind, self.key or self.user, self.key, self.user, self.team)
 
 
 class Cost(NamedTuple):
@@ -133,6 +141,7 @@ def _record(bill: Bill, each: Cost, owner: Owner) -> None:
     told: dict[str, object] = {
         "batch": batch,
         "key": owner.key,
+        "user": owner.user,
         "provider": provider,
         "provider_model": each.model,
         "tokens": each.tokens,

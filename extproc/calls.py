@@ -22,7 +22,9 @@ class Caller(NamedTuple):
 
     request_id: str
     key: str
-    """Its name; empty: anonymous."""
+    """Its name; empty: no key was shown."""
+    user: str
+    """Empty: nobody knows."""
     model: str
     """As the client asked."""
 
@@ -41,7 +43,10 @@ def caller(facts: Facts) -> Caller | None:
     if not logger.isEnabledFor(logging.INFO):
         return None
     request_id = facts.headers.get("x-request-id", "")
-    return Caller(request_id, "" if facts.key is None else facts.key.name, facts.model)
+    principal = facts.principal
+    if principal is None:
+        return Caller(request_id, "", "", facts.model)
+    return Caller(request_id, principal.key, principal.user, facts.model)
 
 
 def record(whose: Caller, by: Answered, usage: Usage) -> None:
@@ -49,6 +54,7 @@ def record(whose: Caller, by: Answered, usage: Usage) -> None:
     told: dict[str, object] = {
         "request_id": whose.request_id,
         "key": whose.key,
+        "user": whose.user,
         "model": whose.model,
         "provider": by.provider,
         "provider_model": by.model,

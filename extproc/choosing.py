@@ -218,11 +218,11 @@ class _Compiler:
             return lambda facts: facts.headers.get(header, "")
         match sticky:
             case "key":
-                return lambda facts: facts.key.name if facts.key else ""
+                return lambda facts: facts.principal.key if facts.principal else ""
             case "user":
-                return lambda facts: facts.key.user if facts.key else ""
+                return lambda facts: facts.principal.user if facts.principal else ""
             case "team":
-                return lambda facts: facts.key.team if facts.key else ""
+                return lambda facts: facts.principal.team if facts.principal else ""
         expression = self._texts[sticky]
         read = self._sources([expression])
 

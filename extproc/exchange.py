@@ -190,6 +190,7 @@ class Exchange:
 
     def _refuse(self, deny: Deny) -> Action:
         facts = self._facts
+        principal = facts.principal
         logger.info(
             "refused: %d %s: %s",
             deny.status,
@@ -197,7 +198,8 @@ class Exchange:
             deny.reason,
             extra={
                 "request_id": facts.headers.get("x-request-id", ""),
-                "key": facts.key.name if facts.key else "",
+                "key": "" if principal is None else principal.key,
+                "user": "" if principal is None else principal.user,
                 "model": facts.model,
             },
         )

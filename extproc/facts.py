@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from extproc.principal import Principal
 from extproc.rewording import Reword
-from gateway.model import ApiKey
 from gateway.usage import Usage
 
 NO_DEMANDS = Usage(0, 0)
@@ -25,10 +25,10 @@ class Facts:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Lower-case names; only those that Envoy was told to forward."""
     source_address: str = ""
-    key: ApiKey | None = None
+    principal: Principal | None = None
     """None: anonymous."""
     credential_headers: tuple[str, ...] = ()
-    """Where the key came from; ours to read, and no upstream's."""
+    """Where the credential came from; ours to read, and no upstream's."""
     route: str = ""
     """The plain route's name; empty for LLM traffic."""
     model: str = ""

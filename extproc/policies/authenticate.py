@@ -5,9 +5,10 @@ from __future__ import annotations
 from hashlib import sha256
 
 from extproc.facts import Facts
+from extproc.principal import Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway import names
-from gateway.model import ApiKey, Identity
+from gateway.model import Identity
 
 _LIMIT_CHARACTERS = 4096
 _BEARER = "bearer "
@@ -21,15 +22,15 @@ _AMBIGUOUS = Deny(
 
 
 class Authenticate:
-    """Sets `facts.key` and `credential_headers`.
+    """Sets `facts.principal` and `credential_headers`.
 
     A wrong credential is refused even where none is required.
     """
 
     def __init__(self, identity: Identity, keyed_routes: frozenset[str] = frozenset()) -> None:
         """`keyed_routes` ask for a key also where the identity does not."""
-        self._keys: dict[bytes, ApiKey] = {
-            bytes.fromhex(key.digest): key for key in identity.api_keys
+        self._keys: dict[bytes, Principal] = {
+            bytes.fromhex(key.digest): of_key(key) for key in identity.api_keys
         }
         self._is_required = identity.is_required
         self._keyed_routes = keyed_routes
@@ -45,10 +46,10 @@ class Authenticate:
         if len(credentials) > 1:
             return _AMBIGUOUS
         ((credential, facts.credential_headers),) = credentials.items()
-        facts.key = self._lookup(credential)
-        return PASS if facts.key is not None else _INVALID
+        facts.principal = self._lookup(credential)
+        return PASS if facts.principal is not None else _INVALID
 
-    def _lookup(self, credential: str) -> ApiKey | None:
+    def _lookup(self, credential: str) -> Principal | None:
         if len(credential) > _LIMIT_CHARACTERS:
             return None
         return self._keys.get(sha256(credential.encode("utf-8", "backslashreplace")).digest())

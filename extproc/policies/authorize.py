@@ -94,7 +94,7 @@ class Authorize:
         if not self._rules:
             return PASS
         name = (
-            None if facts.key is None else facts.key.name,
+            facts.principal,
             facts.model,
             facts.provider,
             facts.is_stream,

@@ -11,6 +11,7 @@ from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.scope import compile_scope
 from extproc.policies.windows import window
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
+from extproc.principal import Principal
 from extproc.verdict import OUT_OF_BUDGET, Deny
 from gateway.catalog import cost, is_free
 from gateway.model import Budget, Unit
@@ -178,7 +179,7 @@ class Budgets:
     ) -> None:
         """Without a ledger, calls that a budget applies to are refused."""
         self._lines = tuple(map(Line, budgets))
-        self._cases: dict[tuple[str | None, str, str, str], Case] = {}
+        self._cases: dict[tuple[Principal | None, str, str, str], Case] = {}
         self._ledger = ledger
         self._default_output_tokens = default_output_tokens
 
@@ -279,8 +280,7 @@ class Budgets:
         return drawn
 
     def _case(self, facts: Facts) -> Case:
-        who = None if facts.key is None else facts.key.name
-        name = who, facts.model, facts.provider, facts.route
+        name = facts.principal, facts.model, facts.provider, facts.route
         case = self._cases.get(name)
         if case is None:
             if len(self._cases) >= _MOST_CASES:

@@ -34,15 +34,15 @@ class _Pattern:
 
 
 def _key(facts: Facts) -> str | None:
-    return facts.key.name if facts.key is not None else None
+    return (facts.principal.key or None) if facts.principal is not None else None
 
 
 def _user(facts: Facts) -> str | None:
-    return (facts.key.user or None) if facts.key is not None else None
+    return (facts.principal.user or None) if facts.principal is not None else None
 
 
 def _team(facts: Facts) -> str | None:
-    return (facts.key.team or None) if facts.key is not None else None
+    return (facts.principal.team or None) if facts.principal is not None else None
 
 
 def _model(facts: Facts) -> str | None:

@@ -20,11 +20,15 @@ ESTIMATE = "llm.estimated_input_tokens"
 
 
 def _tags(facts: Facts) -> dict[str, str]:
-    return dict(facts.key.tags) if facts.key is not None else {}
+    return dict(facts.principal.tags) if facts.principal is not None else {}
 
 
 def _groups(facts: Facts) -> list[str]:
-    return list(facts.key.groups) if facts.key is not None else []
+    return list(facts.principal.groups) if facts.principal is not None else []
+
+
+def _key(facts: Facts) -> str | None:
+    return (facts.principal.key or None) if facts.principal is not None else None
 
 
 def _host(facts: Facts) -> str | None:
@@ -42,13 +46,13 @@ GETTERS: Mapping[str, Getter] = {
     "request.host": _host,
     "request.id": lambda facts: facts.headers.get("x-request-id"),
     "source.address": lambda facts: facts.source_address or None,
-    "principal.name": lambda facts: facts.key.name if facts.key is not None else "",
-    "principal.user": lambda facts: facts.key.user if facts.key is not None else "",
-    "principal.team": lambda facts: facts.key.team if facts.key is not None else "",
+    "principal.name": lambda facts: facts.principal.name if facts.principal is not None else "",
+    "principal.user": lambda facts: facts.principal.user if facts.principal is not None else "",
+    "principal.team": lambda facts: facts.principal.team if facts.principal is not None else "",
     "principal.groups": _groups,
     "principal.tags": _tags,
-    "principal.is_anonymous": lambda facts: facts.key is None,
-    "apiKey.name": lambda facts: facts.key.name if facts.key is not None else None,
+    "principal.is_anonymous": lambda facts: facts.principal is None,
+    "apiKey.name": _key,
     "context.request_time": lambda facts: facts.now,
     "resource.kind": lambda facts: "http" if facts.route else "llm",
     "resource.name": lambda facts: facts.route or facts.model or None,

@@ -12,6 +12,7 @@ import pytest
 from extproc.bills import PAUSES, Bill, Books, Cost, Owner
 from extproc.policies.budget import Owed
 from extproc.ports import Booking, LedgerUnavailable, Spent
+from extproc.principal import Kind, Principal
 from tests.kit.memory_ledger import MemoryLedger
 
 NOW = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp())
@@ -109,10 +110,19 @@ def test_an_anonymous_caller_is_kept_as_one() -> None:
         assert await spent(ledger, "key=") == 7
 
     asyncio.run(main())
-    assert Owner().api_key is None
-    key = ANNA.api_key
-    assert key is not None
-    assert (key.name, key.user, key.team, key.digest) == ("anna", "a@x", "red", "")
+    assert Owner().principal is None
+    who = ANNA.principal
+    assert who is not None
+    assert (who.kind, who.key, who.user, who.team) == (Kind.API_KEY, "anna", "a@x", "red")
+    assert Owner.of(who) == ANNA
+    assert Owner.of(None) == Owner()
+
+
+def test_who_showed_no_key_is_known_by_user_and_team() -> None:
+    owner = Owner.of(Principal(Kind.JWT, "a@x", user="a@x", team="red"))
+    assert owner == Owner("", "a@x", "red")
+    assert owner.principal is not None
+    assert Owner.of(owner.principal) == owner
 
 
 def test_what_is_booked_is_not_asked_for_again_until_it_grows() -> None:
@@ -185,11 +195,11 @@ def test_what_is_booked_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) 
 
     with caplog.at_level(logging.INFO, "extproc.bills"):
         asyncio.run(main())
-    fields = ("batch", "key", "provider", "provider_model", "tokens", "cost_usd")
+    fields = ("batch", "key", "user", "provider", "provider_model", "tokens", "cost_usd")
     told = [[getattr(each, name, None) for name in fields] for each in caplog.records]
     assert told[:2] == [
-        ["batch_1", "anna", "openai", "m", 30, 0.002],
-        ["batch_1", "anna", "openai", "n", 1, None],
+        ["batch_1", "anna", "a@x", "openai", "m", 30, 0.002],
+        ["batch_1", "anna", "a@x", "openai", "n", 1, None],
     ]
 
 

@@ -17,7 +17,7 @@ from tests.kit.llm_exchange import NOW, WITHOUT_BUDGETS, chat, llm_exchange
 from tests.kit.sample_providers import SAMPLES
 
 LOGGER = "extproc.calls"
-WHOSE = Caller("7e5c", "ann", "fast")
+WHOSE = Caller("7e5c", "ann", "a@x", "fast")
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def test_a_line_has_what_was_counted_as_fields(told: pytest.LogCaptureFixture) -
     assert lines(told)[0] == {
         "request_id": "7e5c",
         "key": "ann",
+        "user": "a@x",
         "model": "fast",
         "provider": "openai",
         "provider_model": "gpt-5",

@@ -118,8 +118,8 @@ routes:
 def test_keys_are_known_by_the_program() -> None:
     facts = Facts(NOW, headers={"authorization": "Bearer k-ann"})
     assert program(KEYS).authenticate.on_headers(facts) == PASS
-    assert facts.key is not None
-    assert facts.key.name == "ann"
+    assert facts.principal is not None
+    assert facts.principal.name == "ann"
 
 
 @pytest.mark.parametrize(

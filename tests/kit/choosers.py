@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from extproc.choosing import Chooser, World
 from extproc.facts import Facts
 from extproc.latencies import Latencies
+from extproc.principal import of_key
 from extproc.turns import AS_WRITTEN, Turns
 from gateway.catalog import price_of
 from gateway.config.load import load
@@ -22,7 +23,7 @@ def facts(user: str = "", team: str = "", tokens: int = 0, **headers: str) -> Fa
     """A request of this user, for the model `m`; `x_session` is the header `x-session`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     found = Facts(NOW, headers=named, model="m", estimated_input_tokens=tokens)
-    found.key = ApiKey("k", "", user, team) if user or team else None
+    found.principal = of_key(ApiKey("k", "", user, team)) if user or team else None
     return found
 
 

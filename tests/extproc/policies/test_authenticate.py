@@ -28,19 +28,30 @@ def request(**headers: str) -> Facts:
     return Facts(now=datetime(2026, 3, 4, tzinfo=UTC), headers=named)
 
 
+def name(facts: Facts) -> str | None:
+    return facts.principal.key if facts.principal is not None else None
+
+
 @pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
 def test_a_key_is_taken_from_each_of_the_headers(header: str) -> None:
     value = "Bearer ann-secret" if header == "authorization" else "ann-secret"
     facts = Facts(now=datetime(2026, 3, 4, tzinfo=UTC), headers={header: value})
     assert REQUIRED.on_headers(facts) is PASS
-    assert facts.key is ANN
+    assert name(facts) == "ann"
+
+
+def test_a_key_is_the_same_caller_each_time() -> None:
+    """What is remembered of a caller is found again by it."""
+    first, second = request(x_api_key="ann-secret"), request(authorization="Bearer ann-secret")
+    assert REQUIRED.on_headers(first) is REQUIRED.on_headers(second) is PASS
+    assert first.principal is second.principal is not None
 
 
 @pytest.mark.parametrize("value", ["bearer bob-secret", "BEARER  bob-secret "])
 def test_the_scheme_has_no_case(value: str) -> None:
     facts = request(authorization=value)
     assert REQUIRED.on_headers(facts) is PASS
-    assert facts.key is BOB
+    assert name(facts) == "bob"
 
 
 @pytest.mark.parametrize("policy", [REQUIRED, OPTIONAL])
@@ -64,7 +75,7 @@ def test_a_wrong_key_is_refused_everywhere_and_not_repeated(
     verdict = policy.on_headers(facts)
     assert isinstance(verdict, Deny)
     assert (verdict.status, verdict.code) == (401, "invalid_api_key")
-    assert facts.key is None
+    assert facts.principal is None
     assert "secret" not in str(verdict)
 
 
@@ -76,7 +87,7 @@ def test_no_key_is_refused_only_where_one_is_required(headers: dict[str, str]) -
     assert ("www-authenticate", "Bearer") in verdict.headers
     facts = request(**headers)
     assert OPTIONAL.on_headers(facts) is PASS
-    assert facts.key is None
+    assert facts.principal is None
 
 
 def test_two_different_credentials_are_refused_although_both_are_right() -> None:
@@ -84,19 +95,19 @@ def test_two_different_credentials_are_refused_although_both_are_right() -> None
     verdict = REQUIRED.on_headers(facts)
     assert isinstance(verdict, Deny)
     assert verdict.status == 401
-    assert facts.key is None
+    assert facts.principal is None
 
 
 def test_the_same_credential_twice_is_one() -> None:
     facts = request(authorization="Bearer ann-secret", x_api_key="ann-secret")
     assert REQUIRED.on_headers(facts) is PASS
-    assert facts.key is ANN
+    assert name(facts) == "ann"
 
 
 def test_without_keys_everybody_is_anonymous_whatever_an_sdk_sends() -> None:
     facts = request(authorization="Bearer unused")
     assert Authenticate(Identity()).on_headers(facts) is PASS
-    assert facts.key is None
+    assert facts.principal is None
 
 
 def test_without_keys_nobody_comes_in_where_one_is_required() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from extproc.facts import Facts
 from extproc.policies.authorize import Authorize, InvalidRule
+from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.cel import EVERY_HEADER
 from gateway.model import ApiKey, Effect, Rule, Scope
@@ -25,7 +26,7 @@ def call(*groups: str, hour: int = 12, model: str = "fast", **headers: str) -> F
     return Facts(
         now=datetime(2026, 3, 4, hour, tzinfo=UTC),
         headers=headers,
-        key=ApiKey("laptop", "00", team="red", groups=groups),
+        principal=of_key(ApiKey("laptop", "00", team="red", groups=groups)),
         model=model,
         provider="finance",
     )
@@ -157,3 +158,14 @@ def test_the_order_of_rules_does_not_matter(written: list[tuple[Effect, str]]) -
     made = [Rule(f"r{n}", Scope(), effect, text) for n, (effect, text) in enumerate(written)]
     assert (verdict(*made) is PASS) == may_pass
     assert (verdict(*reversed(made)) is PASS) == may_pass
+
+
+def test_two_callers_of_one_name_are_not_taken_for_each_other() -> None:
+    """Tokens of one user may say other groups."""
+    policy = Authorize((allow('"writers" in principal.groups'),))
+    writer, reader = (Facts(now=datetime(2026, 3, 4, tzinfo=UTC), model="fast") for _ in range(2))
+    writer.principal = Principal(Kind.JWT, "ann", user="ann", groups=("writers",))
+    reader.principal = Principal(Kind.JWT, "ann", user="ann", groups=("readers",))
+    for _ in range(2):
+        assert policy.on_request(writer) is PASS
+        assert isinstance(policy.on_request(reader), Deny)

@@ -12,6 +12,7 @@ import pytest
 from extproc.facts import Facts
 from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
+from extproc.principal import of_key
 from extproc.verdict import Deny
 from gateway.model import ApiKey, Budget, Period, Scope, Unit
 from gateway.price import Price
@@ -32,7 +33,7 @@ TOKENS = Budget("everyone", Scope(), Unit.TOKENS, 10_000, Period.TOTAL)
 def facts(**changes: object) -> Facts:
     made = Facts(
         now=NOW,
-        key=ApiKey("k1", "00", user="ann", team="platform"),
+        principal=of_key(ApiKey("k1", "00", user="ann", team="platform")),
         model="smart",
         provider="openai",
         estimated_input_tokens=100,
@@ -85,7 +86,7 @@ def test_without_budgets_nothing_is_held() -> None:
 
 def test_a_budget_for_others_holds_nothing() -> None:
     ledger = MemoryLedger()
-    assert Budgets((TEAM,), ledger).begin(facts(key=None), None) is NOTHING_HELD
+    assert Budgets((TEAM,), ledger).begin(facts(principal=None), None) is NOTHING_HELD
     assert asyncio.run(ledger.counters()) == []
 
 
@@ -256,7 +257,7 @@ def test_every_value_of_a_star_has_its_own_budget() -> None:
     budgets = Budgets((replace(TOKENS, scope=Scope(key="*"), limit=150),), MemoryLedger())
     hold(budgets, facts())
     assert "of key=k1:" in deny(budgets, facts()).reason
-    hold(budgets, facts(key=ApiKey("k2", "01")))
+    hold(budgets, facts(principal=of_key(ApiKey("k2", "01"))))
 
 
 def test_a_new_window_starts_from_nothing() -> None:
@@ -350,7 +351,7 @@ def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for
         Booking("keys|key=k1|provider=openai", 0, 3000),
     )
     assert not owed.is_unpriced
-    asked = facts(key=None)
+    asked = facts(principal=None)
     assert budgets.owed(asked, ["smart", "gpt-9", "gpt-8"], 700, 3000).bookings == (
         Booking("everyone|tokens", 0, 700),
         Booking("models|tokens|llm=gpt-9", TODAY, 700),
@@ -359,7 +360,7 @@ def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for
 
 def test_without_a_price_tokens_alone_are_owed() -> None:
     budgets = Budgets((TEAM, TOKENS), MemoryLedger())
-    booked, nobody = (Booking("everyone|tokens", 0, 7),), facts(key=None)
+    booked, nobody = (Booking("everyone|tokens", 0, 7),), facts(principal=None)
     assert budgets.owed(facts(), ["m"], 7, None) == (booked, True)
     assert budgets.owed(nobody, ["m"], 7, None) == (booked, False)
     free = Booking("team-month|team=platform", NOVEMBER, 0)  # so far
@@ -387,11 +388,11 @@ def test_something_must_be_left_on_the_budgets_that_apply_whatever_the_model_is(
     assert denied is not None
     assert (denied.status, denied.code) == (429, "budget_exhausted")
     assert denied.reason.endswith("of 0.000001 USD spent, never resets; nothing is left")
-    assert left(budgets, facts(key=None)) is None
+    assert left(budgets, facts(principal=None)) is None
 
 
 def test_where_nobody_can_say_what_is_left_nothing_is() -> None:
-    assert left(Budgets((KEYS,), None), facts(key=None)) is None
+    assert left(Budgets((KEYS,), None), facts(principal=None)) is None
     denied = left(Budgets((KEYS,), None), facts())
     assert denied is not None
     assert denied.code == "ledger_unavailable"

@@ -11,14 +11,16 @@ import pytest
 
 from extproc.facts import Facts
 from extproc.policies.scope import compile_scope
+from extproc.principal import Kind, Principal, of_key
 from gateway.model import ApiKey, Scope
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
-KEY = ApiKey("laptop", "00", user="ann", team="red")
+KEY = of_key(ApiKey("laptop", "00", user="ann", team="red"))
+TOKEN = Principal(Kind.JWT, "ann", user="ann", team="red")
 
 
-def llm(key: ApiKey | None = KEY, model: str = "fast", provider: str = "openai") -> Facts:
-    return Facts(now=NOW, key=key, model=model, provider=provider)
+def llm(who: Principal | None = KEY, model: str = "fast", provider: str = "openai") -> Facts:
+    return Facts(now=NOW, principal=who, model=model, provider=provider)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +59,18 @@ def test_one_that_does_not_match_is_enough(scope: Scope) -> None:
 
 @pytest.mark.parametrize("scope", [Scope(key="*"), Scope(user="*"), Scope(team="*")])
 def test_a_star_does_not_match_nobody(scope: Scope) -> None:
-    assert not compile_scope(scope).matches(llm(key=None))
+    assert not compile_scope(scope).matches(llm(who=None))
 
 
 def test_a_key_without_a_team_is_in_no_team() -> None:
-    assert not compile_scope(Scope(team="*")).matches(llm(key=ApiKey("laptop", "00")))
+    keyed = of_key(ApiKey("laptop", "00"))
+    assert not compile_scope(Scope(team="*")).matches(llm(who=keyed))
+
+
+def test_who_shows_a_token_has_a_user_and_a_team_and_no_key() -> None:
+    asked = Scope(user="a*", team="red")
+    assert compile_scope(asked).subjects(llm(who=TOKEN)) == (("user", "ann"), ("team", "red"))
+    assert not compile_scope(Scope(key="*")).matches(llm(who=TOKEN))
 
 
 def test_a_plain_route_is_no_llm_call() -> None:
@@ -84,7 +93,7 @@ def test_subjects_are_the_actual_values_of_what_is_named() -> None:
         ("model", "fast"),
         ("llm", "fast"),
     )
-    assert compile_scope(scope).subjects(llm(key=None)) is None
+    assert compile_scope(scope).subjects(llm(who=None)) is None
     assert compile_scope(Scope()).subjects(llm()) == ()
 
 

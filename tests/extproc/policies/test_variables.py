@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from extproc.facts import Facts
 from extproc.policies.variables import GETTERS, getters, headers_getter, known_values, sources
+from extproc.principal import of_key
 from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
 from gateway.model import ApiKey
 
@@ -16,7 +17,7 @@ CALL = Facts(
     path="/v1/chat/completions?a=b?c",
     headers={":authority": "gw.example", "x-request-id": "r1", "x-team": "red", "x-b": "2"},
     source_address="10.0.0.9",
-    key=ApiKey("laptop", "00", "ann", "red", ("a", "b"), (("cost", "7"),)),
+    principal=of_key(ApiKey("laptop", "00", "ann", "red", ("a", "b"), (("cost", "7"),))),
     model="fast",
     provider="openai",
     is_stream=True,
