@@ -24,6 +24,8 @@ from envoy_api.discovery import Variant
 from extproc import access_log, authz, process
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.sqlite_ledger import open_ledger
+from extproc.adapters.tally import FileTally
+from extproc.audits import Audits
 from extproc.bills import Books
 from extproc.cut_streams import CutStreams
 from extproc.edges import fast, reference
@@ -36,6 +38,7 @@ from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
 from gateway.model import Gateway
+from gateway.names import AUDITS_FOLDER
 from gateway.telemetry import LEVELS, configure_logging
 
 logger = logging.getLogger(__name__)
@@ -204,6 +207,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
     board = MappedBoard(arguments.state_dir / "ledger.db-streams")
     later = asyncio.get_running_loop().call_later
     cut_streams = CutStreams(board, later, secrets.randbits(64))
+    tally = FileTally(arguments.state_dir / AUDITS_FOLDER, arguments.worker, later)
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
@@ -212,6 +216,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         states=States(),
         books=books,
         cut_streams=cut_streams,
+        audits=Audits(tally),
     )
     source = (
         FileSource(arguments.config, os.environ, make)
@@ -239,6 +244,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
         await books.finish()
         cut_streams.give_up()
         board.close()
+        tally.write()
 
 
 def _xds_source(
@@ -269,6 +275,7 @@ def _build(
     states: States,
     books: Books,
     cut_streams: CutStreams,
+    audits: Audits,
 ) -> Program:
     return build(
         gateway,
@@ -280,6 +287,7 @@ def _build(
         states=states,
         books=books,
         cut_streams=cut_streams,
+        audits=audits,
     )
 
 

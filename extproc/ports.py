@@ -28,6 +28,13 @@ class Board(Protocol):
         """What was put under this name, once; None: nothing, or no longer."""
 
 
+class Tally(Protocol):
+    """Counts what policies in `audit` would have done; operators are shown the sums."""
+
+    def add(self, kind: str, name: str, verdict: str) -> None:
+        """One more: `rule`, its name, `deny`."""
+
+
 class Charge(NamedTuple):
     """One counter that a call draws on."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from extproc.audits import Audits
 from extproc.batches import Batches
 from extproc.bills import Books
 from extproc.choosing import Chooser, World
@@ -105,10 +106,11 @@ def build(
     states: States | None = None,
     books: Books | None = None,
     cut_streams: CutStreams | None = None,
+    audits: Audits | None = None,
 ) -> Program:
-    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; `latencies`,
-    `states`, `books` and `cut_streams` are those of the program before, if there was one."""
-    authorize = Authorize(gateway.rules)
+    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; all that has
+    a default is of the program before, if there was one."""
+    authorize = Authorize(gateway.rules, audits)
     guards = Guards(gateway.guards)
     prices = dict(gateway.prices)
     seen = Latencies(time.monotonic) if latencies is None else latencies
@@ -117,11 +119,7 @@ def build(
     pricing = _pricing(gateway, prices)
     chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
     budgets = Budgets(gateway.budgets, ledger)
-    models = Models(gateway.models) if _is_told(gateway) else None
-    planners = {
-        steering: Planner(chooser, gateway.providers, prices, steering, models)
-        for steering in Steering
-    }
+    planners = _planners(gateway, chooser, prices)
     return Program(
         version=version,
         authenticate=_authenticate(gateway),
@@ -154,6 +152,16 @@ def build(
         models=_listed(gateway),
         created=created,
     )
+
+
+def _planners(
+    gateway: Gateway, chooser: Chooser, prices: Mapping[str, Price]
+) -> Mapping[Steering, Planner]:
+    models = Models(gateway.models) if _is_told(gateway) else None
+    return {
+        steering: Planner(chooser, gateway.providers, prices, steering, models)
+        for steering in Steering
+    }
 
 
 def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:

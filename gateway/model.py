@@ -232,6 +232,14 @@ class Effect(StrEnum):
     REQUIRE = "require"
 
 
+class Mode(StrEnum):
+    """Whether what a policy says is done."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"
+    """It decides nothing; what it would have decided is counted and logged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One authorization rule. A deny wins, every require must hold, then some allow must hold."""
@@ -241,6 +249,7 @@ class Rule:
     effect: Effect
     expression: str
     """CEL over the variables of `gateway.cel`."""
+    mode: Mode = Mode.ENFORCE
 
 
 class GuardAction(StrEnum):

@@ -76,7 +76,7 @@ class Resolver:
         """What the configuration means."""
         identity = _identity(config.identity)
         rules = tuple(
-            Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression)
+            Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression, rule.mode)
             for rule in config.authorize
         )
         listeners = tuple(

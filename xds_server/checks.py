@@ -15,6 +15,7 @@ from gateway.model import (
     Effect,
     Gateway,
     GuardAction,
+    Mode,
     Period,
     RegexGuard,
     RemoteGuard,
@@ -214,6 +215,9 @@ _EFFECTS = {
 
 
 def _rule(rule: Rule, reads: str) -> Check:
+    if rule.mode is Mode.AUDIT:
+        name = f"rule {rule.name} ({rule.effect} in audit{_scope(rule.scope)})"
+        return Check(name, Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged")
     name = f"rule {rule.name} ({rule.effect}{_scope(rule.scope)})"
     failure = _EFFECTS[rule.effect]
     return Check(name, Where.EXTPROC, reads, "403 permission_denied", Failing.CLOSED, failure)

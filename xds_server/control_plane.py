@@ -24,11 +24,13 @@ from gateway.config.schema import Config
 from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
 from gateway.model import Endpoint, Gateway, Listener, Xds
+from gateway.names import AUDITS_FOLDER
 from gateway.problem import Problem
 from gateway.resolve import Resolver, resolve
 from gateway.telemetry import configure_logging
 from xds_server import flags
 from xds_server.admin.api import Answer, Json, View, admin_app
+from xds_server.admin.audits import Audits, audit_rows, read_audits
 from xds_server.admin.ledger import LEDGER_FILE, read_counters
 from xds_server.admin.overview import Overview, problem_row
 from xds_server.audience import Level
@@ -148,6 +150,10 @@ class Plane:
     def counters(self) -> Sequence[Mapping[str, object]]:
         return read_counters(self.options.state_dir / LEDGER_FILE)
 
+    def audits(self) -> Audits:
+        """What policies in `audit` would have done."""
+        return read_audits(self.options.state_dir / AUDITS_FOLDER)
+
     async def roll_back(self, version: str | None, seconds: float = ROLLBACK_SECONDS) -> Answer:
         """To a remembered configuration, or to the file; goes on when it takes longer."""
         entry = None if version is None else self.overview.history.find(version)
@@ -252,11 +258,12 @@ async def admin_serving(
     def status() -> Mapping[str, object]:
         rows = [{"name": one.name, "pid": one.pid, "restarts": one.restarts} for one in processes()]
         tokens = [asdict(each) for each in plane.minter.states()]
-        return {**plane.overview.status(), "processes": rows, "tokens": tokens}
+        audits = audit_rows(plane.audits())
+        return {**plane.overview.status(), "processes": rows, "tokens": tokens, "audits": audits}
 
     def metrics() -> bytes:
         restarts = {one.name: one.restarts for one in processes()}
-        return exposition(plane.overview.figures(restarts))
+        return exposition(plane.overview.figures(restarts, plane.audits()))
 
     view = View(
         missing=missing,

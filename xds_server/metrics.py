@@ -67,6 +67,8 @@ class Figures:
     traffic: Traffic = field(default_factory=Traffic)
     restarts: Mapping[str, int] = field(default_factory=dict)
     """Child → how often."""
+    audits: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """(Kind, name, verdict) → how often, in all workers of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,12 @@ METRICS: tuple[Row, ...] = (
         "How often a process of `dragoman run` was started again.",
         ("process",),
         lambda now: _by_name(now.restarts),
+    ),
+    Row(
+        "dragoman_audit_total",
+        "What policies in `audit` would have done: `pass`, `deny`, `error` or `allow`.",
+        ("kind", "name", "verdict"),
+        lambda now: sorted(now.audits.items()),
     ),
 )
 

@@ -2,21 +2,24 @@
 
 Whatever cannot be evaluated refuses: a deny that errs denies, a require or allow that errs is
 not true. What a rule says of a caller and a model is remembered, as far as it reads little else.
+Rules in `audit` are asked after all others, and decide nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from extproc.audits import Audited, Audits, Finding, uncounted
 from extproc.facts import Facts
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.policies.variables import Getter, Sources, getters, known_values, sources
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.cel import Bindings, CelError, Expression, bind, compile_expression
-from gateway.model import Effect, Rule
+from gateway.model import Effect, Mode, Rule
 
+_KIND = "rule"
 _ORDER = (Effect.DENY, Effect.REQUIRE, Effect.ALLOW)
 
 
@@ -28,6 +31,7 @@ class InvalidRule(Exception):
 class _CompiledRule:
     name: str
     effect: Effect
+    mode: Mode
     matcher: Matcher
     expression: Expression
     sources: Sources
@@ -35,6 +39,8 @@ class _CompiledRule:
 
 
 _Outcome: TypeAlias = bool | CelError
+_Asked: TypeAlias = Sequence[tuple[_CompiledRule, _Outcome | None]]
+"""With what is always the outcome; None where it must be asked each time."""
 
 _STANDING = frozenset(
     {
@@ -66,8 +72,10 @@ class _Case:
 
     verdict: Verdict | None
     """What is always the answer; None when some rule must be asked each time."""
-    rules: tuple[tuple[_CompiledRule, _Outcome | None], ...]
-    """Those that apply, in `_ORDER`, with what they always say."""
+    rules: _Asked
+    """Those that apply and are enforced, in `_ORDER`."""
+    audited: _Asked
+    """Those that apply and are not."""
     sources: Sources
     """Of the variables that the rest reads."""
 
@@ -75,7 +83,9 @@ class _Case:
 class Authorize:
     """All rules of a program."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], audits: Audits | None = None) -> None:
+        """`audits` is told what rules in `audit` say."""
+        self._audits = audits or uncounted()
         pairs = [(rule, _compile(rule)) for rule in rules]
         self._names = frozenset[str]().union(*(expression.names for _, expression in pairs))
         self.headers: frozenset[str] = frozenset().union(
@@ -106,9 +116,14 @@ class Authorize:
             if len(self._cases) >= _MOST_CASES:
                 self._cases.clear()
             case = self._cases[name] = _case(self._rules, facts)
-        if case.verdict is not None:
+        if case.verdict is not None and not case.audited:
             return case.verdict
-        return _decide(case.rules, bind(known_values(case.sources, facts)))
+        bindings = bind(known_values(case.sources, facts))
+        verdict = _decide(case.rules, bindings) if case.verdict is None else case.verdict
+        if case.audited:
+            for finding in _findings(case, bindings, verdict):
+                self._audits.note(facts, finding)
+        return verdict
 
 
 def _case(rules: Sequence[_CompiledRule], facts: Facts) -> _Case:
@@ -120,11 +135,61 @@ def _case(rules: Sequence[_CompiledRule], facts: Facts) -> _Case:
         for rule in applicable
     )
     changing = [rule for rule in applicable if rule not in standing]
+    enforced = [each for each in asked if each[0].mode is Mode.ENFORCE]
+    is_open = any(outcome is None for _, outcome in enforced)
     return _Case(
-        verdict=None if changing else _decide(asked, known),
-        rules=asked,
+        verdict=None if is_open else _decide(enforced, known),
+        rules=enforced,
+        audited=[each for each in asked if each[0].mode is Mode.AUDIT],
         sources=_sources(changing),
     )
+
+
+def _findings(case: _Case, bindings: Bindings, verdict: Verdict) -> Iterator[Finding]:
+    """What each rule in `audit` would change. Those that allow are taken together: each of them
+    alone would refuse what the others are for."""
+    asked = [(rule, _outcome(rule, known, bindings)) for rule, known in case.audited]
+    is_allowed = _is_allowed(case.rules, bindings) or any(
+        outcome is True for rule, outcome in asked if rule.effect is Effect.ALLOW
+    )
+    is_held_back = isinstance(verdict, Deny) and not _is_refused_outright(case.rules, bindings)
+    for rule, outcome in asked:
+        match rule.effect:
+            case Effect.DENY:
+                is_passed = outcome is False
+            case Effect.REQUIRE:
+                is_passed = outcome is True
+            case Effect.ALLOW:
+                if outcome is True and is_held_back:
+                    yield Finding(_KIND, rule.name, Audited.ALLOW)
+                    continue
+                is_passed = is_allowed
+            case _:
+                assert_never(rule.effect)
+        if is_passed:
+            yield Finding(_KIND, rule.name, Audited.PASS)
+        elif isinstance(outcome, CelError):
+            yield Finding(_KIND, rule.name, Audited.ERROR, outcome.reason)
+        else:
+            yield Finding(_KIND, rule.name, Audited.DENY)
+
+
+def _outcome(rule: _CompiledRule, known: _Outcome | None, bindings: Bindings) -> _Outcome:
+    return rule.expression.evaluate_bound(bindings) if known is None else known
+
+
+def _is_allowed(rules: _Asked, bindings: Bindings) -> bool:
+    return any(
+        _outcome(rule, known, bindings) is True
+        for rule, known in rules
+        if rule.effect is Effect.ALLOW
+    )
+
+
+def _is_refused_outright(rules: _Asked, bindings: Bindings) -> bool:
+    """Whether no further allow could let it through."""
+    others = [each for each in rules if each[0].effect is not Effect.ALLOW]
+    return isinstance(_decide(others, bindings), Deny)
 
 
 def _compile(rule: Rule) -> Expression:
@@ -138,6 +203,7 @@ def _ready(rule: Rule, expression: Expression, known: Mapping[str, Getter]) -> _
     return _CompiledRule(
         name=rule.name,
         effect=rule.effect,
+        mode=rule.mode,
         matcher=compile_scope(rule.scope),
         expression=expression,
         sources=sources(expression.names, known),
@@ -148,11 +214,11 @@ def _sources(rules: Sequence[_CompiledRule]) -> Sources:
     return tuple({name: getter for rule in rules for name, getter in rule.sources}.items())
 
 
-def _decide(rules: Sequence[tuple[_CompiledRule, _Outcome | None]], bindings: Bindings) -> Verdict:
+def _decide(rules: _Asked, bindings: Bindings) -> Verdict:
     """Rules come in `_ORDER`, so the first true allow ends it."""
     refused: list[tuple[_CompiledRule, _Outcome]] = []
     for rule, known in rules:
-        outcome = rule.expression.evaluate_bound(bindings) if known is None else known
+        outcome = _outcome(rule, known, bindings)
         match rule.effect:
             case Effect.DENY:
                 if outcome is not False:

@@ -11,7 +11,7 @@ from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Amount, Fraction, Name, Secret, Text
 from gateway.config.urls import Url
-from gateway.model import Effect, GuardAction, Period
+from gateway.model import Effect, GuardAction, Mode, Period
 
 
 def _expression(value: str) -> str:
@@ -95,6 +95,8 @@ class RuleBlock(Block):
     """Such requests are denied, whatever else is true."""
     require: Expression | None = None
     """All others are denied."""
+    mode: Mode = Mode.ENFORCE
+    """`audit`: the rule decides nothing; what it would have decided is counted and logged."""
 
     @model_validator(mode="after")
     def _has_one_effect(self) -> RuleBlock:

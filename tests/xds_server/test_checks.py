@@ -146,6 +146,15 @@ def test_a_guard_that_cannot_be_asked_fails_as_it_is_said() -> None:
         assert found is None or found[0] == check.refusal
 
 
+def test_a_rule_in_audit_is_listed_and_refuses_nobody() -> None:
+    gateway = gateway_of(YAML.replace("name: denied,", "name: denied, mode: audit,"))
+    (check,) = (each for each in llm_checks(gateway) if "denied" in each.name)
+    assert check.name == "rule denied (deny in audit, for llm=*)"
+    assert (check.failing, check.refusal) == (Failing.OPEN, "")
+    found = refusal(gateway, request(max_tokens=1))
+    assert found is None or "'denied'" not in found[1]
+
+
 PASSED: tuple[tuple[str, tuple[dict[str, str], ...]], ...] = (
     (
         "/v1/batches",

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from extproc.adapters.tally import FileTally
 from gateway.config.load import load
 from gateway.config.schema import Config
 from gateway.model import Endpoint
@@ -201,6 +202,14 @@ def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None
             status = (await http.get("/api/status")).json()
             assert status["processes"] == [{"name": "one", "pid": 7, "restarts": 2}]
             assert status["clients"] == []
+            assert status["audits"] == []
+            tally = FileTally(tmp_path / "audits", "0", lambda seconds, what: None)
+            tally.add("rule", "night", "deny")
+            tally.write()
+            status = (await http.get("/api/status")).json()
+            assert status["audits"] == [{"kind": "rule", "name": "night", "verdicts": {"deny": 1}}]
+            metrics = (await http.get("/metrics")).text
+            assert 'dragoman_audit_total{kind="rule",name="night",verdict="deny"} 1.0' in metrics
             assert (await http.get("/api/budgets")).json() == {"counters": []}
             assert (await http.get("/healthz/ready")).status_code == 503
 

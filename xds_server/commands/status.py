@@ -39,6 +39,7 @@ def lines(status: Answer) -> Iterator[str]:
     yield from _clients(rows(status.get("clients")))
     yield from _tokens(rows(status.get("tokens")))
     yield from _refusals(rows(status.get("refusals")))
+    yield from _audits(rows(status.get("audits")))
     yield from _processes(rows(status.get("processes")))
 
 
@@ -102,6 +103,21 @@ def _refusals(refusals: list[Answer]) -> Iterator[str]:
             f"{each.get('time')} {each.get('client')} {each.get('node')} "
             f"{each.get('type')}{_names(each.get('names'))}: {each.get('reason')}"
         )
+
+
+def _audits(audits: list[Answer]) -> Iterator[str]:
+    """What was tried out, and what it would have done."""
+    if not audits:
+        return
+    yield ""
+    heads = ("AUDITED", "NAME", "PASS", "DENY", "ERROR", "ALLOW")
+    shown = []
+    for each in audits:
+        found = each.get("verdicts")
+        counts: dict[object, object] = found if isinstance(found, dict) else {}
+        numbers = (str(counts.get(head.lower(), 0)) for head in heads[2:])
+        shown.append((str(each.get("kind")), str(each.get("name")), *numbers))
+    yield from table(heads, shown)
 
 
 def _processes(processes: list[Answer]) -> Iterator[str]:

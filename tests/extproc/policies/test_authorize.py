@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extproc.audits import Audits
 from extproc.facts import Facts
 from extproc.policies.authorize import Authorize, InvalidRule
 from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.cel import EVERY_HEADER
-from gateway.model import ApiKey, Effect, Rule, Scope
+from gateway.model import ApiKey, Effect, Mode, Rule, Scope
+from tests.kit.counted import Counted
 
 FINANCE = (
     '"finance-cleared" in principal.groups && resource.namespace == "finance"'
@@ -169,3 +172,111 @@ def test_two_callers_of_one_name_are_not_taken_for_each_other() -> None:
     for _ in range(2):
         assert policy.on_request(writer) is PASS
         assert isinstance(policy.on_request(reader), Deny)
+
+
+def audited(rule: Rule) -> Rule:
+    return replace(rule, mode=Mode.AUDIT)
+
+
+def findings(*rules: Rule, facts: Facts | None = None) -> dict[str, str]:
+    """Rule → what it would have done; asked twice, since the second time much is remembered."""
+    counted = Counted()
+    policy = Authorize(rules, Audits(counted))
+    first = policy.on_request(facts or call())
+    assert policy.on_request(facts or call()) == first
+    assert set(counted.counts.values()) <= {2}
+    return {name: verdict for _, name, verdict in counted.counts}
+
+
+CHANGING = 'request.path == ""'
+"""True, and not remembered: the path is of the request."""
+
+
+@pytest.mark.parametrize("true", [TRUE, CHANGING])
+def test_a_rule_in_audit_decides_nothing_and_is_counted(true: str) -> None:
+    false = f"!({true})"
+    rules = [
+        audited(deny(true, "d")),
+        audited(deny(false, "d-not")),
+        audited(require(false, "r")),
+        audited(require(true, "r-holds")),
+        audited(deny(ERROR, "d-errs")),
+        audited(require(ERROR, "r-errs")),
+        audited(deny(true, "elsewhere", model="slow")),
+    ]
+    assert verdict(*rules) is PASS
+    assert findings(*rules) == {
+        "d": "deny",
+        "d-not": "pass",
+        "r": "deny",
+        "r-holds": "pass",
+        "d-errs": "error",
+        "r-errs": "error",
+    }
+    assert reason(deny(true, "no"), *rules) == "denied by 'no'"
+    assert findings(deny(true, "no"), *rules)["d"] == "deny"
+
+
+def test_rules_that_allow_are_tried_out_together() -> None:
+    one, two = audited(allow(TRUE, "one")), audited(allow(FALSE, "two"))
+    assert verdict(one, two) is PASS
+    assert findings(one, two) == {"one": "pass", "two": "pass"}
+    assert findings(two) == {"two": "deny"}
+    assert findings(two, allow(TRUE)) == {"two": "pass"}
+    assert findings(audited(allow(ERROR, "errs"))) == {"errs": "error"}
+
+
+def test_an_allow_in_audit_says_what_it_would_let_through() -> None:
+    more = audited(allow(TRUE, "more"))
+    assert reason(more, allow(FALSE, "few")) == "denied by 'few'"
+    assert findings(more, allow(FALSE, "few")) == {"more": "allow"}
+    assert findings(more, allow(FALSE, "few"), deny(TRUE)) == {"more": "pass"}
+    assert findings(more, allow(FALSE), require(FALSE)) == {"more": "pass"}
+
+
+audit_rules = st.lists(
+    st.tuples(
+        st.sampled_from(Effect), st.sampled_from([TRUE, FALSE, ERROR, CHANGING]), st.booleans()
+    ),
+    max_size=6,
+)
+
+
+@given(audit_rules)
+def test_a_verdict_never_depends_on_rules_in_audit(
+    written: list[tuple[Effect, str, bool]],
+) -> None:
+    made = [
+        Rule(str(place), Scope(), effect, text, Mode.AUDIT if is_audited else Mode.ENFORCE)
+        for place, (effect, text, is_audited) in enumerate(written)
+    ]
+    enforced = [rule for rule in made if rule.mode is Mode.ENFORCE]
+    assert verdict(*made) == verdict(*enforced)
+
+
+@given(audit_rules)
+def test_what_would_be_is_what_is_once_it_is_enforced(
+    written: list[tuple[Effect, str, bool]],
+) -> None:
+    """All rules that allow in audit become enforced together, any other one alone."""
+    made = [
+        Rule(str(place), Scope(), effect, text, Mode.AUDIT if is_audited else Mode.ENFORCE)
+        for place, (effect, text, is_audited) in enumerate(written)
+    ]
+    enforced = [rule for rule in made if rule.mode is Mode.ENFORCE]
+    for rule in made:
+        if rule.mode is Mode.ENFORCE:
+            continue
+        if rule.effect is Effect.ALLOW:
+            joining = [each for each in made if each.effect is Effect.ALLOW]
+        else:
+            joining = [rule]
+        others = [each for each in enforced if each not in joining]
+        would = verdict(*others, *(replace(each, mode=Mode.ENFORCE) for each in joining))
+        found = findings(*made)[rule.name]
+        if verdict(*enforced) is PASS:
+            assert (found in ("deny", "error")) is isinstance(would, Deny)
+        elif found == "allow":
+            assert would is PASS
+        elif rule.effect is Effect.ALLOW and OUTCOMES.get(rule.expression, True) is True:
+            assert isinstance(would, Deny)

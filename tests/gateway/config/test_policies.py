@@ -6,6 +6,7 @@ from gateway.model import (
     Budget,
     Effect,
     GuardAction,
+    Mode,
     Period,
     RegexGuard,
     RemoteGuard,
@@ -28,6 +29,18 @@ def test_rules_have_one_effect() -> None:
         Rule("b", Scope(team="x*", llm="*"), Effect.DENY, "false"),
         Rule("c", Scope(), Effect.REQUIRE, 'principal.team == "red"'),
     )
+
+
+def test_a_rule_is_enforced_unless_it_says_otherwise() -> None:
+    gateway = meant("""
+        authorize:
+          - {name: a, deny: "true", mode: audit}
+          - {name: b, deny: "true", mode: enforce}
+          - {name: c, deny: "true"}
+        """)
+    assert [rule.mode for rule in gateway.rules] == [Mode.AUDIT, Mode.ENFORCE, Mode.ENFORCE]
+    (complaint,) = complaints("authorize: [{name: a, deny: 'true', mode: adit}]")
+    assert complaint.startswith("authorize.0.mode: ")
 
 
 @pytest.mark.parametrize("effects", ["", ", allow: 'true', deny: 'true'"])

@@ -64,6 +64,7 @@ FULL: dict[str, object] = {
             "reason": "bad port",
         }
     ],
+    "audits": [{"kind": "rule", "name": "night", "verdicts": {"deny": 3, "pass": 40}}],
     "processes": [{"name": "envoy", "pid": 7, "restarts": 2}, {"name": "demo", "pid": None}],
 }
 
@@ -83,6 +84,9 @@ envoy edge-1 refuses Listener gateway/a: bad port
 
 the last refusals:
 2026-03-01T00:30:00+00:00 envoy edge-1 Listener gateway/a: bad port
+
+AUDITED  NAME   PASS  DENY  ERROR  ALLOW
+rule     night  40    3     0      0
 
 PROCESS  PID  RESTARTS
 envoy    7    2
