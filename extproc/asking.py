@@ -346,7 +346,7 @@ class Asking:
             call = decoded
         if plan.is_foreign:
             betas = self._named_betas(call, handled)
-            question = Question(call, body, wanted, handled, betas)
+            question = Question(call, body, wanted, handled, betas, self._facts)
             said = self._program.sayers[self._steering].say(plan, question)
             if isinstance(said, Deny):
                 return said

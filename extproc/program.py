@@ -129,13 +129,13 @@ def build(
             guards,  # what may be said; may mask
         ),
         routes=frozenset(route.name for route in gateway.routes),
-        reads_texts=bool(gateway.guards) or _is_read(PROMPT, authorize, chooser),
+        reads_texts=guards.is_any or _is_read(PROMPT, authorize, chooser),
         reads_estimates=budgets.is_any or _is_read(ESTIMATE, authorize, chooser),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,
         sayers={
-            steering: Sayer(planner, gateway.llm.lossiness, guards if gateway.guards else None)
+            steering: Sayer(planner, gateway.llm.lossiness, guards if guards.is_any else None)
             for steering, planner in planners.items()
         },
         paths=Paths(dict(gateway.llm.prefixes)),

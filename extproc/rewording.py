@@ -5,9 +5,10 @@ say to each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from extproc.verdict import Deny
+from gateway.model import TextScope
 
 
 class Rewording(Protocol):
@@ -21,6 +22,14 @@ class Rewording(Protocol):
 
     def fixed(self, text: str) -> None:
         """A text that cannot be changed: the name of a property."""
+
+
+@runtime_checkable
+class Placed(Rewording, Protocol):
+    """One that depends on where a text stands."""
+
+    def at(self, scope: TextScope) -> None:
+        """Where the texts stand that follow; told whenever that changes."""
 
 
 class Reworded(NamedTuple):

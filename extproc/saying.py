@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from extproc.facts import Facts
 from extproc.llm import additions, forms, history, translate
 from extproc.llm.anthropic.elsewhere import BETAS
 from extproc.llm.bedrock.embeddings import encode_embeddings
@@ -32,6 +33,8 @@ class Question(NamedTuple):
     handled: Handling
     betas: Betas = ()
     """What the client asks for of Anthropic's, in a header or in its body."""
+    facts: Facts | None = None
+    """Of the request; None: no guard is asked again about what is said of it."""
 
 
 class Forwarded(NamedTuple):
@@ -106,8 +109,9 @@ class Sayer:
             codecs = SPEAKERS[client].codec, codec_of(dialect, told.vendor, told.form)
             call = _with_betas(question, told.betas)
             said = translate.request(call, codecs, told.target or each.model, self._lossiness)
-            if self._guards is not None and not isinstance(said, Deny):
-                said = _guarded(said.body, dialect, self._guards) or said
+            facts = question.facts
+            if self._guards is not None and facts is not None and not isinstance(said, Deny):
+                said = _guarded(said.body, dialect, self._guards, facts) or said
             if isinstance(said, Deny):
                 refusals[dialect] = said
             else:
@@ -131,10 +135,13 @@ def _with_betas(question: Question, takes: str) -> Call:
     return call._replace(document={**call.document, BETAS: list(betas)})
 
 
-def _guarded(body: bytes, dialect: Dialect, guards: Guards) -> Deny | None:
+def _guarded(body: bytes, dialect: Dialect, guards: Guards, facts: Facts) -> Deny | None:
     """What stands apart in the words of the client, in two messages say, may become one text."""
-    texts = SPEAKERS[dialect].reading.texts(json_spans.decode(body))
-    return texts if isinstance(texts, Deny) else guards.objection(texts)
+    reading = SPEAKERS[dialect].reading
+    texts = reading.texts(json_spans.decode(body))
+    if isinstance(texts, Deny):
+        return texts
+    return guards.objection(facts, texts, body, reading.reword)
 
 
 def spliced(plan: Plan, call: Call, body: bytes, handled: Handling, asked: Betas = ()) -> bytes:

@@ -259,15 +259,60 @@ class GuardAction(StrEnum):
     MASK = "mask"
 
 
+class Phase(StrEnum):
+    """What a guard reads."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+    BOTH = "both"
+
+
+class TextScope(StrEnum):
+    """Where a text of a conversation stands."""
+
+    SYSTEM = "system"
+    """System and developer prompts, and the definitions of tools."""
+    USER = "user"
+    """What the user says, and all that stands nowhere else."""
+    ASSISTANT = "assistant"
+    TOOL_INPUT = "tool_input"
+    """The arguments of a call."""
+    TOOL_OUTPUT = "tool_output"
+    """The result of a call."""
+    REASONING = "reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardTerms:
+    """What a guard is asked about, whatever it looks for."""
+
+    scope: Scope = Scope()
+    """Which requests."""
+    phase: Phase = Phase.REQUEST
+    texts: frozenset[TextScope] | None = None
+    """Which of their texts; None: all."""
+
+    @property
+    def reads_requests(self) -> bool:
+        """It is asked about requests."""
+        return self.phase is not Phase.RESPONSE
+
+    @property
+    def reads_answers(self) -> bool:
+        """It is asked about answers."""
+        return self.phase is not Phase.REQUEST
+
+
 @dataclass(frozen=True, slots=True)
 class RegexGuard:
-    """RE2 patterns over the text of a request."""
+    """RE2 patterns over texts."""
 
     name: str
     patterns: tuple[str, ...]
     action: GuardAction
     replacement: str
     message: str
+    terms: GuardTerms = GuardTerms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +322,7 @@ class RemoteGuard:
     name: str
     kind: str
     is_open_on_error: bool
+    terms: GuardTerms = GuardTerms()
 
 
 Guard = RegexGuard | RemoteGuard

@@ -15,7 +15,14 @@ from gateway.config.finding import Path, dotted
 from gateway.config.identity import IdentityBlock
 from gateway.config.llm import REFUSE, LlmBlock
 from gateway.config.paths import prefixes
-from gateway.config.policies import BudgetScopeBlock, GuardBlock, RegexGuardBlock, ScopeBlock
+from gateway.config.policies import (
+    BudgetScopeBlock,
+    GuardBlock,
+    GuardScopeBlock,
+    GuardTermsBlock,
+    RegexGuardBlock,
+    ScopeBlock,
+)
 from gateway.config.pricing import prices
 from gateway.config.provider_meaning import endpoint, provider
 from gateway.config.routes import RouteBlock
@@ -29,6 +36,7 @@ from gateway.model import (
     Budget,
     Gateway,
     Guard,
+    GuardTerms,
     Identity,
     Listener,
     Llm,
@@ -214,14 +222,20 @@ def _model(name: str, llm: LlmBlock) -> Model:
     )
 
 
-def _scope(block: ScopeBlock | BudgetScopeBlock) -> Scope:
+def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock) -> Scope:
     return Scope(**{name: getattr(block, name) for name in type(block).model_fields})
+
+
+def _guard_terms(block: GuardTermsBlock) -> GuardTerms:
+    texts = None if block.scope is None else frozenset(block.scope)
+    return GuardTerms(_scope(block.who), texts=texts)
 
 
 def _guard(name: str, block: GuardBlock) -> Guard:
     if isinstance(block, RegexGuardBlock):
         message = block.message or f"the request has text that '{name}' does not allow"
-        return RegexGuard(name, block.patterns, block.action, block.replacement, message)
+        terms = _guard_terms(block)
+        return RegexGuard(name, block.patterns, block.action, block.replacement, message, terms)
     return RemoteGuard(name, block.type, block.on_error == "allow")
 
 

@@ -237,8 +237,10 @@ def _guards(gateway: Gateway) -> Iterator[Check]:
 def _regex_guard(guard: RegexGuard) -> Check:
     is_mask = guard.action is GuardAction.MASK
     count = f"{len(guard.patterns)} pattern{'s' * (len(guard.patterns) > 1)}"
+    terms = guard.terms
+    texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
     return Check(
-        f"guard {guard.name} ({guard.action}, {count})",
+        f"guard {guard.name} ({guard.action}, {count}{texts}{_scope(terms.scope)})",
         Where.EXTPROC,
         "body",
         f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",

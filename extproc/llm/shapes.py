@@ -49,5 +49,11 @@ class ByType(dict[str, Rule]):
         self.otherwise = otherwise
 
 
+def of_type(value: Mapping[str, object], fields: ByType) -> Fields:
+    """The fields of an object, as its type says."""
+    kind = value.get("type")
+    return fields if type(kind) is str and kind in fields.types else fields.otherwise
+
+
 FREE: Fields = {}
 """Nothing is known: all is read."""

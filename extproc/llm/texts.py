@@ -14,11 +14,23 @@ from typing import TypeAlias
 
 from extproc.llm.attached import text_of
 from extproc.llm.faults import unreadable
-from extproc.llm.shapes import FREE, Attachment, ByType, Fields, Messages, Parts, Rule, Unread
+from extproc.llm.shapes import (
+    FREE,
+    Attachment,
+    ByType,
+    Fields,
+    Messages,
+    Parts,
+    Rule,
+    Unread,
+    of_type,
+)
+from extproc.llm.standing import SCOPES_OF_FIELDS, scope_of
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import MAX_SEPARATORS, InvalidJson, TooComplex, TooDeep
-from extproc.rewording import Reworded, Rewording
+from extproc.rewording import Placed, Reworded, Rewording
 from extproc.verdict import Deny
+from gateway.model import TextScope
 
 MAX_EMBEDDED = 3
 """Levels of JSON in strings of JSON."""
@@ -54,7 +66,10 @@ def reword(body: bytes, shape: Fields, rewording: Rewording) -> Reworded:
     document = json_spans.decode_exactly(body)
     if type(document) is not dict:
         raise InvalidJson("expected an object")
-    new = _Walk(rewording.fixed, rewording).members(document, shape)
+    if isinstance(rewording, Placed):
+        new = _Standing(rewording.fixed, rewording).members(document, shape)
+    else:
+        new = _Walk(rewording.fixed, rewording).members(document, shape)
     changed = {key: json_spans.encode(new[key]) for key in new if new[key] is not document[key]}
     return Reworded(changed, texts(new, shape))
 
@@ -95,9 +110,7 @@ class _Walk:
         if self._depth > MAX_DEPTH:
             raise _nested()
         if type(fields) is ByType:
-            kind = value.get("type")
-            if type(kind) is not str or kind not in fields.types:
-                fields = fields.otherwise
+            fields = of_type(value, fields)
         keep = self._keep
         known = fields.get
         changed: dict[str, object] | None = None
@@ -275,6 +288,40 @@ class _Walk:
             self._separators += json_spans.count_separators(embedded)
             if self._separators > MAX_SEPARATORS:
                 raise TooComplex(f"more than {MAX_SEPARATORS} values in JSON in strings")
+
+
+class _Standing(_Walk):
+    """Says of every text where it stands. What is free stands where it is, whatever it names."""
+
+    __slots__ = ("_at", "_scope")
+
+    def __init__(self, keep: Callable[[str], None], rewording: Placed) -> None:
+        super().__init__(keep, rewording)
+        self._at = rewording.at
+        self._scope = TextScope.USER
+        self._at(self._scope)
+
+    def members(self, value: Mapping[str, object], fields: Fields) -> Mapping[str, object]:
+        if fields is FREE:
+            return super().members(value, fields)
+        if type(fields) is ByType:
+            fields = of_type(value, fields)
+        outside = self._scope
+        inside = scope_of(value, outside)
+        changed: dict[str, object] | None = None
+        for key, item in value.items():
+            self._go(SCOPES_OF_FIELDS.get(key, inside))
+            new = super().members({key: item}, fields)[key]
+            if new is not item:
+                changed = dict(value) if changed is None else changed
+                changed[key] = new
+        self._go(outside)
+        return value if changed is None else changed
+
+    def _go(self, scope: TextScope) -> None:
+        if scope is not self._scope:
+            self._scope = scope
+            self._at(scope)
 
 
 _TextPart: TypeAlias = "tuple[int, Mapping[str, object], str, str]"

@@ -7,11 +7,11 @@ of a text, or at single bytes, are asked of every text by itself.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
 
 import re2
+
+from extproc.policies.finding import Found
 
 MAX_MEMORY_BYTES = 64 << 20
 """For one automaton; grown into, not taken at once."""
@@ -21,9 +21,6 @@ _LOCAL = ("^", "$", r"\A", r"\z", r"\C")
 _NONE: frozenset[int] = frozenset()
 _ALWAYS = r"\z"
 """Added to every automaton: when not even this is found, it has run out of memory."""
-
-
-_Span: TypeAlias = tuple[int, int]
 
 
 class OutOfMemory(Exception):
@@ -58,35 +55,16 @@ class Patterns:
                 found |= automaton.hits(text)
         return found
 
-    def replace(self, indices: Iterable[int], replacement: str, text: str) -> str:
-        """The text with all that these patterns match replaced, overlaps as one."""
+    def spans(self, indices: Iterable[int], text: str) -> list[Found]:
+        """Where these patterns match, without empty matches."""
         encoded = text.encode()
-        spans = self._spans(indices, encoded)
-        return _with(replacement, spans, encoded) if spans else text
-
-    def replace_across(
-        self, indices: Iterable[int], replacement: str, pieces: Sequence[str]
-    ) -> Sequence[str]:
-        """The pieces of one text; what these patterns match only in the whole is replaced.
-
-        In every piece that has a part of it. What they match in a piece by itself stays.
-        """
-        indices = tuple(indices)
-        encoded = [piece.encode() for piece in pieces]
-        spans = self._spans(indices, b"".join(encoded))
-        if not spans:
-            return pieces
-        new: list[str] = []
-        for piece, cut in zip(encoded, _cut(spans, [len(piece) for piece in encoded]), strict=True):
-            own = self._spans(indices, piece) if cut else []
-            new.append(_with(replacement, [one for one in cut if not _is_within(one, own)], piece))
-        return new
-
-    def _spans(self, indices: Iterable[int], text: bytes) -> list[_Span]:
-        """Where they match, in order, in bytes: known without counting characters."""
-        return _merged(
-            match.span() for index in indices for match in self._singles[index].finditer(text)
-        )
+        spans = [
+            match.span() for index in indices for match in self._singles[index].finditer(encoded)
+        ]
+        if len(encoded) == len(text):
+            return [Found(start, end) for start, end in spans if start < end]
+        places = _characters(encoded, {place for span in spans for place in span})
+        return [Found(places[start][0], places[end][1]) for start, end in spans if start < end]
 
 
 class _Automaton:
@@ -136,49 +114,21 @@ def _is_local(pattern: str) -> bool:
     return any(mark in plain for mark in _LOCAL)
 
 
-def _merged(spans: Iterable[_Span]) -> list[_Span]:
-    """The spans in order, without the empty ones, those that overlap as one."""
-    merged: list[_Span] = []
-    for start, end in sorted(spans):
-        if start == end:
-            continue
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+def _characters(text: bytes, places: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Each place in characters: where that begins in which it is, and where it ends.
 
-
-def _cut(spans: Sequence[_Span], lengths: Sequence[int]) -> list[list[_Span]]:
-    """For each piece of a text, what of the spans lies in it, counted from its beginning."""
-    cut: list[list[_Span]] = []
-    begin = first = 0
-    for length in lengths:
-        end = begin + length
-        inside: list[_Span] = []
-        while first < len(spans) and spans[first][0] < end:
-            start, stop = spans[first]
-            if length:
-                inside.append((max(start, begin) - begin, min(stop, end) - begin))
-            if stop > end:
-                break
-            first += 1
-        cut.append(inside)
-        begin = end
-    return cut
-
-
-def _is_within(span: _Span, spans: Sequence[_Span]) -> bool:
-    place = bisect_right(spans, span[0], key=lambda one: one[0]) - 1
-    return place >= 0 and span[1] <= spans[place][1]
-
-
-def _with(replacement: str, spans: Iterable[_Span], text: bytes) -> str:
-    new = replacement.encode()
-    pieces: list[bytes] = []
-    done = 0
-    for start, end in spans:
-        pieces += (text[done:start], new)
-        done = end
-    pieces.append(text[done:])
-    return b"".join(pieces).decode(errors="replace")  # `\C` can match half a character
+    Both are the same but within one: `\\C` matches half of it.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    counted = done = 0
+    for place in sorted(places):
+        floor, ceiling = place, place
+        while floor < len(text) and text[floor] & 0xC0 == 0x80:
+            floor -= 1
+        while ceiling < len(text) and text[ceiling] & 0xC0 == 0x80:
+            ceiling += 1
+        if floor > done:
+            counted += len(text[done:floor].decode())
+            done = floor
+        found[place] = counted, counted + (floor < ceiling)
+    return found

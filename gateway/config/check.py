@@ -27,7 +27,13 @@ from gateway.config.path_rules import (
     stores_are_providers,
     unknown_paths_have_a_provider,
 )
-from gateway.config.policies import BudgetScopeBlock, RegexGuardBlock, ScopeBlock
+from gateway.config.policies import (
+    BudgetScopeBlock,
+    GuardScopeBlock,
+    GuardTermsBlock,
+    RegexGuardBlock,
+    ScopeBlock,
+)
 from gateway.config.pricing import is_priced, prices
 from gateway.config.provider_meaning import credential
 from gateway.config.provider_rules import (
@@ -125,9 +131,14 @@ def api_keys_are_unique(written: Written) -> Iterator[Finding]:
 
 def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
     """A scope that can match nothing is a typing mistake, and would silently protect nothing."""
-    scopes: list[tuple[Path, ScopeBlock | BudgetScopeBlock]] = [
+    scopes: list[tuple[Path, ScopeBlock | BudgetScopeBlock | GuardScopeBlock]] = [
         *((("authorize", i, "for"), rule.scope) for i, rule in enumerate(written.config.authorize)),
         *((("budgets", i, "for"), each.scope) for i, each in enumerate(written.config.budgets)),
+        *(
+            (("guardrails", i, "for"), each.who)
+            for i, each in enumerate(written.config.guardrails)
+            if isinstance(each, GuardTermsBlock)
+        ),
     ]
     for path, scope in scopes:
         for field, known in (

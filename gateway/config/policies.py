@@ -11,7 +11,7 @@ from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Amount, Fraction, Name, Secret, Text
 from gateway.config.urls import Url
-from gateway.model import Effect, GuardAction, Mode, Period
+from gateway.model import Effect, GuardAction, Mode, Period, TextScope
 
 
 def _expression(value: str) -> str:
@@ -117,13 +117,39 @@ class RuleBlock(Block):
         return self.allow or self.deny or self.require or ""
 
 
-class RegexGuardBlock(Block):
-    """Patterns over the text of a request, checked here."""
+class GuardScopeBlock(Block):
+    """Which LLM calls a guard is asked about. All that is written must hold; `*` matches
+    anything."""
+
+    key: Text | None = None
+    """The name of the API key."""
+    user: Text | None = None
+    """The user of the key."""
+    team: Text | None = None
+    """The team of the key."""
+    model: Text | None = None
+    """The model that the client asked for."""
+    provider: Text | None = None
+    """The provider that is tried first."""
+
+
+class GuardTermsBlock(Block):
+    """What a guard is asked about, whatever it looks for."""
+
+    name: Name | None = None
+    """Named in refusals. Default: the type and the position in the list."""
+    who: GuardScopeBlock = Field(default=GuardScopeBlock(), alias="for")
+    """Which LLM calls the guard is asked about; without it, all."""
+    scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
+    """Which texts it reads: `system` (with the definitions of tools), `user` (with all that stands
+    nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Default: all."""
+
+
+class RegexGuardBlock(GuardTermsBlock):
+    """Patterns over texts, checked here."""
 
     type: Literal["regex"]
     """Patterns."""
-    name: Name | None = None
-    """Named in refusals. Default: the type and the position in the list."""
     patterns: Annotated[tuple[Pattern, ...], Field(min_length=1)]
     """RE2 expressions; one hit is enough. `(?i)` first ignores case."""
     action: GuardAction = GuardAction.BLOCK

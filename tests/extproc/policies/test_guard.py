@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,9 +14,19 @@ from extproc.llm import texts
 from extproc.llm.openai_chat.reading import READING
 from extproc.llm.openai_chat.shapes import REQUEST
 from extproc.policies.guard import Guards
+from extproc.principal import Kind, Principal
 from extproc.protocols import json_spans
 from extproc.verdict import PASS, Amend, Deny, Pass
-from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard
+from gateway.model import (
+    Guard,
+    GuardAction,
+    GuardTerms,
+    Phase,
+    RegexGuard,
+    RemoteGuard,
+    Scope,
+    TextScope,
+)
 
 EMAIL = r"[\w.+-]+@[\w-]+\.[\w.]+"
 
@@ -320,3 +332,97 @@ def test_what_nobody_can_reword_is_refused_instead_of_masked() -> None:
     facts = facts_of(say("ann@example.com"))
     facts.reword = None
     assert isinstance(Guards((mask(EMAIL),)).on_request(facts), Deny)
+
+
+# --- whose requests, and which of their texts ------------------------------------------------
+
+
+ALL = Scope()
+
+
+def narrowed(guard: RegexGuard, *texts: TextScope, scope: Scope = ALL) -> RegexGuard:
+    return replace(guard, terms=GuardTerms(scope, texts=frozenset(texts) or None))
+
+
+EVERYWHERE = {
+    "messages": [
+        {"role": "system", "content": "system SSN"},
+        {"role": "user", "content": [{"type": "text", "text": "user SSN"}]},
+        {
+            "role": "assistant",
+            "content": "assistant SSN",
+            "reasoning_content": "reasoning SSN",
+            "tool_calls": [
+                {
+                    "id": "1",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": '{"system":"tool_input SSN"}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "tool_output SSN"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "f", "description": "system SSN"}}],
+    "metadata": {"note": "user SSN"},
+}
+
+
+@pytest.mark.parametrize("scope", TextScope)
+def test_a_guard_reads_what_stands_where_it_looks(scope: TextScope) -> None:
+    found = json.loads(amended(json.dumps(EVERYWHERE).encode(), narrowed(mask("SSN"), scope)))
+    assert json.dumps(found) == json.dumps(EVERYWHERE).replace(
+        f"{scope} SSN", f"{scope} [redacted]"
+    )
+    without = json.dumps(EVERYWHERE).replace(f"{scope} SSN", scope).encode()
+    assert ask(without, narrowed(block("SSN"), scope)) is PASS
+    assert isinstance(ask(without, block("SSN")), Deny)
+
+
+def test_guards_of_several_scopes_keep_their_order() -> None:
+    first = narrowed(mask("SSN", replacement="one"), TextScope.USER)
+    second = narrowed(mask("SSN", replacement="two"), TextScope.USER, TextScope.ASSISTANT)
+    body = json.dumps(
+        {"messages": [{"role": r, "content": "SSN"} for r in ("user", "assistant", "system")]}
+    ).encode()
+    assert contents(amended(body, first, second)) == ["one", "two", "SSN"]
+
+
+def test_a_name_that_is_found_in_another_scope_does_not_refuse() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"SSN": 1}}}]
+    assert isinstance(ask(say("SSN", tools=tools), mask("SSN")), Deny)
+    masked = amended(say("SSN", tools=tools), narrowed(mask("SSN"), TextScope.USER))
+    assert contents(masked) == ["[redacted]"]
+
+
+def test_what_stands_nobody_knows_where_is_read_by_every_guard() -> None:
+    facts = facts_of(say("SSN"))
+    facts.reword = None
+    guards = Guards((narrowed(block("SSN"), TextScope.SYSTEM),))
+    assert isinstance(guards.on_request(facts), Deny)
+
+
+def test_a_guard_is_asked_about_the_requests_that_it_is_for() -> None:
+    guards = Guards((narrowed(block("SSN"), scope=Scope(model="fast*", team="red")),))
+    facts = facts_of(say("SSN"))
+    facts.model = "fast-1"
+    assert guards.on_request(facts) is PASS
+    facts.principal = Principal(Kind.API_KEY, "ann", team="red")
+    assert isinstance(guards.on_request(facts), Deny)
+    facts.model = "smart"
+    assert guards.on_request(facts) is PASS
+
+
+def test_a_guard_that_cannot_be_asked_refuses_those_that_it_is_for() -> None:
+    closed = replace(remote(is_open_on_error=False), terms=GuardTerms(Scope(model="fast")))
+    facts = facts_of(say("hello"))
+    assert Guards((closed,)).on_request(facts) is PASS
+    facts.model = "fast"
+    assert isinstance(Guards((closed,)).on_request(facts), Deny)
+
+
+def test_a_guard_of_answers_does_not_read_requests() -> None:
+    answers = replace(block("SSN"), terms=GuardTerms(phase=Phase.RESPONSE))
+    assert ask(say("SSN"), answers) is PASS
+    assert not Guards((answers,)).is_any
+    both = replace(block("SSN"), terms=GuardTerms(phase=Phase.BOTH))
+    assert isinstance(ask(say("SSN"), both), Deny)

@@ -7,6 +7,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extproc.policies.finding import Found
 from extproc.policies.patterns import Patterns
 
 
@@ -55,67 +56,6 @@ def test_what_looks_like_a_negated_class_is_asked_rightly(pattern: str) -> None:
     assert Patterns([pattern]).hits(texts) == expected
 
 
-def test_text_beyond_ascii_is_replaced_where_it_stands() -> None:
-    patterns = Patterns(["SSN", "größe", "日本"])
-    assert patterns.replace([0], "*", "ééé SSN 😀 SSN") == "ééé * 😀 *"
-    assert patterns.replace([0, 1, 2], "<>", "größe日本SSN日") == "<><><>日"
-
-
-def test_overlapping_matches_are_replaced_as_one() -> None:
-    patterns = Patterns(["abc", "bcd", "b", "xy", "yz"])
-    assert patterns.replace(range(5), "*", "abcd-xyz-b") == "*-*-*"
-
-
-def test_touching_matches_are_replaced_one_by_one() -> None:
-    assert Patterns([r"\d"]).replace([0], "*", "12a3") == "**a*"
-
-
-def test_empty_matches_replace_nothing() -> None:
-    assert Patterns(["x*"]).replace([0], "*", "axxb") == "a*b"
-
-
-def test_half_a_character_that_is_masked_leaves_text() -> None:
-    assert Patterns([r"a\C"]).replace([0], "*", "aéa") == "*\ufffda"
-
-
-def test_a_replacement_is_taken_literally() -> None:
-    assert Patterns(["(a)"]).replace([0], r"\1\g<1>$1", "a") == r"\1\g<1>$1"
-
-
-@pytest.mark.parametrize(
-    ("pieces", "replaced"),
-    [
-        (["abc"], ["abc"]),
-        (["xa", "bcx"], ["x*", "*x"]),
-        (["a", "", "b", "c"], ["*", "", "*", "*"]),
-        (["abca", "bc", "abc"], ["abc*", "*", "abc"]),
-        (["éa", "bcé"], ["é*", "*é"]),
-        (["ab", "ab"], ["ab", "ab"]),
-        ([], []),
-    ],
-)
-def test_only_what_lies_across_pieces_is_replaced_across(
-    pieces: list[str], replaced: list[str]
-) -> None:
-    assert Patterns(["abc"]).replace_across([0], "*", pieces) == replaced
-
-
-def test_what_only_its_neighbour_makes_a_match_is_replaced_across() -> None:
-    assert Patterns([r"\Bcat"]).replace_across([0], "*", ["a", "cat"]) == ["a", "*"]
-    assert Patterns(["b+"]).replace_across([0], "*", ["ab", "bbc"]) == ["ab", "bbc"]
-
-
-@given(st.lists(st.text("abé ", max_size=4), max_size=5))
-def test_across_and_then_alone_leaves_nothing(pieces: list[str]) -> None:
-    patterns = Patterns(["abb?", "ba", "é a"])
-    across = patterns.replace_across(range(3), "*", pieces)
-    alone = [patterns.replace(range(3), "*", piece) for piece in across]
-    assert not patterns.hits(["".join(alone)])
-    assert "".join(alone).replace("*", "") == "".join(
-        patterns.replace(range(3), "*", "".join(pieces)).split("*")
-    )
-
-
 def test_patterns_that_need_more_memory_than_one_automaton_has_are_split() -> None:
     words = [f"secret{index}-[a-z]{{4,9}}" for index in range(25)]
     patterns = Patterns(words, max_memory_bytes=20_000)
@@ -153,11 +93,19 @@ def test_hits_are_those_of_each_pattern_on_each_text(patterns: list[str], texts:
 
 
 @given(simple_patterns, short_texts)
-def test_one_pattern_replaces_what_it_matches(pattern: str, text: str) -> None:
-    expected = re.sub(
-        _for_python(pattern), lambda match: "*" if match[0] else "", text, flags=re.ASCII
-    )
-    assert Patterns([pattern]).replace([0], "*", text) == expected
+def test_a_pattern_stands_where_it_does_for_python(pattern: str, text: str) -> None:
+    expected = [
+        match.span()
+        for match in re.finditer(_for_python(pattern), text, flags=re.ASCII)
+        if match[0]
+    ]
+    found = Patterns([pattern]).spans([0], text)
+    assert [(each.start, each.end) for each in found] == expected
+
+
+def test_half_a_character_that_is_matched_stands_for_the_whole() -> None:
+    assert Patterns([r"a\C"]).spans([0], "éaéa") == [Found(1, 3)]
+    assert Patterns([r"\C\C\C"]).spans([0], "éé") == [Found(0, 2)]
 
 
 def _for_python(pattern: str) -> str:

@@ -6,12 +6,14 @@ from gateway.model import (
     Budget,
     Effect,
     GuardAction,
+    GuardTerms,
     Mode,
     Period,
     RegexGuard,
     RemoteGuard,
     Rule,
     Scope,
+    TextScope,
     Unit,
 )
 from tests.gateway.config.loading import complaints, meant, problems
@@ -91,6 +93,21 @@ def test_pattern_guards_have_names_and_messages() -> None:
 def test_patterns_that_cannot_work_are_problems(pattern: str, message: str) -> None:
     found = complaints(f"guardrails: [{{type: regex, patterns: ['{pattern}']}}]")
     assert found == [f"guardrails.0.patterns.0: {message}"]
+
+
+def test_guards_say_whom_they_are_for_and_what_they_read() -> None:
+    gateway = meant("""
+        guardrails:
+          - {type: regex, patterns: [a], for: {team: red, model: "fast*"}, scope: [user, reasoning]}
+        """)
+    texts = frozenset({TextScope.USER, TextScope.REASONING})
+    assert gateway.guards[0].terms == GuardTerms(Scope(team="red", model="fast*"), texts=texts)
+
+
+def test_a_guard_is_for_llm_calls_alone() -> None:
+    for scope in ("route", "mcp", "a2a"):
+        found = complaints(f"guardrails: [{{type: regex, patterns: [a], for: {{{scope}: x}}}}]")
+        assert found == [f"guardrails.0.for.{scope}: unknown key '{scope}'"]
 
 
 def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() -> None:

@@ -1,0 +1,160 @@
+"""Guards made ready: which of them are asked about a request, and which of them find something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from extproc.facts import Facts
+from extproc.policies.finding import Finder, Found, Rewrite, always
+from extproc.policies.patterns import Patterns
+from extproc.policies.scope import Matcher, compile_scope
+from extproc.verdict import Deny
+from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard, Scope, TextScope
+
+_EVERYBODY = Scope()
+_NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One guard."""
+
+    name: str
+    deny: Deny
+    """When it blocks, or cannot mask."""
+    finder: Finder | None
+    """None: it cannot be asked, and refuses everything."""
+    rewrite: Rewrite | None = None
+    """Of what it masks; None: it blocks."""
+    texts: frozenset[TextScope] | None = None
+    """Which texts it reads; None: all."""
+    matcher: Matcher | None = None
+    """Which requests it is asked about; None: all."""
+
+    def is_for(self, facts: Facts) -> bool:
+        """Whether it is asked about this request."""
+        return self.matcher is None or self.matcher.matches(facts)
+
+    def reads(self, scope: TextScope) -> bool:
+        """Whether it reads what stands there."""
+        return self.texts is None or scope in self.texts
+
+
+class _Regex:
+    """Some of the patterns of an automaton."""
+
+    __slots__ = ("_indices", "_patterns")
+
+    def __init__(self, patterns: Patterns, indices: frozenset[int]) -> None:
+        self._patterns = patterns
+        self._indices = indices
+
+    def is_in(self, texts: Sequence[str]) -> bool:
+        return bool(self._patterns.hits(texts) & self._indices)
+
+    def spans(self, text: str) -> Iterable[Found]:
+        return self._patterns.spans(self._indices, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """All patterns that are asked of the same texts, as one automaton."""
+
+    texts: frozenset[TextScope] | None
+    patterns: Patterns
+    steps: tuple[int, ...]
+    """Of each pattern, the step that it belongs to."""
+
+
+class Steps:
+    """Guards in the order in which they are asked, each named by its place."""
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        wanted: dict[frozenset[TextScope] | None, list[tuple[int, RegexGuard]]] = {}
+        for index, guard in enumerate(guards):
+            if isinstance(guard, RegexGuard):
+                wanted.setdefault(guard.terms.texts, []).append((index, guard))
+        finders: dict[int, Finder] = {}
+        self._searches = tuple(_search(texts, found, finders) for texts, found in wanted.items())
+        self.all = tuple(_step(guard, finders.get(index)) for index, guard in enumerate(guards))
+        self._others = tuple(
+            (index, step.finder, step.texts)
+            for index, step in enumerate(self.all)
+            if step.finder is not None and not isinstance(step.finder, _Regex)
+        )
+        self.unavailable = tuple(step for step in self.all if step.finder is None)
+        self.reads_scopes = any(step.texts is not None for step in self.all)
+        """Some ask where a text stands."""
+
+    def hits(self, texts: Sequence[str], scopes: Sequence[TextScope]) -> frozenset[int]:
+        """The steps that find something; `scopes` say where each text stands, if anybody asks."""
+        found = _NONE
+        for search in self._searches:
+            hits = search.patterns.hits(_read(texts, scopes, search.texts))
+            if hits:
+                found |= {search.steps[pattern] for pattern in hits}
+        for index, finder, wanted in self._others:
+            if finder.is_in(_read(texts, scopes, wanted)):
+                found |= {index}
+        return found
+
+    def found(self, hits: frozenset[int], facts: Facts) -> Iterator[Step]:
+        """Those of the steps that are asked about this request, in order, and find something, or
+        cannot be asked."""
+        for index, step in enumerate(self.all):
+            if (step.finder is None or index in hits) and step.is_for(facts):
+                yield step
+
+
+def _read(
+    texts: Sequence[str], scopes: Sequence[TextScope], wanted: frozenset[TextScope] | None
+) -> Sequence[str]:
+    if wanted is None:
+        return texts
+    return [text for text, scope in zip(texts, scopes, strict=True) if scope in wanted]
+
+
+def _search(
+    texts: frozenset[TextScope] | None,
+    guards: Sequence[tuple[int, RegexGuard]],
+    finders: dict[int, Finder],
+) -> _Search:
+    """The automaton of these guards, whose finders are filled in."""
+    patterns = Patterns([pattern for _, guard in guards for pattern in guard.patterns])
+    first = 0
+    for index, guard in guards:
+        places = frozenset(range(first, first + len(guard.patterns)))
+        first += len(guard.patterns)
+        finders[index] = _Regex(patterns, places)
+    return _Search(texts, patterns, tuple(i for i, guard in guards for _ in guard.patterns))
+
+
+def _step(guard: Guard, finder: Finder | None) -> Step:
+    terms = guard.terms
+    matcher = None if terms.scope == _EVERYBODY else compile_scope(terms.scope)
+    match guard:
+        case RegexGuard():
+            rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
+            deny = refusal(guard.name, guard.message)
+            return Step(guard.name, deny, finder, rewrite, terms.texts, matcher)
+        case RemoteGuard():
+            reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
+            deny = Deny(503, "guardrail_unavailable", reason)
+            return Step(guard.name, deny, None, None, terms.texts, matcher)
+        case _:
+            assert_never(guard)
+
+
+def refusal(name: str, message: str) -> Deny:
+    """Says neither what was found nor by what."""
+    reason = message or "the request was refused"
+    return Deny(400, "content_policy_violation", f"{reason} (guard {name!r})")
+
+
+def asked(guards: Iterable[Guard]) -> list[Guard]:
+    """Without those that let everything pass, since they cannot be asked."""
+    return [
+        guard for guard in guards if not (isinstance(guard, RemoteGuard) and guard.is_open_on_error)
+    ]

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from extproc.facts import Facts
+from extproc.policies.finding import Found
+from extproc.policies.steps import Steps, asked
+from gateway.model import GuardAction, GuardTerms, RegexGuard, RemoteGuard, Scope, TextScope
+
+SYSTEM, USER = TextScope.SYSTEM, TextScope.USER
+
+
+def guard(name: str, *patterns: str, texts: Iterable[TextScope] = ()) -> RegexGuard:
+    terms = GuardTerms(texts=frozenset(texts) or None)
+    return RegexGuard(name, patterns, GuardAction.BLOCK, "", "", terms)
+
+
+def hits(steps: Steps, texts: Sequence[str], scopes: Sequence[TextScope] = ()) -> set[str]:
+    return {steps.all[index].name for index in steps.hits(texts, scopes)}
+
+
+def test_what_is_found_is_named_by_its_guard() -> None:
+    steps = Steps([guard("a", "x", "y"), guard("b", "z"), guard("c", "y")])
+    assert hits(steps, ["y"]) == {"a", "c"}
+    assert hits(steps, ["z", "x"]) == {"a", "b"}
+    assert hits(steps, ["nothing"]) == set()
+    assert not steps.reads_scopes
+
+
+def test_each_guard_reads_where_it_looks() -> None:
+    steps = Steps(
+        [guard("all", "x"), guard("s", "x", texts=[SYSTEM]), guard("u", "x", texts=[USER])]
+    )
+    assert steps.reads_scopes
+    assert hits(steps, ["x", ""], [SYSTEM, USER]) == {"all", "s"}
+    assert hits(steps, ["", "x"], [SYSTEM, USER]) == {"all", "u"}
+
+
+def test_a_finder_says_where_its_own_patterns_are() -> None:
+    first, second = Steps([guard("a", "x"), guard("b", "y")]).all
+    assert first.finder is not None
+    assert second.finder is not None
+    assert list(first.finder.spans("xyx")) == [Found(0, 1), Found(2, 3)]
+    assert list(second.finder.spans("xyx")) == [Found(1, 2)]
+    assert first.finder.is_in(["y", "x"])
+    assert not second.finder.is_in(["x"])
+
+
+def test_who_is_asked_depends_on_the_request() -> None:
+    red = replace(guard("red", "x"), terms=GuardTerms(Scope(model="red")))
+    closed = RemoteGuard("closed", "openai-moderation", is_open_on_error=False)
+    steps = Steps([red, closed, guard("any", "x")])
+    facts = Facts(now=datetime(2030, 1, 1, tzinfo=UTC), model="blue")
+    names = [step.name for step in steps.found(steps.hits(["x"], ()), facts)]
+    assert names == ["closed", "any"]
+    facts.model = "red"
+    names = [step.name for step in steps.found(steps.hits([""], ()), facts)]
+    assert names == ["closed"]
+
+
+def test_who_lets_everything_pass_is_not_asked() -> None:
+    guards = [
+        RemoteGuard("x", "openai-moderation", is_open_on_error=opens) for opens in (True, False)
+    ]
+    assert asked(guards) == guards[1:]
