@@ -18,6 +18,7 @@ from extproc.facts import Facts
 from extproc.policies.authorize import Authorize
 from extproc.policies.guard import Guards
 from extproc.policies.scope import compile_scope
+from extproc.principal import of_key
 from extproc.program import Program, build
 from gateway.model import ApiKey, Gateway, Scope
 from gateway.resolve import is_for_route
@@ -246,14 +247,14 @@ SCOPES = [
     Scope(provider="a"),
     Scope(team="red"),
 ]
-KEY = ApiKey("ann", "", user="ann", team="red")
+KEY = of_key(ApiKey("ann", "", user="ann", team="red"))
 
 
 @pytest.mark.parametrize("scope", SCOPES, ids=str)
 def test_a_rule_is_listed_where_the_request_path_would_ask_it(scope: Scope) -> None:
     matcher = compile_scope(scope)
-    chat = Facts(now=NOW, key=KEY, model="small", provider="a")
-    plain = Facts(now=NOW, key=KEY, route="docs")
+    chat = Facts(now=NOW, principal=KEY, model="small", provider="a")
+    plain = Facts(now=NOW, principal=KEY, route="docs")
     assert is_for_llm(scope) == matcher.matches(chat)
     assert is_for_route(scope, "docs") == matcher.matches(plain)
 
