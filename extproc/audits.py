@@ -22,6 +22,8 @@ class Audited(StrEnum):
     """Nothing: the verdict would be the same."""
     DENY = "deny"
     """It would refuse."""
+    MASK = "mask"
+    """It would change what is said."""
     ERROR = "error"
     """It would refuse, since it cannot be evaluated."""
     ALLOW = "allow"
@@ -31,6 +33,7 @@ class Audited(StrEnum):
 _WORDS = {
     Audited.PASS: "pass",
     Audited.DENY: "deny",
+    Audited.MASK: "mask",
     Audited.ERROR: "deny, since it cannot be evaluated",
     Audited.ALLOW: "allow what is refused",
 }
@@ -40,7 +43,7 @@ class Finding(NamedTuple):
     """Of one policy about one request."""
 
     kind: str
-    """`rule`."""
+    """`rule`, `guard`."""
     name: str
     verdict: Audited
     reason: str = ""

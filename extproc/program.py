@@ -111,7 +111,7 @@ def build(
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; all that has
     a default is of the program before, if there was one."""
     authorize = Authorize(gateway.rules, audits)
-    guards = Guards(gateway.guards)
+    guards = Guards(gateway.guards, audits)
     prices = dict(gateway.prices)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)

@@ -16,8 +16,17 @@ from gateway.choice import Choice
 from gateway.choice import Target as Target
 from gateway.credentials import Credential
 from gateway.failover import Failover
+from gateway.guards import Guard as Guard
+from gateway.guards import GuardAction as GuardAction
+from gateway.guards import GuardTerms as GuardTerms
+from gateway.guards import Phase as Phase
+from gateway.guards import RegexGuard as RegexGuard
+from gateway.guards import RemoteGuard as RemoteGuard
+from gateway.guards import TextScope as TextScope
 from gateway.operations import Operation
 from gateway.price import Price
+from gateway.scopes import Mode as Mode
+from gateway.scopes import Scope as Scope
 from gateway.shaping import NO_FIELDS, NO_SHAPING, CacheMarks, Fields, Mirror, Shaping
 
 
@@ -209,35 +218,12 @@ class ApiKey:
     tags: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which requests something is for; `None` does not ask. `*` in a value matches anything."""
-
-    key: str | None = None
-    user: str | None = None
-    team: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    llm: str | None = None
-    mcp: str | None = None
-    a2a: str | None = None
-    route: str | None = None
-
-
 class Effect(StrEnum):
     """What a rule does when its expression is true."""
 
     ALLOW = "allow"
     DENY = "deny"
     REQUIRE = "require"
-
-
-class Mode(StrEnum):
-    """Whether what a policy says is done."""
-
-    ENFORCE = "enforce"
-    AUDIT = "audit"
-    """It decides nothing; what it would have decided is counted and logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,82 +236,6 @@ class Rule:
     expression: str
     """CEL over the variables of `gateway.cel`."""
     mode: Mode = Mode.ENFORCE
-
-
-class GuardAction(StrEnum):
-    """What a guard does with what it finds."""
-
-    BLOCK = "block"
-    MASK = "mask"
-
-
-class Phase(StrEnum):
-    """What a guard reads."""
-
-    REQUEST = "request"
-    RESPONSE = "response"
-    BOTH = "both"
-
-
-class TextScope(StrEnum):
-    """Where a text of a conversation stands."""
-
-    SYSTEM = "system"
-    """System and developer prompts, and the definitions of tools."""
-    USER = "user"
-    """What the user says, and all that stands nowhere else."""
-    ASSISTANT = "assistant"
-    TOOL_INPUT = "tool_input"
-    """The arguments of a call."""
-    TOOL_OUTPUT = "tool_output"
-    """The result of a call."""
-    REASONING = "reasoning"
-
-
-@dataclass(frozen=True, slots=True)
-class GuardTerms:
-    """What a guard is asked about, whatever it looks for."""
-
-    scope: Scope = Scope()
-    """Which requests."""
-    phase: Phase = Phase.REQUEST
-    texts: frozenset[TextScope] | None = None
-    """Which of their texts; None: all."""
-
-    @property
-    def reads_requests(self) -> bool:
-        """It is asked about requests."""
-        return self.phase is not Phase.RESPONSE
-
-    @property
-    def reads_answers(self) -> bool:
-        """It is asked about answers."""
-        return self.phase is not Phase.REQUEST
-
-
-@dataclass(frozen=True, slots=True)
-class RegexGuard:
-    """RE2 patterns over texts."""
-
-    name: str
-    patterns: tuple[str, ...]
-    action: GuardAction
-    replacement: str
-    message: str
-    terms: GuardTerms = GuardTerms()
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteGuard:
-    """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
-
-    name: str
-    kind: str
-    is_open_on_error: bool
-    terms: GuardTerms = GuardTerms()
-
-
-Guard = RegexGuard | RemoteGuard
 
 
 class Unit(StrEnum):

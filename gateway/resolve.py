@@ -228,7 +228,7 @@ def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock) -> Scope:
 
 def _guard_terms(block: GuardTermsBlock) -> GuardTerms:
     texts = None if block.scope is None else frozenset(block.scope)
-    return GuardTerms(_scope(block.who), texts=texts)
+    return GuardTerms(_scope(block.who), texts=texts, mode=block.mode)
 
 
 def _guard(name: str, block: GuardBlock) -> Guard:

@@ -24,6 +24,8 @@ BROUGHT_BY_OTHERS = {"pydantic_core"}  # by pydantic, of which it is a part
 TESTED_THROUGH = {
     # values and tables without a decision: tested where they are used
     "gateway/model.py": "gateway/test_resolve.py",
+    "gateway/guards.py": "gateway/config/test_policies.py",
+    "gateway/scopes.py": "gateway/config/test_policies.py",
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",
     "gateway/usage.py": "gateway/test_catalog.py",

@@ -239,8 +239,12 @@ def _regex_guard(guard: RegexGuard) -> Check:
     count = f"{len(guard.patterns)} pattern{'s' * (len(guard.patterns) > 1)}"
     terms = guard.terms
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
+    read = f"{count}{texts}{_scope(terms.scope)}"
+    if terms.mode is Mode.AUDIT:
+        name = f"guard {guard.name} ({guard.action} in audit, {read})"
+        return Check(name, Where.EXTPROC, "body", "", Failing.OPEN, "counted and logged")
     return Check(
-        f"guard {guard.name} ({guard.action}, {count}{texts}{_scope(terms.scope)})",
+        f"guard {guard.name} ({guard.action}, {read})",
         Where.EXTPROC,
         "body",
         f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",

@@ -26,8 +26,12 @@ class Finder(Protocol):
     def is_in(self, texts: Sequence[str]) -> bool:
         """Whether it is in one of them; each is a text of its own."""
 
-    def spans(self, text: str) -> Iterable[Found]:
-        """Where it is, in any order; they may overlap. None of them is empty."""
+    def spans(self, text: str, start: int = 0) -> Iterable[Found]:
+        """Where it is, in any order; they may overlap. None of them is empty.
+
+        Looked for from `start` on, as if nothing had been found before; what stands before is
+        context. A text that is streamed is given again and again, from where it is settled.
+        """
 
 
 Rewrite: TypeAlias = Callable[[Found, str], str]

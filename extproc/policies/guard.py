@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.policies.finding import Finder, Rewrite, replaced, replaced_across
 from extproc.policies.steps import Step, Steps, asked
@@ -79,7 +80,9 @@ class _Reading:
 class Guards:
     """All guards of a gateway, as far as they are asked about requests."""
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
+    def __init__(self, guards: Sequence[Guard], audits: Audits | None = None) -> None:
+        """`audits` is told what guards in `audit` find."""
+        self._audits = audits or uncounted()
         self._steps = Steps(asked(guard for guard in guards if guard.terms.reads_requests))
         self.is_any = bool(self._steps.all)
         """Some guard has to be asked."""
@@ -93,7 +96,13 @@ class Guards:
         hits = self._hits(facts.texts, facts.body, facts.reword)
         if isinstance(hits, Deny):
             return hits
-        return self._walk(facts, hits) if hits or self._steps.unavailable else PASS
+        steps = self._steps
+        audited: set[int] = set()
+        verdict = self._walk(facts, hits, audited) if hits or steps.unavailable else PASS
+        if steps.audited:
+            for finding in steps.findings(audited, facts):
+                self._audits.note(facts, finding)
+        return verdict
 
     def objection(
         self, facts: Facts, texts: Sequence[str], body: bytes, reword: Reword
@@ -103,7 +112,7 @@ class Guards:
         if isinstance(hits, Deny):
             return hits
         for step in self._steps.found(hits, facts) if hits else ():
-            if step.finder is not None:
+            if step.finder is not None and not step.is_audited:
                 return step.deny
         return None
 
@@ -125,11 +134,15 @@ class Guards:
             return said
         return steps.hits(reading.texts, reading.scopes)
 
-    def _walk(self, facts: Facts, hits: frozenset[int]) -> Pass | Deny | Amend:
+    def _walk(self, facts: Facts, hits: frozenset[int], audited: set[int]) -> Pass | Deny | Amend:
+        """Fills in which of those find something that decide nothing."""
         body, steps = facts.body, self._steps
         for index, step in enumerate(steps.all):
             is_hit = step.finder is None or index in hits
             if not is_hit or not step.is_for(facts):
+                continue
+            if step.is_audited:
+                audited.add(index)
                 continue
             if step.finder is None or step.rewrite is None:
                 return step.deny

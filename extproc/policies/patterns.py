@@ -55,11 +55,14 @@ class Patterns:
                 found |= automaton.hits(text)
         return found
 
-    def spans(self, indices: Iterable[int], text: str) -> list[Found]:
-        """Where these patterns match, without empty matches."""
+    def spans(self, indices: Iterable[int], text: str, start: int = 0) -> list[Found]:
+        """Where these patterns match from `start` on, without empty matches."""
         encoded = text.encode()
+        begin = start if len(encoded) == len(text) else len(text[:start].encode())
         spans = [
-            match.span() for index in indices for match in self._singles[index].finditer(encoded)
+            match.span()
+            for index in indices
+            for match in self._singles[index].finditer(encoded, begin)
         ]
         if len(encoded) == len(text):
             return [Found(start, end) for start, end in spans if start < end]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from extproc.audits import Audited, Finding
 from extproc.facts import Facts
 from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.patterns import Patterns
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import Deny
-from gateway.model import Guard, GuardAction, RegexGuard, RemoteGuard, Scope, TextScope
+from gateway.model import Guard, GuardAction, Mode, RegexGuard, RemoteGuard, TextScope
+from gateway.scopes import EVERYTHING
 
-_EVERYBODY = Scope()
 _NONE: frozenset[int] = frozenset()
 
 
@@ -32,10 +33,17 @@ class Step:
     """Which texts it reads; None: all."""
     matcher: Matcher | None = None
     """Which requests it is asked about; None: all."""
+    is_audited: bool = False
+    """It decides nothing."""
 
     def is_for(self, facts: Facts) -> bool:
         """Whether it is asked about this request."""
         return self.matcher is None or self.matcher.matches(facts)
+
+    def finding(self, *, is_hit: bool) -> Finding:
+        """What it would have done."""
+        would = Audited.DENY if self.rewrite is None else Audited.MASK
+        return Finding("guard", self.name, would if is_hit else Audited.PASS)
 
     def reads(self, scope: TextScope) -> bool:
         """Whether it reads what stands there."""
@@ -54,8 +62,8 @@ class _Regex:
     def is_in(self, texts: Sequence[str]) -> bool:
         return bool(self._patterns.hits(texts) & self._indices)
 
-    def spans(self, text: str) -> Iterable[Found]:
-        return self._patterns.spans(self._indices, text)
+    def spans(self, text: str, start: int = 0) -> Iterable[Found]:
+        return self._patterns.spans(self._indices, text, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class Steps:
             if step.finder is not None and not isinstance(step.finder, _Regex)
         )
         self.unavailable = tuple(step for step in self.all if step.finder is None)
+        self.audited = tuple(step for step in self.all if step.is_audited)
         self.reads_scopes = any(step.texts is not None for step in self.all)
         """Some ask where a text stands."""
 
@@ -106,6 +115,12 @@ class Steps:
         for index, step in enumerate(self.all):
             if (step.finder is None or index in hits) and step.is_for(facts):
                 yield step
+
+    def findings(self, found: Collection[int], facts: Facts) -> Iterator[Finding]:
+        """What those say that decide nothing, when these of them find something."""
+        for index, step in enumerate(self.all):
+            if step.is_audited and step.is_for(facts):
+                yield step.finding(is_hit=index in found)
 
 
 def _read(
@@ -133,16 +148,17 @@ def _search(
 
 def _step(guard: Guard, finder: Finder | None) -> Step:
     terms = guard.terms
-    matcher = None if terms.scope == _EVERYBODY else compile_scope(terms.scope)
+    matcher = None if terms.scope == EVERYTHING else compile_scope(terms.scope)
+    is_audited = terms.mode is Mode.AUDIT
     match guard:
         case RegexGuard():
             rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
             deny = refusal(guard.name, guard.message)
-            return Step(guard.name, deny, finder, rewrite, terms.texts, matcher)
+            return Step(guard.name, deny, finder, rewrite, terms.texts, matcher, is_audited)
         case RemoteGuard():
             reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
             deny = Deny(503, "guardrail_unavailable", reason)
-            return Step(guard.name, deny, None, None, terms.texts, matcher)
+            return Step(guard.name, deny, None, None, terms.texts, matcher, is_audited)
         case _:
             assert_never(guard)
 

@@ -143,6 +143,9 @@ class GuardTermsBlock(Block):
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
     """Which texts it reads: `system` (with the definitions of tools), `user` (with all that stands
     nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Default: all."""
+    mode: Mode = Mode.ENFORCE
+    """`audit`: the guard decides and changes nothing; what it would have done is counted and
+    logged."""
 
 
 class RegexGuardBlock(GuardTermsBlock):

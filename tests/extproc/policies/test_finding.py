@@ -20,8 +20,8 @@ class Each:
     def is_in(self, texts: Sequence[str]) -> bool:
         return bool(self.patterns.hits(texts))
 
-    def spans(self, text: str) -> Iterable[Found]:
-        return self.patterns.spans(self.places, text)
+    def spans(self, text: str, start: int = 0) -> Iterable[Found]:
+        return self.patterns.spans(self.places, text, start)
 
 
 def mask(patterns: Sequence[str], replacement: str, text: str) -> str:

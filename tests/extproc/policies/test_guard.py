@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extproc.audits import Audits
 from extproc.facts import Facts
 from extproc.llm import texts
 from extproc.llm.openai_chat.reading import READING
@@ -21,12 +22,14 @@ from gateway.model import (
     Guard,
     GuardAction,
     GuardTerms,
+    Mode,
     Phase,
     RegexGuard,
     RemoteGuard,
     Scope,
     TextScope,
 )
+from tests.kit.counted import Counted
 
 EMAIL = r"[\w.+-]+@[\w-]+\.[\w.]+"
 
@@ -426,3 +429,39 @@ def test_a_guard_of_answers_does_not_read_requests() -> None:
     assert not Guards((answers,)).is_any
     both = replace(block("SSN"), terms=GuardTerms(phase=Phase.BOTH))
     assert isinstance(ask(say("SSN"), both), Deny)
+
+
+# --- trying out ------------------------------------------------------------------------------
+
+
+def audited(body: bytes, *guards: RegexGuard) -> tuple[Pass | Deny | Amend, Counted]:
+    """With each of these guards in audit whose name begins so."""
+    tally = Counted()
+    terms = GuardTerms(mode=Mode.AUDIT)
+    asked = [replace(each, terms=terms) if each.name.startswith("try") else each for each in guards]
+    return Guards(asked, Audits(tally)).on_request(facts_of(body)), tally
+
+
+def test_a_guard_in_audit_decides_nothing_and_is_counted() -> None:
+    blocking = block("SSN", name="try-block")
+    masking = replace(mask("SSN"), name="try-mask")
+    verdict, tally = audited(say("my SSN"), blocking, masking)
+    assert verdict is PASS
+    assert tally.counts == {("guard", "try-block", "deny"): 1, ("guard", "try-mask", "mask"): 1}
+    verdict, tally = audited(say("hello"), blocking, masking)
+    assert verdict is PASS
+    assert tally.counts == {("guard", "try-block", "pass"): 1, ("guard", "try-mask", "pass"): 1}
+
+
+def test_a_guard_in_audit_sees_what_those_before_it_left() -> None:
+    verdict, tally = audited(say("SSN x"), mask("SSN"), block("SSN", name="try"), block("x"))
+    assert isinstance(verdict, Deny)
+    assert tally.counts == {("guard", "try", "pass"): 1}
+
+
+def test_a_guard_in_audit_does_not_object_to_what_a_request_says_elsewhere() -> None:
+    guard = replace(block("SSN"), terms=GuardTerms(mode=Mode.AUDIT))
+    body = say("SSN")
+    facts = facts_of(body)
+    assert Guards((guard,)).objection(facts, facts.texts, body, READING.reword) is None
+    assert Guards((block("SSN"),)).objection(facts, facts.texts, body, READING.reword) is not None

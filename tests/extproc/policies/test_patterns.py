@@ -103,6 +103,12 @@ def test_a_pattern_stands_where_it_does_for_python(pattern: str, text: str) -> N
     assert [(each.start, each.end) for each in found] == expected
 
 
+def test_what_stands_before_the_start_is_context() -> None:
+    assert Patterns([r"\bcat"]).spans([0], "ünicat cat", 3) == [Found(7, 10)]
+    assert Patterns(["^a"]).spans([0], "aaa", 1) == []
+    assert Patterns(["aa"]).spans([0], "aaaa", 1) == [Found(1, 3)]
+
+
 def test_half_a_character_that_is_matched_stands_for_the_whole() -> None:
     assert Patterns([r"a\C"]).spans([0], "éaéa") == [Found(1, 3)]
     assert Patterns([r"\C\C\C"]).spans([0], "éé") == [Found(0, 2)]

@@ -1,0 +1,89 @@
+"""What guardrails mean: what each is asked about, looks for, and does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.scopes import EVERYTHING, Mode, Scope
+
+
+class GuardAction(StrEnum):
+    """What a guard does with what it finds."""
+
+    BLOCK = "block"
+    MASK = "mask"
+
+
+class Phase(StrEnum):
+    """What a guard reads."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+    BOTH = "both"
+
+
+class TextScope(StrEnum):
+    """Where a text of a conversation stands."""
+
+    SYSTEM = "system"
+    """System and developer prompts, and the definitions of tools."""
+    USER = "user"
+    """What the user says, and all that stands nowhere else."""
+    ASSISTANT = "assistant"
+    TOOL_INPUT = "tool_input"
+    """The arguments of a call."""
+    TOOL_OUTPUT = "tool_output"
+    """The result of a call."""
+    REASONING = "reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardTerms:
+    """What a guard is asked about, whatever it looks for."""
+
+    scope: Scope = EVERYTHING
+    """Which requests."""
+    phase: Phase = Phase.REQUEST
+    texts: frozenset[TextScope] | None = None
+    """Which of their texts; None: all."""
+    mode: Mode = Mode.ENFORCE
+
+    @property
+    def reads_requests(self) -> bool:
+        """It is asked about requests."""
+        return self.phase is not Phase.RESPONSE
+
+    @property
+    def reads_answers(self) -> bool:
+        """It is asked about answers."""
+        return self.phase is not Phase.REQUEST
+
+
+NO_TERMS = GuardTerms()
+"""All requests, all that they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegexGuard:
+    """RE2 patterns over texts."""
+
+    name: str
+    patterns: tuple[str, ...]
+    action: GuardAction
+    replacement: str
+    message: str
+    terms: GuardTerms = NO_TERMS
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteGuard:
+    """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
+
+    name: str
+    kind: str
+    is_open_on_error: bool
+    terms: GuardTerms = NO_TERMS
+
+
+Guard = RegexGuard | RemoteGuard
