@@ -1,0 +1,161 @@
+"""How well personal data and secrets are found, and what it costs.
+
+`python -m benchmarks.detectors [--write] [--mistakes]`
+
+Reads the texts with known answers in `benchmarks/detections`. What is found counts if kind,
+beginning and end are right. `--write` puts the table into `docs/guardrails.md`, without the times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from extproc.policies.detectors.detector import Finding
+from extproc.policies.detectors.scan import Scanner, detectors_of
+from extproc.policies.patterns import Patterns
+from gateway.kinds import Kind
+
+FOLDER = Path(__file__).parent / "detections"
+PAGE = Path(__file__).parents[1] / "docs" / "guardrails.md"
+BEGIN, END = "<!-- benchmarks.detectors -->\n", "<!-- end -->\n"
+REGIONS = ("US", "GB", "DE")
+_MARK = re.compile("⟦(?:([a-z_]+):)?([^⟧]*)⟧")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text, and what is in it."""
+
+    kind: Kind
+    """Whose file it is in."""
+    text: bytes
+    findings: tuple[Finding, ...]
+
+
+class Finder:
+    """All kinds, as a guard would ask for them."""
+
+    def __init__(self, kinds: Iterable[Kind] = Kind) -> None:
+        self.scanner = Scanner(detectors_of(kinds, REGIONS))
+        self.patterns = Patterns(self.scanner.sensors)
+
+    def find(self, text: bytes) -> list[Finding]:
+        """In order."""
+        hits = self.patterns.hits([text.decode()])
+        return self.scanner.find(text, sorted(hits)) if hits else []
+
+
+def samples() -> Iterator[Sample]:
+    """All texts of all files."""
+    for path in sorted(FOLDER.glob("*.txt")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield sample(Kind(path.stem), line)
+
+
+def sample(kind: Kind, line: str) -> Sample:
+    """One line of a kind's file."""
+    line = line.replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\0", "\\")
+    text, findings, done = b"", [], 0
+    for mark in _MARK.finditer(line):
+        text += line[done : mark.start()].encode()
+        value = mark[2].encode()
+        findings.append(Finding(len(text), len(text) + len(value), Kind(mark[1] or kind)))
+        text += value
+        done = mark.end()
+    return Sample(kind, text + line[done:].encode(), tuple(findings))
+
+
+def scores(mistakes: list[str] | None = None) -> dict[Kind, tuple[int, int, int, int]]:
+    """For each kind: what was to be found, lines without it, what was found, what was wrongly."""
+    finder = Finder()
+    totals: Counter[Kind] = Counter()
+    negatives: Counter[Kind] = Counter()
+    right: Counter[Kind] = Counter()
+    wrong: Counter[Kind] = Counter()
+    for each in samples():
+        found = set(finder.find(each.text))
+        wanted = set(each.findings)
+        negatives[each.kind] += all(one.kind is not each.kind for one in wanted)
+        totals.update(one.kind for one in wanted)
+        right.update(one.kind for one in wanted & found)
+        wrong.update(one.kind for one in found - wanted)
+        if mistakes is not None and found != wanted:
+            mistakes += [_told("missed", each, one) for one in sorted(wanted - found)]
+            mistakes += [_told("wrong", each, one) for one in sorted(found - wanted)]
+    return {kind: (totals[kind], negatives[kind], right[kind], wrong[kind]) for kind in Kind}
+
+
+def _told(what: str, each: Sample, one: Finding) -> str:
+    value = each.text[one.start : one.end].decode(errors="replace")
+    return f"{what} {one.kind}: {value!r} in {each.text.decode()!r}"
+
+
+def table() -> str:
+    """The table of `docs/guardrails.md`."""
+    lines = ["| kind | samples with it | without | precision | recall |", "|---|---|---|---|---|"]
+    sums = [0, 0, 0, 0]
+    for kind, numbers in scores().items():
+        lines.append(_row(f"`{kind}`", *numbers))
+        sums = [total + number for total, number in zip(sums, numbers, strict=True)]
+    lines.append(_row("all", *sums))
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, total: int, negatives: int, right: int, wrong: int) -> str:
+    precision = right / (right + wrong) if right + wrong else 1
+    recall = right / total if total else 1
+    return f"| {name} | {total} | {negatives} | {precision:.3f} | {recall:.3f} |"
+
+
+def written(page: str) -> str:
+    """The page with the table as it is now."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+
+
+PROSE = "The meeting is on Tuesday, and nobody has read the report that was sent around. "
+LOG = '2024-11-26T10:12:01Z INFO request id=7f3a path=/v1/chat status=200 bytes=18231 "ok"\n'
+NUMBERS = "12 345 67890 2024-11-26 4111 1111 1111 1112 "
+FULL = "Ask jane.doe@example.com or +49 30 901820, card 4111 1111 1111 1111, from 203.0.113.7. "
+
+
+def costs() -> Iterator[tuple[str, float]]:
+    """Texts, and µs of CPU for a KB of each, with all kinds."""
+    finder = Finder()
+    texts = {"prose": PROSE, "a log": LOG, "numbers only": NUMBERS, "full of findings": FULL}
+    for name, piece in texts.items():
+        text = (piece * 256)[: 16 << 10].encode()
+        finder.find(text)
+        began, rounds = time.process_time(), 0
+        while time.process_time() - began < 0.3:
+            finder.find(text)
+            rounds += 1
+        yield name, (time.process_time() - began) / rounds / 16 * 1e6
+
+
+def main() -> None:
+    """Print the table and the costs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--mistakes", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.mistakes:
+        mistakes: list[str] = []
+        scores(mistakes)
+        print(*mistakes, sep="\n")
+        return
+    if arguments.write:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(table())
+    for name, cost in costs():
+        print(f"{name}: {cost:.0f} µs/KB")
+
+
+if __name__ == "__main__":
+    main()
