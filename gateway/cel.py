@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from cel_expr_python import cel
-from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
+from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
+from gateway.cel_calls import checked
+from gateway.cel_functions import FUNCTIONS
+from gateway.cel_growth import refuse_growth
 from gateway.cel_mistakes import (
     compiler_reason,
     refuse_text,
@@ -190,6 +193,9 @@ def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:
     except RuntimeError as broken:
         return compiler_reason(text, str(broken), parsed)
     syntax = read_checked(program.serialize())
+    costly = refuse_growth(syntax)
+    if costly is not None:
+        return f"1:1: {costly}"
     return refuse_use(text, syntax, parsed) or (program, syntax)
 
 
@@ -214,8 +220,27 @@ def _environment() -> cel.Env:
             ext_math.ExtMath(),
             ext_optional.ExtOptional(),
             ext_bindings.ExtBindings(),
+            ext_encoders.ExtEncoders(),
         ],
+        functions=_functions(),
     )
+
+
+def _functions() -> list[cel.FunctionDecl]:
+    overloads: dict[str, list[cel.Overload]] = {}
+    for number, each in enumerate(FUNCTIONS):
+        if each.call is not None:
+            takes = [cel.Type(kind) for kind in each.takes]
+            overloads.setdefault(each.name, []).append(
+                cel.Overload(
+                    f"dragoman_{number}",
+                    cel.Type(each.gives),
+                    takes,
+                    each.is_member,
+                    checked(each.call),
+                )
+            )
+    return [cel.FunctionDecl(name, found) for name, found in overloads.items()]
 
 
 def _plain(outcome: cel.Value, depth: int) -> object:

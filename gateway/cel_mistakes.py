@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from cel_expr_python import cel
 
+from gateway import cel_calls
 from gateway.cel_syntax import Kind, Node, Syntax, dotted_name, keys_read
 from gateway.cel_variables import VARIABLES, Variable
 from gateway.problem import did_you_mean
@@ -91,11 +92,12 @@ def _mistakes(syntax: Syntax, parsed: Syntax) -> Iterator[tuple[Node, str]]:
         if key is not None and key != key.lower():
             yield node, f"header names are lower case: '{key.lower()}', not '{key}'"
     for node in syntax.root.walk():
-        if node.kind is Kind.CALL and node.name == "matches":
-            pattern = node.children[-1].text
-            reason = _refuse_pattern(pattern) if pattern is not None else None
-            if reason is not None:
-                yield node, reason
+        if node.kind is Kind.CALL:
+            for place, refuse in _WRITTEN.get(node.name, ()):
+                given = node.children[place] if place < len(node.children) else None
+                reason = None if given is None or given.text is None else refuse(given.text)
+                if given is not None and reason is not None:
+                    yield given, reason
 
 
 def _presence_of_variable(parsed: Syntax) -> tuple[Node, str] | None:
@@ -114,6 +116,41 @@ def _refuse_pattern(pattern: str) -> str | None:
     checker = cel.NewEnv(variables={"pattern": cel.Type.STRING}).compile('"".matches(pattern)')
     outcome = checker.eval(data={"pattern": pattern}).value()
     return None if isinstance(outcome, bool) else runtime_reason(outcome)
+
+
+def _refuse_zone(zone: str) -> str | None:
+    clock = cel.NewEnv(variables={"zone": cel.Type.STRING}).compile("timestamp(0).getHours(zone)")
+    if isinstance(clock.eval(data={"zone": zone}).value(), int):
+        return None
+    return f"unknown time zone '{zone}' (write Europe/Berlin, or +02:00)"
+
+
+def _unless(check: Callable[[str], object]) -> Callable[[str], str | None]:
+    def refuse(text: str) -> str | None:
+        try:
+            check(text)
+        except ValueError as error:
+            return f"{error}: {text}"
+        return None
+
+    return refuse
+
+
+_PATTERN = _unless(cel_calls.compiled)
+_ADDRESS, _NETWORK = _unless(cel_calls.address), _unless(cel_calls.network)
+_ZONED = ("Hours", "Minutes", "Seconds", "Milliseconds", "Date", "DayOfMonth", "DayOfWeek")
+_WRITTEN: Mapping[str, tuple[tuple[int, Callable[[str], str | None]], ...]] = {
+    "matches": ((1, _refuse_pattern),),
+    "regex.extract": ((1, _PATTERN),),
+    "regex.extractAll": ((1, _PATTERN),),
+    "regex.replace": ((1, _PATTERN),),
+    "ip": ((0, _ADDRESS),),
+    "cidr": ((0, _NETWORK),),
+    "containsIP": ((0, _NETWORK), (1, _ADDRESS)),
+    "containsCIDR": ((0, _NETWORK), (1, _NETWORK)),
+    **{f"get{part}": ((1, _refuse_zone),) for part in (*_ZONED, "DayOfYear", "Month", "FullYear")},
+}
+"""Arguments of functions, by place, that are checked at once where they are written out."""
 
 
 def _hint(name: str) -> str:

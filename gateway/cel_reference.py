@@ -1,19 +1,21 @@
-"""The reference page of CEL variables, made from their table."""
+"""The reference page of CEL in rules, made from the tables of variables and functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.cel_functions import Function
 from gateway.cel_variables import Variable
 
 _HEAD = """\
 # CEL in rules
 
-<!-- Generated from the table of variables; REWRITE=1 make test writes it anew. -->
+<!-- Generated from the tables of variables and functions; REWRITE=1 make test writes it anew. -->
 
 A rule's expression is written in [CEL](https://cel.dev) and answers true or false. Beside the
-language's own functions and macros there are the extensions for strings (`lowerAscii`, `split`,
-`replace`, …), `math`, optional values (`request.headers[?"x-team"].orValue("")`) and `cel.bind`.
+language's own operators, functions and macros (`has`, `all`, `exists`, `exists_one`, `map`,
+`filter`) there are `cel.bind(name, value, expression)`, optional values
+(`request.headers[?"x-team"].orValue("")`), and the [functions](#functions) below.
 
 * Variables are flat: `principal.groups` is one name, and `principal` alone is none. A name that is
   not in the table below is an error when the file is loaded.
@@ -27,17 +29,52 @@ language's own functions and macros there are the extensions for strings (`lower
 * A text with a NUL character, or a value nested more than 64 deep, counts as absent.
 * Header names are lower case. `has(request.headers.foo)` and `"x-foo" in request.headers` ask
   whether there is one; `has()` cannot ask for a variable itself.
-* Patterns of `matches` are RE2, and are checked when the file is loaded.
-* An expression has at most 10,000 characters and 32 levels of nesting.
+* Patterns are RE2. Patterns, addresses, blocks and time zones that are written out are checked when
+  the file is loaded.
+* Secrets are no variables: no expression can read one, so there is nothing to unredact.
 
+## What an expression may cost
+
+Checked when the file is loaded: at most 10,000 characters, 32 levels of nesting, 3 loops (macros)
+one within another; and no value that it makes may be larger than 100 times what it reads, or have
+more than 1,000,000 characters beside that (`replace`, `join`, and `+` in `cel.bind` and in loops
+multiply).
+
+For each request: 10,000 steps of all loops together, values nested 64 deep, and lists and maps of
+10,000 items where a function below is given one. What is above that is an error, so it never lets
+anybody through. Patterns are linear in the text, whatever they are. Only what an expression names
+is read of a request, and requests themselves are bounded (`max_request_bytes`).
+
+## Variables
+
+"""
+_FUNCTIONS = """
+## Functions
+
+Each example is true. What is wrong with a value that a function is given (no JSON, no address, no
+number) is an error, as above.
 """
 
 
-def reference_page(variables: Sequence[Variable]) -> str:
+def reference_page(
+    variables: Sequence[Variable], groups: Sequence[tuple[str, Sequence[Function]]]
+) -> str:
     """The whole page, in Markdown."""
     rows = "".join(
         f"| `{variable.name}` | `{variable.type}` | {'body' if variable.needs_body else 'headers'}"
         f" | {variable.doc} |\n"
         for variable in variables
     )
-    return f"{_HEAD}| Variable | Type | Known with the | |\n|---|---|---|---|\n{rows}"
+    table = f"| Variable | Type | Known with the | |\n|---|---|---|---|\n{rows}"
+    return f"{_HEAD}{table}{_FUNCTIONS}{''.join(_group(*group) for group in groups)}"
+
+
+def _group(title: str, functions: Sequence[Function]) -> str:
+    rows = "".join(
+        f"| `{each.signature}` | {each.doc} | {_code(each.example)} |\n" for each in functions
+    )
+    return f"\n### {title}\n\n| | | Example |\n|---|---|---|\n{rows}"
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('|', chr(92) + '|')}`"

@@ -37,6 +37,8 @@ class Node:
     """The identifier, the selected field, the called function or the accumulator."""
     text: str | None = None
     """The value, when the node is a string constant."""
+    size: int = 0
+    """Of a constant: its bytes."""
     is_presence_test: bool = False
     """`has(a.b)` rather than `a.b`."""
     children: tuple[Node, ...] = ()
@@ -158,7 +160,10 @@ def _node(data: bytes) -> Node:
     node = partial(Node, _int(message, 2), kind)
     match kind:
         case Kind.CONSTANT:
-            return node(text=_text(body, 6) if 6 in body else None)
+            return node(
+                text=_text(body, 6) if 6 in body else None,
+                size=max(len(_bytes(body, 6)), len(_bytes(body, 7)), 1),
+            )
         case Kind.IDENTIFIER:
             return node(name=_text(body, 1))
         case Kind.SELECT:

@@ -16,7 +16,7 @@ from gateway.cel import Expression, compile_expression
         ("mcp.zzzzzzzz == 1", "1:4: unknown variable 'mcp.zzzzzzzz' (known: mcp.arguments, mcp.m"),
         ("x == 1", "1:1: unknown variable 'x'"),
         ("frob(1)", "1:5: unknown function 'frob'"),
-        ("[3].sort() == [3]", "1:9: unknown function 'sort'"),
+        ("[3].shuffle() == [3]", "1:12: unknown function 'shuffle'"),
         ("mcp.tool == 3", "1:10: found no matching overload for '_==_' applied to '(string, int)'"),
         ('"a" ==', "1:7: syntax error: mismatched input '<EOF>'"),
         ("llm.model", "1:1: the expression must be a bool, and is: string"),
@@ -32,7 +32,17 @@ from gateway.cel import Expression, compile_expression
         ("has(request.headers.Team)", "1:4: header names are lower case: 'team', not 'Team'"),
         ("has(llm.is_stream)", "1:4: has() cannot ask for the variable 'llm.is_stream'"),
         ("has(llm.model) && true", "1:4: has() cannot ask for the variable 'llm.model'"),
-        ('llm.prompt.matches("(")', "1:19: invalid regular expression: missing ): ("),
+        ('llm.prompt.matches("(")', "1:20: invalid regular expression: missing ): ("),
+        ('regex.extract(llm.prompt, "(") == ""', "1:27: invalid regular expression: ("),
+        ('regex.replace(llm.prompt, "(", "") == ""', "1:27: invalid regular expression: ("),
+        ('cidr("10.0.0.0/33") == ""', "1:6: not a CIDR block, as 10.0.0.0/8 is: 10.0.0.0/33"),
+        ('"10.0.0.1/8".containsIP(source.address)', "1:1: not a CIDR block, as 10.0.0.0/8 is: "),
+        ('cidr(source.address).containsIP("x")', "1:33: not an IP address: x"),
+        (
+            'context.request_time.getHours("Europe/Brlin") < 3',
+            "1:31: unknown time zone 'Europe/Brl",
+        ),
+        ("llm.prompt.replace('a', llm.model) == ''", "1:1: it could make a value of more than 100"),
     ],
 )
 def test_a_mistake_is_named(text: str, problem: str) -> None:
@@ -50,6 +60,8 @@ def test_a_mistake_is_named(text: str, problem: str) -> None:
         "[jwt].exists(llm, has(llm.model))",
         'llm.prompt.matches("(?i)secret")',
         'llm.prompt.matches(llm.model + "(")',
+        'context.request_time.getHours("Europe/Berlin") < 3',
+        'context.request_time.getDayOfWeek("-03:30") < 3',
     ],
 )
 def test_what_only_looks_like_a_mistake_is_none(text: str) -> None:
