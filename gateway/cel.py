@@ -15,6 +15,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
 from gateway.cel_calls import checked
+from gateway.cel_folding import constant
 from gateway.cel_functions import FUNCTIONS
 from gateway.cel_growth import refuse_growth
 from gateway.cel_mistakes import (
@@ -75,6 +76,8 @@ class Expression:
     headers: frozenset[str]
     """The request headers that it reads, lower case, or `EVERY_HEADER`."""
     needs_body: bool
+    always: bool | None
+    """What it is for every request for which it does not err; None: it depends."""
     _program: cel.Expression = field(repr=False, compare=False)
 
     def evaluate(self, values: Mapping[str, object]) -> bool | CelError:
@@ -159,7 +162,9 @@ def compile_expression(text: str) -> Expression | str:
     if isinstance(checked, str):
         return checked
     program, syntax = checked
-    return refuse_type(program.return_type()) or Expression(text, *_read(syntax), _program=program)
+    return refuse_type(program.return_type()) or Expression(
+        text, *_read(syntax), constant(syntax), _program=program
+    )
 
 
 def compile_text(text: str) -> TextExpression | str:

@@ -39,6 +39,8 @@ class Node:
     """The value, when the node is a string constant."""
     size: int = 0
     """Of a constant: its bytes."""
+    value: bool | int | str | None = None
+    """Of a constant that is one of these."""
     is_presence_test: bool = False
     """`has(a.b)` rather than `a.b`."""
     children: tuple[Node, ...] = ()
@@ -163,6 +165,7 @@ def _node(data: bytes) -> Node:
             return node(
                 text=_text(body, 6) if 6 in body else None,
                 size=max(len(_bytes(body, 6)), len(_bytes(body, 7)), 1),
+                value=_value(body),
             )
         case Kind.IDENTIFIER:
             return node(name=_text(body, 1))
@@ -188,6 +191,16 @@ def _node(data: bytes) -> Node:
                 children=_nodes(body, 2, 4, 5, 6, 7),
                 loop_names=frozenset((_text(body, 1), _text(body, 8))),
             )
+
+
+def _value(constant: _Message) -> bool | int | str | None:
+    """Of a `cel.expr.Constant`; unsigned numbers, doubles and bytes are not told."""
+    if 2 in constant:
+        return bool(_int(constant, 2))
+    if 3 in constant:
+        number = _int(constant, 3)
+        return number - (1 << 64) if number >> 63 else number
+    return _text(constant, 6) if 6 in constant else None
 
 
 def keys_read(syntax: Syntax, variable: str) -> Iterator[tuple[Node, str | None]]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TypeAlias
 
+from gateway.cel import compile_expression
 from gateway.config import stars
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
@@ -168,6 +169,19 @@ def rules_reach_their_routes(written: Written) -> Iterator[Finding]:
             )
 
 
+def rules_depend_on_something(written: Written) -> Iterator[Finding]:
+    """`request.method != "GET" || request.method != "POST"`. Who means `true` can write it."""
+    for index, rule in enumerate(written.config.authorize):
+        compiled = compile_expression(rule.expression)
+        if isinstance(compiled, str) or compiled.always is None:
+            continue
+        if rule.expression.strip() not in ("true", "false"):
+            is_so = "always" if compiled.always else "never"
+            hint = f"write '{str(compiled.always).lower()}' if that is meant"
+            path: Path = ("authorize", index, rule.effect.value)
+            yield Finding(path, f"this is {is_so} true, whatever the request is", hint)
+
+
 def route_gateways_are_known(written: Written) -> Iterator[Finding]:
     """`gateways: [defualt]`."""
     for index, route in enumerate(written.config.routes):
@@ -194,6 +208,7 @@ RULES: tuple[Rule, ...] = (
     conditions_can_hold,
     scopes_name_what_exists,
     rules_reach_their_routes,
+    rules_depend_on_something,
     route_gateways_are_known,
     stores_are_providers,
     unknown_paths_have_a_provider,

@@ -216,9 +216,9 @@ def test_only_what_was_written_is_published() -> None:
 
 
 def test_the_environment_is_not_asked_again() -> None:
-    text = "authorize: [{name: a, allow: \"'$${B}' == '${A}' || true\"}]"
+    text = "authorize: [{name: a, allow: \"'$${B}' == '${A}' || request.id == ''\"}]"
     config = loaded(text, A="${B}")
-    assert config.authorize[0].allow == "'${B}' == '${B}' || true"
+    assert config.authorize[0].allow == "'${B}' == '${B}' || request.id == ''"
     assert again(published(config)) == config
 
 
