@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.kinds import Kind
 from gateway.scopes import EVERYTHING, Mode, Scope
 
 
@@ -76,6 +78,41 @@ class RegexGuard:
     terms: GuardTerms = NO_TERMS
 
 
+class MaskStyle(StrEnum):
+    """What stands in the place of what was found, where nobody wrote a text for it."""
+
+    LABEL = "label"
+    """`[EMAIL]`: what it is."""
+    LAST_4 = "last_4"
+    """`**** **** **** 1111`: the last four letters or digits, of at least eight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """What stands in the place of one kind."""
+
+    style: MaskStyle = MaskStyle.LABEL
+    text: str | None = None
+    """Instead of the style."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionGuard:
+    """Finders of personal data or of secrets."""
+
+    name: str
+    type: str
+    """As it is written: `pii`, `secrets`."""
+    kinds: tuple[Kind, ...]
+    regions: tuple[str, ...]
+    """Whose telephone numbers are known without their country's code: `US`."""
+    action: GuardAction
+    masks: Mapping[Kind, Mask]
+    """Other masks than the label."""
+    message: str
+    terms: GuardTerms = NO_TERMS
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteGuard:
     """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
@@ -86,4 +123,4 @@ class RemoteGuard:
     terms: GuardTerms = NO_TERMS
 
 
-Guard = RegexGuard | RemoteGuard
+Guard = RegexGuard | DetectionGuard | RemoteGuard

@@ -77,3 +77,11 @@ SECRET_GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "vendor": tuple(kind for kind in _SECRETS if kind not in _TELLING),
 }
 """Names that stand for several kinds, of the type `secrets`."""
+
+PII_NAMES: tuple[str, ...] = (*PII_GROUPS, *PII_GROUPS["all"])
+SECRET_NAMES: tuple[str, ...] = (*SECRET_GROUPS, *SECRET_GROUPS["all"])
+
+
+def kinds_of(name: str, groups: Mapping[str, tuple[Kind, ...]]) -> tuple[Kind, ...]:
+    """What a name stands for; one of a kind stands for itself."""
+    return groups[name] if name in groups else (Kind(name),)

@@ -16,9 +16,12 @@ from gateway.choice import Choice
 from gateway.choice import Target as Target
 from gateway.credentials import Credential
 from gateway.failover import Failover
+from gateway.guards import DetectionGuard as DetectionGuard
 from gateway.guards import Guard as Guard
 from gateway.guards import GuardAction as GuardAction
 from gateway.guards import GuardTerms as GuardTerms
+from gateway.guards import Mask as Mask
+from gateway.guards import MaskStyle as MaskStyle
 from gateway.guards import Phase as Phase
 from gateway.guards import RegexGuard as RegexGuard
 from gateway.guards import RemoteGuard as RemoteGuard

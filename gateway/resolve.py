@@ -20,8 +20,10 @@ from gateway.config.policies import (
     GuardBlock,
     GuardScopeBlock,
     GuardTermsBlock,
+    PiiGuardBlock,
     RegexGuardBlock,
     ScopeBlock,
+    SecretsGuardBlock,
 )
 from gateway.config.pricing import prices
 from gateway.config.provider_meaning import endpoint, provider
@@ -31,15 +33,18 @@ from gateway.config.shaping_meaning import mirror, shaping
 from gateway.config.tiers import choice, is_plain
 from gateway.config.urls import place
 from gateway.config.xds import ResourceBlock
+from gateway.kinds import PII_GROUPS, SECRET_GROUPS, Kind, kinds_of
 from gateway.model import (
     ApiKey,
     Budget,
+    DetectionGuard,
     Gateway,
     Guard,
     GuardTerms,
     Identity,
     Listener,
     Llm,
+    Mask,
     Match,
     Model,
     NodeGroup,
@@ -231,11 +236,33 @@ def _guard_terms(block: GuardTermsBlock) -> GuardTerms:
     return GuardTerms(_scope(block.who), texts=texts, mode=block.mode)
 
 
+def _detections(name: str, block: PiiGuardBlock | SecretsGuardBlock) -> DetectionGuard:
+    groups = PII_GROUPS if isinstance(block, PiiGuardBlock) else SECRET_GROUPS
+    kinds = dict.fromkeys(kind for named in block.kinds for kind in kinds_of(named, groups))
+    masks: dict[Kind, Mask] = {}
+    written = [(name, Mask(style)) for name, style in block.masks.items()]
+    written += [(name, Mask(text=text)) for name, text in block.replacements.items()]
+    for named, mask in sorted(written, key=lambda each: -len(kinds_of(each[0], groups))):
+        masks |= dict.fromkeys(kinds_of(named, groups), mask)  # a kind is stronger than its group
+    return DetectionGuard(
+        name=name,
+        type=block.type,
+        kinds=tuple(kinds),
+        regions=block.regions if isinstance(block, PiiGuardBlock) else (),
+        action=block.action,
+        masks=masks,
+        message=block.message or f"the request has text that '{name}' does not allow",
+        terms=_guard_terms(block),
+    )
+
+
 def _guard(name: str, block: GuardBlock) -> Guard:
     if isinstance(block, RegexGuardBlock):
         message = block.message or f"the request has text that '{name}' does not allow"
         terms = _guard_terms(block)
         return RegexGuard(name, block.patterns, block.action, block.replacement, message, terms)
+    if isinstance(block, PiiGuardBlock | SecretsGuardBlock):
+        return _detections(name, block)
     return RemoteGuard(name, block.type, block.on_error == "allow")
 
 

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from gateway.model import (
     Budget,
+    DetectionGuard,
     Effect,
     Gateway,
     GuardAction,
@@ -227,19 +228,22 @@ def _guards(gateway: Gateway) -> Iterator[Check]:
     for guard in gateway.guards:
         match guard:
             case RegexGuard():
-                yield _regex_guard(guard)
+                yield _finding_guard(guard, len(guard.patterns), "pattern")
+            case DetectionGuard():
+                yield _finding_guard(guard, len(guard.kinds), f"kind of {guard.type}")
             case RemoteGuard():
                 yield _remote_guard(guard)
             case _:
                 assert_never(guard)
 
 
-def _regex_guard(guard: RegexGuard) -> Check:
+def _finding_guard(guard: RegexGuard | DetectionGuard, count: int, what: str) -> Check:
     is_mask = guard.action is GuardAction.MASK
-    count = f"{len(guard.patterns)} pattern{'s' * (len(guard.patterns) > 1)}"
+    word, _, of = what.partition(" ")
+    counted = " ".join(filter(None, (f"{count} {word}{'s' * (count > 1)}", of)))
     terms = guard.terms
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
-    read = f"{count}{texts}{_scope(terms.scope)}"
+    read = f"{counted}{texts}{_scope(terms.scope)}"
     if terms.mode is Mode.AUDIT:
         name = f"guard {guard.name} ({guard.action} in audit, {read})"
         return Check(name, Where.EXTPROC, "body", "", Failing.OPEN, "counted and logged")

@@ -66,7 +66,7 @@ class Patterns:
         ]
         if len(encoded) == len(text):
             return [Found(start, end) for start, end in spans if start < end]
-        places = _characters(encoded, {place for span in spans for place in span})
+        places = characters(encoded, {place for span in spans for place in span})
         return [Found(places[start][0], places[end][1]) for start, end in spans if start < end]
 
 
@@ -117,7 +117,7 @@ def _is_local(pattern: str) -> bool:
     return any(mark in plain for mark in _LOCAL)
 
 
-def _characters(text: bytes, places: Iterable[int]) -> dict[int, tuple[int, int]]:
+def characters(text: bytes, places: Iterable[int]) -> dict[int, tuple[int, int]]:
     """Each place in characters: where that begins in which it is, and where it ends.
 
     Both are the same but within one: `\\C` matches half of it.

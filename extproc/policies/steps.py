@@ -8,11 +8,20 @@ from typing import assert_never
 
 from extproc.audits import Audited, Finding
 from extproc.facts import Facts
+from extproc.policies.detections import Detections, masking
 from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.patterns import Patterns
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import Deny
-from gateway.model import Guard, GuardAction, Mode, RegexGuard, RemoteGuard, TextScope
+from gateway.model import (
+    DetectionGuard,
+    Guard,
+    GuardAction,
+    Mode,
+    RegexGuard,
+    RemoteGuard,
+    TextScope,
+)
 from gateway.scopes import EVERYTHING
 
 _NONE: frozenset[int] = frozenset()
@@ -84,7 +93,11 @@ class Steps:
         for index, guard in enumerate(guards):
             if isinstance(guard, RegexGuard):
                 wanted.setdefault(guard.terms.texts, []).append((index, guard))
-        finders: dict[int, Finder] = {}
+        finders: dict[int, Finder] = {
+            index: Detections(guard.kinds, guard.regions)
+            for index, guard in enumerate(guards)
+            if isinstance(guard, DetectionGuard)
+        }
         self._searches = tuple(_search(texts, found, finders) for texts, found in wanted.items())
         self.all = tuple(_step(guard, finders.get(index)) for index, guard in enumerate(guards))
         self._others = tuple(
@@ -153,6 +166,10 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
     match guard:
         case RegexGuard():
             rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
+            deny = refusal(guard.name, guard.message)
+            return Step(guard.name, deny, finder, rewrite, terms.texts, matcher, is_audited)
+        case DetectionGuard():
+            rewrite = masking(guard.masks) if guard.action is GuardAction.MASK else None
             deny = refusal(guard.name, guard.message)
             return Step(guard.name, deny, finder, rewrite, terms.texts, matcher, is_audited)
         case RemoteGuard():

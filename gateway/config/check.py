@@ -29,10 +29,11 @@ from gateway.config.path_rules import (
     unknown_paths_have_a_provider,
 )
 from gateway.config.policies import (
+    BedrockGuardrailsBlock,
     BudgetScopeBlock,
     GuardScopeBlock,
     GuardTermsBlock,
-    RegexGuardBlock,
+    OpenaiModerationBlock,
     ScopeBlock,
 )
 from gateway.config.pricing import is_priced, prices
@@ -229,7 +230,7 @@ def guard_names(config: Config) -> list[str]:
 
 def _remote_guards(config: Config) -> Iterator[Finding]:
     for index, guard in enumerate(config.guardrails):
-        if not isinstance(guard, RegexGuardBlock):
+        if isinstance(guard, OpenaiModerationBlock | BedrockGuardrailsBlock):
             is_open = guard.on_error == "allow"
             outcome = "nothing is checked" if is_open else "every request is refused"
             yield Finding(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal, TypeAlias
 
+import phonenumbers
 import re2
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -11,7 +13,9 @@ from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Amount, Fraction, Name, Secret, Text
 from gateway.config.urls import Url
-from gateway.model import Effect, GuardAction, Mode, Period, TextScope
+from gateway.kinds import PII_NAMES, SECRET_NAMES
+from gateway.model import Effect, GuardAction, MaskStyle, Mode, Period, TextScope
+from gateway.problem import did_you_mean
 
 
 def _expression(value: str) -> str:
@@ -41,6 +45,38 @@ Expression: TypeAlias = Annotated[
 Pattern: TypeAlias = Annotated[
     str, AfterValidator(_pattern), WithJsonSchema({"type": "string", "format": "re2"})
 ]
+
+
+def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+    known = tuple(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            hint = did_you_mean(value, known) or f"known: {', '.join(known)}"
+            raise refusal("is nothing that this guard finds", hint)
+        return value
+
+    return check
+
+
+def _region(value: str) -> str:
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        hint = "GB" if value == "UK" else ""
+        raise refusal("is no region of ISO 3166", f"did you mean '{hint}'?" if hint else "")
+    return value
+
+
+PiiKind: TypeAlias = Annotated[
+    str,
+    AfterValidator(_one_of(PII_NAMES)),
+    WithJsonSchema({"type": "string", "enum": list(PII_NAMES)}),
+]
+SecretKind: TypeAlias = Annotated[
+    str,
+    AfterValidator(_one_of(SECRET_NAMES)),
+    WithJsonSchema({"type": "string", "enum": list(SECRET_NAMES)}),
+]
+Region: TypeAlias = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string"})]
 
 
 class ScopeBlock(Block):
@@ -163,6 +199,48 @@ class RegexGuardBlock(GuardTermsBlock):
     """What the client is told when blocked."""
 
 
+class DetectionBlock(GuardTermsBlock):
+    """What guards with finders of their own have in common."""
+
+    action: GuardAction = GuardAction.BLOCK
+    """`block` refuses the request, `mask` replaces what was found and goes on."""
+    message: Text | None = None
+    """What the client is told when blocked."""
+
+
+class PiiGuardBlock(DetectionBlock):
+    """Personal data: mail addresses, telephone numbers, cards, accounts, national ids. Found by
+    form, by check digits, and by the words around it."""
+
+    type: Literal["pii"]
+    """Personal data."""
+    kinds: Annotated[tuple[PiiKind, ...], Field(min_length=1)] = ("all",)
+    """What to find, by kind or by group: `contact`, `payment`, `national_id`, `all`."""
+    regions: tuple[Region, ...] = ("US",)
+    """Countries (ISO 3166) whose telephone numbers are found as they are written there; those that
+    begin with a country's code always are."""
+    masks: Mapping[PiiKind, MaskStyle] = {}
+    """What `mask` writes for a kind or a group: `label` (`[EMAIL]`) or `last_4`
+    (`**** **** **** 1111`). Default: `label`."""
+    replacements: Mapping[PiiKind, str] = {}
+    """Texts that `mask` writes for a kind or a group instead."""
+
+
+class SecretsGuardBlock(DetectionBlock):
+    """Keys, tokens and passwords. Found by the forms that vendors give them, by their checksums,
+    and by what they are called."""
+
+    type: Literal["secrets"]
+    """Secrets."""
+    kinds: Annotated[tuple[SecretKind, ...], Field(min_length=1)] = ("all",)
+    """What to find, by kind or by group: `cloud`, `vendor`, `all`."""
+    masks: Mapping[SecretKind, MaskStyle] = {}
+    """What `mask` writes for a kind or a group: `label` (`[AWS_KEY]`) or `last_4`. Default:
+    `label`."""
+    replacements: Mapping[SecretKind, str] = {}
+    """Texts that `mask` writes for a kind or a group instead."""
+
+
 OnError: TypeAlias = Literal["block", "allow"]
 ModerationCategory: TypeAlias = Literal[
     "harassment",
@@ -218,7 +296,12 @@ class BedrockGuardrailsBlock(Block):
 
 
 GuardBlock: TypeAlias = Annotated[
-    RegexGuardBlock | OpenaiModerationBlock | BedrockGuardrailsBlock, Field(discriminator="type")
+    RegexGuardBlock
+    | PiiGuardBlock
+    | SecretsGuardBlock
+    | OpenaiModerationBlock
+    | BedrockGuardrailsBlock,
+    Field(discriminator="type"),
 ]
 
 

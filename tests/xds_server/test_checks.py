@@ -49,6 +49,7 @@ authorize:
 guardrails:
   - {type: regex, name: word, patterns: [forbidden], action: block}
   - {type: regex, name: mail, patterns: ["[a-z]+@[a-z]+"], action: mask}
+  - {type: secrets, name: keys, kinds: [cloud]}
   - {type: openai-moderation, name: far, on_error: allow}
 budgets:
   - {name: all, for: {team: "*"}, limit: 200 tokens, per: day}
@@ -97,7 +98,7 @@ WRONG: dict[str, Any] = {
     "n": 0,
     "model": "unknown",
     "max_tokens": 1,
-    "messages": [{"role": "user", "content": "forbidden"}],
+    "messages": [{"role": "user", "content": "forbidden AKIAIOSFODNN7EXAMPLE"}],
 }
 """Wrong for every check."""
 
@@ -110,6 +111,7 @@ CURES: tuple[dict[str, Any], ...] = (
     {"max_tokens": 2},  # the deny
     {"max_tokens": 3},  # the require
     {"max_tokens": 4000},  # the allow
+    {"messages": [{"role": "user", "content": "AKIAIOSFODNN7EXAMPLE"}]},
     {"messages": [{"role": "user", "content": "fine"}]},
     {"max_tokens": 50},  # the budget
 )
@@ -145,6 +147,12 @@ def test_a_guard_that_cannot_be_asked_fails_as_it_is_said() -> None:
         found = refusal(gateway, request(max_tokens=50))
         assert (found is None) == (failing is Failing.OPEN)
         assert found is None or found[0] == check.refusal
+
+
+def test_finders_are_listed_with_what_they_find() -> None:
+    names = [check.name for check in llm_checks(gateway_of(YAML)) if "guard" in check.name]
+    assert "guard word (block, 1 pattern)" in names
+    assert "guard keys (block, 3 kinds of secrets)" in names
 
 
 def test_a_rule_in_audit_is_listed_and_refuses_nobody() -> None:

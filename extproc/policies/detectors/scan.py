@@ -34,8 +34,8 @@ class Scanner:
         """For `Patterns`, in the order in which `find` names them."""
         self._ready = tuple((each, re2.compile(each.pattern, options)) for each in detectors)
 
-    def find(self, text: bytes, sensed: Iterable[int]) -> list[Finding]:
-        """What the detectors whose sensors hit find: in order, without overlaps.
+    def find(self, text: bytes, sensed: Iterable[int], begin: int = 0) -> list[Finding]:
+        """What the detectors whose sensors hit find from `begin` on: in order, without overlaps.
 
         Of those that overlap, the kind that begins first stands for all of it, the longest of
         those that begin together.
@@ -45,14 +45,15 @@ class Scanner:
         for index in sensed:
             detector, pattern = self._ready[index]
             if detector.context is None or detector.context.is_in(source):
-                found += _found(detector, pattern, source)
+                found += _found(detector, pattern, source, begin)
         return _apart(found) if len(found) > 1 else found
 
 
-def _found(detector: Detector, pattern: re2._Regexp, source: Source) -> Iterator[Finding]:
+def _found(
+    detector: Detector, pattern: re2._Regexp, source: Source, place: int
+) -> Iterator[Finding]:
     text, context = source.text, detector.context
     groups = range(1, pattern.groups + 1)
-    place = 0
     while match := pattern.search(text, place):
         group = next((each for each in groups if match.start(each) >= 0), 0)
         candidate = Candidate(source, *match.span(group))

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.kinds import SECRET_GROUPS, Kind
 from gateway.model import (
     Budget,
+    DetectionGuard,
     Effect,
     GuardAction,
     GuardTerms,
+    Mask,
+    MaskStyle,
     Mode,
     Period,
     RegexGuard,
@@ -95,6 +99,39 @@ def test_patterns_that_cannot_work_are_problems(pattern: str, message: str) -> N
     assert found == [f"guardrails.0.patterns.0: {message}"]
 
 
+def test_kinds_are_named_one_by_one_or_in_groups() -> None:
+    (pii, secrets) = meant("""
+        guardrails:
+          - {type: pii, kinds: [payment, email, iban], regions: [DE, GB], action: mask}
+          - {type: secrets, name: keys, message: no keys, scope: [user]}
+        """).guards
+    assert pii == DetectionGuard(
+        name="pii-1",
+        type="pii",
+        kinds=(Kind.CREDIT_CARD, Kind.IBAN, Kind.EMAIL),
+        regions=("DE", "GB"),
+        action=GuardAction.MASK,
+        masks={},
+        message="the request has text that 'pii-1' does not allow",
+    )
+    assert isinstance(secrets, DetectionGuard)
+    assert (secrets.kinds, secrets.message) == (SECRET_GROUPS["all"], "no keys")
+    assert secrets.terms.texts == {TextScope.USER}
+
+
+def test_the_mask_of_a_kind_is_stronger_than_that_of_its_group() -> None:
+    (guard,) = meant("""
+        guardrails:
+          - type: pii
+            masks: {credit_card: last_4, payment: label}
+            replacements: {all: "(gone)"}
+        """).guards
+    assert isinstance(guard, DetectionGuard)
+    assert guard.masks[Kind.CREDIT_CARD] == Mask(MaskStyle.LAST_4)
+    assert guard.masks[Kind.IBAN] == Mask(MaskStyle.LABEL)
+    assert guard.masks[Kind.EMAIL] == Mask(text="(gone)")
+
+
 def test_guards_say_whom_they_are_for_and_what_they_read() -> None:
     gateway = meant("""
         guardrails:
@@ -128,8 +165,8 @@ def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() ->
         ("{patterns: [a]}", "guardrails.0.type: is required"),
         (
             "{type: regexp}",
-            "guardrails.0.type: must be one of regex, openai-moderation, bedrock-guardrails,"
-            " not 'regexp'",
+            "guardrails.0.type: must be one of regex, pii, secrets, openai-moderation,"
+            " bedrock-guardrails, not 'regexp'",
         ),
         ("{type: regex, patterns: []}", "guardrails.0.patterns: must not be empty"),
         ("{type: regex, pattern: a}", "guardrails.0.pattern: unknown key 'pattern'"),
@@ -137,6 +174,20 @@ def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() ->
             "{type: regex, patterns: [a], action: blok}",
             "guardrails.0.action: must be one of block, mask, not 'blok'",
         ),
+        (
+            "{type: pii, kinds: [emial]}",
+            "guardrails.0.kinds.0: is nothing that this guard finds, not 'emial'",
+        ),
+        (
+            "{type: secrets, kinds: [email]}",
+            "guardrails.0.kinds.0: is nothing that this guard finds, not 'email'",
+        ),
+        ("{type: pii, kinds: []}", "guardrails.0.kinds: must not be empty"),
+        (
+            "{type: pii, regions: [UK]}",
+            "guardrails.0.regions.0: is no region of ISO 3166, not 'UK'",
+        ),
+        ("{type: secrets, regions: [US]}", "guardrails.0.regions: unknown key 'regions'"),
         (
             "{type: openai-moderation, threshold: 80}",
             "guardrails.0.threshold: must be from 0 to 1, not '80'",

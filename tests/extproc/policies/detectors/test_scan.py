@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.detectors import Finder, samples, scores
+from benchmarks.detectors import Finder, Score, samples, scores, unseen_score
 from extproc.policies.detectors.detector import Detector
 from extproc.policies.detectors.scan import Scanner, detectors_of
 from gateway.kinds import PII_GROUPS, SECRET_GROUPS, Kind
@@ -33,7 +33,7 @@ PIECES = [
 
 
 @cache
-def known() -> dict[Kind, tuple[int, int, int, int]]:
+def known() -> dict[Kind, Score]:
     return scores()
 
 
@@ -67,6 +67,12 @@ def test_nine_of_ten_samples_are_found_and_nine_of_ten_findings_are_right(kind: 
 def test_kinds_that_matter_most_have_thirty_samples_of_both_sorts(kind: str) -> None:
     total, negatives, *_ = known()[Kind(kind)]
     assert min(total, negatives) >= 30
+
+
+def test_texts_that_nobody_tuned_for_are_read_well_enough() -> None:
+    score = unseen_score()
+    assert score.right >= 0.8 * score.positives
+    assert score.wrong <= 0.2 * (score.right + score.wrong)
 
 
 def test_a_sensor_hits_wherever_its_detector_finds() -> None:

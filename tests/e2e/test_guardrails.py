@@ -1,0 +1,99 @@
+"""`examples/guardrails.yaml` through a real Envoy: what a provider never gets to see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit.recorder import Recorder
+from tests.kit.stack import Stack, eventually
+
+pytestmark = pytest.mark.envoy
+
+ANSWER = {
+    "id": "c1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "gpt-5",
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+    ],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Recorder]:
+    with Recorder() as recorder:
+        recorder.answer = json.dumps(ANSWER).encode()
+        yield recorder
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    provider: Recorder, serve: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("guarded")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_URL", f"http://127.0.0.1:{provider.port}/v1")
+        with serve(EXAMPLES / "guardrails.yaml", folder / "state") as stack:
+            yield stack
+
+
+def say(stack: Stack, *messages: dict[str, Any]) -> None:
+    client = openai.OpenAI(base_url=f"{stack.url}/v1", api_key="none", max_retries=0)
+    client.chat.completions.create(model="gpt-5", messages=messages)  # type: ignore[arg-type]
+
+
+def test_personal_data_is_masked_and_the_rest_is_as_it_was(
+    guarded: Stack, provider: Recorder
+) -> None:
+    provider.requests.clear()
+    say(
+        guarded,
+        {"role": "system", "content": "Answer for help@example.com."},
+        {
+            "role": "user",
+            "content": "Jürgen, jane@example.com, +49 30 901820 or 0171 2345678 by phone,"
+            " card 4111 1111 1111 1111, SSN 123-45-6789, order 4111111111111112",
+        },
+    )
+    (sent,) = provider.requests
+    system, user = json.loads(sent.body)["messages"]
+    assert system["content"] == "Answer for help@example.com."
+    assert user["content"] == (
+        "Jürgen, [EMAIL], [PHONE] or [PHONE] by phone, card **** **** **** 1111,"
+        " SSN (a social security number), order 4111111111111112"
+    )
+
+
+@pytest.mark.parametrize("secret", ["AKIAIOSFODNN7EXAMPLE", "password: fake-hunter2"])
+def test_a_secret_is_refused_and_not_repeated(
+    guarded: Stack, provider: Recorder, secret: str
+) -> None:
+    provider.requests.clear()
+    with pytest.raises(openai.BadRequestError) as caught:
+        say(guarded, {"role": "user", "content": f"use {secret}"})
+    assert caught.value.code == "content_policy_violation"
+    assert "keys and passwords stay inside" in str(caught.value)
+    assert secret not in str(caught.value)
+    assert provider.requests == []
+
+
+def test_what_is_tried_out_passes_and_is_counted(guarded: Stack, provider: Recorder) -> None:
+    provider.requests.clear()
+    say(guarded, {"role": "user", "content": "DNI 12345678Z"})
+    (sent,) = provider.requests
+    assert json.loads(sent.body)["messages"][0]["content"] == "DNI 12345678Z"
+
+    def audited() -> list[str]:
+        rows = httpx.get(f"{guarded.admin_url}/api/status", timeout=5).json()["audits"]
+        return [row["name"] for row in rows if row["verdicts"].get("deny")]
+
+    eventually(lambda: "other-ids" in audited(), "it is counted")
