@@ -74,7 +74,11 @@ def check(program: Program, facts: Facts) -> Deny | None:
 def _facts(request: Any, seconds: float) -> Facts:
     attributes = request.attributes
     http = attributes.request.http
-    headers = {name.lower(): value for name, value in http.headers.items()}
+    headers = {
+        name.lower(): value
+        for name, value in http.headers.items()
+        if not name.lower().startswith(names.OWN_HEADER_PREFIX)  # its Envoy lets clients send them
+    }
     headers.setdefault(":authority", http.host)
     return Facts(
         now=datetime.fromtimestamp(seconds, UTC),

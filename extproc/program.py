@@ -169,8 +169,9 @@ def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
 
 
 def _authenticate(gateway: Gateway) -> Authenticate:
-    keyed = frozenset(route.name for route in gateway.routes if route.is_key_required)
-    return Authenticate(gateway.identity, keyed)
+    routes = gateway.routes
+    asking = {route.name: route.accepts for route in routes if route.is_caller_required}
+    return Authenticate(gateway.identity, asking)
 
 
 def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:

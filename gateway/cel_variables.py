@@ -39,14 +39,23 @@ VARIABLES: tuple[Variable, ...] = (
         "request.id", "string", "The request's id, as in Envoy's logs.", header="x-request-id"
     ),
     Variable("source.address", "string", "The client's IP address."),
-    Variable("principal.name", "string", "The name of the caller's key; empty when anonymous."),
-    Variable("principal.user", "string", "The user who holds the key; empty when there is none."),
-    Variable("principal.team", "string", "The team that holds the key; empty when there is none."),
+    Variable(
+        "principal.name",
+        "string",
+        "The name of the caller's key, or the subject of the token; empty when anonymous.",
+    ),
+    Variable("principal.user", "string", "The user; empty when nobody knows."),
+    Variable("principal.team", "string", "The user's team; empty when nobody knows."),
     Variable("principal.groups", "list<string>", "The caller's groups; empty when anonymous."),
-    Variable("principal.tags", _STRINGS, "The tags of the caller's key; empty when anonymous."),
+    Variable("principal.tags", _STRINGS, "The caller's tags; empty when anonymous."),
+    Variable(
+        "principal.kind",
+        "string",
+        "What proved who is calling: `api_key` or `jwt`; empty when anonymous.",
+    ),
     Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
     Variable("apiKey.name", "string", "The name of the API key; absent without one."),
-    Variable("jwt", _DYNAMIC, "The claims of the caller's token; absent without one."),
+    Variable("jwt", _DYNAMIC, "The claims of the caller's token: `jwt.email`; absent without one."),
     Variable("context.request_time", "timestamp", "When the request came, in UTC."),
     Variable("resource.kind", "string", "What is asked for: `llm`, `mcp`, `a2a` or `http`."),
     Variable(

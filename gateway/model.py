@@ -26,6 +26,9 @@ from gateway.guards import Phase as Phase
 from gateway.guards import RegexGuard as RegexGuard
 from gateway.guards import RemoteGuard as RemoteGuard
 from gateway.guards import TextScope as TextScope
+from gateway.identity import Accepts
+from gateway.identity import ApiKey as ApiKey
+from gateway.identity import Identity as Identity
 from gateway.operations import Operation
 from gateway.price import Price
 from gateway.scopes import Mode as Mode
@@ -208,19 +211,6 @@ class Llm:
     """The providers that may be asked for what they keep: files, batches, stored responses."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A credential and who holds it. The key itself is not kept, only its digest."""
-
-    name: str
-    digest: str
-    """SHA-256 of the key, hex."""
-    user: str = ""
-    team: str = ""
-    groups: tuple[str, ...] = ()
-    tags: tuple[tuple[str, str], ...] = ()
-
-
 class Effect(StrEnum):
     """What a rule does when its expression is true."""
 
@@ -308,17 +298,12 @@ class Route:
     retries: int
     needs_identity: bool
     """True when extproc must see the headers: a key is asked for, or a rule applies."""
-    is_key_required: bool = False
+    is_caller_required: bool = False
     """Anonymous requests are refused here, even where the identity block lets them in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who may come in."""
-
-    api_keys: tuple[ApiKey, ...] = ()
-    is_required: bool = False
-    """False: a request without credentials is anonymous; a wrong credential is always refused."""
+    accepts: Accepts = Accepts.ANY
+    """Which credentials count."""
+    passes_tokens: bool = False
+    """There are issuers, and here tokens are somebody else's: nobody looks at them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ TOKEN_FILTER = "dragoman.token"
 JUDGE_FILTER = "dragoman.judge"
 BETAS_FILTER = "dragoman.betas"
 
+TOKENS_FILTER = "dragoman.jwt"
+"""Checks the tokens of clients."""
+
 EXTPROC_CLUSTER = "dragoman_extproc"
 UNPLANNED_CLUSTER = "dragoman_unplanned"
 """Has no endpoints: where a request goes that extproc let pass without a plan. Always 503."""
@@ -71,6 +74,8 @@ MIRROR_PATH_HEADER = f"{OWN_HEADER_PREFIX}mirror-path"
 """The path of the copy: a mirror's filters see no metadata of the request."""
 MIRROR_ORDER_HEADER = f"{OWN_HEADER_PREFIX}mirror-order"
 """How the body of the copy is to be said: `wire.Order`, in JSON."""
+CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}claims"
+"""The claims of the token that Envoy has checked, as they stand in it: JSON in base64url."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
 """Until a try has to have begun its answer."""
@@ -108,7 +113,7 @@ LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""
 
 
-OWN_RESOURCES = ("dragoman", "gateway/", "http/", "https/", "llm/", "plan/")
+OWN_RESOURCES = ("dragoman", "gateway/", "http/", "https/", "jwks/", "llm/", "plan/")
 """What the names of resources that we make begin with."""
 
 
@@ -159,6 +164,11 @@ def route_cluster(
     facts = f"{is_tls} {authority} {','.join(endpoints)} {connect_timeout_seconds}"
     digest = hashlib.blake2b(facts.encode(), digest_size=4).hexdigest()
     return f"{'https' if is_tls else 'http'}/{authority}#{digest}"
+
+
+def jwks_cluster(issuer: str) -> str:
+    """The cluster from which Envoy fetches the keys of an issuer."""
+    return f"jwks/{issuer}"
 
 
 def route_table(gateway: str) -> str:

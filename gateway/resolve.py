@@ -33,6 +33,7 @@ from gateway.config.shaping_meaning import mirror, shaping
 from gateway.config.tiers import choice, is_plain
 from gateway.config.urls import place
 from gateway.config.xds import ResourceBlock
+from gateway.identity import Accepts
 from gateway.kinds import PII_GROUPS, SECRET_GROUPS, Kind, kinds_of
 from gateway.model import (
     ApiKey,
@@ -73,7 +74,7 @@ class _Around:
     """What the meaning of a route depends on, beside its own block."""
 
     listeners: tuple[str, ...]
-    is_identity_required: bool
+    identity: Identity
     rules: tuple[Rule, ...]
 
 
@@ -117,7 +118,7 @@ class Resolver:
                 for each in config.budgets
             ),
             prices=tuple(prices(config.llm).items()),
-            routes=self._resolved(config.routes, _Around(names, identity.is_required, rules)),
+            routes=self._resolved(config.routes, _Around(names, identity, rules)),
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
@@ -192,7 +193,7 @@ def _identity(block: IdentityBlock) -> Identity:
         )
         for key in block.accepted_keys
     )
-    return Identity(keys, block.is_required)
+    return Identity(keys, tuple(each.meaning for each in block.jwt), block.is_required)
 
 
 def _llm(block: LlmBlock) -> Llm:
@@ -268,7 +269,9 @@ def _guard(name: str, block: GuardBlock) -> Guard:
 
 def _route(block: RouteBlock, around: _Around) -> Route:
     is_open = block.auth == "none"
-    is_key_required = block.auth == "key" or (around.is_identity_required and not is_open)
+    identity = around.identity
+    accepts = Accepts.ANY if block.auth in (None, "none") else Accepts(block.auth)
+    is_caller_required = not is_open and (block.auth is not None or identity.is_required)
     is_ruled = not is_open and any(is_for_route(rule.scope, block.name) for rule in around.rules)
     match = block.match
     return Route(
@@ -288,8 +291,10 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         replace_prefix=block.replace_prefix,
         timeout_seconds=block.timeout,
         retries=block.retries,
-        needs_identity=is_key_required or is_ruled,
-        is_key_required=is_key_required,
+        needs_identity=is_caller_required or is_ruled,
+        is_caller_required=is_caller_required,
+        accepts=accepts,
+        passes_tokens=bool(identity.issuers) and not (is_caller_required or is_ruled),
     )
 
 

@@ -30,6 +30,7 @@ TESTED_THROUGH = {
     "gateway/names.py": "xds_server/test_compile.py",
     "gateway/usage.py": "gateway/test_catalog.py",
     "gateway/failover.py": "gateway/config/test_failover.py",
+    "gateway/identity.py": "gateway/config/test_identity.py",
     "gateway/shaping.py": "gateway/config/test_shaping.py",
     "gateway/price.py": "gateway/test_catalog.py",
     "gateway/cel_variables.py": "gateway/test_cel.py",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
+from gateway.identity import Accepts, Issuer, TokenMode
 from gateway.model import (
     Budget,
     DetectionGuard,
@@ -101,7 +102,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
     if not route.needs_identity:
         return ()
     return (
-        *_credential(gateway, is_required=route.is_key_required),
+        *_credential(gateway, is_required=route.is_caller_required, accepts=route.accepts),
         *(
             _rule(rule, "headers")
             for rule in _in_order(gateway.rules)
@@ -119,14 +120,34 @@ def _caller(gateway: Gateway) -> Iterator[Check]:
     yield from _credential(gateway, is_required=gateway.identity.is_required)
 
 
-def _credential(gateway: Gateway, *, is_required: bool) -> Iterator[Check]:
+def _credential(
+    gateway: Gateway, *, is_required: bool, accepts: Accepts = Accepts.ANY
+) -> Iterator[Check]:
     identity = gateway.identity
-    is_asked = identity.is_required or identity.api_keys
-    if not is_asked and not any(route.is_key_required for route in gateway.routes):
+    for issuer in identity.issuers:
+        yield _token(issuer)
+    is_asked = identity.is_required or identity.api_keys or identity.issuers
+    if not is_asked and not any(route.is_caller_required for route in gateway.routes):
         return
-    name = "API key" if is_required else "API key, when there is one"
-    refusal = "401 invalid_api_key" + (", 401 missing_api_key" if is_required else "")
-    yield Check(name, Where.EXTPROC, "headers", refusal, Failing.CLOSED, "")
+    name, refusals = "API key", ["401 invalid_api_key"]
+    if identity.issuers:
+        name = {Accepts.ANY: "API key or token", Accepts.JWT: "token"}.get(accepts, "API key")
+        refusals.append("401 invalid_token")
+    if is_required:
+        keyed = not identity.issuers or accepts is Accepts.KEY
+        refusals.append("401 missing_api_key" if keyed else "401 missing_credential")
+    else:
+        name += ", when there is one"
+    dropped = [each.issuer for each in identity.issuers if each.mode is TokenMode.PERMISSIVE]
+    failure = f"without a valid token of {', '.join(dropped)}: anonymous" if dropped else ""
+    yield Check(name, Where.EXTPROC, "headers", ", ".join(refusals), Failing.CLOSED, failure)
+
+
+def _token(issuer: Issuer) -> Check:
+    """Envoy refuses nobody for it: what it does not take, extproc sees as it came."""
+    failure = "while its keys cannot be fetched, no token is valid" if issuer.jwks_url else ""
+    name = f"token of {issuer.issuer}"
+    return Check(name, Where.ENVOY, "headers", "", Failing.CLOSED, failure)
 
 
 def _operation(_gateway: Gateway) -> Iterator[Check]:

@@ -46,6 +46,7 @@ class Compiler:
         """The resources of a gateway whose configuration was checked, for Envoys of a level."""
         self._memo.begin()
         memo, features = self._memo, FEATURES[level]
+        issuers = gateway.identity.issuers
         tables = (
             routes.route_table(gateway, listener, features, memo) for listener in gateway.listeners
         )
@@ -54,9 +55,10 @@ class Compiler:
                 *_clusters(gateway, topology, features, memo),
                 *_secrets(gateway),
                 *(
-                    memo.of(listeners.listener, listener, features)
+                    memo.of(listeners.listener, listener, features, bool(issuers))
                     for listener in gateway.listeners
                 ),
+                *((memo.of(filters.token_filter, issuers),) if issuers else ()),
                 filters.ext_proc_filter(topology, _read_by(gateway), features),
                 *tables,
                 *(raw.raw_resource(each) for each in gateway.xds.resources),
@@ -89,6 +91,9 @@ def _clusters(
     upstreams |= {upstream: None for upstream in asked if upstream is not None}
     for upstream in upstreams:
         yield memo.of(clusters.route_cluster, upstream, topology)
+    for issuer in gateway.identity.issuers:
+        if issuer.jwks_url:
+            yield memo.of(clusters.jwks_cluster, issuer, topology)
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:
@@ -192,7 +197,9 @@ def _read_by(gateway: Gateway) -> RulesRead:
         compiled += (_checked(compile_value(text), repr(text)) for _, text in fields)
     return RulesRead(
         headers=frozenset().union(
-            *map(headers_stuck_to, choices), *(each.headers for each in compiled)
+            *map(headers_stuck_to, choices),
+            *(each.headers for each in compiled),
+            {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
     )

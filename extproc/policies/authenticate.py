@@ -1,24 +1,46 @@
-"""Who is calling: API keys, known by their digests."""
+"""Who is calling: API keys, known by their digests, and tokens, which Envoy has checked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 
 from extproc.facts import Facts
-from extproc.principal import Principal, of_key
+from extproc.policies.tokens import Tokens, payload_of
+from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway import names
+from gateway.identity import Accepts, TokenMode
 from gateway.model import Identity
 
 _LIMIT_CHARACTERS = 4096
 _BEARER = "bearer "
 _CHALLENGE = (("www-authenticate", "Bearer"),)
+_TOKEN_CHALLENGE = (("www-authenticate", 'Bearer error="invalid_token"'),)  # RFC 6750 §3
 
 _MISSING = Deny(401, "missing_api_key", "no API key was given", headers=_CHALLENGE)
 _INVALID = Deny(401, "invalid_api_key", "the API key is not valid", headers=_CHALLENGE)
 _AMBIGUOUS = Deny(
     401, "invalid_api_key", "the request carries different credentials", headers=_CHALLENGE
 )
+_UNREADABLE = Deny(
+    401, "invalid_token", "the token's claims cannot be read", headers=_TOKEN_CHALLENGE
+)
+_NOBODY: Mapping[Accepts, Deny] = {
+    Accepts.ANY: Deny(
+        401, "missing_credential", "no API key or token was given", headers=_CHALLENGE
+    ),
+    Accepts.KEY: _MISSING,
+    Accepts.JWT: Deny(401, "missing_credential", "no token was given", headers=_CHALLENGE),
+}
+"""Where there are issuers."""
+_WRONG_KIND: Mapping[Accepts, Deny] = {
+    Accepts.KEY: Deny(401, "invalid_api_key", "an API key is needed here", headers=_CHALLENGE),
+    Accepts.JWT: Deny(401, "invalid_token", "a token is needed here", headers=_CHALLENGE),
+}
+_TAKEN = {Accepts.KEY: Kind.API_KEY, Accepts.JWT: Kind.JWT}
+NO_ROUTES: Mapping[str, Accepts] = MappingProxyType({})
 
 
 class Authenticate:
@@ -27,32 +49,82 @@ class Authenticate:
     A wrong credential is refused even where none is required.
     """
 
-    def __init__(self, identity: Identity, keyed_routes: frozenset[str] = frozenset()) -> None:
-        """`keyed_routes` ask for a key also where the identity does not."""
+    def __init__(self, identity: Identity, asking: Mapping[str, Accepts] = NO_ROUTES) -> None:
+        """`asking`: the routes that ask for a credential, also where the identity does not."""
         self._keys: dict[bytes, Principal] = {
             bytes.fromhex(key.digest): of_key(key) for key in identity.api_keys
         }
+        self._tokens = Tokens(identity.issuers) if identity.issuers else None
         self._is_required = identity.is_required
-        self._keyed_routes = keyed_routes
-        self._is_open = not (identity.is_required or identity.api_keys or keyed_routes)
+        self._asking = asking
+        self._is_open = not (
+            identity.is_required or identity.api_keys or identity.issuers or asking
+        )
 
     def on_headers(self, facts: Facts) -> Verdict:
         if self._is_open:  # nobody has a key, so none is wrong: SDKs always send something
             return PASS
         credentials = _credentials(facts)
-        if not credentials:
-            is_required = self._is_required or facts.route in self._keyed_routes
-            return _MISSING if is_required else PASS
-        if len(credentials) > 1:
+        if self._tokens is not None and (claims := facts.headers.get(names.CLAIMS_HEADER)):
+            verdict = _by_token(facts, self._tokens, claims, credentials)
+        elif not credentials:
+            return self._nobody(facts)
+        elif len(credentials) > 1:
             return _AMBIGUOUS
-        ((credential, facts.credential_headers),) = credentials.items()
-        facts.principal = self._lookup(credential)
-        return PASS if facts.principal is not None else _INVALID
+        else:
+            ((credential, facts.credential_headers),) = credentials.items()
+            facts.principal = self._lookup(credential)
+            if facts.principal is None:
+                return self._unknown(facts, credential)
+            verdict = PASS
+        if facts.route and facts.principal is not None:
+            accepts = self._asking.get(facts.route, Accepts.ANY)
+            if accepts is not Accepts.ANY and facts.principal.kind is not _TAKEN[accepts]:
+                return _WRONG_KIND[accepts]
+        return verdict
+
+    def _nobody(self, facts: Facts) -> Verdict:
+        if not self._is_required and facts.route not in self._asking:
+            return PASS
+        if self._tokens is None:
+            return _MISSING
+        return _NOBODY[self._asking.get(facts.route, Accepts.ANY)]
+
+    def _unknown(self, facts: Facts, credential: str) -> Verdict:
+        """It is no key, and no token that Envoy took."""
+        if self._tokens is None:
+            return _INVALID
+        issuer = self._tokens.issuer_of(credential)
+        if issuer is None:
+            if payload_of(credential) is None:
+                return _INVALID
+            reason = "the token is of no issuer that is known here"
+        elif issuer.mode is TokenMode.PERMISSIVE:
+            return self._nobody(facts)
+        else:
+            reason = self._tokens.fault(credential, issuer, facts.now)
+        return Deny(401, "invalid_token", reason, headers=_TOKEN_CHALLENGE)
 
     def _lookup(self, credential: str) -> Principal | None:
         if len(credential) > _LIMIT_CHARACTERS:
             return None
         return self._keys.get(sha256(credential.encode("utf-8", "backslashreplace")).digest())
+
+
+def _by_token(
+    facts: Facts, tokens: Tokens, claims: str, credentials: Mapping[str, tuple[str, ...]]
+) -> Verdict:
+    """Envoy has taken a token, and has it out of the headers unless it is forwarded."""
+    facts.credential_headers = (names.CLAIMS_HEADER,)  # ours to read
+    facts.principal = tokens.principal(claims)
+    if facts.principal is None:
+        return _UNREADABLE
+    if not credentials:
+        return PASS
+    if len(credentials) == 1 and payload_of(next(iter(credentials))) == claims:
+        return PASS
+    facts.principal = None
+    return _AMBIGUOUS
 
 
 def _credentials(facts: Facts) -> dict[str, tuple[str, ...]]:

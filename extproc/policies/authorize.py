@@ -49,6 +49,8 @@ _STANDING = frozenset(
         "principal.team",
         "principal.groups",
         "principal.tags",
+        "principal.kind",
+        "jwt",
         "principal.is_anonymous",
         "apiKey.name",
         "resource.kind",

@@ -31,6 +31,10 @@ def _key(facts: Facts) -> str | None:
     return (facts.principal.key or None) if facts.principal is not None else None
 
 
+def _claims(facts: Facts) -> Mapping[str, object] | None:
+    return facts.principal.claims if facts.principal is not None else None
+
+
 def _host(facts: Facts) -> str | None:
     return facts.headers.get(":authority") or facts.headers.get("host")
 
@@ -51,8 +55,10 @@ GETTERS: Mapping[str, Getter] = {
     "principal.team": lambda facts: facts.principal.team if facts.principal is not None else "",
     "principal.groups": _groups,
     "principal.tags": _tags,
+    "principal.kind": lambda facts: facts.principal.kind if facts.principal is not None else "",
     "principal.is_anonymous": lambda facts: facts.principal is None,
     "apiKey.name": _key,
+    "jwt": _claims,
     "context.request_time": lambda facts: facts.now,
     "resource.kind": lambda facts: "http" if facts.route else "llm",
     "resource.name": lambda facts: facts.route or facts.model or None,
@@ -65,7 +71,7 @@ GETTERS: Mapping[str, Getter] = {
     PROMPT: _if_llm(lambda facts: "\n".join(facts.texts)),
 }
 """`request.headers` is made to measure by `headers_getter`. What is missing has no source in this
-version (`jwt`, `mcp.*`) and is always absent."""
+version (`mcp.*`) and is always absent."""
 
 
 def getters(headers: frozenset[str]) -> Mapping[str, Getter]:

@@ -11,6 +11,7 @@ from gateway.cel import compile_expression
 from gateway.config import stars
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
+from gateway.config.issuers import findings as issuer_findings
 from gateway.config.model_rules import (
     conditions_can_hold,
     providers_are_known,
@@ -195,10 +196,24 @@ def route_gateways_are_known(written: Written) -> Iterator[Finding]:
                 )
 
 
+def tokens_can_be_checked(written: Written) -> Iterator[Finding]:
+    """Issuers are unique and have usable keys, and a route asks for what somebody issues."""
+    identity = written.config.identity
+    yield from issuer_findings(identity.jwt)
+    for index, route in enumerate(written.config.routes):
+        if route.auth == "jwt" and not identity.jwt and not written.has_issuers:
+            yield Finding(
+                ("routes", index, "auth"),
+                "asks for a token, and there is no issuer",
+                "add identity.jwt",
+            )
+
+
 RULES: tuple[Rule, ...] = (
     addresses_are_free,
     names_are_unique,
     api_keys_are_unique,
+    tokens_can_be_checked,
     passed_keys_are_no_keys_of_ours,
     providers_are_known,
     references_are_known,
@@ -260,9 +275,10 @@ def _unpriced_models(config: Config) -> Iterator[Finding]:
 
 
 def _locked_doors(config: Config) -> Iterator[Finding]:
-    if config.identity.required and not config.identity.accepted_keys:
+    identity = config.identity
+    if identity.required and not identity.accepted_keys and not identity.jwt:
         yield Finding(
-            ("identity", "required"), "nobody can come in: there are no keys", "add api_keys"
+            ("identity", "required"), "nobody can come in: there are no keys", "add api_keys or jwt"
         )
 
 
@@ -280,7 +296,23 @@ def _open_doors(config: Config) -> Iterator[Finding]:
                 ("gateways", name),
                 f"everybody who reaches {block.address}:{block.port} can spend the key"
                 f" of '{paid[0]}'",
-                "add identity.api_keys, or listen on 127.0.0.1",
+                "add identity.api_keys or identity.jwt, or listen on 127.0.0.1",
+            )
+
+
+def _plain_keys(config: Config) -> Iterator[Finding]:
+    for index, block in enumerate(config.identity.jwt):
+        if (block.jwks.url or "").startswith("http:"):
+            yield Finding(
+                ("identity", "jwt", index, "jwks", "url"),
+                "fetches keys without tls: whoever can change them can sign tokens",
+                "https",
+            )
+        if not block.audiences:
+            yield Finding(
+                ("identity", "jwt", index, "audiences"),
+                f"takes tokens that '{block.issuer}' made for anybody",
+                "name this gateway's own audience",
             )
 
 
@@ -295,6 +327,7 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     prefixes_without_a_space,
     _locked_doors,
     _open_doors,
+    _plain_keys,
     routes_below_the_llm_apis,
     plain_tokens,
     groups_by_their_own_word,

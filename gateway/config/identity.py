@@ -9,7 +9,9 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.issuers import IssuerBlock
 from gateway.config.scalars import Flag, Name, Secret, Text
+from gateway.identity import TokenMode
 
 
 def _digest(value: str) -> str:
@@ -70,10 +72,13 @@ class IdentityBlock(Block):
     """Who may come in."""
 
     required: Flag | None = None
-    """Whether requests without credentials are refused. Default: true when there are keys. A wrong
-    credential is refused in any case."""
+    """Whether requests without credentials are refused. Default: true when there are keys, or
+    issuers whose mode is `strict`. A wrong credential is refused in any case."""
     api_keys: ApiKeysBlock = ApiKeysBlock()
     """Keys sent as `Authorization: Bearer …`."""
+    jwt: tuple[IssuerBlock, ...] = ()
+    """Identity providers whose tokens are taken where keys are. What is no valid token of theirs
+    is looked up as a key."""
 
     @property
     def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:
@@ -83,4 +88,6 @@ class IdentityBlock(Block):
     @property
     def is_required(self) -> bool:
         """Whether requests without credentials are refused."""
-        return bool(self.accepted_keys) if self.required is None else self.required
+        if self.required is not None:
+            return self.required
+        return bool(self.accepted_keys) or any(each.mode is TokenMode.STRICT for each in self.jwt)

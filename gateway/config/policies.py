@@ -85,9 +85,9 @@ class ScopeBlock(Block):
     key: Text | None = None
     """The name of the API key."""
     user: Text | None = None
-    """The user of the key."""
+    """The user: of the key, or of the token."""
     team: Text | None = None
-    """The team of the key."""
+    """The team: of the key, or of the token."""
     model: Text | None = None
     """The model that the client asked for."""
     provider: Text | None = None
@@ -108,9 +108,9 @@ class BudgetScopeBlock(Block):
     key: Text | None = None
     """The name of the API key."""
     user: Text | None = None
-    """The user of the key."""
+    """The user: of the key, or of the token."""
     team: Text | None = None
-    """The team of the key."""
+    """The team: of the key, or of the token."""
     model: Text | None = None
     """The model that the client asked for."""
     provider: Text | None = None

@@ -17,8 +17,9 @@ from gateway.names import CREDENTIAL_HEADERS
 def passed_keys_are_no_keys_of_ours(written: Written) -> Iterator[Finding]:
     """What is passed on to a provider must not be where clients put the gateway's own key."""
     config = written.config
-    has_keys = config.identity.is_required or bool(config.identity.accepted_keys)
-    if not has_keys and not any(route.auth == "key" for route in config.routes):
+    identity = config.identity
+    has_keys = identity.is_required or bool(identity.accepted_keys or identity.jwt)
+    if not has_keys and not any(route.auth not in (None, "none") for route in config.routes):
         return
     for name, block in config.llm.providers.items():
         passed = credential(block)

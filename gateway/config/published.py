@@ -51,6 +51,8 @@ def for_workers(config: Config) -> str:
             kept["timeouts"] = bounds
         provider.clear()
         provider.update(kept)
+    for issuer in document.get("identity", {}).get("jwt", ()):
+        issuer["jwks"] = {"url": NOWHERE}  # Envoy checks
     routes = [
         {"name": route.name, "backend": NOWHERE, **({"auth": route.auth} if route.auth else {})}
         for route in sorted(config.routes, key=lambda route: route.name)
@@ -99,6 +101,11 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
     for guard in document.get("guardrails", ()):
         guard.pop(_SECRET, None)
+    for index, issuer in enumerate(document.get("identity", {}).get("jwt", ())):
+        jwks = issuer["jwks"]
+        jwks.pop("ca", None)
+        if jwks.pop("file", None) is not None:
+            jwks["inline"] = config.identity.jwt[index].jwks.text
     keys = document.get("identity", {}).get("api_keys", {}).get("keys", ())
     if keys:
         hashed = map(_hashed, keys, config.identity.api_keys.keys)

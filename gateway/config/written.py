@@ -21,6 +21,8 @@ class Written:
     keys: frozenset[str]
     has_xds_tls: bool = False
     """It was written, and may be mistaken."""
+    has_issuers: bool = False
+    """The same."""
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -35,6 +37,7 @@ class Written:
             keys=_names(document, "identity", "api_keys", "keys")
             | {key.name for key in config.identity.api_keys.keys},
             has_xds_tls=_at(document, ("xds", "tls")) is not None,
+            has_issuers=bool(_at(document, ("identity", "jwt"))),
         )
 
     def knows_reference(self, name: str, reference: str) -> bool:

@@ -16,6 +16,7 @@ CASES = (
     "providers",
     "routes-plain",
     "tls-provider",
+    "tokens",
     "virtual-models",
 )
 

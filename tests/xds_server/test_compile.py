@@ -153,9 +153,25 @@ def test_only_its_address_changes_a_listener() -> None:
     listeners = [
         compiled(case).resources[LISTENER][names.listener("default")]
         for case in CASES
-        if case != "routes-plain"  # has no listener of that name
+        if case not in ("routes-plain", "tokens")  # has no listener of that name; see below
     ]
     assert len({listener.version for listener in listeners}) == 1
+
+
+def test_the_first_issuer_changes_listeners_and_the_others_do_not() -> None:
+    gateway = golden_gateway("tokens")
+    none, one, two = (
+        dataclasses.replace(
+            gateway,
+            identity=dataclasses.replace(
+                gateway.identity, issuers=gateway.identity.issuers[:count]
+            ),
+        )
+        for count in range(3)
+    )
+    made = [compile_gateway(each, TOPOLOGY) for each in (none, one, two)]
+    assert LISTENER in changed_types(made[0], made[1])
+    assert changed_types(made[1], made[2]) == (FILTER,)
 
 
 def test_a_budget_changes_clusters_and_routes_alone() -> None:

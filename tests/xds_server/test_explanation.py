@@ -43,6 +43,7 @@ TokenUsage: Any = message("envoy.data.ai.v3.TokenUsage")
 NOON = datetime(2031, 3, 4, 12, tzinfo=UTC).timestamp()
 TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock",))
 KEYS = {
+    "tokens": "secret-of-ci",
     "budgets": "secret-of-alice",
     "keys-and-rules": "secret-of-alice",
     "routes-plain": "secret-of-k",
@@ -469,7 +470,7 @@ def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, lev
     assert set(described) == named
     apart = {names.EXTPROC_CLUSTER, names.UNPLANNED_CLUSTER}
     unnamed = set(snapshot.resources[CLUSTER]) - named - apart
-    assert all(each.startswith(("https/", "llm/", "plan/")) for each in unnamed)
+    assert all(each.startswith(("https/", "jwks/", "llm/", "plan/")) for each in unnamed)
 
 
 def test_routes_are_told_by_what_becomes_of_bodies() -> None:

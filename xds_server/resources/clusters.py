@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway import names
+from gateway.identity import Issuer
 from gateway.model import Endpoint, Provider, Upstream
 from xds_server.resources import addresses
 from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
 from xds_server.resources.credentials import has_secret, reads_body, token_endpoint
 from xds_server.resources.extension import Json, duration, extension, resource, typed
 from xds_server.resources.features import Features
+from xds_server.resources.jwt import keys_upstream
 from xds_server.resources.matching import provider_metadata
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, SECRET, Resource
@@ -31,6 +33,7 @@ _CIRCUIT_BREAKERS: Json = {
         }
     ]
 }
+_MOST_FETCHES = 64
 _HTTP1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
 _HTTP2: Json = {
     "initial_stream_window_size": 1 << 20,
@@ -105,6 +108,17 @@ def route_cluster(upstream: Upstream, topology: Topology) -> Resource:
     if upstream.is_tls:
         protocol = {"auto_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
     fields = {**_upstream(name, upstream, topology), **_http_options(protocol)}
+    return resource(CLUSTER, name, fields)
+
+
+def jwks_cluster(issuer: Issuer, topology: Topology) -> Resource:
+    """Where the keys of an issuer are fetched. Tokens that name a key which is not there may have
+    no more fetched at once than this many."""
+    name = names.jwks_cluster(issuer.issuer)
+    fields = {**_upstream(name, keys_upstream(issuer), topology), **_http_options(_HTTP1)}
+    fields["circuit_breakers"] = {
+        "thresholds": [{"max_requests": _MOST_FETCHES, "max_pending_requests": _MOST_FETCHES}]
+    }
     return resource(CLUSTER, name, fields)
 
 

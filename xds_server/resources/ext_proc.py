@@ -44,6 +44,7 @@ class RulesRead:
     """What the rules of a gateway read of a request, beyond what is always shown."""
 
     headers: frozenset[str]
+    """With what else is read beyond what is always shown."""
     is_source_read: bool
 
 

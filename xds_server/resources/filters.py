@@ -6,7 +6,8 @@ Those that change with the configuration come by ECDS, so that changing them dra
 from __future__ import annotations
 
 from gateway import names
-from xds_server.resources import ext_proc
+from gateway.identity import Issuer
+from xds_server.resources import ext_proc, jwt
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
@@ -37,15 +38,26 @@ _ALWAYS: tuple[Json, ...] = (
 )
 
 
-def http_filters(features: Features) -> list[Json]:
-    """All of them, in chain order."""
+def http_filters(features: Features, *, checks_tokens: bool) -> list[Json]:
+    """All of them, in chain order. `checks_tokens` where there are issuers."""
     return [
         *compressors(features),  # last of all to see an answer
+        *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if checks_tokens else []),  # who calls
         *_ALWAYS,
     ]
 
 
-DISCOVERED = (names.EXT_PROC_FILTER,)
+def discovered(*, checks_tokens: bool) -> tuple[str, ...]:
+    """The names of those that come by ECDS."""
+    return (*((names.TOKENS_FILTER,) if checks_tokens else ()), names.EXT_PROC_FILTER)
+
+
+def token_filter(issuers: tuple[Issuer, ...]) -> Resource:
+    """Checks tokens."""
+    name = names.TOKENS_FILTER
+    fetched = [names.jwks_cluster(each.issuer) for each in issuers if each.jwks_url]
+    fields = {"name": name, "typed_config": jwt.token_filter(issuers)}
+    return resource(FILTER, name, fields, [(CLUSTER, cluster) for cluster in fetched])
 
 
 def ext_proc_filter(topology: Topology, rules: ext_proc.RulesRead, features: Features) -> Resource:

@@ -9,7 +9,7 @@ from gateway.model import Endpoint, Listener
 from xds_server.resources import addresses, ext_proc
 from xds_server.resources.extension import ADS, Json, extension, resource
 from xds_server.resources.features import Features
-from xds_server.resources.filters import DISCOVERED, http_filters
+from xds_server.resources.filters import discovered, http_filters
 from xds_server.resources.local_replies import local_reply_config
 from xds_server.resources.secrets import gateway_secrets
 from xds_server.resources.stream_log import stream_log
@@ -18,18 +18,23 @@ from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Resou
 _CONNECTION_BUFFER_BYTES = 1 << 20
 
 
-def listener(listener: Listener, features: Features) -> Resource:
-    """Where clients connect: the address, and a chain whose parts come by RDS and ECDS."""
+def listener(listener: Listener, features: Features, checks_tokens: bool = False) -> Resource:
+    """Where clients connect: the address, and a chain whose parts come by RDS and ECDS.
+
+    `checks_tokens` where there are issuers: the first of them, and the last, change the chain.
+    """
     name = names.listener(listener.name)
     fields = {
         "name": name,
         "address": addresses.socket_address(Endpoint(listener.address, listener.port)),
         "per_connection_buffer_limit_bytes": _CONNECTION_BUFFER_BYTES,
-        "filter_chains": [{"filters": [_http(listener, features)], **_tls(listener)}],
+        "filter_chains": [
+            {"filters": [_http(listener, features, checks_tokens)], **_tls(listener)}
+        ],
     }
     needs = [
         (ROUTES, names.route_table(listener.name)),
-        *((FILTER, discovered) for discovered in DISCOVERED),
+        *((FILTER, each) for each in discovered(checks_tokens=checks_tokens)),
         *([(CLUSTER, names.EXTPROC_CLUSTER)] if features.reads_usage else []),
         *((SECRET, secret.name) for secret in gateway_secrets(listener)),
     ]
@@ -60,7 +65,7 @@ def _tls(listener: Listener) -> Json:
     return {"transport_socket": socket}
 
 
-def _http(listener: Listener, features: Features) -> Json:
+def _http(listener: Listener, features: Features, checks_tokens: bool) -> Json:
     return extension(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -70,7 +75,7 @@ def _http(listener: Listener, features: Features) -> Json:
             "route_config_name": names.route_table(listener.name),
             "config_source": ADS,
         },
-        http_filters=http_filters(features),
+        http_filters=http_filters(features, checks_tokens=checks_tokens),
         server_name="dragoman",
         early_header_mutation_extensions=[_NOTHING_OF_OURS],
         **_trust_nobody(),

@@ -7,7 +7,7 @@ import re
 
 from gateway import names
 from gateway.model import Match, Route
-from xds_server.resources import ext_proc
+from xds_server.resources import ext_proc, jwt
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.extension import Json, duration
 
@@ -30,11 +30,14 @@ _IDLE_SECONDS = 3600.0
 def plain_route(route: Route) -> Json:
     """One route of the table; its name is the one that extproc sees."""
     policy = ext_proc.headers_only(route.name) if route.needs_identity else ext_proc.disabled()
+    per_filter = {names.EXT_PROC_FILTER: policy}
+    if route.passes_tokens:
+        per_filter[names.TOKENS_FILTER] = jwt.passed()
     return {
         "name": route.name,
         "match": _match(route.match),
         "route": _action(route),
-        "typed_per_filter_config": {names.EXT_PROC_FILTER: policy},
+        "typed_per_filter_config": per_filter,
     }
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from extproc.facts import Facts
 from extproc.policies.variables import GETTERS, getters, headers_getter, known_values, sources
-from extproc.principal import of_key
+from extproc.principal import Kind, Principal, of_key
 from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
 from gateway.model import ApiKey
 
@@ -28,7 +28,7 @@ CALL = Facts(
 NOTHING = Facts(now=NOW)
 ROUTE = Facts(now=NOW, route="shop", path="/")
 
-ABSENT_IN_THIS_VERSION = {"jwt", "mcp.method", "mcp.server", "mcp.tool", "mcp.arguments"}
+ABSENT_IN_THIS_VERSION = {"mcp.method", "mcp.server", "mcp.tool", "mcp.arguments"}
 
 
 def values(facts: Facts) -> dict[str, object]:
@@ -53,6 +53,7 @@ def test_a_call_has_all_of_them() -> None:
         "principal.team": "red",
         "principal.groups": ["a", "b"],
         "principal.tags": {"cost": "7"},
+        "principal.kind": "api_key",
         "principal.is_anonymous": False,
         "apiKey.name": "laptop",
         "context.request_time": NOW,
@@ -71,6 +72,7 @@ def test_a_call_has_all_of_them() -> None:
 def test_an_anonymous_caller_is_nobody_and_not_unknown() -> None:
     found = values(NOTHING)
     assert found["principal.is_anonymous"] is True
+    assert found["principal.kind"] == ""
     assert found["principal.name"] == found["principal.team"] == found["principal.user"] == ""
     assert found["principal.groups"] == []
     assert found["principal.tags"] == {}
@@ -84,8 +86,18 @@ def test_a_plain_route_has_nothing_of_llm() -> None:
     assert "resource.namespace" not in found
 
 
+def test_who_shows_a_token_has_its_claims() -> None:
+    claims = {"email": "ann@x", "level": 3, "org": {"roles": ["a", "b"]}, "admin": True}
+    found = values(Facts(now=NOW, principal=Principal(Kind.JWT, "ann", user="ann", claims=claims)))
+    assert (found["jwt"], found["principal.kind"]) == (claims, "jwt")
+    assert "apiKey.name" not in found
+    asked = compile_expression('jwt.level > 2 && "b" in jwt.org.roles && jwt.admin')
+    assert not isinstance(asked, str)
+    assert asked.evaluate_bound(bind(found)) is True
+
+
 def test_every_value_has_the_declared_type() -> None:
-    bindings = bind(values(CALL))
+    bindings = bind({"jwt": {}, **values(CALL)})
     for name in GETTERS:
         compiled = compile_expression(f"type({name}) != null_type")
         assert not isinstance(compiled, str)

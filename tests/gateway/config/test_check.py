@@ -124,7 +124,8 @@ def test_a_target_without_a_price_is_named_once_for_each_model() -> None:
 
 def test_a_door_without_keys_is_warned_of() -> None:
     assert warned("identity: {required: true}") == [
-        "test.yaml:1: identity.required: nobody can come in: there are no keys (add api_keys)"
+        "test.yaml:1: identity.required: nobody can come in: there are no keys"
+        " (add api_keys or jwt)"
     ]
 
 

@@ -40,8 +40,12 @@ def without_secrets(gateway: Gateway) -> Gateway:
 
 def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
     """What `extproc.program.build` reads; its own tests show that it reads nothing else."""
+    issuers = tuple(
+        replace(each, jwks_url="", jwks="", refresh_seconds=0.0, ca=None)
+        for each in gateway.identity.issuers
+    )
     return (
-        gateway.identity,
+        replace(gateway.identity, issuers=issuers),
         gateway.models,
         gateway.rules,
         gateway.guards,
@@ -54,7 +58,10 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
             )
             for each in gateway.providers
         ],
-        {each.name: (each.is_key_required, each.needs_identity) for each in gateway.routes},
+        {
+            each.name: (each.is_caller_required, each.needs_identity, each.accepts)
+            for each in gateway.routes
+        },
     )
 
 

@@ -37,7 +37,7 @@ def test_a_route_says_what_it_takes_and_where_it_goes() -> None:
         timeout_seconds=30.0,
         retries=2,
         needs_identity=False,
-        is_key_required=False,
+        is_caller_required=False,
     )
 
 
@@ -54,7 +54,7 @@ RULE = "authorize: [{name: a, for: {%s}, allow: 'true'}]"
 
 
 @pytest.mark.parametrize(
-    ("around", "auth", "needs_identity", "is_key_required"),
+    ("around", "auth", "needs_identity", "is_caller_required"),
     [
         ("", "", False, False),
         ("", ", auth: key", True, True),
@@ -69,10 +69,10 @@ RULE = "authorize: [{name: a, for: {%s}, allow: 'true'}]"
     ],
 )
 def test_python_sees_a_route_only_when_a_key_or_a_rule_needs_it(
-    around: str, auth: str, needs_identity: bool, is_key_required: bool
+    around: str, auth: str, needs_identity: bool, is_caller_required: bool
 ) -> None:
     (route,) = meant(f"{around}\nroutes: [{{name: r, backend: 'http://a'{auth}}}]").routes
-    assert (route.needs_identity, route.is_key_required) == (needs_identity, is_key_required)
+    assert (route.needs_identity, route.is_caller_required) == (needs_identity, is_caller_required)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_python_sees_a_route_only_when_a_key_or_a_rule_needs_it(
         ),
         (
             ", backend: 'http://a', auth: maybe",
-            ".auth: must be one of none, key, not 'maybe'",
+            ".auth: must be one of none, key, jwt, any, not 'maybe'",
         ),
     ],
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway import names
+from gateway.identity import Issuer
 from xds_server.audience import Level
 from xds_server.render import to_json
 from xds_server.resources import filters
 from xds_server.resources.ext_proc import RulesRead
 from xds_server.resources.features import FEATURES
-from xds_server.resources.filters import DISCOVERED, http_filters
+from xds_server.resources.filters import discovered, http_filters
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER
 
@@ -16,7 +19,7 @@ NEW = FEATURES[Level.V1_40]
 
 
 def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
-    assert [each["name"] for each in http_filters(NEW)] == [
+    assert [each["name"] for each in http_filters(NEW, checks_tokens=False)] == [
         "dragoman.br",
         "dragoman.gzip",
         "dragoman.zstd",
@@ -25,11 +28,22 @@ def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
     ]
 
 
-def test_what_changes_is_discovered() -> None:
-    assert (
-        tuple(each["name"] for each in http_filters(NEW) if "config_discovery" in each)
-        == DISCOVERED
-    )
+def test_tokens_are_checked_before_anybody_is_asked_and_only_where_there_are_issuers() -> None:
+    chain = [each["name"] for each in http_filters(NEW, checks_tokens=True)]
+    assert chain[-3:-1] == [names.TOKENS_FILTER, names.EXT_PROC_FILTER]
+
+
+@pytest.mark.parametrize("checks_tokens", [True, False])
+def test_what_changes_is_discovered(checks_tokens: bool) -> None:
+    chain = http_filters(NEW, checks_tokens=checks_tokens)
+    found = tuple(each["name"] for each in chain if "config_discovery" in each)
+    assert found == discovered(checks_tokens=checks_tokens)
+
+
+def test_the_check_of_tokens_needs_where_keys_are_fetched() -> None:
+    fetched = Issuer("https://a", ("x",), jwks_url="https://a/keys")
+    known = Issuer("https://b", ("x",), jwks='{"keys": []}')
+    assert filters.token_filter((fetched, known)).needs == ((CLUSTER, "jwks/https://a"),)
 
 
 def test_what_is_discovered_needs_the_workers() -> None:

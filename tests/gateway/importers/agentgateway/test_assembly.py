@@ -111,7 +111,7 @@ def chosen(gateway: Gateway, request: Request) -> Route | None:
 
 def may_enter(gateway: Gateway, route: Route | None, key: str | None, method: str) -> bool:
     """Whether a request gets to the backend of a route of ours."""
-    if route is None or (route.is_key_required and key is None):
+    if route is None or (route.is_caller_required and key is None):
         return False
     names = [each.name for each in gateway.identity.api_keys if each.name == key]
     for rule in gateway.rules:

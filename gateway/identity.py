@@ -1,0 +1,83 @@
+"""Who may come in: holders of API keys, and those who show a token (JWT) of a known issuer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A credential and who holds it. The key itself is not kept, only its digest."""
+
+    name: str
+    digest: str
+    """SHA-256 of the key, hex."""
+    user: str = ""
+    team: str = ""
+    groups: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class TokenMode(StrEnum):
+    """What becomes of requests without a token of an issuer, or with one that is not valid."""
+
+    STRICT = "strict"
+    """A credential is required, and a token that is not valid is refused."""
+    OPTIONAL = "optional"
+    """None is required; a token that is not valid is refused."""
+    PERMISSIVE = "permissive"
+    """None is required; a token that is not valid counts as none."""
+
+
+class Accepts(StrEnum):
+    """Which credentials a route takes."""
+
+    ANY = "any"
+    KEY = "key"
+    JWT = "jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimNames:
+    """Where a token says who its subject is. A claim of that name, or a path with dots into one."""
+
+    user: str = "sub"
+    team: str = ""
+    groups: str = ""
+    """A list of texts, or one text; in `scope` and `scp`, spaces separate."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Name of the tag → claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An identity provider whose tokens are taken. Either `jwks_url` or `jwks`."""
+
+    issuer: str
+    """What `iss` says, exactly."""
+    audiences: tuple[str, ...]
+    """Any of them must be in `aud`; empty: it is not looked at."""
+    jwks_url: str = ""
+    """Where Envoy fetches the keys."""
+    jwks: str = field(default="", repr=False)
+    """The keys themselves, as JSON (RFC 7517 §5)."""
+    refresh_seconds: float = 300.0
+    ca: str | None = field(default=None, repr=False)
+    """PEM of the authorities that the URL's certificate is checked against; None: the system's."""
+    mode: TokenMode = TokenMode.STRICT
+    claims: ClaimNames = ClaimNames()
+    is_forwarded: bool = False
+    """Whether backends of plain routes get the token."""
+    leeway_seconds: int = 60
+    """How far the clocks of issuer and gateway may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who may come in."""
+
+    api_keys: tuple[ApiKey, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
+    is_required: bool = False
+    """False: a request without credentials is anonymous; a wrong credential is always refused."""
