@@ -20,6 +20,7 @@ from gateway.guards import DetectionGuard as DetectionGuard
 from gateway.guards import Guard as Guard
 from gateway.guards import GuardAction as GuardAction
 from gateway.guards import GuardTerms as GuardTerms
+from gateway.guards import InjectionGuard as InjectionGuard
 from gateway.guards import Mask as Mask
 from gateway.guards import MaskStyle as MaskStyle
 from gateway.guards import Phase as Phase
