@@ -23,6 +23,7 @@ from envoy_api.discovery import Variant
 
 from extproc import access_log, authz, process
 from extproc.adapters.board import MappedBoard
+from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -33,7 +34,7 @@ from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.latencies import Latencies
-from extproc.ports import Ledger, LedgerUnavailable
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
@@ -183,17 +184,18 @@ def main() -> None:
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ledger = await open_ledger(
+    local = await open_ledger(
         arguments.state_dir / "ledger.db", worker=arguments.worker, busy_seconds=BUSY_SECONDS
     )
+    ledgers = Ledgers(local, arguments.worker)
     try:
-        await _serve(arguments, ledger)
+        await _serve(arguments, ledgers)
     finally:
-        await ledger.close()
+        await ledgers.close()
 
 
-async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
-    calls, health, books = process.Process(time.time), Health(), Books(ledger)
+async def _serve(arguments: argparse.Namespace, ledgers: Ledgers) -> None:
+    calls, health, books = process.Process(time.time), Health(), Books(ledgers)
 
     def take(program: Program) -> None:
         calls.program = program
@@ -211,7 +213,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
-        ledger=ledger,
+        ledgers=ledgers,
         latencies=Latencies(time.monotonic),
         states=States(),
         books=books,
@@ -270,7 +272,7 @@ def _build(
     gateway: Gateway,
     version: str,
     *,
-    ledger: Ledger,
+    ledgers: Ledgers,
     latencies: Latencies,
     states: States,
     books: Books,
@@ -280,7 +282,7 @@ def _build(
     return build(
         gateway,
         version,
-        ledger=ledger,
+        ledger=ledgers.at(gateway.ledger),
         choose=random.random,
         created=int(time.time()),
         latencies=latencies,

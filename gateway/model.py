@@ -30,7 +30,10 @@ from gateway.guards import TextScope as TextScope
 from gateway.identity import Accepts
 from gateway.identity import ApiKey as ApiKey
 from gateway.identity import Identity as Identity
+from gateway.ledger_place import LedgerPlace
 from gateway.operations import Operation
+from gateway.periods import Period as Period
+from gateway.periods import Unit as Unit
 from gateway.price import Price
 from gateway.scopes import Mode as Mode
 from gateway.scopes import Scope as Scope
@@ -232,23 +235,6 @@ class Rule:
     mode: Mode = Mode.ENFORCE
 
 
-class Unit(StrEnum):
-    """What a budget counts."""
-
-    NANODOLLARS = "nanodollars"
-    TOKENS = "tokens"
-
-
-class Period(StrEnum):
-    """When a budget starts anew; calendar windows in UTC, weeks from Monday."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    TOTAL = "total"
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How much may be spent, by whom, in which period.
@@ -399,3 +385,4 @@ class Gateway:
     admin: Endpoint
     xds: Xds = Xds()
     llm: Llm = field(default_factory=Llm)
+    ledger: LedgerPlace = field(default_factory=LedgerPlace)

@@ -124,6 +124,7 @@ class Resolver:
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
+            ledger=config.ledger.place,
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
