@@ -23,7 +23,7 @@ from envoy_api.discovery import Variant
 
 from extproc import access_log, authz, process
 from extproc.adapters.board import MappedBoard
-from extproc.adapters.ledgers import Ledgers
+from extproc.adapters.key_directory import open_directory
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -33,8 +33,9 @@ from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
 from extproc.health import States
+from extproc.keys import Keys
 from extproc.latencies import Latencies
-from extproc.ports import LedgerUnavailable
+from extproc.ports import Ledger, LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
@@ -184,18 +185,18 @@ def main() -> None:
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    local = await open_ledger(
-        arguments.state_dir / "ledger.db", worker=arguments.worker, busy_seconds=BUSY_SECONDS
-    )
-    ledgers = Ledgers(local, arguments.worker)
+    file = arguments.state_dir / "ledger.db"
+    ledger = await open_ledger(file, worker=arguments.worker, busy_seconds=BUSY_SECONDS)
+    keys = open_directory(file, time.time, busy_seconds=BUSY_SECONDS)
     try:
-        await _serve(arguments, ledgers)
+        await _serve(arguments, ledger, keys)
     finally:
-        await ledgers.close()
+        await keys.close()
+        await ledger.close()
 
 
-async def _serve(arguments: argparse.Namespace, ledgers: Ledgers) -> None:
-    calls, health, books = process.Process(time.time), Health(), Books(ledgers)
+async def _serve(arguments: argparse.Namespace, ledger: Ledger, keys: Keys) -> None:
+    calls, health, books = process.Process(time.time), Health(), Books(ledger)
 
     def take(program: Program) -> None:
         calls.program = program
@@ -213,12 +214,13 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers) -> None:
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
-        ledgers=ledgers,
+        ledger=ledger,
         latencies=Latencies(time.monotonic),
         states=States(),
         books=books,
         cut_streams=cut_streams,
         audits=Audits(tally),
+        keys=keys,
     )
     source = (
         FileSource(arguments.config, os.environ, make)
@@ -272,17 +274,18 @@ def _build(
     gateway: Gateway,
     version: str,
     *,
-    ledgers: Ledgers,
+    ledger: Ledger,
     latencies: Latencies,
     states: States,
     books: Books,
     cut_streams: CutStreams,
     audits: Audits,
+    keys: Keys,
 ) -> Program:
     return build(
         gateway,
         version,
-        ledger=ledgers.at(gateway.ledger),
+        ledger=ledger,
         choose=random.random,
         created=int(time.time()),
         latencies=latencies,
@@ -290,6 +293,7 @@ def _build(
         books=books,
         cut_streams=cut_streams,
         audits=audits,
+        keys=keys,
     )
 
 

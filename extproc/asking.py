@@ -320,7 +320,7 @@ class Asking:
                 facts.texts = texts
                 if call.size_bytes > SHORT_BYTES:  # else the estimate does not look at them
                     call = call._replace(texts=texts)
-        if self._program.reads_estimates:
+        if self._program.reads_estimates or (facts.principal and facts.principal.budgets):
             facts.estimated_input_tokens = reading.estimate_input_tokens(call)
         return fault
 

@@ -5,6 +5,8 @@ Answers carry `HeaderValue.value`: an Envoy that asks by ext_authz ignores `raw_
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +18,14 @@ from extproc.llm.openai_chat.reading import READING
 from extproc.ports import Clock
 from extproc.process import Process
 from extproc.program import NOT_READY, Program
-from extproc.verdict import Deny
+from extproc.verdict import Amend, Deny, Pass, Verdict
 from gateway import names
+
+logger = logging.getLogger(__name__)
 
 METHOD = "/envoy.service.auth.v3.Authorization/Check"
 _PERMISSION_DENIED = 7  # google.rpc.Code
+_INTERNAL = 13
 _CheckRequest: Any = message("envoy.service.auth.v3.CheckRequest")
 _CheckResponse: Any = message("envoy.service.auth.v3.CheckResponse")
 
@@ -33,22 +38,36 @@ class Authorization:
         self._clock = clock
 
     def __call__(self, call: Call) -> Stream:
-        return _CheckStream(call, self._process.program, self._clock)
+        return _CheckStream(call, self._process, self._clock)
 
 
 class _CheckStream:
-    __slots__ = ("_call", "_clock", "_program")
+    __slots__ = ("_call", "_clock", "_process", "_program")
 
-    def __init__(self, call: Call, program: Program | None, clock: Clock) -> None:
+    def __init__(self, call: Call, process: Process, clock: Clock) -> None:
         self._call = call
-        self._program = program
+        self._process = process
+        self._program = process.program
         self._clock = clock
 
     def on_message(self, message: bytes) -> None:
         facts = _facts(_CheckRequest.FromString(message), self._clock())
-        deny = NOT_READY if self._program is None else check(self._program, facts)
+        found = NOT_READY if self._program is None else check(self._program, facts)
+        if found is None or isinstance(found, Deny):
+            self._answer(found, facts)
+        else:
+            self._process.run(self._answer_later(found, facts))
+
+    def _answer(self, deny: Deny | None, facts: Facts) -> None:
         self._call.send(_denied(deny) if deny else _allowed(facts))
         self._call.end()
+
+    async def _answer_later(self, found: Awaitable[Deny | None], facts: Facts) -> None:
+        try:
+            self._answer(await found, facts)
+        except Exception:
+            logger.exception("an answer failed; the request is refused")
+            self._call.end(_INTERNAL, "internal error")
 
     def on_half_close(self) -> None:
         pass
@@ -57,11 +76,21 @@ class _CheckStream:
         pass
 
 
-def check(program: Program, facts: Facts) -> Deny | None:
+def check(program: Program, facts: Facts) -> Deny | Awaitable[Deny | None] | None:
     """Who is it, and may they: the first refusal, or None."""
     if facts.route and facts.route not in program.routes:
         return NOT_READY
     verdict = program.authenticate.on_headers(facts)
+    if isinstance(verdict, Pass | Deny | Amend):
+        return _judged(program, verdict, facts)
+    return _judged_later(program, verdict, facts)
+
+
+async def _judged_later(program: Program, verdict: Awaitable[Verdict], facts: Facts) -> Deny | None:
+    return _judged(program, await verdict, facts)
+
+
+def _judged(program: Program, verdict: Verdict, facts: Facts) -> Deny | None:
     if isinstance(verdict, Deny):
         return verdict
     for policy in program.header_policies:

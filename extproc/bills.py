@@ -15,6 +15,7 @@ import msgspec
 from extproc.policies.budget import Owed
 from extproc.ports import Ledger, LedgerUnavailable
 from extproc.principal import Kind, Principal
+from gateway.model import Budget
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 
 logger = logging.getLogger(__name__)
@@ -25,17 +26,21 @@ PAUSES = (0.2, 1.0, 5.0)
 _MOST_KNOWN = 10_000
 
 
-class Owner(msgspec.Struct, frozen=True):
+class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who asked for a batch, as the scopes of budgets know a caller. Nothing of it is secret."""
 
     key: str = ""
     """The name of the key; empty: it was no key that was shown."""
     user: str = ""
     team: str = ""
+    budgets: tuple[Budget, ...] = ()
+    """Those of the key."""
 
     @classmethod
     def of(cls, caller: Principal | None) -> Owner:
-        return cls() if caller is None else cls(caller.key, caller.user, caller.team)
+        if caller is None:
+            return cls()
+        return cls(caller.key, caller.user, caller.team, caller.budgets)
 
     @property
     def principal(self) -> Principal | None:
@@ -43,7 +48,8 @@ class Owner(msgspec.Struct, frozen=True):
         if not (self.key or self.user or self.team):
             return None
         kind = Kind.API_KEY if self.key else Kind.JWT
-        return Principal(kind, self.key or self.user, self.key, self.user, self.team)
+        name = self.key or self.user
+        return Principal(kind, name, self.key, self.user, self.team, budgets=self.budgets)
 
 
 class Cost(NamedTuple):

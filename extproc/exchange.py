@@ -31,7 +31,7 @@ from extproc.plan import Steering
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
-from extproc.verdict import Deny
+from extproc.verdict import Amend, Deny, Pass, Verdict
 from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -116,11 +116,25 @@ class Exchange:
         if not facts.route:
             self._asking.find()  # first, so that a refusal is in the client's dialect
         decision = self._program.authenticate.on_headers(facts)
+        if isinstance(decision, Pass | Deny | Amend):  # asking for Awaitable takes longer
+            return self._authenticated(decision, event)
+        return self._authenticated_later(decision, event)
+
+    def _authenticated(
+        self, decision: Verdict, event: RequestHeaders
+    ) -> Action | Awaitable[Action]:
+        """It is known who calls, or that nobody may."""
         if isinstance(decision, Deny):
             return self._refuse(decision)
-        if facts.route:
+        if self._facts.route:
             return self._on_plain_route()
         return self._decided(self._asking.on_headers(is_end=event.is_end))
+
+    async def _authenticated_later(
+        self, decision: Awaitable[Verdict], event: RequestHeaders
+    ) -> Action:
+        action = self._authenticated(await decision, event)
+        return await action if isinstance(action, Awaitable) else action
 
     def _decided(self, decision: Decision | Awaitable[Decision]) -> Action | Awaitable[Action]:
         if isinstance(decision, Ready):

@@ -5,7 +5,7 @@ Of the answers to some of them, what was done is counted: batches, and sessions 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from extproc.batches import REMOVED_HEADERS, Watching
@@ -54,7 +54,7 @@ class Passing:
         match found.operation:
             case Operation.MODELS:
                 shape = models.shape_of(found.family, self._facts.headers)
-                body = models.encode_list(shape, self._program.models, self._program.created)
+                body = models.encode_list(shape, self._listed(), self._program.created)
                 return Respond(200, JSON, body, "dragoman_models")
             case Operation.MODEL:
                 return self._model(found)
@@ -133,9 +133,19 @@ class Passing:
                 return verdict
         return Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
 
+    def _listed(self) -> Sequence[str]:
+        """The models that the caller may ask for."""
+        opens = self._program.key_models
+        if opens is None:
+            return self._program.models
+        return opens.opened(self._facts.principal, self._program.models)
+
     def _model(self, found: Found) -> Respond | Deny:
         shape = models.shape_of(found.family, self._facts.headers)
         name = models.asked_name(shape, found.model)
+        opens = self._program.key_models
+        if opens is not None and not opens.opened(self._facts.principal, (name,)):
+            return unknown_model(name)
         if not self._planner.knows(name):
             return unknown_model(name)
         body = models.encode_one(shape, name, self._program.created)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.model import ApiKey
+from gateway.model import ApiKey, Budget
 
 
 class Kind(StrEnum):
@@ -38,6 +38,10 @@ class Principal:
     tags: tuple[tuple[str, str], ...] = ()
     claims: Mapping[str, object] | None = None
     """Of the token; None: there was none."""
+    models: tuple[str, ...] = ()
+    """Which the key opens, `*` stands for anything; empty: all."""
+    budgets: tuple[Budget, ...] = ()
+    """The key's own."""
 
 
 def of_key(key: ApiKey) -> Principal:

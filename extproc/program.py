@@ -15,6 +15,7 @@ from extproc.choosing import Chooser, World
 from extproc.cut_streams import CutStreams, alone
 from extproc.facts import Facts
 from extproc.health import Health, States
+from extproc.keys import Keys
 from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.named import Models
@@ -24,6 +25,7 @@ from extproc.policies.authenticate import Authenticate
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
+from extproc.policies.key_models import KeyModels
 from extproc.policies.variables import ESTIMATE, PROMPT
 from extproc.ports import Ledger
 from extproc.saying import Sayer
@@ -54,6 +56,8 @@ class Program:
 
     version: str
     authenticate: Authenticate
+    key_models: KeyModels | None
+    """Which models keys are for; None: each is for all."""
     header_policies: tuple[Policy, ...]
     """For requests whose body is not read, in order."""
     request_policies: tuple[Policy, ...]
@@ -107,6 +111,7 @@ def build(
     books: Books | None = None,
     cut_streams: CutStreams | None = None,
     audits: Audits | None = None,
+    keys: Keys | None = None,
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; all that has
     a default is of the program before, if there was one."""
@@ -118,26 +123,27 @@ def build(
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
     pricing = _pricing(gateway, prices)
     chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
-    budgets = Budgets(gateway.budgets, ledger)
+    key_models = KeyModels() if gateway.identity.has_stored_keys else None
+    ours: tuple[Policy, ...] = () if key_models is None else (key_models,)
+    budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
     planners = _planners(gateway, chooser, prices)
     return Program(
         version=version,
-        authenticate=_authenticate(gateway),
-        header_policies=(authorize,),
+        authenticate=_authenticate(gateway, keys),
+        key_models=key_models,
+        header_policies=(*ours, authorize),
         request_policies=(
+            *ours,  # what the key is for, before what it may do there
             authorize,  # who may, before anything is read closely
             guards,  # what may be said; may mask
         ),
         routes=frozenset(route.name for route in gateway.routes),
         reads_texts=guards.is_any or _is_read(PROMPT, authorize, chooser),
-        reads_estimates=budgets.is_any or _is_read(ESTIMATE, authorize, chooser),
+        reads_estimates=bool(gateway.budgets) or _is_read(ESTIMATE, authorize, chooser),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,
-        sayers={
-            steering: Sayer(planner, gateway.llm.lossiness, guards if guards.is_any else None)
-            for steering, planner in planners.items()
-        },
+        sayers=_sayers(planners, gateway.llm.lossiness, guards if guards.is_any else None),
         paths=Paths(dict(gateway.llm.prefixes)),
         stored_at=gateway.llm.stored_at,
         pass_unknown_to=gateway.llm.pass_unknown_to,
@@ -164,14 +170,20 @@ def _planners(
     }
 
 
+def _sayers(
+    planners: Mapping[Steering, Planner], lossiness: Lossiness, guards: Guards | None
+) -> Mapping[Steering, Sayer]:
+    return {steering: Sayer(planner, lossiness, guards) for steering, planner in planners.items()}
+
+
 def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
     return authorize.reads(name) or chooser.reads(name)
 
 
-def _authenticate(gateway: Gateway) -> Authenticate:
+def _authenticate(gateway: Gateway, keys: Keys | None) -> Authenticate:
     routes = gateway.routes
     asking = {route.name: route.accepts for route in routes if route.is_caller_required}
-    return Authenticate(gateway.identity, asking)
+    return Authenticate(gateway.identity, asking, keys)
 
 
 def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:

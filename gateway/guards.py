@@ -114,17 +114,6 @@ class DetectionGuard:
 
 
 @dataclass(frozen=True, slots=True)
-class InjectionGuard:
-    """Signs of prompt injection, weighed. It refuses."""
-
-    name: str
-    threshold: float
-    """The score from which it does, 0 to 1."""
-    message: str
-    terms: GuardTerms = NO_TERMS
-
-
-@dataclass(frozen=True, slots=True)
 class RemoteGuard:
     """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
 
@@ -134,4 +123,4 @@ class RemoteGuard:
     terms: GuardTerms = NO_TERMS
 
 
-Guard = RegexGuard | DetectionGuard | InjectionGuard | RemoteGuard
+Guard = RegexGuard | DetectionGuard | RemoteGuard

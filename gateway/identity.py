@@ -81,3 +81,5 @@ class Identity:
     issuers: tuple[Issuer, ...] = ()
     is_required: bool = False
     """False: a request without credentials is anonymous; a wrong credential is always refused."""
+    has_stored_keys: bool = False
+    """Keys that are made at run time open the door as well."""

@@ -20,7 +20,6 @@ from gateway.config.policies import (
     GuardBlock,
     GuardScopeBlock,
     GuardTermsBlock,
-    InjectionGuardBlock,
     PiiGuardBlock,
     RegexGuardBlock,
     ScopeBlock,
@@ -44,7 +43,6 @@ from gateway.model import (
     Guard,
     GuardTerms,
     Identity,
-    InjectionGuard,
     Listener,
     Llm,
     Mask,
@@ -124,7 +122,6 @@ class Resolver:
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
-            ledger=config.ledger.place,
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
@@ -196,7 +193,8 @@ def _identity(block: IdentityBlock) -> Identity:
         )
         for key in block.accepted_keys
     )
-    return Identity(keys, tuple(each.meaning for each in block.jwt), block.is_required)
+    issuers = tuple(each.meaning for each in block.jwt)
+    return Identity(keys, issuers, block.is_required, block.has_stored_keys)
 
 
 def _llm(block: LlmBlock) -> Llm:
@@ -267,9 +265,6 @@ def _guard(name: str, block: GuardBlock) -> Guard:
         return RegexGuard(name, block.patterns, block.action, block.replacement, message, terms)
     if isinstance(block, PiiGuardBlock | SecretsGuardBlock):
         return _detections(name, block)
-    if isinstance(block, InjectionGuardBlock):
-        message = block.message or f"the request has text that '{name}' does not allow"
-        return InjectionGuard(name, float(block.threshold), message, _guard_terms(block))
     return RemoteGuard(name, block.type, block.on_error == "allow")
 
 

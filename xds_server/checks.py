@@ -17,7 +17,6 @@ from gateway.model import (
     Effect,
     Gateway,
     GuardAction,
-    InjectionGuard,
     Mode,
     Period,
     RegexGuard,
@@ -90,7 +89,10 @@ def batch_checks(gateway: Gateway) -> tuple[Check, ...]:
         for each in gateway.budgets
         if is_for_llm(each.scope) and each.scope.model is None and each.scope.llm is None
     )
-    return (*passed_checks(gateway), *budgets)
+    of_key = replace(
+        _BUDGETS_OF_KEY, name=f"{_BUDGETS_OF_KEY.name}, before a batch is made", reads="headers"
+    )
+    return (*passed_checks(gateway), *budgets, *[of_key] * gateway.identity.has_stored_keys)
 
 
 def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -127,7 +129,8 @@ def _credential(
     identity = gateway.identity
     for issuer in identity.issuers:
         yield _token(issuer)
-    is_asked = identity.is_required or identity.api_keys or identity.issuers
+    has_keys = bool(identity.api_keys) or identity.has_stored_keys
+    is_asked = identity.is_required or has_keys or bool(identity.issuers)
     if not is_asked and not any(route.is_caller_required for route in gateway.routes):
         return
     name, refusals = "API key", ["401 invalid_api_key"]
@@ -139,6 +142,8 @@ def _credential(
         refusals.append("401 missing_api_key" if keyed else "401 missing_credential")
     else:
         name += ", when there is one"
+    if identity.has_stored_keys and accepts is not Accepts.JWT:
+        refusals.append("503 keys_unavailable")
     dropped = [each.issuer for each in identity.issuers if each.mode is TokenMode.PERMISSIVE]
     failure = f"without a valid token of {', '.join(dropped)}: anonymous" if dropped else ""
     yield Check(name, Where.EXTPROC, "headers", ", ".join(refusals), Failing.CLOSED, failure)
@@ -250,35 +255,27 @@ def _guards(gateway: Gateway) -> Iterator[Check]:
     for guard in gateway.guards:
         match guard:
             case RegexGuard():
-                yield _finding_guard(guard, guard.action, _counted(len(guard.patterns), "pattern"))
+                yield _finding_guard(guard, len(guard.patterns), "pattern")
             case DetectionGuard():
-                kinds = _counted(len(guard.kinds), "kind")
-                yield _finding_guard(guard, guard.action, f"{kinds} of {guard.type}")
-            case InjectionGuard():
-                signs = f"signs of injection from {guard.threshold}"
-                yield _finding_guard(guard, GuardAction.BLOCK, signs)
+                yield _finding_guard(guard, len(guard.kinds), f"kind of {guard.type}")
             case RemoteGuard():
                 yield _remote_guard(guard)
             case _:
                 assert_never(guard)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count > 1)}"
-
-
-def _finding_guard(
-    guard: RegexGuard | DetectionGuard | InjectionGuard, action: GuardAction, what: str
-) -> Check:
-    is_mask = action is GuardAction.MASK
+def _finding_guard(guard: RegexGuard | DetectionGuard, count: int, what: str) -> Check:
+    is_mask = guard.action is GuardAction.MASK
+    word, _, of = what.partition(" ")
+    counted = " ".join(filter(None, (f"{count} {word}{'s' * (count > 1)}", of)))
     terms = guard.terms
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
-    read = f"{what}{texts}{_scope(terms.scope)}"
+    read = f"{counted}{texts}{_scope(terms.scope)}"
     if terms.mode is Mode.AUDIT:
-        name = f"guard {guard.name} ({action} in audit, {read})"
+        name = f"guard {guard.name} ({guard.action} in audit, {read})"
         return Check(name, Where.EXTPROC, "body", "", Failing.OPEN, "counted and logged")
     return Check(
-        f"guard {guard.name} ({action}, {read})",
+        f"guard {guard.name} ({guard.action}, {read})",
         Where.EXTPROC,
         "body",
         f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",
@@ -304,8 +301,30 @@ def _remote_guard(guard: RemoteGuard) -> Check:
     )
 
 
+def _key_models(gateway: Gateway) -> Iterator[Check]:
+    if gateway.identity.has_stored_keys:
+        name = "models of the key, where it is for some"
+        yield Check(name, Where.EXTPROC, "body", "403 model_not_allowed", Failing.CLOSED, "")
+
+
+def _key_models_of_headers(gateway: Gateway) -> Iterator[Check]:
+    yield from (replace(check, reads="headers") for check in _key_models(gateway))
+
+
 def _budgets(gateway: Gateway) -> Iterator[Check]:
     yield from (_budget(budget) for budget in gateway.budgets if is_for_llm(budget.scope))
+    if gateway.identity.has_stored_keys:
+        yield _BUDGETS_OF_KEY
+
+
+_BUDGETS_OF_KEY = Check(
+    "budgets of the key, where it has some",
+    Where.EXTPROC,
+    "body",
+    "429 budget_exhausted",
+    Failing.CLOSED,
+    f"{_UNRESERVED}; 403 unpriced_model where a target has no price",
+)
 
 
 def _budgets_of_sessions(gateway: Gateway) -> Iterator[Check]:
@@ -345,6 +364,7 @@ LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _encoding,
     _document,
     _model,
+    _key_models,
     _rules,
     _guards,
     _budgets,  # last: what is refused costs nothing
@@ -354,6 +374,7 @@ PASSED_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _caller,
     _operation,
     _offered,
+    _key_models_of_headers,
     _rules_of_headers,
 )
 
@@ -361,6 +382,7 @@ WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _caller,
     _operation,
     _asked_model,
+    _key_models_of_headers,
     _rules_of_headers,
     _budgets_of_sessions,  # last: what is refused costs nothing
 )

@@ -13,7 +13,7 @@ from gateway.config.check import warnings
 from gateway.model import Endpoint
 from xds_server import control_plane, flags, supervisor
 from xds_server.audience import Level
-from xds_server.commands import diff, explain, history, import_, looking, rollback, status
+from xds_server.commands import diff, explain, history, import_, keys, looking, rollback, status
 from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.demo.app import serve_demo
@@ -23,7 +23,7 @@ from xds_server.resources.topology import Topology
 from xds_server.snapshot import Snapshot
 
 DESCRIPTION = "A gateway for AI agents: Envoy moves the bytes, Python decides."
-EPILOG = "Every flag can also be set by the environment variable in brackets behind it."
+EPILOG = "A flag can also be set by the environment variable in brackets behind it."
 
 
 FILE = Argument("file", "FILE", "the configuration: a YAML file, or a folder of them")
@@ -163,6 +163,7 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     history.COMMAND,
     rollback.COMMAND,
+    *keys.COMMANDS,
     Command("schema", "print the JSON Schema of the configuration file", schema),
     Command("reference", "print the reference of the configuration file", markdown),
 )
@@ -262,7 +263,8 @@ def _flag_rows(command: Command) -> list[str]:
     rows = ["| Flag | Environment | Meaning |", "|---|---|---|"]
     rows.extend(f"| `{switch.name}` | | {switch.meaning} |" for switch in command.switches)
     rows.extend(
-        f"| `{flag.name} {flag.metavar}` | `{flag.variable}` | {flag.meaning} |"
+        f"| `{flag.name} {flag.metavar}` | {f'`{flag.variable}`' if flag.variable else ''} |"
+        f" {flag.meaning} |"
         for flag in command.flags
     )
     return rows

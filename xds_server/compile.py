@@ -118,7 +118,7 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
         ),
     ]
     limit, between = _buffer_limit(gateway), shared(gateway.providers)
-    reports_usage = bool(gateway.budgets) and features.reads_usage
+    reports_usage = gateway.is_counted and features.reads_usage
     judges = _judges(gateway)
     for name in mirrored(gateway.models):
         cluster = names.mirror_cluster(name)

@@ -8,6 +8,7 @@ import errno
 import functools
 import gc
 import logging
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
@@ -23,7 +24,6 @@ from gateway.config.published import published
 from gateway.config.schema import Config
 from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
-from gateway.ledger_place import LedgerPlace
 from gateway.model import Endpoint, Gateway, Listener, Xds
 from gateway.names import AUDITS_FOLDER
 from gateway.problem import Problem
@@ -32,8 +32,10 @@ from gateway.telemetry import configure_logging
 from xds_server import flags
 from xds_server.admin.api import Answer, Json, View, admin_app
 from xds_server.admin.audits import Audits, audit_rows, read_audits
+from xds_server.admin.keys import key_routes
 from xds_server.admin.ledger import LEDGER_FILE, read_counters
 from xds_server.admin.overview import Overview, problem_row
+from xds_server.admin.token import read_or_make
 from xds_server.audience import Level
 from xds_server.clients import Clients
 from xds_server.compile import Compiler
@@ -41,6 +43,8 @@ from xds_server.difference import state_json
 from xds_server.free_ports import Wanted, complaints
 from xds_server.history import History, Origin
 from xds_server.http_edge import listening_socket, serving
+from xds_server.keys.desk import Desk
+from xds_server.keys.store import SqliteKeyStore
 from xds_server.metrics import exposition
 from xds_server.publisher import Make, Outcome, Publisher, Written, first_config, release_of
 from xds_server.redaction import redacted_document
@@ -149,13 +153,21 @@ class Plane:
         return state_json(in_force.version, in_force.workers_version, told, in_force.snapshot)
 
     def counters(self) -> Sequence[Mapping[str, object]]:
-        in_force = self.publisher.in_force
-        place = in_force.gateway.ledger if in_force else LedgerPlace()
-        return read_counters(self.options.state_dir / LEDGER_FILE, place)
+        return read_counters(self.options.state_dir / LEDGER_FILE)
 
     def audits(self) -> Audits:
         """What policies in `audit` would have done."""
         return read_audits(self.options.state_dir / AUDITS_FOLDER)
+
+    def desk(self) -> Desk:
+        """Where virtual keys are made."""
+        store = SqliteKeyStore(self.options.state_dir / LEDGER_FILE)
+        return Desk(store, time.time, secrets.token_bytes, self._names_of_keys)
+
+    def _names_of_keys(self) -> frozenset[str]:
+        in_force = self.publisher.in_force
+        keys = in_force.gateway.identity.api_keys if in_force else ()
+        return frozenset(key.name for key in keys)
 
     async def roll_back(self, version: str | None, seconds: float = ROLLBACK_SECONDS) -> Answer:
         """To a remembered configuration, or to the file; goes on when it takes longer."""
@@ -278,9 +290,18 @@ async def admin_serving(
         metrics=metrics,
         roll_back=plane.roll_back,
     )
-    app = admin_app(view, frozenset({f"[{where.host}]" if ":" in where.host else where.host}))
+    hosts = frozenset({f"[{where.host}]" if ":" in where.host else where.host})
+    app = admin_app(view, hosts, key_routes(plane.desk(), _admin_token(plane.options.state_dir)))
     async with serving(app, listening_socket(where.host, where.port)):
         yield
+
+
+def _admin_token(state_dir: Path) -> str:
+    try:
+        return read_or_make(state_dir)
+    except (OSError, ValueError) as error:
+        logger.warning("no virtual keys can be made: no token in '%s': %s", state_dir, error)
+        return ""
 
 
 def run_alone(options: Options, admin: Endpoint | None, log_level: str) -> int:

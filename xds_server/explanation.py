@@ -193,7 +193,7 @@ class _Explaining:
             answers = llm_answers(self.gateway, name, self.features)
             shown = llm_messages(mode, answers)
         elif kind == "llm" and "upgrade_configs" in action:
-            shown = session_messages(mode, is_budgeted=bool(self.gateway.budgets))
+            shown = session_messages(mode, is_budgeted=self.gateway.is_counted)
         elif kind == "llm":
             shown = batch_messages(mode)
         reading = _reading(kind, action, answers, shown)

@@ -24,6 +24,7 @@ class Flag:
     name: str
     """As it is typed: `--state-dir`."""
     variable: str
+    """Empty: it is of one command's one use, and typed."""
     kind: Callable[[str], object]
     metavar: str
     meaning: str
@@ -41,14 +42,14 @@ class Flag:
             self.name,
             type=self.kind,
             metavar=self.metavar,
-            help=f"{self.meaning} [{self.variable}]",
+            help=f"{self.meaning} [{self.variable}]" if self.variable else self.meaning,
         )
 
     def value(self, typed: object, environment: Mapping[str, str]) -> object:
         """What counts; an empty variable is as good as none. Raises `InvalidVariable`."""
         if typed is not None:
             return typed
-        text = environment.get(self.variable)
+        text = environment.get(self.variable) if self.variable else None
         if not text:
             return None if self.default is None else self.kind(self.default)
         try:
@@ -234,7 +235,7 @@ STATE_DIR = Flag(
     "DRAGOMAN_STATE_DIR",
     Path,
     "DIR",
-    "where the ledger of budgets and the history of configurations are kept (default: .dragoman)",
+    "where budgets, virtual keys and the history of configurations are kept (default: .dragoman)",
     ".dragoman",
 )
 DRAIN_SECONDS = Flag(

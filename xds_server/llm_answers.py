@@ -46,7 +46,7 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         tuple(each.name for each in own),
         tuple(each.name for each in own if not speaks(each, dialect)),
         tuple(each.name for each in foreign),
-        is_budgeted=bool(gateway.budgets),
+        is_budgeted=gateway.is_counted,
         is_usage_read=features.reads_usage and usage.on_route(dialect) != {},
         is_watched=is_watched(gateway),
         is_timed=any(is_timed(model.choice) for model in gateway.models),

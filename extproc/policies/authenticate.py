@@ -1,18 +1,21 @@
-"""Who is calling: API keys, known by their digests, and tokens, which Envoy has checked."""
+"""Who is calling: API keys, those of the file known by their digests and those made at run time by
+their ids, and tokens, which Envoy has checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from hashlib import sha256
 from types import MappingProxyType
 
 from extproc.facts import Facts
+from extproc.keys import HeldKey, Keys, KeysUnavailable
 from extproc.policies.tokens import Tokens, payload_of
 from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway import names
 from gateway.identity import Accepts, TokenMode
 from gateway.model import Identity
+from gateway.virtual_keys import Parts, parse
 
 _LIMIT_CHARACTERS = 4096
 _BEARER = "bearer "
@@ -21,6 +24,7 @@ _TOKEN_CHALLENGE = (("www-authenticate", 'Bearer error="invalid_token"'),)  # RF
 
 _MISSING = Deny(401, "missing_api_key", "no API key was given", headers=_CHALLENGE)
 _INVALID = Deny(401, "invalid_api_key", "the API key is not valid", headers=_CHALLENGE)
+_UNAVAILABLE = Deny(503, "keys_unavailable", "API keys cannot be checked at the moment")
 _AMBIGUOUS = Deny(
     401, "invalid_api_key", "the request carries different credentials", headers=_CHALLENGE
 )
@@ -49,39 +53,79 @@ class Authenticate:
     A wrong credential is refused even where none is required.
     """
 
-    def __init__(self, identity: Identity, asking: Mapping[str, Accepts] = NO_ROUTES) -> None:
-        """`asking`: the routes that ask for a credential, also where the identity does not."""
+    def __init__(
+        self,
+        identity: Identity,
+        asking: Mapping[str, Accepts] = NO_ROUTES,
+        stored: Keys | None = None,
+    ) -> None:
+        """`asking`: the routes that ask for a credential, also where the identity does not;
+        `stored`: who keeps the keys that are made at run time."""
         self._keys: dict[bytes, Principal] = {
             bytes.fromhex(key.digest): of_key(key) for key in identity.api_keys
         }
+        self._has_stored = identity.has_stored_keys
+        self._stored = stored
         self._tokens = Tokens(identity.issuers) if identity.issuers else None
         self._is_required = identity.is_required
         self._asking = asking
-        self._is_open = not (
-            identity.is_required or identity.api_keys or identity.issuers or asking
-        )
+        has_keys = identity.api_keys or identity.has_stored_keys
+        self._is_open = not (identity.is_required or has_keys or identity.issuers or asking)
 
-    def on_headers(self, facts: Facts) -> Verdict:
+    def on_headers(self, facts: Facts) -> Verdict | Awaitable[Verdict]:
+        """At once, unless a key must be looked up."""
         if self._is_open:  # nobody has a key, so none is wrong: SDKs always send something
             return PASS
         credentials = _credentials(facts)
         if self._tokens is not None and (claims := facts.headers.get(names.CLAIMS_HEADER)):
             verdict = _by_token(facts, self._tokens, claims, credentials)
-        elif not credentials:
+            return verdict if facts.principal is None else self._of_right_kind(facts)
+        if not credentials:
             return self._nobody(facts)
-        elif len(credentials) > 1:
+        if len(credentials) > 1:
             return _AMBIGUOUS
-        else:
-            ((credential, facts.credential_headers),) = credentials.items()
-            facts.principal = self._lookup(credential)
-            if facts.principal is None:
-                return self._unknown(facts, credential)
-            verdict = PASS
+        ((credential, facts.credential_headers),) = credentials.items()
+        facts.principal = self._of_file(credential) if self._keys else None
+        if facts.principal is not None:
+            return self._of_right_kind(facts)
+        parts = parse(credential) if self._has_stored else None
+        if parts is None:
+            return self._unknown(facts, credential)
+        return _UNAVAILABLE if self._stored is None else self._by_stored(self._stored, parts, facts)
+
+    def _by_stored(self, stored: Keys, parts: Parts, facts: Facts) -> Verdict | Awaitable[Verdict]:
+        found = stored.find(parts.id)
+        if found is None:
+            return _INVALID
+        if isinstance(found, HeldKey):  # asking for Awaitable takes longer
+            verdict = self._judged(found, stored, parts.secret, facts)
+            if verdict is not _INVALID or not found.is_open:
+                return verdict
+            found = stored.look_again(parts.id)
+        return self._judged_later(found, stored, parts.secret, facts)
+
+    async def _judged_later(
+        self, looking: Awaitable[HeldKey | None], stored: Keys, secret: str, facts: Facts
+    ) -> Verdict:
+        try:
+            return self._judged(await looking, stored, secret, facts)
+        except KeysUnavailable:
+            return _UNAVAILABLE
+
+    def _judged(self, found: HeldKey | None, stored: Keys, secret: str, facts: Facts) -> Verdict:
+        if found is None or not found.opens(secret, facts.now.timestamp()):
+            return _INVALID
+        stored.note_use(found.id)
+        facts.principal = found.principal
+        return self._of_right_kind(facts)
+
+    def _of_right_kind(self, facts: Facts) -> Verdict:
+        """A caller who is known; a route may take one kind of credential alone."""
         if facts.route and facts.principal is not None:
             accepts = self._asking.get(facts.route, Accepts.ANY)
             if accepts is not Accepts.ANY and facts.principal.kind is not _TAKEN[accepts]:
                 return _WRONG_KIND[accepts]
-        return verdict
+        return PASS
 
     def _nobody(self, facts: Facts) -> Verdict:
         if not self._is_required and facts.route not in self._asking:
@@ -105,7 +149,7 @@ class Authenticate:
             reason = self._tokens.fault(credential, issuer, facts.now)
         return Deny(401, "invalid_token", reason, headers=_TOKEN_CHALLENGE)
 
-    def _lookup(self, credential: str) -> Principal | None:
+    def _of_file(self, credential: str) -> Principal | None:
         if len(credential) > _LIMIT_CHARACTERS:
             return None
         return self._keys.get(sha256(credential.encode("utf-8", "backslashreplace")).digest())

@@ -176,8 +176,11 @@ class Budgets:
         ledger: Ledger | None,
         *,
         default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
+        are_keys_budgeted: bool = False,
     ) -> None:
-        """Without a ledger, calls that a budget applies to are refused."""
+        """Without a ledger, calls that a budget applies to are refused. `are_keys_budgeted`:
+        callers may have budgets of their own (`Principal.budgets`)."""
+        self._are_keys_budgeted = are_keys_budgeted
         self._lines = tuple(map(Line, budgets))
         self._cases: dict[tuple[Principal | None, str, str, str], Case] = {}
         self._ledger = ledger
@@ -188,7 +191,7 @@ class Budgets:
 
         Reads `facts.max_output_tokens`, `choices`, `estimated_input_tokens` and `demands`.
         """
-        if not self._lines:
+        if not self._lines and not _owned(facts):
             return NOTHING_HELD
         asked = self._asked(facts)
         drawn = self._drawn(facts, asked, price)
@@ -206,7 +209,7 @@ class Budgets:
     @property
     def is_any(self) -> bool:
         """Whether anything is counted at all."""
-        return bool(self._lines)
+        return bool(self._lines) or self._are_keys_budgeted
 
     def owed(self, facts: Facts, models: Sequence[str], tokens: int, money: int | None) -> Owed:
         """What is to be booked of work that was done for somebody; without a price, tokens alone.
@@ -217,7 +220,10 @@ class Budgets:
         asked = [replace(facts, model=name) for name in models]
         bookings: list[Booking] = []
         is_unpriced = False
-        for line in self._lines:  # seldom, so that no case is kept for it
+        for line in (
+            *self._lines,
+            *map(Line, _owned(facts)),
+        ):  # seldom, so that no case is kept for it
             found = (line.matcher.subjects(each) for each in asked)
             subjects = next((each for each in found if each is not None), None)
             if subjects is None:
@@ -238,7 +244,7 @@ class Budgets:
         drawn: Drawn = [
             (line, Charge(counter, start, limit, 1))
             for line, _, counter, start, limit in (
-                self._case(facts).rows(facts.now) if self._lines else ()
+                self._case(facts).rows(facts.now) if self._lines or _owned(facts) else ()
             )
             if line.is_of_any_model
         ]
@@ -285,7 +291,8 @@ class Budgets:
         if case is None:
             if len(self._cases) >= _MOST_CASES:
                 self._cases.clear()
-            subjects = ((line, line.matcher.subjects(facts)) for line in self._lines)
+            lines = (*self._lines, *map(Line, _owned(facts)))
+            subjects = ((line, line.matcher.subjects(facts)) for line in lines)
             case = self._cases[name] = Case(
                 [
                     (line, counter_name(line.budget.name, line.budget.unit, found))
@@ -294,6 +301,10 @@ class Budgets:
                 ]
             )
         return case
+
+
+def _owned(facts: Facts) -> Sequence[Budget]:
+    return () if facts.principal is None else facts.principal.budgets
 
 
 def _money(price: Price, asked: Usage) -> int:

@@ -10,12 +10,16 @@ from gateway.model import Scope
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
+class Pattern:
     """A text in which `*` stands for anything."""
 
     text: str
     pieces: tuple[str, ...]
     """What stands between the `*`s; one piece when there is none."""
+
+    @classmethod
+    def of(cls, text: str) -> Pattern:
+        return cls(text, tuple(text.split("*")))
 
     def matches(self, value: str) -> bool:
         if len(self.pieces) == 1:
@@ -83,7 +87,7 @@ _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
 class Matcher:
     """A scope made ready: only the dimensions that it asks for."""
 
-    asked: tuple[tuple[str, Callable[[Facts], str | None], _Pattern], ...]
+    asked: tuple[tuple[str, Callable[[Facts], str | None], Pattern], ...]
 
     def matches(self, facts: Facts) -> bool:
         for _, value_of, pattern in self.asked:
@@ -109,5 +113,5 @@ def compile_scope(scope: Scope) -> Matcher:
     for dimension, value_of in _DIMENSIONS:
         wanted: str | None = getattr(scope, dimension)
         if wanted is not None:
-            asked.append((dimension, value_of, _Pattern(wanted, tuple(wanted.split("*")))))
+            asked.append((dimension, value_of, Pattern.of(wanted)))
     return Matcher(tuple(asked))

@@ -12,7 +12,6 @@ from gateway.config import stars
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
-from gateway.config.ledger import RedisLedgerBlock
 from gateway.config.model_rules import (
     conditions_can_hold,
     providers_are_known,
@@ -59,7 +58,6 @@ from gateway.config.xds_rules import (
     xds_clients_can_prove_themselves,
 )
 from gateway.credentials import PassThrough
-from gateway.ledger_place import LARGEST_REDIS_LIMIT
 from gateway.model import Unit
 from gateway.problem import Problem, did_you_mean
 
@@ -156,6 +154,8 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
             value: str | None = getattr(scope, field, None)
             if value is None or "*" in value or value in known:
                 continue
+            if field == "key" and written.config.identity.has_stored_keys:
+                continue  # it may be made at any time
             if not any(stars.matches(name, value) for name in known if "*" in name):
                 kind = "model" if field == "llm" else field
                 yield Finding((*path, field), f"no {kind} '{value}'", did_you_mean(value, known))
@@ -211,16 +211,6 @@ def tokens_can_be_checked(written: Written) -> Iterator[Finding]:
             )
 
 
-def limits_can_be_counted(written: Written) -> Iterator[Finding]:
-    """Redis counts in doubles: above what they hold exactly, a budget would not be one."""
-    if isinstance(written.config.ledger, RedisLedgerBlock):
-        for index, budget in enumerate(written.config.budgets):
-            if budget.limit.amount > LARGEST_REDIS_LIMIT:
-                path: Path = ("budgets", index, "limit")
-                hint = "at most 9 million USD or 9e15 tokens"
-                yield Finding(path, "is more than a ledger in Redis counts exactly", hint)
-
-
 RULES: tuple[Rule, ...] = (
     addresses_are_free,
     names_are_unique,
@@ -244,7 +234,6 @@ RULES: tuple[Rule, ...] = (
     xds_clients_can_prove_themselves,
     group_gateways_are_known,
     resources_are_unique,
-    limits_can_be_counted,
 )
 
 
@@ -289,7 +278,8 @@ def _unpriced_models(config: Config) -> Iterator[Finding]:
 
 def _locked_doors(config: Config) -> Iterator[Finding]:
     identity = config.identity
-    if identity.required and not identity.accepted_keys and not identity.jwt:
+    has_keys = identity.accepted_keys or identity.has_stored_keys
+    if identity.required and not has_keys and not identity.jwt:
         yield Finding(
             ("identity", "required"), "nobody can come in: there are no keys", "add api_keys or jwt"
         )

@@ -60,12 +60,14 @@ class ApiKeyBlock(Block):
 
 
 class ApiKeysBlock(Block):
-    """Keys that the gateway itself issues."""
+    """Keys by which clients are known: those listed here, and virtual keys, which are made at run
+    time (`dragoman keys create`)."""
 
-    enabled: Flag = True
-    """False: no key is accepted, whatever the list says."""
+    enabled: Flag | None = None
+    """True: virtual keys are accepted beside those that are listed. False: no key is accepted,
+    whatever the list says. Default: those that are listed."""
     keys: tuple[ApiKeyBlock, ...] = ()
-    """The keys."""
+    """The keys that stand in the file."""
 
 
 class IdentityBlock(Block):
@@ -83,11 +85,17 @@ class IdentityBlock(Block):
     @property
     def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:
         """Those that open the door now."""
-        return self.api_keys.keys if self.api_keys.enabled else ()
+        return () if self.api_keys.enabled is False else self.api_keys.keys
+
+    @property
+    def has_stored_keys(self) -> bool:
+        """Whether keys that are made at run time open the door."""
+        return self.api_keys.enabled is True
 
     @property
     def is_required(self) -> bool:
         """Whether requests without credentials are refused."""
         if self.required is not None:
             return self.required
-        return bool(self.accepted_keys) or any(each.mode is TokenMode.STRICT for each in self.jwt)
+        has_keys = bool(self.accepted_keys) or self.has_stored_keys
+        return has_keys or any(each.mode is TokenMode.STRICT for each in self.jwt)

@@ -200,7 +200,8 @@ def _limit(value: object) -> Limit:
     return Limit(unit, int(amount))
 
 
-def _written_limit(limit: Limit) -> str:
+def written_limit(limit: Limit) -> str:
+    """`5 USD`, `100000 tokens`."""
     if limit.unit is Unit.TOKENS:
         return f"{limit.amount} tokens"
     return f"{Decimal(limit.amount) / NANODOLLARS_PER_DOLLAR:f} USD"
@@ -286,7 +287,7 @@ FilePattern: TypeAlias = Annotated[str, AfterValidator(_filled), _text_schema("f
 Address: TypeAlias = Annotated[str, AfterValidator(_address), _text_schema("ip")]
 HostPort: TypeAlias = Annotated[str, AfterValidator(_endpoint), _text_schema("host:port")]
 Amount: TypeAlias = Annotated[
-    Limit, PlainValidator(_limit), PlainSerializer(_written_limit), _text_schema("amount")
+    Limit, PlainValidator(_limit), PlainSerializer(written_limit), _text_schema("amount")
 ]
 Dollars: TypeAlias = Annotated[
     Decimal,

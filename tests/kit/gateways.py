@@ -17,6 +17,7 @@ CASES = (
     "routes-plain",
     "tls-provider",
     "tokens",
+    "virtual-keys",
     "virtual-models",
 )
 

@@ -44,6 +44,7 @@ NOON = datetime(2031, 3, 4, 12, tzinfo=UTC).timestamp()
 TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock",))
 KEYS = {
     "tokens": "secret-of-ci",
+    "virtual-keys": "secret-of-alice",
     "budgets": "secret-of-alice",
     "keys-and-rules": "secret-of-alice",
     "routes-plain": "secret-of-k",

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from xds_server.admin.bodies import TooLong, body_of
 from xds_server.admin.guards import LOCAL_HOSTS, NoForeignChanges, OnlyKnownHosts
-from xds_server.admin.ledger import LedgerUnreadable
 from xds_server.metrics import CONTENT_TYPE
 
 LIMIT_BYTES = 64 << 10
@@ -47,7 +47,7 @@ class View:
     resources: Callable[[], Json]
     """The same for programs; may take long."""
     counters: Callable[[], Sequence[Json]]
-    """The ledger's counters; may block. LedgerUnreadable where a server does not answer."""
+    """The ledger's counters; may block."""
     history: Callable[[], Json]
     """What can be gone back to, without the texts: they hold secrets, and everybody on this
     machine can ask."""
@@ -63,9 +63,12 @@ class _RollBack(msgspec.Struct, forbid_unknown_fields=True):
     release: bool = False
 
 
-def admin_app(view: View, hosts: frozenset[str] = frozenset()) -> Starlette:
-    """The API over `view`; `hosts` are further names that it answers to."""
-    routes = (*_probes(view), *_readings(view), *_changes(view))
+def admin_app(
+    view: View, hosts: frozenset[str] = frozenset(), further: Sequence[Route] = ()
+) -> Starlette:
+    """The API over `view`; `hosts` are further names that it answers to, `further` what others
+    answer at their paths."""
+    routes = (*_probes(view), *_readings(view), *_changes(view), *further)
     guards = [Middleware(OnlyKnownHosts, hosts=LOCAL_HOSTS | hosts), Middleware(NoForeignChanges)]
     return Starlette(routes=routes, middleware=guards)
 
@@ -101,10 +104,7 @@ def _readings(view: View) -> Sequence[Route]:
         return JSONResponse(dict(await asyncio.to_thread(view.resources)))
 
     async def budgets(request: Request) -> Response:
-        try:
-            rows = await asyncio.to_thread(view.counters)
-        except LedgerUnreadable as error:
-            return JSONResponse({"error": str(error)}, status_code=503)
+        rows = await asyncio.to_thread(view.counters)
         return JSONResponse({"counters": [dict(row) for row in rows]})
 
     async def history(request: Request) -> Response:
@@ -123,8 +123,8 @@ def _readings(view: View) -> Sequence[Route]:
 def _changes(view: View) -> Sequence[Route]:
     async def roll_back(request: Request) -> Response:
         try:
-            asked = msgspec.json.decode(await _body(request), type=_RollBack)
-        except _TooLong:
+            asked = msgspec.json.decode(await body_of(request, LIMIT_BYTES), type=_RollBack)
+        except TooLong:
             return JSONResponse({"error": f"longer than {LIMIT_BYTES} bytes"}, status_code=413)
         except msgspec.DecodeError as error:
             return JSONResponse({"error": f"the body: {error}"}, status_code=400)
@@ -135,17 +135,3 @@ def _changes(view: View) -> Sequence[Route]:
         return JSONResponse(dict(answer.body), status_code=answer.status)
 
     return (Route("/api/rollback", roll_back, methods=["POST"]),)
-
-
-class _TooLong(ValueError):
-    """More was sent than is read."""
-
-
-async def _body(request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LIMIT_BYTES:
-            raise _TooLong
-        parts.append(part)
-    return b"".join(parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import httpx
@@ -31,11 +32,12 @@ class Unanswered(Exception):
 
 
 class Asking:
-    """One admin API."""
+    """One admin API, with the headers that every request to it has."""
 
-    def __init__(self, where: Endpoint) -> None:
+    def __init__(self, where: Endpoint, headers: Mapping[str, str] | None = None) -> None:
         host = f"[{where.host}]" if ":" in where.host else where.host
         self._where = f"{host}:{where.port}"
+        self._headers = headers or {}
 
     def get(self, path: str) -> Answer:
         """What it shows there; raises `Unanswered`."""
@@ -46,15 +48,43 @@ class Asking:
 
     def post(self, path: str, body: Mapping[str, object]) -> tuple[int, Answer]:
         """What became of it; raises `Unanswered`."""
-        response = self._send("POST", path, msgspec.json.encode(body))
+        return self.ask("POST", path, body)
+
+    def ask(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> tuple[int, Answer]:
+        """The status and what was answered, whatever it is; raises `Unanswered`."""
+        content = None if body is None else msgspec.json.encode(body)
+        response = self._send(method, path, content)
         return response.status_code, self._object(response)
 
+    def lines(self, path: str) -> Iterator[str]:
+        """What it shows there, line by line; raises `Unanswered`."""
+        with (
+            self._telling(),
+            self._client() as client,
+            client.stream("GET", f"http://{self._where}{path}", headers=self._headers) as response,
+        ):
+            if response.status_code != 200:
+                response.read()
+                error = self._object(response).get("error", "")
+                raise Unanswered(f"{self._where}{path} answers {response.status_code}: {error}")
+            yield from response.iter_lines()
+
     def _send(self, method: str, path: str, content: bytes | None) -> httpx.Response:
-        headers = {} if content is None else {"content-type": "application/json"}
+        json = {} if content is None else {"content-type": "application/json"}
+        with self._telling(), self._client() as client:
+            url = f"http://{self._where}{path}"
+            headers = {**self._headers, **json}
+            return client.request(method, url, headers=headers, content=content)
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-                url = f"http://{self._where}{path}"
-                return client.request(method, url, headers=headers, content=content)
+            yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(
                 f"no control plane answers at {self._where}: {str(error).lower()}; "

@@ -94,7 +94,7 @@ class _Surface:
     def route(self, name: str, match: Json, dialect: Dialect) -> Json:
         """Bodies are read, and answers too, where something waits for them."""
         gateway, features = self.gateway, self.features
-        settles = bool(gateway.budgets)
+        settles = gateway.is_counted
         counted = usage.on_route(dialect) if settles and features.reads_usage else {}
         per_filter: Json = {
             names.EXT_PROC_FILTER: ext_proc.whole_bodies(
@@ -116,7 +116,7 @@ class _Surface:
 
     def batches(self, name: str, match: Json) -> Json:
         """The same; where something is counted, answers tell what batches cost."""
-        is_counted = bool(self.gateway.budgets)
+        is_counted = self.gateway.is_counted
         config = ext_proc.headers_of_llm(self.features, is_answered=is_counted)
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from extproc.adapters.leased_ledger import LeasedLedger
-from extproc.adapters.sqlite_ledger import open_ledger
+from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
 from extproc.ports import Booking, Charge, Exhausted, Reservation, Spent
 from tests.kit.ledger_suite import ask
 
@@ -47,7 +46,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return self.loop.run_until_complete(work)
 
-    async def open(self, worker: int) -> LeasedLedger:
+    async def open(self, worker: int) -> SqliteLedger:
         return await open_ledger(self.path, worker=f"w{worker}", flush_seconds=FLUSH_SECONDS)
 
     def reserved(self, counter: str) -> int:
@@ -73,7 +72,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.held.append((worker, answer, charges))
 
     async def ask_patiently(
-        self, ledger: LeasedLedger, charges: tuple[Charge, ...]
+        self, ledger: SqliteLedger, charges: tuple[Charge, ...]
     ) -> Reservation | Exhausted:
         """A refusal is remembered for a moment, in which others may have given back."""
         for _ in range(200):

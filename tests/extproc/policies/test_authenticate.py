@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import msgspec
 import pytest
 
 from extproc.facts import Facts
+from extproc.keys import HeldKey
 from extproc.policies.authenticate import Authenticate
-from extproc.verdict import PASS, Deny
+from extproc.verdict import PASS, Deny, Verdict
 from gateway.identity import Accepts, Issuer, TokenMode
 from gateway.model import ApiKey, Identity
 from gateway.names import CLAIMS_HEADER, CREDENTIAL_HEADERS
+from gateway.virtual_keys import Parts, VirtualKey, hashed, written
 from tests.kit.identity_provider import encoded
+from tests.kit.key_shelf import Shelf, stored
+from tests.kit.key_store_suite import virtual_key
 
 
 def api_key(name: str, secret: str) -> ApiKey:
@@ -238,3 +245,126 @@ def test_without_a_required_credential_nobody_is_anonymous() -> None:
     facts = request()
     assert policy.on_headers(facts) is PASS
     assert facts.principal is None
+
+
+PARTS = Parts(virtual_key(1).id, "b" * 40)
+KEY = virtual_key(1, secrets=(hashed(PARTS.secret, b"salt"),), team="blue")
+STORED = Identity(is_required=True, has_stored_keys=True)
+
+
+def judged(policy: Authenticate, facts: Facts) -> Verdict:
+    """What is said in the end."""
+
+    async def main() -> Verdict:
+        verdict = policy.on_headers(facts)
+        return await verdict if isinstance(verdict, Awaitable) else verdict
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+def test_a_key_that_was_made_at_run_time_opens(is_far: bool, header: str) -> None:
+    shelf = stored(KEY, is_far=is_far)
+    value = "Bearer " * (header == "authorization") + written(PARTS)
+    facts = Facts(now=datetime(2027, 3, 4, tzinfo=UTC), headers={header: value})
+    assert judged(Authenticate(STORED, stored=shelf), facts) is PASS
+    assert facts.principal is shelf.keys[KEY.id].principal
+    assert facts.principal.team == "blue"
+    assert facts.credential_headers == (header,)
+    assert shelf.used == [KEY.id]
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+@pytest.mark.parametrize(
+    "key",
+    [
+        virtual_key(2),
+        msgspec.structs.replace(KEY, enabled=False),
+        msgspec.structs.replace(KEY, secrets=(), revoked=1),
+        msgspec.structs.replace(KEY, expires=1),
+        msgspec.structs.replace(KEY, secrets=(hashed("c" * 40, b"salt"),)),
+    ],
+)
+def test_one_that_is_not_there_or_not_valid_is_refused_and_was_not_used(
+    key: VirtualKey, is_far: bool
+) -> None:
+    shelf = stored(key, is_far=is_far)
+    facts = request(authorization=f"Bearer {written(PARTS)}")
+    verdict = judged(Authenticate(STORED, stored=shelf), facts)
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (401, "invalid_api_key")
+    assert (facts.principal, shelf.used) == (None, [])
+
+
+@pytest.mark.parametrize("text", ["any", written(PARTS)[:-1], written(PARTS).upper(), "a" * 5000])
+def test_what_is_not_written_as_a_key_of_ours_asks_nobody(text: str) -> None:
+    shelf = stored(KEY, is_out=True)
+    verdict = judged(Authenticate(STORED, stored=shelf), request(x_api_key=text))
+    assert isinstance(verdict, Deny)
+    assert (verdict.code, shelf.asked) == ("invalid_api_key", [])
+
+
+def test_keys_of_the_file_and_keys_made_at_run_time_open_the_same_door() -> None:
+    both = Identity((ANN, api_key("odd", written(PARTS))), is_required=True, has_stored_keys=True)
+    shelf = stored(KEY)
+    policy = Authenticate(both, stored=shelf)
+    facts = request(x_api_key="ann-secret")
+    assert policy.on_headers(facts) is PASS
+    assert facts.principal is not None
+    assert facts.principal.name == "ann"
+    odd = request(x_api_key=written(PARTS))
+    assert policy.on_headers(odd) is PASS
+    assert odd.principal is not None
+    assert (odd.principal.name, shelf.asked) == ("odd", [])
+
+
+@pytest.mark.parametrize("shelf", [None, stored(KEY, is_out=True)])
+def test_when_keys_cannot_be_looked_up_nobody_comes_in(shelf: Shelf | None) -> None:
+    facts = request(x_api_key=written(PARTS))
+    verdict = judged(Authenticate(STORED, stored=shelf), facts)
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (503, "keys_unavailable")
+    assert facts.principal is None
+
+
+def test_they_open_nothing_where_the_file_does_not_say_so() -> None:
+    shelf = stored(KEY)
+    for identity in (Identity(is_required=True), Identity((ANN,), is_required=False)):
+        verdict = judged(Authenticate(identity, stored=shelf), request(x_api_key=written(PARTS)))
+        assert isinstance(verdict, Deny)
+        assert verdict.code == "invalid_api_key"
+    assert shelf.asked == []
+
+
+def test_no_key_is_refused_where_they_are_required() -> None:
+    verdict = judged(Authenticate(STORED, stored=stored(KEY)), request())
+    assert isinstance(verdict, Deny)
+    assert verdict.code == "missing_api_key"
+    is_open = Identity(is_required=False, has_stored_keys=True)
+    assert judged(Authenticate(is_open, stored=stored(KEY)), request()) is PASS
+    wrong = judged(Authenticate(is_open, stored=stored(KEY)), request(x_api_key="any"))
+    assert isinstance(wrong, Deny)
+
+
+def test_a_text_that_was_made_just_now_opens_before_anybody_has_noticed() -> None:
+    class Rotating(Shelf):
+        """Knows the key as it was before."""
+
+        def look_again(self, id: str) -> Awaitable[HeldKey | None]:
+            self.keys[id] = HeldKey(KEY)
+            return super().look_again(id)
+
+    before = msgspec.structs.replace(KEY, secrets=(hashed("c" * 40, b"salt"),))
+    shelf = Rotating({KEY.id: HeldKey(before)})
+    facts = request(x_api_key=written(PARTS))
+    assert judged(Authenticate(STORED, stored=shelf), facts) is PASS
+    assert facts.principal is shelf.keys[KEY.id].principal
+    assert shelf.asked == [KEY.id, KEY.id]
+
+
+@pytest.mark.parametrize("changes", [{"enabled": False}, {"revoked": 1, "secrets": ()}])
+def test_nobody_looks_again_for_a_key_that_opens_nothing(changes: dict[str, object]) -> None:
+    shelf = stored(msgspec.structs.replace(KEY, **changes))
+    judged(Authenticate(STORED, stored=shelf), request(x_api_key=written(PARTS)))
+    assert shelf.asked == [KEY.id]

@@ -38,7 +38,23 @@ def test_keys_are_kept_as_digests() -> None:
 
 
 def test_without_keys_nobody_has_to_show_one() -> None:
-    assert meant("identity: {api_keys: {enabled: true}}").identity == Identity()
+    assert meant("identity: {api_keys: {}}").identity == Identity()
+
+
+def test_keys_that_are_made_at_run_time_are_asked_for_where_it_says_so() -> None:
+    found = meant("identity: {api_keys: {enabled: true}}").identity
+    assert found == Identity((), is_required=True, has_stored_keys=True)
+    beside = "identity: {required: false, api_keys: {enabled: true, keys: [{name: a, key: k}]}}"
+    both = meant(beside).identity
+    assert ([key.name for key in both.api_keys], both.has_stored_keys) == (["a"], True)
+    assert not both.is_required
+    assert not meant(KEYS, KEY_A="a").identity.has_stored_keys
+
+
+def test_a_scope_may_name_a_key_that_is_made_later() -> None:
+    budgets = "budgets: [{name: b, for: {key: later}, limit: 1 USD, per: day}]"
+    assert complaints(budgets) == ["budgets.0.for.key: no key 'later'"]
+    loaded(f"identity: {{api_keys: {{enabled: true}}}}\n{budgets}")
 
 
 def test_disabled_keys_open_no_door_and_close_none() -> None:

@@ -1,0 +1,127 @@
+"""What can be said of a virtual key; every mistake is told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config.key_terms import (
+    KeyTermsBlock,
+    applied,
+    expiry_seconds,
+    iso,
+    said_of,
+    span,
+    terms_of,
+)
+from gateway.model import Period, Unit
+from gateway.problem import Problem
+from gateway.virtual_keys import OwnBudget, VirtualKey
+
+NOW = 1_800_000_000
+BARE = VirtualKey("a" * 16, "old", (), NOW)
+ALL = {
+    "name": "ci",
+    "user": "ann",
+    "team": "red",
+    "groups": ["a", "b"],
+    "tags": {"env": "prod"},
+    "models": ["gpt-*", "fast"],
+    "budgets": [{"limit": "5 USD", "per": "day"}, {"limit": "1M tokens", "per": "month"}],
+    "expires": "2027-02-01T00:00:00Z",
+    "enabled": False,
+}
+
+
+def understood(said: object) -> KeyTermsBlock:
+    terms = terms_of(said)
+    assert isinstance(terms, KeyTermsBlock), terms
+    return terms
+
+
+def complaints(said: object) -> list[str]:
+    found = terms_of(said)
+    assert isinstance(found, tuple)
+    return [str(each) for each in found]
+
+
+def test_all_that_can_be_said_is_kept_and_can_be_said_again() -> None:
+    key = applied(understood(ALL), BARE, NOW)
+    assert isinstance(key, VirtualKey)
+    assert (key.id, key.created) == (BARE.id, BARE.created)
+    assert key.budgets == (
+        OwnBudget(Unit.NANODOLLARS, 5_000_000_000, Period.DAY),
+        OwnBudget(Unit.TOKENS, 1_000_000, Period.MONTH),
+    )
+    told = said_of(key)
+    assert told == ALL | {
+        "budgets": [{"limit": "5 USD", "per": "day"}, {"limit": "1000000 tokens", "per": "month"}]
+    }
+    assert applied(understood(told), key, NOW) == key
+
+
+def test_little_needs_to_be_said() -> None:
+    key = applied(understood({"name": "ci"}), BARE, NOW)
+    assert isinstance(key, VirtualKey)
+    assert said_of(key) == {"name": "ci", "enabled": True}
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    said = {
+        "name": "-",
+        "team": " ",
+        "modles": ["a"],
+        "budgets": [{"limit": "5 EUR", "per": "day"}, {"per": "fortnight", "amount": 1}],
+        "expires": "tomorrow",
+        "groups": "a",
+    }
+    assert complaints(said) == [
+        "name: must be a name (letters, digits, '.', '_' and '-', at most 64, no sign first)",
+        "team: must be one line of text, not empty and without spaces around it",
+        "groups: must be a list",
+        "budgets.0.limit: must be an amount of USD or tokens"
+        " (such as 500 USD, 2.50 USD or 100k tokens)",
+        "budgets.1.limit: is required",
+        "budgets.1.per: input should be 'hour', 'day', 'week', 'month' or 'total'",
+        "budgets.1.amount: unknown key 'amount' (known: limit, per)",
+        "expires: must be a time with its zone, or a time from now (2027-01-31T00:00Z, 90d)",
+        "modles: unknown key 'modles' (did you mean 'models'?)",
+    ]
+    assert complaints({}) == ["name: is required"]
+    assert complaints([]) == ["must be keys and values"]
+
+
+def test_one_budget_for_each_unit_and_period() -> None:
+    twice = {"name": "a", "budgets": [{"limit": "1 USD", "per": "day"}] * 2}
+    assert complaints(twice) == ["budgets: one for each unit and period"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90d", NOW + 90 * 86_400),
+        ("12h", NOW + 12 * 3600),
+        ("1m", NOW + 60),
+        ("2027-01-15T08:00:10Z", NOW + 10),
+        ("2027-01-15T09:00:10+01:00", NOW + 10),
+    ],
+)
+def test_an_end_is_a_time_or_a_time_from_now(text: str, seconds: int) -> None:
+    assert understood({"name": "a", "expires": text}).expires == text
+    assert expiry_seconds(text, NOW) == seconds
+
+
+@pytest.mark.parametrize("text", ["2027-01-15T08:00:10", "90", "1y", "999999999d", "-1d", ""])
+def test_what_leaves_open_when_is_refused(text: str) -> None:
+    assert complaints({"name": "a", "expires": text})
+
+
+def test_an_end_that_has_passed_is_refused_unless_it_is_the_keys_own() -> None:
+    terms = understood({"name": "a", "expires": iso(NOW - 1)})
+    assert applied(terms, BARE, NOW) == Problem("expires", f"has passed: {iso(NOW - 1)}")
+    key = applied(terms, BARE, NOW - 2)
+    assert isinstance(key, VirtualKey)
+    assert applied(terms, key, NOW) == key
+
+
+def test_spans_are_in_seconds() -> None:
+    assert (span("30m"), span("24h"), span("1d"), span("1s")) == (1800, 86_400, 86_400, None)

@@ -1,0 +1,48 @@
+"""The token that opens what not everybody on this machine may ask of the admin API.
+
+It is in the state directory, which its owner alone may read, and made with the control plane.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from starlette.requests import Request
+
+TOKEN_FILE = "admin-token"
+"""In the state directory."""
+_BEARER = "bearer "
+
+
+def read_or_make(state_dir: Path) -> str:
+    """The token; OSError when it can neither be read nor made."""
+    file = state_dir / TOKEN_FILE
+    if not file.exists():
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(file)
+    return file.read_text("ascii").strip()
+
+
+def _make(file: Path) -> None:
+    """Whole, or not at all; whoever is first counts."""
+    made = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(f"{secrets.token_urlsafe(32)}\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(made, file)
+    finally:
+        made.unlink()
+
+
+def is_shown(request: Request, token: str) -> bool:
+    """Whether the request carries it, once."""
+    given = request.headers.getlist("authorization")
+    if len(given) != 1 or given[0][: len(_BEARER)].lower() != _BEARER:
+        return False
+    return bool(token) and hmac.compare_digest(given[0][len(_BEARER) :].encode(), token.encode())
