@@ -58,7 +58,7 @@ bench-xds: setup ## Measure the control plane with thousands of routes and of cl
 	@$(BIN)/python -m benchmarks.xds
 
 reference: setup ## Write docs/reference again from the code
-	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/gateway/test_cel_reference.py tests/gateway/importers/agentgateway/test_reference.py tests/gateway/importers/test_litellm_reference.py tests/extproc/llm/test_reference.py tests/xds_server/test_cli.py
+	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/gateway/test_cel_reference.py tests/gateway/importers/agentgateway/test_reference.py tests/gateway/importers/test_litellm_reference.py tests/extproc/llm/test_reference.py tests/extproc/trial/test_cases.py tests/xds_server/test_cli.py
 
 clean: ## Remove .venv, caches and local state
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .dragoman dist

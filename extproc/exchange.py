@@ -27,7 +27,7 @@ from extproc.events import (
 from extproc.facts import Facts
 from extproc.llm.dialects import refusal
 from extproc.passing import Decision, Ready
-from extproc.plan import Steering
+from extproc.plan import Plan, Steering
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
@@ -49,7 +49,9 @@ class Exchange:
         "_held",
         "_is_closed",
         "_program",
+        "denied",
         "is_over",
+        "plan",
     )
 
     def __init__(
@@ -69,6 +71,10 @@ class Exchange:
         self._is_closed = False
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
+        self.denied: Deny | None = None
+        """Why it was refused."""
+        self.plan: Plan | None = None
+        """Where it goes."""
 
     def on_event(self, event: Event) -> Action | Awaitable[Action]:
         """What Envoy is to do now; awaitable when the answer needs the world."""
@@ -151,7 +157,7 @@ class Exchange:
         if self._is_closed:
             ready.held.release()
             return CONTINUE
-        self._held = ready.held
+        self._held, self.plan = ready.held, ready.plan
         if ready.means is not None:
             self._answering = Session(ready.plan, ready.held, ready.means)
         elif ready.watching is not None:
@@ -203,6 +209,7 @@ class Exchange:
         return Strip(credentials) if credentials else CONTINUE
 
     def _refuse(self, deny: Deny) -> Action:
+        self.denied = deny
         facts = self._facts
         principal = facts.principal
         logger.info(

@@ -131,6 +131,8 @@ class ValueExpression:
     headers: frozenset[str]
     """The request headers that it reads, lower case, or `EVERY_HEADER`."""
     needs_body: bool
+    kind: str
+    """The CEL type, as far as it is known before it is asked: `string`, `dyn`."""
     _program: cel.Expression = field(repr=False, compare=False)
 
     def evaluate_bound(self, bindings: Bindings) -> object | CelError:
@@ -184,7 +186,8 @@ def compile_value(text: str) -> ValueExpression | str:
     if isinstance(checked, str):
         return checked
     program, syntax = checked
-    return ValueExpression(text, *_read(syntax), _program=program)
+    kind = program.return_type().name().lower()
+    return ValueExpression(text, *_read(syntax), kind, _program=program)
 
 
 def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import reference
@@ -70,6 +71,16 @@ def extproc(arguments: argparse.Namespace, environment: Environment) -> int:
     """`dragoman extproc`: becomes the request path's own program."""
     command = [sys.executable, "-P", "-m", "extproc", *arguments.passed_on]
     os.execve(sys.executable, command, dict(environment))
+
+
+def trial(name: str) -> Callable[[argparse.Namespace, Environment], int]:
+    """`dragoman test`, `dragoman cel`: the request path is asked, in a program of its own."""
+
+    def become(arguments: argparse.Namespace, environment: Environment) -> int:
+        command = [sys.executable, "-P", "-m", "extproc.trial", name, *arguments.passed_on]
+        os.execve(sys.executable, command, dict(environment))
+
+    return become
 
 
 def demo(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -164,6 +175,27 @@ COMMANDS: tuple[Command, ...] = (
     history.COMMAND,
     rollback.COMMAND,
     *keys.COMMANDS,
+    Command(
+        "test",
+        "try requests on a configuration; see `dragoman test --help`",
+        trial("test"),
+        details=(
+            "Takes files of [policy tests](../policy-tests.md): `dragoman test FILE… [--json] "
+            "[--junit FILE]`, or `--schema`. Needs no network and no state. The exit status is 0 "
+            "when all is as expected, 1 when it is not, and 2 when a file is wrong."
+        ),
+    ),
+    Command(
+        "cel",
+        "say what an expression is for a sample request; see `dragoman cel --help`",
+        trial("cel"),
+        details=(
+            "`dragoman cel EXPR [--with FILE] [--config FILE] [--json]` prints the type, the "
+            "value, and the variables that were read. [What a sample says]"
+            "(../policy-tests.md#one-expression). The exit status is 1 when the expression errs, "
+            "and 2 when it, or a file, is wrong."
+        ),
+    ),
     Command("schema", "print the JSON Schema of the configuration file", schema),
     Command("reference", "print the reference of the configuration file", markdown),
 )
@@ -228,6 +260,8 @@ def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
     if argv[:1] == ["extproc"]:  # its flags are its own
         return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
+    if argv[:1] in (["test"], ["cel"]):
+        return trial(argv[0])(argparse.Namespace(passed_on=argv[1:]), environment)
     reading = parser(environment)
     arguments, rest = reading.parse_known_args(with_one_name(argv))
     if rest and not _takes(arguments, rest):

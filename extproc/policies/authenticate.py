@@ -79,7 +79,7 @@ class Authenticate:
         credentials = _credentials(facts)
         if self._tokens is not None and (claims := facts.headers.get(names.CLAIMS_HEADER)):
             verdict = _by_token(facts, self._tokens, claims, credentials)
-            return verdict if facts.principal is None else self._of_right_kind(facts)
+            return verdict if facts.principal is None else self.on_known(facts)
         if not credentials:
             return self._nobody(facts)
         if len(credentials) > 1:
@@ -87,7 +87,7 @@ class Authenticate:
         ((credential, facts.credential_headers),) = credentials.items()
         facts.principal = self._of_file(credential) if self._keys else None
         if facts.principal is not None:
-            return self._of_right_kind(facts)
+            return self.on_known(facts)
         parts = parse(credential) if self._has_stored else None
         if parts is None:
             return self._unknown(facts, credential)
@@ -117,9 +117,9 @@ class Authenticate:
             return _INVALID
         stored.note_use(found.id)
         facts.principal = found.principal
-        return self._of_right_kind(facts)
+        return self.on_known(facts)
 
-    def _of_right_kind(self, facts: Facts) -> Verdict:
+    def on_known(self, facts: Facts) -> Verdict:
         """A caller who is known; a route may take one kind of credential alone."""
         if facts.route and facts.principal is not None:
             accepts = self._asking.get(facts.route, Accepts.ANY)

@@ -178,16 +178,19 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "rnu" in capsys.readouterr().err
 
 
-def test_extproc_becomes_the_program_of_that_name() -> None:
-    command = [sys.executable, "-m", "xds_server", "extproc", "--help"]
+@pytest.mark.parametrize(
+    ("name", "flag"), [("extproc", "--listen"), ("test", "--junit"), ("cel", "--with")]
+)
+def test_what_has_a_program_of_its_own_becomes_it(name: str, flag: str) -> None:
+    command = [sys.executable, "-m", "xds_server", name, "--help"]
     help_text = subprocess.check_output(command, text=True, cwd=ROOT)
-    assert help_text.startswith("usage: dragoman extproc")
-    assert "--listen" in help_text
+    assert help_text.startswith(f"usage: dragoman {name}")
+    assert flag in help_text
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     for command in cli.COMMANDS:
-        if command.name != "extproc":
+        if command.name not in ("extproc", "test", "cel"):
             with pytest.raises(SystemExit) as ended:
                 cli.main([command.name, "--help"], {})
             assert ended.value.code == 0

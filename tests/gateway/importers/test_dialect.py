@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/golden"
 THEIRS = GOLDEN / "import"
 EXAMPLES = ROOT / "examples/import"
+TESTS = ROOT / "examples/tests"
 OURS = sorted(
     path
     for folder in (ROOT / "examples", GOLDEN)
     for path in folder.rglob("*.yaml")
-    if not {THEIRS, EXAMPLES} & {*path.parents} and not path.stem.endswith(".xds")
+    if not {THEIRS, EXAMPLES, TESTS} & {*path.parents} and not path.stem.endswith(".xds")
 )
 FOREIGN = sorted(
     path

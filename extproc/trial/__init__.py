@@ -1,0 +1,1 @@
+"""Policies tried on requests that are written down: `dragoman test` and `dragoman cel`."""

@@ -1,0 +1,207 @@
+"""One request through a real exchange: without network, and with a ledger that has room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from extproc.audits import Audits
+from extproc.events import Action, RequestBody, RequestHeaders, Respond
+from extproc.exchange import Exchange
+from extproc.facts import Facts
+from extproc.policies.authenticate import Authenticate
+from extproc.ports import Booking, Charge
+from extproc.principal import Kind, Principal, of_key
+from extproc.program import Policy, Program, build
+from extproc.trial.cases import RequestBlock
+from extproc.verdict import PASS, Deny, Verdict
+from gateway.config.load import load, load_file
+from gateway.config.schema import Config
+from gateway.model import Gateway
+from gateway.problem import Problem
+from gateway.resolve import resolve
+
+_ANY_MODEL = """
+llm:
+  providers: {any: {type: openai, url: "http://127.0.0.1:9/v1", auth: {type: none}}}
+  models: {"*": {provider: any}}
+"""
+
+
+class _Held:
+    def settle(self, amounts: Sequence[int]) -> None:
+        pass
+
+    def book(self, amounts: Sequence[int]) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+class Roomy:
+    """A ledger in which nothing is ever spent."""
+
+    def reserve(self, charges: Sequence[Charge]) -> _Held:
+        return _Held()
+
+    async def remember(self, name: str, owner: str, now: int) -> None:
+        pass
+
+    async def owner(self, name: str) -> str | None:
+        return None
+
+    async def book_once(
+        self, name: str, extent: int, bookings: Sequence[Booking], now: int
+    ) -> bool:
+        return True
+
+
+class _Noted:
+    """What is audited, by name."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, kind: str, name: str, verdict: str) -> None:
+        self.verdicts[name, verdict] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A configuration, made ready to be tried."""
+
+    gateway: Gateway
+    program: Program
+    noted: _Noted
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of a request."""
+
+    denied: Deny | None
+    tries: tuple[tuple[str, str], ...]
+    """Provider and model of each."""
+    audits: dict[str, str] = field(default_factory=dict)
+    """Policy in `audit` → what it would have done."""
+    answered: bool = False
+    """By us, without a provider: a list of models."""
+
+
+class Unusable(Exception):
+    """The request names what the configuration does not have."""
+
+
+class _As(Authenticate):
+    """Knows who calls without being shown anything."""
+
+    def __init__(self, principal: Principal, usual: Authenticate) -> None:
+        self._principal = principal
+        self._usual = usual
+
+    def on_headers(self, facts: Facts) -> Verdict:
+        facts.principal = self._principal
+        return self._usual.on_known(facts)
+
+
+class _Looking:
+    """A policy that looks at what all others could see."""
+
+    def __init__(self, look: Callable[[Facts], None]) -> None:
+        self._look = look
+
+    def on_request(self, facts: Facts) -> Verdict:
+        self._look(facts)
+        return PASS
+
+
+def subject(path: Path | None, environment: dict[str, str]) -> Subject | tuple[Problem, ...]:
+    """Of a configuration; None: one that has every model, of a provider called `any`."""
+    config = (
+        load(_ANY_MODEL, file="any", environment={})
+        if path is None
+        else load_file(path, environment)
+    )
+    if not isinstance(config, Config):
+        return config
+    gateway, noted = resolve(config), _Noted()
+    program = build(
+        gateway, "trial", ledger=Roomy(), choose=lambda: 0.0, created=0, audits=Audits(noted)
+    )
+    return Subject(gateway, program, noted)
+
+
+def tried(of: Subject, request: RequestBlock, look: Callable[[Facts], None] | None = None) -> Seen:
+    """What becomes of a request. `look` sees the facts when policies would, and they are not asked.
+
+    Raises `Unusable`.
+    """
+    program = _program(of, request, look)
+    of.noted.verdicts.clear()
+    open_routes = {each.name for each in of.gateway.routes if not each.needs_identity}
+    if request.route in open_routes:
+        return Seen(None, ())  # Envoy asks nobody
+    return asyncio.run(_tried(of, program, request))
+
+
+async def _tried(of: Subject, program: Program, request: RequestBlock) -> Seen:
+    exchange = Exchange(program, request.now, request.route or "")
+    body = request.content
+    headers = RequestHeaders(request.all_headers, not body, request.source)
+    action = await _settled(exchange.on_event(headers))
+    if body and not exchange.is_over and not isinstance(action, Respond):
+        action = await _settled(exchange.on_event(RequestBody(body)))
+    exchange.on_close()
+    plan = exchange.plan
+    return Seen(
+        exchange.denied,
+        () if plan is None else plan.targets,
+        dict(of.noted.verdicts.keys()),
+        isinstance(action, Respond) and exchange.denied is None,
+    )
+
+
+async def _settled(action: Action | Awaitable[Action]) -> Action:
+    return await action if isinstance(action, Awaitable) else action
+
+
+def _program(of: Subject, request: RequestBlock, look: Callable[[Facts], None] | None) -> Program:
+    program, who = of.program, _caller(of.gateway, request)
+    if request.route is not None and request.route not in program.routes:
+        raise Unusable(f"no route '{request.route}'")
+    if who is not None:
+        program = replace(program, authenticate=_As(who, program.authenticate))
+    if look is not None:
+        policies: tuple[Policy, ...] = (_Looking(look),)
+        program = replace(
+            program,
+            header_policies=policies,
+            request_policies=policies,
+            reads_texts=True,
+            reads_estimates=True,
+        )
+    return program
+
+
+def _caller(gateway: Gateway, request: RequestBlock) -> Principal | None:
+    said = request.principal
+    if said is not None:
+        return Principal(
+            Kind.API_KEY if said.claims is None else Kind.JWT,
+            said.name,
+            user=said.user,
+            team=said.team,
+            groups=said.groups,
+            tags=tuple(said.tags.items()),
+            claims=said.claims,
+        )
+    if request.key is None:
+        return None
+    for key in gateway.identity.api_keys:
+        if key.name == request.key:
+            return of_key(key)
+    raise Unusable(f"no API key '{request.key}'")

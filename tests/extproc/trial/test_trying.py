@@ -1,0 +1,132 @@
+"""Requests go through the real exchange: rules, guards and plans say what they always do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from extproc.facts import Facts
+from extproc.trial.cases import RequestBlock
+from extproc.trial.trying import Seen, Subject, Unusable, subject, tried
+
+YAML = """
+identity:
+  api_keys:
+    keys:
+      - {name: ann, key: k-ann, team: red, groups: [staff]}
+      - {name: bob, key: k-bob}
+llm:
+  providers:
+    a: {type: openai, url: "http://a.example/v1", key: k}
+    b: {type: anthropic, url: "http://b.example", key: k}
+  models: {small: a/small-1, safe: {failover: [a/large-1, b/large-2]}}
+authorize:
+  - {name: reds, for: {model: safe}, require: principal.team == "red"}
+  - {name: bounded, for: {llm: "*"}, require: llm.max_output_tokens <= 10, mode: audit}
+  - {name: docs-for-staff, for: {route: docs}, allow: '"staff" in principal.groups'}
+guardrails: [{type: regex, name: word, patterns: [forbidden], action: block}]
+budgets: [{name: tiny, limit: 1 tokens, per: day}]
+routes:
+  - {name: docs, match: {path: {prefix: /docs}}, backend: "http://d.example"}
+  - {name: open, match: {path: {prefix: /open}}, backend: "http://d.example", auth: none}
+"""
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    file: Path = tmp_path_factory.mktemp("trial") / "gateway.yaml"
+    file.write_text(YAML)
+    found = subject(file, {})
+    assert isinstance(found, Subject), found
+    return found
+
+
+def refused(seen: Seen) -> tuple[int, str]:
+    assert seen.denied is not None
+    assert not seen.tries
+    return seen.denied.status, seen.denied.code
+
+
+def test_a_key_is_named_or_shown(ours: Subject) -> None:
+    assert tried(ours, RequestBlock(model="safe", key="ann")).denied is None
+    shown = RequestBlock(model="safe", headers={"Authorization": "Bearer k-ann"})
+    assert tried(ours, shown).denied is None
+    assert refused(tried(ours, RequestBlock(model="safe", key="bob"))) == (403, "permission_denied")
+    wrong = RequestBlock(model="small", headers={"authorization": "Bearer x"})
+    assert refused(tried(ours, wrong)) == (401, "invalid_api_key")
+    with pytest.raises(Unusable, match="no API key 'cid'"):
+        tried(ours, RequestBlock(model="safe", key="cid"))
+
+
+def test_a_caller_is_made_up(ours: Subject) -> None:
+    who = {"name": "eve", "team": "red"}
+    made = RequestBlock.model_validate({"model": "safe", "principal": who})
+    assert tried(ours, made).denied is None
+
+
+def test_who_comes_with_a_token_is_no_key(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        "identity: {api_keys: {keys: [{name: ann, key: k}]}}\n"
+        "authorize: [{name: a, for: {route: docs}, require: 'jwt.level == 3 || !has(jwt.x)'}]\n"
+        "routes:\n"
+        "  - name: docs\n"
+        "    match: {path: {prefix: /docs}}\n"
+        "    backend: http://d.example\n"
+        "    auth: key\n"
+    )
+    of = subject(file, {})
+    assert isinstance(of, Subject), of
+    who = {"name": "eve", "claims": {"level": 3}}
+    request = {"route": "docs", "path": "/docs", "principal": who}
+    assert refused(tried(of, RequestBlock.model_validate(request))) == (401, "invalid_api_key")
+
+
+def test_the_plan_is_told_in_order(ours: Subject) -> None:
+    seen = tried(ours, RequestBlock(model="safe", key="ann"))
+    assert seen.tries == (("a", "large-1"), ("b", "large-2"))
+
+
+def test_what_audited_rules_say_is_told_of_each_request_alone(ours: Subject) -> None:
+    asked = [RequestBlock(model="small", key="bob", max_tokens=n) for n in (5, 50, 5)]
+    found = [tried(ours, each).audits for each in asked]
+    assert found == [{"bounded": "pass"}, {"bounded": "deny"}, {"bounded": "pass"}]
+
+
+def test_guards_refuse_and_budgets_have_room(ours: Subject) -> None:
+    bad = RequestBlock(model="small", key="bob", prompt="forbidden")
+    assert refused(tried(ours, bad)) == (400, "content_policy_violation")
+    assert tried(ours, RequestBlock(model="small", key="bob")).denied is None
+
+
+def test_plain_routes_are_named(ours: Subject) -> None:
+    docs = RequestBlock(route="docs", path="/docs/x", key="ann")
+    assert tried(ours, docs).denied is None
+    assert refused(tried(ours, RequestBlock(route="docs", path="/docs", key="bob")))[0] == 403
+    assert tried(ours, RequestBlock(route="open", path="/open")) == Seen(None, ())
+    with pytest.raises(Unusable, match="no route 'dosc'"):
+        tried(ours, RequestBlock(route="dosc", path="/docs"))
+
+
+def test_what_is_answered_here_goes_nowhere(ours: Subject) -> None:
+    seen = tried(ours, RequestBlock(path="/v1/models", key="ann"))
+    assert (seen.denied, seen.tries, seen.answered) == (None, (), True)
+
+
+def test_who_looks_sees_all_that_policies_could(ours: Subject) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def look(facts: Facts) -> None:
+        seen.append((facts.texts, facts.estimated_input_tokens > 0, facts.provider))
+
+    tried(ours, RequestBlock(model="small", key="bob", prompt="forbidden"), look)
+    assert seen == [(("forbidden",), True, "a")]
+
+
+def test_a_mistaken_configuration_is_not_tried(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("nothing: here\n")
+    problems = subject(file, {})
+    assert isinstance(problems, tuple)
+    assert f"{file}:1: " in str(problems[0])
