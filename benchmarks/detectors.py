@@ -17,14 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from extproc.policies.detectors.detector import Finding
 from extproc.policies.detectors.scan import Scanner, detectors_of
+from extproc.policies.injection import Injection
 from extproc.policies.patterns import Patterns
 from gateway.kinds import Kind
 
 FOLDER = Path(__file__).parent / "detections"
 PAGE = Path(__file__).parents[1] / "docs" / "guardrails.md"
 BEGIN, END = "<!-- benchmarks.detectors -->\n", "<!-- end -->\n"
+THRESHOLDS = (0.7, 0.4)
 REGIONS = ("US", "GB", "DE")
 _MARK = re.compile("⟦(?:([a-z_]+):)?([^⟧]*)⟧")
 
@@ -123,6 +127,17 @@ def _scored(each_sample: Iterable[Sample], mistakes: list[str] | None) -> dict[K
     return everything | {None: Score(negatives=negatives[None])}
 
 
+def injection_score(threshold: float) -> tuple[Score, list[str]]:
+    """How well attacks are told from harmless texts, and which are not."""
+    said = yaml.safe_load((FOLDER / "injection.yaml").read_text(encoding="utf-8"))
+    finder = Injection(threshold)
+    missed = [text for text in said["attacks"] if not finder.is_in([text])]
+    wrong = [text for text in said["harmless"] if finder.is_in([text])]
+    total = len(said["attacks"])
+    score = Score(total, len(said["harmless"]), total - len(missed), len(wrong))
+    return score, [*(f"missed {text!r}" for text in missed), *(f"wrong {text!r}" for text in wrong)]
+
+
 def _told(what: str, each: Sample, one: Finding) -> str:
     value = each.text[one.start : one.end].decode(errors="replace")
     return f"{what} {one.kind}: {value!r} in {each.text.decode()!r}"
@@ -135,6 +150,7 @@ def table() -> str:
     lines += [_row(f"`{kind}`", score) for kind, score in known.items()]
     lines.append(_row("all", Score(*map(sum, zip(*known.values(), strict=True)))))
     lines.append(_row("**unseen texts**, all kinds", unseen_score()))
+    lines += [_row(f"`injection` at {each}", injection_score(each)[0]) for each in THRESHOLDS]
     return "\n".join(lines) + "\n"
 
 
@@ -160,6 +176,7 @@ FULL = "Ask jane.doe@example.com or +49 30 901820, card 4111 1111 1111 1111, fro
 def costs() -> Iterator[tuple[str, float]]:
     """Texts, and µs of CPU for a KB of each, with all kinds."""
     finder = Finder()
+    injection = Injection(THRESHOLDS[0])
     texts = {"prose": PROSE, "a log": LOG, "numbers only": NUMBERS, "full of findings": FULL}
     for name, piece in texts.items():
         text = (piece * 256)[: 16 << 10].encode()
@@ -169,6 +186,11 @@ def costs() -> Iterator[tuple[str, float]]:
             finder.find(text)
             rounds += 1
         yield name, (time.process_time() - began) / rounds / 16 * 1e6
+    text = [(PROSE * 256)[: 16 << 10]]
+    began = time.process_time()
+    for _ in range(100):
+        injection.is_in(text)
+    yield "injection, prose", (time.process_time() - began) / 100 / 16 * 1e6
 
 
 def main() -> None:
@@ -181,6 +203,7 @@ def main() -> None:
         mistakes: list[str] = []
         scores(mistakes)
         unseen_score(mistakes)
+        mistakes += injection_score(THRESHOLDS[0])[1]
         print(*mistakes, sep="\n")
         return
     if arguments.write:

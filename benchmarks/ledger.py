@@ -15,7 +15,8 @@ from pathlib import Path
 
 import uvloop
 
-from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
+from extproc.adapters.leased_ledger import LeasedLedger
+from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.facts import Facts
 from extproc.policies.budget import Budgets, Held
 from extproc.ports import Charge, Exhausted
@@ -36,7 +37,7 @@ BUDGETS = (
 )
 
 
-async def ledger_alone(ledger: SqliteLedger, counters: int, charges_per_call: int) -> None:
+async def ledger_alone(ledger: LeasedLedger, counters: int, charges_per_call: int) -> None:
     """Reserve and settle on so many counters in turn."""
     calls = [
         [Charge(f"c{each}.{part}", 0, LIMIT, 2_000_000) for part in range(charges_per_call)]
@@ -54,7 +55,7 @@ async def ledger_alone(ledger: SqliteLedger, counters: int, charges_per_call: in
             await asyncio.sleep(0)
 
 
-async def policy(ledger: SqliteLedger, keys: int) -> None:
+async def policy(ledger: LeasedLedger, keys: int) -> None:
     """The whole policy: scopes, names, windows, estimates, reserve, cost, settle."""
     budgets = Budgets(BUDGETS, ledger)
     holders = [of_key(ApiKey(f"key-{each}", "00", team="platform")) for each in range(keys)]
@@ -71,7 +72,7 @@ async def policy(ledger: SqliteLedger, keys: int) -> None:
             await asyncio.sleep(0)
 
 
-SCENARIOS: tuple[tuple[str, Callable[[SqliteLedger], Awaitable[None]]], ...] = (
+SCENARIOS: tuple[tuple[str, Callable[[LeasedLedger], Awaitable[None]]], ...] = (
     ("ledger, one charge, one counter", lambda ledger: ledger_alone(ledger, 1, 1)),
     ("ledger, two charges, one counter each", lambda ledger: ledger_alone(ledger, 1, 2)),
     ("ledger, one charge, 1000 counters in turn", lambda ledger: ledger_alone(ledger, 1000, 1)),

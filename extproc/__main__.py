@@ -24,6 +24,7 @@ from envoy_api.discovery import Variant
 from extproc import access_log, authz, process
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.key_directory import open_directory
+from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -35,7 +36,7 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.keys import Keys
 from extproc.latencies import Latencies
-from extproc.ports import Ledger, LedgerUnavailable
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
@@ -186,17 +187,18 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = arguments.state_dir / "ledger.db"
-    ledger = await open_ledger(file, worker=arguments.worker, busy_seconds=BUSY_SECONDS)
+    local = await open_ledger(file, worker=arguments.worker, busy_seconds=BUSY_SECONDS)
+    ledgers = Ledgers(local, arguments.worker)
     keys = open_directory(file, time.time, busy_seconds=BUSY_SECONDS)
     try:
-        await _serve(arguments, ledger, keys)
+        await _serve(arguments, ledgers, keys)
     finally:
         await keys.close()
-        await ledger.close()
+        await ledgers.close()
 
 
-async def _serve(arguments: argparse.Namespace, ledger: Ledger, keys: Keys) -> None:
-    calls, health, books = process.Process(time.time), Health(), Books(ledger)
+async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) -> None:
+    calls, health, books = process.Process(time.time), Health(), Books(ledgers)
 
     def take(program: Program) -> None:
         calls.program = program
@@ -214,7 +216,7 @@ async def _serve(arguments: argparse.Namespace, ledger: Ledger, keys: Keys) -> N
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
-        ledger=ledger,
+        ledgers=ledgers,
         latencies=Latencies(time.monotonic),
         states=States(),
         books=books,
@@ -274,7 +276,7 @@ def _build(
     gateway: Gateway,
     version: str,
     *,
-    ledger: Ledger,
+    ledgers: Ledgers,
     latencies: Latencies,
     states: States,
     books: Books,
@@ -285,7 +287,7 @@ def _build(
     return build(
         gateway,
         version,
-        ledger=ledger,
+        ledger=ledgers.at(gateway.ledger),
         choose=random.random,
         created=int(time.time()),
         latencies=latencies,

@@ -114,6 +114,17 @@ class DetectionGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class InjectionGuard:
+    """Signs of prompt injection, weighed. It refuses."""
+
+    name: str
+    threshold: float
+    """The score from which it does, 0 to 1."""
+    message: str
+    terms: GuardTerms = NO_TERMS
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteGuard:
     """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
 
@@ -123,4 +134,4 @@ class RemoteGuard:
     terms: GuardTerms = NO_TERMS
 
 
-Guard = RegexGuard | DetectionGuard | RemoteGuard
+Guard = RegexGuard | DetectionGuard | InjectionGuard | RemoteGuard

@@ -20,6 +20,7 @@ from gateway.guards import DetectionGuard as DetectionGuard
 from gateway.guards import Guard as Guard
 from gateway.guards import GuardAction as GuardAction
 from gateway.guards import GuardTerms as GuardTerms
+from gateway.guards import InjectionGuard as InjectionGuard
 from gateway.guards import Mask as Mask
 from gateway.guards import MaskStyle as MaskStyle
 from gateway.guards import Phase as Phase
@@ -29,7 +30,10 @@ from gateway.guards import TextScope as TextScope
 from gateway.identity import Accepts
 from gateway.identity import ApiKey as ApiKey
 from gateway.identity import Identity as Identity
+from gateway.ledger_place import LedgerPlace
 from gateway.operations import Operation
+from gateway.periods import Period as Period
+from gateway.periods import Unit as Unit
 from gateway.price import Price
 from gateway.scopes import Mode as Mode
 from gateway.scopes import Scope as Scope
@@ -231,23 +235,6 @@ class Rule:
     mode: Mode = Mode.ENFORCE
 
 
-class Unit(StrEnum):
-    """What a budget counts."""
-
-    NANODOLLARS = "nanodollars"
-    TOKENS = "tokens"
-
-
-class Period(StrEnum):
-    """When a budget starts anew; calendar windows in UTC, weeks from Monday."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    TOTAL = "total"
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How much may be spent, by whom, in which period.
@@ -398,6 +385,7 @@ class Gateway:
     admin: Endpoint
     xds: Xds = Xds()
     llm: Llm = field(default_factory=Llm)
+    ledger: LedgerPlace = field(default_factory=LedgerPlace)
 
     @property
     def is_counted(self) -> bool:

@@ -20,6 +20,7 @@ from gateway.config.policies import (
     GuardBlock,
     GuardScopeBlock,
     GuardTermsBlock,
+    InjectionGuardBlock,
     PiiGuardBlock,
     RegexGuardBlock,
     ScopeBlock,
@@ -43,6 +44,7 @@ from gateway.model import (
     Guard,
     GuardTerms,
     Identity,
+    InjectionGuard,
     Listener,
     Llm,
     Mask,
@@ -122,6 +124,7 @@ class Resolver:
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
+            ledger=config.ledger.place,
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
@@ -265,6 +268,9 @@ def _guard(name: str, block: GuardBlock) -> Guard:
         return RegexGuard(name, block.patterns, block.action, block.replacement, message, terms)
     if isinstance(block, PiiGuardBlock | SecretsGuardBlock):
         return _detections(name, block)
+    if isinstance(block, InjectionGuardBlock):
+        message = block.message or f"the request has text that '{name}' does not allow"
+        return InjectionGuard(name, float(block.threshold), message, _guard_terms(block))
     return RemoteGuard(name, block.type, block.on_error == "allow")
 
 

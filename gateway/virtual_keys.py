@@ -1,7 +1,7 @@
 """Keys that are made at run time: what one is, how it is written, and who holds it.
 
 The text is `dgm_ID_SECRET`. The id finds the key; of the secret, salted hashes are kept.
-Docs: docs/keys.md, docs/decisions/0016-virtual-keys.md.
+Docs: docs/keys.md, docs/decisions/0017-virtual-keys.md.
 """
 
 from __future__ import annotations

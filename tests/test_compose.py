@@ -145,3 +145,16 @@ def test_the_published_ports_are_those_of_the_configuration() -> None:
     assert SERVICES["xds"]["ports"] == [f"127.0.0.1:{xds.admin.port}:{xds.admin.port}"]
     hosts = {endpoint.host for one in gateway.providers for endpoint in one.upstream.endpoints}
     assert hosts == {"demo"}
+
+
+def test_budgets_are_kept_in_the_redis_that_is_there() -> None:
+    xds = cli.parser({}).parse_args(SERVICES["xds"]["command"][1:])
+    file = in_container("xds", str(xds.file))
+    assert file is not None
+    config = load_file(file, SERVICES["xds"]["environment"])
+    assert isinstance(config, Config)
+    assert resolve(config).ledger.url == "redis://redis:6379"
+    assert resolve(config).budgets
+    assert set(SERVICES["redis"]["networks"]) & set(SERVICES["extproc"]["networks"])
+    assert {"--appendonly", "yes", "noeviction"} <= set(SERVICES["redis"]["command"])
+    assert mounts("redis") == {"/data": "budgets"}

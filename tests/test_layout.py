@@ -33,6 +33,7 @@ TESTED_THROUGH = {
     "gateway/identity.py": "gateway/config/test_identity.py",
     "gateway/shaping.py": "gateway/config/test_shaping.py",
     "gateway/price.py": "gateway/test_catalog.py",
+    "gateway/periods.py": "gateway/config/test_policies.py",
     "gateway/cel_variables.py": "gateway/test_cel.py",
     "extproc/events.py": "extproc/test_exchange.py",
     "extproc/facts.py": "extproc/test_exchange.py",
@@ -55,6 +56,11 @@ TESTED_THROUGH = {
         "gateway/importers/agentgateway/test_keys.py"
     ),
     "gateway/importers/agentgateway/traffic_keys.py": "gateway/importers/agentgateway/test_keys.py",
+    # what stores are told, and in which words: tested with the stores
+    "extproc/adapters/reports.py": "extproc/adapters/test_ledger_store.py",
+    "extproc/adapters/leased_ledger.py": "extproc/adapters/test_sqlite_ledger.py",
+    "extproc/adapters/redis_scripts.py": "extproc/adapters/test_redis_server.py",
+    "extproc/adapters/postgres_statements.py": "extproc/adapters/test_postgres_server.py",
     # one suite for both edges
     "extproc/edges/service.py": "extproc/edges/test_edges.py",
     "extproc/edges/reference.py": "extproc/edges/test_edges.py",

@@ -17,6 +17,7 @@ from gateway.model import (
     Effect,
     Gateway,
     GuardAction,
+    InjectionGuard,
     Mode,
     Period,
     RegexGuard,
@@ -255,27 +256,35 @@ def _guards(gateway: Gateway) -> Iterator[Check]:
     for guard in gateway.guards:
         match guard:
             case RegexGuard():
-                yield _finding_guard(guard, len(guard.patterns), "pattern")
+                yield _finding_guard(guard, guard.action, _counted(len(guard.patterns), "pattern"))
             case DetectionGuard():
-                yield _finding_guard(guard, len(guard.kinds), f"kind of {guard.type}")
+                kinds = _counted(len(guard.kinds), "kind")
+                yield _finding_guard(guard, guard.action, f"{kinds} of {guard.type}")
+            case InjectionGuard():
+                signs = f"signs of injection from {guard.threshold}"
+                yield _finding_guard(guard, GuardAction.BLOCK, signs)
             case RemoteGuard():
                 yield _remote_guard(guard)
             case _:
                 assert_never(guard)
 
 
-def _finding_guard(guard: RegexGuard | DetectionGuard, count: int, what: str) -> Check:
-    is_mask = guard.action is GuardAction.MASK
-    word, _, of = what.partition(" ")
-    counted = " ".join(filter(None, (f"{count} {word}{'s' * (count > 1)}", of)))
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}"
+
+
+def _finding_guard(
+    guard: RegexGuard | DetectionGuard | InjectionGuard, action: GuardAction, what: str
+) -> Check:
+    is_mask = action is GuardAction.MASK
     terms = guard.terms
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
-    read = f"{counted}{texts}{_scope(terms.scope)}"
+    read = f"{what}{texts}{_scope(terms.scope)}"
     if terms.mode is Mode.AUDIT:
-        name = f"guard {guard.name} ({guard.action} in audit, {read})"
+        name = f"guard {guard.name} ({action} in audit, {read})"
         return Check(name, Where.EXTPROC, "body", "", Failing.OPEN, "counted and logged")
     return Check(
-        f"guard {guard.name} ({guard.action}, {read})",
+        f"guard {guard.name} ({action}, {read})",
         Where.EXTPROC,
         "body",
         f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",

@@ -24,6 +24,7 @@ from gateway.config.published import published
 from gateway.config.schema import Config
 from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
+from gateway.ledger_place import LedgerPlace
 from gateway.model import Endpoint, Gateway, Listener, Xds
 from gateway.names import AUDITS_FOLDER
 from gateway.problem import Problem
@@ -153,7 +154,9 @@ class Plane:
         return state_json(in_force.version, in_force.workers_version, told, in_force.snapshot)
 
     def counters(self) -> Sequence[Mapping[str, object]]:
-        return read_counters(self.options.state_dir / LEDGER_FILE)
+        in_force = self.publisher.in_force
+        place = in_force.gateway.ledger if in_force else LedgerPlace()
+        return read_counters(self.options.state_dir / LEDGER_FILE, place)
 
     def audits(self) -> Audits:
         """What policies in `audit` would have done."""

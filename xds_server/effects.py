@@ -107,6 +107,7 @@ _POLICIES: Mapping[str, str] = {
     "llm.models": "for new requests; those in flight keep their plan",
     "llm.providers": "for new requests; those in flight keep their plan",
     "llm.prices": "for new requests; those in flight are booked at the price they began with",
+    "ledger": "for new requests; what was spent stays where it was kept",
     "gateways": "what it does to connections stands with the listener",
     "admin": "read at the start: takes effect when the control plane is started again",
     "xds": "for clients of the control plane, and no request",

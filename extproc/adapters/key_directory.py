@@ -1,7 +1,7 @@
 """Keys that were looked up, in memory; a thread asks the store for others, and what has changed.
 
 What is in memory is believed for as long as somebody has looked for changes within a second, which
-happens ten times a second while keys are asked for. docs/decisions/0016-virtual-keys.md.
+happens ten times a second while keys are asked for. docs/decisions/0017-virtual-keys.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A worker's look at the virtual keys in the ledger's SQLite database.
 
-Made by `xds_server/keys/store.py`; the schema is described in docs/decisions/0016-virtual-keys.md.
+Made by `xds_server/keys/store.py`; the schema is described in docs/decisions/0017-virtual-keys.md.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from extproc.adapters.cells import CellFile, OrphanedCells, open_orphan
 from extproc.adapters.grants import fair_share, fitting, grant
 from extproc.adapters.lease import MOST_PER_CALL
+from extproc.adapters.reports import Report, Standing
 from extproc.ports import REMEMBERED_SECONDS, Booking, LedgerUnavailable, Spent
 
 SCHEMA_VERSION = 1
@@ -95,38 +95,6 @@ _BOOK_WORK = """
 INSERT INTO booked (name, counter, amount) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET amount = excluded.amount
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a worker tells of one lease, and what it would like."""
-
-    counter: str
-    window_start: int
-    limit: int
-    slot: int
-    settled: int
-    booked: int
-    ceiling: int
-    needs: tuple[int, ...]
-    """Estimates of the calls that wait, in order."""
-    wish: int
-    """How much it would like to have free."""
-    is_last: bool
-    """Nothing is held and nothing is left: the lease ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the store answers to a report."""
-
-    ceiling: int
-    booked_besides: int
-    """Settled and reserved by everybody, as far as they have told, but for this lease's part."""
-    idle_elsewhere: int
-    """Leased by other workers and not in use, as far as they have told."""
-    share: int
-    """How much of this counter the worker may hold idle."""
 
 
 class LedgerStore:

@@ -10,6 +10,7 @@ from extproc.audits import Audited, Finding
 from extproc.facts import Facts
 from extproc.policies.detections import Detections, masking
 from extproc.policies.finding import Finder, Found, Rewrite, always
+from extproc.policies.injection import Injection
 from extproc.policies.patterns import Patterns
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import Deny
@@ -17,6 +18,7 @@ from gateway.model import (
     DetectionGuard,
     Guard,
     GuardAction,
+    InjectionGuard,
     Mode,
     RegexGuard,
     RemoteGuard,
@@ -90,14 +92,14 @@ class Steps:
 
     def __init__(self, guards: Sequence[Guard]) -> None:
         wanted: dict[frozenset[TextScope] | None, list[tuple[int, RegexGuard]]] = {}
+        finders: dict[int, Finder] = {}
         for index, guard in enumerate(guards):
             if isinstance(guard, RegexGuard):
                 wanted.setdefault(guard.terms.texts, []).append((index, guard))
-        finders: dict[int, Finder] = {
-            index: Detections(guard.kinds, guard.regions)
-            for index, guard in enumerate(guards)
-            if isinstance(guard, DetectionGuard)
-        }
+            elif isinstance(guard, DetectionGuard):
+                finders[index] = Detections(guard.kinds, guard.regions)
+            elif isinstance(guard, InjectionGuard):
+                finders[index] = Injection(guard.threshold)
         self._searches = tuple(_search(texts, found, finders) for texts, found in wanted.items())
         self.all = tuple(_step(guard, finders.get(index)) for index, guard in enumerate(guards))
         self._others = tuple(
@@ -172,6 +174,9 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
             rewrite = masking(guard.masks) if guard.action is GuardAction.MASK else None
             deny = refusal(guard.name, guard.message)
             return Step(guard.name, deny, finder, rewrite, terms.texts, matcher, is_audited)
+        case InjectionGuard():
+            deny = refusal(guard.name, guard.message)
+            return Step(guard.name, deny, finder, None, terms.texts, matcher, is_audited)
         case RemoteGuard():
             reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
             deny = Deny(503, "guardrail_unavailable", reason)

@@ -12,6 +12,7 @@ from gateway.config import stars
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
+from gateway.config.ledger import RedisLedgerBlock
 from gateway.config.model_rules import (
     conditions_can_hold,
     providers_are_known,
@@ -58,6 +59,7 @@ from gateway.config.xds_rules import (
     xds_clients_can_prove_themselves,
 )
 from gateway.credentials import PassThrough
+from gateway.ledger_place import LARGEST_REDIS_LIMIT
 from gateway.model import Unit
 from gateway.problem import Problem, did_you_mean
 
@@ -211,6 +213,16 @@ def tokens_can_be_checked(written: Written) -> Iterator[Finding]:
             )
 
 
+def limits_can_be_counted(written: Written) -> Iterator[Finding]:
+    """Redis counts in doubles: above what they hold exactly, a budget would not be one."""
+    if isinstance(written.config.ledger, RedisLedgerBlock):
+        for index, budget in enumerate(written.config.budgets):
+            if budget.limit.amount > LARGEST_REDIS_LIMIT:
+                path: Path = ("budgets", index, "limit")
+                hint = "at most 9 million USD or 9e15 tokens"
+                yield Finding(path, "is more than a ledger in Redis counts exactly", hint)
+
+
 RULES: tuple[Rule, ...] = (
     addresses_are_free,
     names_are_unique,
@@ -234,6 +246,7 @@ RULES: tuple[Rule, ...] = (
     xds_clients_can_prove_themselves,
     group_gateways_are_known,
     resources_are_unique,
+    limits_can_be_counted,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
 import phonenumbers
@@ -241,6 +242,23 @@ class SecretsGuardBlock(DetectionBlock):
     """Texts that `mask` writes for a kind or a group instead."""
 
 
+class InjectionGuardBlock(GuardTermsBlock):
+    """Signs of prompt injection and of jailbreaks, weighed. A heuristic: it misses what is said in
+    other words, and refuses some who only talk of it."""
+
+    type: Literal["injection"]
+    """Prompt injection."""
+    scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] = (
+        TextScope.USER,
+        TextScope.TOOL_OUTPUT,
+    )
+    """Which texts it reads. Default: those that operators do not write, `user`, `tool_output`."""
+    threshold: Fraction = Decimal("0.7")
+    """The score from which a text is refused, 0 to 1; lower refuses more."""
+    message: Text | None = None
+    """What the client is told."""
+
+
 OnError: TypeAlias = Literal["block", "allow"]
 ModerationCategory: TypeAlias = Literal[
     "harassment",
@@ -299,6 +317,7 @@ GuardBlock: TypeAlias = Annotated[
     RegexGuardBlock
     | PiiGuardBlock
     | SecretsGuardBlock
+    | InjectionGuardBlock
     | OpenaiModerationBlock
     | BedrockGuardrailsBlock,
     Field(discriminator="type"),

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.config.emission import emit
 from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
+from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.schema import Config
@@ -18,6 +19,7 @@ from gateway.config.urls import place
 from gateway.config.vendors import VENDORS, Identity
 
 _SECRET = "key"
+_PASSWORDS = ("password", "sentinel_password")
 _NOT_PUBLISHED = ("include", "xds")
 _NOT_FOR_WORKERS = ("gateways", "routes", "admin")
 
@@ -43,6 +45,7 @@ def for_workers(config: Config) -> str:
     route is named, open ones too: Envoys ask about some of them until they know that they are.
     """
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
+    _tell_ledger(document, config.ledger)
     blocks = config.llm.providers
     is_timed = any(each.timeouts.first_byte is not None for each in blocks.values())
     for name, provider in document.get("llm", {}).get("providers", {}).items():
@@ -60,6 +63,15 @@ def for_workers(config: Config) -> str:
     if routes:
         document["routes"] = routes
     return emit(each_text(document or _NOTHING, escape))
+
+
+def _tell_ledger(document: dict[str, Any], block: LedgerBlock) -> None:
+    """Workers log in there themselves."""
+    if not isinstance(block, SqliteLedgerBlock):
+        place = block.place
+        for name, secret in zip(_PASSWORDS, (place.password, place.sentinel_password), strict=True):
+            if secret:
+                document["ledger"][name] = secret
 
 
 def _read_by_workers(provider: ProviderBlock, written: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +111,8 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         if block is not None:
             texts = {"prepend": block.before, "append": block.after}
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
+    for name in _PASSWORDS:
+        document.get("ledger", {}).pop(name, None)
     for guard in document.get("guardrails", ()):
         guard.pop(_SECRET, None)
     for index, issuer in enumerate(document.get("identity", {}).get("jwt", ())):

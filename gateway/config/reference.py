@@ -36,6 +36,7 @@ _FORMATS: Mapping[str, str] = {
     "size": "size",
     "sticky": "`key`, `user`, `team`, `header:NAME` or CEL expression",
     "url": "URL",
+    "percent": "a percentage, such as `5%`",
 }
 _PREFACE = """# Configuration reference
 

@@ -11,6 +11,7 @@ from gateway.config.block import Block
 from gateway.config.finding import Path, Place
 from gateway.config.gateways import AdminBlock, GatewayBlock
 from gateway.config.identity import IdentityBlock
+from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.llm import LlmBlock
 from gateway.config.policies import BudgetBlock, GuardBlock, RuleBlock
 from gateway.config.routes import RouteBlock
@@ -56,6 +57,8 @@ class Config(Block):
     """What may be said to models. Asked in order."""
     budgets: tuple[BudgetBlock, ...] = ()
     """How much may be spent on models. All that apply must have enough left."""
+    ledger: LedgerBlock = SqliteLedgerBlock(type="sqlite")
+    """Where it is kept what is spent. Default: `type: sqlite`."""
     routes: tuple[RouteBlock, ...] = ()
     """Plain HTTP routes, in order of precedence."""
     admin: AdminBlock = AdminBlock()

@@ -100,7 +100,7 @@ _FALLBACKS = (
 _REDIS = Keys(
     ("redis_*", "cache_kwargs", "cache_responses", "caching_groups", "client_ttl"),
     UNSUPPORTED,
-    "nothing is shared through Redis: budgets are in the ledger, see --state-dir",
+    "nothing but budgets is shared through Redis: see ledger",
 )
 
 LITELLM = Block(

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from xds_server.admin.bodies import TooLong, body_of
 from xds_server.admin.guards import LOCAL_HOSTS, NoForeignChanges, OnlyKnownHosts
+from xds_server.admin.ledger import LedgerUnreadable
 from xds_server.metrics import CONTENT_TYPE
 
 LIMIT_BYTES = 64 << 10
@@ -47,7 +48,7 @@ class View:
     resources: Callable[[], Json]
     """The same for programs; may take long."""
     counters: Callable[[], Sequence[Json]]
-    """The ledger's counters; may block."""
+    """The ledger's counters; may block. LedgerUnreadable where a server does not answer."""
     history: Callable[[], Json]
     """What can be gone back to, without the texts: they hold secrets, and everybody on this
     machine can ask."""
@@ -104,7 +105,10 @@ def _readings(view: View) -> Sequence[Route]:
         return JSONResponse(dict(await asyncio.to_thread(view.resources)))
 
     async def budgets(request: Request) -> Response:
-        rows = await asyncio.to_thread(view.counters)
+        try:
+            rows = await asyncio.to_thread(view.counters)
+        except LedgerUnreadable as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
         return JSONResponse({"counters": [dict(row) for row in rows]})
 
     async def history(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Where virtual keys are kept: what every store must do, and the ledger's SQLite database.
 
 Workers read the same tables (`extproc/adapters/key_tables.py`). The schema is described in
-docs/decisions/0016-virtual-keys.md. Any store must pass `tests/kit/key_store_suite.py`.
+docs/decisions/0017-virtual-keys.md. Any store must pass `tests/kit/key_store_suite.py`.
 """
 
 from __future__ import annotations

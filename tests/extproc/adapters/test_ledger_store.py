@@ -10,7 +10,8 @@ from threading import Timer
 
 import pytest
 
-from extproc.adapters.ledger_store import LedgerStore, Report, Standing
+from extproc.adapters.ledger_store import LedgerStore
+from extproc.adapters.reports import Report, Standing
 from extproc.ports import LedgerUnavailable, Spent
 
 LIMIT = 1000

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from extproc.adapters.lease import MOST_PER_CALL
-from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
+from extproc.adapters.leased_ledger import LeasedLedger
+from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.ports import Booking, Exhausted, LedgerUnavailable, Spent
 from tests.kit.ledger_suite import MONTH, LedgerSuite, ask, charge, hold
 
@@ -20,7 +21,7 @@ NAME = "ledger.db"
 Scene = Callable[..., Awaitable[None]]
 
 
-async def open_quick(directory: Path, worker: str, busy_seconds: float = 1.0) -> SqliteLedger:
+async def open_quick(directory: Path, worker: str, busy_seconds: float = 1.0) -> LeasedLedger:
     return await open_ledger(
         directory / NAME, worker=worker, flush_seconds=0.005, busy_seconds=busy_seconds
     )
@@ -28,7 +29,7 @@ async def open_quick(directory: Path, worker: str, busy_seconds: float = 1.0) ->
 
 class TestSqliteLedger(LedgerSuite):
     @asynccontextmanager
-    async def opened(self, directory: Path) -> AsyncIterator[SqliteLedger]:
+    async def opened(self, directory: Path) -> AsyncIterator[LeasedLedger]:
         ledger = await open_quick(directory, "only")
         try:
             yield ledger
@@ -56,7 +57,7 @@ def rows(directory: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def test_the_second_call_does_not_ask_the_store(tmp_path: Path) -> None:
-    async def scene(ledger: SqliteLedger) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
         (await hold(ledger, charge(5, limit=10_000))).settle([5])
         at_once = ledger.reserve([charge(5, limit=10_000)])
         assert not isinstance(at_once, Awaitable)
@@ -65,7 +66,7 @@ def test_the_second_call_does_not_ask_the_store(tmp_path: Path) -> None:
 
 
 def test_workers_share_one_budget(tmp_path: Path) -> None:
-    async def scene(first: SqliteLedger, second: SqliteLedger) -> None:
+    async def scene(first: LeasedLedger, second: LeasedLedger) -> None:
         await hold(first, charge(60))
         assert await ask(second, charge(60)) == Exhausted(charge(60), 60)
         (await hold(second, charge(40))).settle([40])
@@ -76,7 +77,7 @@ def test_workers_share_one_budget(tmp_path: Path) -> None:
 
 
 def test_an_idle_slice_is_called_back_before_anyone_is_refused(tmp_path: Path) -> None:
-    async def scene(idle: SqliteLedger, busy: SqliteLedger) -> None:
+    async def scene(idle: LeasedLedger, busy: LeasedLedger) -> None:
         (await hold(idle, charge(10, limit=1000))).settle([10])
         for _ in range(99):
             (await hold(busy, charge(10, limit=1000))).settle([10])
@@ -87,8 +88,8 @@ def test_an_idle_slice_is_called_back_before_anyone_is_refused(tmp_path: Path) -
 
 
 def test_three_workers_spend_a_budget_to_the_last_unit(tmp_path: Path) -> None:
-    async def scene(*ledgers: SqliteLedger) -> None:
-        async def spend(ledger: SqliteLedger) -> int:
+    async def scene(*ledgers: LeasedLedger) -> None:
+        async def spend(ledger: LeasedLedger) -> int:
             total = 0
             while not isinstance(held := await ask(ledger, charge(3, limit=3000)), Exhausted):
                 held.settle([3])
@@ -106,7 +107,7 @@ def test_the_limit_holds_in_the_file_at_every_moment(tmp_path: Path) -> None:
         "SELECT settled + (SELECT COALESCE(SUM(ceiling - applied), 0) FROM leases) FROM counters"
     )
 
-    async def scene(*ledgers: SqliteLedger) -> None:
+    async def scene(*ledgers: LeasedLedger) -> None:
         for step in range(60):
             held = await ask(ledgers[step % 3], charge(17, limit=500))
             if not isinstance(held, Exhausted):
@@ -117,7 +118,7 @@ def test_the_limit_holds_in_the_file_at_every_moment(tmp_path: Path) -> None:
 
 
 def test_a_refused_client_does_not_reach_the_store_again_at_once(tmp_path: Path) -> None:
-    async def scene(ledger: SqliteLedger) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
         await hold(ledger, charge(95))
         assert await ask(ledger, charge(6)) == Exhausted(charge(6), 95)
         assert ledger.reserve([charge(6)]) == Exhausted(charge(6), 95)
@@ -127,7 +128,7 @@ def test_a_refused_client_does_not_reach_the_store_again_at_once(tmp_path: Path)
 
 
 def test_closing_books_everything_and_leaves_only_counters(tmp_path: Path) -> None:
-    async def scene(ledger: SqliteLedger) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
         (await hold(ledger, charge(10))).settle([4])
         late = await hold(ledger, charge(10))
         await ledger.close()
@@ -162,7 +163,7 @@ def test_what_dies_unheard_is_booked_by_the_next_that_opens(tmp_path: Path) -> N
 
 
 def test_a_dead_workers_slice_is_taken_over_when_it_is_needed(tmp_path: Path) -> None:
-    async def scene(living: SqliteLedger, dying: SqliteLedger) -> None:
+    async def scene(living: LeasedLedger, dying: LeasedLedger) -> None:
         (await hold(dying, charge(10, limit=1000))).settle([10])
         await dying.abandon()
         (await hold(living, charge(990, limit=1000))).settle([990])
@@ -178,7 +179,7 @@ def test_a_dead_workers_slice_is_taken_over_when_it_is_needed(tmp_path: Path) ->
 
 
 def test_a_caller_that_goes_away_keeps_nothing(tmp_path: Path) -> None:
-    async def scene(ledger: SqliteLedger) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
         asked = [asyncio.ensure_future(ask(ledger, charge(10))) for _ in range(10)]
         await asyncio.sleep(0)
         for each in asked[:5]:
@@ -191,7 +192,7 @@ def test_a_caller_that_goes_away_keeps_nothing(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_crosses_a_cancellation_is_given_back(tmp_path: Path) -> None:
-    async def scene(ledger: SqliteLedger) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
         first = asyncio.ensure_future(hold(ledger, charge(1, counter="c")))
         await asyncio.sleep(0)  # the store is being asked: the next two go together
         asked = asyncio.ensure_future(ask(ledger, charge(10)))
@@ -318,7 +319,7 @@ def test_a_worker_whose_cells_were_deleted_refuses(tmp_path: Path) -> None:
 
 
 def test_nonsense_of_a_provider_does_not_overflow(tmp_path: Path) -> None:
-    async def scene(ledger: SqliteLedger) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
         (await hold(ledger, charge(10))).settle([2**200])
         (await hold(ledger, charge(10, counter="c", limit=2**70))).settle([10])
         assert (await ledger.spent("b|team=a", MONTH)).settled == 2**50
@@ -328,7 +329,7 @@ def test_nonsense_of_a_provider_does_not_overflow(tmp_path: Path) -> None:
 
 
 def test_work_is_booked_once_by_all_workers_also_by_those_who_come_later(tmp_path: Path) -> None:
-    async def seen(*ledgers: SqliteLedger) -> None:
+    async def seen(*ledgers: LeasedLedger) -> None:
         booking = [Booking("b|team=a", MONTH, 40)]
         told = await asyncio.gather(
             *(each.book_once("p/batch_1", 3, booking, MONTH) for each in ledgers * 5)
@@ -345,7 +346,7 @@ def test_work_is_booked_once_by_all_workers_also_by_those_who_come_later(tmp_pat
 
 
 def test_what_lies_idle_goes_back_when_work_has_used_up_the_rest(tmp_path: Path) -> None:
-    async def scene(first: SqliteLedger, second: SqliteLedger) -> None:
+    async def scene(first: LeasedLedger, second: LeasedLedger) -> None:
         for ledger in (first, second):
             (await hold(ledger, charge(1, limit=10_000))).release()
         used_up = [Booking("b|team=a", MONTH, 10_000)]
@@ -361,14 +362,14 @@ def test_what_lies_idle_goes_back_when_work_has_used_up_the_rest(tmp_path: Path)
 def test_who_asked_for_work_is_known_to_all_workers_and_after_they_were_killed(
     tmp_path: Path,
 ) -> None:
-    async def asked(first: SqliteLedger, second: SqliteLedger) -> None:
+    async def asked(first: LeasedLedger, second: LeasedLedger) -> None:
         await first.remember("p/batch_1", "anna", MONTH)
         assert await second.owner("p/batch_1") == "anna"
         await second.book_once("p/batch_2", 1, [Booking("b", MONTH, 5)], MONTH)
         await first.abandon()
         await second.abandon()
 
-    async def later(ledger: SqliteLedger) -> None:
+    async def later(ledger: LeasedLedger) -> None:
         assert await ledger.owner("p/batch_1") == "anna"
         assert await ledger.spent("b", MONTH) == Spent(5, 0)
 
@@ -382,10 +383,10 @@ def test_who_asked_for_work_is_known_to_all_workers_and_after_they_were_killed(
 def test_a_ledger_that_knew_nothing_of_such_work_learns_it_and_keeps_its_version(
     tmp_path: Path,
 ) -> None:
-    async def spend(ledger: SqliteLedger) -> None:
+    async def spend(ledger: LeasedLedger) -> None:
         (await hold(ledger, charge(30))).settle([30])
 
-    async def book(ledger: SqliteLedger) -> None:
+    async def book(ledger: LeasedLedger) -> None:
         assert await ledger.book_once("p/batch_1", 1, [Booking("b|team=a", MONTH, 5)], MONTH)
         assert await ledger.spent("b|team=a", MONTH) == Spent(35, 0)
 
@@ -407,7 +408,7 @@ def test_a_ledger_that_is_closed_books_no_work(tmp_path: Path) -> None:
 
 
 def test_more_than_any_call_may_cost_does_not_overflow(tmp_path: Path) -> None:
-    async def book(ledger: SqliteLedger) -> None:
+    async def book(ledger: LeasedLedger) -> None:
         for each in range(3):
             assert await ledger.book_once(f"p/{each}", 1, [Booking("b", MONTH, 2**62)], MONTH)
         assert await ledger.spent("b", MONTH) == Spent(3 * MOST_PER_CALL, 0)

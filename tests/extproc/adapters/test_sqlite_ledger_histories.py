@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from extproc.adapters.sqlite_ledger import SqliteLedger, open_ledger
+from extproc.adapters.leased_ledger import LeasedLedger
+from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.ports import Booking, Charge, Exhausted, Reservation, Spent
 from tests.kit.ledger_suite import ask
 
@@ -46,7 +47,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return self.loop.run_until_complete(work)
 
-    async def open(self, worker: int) -> SqliteLedger:
+    async def open(self, worker: int) -> LeasedLedger:
         return await open_ledger(self.path, worker=f"w{worker}", flush_seconds=FLUSH_SECONDS)
 
     def reserved(self, counter: str) -> int:
@@ -72,7 +73,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.held.append((worker, answer, charges))
 
     async def ask_patiently(
-        self, ledger: SqliteLedger, charges: tuple[Charge, ...]
+        self, ledger: LeasedLedger, charges: tuple[Charge, ...]
     ) -> Reservation | Exhausted:
         """A refusal is remembered for a moment, in which others may have given back."""
         for _ in range(200):

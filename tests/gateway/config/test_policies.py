@@ -9,6 +9,7 @@ from gateway.model import (
     Effect,
     GuardAction,
     GuardTerms,
+    InjectionGuard,
     Mask,
     MaskStyle,
     Mode,
@@ -119,6 +120,20 @@ def test_kinds_are_named_one_by_one_or_in_groups() -> None:
     assert secrets.terms.texts == {TextScope.USER}
 
 
+def test_injection_is_looked_for_where_operators_do_not_write() -> None:
+    (guard, other) = meant("""
+        guardrails:
+          - {type: injection}
+          - {type: injection, threshold: 0.4, scope: [system], message: no}
+        """).guards
+    assert isinstance(guard, InjectionGuard)
+    assert guard.threshold == 0.7
+    assert guard.terms.texts == {TextScope.USER, TextScope.TOOL_OUTPUT}
+    assert other == InjectionGuard(
+        "injection-2", 0.4, "no", GuardTerms(texts=frozenset({TextScope.SYSTEM}))
+    )
+
+
 def test_the_mask_of_a_kind_is_stronger_than_that_of_its_group() -> None:
     (guard,) = meant("""
         guardrails:
@@ -165,7 +180,7 @@ def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() ->
         ("{patterns: [a]}", "guardrails.0.type: is required"),
         (
             "{type: regexp}",
-            "guardrails.0.type: must be one of regex, pii, secrets, openai-moderation,"
+            "guardrails.0.type: must be one of regex, pii, secrets, injection, openai-moderation,"
             " bedrock-guardrails, not 'regexp'",
         ),
         ("{type: regex, patterns: []}", "guardrails.0.patterns: must not be empty"),
