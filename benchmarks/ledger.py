@@ -21,7 +21,7 @@ from extproc.facts import Facts
 from extproc.policies.budget import Budgets, Held
 from extproc.ports import Charge, Exhausted
 from extproc.principal import of_key
-from gateway.model import ApiKey, Budget, Period, Scope, Unit
+from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
 from gateway.price import Price
 from gateway.usage import Usage
 
@@ -32,8 +32,8 @@ LIMIT = 10**15
 USAGE = Usage(300, 120)
 PRICE = Price(2 * 10**9, 8 * 10**9, 10**9, 10**9)
 BUDGETS = (
-    Budget("team-month", Scope(team="*"), Unit.NANODOLLARS, LIMIT, Period.MONTH),
-    Budget("key-day", Scope(key="*"), Unit.TOKENS, LIMIT, Period.DAY),
+    Budget("team-month", Scope(team="*"), Unit.NANODOLLARS, LIMIT, Span(Period.MONTH)),
+    Budget("key-day", Scope(key="*"), Unit.TOKENS, LIMIT, Span(Period.DAY)),
 )
 
 
@@ -55,9 +55,14 @@ async def ledger_alone(ledger: LeasedLedger, counters: int, charges_per_call: in
             await asyncio.sleep(0)
 
 
-async def policy(ledger: LeasedLedger, keys: int) -> None:
+ROLLING = (
+    Budget("key-hour", Scope(key="*"), Unit.TOKENS, LIMIT, Span(Period.ROLLING, seconds=3600)),
+)
+
+
+async def policy(ledger: LeasedLedger, keys: int, several: tuple[Budget, ...] = BUDGETS) -> None:
     """The whole policy: scopes, names, windows, estimates, reserve, cost, settle."""
-    budgets = Budgets(BUDGETS, ledger)
+    budgets = Budgets(several, ledger)
     holders = [of_key(ApiKey(f"key-{each}", "00", team="platform")) for each in range(keys)]
     now = datetime.now(UTC)
     for call in range(CALLS):
@@ -77,6 +82,7 @@ SCENARIOS: tuple[tuple[str, Callable[[LeasedLedger], Awaitable[None]]], ...] = (
     ("ledger, two charges, one counter each", lambda ledger: ledger_alone(ledger, 1, 2)),
     ("ledger, one charge, 1000 counters in turn", lambda ledger: ledger_alone(ledger, 1000, 1)),
     ("policy, two budgets, one key", lambda ledger: policy(ledger, 1)),
+    ("policy, one rolling budget, one key", lambda ledger: policy(ledger, 1, ROLLING)),
     ("policy, two budgets, 1000 keys in turn", lambda ledger: policy(ledger, 1000)),
 )
 

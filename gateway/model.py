@@ -33,6 +33,7 @@ from gateway.identity import Identity as Identity
 from gateway.ledger_place import LedgerPlace
 from gateway.operations import Operation
 from gateway.periods import Period as Period
+from gateway.periods import Span as Span
 from gateway.periods import Unit as Unit
 from gateway.price import Price
 from gateway.scopes import Mode as Mode
@@ -247,7 +248,7 @@ class Budget:
     unit: Unit
     limit: int
     """In `unit`."""
-    period: Period
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

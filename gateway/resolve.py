@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.choice import by_place
 from gateway.config import stars
+from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.check import guard_names
 from gateway.config.failover import failover
 from gateway.config.finding import Path, dotted
@@ -16,7 +17,6 @@ from gateway.config.identity import IdentityBlock
 from gateway.config.llm import REFUSE, LlmBlock
 from gateway.config.paths import prefixes
 from gateway.config.policies import (
-    BudgetScopeBlock,
     GuardBlock,
     GuardScopeBlock,
     GuardTermsBlock,
@@ -116,7 +116,7 @@ class Resolver:
             rules=rules,
             guards=tuple(_guard(name, block) for name, block in guards),
             budgets=tuple(
-                Budget(each.name, _scope(each.scope), each.limit.unit, each.limit.amount, each.per)
+                Budget(each.name, _scope(each.scope), each.limit.unit, each.limit.amount, each.span)
                 for each in config.budgets
             ),
             prices=tuple(prices(config.llm).items()),

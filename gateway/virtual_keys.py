@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from gateway.model import ApiKey, Budget, Period, Scope, Unit
+from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
 
 ID_BYTES, SECRET_BYTES, SALT_BYTES = 10, 25, 16
 """Of randomness. 200 bits cannot be guessed, so the hash need not be slow."""
@@ -41,6 +41,11 @@ class OwnBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: int
     """In `unit`."""
     period: Period
+    """Of the calendar in UTC, or total."""
+
+    def __post_init__(self) -> None:
+        if self.period is Period.ROLLING:
+            raise ValueError("the budget of a key cannot roll")
 
 
 class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -92,7 +97,13 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     def own_budgets(self) -> tuple[Budget, ...]:
         """As those of the configuration. They count under its id, which no other ever has."""
         return tuple(
-            Budget(f"key:{self.id}:{each.period}", Scope(), each.unit, each.limit, each.period)
+            Budget(
+                f"key:{self.id}:{each.period}",
+                Scope(),
+                each.unit,
+                each.limit,
+                Span(each.period),
+            )
             for each in self.budgets
         )
 

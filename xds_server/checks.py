@@ -346,8 +346,8 @@ def _budget(budget: Budget) -> Check:
     if budget.unit is Unit.NANODOLLARS:
         failures.append("403 unpriced_model where a target has no price")
     return Check(
-        f"budget {budget.name} (each {budget.period}{_scope(budget.scope)})"
-        if budget.period is not Period.TOTAL
+        f"budget {budget.name} (each {budget.span}{_scope(budget.scope)})"
+        if budget.span.period is not Period.TOTAL
         else f"budget {budget.name} (once and for all{_scope(budget.scope)})",
         Where.EXTPROC,
         "body",

@@ -161,7 +161,7 @@ def _of_budget(change: FieldChange) -> str:
             return _ANOTHER_COUNTER
         case Field("limit"):
             return "what is spent stays spent"
-        case Field("for" | "per"):
+        case Field("for" | "per" | "time_zone"):
             return _ANOTHER_COUNTER
     return _WORKERS
 

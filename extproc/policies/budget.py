@@ -9,12 +9,12 @@ from typing import NamedTuple, TypeAlias
 
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.scope import compile_scope
-from extproc.policies.windows import window
+from extproc.policies.windows import Window, windows
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.principal import Principal
 from extproc.verdict import OUT_OF_BUDGET, Deny
 from gateway.catalog import cost, is_free
-from gateway.model import Budget, Unit
+from gateway.model import Budget, Period, Unit
 from gateway.price import Price
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 from gateway.usage import Usage
@@ -65,13 +65,17 @@ class Case:
     def rows(self, now: datetime) -> tuple[Row, ...]:
         """Made again when some window has ended, which is seldom."""
         if not self._began <= now < self._ends:
-            windows = [window(line.budget.period, now) for line, _ in self._counters]
+            found = [
+                (line, counter, windows(line.budget.span, now)) for line, counter in self._counters
+            ]
             self._rows = tuple(
-                (line, line.is_money, counter, start, line.budget.limit)
-                for (line, counter), (start, _) in zip(self._counters, windows, strict=True)
+                (line, line.is_money, _phased(counter, each), each.start, line.budget.limit)
+                for line, counter, several in found
+                for each in several
             )
-            self._began = max(map(_moment, (start for start, _ in windows)), default=_EVER)
-            ends = [_moment(end) for _, end in windows if end is not None]
+            every = [each for _, _, several in found for each in several]
+            self._began = max((_moment(each.start) for each in every), default=_EVER)
+            ends = [_moment(each.end) for each in every if each.end is not None]
             self._ends = min(ends, default=_NEVER)
         return self._rows
 
@@ -114,11 +118,14 @@ class Held:
 
     def _amounts(self, usage: Usage, price: Price | None) -> list[int]:
         amounts: list[int] = []
+        money: int | None = None
         for line, charge in self._drawn:
             if not line.is_money:
                 amount = usage.total_tokens
+            elif price is None:
+                amount = charge.estimate
             else:
-                amount = charge.estimate if price is None else cost(price, usage)
+                amount = money = cost(price, usage) if money is None else money
             amounts.append(max(0, min(_LARGEST_ESTIMATE, amount)))
         return amounts
 
@@ -233,8 +240,11 @@ class Budgets:
                 is_unpriced = True
             else:
                 counter = counter_name(line.budget.name, line.budget.unit, subjects)
-                start, _ = window(line.budget.period, facts.now)
-                bookings.append(Booking(counter, start, min(_LARGEST_ESTIMATE, amount)))
+                booked = min(_LARGEST_ESTIMATE, amount)
+                bookings += (
+                    Booking(_phased(counter, each), each.start, booked)
+                    for each in windows(line.budget.span, facts.now)
+                )
         return Owed(tuple(bookings), is_unpriced)
 
     def is_left(self, facts: Facts) -> Deny | Awaitable[Deny | None] | None:
@@ -313,6 +323,11 @@ def _money(price: Price, asked: Usage) -> int:
     return money or int(not is_free(price))
 
 
+def _phased(counter: str, window: Window) -> str:
+    """Windows that overlap count apart, also by name: what is booked once is booked in each."""
+    return counter if window.phase is None else f"{counter}|window={window.phase}"
+
+
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -360,12 +375,18 @@ def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
     subjects = line.matcher.subjects(facts)
     of = " of " + ", ".join(f"{name}={value}" for name, value in subjects) if subjects else ""
     amounts = f"{_number(unit, answer.spent)} of {_number(unit, budget.limit)} {_UNIT_NAMES[unit]}"
-    _, end = window(budget.period, facts.now)
+    of_charge = (
+        each.end
+        for each in windows(budget.span, facts.now)
+        if each.start == answer.charge.window_start
+    )
+    end = next(of_charge, None)
     headers: tuple[tuple[str, str], ...] = ()
     resets = "never resets"
     if end is not None:
         moment = datetime.fromtimestamp(end, UTC)
-        resets = f"resets {moment:%Y-%m-%dT%H:%M:%SZ}"
+        when = "is free again" if budget.span.period is Period.ROLLING else "resets"
+        resets = f"{when} {moment:%Y-%m-%dT%H:%M:%SZ}"
         seconds = -((facts.now - moment) // timedelta(seconds=1))
         headers = (("retry-after", str(max(1, seconds))),)
     asked = f"this call may take {_number(unit, answer.charge.estimate)} {_UNIT_NAMES[unit]}"

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from gateway.cel import compile_expression
 from gateway.config import stars
+from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
@@ -32,7 +33,6 @@ from gateway.config.path_rules import (
 )
 from gateway.config.policies import (
     BedrockGuardrailsBlock,
-    BudgetScopeBlock,
     GuardScopeBlock,
     GuardTermsBlock,
     OpenaiModerationBlock,

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Amount, Fraction, Name, Secret, Text
+from gateway.config.scalars import Fraction, Name, Secret, Text
 from gateway.config.urls import Url
 from gateway.kinds import PII_NAMES, SECRET_NAMES
-from gateway.model import Effect, GuardAction, MaskStyle, Mode, Period, TextScope
+from gateway.model import Effect, GuardAction, MaskStyle, Mode, TextScope
 from gateway.problem import did_you_mean
 
 
@@ -101,21 +101,6 @@ class ScopeBlock(Block):
     """A2A calls, by agent."""
     route: Text | None = None
     """Plain routes, by name."""
-
-
-class BudgetScopeBlock(Block):
-    """Whose spending is counted. With a `*`, each value that matches is counted apart."""
-
-    key: Text | None = None
-    """The name of the API key."""
-    user: Text | None = None
-    """The user: of the key, or of the token."""
-    team: Text | None = None
-    """The team: of the key, or of the token."""
-    model: Text | None = None
-    """The model that the client asked for."""
-    provider: Text | None = None
-    """The provider that is tried first."""
 
 
 class RuleBlock(Block):
@@ -322,17 +307,3 @@ GuardBlock: TypeAlias = Annotated[
     | BedrockGuardrailsBlock,
     Field(discriminator="type"),
 ]
-
-
-class BudgetBlock(Block):
-    """How much may be spent. The estimate of a call is reserved before it, and settled after."""
-
-    name: Name
-    """Named in refusals and reports; unique."""
-    scope: BudgetScopeBlock = Field(default=BudgetScopeBlock(), alias="for")
-    """Whose spending; without it, everybody's together."""
-    limit: Amount
-    """`500 USD`, `2.50 USD`, `100k tokens`."""
-    per: Period
-    """When it starts anew: calendar hours, days, weeks from Monday and months in UTC, or never
-    (`total`)."""

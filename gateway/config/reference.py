@@ -36,6 +36,8 @@ _FORMATS: Mapping[str, str] = {
     "size": "size",
     "sticky": "`key`, `user`, `team`, `header:NAME` or CEL expression",
     "url": "URL",
+    "period": "period",
+    "time-zone": "time zone",
     "percent": "a percentage, such as `5%`",
 }
 _PREFACE = """# Configuration reference

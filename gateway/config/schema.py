@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pydantic import Field, PrivateAttr
 
 from gateway.config.block import Block
+from gateway.config.budgets import BudgetBlock
 from gateway.config.finding import Path, Place
 from gateway.config.gateways import AdminBlock, GatewayBlock
 from gateway.config.identity import IdentityBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.llm import LlmBlock
-from gateway.config.policies import BudgetBlock, GuardBlock, RuleBlock
+from gateway.config.policies import GuardBlock, RuleBlock
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import FilePattern, Name
 from gateway.config.xds import XdsBlock

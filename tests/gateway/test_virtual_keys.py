@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import Budget, Period, Scope, Unit
+from gateway.model import Budget, Period, Scope, Span, Unit
 from gateway.virtual_keys import (
     HashedSecret,
     OwnBudget,
@@ -103,7 +103,7 @@ def test_policies_are_told_who_holds_it_and_what_it_opens() -> None:
     assert (holder.name, holder.user, holder.team) == ("ann", "u", "t")
     assert (holder.groups, holder.tags) == (("g",), (("a", "b"),))
     name = f"key:{PARTS.id}:day"
-    assert key.own_budgets() == (Budget(name, Scope(), Unit.TOKENS, 100, Period.DAY),)
+    assert key.own_budgets() == (Budget(name, Scope(), Unit.TOKENS, 100, Span(Period.DAY)),)
 
 
 def test_a_line_of_json_is_the_whole_key() -> None:
@@ -129,3 +129,8 @@ def test_what_is_not_understood_is_no_key(before: bytes, after: bytes) -> None:
     assert before in line
     with pytest.raises(msgspec.DecodeError):
         from_json(line.replace(before, after))
+
+
+def test_the_budget_of_a_key_is_of_the_calendar() -> None:
+    with pytest.raises(msgspec.ValidationError, match="the budget of a key cannot roll"):
+        msgspec.json.decode(b'{"unit":"tokens","limit":5,"period":"rolling"}', type=OwnBudget)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from extproc.facts import Facts
 from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
 from extproc.principal import of_key
 from extproc.verdict import Deny
-from gateway.model import ApiKey, Budget, Period, Scope, Unit
+from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
 from gateway.price import Price
 from gateway.usage import Usage
 from tests.kit.memory_ledger import MemoryLedger
@@ -26,8 +28,8 @@ PRICE = Price(input=DOLLAR, output=2 * DOLLAR, cached_input=DOLLAR // 10, cache_
 """One dollar per million tokens of input: 1000 nanodollars each."""
 FREE = Price(0, 0, 0, 0)
 
-TEAM = Budget("team-month", Scope(team="*"), Unit.NANODOLLARS, 500 * DOLLAR, Period.MONTH)
-TOKENS = Budget("everyone", Scope(), Unit.TOKENS, 10_000, Period.TOTAL)
+TEAM = Budget("team-month", Scope(team="*"), Unit.NANODOLLARS, 500 * DOLLAR, Span(Period.MONTH))
+TOKENS = Budget("everyone", Scope(), Unit.TOKENS, 10_000, Span(Period.TOTAL))
 
 
 def facts(**changes: object) -> Facts:
@@ -262,7 +264,7 @@ def test_every_value_of_a_star_has_its_own_budget() -> None:
 
 def test_a_new_window_starts_from_nothing() -> None:
     ledger = MemoryLedger()
-    budgets = Budgets((replace(TOKENS, limit=150, period=Period.HOUR),), ledger)
+    budgets = Budgets((replace(TOKENS, limit=150, span=Span(Period.HOUR)),), ledger)
     held = hold(budgets, facts())
     assert deny(budgets, facts()).headers == (("retry-after", "1800"),)
     hold(budgets, facts(now=datetime(2026, 11, 25, 17, 0, tzinfo=UTC)))
@@ -270,6 +272,52 @@ def test_a_new_window_starts_from_nothing() -> None:
     sixteen = int(datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp())
     assert spent(ledger, "everyone|tokens", sixteen) == Spent(2, 0)
     assert spent(ledger, "everyone|tokens", sixteen + 3600) == Spent(0, 150)
+
+
+ROLLING = replace(TOKENS, limit=600, span=Span(Period.ROLLING, seconds=3600))
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 300)), min_size=1, max_size=60))
+def test_whatever_hour_one_looks_at_a_rolling_budget_holds(
+    calls: list[tuple[int, int]],
+) -> None:
+    """Seconds since the call before, and what it really took."""
+    budgets, now = Budgets((ROLLING,), MemoryLedger()), NOW
+    taken: list[tuple[datetime, int]] = []
+    for seconds, tokens in calls:
+        now += timedelta(seconds=seconds)
+        held = begin(budgets, facts(now=now))
+        if isinstance(held, Held):
+            held.settle(Usage(min(tokens, 150), 0), None)
+            taken.append((now, min(tokens, 150)))
+    for end, _ in taken:
+        begun = end - timedelta(hours=1)
+        assert sum(tokens for moment, tokens in taken if begun <= moment <= end) <= 600
+
+
+def test_what_was_spent_comes_back_as_it_grows_old() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((ROLLING,), ledger)
+    hold(budgets, facts()).settle(Usage(500, 0), None)
+    denied = deny(budgets, facts(now=NOW + timedelta(minutes=59)))
+    assert "500 of 600 tokens spent, is free again 2026-11-25T17:35:00Z" in denied.reason
+    hold(budgets, facts(now=NOW + timedelta(minutes=65)))
+    counters = [name for name, _ in asyncio.run(ledger.counters())]
+    assert len({name for name in counters if name.startswith("everyone|tokens|window=")}) == 13
+
+
+def test_a_batch_is_booked_in_every_window_that_it_falls_in() -> None:
+    owed = Budgets((ROLLING,), MemoryLedger()).owed(facts(), ["smart"], 70, None)
+    assert [each.amount for each in owed.bookings] == [70] * 13
+    assert len({each.counter for each in owed.bookings}) == 13
+
+
+def test_a_day_begins_where_the_budget_says() -> None:
+    ledger = MemoryLedger()
+    tokyo = replace(TOKENS, span=Span(Period.DAY, "Asia/Tokyo"))
+    hold(Budgets((tokyo,), ledger), facts()).settle(Usage(5, 0), None)
+    midnight = int(datetime(2026, 11, 25, 15, tzinfo=UTC).timestamp())
+    assert spent(ledger, "everyone|tokens", midnight) == Spent(5, 0)
 
 
 def test_a_ledger_may_answer_later() -> None:
@@ -337,9 +385,9 @@ def test_a_providers_nonsense_neither_refunds_nor_overflows(reported: int, booke
 
 
 TODAY = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp())
-MODELS = Budget("models", Scope(llm="gpt-*"), Unit.TOKENS, 10, Period.DAY)
-OF_A_MODEL = Budget("smart", Scope(model="smart"), Unit.TOKENS, 10, Period.DAY)
-KEYS = Budget("keys", Scope(key="*", provider="openai"), Unit.NANODOLLARS, 1000, Period.TOTAL)
+MODELS = Budget("models", Scope(llm="gpt-*"), Unit.TOKENS, 10, Span(Period.DAY))
+OF_A_MODEL = Budget("smart", Scope(model="smart"), Unit.TOKENS, 10, Span(Period.DAY))
+KEYS = Budget("keys", Scope(key="*", provider="openai"), Unit.NANODOLLARS, 1000, Span(Period.TOTAL))
 
 
 def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for_it() -> None:

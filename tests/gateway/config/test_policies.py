@@ -18,6 +18,7 @@ from gateway.model import (
     RemoteGuard,
     Rule,
     Scope,
+    Span,
     TextScope,
     Unit,
 )
@@ -220,8 +221,8 @@ def test_budgets_are_integers() -> None:
           - {name: b, limit: 100k tokens, per: total}
         """)
     assert gateway.budgets == (
-        Budget("a", Scope(team="*"), Unit.NANODOLLARS, 500 * 10**9, Period.MONTH),
-        Budget("b", Scope(), Unit.TOKENS, 100_000, Period.TOTAL),
+        Budget("a", Scope(team="*"), Unit.NANODOLLARS, 500 * 10**9, Span(Period.MONTH)),
+        Budget("b", Scope(), Unit.TOKENS, 100_000, Span(Period.TOTAL)),
     )
 
 

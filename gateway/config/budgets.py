@@ -1,0 +1,111 @@
+"""How much may be spent, by whom, and in which time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from gateway.config.block import Block, refusal
+from gateway.config.scalars import Amount, Name, Text
+from gateway.periods import Period, Span
+
+_ROLLING = re.compile(r"rolling ([0-9]{1,6}) ?([mhd])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_LONGEST_SECONDS = 366 * 86400
+_CALENDAR = (Period.HOUR, Period.DAY, Period.WEEK, Period.MONTH)
+_PERIODS = ", ".join((*_CALENDAR, Period.TOTAL))
+
+
+def _per(value: Any) -> Span:
+    if isinstance(value, Span):
+        return value
+    if value in (*_CALENDAR, Period.TOTAL):
+        return Span(Period(value))
+    match = _ROLLING.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise refusal(f"must be one of {_PERIODS}", "or a rolling window, such as rolling 24h")
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if not 60 <= seconds <= _LONGEST_SECONDS:
+        raise refusal("must roll over 1m to 366d")
+    return Span(Period.ROLLING, seconds=seconds)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise refusal("must be a time zone", "such as Europe/Berlin or America/New_York") from None
+    return value
+
+
+Per: TypeAlias = Annotated[
+    Span,
+    PlainValidator(_per),
+    PlainSerializer(str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "period",
+            "pattern": r"^(hour|day|week|month|total|rolling [0-9]+ ?[mhd]|.*\$\{.*)$",
+        }
+    ),
+]
+TimeZone: TypeAlias = Annotated[
+    str, AfterValidator(_zone), WithJsonSchema({"type": "string", "format": "time-zone"})
+]
+
+
+class BudgetScopeBlock(Block):
+    """Whose spending is counted. With a `*`, each value that matches is counted apart."""
+
+    key: Text | None = None
+    """The name of the API key."""
+    user: Text | None = None
+    """The user: of the key, or of the token."""
+    team: Text | None = None
+    """The team: of the key, or of the token."""
+    model: Text | None = None
+    """The model that the client asked for."""
+    provider: Text | None = None
+    """The provider that is tried first."""
+
+
+class BudgetBlock(Block):
+    """How much may be spent. The estimate of a call is reserved before it, and settled after."""
+
+    name: Name
+    """Named in refusals and reports; unique."""
+    scope: BudgetScopeBlock = Field(default=BudgetScopeBlock(), alias="for")
+    """Whose spending; without it, everybody's together."""
+    limit: Amount
+    """`500 USD`, `2.50 USD`, `100k tokens`."""
+    per: Per
+    """When it starts anew: with each `hour`, `day`, `week` (from Monday) or `month` of the
+    calendar, or never (`total`). Or what any time of a length may hold: `rolling 24h`, in `m`, `h`
+    or `d`; then what was spent comes back when it is as old, or up to a twelfth older."""
+    time_zone: TimeZone | None = None
+    """Of the calendar, such as `Europe/Berlin`. Default: UTC."""
+
+    @model_validator(mode="after")
+    def _has_a_calendar(self) -> BudgetBlock:
+        if self.time_zone is not None and self.per.period not in _CALENDAR:
+            raise refusal(
+                "has a time_zone, and no calendar", f"per {self.per} is the same anywhere"
+            )
+        return self
+
+    @property
+    def span(self) -> Span:
+        """When it starts anew, and where that is said."""
+        return replace(self.per, time_zone=self.time_zone or "UTC")
