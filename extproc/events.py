@@ -17,6 +17,10 @@ class RequestHeaders(NamedTuple):
     """No body follows."""
     source_address: str = ""
     """The client's IP address, when a rule reads it."""
+    source_identity: str = ""
+    """The name in the client's certificate, when somebody reads it; empty: it has shown none."""
+    source_subject: str = ""
+    """The subject of that certificate."""
 
 
 class RequestBody(NamedTuple):

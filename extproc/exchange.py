@@ -117,6 +117,8 @@ class Exchange:
         facts.method = headers.get(":method", "")
         facts.path = headers.get(":path", "")
         facts.source_address = event.source_address
+        facts.source_identity = event.source_identity
+        facts.source_subject = event.source_subject
         if facts.route and facts.route not in self._program.routes:
             return self._refuse(NOT_READY)  # Envoy knows more than this program
         if not facts.route:

@@ -25,6 +25,9 @@ class Facts:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Lower-case names; only those that Envoy was told to forward."""
     source_address: str = ""
+    source_identity: str = ""
+    """The name in the client's certificate, which Envoy has checked; empty: there is none."""
+    source_subject: str = ""
     principal: Principal | None = None
     """None: anonymous."""
     credential_headers: tuple[str, ...] = ()

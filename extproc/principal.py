@@ -17,6 +17,7 @@ class Kind(StrEnum):
 
     API_KEY = "api_key"
     JWT = "jwt"
+    CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +30,7 @@ class Principal:
 
     kind: Kind
     name: str
-    """Of the key, or the subject of the token."""
+    """Of the key, the subject of the token, or the name in the certificate."""
     key: str = ""
     """The name of the API key; empty: it was something else."""
     user: str = ""

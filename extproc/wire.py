@@ -124,8 +124,16 @@ def _event(request: Any) -> Event:
         headers = _headers(part.headers.headers)
         attributes = request.attributes
         fields = attributes[_ATTRIBUTES].fields if attributes else None
-        source = _host(fields["source.address"].string_value) if fields else ""
-        return RequestHeaders(headers, part.end_of_stream, source)
+        if not fields:
+            return RequestHeaders(headers, part.end_of_stream)
+        return RequestHeaders(
+            headers,
+            part.end_of_stream,
+            _host(fields["source.address"].string_value),
+            fields["connection.uri_san_peer_certificate"].string_value
+            or fields["connection.dns_san_peer_certificate"].string_value,
+            fields["connection.subject_peer_certificate"].string_value,
+        )
     if kind == "response_headers":
         headers = _headers(request.response_headers.headers.headers)
         status = int(headers.get(":status", "0"))

@@ -40,6 +40,17 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("source.address", "string", "The client's IP address."),
     Variable(
+        "source.identity",
+        "string",
+        "The first URI name of the client's certificate (a SPIFFE ID), else its first DNS name;"
+        " absent without a certificate that the gateway has asked for and checked.",
+    ),
+    Variable(
+        "source.subject",
+        "string",
+        "The subject of that certificate: `CN=agent,O=example`; absent without one.",
+    ),
+    Variable(
         "principal.name",
         "string",
         "The name of the caller's key, or the subject of the token; empty when anonymous.",
@@ -51,7 +62,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "principal.kind",
         "string",
-        "What proved who is calling: `api_key` or `jwt`; empty when anonymous.",
+        "What proved who is calling: `api_key`, `jwt` or `certificate`; empty when anonymous.",
     ),
     Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
     Variable("apiKey.name", "string", "The name of the API key; absent without one."),
@@ -101,3 +112,6 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("mcp.tool", "string", "The tool that is called.", needs_body=True),
     Variable("mcp.arguments", _DYNAMIC, "The arguments of the call.", needs_body=True),
 )
+
+OF_CERTIFICATES = frozenset({"source.identity", "source.subject"})
+"""What Envoy has to tell of the client's certificate for."""

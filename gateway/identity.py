@@ -1,4 +1,4 @@
-"""Who may come in: holders of API keys, and those who show a token (JWT) of a known issuer."""
+"""Who may come in: holders of API keys, of tokens (JWT) of a known issuer, of certificates."""
 
 from __future__ import annotations
 
@@ -74,6 +74,19 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateHolders:
+    """Clients that are known by the certificate of their connection, which Envoy has checked."""
+
+    sans: tuple[str, ...]
+    """Globs over the first URI name of the certificate, else over its first DNS name."""
+    user: str = ""
+    """Empty: that name."""
+    team: str = ""
+    groups: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who may come in."""
 
@@ -83,3 +96,5 @@ class Identity:
     """False: a request without credentials is anonymous; a wrong credential is always refused."""
     has_stored_keys: bool = False
     """Keys that are made at run time open the door as well."""
+    certificates: tuple[CertificateHolders, ...] = ()
+    """The first that a certificate fits."""

@@ -110,6 +110,8 @@ class ServerTls:
     key: str = field(repr=False)
     client_ca: str | None = None
     """Clients must show a certificate that one of these authorities signed (mTLS)."""
+    is_client_required: bool = True
+    """False: they may show none; one that nobody of these has signed is refused all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,8 +196,13 @@ def _identity(block: IdentityBlock) -> Identity:
         )
         for key in block.accepted_keys
     )
-    issuers = tuple(each.meaning for each in block.jwt)
-    return Identity(keys, issuers, block.is_required, block.has_stored_keys)
+    return Identity(
+        keys,
+        tuple(each.meaning for each in block.jwt),
+        block.is_required,
+        block.has_stored_keys,
+        tuple(each.meaning for each in block.certificates),
+    )
 
 
 def _llm(block: LlmBlock) -> Llm:

@@ -6,17 +6,14 @@ Whoever is refused learns what it lacks, never what others have.
 from __future__ import annotations
 
 import hmac
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import re2
-
+from gateway.globs import is_like, is_name_like
 from gateway.model import NodeGroup, NodeMatch, Xds, XdsClient
 from xds_server.audience import Kind, Node, Principal, Refused
 
 _ANYBODY = XdsClient("", may_have_secrets=True)
-_SIGNS = re.compile(r"(\*\*|[*?])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +47,6 @@ def admit(xds: Xds, node: Node, principal: Principal, kind: Kind = Kind.ENVOY) -
 def fits(group: NodeGroup, node: Node) -> bool:
     """Whether a node belongs to a group, were it the only one."""
     return _matches(group.match, node)
-
-
-def is_like(globs: Iterable[str], text: str) -> bool:
-    """Whether the whole text fits one of the globs: `*` is anything, `?` one character.
-
-    In time linear in the text, whatever the globs.
-    """
-    return any(re2.fullmatch(_pattern(glob), text) is not None for glob in globs)
-
-
-def is_name_like(globs: Iterable[str], name: str) -> bool:
-    """Whether a certificate's name is like one of the globs. A sign stands within a part of a URI's
-    path, or a label of a DNS name, whose case does not count; `**`, and `*` alone, are any text."""
-    return any(re2.fullmatch(_name_pattern(glob, name), name) is not None for glob in globs)
 
 
 def shown(text: str) -> str:
@@ -121,21 +104,3 @@ def _text(value: object) -> Iterator[str]:
             yield "true" if value else "false"
         case int() | float():
             yield f"{value:.15g}"
-
-
-def _pattern(glob: str) -> str:
-    return _with_signs(glob, ".")
-
-
-def _name_pattern(glob: str, name: str) -> str:
-    if glob == "*":
-        return _pattern(glob)
-    if "://" in name:
-        return _with_signs(glob, "[^/]")
-    return f"(?i){_with_signs(glob, '[^.]')}"
-
-
-def _with_signs(glob: str, one: str) -> str:
-    """A pattern in whose place of `*` stands any number of what `one` matches, of `?` one."""
-    wild = {"**": ".*", "*": f"{one}*", "?": one}
-    return "(?s)" + "".join(wild.get(part) or re2.escape(part) for part in _SIGNS.split(glob))

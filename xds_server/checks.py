@@ -131,15 +131,18 @@ def _credential(
     for issuer in identity.issuers:
         yield _token(issuer)
     has_keys = bool(identity.api_keys) or identity.has_stored_keys
-    is_asked = identity.is_required or has_keys or bool(identity.issuers)
+    others = bool(identity.issuers or identity.certificates)
+    is_asked = identity.is_required or has_keys or others
     if not is_asked and not any(route.is_caller_required for route in gateway.routes):
         return
     name, refusals = "API key", ["401 invalid_api_key"]
     if identity.issuers:
         name = {Accepts.ANY: "API key or token", Accepts.JWT: "token"}.get(accepts, "API key")
         refusals.append("401 invalid_token")
+    if identity.certificates and accepts is Accepts.ANY:
+        name += " or certificate"
     if is_required:
-        keyed = not identity.issuers or accepts is Accepts.KEY
+        keyed = not others or accepts is Accepts.KEY
         refusals.append("401 missing_api_key" if keyed else "401 missing_credential")
     else:
         name += ", when there is one"

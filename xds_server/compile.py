@@ -15,6 +15,7 @@ from gateway.cel import (
     compile_text,
     compile_value,
 )
+from gateway.cel_variables import OF_CERTIFICATES
 from gateway.choice import expressions, headers_stuck_to
 from gateway.model import Gateway
 from gateway.operations import Operation
@@ -202,7 +203,16 @@ def _read_by(gateway: Gateway) -> RulesRead:
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
+        is_certificate_read=_asks_for_certificates(gateway)
+        and (
+            bool(gateway.identity.certificates)
+            or any(not OF_CERTIFICATES.isdisjoint(each.names) for each in compiled)
+        ),
     )
+
+
+def _asks_for_certificates(gateway: Gateway) -> bool:
+    return any(each.tls and each.tls.client_ca is not None for each in gateway.listeners)
 
 
 _Checked = TypeVar("_Checked", Expression, TextExpression, ValueExpression)

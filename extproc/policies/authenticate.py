@@ -1,5 +1,5 @@
 """Who is calling: API keys, those of the file known by their digests and those made at run time by
-their ids, and tokens, which Envoy has checked."""
+their ids; tokens and certificates, which Envoy has checked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from extproc.facts import Facts
 from extproc.keys import HeldKey, Keys, KeysUnavailable
+from extproc.policies.certificates import Certificates
 from extproc.policies.tokens import Tokens, payload_of
 from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
@@ -32,13 +33,11 @@ _UNREADABLE = Deny(
     401, "invalid_token", "the token's claims cannot be read", headers=_TOKEN_CHALLENGE
 )
 _NOBODY: Mapping[Accepts, Deny] = {
-    Accepts.ANY: Deny(
-        401, "missing_credential", "no API key or token was given", headers=_CHALLENGE
-    ),
+    Accepts.ANY: Deny(401, "missing_credential", "no credential was given", headers=_CHALLENGE),
     Accepts.KEY: _MISSING,
     Accepts.JWT: Deny(401, "missing_credential", "no token was given", headers=_CHALLENGE),
 }
-"""Where there are issuers."""
+"""Where keys are not all that counts."""
 _WRONG_KIND: Mapping[Accepts, Deny] = {
     Accepts.KEY: Deny(401, "invalid_api_key", "an API key is needed here", headers=_CHALLENGE),
     Accepts.JWT: Deny(401, "invalid_token", "a token is needed here", headers=_CHALLENGE),
@@ -67,10 +66,12 @@ class Authenticate:
         self._has_stored = identity.has_stored_keys
         self._stored = stored
         self._tokens = Tokens(identity.issuers) if identity.issuers else None
+        self._certificates = Certificates(identity.certificates) if identity.certificates else None
         self._is_required = identity.is_required
         self._asking = asking
         has_keys = identity.api_keys or identity.has_stored_keys
-        self._is_open = not (identity.is_required or has_keys or identity.issuers or asking)
+        others = identity.issuers or identity.certificates
+        self._is_open = not (identity.is_required or has_keys or others or asking)
 
     def on_headers(self, facts: Facts) -> Verdict | Awaitable[Verdict]:
         """At once, unless a key must be looked up."""
@@ -128,11 +129,17 @@ class Authenticate:
         return PASS
 
     def _nobody(self, facts: Facts) -> Verdict:
+        """There is neither key nor token that counts."""
+        accepts = self._asking.get(facts.route, Accepts.ANY)
+        if self._certificates is not None and facts.source_identity and accepts is Accepts.ANY:
+            facts.principal = self._certificates.principal(facts.source_identity)
+            if facts.principal is not None:
+                return PASS
         if not self._is_required and facts.route not in self._asking:
             return PASS
-        if self._tokens is None:
+        if self._tokens is None and self._certificates is None:
             return _MISSING
-        return _NOBODY[self._asking.get(facts.route, Accepts.ANY)]
+        return _NOBODY[accepts]
 
     def _unknown(self, facts: Facts, credential: str) -> Verdict:
         """It is no key, and no token that Envoy took."""

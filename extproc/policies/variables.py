@@ -50,6 +50,8 @@ GETTERS: Mapping[str, Getter] = {
     "request.host": _host,
     "request.id": lambda facts: facts.headers.get("x-request-id"),
     "source.address": lambda facts: facts.source_address or None,
+    "source.identity": lambda facts: facts.source_identity or None,
+    "source.subject": lambda facts: facts.source_subject or None,
     "principal.name": lambda facts: facts.principal.name if facts.principal is not None else "",
     "principal.user": lambda facts: facts.principal.user if facts.principal is not None else "",
     "principal.team": lambda facts: facts.principal.team if facts.principal is not None else "",

@@ -292,7 +292,15 @@ def _unpriced_models(config: Config) -> Iterator[Finding]:
 def _locked_doors(config: Config) -> Iterator[Finding]:
     identity = config.identity
     has_keys = identity.accepted_keys or identity.has_stored_keys
-    if identity.required and not has_keys and not identity.jwt:
+    if identity.certificates and not any(
+        each.tls is not None and each.tls.client_ca is not None for each in config.gateways.values()
+    ):
+        yield Finding(
+            ("identity", "certificates"),
+            "no gateway asks for certificates",
+            "write client_ca under tls of one",
+        )
+    if identity.required and not (has_keys or identity.jwt or identity.certificates):
         yield Finding(
             ("identity", "required"), "nobody can come in: there are no keys", "add api_keys or jwt"
         )

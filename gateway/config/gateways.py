@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.config.block import Block
 from gateway.config.scalars import Address, Flag, HostPort, Port, Size
-from gateway.config.tls import TlsBlock
+from gateway.config.tls import GatewayTlsBlock
 
 
 class GatewayBlock(Block):
@@ -18,7 +18,7 @@ class GatewayBlock(Block):
     max_request_bytes: Size = 32 * 2**20
     """The largest request body; a larger one is refused with 413. `32MiB`, `1MB` or a number of
     bytes."""
-    tls: TlsBlock | None = None
+    tls: GatewayTlsBlock | None = None
     """Without it, clients speak plain HTTP."""
     compress: Flag = False
     """Whether answers are compressed for clients that accept it: in brotli and gzip, streams too,

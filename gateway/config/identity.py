@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
 from gateway.config.issuers import IssuerBlock
-from gateway.config.scalars import Flag, Name, Secret, Text
-from gateway.identity import TokenMode
+from gateway.config.scalars import Flag, Globs, Name, Secret, Text
+from gateway.identity import CertificateHolders, TokenMode
 
 
 def _digest(value: str) -> str:
@@ -70,17 +70,44 @@ class ApiKeysBlock(Block):
     """The keys that stand in the file."""
 
 
+class CertificateBlock(Block):
+    """Clients that are known by the certificate of their connection (mTLS). Whether it is one,
+    the gateway's `tls.client_ca` says; a key or token that is sent, too, goes before it."""
+
+    san: Annotated[Globs, Field(min_length=1)]
+    """One or several globs over the certificate's first URI name, such as a SPIFFE ID, else over
+    its first DNS name: `spiffe://example.com/ns/*/sa/agent`. Here `*` is any text without `/`, in
+    DNS names without `.`; `**` is any text, and so is a `*` that stands alone."""
+    user: Text | None = None
+    """What scopes and rules know as the user. Default: that name."""
+    team: Text | None = None
+    """The team that pays."""
+    groups: tuple[Text, ...] = ()
+    """What rules see as `principal.groups`."""
+    tags: dict[Text, Text] = Field(default={})
+    """Free labels, for rules."""
+
+    @property
+    def meaning(self) -> CertificateHolders:
+        """What is meant."""
+        tags = tuple(self.tags.items())
+        return CertificateHolders(self.san, self.user or "", self.team or "", self.groups, tags)
+
+
 class IdentityBlock(Block):
     """Who may come in."""
 
     required: Flag | None = None
     """Whether requests without credentials are refused. Default: true when there are keys, or
-    issuers whose mode is `strict`. A wrong credential is refused in any case."""
+    certificates, or issuers whose mode is `strict`. A wrong credential is refused in any case."""
     api_keys: ApiKeysBlock = ApiKeysBlock()
     """Keys sent as `Authorization: Bearer …`."""
     jwt: tuple[IssuerBlock, ...] = ()
     """Identity providers whose tokens are taken where keys are. What is no valid token of theirs
     is looked up as a key."""
+    certificates: tuple[CertificateBlock, ...] = ()
+    """Clients that are known by their certificates, where they send neither key nor token. The
+    first that fits counts; who fits none is nobody."""
 
     @property
     def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:
@@ -97,5 +124,5 @@ class IdentityBlock(Block):
         """Whether requests without credentials are refused."""
         if self.required is not None:
             return self.required
-        has_keys = bool(self.accepted_keys) or self.has_stored_keys
-        return has_keys or any(each.mode is TokenMode.STRICT for each in self.jwt)
+        is_strict = any(each.mode is TokenMode.STRICT for each in self.jwt)
+        return is_strict or self.has_stored_keys or bool(self.accepted_keys or self.certificates)

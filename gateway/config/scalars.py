@@ -127,6 +127,14 @@ def _filled(value: str) -> str:
     return value
 
 
+def _one_or_more(value: object) -> object:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list | tuple):
+        raise refusal("must be text, or a list of texts")
+    return value
+
+
 def _secret(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
@@ -282,6 +290,12 @@ Size: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[str, AfterValidator(_name), _text_schema("name")]
 Header: TypeAlias = Annotated[str, AfterValidator(header_name), _text_schema("header")]
 Text: TypeAlias = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string"})]
+Globs: TypeAlias = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""One, or a list of which one has to fit. `*` is any text, `?` one character."""
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _text_schema("secret")]
 FilePattern: TypeAlias = Annotated[str, AfterValidator(_filled), _text_schema("file")]
 Address: TypeAlias = Annotated[str, AfterValidator(_address), _text_schema("ip")]

@@ -5,30 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
-from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gateway.config.block import Block, refusal
 from gateway.config.identity import Digest
-from gateway.config.scalars import Count, Duration, Flag, Name, Secret, Text
+from gateway.config.scalars import Count, Duration, Flag, Globs, Name, Secret, Text
 from gateway.config.tls import TlsBlock
-
-
-def _one_or_more(value: object) -> object:
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list | tuple):
-        raise refusal("must be text, or a list of texts")
-    return value
-
-
-Globs: TypeAlias = Annotated[
-    tuple[Text, ...],
-    BeforeValidator(_one_or_more),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-"""One, or a list of which one has to fit. `*` is any text, `?` one character."""
 
 
 class XdsClientBlock(Block):

@@ -83,6 +83,30 @@ def test_the_clients_address_is_told_without_its_port(address: str, host: str) -
     assert event.source_address == host
 
 
+@pytest.mark.parametrize(
+    ("names", "identity"),
+    [
+        ({"uri": "spiffe://x/a", "dns": "a.x"}, "spiffe://x/a"),
+        ({"dns": "a.x"}, "a.x"),
+        ({"subject": "CN=a"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_certificate_is_told_by_its_uri_else_by_its_dns_name(
+    names: dict[str, str], identity: str
+) -> None:
+    attributes = {
+        "connection__subject_peer_certificate"
+        if kind == "subject"
+        else f"connection__{kind}_san_peer_certificate": name
+        for kind, name in names.items()
+    }
+    request = with_attributes(Request(request_headers=headers(a="1")), **attributes)
+    event = decode(request)
+    assert isinstance(event, RequestHeaders)
+    assert (event.source_identity, event.source_subject) == (identity, names.get("subject", ""))
+
+
 def test_a_body_is_its_bytes() -> None:
     assert decode(Request(request_body={"body": b"abc"})) == RequestBody(b"abc")
 

@@ -37,6 +37,12 @@ FORWARDED_HEADERS = frozenset(
 """What every exchange shows; the headers that rules read come on top. Each costs both sides."""
 
 SOURCE = "source.address"
+CERTIFICATE = (
+    "connection.uri_san_peer_certificate",
+    "connection.dns_san_peer_certificate",
+    "connection.subject_peer_certificate",
+)
+"""What the certificate of a client says of it; absent where it has shown none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class RulesRead:
     headers: frozenset[str]
     """With what else is read beyond what is always shown."""
     is_source_read: bool
+    is_certificate_read: bool = False
+    """Or who calls is known by it."""
 
 
 _BODY: Json = {
@@ -79,6 +87,10 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
     Envoy's own answer would wait for ours, and be lost.
     """
     headers = rules.headers
+    attributes = [
+        *((SOURCE,) if rules.is_source_read else ()),
+        *(CERTIFICATE if rules.is_certificate_read else ()),
+    ]
     forward = (
         {} if EVERY_HEADER in headers else {"forward_rules": _only(FORWARDED_HEADERS | headers)}
     )
@@ -103,7 +115,7 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
             "response.code_details",
             *(() if features.reads_plans else ("upstream.request_attempt_count",)),
         ],
-        **({"request_attributes": [SOURCE]} if rules.is_source_read else {}),
+        **({"request_attributes": attributes} if attributes else {}),
         **forward,
     )
 

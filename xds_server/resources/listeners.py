@@ -55,7 +55,7 @@ def _tls(listener: Listener) -> Json:
     if listener.tls.client_ca is not None:
         name = names.gateway_client_ca(listener.name)
         context["validation_context_sds_secret_config"] = {"name": name, "sds_config": ADS}
-        asked = {"require_client_certificate": True}
+        asked = {"require_client_certificate": listener.tls.is_client_required}
     socket = extension(
         "envoy.transport_sockets.tls",
         "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",

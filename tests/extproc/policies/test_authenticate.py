@@ -15,7 +15,7 @@ from extproc.facts import Facts
 from extproc.keys import HeldKey
 from extproc.policies.authenticate import Authenticate
 from extproc.verdict import PASS, Deny, Verdict
-from gateway.identity import Accepts, Issuer, TokenMode
+from gateway.identity import Accepts, CertificateHolders, Issuer, TokenMode
 from gateway.model import ApiKey, Identity
 from gateway.names import CLAIMS_HEADER, CREDENTIAL_HEADERS
 from gateway.virtual_keys import Parts, VirtualKey, hashed, written
@@ -368,3 +368,42 @@ def test_nobody_looks_again_for_a_key_that_opens_nothing(changes: dict[str, obje
     shelf = stored(msgspec.structs.replace(KEY, **changes))
     judged(Authenticate(STORED, stored=shelf), request(x_api_key=written(PARTS)))
     assert shelf.asked == [KEY.id]
+
+
+HOLDERS = (CertificateHolders(("spiffe://x/*",), team="red"),)
+SPIFFE = "spiffe://x/agent"
+
+
+def by_certificate(name: str = SPIFFE, **headers: str) -> Facts:
+    facts = request(**headers)
+    facts.source_identity = name
+    return facts
+
+
+def test_a_certificate_says_who_calls_where_nothing_else_does() -> None:
+    policy = Authenticate(Identity((ANN,), is_required=True, certificates=HOLDERS))
+    facts = by_certificate()
+    assert policy.on_headers(facts) is PASS
+    assert facts.principal is not None
+    assert (facts.principal.user, facts.principal.team) == (SPIFFE, "red")
+    keyed = by_certificate(x_api_key="ann-secret")
+    assert policy.on_headers(keyed) is PASS
+    assert name(keyed) == "ann"
+    assert denied(policy, by_certificate(x_api_key="wrong"))[0] == "invalid_api_key"
+    assert denied(policy, by_certificate("spiffe://y/agent"))[0] == "missing_credential"
+    assert denied(policy, request())[0] == "missing_credential"
+
+
+def test_a_certificate_is_only_asked_for_where_the_configuration_says_who_that_is() -> None:
+    assert denied(REQUIRED, by_certificate())[0] == "missing_api_key"
+    facts = by_certificate()
+    assert OPTIONAL.on_headers(facts) is PASS
+    assert facts.principal is None
+
+
+@pytest.mark.parametrize("accepts", [Accepts.KEY, Accepts.JWT])
+def test_a_route_that_takes_one_kind_takes_no_certificate(accepts: Accepts) -> None:
+    policy = Authenticate(Identity((ANN,), (STRICT,), certificates=HOLDERS), {"docs": accepts})
+    facts = by_certificate()
+    facts.route = "docs"
+    assert denied(policy, facts)[0].startswith("missing_")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import hashlib
 
+from gateway.identity import CertificateHolders
 from gateway.model import ApiKey, Identity
-from tests.gateway.config.loading import complaints, loaded, meant, problems
+from tests.gateway.config.loading import complaints, loaded, meant, problems, warned
 
 DIGEST = hashlib.sha256(b"key-b").hexdigest()
 KEYS = f"""
@@ -80,3 +81,24 @@ def test_a_key_is_shown_neither_by_problems_nor_by_the_config() -> None:
     assert len(problems(text)) == 2
     assert "hunter" not in str(problems(text))
     assert "hunter2" not in repr(loaded("identity: {api_keys: {keys: [{name: a, key: hunter2}]}}"))
+
+
+def test_certificates_say_who_holds_them() -> None:
+    text = """
+    identity:
+      certificates:
+        - {san: "spiffe://x/*", team: red, groups: [agents], tags: {cost: "7"}}
+        - {san: [a.example.com, b.example.com], user: ann}
+    """
+    identity = meant(text).identity
+    assert identity.certificates == (
+        CertificateHolders(("spiffe://x/*",), "", "red", ("agents",), (("cost", "7"),)),
+        CertificateHolders(("a.example.com", "b.example.com"), "ann"),
+    )
+    assert identity.is_required
+
+
+def test_certificates_that_nobody_asks_for_are_warned_of() -> None:
+    assert [each for each in warned("identity: {certificates: [{san: a}]}") if "ask" in each] == [
+        "identity.certificates: no gateway asks for certificates"
+    ]

@@ -24,6 +24,18 @@ def test_the_files_are_what_is_shown_and_not_their_paths(tmp_path: Path) -> None
     assert "PRIVATE" not in repr(gateway)
 
 
+def test_a_gateway_may_let_clients_without_a_certificate_in(tmp_path: Path) -> None:
+    authority = Authority()
+    cert, key = authority.server()
+    for name, text in {"c.pem": cert, "k.pem": key, "ca.pem": authority.pem}.items():
+        (tmp_path / name).write_text(text)
+    tls = "tls: {cert: c.pem, key: k.pem, client_ca: ca.pem, client_required: false}"
+    write(tmp_path, a=f"gateways: {{d: {{port: 1, {tls}}}}}")
+    [listener] = resolve(config_of(tmp_path / "a.yaml")).listeners
+    assert listener.tls is not None
+    assert not listener.tls.is_client_required
+
+
 def test_a_certificate_without_a_key_is_no_tls() -> None:
     assert "gateways.d.tls.key: is required" in complaints(
         "gateways: {d: {port: 1, tls: {cert: c}}}"

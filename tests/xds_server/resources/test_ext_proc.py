@@ -49,6 +49,12 @@ def test_the_clients_address_is_shown_where_a_rule_reads_it() -> None:
     assert "request_attributes" not in request_filter()
 
 
+def test_certificates_are_told_of_where_somebody_is_known_by_them() -> None:
+    rules = ext_proc.RulesRead(frozenset(), is_source_read=True, is_certificate_read=True)
+    shown = ext_proc.request_filter(TOPOLOGY, rules, NEW)
+    assert shown["request_attributes"] == ["source.address", *ext_proc.CERTIFICATE]
+
+
 def test_the_try_that_answered_is_told_by_number_where_its_cluster_does_not_tell() -> None:
     rules = ext_proc.RulesRead(frozenset(), is_source_read=False)
     count = "upstream.request_attempt_count"

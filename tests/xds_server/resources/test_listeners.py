@@ -97,6 +97,13 @@ def test_mutual_tls_demands_a_certificate() -> None:
     assert asked["name"] == names.gateway_client_ca("default")
 
 
+def test_a_certificate_may_be_asked_for_and_not_demanded() -> None:
+    assert MUTUAL.tls is not None
+    optional = replace(MUTUAL, tls=replace(MUTUAL.tls, is_client_required=False))
+    assert socket(optional)["require_client_certificate"] is False
+    assert "validation_context_sds_secret_config" in socket(optional)["common_tls_context"]
+
+
 @pytest.mark.envoy
 def test_envoy_accepts_a_gateway_with_mutual_tls(tmp_path: Path) -> None:
     authority = Authority()
