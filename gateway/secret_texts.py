@@ -12,6 +12,7 @@ _SECRETS = re.compile(
     | (?<! [\w-]) (?: sk | pk | rk | gsk | xai ) [-_] [\w-]{6,}  # sk-…, gsk_…
     | (?<! [\w-]) AIza [\w-]{20,}                                  # Google
     | (?<! [\w-]) gh[pousr]_ \w{20,}                               # GitHub
+    | (?<= dgm_ [a-z2-7]{16} _ ) [a-z2-7]{20,}                     # ours: their ids may be seen
     | (?<! [\w-]) eyJ [\w-]+ \. [\w-]+ \. [\w-]*                   # a JSON Web Token
     """,
     re.VERBOSE | re.IGNORECASE,

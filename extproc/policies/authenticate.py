@@ -88,7 +88,7 @@ class Authenticate:
         ((credential, facts.credential_headers),) = credentials.items()
         facts.principal = self._of_file(credential) if self._keys else None
         if facts.principal is not None:
-            return self.on_known(facts)
+            return self.on_known(facts) if facts.route else PASS
         parts = parse(credential) if self._has_stored else None
         if parts is None:
             return self._unknown(facts, credential)
@@ -118,7 +118,7 @@ class Authenticate:
             return _INVALID
         stored.note_use(found.id)
         facts.principal = found.principal
-        return self.on_known(facts)
+        return self.on_known(facts) if facts.route else PASS
 
     def on_known(self, facts: Facts) -> Verdict:
         """A caller who is known; a route may take one kind of credential alone."""

@@ -11,7 +11,7 @@ _NO_CACHE = "answers are not cached"
 _NO_LIMITS = "rates and numbers of calls are not limited"
 _ONE_PROCESS = "tuning of LiteLLM's own process; there is nothing to tune here"
 _ONE_FOR_ALL = "llm.failover.health has one number for all kinds of failures"
-_NOT_FOR_KEYS = "keys are written under identity.api_keys; the gateway makes none"
+_NOT_FOR_KEYS = "names of keys have one form here; virtual keys are made by `dragoman keys create`"
 _BY_ERROR = (
     "write the targets under failover of the model, and content_filter under llm.failover.after:"
     " then every refusal of a filter leads to the next target"

@@ -19,6 +19,7 @@ from gateway.secret_texts import REDACTED, is_secret, redact
         ("apikey=hunter2&x=1", "hunter2"),
         ("postgresql password=hunter2 host=db", "hunter2"),
         ("AIzaSyA1234567890abcdefghijk", "AIzaSyA1234567890abcdefghijk"),
+        (f"key dgm_{'a' * 16}_{'b' * 40} was", "b" * 40),
         ("ghp_0123456789abcdefghij0123", "ghp_0123456789abcdefghij0123"),
         ("https://example.com/token?a=b&key=hunter2&c=d", "hunter2"),
         ("https://example.com/?access_token=hunter2", "hunter2"),
