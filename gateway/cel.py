@@ -42,6 +42,7 @@ __all__ = [
     "compile_expression",
     "compile_text",
     "compile_value",
+    "is_literal",
 ]
 
 EVERY_HEADER = "*"
@@ -156,6 +157,11 @@ def bind(values: Mapping[str, object]) -> Bindings:
     """
     usable = {name: value for name, value in values.items() if _is_usable(value, _LIMIT_DEPTH)}
     return Bindings(_environment().Activation(usable))
+
+
+def is_literal(text: str) -> bool:
+    """Whether it says no more than `true` or `false`, and so is what it is on purpose."""
+    return text.strip() in ("true", "false")
 
 
 def compile_expression(text: str) -> Expression | str:

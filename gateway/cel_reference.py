@@ -31,9 +31,10 @@ language's own operators, functions and macros (`has`, `all`, `exists`, `exists_
   whether there is one; `has()` cannot ask for a variable itself.
 * Patterns are RE2. Patterns, addresses, blocks and time zones that are written out are checked when
   the file is loaded.
-* A rule that is always or never true is an error when the file is loaded, unless it says `true`
-  or `false`: `request.method != "GET" || request.method != "POST"`, `resource.kind == "llms"`,
-  `context.request_time.getHours() > 24`. What cannot be told without the request is let pass.
+* A rule or condition that is always or never true is an error when the file is loaded, unless
+  it says `true` or `false`: `request.method != "GET" || request.method != "POST"`,
+  `resource.kind == "llms"`, `context.request_time.getHours() > 24`. What cannot be told without
+  the request is let pass.
 * Secrets are no variables: no expression can read one, so there is nothing to unredact.
 
 ## What an expression may cost

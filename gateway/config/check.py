@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TypeAlias
 
-from gateway.cel import compile_expression
+from gateway.cel import compile_expression, is_literal
 from gateway.config import stars
 from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
@@ -181,7 +181,7 @@ def rules_depend_on_something(written: Written) -> Iterator[Finding]:
         compiled = compile_expression(rule.expression)
         if isinstance(compiled, str) or compiled.always is None:
             continue
-        if rule.expression.strip() not in ("true", "false"):
+        if not is_literal(rule.expression):
             is_so = "always" if compiled.always else "never"
             hint = f"write '{str(compiled.always).lower()}' if that is meant"
             path: Path = ("authorize", index, rule.effect.value)

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from gateway.attempts import MAX_ORDERS, TooManyOrders, sequences
-from gateway.cel import Expression, TextExpression, compile_expression, compile_text
+from gateway.cel import (
+    Expression,
+    TextExpression,
+    compile_expression,
+    compile_text,
+    is_literal,
+)
 from gateway.choice import Choice, is_expression
 from gateway.config.finding import Finding, Path
 from gateway.config.llm import WAYS
@@ -147,13 +153,27 @@ def conditions_can_hold(written: Written) -> Iterator[Finding]:
                         "has no condition, so what follows is never reached",
                         "only the last needs no 'when'",
                     )
-            elif (early := _unknown_yet(compile_expression(branch.when))) is not None:
+                continue
+            compiled = compile_expression(branch.when)
+            early = _unknown_yet(compiled)
+            if early is not None:
                 yield Finding((*path, "when"), f"{early} is known only when this is decided")
+            elif isinstance(compiled, Expression) and not is_literal(branch.when):
+                yield from _constant(compiled, (*path, "when"), index == len(branches) - 1)
         if block.sticky is not None and is_expression(block.sticky):
             early = _unknown_yet(compile_text(block.sticky))
             if early is not None:
                 path = (*_at(name), "sticky")
                 yield Finding(path, f"{early} is known only when this is decided")
+
+
+def _constant(condition: Expression, path: Path, is_last: bool) -> Iterator[Finding]:
+    """The last may say what is always so: it is what is left."""
+    if condition.always is False:
+        yield Finding(path, "this is never true, whatever the request is", "write 'false'")
+    elif condition.always and not is_last:
+        message = "this is always true, whatever the request is, so what follows is never reached"
+        yield Finding(path, message)
 
 
 def _unknown_yet(compiled: Expression | TextExpression | str) -> str | None:

@@ -42,6 +42,16 @@ PROVIDERS = "llm: {providers: {openai: {type: openai, auth: {type: none}}}, mode
             "m.conditional.0: has no condition, so what follows is never reached",
         ),
         (
+            "{m: {conditional: [{when: llm.is_stream && !llm.is_stream, use: openai/b}]}}",
+            "m.conditional.0.when: this is never true, whatever the request is",
+        ),
+        (
+            "{m: {conditional: [{when: llm.is_stream || !llm.is_stream, use: openai/a},"
+            " {use: openai/b}]}}",
+            "m.conditional.0.when: this is always true, whatever the request is,"
+            " so what follows is never reached",
+        ),
+        (
             "{m: {conditional: [{when: 'llm.provider == \"a\"', use: openai/b}]}}",
             "m.conditional.0.when: llm.provider is known only when this is decided",
         ),
