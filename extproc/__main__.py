@@ -25,6 +25,7 @@ from extproc import access_log, authz, process
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.ledgers import Ledgers
+from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -36,7 +37,7 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.keys import Keys
 from extproc.latencies import Latencies
-from extproc.ports import LedgerUnavailable
+from extproc.ports import LedgerUnavailable, Limiter
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
@@ -213,6 +214,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
     later = asyncio.get_running_loop().call_later
     cut_streams = CutStreams(board, later, secrets.randbits(64))
     tally = FileTally(arguments.state_dir / AUDITS_FOLDER, arguments.worker, later)
+    limiter = MappedLimiter(arguments.state_dir, later)
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
@@ -223,6 +225,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         cut_streams=cut_streams,
         audits=Audits(tally),
         keys=keys,
+        limiter=limiter,
     )
     source = (
         FileSource(arguments.config, os.environ, make)
@@ -250,6 +253,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         await books.finish()
         cut_streams.give_up()
         board.close()
+        limiter.close()
         tally.write()
 
 
@@ -283,6 +287,7 @@ def _build(
     cut_streams: CutStreams,
     audits: Audits,
     keys: Keys,
+    limiter: Limiter,
 ) -> Program:
     return build(
         gateway,
@@ -296,6 +301,7 @@ def _build(
         cut_streams=cut_streams,
         audits=audits,
         keys=keys,
+        limiter=limiter,
     )
 
 

@@ -40,6 +40,7 @@ from extproc.passing import (
 )
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.limit import NOTHING_TAKEN
 from extproc.program import Program
 from extproc.protocols import bodies, encodings
 from extproc.saying import Question, spliced
@@ -78,6 +79,7 @@ class Asking:
         "_received",
         "_steering",
         "_stream",
+        "_taken",
         "_tool_names",
         "found",
     )
@@ -98,6 +100,7 @@ class Asking:
         """What was received, without its content coding."""
         self._call: Call | None = None
         self._stream: Streamed | None = None
+        self._taken = NOTHING_TAKEN
         self._tool_names: Mapping[str, Names] = {}
         """Where providers are told others than the client's."""
         self._betas: Betas = ()
@@ -353,9 +356,17 @@ class Asking:
             plan, body, self._tool_names = said
         else:
             body = spliced(plan, call, body, handled)
-        if wanted.operation in COUNTING:  # no vendor asks anything for it
+        facts, budgets = self._facts, self._program.budgets
+        is_free = wanted.operation in COUNTING  # no vendor asks anything for it
+        if self._program.limits.is_any:
+            tokens = None if is_free else budgets.asked(facts).total_tokens
+            taken = self._program.limits.take(facts, tokens, len(self._received))
+            if isinstance(taken, Deny):
+                return taken
+            self._taken = taken
+        if is_free:
             return self._ready(NOTHING_HELD, plan, body, handled)
-        held = self._program.budgets.begin(self._facts, plan.dearest)
+        held = budgets.begin(facts, plan.dearest)
         if isinstance(held, (Held, Deny)):
             return self._ready(held, plan, body, handled)
         return self._ready_later(held, plan, body, handled)
@@ -374,12 +385,18 @@ class Asking:
         return self._ready(await held, plan, body, handled)
 
     def _ready(self, held: Held | Deny, plan: Plan, body: bytes, handled: Handling) -> Deny | Ready:
+        taken = self._taken
         if isinstance(held, Deny):
+            taken.settle(0)
+            taken.leave()
             return held
+        if taken.waits_for_usage:
+            held = held.limited(taken, self._program.budgets.asked(self._facts))
         call = self._call
         if held is not NOTHING_HELD and call is not None:
             if _is_unbounded(call):
                 held.release()
+                taken.leave()
                 return _UNBOUNDED
             if call.is_stream and plan.forwarded.dialect is handled.dialect:
                 if not call.tells_usage and _may_ask(plan):
@@ -389,8 +406,10 @@ class Asking:
         sent = None if body is self._received else body
         if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
             betas = (names.BETAS_HEADER, ",".join(self._betas))
-            return Ready(plan, held, Forward(reply, sent, (betas,)))
-        return Ready(plan, held, Forward(reply, sent))
+            forward = Forward(reply, sent, (betas,), taken.told)
+        else:
+            forward = Forward(reply, sent, (), taken.told)
+        return Ready(plan, held, forward, taken=taken)
 
 
 def _may_ask(plan: Plan) -> bool:

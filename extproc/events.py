@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from extproc.told import Told
 from gateway.usage import Usage
 
 
@@ -86,6 +87,8 @@ class Strip(NamedTuple):
     """Let it go on without these headers: the credentials that were ours to read."""
 
     headers: tuple[str, ...]
+    told: tuple[Told, ...] = ()
+    """Where the client's limits stand, for the headers of the answer."""
 
 
 class Forward(NamedTuple):
@@ -97,6 +100,8 @@ class Forward(NamedTuple):
     """The new body; None keeps the client's."""
     headers: tuple[tuple[str, str], ...] = ()
     """Those that this request alone has beside those of the plan, whose body was read."""
+    told: tuple[Told, ...] = ()
+    """Where the client's limits stand, for the headers of the answer."""
 
 
 class Respond(NamedTuple):

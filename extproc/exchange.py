@@ -7,7 +7,7 @@ whatever became of the request.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
 from extproc.answering import Answering
@@ -17,6 +17,7 @@ from extproc.events import (
     CONTINUE,
     Action,
     Event,
+    Finish,
     RequestBody,
     RequestHeaders,
     ResponseBody,
@@ -29,6 +30,7 @@ from extproc.llm.dialects import refusal
 from extproc.passing import Decision, Ready
 from extproc.plan import Plan, Steering
 from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
 from extproc.verdict import Amend, Deny, Pass, Verdict
@@ -49,6 +51,7 @@ class Exchange:
         "_held",
         "_is_closed",
         "_program",
+        "_taken",
         "denied",
         "is_over",
         "plan",
@@ -68,6 +71,7 @@ class Exchange:
         self._asking = Asking(program, self._facts, steering, limit_bytes)
         self._answering: Answering | Session | Watching | None = None
         self._held: Held = NOTHING_HELD
+        self._taken: Taken = NOTHING_TAKEN
         self._is_closed = False
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
@@ -96,6 +100,9 @@ class Exchange:
         if isinstance(answering, Session):
             answering.leave()
             return False
+        if answering is None and self._taken.holds_place:
+            self._taken.leave()  # it is open still, and nobody counts it any more
+            return True
         if answering is None or not answering.is_begun or answering.is_translating:
             return False
         self._held.settle_estimate()
@@ -106,6 +113,7 @@ class Exchange:
         what was sent, or what was estimated.
         """
         self._is_closed = True
+        self._taken.leave()
         if self._answering is not None:
             self._answering.on_close()
         else:
@@ -119,10 +127,13 @@ class Exchange:
         facts.source_address = event.source_address
         facts.source_identity = event.source_identity
         facts.source_subject = event.source_subject
+        facts.length_bytes = _length(headers, is_end=event.is_end)
         if facts.route and facts.route not in self._program.routes:
             return self._refuse(NOT_READY)  # Envoy knows more than this program
         if not facts.route:
             self._asking.find()  # first, so that a refusal is in the client's dialect
+        if facts.route in self._program.open_routes:
+            return self._admit()
         decision = self._program.authenticate.on_headers(facts)
         if isinstance(decision, Pass | Deny | Amend):  # asking for Awaitable takes longer
             return self._authenticated(decision, event)
@@ -158,8 +169,9 @@ class Exchange:
     def _ready(self, ready: Ready) -> Action:
         if self._is_closed:
             ready.held.release()
+            ready.taken.leave()
             return CONTINUE
-        self._held, self.plan = ready.held, ready.plan
+        self._held, self._taken, self.plan = ready.held, ready.taken, ready.plan
         if ready.means is not None:
             self._answering = Session(ready.plan, ready.held, ready.means)
         elif ready.watching is not None:
@@ -168,17 +180,17 @@ class Exchange:
             waiting = self._asking.waiting(ready.plan, ready.held)
             if waiting is not None:
                 self._answering = Answering(waiting, ready.plan, ready.held)
-        self.is_over = self._answering is None or self._answering.is_over
+        self._end_if(self._answering is None or self._answering.is_over)
         self._asking.forget_request()
         return ready.forward
 
     def _on_response(self, event: ResponseHeaders) -> Action:
         answering = self._answering
         if answering is None:  # we refused it ourselves, or nobody asked us
-            self.is_over = True
+            self._end_if(True)
             return CONTINUE
         action = answering.on_headers(event)
-        self.is_over = answering.is_over
+        self._end_if(answering.is_over)
         return action
 
     def _on_answer(self, event: ResponseBody) -> Action | Awaitable[Action]:
@@ -186,15 +198,19 @@ class Exchange:
         if answering is None:
             return CONTINUE
         action = answering.on_body(event)
-        self.is_over = answering.is_over
+        self._end_if(answering.is_over, action)
         if isinstance(action, Deny):
             return self._refuse(action)
         return action if isinstance(action, tuple) else self._answered_later(action)
 
     async def _answered_later(self, action: Awaitable[Action]) -> Action:
         found = await action
-        self.is_over = self._answering is not None and self._answering.is_over
+        self._end_if(self._answering is not None and self._answering.is_over, found)
         return found
+
+    def _end_if(self, is_over: bool, action: object = None) -> None:
+        """What holds a place is over when Envoy ends the call, which is at its last byte."""
+        self.is_over = is_over and (isinstance(action, Finish) or not self._taken.holds_place)
 
     def _settle(self, usage: Usage) -> None:
         """Envoy has read what the answer cost; not of a session, whose end it does not show."""
@@ -207,8 +223,19 @@ class Exchange:
             verdict = policy.on_request(self._facts)
             if isinstance(verdict, Deny):
                 return self._refuse(verdict)
-        credentials = self._facts.credential_headers
-        return Strip(credentials) if credentials else CONTINUE
+        return self._admit()
+
+    def _admit(self) -> Action:
+        """To a plain route, within its limits."""
+        facts = self._facts
+        taken = self._program.limits.take(facts, size_bytes=facts.length_bytes)
+        if isinstance(taken, Deny):
+            self.is_over = True
+            return self._refuse(taken)
+        self._taken = taken
+        self._end_if(True)
+        credentials = facts.credential_headers
+        return Strip(credentials, taken.told) if credentials or taken.told else CONTINUE
 
     def _refuse(self, deny: Deny) -> Action:
         self.denied = deny
@@ -227,3 +254,11 @@ class Exchange:
             },
         )
         return refusal(self._asking.dialect, deny)
+
+
+def _length(headers: Mapping[str, str], *, is_end: bool) -> int | None:
+    """Of the body that is to come; None: nobody says."""
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdecimal():
+        return int(length)
+    return 0 if is_end else None

@@ -28,6 +28,8 @@ class Facts:
     source_identity: str = ""
     """The name in the client's certificate, which Envoy has checked; empty: there is none."""
     source_subject: str = ""
+    length_bytes: int | None = None
+    """Of the body, as far as the headers say it."""
     principal: Principal | None = None
     """None: anonymous."""
     credential_headers: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from extproc.facts import Facts
 from extproc.llm import faults, models
 from extproc.plan import NotOffered, Plan, Planner, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.program import Program
 from extproc.protocols import query
 from extproc.session import Means
@@ -35,6 +36,8 @@ class Ready(NamedTuple):
     """Of a session that a budget counts."""
     watching: Watching | None = None
     """Who looks at the answer; None: whoever does at any."""
+    taken: Taken = NOTHING_TAKEN
+    """Of limits."""
 
 
 Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
@@ -79,7 +82,7 @@ class Passing:
             return passed
         ready = passed._replace(watching=batches.watching(found, facts))
         left = batches.is_left(found, facts)
-        return _if_left(left, ready) if isinstance(left, Awaitable) else left or ready
+        return _if_left(left, ready) if isinstance(left, Awaitable) else _unless(left, ready)
 
     def unknown(self) -> Deny | Ready:
         """A path that is none of an API."""
@@ -131,7 +134,11 @@ class Passing:
             verdict = policy.on_request(facts)
             if isinstance(verdict, Deny):
                 return verdict
-        return Ready(plan, NOTHING_HELD, Forward(plan.reply, None))
+        taken = self._program.limits.take(facts, size_bytes=facts.length_bytes)
+        if isinstance(taken, Deny):
+            return taken
+        forward = Forward(plan.reply, None, told=taken.told)
+        return Ready(plan, NOTHING_HELD, forward, taken=taken)
 
     def _listed(self) -> Sequence[str]:
         """The models that the caller may ask for."""
@@ -153,15 +160,22 @@ class Passing:
 
 
 async def _if_left(left: Awaitable[Deny | None], ready: Ready) -> Decision:
-    return await left or ready
+    return _unless(await left, ready)
+
+
+def _unless(refused: Deny | None, ready: Ready) -> Deny | Ready:
+    if refused is None:
+        return ready
+    ready.taken.leave()
+    return refused
 
 
 def _counted(passed: Ready, held: Held | Deny, means: Means) -> Deny | Ready:
     if isinstance(held, Deny):
-        return held
+        return _unless(held, passed)
     if held is NOTHING_HELD:
         return passed
-    shown = Forward(passed.plan.reply_of_session, None)
+    shown = passed.forward._replace(plan_reply=passed.plan.reply_of_session)
     return passed._replace(held=held, forward=shown, means=means)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
+
+from gateway.limits import Algorithm
 
 
 class Clock(Protocol):
@@ -125,3 +127,62 @@ class Ledger(Protocol):
         Work of this name that was booked to that extent, or to a larger, is not booked again; of
         what has grown, the difference is, on the counters on which it was booked the first time.
         """
+
+
+NEVER = -1
+"""Of a wait: it is more than the limit lets through at once, whatever was used."""
+
+
+class Pace(NamedTuple):
+    """What a meter of a rate lets through."""
+
+    amount: int
+    period_ns: int
+    algorithm: Algorithm
+
+
+class Places(NamedTuple):
+    """What a meter of calls lets be open at a time."""
+
+    most: int
+
+
+Measure: TypeAlias = Pace | Places
+
+
+class Meter(Protocol):
+    """One counter of one limiter: of a limit, of what it counts, and of whom."""
+
+
+Draw: TypeAlias = tuple[Meter, int, bool]
+"""How much a call takes of a meter, and whether that is binding: else nobody is refused for it.
+Plain tuples, these, since each request makes several."""
+
+Standing: TypeAlias = tuple[int, int, int]
+"""Where a meter stands: what remains; nanoseconds until it stands as if nothing had been taken, 0
+of places, which nobody knows; nanoseconds until there is room for what was wanted: 0, there was, or
+NEVER."""
+
+Take: TypeAlias = tuple[int, Sequence[Standing], bool]
+"""What came of it: when, on the limiter's clock; the standing of each draw, in order; whether it is
+refused, since a binding draw has to wait: then nothing was taken of any."""
+
+
+class LimitsUnavailable(Exception):
+    """The counters cannot be asked: no room, locked for too long, or closed."""
+
+
+class Limiter(Protocol):
+    """Rates and places that all workers share, and that none of them can overdraw."""
+
+    def meter(self, name: str, measure: Measure) -> Meter:
+        """The counter of that name; equal names are one counter, whoever asks."""
+
+    def take(self, draws: Sequence[Draw]) -> Take:
+        """Take all of it, or nothing. What is not binding and has to wait is not taken."""
+
+    def correct(self, corrections: Sequence[tuple[Meter, int]], at_ns: int) -> None:
+        """So much more, or less, was used than was taken at that time."""
+
+    def leave(self, meters: Sequence[Meter]) -> None:
+        """Give back a place on each. A worker that dies gives back all of its own."""

@@ -26,8 +26,9 @@ from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.policies.key_models import KeyModels
+from extproc.policies.limit import Limits
 from extproc.policies.variables import ESTIMATE, PROMPT
-from extproc.ports import Ledger
+from extproc.ports import Ledger, Limiter
 from extproc.saying import Sayer
 from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
@@ -64,10 +65,14 @@ class Program:
     """For requests whose body is read, in order; after authenticate, before the budgets."""
     routes: frozenset[str]
     """The plain routes that it knows."""
+    open_routes: frozenset[str]
+    """Those on which nobody is asked who they are."""
     reads_texts: bool
     """Something looks at what a model would read."""
     reads_estimates: bool
     """Something asks how many tokens that may be."""
+    limits: Limits
+    """Asked before the budgets: it is they who may have to wait."""
     budgets: Budgets
     batches: Batches
     planners: Mapping[Steering, Planner]
@@ -112,34 +117,35 @@ def build(
     cut_streams: CutStreams | None = None,
     audits: Audits | None = None,
     keys: Keys | None = None,
+    limiter: Limiter | None = None,
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; all that has
     a default is of the program before, if there was one."""
     authorize = Authorize(gateway.rules, audits)
     guards = Guards(gateway.guards, audits)
-    prices = dict(gateway.prices)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
-    pricing = _pricing(gateway, prices)
+    pricing = _pricing(gateway, dict(gateway.prices))
     chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
     key_models = KeyModels() if gateway.identity.has_stored_keys else None
     ours: tuple[Policy, ...] = () if key_models is None else (key_models,)
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
-    planners = _planners(gateway, chooser, prices)
+    limits = Limits(gateway.limits, limiter, audits)
+    is_counted = bool(gateway.budgets) or limits.counts_tokens
+    planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
         authenticate=_authenticate(gateway, keys),
         key_models=key_models,
         header_policies=(*ours, authorize),
-        request_policies=(
-            *ours,  # what the key is for, before what it may do there
-            authorize,  # who may, before anything is read closely
-            guards,  # what may be said; may mask
-        ),
+        # what the key is for; who may, before anything is read closely; what may be said, or masked
+        request_policies=(*ours, authorize, guards),
         routes=frozenset(route.name for route in gateway.routes),
+        open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
         reads_texts=guards.is_any or _is_read(PROMPT, authorize, chooser),
-        reads_estimates=bool(gateway.budgets) or _is_read(ESTIMATE, authorize, chooser),
+        reads_estimates=is_counted or _is_read(ESTIMATE, authorize, chooser),
+        limits=limits,
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,

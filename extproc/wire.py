@@ -32,6 +32,7 @@ from extproc.events import (
     Strip,
     Watch,
 )
+from extproc.told import encode_told
 from gateway import names
 from gateway.model import BodyForm, Dialect
 from gateway.usage import Usage
@@ -349,6 +350,8 @@ def _encode_forward(action: Forward) -> bytes:
     body, plan = action.body, action.plan_reply
     if action.headers:
         plan += _encode_set(action.headers)
+    if action.told:
+        plan += encode_told(action.told)
     if body is None:
         return plan
     size = len(body)
@@ -408,7 +411,7 @@ def _encode_watch(action: Watch) -> bytes:
 def _encode_strip(action: Strip) -> bytes:
     mutation = {"remove_headers": action.headers}
     response = _ProcessingResponse(request_headers={"response": {"header_mutation": mutation}})
-    return bytes(response.SerializeToString())
+    return bytes(response.SerializeToString()) + (encode_told(action.told) if action.told else b"")
 
 
 def _encode_respond(action: Respond) -> bytes:

@@ -31,6 +31,7 @@ from gateway.identity import Accepts
 from gateway.identity import ApiKey as ApiKey
 from gateway.identity import Identity as Identity
 from gateway.ledger_place import LedgerPlace
+from gateway.limits import Limit as Limit
 from gateway.operations import Operation
 from gateway.periods import Period as Period
 from gateway.periods import Span as Span
@@ -294,6 +295,14 @@ class Route:
     """Which credentials count."""
     passes_tokens: bool = False
     """There are issuers, and here tokens are somebody else's: nobody looks at them."""
+    is_open: bool = False
+    """Nobody is asked who they are: a key is not looked at."""
+    is_limited: bool = False
+    """True when extproc must see the headers, since a limit applies."""
+    is_told: bool = False
+    """True when the answer has headers that say where limits stand."""
+    holds_places: bool = False
+    """True when extproc must know when a request is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +398,7 @@ class Gateway:
     xds: Xds = Xds()
     llm: Llm = field(default_factory=Llm)
     ledger: LedgerPlace = field(default_factory=LedgerPlace)
+    limits: tuple[Limit, ...] = ()
 
     @property
     def is_counted(self) -> bool:

@@ -53,6 +53,19 @@ STREAM_NAMESPACE = "dragoman.stream"
 STREAM_NUMBER = "id"
 """64 bits in hexadecimal digits."""
 STREAM_SAMPLED = "sampled"
+LIMITS_NAMESPACE = "dragoman.limits"
+"""Untyped dynamic metadata, where the client's limits stand, for headers of the answer: `{name:
+text}`, with some of the names below."""
+RATE_LIMITS = (
+    "limit-requests",
+    "remaining-requests",
+    "reset-requests",
+    "limit-tokens",
+    "remaining-tokens",
+    "reset-tokens",
+)
+"""OpenAI's headers without their `x-ratelimit-`."""
+RATE_LIMIT_PREFIX = "x-ratelimit-"
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""

@@ -14,6 +14,7 @@ from gateway.config.check import guard_names
 from gateway.config.failover import failover
 from gateway.config.finding import Path, dotted
 from gateway.config.identity import IdentityBlock
+from gateway.config.limits import LimitBlock, LimitScopeBlock
 from gateway.config.llm import REFUSE, LlmBlock
 from gateway.config.paths import prefixes
 from gateway.config.policies import (
@@ -45,6 +46,7 @@ from gateway.model import (
     GuardTerms,
     Identity,
     InjectionGuard,
+    Limit,
     Listener,
     Llm,
     Mask,
@@ -78,6 +80,7 @@ class _Around:
     listeners: tuple[str, ...]
     identity: Identity
     rules: tuple[Rule, ...]
+    limits: tuple[Limit, ...]
 
 
 class Resolver:
@@ -107,6 +110,7 @@ class Resolver:
             for name, block in config.gateways.items()
         )
         names = tuple(listener.name for listener in listeners)
+        limits = tuple(map(_limit, config.limits))
         guards = zip(guard_names(config), config.guardrails, strict=True)
         return Gateway(
             listeners=listeners,
@@ -120,11 +124,12 @@ class Resolver:
                 for each in config.budgets
             ),
             prices=tuple(prices(config.llm).items()),
-            routes=self._resolved(config.routes, _Around(names, identity, rules)),
+            routes=self._resolved(config.routes, _Around(names, identity, rules, limits)),
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
             ledger=config.ledger.place,
+            limits=limits,
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
@@ -237,7 +242,20 @@ def _model(name: str, llm: LlmBlock) -> Model:
     )
 
 
-def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock) -> Scope:
+def _limit(block: LimitBlock) -> Limit:
+    return Limit(
+        block.name,
+        _scope(block.scope),
+        block.requests,
+        block.tokens,
+        block.bytes,
+        block.concurrent,
+        block.algorithm,
+        block.mode,
+    )
+
+
+def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock | LimitScopeBlock) -> Scope:
     return Scope(**{name: getattr(block, name) for name in type(block).model_fields})
 
 
@@ -286,6 +304,8 @@ def _route(block: RouteBlock, around: _Around) -> Route:
     is_caller_required = not is_open and (block.auth is not None or identity.is_required)
     is_ruled = not is_open and any(is_for_route(rule.scope, block.name) for rule in around.rules)
     match = block.match
+    limits = [each for each in around.limits if is_limited(each, block.name, is_open=is_open)]
+    is_known = is_caller_required or is_ruled or (bool(limits) and not is_open)
     return Route(
         name=block.name,
         listeners=block.gateways or around.listeners,
@@ -306,7 +326,11 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         needs_identity=is_caller_required or is_ruled,
         is_caller_required=is_caller_required,
         accepts=accepts,
-        passes_tokens=bool(identity.issuers) and not (is_caller_required or is_ruled),
+        passes_tokens=bool(identity.issuers) and not is_known,
+        is_open=is_open,
+        is_limited=bool(limits),
+        is_told=any(each.requests is not None for each in limits),
+        holds_places=any(each.concurrent is not None for each in limits),
     )
 
 
@@ -316,3 +340,13 @@ def is_for_route(scope: Scope, route: str) -> bool:
     if any(each is not None for each in others):
         return False
     return scope.route is None or stars.matches(scope.route, route)
+
+
+def is_limited(limit: Limit, route: str, *, is_open: bool) -> bool:
+    """Whether extproc may have to count a plain route's requests; on an open one, nobody's."""
+    scope = limit.scope
+    if limit.is_envoys or not (limit.requests or limit.bytes or limit.concurrent):
+        return False
+    if is_open and any(each is not None for each in (scope.key, scope.user, scope.team)):
+        return False
+    return is_for_route(scope, route)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from gateway.identity import Accepts, Issuer, TokenMode
+from gateway.limits import period_name
 from gateway.model import (
     Budget,
     DetectionGuard,
@@ -18,6 +19,7 @@ from gateway.model import (
     Gateway,
     GuardAction,
     InjectionGuard,
+    Limit,
     Mode,
     Period,
     RegexGuard,
@@ -27,7 +29,7 @@ from gateway.model import (
     Scope,
     Unit,
 )
-from gateway.resolve import is_for_route
+from gateway.resolve import is_for_route, is_limited
 
 
 class Where(StrEnum):
@@ -61,6 +63,7 @@ class Check:
     """When it cannot be made, and what comes of that; empty: it can always be made."""
 
 
+_UNCOUNTED = "503 limits_unavailable when the counters cannot be reached"
 _UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
 CERTIFICATE = Check(
     "certificate of the client", Where.ENVOY, "connection", "the handshake", Failing.CLOSED, ""
@@ -103,8 +106,13 @@ def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
     """Of a plain route on which extproc is asked, in order."""
-    if not route.needs_identity:
-        return ()
+    limits = (
+        _limit(each, reads="headers")
+        for each in gateway.limits
+        if is_limited(each, route.name, is_open=route.is_open)
+    )
+    if route.is_open or not (route.needs_identity or route.is_limited):
+        return tuple(limits)
     return (
         *_credential(gateway, is_required=route.is_caller_required, accepts=route.accepts),
         *(
@@ -112,6 +120,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             for rule in _in_order(gateway.rules)
             if is_for_route(rule.scope, route.name)
         ),
+        *limits,
     )
 
 
@@ -323,6 +332,44 @@ def _key_models_of_headers(gateway: Gateway) -> Iterator[Check]:
     yield from (replace(check, reads="headers") for check in _key_models(gateway))
 
 
+def _limits(gateway: Gateway) -> Iterator[Check]:
+    yield from (_limit(each, reads="body") for each in _llm_limits(gateway))
+
+
+def _limits_of_headers(gateway: Gateway) -> Iterator[Check]:
+    """Nobody knows the tokens."""
+    for each in _llm_limits(gateway):
+        if each.requests or each.bytes or each.concurrent:
+            yield _limit(each, reads="headers")
+
+
+def _llm_limits(gateway: Gateway) -> Iterator[Limit]:
+    return (each for each in gateway.limits if is_for_llm(each.scope))
+
+
+def _limit(limit: Limit, *, reads: str) -> Check:
+    counted = [
+        f"{rate.amount} {unit} per {period_name(rate.seconds)}"
+        for rate, unit in (
+            (limit.requests, "requests"),
+            (limit.tokens if reads == "body" else None, "tokens"),
+            (limit.bytes, "bytes"),
+        )
+        if rate is not None
+    ]
+    if limit.concurrent is not None:
+        counted.append(f"{limit.concurrent} at a time")
+    name = f"limit {limit.name} ({', '.join(counted)}{_scope(limit.scope)})"
+    refusal = "429 rate_limit_exceeded"
+    if limit.bytes is not None and reads == "headers":
+        refusal += ", 411 length_required"
+    if limit.mode is Mode.AUDIT:
+        return Check(
+            f"{name}, in audit", Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged"
+        )
+    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, _UNCOUNTED)
+
+
 def _budgets(gateway: Gateway) -> Iterator[Check]:
     yield from (_budget(budget) for budget in gateway.budgets if is_for_llm(budget.scope))
     if gateway.identity.has_stored_keys:
@@ -379,6 +426,7 @@ LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _key_models,
     _rules,
     _guards,
+    _limits,
     _budgets,  # last: what is refused costs nothing
 )
 
@@ -388,6 +436,7 @@ PASSED_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _offered,
     _key_models_of_headers,
     _rules_of_headers,
+    _limits_of_headers,
 )
 
 WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
@@ -396,5 +445,6 @@ WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _asked_model,
     _key_models_of_headers,
     _rules_of_headers,
+    _limits_of_headers,
     _budgets_of_sessions,  # last: what is refused costs nothing
 )

@@ -22,6 +22,7 @@ from gateway.operations import Operation
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
 from xds_server.resources.attempts import Attempt, PlanOfTries
+from xds_server.resources.counted import is_usage_counted
 from xds_server.resources.credentials import token_endpoint
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
@@ -60,7 +61,9 @@ class Compiler:
                     for listener in gateway.listeners
                 ),
                 *((memo.of(filters.token_filter, issuers),) if issuers else ()),
-                filters.ext_proc_filter(topology, _read_by(gateway), features),
+                filters.ext_proc_filter(
+                    topology, _read_by(gateway), features, is_limited=bool(gateway.limits)
+                ),
                 *tables,
                 *(raw.raw_resource(each) for each in gateway.xds.resources),
             )
@@ -119,7 +122,7 @@ def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attem
         ),
     ]
     limit, between = _buffer_limit(gateway), shared(gateway.providers)
-    reports_usage = gateway.is_counted and features.reads_usage
+    reports_usage = is_usage_counted(gateway) and features.reads_usage
     judges = _judges(gateway)
     for name in mirrored(gateway.models):
         cluster = names.mirror_cluster(name)

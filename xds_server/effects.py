@@ -102,6 +102,7 @@ _UNKNOWN = "for the clients that ask for this type; what they do with it is not 
 _POLICIES: Mapping[str, str] = {
     "authorize": "asked of new requests; those in flight have been decided",
     "guardrails": "for new requests; those in flight have been read",
+    "limits": "for new requests; what was counted by this name, scope and period counts on",
     "identity": "for new requests; those in flight go on, also when their key is gone",
     "routes": "workers know it before Envoy does",
     "llm.models": "for new requests; those in flight keep their plan",

@@ -9,6 +9,7 @@ from gateway.model import Dialect, Gateway, Provider, dialect_of
 from gateway.operations import Operation
 from gateway.serving import turns
 from xds_server.resources import usage
+from xds_server.resources.counted import are_places_counted, llm_limits
 from xds_server.resources.features import Features
 from xds_server.resources.llm_route import client_dialect, is_watched, speaks
 
@@ -32,6 +33,15 @@ class LlmAnswers:
     """Who fails too often is set aside."""
     is_timed: bool
     """Some model goes to who was fast."""
+    is_limited: bool = False
+    """Some limit counts tokens."""
+    is_placed: bool = False
+    """Some limit counts the requests that are open."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Somebody waits for the usage."""
+        return self.is_budgeted or self.is_limited
 
 
 def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
@@ -47,6 +57,8 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         tuple(each.name for each in own if not speaks(each, dialect)),
         tuple(each.name for each in foreign),
         is_budgeted=gateway.is_counted,
+        is_limited=any(each.tokens is not None for each in llm_limits(gateway)),
+        is_placed=are_places_counted(gateway),
         is_usage_read=features.reads_usage and usage.on_route(dialect) != {},
         is_watched=is_watched(gateway),
         is_timed=any(is_timed(model.choice) for model in gateway.models),

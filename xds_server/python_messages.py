@@ -38,6 +38,7 @@ class Message:
 
 
 ALWAYS = "always"
+_OF_TRAILERS = "of answers that have trailers"
 
 _SENT = ("SEND", "BUFFERED", "BUFFERED_PARTIAL", "STREAMED", "FULL_DUPLEX_STREAMED", "GRPC")
 _IN_PARTS = ("STREAMED", "FULL_DUPLEX_STREAMED", "GRPC")
@@ -52,26 +53,25 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (  # in the order in which they come
 )
 """Field of the processing mode, what its default means, and what it shows."""
 
+_OVER = "that it is over, for a limit of requests that are open at once"
+_IN_PLACE = "when a limit of open requests applies"
 _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LLM, "request headers"): "who asks, and for what",
     (Caller.LLM, "request body"): "the model, what the checks read, and the plan of tries",
     (Caller.PLAIN, "request headers"): "who asks, and whether the rules allow it",
+    (Caller.LLM, "response trailers"): _OVER,
+    (Caller.PLAIN, "response trailers"): _OVER,
     (Caller.TRY, "request headers"): "which provider is tried",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
 _NO_REASON = "because the operator's own resource says so"
 
 _BUDGETED = "when a budget applies"
+_LIMITED = "when a limit of tokens applies"
+_EITHER = "when a budget or a limit of tokens applies"
 
 STREAM_LOG = "stream log"
 """After the end, and beside the call: nobody waits for it."""
-_LOGGED = Message(
-    STREAM_LOG,
-    False,
-    False,
-    f"{_BUDGETED}, of a stream that breaks off, and of one in a hundred others",
-    "how much was sent of a stream that told no usage",
-)
 _USAGE = "the usage, which Envoy cannot read itself"
 _TELLING = "when a batch is made, looked up, cancelled, or its results are fetched"
 
@@ -96,8 +96,8 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
         Message(
             name,
             mode.get(field) in _IN_PARTS,
-            True,
-            ALWAYS,
+            name != "response trailers",
+            _OF_TRAILERS if name == "response trailers" else ALWAYS,
             _REASONS.get((caller, name), _NO_REASON),
         )
         for field, default, name in _FIELDS
@@ -132,12 +132,14 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
         return tuple(found)
     found.append(status)
     found += filter(None, [_body(answers)])
-    is_read = answers.is_budgeted and answers.is_usage_read and answers.own
+    is_read = answers.is_counted and answers.is_usage_read and answers.own
     if is_read and "response trailers" in shown:
         why = "the usage, which Envoy has read as the answer passed"
-        when = f"{_BUDGETED}, with 2xx"
+        when = f"{_counted(answers)}, with 2xx"
         found.append(replace(shown["response trailers"], is_certain=False, when=when, why=why))
-        found.append(_LOGGED)
+        found.append(_logged(answers))
+    elif answers.is_placed and "response trailers" in shown:
+        found.append(replace(shown["response trailers"], when=f"{_IN_PLACE}, {_OF_TRAILERS}"))
     return tuple(found)
 
 
@@ -153,6 +155,18 @@ def session_messages(mode: Json | None, *, is_budgeted: bool) -> tuple[Message, 
     )
 
 
+def _logged(answers: LlmAnswers) -> Message:
+    when = f"{_counted(answers)}, of a stream that breaks off, and of one in a hundred others"
+    why = "how much was sent of a stream that told no usage"
+    return Message(STREAM_LOG, False, False, when, why)
+
+
+def _counted(answers: LlmAnswers) -> str:
+    if answers.is_budgeted:
+        return _EITHER if answers.is_limited else _BUDGETED
+    return _LIMITED
+
+
 def _status(answers: LlmAnswers) -> Message | None:
     when, why = [], []
     is_other = bool(answers.foreign or answers.reframed)
@@ -160,9 +174,12 @@ def _status(answers: LlmAnswers) -> Message | None:
     if is_other:
         when.append("when a try of the plan speaks another dialect")
         why.append("who answered, and whether that is to be translated")
-    if answers.is_budgeted:
-        when.append(_BUDGETED)
+    if answers.is_counted:
+        when.append(_counted(answers))
         why.append("whether it is to be paid")
+    if answers.is_placed:
+        when.append(_IN_PLACE)
+        why.append("that it has begun, and holds its place")
     if answers.is_watched:
         when.append("of several tries, ten answers a second, and all while one of them fails")
         why.append("who failed")
@@ -185,9 +202,9 @@ def _body(answers: LlmAnswers) -> Message | None:
         when.append(f"when {reframed} answers with an error, or in other frames")
     if when:
         why.append("to say it in the client's dialect")
-    if answers.is_budgeted:
+    if answers.is_counted:
         unread = " that Envoy cannot read" if answers.is_usage_read else ""
-        when.append(f"{_BUDGETED}, with 2xx{unread}")
+        when.append(f"{_counted(answers)}, with 2xx{unread}")
         why.append(_USAGE)
     if not why:
         return None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from extproc.facts import NO_DEMANDS, Facts
+from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.policies.scope import compile_scope
 from extproc.policies.windows import Window, windows
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
@@ -88,20 +89,35 @@ Drawn: TypeAlias = list[tuple[Line, Charge]]
 
 
 class Held:
-    """What a call holds of its budgets, until it is settled or released; then it is over."""
+    """What a call holds of its budgets, and of its limits in tokens, until it is settled or
+    released; then it is over."""
 
-    __slots__ = ("_asked", "_drawn", "_reservation")
+    __slots__ = ("_asked", "_drawn", "_reservation", "_taken")
 
-    def __init__(self, reservation: Reservation | None, drawn: Drawn, asked: Usage) -> None:
+    def __init__(
+        self,
+        reservation: Reservation | None,
+        drawn: Drawn,
+        asked: Usage,
+        taken: Taken = NOTHING_TAKEN,
+    ) -> None:
         self._reservation = reservation
         self._drawn = drawn
         self._asked = asked
+        self._taken = taken
+
+    def limited(self, taken: Taken, asked: Usage) -> Held:
+        """The same, with what was taken of limits; itself, where nothing of it is to be settled."""
+        if not taken.waits_for_usage:
+            return self
+        return Held(self._reservation, self._drawn, asked, taken)
 
     def settle(self, usage: Usage, price: Price | None) -> None:
         """Book what the provider reported, at the price of the target that answered.
 
         Without a price, money is booked as it was estimated.
         """
+        self._taken.settle(usage.total_tokens)
         reservation, self._reservation = self._reservation, None
         if reservation is not None:
             reservation.settle(self._amounts(usage, price))
@@ -132,7 +148,7 @@ class Held:
     @property
     def is_open(self) -> bool:
         """Neither settled nor released."""
-        return self._reservation is not None
+        return self._reservation is not None or self._taken.waits_for_usage
 
     def settle_sent(self, output_tokens: int, price: Price | None) -> Usage:
         """Book a stream that broke off: the input as estimated, and the output that was sent.
@@ -148,15 +164,17 @@ class Held:
 
         What is booked is returned, marked as an estimate; what was asked, when nothing is held.
         """
-        reservation = self._reservation
-        if reservation is None:
+        if not self.is_open:
             return self._asked
-        self._reservation = None
-        reservation.settle([charge.estimate for _, charge in self._drawn])
+        self._taken.keep()
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            reservation.settle([charge.estimate for _, charge in self._drawn])
         return self._asked._replace(is_estimated=True)
 
     def release(self) -> None:
         """Book nothing: no provider did any work."""
+        self._taken.settle(0)
         reservation, self._reservation = self._reservation, None
         if reservation is not None:
             reservation.release()
@@ -200,7 +218,7 @@ class Budgets:
         """
         if not self._lines and not _owned(facts):
             return NOTHING_HELD
-        asked = self._asked(facts)
+        asked = self.asked(facts)
         drawn = self._drawn(facts, asked, price)
         if isinstance(drawn, Deny):
             return drawn
@@ -268,7 +286,7 @@ class Budgets:
             return _left_later(_later(answer, drawn, asked, facts))
         return _left(_held(answer, drawn, asked, facts))
 
-    def _asked(self, facts: Facts) -> Usage:
+    def asked(self, facts: Facts) -> Usage:
         """The most that a call may take, as far as its request says."""
         wanted = facts.max_output_tokens
         each = self._default_output_tokens if wanted is None else max(0, wanted)

@@ -1,4 +1,4 @@
-"""One request through a real exchange: without network, and with a ledger that has room."""
+"""One request through a real exchange: without network, with budgets and limits that have room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.policies.authenticate import Authenticate
-from extproc.ports import Booking, Charge
+from extproc.ports import NEVER, Booking, Charge, Draw, Measure, Meter, Standing, Take
 from extproc.principal import Kind, Principal, of_key
 from extproc.program import Policy, Program, build
 from extproc.trial.cases import RequestBlock
@@ -58,6 +58,36 @@ class Roomy:
         self, name: str, extent: int, bookings: Sequence[Booking], now: int
     ) -> bool:
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Unused:
+    """A meter of which nothing was ever taken."""
+
+    measure: Measure
+
+
+class Unhurried:
+    """A limiter that refuses only what it would never let through."""
+
+    def meter(self, name: str, measure: Measure) -> Meter:
+        return _Unused(measure)
+
+    def take(self, draws: Sequence[Draw]) -> Take:
+        standings: list[Standing] = []
+        is_refused = False
+        for meter, amount, is_binding in draws:
+            assert isinstance(meter, _Unused)
+            is_never = amount > meter.measure[0]
+            is_refused = is_refused or (is_never and is_binding)
+            standings.append((meter.measure[0], 0, NEVER if is_never else 0))
+        return 0, standings, is_refused
+
+    def correct(self, corrections: Sequence[tuple[Meter, int]], at_ns: int) -> None:
+        pass
+
+    def leave(self, meters: Sequence[Meter]) -> None:
+        pass
 
 
 class _Noted:
@@ -130,7 +160,13 @@ def subject(path: Path | None, environment: dict[str, str]) -> Subject | tuple[P
         return config
     gateway, noted = resolve(config), _Noted()
     program = build(
-        gateway, "trial", ledger=Roomy(), choose=lambda: 0.0, created=0, audits=Audits(noted)
+        gateway,
+        "trial",
+        ledger=Roomy(),
+        choose=lambda: 0.0,
+        created=0,
+        audits=Audits(noted),
+        limiter=Unhurried(),
     )
     return Subject(gateway, program, noted)
 

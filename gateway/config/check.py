@@ -14,6 +14,8 @@ from gateway.config.certificates import certificates_fit_their_keys, dated_certi
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
+from gateway.config.limit_rules import limits_can_apply
+from gateway.config.limits import LimitScopeBlock
 from gateway.config.model_rules import (
     conditions_can_hold,
     providers_are_known,
@@ -114,6 +116,7 @@ def names_are_unique(written: Written) -> Iterator[Finding]:
         (("authorize",), [rule.name for rule in config.authorize]),
         (("guardrails",), guard_names(config)),
         (("budgets",), [budget.name for budget in config.budgets]),
+        (("limits",), [limit.name for limit in config.limits]),
         (("routes",), [route.name for route in config.routes]),
     )
     for path, names in lists:
@@ -136,9 +139,10 @@ def api_keys_are_unique(written: Written) -> Iterator[Finding]:
 
 def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
     """A scope that can match nothing is a typing mistake, and would silently protect nothing."""
-    scopes: list[tuple[Path, ScopeBlock | BudgetScopeBlock | GuardScopeBlock]] = [
+    scopes: list[tuple[Path, ScopeBlock | BudgetScopeBlock | GuardScopeBlock | LimitScopeBlock]] = [
         *((("authorize", i, "for"), rule.scope) for i, rule in enumerate(written.config.authorize)),
         *((("budgets", i, "for"), each.scope) for i, each in enumerate(written.config.budgets)),
+        *((("limits", i, "for"), each.scope) for i, each in enumerate(written.config.limits)),
         *(
             (("guardrails", i, "for"), each.who)
             for i, each in enumerate(written.config.guardrails)
@@ -239,6 +243,7 @@ RULES: tuple[Rule, ...] = (
     scopes_name_what_exists,
     rules_reach_their_routes,
     rules_depend_on_something,
+    limits_can_apply,
     route_gateways_are_known,
     stores_are_providers,
     unknown_paths_have_a_provider,

@@ -30,6 +30,8 @@ _FORMATS: Mapping[str, str] = {
     "name": "name",
     "number": "number",
     "path": "path",
+    "rate": "rate",
+    "byte-rate": "rate of bytes",
     "re2": "RE2 pattern",
     "reference": "reference",
     "secret": "secret",
@@ -56,6 +58,7 @@ Every block is optional. An unknown key is an error, a key with nothing after it
 | duration | `500ms`, `5s`, `2m`, `1h` |
 | size | bytes: `65536`, `1MB` (1000²), `32MiB` (1024²) |
 | amount | `500 USD`, `2.50 USD`, `100k tokens`, `5M tokens` |
+| rate | `60/min`, `100k/hour`, `5/s`, `10k/day`; of bytes, `10MB/min` |
 | name | letters, digits, `.`, `_`, `-`; at most 64 |
 | reference | `provider/model`, or the name of a model of the file |
 

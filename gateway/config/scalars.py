@@ -6,6 +6,7 @@ Each type reads text, refuses in our words, and writes itself back (`gateway.con
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv6Address, ip_address
@@ -21,6 +22,7 @@ from pydantic import (
 )
 
 from gateway.config.block import refusal
+from gateway.limits import PERIODS, Rate
 from gateway.model import Endpoint, Unit
 
 NANODOLLARS_PER_DOLLAR = 1_000_000_000
@@ -215,6 +217,42 @@ def written_limit(limit: Limit) -> str:
     return f"{Decimal(limit.amount) / NANODOLLARS_PER_DOLLAR:f} USD"
 
 
+_PERIOD_WORDS = {
+    **dict.fromkeys(("s", "sec", "second"), 1),
+    **dict.fromkeys(("m", "min", "minute"), 60),
+    **dict.fromkeys(("h", "hour"), 3600),
+    **dict.fromkeys(("d", "day"), 86400),
+}
+_FASTEST = 10**12
+"""In each period: what the arithmetic of limits holds, with room above."""
+
+
+def _rate(value: object, units: Mapping[str, int], hint: str) -> Rate:
+    if isinstance(value, Rate):
+        return value
+    amount, slash, period = value.partition("/") if isinstance(value, str) else ("", "", "")
+    found, seconds = _quantity(amount.strip()), _PERIOD_WORDS.get(period.strip())
+    if found is None or found[1] not in units or not slash or seconds is None:
+        raise refusal("must be an amount in each second, minute, hour or day", hint)
+    number = found[0] * units[found[1]]
+    if number != int(number) or not 1 <= number <= _FASTEST:
+        raise refusal("must be a whole amount, from 1 to 1000G")
+    return Rate(int(number), seconds)
+
+
+def _count_rate(value: object) -> Rate:
+    return _rate(value, _TOKENS, "such as 60/min, 100k/hour or 5/s")
+
+
+def _byte_rate(value: object) -> Rate:
+    return _rate(value, {"": 1, **_BYTES}, "such as 10MB/min, 1GiB/day or 65536/s")
+
+
+def _written_rate(rate: Rate) -> str:
+    period = next(name for name, seconds in PERIODS.items() if seconds == rate.seconds)
+    return f"{rate.amount}/{period}"
+
+
 def _dollars(value: Decimal) -> Decimal:
     if not 0 <= value <= _DEAREST or value != round(value, 9):
         raise refusal("must be in USD, 0 to 1000000, at most 9 decimal places")
@@ -302,6 +340,12 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address), _text_schema("ip")
 HostPort: TypeAlias = Annotated[str, AfterValidator(_endpoint), _text_schema("host:port")]
 Amount: TypeAlias = Annotated[
     Limit, PlainValidator(_limit), PlainSerializer(written_limit), _text_schema("amount")
+]
+CountRate: TypeAlias = Annotated[
+    Rate, PlainValidator(_count_rate), PlainSerializer(_written_rate), _text_schema("rate")
+]
+ByteRate: TypeAlias = Annotated[
+    Rate, PlainValidator(_byte_rate), PlainSerializer(_written_rate), _text_schema("byte-rate")
 ]
 Dollars: TypeAlias = Annotated[
     Decimal,

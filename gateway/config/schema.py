@@ -13,6 +13,7 @@ from gateway.config.finding import Path, Place
 from gateway.config.gateways import AdminBlock, GatewayBlock
 from gateway.config.identity import IdentityBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
+from gateway.config.limits import LimitBlock
 from gateway.config.llm import LlmBlock
 from gateway.config.policies import GuardBlock, RuleBlock
 from gateway.config.routes import RouteBlock
@@ -60,6 +61,8 @@ class Config(Block):
     """How much may be spent on models. All that apply must have enough left."""
     ledger: LedgerBlock = SqliteLedgerBlock(type="sqlite")
     """Where it is kept what is spent. Default: `type: sqlite`."""
+    limits: tuple[LimitBlock, ...] = ()
+    """How much may be asked in a time. All that apply must have room."""
     routes: tuple[RouteBlock, ...] = ()
     """Plain HTTP routes, in order of precedence."""
     admin: AdminBlock = AdminBlock()

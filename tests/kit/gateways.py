@@ -10,6 +10,7 @@ from tests.kit.golden import GOLDEN
 CASES = (
     "budgets",
     "keys-and-rules",
+    "limits",
     "llm-failover-paths",
     "llm-single",
     "mirrors",

@@ -19,6 +19,7 @@ from google.protobuf import json_format
 
 from extproc.process import Process
 from extproc.program import build
+from extproc.trial.trying import Unhurried
 from gateway import names
 from gateway.model import Dialect, Gateway, ServerTls, dialect_of
 from tests.kit.calls import RecordedCall
@@ -47,6 +48,7 @@ KEYS = {
     "virtual-keys": "secret-of-alice",
     "budgets": "secret-of-alice",
     "keys-and-rules": "secret-of-alice",
+    "limits": "secret-of-alice",
     "routes-plain": "secret-of-k",
 }
 PIECES = 3
@@ -62,7 +64,14 @@ def explained(gateway: Gateway, level: Level = Level.V1_40) -> tuple[Explanation
 
 def process(gateway: Gateway) -> Process:
     made = Process(lambda: NOON)
-    made.program = build(gateway, "1", ledger=MemoryLedger(), choose=lambda: 0.0, created=1)
+    made.program = build(
+        gateway,
+        "1",
+        ledger=MemoryLedger(),
+        choose=lambda: 0.0,
+        created=1,
+        limiter=Unhurried(),
+    )
     return made
 
 
@@ -183,6 +192,7 @@ class Played:
         client = client_dialect(route) if kind == "llm" else Dialect.OPENAI_CHAT
         method, path = PATHS.get(route) or ("POST", CHATS[client].format(model=quote(model)))
         asked = {":method": method, ":path": path if kind == "llm" else "/", "x-region": "here"}
+        asked["content-length"] = "0" if kind != "llm" else "500"
         envoy.headers({**asked, **headers})
         if route in PATHS or kind != "llm":
             envoy.answer(b'{"object": "list", "data": []}')

@@ -137,7 +137,16 @@ def test_of_answers_about_batches_those_are_shown_that_tell_something() -> None:
 def test_pieces_of_a_body_have_no_number() -> None:
     shown = messages({**FULL, "response_body_mode": "STREAMED"}, Caller.LLM)
     assert most(shown) is None
-    assert least(shown) == len(shown)
+    assert least(shown) == len(shown) - 1  # not all answers have trailers
+
+
+def test_who_counts_open_requests_hears_of_their_ends() -> None:
+    limited = replace(NOBODY_WAITS, is_placed=True)
+    status, trailers = llm_messages(FULL, limited)[2:]
+    assert status.when == "when a limit of open requests applies"
+    assert (trailers.name, trailers.is_certain) == ("response trailers", False)
+    counted = llm_messages(FULL, replace(limited, own=("a",), is_limited=True, is_usage_read=True))
+    assert counted[-1].when.startswith("when a limit of tokens applies, of a stream")
 
 
 def test_every_message_says_why() -> None:

@@ -80,7 +80,15 @@ _HEADERS_AND_STATUS: Json = {**_HEADERS, "response_header_mode": "SEND"}
 """Two: then the status. Extproc may then ask for the answer itself, piece by piece."""
 
 
-def request_filter(topology: Topology, rules: RulesRead, features: Features) -> Json:
+_UNTIL_THE_END: Json = {**_HEADERS, "response_trailer_mode": "SEND"}
+"""One, and one more for an answer that has trailers; extproc hears when it is over."""
+
+_STATUS_UNTIL_THE_END: Json = {**_HEADERS_AND_STATUS, "response_trailer_mode": "SEND"}
+
+
+def request_filter(
+    topology: Topology, rules: RulesRead, features: Features, *, is_limited: bool = False
+) -> Json:
     """The filter that decides on every request.
 
     Responses are shown on the routes that say so only: where there is no route, as for garbage,
@@ -107,7 +115,12 @@ def request_filter(topology: Topology, rules: RulesRead, features: Features) -> 
                 "untyped": [names.FAILURES_NAMESPACE],
             },
             "receiving_namespaces": {
-                "untyped": [names.PLAN_NAMESPACE, names.REQUEST_NAMESPACE, names.STREAM_NAMESPACE]
+                "untyped": [
+                    names.PLAN_NAMESPACE,
+                    names.REQUEST_NAMESPACE,
+                    names.STREAM_NAMESPACE,
+                    *((names.LIMITS_NAMESPACE,) if is_limited else ()),
+                ]
             },
         },
         response_attributes=[
@@ -125,7 +138,7 @@ def disabled() -> Json:
     return typed(_PER_ROUTE, disabled=True)
 
 
-def headers_only(route: str) -> Json:
+def headers_only(route: str, *, holds_places: bool = False) -> Json:
     """For plain routes on which somebody must be known, or a rule holds.
 
     The name goes as gRPC metadata: Envoy ignores the attributes of a route's override.
@@ -133,29 +146,43 @@ def headers_only(route: str) -> Json:
     metadata = [{"key": names.ROUTE_METADATA, "value": quote(route)}]
     return typed(
         _PER_ROUTE,
-        overrides={"processing_mode": _HEADERS, "grpc_initial_metadata": metadata},
+        overrides={
+            "processing_mode": _UNTIL_THE_END if holds_places else _HEADERS,
+            "grpc_initial_metadata": metadata,
+        },
     )
 
 
 def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answered: bool) -> Json:
-    """For the LLM routes of a listener; `settles` when a budget waits for usage that Envoy reads,
-    `is_answered` when extproc may have to see who answered.
+    """For the LLM routes of a listener; `settles` when somebody waits for usage that Envoy reads,
+    or for the end of the answer, `is_answered` when extproc may have to see who answered.
 
     The limit is told, since Envoy buffers up to its connection's limit where ours is smaller.
     """
     metadata = [{"key": names.LIMIT_METADATA, "value": str(limit_bytes)}, *_steering(features)]
     mode = _BODY_AND_STATUS if is_answered else _BODY
-    if settles and features.reads_usage:
+    if settles:
         mode = _BODY_AND_USAGE
     return typed(_PER_ROUTE, overrides={"processing_mode": mode, "grpc_initial_metadata": metadata})
 
 
-def headers_of_llm(features: Features, *, is_answered: bool = False) -> Json:
-    """For those LLM routes whose requests nobody reads; `is_answered` when answers may be."""
-    overrides: Json = {"processing_mode": _HEADERS_AND_STATUS if is_answered else _HEADERS}
+def headers_of_llm(
+    features: Features, *, is_answered: bool = False, holds_places: bool = False
+) -> Json:
+    """For those LLM routes whose requests nobody reads; `is_answered` when answers may be,
+    `holds_places` when extproc must know when they are over."""
+    mode = _HEADERS_AND_STATUS if is_answered else _HEADERS
+    if holds_places:
+        mode = _STATUS_UNTIL_THE_END if is_answered else _UNTIL_THE_END
+    overrides: Json = {"processing_mode": mode}
     if metadata := _steering(features):
         overrides["grpc_initial_metadata"] = metadata
     return typed(_PER_ROUTE, overrides=overrides)
+
+
+def reads_body(override: Json) -> bool:
+    """Whether one of these overrides shows requests' bodies."""
+    return bool(override["overrides"]["processing_mode"]["request_body_mode"] != "NONE")
 
 
 def _steering(features: Features) -> list[Json]:

@@ -60,9 +60,11 @@ def token_filter(issuers: tuple[Issuer, ...]) -> Resource:
     return resource(FILTER, name, fields, [(CLUSTER, cluster) for cluster in fetched])
 
 
-def ext_proc_filter(topology: Topology, rules: ext_proc.RulesRead, features: Features) -> Resource:
+def ext_proc_filter(
+    topology: Topology, rules: ext_proc.RulesRead, features: Features, *, is_limited: bool = False
+) -> Resource:
     """Asks Python."""
     name = names.EXT_PROC_FILTER
-    config = ext_proc.request_filter(topology, rules, features)
+    config = ext_proc.request_filter(topology, rules, features, is_limited=is_limited)
     fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, names.EXTPROC_CLUSTER)])

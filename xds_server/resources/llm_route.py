@@ -13,7 +13,8 @@ from gateway.apis import ROWS, Family
 from gateway.choice import is_timed
 from gateway.failover import Cause
 from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
-from xds_server.resources import ext_proc, usage
+from xds_server.resources import ext_proc, told, usage
+from xds_server.resources.counted import are_places_counted, is_usage_counted, llm_limits
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
 from xds_server.resources.judge import JUDGED
@@ -70,7 +71,6 @@ def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
     surface = _Surface(gateway, listener, features)
     prefixes = dict(gateway.llm.prefixes)
     copied = mirrored(gateway.models)
-    unread = [ext_proc.headers_of_llm(features, is_answered=each) for each in (False, True)]
     made: list[Json] = []
     named: Counter[str] = Counter()
     for build in _ROUTES:
@@ -78,7 +78,7 @@ def llm_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
             named[route["name"]] += 1
             if (number := named[route["name"]]) > 1:  # of another prefix
                 route["name"] += f"#{number}"
-            is_read = route["typed_per_filter_config"][names.EXT_PROC_FILTER] not in unread
+            is_read = ext_proc.reads_body(route["typed_per_filter_config"][names.EXT_PROC_FILTER])
             made += with_copies(route, copied) if is_read else [route]
     return tuple(made)
 
@@ -94,14 +94,15 @@ class _Surface:
     def route(self, name: str, match: Json, dialect: Dialect) -> Json:
         """Bodies are read, and answers too, where something waits for them."""
         gateway, features = self.gateway, self.features
-        settles = gateway.is_counted
+        settles = is_usage_counted(gateway)
         counted = usage.on_route(dialect) if settles and features.reads_usage else {}
         per_filter: Json = {
             names.EXT_PROC_FILTER: ext_proc.whole_bodies(
                 self.listener.max_request_bytes,
                 features,
-                settles=counted != {},
+                settles=counted != {} or are_places_counted(gateway),
                 is_answered=settles
+                or are_places_counted(gateway)
                 or is_watched(gateway)
                 or any(is_timed(model.choice) for model in gateway.models)
                 or _is_foreign_somewhere(gateway, dialect),
@@ -111,23 +112,33 @@ class _Surface:
 
     def unread(self, name: str, match: Json) -> Json:
         """Bodies of any size pass by."""
-        config = ext_proc.headers_of_llm(self.features)
+        is_placed = are_places_counted(self.gateway)
+        config = ext_proc.headers_of_llm(self.features, holds_places=is_placed)
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
     def batches(self, name: str, match: Json) -> Json:
         """The same; where something is counted, answers tell what batches cost."""
         is_counted = self.gateway.is_counted
-        config = ext_proc.headers_of_llm(self.features, is_answered=is_counted)
+        is_placed = are_places_counted(self.gateway)
+        config = ext_proc.headers_of_llm(
+            self.features, is_answered=is_counted, holds_places=is_placed
+        )
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
     def _route(self, name: str, match: Json, per_filter: Json) -> Json:
         gateway, features = self.gateway, self.features
         silence = longest_silence(gateway)
+        is_told = told.is_told(llm_limits(gateway))
         return {
             "name": name,
             "match": match,
             "typed_per_filter_config": per_filter,
-            "response_headers_to_remove": [*_PROVIDERS_OWN, names.RETRY_HEADER],
+            "response_headers_to_remove": [
+                *_PROVIDERS_OWN,
+                names.RETRY_HEADER,
+                *(told.REMOVED if is_told else ()),
+            ],
+            **({"response_headers_to_add": told.ADDED} if is_told else {}),
             "route": {
                 **(_PLANNED if features.reads_plans else _STEERED),
                 "auto_host_rewrite": True,  # to the endpoint's hostname, at each try

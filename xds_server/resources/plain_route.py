@@ -7,7 +7,7 @@ import re
 
 from gateway import names
 from gateway.model import Match, Route
-from xds_server.resources import ext_proc, jwt
+from xds_server.resources import ext_proc, jwt, told
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.extension import Json, duration
 
@@ -29,14 +29,21 @@ _IDLE_SECONDS = 3600.0
 
 def plain_route(route: Route) -> Json:
     """One route of the table; its name is the one that extproc sees."""
-    policy = ext_proc.headers_only(route.name) if route.needs_identity else ext_proc.disabled()
+    policy = ext_proc.disabled()
+    if route.needs_identity or route.is_limited:
+        policy = ext_proc.headers_only(route.name, holds_places=route.holds_places)
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
         per_filter[names.TOKENS_FILTER] = jwt.passed()
+    shown: Json = {}
+    if route.is_told:
+        shown["response_headers_to_remove"] = list(told.REMOVED)
+        shown["response_headers_to_add"] = told.ADDED
     return {
         "name": route.name,
         "match": _match(route.match),
         "route": _action(route),
+        **shown,
         "typed_per_filter_config": per_filter,
     }
 

@@ -26,6 +26,7 @@ authorize:
   - {name: bounded, for: {llm: "*"}, require: llm.max_output_tokens <= 10, mode: audit}
   - {name: docs-for-staff, for: {route: docs}, allow: '"staff" in principal.groups'}
 guardrails: [{type: regex, name: word, patterns: [forbidden], action: block}]
+limits: [{name: slow, for: {key: bob}, requests: 1/day, bytes: 10kB/day}]
 budgets: [{name: tiny, limit: 1 tokens, per: day}]
 routes:
   - {name: docs, match: {path: {prefix: /docs}}, backend: "http://d.example"}
@@ -130,3 +131,10 @@ def test_a_mistaken_configuration_is_not_tried(tmp_path: Path) -> None:
     problems = subject(file, {})
     assert isinstance(problems, tuple)
     assert f"{file}:1: " in str(problems[0])
+
+
+def test_limits_have_room_but_for_what_they_never_let_through(ours: Subject) -> None:
+    asked = RequestBlock(model="small", key="bob")
+    assert [tried(ours, asked).denied for _ in range(3)] == [None] * 3
+    large = RequestBlock(model="small", key="bob", prompt="x" * 20_000)
+    assert refused(tried(ours, large)) == (429, "rate_limit_exceeded")

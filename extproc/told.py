@@ -1,0 +1,94 @@
+"""Where a client's limits stand, as it is told: in headers of the answer, as OpenAI has them.
+
+Envoy gets it as dynamic metadata, said by hand, since it is different each time.
+https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway import names
+
+
+class Told(NamedTuple):
+    """Of one unit, the limit of which the smallest part is left."""
+
+    unit: str
+    """`requests` or `tokens`."""
+    limit: int
+    remaining: int
+    reset_ns: int
+    """Until all of it is there again."""
+
+
+def header_values(told: Sequence[Told]) -> list[tuple[str, str]]:
+    """As headers."""
+    prefix = names.RATE_LIMIT_PREFIX
+    return [
+        (f"{prefix}{name}-{each.unit}", value)
+        for each in told
+        for name, value in (
+            ("limit", f"{each.limit}"),
+            ("remaining", f"{each.remaining}"),
+            ("reset", written(each.reset_ns)),
+        )
+    ]
+
+
+def written(nanoseconds: int) -> str:
+    """As OpenAI writes it: `6m0s`, `1.5s`, `20ms`; rounded up."""
+    milliseconds = -(-nanoseconds // 1_000_000)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{seconds}.{milliseconds:03}".rstrip("0") if milliseconds else f"{seconds}"
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+_METADATA = b"\x42"  # ProcessingResponse.dynamic_metadata = 8
+_NAMESPACE = b"\x0a%c%b" % (len(names.LIMITS_NAMESPACE), names.LIMITS_NAMESPACE.encode())
+_ENTRY = b"\x0a%c\x0a%c%b\x12%c\x1a%c%b"
+
+
+def encode_told(told: Sequence[Told]) -> bytes:
+    """A response of nothing but dynamic metadata, which merges with what it is put behind.
+
+    Struct.fields = 1: entries of key = 1, value = 2; Value.string_value = 3, struct_value = 5.
+    Numbers and times are short, so the size of an entry is one byte.
+    """
+    entries = b""
+    for unit, limit, remaining, reset_ns in told:
+        before, between, left, again = _entries(unit, limit)
+        value, reset = b"%d" % remaining, written(reset_ns).encode()
+        size, length = len(value), len(reset)
+        entries += before % (left + size, size + 2, size, value)
+        entries += between % (again + length, length + 2, length, reset)
+    struct = b"\x2a" + _size(len(entries)) + entries
+    entry = _NAMESPACE + b"\x12" + _size(len(struct)) + struct
+    fields = b"\x0a" + _size(len(entry)) + entry
+    return _METADATA + _size(len(fields)) + fields
+
+
+@lru_cache(1024)
+def _entries(unit: str, limit: int) -> tuple[bytes, bytes, int, int]:
+    """The entry of the limit, which is always the same, and the beginning of that of what remains;
+    that of the reset; and the sizes of both without their values."""
+    key, value = b"limit-%b" % unit.encode(), b"%d" % limit
+    size = len(value)
+    whole = _ENTRY % (len(key) + size + 6, len(key), key, size + 2, size, value)
+    left, again = b"remaining-%b" % unit.encode(), b"reset-%b" % unit.encode()
+    before = whole + b"\x0a%%c\x0a%c%b\x12%%c\x1a%%c%%b" % (len(left), left)
+    between = b"\x0a%%c\x0a%c%b\x12%%c\x1a%%c%%b" % (len(again), again)
+    return before, between, len(left) + 6, len(again) + 6
+
+
+def _size(number: int) -> bytes:
+    """A varint of at most 14 bits."""
+    return bytes((number,)) if number < 128 else bytes((number & 127 | 128, number >> 7))

@@ -1,0 +1,62 @@
+"""How much may be asked in a time."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from gateway.config.block import Block, refusal
+from gateway.config.scalars import ByteRate, CountRate, Name, Text, Weight
+from gateway.limits import Algorithm
+from gateway.model import Mode
+
+
+class LimitScopeBlock(Block):
+    """Whose requests are counted. All that is written must hold. With a `*`, each value that
+    matches is counted apart."""
+
+    key: Text | None = None
+    """The name of the API key."""
+    user: Text | None = None
+    """The user who calls."""
+    team: Text | None = None
+    """The team of who calls."""
+    model: Text | None = None
+    """The model that the client asked for."""
+    provider: Text | None = None
+    """The provider that is tried first."""
+    llm: Text | None = None
+    """Requests of an LLM API, by the model asked for; `*` for all of them, each model apart."""
+    route: Text | None = None
+    """Plain routes, by name."""
+
+
+class LimitBlock(Block):
+    """How much may be asked in a time. All that is written must have room, of all limits that
+    apply; else the request is refused with 429, and counts nowhere."""
+
+    name: Name
+    """Named in refusals; unique."""
+    scope: LimitScopeBlock = Field(default=LimitScopeBlock(), alias="for")
+    """Whose requests; without it, everybody's together."""
+    requests: CountRate | None = None
+    """Requests: `60/min`, `5/s`, `1k/hour`, `10k/day`."""
+    tokens: CountRate | None = None
+    """Tokens of models, `100k/min`: input and the most output, as estimated, are taken before a
+    call, and corrected by what the answer tells."""
+    bytes: ByteRate | None = None
+    """Bytes of requests' bodies: `10MB/min`. On routes whose bodies are not read, by their
+    content-length, without which a request that has a body is refused."""
+    concurrent: Weight | None = None
+    """Requests that are open at once, until the last byte of their answers."""
+    algorithm: Algorithm = Algorithm.TOKEN_BUCKET
+    """`token_bucket`: what was used comes back evenly, and all of it may be used at once.
+    `sliding_window`: never more than the amount in any period, whenever it begins."""
+    mode: Mode = Mode.ENFORCE
+    """`audit`: nobody is refused; who would be is counted and logged."""
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> LimitBlock:
+        counted = (self.requests, self.tokens, self.bytes, self.concurrent)
+        if all(each is None for each in counted):
+            raise refusal("needs at least one of requests, tokens, bytes and concurrent")
+        return self
