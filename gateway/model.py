@@ -252,6 +252,8 @@ class Budget:
     limit: int
     """In `unit`."""
     span: Span
+    by: str = ""
+    """CEL that yields a text: each is counted apart. Empty: nothing more is."""
 
 
 @dataclass(frozen=True, slots=True)

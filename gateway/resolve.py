@@ -120,7 +120,14 @@ class Resolver:
             rules=rules,
             guards=tuple(_guard(name, block) for name, block in guards),
             budgets=tuple(
-                Budget(each.name, _scope(each.scope), each.limit.unit, each.limit.amount, each.span)
+                Budget(
+                    each.name,
+                    _scope(each.scope),
+                    each.limit.unit,
+                    each.limit.amount,
+                    each.span,
+                    each.by or "",
+                )
                 for each in config.budgets
             ),
             prices=tuple(prices(config.llm).items()),

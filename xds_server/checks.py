@@ -395,10 +395,11 @@ def _budget(budget: Budget) -> Check:
     failures = [_UNRESERVED]
     if budget.unit is Unit.NANODOLLARS:
         failures.append("403 unpriced_model where a target has no price")
+    whose = _scope(budget.scope) + (f", by {budget.by}" if budget.by else "")
     return Check(
-        f"budget {budget.name} (each {budget.span}{_scope(budget.scope)})"
+        f"budget {budget.name} (each {budget.span}{whose})"
         if budget.span.period is not Period.TOTAL
-        else f"budget {budget.name} (once and for all{_scope(budget.scope)})",
+        else f"budget {budget.name} (once and for all{whose})",
         Where.EXTPROC,
         "body",
         "429 budget_exhausted",

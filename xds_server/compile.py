@@ -187,7 +187,7 @@ def _secrets(gateway: Gateway) -> Iterator[Resource]:
 
 
 def _read_by(gateway: Gateway) -> RulesRead:
-    """What rules read of a request, choices of targets, and what shapes bodies."""
+    """What is read of a request: by rules, budgets, choices of targets, and what shapes bodies."""
     choices = [model.choice for model in gateway.models if model.choice is not None]
     compiled: list[Expression | TextExpression | ValueExpression] = [
         _checked(compile_expression(rule.expression), f"rule {rule.name!r}")
@@ -196,6 +196,9 @@ def _read_by(gateway: Gateway) -> RulesRead:
     for conditions, texts in map(expressions, choices):
         compiled += (_checked(compile_expression(text), repr(text)) for text in conditions)
         compiled += (_checked(compile_text(text), repr(text)) for text in texts)
+    compiled += (
+        _checked(compile_text(each.by), repr(each.by)) for each in gateway.budgets if each.by
+    )
     for model in gateway.models:
         fields = model.shaping.transformations
         compiled += (_checked(compile_value(text), repr(text)) for _, text in fields)

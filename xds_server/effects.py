@@ -162,7 +162,7 @@ def _of_budget(change: FieldChange) -> str:
             return _ANOTHER_COUNTER
         case Field("limit"):
             return "what is spent stays spent"
-        case Field("for" | "per" | "time_zone"):
+        case Field("for" | "per" | "time_zone" | "by"):
             return _ANOTHER_COUNTER
     return _WORKERS
 

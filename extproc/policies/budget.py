@@ -9,10 +9,9 @@ from typing import NamedTuple, TypeAlias
 
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.limit import NOTHING_TAKEN, Taken
-from extproc.policies.scope import compile_scope
+from extproc.policies.scope import compile_by, compile_scope
 from extproc.policies.windows import Window, windows
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
-from extproc.principal import Principal
 from extproc.verdict import OUT_OF_BUDGET, Deny
 from gateway.catalog import cost, is_free
 from gateway.model import Budget, Period, Unit
@@ -44,13 +43,21 @@ _MOST_CASES = 10_000
 class Line:
     """A budget, ready to be asked."""
 
-    __slots__ = ("budget", "is_money", "is_of_any_model", "matcher")
+    __slots__ = ("budget", "by", "is_money", "is_of_any_model", "matcher")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.matcher = compile_scope(budget.scope)
         self.is_money = budget.unit is Unit.NANODOLLARS
         self.is_of_any_model = budget.scope.model is None and budget.scope.llm is None
+        self.by = compile_by(budget.by) if budget.by else None
+
+    def subjects(self, facts: Facts) -> tuple[tuple[str, str], ...] | None:
+        """Whose counter it is; None: the budget does not apply."""
+        found = self.matcher.subjects(facts)
+        if found is None or self.by is None:
+            return found
+        return (*found, ("by", self.by(facts)))
 
 
 class Case:
@@ -207,7 +214,9 @@ class Budgets:
         callers may have budgets of their own (`Principal.budgets`)."""
         self._are_keys_budgeted = are_keys_budgeted
         self._lines = tuple(map(Line, budgets))
-        self._cases: dict[tuple[Principal | None, str, str, str], Case] = {}
+        self._keyed = tuple(line.by for line in self._lines if line.by is not None)
+        self._cases: dict[tuple[object, ...], Case] = {}
+        """By principal, model, provider, route, and what budgets count by."""
         self._ledger = ledger
         self._default_output_tokens = default_output_tokens
 
@@ -249,7 +258,7 @@ class Budgets:
             *self._lines,
             *map(Line, _owned(facts)),
         ):  # seldom, so that no case is kept for it
-            found = (line.matcher.subjects(each) for each in asked)
+            found = (line.subjects(each) for each in asked)
             subjects = next((each for each in found if each is not None), None)
             if subjects is None:
                 continue
@@ -314,13 +323,15 @@ class Budgets:
         return drawn
 
     def _case(self, facts: Facts) -> Case:
-        name = facts.principal, facts.model, facts.provider, facts.route
+        name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
+        if self._keyed:
+            name = (*name, *(by(facts) for by in self._keyed))
         case = self._cases.get(name)
         if case is None:
             if len(self._cases) >= _MOST_CASES:
                 self._cases.clear()
             lines = (*self._lines, *map(Line, _owned(facts)))
-            subjects = ((line, line.matcher.subjects(facts)) for line in lines)
+            subjects = ((line, line.subjects(facts)) for line in lines)
             case = self._cases[name] = Case(
                 [
                     (line, counter_name(line.budget.name, line.budget.unit, found))
@@ -390,7 +401,7 @@ def _held(answer: Reservation | Exhausted, drawn: Drawn, asked: Usage, facts: Fa
 
 def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
     budget, unit = line.budget, line.budget.unit
-    subjects = line.matcher.subjects(facts)
+    subjects = line.subjects(facts)
     of = " of " + ", ".join(f"{name}={value}" for name, value in subjects) if subjects else ""
     amounts = f"{_number(unit, answer.spent)} of {_number(unit, budget.limit)} {_UNIT_NAMES[unit]}"
     of_charge = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from extproc.facts import Facts
+from extproc.policies.variables import getters, known_values, sources
+from gateway.cel import CelError, compile_text
 from gateway.model import Scope
 
 
@@ -81,6 +84,29 @@ _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
     ("a2a", _absent),
     ("route", _route),
 )
+
+
+_LONGEST_VALUE = 128
+
+
+def compile_by(expression: str) -> Callable[[Facts], str]:
+    """What CEL counts a request by; empty where there is no such text. ValueError: no such CEL."""
+    compiled = compile_text(expression)
+    if isinstance(compiled, str):
+        raise ValueError(f"{expression}: {compiled}")
+    read = sources(compiled.names, getters(compiled.headers))
+
+    def value(facts: Facts) -> str:
+        found = compiled.evaluate(known_values(read, facts))
+        if isinstance(found, CelError):
+            return ""
+        return found if len(found) <= _LONGEST_VALUE else _digest(found)
+
+    return value
+
+
+def _digest(value: str) -> str:
+    return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.cel import compile_text
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Amount, Name, Text
 from gateway.periods import Period, Span
@@ -24,6 +25,8 @@ _ROLLING = re.compile(r"rolling ([0-9]{1,6}) ?([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _LONGEST_SECONDS = 366 * 86400
 _CALENDAR = (Period.HOUR, Period.DAY, Period.WEEK, Period.MONTH)
+_UNREADABLE = ("llm.prompt", "mcp.", "a2a.", "response")
+"""What is too long for the name of a counter, or not there before a model is asked."""
 _PERIODS = ", ".join((*_CALENDAR, Period.TOTAL))
 
 
@@ -39,6 +42,17 @@ def _per(value: Any) -> Span:
     if not 60 <= seconds <= _LONGEST_SECONDS:
         raise refusal("must roll over 1m to 366d")
     return Span(Period.ROLLING, seconds=seconds)
+
+
+def _by(value: str) -> str:
+    compiled = compile_text(value)
+    if isinstance(compiled, str):
+        hint = 'such as principal.tags["project"] or request.headers["x-project"]'
+        raise refusal(f"in the expression, {compiled}", hint, is_shown=False)
+    unknown = min((each for each in compiled.names if each.startswith(_UNREADABLE)), default=None)
+    if unknown is not None:
+        raise refusal(f"{unknown} cannot be counted by", is_shown=False)
+    return value
 
 
 def _zone(value: str) -> str:
@@ -60,6 +74,9 @@ Per: TypeAlias = Annotated[
             "pattern": r"^(hour|day|week|month|total|rolling [0-9]+ ?[mhd]|.*\$\{.*)$",
         }
     ),
+]
+By: TypeAlias = Annotated[
+    str, AfterValidator(_by), WithJsonSchema({"type": "string", "format": "cel"})
 ]
 TimeZone: TypeAlias = Annotated[
     str, AfterValidator(_zone), WithJsonSchema({"type": "string", "format": "time-zone"})
@@ -88,6 +105,10 @@ class BudgetBlock(Block):
     """Named in refusals and reports; unique."""
     scope: BudgetScopeBlock = Field(default=BudgetScopeBlock(), alias="for")
     """Whose spending; without it, everybody's together."""
+    by: By | None = None
+    """CEL that yields a text, such as `principal.tags["project"]` or `jwt.tenant`: each text is
+    counted apart, within `for`. Requests without it are counted together. What clients may choose
+    freely, as `request.headers["x-project"]`, bounds nobody."""
     limit: Amount
     """`500 USD`, `2.50 USD`, `100k tokens`."""
     per: Per

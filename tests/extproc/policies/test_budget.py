@@ -274,6 +274,44 @@ def test_a_new_window_starts_from_nothing() -> None:
     assert spent(ledger, "everyone|tokens", sixteen + 3600) == Spent(0, 150)
 
 
+BY_PROJECT = replace(TOKENS, limit=150, by='request.headers["x-project"]')
+
+
+def test_what_an_expression_says_is_counted_apart() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((BY_PROJECT,), ledger)
+    hold(budgets, facts(headers={"x-project": "apollo"}))
+    hold(budgets, facts(headers={"x-project": "gemini"}))
+    assert "of by=apollo:" in deny(budgets, facts(headers={"x-project": "apollo"})).reason
+    assert asyncio.run(ledger.counters()) == [
+        ("everyone|tokens|by=apollo", 0),
+        ("everyone|tokens|by=gemini", 0),
+    ]
+
+
+def test_requests_without_it_are_counted_together() -> None:
+    budgets = Budgets((BY_PROJECT,), MemoryLedger())
+    hold(budgets, facts())
+    assert isinstance(begin(budgets, facts(headers={"x-other": "1"})), Deny)
+    assert isinstance(begin(budgets, facts(headers={"x-project": ""})), Deny)
+
+
+def test_tags_and_a_scope_can_be_counted_by_too() -> None:
+    ledger = MemoryLedger()
+    tagged = replace(TOKENS, scope=Scope(team="*"), by='principal.tags["cost-center"]')
+    key = ApiKey("k1", "00", team="platform", tags=(("cost-center", "42|7"),))
+    hold(Budgets((tagged,), ledger), facts(principal=of_key(key)))
+    assert asyncio.run(ledger.counters()) == [("everyone|tokens|team=platform|by=42%7C7", 0)]
+
+
+def test_a_long_value_has_a_short_name() -> None:
+    ledger = MemoryLedger()
+    hold(Budgets((BY_PROJECT,), ledger), facts(headers={"x-project": "x" * 8000}))
+    ((name, _),) = asyncio.run(ledger.counters())
+    assert name.startswith("everyone|tokens|by=sha256:")
+    assert len(name) < 100
+
+
 ROLLING = replace(TOKENS, limit=600, span=Span(Period.ROLLING, seconds=3600))
 
 

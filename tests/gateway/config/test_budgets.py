@@ -36,6 +36,11 @@ def test_a_period_is_of_a_calendar_or_rolls(written: str, span: Span) -> None:
     assert read(f"limit: 5 USD, {written}").span == span
 
 
+def test_a_budget_counts_by_an_expression() -> None:
+    written = """limit: 5 USD, per: day, by: 'principal.tags["cost-center"]'"""
+    assert read(written).by == 'principal.tags["cost-center"]'
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -47,6 +52,10 @@ def test_a_period_is_of_a_calendar_or_rolls(written: str, span: Span) -> None:
         ("per: month, time_zone: Mars/Olympus", "must be a time zone"),
         ("per: month, time_zone: ../etc/passwd", "must be a time zone"),
         ("per: rolling 24h, time_zone: Asia/Tokyo", "has a time_zone, and no calendar"),
+        ("per: day, by: 'principal.tags['", "in the expression,"),
+        ("per: day, by: 'llm.estimated_input_tokens'", "in the expression,"),
+        ("per: day, by: 'llm.prompt'", "llm.prompt cannot be counted by"),
+        ("per: day, by: 'nobody.name'", "in the expression,"),
         ("per: total, time_zone: Asia/Tokyo", "has a time_zone, and no calendar"),
     ],
 )
