@@ -42,7 +42,8 @@ language's own operators, functions and macros (`has`, `all`, `exists`, `exists_
 Checked when the file is loaded: at most 10,000 characters, 32 levels of nesting, 3 loops (macros)
 one within another; and no value that it makes may be larger than 100 times what it reads, or have
 more than 1,000,000 characters beside that (`replace`, `join`, and `+` in `cel.bind` and in loops
-multiply).
+multiply). What is made in a loop counts 10,000 times, so large values are made before it:
+`cel.bind(p, llm.prompt.lowerAscii(), principal.groups.exists(g, p.contains(g)))`.
 
 For each request: 10,000 steps of all loops together, values nested 64 deep, and lists and maps of
 10,000 items where a function below is given one. What is above that is an error, so it never lets

@@ -29,7 +29,7 @@ def doubled(times: int) -> str:
         "regex.replace(llm.prompt, '(.*)', principal.name)",
         "principal.groups.map(g, llm.prompt + g)",
         "principal.groups.map(g, llm.prompt).join('')",
-        "jwt.a.map(x, jwt.b.map(y, x + y))",
+        "[1, 2].map(x, llm.prompt).join('')",
         "[1, 2].map(x, ['" + "a" * 200 + "']).flatten()",
         "llm.prompt.format([1])",
     ],
@@ -37,7 +37,7 @@ def doubled(times: int) -> str:
 def test_what_could_grow_beyond_all_bounds_is_refused(text: str) -> None:
     said = compile_value(text)
     assert isinstance(said, str)
-    assert said.startswith("1:1: it could make a value of more than ")
+    assert "more than 100 times what" in said or "more than 1000000 characters" in said
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,9 @@ def test_what_could_grow_beyond_all_bounds_is_refused(text: str) -> None:
         "llm.prompt.replace('a', 'aaaaaaaaaa')",
         "principal.groups.map(g, '/teams/' + g + '/').join(', ')",
         "principal.groups.exists(g, request.path.startsWith('/' + g))",
+        "principal.groups.exists(g, request.path == '/' + principal.name + '/' + g)",
+        "principal.groups.exists(g, llm.prompt.matches(g) || size(llm.prompt) > 9)",
+        "jwt.limits.all(l, l + llm.max_output_tokens < 9000)",
         "principal.groups.filter(g, llm.prompt.contains(g)).size() > 1",
         "jwt.a.map(x, x.map(y, y + y))",
         "request.headers[?'x-a'].optMap(v, v + v).orValue('')",
@@ -56,6 +59,28 @@ def test_what_could_grow_beyond_all_bounds_is_refused(text: str) -> None:
     ],
 )
 def test_what_operators_write_is_not(text: str) -> None:
+    assert isinstance(compile_value(text), ValueExpression)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "principal.groups.exists(g, llm.prompt.lowerAscii().contains(g))",
+        "llm.prompt.split(' ').exists(w, (llm.prompt + w) == 'x')",
+        "jwt.a.map(x, jwt.b.map(y, x + y))",
+        "jwt.a.exists(x, jwt.b.exists(y, x + y == 'ab'))",
+        "principal.groups.exists(g, regex.replace(llm.prompt, g, '') == '')",
+    ],
+)
+def test_what_is_made_again_and_again_is_refused(text: str) -> None:
+    said = compile_value(text)
+    assert isinstance(said, str)
+    assert said.startswith("1:1: what is made in a loop could be more than 100 times what is read")
+    assert said.endswith("(make it before the loop: cel.bind(name, value, expression))")
+
+
+def test_what_is_made_before_the_loop_is_not() -> None:
+    text = "cel.bind(p, llm.prompt.lowerAscii(), principal.groups.exists(g, p.contains(g)))"
     assert isinstance(compile_value(text), ValueExpression)
 
 
@@ -98,3 +123,8 @@ def test_what_is_let_through_stays_within_the_bound(text: str) -> None:
     assert isinstance(found, str | CelError)
     size = 1200  # of what is read
     assert len(str(found)) <= MOST_TIMES * size + MOST_CHARACTERS
+
+
+def test_what_was_made_before_a_loop_is_whole_in_each_of_its_steps() -> None:
+    text = "cel.bind(l, jwt.a.map(x, 'abc'), jwt.b.map(y, l.join('')).join(''))"
+    assert "more than 1000000 characters" in str(compile_value(text))
