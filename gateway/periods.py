@@ -38,6 +38,11 @@ class Span:
     seconds: int = 0
     """Of a rolling window; a multiple of `STEPS`."""
 
+    @property
+    def is_of_calendar(self) -> bool:
+        """Whether it matters where it is asked."""
+        return self.period not in (Period.ROLLING, Period.TOTAL)
+
     def __str__(self) -> str:
         if self.period is not Period.ROLLING:
             return self.period.value

@@ -34,18 +34,20 @@ class HashedSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """Unix seconds at which it no longer does; None: as long as the key is valid."""
 
 
-class OwnBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OwnBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How much a key may spend, beside the budgets of the configuration."""
 
     unit: Unit
     limit: int
     """In `unit`."""
     period: Period
-    """Of the calendar in UTC, or total."""
+    seconds: int = 0
+    """Of a rolling window."""
+    time_zone: str = "UTC"
 
-    def __post_init__(self) -> None:
-        if self.period is Period.ROLLING:
-            raise ValueError("the budget of a key cannot roll")
+    @property
+    def span(self) -> Span:
+        return Span(self.period, self.time_zone, self.seconds)
 
 
 class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -97,15 +99,13 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     def own_budgets(self) -> tuple[Budget, ...]:
         """As those of the configuration. They count under its id, which no other ever has."""
         return tuple(
-            Budget(
-                f"key:{self.id}:{each.period}",
-                Scope(),
-                each.unit,
-                each.limit,
-                Span(each.period),
-            )
+            Budget(_name(self.id, each.span), Scope(), each.unit, each.limit, each.span)
             for each in self.budgets
         )
+
+
+def _name(id: str, span: Span) -> str:
+    return f"key:{id}:{str(span).replace(' ', '-')}"
 
 
 class Parts(NamedTuple):

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.budgets import Per, TimeZone
 from gateway.config.finding import dotted
 from gateway.config.scalars import Amount, Flag, Limit, Name, Text, written_limit
-from gateway.model import Period
 from gateway.problem import Problem, did_you_mean
 from gateway.virtual_keys import OwnBudget, VirtualKey
 
@@ -36,8 +36,17 @@ class KeyBudgetBlock(Block):
 
     limit: Amount
     """`5 USD`, `100k tokens`."""
-    per: Period
-    """When it starts anew, as for `budgets`: `hour`, `day`, `week`, `month`, `total`."""
+    per: Per
+    """When it starts anew, as for `budgets`: `hour`, `day`, `week`, `month`, `total`, or `rolling
+    24h`."""
+    time_zone: TimeZone | None = None
+    """Of the calendar, such as `Europe/Berlin`. Default: UTC."""
+
+    @model_validator(mode="after")
+    def _has_a_calendar(self) -> KeyBudgetBlock:
+        if self.time_zone is not None and not self.per.is_of_calendar:
+            raise refusal("has a time_zone, and no calendar", is_shown=False)
+        return self
 
 
 def _expiry(value: str) -> str:
@@ -100,7 +109,14 @@ def applied(terms: KeyTermsBlock, key: VirtualKey, now: int) -> VirtualKey | Pro
         tags=terms.tags,
         models=terms.models,
         budgets=tuple(
-            OwnBudget(each.limit.unit, each.limit.amount, each.per) for each in terms.budgets
+            OwnBudget(
+                each.limit.unit,
+                each.limit.amount,
+                each.per.period,
+                each.per.seconds,
+                each.time_zone or "UTC",
+            )
+            for each in terms.budgets
         ),
         expires=expires,
         enabled=terms.enabled,
@@ -119,7 +135,11 @@ def said_of(key: VirtualKey) -> dict[str, Any]:
         "tags": dict(key.tags),
         "models": list(key.models),
         "budgets": [
-            {"limit": written_limit(Limit(each.unit, each.limit)), "per": each.period.value}
+            {
+                "limit": written_limit(Limit(each.unit, each.limit)),
+                "per": str(each.span),
+                **({"time_zone": each.time_zone} if each.time_zone != "UTC" else {}),
+            }
             for each in key.budgets
         ],
         "expires": None if key.expires is None else iso(key.expires),

@@ -7,12 +7,14 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from extproc.bills import PAUSES, Bill, Books, Cost, Owner
 from extproc.policies.budget import Owed
 from extproc.ports import Booking, LedgerUnavailable, Spent
 from extproc.principal import Kind, Principal
+from gateway.model import Budget, Period, Scope, Span, Unit
 from tests.kit.memory_ledger import MemoryLedger
 
 NOW = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp())
@@ -213,3 +215,20 @@ def test_a_model_without_a_price_is_told_of_once(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.WARNING):
         asyncio.run(main())
     assert len(caplog.records) == 1
+
+
+def test_the_budgets_of_a_key_are_remembered_with_who_asked() -> None:
+    own = Budget("key:abc:day", Scope(), Unit.TOKENS, 400, Span(Period.DAY, "Europe/Berlin"))
+    caller = Principal(Kind.API_KEY, "anna", "anna", "a@x", "red", budgets=(own,))
+    owner = Owner.of(caller)
+    kept = msgspec.json.decode(msgspec.json.encode(owner), type=Owner)
+    assert kept == owner
+    assert kept.principal is not None
+    assert kept.principal.budgets == (own,)
+
+
+def test_who_asked_without_them_is_written_down_as_before() -> None:
+    assert msgspec.json.encode(Owner("anna", "a@x", "red")) == (
+        b'{"key":"anna","user":"a@x","team":"red"}'
+    )
+    assert msgspec.json.decode(b'{"key":"bert","user":"","team":""}', type=Owner) == BERT

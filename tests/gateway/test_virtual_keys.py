@@ -131,6 +131,12 @@ def test_what_is_not_understood_is_no_key(before: bytes, after: bytes) -> None:
         from_json(line.replace(before, after))
 
 
-def test_the_budget_of_a_key_is_of_the_calendar() -> None:
-    with pytest.raises(msgspec.ValidationError, match="the budget of a key cannot roll"):
-        msgspec.json.decode(b'{"unit":"tokens","limit":5,"period":"rolling"}', type=OwnBudget)
+def test_its_budgets_roll_or_begin_anew_where_they_say() -> None:
+    rolling = OwnBudget(Unit.TOKENS, 5, Period.ROLLING, seconds=86_400)
+    there = OwnBudget(Unit.TOKENS, 7, Period.DAY, time_zone="Europe/Berlin")
+    key = msgspec.structs.replace(KEY, budgets=(rolling, there))
+    assert [(each.name, each.span) for each in key.own_budgets()] == [
+        (f"key:{PARTS.id}:rolling-1d", Span(Period.ROLLING, seconds=86_400)),
+        (f"key:{PARTS.id}:day", Span(Period.DAY, "Europe/Berlin")),
+    ]
+    assert from_json(to_json(key)) == key

@@ -493,3 +493,52 @@ def test_where_nobody_can_say_what_is_left_nothing_is() -> None:
         return found
 
     assert asyncio.run(main()) == ["ledger_unavailable", None]
+
+
+def owner(*budgets: Budget) -> Facts:
+    return facts(principal=replace(of_key(ApiKey("k1", "00", team="platform")), budgets=budgets))
+
+
+OWN = Budget("key:abc:day", Scope(), Unit.TOKENS, 400, Span(Period.DAY))
+TODAY = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp())
+
+
+def test_a_caller_may_have_budgets_that_hold_for_nobody_else() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((TOKENS,), ledger, are_keys_budgeted=True)
+    held = hold(budgets, owner(OWN))
+    assert spent(ledger, "key:abc:day|tokens", TODAY) == Spent(0, 150)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(0, 150)
+    held.settle(Usage(300, 0), PRICE)
+    refused = deny(budgets, owner(OWN))
+    assert (refused.status, refused.code) == (429, "budget_exhausted")
+    assert "'key:abc:day'" in refused.reason
+    hold(budgets, facts())
+    assert spent(ledger, "key:abc:day|tokens", TODAY) == Spent(300, 0)
+
+
+def test_they_hold_also_where_the_configuration_has_none() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((), ledger, are_keys_budgeted=True)
+    assert budgets.is_any
+    assert not Budgets((), ledger).is_any
+    assert begin(budgets, facts()) is NOTHING_HELD
+    hold(budgets, owner(OWN)).settle(Usage(400, 0), PRICE)
+    assert deny(budgets, owner(OWN)).code == "budget_exhausted"
+    assert left(budgets, facts()) is None
+    nothing = left(budgets, owner(OWN))
+    assert nothing is not None
+    assert nothing.code == "budget_exhausted"
+
+
+def test_what_is_changed_of_them_holds_for_the_next_call() -> None:
+    budgets = Budgets((), MemoryLedger(), are_keys_budgeted=True)
+    assert deny(budgets, owner(replace(OWN, limit=100))).code == "budget_exhausted"
+    hold(budgets, owner(replace(OWN, limit=1_000)))
+
+
+def test_work_that_is_told_later_is_owed_on_them_too() -> None:
+    owed = Budgets((TOKENS,), MemoryLedger(), are_keys_budgeted=True).owed(
+        owner(OWN), ["smart"], 700, None
+    )
+    assert {each.counter for each in owed.bookings} == {"everyone|tokens", "key:abc:day|tokens"}

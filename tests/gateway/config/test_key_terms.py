@@ -81,13 +81,30 @@ def test_every_mistake_is_told_at_once() -> None:
         "budgets.0.limit: must be an amount of USD or tokens"
         " (such as 500 USD, 2.50 USD or 100k tokens)",
         "budgets.1.limit: is required",
-        "budgets.1.per: input should be 'hour', 'day', 'week', 'month' or 'total'",
-        "budgets.1.amount: unknown key 'amount' (known: limit, per)",
+        "budgets.1.per: must be one of hour, day, week, month, total"
+        " (or a rolling window, such as rolling 24h)",
+        "budgets.1.amount: unknown key 'amount' (known: limit, per, time_zone)",
         "expires: must be a time with its zone, or a time from now (2027-01-31T00:00Z, 90d)",
         "modles: unknown key 'modles' (did you mean 'models'?)",
     ]
     assert complaints({}) == ["name: is required"]
     assert complaints([]) == ["must be keys and values"]
+
+
+def test_budgets_may_roll_or_be_of_another_place() -> None:
+    budgets = [
+        {"limit": "5 USD", "per": "rolling 12h"},
+        {"limit": "5 USD", "per": "day", "time_zone": "Europe/Berlin"},
+    ]
+    key = applied(understood({"name": "a", "budgets": budgets}), BARE, NOW)
+    assert isinstance(key, VirtualKey)
+    assert said_of(key)["budgets"] == budgets
+    budgets[0]["time_zone"] = "Europe/Berlin"
+    assert complaints({"name": "a", "budgets": budgets}) == [
+        "budgets.0: has a time_zone, and no calendar"
+    ]
+    budgets[0] = {"limit": "5 USD", "per": "rolling"}
+    assert len(complaints({"name": "a", "budgets": budgets})) == 1
 
 
 def test_one_budget_for_each_unit_and_period() -> None:
