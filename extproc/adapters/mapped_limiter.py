@@ -185,7 +185,9 @@ class MappedLimiter:
         return found
 
     def leave(self, meters: Sequence[Meter]) -> None:
-        shared = self._opened()
+        shared = self._shared
+        if shared is None:
+            return  # when it was closed, all were given back
         for meter in meters:  # a row on which a place is held is nobody else's
             assert isinstance(meter, _Meter)
             place = meter.row // ROW_WORDS

@@ -225,6 +225,7 @@ class Limits:
                     for matcher, lines in self._lines
                     if (subjects := matcher.subjects(facts)) is not None
                     for line in lines
+                    if not (facts.route and line.counted is Counted.TOKENS)
                 ]
             )
         return case

@@ -6,12 +6,13 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.e2e.conftest import Serve
-from tests.kit.stack import Stack, eventually
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = pytest.mark.envoy
 
@@ -160,18 +161,20 @@ def test_a_place_is_given_back_when_the_client_goes_or_the_provider_fails(slow: 
     eventually(lambda: is_let_through(slow), "what failed holds no place")
 
 
-def test_a_place_is_given_back_when_its_worker_is_killed(slow: Stack) -> None:
-    if not slow.workers():
-        pytest.skip("this stack's worker is nobody's child")
-    url = f"{slow.url}/v1/chat/completions"
-    with httpx.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as first:
-        assert first.status_code == 200
-        for pid in slow.workers():
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(httpx.TransportError):
-            first.read()
-    slow.switch("a", "ok")
-    eventually(lambda: is_let_through(slow), "the place of the dead is free", seconds=20)
+def test_a_place_is_given_back_when_its_worker_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(CONFIG)
+    with running(tmp_path / "gateway.yaml", tmp_path / "state") as stack:
+        stack.switch("a", "slow", delay_seconds=0.3)
+        url = f"{stack.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as first:
+            assert first.status_code == 200
+            assert stack.chat(STREAM, key="placed-key").status_code == 429
+            for pid in stack.workers():
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(httpx.TransportError):
+                first.read()
+        stack.switch("a", "ok")
+        eventually(lambda: is_let_through(stack), "the place of the dead is free", seconds=20)
 
 
 def test_plain_routes_have_limits_also_where_nobody_is_known(limited: Stack) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -286,3 +286,42 @@ def test_workers_killed_while_they_take_leave_the_meters_right(tmp_path: Path) -
         assert 0 <= left <= 7000
         assert takes(made, window, amount=left)
         assert not takes(made, window)
+
+
+def test_corrections_are_made_with_the_next_draw_or_a_moment_later(tmp_path: Path) -> None:
+    due: list[Callable[[], None]] = []
+    one = MappedLimiter(tmp_path, lambda _seconds, what: due.append(what), Clock(), 64)
+    with limiter(tmp_path) as other:
+        mine, yours = one.meter("m", HOURLY), other.meter("m", HOURLY)
+        at, _, _ = one.take([(mine, 100, True)])
+        one.correct([(mine, -40)], at)
+        one.correct([(mine, -10)], at)
+        assert not takes(other, yours)
+        assert len(due) == 1
+        due.pop()()
+        assert takes(other, yours, amount=50)
+        one.correct([(mine, -10)], at)
+        assert takes(one, mine, amount=10)
+        due.pop()()
+        assert not takes(other, yours)
+    one.close()
+
+
+def test_what_waits_to_be_corrected_is_not_lost_when_a_worker_ends(tmp_path: Path) -> None:
+    one = MappedLimiter(tmp_path, lambda _seconds, _what: None, Clock(), 64)
+    meter = one.meter("m", HOURLY)
+    at, _, _ = one.take([(meter, 100, True)])
+    one.correct([(meter, -40)], at)
+    one.close()
+    with limiter(tmp_path) as other:
+        assert takes(other, other.meter("m", HOURLY), amount=40)
+
+
+def test_places_that_are_left_after_the_end_are_free_already(tmp_path: Path) -> None:
+    one = MappedLimiter(tmp_path, None, Clock(), 64)
+    meter = one.meter("m", Places(1))
+    assert takes(one, meter)
+    one.close()
+    one.leave([meter])
+    with limiter(tmp_path) as other:
+        assert takes(other, other.meter("m", Places(1)))

@@ -235,3 +235,9 @@ def test_what_has_no_tokens_is_not_refused_for_those_of_others(limiter: MappedLi
     passed = taken(limits.take(facts()))
     assert passed.told == (Told("tokens", 100, 0, 300 * SECOND),)
     assert not passed.waits_for_usage
+
+
+def test_plain_routes_have_no_tokens(limiter: MappedLimiter) -> None:
+    limits = Limits([Limit("each", EACH, requests=Rate(5, 60), tokens=Rate(5, 60))], limiter)
+    told = taken(limits.take(facts(route="docs"))).told
+    assert [each.unit for each in told] == ["requests"]
