@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
 
-_JWT = "no tokens of an identity provider are checked here; identity.api_keys may take their place"
+_JWT = "issuers of tokens are not taken over; write them under identity.jwt"
 _OIDC = "no login of browsers; put an authenticating proxy before the gateway"
 _BASIC = "no user names and passwords are checked; give their owners identity.api_keys"
 _EXT_AUTHZ = "no authorization service is asked; say the decision as rules under authorize"
