@@ -12,7 +12,9 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import envoy_api
+import yaml
 
+from gateway.names import CONFIGURATION_TYPE
 from gateway.secret_texts import REDACTED, is_secret, redact
 
 Hide: TypeAlias = Callable[[object, str], object]
@@ -24,6 +26,7 @@ _IS_SENSITIVE = b"\xb8\xb7\x8b\xa4\x02\x01"
 _WHERE_A_SECRET_IS = frozenset({"filename", "environment_variable", "watched_directory", "path"})
 """Of a sensitive DataSource: these say where the secret is, and not what."""
 
+_CONFIGURATION = CONFIGURATION_TYPE.partition("/")[2]
 _STRUCT = "google.protobuf.Struct"
 _NAMED = {
     "envoy.config.core.v3.HeaderValue": "key",
@@ -80,6 +83,8 @@ def _is_secret(key: str) -> bool:
 
 
 def _message(body: Mapping[str, Any], name: str, hide: Hide) -> dict[str, Any]:
+    if name == _CONFIGURATION:
+        return {key: _of_configuration(key, value, hide) for key, value in body.items()}
     fields = _fields(name)
     title = _NAMED.get(name)
     is_credential = title is not None and is_secret(str(body.get(title, "")))
@@ -89,6 +94,20 @@ def _message(body: Mapping[str, Any], name: str, hide: Hide) -> dict[str, Any]:
         else _field(value, fields.get(key), hide)
         for key, value in body.items()
     }
+
+
+def _of_configuration(key: str, value: Any, hide: Hide) -> object:
+    """What workers are told is a document in a text; passwords may have any sign in them."""
+    if key != "yaml":
+        return _leaf(value, hide)
+    try:
+        document = yaml.load(value, yaml.CSafeLoader)
+    except yaml.YAMLError:  # of a server that is not ours
+        return hide(value, REDACTED)
+    shown = redacted_document(document)
+    if shown == document:
+        return value
+    return hide(value, yaml.dump(shown, Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
 def _field(value: Any, field: _Field | None, hide: Hide) -> Any:

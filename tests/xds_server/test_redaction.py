@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import yaml
+
+from gateway.names import CONFIGURATION_TYPE
+from gateway.secret_texts import REDACTED
 from tests.kit.gateways import golden_gateway
 from xds_server.compile import compile_gateway
 from xds_server.redaction import Hidden, plainly, redacted, redacted_document, traceably
@@ -120,3 +124,19 @@ def test_keys_of_aws_in_a_cluster_are_hidden() -> None:
         assert "secret-of-inline" not in shown
         assert "token-of-inline" not in shown
         assert "id-of-inline" in shown
+
+
+def test_what_workers_are_told_is_shown_without_passwords_whatever_is_in_them() -> None:
+    text = """ledger: {type: redis, url: "redis://h", password: "a,b;c}'d e"}"""
+    body = {"version": "1", "yaml": text}
+    shown = redacted(CONFIGURATION_TYPE, body)
+    assert yaml.safe_load(shown["yaml"])["ledger"] == {
+        "type": "redis",
+        "url": "redis://h",
+        "password": REDACTED,
+    }
+    assert shown["version"] == "1"
+    plain = {"version": "1", "yaml": "llm: {}  # as it was written"}
+    assert redacted(CONFIGURATION_TYPE, plain) == plain
+    broken = {"yaml": "password: 'geheim"}
+    assert redacted(CONFIGURATION_TYPE, broken) == {"yaml": REDACTED}
