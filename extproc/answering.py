@@ -5,6 +5,7 @@ and what it cost.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, assert_never
 
@@ -15,6 +16,7 @@ from extproc.events import (
     CONTINUE,
     Action,
     ChangeHeaders,
+    Finish,
     Replace,
     ResponseBody,
     ResponseHeaders,
@@ -24,14 +26,20 @@ from extproc.facts import NO_DEMANDS
 from extproc.health import Health
 from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
-from extproc.llm.dialects import Handling, embedded
+from extproc.llm.dialects import Handling, embedded, refusal
 from extproc.llm.estimate import expected, family_of
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.others.usage import with_demands
-from extproc.llm.translate import Stream, Translation, translation, unpacked
+from extproc.llm.translate import (
+    Stream,
+    Translation,
+    translation,
+    unpacked,
+)
 from extproc.llm.usage_reader import UsageReader
 from extproc.outages import Outages
 from extproc.outcomes import outcomes, soonest
+from extproc.overseeing import Guarding, Overseen, is_small
 from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.verdict import Deny
@@ -47,8 +55,6 @@ _WITHOUT_WORK = frozenset(
 )
 """RESPONSE_CODE_DETAILS of errors that cost nothing; empty: not told; `lua_response`: the try lacks
 a key or a token."""
-_LARGEST_BUFFERED_BYTES = 1 << 20
-"""Of an answer that Envoy holds back until it is whole; its buffers have room for as much."""
 _IN_PIECES = ("cache-control", "no-transform")
 """Of a stream that looks like one document: zstd would keep it until it is whole."""
 _STATUSES_OF_ONE_VENDOR = {424: 502, 529: 503}
@@ -91,6 +97,8 @@ class Waiting(NamedTuple):
     """Whose call is written into the log when it is settled; None: nobody's."""
     outages: Outages | None = None
     """Where is told who could not be asked."""
+    guards: Guarding | None = None
+    """None: nobody looks at what it says."""
 
 
 NOBODY = Asked("", "", 0)
@@ -108,6 +116,7 @@ class Answering:
         "_is_passing",
         "_is_told",
         "_is_whole",
+        "_overseen",
         "_plan",
         "_reader",
         "_translation",
@@ -122,6 +131,7 @@ class Answering:
         self._cluster = ""
         self._translation: Translation | None = None
         self._reader: UsageReader | None = None
+        self._overseen: Overseen | None = None
         self._is_whole = False
         self._is_passing = False
         """Its bytes go to the client unseen, and Envoy reads the usage."""
@@ -140,7 +150,7 @@ class Answering:
     @property
     def is_translating(self) -> bool:
         """The client gets nothing without us."""
-        return self._translation is not None
+        return self._translation is not None or self._overseen is not None
 
     def on_headers(self, event: ResponseHeaders) -> Action:
         """The last try, or Envoy itself, has answered."""
@@ -166,6 +176,8 @@ class Answering:
         may_say = tried if self._is_told and is_providers else None
         if may_say is not None and self._is_foreign(may_say, is_success=is_success):
             return self._translate(event, may_say, changes)
+        if waiting.guards is not None and is_success:
+            return self._guard(waiting.guards, event, changes)
         if not is_success or self._held is NOTHING_HELD:
             self.is_over = True
             return changes or CONTINUE
@@ -187,6 +199,8 @@ class Answering:
 
     def on_body(self, event: ResponseBody) -> Action | Deny:
         """A piece of an answer that was asked to be shown."""
+        if self._overseen is not None:
+            return self._past_guards(self._overseen, event)
         if self._translation is not None:
             return self._translated(self._translation, event)
         reader = self._reader
@@ -227,6 +241,8 @@ class Answering:
 
     def on_close(self) -> None:
         """Whatever has become of it: silence costs what was known, or the estimate."""
+        if self._overseen is not None:
+            self._overseen.end()
         stream = self._waiting.stream
         if self._is_passing and stream is not None and stream.mark is not None:
             if self._held.is_open:
@@ -376,9 +392,52 @@ class Answering:
         if changes is not None:
             set_headers += changes.set_headers
             removed += changes.remove_headers
-        length = headers.get("content-length", "")
-        self._is_whole = length.isdecimal() and int(length) <= _LARGEST_BUFFERED_BYTES
+        if waiting.guards is not None and event.status in _SUCCESS:
+            told = {**headers, "content-type": content_type}
+            return self._oversee(waiting.guards, told, ChangeHeaders(tuple(set_headers), removed))
+        self._is_whole = is_small(headers)
         return Watch(tuple(set_headers), removed, self._is_whole)
+
+    def _guard(
+        self, guards: Guarding, event: ResponseHeaders, changes: ChangeHeaders | None
+    ) -> Action:
+        """An answer in the client's own words, at which somebody looks."""
+        told = self._waiting.handled.told
+        self._reader = None if told is None else UsageReader(told)
+        return self._oversee(guards, event.headers, changes or ChangeHeaders(()))
+
+    def _oversee(
+        self, guards: Guarding, headers: Mapping[str, str], changes: ChangeHeaders
+    ) -> Action:
+        try:
+            self._overseen = Overseen(guards, headers, self._translation or self._reader)
+        except UnreadableAnswer as error:
+            return refusal(self._waiting.handled.dialect, self._unreadable(error))
+        return self._overseen.watch(changes.set_headers, changes.remove_headers)
+
+    def _past_guards(self, overseen: Overseen, event: ResponseBody) -> Action | Deny:
+        """A piece of an answer that is guarded."""
+        try:
+            said = overseen.take(event, self._waiting.asked)
+        except UnreadableAnswer as error:
+            return self._unreadable(error)
+        if said.is_end or said.denied is not None:
+            self._finished()
+        if said.denied is None:
+            return Replace(said.body)
+        if overseen.waits:
+            return said.denied
+        logger.info("an answer of %s was cut: %s", self._cluster, said.denied.reason)
+        return Finish(said.body, f"dragoman_{said.denied.code}")
+
+    def _finished(self) -> None:
+        self.on_close()
+        self.is_over = True
+
+    def _unreadable(self, error: UnreadableAnswer) -> Deny:
+        logger.warning("an answer of %s cannot be read: %s", self._cluster, error)
+        self._finished()
+        return Deny(502, "unreadable_answer", "the provider's answer cannot be read")
 
     def _translated(self, found: Translation, event: ResponseBody) -> Action | Deny:
         is_end = event.is_end or self._is_whole  # trailers may follow
@@ -389,8 +448,7 @@ class Answering:
             self.is_over = True
             return Deny(502, "unreadable_answer", "the provider's answer cannot be read")
         if is_end:
-            self.on_close()
-            self.is_over = True
+            self._finished()
         return Replace(said)
 
 

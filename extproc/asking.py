@@ -12,6 +12,7 @@ from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.calls import caller
 from extproc.events import CONTINUE, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
+from extproc.guarding import Watchman
 from extproc.llm import models
 from extproc.llm.anthropic import elsewhere
 from extproc.llm.bedrock.inference import betas_of
@@ -29,6 +30,7 @@ from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
 from extproc.llm.reserving import SHORT_BYTES
 from extproc.llm.tool_names import Names
+from extproc.overseeing import Guarding
 from extproc.passing import (
     JSON,
     Decision,
@@ -60,6 +62,8 @@ _UNBOUNDED = Deny(
 )
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
+_GUARDED = _INVOCATIONS | {Operation.COMPLETIONS}
+"""What is no conversation in a dialect, and answered in texts that guards read."""
 _LONGEST_ID = 64
 
 
@@ -81,6 +85,7 @@ class Asking:
         "_stream",
         "_taken",
         "_tool_names",
+        "_watchman",
         "found",
     )
 
@@ -101,6 +106,8 @@ class Asking:
         self._call: Call | None = None
         self._stream: Streamed | None = None
         self._taken = NOTHING_TAKEN
+        self._watchman: Watchman | None = None
+        """Who looks at the answer."""
         self._tool_names: Mapping[str, Names] = {}
         """Where providers are told others than the client's."""
         self._betas: Betas = ()
@@ -199,7 +206,20 @@ class Asking:
             return fault
         if isinstance(plan, NotOffered):
             return Respond(200, JSON, COUNTING[found.operation].answer(call), "dragoman_count")
+        self._watchman = self._guards_of_answer(found.operation, handled)
+        if self._watchman is not None:
+            wanted = wanted._replace(is_guarded=True)
+            shown = self._planner.without(plan, call.model, wanted, ())
+            plan = shown if isinstance(shown, Plan) else plan
         return self._planned(plan, call, wanted, handled)
+
+    def _guards_of_answer(self, operation: Operation, handled: Handling) -> Watchman | None:
+        """Those that look at the answer to this request; None: nobody does."""
+        guards = self._program.answer_guards
+        if guards is None or (handled.dialect is None and operation not in _GUARDED):
+            return None
+        watchman = Watchman(guards, self._facts)
+        return watchman if watchman.steps else None
 
     def _turned(self, found: Found, body: bytes) -> tuple[Found, bytes]:
         """An invocation of Claude that nobody offers is one of Anthropic's messages."""
@@ -234,7 +254,9 @@ class Asking:
         is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed
         health = None if self._call is None or is_alone else program.health
         is_told = plan.is_foreign or self._is_framed
+        watchman = self._watchman
         is_seen = is_told or held is not NOTHING_HELD or latencies is not None
+        is_seen = is_seen or watchman is not None
         if not is_seen and (health is None or not health.is_due(plan.targets)):
             return None
         handled = HANDLINGS.get(found.operation, PASSED) if isinstance(found, Found) else PASSED
@@ -253,6 +275,11 @@ class Asking:
             None if self._call is None else caller(facts),
             program.outages,
         )
+        if watchman is not None and isinstance(found, Found):
+            is_framed = self._is_framed or found.operation is Operation.INVOKE_STREAM
+            is_array = _is_array(found, facts.path)
+            guards = Guarding(watchman, handled.dialect, facts.is_stream, is_framed, is_array)
+            waiting = waiting._replace(guards=guards, asked=self._asked())
         if not is_told or not isinstance(found, Found):
             return waiting
         return waiting._replace(
@@ -263,7 +290,8 @@ class Asking:
         )
 
     def _is_read_by_envoy(self, handled: Handling) -> bool:
-        return handled.is_read_by_envoy and self._steering is Steering.METADATA
+        is_passing = self._watchman is None and self._steering is Steering.METADATA
+        return handled.is_read_by_envoy and is_passing
 
     def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:
         """A stream that a budget waits for; None: not for tokens alone, or it goes on by itself."""

@@ -121,6 +121,9 @@ class Watch(NamedTuple):
     remove_headers: tuple[str, ...] = ()
     is_whole: bool = False
     """Show it in one piece, before its headers are sent on; only for what fits Envoy's buffers."""
+    is_beginning: bool = False
+    """Show what fits Envoy's buffers in one piece, before its headers are sent on; what is longer
+    goes on without being shown."""
 
 
 class ChangeHeaders(NamedTuple):

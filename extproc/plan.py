@@ -66,6 +66,8 @@ class Wanted(NamedTuple):
     """Of what is not read."""
     is_sealed: bool = False
     """There is something in it that is for providers of other dialects than the client's alone."""
+    is_guarded: bool = False
+    """The answer is shown to us, so Envoy does not read its usage."""
 
 
 class Copied(NamedTuple):
@@ -391,7 +393,9 @@ class Planner:
             is_read=wanted.is_read,
             content_type="application/json" if wanted.is_read and wanted.is_json else "",
             remove_headers=_REMOVED_HEADERS if wanted.is_read else wanted.removed_headers,
-            translated=[each.cluster for each in told if each.dialect is not client],
+            translated=[
+                each.cluster for each in told if wanted.is_guarded or each.dialect is not client
+            ],
             last=told[-1].cluster if len(told) > 1 else "",
             try_seconds=self._seconds(told, wanted),
             set_headers=headers,

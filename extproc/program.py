@@ -36,7 +36,7 @@ from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
-from gateway.model import Gateway, Lossiness, Target
+from gateway.model import Gateway, Lossiness, Phase, Target
 from gateway.price import Price
 
 _MOST_PRICES = 10_000
@@ -67,6 +67,8 @@ class Program:
     """The plain routes that it knows."""
     open_routes: frozenset[str]
     """Those on which nobody is asked who they are."""
+    answer_guards: Guards | None
+    """What may be said in answers; None: nobody looks."""
     reads_texts: bool
     """Something looks at what a model would read."""
     reads_estimates: bool
@@ -123,6 +125,7 @@ def build(
     a default is of the program before, if there was one."""
     authorize = Authorize(gateway.rules, audits)
     guards = Guards(gateway.guards, audits)
+    answer_guards = Guards(gateway.guards, audits, Phase.RESPONSE)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
@@ -143,6 +146,7 @@ def build(
         request_policies=(*ours, authorize, guards),
         routes=frozenset(route.name for route in gateway.routes),
         open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
+        answer_guards=answer_guards if answer_guards.is_any else None,
         reads_texts=guards.is_any or _is_read(PROMPT, authorize, chooser),
         reads_estimates=is_counted or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,

@@ -9,6 +9,8 @@ from enum import StrEnum
 from gateway.kinds import Kind
 from gateway.scopes import EVERYTHING, Mode, Scope
 
+DEFAULT_WINDOW = 64
+
 
 class GuardAction(StrEnum):
     """What a guard does with what it finds."""
@@ -50,11 +52,8 @@ class GuardTerms:
     texts: frozenset[TextScope] | None = None
     """Which of their texts; None: all."""
     mode: Mode = Mode.ENFORCE
-
-    @property
-    def reads_requests(self) -> bool:
-        """It is asked about requests."""
-        return self.phase is not Phase.RESPONSE
+    window: int = DEFAULT_WINDOW
+    """How many characters of a stream it looks ahead."""
 
     @property
     def reads_answers(self) -> bool:

@@ -54,6 +54,7 @@ from gateway.model import (
     Model,
     NodeGroup,
     NodeMatch,
+    Phase,
     RawResource,
     RegexGuard,
     RemoteGuard,
@@ -268,7 +269,7 @@ def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock | LimitScopeBl
 
 def _guard_terms(block: GuardTermsBlock) -> GuardTerms:
     texts = None if block.scope is None else frozenset(block.scope)
-    return GuardTerms(_scope(block.who), texts=texts, mode=block.mode)
+    return GuardTerms(_scope(block.who), block.phase, texts, block.mode, block.window)
 
 
 def _detections(name: str, block: PiiGuardBlock | SecretsGuardBlock) -> DetectionGuard:
@@ -286,20 +287,26 @@ def _detections(name: str, block: PiiGuardBlock | SecretsGuardBlock) -> Detectio
         regions=block.regions if isinstance(block, PiiGuardBlock) else (),
         action=block.action,
         masks=masks,
-        message=block.message or f"the request has text that '{name}' does not allow",
+        message=_message(name, block.message, block.phase),
         terms=_guard_terms(block),
     )
 
 
+def _message(name: str, written: str | None, phase: Phase) -> str:
+    """What a client is told."""
+    read = {Phase.REQUEST: "request", Phase.RESPONSE: "answer", Phase.BOTH: "conversation"}
+    return written or f"the {read[phase]} has text that '{name}' does not allow"
+
+
 def _guard(name: str, block: GuardBlock) -> Guard:
     if isinstance(block, RegexGuardBlock):
-        message = block.message or f"the request has text that '{name}' does not allow"
+        message = _message(name, block.message, block.phase)
         terms = _guard_terms(block)
         return RegexGuard(name, block.patterns, block.action, block.replacement, message, terms)
     if isinstance(block, PiiGuardBlock | SecretsGuardBlock):
         return _detections(name, block)
     if isinstance(block, InjectionGuardBlock):
-        message = block.message or f"the request has text that '{name}' does not allow"
+        message = _message(name, block.message, block.phase)
         return InjectionGuard(name, float(block.threshold), message, _guard_terms(block))
     return RemoteGuard(name, block.type, block.on_error == "allow")
 

@@ -58,8 +58,11 @@ def texts(document: Mapping[str, object], shape: Fields) -> tuple[str, ...]:
     return tuple(found)
 
 
-def reword(body: bytes, shape: Fields, rewording: Rewording) -> Reworded:
-    """The request with its texts changed. Numbers stay as they were written, or become strings.
+def reword(
+    body: bytes, shape: Fields, rewording: Rewording, scope: TextScope = TextScope.USER
+) -> Reworded:
+    """The body with its texts changed. Numbers stay as they were written, or become strings.
+    `scope` is where what stands that says nothing of it.
 
     Strings that hold JSON are read in any case, so that they still do when they are changed.
     """
@@ -67,7 +70,7 @@ def reword(body: bytes, shape: Fields, rewording: Rewording) -> Reworded:
     if type(document) is not dict:
         raise InvalidJson("expected an object")
     if isinstance(rewording, Placed):
-        new = _Standing(rewording.fixed, rewording).members(document, shape)
+        new = _Standing(rewording.fixed, rewording, scope).members(document, shape)
     else:
         new = _Walk(rewording.fixed, rewording).members(document, shape)
     changed = {key: json_spans.encode(new[key]) for key in new if new[key] is not document[key]}
@@ -295,10 +298,10 @@ class _Standing(_Walk):
 
     __slots__ = ("_at", "_scope")
 
-    def __init__(self, keep: Callable[[str], None], rewording: Placed) -> None:
+    def __init__(self, keep: Callable[[str], None], rewording: Placed, scope: TextScope) -> None:
         super().__init__(keep, rewording)
         self._at = rewording.at
-        self._scope = TextScope.USER
+        self._scope = scope
         self._at(self._scope)
 
     def members(self, value: Mapping[str, object], fields: Fields) -> Mapping[str, object]:

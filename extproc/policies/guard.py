@@ -6,7 +6,7 @@ A request in which nothing is found costs one pass over its texts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
@@ -15,7 +15,7 @@ from extproc.policies.steps import Step, Steps, asked
 from extproc.protocols import bodies
 from extproc.rewording import Reword
 from extproc.verdict import PASS, Amend, Deny, Pass
-from gateway.model import Guard, TextScope
+from gateway.model import Guard, Phase, TextScope
 
 
 class Masking:
@@ -78,12 +78,19 @@ class _Reading:
 
 
 class Guards:
-    """All guards of a gateway, as far as they are asked about requests."""
+    """All guards of a gateway, as far as they are asked about requests, or about answers."""
 
-    def __init__(self, guards: Sequence[Guard], audits: Audits | None = None) -> None:
+    def __init__(
+        self,
+        guards: Sequence[Guard],
+        audits: Audits | None = None,
+        phase: Phase = Phase.REQUEST,
+    ) -> None:
         """`audits` is told what guards in `audit` find."""
         self._audits = audits or uncounted()
-        self._steps = Steps(asked(guard for guard in guards if guard.terms.reads_requests))
+        self._steps = Steps(
+            asked(guard for guard in guards if guard.terms.phase in (phase, Phase.BOTH))
+        )
         self.is_any = bool(self._steps.all)
         """Some guard has to be asked."""
 
@@ -93,16 +100,31 @@ class Guards:
         After an Amend, `texts` and `document` are those of the body before: a later policy that
         reads them must have them read again.
         """
+        audited: set[int] = set()
+        verdict = self.look(facts, audited)
+        self.tell(facts, audited)
+        return verdict
+
+    def look(self, facts: Facts, audited: set[int]) -> Pass | Deny | Amend:
+        """The same, but that audits are not told; what they would find is filled in."""
         hits = self._hits(facts.texts, facts.body, facts.reword)
         if isinstance(hits, Deny):
             return hits
-        steps = self._steps
-        audited: set[int] = set()
-        verdict = self._walk(facts, hits, audited) if hits or steps.unavailable else PASS
-        if steps.audited:
-            for finding in steps.findings(audited, facts):
+        return self._walk(facts, hits, audited) if hits or self._steps.unavailable else PASS
+
+    def tell(self, facts: Facts, audited: Collection[int]) -> None:
+        """Tells the audits what was found."""
+        if self._steps.audited:
+            for finding in self._steps.findings(audited, facts):
                 self._audits.note(facts, finding)
-        return verdict
+
+    def steps_for(self, facts: Facts) -> tuple[Step, ...]:
+        """Those that are asked about this request."""
+        return tuple(step for step in self._steps.all if step.is_for(facts))
+
+    def place_of(self, step: Step) -> int:
+        """By which `look` and `tell` know it."""
+        return self._steps.all.index(step)
 
     def objection(
         self, facts: Facts, texts: Sequence[str], body: bytes, reword: Reword

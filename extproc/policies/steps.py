@@ -14,6 +14,7 @@ from extproc.policies.injection import Injection
 from extproc.policies.patterns import Patterns
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import Deny
+from gateway.guards import DEFAULT_WINDOW
 from gateway.model import (
     DetectionGuard,
     Guard,
@@ -46,6 +47,8 @@ class Step:
     """Which requests it is asked about; None: all."""
     is_audited: bool = False
     """It decides nothing."""
+    window: int = DEFAULT_WINDOW
+    """How many characters of a stream it looks ahead."""
 
     def is_for(self, facts: Facts) -> bool:
         """Whether it is asked about this request."""
@@ -163,26 +166,31 @@ def _search(
 
 def _step(guard: Guard, finder: Finder | None) -> Step:
     terms = guard.terms
-    matcher = None if terms.scope == EVERYTHING else compile_scope(terms.scope)
-    is_audited = terms.mode is Mode.AUDIT
+    rewrite: Rewrite | None = None
     match guard:
         case RegexGuard():
             rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
             deny = refusal(guard.name, guard.message)
-            return Step(guard.name, deny, finder, rewrite, terms.texts, matcher, is_audited)
         case DetectionGuard():
             rewrite = masking(guard.masks) if guard.action is GuardAction.MASK else None
             deny = refusal(guard.name, guard.message)
-            return Step(guard.name, deny, finder, rewrite, terms.texts, matcher, is_audited)
         case InjectionGuard():
             deny = refusal(guard.name, guard.message)
-            return Step(guard.name, deny, finder, None, terms.texts, matcher, is_audited)
         case RemoteGuard():
             reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
             deny = Deny(503, "guardrail_unavailable", reason)
-            return Step(guard.name, deny, None, None, terms.texts, matcher, is_audited)
         case _:
             assert_never(guard)
+    return Step(
+        name=guard.name,
+        deny=deny,
+        finder=finder,
+        rewrite=rewrite,
+        texts=terms.texts,
+        matcher=None if terms.scope == EVERYTHING else compile_scope(terms.scope),
+        is_audited=terms.mode is Mode.AUDIT,
+        window=terms.window,
+    )
 
 
 def refusal(name: str, message: str) -> Deny:

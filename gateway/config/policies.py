@@ -14,8 +14,9 @@ from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Fraction, Name, Secret, Text
 from gateway.config.urls import Url
+from gateway.guards import DEFAULT_WINDOW
 from gateway.kinds import PII_NAMES, SECRET_NAMES
-from gateway.model import Effect, GuardAction, MaskStyle, Mode, TextScope
+from gateway.model import Effect, GuardAction, MaskStyle, Mode, Phase, TextScope
 from gateway.problem import did_you_mean
 
 
@@ -160,6 +161,8 @@ class GuardTermsBlock(Block):
 
     name: Name | None = None
     """Named in refusals. Default: the type and the position in the list."""
+    phase: Phase = Phase.REQUEST
+    """What it reads: the `request`, the `response`, whole or streamed, or `both`."""
     who: GuardScopeBlock = Field(default=GuardScopeBlock(), alias="for")
     """Which LLM calls the guard is asked about; without it, all."""
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
@@ -168,6 +171,9 @@ class GuardTermsBlock(Block):
     mode: Mode = Mode.ENFORCE
     """`audit`: the guard decides and changes nothing; what it would have done is counted and
     logged."""
+    window: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_WINDOW
+    """How many characters of a stream are held back: by the first so many must be told what is to
+    be found. What is found may be longer."""
 
 
 class RegexGuardBlock(GuardTermsBlock):

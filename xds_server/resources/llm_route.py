@@ -104,6 +104,7 @@ class _Surface:
                 is_answered=settles
                 or are_places_counted(gateway)
                 or is_watched(gateway)
+                or any(guard.terms.reads_answers for guard in gateway.guards)
                 or any(is_timed(model.choice) for model in gateway.models)
                 or _is_foreign_somewhere(gateway, dialect),
             )

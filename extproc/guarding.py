@@ -1,0 +1,323 @@
+"""An answer on its way to the client, past the guards that read it: whole, or as it streams.
+
+Bytes of the client's dialect in, bytes of the same out; what no guard changes stays as it is. Of a
+stream, events wait in order until all that they say may go.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from extproc.facts import Facts
+from extproc.llm import answer_texts
+from extproc.llm.answer import Failed, Fault, ProviderError
+from extproc.llm.dialect import Asked, UnreadableAnswer
+from extproc.llm.dialects import SPEAKERS
+from extproc.llm.frames import ArrayFrames, ChunkFrames, Frame, Frames, MessageFrames, SseFrames
+from extproc.llm.spots import READS, Channel, Read, Spot, anything, chat
+from extproc.policies import window
+from extproc.policies.guard import Guards
+from extproc.policies.steps import Step
+from extproc.policies.window import Blocked, Piece
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import InvalidJson
+from extproc.rewording import Reworded, Rewording
+from extproc.verdict import Amend, Deny
+from gateway.model import Dialect, TextScope
+
+LARGEST_ANSWER_BYTES = 64 << 20
+"""Of a whole answer that is guarded."""
+_DONE = b"[DONE]"
+_EVENT = b"event: "
+_TOKENS = frozenset({"logprobs", "logprobsResult"})
+
+
+class Guarded(Protocol):
+    """An answer past its guards."""
+
+    denied: Deny | None
+    """Nothing more of it may go on."""
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        """What may go on now. Raises `UnreadableAnswer`."""
+
+    def refused(self, deny: Deny, dialect: Dialect | None, asked: Asked) -> bytes:
+        """What ends what has begun, in the client's dialect; None: it is no conversation."""
+
+
+class Watchman:
+    """The guards of the answers to one request."""
+
+    __slots__ = ("_facts", "_found", "_guards", "_is_told", "steps")
+
+    def __init__(self, guards: Guards, facts: Facts) -> None:
+        self._guards = guards
+        self._is_told = False
+        self._found: set[int] = set()
+        """Those in audit that have found something."""
+        self.steps = tuple(step for step in guards.steps_for(facts) if step.finder is not None)
+        self._facts = Facts(
+            now=facts.now,
+            headers=facts.headers,
+            principal=facts.principal,
+            model=facts.model,
+            provider=facts.provider,
+            reword=_reword,
+        )
+
+    def judge(self, body: bytes, texts: Sequence[str]) -> bytes | Deny:
+        """What a whole document becomes, which says these texts."""
+        facts = self._facts
+        facts.body, facts.texts = body, tuple(texts)
+        verdict = self._guards.look(facts, self._found)
+        facts.body, facts.texts = b"", ()
+        if isinstance(verdict, Deny):
+            return verdict
+        return verdict.body if isinstance(verdict, Amend) else body
+
+    def channel(self, scope: TextScope, *, is_json: bool) -> window.Channel | None:
+        """For a text that comes in pieces; None: no guard reads it."""
+        steps = [step for step in self.steps if step.reads(scope)]
+        return window.Channel(steps, self._note, is_json=is_json) if steps else None
+
+    def end(self) -> None:
+        """Nothing more is asked: what guards in audit have found is told, once."""
+        if not self._is_told:
+            self._is_told = True
+            self._guards.tell(self._facts, self._found)
+
+    def _note(self, step: Step) -> None:
+        self._found.add(self._guards.place_of(step))
+
+
+class WholeAnswer:
+    """An answer that is one JSON document."""
+
+    __slots__ = ("_pieces", "_size", "_watchman", "denied")
+
+    def __init__(self, watchman: Watchman) -> None:
+        self._watchman = watchman
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.denied: Deny | None = None
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > LARGEST_ANSWER_BYTES:
+            raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        if not is_end:
+            return b""
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        try:
+            judged = self._watchman.judge(body, answer_texts.texts(json_spans.decode(body)))
+        except (InvalidJson, UnicodeDecodeError) as error:
+            raise UnreadableAnswer(str(error)) from None
+        if isinstance(judged, Deny):
+            self.denied = judged
+            return b""
+        if judged is body:
+            return body
+        document = json_spans.decode(judged)
+        return json_spans.encode(document) if _forget_tokens(document) else judged
+
+    def refused(self, deny: Deny, dialect: Dialect | None, asked: Asked) -> bytes:
+        return SPEAKERS[dialect or Dialect.OPENAI_CHAT].reading.encode_error(deny).body
+
+
+class _Waiting:
+    """An event that is not let go yet."""
+
+    __slots__ = ("document", "frame", "is_changed", "missing", "spots")
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.document: dict[str, object] = {}
+        self.spots: Sequence[Spot] = ()
+        self.missing = 0
+        """Pieces of texts that are held back."""
+        self.is_changed = False
+
+
+class StreamedAnswer:
+    """An answer that comes as events."""
+
+    __slots__ = (
+        "_channels",
+        "_frames",
+        "_owners",
+        "_queue",
+        "_read",
+        "_speaking",
+        "_watchman",
+        "denied",
+    )
+
+    def __init__(self, watchman: Watchman, frames: Frames, read: Read) -> None:
+        self._watchman = watchman
+        self._frames = frames
+        self._read = read
+        self._channels: dict[Channel, window.Channel | None] = {}
+        self._speaking: dict[object, Channel] = {}
+        """Of each choice, which text goes on."""
+        self._queue: deque[_Waiting] = deque()
+        self._owners: dict[int, tuple[_Waiting, Spot]] = {}
+        """Of the pieces that are held, where they stand."""
+        self.denied: Deny | None = None
+
+    def feed(self, data: bytes, *, is_end: bool) -> bytes:
+        if self.denied is not None:
+            return b""
+        said: list[bytes] = []
+        try:
+            for frame in self._frames.feed(data, is_end=is_end):
+                self._take(frame)
+                self._let_go(said)
+            if is_end:
+                self._end(self._channels)
+        except Blocked as error:
+            self.denied = error.deny
+        except (InvalidJson, UnicodeDecodeError) as error:
+            raise UnreadableAnswer(str(error)) from None
+        self._let_go(said)
+        if self.denied is not None:
+            self._queue.clear()
+        return b"".join(said)
+
+    def refused(self, deny: Deny, dialect: Dialect | None, asked: Asked) -> bytes:
+        """What ends the stream, in the client's dialect; None: it is no conversation."""
+        speaker = SPEAKERS[dialect or Dialect.OPENAI_CHAT]
+        frames = self._frames
+        if isinstance(frames, MessageFrames) or dialect is Dialect.OPENAI_RESPONSES:
+            if isinstance(frames, MessageFrames):
+                speaker = SPEAKERS[Dialect.BEDROCK]
+            error = ProviderError(deny.status, Fault.CONTENT_FILTER, deny.reason, deny.code)
+            said = speaker.codec.encoding(asked).feed(Failed(error))
+            # it has begun before
+            return said if isinstance(frames, MessageFrames) else said[said.rindex(_EVENT) :]
+        frame = Frame(
+            speaker.reading.encode_error(deny).body,
+            "error" if dialect is Dialect.ANTHROPIC else "",
+        )
+        end = frames.said(Frame(b"")) if isinstance(frames, ArrayFrames) else b""
+        return frames.said(frame) + end
+
+    def _let_go(self, said: list[bytes]) -> None:
+        queue = self._queue
+        while queue and not queue[0].missing:
+            waiting = queue.popleft()
+            frame = waiting.frame
+            if waiting.is_changed:
+                _forget_tokens(waiting.document)
+                frame = frame._replace(data=json_spans.encode(waiting.document))
+            said.append(self._frames.said(frame))
+
+    def _take(self, frame: Frame) -> None:
+        waiting = _Waiting(frame)
+        if not frame.data or frame.data == _DONE:
+            self._queue.append(waiting)
+            return
+        waiting.document = json_spans.decode(frame.data)
+        spots, ended = self._read(waiting.document)
+        waiting.spots = spots
+        texts = [spot.text for spot in spots]
+        for spot in spots:
+            spot.holder[spot.name] = ""
+        self._judge_rest(waiting)
+        self._queue.append(waiting)
+        for spot, text in zip(waiting.spots, texts, strict=True):
+            spot.holder[spot.name] = text
+        for spot, text in zip(waiting.spots, texts, strict=True):
+            self._speak(waiting, spot, text)
+        if ended is None:
+            self._end(self._channels)
+        elif ended:
+            self._end([each for each in self._channels if each[0] in ended])
+
+    def _judge_rest(self, waiting: _Waiting) -> None:
+        """What is told whole in this event."""
+        texts = [text for text in answer_texts.texts(waiting.document) if text]
+        if not texts:
+            return
+        body = json_spans.encode(waiting.document)
+        judged = self._watchman.judge(body, texts)
+        if isinstance(judged, Deny):
+            raise Blocked(judged)
+        if judged is not body:
+            waiting.document = json_spans.decode(judged)
+            waiting.spots = self._read(waiting.document).spots
+            waiting.is_changed = True
+
+    def _speak(self, waiting: _Waiting, spot: Spot, text: str) -> None:
+        channel = self._channel(spot)
+        if channel is None or not text:
+            return
+        owner = id(spot)
+        self._owners[owner] = waiting, spot
+        waiting.missing += 1
+        self._place(channel.feed(Piece(owner, text)))
+
+    def _channel(self, spot: Spot) -> window.Channel | None:
+        """The text that goes on here; that which went on before in the same choice has ended."""
+        choice, name = spot.channel[0], spot.channel
+        before = self._speaking.get(choice)
+        if before != name:
+            if before is not None:
+                self._end([before])
+            self._speaking[choice] = name
+        if name not in self._channels:
+            self._channels[name] = self._watchman.channel(spot.scope, is_json=spot.is_json)
+        return self._channels[name]
+
+    def _end(self, channels: Iterable[Channel]) -> None:
+        for name in channels:
+            channel = self._channels.get(name)
+            if channel is not None:
+                self._place(channel.end())
+
+    def _place(self, pieces: Iterable[Piece]) -> None:
+        """Puts what may go where it stood."""
+        for owner, text in pieces:
+            waiting, spot = self._owners.pop(owner)
+            waiting.missing -= 1
+            if text != spot.text:
+                spot.holder[spot.name] = text
+                waiting.is_changed = True
+
+
+def _forget_tokens(value: object) -> bool:
+    """Takes out how likely each token was, since they spell what was there; True: there were."""
+    found = False
+    if type(value) is dict:
+        for key, item in value.items():
+            if key in _TOKENS and item:
+                value[key] = [] if type(item) is list else None
+                found = True
+            else:
+                found = _forget_tokens(item) or found
+    elif type(value) is list:
+        for item in value:
+            found = _forget_tokens(item) or found
+    return found
+
+
+def guarded(
+    watchman: Watchman, dialect: Dialect | None, *, is_stream: bool, is_framed: bool, is_array: bool
+) -> Guarded:
+    """The answer past its guards: of a dialect, None where it is no conversation; `is_framed`:
+    in events of AWS that hold those of the model; `is_array`: a stream as one JSON array."""
+    if not is_stream:
+        return WholeAnswer(watchman)
+    if is_framed:
+        return StreamedAnswer(watchman, ChunkFrames(), READS[dialect] if dialect else anything)
+    if is_array:
+        return StreamedAnswer(watchman, ArrayFrames(), READS[Dialect.GEMINI])
+    frames = MessageFrames() if dialect is Dialect.BEDROCK else SseFrames()
+    return StreamedAnswer(watchman, frames, chat if dialect is None else READS[dialect])
+
+
+def _reword(body: bytes, rewording: Rewording) -> Reworded:
+    return answer_texts.reworded(body, rewording)

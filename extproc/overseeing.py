@@ -1,0 +1,127 @@
+"""An answer that guards look at, from what Envoy shows of it to what it is told: in one piece where
+its status must wait for their verdict, else piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from extproc.events import ResponseBody, Watch
+from extproc.guarding import Guarded, Watchman, guarded
+from extproc.llm.dialect import Asked, UnreadableAnswer
+from extproc.llm.translate import LARGEST_ANSWER_BYTES, Translation
+from extproc.llm.usage_reader import UsageReader
+from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
+from extproc.verdict import Deny
+from gateway.model import Dialect
+
+LARGEST_BUFFERED_BYTES = 1 << 20
+"""Of an answer that Envoy holds back until it is whole; its buffers have room for as much."""
+_JSON = "application/json"
+
+
+class Guarding(NamedTuple):
+    """Who looks at what an answer says."""
+
+    watchman: Watchman
+    dialect: Dialect | None
+    """The client's; None: it is no conversation."""
+    is_stream: bool
+    """The client asked for one."""
+    is_framed: bool
+    """A stream of it comes in AWS events that hold those of the model."""
+    is_array: bool
+    """A stream of it comes as one JSON array."""
+
+
+class Said(NamedTuple):
+    """What goes on in the place of a piece."""
+
+    body: bytes
+    denied: Deny | None
+    """The answer ends here: its client has not been told a status, or the body says it, too."""
+    is_end: bool
+
+
+class Overseen:
+    """One answer."""
+
+    __slots__ = ("_decoder", "_guarded", "_guards", "_is_partial", "_is_whole", "_source")
+
+    def __init__(
+        self,
+        guards: Guarding,
+        headers: Mapping[str, str],
+        source: Translation | UsageReader | None,
+    ) -> None:
+        """`source` makes it the client's words, or reads its usage. Raises `UnreadableAnswer`."""
+        self._guards = guards
+        self._source = source
+        self._decoder: Decoder | None = None
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_stream = guards.is_stream and (guards.is_array or kind != _JSON)
+        coding = headers.get("content-encoding", "identity")
+        if coding != "identity" and (source is None or isinstance(source, UsageReader)):
+            try:
+                self._decoder = Decoder(coding, LARGEST_ANSWER_BYTES)
+            except UnknownEncoding as error:
+                raise UnreadableAnswer(str(error)) from None
+        self._is_whole = is_small(headers)
+        self._is_partial = not is_stream and not self._is_whole
+        self._guarded: Guarded = guarded(
+            guards.watchman,
+            guards.dialect,
+            is_stream=is_stream,
+            is_framed=guards.is_framed,
+            is_array=guards.is_array,
+        )
+
+    def watch(
+        self, set_headers: Sequence[tuple[str, str]], remove_headers: Sequence[str] = ()
+    ) -> Watch:
+        """How it is to be shown."""
+        removed = dict.fromkeys(("content-length", "content-encoding", *remove_headers))
+        return Watch(tuple(set_headers), tuple(removed), self._is_whole, self._is_partial)
+
+    def take(self, event: ResponseBody, asked: Asked) -> Said:
+        """A piece of it. Raises `UnreadableAnswer`."""
+        is_end = event.is_end or self._is_whole  # trailers may follow
+        if self._is_partial and not is_end:
+            raise UnreadableAnswer("it is larger than what can be guarded before it is sent")
+        try:
+            said = self._guarded.feed(self._plain(event.body, is_end=is_end), is_end=is_end)
+        except (BadEncoding, TooLarge) as error:
+            raise UnreadableAnswer(str(error)) from None
+        deny = self._guarded.denied
+        if deny is not None and not self.waits:
+            said += self._guarded.refused(deny, self._guards.dialect, asked)
+        return Said(said, deny, is_end)
+
+    @property
+    def waits(self) -> bool:
+        """Its status has not gone on: a denial is the whole answer."""
+        return self._is_whole or self._is_partial
+
+    def end(self) -> None:
+        """Nothing of it follows."""
+        self._guards.watchman.end()
+
+    def _plain(self, data: bytes, *, is_end: bool) -> bytes:
+        """In the client's words, without a content coding."""
+        source = self._source
+        if source is not None and not isinstance(source, UsageReader):
+            return source.feed(data, is_end=is_end)
+        if self._decoder is not None:
+            data = self._decoder.feed(data)
+            if is_end:
+                self._decoder.end()
+        if source is not None:
+            source.feed(data)
+        return data
+
+
+def is_small(headers: Mapping[str, str]) -> bool:
+    """It fits Envoy's buffers, and says so."""
+    length = headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= LARGEST_BUFFERED_BYTES
