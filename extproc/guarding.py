@@ -202,8 +202,8 @@ class StreamedAnswer:
             speaker.reading.encode_error(deny).body,
             "error" if dialect is Dialect.ANTHROPIC else "",
         )
-        end = frames.said(Frame(b"")) if isinstance(frames, ArrayFrames) else b""
-        return frames.said(frame) + end
+        said = frames.said(frame)
+        return said + frames.said(Frame(b"")) if isinstance(frames, ArrayFrames) else said
 
     def _let_go(self, said: list[bytes]) -> None:
         queue = self._queue

@@ -22,6 +22,7 @@ from gateway.model import (
     Limit,
     Mode,
     Period,
+    Phase,
     RegexGuard,
     RemoteGuard,
     Route,
@@ -55,7 +56,7 @@ class Check:
     name: str
     where: Where
     reads: str
-    """`connection`, `headers` or `body`."""
+    """`connection`, `headers`, `body`, `answer`, or `body and answer`."""
     refusal: str
     """Status and code of the answer to those who do not pass; empty: it refuses nobody."""
     failing: Failing
@@ -291,18 +292,24 @@ def _finding_guard(
     is_mask = action is GuardAction.MASK
     terms = guard.terms
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
+    held = f", {terms.window} characters of a stream held back" if terms.reads_answers else ""
     read = f"{what}{texts}{_scope(terms.scope)}"
     if terms.mode is Mode.AUDIT:
         name = f"guard {guard.name} ({action} in audit, {read})"
-        return Check(name, Where.EXTPROC, "body", "", Failing.OPEN, "counted and logged")
+        return Check(
+            name, Where.EXTPROC, _READ[terms.phase], "", Failing.OPEN, "counted and logged"
+        )
     return Check(
-        f"guard {guard.name} ({action}, {read})",
+        f"guard {guard.name} ({action}, {read}{held})",
         Where.EXTPROC,
-        "body",
+        _READ[terms.phase],
         f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",
         Failing.CLOSED,
         "",
     )
+
+
+_READ = {Phase.REQUEST: "body", Phase.RESPONSE: "answer", Phase.BOTH: "body and answer"}
 
 
 def _remote_guard(guard: RemoteGuard) -> Check:

@@ -458,7 +458,8 @@ def _unseen(kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None) -
     if not shown:
         return ("the whole request", "the whole answer")
     if answers is not None:
-        done = ["translated"] * bool(answers.foreign) + ["counted"] * answers.is_counted
+        done = ["read by guards"] * answers.is_guarded
+        done += ["translated"] * bool(answers.foreign) + ["counted"] * answers.is_counted
         only = f": it is {' and '.join(done)}, no more" if done else ""
         return (f"what the answer says{only}",)
     found = []

@@ -33,6 +33,8 @@ class LlmAnswers:
     """Who fails too often is set aside."""
     is_timed: bool
     """Some model goes to who was fast."""
+    is_guarded: bool = False
+    """Some guard reads answers."""
     is_limited: bool = False
     """Some limit counts tokens."""
     is_placed: bool = False
@@ -62,6 +64,7 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         is_usage_read=features.reads_usage and usage.on_route(dialect) != {},
         is_watched=is_watched(gateway),
         is_timed=any(is_timed(model.choice) for model in gateway.models),
+        is_guarded=any(guard.terms.reads_answers for guard in gateway.guards),
     )
 
 

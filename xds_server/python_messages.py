@@ -72,6 +72,7 @@ _EITHER = "when a budget or a limit of tokens applies"
 
 STREAM_LOG = "stream log"
 """After the end, and beside the call: nobody waits for it."""
+_GUARDED = "of a conversation, when a guard that reads answers is for it"
 _USAGE = "the usage, which Envoy cannot read itself"
 _TELLING = "when a batch is made, looked up, cancelled, or its results are fetched"
 
@@ -180,6 +181,9 @@ def _status(answers: LlmAnswers) -> Message | None:
     if answers.is_placed:
         when.append(_IN_PLACE)
         why.append("that it has begun, and holds its place")
+    if answers.is_guarded:
+        when.append(_GUARDED)
+        why.append("whether guards look at it")
     if answers.is_watched:
         when.append("of several tries, ten answers a second, and all while one of them fails")
         why.append("who failed")
@@ -195,12 +199,15 @@ def _body(answers: LlmAnswers) -> Message | None:
     """Piece by piece, or in one where it is small and of a known length."""
     when, why = [], []
     is_certain = bool(answers.foreign) and not answers.own
+    if answers.is_guarded:
+        when.append(f"{_GUARDED}, with 2xx")
+        why.append("what guards look for: it goes on when they have let it")
     if answers.foreign:
         when.append("when the answer is in another dialect")
     if answers.reframed:
         reframed = " or ".join(answers.reframed)
         when.append(f"when {reframed} answers with an error, or in other frames")
-    if when:
+    if answers.foreign or answers.reframed:
         why.append("to say it in the client's dialect")
     if answers.is_counted:
         unread = " that Envoy cannot read" if answers.is_usage_read else ""

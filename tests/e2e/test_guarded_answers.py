@@ -1,4 +1,4 @@
-"""Guards look at answers, whole and streamed, in the words of every client; real libraries listen."""
+"""Guards look at answers, whole and streamed, in the words of every client."""
 
 from __future__ import annotations
 
@@ -55,8 +55,16 @@ guardrails:
 FOUND = re.compile(r"France is Paris|\bParis\b|is \d+ metres|Norway is Oslo")
 """Over the borders of the samples' chunks."""
 
+NAMES = list(PEERS)
+some_pairs = pytest.mark.parametrize(
+    ("client", "provider"),
+    [
+        (client, provider)
+        for number, client in enumerate(NAMES)
+        for provider in (client, NAMES[(number + 2) % len(NAMES)])
+    ],
+)
 every_client = pytest.mark.parametrize("client", PEERS)
-every_provider = pytest.mark.parametrize("provider", PEERS)
 either_way = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -77,8 +85,7 @@ def here(guarded: Dialects) -> Iterator[Dialects]:
     assert guarded.faults() == []
 
 
-@every_provider
-@every_client
+@some_pairs
 @either_way
 def test_what_is_found_is_masked(
     here: Dialects, client: str, provider: str, is_stream: bool
@@ -102,8 +109,7 @@ def test_what_no_guard_finds_is_as_it_was(here: Dialects, client: str, is_stream
         assert heard == here.at_home[client].ask(sample, is_stream=is_stream)
 
 
-@every_provider
-@every_client
+@some_pairs
 def test_a_whole_answer_is_refused_as_a_request_is(
     here: Dialects, client: str, provider: str
 ) -> None:
@@ -114,8 +120,7 @@ def test_a_whole_answer_is_refused_as_a_request_is(
     eventually(lambda: here.reserved() == 0, "it is settled")
 
 
-@every_provider
-@every_client
+@some_pairs
 def test_a_stream_ends_with_an_error_and_nothing_of_what_was_found(
     here: Dialects, client: str, provider: str
 ) -> None:

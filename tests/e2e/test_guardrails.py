@@ -110,3 +110,17 @@ def test_what_is_tried_out_passes_and_is_counted(guarded: Stack, provider: Recor
         return [row["name"] for row in rows if row["verdicts"].get("deny")]
 
     eventually(lambda: "other-ids" in audited(), "it is counted")
+
+
+def test_a_key_in_an_answer_is_masked(guarded: Stack, provider: Recorder) -> None:
+    before = provider.answer
+    key = "sk-" + "fake0" * 6
+    provider.answer = json.dumps(ANSWER).encode().replace(b'"ok"', f'"use {key} now"'.encode())
+    try:
+        client = openai.OpenAI(base_url=f"{guarded.url}/v1", api_key="none", max_retries=0)
+        answer = client.chat.completions.create(
+            model="gpt-5", messages=[{"role": "user", "content": "Which key?"}]
+        )
+    finally:
+        provider.answer = before
+    assert answer.choices[0].message.content == "use [key] now"

@@ -8,6 +8,7 @@ from gateway.resolve import resolve
 from tests.kit.golden import GOLDEN
 
 CASES = (
+    "answer-guards",
     "budgets",
     "keys-and-rules",
     "limits",
