@@ -125,7 +125,6 @@ def build(
     a default is of the program before, if there was one."""
     authorize = Authorize(gateway.rules, audits)
     guards = Guards(gateway.guards, audits)
-    answer_guards = Guards(gateway.guards, audits, Phase.RESPONSE)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
@@ -146,7 +145,7 @@ def build(
         request_policies=(*ours, authorize, guards),
         routes=frozenset(route.name for route in gateway.routes),
         open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
-        answer_guards=answer_guards if answer_guards.is_any else None,
+        answer_guards=_answer_guards(gateway, audits),
         reads_texts=guards.is_any or _is_read(PROMPT, authorize, chooser),
         reads_estimates=is_counted or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,
@@ -184,6 +183,11 @@ def _sayers(
     planners: Mapping[Steering, Planner], lossiness: Lossiness, guards: Guards | None
 ) -> Mapping[Steering, Sayer]:
     return {steering: Sayer(planner, lossiness, guards) for steering, planner in planners.items()}
+
+
+def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
+    guards = Guards(gateway.guards, audits, Phase.RESPONSE)
+    return guards if guards.is_any else None
 
 
 def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
