@@ -125,6 +125,13 @@ class Watch(NamedTuple):
     """Show what fits Envoy's buffers in one piece, before its headers are sent on; what is longer
     goes on without being shown."""
 
+    @property
+    def shown(self) -> str:
+        """The mode of ext_proc that does so."""
+        if self.is_beginning:
+            return "BUFFERED_PARTIAL"
+        return "BUFFERED" if self.is_whole else "STREAMED"
+
 
 class ChangeHeaders(NamedTuple):
     """Let the answer pass, with other headers."""

@@ -123,8 +123,7 @@ def build(
 ) -> Program:
     """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; all that has
     a default is of the program before, if there was one."""
-    authorize = Authorize(gateway.rules, audits)
-    guards = Guards(gateway.guards, audits)
+    authorize, guards = Authorize(gateway.rules, audits), Guards(gateway.guards, audits)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))

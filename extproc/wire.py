@@ -401,17 +401,11 @@ def _encode_watch(action: Watch) -> bytes:
         response_headers=_changed(action),
         mode_override={
             "response_header_mode": "SEND",  # else a new length is not let through
-            "response_body_mode": _shown(action),
+            "response_body_mode": action.shown,
             "response_trailer_mode": "SKIP",
         },
     )
     return bytes(response.SerializeToString())
-
-
-def _shown(watch: Watch) -> str:
-    if watch.is_beginning:
-        return "BUFFERED_PARTIAL"
-    return "BUFFERED" if watch.is_whole else "STREAMED"
 
 
 def _encode_strip(action: Strip) -> bytes:
