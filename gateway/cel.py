@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
@@ -48,6 +48,8 @@ __all__ = [
 EVERY_HEADER = "*"
 """Stands in `Expression.headers` when which headers are read is known only at the request."""
 
+_REMEMBERED = 1000
+"""Expressions: who checks a file, who explains it and who runs it compile the same ones."""
 _LIMIT_DEPTH = 64
 """Of a value: the library follows nested values on the C stack, and dies of a deep one."""
 
@@ -164,6 +166,7 @@ def is_literal(text: str) -> bool:
     return text.strip() in ("true", "false")
 
 
+@lru_cache(_REMEMBERED)
 def compile_expression(text: str) -> Expression | str:
     """The expression, or what is wrong with it: `1:4: unknown variable 'llm.modle' (…)`."""
     checked = _checked(text)
