@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.conftest import Serve
+from tests.kit.realtime_provider import realtime_provider
 from tests.kit.stack import Stack, eventually, running
 
 pytestmark = pytest.mark.envoy
@@ -196,3 +200,46 @@ def test_a_plain_route_counts_who_is_known(limited: Stack) -> None:
         )
     answer = httpx.get(url, headers=key, timeout=5)
     assert limits_of(answer)["limit-requests"] == "1000"
+
+
+SESSIONS = """
+gateways: {default: {port: "${DRAGOMAN_PORT}"}}
+identity: {api_keys: {keys: [{name: plain, key: k-plain}, {name: paid, key: k-paid}]}}
+llm:
+  providers: {openai: {type: openai, url: "%s", key: sk-realtime}}
+  models: {live: openai/gpt-realtime}
+budgets: [{name: paid, for: {key: paid}, limit: 1M tokens, per: day}]
+limits: [{name: sessions, for: {key: "*"}, concurrent: 1, requests: 1k/day}]
+"""
+
+
+@pytest.fixture(scope="module")
+def sessions(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("sessions")
+    with realtime_provider() as provider:
+        (folder / "gateway.yaml").write_text(SESSIONS % provider.url)
+        with serve(folder / "gateway.yaml", folder / "state") as stack:
+            yield stack
+
+
+@pytest.mark.parametrize("key", ["k-plain", "k-paid"])
+def test_a_websocket_holds_its_place_to_its_end(sessions: Stack, key: str) -> None:
+    url = f"ws://127.0.0.1:{sessions.port}/v1/realtime?model=live"
+
+    def session() -> ClientConnection:
+        return connect(url, additional_headers={"authorization": f"Bearer {key}"}, proxy=None)
+
+    def is_free() -> bool:
+        try:
+            with session() as another:
+                return bool(another.recv())
+        except InvalidStatus as refused:
+            if refused.response.status_code != 429:
+                raise
+            return False
+
+    with session() as first:
+        assert json.loads(first.recv())["type"] == "session.created"
+        for _ in range(3):
+            assert not is_free()
+    eventually(is_free, "the place is given back")
