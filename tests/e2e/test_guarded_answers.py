@@ -238,3 +238,10 @@ def test_an_answer_of_unknown_length_is_masked_or_refused(chunked: Stack, size: 
     answer = httpx.post(url, json={"model": f"block-{size}", **QUESTION}, timeout=20)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "content_policy_violation"
+
+
+def test_an_answer_that_is_larger_than_what_envoy_holds_is_refused(chunked: Stack) -> None:
+    body = {"model": "mask-40000000", **QUESTION}
+    answer = httpx.post(chunked.url + "/v1/chat/completions", json=body, timeout=20)
+    assert answer.status_code == 502
+    assert answer.json()["error"]["code"] == "unreadable_answer"
