@@ -306,6 +306,12 @@ def test_an_answer_is_asked_for_with_other_headers(is_whole: bool, mode: str) ->
     assert answer.mode_override.response_body_mode == modes.Value(mode)
 
 
+def test_the_beginning_of_an_answer_is_asked_for_before_its_headers_go_on() -> None:
+    answer = encode(ResponseHeaders(200, "llm/a"), Watch(is_beginning=True))
+    modes = type(answer.mode_override).BodySendMode
+    assert answer.mode_override.response_body_mode == modes.Value("BUFFERED_PARTIAL")
+
+
 def test_response_headers_say_which_tries_were_answered_with_a_failure() -> None:
     request = Request(response_headers=headers(**{":status": "200"}))
     failures = request.metadata_context.filter_metadata[names.FAILURES_NAMESPACE]
