@@ -215,11 +215,11 @@ class Asking:
 
     def _guards_of_answer(self, operation: Operation, handled: Handling) -> Watchman | None:
         """Those that look at the answer to this request; None: nobody does."""
-        guards = self._program.answer_guards
+        guards, facts = self._program.answer_guards, self._facts
         if guards is None or (handled.dialect is None and operation not in _GUARDED):
             return None
-        watchman = Watchman(guards, self._facts)
-        return watchman if watchman.steps else None
+        watchman = Watchman(guards, facts)
+        return watchman if watchman.steps or facts.tokens is not None else None
 
     def _turned(self, found: Found, body: bytes) -> tuple[Found, bytes]:
         """An invocation of Claude that nobody offers is one of Anthropic's messages."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from extproc.principal import Principal
 from extproc.rewording import Reword
+from extproc.tokens import Tokens
 from gateway.usage import Usage
 
 NO_DEMANDS = Usage(0, 0)
@@ -54,5 +55,7 @@ class Facts:
     """All that a model would read of the request, in order."""
     document: Mapping[str, object] = field(default_factory=dict)
     """The decoded body; decoded once, duplicate keys refused."""
+    tokens: Tokens | None = None
+    """What stands for values that the provider may not see; None: no guard tokenises."""
     reword: Reword | None = None
     """Changes the texts of the body; None: nobody can."""

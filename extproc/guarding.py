@@ -18,10 +18,11 @@ from extproc.llm.dialects import SPEAKERS
 from extproc.llm.frames import ArrayFrames, ChunkFrames, Frame, Frames, MessageFrames, SseFrames
 from extproc.llm.spots import READS, Channel, Read, Spot, anything, chat
 from extproc.policies import window
-from extproc.policies.guard import Guards
+from extproc.policies.guard import Guards, Masking
 from extproc.policies.steps import Step
+from extproc.policies.tokenising import restoring
 from extproc.policies.window import Blocked, Piece
-from extproc.protocols import json_spans
+from extproc.protocols import bodies, json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Amend, Deny
@@ -50,10 +51,12 @@ class Guarded(Protocol):
 class Watchman:
     """The guards of the answers to one request."""
 
-    __slots__ = ("_facts", "_found", "_guards", "_is_told", "steps")
+    __slots__ = ("_facts", "_found", "_guards", "_is_told", "_restoring", "steps")
 
     def __init__(self, guards: Guards, facts: Facts) -> None:
+        """The values of `facts.tokens` are put back last: guards see what the model says."""
         self._guards = guards
+        self._restoring = None if facts.tokens is None else restoring(facts.tokens)
         self._is_told = False
         self._found: set[int] = set()
         """Those in audit that have found something."""
@@ -75,11 +78,13 @@ class Watchman:
         facts.body, facts.texts = b"", ()
         if isinstance(verdict, Deny):
             return verdict
-        return verdict.body if isinstance(verdict, Amend) else body
+        return self._restored(verdict.body if isinstance(verdict, Amend) else body)
 
     def channel(self, scope: TextScope, *, is_json: bool) -> window.Channel | None:
         """For a text that comes in pieces; None: no guard reads it."""
         steps = [step for step in self.steps if step.reads(scope)]
+        if self._restoring is not None:
+            steps.append(self._restoring)
         return window.Channel(steps, self._note, is_json=is_json) if steps else None
 
     def end(self) -> None:
@@ -87,6 +92,16 @@ class Watchman:
         if not self._is_told:
             self._is_told = True
             self._guards.tell(self._facts, self._found)
+
+    def _restored(self, body: bytes) -> bytes | Deny:
+        step = self._restoring
+        if step is None or step.finder is None or step.rewrite is None:
+            return body
+        masking = Masking(step, step.finder, step.rewrite)
+        reworded = _reword(body, masking)
+        if isinstance(reworded, Deny):
+            return reworded
+        return bodies.replace(body, reworded.values) if reworded.values else body
 
     def _note(self, step: Step) -> None:
         self._found.add(self._guards.place_of(step))

@@ -36,6 +36,7 @@ from extproc.verdict import Deny, Verdict
 from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
+from gateway.guards import reads_answers
 from gateway.model import Gateway, Lossiness, Phase, Target
 from gateway.price import Price
 
@@ -186,7 +187,8 @@ def _sayers(
 
 def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
     guards = Guards(gateway.guards, audits, Phase.RESPONSE)
-    return guards if guards.is_any else None
+    is_read = guards.is_any or any(map(reads_answers, gateway.guards))
+    return guards if is_read else None
 
 
 def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:

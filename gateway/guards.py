@@ -19,6 +19,15 @@ class GuardAction(StrEnum):
     MASK = "mask"
 
 
+class DetectionAction(StrEnum):
+    """What a guard does with personal data, or with secrets."""
+
+    BLOCK = "block"
+    MASK = "mask"
+    TOKENISE = "tokenise"
+    """Masked by a token for each value, for which the value stands again in the answer."""
+
+
 class Phase(StrEnum):
     """What a guard reads."""
 
@@ -105,7 +114,7 @@ class DetectionGuard:
     kinds: tuple[Kind, ...]
     regions: tuple[str, ...]
     """Whose telephone numbers are known without their country's code: `US`."""
-    action: GuardAction
+    action: DetectionAction
     masks: Mapping[Kind, Mask]
     """Other masks than the label."""
     message: str
@@ -134,3 +143,13 @@ class RemoteGuard:
 
 
 Guard = RegexGuard | DetectionGuard | InjectionGuard | RemoteGuard
+
+
+def reads_answers(guard: Guard) -> bool:
+    """Answers have to be shown: it is asked about them, or puts values back into them."""
+    is_tokenising = (
+        isinstance(guard, DetectionGuard)
+        and guard.action is DetectionAction.TOKENISE
+        and guard.terms.mode is Mode.ENFORCE
+    )
+    return is_tokenising or guard.terms.reads_answers

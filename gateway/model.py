@@ -16,6 +16,7 @@ from gateway.choice import Choice
 from gateway.choice import Target as Target
 from gateway.credentials import Credential
 from gateway.failover import Failover
+from gateway.guards import DetectionAction as DetectionAction
 from gateway.guards import DetectionGuard as DetectionGuard
 from gateway.guards import Guard as Guard
 from gateway.guards import GuardAction as GuardAction

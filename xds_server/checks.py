@@ -14,6 +14,7 @@ from gateway.identity import Accepts, Issuer, TokenMode
 from gateway.limits import period_name
 from gateway.model import (
     Budget,
+    DetectionAction,
     DetectionGuard,
     Effect,
     Gateway,
@@ -287,9 +288,11 @@ def _counted(count: int, what: str) -> str:
 
 
 def _finding_guard(
-    guard: RegexGuard | DetectionGuard | InjectionGuard, action: GuardAction, what: str
+    guard: RegexGuard | DetectionGuard | InjectionGuard,
+    action: GuardAction | DetectionAction,
+    what: str,
 ) -> Check:
-    is_mask = action is GuardAction.MASK
+    is_mask = action not in (GuardAction.BLOCK, DetectionAction.BLOCK)
     terms = guard.terms
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
     held = f", {terms.window} characters of a stream held back" if terms.reads_answers else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.choice import is_timed
+from gateway.guards import reads_answers
 from gateway.model import Dialect, Gateway, Provider, dialect_of
 from gateway.operations import Operation
 from gateway.serving import turns
@@ -64,7 +65,7 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         is_usage_read=features.reads_usage and usage.on_route(dialect) != {},
         is_watched=is_watched(gateway),
         is_timed=any(is_timed(model.choice) for model in gateway.models),
-        is_guarded=any(guard.terms.reads_answers for guard in gateway.guards),
+        is_guarded=any(map(reads_answers, gateway.guards)),
     )
 
 

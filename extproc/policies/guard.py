@@ -12,8 +12,10 @@ from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.policies.finding import Finder, Rewrite, replaced, replaced_across
 from extproc.policies.steps import Step, Steps, asked
+from extproc.policies.tokenising import tokenising
 from extproc.protocols import bodies
 from extproc.rewording import Reword
+from extproc.tokens import Tokens
 from extproc.verdict import PASS, Amend, Deny, Pass
 from gateway.model import Guard, Phase, TextScope
 
@@ -93,6 +95,10 @@ class Guards:
         )
         self.is_any = bool(self._steps.all)
         """Some guard has to be asked."""
+        self.is_tokenising = any(
+            step.is_tokenising and not step.is_audited for step in self._steps.all
+        )
+        """Some put back in the answer what they mask in the request."""
 
     def on_request(self, facts: Facts) -> Pass | Deny | Amend:
         """Reads `facts.texts`, `facts.body` and `facts.reword`.
@@ -168,20 +174,24 @@ class Guards:
                 continue
             if step.finder is None or step.rewrite is None:
                 return step.deny
-            masked = self._mask(facts.reword, body, step, hits)
+            masked = self._mask(facts, body, step, hits)
             if isinstance(masked, Deny):
                 return masked
             body, hits = masked
         return PASS if body is facts.body else Amend(body)
 
     def _mask(
-        self, reword: Reword | None, body: bytes, step: Step, hits: frozenset[int]
+        self, facts: Facts, body: bytes, step: Step, hits: frozenset[int]
     ) -> tuple[bytes, frozenset[int]] | Deny:
         """The body as masked, and what is found in it now."""
-        if reword is None or step.finder is None or step.rewrite is None:
+        reword, rewrite = facts.reword, step.rewrite
+        if step.is_tokenising:
+            facts.tokens = facts.tokens or Tokens(facts.texts)
+            rewrite = tokenising(facts.tokens)
+        if reword is None or step.finder is None or rewrite is None:
             return step.deny
         kind = Masking if step.texts is None else PlacedMasking
-        masking = kind(step, step.finder, step.rewrite)
+        masking = kind(step, step.finder, rewrite)
         reworded = reword(body, masking)
         if isinstance(reworded, Deny):
             return reworded

@@ -16,6 +16,7 @@ from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import Deny
 from gateway.guards import DEFAULT_WINDOW
 from gateway.model import (
+    DetectionAction,
     DetectionGuard,
     Guard,
     GuardAction,
@@ -49,6 +50,8 @@ class Step:
     """It decides nothing."""
     window: int = DEFAULT_WINDOW
     """How many characters of a stream it looks ahead."""
+    is_tokenising: bool = False
+    """What it masks is put back in the answer."""
 
     def is_for(self, facts: Facts) -> bool:
         """Whether it is asked about this request."""
@@ -167,12 +170,15 @@ def _search(
 def _step(guard: Guard, finder: Finder | None) -> Step:
     terms = guard.terms
     rewrite: Rewrite | None = None
+    is_tokenising = False
     match guard:
         case RegexGuard():
             rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
             deny = refusal(guard.name, guard.message)
         case DetectionGuard():
-            rewrite = masking(guard.masks) if guard.action is GuardAction.MASK else None
+            is_block = guard.action is DetectionAction.BLOCK
+            rewrite = None if is_block else masking(guard.masks)
+            is_tokenising = guard.action is DetectionAction.TOKENISE
             deny = refusal(guard.name, guard.message)
         case InjectionGuard():
             deny = refusal(guard.name, guard.message)
@@ -190,6 +196,7 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
         matcher=None if terms.scope == EVERYTHING else compile_scope(terms.scope),
         is_audited=terms.mode is Mode.AUDIT,
         window=terms.window,
+        is_tokenising=is_tokenising,
     )
 
 

@@ -16,7 +16,15 @@ from gateway.config.scalars import Fraction, Name, Secret, Text
 from gateway.config.urls import Url
 from gateway.guards import DEFAULT_WINDOW
 from gateway.kinds import PII_NAMES, SECRET_NAMES
-from gateway.model import Effect, GuardAction, MaskStyle, Mode, Phase, TextScope
+from gateway.model import (
+    DetectionAction,
+    Effect,
+    GuardAction,
+    MaskStyle,
+    Mode,
+    Phase,
+    TextScope,
+)
 from gateway.problem import did_you_mean
 
 
@@ -194,10 +202,18 @@ class RegexGuardBlock(GuardTermsBlock):
 class DetectionBlock(GuardTermsBlock):
     """What guards with finders of their own have in common."""
 
-    action: GuardAction = GuardAction.BLOCK
-    """`block` refuses the request, `mask` replaces what was found and goes on."""
+    action: DetectionAction = DetectionAction.BLOCK
+    """`block` refuses, `mask` replaces what was found and goes on. `tokenise` replaces each value
+    of a request by a token (`<EMAIL_1>`), and puts it back where the answer says the token."""
     message: Text | None = None
     """What the client is told when blocked."""
+
+    @model_validator(mode="after")
+    def _tokenises_requests(self) -> DetectionBlock:
+        if self.action is DetectionAction.TOKENISE and self.phase is not Phase.REQUEST:
+            hint = "it reads the request, and puts values back into the response by itself"
+            raise refusal("cannot tokenise a response", hint, is_shown=False)
+        return self
 
 
 class PiiGuardBlock(DetectionBlock):

@@ -124,3 +124,45 @@ def test_a_key_in_an_answer_is_masked(guarded: Stack, provider: Recorder) -> Non
     finally:
         provider.answer = before
     assert answer.choices[0].message.content == "use [key] now"
+
+
+IBAN = "DE89 3704 0044 0532 0130 00"
+SPOKEN = ["I paid <IB", "AN_1", "> and <IBAN", "_2>", ". <b", ">Done</b>"]
+"""Chunks of a stream."""
+
+
+def chunk(text: str) -> str:
+    choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": None}
+    return json.dumps({**ANSWER, "object": "chat.completion.chunk", "choices": [choice]})
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
+def test_a_value_is_a_token_for_the_provider_and_a_value_again_for_the_client(
+    guarded: Stack, provider: Recorder, is_stream: bool
+) -> None:
+    provider.requests.clear()
+    answer = {"index": 0, "message": {"role": "assistant", "content": "".join(SPOKEN)}}
+    if is_stream:
+        provider.kind = "text/event-stream"
+        events = [*map(chunk, SPOKEN), "[DONE]"]
+        provider.answer = "".join(f"data: {event}\n\n" for event in events).encode()
+    else:
+        provider.answer = json.dumps({**ANSWER, "choices": [answer]}).encode()
+    try:
+        client = openai.OpenAI(base_url=f"{guarded.url}/v1", api_key="none", max_retries=0)
+        messages = [{"role": "user", "content": f"Pay {IBAN}, then GB29NWBK60161331926819, {IBAN}"}]
+        made: Any = client.chat.completions.create(
+            model="gpt-5",
+            messages=messages,  # type: ignore[arg-type]
+            stream=is_stream,
+        )
+        if is_stream:
+            said = "".join(each.choices[0].delta.content or "" for each in made if each.choices)
+        else:
+            said = made.choices[0].message.content
+    finally:
+        provider.kind, provider.answer = "application/json", json.dumps(ANSWER).encode()
+    (sent,) = provider.requests
+    asked = json.loads(sent.body)["messages"][0]["content"]
+    assert asked == "Pay <IBAN_1>, then <IBAN_2>, <IBAN_1>"
+    assert said == f"I paid {IBAN} and GB29NWBK60161331926819. <b>Done</b>"

@@ -27,7 +27,8 @@ class Recorder:
         self.requests: list[Recorded] = []
         self.status = 200
         self.answer = b"{}"
-        """In JSON."""
+        self.kind = "application/json"
+        """Of the answer."""
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,7 +48,7 @@ class Recorder:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 recorder.requests.append(Recorded(self.command, self.path, headers, body))
                 self.send_response(recorder.status)
-                self.send_header("content-type", "application/json")
+                self.send_header("content-type", recorder.kind)
                 self.send_header("content-length", str(len(recorder.answer)))
                 self.end_headers()
                 self.wfile.write(recorder.answer)

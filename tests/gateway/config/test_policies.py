@@ -5,6 +5,7 @@ import pytest
 from gateway.kinds import SECRET_GROUPS, Kind
 from gateway.model import (
     Budget,
+    DetectionAction,
     DetectionGuard,
     Effect,
     GuardAction,
@@ -112,7 +113,7 @@ def test_kinds_are_named_one_by_one_or_in_groups() -> None:
         type="pii",
         kinds=(Kind.CREDIT_CARD, Kind.IBAN, Kind.EMAIL),
         regions=("DE", "GB"),
-        action=GuardAction.MASK,
+        action=DetectionAction.MASK,
         masks={},
         message="the request has text that 'pii-1' does not allow",
     )
@@ -197,6 +198,14 @@ def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() ->
         (
             "{type: secrets, kinds: [email]}",
             "guardrails.0.kinds.0: is nothing that this guard finds, not 'email'",
+        ),
+        (
+            "{type: pii, action: tokenise, phase: both}",
+            "guardrails.0: cannot tokenise a response",
+        ),
+        (
+            "{type: regex, patterns: [a], action: tokenise}",
+            "guardrails.0.action: must be one of block, mask, not 'tokenise'",
         ),
         ("{type: pii, kinds: []}", "guardrails.0.kinds: must not be empty"),
         (
