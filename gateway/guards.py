@@ -10,6 +10,8 @@ from gateway.kinds import Kind
 from gateway.scopes import EVERYTHING, Mode, Scope
 
 DEFAULT_WINDOW = 64
+SECRETS_WINDOW = 256
+"""Some keys can only be told when they are nearly whole."""
 
 
 class GuardAction(StrEnum):

@@ -14,7 +14,7 @@ from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Fraction, Name, Secret, Text
 from gateway.config.urls import Url
-from gateway.guards import DEFAULT_WINDOW
+from gateway.guards import DEFAULT_WINDOW, SECRETS_WINDOW
 from gateway.kinds import PII_NAMES, SECRET_NAMES
 from gateway.model import (
     DetectionAction,
@@ -242,6 +242,8 @@ class SecretsGuardBlock(DetectionBlock):
     """Secrets."""
     kinds: Annotated[tuple[SecretKind, ...], Field(min_length=1)] = ("all",)
     """What to find, by kind or by group: `cloud`, `vendor`, `all`."""
+    window: Annotated[int, Field(ge=1, le=4096)] = SECRETS_WINDOW
+    """How many characters of a stream are held back: what the longest keys take to be told."""
     masks: Mapping[SecretKind, MaskStyle] = {}
     """What `mask` writes for a kind or a group: `label` (`[AWS_KEY]`) or `last_4`. Default:
     `label`."""

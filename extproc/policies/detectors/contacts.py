@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import phonenumbers
 
 from extproc.policies.detectors.detector import Candidate, Check, Context, Detector, Span, whole
+from extproc.policies.detectors.numbering import NumberingPlan
 from gateway.kinds import Kind
 
 _LETTERS = r"\p{Latin}\p{Cyrillic}\p{Greek}"
@@ -140,6 +141,10 @@ def _international(candidate: Candidate) -> Span | None:
 
 def _national(regions: Sequence[str], *, is_called: bool) -> Check:
     """`is_called`: a word near it says that it is a telephone number."""
+    plans = {region: NumberingPlan(region) for region in regions}
+
+    def is_valid(value: str, region: str) -> bool:
+        return plans[region].may_have(value) and _is_valid(value, region)
 
     def is_phone(candidate: Candidate) -> bool:
         before, after = candidate.before(1), candidate.after(2)
@@ -154,9 +159,9 @@ def _national(regions: Sequence[str], *, is_called: bool) -> Check:
         if sizes == [4, 2, 2] and value[0] in "12":
             return False  # a date
         if is_called:
-            return any(_is_valid(value, region) for region in regions)
+            return any(is_valid(value, region) for region in regions)
         own = _regions_of(candidate, sizes, regions)
-        return any(_is_valid(value, region) for region in own) and (
+        return any(is_valid(value, region) for region in own) and (
             not _OTHER_NUMBERS.is_near(candidate) or _CALLED.is_near(candidate)
         )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 import msgspec
 
@@ -49,8 +50,12 @@ _PLACED = (
 """With what a value begins that stands for another."""
 _IN_CODE = ("(", ")", "[", "]", "::", "->", "=>", "{{", "${")
 _MIN_ENTROPY = 2.5
-_KEY_BYTES = 16 << 10
-"""The longest that is looked for."""
+_KEY_BYTES = 64 << 10
+"""How far the last line of a key is looked for."""
+_HEADER_LINES = re.compile(
+    rb"(?:(?:\r?\n|\\r?\\?n)[A-Za-z][A-Za-z0-9\-]{0,30}: [^\r\n\\]{0,200}){0,8}"
+)
+"""Of a key that is encrypted (RFC 1421), or of OpenPGP's armor."""
 _FIRST_LINE, _LAST_LINE = b"-----BEGIN", b"-----END"
 _BASE_64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _JWT_REST = _BASE_64 + b"_-."
@@ -64,8 +69,11 @@ class _Header(msgspec.Struct):
 
 
 def _jwt(candidate: Candidate) -> Span | None:
-    """A header that can be decoded, and at least two more parts; the last may be empty."""
+    """A header that can be decoded, and at least two more parts, the last of which may be empty; or
+    the beginning of one, at the end of the text."""
     header = candidate.value.rstrip(".")
+    if candidate.before(1).isalnum():
+        return None
     try:
         text = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
         msgspec.json.decode(text, type=_Header)
@@ -74,27 +82,26 @@ def _jwt(candidate: Candidate) -> Span | None:
     end = _run_end(candidate.text, candidate.end, _JWT_REST)
     parts = candidate.text[candidate.end : end].split(b".")
     is_whole = len(parts) >= 4 or (len(parts) == 2 and parts[0])  # JWE, JWS
-    if candidate.before(1).isalnum() or not is_whole:
-        return None
-    return candidate.start, end
+    is_cut = end == len(candidate.text) and parts[0].startswith(b"ey") and len(parts[0]) >= 16
+    return (candidate.start, end) if is_whole or is_cut else None
 
 
 def _private_key(candidate: Candidate) -> Span:
     """To its last line; without one, all that looks like base 64 after the first."""
     text, begin = candidate.text, candidate.end
-    last = text.find(_LAST_LINE, begin, begin + _KEY_BYTES)
     other = text.find(_FIRST_LINE, begin, begin + _KEY_BYTES)
-    if last < 0 or 0 <= other < last:
-        return candidate.start, _run_end(text, begin, _KEY_LINES)
+    last = text.find(_LAST_LINE, begin, other if other >= 0 else begin + _KEY_BYTES)
+    if last < 0:
+        headers = _HEADER_LINES.match(text, begin)
+        return candidate.start, _run_end(text, headers.end() if headers else begin, _KEY_LINES)
     end = text.find(b"-----", last + len(_LAST_LINE), last + 80)
     return candidate.start, last + len(_LAST_LINE) if end < 0 else end + 5
 
 
 def _run_end(text: bytes, start: int, alphabet: bytes) -> int:
     """Where the bytes of this alphabet end."""
-    limit = min(len(text), start + _KEY_BYTES)
-    while start < limit:
-        piece = text[start : min(start + 256, limit)]
+    while start < len(text):
+        piece = text[start : start + 256]
         rest = len(piece.lstrip(alphabet))
         start += len(piece) - rest
         if rest:

@@ -14,6 +14,8 @@ from extproc.policies.detectors.payments import PAYMENTS
 from extproc.policies.detectors.vendors import VENDORS
 from gateway.kinds import Kind
 
+_BACK_BYTES = 96
+"""Before the beginning may stand what names a value, or that of which it is a part."""
 _WORDS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
@@ -37,12 +39,12 @@ class Scanner:
     def find(self, text: bytes, sensed: Iterable[int], begin: int = 0) -> list[Finding]:
         """What the detectors whose sensors hit find from `begin` on: in order, without overlaps.
 
-        Of those that overlap, the kind that begins first stands for all of it, the longest of
-        those that begin together.
+        Those that overlap are one, of the kind of that which ends last, as a mask may show the end;
+        of those that end together, of that which begins first, then of the first detector.
         """
         found: list[Finding] = []
         source = Source(text)
-        for index in sensed:
+        for index in sorted(sensed):
             detector, pattern = self._ready[index]
             if detector.context is None or detector.context.is_in(source):
                 found += _found(detector, pattern, source, begin)
@@ -54,13 +56,16 @@ def _found(
 ) -> Iterator[Finding]:
     text, context = source.text, detector.context
     groups = range(1, pattern.groups + 1)
+    begin = place
+    place = max(0, begin - _BACK_BYTES)
     while match := pattern.search(text, place):
         group = next((each for each in groups if match.start(each) >= 0), 0)
         candidate = Candidate(source, *match.span(group))
         is_named = context is None or context.is_near(candidate)
         span = detector.check(candidate) if is_named else None
         if span is not None:
-            yield Finding(*span, detector.kind)
+            if span[1] > begin:
+                yield Finding(max(span[0], begin), span[1], detector.kind)
             place = max(span[1], match.start() + 1)
         elif detector.resumes_early:
             place = _next_word(text, match.start(), match.end())
@@ -83,5 +88,5 @@ def _apart(findings: list[Finding]) -> list[Finding]:
         if last is None or each.start >= last.end:
             apart.append(each)
         elif each.end > last.end:
-            apart[-1] = Finding(last.start, each.end, last.kind)
+            apart[-1] = Finding(last.start, each.end, each.kind)
     return apart

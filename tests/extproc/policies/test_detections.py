@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.detectors import samples, unseen
 from extproc.policies.detections import Detections, masking
 from extproc.policies.finding import Found, replaced, replaced_across
-from gateway.guards import Mask, MaskStyle
+from extproc.policies.steps import Step
+from extproc.policies.window import Channel, Piece
+from extproc.verdict import Deny
+from gateway.guards import SECRETS_WINDOW, Mask, MaskStyle
 from gateway.kinds import PII_GROUPS, Kind
 
+NO = Deny(400, "content_policy_violation", "no")
 FINDER = Detections(PII_GROUPS["all"], ("US",))
 TEXT = "Écris à jane@example.com ☎ +49 30 901820, carte 4111 1111 1111 1111"
 
@@ -66,3 +72,19 @@ def test_spans_are_the_same_from_the_beginning_and_are_not_empty(pieces: list[st
     spans = FINDER.spans(text)
     assert all(0 <= one.start < one.end <= len(text) for one in spans)
     assert FINDER.is_in([text]) is bool(spans)
+
+
+SAMPLES = [each.text.decode() for each in [*samples(), *unseen()]]
+
+
+@pytest.mark.parametrize("size", [5, 31])
+def test_in_streams_the_same_is_masked_whatever_the_chunks(size: int) -> None:
+    finder = Detections(Kind, ("US", "GB", "DE"))
+    step = Step("all", NO, finder, masking({}), window=SECRETS_WINDOW)
+    for sample in SAMPLES:
+        text = f"{'word ' * 60}\n{sample}\n{'word ' * 80}"
+        channel = Channel([step], lambda _: None)
+        cut = [text[place : place + size] for place in range(0, len(text), size)]
+        said = [piece for each in enumerate(cut) for piece in channel.feed(Piece(*each))]
+        streamed = "".join(piece.text for piece in [*said, *channel.end()])
+        assert streamed == replaced(finder, masking({}), text)

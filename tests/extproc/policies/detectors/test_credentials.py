@@ -20,6 +20,24 @@ def test_a_key_that_breaks_off_is_found_as_far_as_it_goes() -> None:
     assert found(f"{cut}{KEY}", [Kind.PRIVATE_KEY]) == [f"private_key {cut}", f"private_key {KEY}"]
 
 
+HEADERS = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,FAKE00\n\n"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])
+def test_a_key_that_breaks_off_is_found_past_its_headers(newline: str) -> None:
+    cut = f"-----BEGIN RSA PRIVATE KEY-----\n{HEADERS}{LINES}".replace("\n", newline)
+    assert found(f"{cut}: more", [Kind.PRIVATE_KEY]) == [f"private_key {cut}"]
+
+
+def test_long_keys_and_tokens_are_found_to_their_end() -> None:
+    line = f"{'FAKEfake' * 8}\n"
+    whole = f"-----BEGIN PRIVATE KEY-----\n{line * 500}-----END PRIVATE KEY-----"
+    cut = f"-----BEGIN PRIVATE KEY-----\n{line * 2000}"
+    token = f"{JWT}{'FAKE' * 6000}"
+    for kind, value in ((Kind.PRIVATE_KEY, whole), (Kind.PRIVATE_KEY, cut), (Kind.JWT, token)):
+        assert found(f"{value}: more", [kind]) == [f"{kind} {value}"]
+
+
 def test_a_token_is_one_when_its_header_can_be_decoded() -> None:
     assert found(f"bearer={JWT} x", [Kind.JWT]) == [f"jwt {JWT}"]
     assert found("eyJub3QiOiJhIGp3dCJ9.eyJhIjoxfQ.abc", [Kind.JWT]) == []

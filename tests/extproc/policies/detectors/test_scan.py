@@ -114,6 +114,10 @@ FINDER = Finder()
         "+1 2 3 4 5 6 7 8 9 ",
         ":::1:2:",
         "aws AKIA/+abcdefghij",
+        "eyJhbGciOiJub25lIn0.ey",
+        "(1)",
+        "call 1 2 3 4 5 6 7 8 9 ",
+        "http://a:b@",
     ],
 )
 def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
@@ -126,6 +130,13 @@ def _seconds(text: str) -> float:
     began = time.process_time()
     FINDER.find(text.encode())
     return time.process_time() - began
+
+
+@pytest.mark.parametrize("piece", ["(1)", "1 ", "call 1 2 3 4 ", "eyJhbGciOiJub25lIn0.ey"])
+def test_what_is_none_after_all_costs_little(piece: str) -> None:
+    text = f"call +49 30 901820 {piece * (32_000 // len(piece))}"
+    FINDER.find(text.encode())
+    assert _seconds(text) < 0.4
 
 
 def test_a_scanner_names_its_sensors_in_order() -> None:
