@@ -20,6 +20,7 @@ from gateway.cel import compile_text
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Amount, Name, Text
 from gateway.periods import Period, Span
+from gateway.problem import did_you_mean
 
 _ROLLING = re.compile(r"rolling ([0-9]{1,6}) ?([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -37,7 +38,13 @@ def _per(value: Any) -> Span:
         return Span(Period(value))
     match = _ROLLING.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise refusal(f"must be one of {_PERIODS}", "or a rolling window, such as rolling 24h")
+        close = did_you_mean(str(value), (*_CALENDAR, Period.TOTAL))
+        hint = (
+            close
+            if close.startswith("did you mean")
+            else "or a rolling window, such as rolling 24h"
+        )
+        raise refusal(f"must be one of {_PERIODS}", hint)
     seconds = int(match[1]) * _SECONDS[match[2]]
     if not 60 <= seconds <= _LONGEST_SECONDS:
         raise refusal("must roll over 1m to 366d")

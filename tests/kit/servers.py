@@ -119,7 +119,8 @@ def redis_cli(port: int, *words: str) -> list[str]:
 @contextlib.contextmanager
 def redis_cluster(folder: Path) -> Iterator[Server]:
     """A cluster of one node, which has all slots."""
-    with redis(folder, "--cluster-enabled", "yes") as server:
+    bus = ("--cluster-port", str(free_port()))  # else 10,000 above its own, which may be too high
+    with redis(folder, "--cluster-enabled", "yes", *bus) as server:
         subprocess.run(redis_cli(server.port, "cluster", "addslotsrange", "0", "16383"), check=True)
         server.until(redis_cli(server.port, "cluster", "info"), b"cluster_state:ok")
         yield server
