@@ -26,8 +26,8 @@ Checksum: TypeAlias = Callable[[str], bool]
 
 def luhn(digits: str) -> bool:
     """ISO/IEC 7812-1, annex B: cards, Canada's SIN, Sweden's personal numbers."""
-    values = [int(digit) for digit in reversed(digits)]
-    return (sum(values[::2]) + sum(_DOUBLED[value] for value in values[1::2])) % 10 == 0
+    values = [*map(int, digits)]
+    return (sum(values[::-2]) + sum([_DOUBLED[value] for value in values[-2::-2]])) % 10 == 0
 
 
 def mod_97(text: str) -> bool:

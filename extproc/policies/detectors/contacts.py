@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import phonenumbers
 
-from extproc.policies.detectors.detector import Candidate, Check, Context, Detector, Span, whole
-from extproc.policies.detectors.numbering import NumberingPlan
+from extproc.policies.detectors.detector import (
+    Candidate,
+    Check,
+    Context,
+    Detector,
+    Source,
+    Span,
+    compiled,
+    whole,
+)
+from extproc.policies.detectors.numbering import NumberingPlans, digits_of, may_be_international
 from gateway.kinds import Kind
 
 _LETTERS = r"\p{Latin}\p{Cyrillic}\p{Greek}"
@@ -43,22 +53,27 @@ def _is_in_url(candidate: Candidate) -> bool:
 _VERSION = Context(
     r"v|ver|version|versions|release|build|firmware|kernel|driver|section|oid|upgrade"
 )
+_LEAST_COLONS = 6
+"""With an IPv4 address at the end, when none is left out."""
 _MASKED = (IPv4Address("255.0.0.0"), IPv4Address("255.255.255.255"))
 
 
 def _is_ip(candidate: Candidate) -> bool:
     value = candidate.value
-    try:
-        address = ip_address(value)
-    except ValueError:
+    is_v4 = ":" not in value
+    if not is_v4 and "::" not in value and value.count(":") < _LEAST_COLONS:
         return False
     before, after = candidate.before(1), candidate.after(4)
     if before.isalnum() or before in tuple("._:-@#$%") or after[:1].isalnum() or after[:1] == "_":
-        is_labelled = before in (":", "@") and isinstance(address, IPv4Address)
+        is_labelled = before in (":", "@") and is_v4
         if not is_labelled or after[:1].isalnum():
             return False
-    is_port = after[:1] == ":" and isinstance(address, IPv4Address)
+    is_port = after[:1] == ":" and is_v4
     if after[:1] in (".", "-", ":") and after[1:2].isalnum() and not is_port:
+        return False
+    try:
+        address = ip_address(value)
+    except ValueError:
         return False
     if after[:1] == "/" and after[1:2].isdigit() and not _is_host(after, address):
         return False  # a network
@@ -122,17 +137,22 @@ def phones(regions: Sequence[str]) -> tuple[Detector, ...]:
     )
 
 
+_SPACED = str.maketrans(dict.fromkeys("()/-.", " "))
+
+
 def _international(candidate: Candidate) -> Span | None:
     if candidate.before(1).isalnum() or candidate.before(1) in ("+", ".", "-", "_"):
         return None
     value = candidate.value
     plus = f"+{value[2:]}" if value.startswith("00") else value
+    spaced = plus.translate(_SPACED)
     while True:
-        if _is_valid(plus, None):
+        digits = digits_of(plus)
+        if may_be_international(digits) and _is_valid(candidate.source, f"+{digits}"):
             end = candidate.start + len(value)
             return None if candidate.text[end : end + 1].isalnum() else (candidate.start, end)
         # what follows the number may be another
-        cut = max(plus.rfind(mark) for mark in " ()/-.")
+        cut = spaced.rfind(" ", 0, len(plus))
         if cut < 8:
             return None
         value = value[: len(value) - len(plus) + cut].rstrip(" ().-/")
@@ -141,10 +161,7 @@ def _international(candidate: Candidate) -> Span | None:
 
 def _national(regions: Sequence[str], *, is_called: bool) -> Check:
     """`is_called`: a word near it says that it is a telephone number."""
-    plans = {region: NumberingPlan(region) for region in regions}
-
-    def is_valid(value: str, region: str) -> bool:
-        return plans[region].may_have(value) and _is_valid(value, region)
+    plans, everywhere = NumberingPlans(regions), tuple(regions)
 
     def is_phone(candidate: Candidate) -> bool:
         before, after = candidate.before(1), candidate.after(2)
@@ -155,21 +172,22 @@ def _national(regions: Sequence[str], *, is_called: bool) -> Check:
         if len(after) == 2 and after[0] in ".-/:," and after[1].isdigit():
             return False
         value = candidate.value
-        sizes = [len(digits) for digits in _split(value)]
+        digits = digits_of(value)
+        if not plans.may_have(digits):
+            return False
+        sizes = [len(group) for group in _GROUP.findall(value)]
         if sizes == [4, 2, 2] and value[0] in "12":
             return False  # a date
         if is_called:
-            return any(is_valid(value, region) for region in regions)
+            return _is_valid(candidate.source, digits, everywhere, plans)
         own = _regions_of(candidate, sizes, regions)
-        return any(is_valid(value, region) for region in own) and (
-            not _OTHER_NUMBERS.is_near(candidate) or _CALLED.is_near(candidate)
-        )
+        is_other = _OTHER_NUMBERS.is_near(candidate) and not _CALLED.is_near(candidate)
+        return not is_other and _is_valid(candidate.source, digits, tuple(own), plans)
 
     return whole(is_phone)
 
 
-def _split(value: str) -> list[str]:
-    return "".join(mark if mark.isdigit() else " " for mark in value).split()
+_GROUP = re.compile(r"\d+")
 
 
 def _regions_of(candidate: Candidate, sizes: list[int], regions: Sequence[str]) -> Sequence[str]:
@@ -196,22 +214,61 @@ def _is_named_field(candidate: Candidate) -> bool:
     return candidate.before(1) in (":", "=") and _CALLED.is_near(candidate)
 
 
-def _is_valid(value: str, region: str | None) -> bool:
+_ASKED = 200
+_BYTES_PER_ASKED = 128
+
+
+def _is_valid(
+    source: Source,
+    number: str,
+    regions: tuple[str, ...] = (),
+    plans: NumberingPlans | None = None,
+) -> bool:
+    """Of one of these regions, or international.
+
+    The library is asked about so many numbers of a text. Of all further ones it is not, as that
+    takes long: those that numbering plans do not rule out count as numbers.
+    """
+    answers = source.numbers
+    asked = (number, regions)
+    if asked in answers:
+        return answers[asked]
+    if plans is not None:
+        regions = tuple(each for each in regions if plans.may_be_of(number, each))
+        if not regions:
+            return False
+    if len(answers) >= _ASKED + len(source.text) // _BYTES_PER_ASKED:
+        return True
+    answers[asked] = any(_is_known(number, each) for each in regions or (None,))
+    return answers[asked]
+
+
+def _is_known(number: str, region: str | None) -> bool:
     try:
-        number = phonenumbers.parse(value, region)
+        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
     except phonenumbers.NumberParseException:
         return False
-    return phonenumbers.is_valid_number(number)
+
+
+_LOCAL = rf"[{_LETTERS}0-9_%+](?:[{_LETTERS}0-9._%+'\-]{{0,63}}[{_LETTERS}0-9_%+\-])?\z"
+_LOCAL_BYTES = 65 * 4
+
+
+def _mail_begins(text: bytes, floor: int, end: int) -> int | None:
+    """Where the part before an `@` at `end` does."""
+    start = max(floor, end - _LOCAL_BYTES)
+    match = compiled(_LOCAL).search(text[start:end])
+    return None if match is None else start + match.start()
 
 
 CONTACTS: tuple[Detector, ...] = (
     Detector(
         Kind.EMAIL,
         rf"[{_LETTERS}0-9._%+'\-]@[{_LETTERS}0-9\-]",
-        rf"[{_LETTERS}0-9_%+](?:[{_LETTERS}0-9._%+'\-]{{0,63}}[{_LETTERS}0-9_%+\-])?"
         rf"@(?:[{_LETTERS}0-9][{_LETTERS}0-9\-]{{0,62}}\.){{1,6}}"
         rf"(?:[{_LETTERS}]{{2,24}}|xn--[a-z0-9\-]{{2,40}})",
         whole(_is_mail),
+        begins=_mail_begins,
     ),
     Detector(
         Kind.IP_ADDRESS,

@@ -20,7 +20,7 @@ from gateway.kinds import Kind
 
 Span: TypeAlias = tuple[int, int]
 _BEFORE_BYTES = 48
-_AFTER_BYTES = 24
+AFTER_BYTES = 24
 
 
 class Finding(NamedTuple):
@@ -34,17 +34,19 @@ class Finding(NamedTuple):
 class Source:
     """A text that is looked through, and where words that tell what stands near them are in it."""
 
-    __slots__ = ("_places", "text")
+    __slots__ = ("_places", "numbers", "text")
 
     def __init__(self, text: bytes) -> None:
         self.text = text
+        self.numbers: dict[tuple[str, tuple[str, ...]], bool] = {}
+        """Which were found valid, or not: telephone numbers and their regions."""
         self._places: dict[str, tuple[list[int], list[int]]] = {}
 
     def places(self, words: str) -> tuple[list[int], list[int]]:
         """Where the words begin, and where they end."""
         places = self._places.get(words)
         if places is None:
-            spans = [match.span() for match in _compiled(words).finditer(self.text)]
+            spans = [match.span() for match in _worded(words).finditer(self.text)]
             spans = [span for span in spans if self._is_word(*span)]
             places = [start for start, _ in spans], [end for _, end in spans]
             self._places[words] = places
@@ -108,6 +110,8 @@ def _is_word(character: str) -> bool:
     return character == "_" or (character.isascii() and character.isalnum())
 
 
+Begin: TypeAlias = Callable[[bytes, int, int], int | None]
+"""Reads a text backwards: from where at the earliest, from where; None when it is none."""
 Check: TypeAlias = Callable[[Candidate], Span | None]
 """Where what was looked for stands in the candidate; None when it is not there."""
 
@@ -129,7 +133,13 @@ class Context:
             return True
         starts, _ = candidate.source.places(self.words)
         place = bisect_left(starts, candidate.end)
-        return place < len(starts) and starts[place] <= candidate.end + _AFTER_BYTES
+        return place < len(starts) and starts[place] <= candidate.end + AFTER_BYTES
+
+    def next_start(self, source: Source, place: int) -> int | None:
+        """Where the first word begins that ends after a place; None when there is none."""
+        starts, ends = source.places(self.words)
+        index = bisect_right(ends, place)
+        return starts[index] if index < len(starts) else None
 
     def is_near_before(self, candidate: Candidate) -> bool:
         """True when one of the words stands shortly before it."""
@@ -152,10 +162,20 @@ class Detector:
     """After a candidate that is none, the next may begin within it, at its next word."""
     context: Context | None = None
     """Must be near; asked of the whole text first."""
+    begins: Begin | None = None
+    """Where a candidate begins that goes on to the left of what the pattern matches."""
 
 
 @cache
-def _compiled(words: str) -> re2._Regexp:
+def compiled(pattern: str) -> re2._Regexp:
+    """RE2's program."""
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+@cache
+def _worded(words: str) -> re2._Regexp:
     options = re2.Options()
     options.log_errors = False
     options.longest_match = True

@@ -36,6 +36,13 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
 )
 """First and last four digits of the networks' ranges, and how long their numbers are."""
 
+_SIZES: Mapping[int, frozenset[int]] = {
+    first: frozenset[int]().union(*(each for low, high, each in _ISSUERS if low <= first <= high))
+    for low, high, _ in _ISSUERS
+    for first in range(low, high + 1)
+}
+"""How long a number may be, by its first four digits."""
+
 _IBAN_COUNTRIES: Mapping[int, str] = {
     15: "NO",
     16: "BE",
@@ -66,10 +73,9 @@ _IBAN_LENGTHS: Mapping[str, int] = {
 
 def _is_card(candidate: Candidate) -> bool:
     digits = candidate.digits
-    first = int(digits[:4])
     return (
-        candidate.stands_alone
-        and any(low <= first <= high and len(digits) in sizes for low, high, sizes in _ISSUERS)
+        len(digits) in _SIZES.get(int(digits[:4]), ())
+        and candidate.stands_alone
         and luhn(digits)
         and not _continues(candidate)
     )
@@ -103,14 +109,16 @@ def _iban(candidate: Candidate) -> Span | None:
     return None
 
 
+_FIRST = r"(?:2[2-7]|3[04-9]|[456]\d|8[01]|97)"
+"""The first two digits, of all networks."""
 PAYMENTS: tuple[Detector, ...] = (
     Detector(
         Kind.CREDIT_CARD,
         r"\d(?:[ .\-]?\d){12}",
-        r"\d{13,19}"
-        r"|\d{4}[ .\-]\d{4}[ .\-]\d{4}[ .\-]\d{4}(?:[ .\-]\d{3})?"
-        r"|\d{4}[ .\-]\d{6}[ .\-]\d{4,5}|\d{4}[ .\-]\d{3}[ .\-]\d{3}[ .\-]\d{3}"
-        r"|\d{6}[ .\-]\d{13}|\d{8}[ .\-]\d{8}",
+        rf"{_FIRST}(?:\d{{11,17}}"
+        r"|\d\d[ .\-]\d{4}[ .\-]\d{4}[ .\-]\d{4}(?:[ .\-]\d{3})?"
+        r"|\d\d[ .\-]\d{6}[ .\-]\d{4,5}|\d\d[ .\-]\d{3}[ .\-]\d{3}[ .\-]\d{3}"
+        r"|\d{4}[ .\-]\d{13}|\d{6}[ .\-]\d{8})",
         whole(_is_card),
         resumes_early=True,
     ),

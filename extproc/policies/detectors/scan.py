@@ -8,7 +8,15 @@ import re2
 
 from extproc.policies.detectors.contacts import CONTACTS, phones
 from extproc.policies.detectors.credentials import CREDENTIALS
-from extproc.policies.detectors.detector import Candidate, Detector, Finding, Source
+from extproc.policies.detectors.detector import (
+    AFTER_BYTES,
+    Candidate,
+    Context,
+    Detector,
+    Finding,
+    Source,
+    Span,
+)
 from extproc.policies.detectors.identities import IDENTITIES
 from extproc.policies.detectors.payments import PAYMENTS
 from extproc.policies.detectors.vendors import VENDORS
@@ -16,6 +24,11 @@ from gateway.kinds import Kind
 
 _BACK_BYTES = 96
 """Before the beginning may stand what names a value, or that of which it is a part."""
+_OPEN = ord("(")
+_REJECTED = 1000
+_BYTES_PER_REJECTED = 8
+"""So many candidates of a detector that resumes early, and one more for so many bytes, may be none.
+All further ones count as found, so that a text of near misses is not read word by word."""
 _WORDS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
@@ -57,18 +70,32 @@ def _found(
     text, context = source.text, detector.context
     groups = range(1, pattern.groups + 1)
     begin = place
-    place = max(0, begin - _BACK_BYTES)
-    while match := pattern.search(text, place):
-        group = next((each for each in groups if match.start(each) >= 0), 0)
-        candidate = Candidate(source, *match.span(group))
+    place = ahead = max(0, begin - _BACK_BYTES)
+    left = _REJECTED + len(text) // _BYTES_PER_REJECTED
+    while match := pattern.search(text, max(place, ahead)):
+        group = next((each for each in groups if match.start(each) >= 0), 0) if groups else 0
+        start, end = match.span(group)
+        if detector.begins is not None:
+            earlier = detector.begins(text, place, start)
+            if earlier is None:
+                ahead = start + 1
+                continue
+            start = earlier
+        candidate = Candidate(source, start, end)
         is_named = context is None or context.is_near(candidate)
-        span = detector.check(candidate) if is_named else None
+        if left <= 0:
+            span: Span | None = (start, end)
+        else:
+            span = detector.check(candidate) if is_named else None
+            left -= span is None and detector.resumes_early
         if span is not None:
             if span[1] > begin:
                 yield Finding(max(span[0], begin), span[1], detector.kind)
             place = max(span[1], match.start() + 1)
         elif detector.resumes_early:
             place = _next_word(text, match.start(), match.end())
+            if context is not None and not is_named:
+                place = max(place, _next_named(source, context, match.start()))
         else:
             place = match.end()
 
@@ -79,6 +106,18 @@ def _next_word(text: bytes, start: int, end: int) -> int:
     while place < end and text[place] in _WORDS:
         place += 1
     return place
+
+
+def _next_named(source: Source, context: Context, place: int) -> int:
+    """Before the next word of the context, so far that no candidate that reaches it is missed."""
+    text = source.text
+    word = context.next_start(source, place)
+    if word is None:
+        return len(text)
+    begin = word - _BACK_BYTES - AFTER_BYTES
+    while begin > place and (text[begin - 1] in _WORDS or text[begin - 1] == _OPEN):
+        begin -= 1
+    return begin
 
 
 def _apart(findings: list[Finding]) -> list[Finding]:

@@ -47,6 +47,30 @@ def test_telephone_numbers_are_found(text: str, number: str) -> None:
     assert found(text, [Kind.PHONE]) == [f"phone {number}"]
 
 
+def test_numbers_the_library_is_not_asked_about_are_found_if_they_may_be_some() -> None:
+    numbers = [f"+49 30 9{number:05d}" for number in range(10_000, 12_000)]
+    assert len(found(", ".join(numbers), [Kind.PHONE])) == len(numbers)
+    others = [f"+49 00 {number:05d}" for number in range(10_000, 12_000)]
+    assert found(", ".join(others), [Kind.PHONE]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("a@b.example@c.example", ["a@b.example"]),
+        ("a@@b.example", []),
+        ("@b.example@c.example", ["b.example@c.example"]),
+        ("a@b.png@c.example", []),
+        (f"{'a' * 65}@b.example", []),
+        (f"{'é' * 64}@b.example", [f"{'é' * 64}@b.example"]),
+        ("-'a@b.example", ["a@b.example"]),
+        ("a.@b.example", []),
+    ],
+)
+def test_addresses_are_read_from_their_sign_to_the_left(text: str, addresses: list[str]) -> None:
+    assert found(text, [Kind.EMAIL]) == [f"email {each}" for each in addresses]
+
+
 def test_two_numbers_in_a_row_are_two() -> None:
     assert found("+49 30 901820 +49 30 901821", [Kind.PHONE]) == [
         "phone +49 30 901820",

@@ -118,6 +118,9 @@ FINDER = Finder()
         "(1)",
         "call 1 2 3 4 5 6 7 8 9 ",
         "http://a:b@",
+        "a" * 70,
+        "tel 0114930901820 ",
+        "1.1.1.1.1",
     ],
 )
 def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
@@ -132,11 +135,47 @@ def _seconds(text: str) -> float:
     return time.process_time() - began
 
 
-@pytest.mark.parametrize("piece", ["(1)", "1 ", "call 1 2 3 4 ", "eyJhbGciOiJub25lIn0.ey"])
-def test_what_is_none_after_all_costs_little(piece: str) -> None:
-    text = f"call +49 30 901820 {piece * (32_000 // len(piece))}"
-    FINDER.find(text.encode())
-    assert _seconds(text) < 0.4
+@pytest.mark.parametrize(
+    ("kind", "piece"),
+    [
+        (Kind.PHONE, "(1)"),
+        (Kind.PHONE, "1 "),
+        (Kind.PHONE, "call 1 2 3 4 "),
+        (Kind.PHONE, "(415) 555-2671 "),
+        (Kind.PHONE, "+1 2 3 4 5 6 7 8 9 "),
+        (Kind.EMAIL, "a"),
+        (Kind.EMAIL, "a@a.a.a.a."),
+        (Kind.IP_ADDRESS, "a://:"),
+        (Kind.CREDIT_CARD, "4111 1111 1111 1112 "),
+        (Kind.JWT, "eyJhbGciOiJub25lIn0.ey"),
+    ],
+)
+def test_what_is_none_after_all_costs_little(kind: Kind, piece: str) -> None:
+    text = f"call +49 30 901820 a@b.example 1.2.3.4 {piece * (64_000 // len(piece))}"
+    finder = Finder([kind])
+    finder.find(text.encode())
+    began = time.process_time()
+    finder.find(text.encode())
+    assert time.process_time() - began < 0.2
+
+
+def test_candidates_are_looked_at_so_long_and_count_as_found_from_then_on() -> None:
+    finder = Finder([Kind.CREDIT_CARD])
+    text = "4111111111111112 " * 500 + "4111111111111111"
+    assert finder.find(text.encode()) == [(len(text) - 16, len(text), Kind.CREDIT_CARD)]
+    text = "tel 4 " + "1 " * 10_000
+    found_late = Finder([Kind.PHONE]).find(f"{text}{'tel 1 2 3 4 5 6 7 1 ' * 2000}".encode())
+    assert found_late
+    assert found_late[0].start > 1000
+
+
+def test_what_is_far_from_its_words_costs_nothing() -> None:
+    finder = Finder([Kind.PHONE])
+    text = "1 " * 100_000 + "tel 4155552671"
+    began = time.process_time()
+    findings = finder.find(text.encode())
+    assert time.process_time() - began < 0.1
+    assert findings == [(len(text) - 10, len(text), Kind.PHONE)]
 
 
 def test_a_scanner_names_its_sensors_in_order() -> None:
