@@ -71,6 +71,7 @@ def shaped(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def test_a_provider_is_told_the_shaped_request_in_its_own_dialect(shaped: Shaped) -> None:
     shaped.ask(user="bob", store=True)
+    shaped.copy()  # it has come, so it does not come within the next test
     asked = shaped.claude.last
     assert asked.faults == ()
     assert asked.body == {
