@@ -15,9 +15,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "dragoman")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On CI, what a busy machine may be too slow for, with a real Envoy, is tried twice; the
+    """On CI, what a busy machine may be too slow for is tried again, with a real Envoy twice; the
     summary names it."""
     if os.environ.get("CI"):
         for item in items:
-            if "e2e" in item.path.parts or item.get_closest_marker("envoy"):
-                item.add_marker(pytest.mark.flaky(reruns=1))
+            has_envoy = "e2e" in item.path.parts or item.get_closest_marker("envoy")
+            item.add_marker(pytest.mark.flaky(reruns=2 if has_envoy else 1, reruns_delay=1))

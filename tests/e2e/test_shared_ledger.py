@@ -48,10 +48,15 @@ def test_two_machines_spend_one_budget_and_no_more(
             running(patient(tmp_path), tmp_path / "b", workers=1) as b,
             ThreadPoolExecutor(8) as pool,
         ):
-            answers = Counter(pool.map(ask, [a, b] * 60))
+            # While calls are under way their estimates are refused room; more comes once they end.
+            answers = Counter[int]()
+            for _ in range(10):
+                answers.update(pool.map(ask, [a, b] * 60))
+                eventually(lambda: a.budgets()[COUNTER]["reserved"] == 0, "all is settled")
+                row = a.budgets()[COUNTER]
+                if row["settled"] > LIMIT * 0.6:
+                    break
             assert set(answers) == {200, 429}
-            eventually(lambda: a.budgets()[COUNTER]["reserved"] == 0, "all is settled")
-            row = a.budgets()[COUNTER]
             assert LIMIT * 0.6 < row["settled"] <= LIMIT
             assert b.budgets() == a.budgets()
             error = b.chat(BIG).json()["error"]
