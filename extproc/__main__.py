@@ -42,7 +42,7 @@ from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
 from gateway.model import Gateway
-from gateway.names import AUDITS_FOLDER
+from gateway.names import VERDICTS_FOLDER
 from gateway.telemetry import LEVELS, configure_logging
 
 logger = logging.getLogger(__name__)
@@ -199,7 +199,6 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) -> None:
-    calls, health, books = process.Process(time.time), Health(), Books(ledgers)
 
     def take(program: Program) -> None:
         calls.program = program
@@ -213,7 +212,9 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
     board = MappedBoard(arguments.state_dir / "ledger.db-streams")
     later = asyncio.get_running_loop().call_later
     cut_streams = CutStreams(board, later, secrets.randbits(64))
-    tally = FileTally(arguments.state_dir / AUDITS_FOLDER, arguments.worker, later)
+    tally = FileTally(arguments.state_dir / VERDICTS_FOLDER, arguments.worker, later)
+    audits = Audits(tally)
+    calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiter = MappedLimiter(arguments.state_dir, later)
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
@@ -223,7 +224,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         states=States(),
         books=books,
         cut_streams=cut_streams,
-        audits=Audits(tally),
+        audits=audits,
         keys=keys,
         limiter=limiter,
     )

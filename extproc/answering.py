@@ -26,7 +26,7 @@ from extproc.facts import NO_DEMANDS
 from extproc.health import Health
 from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
-from extproc.llm.dialects import Handling, embedded, refusal
+from extproc.llm.dialects import Handling, embedded
 from extproc.llm.estimate import expected, family_of
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.others.usage import with_demands
@@ -42,7 +42,7 @@ from extproc.outcomes import outcomes, soonest
 from extproc.overseeing import Guarding, Overseen, is_small
 from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
-from extproc.verdict import Deny
+from extproc.verdict import By, Deny, PolicyKind
 from gateway import names
 from gateway.model import BodyForm, Dialect
 from gateway.usage import Usage
@@ -57,6 +57,9 @@ _WITHOUT_WORK = frozenset(
 a key or a token."""
 _IN_PIECES = ("cache-control", "no-transform")
 """Of a stream that looks like one document: zstd would keep it until it is whole."""
+_UNREADABLE = Deny(
+    502, "unreadable_answer", "the provider's answer cannot be read", by=By(PolicyKind.ANSWER)
+)
 _STATUSES_OF_ONE_VENDOR = {424: 502, 529: 503}
 """Anthropic's "overloaded", and Bedrock's "the model failed": what others call it."""
 
@@ -152,7 +155,7 @@ class Answering:
         """The client gets nothing without us."""
         return self._translation is not None or self._overseen is not None
 
-    def on_headers(self, event: ResponseHeaders) -> Action:
+    def on_headers(self, event: ResponseHeaders) -> Action | Deny:
         """The last try, or Envoy itself, has answered."""
         tried = self._tried(event)
         self._cluster = tried.cluster if tried else event.cluster
@@ -367,7 +370,7 @@ class Answering:
 
     def _translate(
         self, event: ResponseHeaders, tried: Try, changes: ChangeHeaders | None
-    ) -> Action:
+    ) -> Action | Deny:
         headers, waiting = event.headers, self._waiting
         found: Translation
         if tried.is_instead:
@@ -400,7 +403,7 @@ class Answering:
 
     def _guard(
         self, guards: Guarding, event: ResponseHeaders, changes: ChangeHeaders | None
-    ) -> Action:
+    ) -> Action | Deny:
         """An answer in the client's own words, at which somebody looks."""
         told = self._waiting.handled.told
         self._reader = None if told is None else UsageReader(told)
@@ -408,11 +411,11 @@ class Answering:
 
     def _oversee(
         self, guards: Guarding, headers: Mapping[str, str], changes: ChangeHeaders
-    ) -> Action:
+    ) -> Action | Deny:
         try:
             self._overseen = Overseen(guards, headers, self._translation or self._reader)
         except UnreadableAnswer as error:
-            return refusal(self._waiting.handled.dialect, self._unreadable(error))
+            return self._unreadable(error)
         return self._overseen.watch(changes.set_headers, changes.remove_headers)
 
     def _past_guards(self, overseen: Overseen, event: ResponseBody) -> Action | Deny:
@@ -427,8 +430,7 @@ class Answering:
             return Replace(said.body)
         if overseen.waits:
             return said.denied
-        logger.info("an answer of %s was cut: %s", self._cluster, said.denied.reason)
-        return Finish(said.body, f"dragoman_{said.denied.code}")
+        return Finish(said.body, f"dragoman_{said.denied.code}", said.denied)
 
     def _finished(self) -> None:
         self.on_close()
@@ -437,7 +439,7 @@ class Answering:
     def _unreadable(self, error: UnreadableAnswer) -> Deny:
         logger.warning("an answer of %s cannot be read: %s", self._cluster, error)
         self._finished()
-        return Deny(502, "unreadable_answer", "the provider's answer cannot be read")
+        return _UNREADABLE
 
     def _translated(self, found: Translation, event: ResponseBody) -> Action | Deny:
         is_end = event.is_end or self._is_whole  # trailers may follow
@@ -446,7 +448,7 @@ class Answering:
         except UnreadableAnswer as error:
             logger.warning("an answer of %s cannot be read: %s", self._cluster, error)
             self.is_over = True
-            return Deny(502, "unreadable_answer", "the provider's answer cannot be read")
+            return _UNREADABLE
         if is_end:
             self._finished()
         return Replace(said)

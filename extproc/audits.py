@@ -1,16 +1,19 @@
-"""What policies in `audit` would have done: counted, and logged at `info`. It decides nothing.
+"""What policies say of requests: counted, and logged at `info`. It decides nothing.
 
-Docs: docs/policy.md, "Trying a rule out".
+Docs: docs/audit.md; docs/authorization.md, "Trying a rule out".
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from extproc.facts import Facts
-from extproc.ports import Tally
+from extproc.ports import Tally, Verdicts
+from extproc.verdict import By, Deny, PolicyKind
+from gateway.model import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -40,48 +43,69 @@ _WORDS = {
 
 
 class Finding(NamedTuple):
-    """Of one policy about one request."""
+    """Of one policy in `audit` about one request."""
 
     kind: str
-    """`rule`, `guard`."""
+    """`rule`, `guard`, `limit`."""
     name: str
     verdict: Audited
     reason: str = ""
     """Why it cannot be evaluated."""
+    code: str = ""
+    """Of what it would refuse."""
 
 
 class Audits:
-    """Who is told of findings."""
+    """Who is told of verdicts."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
 
+    def refused(self, facts: Facts, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> None:
+        """A request is refused, or its answer cut; `otherwise`: by whom, where it does not say."""
+        self.count(deny, otherwise)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "refused: %d %s: %s", deny.status, deny.code, deny.reason, extra=_whose(facts)
+            )
+
+    def count(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> None:
+        """The same of what nobody knows the request of."""
+        by = deny.by or By(otherwise)
+        self._tally.add(Verdicts(*by, Audited.DENY, Mode.ENFORCE, deny.code))
+
+    def masked(self, facts: Facts, name: str) -> None:
+        """A guard has changed what is said."""
+        self._tally.add(Verdicts(PolicyKind.GUARD, name, Audited.MASK, Mode.ENFORCE))
+
     def note(self, facts: Facts, finding: Finding) -> None:
         """Count it; log it when it would have changed anything."""
-        self._tally.add(finding.kind, finding.name, finding.verdict)
-        if finding.verdict is Audited.PASS or not logger.isEnabledFor(logging.INFO):
+        kind, name, verdict, reason, code = finding
+        self._tally.add(Verdicts(kind, name, verdict, Mode.AUDIT, code))
+        if verdict is Audited.PASS or not logger.isEnabledFor(logging.INFO):
             return
-        caller = facts.principal
         logger.info(
             "audit: %s '%s' would %s%s",
-            finding.kind,
-            finding.name,
-            _WORDS[finding.verdict],
-            f": {finding.reason}" if finding.reason else "",
-            extra={
-                finding.kind: finding.name,
-                "verdict": finding.verdict.value,
-                "request_id": facts.headers.get("x-request-id", ""),
-                "key": "" if caller is None else caller.key,
-                "user": "" if caller is None else caller.user,
-                "model": facts.model,
-                "route": facts.route,
-            },
+            kind,
+            name,
+            _WORDS[verdict],
+            f": {reason}" if reason else "",
+            extra={kind: name, "verdict": verdict.value, "route": facts.route, **_whose(facts)},
         )
 
 
+def _whose(facts: Facts) -> Mapping[str, str]:
+    caller = facts.principal
+    return {
+        "request_id": facts.headers.get("x-request-id", ""),
+        "key": "" if caller is None else caller.key,
+        "user": "" if caller is None else caller.user,
+        "model": facts.model,
+    }
+
+
 class _Uncounted:
-    def add(self, kind: str, name: str, verdict: str) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         pass
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from extproc.llm.openai_chat.reading import READING
 from extproc.ports import Clock
 from extproc.process import Process
 from extproc.program import NOT_READY, Program
-from extproc.verdict import Amend, Deny, Pass, Verdict
+from extproc.verdict import Amend, By, Deny, Pass, PolicyKind, Verdict
 from gateway import names
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class _CheckStream:
             self._process.run(self._answer_later(found, facts))
 
     def _answer(self, deny: Deny | None, facts: Facts) -> None:
+        if deny is not None:
+            self._process.audits.refused(facts, deny)
         self._call.send(_denied(deny) if deny else _allowed(facts))
         self._call.end()
 
@@ -92,7 +95,7 @@ async def _judged_later(program: Program, verdict: Awaitable[Verdict], facts: Fa
 
 def _judged(program: Program, verdict: Verdict, facts: Facts) -> Deny | None:
     if isinstance(verdict, Deny):
-        return verdict
+        return verdict if verdict.by else replace(verdict, by=By(PolicyKind.IDENTITY))
     for policy in program.header_policies:
         verdict = policy.on_request(facts)
         if isinstance(verdict, Deny):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from extproc.told import Told
+from extproc.verdict import Deny
 from gateway.usage import Usage
 
 
@@ -152,6 +153,8 @@ class Finish(NamedTuple):
     body: bytes
     details: str
     """For Envoy's access log (RESPONSE_CODE_DETAILS)."""
+    denied: Deny | None = None
+    """Why; None: nobody refused anything."""
 
 
 Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | ChangeHeaders | Replace | Finish

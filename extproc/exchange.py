@@ -6,7 +6,6 @@ whatever became of the request.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
@@ -33,10 +32,8 @@ from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
-from extproc.verdict import Amend, Deny, Pass, Verdict
+from extproc.verdict import Amend, Deny, Pass, PolicyKind, Verdict
 from gateway.usage import Usage
-
-logger = logging.getLogger(__name__)
 
 NO_LIMIT = 1 << 62
 
@@ -144,7 +141,7 @@ class Exchange:
     ) -> Action | Awaitable[Action]:
         """It is known who calls, or that nobody may."""
         if isinstance(decision, Deny):
-            return self._refuse(decision)
+            return self._refuse(decision, PolicyKind.IDENTITY)
         if self._facts.route:
             return self._on_plain_route()
         return self._decided(self._asking.on_headers(is_end=event.is_end))
@@ -191,7 +188,7 @@ class Exchange:
             return CONTINUE
         action = answering.on_headers(event)
         self._end_if(answering.is_over)
-        return action
+        return self._refuse(action) if isinstance(action, Deny) else action
 
     def _on_answer(self, event: ResponseBody) -> Action | Awaitable[Action]:
         answering = self._answering
@@ -201,12 +198,18 @@ class Exchange:
         self._end_if(answering.is_over, action)
         if isinstance(action, Deny):
             return self._refuse(action)
-        return action if isinstance(action, tuple) else self._answered_later(action)
+        return self._said(action) if isinstance(action, tuple) else self._answered_later(action)
 
     async def _answered_later(self, action: Awaitable[Action]) -> Action:
         found = await action
         self._end_if(self._answering is not None and self._answering.is_over, found)
-        return found
+        return self._said(found)
+
+    def _said(self, action: Action) -> Action:
+        """What becomes of a piece of the answer; when it is the last one, it is told why."""
+        if isinstance(action, Finish) and action.denied is not None:
+            self._program.audits.refused(self._facts, action.denied)
+        return action
 
     def _end_if(self, is_over: bool, action: object = None) -> None:
         """What holds a place is over when Envoy ends the call, which is at its last byte."""
@@ -237,22 +240,10 @@ class Exchange:
         credentials = facts.credential_headers
         return Strip(credentials, taken.told) if credentials or taken.told else CONTINUE
 
-    def _refuse(self, deny: Deny) -> Action:
+    def _refuse(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> Action:
+        """`otherwise`: by whom, where it does not say."""
         self.denied = deny
-        facts = self._facts
-        principal = facts.principal
-        logger.info(
-            "refused: %d %s: %s",
-            deny.status,
-            deny.code,
-            deny.reason,
-            extra={
-                "request_id": facts.headers.get("x-request-id", ""),
-                "key": "" if principal is None else principal.key,
-                "user": "" if principal is None else principal.user,
-                "model": facts.model,
-            },
-        )
+        self._program.audits.refused(self._facts, deny, otherwise)
         return refusal(self._asking.dialect, deny)
 
 

@@ -59,7 +59,7 @@ class Watchman:
         self._restoring = None if facts.tokens is None else restoring(facts.tokens)
         self._is_told = False
         self._found: set[int] = set()
-        """Those in audit that have found something."""
+        """Those that mask, or are in audit, and have found something."""
         self.steps = tuple(step for step in guards.steps_for(facts) if step.finder is not None)
         self._facts = Facts(
             now=facts.now,
@@ -88,7 +88,7 @@ class Watchman:
         return window.Channel(steps, self._note, is_json=is_json) if steps else None
 
     def end(self) -> None:
-        """Nothing more is asked: what guards in audit have found is told, once."""
+        """Nothing more is asked: what guards have found is told, once."""
         if not self._is_told:
             self._is_told = True
             self._guards.tell(self._facts, self._found)
@@ -104,7 +104,8 @@ class Watchman:
         return bodies.replace(body, reworded.values) if reworded.values else body
 
     def _note(self, step: Step) -> None:
-        self._found.add(self._guards.place_of(step))
+        if step is not self._restoring:
+            self._found.add(self._guards.place_of(step))
 
 
 class WholeAnswer:

@@ -30,11 +30,25 @@ class Board(Protocol):
         """What was put under this name, once; None: nothing, or no longer."""
 
 
-class Tally(Protocol):
-    """Counts what policies in `audit` would have done; operators are shown the sums."""
+class Verdicts(NamedTuple):
+    """Verdicts that are counted together."""
 
-    def add(self, kind: str, name: str, verdict: str) -> None:
-        """One more: `rule`, its name, `deny`."""
+    kind: str
+    """Whose: `rule`."""
+    name: str
+    verdict: str
+    """`deny`."""
+    mode: str
+    """`enforce`, `audit`."""
+    code: str = ""
+    """Of what is refused: `permission_denied`."""
+
+
+class Tally(Protocol):
+    """Counts verdicts; operators are shown the sums."""
+
+    def add(self, verdicts: Verdicts) -> None:
+        """One more of these."""
 
 
 class Charge(NamedTuple):

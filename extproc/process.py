@@ -10,6 +10,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from extproc import attempt, wire
+from extproc.audits import Audits, uncounted
 from extproc.edges.service import Call, Stream
 from extproc.events import (
     CONTINUE,
@@ -39,8 +40,10 @@ _UNAVAILABLE = refusal(None, NOT_READY)
 class Process:
     """Makes the stream of each call; holds the program that new calls take."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, audits: Audits | None = None) -> None:
+        """`audits` is told whom it refuses while there is no program."""
         self.program: Program | None = None
+        self.audits = audits or uncounted()
         self._clock = clock
         self._running: set[asyncio.Future[None]] = set()
         self._open: set[_ExchangeStream] = set()
@@ -53,6 +56,7 @@ class Process:
             case names.MIRROR_ROLE:
                 return _AttemptStream(call, self, wire.decode_mirror)
         if self.program is None:
+            self.audits.count(NOT_READY)
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
         route = metadata.get(names.ROUTE_METADATA)
@@ -169,6 +173,7 @@ class _AttemptStream:
         lossiness = Lossiness.HINTS if program is None else program.lossiness
         body = attempt.rewritten(event.body, order, lossiness, self._betas)
         if isinstance(body, Deny):
+            self._process.audits.count(body)
             return wire.encode(event, refusal(order.forwarded.dialect, body))
         return wire.encode_body(body)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from extproc.audits import Audits
+from extproc.audits import Audits, uncounted
 from extproc.batches import Batches
 from extproc.bills import Books
 from extproc.choosing import Chooser, World
@@ -32,7 +32,7 @@ from extproc.ports import Ledger, Limiter
 from extproc.saying import Sayer
 from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
-from extproc.verdict import Deny, Verdict
+from extproc.verdict import By, Deny, PolicyKind, Verdict
 from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
@@ -42,7 +42,7 @@ from gateway.price import Price
 
 _MOST_PRICES = 10_000
 """Clients choose the names that stand for `*`, so targets have no natural end."""
-NOT_READY = Deny(503, "not_ready", "no configuration yet")
+NOT_READY = Deny(503, "not_ready", "no configuration yet", by=By(PolicyKind.GATEWAY))
 """The answer to everybody while there is no program."""
 
 
@@ -105,6 +105,8 @@ class Program:
     """Those that are listed."""
     created: int
     """When this program was built, Unix seconds: the models' `created`."""
+    audits: Audits
+    """Who is told of verdicts."""
 
 
 def build(
@@ -122,8 +124,7 @@ def build(
     keys: Keys | None = None,
     limiter: Limiter | None = None,
 ) -> Program:
-    """The program of a gateway. `choose` gives numbers in [0, 1) for weighted targets; all that has
-    a default is of the program before, if there was one."""
+    """`choose` gives numbers in [0, 1) for weighted targets; what has a default is kept."""
     authorize, guards = Authorize(gateway.rules, audits), Guards(gateway.guards, audits)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
@@ -131,7 +132,7 @@ def build(
     pricing = _pricing(gateway, dict(gateway.prices))
     chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
     key_models = KeyModels() if gateway.identity.has_stored_keys else None
-    ours: tuple[Policy, ...] = () if key_models is None else (key_models,)
+    ours: tuple[Policy, ...] = (key_models,) if key_models else ()
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
     limits = Limits(gateway.limits, limiter, audits)
     is_counted = bool(gateway.budgets) or limits.counts_tokens
@@ -166,6 +167,7 @@ def build(
         cut_streams=cut_streams or alone(),
         models=_listed(gateway),
         created=created,
+        audits=audits or uncounted(),
     )
 
 

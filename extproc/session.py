@@ -22,7 +22,7 @@ from extproc.plan import Plan, Try
 from extproc.policies.budget import Budgets, Held
 from extproc.protocols import websocket
 from extproc.protocols.websocket import BadFrame, Message, MessageDecoder
-from extproc.verdict import OUT_OF_BUDGET, Deny
+from extproc.verdict import OUT_OF_BUDGET, By, Deny, PolicyKind
 from gateway.price import Price
 from gateway.usage import Usage
 
@@ -33,8 +33,12 @@ _LARGEST_EVENT_BYTES = 1 << 20
 """Of an event that is read; of the others, no more than that is ever kept."""
 _AGAINST_POLICY, _INTERNAL_ERROR, _RESTARTING, _LATER = 1008, 1011, 1012, 1013
 """Why a websocket is closed (RFC 6455 section 7.4.1, and IANA's registry)."""
-_UNREADABLE = Deny(502, "unreadable_answer", "the provider's answer cannot be read")
-_LEAVING = Deny(503, "restarting", "the gateway is restarting: connect again")
+_UNREADABLE = Deny(
+    502, "unreadable_answer", "the provider's answer cannot be read", by=By(PolicyKind.ANSWER)
+)
+_LEAVING = Deny(
+    503, "restarting", "the gateway is restarting: connect again", by=By(PolicyKind.GATEWAY)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +198,11 @@ class Session:
     def _finish(self, piece: bytes, end: int | None, deny: Deny) -> Action:
         """Let the piece pass up to there, and say why nothing follows."""
         self.is_over = True
-        logger.info("a session ends: %s: %s", deny.code, deny.reason)
         if end is None:  # within a message nothing can be said
-            return Finish(b"", f"dragoman_{deny.code}")
+            return Finish(b"", f"dragoman_{deny.code}", deny)
         told = websocket.text(realtime.error_event(deny))
         closed = websocket.close(_code(deny), deny.reason)
-        return Finish(piece[:end] + told + closed, f"dragoman_{deny.code}")
+        return Finish(piece[:end] + told + closed, f"dragoman_{deny.code}", deny)
 
     @property
     def _provider(self) -> str:

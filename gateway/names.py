@@ -11,8 +11,9 @@ from collections.abc import Sequence
 CONFIGURATION_TYPE = "type.googleapis.com/dragoman.v1.Configuration"
 CONFIGURATION_NAME = "dragoman"
 
-AUDITS_FOLDER = "audits"
-"""In the state directory, a file for each worker: `[[kind, name, verdict, count], …]` in JSON."""
+VERDICTS_FOLDER = "verdicts"
+"""In the state directory, a JSON file for each worker:
+`[[kind, name, verdict, mode, code, count], …]`."""
 
 EXT_PROC_FILTER = "dragoman.ext_proc"
 """Not the well-known name: Istio's per-route overrides hit that one."""

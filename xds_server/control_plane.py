@@ -26,17 +26,17 @@ from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
 from gateway.ledger_place import LedgerPlace
 from gateway.model import Endpoint, Gateway, Listener, Xds
-from gateway.names import AUDITS_FOLDER
+from gateway.names import VERDICTS_FOLDER
 from gateway.problem import Problem
 from gateway.resolve import Resolver, resolve
 from gateway.telemetry import configure_logging
 from xds_server import flags
 from xds_server.admin.api import Answer, Json, View, admin_app
-from xds_server.admin.audits import Audits, audit_rows, read_audits
 from xds_server.admin.keys import key_routes
 from xds_server.admin.ledger import LEDGER_FILE, read_counters
 from xds_server.admin.overview import Overview, problem_row
 from xds_server.admin.token import read_or_make
+from xds_server.admin.verdicts import Verdicts, audit_rows, read_verdicts
 from xds_server.audience import Level
 from xds_server.clients import Clients
 from xds_server.compile import Compiler
@@ -158,9 +158,9 @@ class Plane:
         place = in_force.gateway.ledger if in_force else LedgerPlace()
         return read_counters(self.options.state_dir / LEDGER_FILE, place)
 
-    def audits(self) -> Audits:
-        """What policies in `audit` would have done."""
-        return read_audits(self.options.state_dir / AUDITS_FOLDER)
+    def verdicts(self) -> Verdicts:
+        """What policies said in all workers."""
+        return read_verdicts(self.options.state_dir / VERDICTS_FOLDER)
 
     def desk(self) -> Desk:
         """Where virtual keys are made."""
@@ -276,12 +276,12 @@ async def admin_serving(
     def status() -> Mapping[str, object]:
         rows = [{"name": one.name, "pid": one.pid, "restarts": one.restarts} for one in processes()]
         tokens = [asdict(each) for each in plane.minter.states()]
-        audits = audit_rows(plane.audits())
+        audits = audit_rows(plane.verdicts())
         return {**plane.overview.status(), "processes": rows, "tokens": tokens, "audits": audits}
 
     def metrics() -> bytes:
         restarts = {one.name: one.restarts for one in processes()}
-        return exposition(plane.overview.figures(restarts, plane.audits()))
+        return exposition(plane.overview.figures(restarts, plane.verdicts()))
 
     view = View(
         missing=missing,

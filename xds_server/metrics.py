@@ -67,8 +67,8 @@ class Figures:
     traffic: Traffic = field(default_factory=Traffic)
     restarts: Mapping[str, int] = field(default_factory=dict)
     """Child → how often."""
-    audits: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
-    """(Kind, name, verdict) → how often, in all workers of this machine."""
+    verdicts: Mapping[tuple[str, str, str, str, str], int] = field(default_factory=dict)
+    """(Kind, name, verdict, mode, code) → how often, in all workers of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +200,11 @@ METRICS: tuple[Row, ...] = (
         lambda now: _by_name(now.restarts),
     ),
     Row(
-        "dragoman_audit_total",
-        "What policies in `audit` would have done: `pass`, `deny`, `error` or `allow`.",
-        ("kind", "name", "verdict"),
-        lambda now: sorted(now.audits.items()),
+        "dragoman_verdicts_total",
+        "What policies said: `deny` and `mask`, and in `audit` what they would have said, also "
+        "`pass`, `error` and `allow`; whatever else is refused, by its `code`.",
+        ("kind", "name", "verdict", "mode", "code"),
+        lambda now: sorted(now.verdicts.items()),
     ),
 )
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
-from extproc.ports import Later
+from extproc.ports import Later, Verdicts
 
 logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0
-_Rows = list[tuple[str, str, str, int]]
+MOST_ROWS = 2000
+"""Of one worker. What is new beyond counts as `OTHERS`, by its kind, verdict, mode and code."""
+OTHERS = "(others)"
+_Rows = list[tuple[str, str, str, str, str, int]]
 
 
 class FileTally:
@@ -25,11 +29,14 @@ class FileTally:
         self._path = folder / f"{quote(worker, safe='')}.json"
         self._later = later
         self._is_due = False
-        self._counts: Counter[tuple[str, str, str]] = Counter(_read(self._path))
+        self._counts: Counter[Verdicts] = Counter(_read(self._path))
 
-    def add(self, kind: str, name: str, verdict: str) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         """One more."""
-        self._counts[kind, name, verdict] += 1
+        counts = self._counts
+        if len(counts) >= MOST_ROWS and verdicts not in counts:
+            verdicts = verdicts._replace(name=OTHERS)
+        counts[verdicts] += 1
         if not self._is_due:
             self._is_due = True
             self._later(WRITE_SECONDS, self.write)
@@ -49,7 +56,7 @@ class FileTally:
             logger.error("%s could not be written: %s", self._path, error.strerror)
 
 
-def _read(path: Path) -> dict[tuple[str, str, str], int]:
+def _read(path: Path) -> Mapping[Verdicts, int]:
     try:
         rows = msgspec.json.decode(path.read_bytes(), type=_Rows)
     except FileNotFoundError:
@@ -57,4 +64,4 @@ def _read(path: Path) -> dict[tuple[str, str, str], int]:
     except (OSError, msgspec.DecodeError) as error:
         logger.error("%s cannot be read, counting from zero: %s", path, error)
         return {}
-    return {(kind, name, verdict): count for kind, name, verdict, count in rows}
+    return {Verdicts(*row[:-1]): row[-1] for row in rows}

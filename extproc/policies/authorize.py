@@ -15,11 +15,13 @@ from extproc.audits import Audited, Audits, Finding, uncounted
 from extproc.facts import Facts
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.policies.variables import Getter, Sources, getters, known_values, sources
-from extproc.verdict import PASS, Deny, Verdict
+from extproc.verdict import PASS, By, Deny, PolicyKind, Verdict
 from gateway.cel import Bindings, CelError, Expression, bind, compile_expression
 from gateway.model import Effect, Mode, Rule
 
-_KIND = "rule"
+_KIND = PolicyKind.RULE
+_CODE = "permission_denied"
+"""Of what a rule would refuse."""
 _ORDER = (Effect.DENY, Effect.REQUIRE, Effect.ALLOW)
 
 
@@ -171,9 +173,9 @@ def _findings(case: _Case, bindings: Bindings, verdict: Verdict) -> Iterator[Fin
         if is_passed:
             yield Finding(_KIND, rule.name, Audited.PASS)
         elif isinstance(outcome, CelError):
-            yield Finding(_KIND, rule.name, Audited.ERROR, outcome.reason)
+            yield Finding(_KIND, rule.name, Audited.ERROR, outcome.reason, _CODE)
         else:
-            yield Finding(_KIND, rule.name, Audited.DENY)
+            yield Finding(_KIND, rule.name, Audited.DENY, code=_CODE)
 
 
 def _outcome(rule: _CompiledRule, known: _Outcome | None, bindings: Bindings) -> _Outcome:
@@ -245,4 +247,5 @@ def _deny(refused: Sequence[tuple[_CompiledRule, _Outcome]]) -> Deny:
         if isinstance(outcome, CelError)
     )
     reason = f"denied by {names}" + (f" ({errors})" if errors else "")
-    return Deny(403, "permission_denied", reason)
+    by = By(_KIND, ", ".join(rule.name for rule, _ in refused))
+    return Deny(403, "permission_denied", reason, by=by)

@@ -12,7 +12,7 @@ from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.policies.scope import compile_by, compile_scope
 from extproc.policies.windows import Window, windows
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
-from extproc.verdict import OUT_OF_BUDGET, Deny
+from extproc.verdict import OUT_OF_BUDGET, By, Deny, PolicyKind
 from gateway.catalog import cost, is_free
 from gateway.model import Budget, Period, Unit
 from gateway.price import Price
@@ -28,9 +28,20 @@ _LARGEST_ESTIMATE = 2**60
 _UNIT_NAMES = {Unit.NANODOLLARS: "USD", Unit.TOKENS: "tokens"}
 
 _UNPRICED = Deny(
-    403, "unpriced_model", "the model has no price, and a budget in USD applies", param="model"
+    403,
+    "unpriced_model",
+    "the model has no price, and a budget in USD applies",
+    param="model",
+    by=By(PolicyKind.BUDGET),
 )
-_UNAVAILABLE = Deny(503, "ledger_unavailable", "budgets cannot be checked at the moment")
+_UNAVAILABLE = Deny(
+    503,
+    "ledger_unavailable",
+    "budgets cannot be checked at the moment",
+    by=By(PolicyKind.BUDGET),
+)
+_OF_KEY = "(of the key)"
+"""The name of budgets that keys have of their own: there are as many as keys."""
 
 
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -422,7 +433,8 @@ def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
     if answer.charge.estimate == 1:
         asked = "nothing is left"
     reason = f"budget '{budget.name}'{of}: {amounts} spent, {resets}; {asked}"
-    return Deny(429, OUT_OF_BUDGET, reason, headers=headers)
+    name = _OF_KEY if budget in _owned(facts) else budget.name
+    return Deny(429, OUT_OF_BUDGET, reason, headers=headers, by=By(PolicyKind.BUDGET, name))
 
 
 def _number(unit: Unit, amount: int) -> str:

@@ -106,23 +106,28 @@ class Guards:
         After an Amend, `texts` and `document` are those of the body before: a later policy that
         reads them must have them read again.
         """
-        audited: set[int] = set()
-        verdict = self.look(facts, audited)
-        self.tell(facts, audited)
+        found: set[int] = set()
+        verdict = self.look(facts, found)
+        self.tell(facts, found)
         return verdict
 
-    def look(self, facts: Facts, audited: set[int]) -> Pass | Deny | Amend:
-        """The same, but that audits are not told; what they would find is filled in."""
+    def look(self, facts: Facts, found: set[int]) -> Pass | Deny | Amend:
+        """The same, but that audits are not told; what masks, or is in `audit`, and has found
+        something, is filled in."""
         hits = self._hits(facts.texts, facts.body, facts.reword)
         if isinstance(hits, Deny):
             return hits
-        return self._walk(facts, hits, audited) if hits or self._steps.unavailable else PASS
+        return self._walk(facts, hits, found) if hits or self._steps.unavailable else PASS
 
-    def tell(self, facts: Facts, audited: Collection[int]) -> None:
+    def tell(self, facts: Facts, found: Collection[int]) -> None:
         """Tells the audits what was found."""
         if self._steps.audited:
-            for finding in self._steps.findings(audited, facts):
+            for finding in self._steps.findings(found, facts):
                 self._audits.note(facts, finding)
+        for place in sorted(found):
+            step = self._steps.all[place]
+            if not step.is_audited:
+                self._audits.masked(facts, step.name)
 
     def steps_for(self, facts: Facts) -> tuple[Step, ...]:
         """Those that are asked about this request."""
@@ -162,21 +167,23 @@ class Guards:
             return said
         return steps.hits(reading.texts, reading.scopes)
 
-    def _walk(self, facts: Facts, hits: frozenset[int], audited: set[int]) -> Pass | Deny | Amend:
-        """Fills in which of those find something that decide nothing."""
+    def _walk(self, facts: Facts, hits: frozenset[int], acting: set[int]) -> Pass | Deny | Amend:
+        """Fills in which of those find something that decide nothing, or have masked it."""
         body, steps = facts.body, self._steps
         for index, step in enumerate(steps.all):
             is_hit = step.finder is None or index in hits
             if not is_hit or not step.is_for(facts):
                 continue
             if step.is_audited:
-                audited.add(index)
+                acting.add(index)
                 continue
             if step.finder is None or step.rewrite is None:
                 return step.deny
             masked = self._mask(facts, body, step, hits)
             if isinstance(masked, Deny):
                 return masked
+            if masked[0] is not body:
+                acting.add(index)
             body, hits = masked
         return PASS if body is facts.body else Amend(body)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from extproc.facts import Facts
 from extproc.policies.scope import Pattern
 from extproc.principal import Principal
-from extproc.verdict import PASS, Deny, Verdict
+from extproc.verdict import PASS, By, Deny, PolicyKind, Verdict
 
 _MOST_KNOWN = 10_000
 """Clients choose the names of models, so they have no natural end."""
@@ -15,6 +15,7 @@ _UNSEEN = Deny(
     403,
     "model_not_allowed",
     "the API key is for some models, and which one this is for cannot be seen",
+    by=By(PolicyKind.KEY),
 )
 
 
@@ -33,7 +34,7 @@ class KeyModels:
         if self.is_open(principal, facts.model):
             return PASS
         reason = f"the API key '{principal.key}' is not for the model {facts.model[:256]!r}"
-        return Deny(403, "model_not_allowed", reason, param="model")
+        return Deny(403, "model_not_allowed", reason, param="model", by=_UNSEEN.by)
 
     def is_open(self, principal: Principal, model: str) -> bool:
         """Whether this caller may ask for the model."""

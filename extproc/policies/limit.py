@@ -24,7 +24,7 @@ from extproc.ports import (
     Standing,
 )
 from extproc.told import Told, header_values, written
-from extproc.verdict import Deny
+from extproc.verdict import By, Deny, PolicyKind
 from gateway.limits import Counted, period_name
 from gateway.model import Limit, Mode
 
@@ -36,9 +36,19 @@ _LARGEST = 2**40
 """More tokens or bytes than any one request has; nonsense must not overflow 64 bits."""
 _SECOND = 1_000_000_000
 
-_UNAVAILABLE = Deny(503, "limits_unavailable", "limits cannot be checked at the moment")
+_CODE = "rate_limit_exceeded"
+"""Of what a limit would refuse."""
+_UNAVAILABLE = Deny(
+    503,
+    "limits_unavailable",
+    "limits cannot be checked at the moment",
+    by=By(PolicyKind.LIMIT),
+)
 _NO_LENGTH = Deny(
-    411, "length_required", "a content-length must be given, since a limit counts bytes"
+    411,
+    "length_required",
+    "a content-length must be given, since a limit counts bytes",
+    by=By(PolicyKind.LIMIT),
 )
 
 
@@ -193,7 +203,8 @@ class Limits:
             return self._unavailable(facts)
         if case.is_watched:
             for name, verdict in _audited(case, standings).items():
-                self._audits.note(facts, Finding("limit", name, verdict))
+                code = _CODE if verdict is Audited.DENY else ""
+                self._audits.note(facts, Finding(PolicyKind.LIMIT, name, verdict, code=code))
         if is_refused:
             return _refused(case, draws, standings)
         return Taken(
@@ -300,7 +311,8 @@ def _refused(case: Case, draws: Sequence[Draw], standings: Sequence[Standing]) -
     else:
         headers.append(("retry-after", str(max(1, -(-wait_ns // _SECOND)))))
     reason = _reason(case.rows[place], draws[place][1], wait_ns)
-    return Deny(429, "rate_limit_exceeded", reason, headers=tuple(headers))
+    by = By(PolicyKind.LIMIT, case.rows[place].line.limit.name)
+    return Deny(429, "rate_limit_exceeded", reason, headers=tuple(headers), by=by)
 
 
 def _reason(row: Row, wanted: int, wait_ns: int) -> str:

@@ -13,7 +13,7 @@ from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.injection import Injection
 from extproc.policies.patterns import Patterns
 from extproc.policies.scope import Matcher, compile_scope
-from extproc.verdict import Deny
+from extproc.verdict import By, Deny, PolicyKind
 from gateway.guards import DEFAULT_WINDOW
 from gateway.model import (
     DetectionAction,
@@ -60,7 +60,10 @@ class Step:
     def finding(self, *, is_hit: bool) -> Finding:
         """What it would have done."""
         would = Audited.DENY if self.rewrite is None else Audited.MASK
-        return Finding("guard", self.name, would if is_hit else Audited.PASS)
+        if not is_hit:
+            return Finding(PolicyKind.GUARD, self.name, Audited.PASS)
+        code = self.deny.code if would is Audited.DENY else ""
+        return Finding(PolicyKind.GUARD, self.name, would, code=code)
 
     def reads(self, scope: TextScope) -> bool:
         """Whether it reads what stands there."""
@@ -184,7 +187,7 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
             deny = refusal(guard.name, guard.message)
         case RemoteGuard():
             reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
-            deny = Deny(503, "guardrail_unavailable", reason)
+            deny = Deny(503, "guardrail_unavailable", reason, by=By(PolicyKind.GUARD, guard.name))
         case _:
             assert_never(guard)
     return Step(
@@ -203,7 +206,8 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
 def refusal(name: str, message: str) -> Deny:
     """Says neither what was found nor by what."""
     reason = message or "the request was refused"
-    return Deny(400, "content_policy_violation", f"{reason} (guard {name!r})")
+    by = By(PolicyKind.GUARD, name)
+    return Deny(400, "content_policy_violation", f"{reason} (guard {name!r})", by=by)
 
 
 def asked(guards: Iterable[Guard]) -> list[Guard]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from extproc.policies.finding import Found, Rewrite
 from extproc.policies.steps import Step
 from extproc.tokens import LONGEST_TOKEN, Tokens
-from extproc.verdict import Deny
+from extproc.verdict import By, Deny, PolicyKind
 
 _ESCAPES = 10
 """Characters more, when the brackets of a token are spelled as JSON may."""
@@ -36,7 +36,8 @@ def tokenising(tokens: Tokens) -> Rewrite:
 
 def restoring(tokens: Tokens) -> Step:
     """What puts values back into the texts of an answer."""
-    deny = Deny(502, "unreadable_answer", "the answer has a token where no value can stand")
+    reason = "the answer has a token where no value can stand"
+    deny = Deny(502, "unreadable_answer", reason, by=By(PolicyKind.ANSWER))
     return Step(
         name="restoring",
         deny=deny,

@@ -48,7 +48,7 @@ class Held:
         "_border",
         "_finder",
         "_json",
-        "_on_audit",
+        "_on_find",
         "_pieces",
         "_step",
         "_text",
@@ -59,7 +59,7 @@ class Held:
         self,
         step: Step,
         window: int,
-        on_audit: Callable[[Step], None],
+        on_find: Callable[[Step], None],
         *,
         is_json: bool = False,
     ) -> None:
@@ -69,7 +69,7 @@ class Held:
         self._finder: Finder = _Unescaped(step.finder) if is_json else step.finder
         self._json = _Json() if is_json else None
         self._window = window
-        self._on_audit = on_audit
+        self._on_find = on_find
         self._text = ""
         """What is held, behind as much of what was let go as is context."""
         self._begin = 0
@@ -126,7 +126,7 @@ class Held:
     def _is_refused(self, found: Sequence[Found]) -> bool:
         """Whether what was found may not go, not even masked."""
         if found and self._step.is_audited:
-            self._on_audit(self._step)
+            self._on_find(self._step)
             return False
         return bool(found) and self._step.rewrite is None
 
@@ -163,6 +163,7 @@ class Held:
                 if each.start < end
             ]
             if masked:
+                self._on_find(self._step)
                 going = list(_rewritten(going, self._text, self._begin, masked))
         if self._json is not None:
             self._json.feed(self._text[self._begin : end])
@@ -192,10 +193,10 @@ class Channel:
     __slots__ = ("_stages",)
 
     def __init__(
-        self, steps: Iterable[Step], on_audit: Callable[[Step], None], *, is_json: bool = False
+        self, steps: Iterable[Step], on_find: Callable[[Step], None], *, is_json: bool = False
     ) -> None:
         self._stages: list[tuple[Held, bool]] = [
-            (Held(step, step.window, on_audit, is_json=is_json), step.is_audited) for step in steps
+            (Held(step, step.window, on_find, is_json=is_json), step.is_audited) for step in steps
         ]
 
     def feed(self, piece: Piece) -> Sequence[Piece]:

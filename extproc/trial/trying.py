@@ -13,14 +13,14 @@ from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.policies.authenticate import Authenticate
-from extproc.ports import NEVER, Booking, Charge, Draw, Measure, Meter, Standing, Take
+from extproc.ports import NEVER, Booking, Charge, Draw, Measure, Meter, Standing, Take, Verdicts
 from extproc.principal import Kind, Principal, of_key
 from extproc.program import Policy, Program, build
 from extproc.trial.cases import RequestBlock
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.config.load import load, load_file
 from gateway.config.schema import Config
-from gateway.model import Gateway
+from gateway.model import Gateway, Mode
 from gateway.problem import Problem
 from gateway.resolve import resolve
 
@@ -96,8 +96,9 @@ class _Noted:
     def __init__(self) -> None:
         self.verdicts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, kind: str, name: str, verdict: str) -> None:
-        self.verdicts[name, verdict] += 1
+    def add(self, verdicts: Verdicts) -> None:
+        if verdicts.mode == Mode.AUDIT:
+            self.verdicts[verdicts.name, verdicts.verdict] += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,10 @@ def test_a_rule_in_audit_lets_pass_and_is_counted_and_logged(ruled: Stack) -> No
     assert ask(ruled, "small").status_code == 200
     eventually(lambda: audits(ruled) == {"no-large": {"deny": 2}}, "both are counted")
     metrics = httpx.get(f"{ruled.admin_url}/metrics", timeout=5).text
-    assert 'dragoman_audit_total{kind="rule",name="no-large",verdict="deny"} 2.0' in metrics
+    assert (
+        'dragoman_verdicts_total{code="permission_denied",kind="rule",mode="audit",'
+        'name="no-large",verdict="deny"} 2.0'
+    ) in metrics
     lines = [each for each in ruled.log.read_text().splitlines() if '"extproc.audits"' in each]
     told = [json.loads(each[each.index("{") :]) for each in lines]  # after the process's name
     assert [(each["rule"], each["verdict"], each["key"], each["model"]) for each in told] == [
@@ -76,3 +79,9 @@ def test_an_enforced_rule_beside_it_refuses(ruled: Stack) -> None:
     refused = ask(ruled, "small", "this is forbidden")
     assert refused.status_code == 403
     assert "denied by 'no-secret'" in refused.text
+    wanted = (
+        'dragoman_verdicts_total{code="permission_denied",kind="rule",mode="enforce",'
+        'name="no-secret",verdict="deny"} 1.0'
+    )
+    metrics = f"{ruled.admin_url}/metrics"
+    eventually(lambda: wanted in httpx.get(metrics, timeout=5).text, "it is counted")

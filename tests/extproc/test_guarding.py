@@ -127,6 +127,18 @@ def test_audits_are_told_once_of_an_answer() -> None:
     man.end()
     man.end()
     assert tally.counts == {("guard", "g", "deny"): 1}
+    assert not tally.enforced
+
+
+def test_a_guard_that_masks_is_counted_once_for_an_answer() -> None:
+    tally = Counted()
+    man = watchman(answer_guard("SSN", mask="*"), tally=tally)
+    answer = guarded(man, Dialect.OPENAI_CHAT, is_stream=True, is_framed=False, is_array=False)
+    events = sse(*[chunk(content="SSN ") for _ in range(30)])
+    assert said_in(passed(answer, [events])) == "* " * 30
+    man.end()
+    man.end()
+    assert tally.enforced == {("guard", "g", "mask", ""): 1}
 
 
 # --- streamed -------------------------------------------------------------------------------

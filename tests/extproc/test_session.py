@@ -335,7 +335,9 @@ def test_what_cannot_be_read_ends_the_session() -> None:
     assert code == 1011
     here = talk().open()
     here.say(ResponseBody(b"\x01\x01a", False))
-    assert here.say(ResponseBody(b"\xc0\x01b", False)) == Finish(b"", "dragoman_unreadable_answer")
+    last = here.say(ResponseBody(b"\xc0\x01b", False))
+    assert isinstance(last, Finish)
+    assert last[:2] == (b"", "dragoman_unreadable_answer")
 
 
 def test_a_leaving_worker_ends_the_session_where_it_can_be_said() -> None:

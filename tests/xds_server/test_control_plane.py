@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from extproc.adapters.tally import FileTally
+from extproc.ports import Verdicts
 from gateway.config.load import load
 from gateway.config.schema import Config
 from gateway.model import Endpoint
+from gateway.names import VERDICTS_FOLDER
 from tests.kit.certificates import Authority
 from tests.kit.stack import free_ports
 from xds_server import control_plane
@@ -203,13 +205,16 @@ def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None
             assert status["processes"] == [{"name": "one", "pid": 7, "restarts": 2}]
             assert status["clients"] == []
             assert status["audits"] == []
-            tally = FileTally(tmp_path / "audits", "0", lambda seconds, what: None)
-            tally.add("rule", "night", "deny")
+            tally = FileTally(tmp_path / VERDICTS_FOLDER, "0", lambda seconds, what: None)
+            tally.add(Verdicts("rule", "night", "deny", "audit", "permission_denied"))
             tally.write()
             status = (await http.get("/api/status")).json()
             assert status["audits"] == [{"kind": "rule", "name": "night", "verdicts": {"deny": 1}}]
             metrics = (await http.get("/metrics")).text
-            assert 'dragoman_audit_total{kind="rule",name="night",verdict="deny"} 1.0' in metrics
+            assert (
+                'dragoman_verdicts_total{code="permission_denied",kind="rule",mode="audit",'
+                'name="night",verdict="deny"} 1.0'
+            ) in metrics
             assert (await http.get("/api/budgets")).json() == {"counters": []}
             assert (await http.get("/healthz/ready")).status_code == 503
 

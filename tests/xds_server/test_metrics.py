@@ -30,7 +30,7 @@ FULL = Figures(
     nacks={("envoy", "Listener"): 4},
     traffic=TRAFFIC,
     restarts={"envoy": 1, "extproc.0": 0},
-    audits={("rule", "night", "deny"): 3},
+    verdicts={("rule", "night", "deny", "enforce", "permission_denied"): 3},
 )
 
 
@@ -69,7 +69,7 @@ def test_everything_is_told() -> None:
         ("dragoman_xds_sent_bytes_total", "Listener"): 7,
         ("dragoman_child_restarts_total", "envoy"): 1,
         ("dragoman_child_restarts_total", "extproc.0"): 0,
-        ("dragoman_audit_total", "rule", "night", "deny"): 3,
+        ("dragoman_verdicts_total", "permission_denied", "rule", "enforce", "night", "deny"): 3,
     }
 
 

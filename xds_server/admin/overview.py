@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.problem import Problem
 from xds_server.admin.api import Json
-from xds_server.admin.audits import NO_AUDITS, Audits
+from xds_server.admin.verdicts import NO_VERDICTS, Verdicts
 from xds_server.clients import Clients, ClientState
 from xds_server.history import Entry, History, Pin
 from xds_server.metrics import Connected, Figures, Traffic
@@ -59,7 +59,7 @@ class Overview:
             "entries": [_entry(each, each is current) for each in self.history.entries],
         }
 
-    def figures(self, restarts: Mapping[str, int], audits: Audits = NO_AUDITS) -> Figures:
+    def figures(self, restarts: Mapping[str, int], verdicts: Verdicts = NO_VERDICTS) -> Figures:
         """For `/metrics`."""
         in_force, times = self.publisher.in_force, self.publisher.times
         return Figures(
@@ -74,7 +74,7 @@ class Overview:
             nacks=self.refusals.counts,
             traffic=self.traffic,
             restarts=restarts,
-            audits=audits,
+            verdicts=verdicts,
         )
 
     def pin_text(self, pin: Pin) -> str:

@@ -457,6 +457,7 @@ def test_a_guard_in_audit_sees_what_those_before_it_left() -> None:
     verdict, tally = audited(say("SSN x"), mask("SSN"), block("SSN", name="try"), block("x"))
     assert isinstance(verdict, Deny)
     assert tally.counts == {("guard", "try", "pass"): 1}
+    assert tally.enforced == {("guard", "mask", "mask", ""): 1}
 
 
 def test_a_guard_in_audit_does_not_object_to_what_a_request_says_elsewhere() -> None:

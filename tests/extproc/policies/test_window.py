@@ -25,8 +25,8 @@ def step(
     return Steps([RegexGuard("g", patterns, action, replacement or "", "", terms)]).all[0]
 
 
-def ignore(_step: Step) -> None:
-    raise AssertionError("nobody is in audit")
+def ignore(step: Step) -> None:
+    assert not step.is_audited
 
 
 def through(steps: Sequence[Step], pieces: Iterable[str], *, is_json: bool = False) -> list[str]:
