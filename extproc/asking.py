@@ -386,7 +386,7 @@ class Asking:
             body = spliced(plan, call, body, handled)
         facts, budgets = self._facts, self._program.budgets
         is_free = wanted.operation in COUNTING  # no vendor asks anything for it
-        if self._program.limits.is_any:
+        if self._program.limits.are_for(facts):
             tokens = None if is_free else budgets.asked(facts).total_tokens
             taken = self._program.limits.take(facts, tokens, len(self._received))
             if isinstance(taken, Deny):

@@ -24,7 +24,11 @@ class HeldKey:
     def __init__(self, key: VirtualKey) -> None:
         self.id = key.id
         self.principal: Principal = replace(
-            of_key(key.holder()), models=key.models, budgets=key.own_budgets()
+            of_key(key.holder()),
+            models=key.models,
+            budgets=key.own_budgets(),
+            limits=key.own_limits(),
+            counted_as=f"key:{key.id}",
         )
         self.is_open = key.enabled and key.revoked is None
         self._ends = key.expires

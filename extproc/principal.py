@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.model import ApiKey, Budget
+from gateway.model import ApiKey, Budget, Limit
 
 
 class Kind(StrEnum):
@@ -43,6 +43,10 @@ class Principal:
     """Which the key opens, `*` stands for anything; empty: all."""
     budgets: tuple[Budget, ...] = ()
     """The key's own."""
+    limits: tuple[Limit, ...] = ()
+    """The key's own; one object for all keys that have the same."""
+    counted_as: str = ""
+    """Under which name they are counted."""
 
 
 def of_key(key: ApiKey) -> Principal:

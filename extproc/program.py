@@ -134,7 +134,7 @@ def build(
     key_models = KeyModels() if gateway.identity.has_stored_keys else None
     ours: tuple[Policy, ...] = (key_models,) if key_models else ()
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
-    limits = Limits(gateway.limits, limiter, audits)
+    limits = Limits(gateway.limits, limiter, audits, are_keys_limited=bool(ours))
     is_counted = bool(gateway.budgets) or limits.counts_tokens
     planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(

@@ -304,6 +304,8 @@ class Route:
     """True when extproc must see the headers, since a limit applies."""
     is_told: bool = False
     """True when the answer has headers that say where limits stand."""
+    takes_stored_keys: bool = False
+    """True when whoever calls may have limits of their own."""
     holds_places: bool = False
     """True when extproc must know when a request is over."""
 
@@ -408,3 +410,8 @@ class Gateway:
         """Whether what calls cost may have to be known: there are budgets, or keys that may have
         budgets of their own."""
         return bool(self.budgets) or self.identity.has_stored_keys
+
+    @property
+    def is_limited(self) -> bool:
+        """The same of how much is asked in a time."""
+        return bool(self.limits) or self.identity.has_stored_keys

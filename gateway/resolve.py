@@ -319,6 +319,8 @@ def _route(block: RouteBlock, around: _Around) -> Route:
     is_ruled = not is_open and any(is_for_route(rule.scope, block.name) for rule in around.rules)
     match = block.match
     limits = [each for each in around.limits if is_limited(each, block.name, is_open=is_open)]
+    needs_identity = is_caller_required or is_ruled
+    takes_stored = needs_identity and identity.has_stored_keys and accepts is not Accepts.JWT
     is_known = is_caller_required or is_ruled or (bool(limits) and not is_open)
     return Route(
         name=block.name,
@@ -337,14 +339,15 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         replace_prefix=block.replace_prefix,
         timeout_seconds=block.timeout,
         retries=block.retries,
-        needs_identity=is_caller_required or is_ruled,
+        needs_identity=needs_identity,
         is_caller_required=is_caller_required,
         accepts=accepts,
         passes_tokens=bool(identity.issuers) and not is_known,
         is_open=is_open,
         is_limited=bool(limits),
         is_told=any(each.requests is not None for each in limits),
-        holds_places=any(each.concurrent is not None for each in limits),
+        takes_stored_keys=takes_stored,
+        holds_places=takes_stored or any(each.concurrent is not None for each in limits),
     )
 
 

@@ -10,10 +10,12 @@ import base64
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 import msgspec
 
+from gateway.limits import Algorithm, Counted, Limit, Rate
 from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
 
 ID_BYTES, SECRET_BYTES, SALT_BYTES = 10, 25, 16
@@ -50,6 +52,30 @@ class OwnBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         return Span(self.period, self.time_zone, self.seconds)
 
 
+class OwnLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much a key may ask in a time, beside the limits of the configuration."""
+
+    counted: Counted
+    amount: int
+    seconds: int = 0
+    """Of the period; 0 where requests that are open at once are counted."""
+    algorithm: Algorithm = Algorithm.TOKEN_BUCKET
+
+    def limit(self) -> Limit:
+        """As those of the configuration."""
+        name, rate = "key", Rate(self.amount, self.seconds)
+        algorithm = self.algorithm
+        match self.counted:
+            case Counted.REQUESTS:
+                return Limit(name, Scope(), requests=rate, algorithm=algorithm)
+            case Counted.TOKENS:
+                return Limit(name, Scope(), tokens=rate, algorithm=algorithm)
+            case Counted.BYTES:
+                return Limit(name, Scope(), bytes=rate, algorithm=algorithm)
+            case Counted.CONCURRENT:
+                return Limit(name, Scope(), concurrent=self.amount)
+
+
 class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A key as it is stored. A field that a reader does not know makes it unreadable, so that no
     restriction is ever overlooked."""
@@ -67,6 +93,7 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     models: tuple[str, ...] = ()
     """Which models it opens, `*` stands for anything; empty: all."""
     budgets: tuple[OwnBudget, ...] = ()
+    limits: tuple[OwnLimit, ...] = ()
     expires: int | None = None
     enabled: bool = True
     rotated: int | None = None
@@ -102,6 +129,15 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             Budget(_name(self.id, each.span), Scope(), each.unit, each.limit, each.span)
             for each in self.budgets
         )
+
+    def own_limits(self) -> tuple[Limit, ...]:
+        """As those of the configuration; whose they are, whoever counts must say."""
+        return _limits(self.limits)
+
+
+@lru_cache(1024)
+def _limits(own: tuple[OwnLimit, ...]) -> tuple[Limit, ...]:
+    return tuple(each.limit() for each in own)
 
 
 def _name(id: str, span: Span) -> str:

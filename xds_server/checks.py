@@ -123,6 +123,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             if is_for_route(rule.scope, route.name)
         ),
         *limits,
+        *[_LIMITS_OF_KEY_BY_HEADERS] * route.takes_stored_keys,
     )
 
 
@@ -344,6 +345,8 @@ def _key_models_of_headers(gateway: Gateway) -> Iterator[Check]:
 
 def _limits(gateway: Gateway) -> Iterator[Check]:
     yield from (_limit(each, reads="body") for each in _llm_limits(gateway))
+    if gateway.identity.has_stored_keys:
+        yield _LIMITS_OF_KEY
 
 
 def _limits_of_headers(gateway: Gateway) -> Iterator[Check]:
@@ -351,6 +354,8 @@ def _limits_of_headers(gateway: Gateway) -> Iterator[Check]:
     for each in _llm_limits(gateway):
         if each.requests or each.bytes or each.concurrent:
             yield _limit(each, reads="headers")
+    if gateway.identity.has_stored_keys:
+        yield _LIMITS_OF_KEY_BY_HEADERS
 
 
 def _llm_limits(gateway: Gateway) -> Iterator[Limit]:
@@ -378,6 +383,19 @@ def _limit(limit: Limit, *, reads: str) -> Check:
             f"{name}, in audit", Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged"
         )
     return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, _UNCOUNTED)
+
+
+_LIMITS_OF_KEY = Check(
+    "limits of the key, where it has some",
+    Where.EXTPROC,
+    "body",
+    "429 rate_limit_exceeded",
+    Failing.CLOSED,
+    _UNCOUNTED,
+)
+_LIMITS_OF_KEY_BY_HEADERS = replace(
+    _LIMITS_OF_KEY, reads="headers", refusal="429 rate_limit_exceeded, 411 length_required"
+)
 
 
 def _budgets(gateway: Gateway) -> Iterator[Check]:

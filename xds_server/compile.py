@@ -62,7 +62,7 @@ class Compiler:
                 ),
                 *((memo.of(filters.token_filter, issuers),) if issuers else ()),
                 filters.ext_proc_filter(
-                    topology, _read_by(gateway), features, is_limited=bool(gateway.limits)
+                    topology, _read_by(gateway), features, is_limited=gateway.is_limited
                 ),
                 *tables,
                 *(raw.raw_resource(each) for each in gateway.xds.resources),

@@ -60,7 +60,8 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         tuple(each.name for each in own if not speaks(each, dialect)),
         tuple(each.name for each in foreign),
         is_budgeted=gateway.is_counted,
-        is_limited=any(each.tokens is not None for each in llm_limits(gateway)),
+        is_limited=gateway.identity.has_stored_keys
+        or any(each.tokens is not None for each in llm_limits(gateway)),
         is_placed=are_places_counted(gateway),
         is_usage_read=features.reads_usage and usage.on_route(dialect) != {},
         is_watched=is_watched(gateway),

@@ -18,6 +18,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import cast
@@ -46,7 +47,7 @@ _GENERATION = 64
 _ROW_BYTES = ROW_WORDS * 8
 _WAYS = 16
 """Rows in a set. With half of all rows in use, one set in a thousand has more names than rows."""
-ROWS = 1 << 17
+ROWS = 1 << 19
 _LOCK_SECONDS = 0.1
 """How long to wait for the lock: it is held for microseconds, unless its holder was stopped."""
 _SOUR_SECONDS = 1.0
@@ -103,8 +104,7 @@ class MappedLimiter:
             case Places():
                 return _Meter(name, None, measure.most)
             case Pace():
-                kind = Bucket if measure.algorithm is Algorithm.TOKEN_BUCKET else Window
-                return _Meter(name, kind(measure.amount, measure.period_ns))
+                return _Meter(name, _rate(measure))
 
     def take(self, draws: Sequence[Draw]) -> Take:
         shared = self._opened()
@@ -241,6 +241,12 @@ class MappedLimiter:
         return left, 0, 0
 
 
+@lru_cache(1024)
+def _rate(pace: Pace) -> Bucket | Window:
+    kind = Bucket if pace.algorithm is Algorithm.TOKEN_BUCKET else Window
+    return kind(pace.amount, pace.period_ns)
+
+
 class _Shared:
     """The files."""
 
@@ -248,7 +254,9 @@ class _Shared:
         """LimitsUnavailable when there is no room for them."""
         self._folder = folder
         self._place_bytes = rows * 4
-        self.own_path = folder / f"limits-places-{os.getpid()}-{secrets.token_hex(4)}"
+        self._places = f"limits-{rows * _ROW_BYTES}-places-"
+        """Workers of another version, for whom rows are elsewhere, have places elsewhere."""
+        self.own_path = folder / f"{self._places}{os.getpid()}-{secrets.token_hex(4)}"
         self._own: mmap.mmap | None = None
         self._sour_until = 0.0
         self._own_descriptor = -1
@@ -266,11 +274,9 @@ class _Shared:
         self.lock()
         try:
             header = _MAGIC + boot_id()
-            os.posix_fallocate(self._descriptor, 0, _HEADER_BYTES + size)
             if os.pread(self._descriptor, len(header), 0) != header:  # of another boot, or new
-                for offset in range(0, _HEADER_BYTES + size, 1 << 20):
-                    left = _HEADER_BYTES + size - offset
-                    os.pwrite(self._descriptor, bytes(min(left, 1 << 20)), offset)
+                os.ftruncate(self._descriptor, 0)  # nobody has it mapped
+                os.posix_fallocate(self._descriptor, 0, _HEADER_BYTES + size)  # zeros, unwritten
                 os.pwrite(self._descriptor, header, 0)
             whole = memoryview(mmap.mmap(self._descriptor, _HEADER_BYTES + size))
             self.words = whole[_HEADER_BYTES:].cast("q")
@@ -307,7 +313,7 @@ class _Shared:
 
     def bury(self) -> None:
         """Remove the files of those who are dead; under the lock."""
-        for path in self._folder.glob("limits-places-*"):
+        for path in self._folder.glob(f"{self._places}*"):
             if path == self.own_path:
                 continue
             descriptor = os.open(path, os.O_RDWR)
@@ -340,7 +346,7 @@ class _Shared:
         """Map the places of all others."""
         self._seen = self._generation[0]
         found = {}
-        for path in self._folder.glob("limits-places-*"):
+        for path in self._folder.glob(f"{self._places}*"):
             if path == self.own_path:
                 continue
             known = self._others.get(path)

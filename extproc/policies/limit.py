@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from extproc.audits import Audited, Audits, Finding, uncounted
 from extproc.facts import Facts
-from extproc.policies.scope import compile_scope
+from extproc.policies.scope import Matcher, compile_scope
 from extproc.ports import (
     NEVER,
     Draw,
@@ -32,9 +32,12 @@ _log = logging.getLogger(__name__)
 
 _MOST_CASES = 10_000
 """Clients choose the names of models, so cases have no natural end."""
+_MOST_KEYS = 100_000
+"""As many as a worker remembers; a case of one is 0.8 KB."""
 _LARGEST = 2**40
 """More tokens or bytes than any one request has; nonsense must not overflow 64 bits."""
 _SECOND = 1_000_000_000
+_ALWAYS = Matcher(())
 
 _CODE = "rate_limit_exceeded"
 """Of what a limit would refuse."""
@@ -60,41 +63,56 @@ class Line(NamedTuple):
     measure: Measure
 
 
-class Row(NamedTuple):
-    """The same for one caller, model and provider."""
+class Group(NamedTuple):
+    """What one limit counts, or all of those that a key has; for plain routes without tokens."""
 
-    line: Line
-    meter: Meter
-    subjects: tuple[tuple[str, str], ...]
+    matcher: Matcher
+    lines: tuple[Line, ...]
+    plain_lines: tuple[Line, ...]
 
 
-class Case:
-    """All that applies to one caller, model and provider."""
+class Shape:
+    """What is the same for all to whom the same limits apply."""
 
-    __slots__ = ("changing", "draws", "is_watched", "places", "rows", "tokens", "told")
+    __slots__ = ("are_binding", "changing", "is_watched", "lines", "places", "tokens", "told")
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.draws: list[Draw] = [
-            (row.meter, 1, row.line.limit.mode is Mode.ENFORCE) for row in rows
-        ]
-        """Of those that count something else than ones, the amounts are to be filled in."""
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = lines
+        self.are_binding = [line.limit.mode is Mode.ENFORCE for line in lines]
         self.changing = [
-            (place, row.line.counted is Counted.TOKENS)
-            for place, row in enumerate(rows)
-            if row.line.counted in (Counted.TOKENS, Counted.BYTES)
+            (place, line.counted is Counted.TOKENS)
+            for place, line in enumerate(lines)
+            if line.counted in (Counted.TOKENS, Counted.BYTES)
         ]
-        self.is_watched = any(not is_binding for _, _, is_binding in self.draws)
+        self.is_watched = not all(self.are_binding)
         self.tokens = self._where(Counted.TOKENS)
         self.places = self._where(Counted.CONCURRENT)
         self.told = [
             (counted.value, found)
             for counted in (Counted.REQUESTS, Counted.TOKENS)
-            if (found := [each for each in self._where(counted) if self.draws[each][2]])
+            if (found := [each for each in self._where(counted) if self.are_binding[each]])
         ]
 
     def _where(self, counted: Counted) -> list[int]:
-        return [place for place, row in enumerate(self.rows) if row.line.counted is counted]
+        return [place for place, line in enumerate(self.lines) if line.counted is counted]
+
+
+class Whose(NamedTuple):
+    """For whom a limit counts."""
+
+    name: str
+    """Under which it counts."""
+    subjects: Sequence[tuple[str, str]]
+
+
+class Case(NamedTuple):
+    """All that applies to one caller, model and provider."""
+
+    shape: Shape
+    whose: Sequence[Whose]
+    """One for each line."""
+    draws: list[Draw]
+    """Of those that count something else than ones, the amounts are to be filled in."""
 
 
 class Taken:
@@ -156,21 +174,32 @@ class Limits:
     """Every limit of a program that is not Envoy's."""
 
     def __init__(
-        self, limits: Sequence[Limit], limiter: Limiter | None, audits: Audits | None = None
+        self,
+        limits: Sequence[Limit],
+        limiter: Limiter | None,
+        audits: Audits | None = None,
+        *,
+        are_keys_limited: bool = False,
     ) -> None:
-        """Without a limiter, calls that a limit applies to are refused."""
+        """Without a limiter, calls that a limit applies to are refused. `are_keys_limited`: callers
+        may have limits of their own (`Principal.limits`)."""
         self._audits = audits or uncounted()
-        self._lines = tuple(
-            (compile_scope(each.scope), [Line(each, *one) for one in measures(each)])
-            for each in limits
-            if not each.is_envoys
+        self._groups = tuple(
+            _group(compile_scope(each.scope), [each]) for each in limits if not each.is_envoys
         )
         self._limiter = limiter
         self._cases: dict[object, Case] = {}
-        self.is_any = bool(self._lines)
-        self.counts_tokens = any(
-            line.counted is Counted.TOKENS for _, lines in self._lines for line in lines
+        self._shapes: dict[tuple[int, ...], Shape] = {}
+        """By the identities of their groups, all of which are kept."""
+        self._owned: dict[int, tuple[object, Group]] = {}
+        """What keys have, by its identity: many have the same."""
+        self.counts_tokens = are_keys_limited or any(
+            line.counted is Counted.TOKENS for group in self._groups for line in group.lines
         )
+
+    def are_for(self, facts: Facts) -> bool:
+        """Whether there is anything to ask about a call."""
+        return bool(self._groups) or bool(facts.principal and facts.principal.limits)
 
     def take(
         self, facts: Facts, tokens: int | None = None, size_bytes: int | None = None
@@ -178,19 +207,19 @@ class Limits:
         """`tokens` as estimated; None: it has none. `size_bytes` of the request's body; None: it
         has no length yet.
         """
-        if not self._lines:
+        if not self.are_for(facts):
             return NOTHING_TAKEN
         limiter = self._limiter
         if limiter is None:
             return self._unavailable(facts)
         try:
             case = self._case(limiter, facts)
-            if not case.rows:
+            shape, draws = case.shape, case.draws
+            if not draws:
                 return NOTHING_TAKEN
-            draws = case.draws
-            if case.changing:
+            if shape.changing:
                 draws = draws.copy()
-                for place, is_tokens in case.changing:
+                for place, is_tokens in shape.changing:
                     meter, _, is_binding = draws[place]
                     amount = tokens if is_tokens else size_bytes
                     if amount is None:
@@ -201,8 +230,8 @@ class Limits:
             at_ns, standings, is_refused = limiter.take(draws)
         except LimitsUnavailable:
             return self._unavailable(facts)
-        if case.is_watched:
-            for name, verdict in _audited(case, standings).items():
+        if shape.is_watched:
+            for name, verdict in _audited(shape, standings).items():
                 code = _CODE if verdict is Audited.DENY else ""
                 self._audits.note(facts, Finding(PolicyKind.LIMIT, name, verdict, code=code))
         if is_refused:
@@ -210,36 +239,84 @@ class Limits:
         return Taken(
             limiter,
             at_ns,
-            [draws[place] for place in case.tokens if draws[place][1] and not standings[place][2]],
-            [draws[place][0] for place in case.places if not standings[place][2]],
-            _told(case, standings),
+            [draws[place] for place in shape.tokens if draws[place][1] and not standings[place][2]],
+            [draws[place][0] for place in shape.places if not standings[place][2]],
+            _told(shape, standings),
         )
 
     def _unavailable(self, facts: Facts) -> Deny | Taken:
         """Who is only watched is refused for nothing."""
+        if facts.principal is not None and facts.principal.limits:
+            return _UNAVAILABLE
         enforced = (
-            matcher
-            for matcher, lines in self._lines
-            if any(line.limit.mode is Mode.ENFORCE for line in lines)
+            group.matcher
+            for group in self._groups
+            if any(line.limit.mode is Mode.ENFORCE for line in group.lines)
         )
         return _UNAVAILABLE if any(each.matches(facts) for each in enforced) else NOTHING_TAKEN
 
     def _case(self, limiter: Limiter, facts: Facts) -> Case:
-        name = facts.principal, facts.model, facts.provider, facts.route
+        name: object = facts.principal, facts.model, facts.provider, facts.route
+        if not self._groups:  # what a key has applies whatever it asks for
+            name = facts.principal, bool(facts.route)
         case = self._cases.get(name)
         if case is None:
-            if len(self._cases) >= _MOST_CASES:
+            if len(self._cases) >= (_MOST_CASES if self._groups else _MOST_KEYS):
                 self._cases.clear()
-            case = self._cases[name] = Case(
+            case = self._cases[name] = self._made(limiter, facts)
+        return case
+
+    def _made(self, limiter: Limiter, facts: Facts) -> Case:
+        matched = [
+            (group, subjects)
+            for group in self._groups
+            if (subjects := group.matcher.subjects(facts)) is not None
+        ]
+        found = [(group, Whose(group.lines[0].limit.name, told)) for group, told in matched]
+        principal = facts.principal
+        if principal is not None and principal.limits:
+            found.append((self._group_of(principal.limits), Whose(principal.counted_as, ())))
+        is_plain = bool(facts.route)
+        shape = self._shape([group for group, _ in found], is_plain)
+        whose = [
+            each for group, each in found for _ in (group.plain_lines if is_plain else group.lines)
+        ]
+        draws = [
+            (limiter.meter(meter_name(line, each), line.measure), 1, is_binding)
+            for line, each, is_binding in zip(shape.lines, whose, shape.are_binding, strict=True)
+        ]
+        return Case(shape, whose, draws)
+
+    def _group_of(self, limits: Sequence[Limit]) -> Group:
+        known = self._owned.get(id(limits))
+        if known is None:
+            if len(self._owned) >= _MOST_CASES:
+                self._owned.clear()
+                self._shapes.clear()
+            known = self._owned[id(limits)] = limits, _group(_ALWAYS, limits)
+        return known[1]
+
+    def _shape(self, groups: Sequence[Group], is_plain: bool) -> Shape:
+        name = (is_plain, *map(id, groups))
+        shape = self._shapes.get(name)
+        if shape is None:
+            if len(self._shapes) >= _MOST_CASES:
+                self._shapes.clear()
+            shape = self._shapes[name] = Shape(
                 [
-                    Row(line, limiter.meter(meter_name(line, subjects), line.measure), subjects)
-                    for matcher, lines in self._lines
-                    if (subjects := matcher.subjects(facts)) is not None
-                    for line in lines
-                    if not (facts.route and line.counted is Counted.TOKENS)
+                    line
+                    for group in groups
+                    for line in (group.plain_lines if is_plain else group.lines)
                 ]
             )
-        return case
+        return shape
+
+
+def _group(matcher: Matcher, limits: Sequence[Limit]) -> Group:
+    lines = tuple(Line(each, *one) for each in limits for one in measures(each))
+    return Group(
+        matcher, lines, tuple(line for line in lines if line.counted is not Counted.TOKENS)
+    )
 
 
 def measures(limit: Limit) -> list[tuple[Counted, Measure]]:
@@ -258,42 +335,40 @@ def measures(limit: Limit) -> list[tuple[Counted, Measure]]:
     return found
 
 
-def meter_name(line: Line, subjects: Sequence[tuple[str, str]]) -> str:
+def meter_name(line: Line, whose: Whose) -> str:
     """`each-key|requests|60|token_bucket|key=ada`: who measures otherwise, counts anew."""
-    name = f"{line.limit.name}|{line.counted}"
+    name = f"{whose.name}|{line.counted}"
     if isinstance(line.measure, Pace):
         name += f"|{line.measure.period_ns // _SECOND}|{line.measure.algorithm}"
-    for dimension, value in subjects:
+    for dimension, value in whose.subjects:
         if "|" in value or "%" in value:
             value = value.replace("%", "%25").replace("|", "%7C")
         name = f"{name}|{dimension}={value}"
     return name
 
 
-def _audited(case: Case, standings: Sequence[Standing]) -> dict[str, Audited]:
+def _audited(shape: Shape, standings: Sequence[Standing]) -> dict[str, Audited]:
     """What those would have done that are not enforced."""
     found: dict[str, Audited] = {}
-    for row, (_, _, is_binding), (_, _, wait_ns) in zip(
-        case.rows, case.draws, standings, strict=True
+    for line, is_binding, (_, _, wait_ns) in zip(
+        shape.lines, shape.are_binding, standings, strict=True
     ):
         if not is_binding:
-            name = row.line.limit.name
+            name = line.limit.name
             if wait_ns or name not in found:
                 found[name] = Audited.DENY if wait_ns else Audited.PASS
     return found
 
 
-def _told(case: Case, standings: Sequence[Standing]) -> tuple[Told, ...]:
+def _told(shape: Shape, standings: Sequence[Standing]) -> tuple[Told, ...]:
     """Of each unit, the limit of which the smallest part is left."""
     found = []
-    for unit, places in case.told:
+    for unit, places in shape.told:
         place = places[0]
         if len(places) > 1:
-            place = min(
-                places, key=lambda each: standings[each][0] / case.rows[each].line.measure[0]
-            )
+            place = min(places, key=lambda each: standings[each][0] / shape.lines[each].measure[0])
         remaining, reset_ns, _ = standings[place]
-        found.append(Told(unit, case.rows[place].line.measure[0], remaining, reset_ns))
+        found.append(Told(unit, shape.lines[place].measure[0], remaining, reset_ns))
     return tuple(found)
 
 
@@ -305,20 +380,20 @@ def _refused(case: Case, draws: Sequence[Draw], standings: Sequence[Standing]) -
         if wait_ns and draws[place][2]
     ]
     wait_ns, place = max(refusing, key=lambda each: (each[0] == NEVER, each))
-    headers = header_values(_told(case, standings))
+    headers = header_values(_told(case.shape, standings))
     if wait_ns == NEVER:
         headers.append(("x-should-retry", "false"))  # as the libraries of vendors read it
     else:
         headers.append(("retry-after", str(max(1, -(-wait_ns // _SECOND)))))
-    reason = _reason(case.rows[place], draws[place][1], wait_ns)
-    by = By(PolicyKind.LIMIT, case.rows[place].line.limit.name)
+    reason = _reason(case.shape.lines[place], case.whose[place], draws[place][1], wait_ns)
+    by = By(PolicyKind.LIMIT, case.shape.lines[place].limit.name)
     return Deny(429, "rate_limit_exceeded", reason, headers=tuple(headers), by=by)
 
 
-def _reason(row: Row, wanted: int, wait_ns: int) -> str:
-    line, subjects = row.line, row.subjects
-    of = " of " + ", ".join(f"{name}={value}" for name, value in subjects) if subjects else ""
-    named, measure = f"limit '{line.limit.name}'{of}", line.measure
+def _reason(line: Line, whose: Whose, wanted: int, wait_ns: int) -> str:
+    shown = ", ".join(f"{name}={value}" for name, value in whose.subjects)
+    of = f" of {shown}" if shown else ""
+    named, measure = f"limit '{whose.name}'{of}", line.measure
     if isinstance(measure, Places):
         return f"{named}: {measure.most} at a time, and all of them are open"
     amount = f"{measure.amount} {line.counted} per {period_name(measure.period_ns // _SECOND)}"

@@ -15,9 +15,22 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from gateway.config.block import Block, refusal
 from gateway.config.budgets import Per, TimeZone
 from gateway.config.finding import dotted
-from gateway.config.scalars import Amount, Flag, Limit, Name, Text, written_limit
+from gateway.config.limits import NOTHING_COUNTED
+from gateway.config.scalars import (
+    Amount,
+    ByteRate,
+    CountRate,
+    Flag,
+    Limit,
+    Name,
+    Text,
+    Weight,
+    written_limit,
+    written_rate,
+)
+from gateway.limits import Algorithm, Counted, Rate
 from gateway.problem import Problem, did_you_mean
-from gateway.virtual_keys import OwnBudget, VirtualKey
+from gateway.virtual_keys import OwnBudget, OwnLimit, VirtualKey
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_SECONDS = 100 * 366 * 86_400
@@ -55,6 +68,44 @@ def _expiry(value: str) -> str:
     return value
 
 
+class KeyLimitBlock(Block):
+    """How much may be asked with the key in a time; what applies to it in the configuration applies
+    as well."""
+
+    requests: CountRate | None = None
+    """Requests: `60/min`."""
+    tokens: CountRate | None = None
+    """Tokens of models: `100k/min`."""
+    bytes: ByteRate | None = None
+    """Bytes of requests' bodies: `10MB/min`."""
+    concurrent: Weight | None = None
+    """Requests that are open at once."""
+    algorithm: Algorithm = Algorithm.TOKEN_BUCKET
+    """As for `limits`: `token_bucket` or `sliding_window`."""
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> KeyLimitBlock:
+        if not self.all():
+            raise refusal(NOTHING_COUNTED)
+        return self
+
+    def all(self) -> tuple[OwnLimit, ...]:
+        """One for each thing that is counted."""
+        rates = (
+            (Counted.REQUESTS, self.requests),
+            (Counted.TOKENS, self.tokens),
+            (Counted.BYTES, self.bytes),
+        )
+        found = [
+            OwnLimit(counted, rate.amount, rate.seconds, self.algorithm)
+            for counted, rate in rates
+            if rate is not None
+        ]
+        if self.concurrent is not None:
+            found.append(OwnLimit(Counted.CONCURRENT, self.concurrent))
+        return tuple(found)
+
+
 class KeyTermsBlock(Block):
     """What a key is for and what it opens."""
 
@@ -72,6 +123,8 @@ class KeyTermsBlock(Block):
     """The models that it opens, as clients ask for them; `*` stands for anything. Default: all."""
     budgets: tuple[KeyBudgetBlock, ...] = ()
     """Its own budgets, one for each unit and period."""
+    limits: tuple[KeyLimitBlock, ...] = ()
+    """Its own limits, one for each thing that is counted and period."""
     expires: Annotated[str, AfterValidator(_expiry)] | None = None
     """When it stops working: `2027-01-31T00:00Z`, or from now: `90d`, `12h`, `30m`."""
     enabled: Flag = True
@@ -83,6 +136,16 @@ class KeyTermsBlock(Block):
         if len(set(seen)) < len(seen):
             raise refusal("budgets: one for each unit and period", is_shown=False)
         return self
+
+    @model_validator(mode="after")
+    def _has_limits_that_differ(self) -> KeyTermsBlock:
+        seen = [(one.counted, one.seconds) for each in self.limits for one in each.all()]
+        if len(set(seen)) < len(seen):
+            raise refusal("limits: one for each thing that is counted and period", is_shown=False)
+        return self
+
+
+_PARTS: Mapping[str, type[Block]] = {"budgets": KeyBudgetBlock, "limits": KeyLimitBlock}
 
 
 def terms_of(said: object) -> KeyTermsBlock | tuple[Problem, ...]:
@@ -118,6 +181,7 @@ def applied(terms: KeyTermsBlock, key: VirtualKey, now: int) -> VirtualKey | Pro
             )
             for each in terms.budgets
         ),
+        limits=tuple(one for each in terms.limits for one in each.all()),
         expires=expires,
         enabled=terms.enabled,
         rotated=key.rotated,
@@ -142,9 +206,19 @@ def said_of(key: VirtualKey) -> dict[str, Any]:
             }
             for each in key.budgets
         ],
+        "limits": list(map(_limit_said, key.limits)),
         "expires": None if key.expires is None else iso(key.expires),
     }
     return {name: value for name, value in told.items() if value} | {"enabled": key.enabled}
+
+
+def _limit_said(limit: OwnLimit) -> dict[str, Any]:
+    if limit.counted is Counted.CONCURRENT:
+        return {limit.counted.value: limit.amount}
+    said = {limit.counted.value: written_rate(Rate(limit.amount, limit.seconds))}
+    if limit.algorithm is not Algorithm.TOKEN_BUCKET:
+        said["algorithm"] = limit.algorithm.value
+    return said
 
 
 def expiry_seconds(text: str, now: int) -> int:
@@ -178,7 +252,7 @@ def _problem(error: Any) -> Problem:
     if error["type"] == "refused":
         return Problem(dotted(path), context["message"], hint=context["hint"])
     if error["type"] == "extra_forbidden":
-        block = KeyBudgetBlock if path[0] == "budgets" else KeyTermsBlock
+        block = _PARTS.get(str(path[0]), KeyTermsBlock)
         hint = did_you_mean(str(path[-1]), block.model_fields)
         return Problem(dotted(path), f"unknown key '{path[-1]}'", hint=hint)
     return Problem(dotted(path), _WORDS.get(error["type"], error["msg"].lower()))

@@ -9,6 +9,8 @@ from gateway.config.scalars import ByteRate, CountRate, Name, Text, Weight
 from gateway.limits import Algorithm
 from gateway.model import Mode
 
+NOTHING_COUNTED = "needs at least one of requests, tokens, bytes and concurrent"
+
 
 class LimitScopeBlock(Block):
     """Whose requests are counted. All that is written must hold. With a `*`, each value that
@@ -58,5 +60,5 @@ class LimitBlock(Block):
     def _counts_something(self) -> LimitBlock:
         counted = (self.requests, self.tokens, self.bytes, self.concurrent)
         if all(each is None for each in counted):
-            raise refusal("needs at least one of requests, tokens, bytes and concurrent")
+            raise refusal(NOTHING_COUNTED)
         return self

@@ -248,8 +248,10 @@ def _byte_rate(value: object) -> Rate:
     return _rate(value, {"": 1, **_BYTES}, "such as 10MB/min, 1GiB/day or 65536/s")
 
 
-def _written_rate(rate: Rate) -> str:
-    period = next(name for name, seconds in PERIODS.items() if seconds == rate.seconds)
+def written_rate(rate: Rate) -> str:
+    """As it can be written: `60/min`."""
+    names = (name for name, seconds in PERIODS.items() if seconds == rate.seconds)
+    period = next(names, f"{rate.seconds}s")  # which is no rate: whoever reads it says so
     return f"{rate.amount}/{period}"
 
 
@@ -342,10 +344,10 @@ Amount: TypeAlias = Annotated[
     Limit, PlainValidator(_limit), PlainSerializer(written_limit), _text_schema("amount")
 ]
 CountRate: TypeAlias = Annotated[
-    Rate, PlainValidator(_count_rate), PlainSerializer(_written_rate), _text_schema("rate")
+    Rate, PlainValidator(_count_rate), PlainSerializer(written_rate), _text_schema("rate")
 ]
 ByteRate: TypeAlias = Annotated[
-    Rate, PlainValidator(_byte_rate), PlainSerializer(_written_rate), _text_schema("byte-rate")
+    Rate, PlainValidator(_byte_rate), PlainSerializer(written_rate), _text_schema("byte-rate")
 ]
 Dollars: TypeAlias = Annotated[
     Decimal,

@@ -124,6 +124,25 @@ def test_the_budget_of_a_key_counts_its_calls_and_ends_them(gateway: Stack) -> N
     assert (large.status_code, code(large)) == (429, "budget_exhausted")
 
 
+def test_the_limits_of_a_key_hold_over_all_workers_and_are_told(gateway: Stack) -> None:
+    key = made(gateway, "limited", "--limits", "requests=4/day, tokens=100k/min, concurrent=2")
+    answers = [gateway.chat({"model": "demo", **ASK}, key=key) for _ in range(3)]
+    assert [each.status_code for each in answers] == [200] * 3
+    told = answers[-1].headers
+    assert told["x-ratelimit-limit-requests"] == "4"
+    assert told["x-ratelimit-remaining-requests"] == "1"
+    assert told["x-ratelimit-limit-tokens"] == "100000"
+    headers = {"authorization": f"Bearer {key}"}
+    plain = httpx.get(f"{gateway.url}/docs", headers=headers)
+    assert (plain.status_code, plain.headers["x-ratelimit-remaining-requests"]) == (200, "0")
+    assert httpx.get(f"{gateway.url}/docs", headers=headers).status_code == 429
+    refused = gateway.chat({"model": "demo", **ASK}, key=key)
+    assert (refused.status_code, code(refused)) == (429, "rate_limit_exceeded")
+    assert statuses(gateway, made(gateway, "unlimited")) == [200]
+    keys(gateway, "change", "limited", "--limits", "")
+    eventually(lambda: statuses(gateway, key) == [200], "it has no limits any more")
+
+
 def test_the_upstream_of_a_plain_route_does_not_see_the_key(gateway: Stack) -> None:
     key = made(gateway, "plain")
     headers = {"authorization": f"Bearer {key}"}

@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from envoy_api import message
 
+from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.authz import Authorization
 from extproc.events import (
     CONTINUE,
@@ -24,11 +26,13 @@ from extproc.events import (
     Strip,
 )
 from extproc.exchange import Exchange
+from extproc.ports import Limiter
 from extproc.process import Process
 from extproc.program import Program, build
+from gateway.limits import Counted
 from gateway.model import Period, Unit
 from gateway.usage import Usage
-from gateway.virtual_keys import OwnBudget, Parts, hashed, written
+from gateway.virtual_keys import OwnBudget, OwnLimit, Parts, hashed, written
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import gateway_of
 from tests.kit.key_shelf import Shelf, stored
@@ -51,7 +55,9 @@ PARTS = Parts(virtual_key(1).id, "b" * 40)
 SECRETS = (hashed(PARTS.secret, b"salt"),)
 
 
-def program(shelf: Shelf, ledger: MemoryLedger | None = None) -> Program:
+def program(
+    shelf: Shelf, ledger: MemoryLedger | None = None, limiter: Limiter | None = None
+) -> Program:
     return build(
         gateway_of(YAML),
         "1",
@@ -59,6 +65,7 @@ def program(shelf: Shelf, ledger: MemoryLedger | None = None) -> Program:
         choose=lambda: 0.0,
         created=1,
         keys=shelf,
+        limiter=limiter,
     )
 
 
@@ -191,6 +198,59 @@ def test_its_own_budget_is_reserved_settled_and_exhausted() -> None:
     action = say(exchange, chat(max_tokens=80))
     assert error(action) == (429, "budget_exhausted")
     assert f"key:{PARTS.id}:day" in action.body.decode()  # type: ignore[union-attr]
+
+
+def test_its_own_limits_are_taken_told_corrected_and_reached(tmp_path: Path) -> None:
+    limiter = MappedLimiter(tmp_path)
+    limits = (OwnLimit(Counted.REQUESTS, 3, 60), OwnLimit(Counted.TOKENS, 200, 86_400))
+    made = program(shelf(limits=limits), limiter=limiter)
+
+    def asked(tokens: int) -> tuple[Exchange, Action]:
+        exchange = Exchange(made, NOW)
+        say(exchange, headers())
+        return exchange, say(exchange, chat(max_tokens=tokens))
+
+    exchange, action = asked(50)
+    assert isinstance(action, Forward)
+    told = {each.unit: (each.limit, each.remaining) for each in action.told}
+    assert told["requests"] == (3, 2)
+    assert told["tokens"][0] == 200
+    assert 100 < told["tokens"][1] < 150
+    say(exchange, ResponseHeaders(200, "llm/a"))
+    say(exchange, ResponseEnd(Usage(30, 100)))
+    action = asked(100)[1]
+    assert error(action) == (429, "rate_limit_exceeded")
+    assert isinstance(action, Respond)
+    assert f"limit 'key:{PARTS.id}': 200 tokens per day" in action.body.decode()
+    assert isinstance(asked(1)[1], Forward)
+    plain = say(Exchange(made, NOW, "docs"), headers("/docs", "GET"))
+    assert isinstance(plain, Strip)
+    assert [(each.unit, each.remaining) for each in plain.told] == [("requests", 0)]
+    assert error(say(Exchange(made, NOW, "docs"), headers("/docs", "GET")))[0] == 429
+    limiter.close()
+
+
+def test_a_place_of_its_own_is_held_until_the_answer_is_over(tmp_path: Path) -> None:
+    limiter = MappedLimiter(tmp_path)
+    made = program(shelf(limits=(OwnLimit(Counted.CONCURRENT, 1),)), limiter=limiter)
+    first = Exchange(made, NOW, "docs")
+    say(first, headers("/docs", "GET"))
+    assert not first.is_over
+    assert error(say(Exchange(made, NOW, "docs"), headers("/docs", "GET")))[0] == 429
+    first.on_close()
+    assert isinstance(say(Exchange(made, NOW, "docs"), headers("/docs", "GET")), Strip)
+    limiter.close()
+
+
+def test_limits_that_cannot_be_counted_refuse_the_keys_that_have_some() -> None:
+    limits = (OwnLimit(Counted.REQUESTS, 3, 60),)
+    made = program(shelf(limits=limits))
+    exchange = Exchange(made, NOW)
+    say(exchange, headers())
+    assert error(say(exchange, chat())) == (503, "limits_unavailable")
+    exchange = Exchange(program(shelf()), NOW)
+    say(exchange, headers())
+    assert isinstance(say(exchange, chat()), Forward)
 
 
 def test_a_key_without_budgets_is_counted_nowhere() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from gateway.limits import Counted
 from xds_server import flags
 from xds_server.admin.keys import WHO_HEADER
 from xds_server.admin.token import TOKEN_FILE
@@ -34,6 +35,9 @@ WHOSE = Argument("ref", "KEY", "of one key, by its name or id", count="?")
 FILE = Argument("file", "FILE", "JSON lines, as `dragoman keys export` writes them")
 
 
+_COUNTED = tuple(each.value for each in Counted)
+
+
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -52,6 +56,14 @@ def _budgets(text: str) -> list[dict[str, str]]:
     return [{"limit": limit.strip(), "per": per.strip()} for limit, _, per in parts]
 
 
+def _limits(text: str) -> list[dict[str, str]]:
+    pairs = [part.partition("=") for part in _list(text)]
+    if any(counted not in _COUNTED or not rate for counted, _, rate in pairs):
+        shown = ", ".join(f"{each}=RATE" for each in _COUNTED)
+        raise argparse.ArgumentTypeError(f"not some of {shown}: {text}")
+    return [{counted: rate.strip()} for counted, _, rate in pairs]
+
+
 def _flag(name: str, kind: Callable[[str], object], metavar: str, meaning: str) -> Flag:
     return Flag(name, "", kind, metavar, meaning)
 
@@ -63,6 +75,12 @@ TERMS = (
     _flag("--tags", _tags, "NAME=VALUE,…", "free labels, for rules"),
     _flag("--models", _list, "MODEL,…", "the models that it opens; `*` stands for anything"),
     _flag("--budgets", _budgets, "AMOUNT/PERIOD,…", "its own budgets: `5 USD/day,1M tokens/month`"),
+    _flag(
+        "--limits",
+        _limits,
+        "COUNTED=RATE,…",
+        "its own limits: `requests=60/min,tokens=100k/min,concurrent=5`",
+    ),
     _flag("--expires", str, "TIME", "when it stops working: 2027-01-31T00:00Z, or from now: 90d"),
 )
 RENAME = _flag("--name", str, "NAME", "another name")
@@ -218,11 +236,7 @@ def described(key: Answer) -> Iterator[str]:
     for name, value in key.items():
         match value:
             case list():
-                parts = [
-                    f"{each['limit']} per {each['per']}" if isinstance(each, dict) else str(each)
-                    for each in value
-                ]
-                shown = ", ".join(parts)
+                shown = ", ".join(map(_part, value))
             case dict():
                 shown = ", ".join(f"{tag}={text}" for tag, text in value.items())
             case bool():
@@ -230,6 +244,18 @@ def described(key: Answer) -> Iterator[str]:
             case _:
                 shown = str(value)
         yield f"{name.replace('_', ' ')}: {shown}"
+
+
+def _part(said: object) -> str:
+    match said:
+        case {"limit": limit, "per": per}:
+            return f"{limit} per {per}"
+        case {"algorithm": algorithm, **rates}:
+            return f"{_part(rates)} ({algorithm})"
+        case dict():
+            return ", ".join(f"{counted}={rate}" for counted, rate in said.items())
+        case _:
+            return str(said)
 
 
 def _list_lines(keys: list[Answer]) -> list[str]:

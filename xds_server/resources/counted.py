@@ -17,4 +17,6 @@ def is_usage_counted(gateway: Gateway) -> bool:
 
 def are_places_counted(gateway: Gateway) -> bool:
     """Somebody waits for the end of an answer."""
-    return any(each.concurrent is not None for each in llm_limits(gateway))
+    return gateway.identity.has_stored_keys or any(
+        each.concurrent is not None for each in llm_limits(gateway)
+    )

@@ -130,7 +130,7 @@ class _Surface:
     def _route(self, name: str, match: Json, per_filter: Json) -> Json:
         gateway, features = self.gateway, self.features
         silence = longest_silence(gateway)
-        is_told = told.is_told(llm_limits(gateway))
+        is_told = gateway.identity.has_stored_keys or told.is_told(llm_limits(gateway))
         return {
             "name": name,
             "match": match,

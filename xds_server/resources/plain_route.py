@@ -38,6 +38,7 @@ def plain_route(route: Route) -> Json:
     shown: Json = {}
     if route.is_told:
         shown["response_headers_to_remove"] = list(told.REMOVED)
+    if route.is_told or route.takes_stored_keys:
         shown["response_headers_to_add"] = told.ADDED
     return {
         "name": route.name,

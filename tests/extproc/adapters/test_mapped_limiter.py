@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.mapped_limiter import ROWS, MappedLimiter
 from extproc.ports import NEVER, LimitsUnavailable, Meter, Pace, Places
 from gateway.limits import Algorithm
 
@@ -171,7 +171,7 @@ def test_without_room_it_is_said(tmp_path: Path) -> None:
 WORKER = """
 import sys, time
 from pathlib import Path
-from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.mapped_limiter import ROWS, MappedLimiter
 from extproc.ports import Pace, Places
 from gateway.limits import Algorithm
 day = 86400 * 10**9
@@ -233,7 +233,7 @@ def test_workers_that_contend_take_exactly_what_there_is(tmp_path: Path) -> None
 HOLDER = """
 import sys
 from pathlib import Path
-from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.mapped_limiter import ROWS, MappedLimiter
 from extproc.ports import Places
 made = MappedLimiter(Path(sys.argv[1]))
 places = made.meter("m", Places(2))
@@ -246,7 +246,7 @@ sys.stdin.readline()
 
 def test_what_a_killed_worker_held_is_free(tmp_path: Path) -> None:
     clock = Clock()
-    with limiter(tmp_path, clock, rows=1 << 17) as made:
+    with limiter(tmp_path, clock, rows=ROWS) as made:
         meter = made.meter("m", Places(2))
         with subprocess.Popen(
             [sys.executable, "-c", HOLDER, str(tmp_path)],
@@ -271,12 +271,12 @@ def test_workers_killed_while_they_take_leave_the_meters_right(tmp_path: Path) -
         process = worker(tmp_path, 10**9)
         go(process)
         deadline = time.monotonic() + 10
-        while not list(tmp_path.glob("limits-places-*")) and time.monotonic() < deadline:
+        while not list(tmp_path.glob("limits-*-places-*")) and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)
         process.kill()
         process.communicate()
-    with limiter(tmp_path, time.monotonic_ns, rows=1 << 17) as made:  # type: ignore[arg-type]
+    with limiter(tmp_path, time.monotonic_ns, rows=ROWS) as made:  # type: ignore[arg-type]
         places = made.meter("places", Places(3))
         assert all(takes(made, places) for _ in range(3))
         assert not takes(made, places)

@@ -225,7 +225,7 @@ def test_an_algorithm_that_changes_counts_anew(limiter: MappedLimiter) -> None:
 def test_what_envoy_counts_is_not_counted_again(limiter: MappedLimiter) -> None:
     limits = Limits([Limit("each", EACH, requests=Rate(1, 60), is_envoys=True)], limiter)
     assert limits.take(facts()) is NOTHING_TAKEN
-    assert not limits.is_any
+    assert not limits.are_for(facts())
 
 
 def test_what_has_no_tokens_is_not_refused_for_those_of_others(limiter: MappedLimiter) -> None:

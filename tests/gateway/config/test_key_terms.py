@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.config.key_terms import (
@@ -13,9 +14,10 @@ from gateway.config.key_terms import (
     span,
     terms_of,
 )
+from gateway.limits import Algorithm, Counted
 from gateway.model import Period, Unit
 from gateway.problem import Problem
-from gateway.virtual_keys import OwnBudget, VirtualKey
+from gateway.virtual_keys import OwnBudget, OwnLimit, VirtualKey
 
 NOW = 1_800_000_000
 BARE = VirtualKey("a" * 16, "old", (), NOW)
@@ -27,6 +29,11 @@ ALL = {
     "tags": {"env": "prod"},
     "models": ["gpt-*", "fast"],
     "budgets": [{"limit": "5 USD", "per": "day"}, {"limit": "1M tokens", "per": "month"}],
+    "limits": [
+        {"requests": "60/min", "tokens": "100k/min"},
+        {"requests": "10/s", "algorithm": "sliding_window"},
+        {"concurrent": 5},
+    ],
     "expires": "2027-02-01T00:00:00Z",
     "enabled": False,
 }
@@ -52,9 +59,21 @@ def test_all_that_can_be_said_is_kept_and_can_be_said_again() -> None:
         OwnBudget(Unit.NANODOLLARS, 5_000_000_000, Period.DAY),
         OwnBudget(Unit.TOKENS, 1_000_000, Period.MONTH),
     )
+    assert key.limits == (
+        OwnLimit(Counted.REQUESTS, 60, 60),
+        OwnLimit(Counted.TOKENS, 100_000, 60),
+        OwnLimit(Counted.REQUESTS, 10, 1, Algorithm.SLIDING_WINDOW),
+        OwnLimit(Counted.CONCURRENT, 5),
+    )
     told = said_of(key)
     assert told == ALL | {
-        "budgets": [{"limit": "5 USD", "per": "day"}, {"limit": "1000000 tokens", "per": "month"}]
+        "budgets": [{"limit": "5 USD", "per": "day"}, {"limit": "1000000 tokens", "per": "month"}],
+        "limits": [
+            {"requests": "60/min"},
+            {"tokens": "100000/min"},
+            {"requests": "10/s", "algorithm": "sliding_window"},
+            {"concurrent": 5},
+        ],
     }
     assert applied(understood(told), key, NOW) == key
 
@@ -71,6 +90,7 @@ def test_every_mistake_is_told_at_once() -> None:
         "team": " ",
         "modles": ["a"],
         "budgets": [{"limit": "5 EUR", "per": "day"}, {"per": "fortnight", "amount": 1}],
+        "limits": [{"requests": "60/year"}, {"algorithm": "sliding_window"}, {"token": "1/s"}],
         "expires": "tomorrow",
         "groups": "a",
     }
@@ -84,6 +104,10 @@ def test_every_mistake_is_told_at_once() -> None:
         "budgets.1.per: must be one of hour, day, week, month, total"
         " (or a rolling window, such as rolling 24h)",
         "budgets.1.amount: unknown key 'amount' (known: limit, per, time_zone)",
+        "limits.0.requests: must be an amount in each second, minute, hour or day"
+        " (such as 60/min, 100k/hour or 5/s)",
+        "limits.1: needs at least one of requests, tokens, bytes and concurrent",
+        "limits.2.token: unknown key 'token' (did you mean 'tokens'?)",
         "expires: must be a time with its zone, or a time from now (2027-01-31T00:00Z, 90d)",
         "modles: unknown key 'modles' (did you mean 'models'?)",
     ]
@@ -142,3 +166,18 @@ def test_an_end_that_has_passed_is_refused_unless_it_is_the_keys_own() -> None:
 
 def test_spans_are_in_seconds() -> None:
     assert (span("30m"), span("24h"), span("1d"), span("1s")) == (1800, 86_400, 86_400, None)
+
+
+def test_each_thing_is_limited_once_in_a_period() -> None:
+    said = {"name": "ci", "limits": [{"requests": "60/min"}, {"requests": "1k/hour"}]}
+    assert len(understood(said).limits) == 2
+    twice = {"name": "ci", "limits": [{"requests": "60/min", "tokens": "5/s"}, {"tokens": "9/s"}]}
+    assert complaints(twice) == ["limits: one for each thing that is counted and period"]
+
+
+def test_a_period_that_nobody_can_say_is_refused() -> None:
+    odd = msgspec.structs.replace(BARE, limits=(OwnLimit(Counted.REQUESTS, 60, 7),))
+    assert complaints(said_of(odd)) == [
+        "limits.0.requests: must be an amount in each second, minute, hour or day"
+        " (such as 60/min, 100k/hour or 5/s)"
+    ]

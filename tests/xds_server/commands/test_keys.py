@@ -60,16 +60,23 @@ def say(plane: RunningPlane, capsys: pytest.CaptureFixture[str]) -> Say:
 def test_a_new_key_is_all_that_is_printed(say: Say) -> None:
     budgets = ("--budgets", "5 USD/day, 1M tokens/month")
     others = ("--tags", "env=prod,tier=1", "--models", "gpt-*,fast", "--expires", "90d")
-    text = say("create", "ci", "--team", "red", *budgets, *others)
+    limits = ("--limits", "requests=60/min, tokens=100k/min,concurrent=5")
+    text = say("create", "ci", "--team", "red", *budgets, *limits, *others)
     assert parse(text) is not None
     shown = json.loads(say("show", "ci", "--json"))
     assert shown["budgets"] == [
         {"limit": "5 USD", "per": "day"},
         {"limit": "1000000 tokens", "per": "month"},
     ]
+    assert shown["limits"] == [
+        {"requests": "60/min"},
+        {"tokens": "100000/min"},
+        {"concurrent": 5},
+    ]
     assert (shown["tags"], shown["models"]) == ({"env": "prod", "tier": "1"}, ["gpt-*", "fast"])
     lines = say("show", "ci").splitlines()
     assert "budgets: 5 USD per day, 1000000 tokens per month" in lines
+    assert "limits: requests=60/min, tokens=100000/min, concurrent=5" in lines
     assert "tags: env=prod, tier=1" in lines
     assert "state: valid" in lines
 
@@ -140,7 +147,16 @@ def test_what_is_refused_is_said(say: Say) -> None:
     assert say("change", "ci", "--enable", "--disable", status=1) == "either --enable or --disable"
 
 
-@pytest.mark.parametrize("flags", [("--tags", "a"), ("--budgets", "5 USD"), ("--tags", "=b")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--tags", "a"),
+        ("--budgets", "5 USD"),
+        ("--tags", "=b"),
+        ("--limits", "5/s"),
+        ("--limits", "b=1"),
+    ],
+)
 def test_what_cannot_be_read_is_no_key(
     plane: RunningPlane, flags: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
