@@ -26,6 +26,7 @@ from extproc.adapters.board import MappedBoard
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -37,6 +38,7 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.keys import Keys
 from extproc.latencies import Latencies
+from extproc.policies.authenticate import Witnesses
 from extproc.ports import LedgerUnavailable, Limiter
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
@@ -216,6 +218,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
     audits = Audits(tally)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiter = MappedLimiter(arguments.state_dir, later)
+    passwords = HashedPasswords(time.monotonic)
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
@@ -225,7 +228,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         books=books,
         cut_streams=cut_streams,
         audits=audits,
-        keys=keys,
+        witnesses=Witnesses(keys, passwords),
         limiter=limiter,
     )
     source = (
@@ -251,6 +254,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
+        await passwords.close()
         await books.finish()
         cut_streams.give_up()
         board.close()
@@ -287,7 +291,7 @@ def _build(
     books: Books,
     cut_streams: CutStreams,
     audits: Audits,
-    keys: Keys,
+    witnesses: Witnesses,
     limiter: Limiter,
 ) -> Program:
     return build(
@@ -301,7 +305,7 @@ def _build(
         books=books,
         cut_streams=cut_streams,
         audits=audits,
-        keys=keys,
+        witnesses=witnesses,
         limiter=limiter,
     )
 

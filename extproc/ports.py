@@ -200,3 +200,16 @@ class Limiter(Protocol):
 
     def leave(self, meters: Sequence[Meter]) -> None:
         """Give back a place on each. A worker that dies gives back all of its own."""
+
+
+class PasswordsBusy(Exception):
+    """More passwords wait to be checked than may."""
+
+
+class PasswordChecks(Protocol):
+    """Checks passwords; slow hashes away from the event loop, and few at a time."""
+
+    def is_right(self, user: str, password: bytes, hashed: str) -> bool | Awaitable[bool]:
+        """At once when it is known, or quick. Raises PasswordsBusy, also when awaited; `user` is
+        who is guessed at, so that one user's guesses do not shut out all.
+        """

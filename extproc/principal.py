@@ -18,6 +18,7 @@ class Kind(StrEnum):
     API_KEY = "api_key"
     JWT = "jwt"
     CERTIFICATE = "certificate"
+    BASIC = "basic"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,8 @@ class Principal:
 
     kind: Kind
     name: str
-    """Of the key, the subject of the token, or the name in the certificate."""
+    """Of the key, the subject of the token, the name in the certificate, or the user of a
+    password."""
     key: str = ""
     """The name of the API key; empty: it was something else."""
     user: str = ""

@@ -15,13 +15,12 @@ from extproc.choosing import Chooser, World
 from extproc.cut_streams import CutStreams, alone
 from extproc.facts import Facts
 from extproc.health import Health, States
-from extproc.keys import Keys
 from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.named import Models
 from extproc.outages import Outages
 from extproc.plan import Planner, Steering
-from extproc.policies.authenticate import Authenticate
+from extproc.policies.authenticate import NO_WITNESSES, Authenticate, Witnesses
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
@@ -121,7 +120,7 @@ def build(
     books: Books | None = None,
     cut_streams: CutStreams | None = None,
     audits: Audits | None = None,
-    keys: Keys | None = None,
+    witnesses: Witnesses = NO_WITNESSES,
     limiter: Limiter | None = None,
 ) -> Program:
     """`choose` gives numbers in [0, 1) for weighted targets; what has a default is kept."""
@@ -139,7 +138,7 @@ def build(
     planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
-        authenticate=_authenticate(gateway, keys),
+        authenticate=_authenticate(gateway, witnesses),
         key_models=key_models,
         header_policies=(*ours, authorize),
         # what the key is for; who may, before anything is read closely; what may be said, or masked
@@ -197,10 +196,10 @@ def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
     return authorize.reads(name) or chooser.reads(name)
 
 
-def _authenticate(gateway: Gateway, keys: Keys | None) -> Authenticate:
+def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:
     routes = gateway.routes
     asking = {route.name: route.accepts for route in routes if route.is_caller_required}
-    return Authenticate(gateway.identity, asking, keys)
+    return Authenticate(gateway.identity, asking, witnesses)
 
 
 def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:

@@ -53,7 +53,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "principal.name",
         "string",
-        "The name of the caller's key, or the subject of the token; empty when anonymous.",
+        "The name of the caller's key, the subject of the token, or the user; empty when"
+        " anonymous.",
     ),
     Variable("principal.user", "string", "The user; empty when nobody knows."),
     Variable("principal.team", "string", "The user's team; empty when nobody knows."),
@@ -62,7 +63,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "principal.kind",
         "string",
-        "What proved who is calling: `api_key`, `jwt` or `certificate`; empty when anonymous.",
+        "What proved who is calling: `api_key`, `jwt`, `certificate` or `basic`; empty when"
+        " anonymous.",
     ),
     Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
     Variable("apiKey.name", "string", "The name of the API key; absent without one."),

@@ -1,4 +1,5 @@
-"""Who may come in: holders of API keys, of tokens (JWT) of a known issuer, of certificates."""
+"""Who may come in: holders of API keys, of tokens (JWT) of a known issuer, of certificates, of
+passwords."""
 
 from __future__ import annotations
 
@@ -36,6 +37,7 @@ class Accepts(StrEnum):
     ANY = "any"
     KEY = "key"
     JWT = "jwt"
+    BASIC = "basic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,29 @@ class CertificateHolders:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordHolder:
+    """A user who is known by a password (HTTP Basic)."""
+
+    user: str
+    hash: str = field(repr=False)
+    """Of a form that `gateway.passwords` knows."""
+    team: str = ""
+    groups: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """Users and their passwords."""
+
+    holders: tuple[PasswordHolder, ...]
+    realm: str
+    """What clients are told that the password is for."""
+    is_forwarded: bool = False
+    """Whether backends of plain routes get user and password."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who may come in."""
 
@@ -98,3 +123,5 @@ class Identity:
     """Keys that are made at run time open the door as well."""
     certificates: tuple[CertificateHolders, ...] = ()
     """The first that a certificate fits."""
+    passwords: Passwords | None = None
+    """None: nobody is known by one."""

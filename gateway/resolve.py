@@ -215,6 +215,7 @@ def _identity(block: IdentityBlock) -> Identity:
         block.is_required,
         block.has_stored_keys,
         tuple(each.meaning for each in block.certificates),
+        None if block.basic is None else block.basic.meaning,
     )
 
 

@@ -143,7 +143,7 @@ def _credential(
     for issuer in identity.issuers:
         yield _token(issuer)
     has_keys = bool(identity.api_keys) or identity.has_stored_keys
-    others = bool(identity.issuers or identity.certificates)
+    others = bool(identity.issuers or identity.certificates or identity.passwords)
     is_asked = identity.is_required or has_keys or others
     if not is_asked and not any(route.is_caller_required for route in gateway.routes):
         return
@@ -151,6 +151,12 @@ def _credential(
     if identity.issuers:
         name = {Accepts.ANY: "API key or token", Accepts.JWT: "token"}.get(accepts, "API key")
         refusals.append("401 invalid_token")
+    if identity.passwords is not None:
+        if accepts is Accepts.ANY:
+            name += " or password"
+        elif accepts is Accepts.BASIC:
+            name = "password"
+        refusals += ["401 invalid_credential", "429 too_many_passwords"]
     if identity.certificates and accepts is Accepts.ANY:
         name += " or certificate"
     if is_required:

@@ -1,16 +1,19 @@
 """Who is calling: API keys, those of the file known by their digests and those made at run time by
-their ids; tokens and certificates, which Envoy has checked."""
+their ids; users by their passwords; tokens and certificates, which Envoy has checked."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 
 from extproc.facts import Facts
 from extproc.keys import HeldKey, Keys, KeysUnavailable
+from extproc.policies.basic import Basic, Found, is_basic
 from extproc.policies.certificates import Certificates
 from extproc.policies.tokens import Tokens, payload_of
+from extproc.ports import PasswordChecks
 from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway import names
@@ -36,14 +39,30 @@ _NOBODY: Mapping[Accepts, Deny] = {
     Accepts.ANY: Deny(401, "missing_credential", "no credential was given", headers=_CHALLENGE),
     Accepts.KEY: _MISSING,
     Accepts.JWT: Deny(401, "missing_credential", "no token was given", headers=_CHALLENGE),
+    Accepts.BASIC: Deny(401, "missing_credential", "no password was given"),
 }
 """Where keys are not all that counts."""
 _WRONG_KIND: Mapping[Accepts, Deny] = {
     Accepts.KEY: Deny(401, "invalid_api_key", "an API key is needed here", headers=_CHALLENGE),
     Accepts.JWT: Deny(401, "invalid_token", "a token is needed here", headers=_CHALLENGE),
+    Accepts.BASIC: Deny(401, "invalid_credential", "a password is needed here"),
 }
-_TAKEN = {Accepts.KEY: Kind.API_KEY, Accepts.JWT: Kind.JWT}
+_TAKEN = {Accepts.KEY: Kind.API_KEY, Accepts.JWT: Kind.JWT, Accepts.BASIC: Kind.BASIC}
 NO_ROUTES: Mapping[str, Accepts] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Who is asked about credentials that the configuration alone does not prove. Whom there is not
+    proves nothing."""
+
+    keys: Keys | None = None
+    """Who keeps the keys that are made at run time."""
+    passwords: PasswordChecks | None = None
+    """Who checks passwords."""
+
+
+NO_WITNESSES = Witnesses()
 
 
 class Authenticate:
@@ -56,21 +75,22 @@ class Authenticate:
         self,
         identity: Identity,
         asking: Mapping[str, Accepts] = NO_ROUTES,
-        stored: Keys | None = None,
+        witnesses: Witnesses = NO_WITNESSES,
     ) -> None:
-        """`asking`: the routes that ask for a credential, also where the identity does not;
-        `stored`: who keeps the keys that are made at run time."""
+        """`asking`: the routes that ask for a credential, also where the identity does not."""
         self._keys: dict[bytes, Principal] = {
             bytes.fromhex(key.digest): of_key(key) for key in identity.api_keys
         }
         self._has_stored = identity.has_stored_keys
-        self._stored = stored
+        self._stored = witnesses.keys
         self._tokens = Tokens(identity.issuers) if identity.issuers else None
         self._certificates = Certificates(identity.certificates) if identity.certificates else None
+        self._basic = Basic(identity.passwords, witnesses.passwords) if identity.passwords else None
+        self._has_bearers = bool(identity.api_keys or identity.has_stored_keys or identity.issuers)
         self._is_required = identity.is_required
         self._asking = asking
         has_keys = identity.api_keys or identity.has_stored_keys
-        others = identity.issuers or identity.certificates
+        others = identity.issuers or identity.certificates or identity.passwords
         self._is_open = not (identity.is_required or has_keys or others or asking)
 
     def on_headers(self, facts: Facts) -> Verdict | Awaitable[Verdict]:
@@ -78,6 +98,8 @@ class Authenticate:
         if self._is_open:  # nobody has a key, so none is wrong: SDKs always send something
             return PASS
         credentials = _credentials(facts)
+        if self._basic is not None and is_basic(facts.headers.get("authorization", "")):
+            return self._by_password(self._basic, facts, is_alone=not credentials)
         if self._tokens is not None and (claims := facts.headers.get(names.CLAIMS_HEADER)):
             verdict = _by_token(facts, self._tokens, claims, credentials)
             return verdict if facts.principal is None else self.on_known(facts)
@@ -120,12 +142,35 @@ class Authenticate:
         facts.principal = found.principal
         return self.on_known(facts) if facts.route else PASS
 
+    def _by_password(
+        self, basic: Basic, facts: Facts, *, is_alone: bool
+    ) -> Verdict | Awaitable[Verdict]:
+        if not is_alone or facts.headers.get(names.CLAIMS_HEADER):
+            return _AMBIGUOUS
+        found = basic.who(facts.headers["authorization"])
+        if isinstance(found, Principal | Deny):
+            return self._known_by_password(found, basic, facts)
+        return self._known_by_password_later(found, basic, facts)
+
+    async def _known_by_password_later(
+        self, found: Awaitable[Found], basic: Basic, facts: Facts
+    ) -> Verdict:
+        return self._known_by_password(await found, basic, facts)
+
+    def _known_by_password(self, found: Found, basic: Basic, facts: Facts) -> Verdict:
+        if isinstance(found, Deny):
+            return found
+        if not basic.is_forwarded:
+            facts.credential_headers = ("authorization",)
+        facts.principal = found
+        return self.on_known(facts)
+
     def on_known(self, facts: Facts) -> Verdict:
         """A caller who is known; a route may take one kind of credential alone."""
         if facts.route and facts.principal is not None:
             accepts = self._asking.get(facts.route, Accepts.ANY)
             if accepts is not Accepts.ANY and facts.principal.kind is not _TAKEN[accepts]:
-                return _WRONG_KIND[accepts]
+                return self._challenged(_WRONG_KIND[accepts], accepts)
         return PASS
 
     def _nobody(self, facts: Facts) -> Verdict:
@@ -137,9 +182,17 @@ class Authenticate:
                 return PASS
         if not self._is_required and facts.route not in self._asking:
             return PASS
-        if self._tokens is None and self._certificates is None:
+        if self._tokens is None and self._certificates is None and self._basic is None:
             return _MISSING
-        return _NOBODY[accepts]
+        return self._challenged(_NOBODY[accepts], accepts)
+
+    def _challenged(self, deny: Deny, accepts: Accepts) -> Deny:
+        """With all ways in that there are (RFC 9110 §11.6.1)."""
+        if self._basic is None or accepts not in (Accepts.ANY, Accepts.BASIC):
+            return deny
+        is_other = accepts is Accepts.ANY and self._has_bearers
+        challenge = f"{'Bearer, ' if is_other else ''}{self._basic.challenge}"
+        return replace(deny, headers=(("www-authenticate", challenge),))
 
     def _unknown(self, facts: Facts, credential: str) -> Verdict:
         """It is no key, and no token that Envoy took."""

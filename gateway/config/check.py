@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
-from gateway.config import stars
+from gateway.config import basic, stars
 from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
@@ -217,6 +217,20 @@ def tokens_can_be_checked(written: Written) -> Iterator[Finding]:
             )
 
 
+def passwords_can_be_checked(written: Written) -> Iterator[Finding]:
+    """The lines of password files are usable, and a route asks for what there is."""
+    block = written.config.identity.basic
+    if block is not None:
+        yield from basic.findings(block)
+    for index, route in enumerate(written.config.routes):
+        if route.auth == "basic" and block is None and not written.has_passwords:
+            yield Finding(
+                ("routes", index, "auth"),
+                "asks for a password, and there are none",
+                "add identity.basic",
+            )
+
+
 def limits_can_be_counted(written: Written) -> Iterator[Finding]:
     """Redis counts in doubles: above what they hold exactly, a budget would not be one."""
     if isinstance(written.config.ledger, RedisLedgerBlock):
@@ -232,6 +246,7 @@ RULES: tuple[Rule, ...] = (
     names_are_unique,
     api_keys_are_unique,
     tokens_can_be_checked,
+    passwords_can_be_checked,
     passed_keys_are_no_keys_of_ours,
     providers_are_known,
     references_are_known,
@@ -305,7 +320,8 @@ def _locked_doors(config: Config) -> Iterator[Finding]:
             "no gateway asks for certificates",
             "write client_ca under tls of one",
         )
-    if identity.required and not (has_keys or identity.jwt or identity.certificates):
+    others = identity.jwt or identity.certificates or identity.basic
+    if identity.required and not (has_keys or others):
         yield Finding(
             ("identity", "required"), "nobody can come in: there are no keys", "add api_keys or jwt"
         )
@@ -354,6 +370,11 @@ def _plain_keys(config: Config) -> Iterator[Finding]:
             )
 
 
+def _weak_passwords(config: Config) -> Iterator[Finding]:
+    if config.identity.basic is not None:
+        yield from basic.warnings(config.identity.basic)
+
+
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _remote_guards,
     repeated_references,
@@ -367,6 +388,7 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _keys_of_one_machine,
     _open_doors,
     _plain_keys,
+    _weak_passwords,
     routes_below_the_llm_apis,
     plain_tokens,
     groups_by_their_own_word,

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from gateway.config.basic import BasicBlock
 from gateway.config.block import Block, refusal
 from gateway.config.issuers import IssuerBlock
 from gateway.config.scalars import Flag, Globs, Name, Secret, Text
@@ -98,8 +99,9 @@ class IdentityBlock(Block):
     """Who may come in."""
 
     required: Flag | None = None
-    """Whether requests without credentials are refused. Default: true when there are keys, or
-    certificates, or issuers whose mode is `strict`. A wrong credential is refused in any case."""
+    """Whether requests without credentials are refused. Default: true when there are keys,
+    certificates, passwords, or issuers whose mode is `strict`. A wrong credential is refused in any
+    case."""
     api_keys: ApiKeysBlock = ApiKeysBlock()
     """Keys sent as `Authorization: Bearer …`."""
     jwt: tuple[IssuerBlock, ...] = ()
@@ -108,6 +110,8 @@ class IdentityBlock(Block):
     certificates: tuple[CertificateBlock, ...] = ()
     """Clients that are known by their certificates, where they send neither key nor token. The
     first that fits counts; who fits none is nobody."""
+    basic: BasicBlock | None = None
+    """Users who are known by a name and a password (HTTP Basic)."""
 
     @property
     def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:
@@ -125,4 +129,5 @@ class IdentityBlock(Block):
         if self.required is not None:
             return self.required
         is_strict = any(each.mode is TokenMode.STRICT for each in self.jwt)
-        return is_strict or self.has_stored_keys or bool(self.accepted_keys or self.certificates)
+        others = self.accepted_keys or self.certificates or self.basic
+        return is_strict or self.has_stored_keys or bool(others)

@@ -120,6 +120,10 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         jwks.pop("ca", None)
         if jwks.pop("file", None) is not None:
             jwks["inline"] = config.identity.jwt[index].jwks.text
+    if config.identity.basic is not None and "basic" in document.get("identity", {}):
+        basic, told = document["identity"]["basic"], config.identity.basic.without_files
+        kept = {name: basic[name] for name in ("users", "realm", "forward") if name in basic}
+        document["identity"]["basic"] = {**told, **kept}
     keys = document.get("identity", {}).get("api_keys", {}).get("keys", ())
     if keys:
         hashed = map(_hashed, keys, config.identity.api_keys.keys)

@@ -23,6 +23,8 @@ class Written:
     """It was written, and may be mistaken."""
     has_issuers: bool = False
     """The same."""
+    has_passwords: bool = False
+    """The same."""
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -38,6 +40,7 @@ class Written:
             | {key.name for key in config.identity.api_keys.keys},
             has_xds_tls=_at(document, ("xds", "tls")) is not None,
             has_issuers=bool(_at(document, ("identity", "jwt"))),
+            has_passwords=_at(document, ("identity", "basic")) is not None,
         )
 
     def knows_reference(self, name: str, reference: str) -> bool:

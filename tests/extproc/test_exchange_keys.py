@@ -26,6 +26,7 @@ from extproc.events import (
     Strip,
 )
 from extproc.exchange import Exchange
+from extproc.policies.authenticate import Witnesses
 from extproc.ports import Limiter
 from extproc.process import Process
 from extproc.program import Program, build
@@ -64,7 +65,7 @@ def program(
         ledger=ledger or MemoryLedger(),
         choose=lambda: 0.0,
         created=1,
-        keys=shelf,
+        witnesses=Witnesses(keys=shelf),
         limiter=limiter,
     )
 

@@ -287,3 +287,17 @@ def test_a_body_in_a_coding_that_nobody_knows_is_never_read() -> None:
     found = refusal(gateway_of(YAML), asked)
     assert found is not None
     assert found[0] == "415 unsupported_encoding"
+
+
+def test_passwords_are_listed_where_they_count() -> None:
+    hashed = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
+    routes = """
+routes:
+  - {name: any, match: {path: {prefix: /any}}, backend: "http://a.example"}
+  - {name: desk, match: {path: {prefix: /desk}}, backend: "http://a.example", auth: basic}
+"""
+    gateway = gateway_of(f"identity: {{basic: {{htpasswd: 'ann:{hashed}'}}}}{routes}")
+    [both], [alone] = (route_checks(gateway, each) for each in gateway.routes)
+    assert (both.name, alone.name) == ("API key or password", "password")
+    assert "401 invalid_credential" in alone.refusal
+    assert "429 too_many_passwords" in alone.refusal

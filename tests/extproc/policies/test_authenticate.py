@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -13,9 +15,16 @@ import pytest
 
 from extproc.facts import Facts
 from extproc.keys import HeldKey
-from extproc.policies.authenticate import Authenticate
+from extproc.policies.authenticate import Authenticate, Witnesses
 from extproc.verdict import PASS, Deny, Verdict
-from gateway.identity import Accepts, CertificateHolders, Issuer, TokenMode
+from gateway.identity import (
+    Accepts,
+    CertificateHolders,
+    Issuer,
+    PasswordHolder,
+    Passwords,
+    TokenMode,
+)
 from gateway.model import ApiKey, Identity
 from gateway.names import CLAIMS_HEADER, CREDENTIAL_HEADERS
 from gateway.virtual_keys import Parts, VirtualKey, hashed, written
@@ -268,7 +277,7 @@ def test_a_key_that_was_made_at_run_time_opens(is_far: bool, header: str) -> Non
     shelf = stored(KEY, is_far=is_far)
     value = "Bearer " * (header == "authorization") + written(PARTS)
     facts = Facts(now=datetime(2027, 3, 4, tzinfo=UTC), headers={header: value})
-    assert judged(Authenticate(STORED, stored=shelf), facts) is PASS
+    assert judged(Authenticate(STORED, witnesses=Witnesses(keys=shelf)), facts) is PASS
     assert facts.principal is shelf.keys[KEY.id].principal
     assert facts.principal.team == "blue"
     assert facts.credential_headers == (header,)
@@ -291,7 +300,7 @@ def test_one_that_is_not_there_or_not_valid_is_refused_and_was_not_used(
 ) -> None:
     shelf = stored(key, is_far=is_far)
     facts = request(authorization=f"Bearer {written(PARTS)}")
-    verdict = judged(Authenticate(STORED, stored=shelf), facts)
+    verdict = judged(Authenticate(STORED, witnesses=Witnesses(keys=shelf)), facts)
     assert isinstance(verdict, Deny)
     assert (verdict.status, verdict.code) == (401, "invalid_api_key")
     assert (facts.principal, shelf.used) == (None, [])
@@ -300,7 +309,7 @@ def test_one_that_is_not_there_or_not_valid_is_refused_and_was_not_used(
 @pytest.mark.parametrize("text", ["any", written(PARTS)[:-1], written(PARTS).upper(), "a" * 5000])
 def test_what_is_not_written_as_a_key_of_ours_asks_nobody(text: str) -> None:
     shelf = stored(KEY, is_out=True)
-    verdict = judged(Authenticate(STORED, stored=shelf), request(x_api_key=text))
+    verdict = judged(Authenticate(STORED, witnesses=Witnesses(keys=shelf)), request(x_api_key=text))
     assert isinstance(verdict, Deny)
     assert (verdict.code, shelf.asked) == ("invalid_api_key", [])
 
@@ -308,7 +317,7 @@ def test_what_is_not_written_as_a_key_of_ours_asks_nobody(text: str) -> None:
 def test_keys_of_the_file_and_keys_made_at_run_time_open_the_same_door() -> None:
     both = Identity((ANN, api_key("odd", written(PARTS))), is_required=True, has_stored_keys=True)
     shelf = stored(KEY)
-    policy = Authenticate(both, stored=shelf)
+    policy = Authenticate(both, witnesses=Witnesses(keys=shelf))
     facts = request(x_api_key="ann-secret")
     assert policy.on_headers(facts) is PASS
     assert facts.principal is not None
@@ -322,7 +331,7 @@ def test_keys_of_the_file_and_keys_made_at_run_time_open_the_same_door() -> None
 @pytest.mark.parametrize("shelf", [None, stored(KEY, is_out=True)])
 def test_when_keys_cannot_be_looked_up_nobody_comes_in(shelf: Shelf | None) -> None:
     facts = request(x_api_key=written(PARTS))
-    verdict = judged(Authenticate(STORED, stored=shelf), facts)
+    verdict = judged(Authenticate(STORED, witnesses=Witnesses(keys=shelf)), facts)
     assert isinstance(verdict, Deny)
     assert (verdict.status, verdict.code) == (503, "keys_unavailable")
     assert facts.principal is None
@@ -331,19 +340,24 @@ def test_when_keys_cannot_be_looked_up_nobody_comes_in(shelf: Shelf | None) -> N
 def test_they_open_nothing_where_the_file_does_not_say_so() -> None:
     shelf = stored(KEY)
     for identity in (Identity(is_required=True), Identity((ANN,), is_required=False)):
-        verdict = judged(Authenticate(identity, stored=shelf), request(x_api_key=written(PARTS)))
+        verdict = judged(
+            Authenticate(identity, witnesses=Witnesses(keys=shelf)),
+            request(x_api_key=written(PARTS)),
+        )
         assert isinstance(verdict, Deny)
         assert verdict.code == "invalid_api_key"
     assert shelf.asked == []
 
 
 def test_no_key_is_refused_where_they_are_required() -> None:
-    verdict = judged(Authenticate(STORED, stored=stored(KEY)), request())
+    verdict = judged(Authenticate(STORED, witnesses=Witnesses(keys=stored(KEY))), request())
     assert isinstance(verdict, Deny)
     assert verdict.code == "missing_api_key"
     is_open = Identity(is_required=False, has_stored_keys=True)
-    assert judged(Authenticate(is_open, stored=stored(KEY)), request()) is PASS
-    wrong = judged(Authenticate(is_open, stored=stored(KEY)), request(x_api_key="any"))
+    assert judged(Authenticate(is_open, witnesses=Witnesses(keys=stored(KEY))), request()) is PASS
+    wrong = judged(
+        Authenticate(is_open, witnesses=Witnesses(keys=stored(KEY))), request(x_api_key="any")
+    )
     assert isinstance(wrong, Deny)
 
 
@@ -358,7 +372,7 @@ def test_a_text_that_was_made_just_now_opens_before_anybody_has_noticed() -> Non
     before = msgspec.structs.replace(KEY, secrets=(hashed("c" * 40, b"salt"),))
     shelf = Rotating({KEY.id: HeldKey(before)})
     facts = request(x_api_key=written(PARTS))
-    assert judged(Authenticate(STORED, stored=shelf), facts) is PASS
+    assert judged(Authenticate(STORED, witnesses=Witnesses(keys=shelf)), facts) is PASS
     assert facts.principal is shelf.keys[KEY.id].principal
     assert shelf.asked == [KEY.id, KEY.id]
 
@@ -366,7 +380,7 @@ def test_a_text_that_was_made_just_now_opens_before_anybody_has_noticed() -> Non
 @pytest.mark.parametrize("changes", [{"enabled": False}, {"revoked": 1, "secrets": ()}])
 def test_nobody_looks_again_for_a_key_that_opens_nothing(changes: dict[str, object]) -> None:
     shelf = stored(msgspec.structs.replace(KEY, **changes))
-    judged(Authenticate(STORED, stored=shelf), request(x_api_key=written(PARTS)))
+    judged(Authenticate(STORED, witnesses=Witnesses(keys=shelf)), request(x_api_key=written(PARTS)))
     assert shelf.asked == [KEY.id]
 
 
@@ -407,3 +421,113 @@ def test_a_route_that_takes_one_kind_takes_no_certificate(accepts: Accepts) -> N
     facts = by_certificate()
     facts.route = "docs"
     assert denied(policy, facts)[0].startswith("missing_")
+
+
+SHA = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
+"""Of `secret`."""
+USERS = Passwords((PasswordHolder("uma", SHA, "red"),), "agents")
+RIGHT = "Basic " + base64.b64encode(b"uma:secret").decode()
+WRONG = "Basic " + base64.b64encode(b"uma:guess").decode()
+CHALLENGE = 'Basic realm="agents", charset="UTF-8"'
+
+
+class Sha:
+    """Checks passwords at once."""
+
+    def is_right(self, user: str, password: bytes, hashed: str) -> bool:
+        return hashed == SHA and password == b"secret"
+
+
+def with_users(identity: Identity, **routes: Accepts) -> Authenticate:
+    return Authenticate(
+        replace(identity, passwords=USERS), routes, witnesses=Witnesses(passwords=Sha())
+    )
+
+
+def test_a_password_is_taken_and_its_header_is_ours() -> None:
+    facts = request(authorization=RIGHT)
+    assert with_users(Identity(is_required=True)).on_headers(facts) is PASS
+    assert facts.principal is not None
+    assert (facts.principal.user, facts.principal.team) == ("uma", "red")
+    assert facts.credential_headers == ("authorization",)
+
+
+def test_a_password_is_passed_on_where_it_is_told_so() -> None:
+    identity = Identity(passwords=replace(USERS, is_forwarded=True))
+    facts = request(authorization=RIGHT)
+    assert Authenticate(identity, witnesses=Witnesses(passwords=Sha())).on_headers(facts) is PASS
+    assert facts.credential_headers == ()
+
+
+@pytest.mark.parametrize("is_required", [True, False])
+def test_a_wrong_password_is_refused_also_where_none_is_needed(is_required: bool) -> None:
+    policy = with_users(Identity((ANN,), is_required=is_required))
+    found = policy.on_headers(request(authorization=WRONG))
+    assert isinstance(found, Deny)
+    assert (found.status, found.code) == (401, "invalid_credential")
+    assert found.headers == (("www-authenticate", CHALLENGE),)
+
+
+@pytest.mark.parametrize("other", [{"x_api_key": "ann-secret"}, {"x_dragoman_claims": "e30"}])
+def test_a_password_beside_another_credential_is_refused(other: dict[str, str]) -> None:
+    policy = with_users(Identity((ANN,), is_required=True))
+    found = policy.on_headers(request(authorization=RIGHT, **other))
+    assert isinstance(found, Deny)
+    assert found.reason == "the request carries different credentials"
+
+
+def test_who_sends_nothing_is_told_all_ways_in() -> None:
+    nothing = request()
+    alone = with_users(Identity(is_required=True)).on_headers(nothing)
+    beside = with_users(Identity((ANN,), is_required=True)).on_headers(nothing)
+    assert isinstance(alone, Deny)
+    assert isinstance(beside, Deny)
+    assert alone.headers == (("www-authenticate", CHALLENGE),)
+    assert beside.headers == (("www-authenticate", f"Bearer, {CHALLENGE}"),)
+    assert (alone.code, beside.code) == ("missing_credential", "missing_credential")
+
+
+def test_a_route_may_take_passwords_alone() -> None:
+    policy = with_users(Identity((ANN,)), door=Accepts.BASIC, desk=Accepts.KEY)
+    for headers, route, is_in in (
+        ({"authorization": RIGHT}, "door", True),
+        ({"x_api_key": "ann-secret"}, "door", False),
+        ({}, "door", False),
+        ({"authorization": RIGHT}, "desk", False),
+        ({"x_api_key": "ann-secret"}, "desk", True),
+    ):
+        facts = request(**headers)
+        facts.route = route
+        found = policy.on_headers(facts)
+        assert (found is PASS) == is_in
+        if not is_in and route == "door":
+            assert isinstance(found, Deny)
+            assert found.headers == (("www-authenticate", CHALLENGE),)
+        if not is_in and route == "desk":
+            assert isinstance(found, Deny)
+            assert found.code == "invalid_api_key"
+
+
+def test_a_password_that_takes_time_is_waited_for() -> None:
+    class Slow:
+        async def is_right(self, user: str, password: bytes, hashed: str) -> bool:
+            await asyncio.sleep(0)
+            return password == b"secret"
+
+    policy = Authenticate(Identity(passwords=USERS), witnesses=Witnesses(passwords=Slow()))
+    facts = request(authorization=RIGHT)
+    found = policy.on_headers(facts)
+    assert isinstance(found, Awaitable)
+    assert asyncio.run(_waited(found)) is PASS
+    assert facts.principal is not None
+    assert facts.principal.user == "uma"
+
+
+async def _waited(found: Awaitable[Verdict]) -> Verdict:
+    return await found
+
+
+def test_passwords_are_somebody_elses_where_there_are_no_users() -> None:
+    facts = request(authorization=RIGHT)
+    assert OPTIONAL.on_headers(facts) is PASS
+    assert facts.credential_headers == ()
