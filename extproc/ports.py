@@ -70,6 +70,8 @@ class Exhausted:
     charge: Charge
     spent: int
     """Settled and reserved so far by everybody, in the budget's unit."""
+    topped_up: int = 0
+    """By how much the limit of this period was raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Spent:
     settled: int
     reserved: int
     """Held by calls that have not ended."""
+    topped_up: int = 0
+    """By how much the limit of this period was raised."""
 
 
 REMEMBERED_SECONDS = 60 * 86400

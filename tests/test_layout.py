@@ -61,6 +61,14 @@ TESTED_THROUGH = {
     "extproc/adapters/leased_ledger.py": "extproc/adapters/test_sqlite_ledger.py",
     "extproc/adapters/redis_scripts.py": "extproc/adapters/test_redis_server.py",
     "extproc/adapters/postgres_statements.py": "extproc/adapters/test_postgres_server.py",
+    "gateway/ledger_tables.py": "xds_server/budgets/test_stores.py",
+    "xds_server/budgets/store.py": "xds_server/budgets/test_stores.py",
+    "xds_server/budgets/sqlite_store.py": "xds_server/budgets/test_stores.py",
+    "xds_server/budgets/postgres_store.py": "xds_server/budgets/test_stores.py",
+    "xds_server/budgets/redis_store.py": "xds_server/budgets/test_stores.py",
+    # what all commands and paths with a token share
+    "xds_server/admin/asked.py": "xds_server/admin/test_keys.py",
+    "xds_server/commands/with_token.py": "xds_server/commands/test_keys.py",
     # one suite for both edges
     "extproc/edges/service.py": "extproc/edges/test_edges.py",
     "extproc/edges/reference.py": "extproc/edges/test_edges.py",

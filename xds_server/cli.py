@@ -14,7 +14,17 @@ from gateway.config.check import warnings
 from gateway.model import Endpoint
 from xds_server import control_plane, flags, supervisor
 from xds_server.audience import Level
-from xds_server.commands import diff, explain, history, import_, keys, looking, rollback, status
+from xds_server.commands import (
+    budgets,
+    diff,
+    explain,
+    history,
+    import_,
+    keys,
+    looking,
+    rollback,
+    status,
+)
 from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
 from xds_server.demo.app import serve_demo
@@ -175,6 +185,7 @@ COMMANDS: tuple[Command, ...] = (
     history.COMMAND,
     rollback.COMMAND,
     *keys.COMMANDS,
+    *budgets.COMMANDS,
     Command(
         "test",
         "try requests on a configuration; see `dragoman test --help`",

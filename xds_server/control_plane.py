@@ -32,12 +32,15 @@ from gateway.resolve import Resolver, resolve
 from gateway.telemetry import configure_logging
 from xds_server import flags
 from xds_server.admin.api import Answer, Json, View, admin_app
+from xds_server.admin.budgets import budget_routes
 from xds_server.admin.keys import key_routes
-from xds_server.admin.ledger import LEDGER_FILE, read_counters
 from xds_server.admin.overview import Overview, problem_row
 from xds_server.admin.token import read_or_make
 from xds_server.admin.verdicts import Verdicts, audit_rows, read_verdicts
 from xds_server.audience import Level
+from xds_server.budgets import desk as budgets
+from xds_server.budgets.store import BudgetStore
+from xds_server.budgets.stores import LEDGER_FILE, store_at
 from xds_server.clients import Clients
 from xds_server.compile import Compiler
 from xds_server.difference import state_json
@@ -153,10 +156,20 @@ class Plane:
         told = yaml.dump(document, Dumper=yaml.CSafeDumper)
         return state_json(in_force.version, in_force.workers_version, told, in_force.snapshot)
 
-    def counters(self) -> Sequence[Mapping[str, object]]:
-        in_force = self.publisher.in_force
-        place = in_force.gateway.ledger if in_force else LedgerPlace()
-        return read_counters(self.options.state_dir / LEDGER_FILE, place)
+    def budgets(self) -> budgets.Desk:
+        """Where budgets are looked up and changed."""
+        file = self.options.state_dir / LEDGER_FILE
+
+        def gateway() -> Gateway | None:
+            in_force = self.publisher.in_force
+            return in_force.gateway if in_force else None
+
+        def store() -> BudgetStore:
+            found = gateway()
+            return store_at(file, found.ledger if found else LedgerPlace())
+
+        keys = SqliteKeyStore(file)
+        return budgets.Desk(store, gateway, keys, time.time, secrets.token_bytes)
 
     def verdicts(self) -> Verdicts:
         """What policies said in all workers."""
@@ -283,18 +296,21 @@ async def admin_serving(
         restarts = {one.name: one.restarts for one in processes()}
         return exposition(plane.overview.figures(restarts, plane.verdicts()))
 
+    changes = plane.budgets()
     view = View(
         missing=missing,
         status=status,
         compiled=plane.compiled,
         resources=plane.resources,
-        counters=plane.counters,
+        budgets=changes.shown,
         history=plane.overview.listing,
         metrics=metrics,
         roll_back=plane.roll_back,
     )
     hosts = frozenset({f"[{where.host}]" if ":" in where.host else where.host})
-    app = admin_app(view, hosts, key_routes(plane.desk(), _admin_token(plane.options.state_dir)))
+    token = _admin_token(plane.options.state_dir)
+    further = (*key_routes(plane.desk(), token), *budget_routes(changes, token))
+    app = admin_app(view, hosts, further)
     async with serving(app, listening_socket(where.host, where.port)):
         yield
 
@@ -303,7 +319,7 @@ def _admin_token(state_dir: Path) -> str:
     try:
         return read_or_make(state_dir)
     except (OSError, ValueError) as error:
-        logger.warning("no virtual keys can be made: no token in '%s': %s", state_dir, error)
+        logger.warning("keys and budgets cannot be changed: no token in '%s': %s", state_dir, error)
         return ""
 
 

@@ -45,6 +45,7 @@ class _Refusal:
 
     limit: int
     spent: int
+    topped_up: int
     until: float
 
 
@@ -206,9 +207,9 @@ class LeasedLedger:
                 refusal is not None
                 and refusal.limit == charge.limit
                 and refusal.until > now
-                and refusal.spent + charge.estimate > charge.limit
+                and refusal.spent + charge.estimate > charge.limit + refusal.topped_up
             ):
-                return Exhausted(charge, refusal.spent)
+                return Exhausted(charge, refusal.spent, refusal.topped_up)
         return None
 
     # The slow path
@@ -381,10 +382,11 @@ class LeasedLedger:
         key = (charge.counter, charge.window_start)
         standing = known[key]
         spent = standing.booked_besides + self._leases[key].booked
-        if spent + charge.estimate > charge.limit or waiter.tries >= _TRIES:
+        topped_up = standing.topped_up
+        if spent + charge.estimate > charge.limit + topped_up or waiter.tries >= _TRIES:
             until = self._loop.time() + self._flush_seconds
-            self._refusals[key] = _Refusal(charge.limit, spent, until)
-            waiter.answer.set_result(Exhausted(charge, spent))
+            self._refusals[key] = _Refusal(charge.limit, spent, topped_up, until)
+            waiter.answer.set_result(Exhausted(charge, spent, topped_up))
         elif standing.idle_elsewhere > 0:
             self._store.recall.call()
             self._hurried_until = self._ticks + _TRIES

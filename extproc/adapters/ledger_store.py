@@ -18,49 +18,23 @@ from extproc.adapters.grants import fair_share, fitting, grant
 from extproc.adapters.lease import MOST_PER_CALL
 from extproc.adapters.reports import Report, Standing
 from extproc.ports import REMEMBERED_SECONDS, Booking, LedgerUnavailable, Spent
+from gateway.ledger_tables import SQLITE_VERSION, sqlite_tables
 
-SCHEMA_VERSION = 1
 _RETRY_SECONDS = 0.005
-
-_SCHEMA = """
-CREATE TABLE counters (
-  counter TEXT NOT NULL, window_start INTEGER NOT NULL, settled INTEGER NOT NULL,
-  PRIMARY KEY (counter, window_start)
-) WITHOUT ROWID;
-CREATE TABLE workers (worker TEXT PRIMARY KEY, cells TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE leases (
-  counter TEXT NOT NULL, window_start INTEGER NOT NULL, worker TEXT NOT NULL,
-  slot INTEGER NOT NULL, applied INTEGER NOT NULL, ceiling INTEGER NOT NULL,
-  reserved INTEGER NOT NULL,
-  PRIMARY KEY (counter, window_start, worker, slot)
-) WITHOUT ROWID;
-CREATE VIEW spending AS
-  SELECT counter, window_start, settled,
-    (SELECT COALESCE(SUM(reserved), 0) FROM leases
-      WHERE leases.counter = counters.counter AND leases.window_start = counters.window_start
-    ) AS reserved
-  FROM counters;
-PRAGMA user_version = 1;
-"""
-
-_WORKS = """
-CREATE TABLE IF NOT EXISTS works (
-  name TEXT PRIMARY KEY, owner TEXT, extent INTEGER, since INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS booked (
-  name TEXT NOT NULL, counter TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (name, counter)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS works_by_age ON works (since);
-"""
-"""Not in the schema's first version, which ledgers keep that were made before it: whoever does not
-know these tables loses nothing by it."""
 
 _STANDING = """
 SELECT COALESCE((SELECT settled FROM counters WHERE counter = ?1 AND window_start = ?2), 0),
+  COALESCE((SELECT topped_up FROM counters WHERE counter = ?1 AND window_start = ?2), 0),
   COALESCE(SUM(CASE WHEN worker = ?3 AND slot = ?4 THEN applied END), 0),
   COALESCE(SUM(CASE WHEN worker <> ?3 OR slot <> ?4 THEN ceiling - applied END), 0),
   COALESCE(SUM(CASE WHEN worker <> ?3 OR slot <> ?4 THEN reserved END), 0)
 FROM leases WHERE counter = ?1 AND window_start = ?2
+"""
+
+_SPENT = """
+SELECT settled, (SELECT COALESCE(SUM(reserved), 0) FROM leases
+  WHERE leases.counter = counters.counter AND leases.window_start = counters.window_start
+), topped_up FROM counters WHERE counter = ? AND window_start = ?
 """
 
 _BOOK = """
@@ -143,10 +117,7 @@ class LedgerStore:
     def spent(self, counter: str, window_start: int) -> Spent:
         """Where the counter stands, as far as the workers have told."""
         with _telling(self._path):
-            row = self._database.execute(
-                "SELECT settled, reserved FROM spending WHERE counter = ? AND window_start = ?",
-                (counter, window_start),
-            ).fetchone()
+            row = self._database.execute(_SPENT, (counter, window_start)).fetchone()
         return Spent(*row) if row else Spent(0, 0)
 
     def counters(self) -> list[tuple[str, int]]:
@@ -238,14 +209,12 @@ class LedgerStore:
         self._database.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._database.execute(statement)
-            elif version != SCHEMA_VERSION:
+            if version not in (0, SQLITE_VERSION):
                 raise LedgerUnavailable(
-                    f"ledger '{self._path}' has version {version}, this is {SCHEMA_VERSION}"
+                    f"ledger '{self._path}' has version {version}, this is {SQLITE_VERSION}"
                 )
-            for statement in _WORKS.split(";\n"):
+            columns = {row[1] for row in self._database.execute("PRAGMA table_info(counters)")}
+            for statement in sqlite_tables(version, columns):
                 self._database.execute(statement)
 
     def _register(self, worker: str) -> tuple[str, CellFile]:
@@ -278,13 +247,12 @@ class LedgerStore:
     def _take_down(self, report: Report, workers: int) -> Standing:
         where = (report.counter, report.window_start)
         lease = (*where, self.worker, report.slot)
-        settled, applied, elsewhere, reserved_elsewhere = self._database.execute(
-            _STANDING, lease
-        ).fetchone()
+        row = self._database.execute(_STANDING, lease).fetchone()
+        settled, topped_up, applied, elsewhere, reserved_elsewhere = row
         self._database.execute(_BOOK, (*where, report.settled - applied))
         settled += report.settled - applied
         ceiling = max(report.ceiling, report.booked)
-        remaining = report.limit - settled - elsewhere - (ceiling - report.settled)
+        remaining = report.limit + topped_up - settled - elsewhere - (ceiling - report.settled)
         share = fair_share(remaining, workers)
         needed = fitting(report.needs, remaining + ceiling - report.booked)
         ceiling += grant(remaining, needed, report.wish - (ceiling - report.booked), share)
@@ -298,6 +266,7 @@ class LedgerStore:
             booked_besides=settled - report.settled + reserved_elsewhere,
             idle_elsewhere=elsewhere - reserved_elsewhere,
             share=share,
+            topped_up=topped_up,
         )
 
     def _bury(self, worker: str, cells: OrphanedCells | None) -> None:

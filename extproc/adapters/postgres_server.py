@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString, TypeAlias
 
 import psycopg
@@ -18,6 +19,7 @@ from extproc.adapters.remote_store import BURIED_SECONDS
 from extproc.adapters.reports import Report, Standing
 from extproc.ports import REMEMBERED_SECONDS, Booking, LedgerUnavailable, Spent
 from gateway.ledger_place import LedgerPlace, shown
+from gateway.ledger_tables import POSTGRES_IS_MADE, POSTGRES_LOCK, POSTGRES_TABLES
 
 LARGEST_LIMIT = 2**61
 LOCK_MILLISECONDS = 1000
@@ -32,6 +34,8 @@ class _Counter:
     settled: int
     leased: int
     reserved: int
+    topped_up: int
+    reset_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class _Lease:
     applied: int = 0
     ceiling: int = 0
     reserved: int = 0
+    buried_at: datetime | None = None
 
 
 _NO_LEASE = _Lease()
@@ -265,12 +270,16 @@ class PostgresServer:
             f"SET idle_in_transaction_session_timeout = {LOCK_MILLISECONDS}; "
             f"SET lock_timeout = {LOCK_MILLISECONDS}"
         )
-        ((is_made,),) = await self._rows(connection, say.IS_MADE, f"{self._schema}.booked")
-        if not is_made:
+        if not await self._is_made(connection):
             async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (say.SCHEMA_LOCK,))
-                await self._do(connection, say.CREATE)
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (POSTGRES_LOCK,))
+                if not await self._is_made(connection):  # nobody else has meanwhile
+                    await self._do(connection, POSTGRES_TABLES)
         return connection
+
+    async def _is_made(self, connection: Connection) -> bool:
+        rows = await self._rows(connection, POSTGRES_IS_MADE, self._schema)
+        return bool(rows)
 
 
 def _take_down(
@@ -283,11 +292,12 @@ def _take_down(
 ) -> Standing:
     """Book what is new, and grant what is wished; the counter and the leases are changed."""
     before = leases.get(report.slot, _NO_LEASE)
-    counter.settled += report.settled - before.applied
+    counter.settled += _news(report, counter, before)
     elsewhere = counter.leased - (before.ceiling - before.applied)
     reserved_elsewhere = counter.reserved - before.reserved
     ceiling = max(report.ceiling, report.booked)
-    remaining = report.limit - counter.settled - elsewhere - (ceiling - report.settled)
+    limit = report.limit + counter.topped_up
+    remaining = limit - counter.settled - elsewhere - (ceiling - report.settled)
     share = max(0, remaining) * ahead_permille // (1000 * max(1, workers))
     needed = fitting(report.needs, remaining + ceiling - report.booked)
     ceiling += grant(remaining, needed, report.wish - (ceiling - report.booked), share)
@@ -300,7 +310,18 @@ def _take_down(
         booked_besides=counter.settled - report.settled + reserved_elsewhere,
         idle_elsewhere=elsewhere - reserved_elsewhere,
         share=share,
+        topped_up=counter.topped_up,
     )
+
+
+def _news(report: Report, counter: _Counter, before: _Lease) -> int:
+    """What is settled since the last report. Who was taken for dead may tell that less was spent;
+    what a reset has forgotten since is not given back once more."""
+    news = report.settled - before.applied
+    reset, buried = counter.reset_at, before.buried_at
+    if news < 0 and reset is not None and buried is not None and reset >= buried:
+        return 0
+    return news
 
 
 def _reason(error: BaseException) -> str:

@@ -2,36 +2,6 @@
 
 from __future__ import annotations
 
-SCHEMA_LOCK = 0x647261676F6D616E
-"""Who makes the tables holds this advisory lock."""
-
-IS_MADE = "SELECT to_regclass(%s) IS NOT NULL"
-
-CREATE = """
-CREATE SCHEMA IF NOT EXISTS {0};
-CREATE TABLE IF NOT EXISTS {0}.counters (
-  counter text NOT NULL, window_start bigint NOT NULL, settled bigint NOT NULL DEFAULT 0,
-  leased bigint NOT NULL DEFAULT 0, reserved bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (counter, window_start)
-);
-CREATE TABLE IF NOT EXISTS {0}.workers (
-  worker text PRIMARY KEY, expires timestamptz NOT NULL, buried timestamptz
-);
-CREATE TABLE IF NOT EXISTS {0}.leases (
-  worker text NOT NULL, slot bigint NOT NULL, counter text NOT NULL, window_start bigint NOT NULL,
-  applied bigint NOT NULL, ceiling bigint NOT NULL, reserved bigint NOT NULL,
-  PRIMARY KEY (worker, slot)
-);
-CREATE TABLE IF NOT EXISTS {0}.works (
-  name text PRIMARY KEY, owner text, extent bigint, since bigint NOT NULL
-);
-CREATE INDEX IF NOT EXISTS works_by_age ON {0}.works (since);
-CREATE TABLE IF NOT EXISTS {0}.booked (
-  name text NOT NULL, counter text NOT NULL, amount bigint NOT NULL, PRIMARY KEY (name, counter)
-);
-"""
-"""`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs."""
-
 ALIVE = """
 INSERT INTO {0}.workers (worker, expires) VALUES (%s, now() + make_interval(secs => %s))
 ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, buried = NULL
@@ -46,14 +16,15 @@ ON CONFLICT DO NOTHING
 """
 
 LOCK_COUNTERS = """
-SELECT counter, window_start, settled, leased, reserved FROM {0}.counters
+SELECT counter, window_start, settled, leased, reserved, topped_up, reset_at FROM {0}.counters
 WHERE (counter, window_start) IN (SELECT * FROM unnest(%s::text[], %s::bigint[]))
 ORDER BY counter, window_start FOR UPDATE
 """
 """All in one order, so that nobody waits in a circle."""
 
 LEASES = """
-SELECT slot, applied, ceiling, reserved FROM {0}.leases WHERE worker = %s AND slot = ANY(%s)
+SELECT slot, applied, ceiling, reserved, buried_at FROM {0}.leases
+WHERE worker = %s AND slot = ANY(%s)
 """
 
 SET_COUNTERS = """
@@ -97,7 +68,10 @@ FROM (
 WHERE c.counter = l.counter AND c.window_start = l.window_start
 """
 
-END_HELD = "UPDATE {0}.leases SET applied = ceiling, reserved = 0 WHERE worker = %s"
+END_HELD = """
+UPDATE {0}.leases SET applied = ceiling, reserved = 0, buried_at = clock_timestamp()
+WHERE worker = %s
+"""
 
 BURIED = "UPDATE {0}.workers SET buried = now() WHERE worker = %s"
 
@@ -114,7 +88,9 @@ WITH old AS (
 DELETE FROM {0}.leases WHERE worker IN (SELECT worker FROM old)
 """
 
-SPENT = "SELECT settled, reserved FROM {0}.counters WHERE counter = %s AND window_start = %s"
+SPENT = """
+SELECT settled, reserved, topped_up FROM {0}.counters WHERE counter = %s AND window_start = %s
+"""
 
 COUNTERS = (
     'SELECT counter, window_start FROM {0}.counters ORDER BY counter COLLATE "C", window_start'

@@ -4,7 +4,9 @@ All keys of a ledger have the hash tag of its name, so that they are on one shar
 
 - `{name}:workers`, sorted set: worker → milliseconds at which it is dead
 - `{name}:leases:WORKER`, hash: slot → `applied ceiling reserved WINDOW:COUNTER`
-- `{name}:counter:WINDOW:COUNTER`, hash: settled, leased (`ceiling - applied` of all), reserved
+- `{name}:buried:WORKER` → milliseconds at which it was last taken for dead
+- `{name}:counter:WINDOW:COUNTER`, hash: settled, leased (`ceiling - applied` of all), reserved;
+  of the control plane: topped_up, and reset, the milliseconds at which settled was set to 0
 - `{name}:counters`, sorted set: `WINDOW:COUNTER` → window, for listing
 - `{name}:works`, sorted set: the names of work → when it was last booked, or asked for
 - `{name}:work:NAME`, hash: owner, extent, and `+COUNTER` → what was booked of it
@@ -33,7 +35,7 @@ end
 VISIT = (
     _WORDS
     + """
-local workers, leases, index = KEYS[1], KEYS[2], KEYS[3]
+local workers, leases, index, buried = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local me, ttl, permille, kept = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local moment = now()
 redis.call('ZADD', workers, moment + ttl, me)
@@ -42,14 +44,20 @@ local living = math.max(1, redis.call('ZCOUNT', workers, '(' .. moment, '+inf'))
 for _, slot in ipairs(cjson.decode(ARGV[6])) do redis.call('HDEL', leases, slot) end
 local answers = {}
 for i, r in ipairs(cjson.decode(ARGV[5])) do
-  local key = KEYS[3 + i]
+  local key = KEYS[4 + i]
   local applied, was_ceiling, was_reserved = row(redis.call('HGET', leases, r.slot))
-  local c = redis.call('HMGET', key, 'settled', 'leased', 'reserved')
-  local settled = tonumber(c[1] or 0) + r.settled - applied
+  local c = redis.call('HMGET', key, 'settled', 'leased', 'reserved', 'topped_up', 'reset')
+  local news = r.settled - applied
+  if news < 0 and c[5] then
+    local at = tonumber(redis.call('GET', buried) or 0)
+    if tonumber(c[5]) >= at then news = 0 end
+  end
+  local settled, topped_up = tonumber(c[1] or 0) + news, tonumber(c[4] or 0)
   local elsewhere = tonumber(c[2] or 0) - (was_ceiling - applied)
   local reserved_elsewhere = tonumber(c[3] or 0) - was_reserved
   local ceiling = math.max(r.ceiling, r.booked)
-  local remaining = r.limit - settled - elsewhere - (ceiling - r.settled)
+  local limit = math.min(r.limit + topped_up, 9007199254740992)
+  local remaining = limit - settled - elsewhere - (ceiling - r.settled)
   local share = math.floor(math.max(0, remaining) / (1000 * living) * permille)
   local needed, room = 0, remaining + ceiling - r.booked
   for _, need in ipairs(r.needs) do
@@ -63,7 +71,7 @@ for i, r in ipairs(cjson.decode(ARGV[5])) do
     redis.call('ZADD', index, r.window, r.name)
     if r.window ~= 0 then redis.call('EXPIRE', key, kept) end
   end
-  add(key, 'settled', r.settled - applied)
+  add(key, 'settled', news)
   add(key, 'leased', (ceiling - r.settled) - (was_ceiling - applied))
   add(key, 'reserved', reserved - was_reserved)
   redis.call('HSET', leases, r.slot,
@@ -72,16 +80,21 @@ for i, r in ipairs(cjson.decode(ARGV[5])) do
   answers[#answers + 1] = settled - r.settled + reserved_elsewhere
   answers[#answers + 1] = elsewhere - reserved_elsewhere
   answers[#answers + 1] = share
+  answers[#answers + 1] = topped_up
 end
 return answers
 """
 )
-"""Reports → four numbers for each: ceiling, booked besides, idle elsewhere, share."""
+"""Reports → five numbers for each: ceiling, booked besides, idle elsewhere, share, topped up.
+
+Who was taken for dead may tell that less was spent. What a reset has forgotten since is not given
+back once more.
+"""
 
 BURY = (
     _WORDS
     + """
-local workers, leases = KEYS[1], KEYS[2]
+local workers, leases, buried = KEYS[1], KEYS[2], KEYS[3]
 local who, prefix, kept, is_leaving = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local expires = redis.call('ZSCORE', workers, who)
 if not is_leaving and (not expires or tonumber(expires) > now()) then return 0 end
@@ -98,7 +111,12 @@ for i = 1, #rows, 2 do
   redis.call('HSET', leases, rows[i], text)
 end
 redis.call('ZREM', workers, who)
-if is_leaving then redis.call('DEL', leases) else redis.call('EXPIRE', leases, kept) end
+if is_leaving then
+  redis.call('DEL', leases, buried)
+else
+  redis.call('EXPIRE', leases, kept)
+  redis.call('SET', buried, int(now()), 'EX', kept)
+end
 return 1
 """
 )

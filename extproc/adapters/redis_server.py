@@ -50,7 +50,7 @@ class RedisServer:
         numbers = await self._run(
             VISIT,
             [
-                *self._keys("workers", f"leases:{worker}", "counters"),
+                *self._keys("workers", f"leases:{worker}", "counters", f"buried:{worker}"),
                 *(self._counter(each.counter, each.window_start) for each in reports),
             ],
             [
@@ -62,7 +62,7 @@ class RedisServer:
                 json.dumps([str(slot) for slot in forgotten]),
             ],
         )
-        return [Standing(*numbers[at : at + 4]) for at in range(0, len(numbers), 4)]
+        return [Standing(*numbers[at : at + 5]) for at in range(0, len(numbers), 5)]
 
     async def bury_dead(self) -> None:
         """Book all that workers hold who have not visited for long."""
@@ -81,7 +81,7 @@ class RedisServer:
     async def spent(self, counter: str, window_start: int) -> Spent:
         """Where the counter stands."""
         key = self._counter(counter, window_start)
-        found = await self._answer(self._client.hmget(key, ["settled", "reserved"]))
+        found = await self._answer(self._client.hmget(key, ["settled", "reserved", "topped_up"]))
         return Spent(*(int(each or 0) for each in found))
 
     async def counters(self) -> Sequence[tuple[str, int]]:
@@ -134,7 +134,7 @@ class RedisServer:
     async def _bury(self, worker: str, *, is_leaving: bool) -> None:
         await self._run(
             BURY,
-            self._keys("workers", f"leases:{worker}"),
+            self._keys("workers", f"leases:{worker}", f"buried:{worker}"),
             [worker, f"{self._prefix}counter:", BURIED_SECONDS, int(is_leaving)],
         )
 

@@ -43,6 +43,8 @@ class Standing:
     """Leased by other workers and not in use, as far as they have told."""
     share: int
     """How much of this counter the worker may hold idle."""
+    topped_up: int = 0
+    """By how much its limit is raised, in this period."""
 
 
 class Cells(Protocol):

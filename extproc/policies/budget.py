@@ -10,14 +10,15 @@ from typing import NamedTuple, TypeAlias
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.policies.scope import compile_by, compile_scope
-from extproc.policies.windows import Window, windows
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.verdict import OUT_OF_BUDGET, By, Deny, PolicyKind
 from gateway.catalog import cost, is_free
+from gateway.counters import counter_name, phased
 from gateway.model import Budget, Period, Unit
 from gateway.price import Price
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 from gateway.usage import Usage
+from gateway.windows import windows
 
 DEFAULT_OUTPUT_TOKENS = 1024
 """What is reserved for the answer when the client sets no limit to it."""
@@ -88,7 +89,7 @@ class Case:
                 (line, counter, windows(line.budget.span, now)) for line, counter in self._counters
             ]
             self._rows = tuple(
-                (line, line.is_money, _phased(counter, each), each.start, line.budget.limit)
+                (line, line.is_money, phased(counter, each.phase), each.start, line.budget.limit)
                 for line, counter, several in found
                 for each in several
             )
@@ -280,7 +281,7 @@ class Budgets:
                 counter = counter_name(line.budget.name, line.budget.unit, subjects)
                 booked = min(_LARGEST_ESTIMATE, amount)
                 bookings += (
-                    Booking(_phased(counter, each), each.start, booked)
+                    Booking(phased(counter, each.phase), each.start, booked)
                     for each in windows(line.budget.span, facts.now)
                 )
         return Owed(tuple(bookings), is_unpriced)
@@ -363,24 +364,8 @@ def _money(price: Price, asked: Usage) -> int:
     return money or int(not is_free(price))
 
 
-def _phased(counter: str, window: Window) -> str:
-    """Windows that overlap count apart, also by name: what is booked once is booked in each."""
-    return counter if window.phase is None else f"{counter}|window={window.phase}"
-
-
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def counter_name(budget: str, unit: Unit, subjects: Sequence[tuple[str, str]]) -> str:
-    """The ledger's name for what a budget counts apart: `team-month|team=platform`; in tokens,
-    `team-month|tokens|team=platform`, so that no nanodollars are taken for tokens."""
-    name = budget if unit is Unit.NANODOLLARS else f"{budget}|{unit}"
-    for dimension, value in subjects:
-        if "|" in value or "%" in value:
-            value = value.replace("%", "%25").replace("|", "%7C")
-        name = f"{name}|{dimension}={value}"
-    return name
 
 
 async def _later(
@@ -414,7 +399,8 @@ def _exhausted(line: Line, answer: Exhausted, facts: Facts) -> Deny:
     budget, unit = line.budget, line.budget.unit
     subjects = line.subjects(facts)
     of = " of " + ", ".join(f"{name}={value}" for name, value in subjects) if subjects else ""
-    amounts = f"{_number(unit, answer.spent)} of {_number(unit, budget.limit)} {_UNIT_NAMES[unit]}"
+    limit = budget.limit + answer.topped_up
+    amounts = f"{_number(unit, answer.spent)} of {_number(unit, limit)} {_UNIT_NAMES[unit]}"
     of_charge = (
         each.end
         for each in windows(budget.span, facts.now)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from extproc.facts import Facts
 from extproc.policies.variables import getters, known_values, sources
 from gateway.cel import CelError, compile_text
+from gateway.counters import counted_by
 from gateway.model import Scope
 
 
@@ -86,9 +86,6 @@ _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
 )
 
 
-_LONGEST_VALUE = 128
-
-
 def compile_by(expression: str) -> Callable[[Facts], str]:
     """What CEL counts a request by; empty where there is no such text. ValueError: no such CEL."""
     compiled = compile_text(expression)
@@ -98,15 +95,9 @@ def compile_by(expression: str) -> Callable[[Facts], str]:
 
     def value(facts: Facts) -> str:
         found = compiled.evaluate(known_values(read, facts))
-        if isinstance(found, CelError):
-            return ""
-        return found if len(found) <= _LONGEST_VALUE else _digest(found)
+        return "" if isinstance(found, CelError) else counted_by(found)
 
     return value
-
-
-def _digest(value: str) -> str:
-    return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ class Limit:
     amount: int
 
 
-def _limit(value: object) -> Limit:
+def limit_of(value: object) -> Limit:
+    """An amount as it is written; raises what `refusal` makes."""
     if isinstance(value, Limit):
         return value
     hint = "such as 500 USD, 2.50 USD or 100k tokens"
@@ -341,7 +342,7 @@ FilePattern: TypeAlias = Annotated[str, AfterValidator(_filled), _text_schema("f
 Address: TypeAlias = Annotated[str, AfterValidator(_address), _text_schema("ip")]
 HostPort: TypeAlias = Annotated[str, AfterValidator(_endpoint), _text_schema("host:port")]
 Amount: TypeAlias = Annotated[
-    Limit, PlainValidator(_limit), PlainSerializer(written_limit), _text_schema("amount")
+    Limit, PlainValidator(limit_of), PlainSerializer(written_limit), _text_schema("amount")
 ]
 CountRate: TypeAlias = Annotated[
     Rate, PlainValidator(_count_rate), PlainSerializer(written_rate), _text_schema("rate")

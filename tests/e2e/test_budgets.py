@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,43 @@ def test_each_project_has_its_own_budget_in_any_24_hours(serve: Serve, tmp_path:
         eventually(lambda: settled("apollo") == [used] * 13, "booked in every window")
         assert stack.chat(ASK, headers=gemini).status_code == 200
         eventually(lambda: settled("gemini") == [used] * 13, "apart from the other")
+
+
+def test_a_budget_that_is_topped_up_or_reset_is_there_again_at_once(
+    serve: Serve, tmp_path: Path
+) -> None:
+    file, state = tmp_path / "gateway.yaml", tmp_path / "state"
+    limited = (
+        CONFIG.partition("budgets:")[0] + "budgets: [{name: all, limit: 100 tokens, per: day}]"
+    )
+    file.write_text(limited)
+    with serve(file, state) as stack:
+
+        def change(*words: str) -> str:
+            where = ("--admin", str(stack.admin_port), "--state-dir", str(state))
+            told = subprocess.run(
+                [sys.executable, "-m", "xds_server", "budgets", *words, *where],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            return told.stdout
+
+        ask = {**ASK, "max_tokens": 95}
+        refused = stack.chat(ask)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_exhausted")
+        change("top-up", "all", "100 tokens", "--why", "a launch")
+        eventually(lambda: stack.chat(ask).status_code == 200, "topped up")
+        answers = []
+
+        def is_spent() -> bool:
+            answers.append(stack.chat(ask))
+            return answers[-1].status_code == 429
+
+        eventually(is_spent, "spent")
+        assert "of 200 tokens spent" in answers[-1].json()["error"]["message"]
+        assert "all" in change("list")
+        change("reset", "all", "--why", "a mistake")
+        eventually(lambda: stack.chat(ask).status_code == 200, "reset")
+        first, second, *_ = change("log").splitlines()[1:]
+        assert ("reset" in first, "top-up" in second) == (True, True)

@@ -215,7 +215,7 @@ def test_the_admin_api_shows_the_plane_and_what_is_added(tmp_path: Path) -> None
                 'dragoman_verdicts_total{code="permission_denied",kind="rule",mode="audit",'
                 'name="night",verdict="deny"} 1.0'
             ) in metrics
-            assert (await http.get("/api/budgets")).json() == {"counters": []}
+            assert (await http.get("/api/budgets")).json() == {"budgets": [], "counters": []}
             assert (await http.get("/healthz/ready")).status_code == 503
 
     asyncio.run(scenario())

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from xds_server.admin.bodies import TooLong, body_of
 from xds_server.admin.guards import LOCAL_HOSTS, NoForeignChanges, OnlyKnownHosts
-from xds_server.admin.ledger import LedgerUnreadable
+from xds_server.budgets.store import BudgetsUnavailable
 from xds_server.metrics import CONTENT_TYPE
 
 LIMIT_BYTES = 64 << 10
@@ -47,8 +47,8 @@ class View:
     """The compiled configuration as YAML, without secrets; may take long."""
     resources: Callable[[], Json]
     """The same for programs; may take long."""
-    counters: Callable[[], Sequence[Json]]
-    """The ledger's counters; may block. LedgerUnreadable where a server does not answer."""
+    budgets: Callable[[], Json]
+    """Where they stand; may block. BudgetsUnavailable where the ledger does not answer."""
     history: Callable[[], Json]
     """What can be gone back to, without the texts: they hold secrets, and everybody on this
     machine can ask."""
@@ -106,10 +106,9 @@ def _readings(view: View) -> Sequence[Route]:
 
     async def budgets(request: Request) -> Response:
         try:
-            rows = await asyncio.to_thread(view.counters)
-        except LedgerUnreadable as error:
+            return JSONResponse(dict(await asyncio.to_thread(view.budgets)))
+        except BudgetsUnavailable as error:
             return JSONResponse({"error": str(error)}, status_code=503)
-        return JSONResponse({"counters": [dict(row) for row in rows]})
 
     async def history(request: Request) -> Response:
         return JSONResponse(dict(view.history()))

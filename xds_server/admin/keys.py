@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TypeAlias, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -13,20 +12,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.virtual_keys import to_json
-from xds_server.admin.bodies import TooLong, body_of
-from xds_server.admin.token import is_shown
-from xds_server.keys.desk import KEEP, Desk, Refused, Told
-from xds_server.keys.store import KeysUnavailable
-
-LIMIT_BYTES = 4 << 20
-"""Of a body: an import is many keys."""
-WHO_HEADER = "x-dragoman-user"
-"""Who asks, for the log: whoever has the token is believed."""
-_LONGEST_WHO = 64
-_CHALLENGE = {"www-authenticate": "Bearer"}
-
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-_Body = TypeVar("_Body")
+from xds_server.admin.asked import Endpoint, answer, guarded, number, said, who
+from xds_server.keys.desk import KEEP, Desk
 
 
 class _Rotate(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,44 +28,22 @@ class _Import(msgspec.Struct, forbid_unknown_fields=True):
     keys: list[object]
 
 
-class _Unread(Exception):
-    """The body is not what it should be."""
-
-    def __init__(self, status: int, error: str) -> None:
-        self.answer = JSONResponse({"error": error}, status_code=status)
-
-
 def key_routes(desk: Desk, token: str) -> Sequence[Route]:
     """The routes over a desk; each asks for the token."""
-    guarded = partial(_guarded, token=token)
+    ours = partial(guarded, token=token)
     one = "/api/keys/{ref}"
     return (
-        Route("/api/keys", guarded(_list(desk)), methods=["GET"]),
-        Route("/api/keys", guarded(_create(desk)), methods=["POST"]),
-        Route(one, guarded(_show(desk)), methods=["GET"]),
-        Route(one, guarded(_change(desk)), methods=["PATCH"]),
-        Route(one, guarded(_delete(desk)), methods=["DELETE"]),
-        Route(f"{one}/rotate", guarded(_rotate(desk)), methods=["POST"]),
-        Route(f"{one}/revoke", guarded(_revoke(desk)), methods=["POST"]),
-        Route("/api/key-log", guarded(_log(desk)), methods=["GET"]),
-        Route("/api/key-export", guarded(_export(desk)), methods=["GET"]),
-        Route("/api/key-import", guarded(_import(desk)), methods=["POST"]),
+        Route("/api/keys", ours(_list(desk)), methods=["GET"]),
+        Route("/api/keys", ours(_create(desk)), methods=["POST"]),
+        Route(one, ours(_show(desk)), methods=["GET"]),
+        Route(one, ours(_change(desk)), methods=["PATCH"]),
+        Route(one, ours(_delete(desk)), methods=["DELETE"]),
+        Route(f"{one}/rotate", ours(_rotate(desk)), methods=["POST"]),
+        Route(f"{one}/revoke", ours(_revoke(desk)), methods=["POST"]),
+        Route("/api/key-log", ours(_log(desk)), methods=["GET"]),
+        Route("/api/key-export", ours(_export(desk)), methods=["GET"]),
+        Route("/api/key-import", ours(_import(desk)), methods=["POST"]),
     )
-
-
-def _guarded(endpoint: Endpoint, token: str) -> Endpoint:
-    async def asked(request: Request) -> Response:
-        if not is_shown(request, token):
-            error = "needs the token of the state directory, as authorization: Bearer"
-            return JSONResponse({"error": error}, status_code=401, headers=_CHALLENGE)
-        try:
-            return await endpoint(request)
-        except _Unread as unread:
-            return unread.answer
-        except KeysUnavailable as error:
-            return JSONResponse({"error": str(error)}, status_code=503)
-
-    return asked
 
 
 def _list(desk: Desk) -> Endpoint:
@@ -92,56 +57,54 @@ def _list(desk: Desk) -> Endpoint:
 
 def _create(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        said = await _said(request, object)
-        return _answer(await asyncio.to_thread(desk.create, said, _who(request)), 201)
+        asked = await said(request, object)
+        return answer(await asyncio.to_thread(desk.create, asked, who(request)), 201)
 
     return endpoint
 
 
 def _show(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        return _answer(await asyncio.to_thread(desk.show, _ref(request)))
+        return answer(await asyncio.to_thread(desk.show, _ref(request)))
 
     return endpoint
 
 
 def _change(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        said = await _said(request, object)
-        return _answer(await asyncio.to_thread(desk.change, _ref(request), said, _who(request)))
+        asked = await said(request, object)
+        return answer(await asyncio.to_thread(desk.change, _ref(request), asked, who(request)))
 
     return endpoint
 
 
 def _delete(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        return _answer(await asyncio.to_thread(desk.delete, _ref(request), _who(request)))
+        return answer(await asyncio.to_thread(desk.delete, _ref(request), who(request)))
 
     return endpoint
 
 
 def _rotate(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        keep = (await _said(request, _Rotate)).keep
-        return _answer(await asyncio.to_thread(desk.rotate, _ref(request), keep, _who(request)))
+        keep = (await said(request, _Rotate)).keep
+        return answer(await asyncio.to_thread(desk.rotate, _ref(request), keep, who(request)))
 
     return endpoint
 
 
 def _revoke(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        await _said(request, _Nothing)
-        return _answer(await asyncio.to_thread(desk.revoke, _ref(request), _who(request)))
+        await said(request, _Nothing)
+        return answer(await asyncio.to_thread(desk.revoke, _ref(request), who(request)))
 
     return endpoint
 
 
 def _log(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        before, ref = request.query_params.get("before", ""), request.query_params.get("key", "")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise _Unread(400, f"before: not a number: {before}")
-        return JSONResponse(await asyncio.to_thread(desk.log, int(before) if before else None, ref))
+        before, ref = number(request, "before"), request.query_params.get("key", "")
+        return JSONResponse(await asyncio.to_thread(desk.log, before, ref))
 
     return endpoint
 
@@ -163,35 +126,11 @@ def _export(desk: Desk) -> Endpoint:
 
 def _import(desk: Desk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        keys = (await _said(request, _Import)).keys
-        return _answer(await asyncio.to_thread(desk.import_, keys, _who(request)))
+        keys = (await said(request, _Import)).keys
+        return answer(await asyncio.to_thread(desk.import_, keys, who(request)))
 
     return endpoint
 
 
-async def _said(request: Request, kind: type[_Body]) -> _Body:
-    try:
-        return msgspec.json.decode(await body_of(request, LIMIT_BYTES) or b"{}", type=kind)
-    except TooLong:
-        raise _Unread(413, f"longer than {LIMIT_BYTES} bytes") from None
-    except msgspec.DecodeError as error:
-        raise _Unread(400, f"the body: {error}") from error
-
-
 def _ref(request: Request) -> str:
     return str(request.path_params["ref"])
-
-
-def _who(request: Request) -> str:
-    named = request.headers.get(WHO_HEADER, "")
-    is_plain = 0 < len(named) <= _LONGEST_WHO and named.isascii() and named.isprintable()
-    peer = request.client.host if request.client else "?"
-    return f"{named if is_plain else 'admin'}@{peer}"
-
-
-def _answer(told: Told | Refused, status: int = 200) -> Response:
-    if isinstance(told, Refused):
-        problems = [str(each) for each in told.problems]
-        body = {"error": "; ".join(problems), "problems": problems}
-        return JSONResponse(body, status_code=told.status)
-    return JSONResponse(told, status_code=status)

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from gateway.limits import Counted
-from xds_server import flags
-from xds_server.admin.keys import WHO_HEADER
-from xds_server.admin.token import TOKEN_FILE
-from xds_server.commands.asking import ADMIN, Answer, Asking, Unanswered, rows, table, texts
+from xds_server.commands.asking import Answer, Unanswered, rows, table, texts
 from xds_server.commands.command import JSON, Argument, Command, Environment, Switch, refuses
+from xds_server.commands.with_token import REACHING, TOKEN_VARIABLE, Request, asking, done, ok
 from xds_server.flags import Flag
 from xds_server.keys.desk import KEEP
 
-Request: TypeAlias = tuple[str, str, Mapping[str, object] | None]
-"""Method, path and body."""
-TOKEN_VARIABLE = "DRAGOMAN_ADMIN_TOKEN"
-"""Instead of the file in the state directory, which is on the gateway's machine."""
 BATCH = 500
 """Keys that are imported at once."""
 NAME = Argument("name", "NAME", "what the key is called in rules, budgets and reports")
@@ -91,8 +81,6 @@ WITHIN = Flag(
 )
 ENABLE = Switch("--enable", "let it work again")
 DISABLE = Switch("--disable", "refuse it until it is enabled again")
-REACHING = (ADMIN, flags.STATE_DIR)
-"""The token is in the state directory."""
 
 
 def create(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -102,7 +90,7 @@ def create(arguments: argparse.Namespace, environment: Environment) -> int:
     def shown(answer: Answer) -> Iterator[str]:
         yield str(answer["key"])
 
-    return _done(arguments, environment, ("POST", "/api/keys", body), shown)
+    return done(arguments, environment, ("POST", "/api/keys", body), shown)
 
 
 def change(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -115,7 +103,7 @@ def change(arguments: argparse.Namespace, environment: Environment) -> int:
         body["name"] = arguments.name
     if arguments.enable or arguments.disable:
         body["enabled"] = arguments.enable
-    return _done(arguments, environment, ("PATCH", _path(arguments.ref), body), described)
+    return done(arguments, environment, ("PATCH", _path(arguments.ref), body), described)
 
 
 def rotate(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -125,24 +113,24 @@ def rotate(arguments: argparse.Namespace, environment: Environment) -> int:
         yield str(answer["key"])
 
     asked = ("POST", f"{_path(arguments.ref)}/rotate", {"keep": arguments.keep})
-    return _done(arguments, environment, asked, shown)
+    return done(arguments, environment, asked, shown)
 
 
 def revoke(arguments: argparse.Namespace, environment: Environment) -> int:
     """Refuse a key from now on, for good."""
     asked: Request = ("POST", f"{_path(arguments.ref)}/revoke", {})
-    return _done(arguments, environment, asked, lambda answer: [f"revoked: {answer['name']}"])
+    return done(arguments, environment, asked, lambda answer: [f"revoked: {answer['name']}"])
 
 
 def delete(arguments: argparse.Namespace, environment: Environment) -> int:
     """Forget a key."""
     asked: Request = ("DELETE", _path(arguments.ref), {})
-    return _done(arguments, environment, asked, lambda answer: [f"deleted: {answer['name']}"])
+    return done(arguments, environment, asked, lambda answer: [f"deleted: {answer['name']}"])
 
 
 def show(arguments: argparse.Namespace, environment: Environment) -> int:
     """Print one key."""
-    return _done(arguments, environment, ("GET", _path(arguments.ref), None), described)
+    return done(arguments, environment, ("GET", _path(arguments.ref), None), described)
 
 
 def list_(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -151,10 +139,10 @@ def list_(arguments: argparse.Namespace, environment: Environment) -> int:
     holder = {name: value for name, value in asked.items() if value}
     found: list[Answer] = []
     try:
-        asking, after = _asking(arguments, environment), ""
+        admin, after = asking(arguments, environment), ""
         while True:
-            page = asking.ask("GET", f"/api/keys?{urlencode({**holder, 'after': after})}")
-            found += rows(_ok(page).get("keys"))
+            page = admin.ask("GET", f"/api/keys?{urlencode({**holder, 'after': after})}")
+            found += rows(ok(page).get("keys"))
             after = str(page[1].get("next") or "")
             if not after:
                 break
@@ -175,13 +163,13 @@ def log(arguments: argparse.Namespace, environment: Environment) -> int:
         entries = rows(answer.get("entries"))
         return table(heads, [tuple(str(each.get(name)) for name in names) for each in entries])
 
-    return _done(arguments, environment, ("GET", f"/api/key-log?{query}", None), shown)
+    return done(arguments, environment, ("GET", f"/api/key-log?{query}", None), shown)
 
 
 def export(arguments: argparse.Namespace, environment: Environment) -> int:
     """Print every key as a line of JSON, with hashes in the place of secrets."""
     try:
-        for line in _asking(arguments, environment).lines("/api/key-export"):
+        for line in asking(arguments, environment).lines("/api/key-export"):
             if line:
                 print(line)
     except Unanswered as error:
@@ -194,12 +182,12 @@ def import_(arguments: argparse.Namespace, environment: Environment) -> int:
     """Take over exported keys, some at a time; stops at the first that cannot be."""
     taken = 0
     try:
-        asking = _asking(arguments, environment)
+        admin = asking(arguments, environment)
         with arguments.file.open(encoding="utf-8") as opened:
             lines = enumerate(opened, 1)
             while batch := list(islice(((at, line) for at, line in lines if line.strip()), BATCH)):
                 keys = [_decoded(at, line) for at, line in batch]
-                status, answer = asking.ask("POST", "/api/key-import", {"keys": keys})
+                status, answer = admin.ask("POST", "/api/key-import", {"keys": keys})
                 if status != 200:
                     raise Unanswered(_by_line(answer, [at for at, _ in batch]))
                 taken += len(batch)
@@ -274,54 +262,6 @@ def _terms(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _path(ref: str) -> str:
     return f"/api/keys/{quote(ref, safe='')}"
-
-
-def _done(
-    arguments: argparse.Namespace,
-    environment: Environment,
-    asked: Request,
-    shown: Callable[[Answer], Iterable[str]],
-) -> int:
-    """Ask, and say what became of it; the exit status."""
-    try:
-        answer = _ok(_asking(arguments, environment).ask(*asked))
-    except Unanswered as error:
-        refuses([str(error)])
-        return 1
-    print(json.dumps(answer, indent=2) if arguments.json else "\n".join(shown(answer)))
-    return 0
-
-
-def _ok(answered: tuple[int, Answer]) -> Answer:
-    status, answer = answered
-    if status not in (200, 201):
-        raise Unanswered(str(answer.get("error", f"the admin API answers {status}")))
-    return answer
-
-
-def _asking(arguments: argparse.Namespace, environment: Environment) -> Asking:
-    token = environment.get(TOKEN_VARIABLE) or _token_in(arguments.state_dir)
-    headers = {"authorization": f"Bearer {token}", WHO_HEADER: _user()}
-    return Asking(arguments.admin, headers)
-
-
-def _token_in(state_dir: Path) -> str:
-    file = state_dir / TOKEN_FILE
-    try:
-        return file.read_text("ascii").strip()
-    except (OSError, ValueError) as error:
-        raise Unanswered(
-            f"the token of the admin API cannot be read from '{file}': {error}; "
-            f"is --state-dir the gateway's? Else set {TOKEN_VARIABLE}"
-        ) from error
-
-
-def _user() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # no such user in this container
-        name = str(os.getuid())
-    return name if name.isascii() and name.isprintable() else "?"
 
 
 COMMANDS = (

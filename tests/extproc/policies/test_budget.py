@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.facts import Facts
-from extproc.policies.budget import NOTHING_HELD, Budgets, Held, counter_name
+from extproc.policies.budget import NOTHING_HELD, Budgets, Held
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
 from extproc.principal import of_key
 from extproc.verdict import Deny
@@ -390,15 +390,6 @@ def test_a_store_that_does_not_answer_refuses() -> None:
 def test_absurd_demands_are_refused(output: int) -> None:
     budgets = Budgets((TEAM, TOKENS), MemoryLedger())
     assert deny(budgets, facts(max_output_tokens=output)).code == "budget_exhausted"
-
-
-def test_names_cannot_be_forged() -> None:
-    money = Unit.NANODOLLARS
-    assert counter_name("b", money, [("team", "a|key=x"), ("key", "y")]) == "b|team=a%7Ckey=x|key=y"
-    assert counter_name("b", money, [("team", "a%7C")]) == "b|team=a%257C"
-    assert counter_name("b", money, []) == "b"
-    of_a_team = [("team", "tokens|x")]
-    assert counter_name("b", Unit.TOKENS, of_a_team) == "b|tokens|team=tokens%7Cx"
 
 
 def test_nanodollars_do_not_become_tokens_when_the_unit_changes() -> None:

@@ -31,7 +31,7 @@ class Running:
             status=lambda: {"version": "v1", "problems": []},
             compiled=lambda: "listeners: []\n",
             resources=lambda: {"resources": []},
-            counters=lambda: [{"counter": "team", "settled": 5, "reserved": 2}],
+            budgets=lambda: {"budgets": [], "counters": [{"counter": "team", "settled": 5}]},
             history=lambda: {"entries": []},
             metrics=lambda: b"dragoman_config_problems 0\n",
             roll_back=self.roll_back,
@@ -90,7 +90,8 @@ def test_everything_can_be_read() -> None:
     assert get("/api/resources").json() == {"resources": []}
     assert get("/api/history").json() == {"entries": []}
     assert get("/api/budgets").json() == {
-        "counters": [{"counter": "team", "settled": 5, "reserved": 2}]
+        "budgets": [],
+        "counters": [{"counter": "team", "settled": 5}],
     }
 
 

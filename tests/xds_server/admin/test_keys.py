@@ -14,7 +14,8 @@ from gateway.virtual_keys import parse
 from tests.xds_server.admin.test_api import Running
 from tests.xds_server.keys.test_desk import World
 from xds_server.admin.api import admin_app
-from xds_server.admin.keys import LIMIT_BYTES, key_routes
+from xds_server.admin.asked import LIMIT_BYTES
+from xds_server.admin.keys import key_routes
 from xds_server.keys.store import KeysUnavailable
 
 TOKEN = "the-token"

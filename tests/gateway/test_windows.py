@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.policies.windows import Window, windows
 from gateway.periods import STEPS, Period, Span
+from gateway.windows import Window, windows
 
 CASES = [
     (Period.HOUR, "2026-11-25T16:34:56.7", "2026-11-25T16:00", "2026-11-25T17:00"),

@@ -1,0 +1,96 @@
+"""The tables of a ledger, which workers and the control plane make where they are missing.
+
+What each is for: docs/decisions/0004-ledger.md and 0016-ledger-servers.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import LiteralString
+
+SQLITE_VERSION = 1
+"""The file's `user_version`; another when those who know the one before would book wrongly."""
+
+_SQLITE_FIRST = (
+    """CREATE TABLE counters (
+      counter TEXT NOT NULL, window_start INTEGER NOT NULL, settled INTEGER NOT NULL,
+      topped_up INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (counter, window_start)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE workers (worker TEXT PRIMARY KEY, cells TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE leases (
+      counter TEXT NOT NULL, window_start INTEGER NOT NULL, worker TEXT NOT NULL,
+      slot INTEGER NOT NULL, applied INTEGER NOT NULL, ceiling INTEGER NOT NULL,
+      reserved INTEGER NOT NULL, PRIMARY KEY (counter, window_start, worker, slot)
+    ) WITHOUT ROWID""",
+    """CREATE VIEW spending AS
+      SELECT counter, window_start, settled,
+        (SELECT COALESCE(SUM(reserved), 0) FROM leases
+          WHERE leases.counter = counters.counter AND leases.window_start = counters.window_start
+        ) AS reserved
+      FROM counters""",
+    f"PRAGMA user_version = {SQLITE_VERSION}",
+)
+
+_SQLITE_ADDED = (
+    """CREATE TABLE IF NOT EXISTS works (
+      name TEXT PRIMARY KEY, owner TEXT, extent INTEGER, since INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS booked (
+      name TEXT NOT NULL, counter TEXT NOT NULL, amount INTEGER NOT NULL,
+      PRIMARY KEY (name, counter)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS works_by_age ON works (since)",
+    """CREATE TABLE IF NOT EXISTS budget_log (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, entry TEXT NOT NULL
+    )""",
+)
+"""Not in the first version, which ledgers keep that were made before it: whoever does not know
+these loses nothing by it. Nor does who does not know of `topped_up`."""
+
+
+def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
+    """What makes a file of this `user_version`, whose `counters` has these columns, whole."""
+    if version == 0:
+        yield from _SQLITE_FIRST
+    elif "topped_up" not in columns:
+        yield "ALTER TABLE counters ADD COLUMN topped_up INTEGER NOT NULL DEFAULT 0"
+    yield from _SQLITE_ADDED
+
+
+POSTGRES_LOCK = 0x647261676F6D616E
+"""Who makes the tables holds this advisory lock."""
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'budget_log'"
+"""A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
+asks again after waiting for the lock is told what was so before."""
+
+POSTGRES_TABLES: LiteralString = """
+CREATE SCHEMA IF NOT EXISTS {0};
+CREATE TABLE IF NOT EXISTS {0}.counters (
+  counter text NOT NULL, window_start bigint NOT NULL, settled bigint NOT NULL DEFAULT 0,
+  leased bigint NOT NULL DEFAULT 0, reserved bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (counter, window_start)
+);
+ALTER TABLE {0}.counters ADD COLUMN IF NOT EXISTS topped_up bigint NOT NULL DEFAULT 0;
+ALTER TABLE {0}.counters ADD COLUMN IF NOT EXISTS reset_at timestamptz;
+CREATE TABLE IF NOT EXISTS {0}.workers (
+  worker text PRIMARY KEY, expires timestamptz NOT NULL, buried timestamptz
+);
+CREATE TABLE IF NOT EXISTS {0}.leases (
+  worker text NOT NULL, slot bigint NOT NULL, counter text NOT NULL, window_start bigint NOT NULL,
+  applied bigint NOT NULL, ceiling bigint NOT NULL, reserved bigint NOT NULL,
+  PRIMARY KEY (worker, slot)
+);
+ALTER TABLE {0}.leases ADD COLUMN IF NOT EXISTS buried_at timestamptz;
+CREATE TABLE IF NOT EXISTS {0}.works (
+  name text PRIMARY KEY, owner text, extent bigint, since bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS works_by_age ON {0}.works (since);
+CREATE TABLE IF NOT EXISTS {0}.booked (
+  name text NOT NULL, counter text NOT NULL, amount bigint NOT NULL, PRIMARY KEY (name, counter)
+);
+CREATE TABLE IF NOT EXISTS {0}.budget_log (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, request text NOT NULL UNIQUE,
+  entry text NOT NULL
+);
+"""
+"""`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs."""

@@ -1,0 +1,1 @@
+"""What is spent of budgets, looked up and changed at run time."""

@@ -1,0 +1,144 @@
+"""A ledger in PostgreSQL. docs/decisions/0016-ledger-servers.md has the layout."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, LiteralString, TypeAlias
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from gateway.ledger_place import LedgerPlace, shown
+from gateway.ledger_tables import POSTGRES_IS_MADE, POSTGRES_LOCK, POSTGRES_TABLES
+from xds_server.budgets.store import (
+    TOP_UP,
+    Asked,
+    BudgetsUnavailable,
+    Done,
+    Entry,
+    Stands,
+    from_json,
+    repeated,
+    to_json,
+    too_much,
+)
+
+CONNECT_SECONDS = 2
+LOCK_MILLISECONDS = 1000
+_LAST = 2**63 - 1
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+_COUNTERS: LiteralString = """
+SELECT counter, window_start, settled, reserved, topped_up FROM {0}.counters
+"""
+_ORDERED: LiteralString = _COUNTERS + 'ORDER BY counter COLLATE "C", window_start'
+_MAKE = "INSERT INTO {0}.counters (counter, window_start) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_LOCKED: LiteralString = _COUNTERS + "WHERE counter = %s AND window_start = %s FOR UPDATE"
+_RAISE = """
+UPDATE {0}.counters SET topped_up = topped_up + %s WHERE counter = %s AND window_start = %s
+"""
+_RESET = """
+UPDATE {0}.counters SET settled = 0, reset_at = clock_timestamp()
+WHERE counter = %s AND window_start = %s
+"""
+_FOUND = "SELECT seq, entry FROM {0}.budget_log WHERE request = %s"
+_NOTE = "INSERT INTO {0}.budget_log (request, entry) VALUES (%s, %s) RETURNING seq"
+_LOG = "SELECT seq, entry FROM {0}.budget_log WHERE seq < %s ORDER BY seq DESC LIMIT %s"
+
+
+class PostgresBudgetStore:
+    """A connection for each question. May be used from any thread."""
+
+    def __init__(self, place: LedgerPlace) -> None:
+        self._place = place
+
+    def counters(self) -> Sequence[Stands]:
+        with self._connected() as connection:
+            try:
+                rows = self._do(connection, _ORDERED).fetchall()
+            except psycopg.errors.UndefinedTable:
+                return ()
+            except psycopg.errors.UndefinedColumn:  # no worker that knows it was here yet
+                rows = self._do(connection, _ORDERED.replace("topped_up", "0")).fetchall()
+            return [Stands(*row) for row in rows]
+
+    def apply(self, asked: Asked) -> Done:
+        with self._connected() as connection:
+            self._make(connection)
+            try:
+                return self._apply(connection, asked)
+            except psycopg.errors.UniqueViolation:  # by the same id, of another counter, just now
+                return self._apply(connection, asked)
+
+    def log(self, before: int | None, limit: int) -> Sequence[Entry]:
+        with self._connected() as connection:
+            if not self._is_made(connection):
+                return ()
+            values = (_LAST if before is None else before, limit)
+            return [from_json(*row) for row in self._do(connection, _LOG, *values).fetchall()]
+
+    def _apply(self, connection: Connection, asked: Asked) -> Done:
+        deed = asked.deed
+        with connection.transaction():
+            before = []
+            for each in sorted(asked.counters):  # in the order in which workers lock them
+                self._do(connection, _MAKE, *each)
+                (row,) = self._do(connection, _LOCKED, *each).fetchall()
+                before.append(Stands(*row))
+            found = self._do(connection, _FOUND, deed.request).fetchone()
+            if found is not None:
+                return repeated(found[0], found[1], deed)
+            for stands in before:
+                if stands.topped_up + deed.amount > asked.most:
+                    raise too_much(stands)
+                where = (stands.counter, stands.window_start)
+                if deed.what == TOP_UP:
+                    self._do(connection, _RAISE, deed.amount, *where)
+                else:
+                    self._do(connection, _RESET, *where)
+            noted = self._do(connection, _NOTE, deed.request, to_json(deed, before))
+            ((seq,),) = noted.fetchall()
+            return Done(Entry(seq, deed, tuple(before)), is_repeated=False)
+
+    def _is_made(self, connection: Connection) -> bool:
+        found = connection.execute(POSTGRES_IS_MADE, (self._place.name,))
+        return found.fetchone() is not None
+
+    def _make(self, connection: Connection) -> None:
+        if self._is_made(connection):
+            return
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (POSTGRES_LOCK,))
+            if not self._is_made(connection):  # nobody else has meanwhile
+                self._do(connection, POSTGRES_TABLES)
+
+    def _do(
+        self, connection: Connection, statement: LiteralString, *values: Any
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        composed = sql.SQL(statement).format(sql.Identifier(self._place.name))
+        return connection.execute(composed, values or None)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        place = self._place
+        try:
+            with psycopg.connect(
+                place.url,
+                user=place.username or None,
+                password=place.password or None,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                prepare_threshold=None,
+                application_name="dragoman",
+            ) as connection:
+                connection.execute(
+                    f"SET idle_in_transaction_session_timeout = {LOCK_MILLISECONDS}; "
+                    f"SET lock_timeout = {LOCK_MILLISECONDS}"
+                )
+                yield connection
+        except (psycopg.Error, OSError, msgspec.DecodeError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise BudgetsUnavailable(f"ledger '{shown(place.url)}': {reason}") from error

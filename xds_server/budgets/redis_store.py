@@ -1,0 +1,173 @@
+"""A ledger in Redis or Valkey. `extproc/adapters/redis_scripts.py` says which keys it has; beside
+them:
+
+- `{name}:budget-log`, list: what was changed, one JSON text for each, the oldest first
+- `{name}:budget-requests`, hash: a request's id → its place in the log, from 1
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from redis import Redis, RedisCluster, Sentinel
+from redis.cluster import ClusterNode
+from redis.exceptions import RedisError
+
+from gateway.ledger_place import LedgerPlace, RedisForm, read_redis_url, shown
+from xds_server.budgets.store import (
+    Asked,
+    BudgetsUnavailable,
+    Done,
+    Entry,
+    Stands,
+    from_json,
+    repeated,
+    too_much,
+)
+
+ANSWER_SECONDS = 2.0
+KEPT_SECONDS = 400 * 86400
+"""How long a counter that nobody drew on is kept, as workers keep them; in total, for good."""
+_PAGE = 1000
+_FIELDS = ("settled", "reserved", "topped_up")
+
+_APPLY = """
+local requests, log, index = KEYS[1], KEYS[2], KEYS[3]
+local request, what, amount, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local kept, deed = ARGV[5], ARGV[6]
+local seen = redis.call('HGET', requests, request)
+if seen then return {tonumber(seen), redis.call('LINDEX', log, tonumber(seen) - 1)} end
+local before, found = {}, cjson.decode(ARGV[7])
+for i, each in ipairs(found) do
+  local c = redis.call('HMGET', KEYS[3 + i], 'settled', 'reserved', 'topped_up')
+  if tonumber(c[3] or 0) + tonumber(amount) > most then return {0, i - 1} end
+  before[i] = each.said .. ',"settled":' .. (c[1] or '0') .. ',"reserved":' .. (c[2] or '0') ..
+    ',"topped_up":' .. (c[3] or '0') .. '}'
+end
+local time = redis.call('TIME')
+local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+for i, each in ipairs(found) do
+  local key = KEYS[3 + i]
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('HSET', key, 'settled', 0, 'leased', 0, 'reserved', 0)
+    redis.call('ZADD', index, each.window, each.name)
+    if each.window ~= 0 then redis.call('EXPIRE', key, kept) end
+  end
+  if what == 'top-up' then
+    redis.call('HINCRBY', key, 'topped_up', amount)
+  else
+    redis.call('HSET', key, 'settled', 0, 'reset', now)
+  end
+end
+local entry = '{"deed":' .. deed .. ',"before":[' .. table.concat(before, ',') .. ']}'
+local seq = redis.call('RPUSH', log, entry)
+redis.call('HSET', requests, request, seq)
+return {seq, entry, 1}
+"""
+"""Its place in the log, the entry, and 1 if it is new; place 0: whose would be too much."""
+
+
+class RedisBudgetStore:
+    """Connections for each question. May be used from any thread."""
+
+    def __init__(self, place: LedgerPlace) -> None:
+        self._place = place
+        self._prefix = f"{{{place.name}}}:"
+
+    def counters(self) -> Sequence[Stands]:
+        rows: list[Stands] = []
+        with self._connected() as client:
+            found = client.zrange(f"{self._prefix}counters", 0, -1)
+            names = [each.decode() for each in found]
+            for first in range(0, len(names), _PAGE):
+                page = names[first : first + _PAGE]
+                asked = client.pipeline(transaction=False)
+                for name in page:
+                    asked.hmget(f"{self._prefix}counter:{name}", _FIELDS)
+                for name, amounts in zip(page, asked.execute(), strict=True):
+                    start, _, counter = name.partition(":")
+                    if amounts[0] is not None:  # else it has expired
+                        told = (int(each or 0) for each in amounts)
+                        rows.append(Stands(counter, int(start), *told))
+        return sorted(rows)
+
+    def apply(self, asked: Asked) -> Done:
+        deed = asked.deed
+        named = [(f"{start}:{counter}", start, counter) for counter, start in asked.counters]
+        keys = [f"{self._prefix}{each}" for each in ("budget-requests", "budget-log", "counters")]
+        keys += [f"{self._prefix}counter:{name}" for name, _, _ in named]
+        counters = [
+            {
+                "name": name,
+                "window": start,
+                "said": f'{{"counter":{json.dumps(counter)},"window_start":{start}',
+            }
+            for name, start, counter in named
+        ]
+        arguments = (
+            deed.request,
+            deed.what,
+            deed.amount,
+            asked.most,
+            KEPT_SECONDS,
+            msgspec.json.encode(deed),
+            json.dumps(counters),
+        )
+        with self._connected() as client:
+            seq, entry, *is_new = client.eval(_APPLY, len(keys), *keys, *arguments)
+        if not seq:
+            counter, start = asked.counters[entry]
+            raise too_much(Stands(counter, start, 0, 0, 0))
+        if not is_new:
+            return repeated(seq, entry, deed)
+        return Done(from_json(seq, entry), is_repeated=False)
+
+    def log(self, before: int | None, limit: int) -> Sequence[Entry]:
+        key = f"{self._prefix}budget-log"
+        with self._connected() as client:
+            size = client.llen(key)
+            end = size if before is None else min(size, max(0, before - 1))
+            first = max(0, end - limit)
+            texts = client.lrange(key, first, end - 1) if end else []
+        told = [from_json(first + at, text) for at, text in enumerate(texts, 1)]
+        return told[::-1]
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Any]:
+        clients: Sequence[Any] = ()
+        try:
+            clients = _clients(self._place)
+            yield clients[0]
+        except (RedisError, OSError, msgspec.DecodeError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise BudgetsUnavailable(f"ledger '{shown(self._place.url)}': {reason}") from error
+        finally:
+            for client in clients:
+                client.close()
+
+
+def _clients(place: LedgerPlace) -> Sequence[Any]:
+    """Who is asked, and those that it asks for the way there."""
+    url = read_redis_url(place.url)
+    tls: dict[str, Any] = dict(url.tls)
+    options: dict[str, Any] = {
+        "username": place.username or None,
+        "password": place.password or None,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": ANSWER_SECONDS,
+    }
+    if url.form is RedisForm.ONE:
+        said = {name: value for name, value in options.items() if value is not None}
+        return (Redis.from_url(place.url, **said),)
+    if url.form is RedisForm.CLUSTER:
+        nodes = [ClusterNode(*each) for each in url.places]  # type: ignore[no-untyped-call]
+        return (RedisCluster(startup_nodes=nodes, **options, **tls),)
+    asked = {**tls, "password": place.sentinel_password or None}
+    found: Any = Sentinel(  # type: ignore[no-untyped-call]
+        url.places, sentinel_kwargs=asked, **options, **tls
+    )
+    return found.master_for(url.service, db=url.database), *found.sentinels

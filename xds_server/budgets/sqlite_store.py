@@ -1,0 +1,137 @@
+"""The ledger of one machine, beside its workers. docs/decisions/0004-ledger.md has the schema."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gateway.ledger_tables import SQLITE_VERSION, sqlite_tables
+from xds_server.budgets.store import (
+    TOP_UP,
+    Asked,
+    BudgetsUnavailable,
+    Done,
+    Entry,
+    Stands,
+    from_json,
+    repeated,
+    to_json,
+    too_much,
+)
+
+BUSY_SECONDS = 2.0
+_LAST = 2**63 - 1
+
+_COUNTERS = """
+SELECT counter, window_start, settled,
+  (SELECT COALESCE(SUM(reserved), 0) FROM leases
+    WHERE leases.counter = counters.counter AND leases.window_start = counters.window_start),
+  topped_up
+FROM counters
+"""
+_ONE = f"{_COUNTERS} WHERE counter = ? AND window_start = ?"
+_MAKE = "INSERT OR IGNORE INTO counters (counter, window_start, settled) VALUES (?, ?, 0)"
+_RAISE = "UPDATE counters SET topped_up = topped_up + ? WHERE counter = ? AND window_start = ?"
+_RESET = "UPDATE counters SET settled = 0 WHERE counter = ? AND window_start = ?"
+
+
+class SqliteBudgetStore:
+    """May be used from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def counters(self) -> Sequence[Stands]:
+        with self._reading() as database:
+            columns = _columns(database)
+            if database is None or not columns:
+                return ()
+            query = f"{_COUNTERS} ORDER BY counter, window_start"
+            if "topped_up" not in columns:  # no worker that knows it was here yet
+                query = query.replace("topped_up", "0")
+            return [Stands(*row) for row in database.execute(query)]
+
+    def apply(self, asked: Asked) -> Done:
+        deed = asked.deed
+        with self._changing() as database:
+            found = database.execute(
+                "SELECT seq, entry FROM budget_log WHERE request = ?", (deed.request,)
+            ).fetchone()
+            if found is not None:
+                return repeated(found[0], found[1], deed)
+            before = []
+            for each in asked.counters:
+                database.execute(_MAKE, each)
+                stands = Stands(*database.execute(_ONE, each).fetchone())
+                if stands.topped_up + deed.amount > asked.most:
+                    raise too_much(stands)
+                before.append(stands)
+                if deed.what == TOP_UP:
+                    database.execute(_RAISE, (deed.amount, *each))
+                else:
+                    database.execute(_RESET, each)
+            row = (deed.request, to_json(deed, before))
+            noted = database.execute("INSERT INTO budget_log (request, entry) VALUES (?, ?)", row)
+            return Done(Entry(noted.lastrowid or 0, deed, tuple(before)), is_repeated=False)
+
+    def log(self, before: int | None, limit: int) -> Sequence[Entry]:
+        with self._reading() as database:
+            if database is None or "topped_up" not in _columns(database):
+                return ()
+            query = "SELECT seq, entry FROM budget_log WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+            values = (_LAST if before is None else before, limit)
+            return [from_json(*row) for row in database.execute(query, values)]
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, with the tables made where they are missing."""
+        with self._opened() as database:
+            if database.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                database.execute("PRAGMA journal_mode = WAL")
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                self._make(database)
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """None: there is no ledger yet."""
+        if not self._path.exists():
+            yield None
+            return
+        with self._opened() as database:
+            yield database
+
+    def _make(self, database: sqlite3.Connection) -> None:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SQLITE_VERSION):
+            raise BudgetsUnavailable(
+                f"ledger '{self._path}' has version {version}, this is {SQLITE_VERSION}"
+            )
+        for statement in sqlite_tables(version, _columns(database)):
+            database.execute(statement)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        try:
+            opened = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+            with contextlib.closing(opened) as database:
+                database.execute("PRAGMA synchronous = FULL")
+                yield database
+        except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
+            raise BudgetsUnavailable(f"ledger '{self._path}': {error}") from error
+
+
+def _columns(database: sqlite3.Connection | None) -> Collection[str]:
+    """Of the counters; empty: there are none yet."""
+    found = () if database is None else database.execute("PRAGMA table_info(counters)")
+    return {str(row[1]) for row in found}
