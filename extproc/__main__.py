@@ -23,6 +23,7 @@ from envoy_api.discovery import Variant
 
 from extproc import access_log, authz, process
 from extproc.adapters.board import MappedBoard
+from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.mapped_limiter import MappedLimiter
@@ -36,7 +37,6 @@ from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
 from extproc.health import States
-from extproc.keys import Keys
 from extproc.latencies import Latencies
 from extproc.policies.authenticate import Witnesses
 from extproc.ports import LedgerUnavailable, Limiter
@@ -193,14 +193,17 @@ async def serve(arguments: argparse.Namespace) -> None:
     local = await open_ledger(file, worker=arguments.worker, busy_seconds=BUSY_SECONDS)
     ledgers = Ledgers(local, arguments.worker)
     keys = open_directory(file, time.time, busy_seconds=BUSY_SECONDS)
+    passwords, introspector = HashedPasswords(time.monotonic), RemoteIntrospector(time.time)
     try:
-        await _serve(arguments, ledgers, keys)
+        await _serve(arguments, ledgers, Witnesses(keys, passwords, introspector))
     finally:
+        await introspector.close()
+        await passwords.close()
         await keys.close()
         await ledgers.close()
 
 
-async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) -> None:
+async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Witnesses) -> None:
 
     def take(program: Program) -> None:
         calls.program = program
@@ -218,7 +221,6 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
     audits = Audits(tally)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiter = MappedLimiter(arguments.state_dir, later)
-    passwords = HashedPasswords(time.monotonic)
     log = access_log.AccessLog(cut_streams)
     make = functools.partial(
         _build,
@@ -228,7 +230,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         books=books,
         cut_streams=cut_streams,
         audits=audits,
-        witnesses=Witnesses(keys, passwords),
+        witnesses=witnesses,
         limiter=limiter,
     )
     source = (
@@ -254,7 +256,6 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, keys: Keys) ->
         asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
-        await passwords.close()
         await books.finish()
         cut_streams.give_up()
         board.close()

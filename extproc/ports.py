@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
+from gateway.identity import Introspection
 from gateway.limits import Algorithm
 
 
@@ -216,4 +217,27 @@ class PasswordChecks(Protocol):
     def is_right(self, user: str, password: bytes, hashed: str) -> bool | Awaitable[bool]:
         """At once when it is known, or quick. Raises PasswordsBusy, also when awaited; `user` is
         who is guessed at, so that one user's guesses do not shut out all.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Introspected:
+    """What a server says of an active token (RFC 7662 §2.2). As long as it is remembered, the same
+    token is the same one of these."""
+
+    claims: Mapping[str, object] = field(repr=False)
+
+
+class IntrospectionUnavailable(Exception):
+    """The server gives no usable answer, or too many are asked already."""
+
+
+class Introspector(Protocol):
+    """Asks about tokens, and remembers what was said."""
+
+    def look_up(
+        self, token: str, where: Introspection
+    ) -> Introspected | Awaitable[Introspected | None] | None:
+        """None: it is not active. At once when it is known. Raises IntrospectionUnavailable, also
+        when awaited.
         """

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     JWT = "jwt"
     CERTIFICATE = "certificate"
     BASIC = "basic"
+    INTROSPECTION = "introspection"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -63,12 +63,17 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "principal.kind",
         "string",
-        "What proved who is calling: `api_key`, `jwt`, `certificate` or `basic`; empty when"
-        " anonymous.",
+        "What proved who is calling: `api_key`, `jwt`, `introspection`, `certificate` or `basic`;"
+        " empty when anonymous.",
     ),
     Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
     Variable("apiKey.name", "string", "The name of the API key; absent without one."),
-    Variable("jwt", _DYNAMIC, "The claims of the caller's token: `jwt.email`; absent without one."),
+    Variable(
+        "jwt",
+        _DYNAMIC,
+        "The claims of the caller's token, or what the server says that was asked about it:"
+        " `jwt.email`; absent without one.",
+    ),
     Variable("context.request_time", "timestamp", "When the request came, in UTC."),
     Variable("resource.kind", "string", "What is asked for: `llm`, `mcp`, `a2a` or `http`."),
     Variable(

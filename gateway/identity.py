@@ -1,5 +1,5 @@
-"""Who may come in: holders of API keys, of tokens (JWT) of a known issuer, of certificates, of
-passwords."""
+"""Who may come in: holders of API keys, of tokens (JWT) of a known issuer, of tokens that are
+asked about, of certificates, of passwords."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Accepts(StrEnum):
     KEY = "key"
     JWT = "jwt"
     BASIC = "basic"
+    INTROSPECTION = "introspection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,37 @@ class Passwords:
     """Whether backends of plain routes get user and password."""
 
 
+class ClientAuth(StrEnum):
+    """How a client shows its secret to an authorization server (RFC 6749 §2.3.1)."""
+
+    BASIC = "basic"
+    POST = "post"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """A server that knows tokens which say nothing by themselves (RFC 7662)."""
+
+    url: str
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    client_auth: ClientAuth = ClientAuth.NONE
+    ca: str | None = field(default=None, repr=False)
+    """PEM of the authorities that the URL's certificate is checked against; None: the system's."""
+    issuer: str = ""
+    """What `iss` must say; empty: it is not looked at."""
+    audiences: tuple[str, ...] = ()
+    """Any of them must be in `aud`; empty: it is not looked at."""
+    claims: ClaimNames = ClaimNames()
+    cache_seconds: float = 60.0
+    cache_inactive_seconds: float = 5.0
+    timeout_seconds: float = 2.0
+    """For all tries."""
+    is_forwarded: bool = False
+    """Whether backends of plain routes get the token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who may come in."""
@@ -125,3 +157,5 @@ class Identity:
     """The first that a certificate fits."""
     passwords: Passwords | None = None
     """None: nobody is known by one."""
+    introspection: Introspection | None = None
+    """Who is asked about tokens that nobody here knows; None: nobody."""

@@ -216,6 +216,7 @@ def _identity(block: IdentityBlock) -> Identity:
         block.has_stored_keys,
         tuple(each.meaning for each in block.certificates),
         None if block.basic is None else block.basic.meaning,
+        None if block.introspection is None else block.introspection.meaning,
     )
 
 

@@ -143,7 +143,8 @@ def _credential(
     for issuer in identity.issuers:
         yield _token(issuer)
     has_keys = bool(identity.api_keys) or identity.has_stored_keys
-    others = bool(identity.issuers or identity.certificates or identity.passwords)
+    asked = identity.introspection
+    others = bool(identity.issuers or identity.certificates or identity.passwords or asked)
     is_asked = identity.is_required or has_keys or others
     if not is_asked and not any(route.is_caller_required for route in gateway.routes):
         return
@@ -151,6 +152,11 @@ def _credential(
     if identity.issuers:
         name = {Accepts.ANY: "API key or token", Accepts.JWT: "token"}.get(accepts, "API key")
         refusals.append("401 invalid_token")
+    if asked is not None and accepts in (Accepts.ANY, Accepts.INTROSPECTION):
+        is_alone = accepts is Accepts.INTROSPECTION
+        name = "token that is asked about" if is_alone else f"{name} or token that is asked about"
+        refusals += ["401 invalid_token"] * (not identity.issuers)
+        refusals.append("503 introspection_unavailable")
     if identity.passwords is not None:
         if accepts is Accepts.ANY:
             name += " or password"

@@ -1,5 +1,6 @@
 """Who is calling: API keys, those of the file known by their digests and those made at run time by
-their ids; users by their passwords; tokens and certificates, which Envoy has checked."""
+their ids; users by their passwords; tokens and certificates, which Envoy has
+checked, and tokens that are asked about."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from extproc.facts import Facts
 from extproc.keys import HeldKey, Keys, KeysUnavailable
 from extproc.policies.basic import Basic, Found, is_basic
 from extproc.policies.certificates import Certificates
+from extproc.policies.introspection import Introspecting
 from extproc.policies.tokens import Tokens, payload_of
-from extproc.ports import PasswordChecks
+from extproc.ports import Introspector, PasswordChecks
 from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway import names
@@ -40,14 +42,25 @@ _NOBODY: Mapping[Accepts, Deny] = {
     Accepts.KEY: _MISSING,
     Accepts.JWT: Deny(401, "missing_credential", "no token was given", headers=_CHALLENGE),
     Accepts.BASIC: Deny(401, "missing_credential", "no password was given"),
+    Accepts.INTROSPECTION: Deny(
+        401, "missing_credential", "no token was given", headers=_CHALLENGE
+    ),
 }
 """Where keys are not all that counts."""
 _WRONG_KIND: Mapping[Accepts, Deny] = {
     Accepts.KEY: Deny(401, "invalid_api_key", "an API key is needed here", headers=_CHALLENGE),
     Accepts.JWT: Deny(401, "invalid_token", "a token is needed here", headers=_CHALLENGE),
     Accepts.BASIC: Deny(401, "invalid_credential", "a password is needed here"),
+    Accepts.INTROSPECTION: Deny(
+        401, "invalid_token", "a token that can be asked about is needed here", headers=_CHALLENGE
+    ),
 }
-_TAKEN = {Accepts.KEY: Kind.API_KEY, Accepts.JWT: Kind.JWT, Accepts.BASIC: Kind.BASIC}
+_TAKEN = {
+    Accepts.KEY: Kind.API_KEY,
+    Accepts.JWT: Kind.JWT,
+    Accepts.BASIC: Kind.BASIC,
+    Accepts.INTROSPECTION: Kind.INTROSPECTION,
+}
 NO_ROUTES: Mapping[str, Accepts] = MappingProxyType({})
 
 
@@ -60,6 +73,8 @@ class Witnesses:
     """Who keeps the keys that are made at run time."""
     passwords: PasswordChecks | None = None
     """Who checks passwords."""
+    introspector: Introspector | None = None
+    """Who asks about tokens."""
 
 
 NO_WITNESSES = Witnesses()
@@ -86,12 +101,14 @@ class Authenticate:
         self._tokens = Tokens(identity.issuers) if identity.issuers else None
         self._certificates = Certificates(identity.certificates) if identity.certificates else None
         self._basic = Basic(identity.passwords, witnesses.passwords) if identity.passwords else None
-        self._has_bearers = bool(identity.api_keys or identity.has_stored_keys or identity.issuers)
+        where = identity.introspection
+        self._introspecting = Introspecting(where, witnesses.introspector) if where else None
+        has_keys = bool(identity.api_keys or identity.has_stored_keys)
+        self._has_bearers = has_keys or bool(identity.issuers or where)
         self._is_required = identity.is_required
         self._asking = asking
-        has_keys = identity.api_keys or identity.has_stored_keys
-        others = identity.issuers or identity.certificates or identity.passwords
-        self._is_open = not (identity.is_required or has_keys or others or asking)
+        others = self._has_bearers or identity.certificates or identity.passwords
+        self._is_open = not (identity.is_required or others or asking)
 
     def on_headers(self, facts: Facts) -> Verdict | Awaitable[Verdict]:
         """At once, unless a key must be looked up."""
@@ -147,21 +164,38 @@ class Authenticate:
     ) -> Verdict | Awaitable[Verdict]:
         if not is_alone or facts.headers.get(names.CLAIMS_HEADER):
             return _AMBIGUOUS
+        headers = () if basic.is_forwarded else ("authorization",)
         found = basic.who(facts.headers["authorization"])
+        return self._found_soon(found, facts, headers)
+
+    def _by_introspection(
+        self, introspecting: Introspecting, facts: Facts, credential: str
+    ) -> Verdict | Awaitable[Verdict]:
+        """Nobody here knows it. Where a route takes something else alone, nobody is asked."""
+        accepts = self._asking.get(facts.route, Accepts.ANY)
+        if accepts not in (Accepts.ANY, Accepts.INTROSPECTION):
+            return self._challenged(_WRONG_KIND[accepts], accepts)
+        headers = () if introspecting.is_forwarded else facts.credential_headers
+        facts.credential_headers = ()
+        return self._found_soon(introspecting.who(credential, facts.now), facts, headers)
+
+    def _found_soon(
+        self, found: Found | Awaitable[Found], facts: Facts, headers: tuple[str, ...]
+    ) -> Verdict | Awaitable[Verdict]:
         if isinstance(found, Principal | Deny):
-            return self._known_by_password(found, basic, facts)
-        return self._known_by_password_later(found, basic, facts)
+            return self._found(found, facts, headers)
+        return self._found_later(found, facts, headers)
 
-    async def _known_by_password_later(
-        self, found: Awaitable[Found], basic: Basic, facts: Facts
+    async def _found_later(
+        self, found: Awaitable[Found], facts: Facts, headers: tuple[str, ...]
     ) -> Verdict:
-        return self._known_by_password(await found, basic, facts)
+        return self._found(await found, facts, headers)
 
-    def _known_by_password(self, found: Found, basic: Basic, facts: Facts) -> Verdict:
+    def _found(self, found: Found, facts: Facts, headers: tuple[str, ...]) -> Verdict:
+        """`headers`: which of them no upstream sees."""
         if isinstance(found, Deny):
             return found
-        if not basic.is_forwarded:
-            facts.credential_headers = ("authorization",)
+        facts.credential_headers = headers
         facts.principal = found
         return self.on_known(facts)
 
@@ -182,7 +216,8 @@ class Authenticate:
                 return PASS
         if not self._is_required and facts.route not in self._asking:
             return PASS
-        if self._tokens is None and self._certificates is None and self._basic is None:
+        others = (self._tokens, self._certificates, self._basic, self._introspecting)
+        if all(each is None for each in others):
             return _MISSING
         return self._challenged(_NOBODY[accepts], accepts)
 
@@ -194,11 +229,13 @@ class Authenticate:
         challenge = f"{'Bearer, ' if is_other else ''}{self._basic.challenge}"
         return replace(deny, headers=(("www-authenticate", challenge),))
 
-    def _unknown(self, facts: Facts, credential: str) -> Verdict:
+    def _unknown(self, facts: Facts, credential: str) -> Verdict | Awaitable[Verdict]:
         """It is no key, and no token that Envoy took."""
+        issuer = None if self._tokens is None else self._tokens.issuer_of(credential)
+        if issuer is None and self._introspecting is not None:
+            return self._by_introspection(self._introspecting, facts, credential)
         if self._tokens is None:
             return _INVALID
-        issuer = self._tokens.issuer_of(credential)
         if issuer is None:
             if payload_of(credential) is None:
                 return _INVALID

@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from extproc.principal import Kind, Principal
-from gateway.identity import Issuer
+from gateway.identity import ClaimNames, Issuer
 
 _MOST_KNOWN = 4096
 _MOST_GROUPS = 1000
@@ -42,7 +42,7 @@ class Tokens:
                 return None
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            found = self._known[claims] = _principal(read, issuer)
+            found = self._known[claims] = principal_of(read, issuer.claims)
         return found
 
     def issuer_of(self, token: str) -> Issuer | None:
@@ -61,13 +61,18 @@ class Tokens:
             return "the token has expired"
         if isinstance(begins, int | float) and begins - leeway > seconds:
             return "the token is not valid yet"
-        if issuer.audiences and not set(_texts(claims.get("aud"))) & set(issuer.audiences):
+        if issuer.audiences and not is_meant_for(claims, issuer.audiences):
             return "the token is for another audience"
         return "the token is not signed by a known key of its issuer"
 
     def _issuer(self, claims: Mapping[str, object] | None) -> Issuer | None:
         issuer = None if claims is None else claims.get("iss")
         return self.issuers.get(issuer) if isinstance(issuer, str) else None
+
+
+def is_meant_for(claims: Mapping[str, object], audiences: Sequence[str]) -> bool:
+    """Whether one of the audiences is in `aud`, a text or a list of them (RFC 7519 §4.1.3)."""
+    return not set(audiences).isdisjoint(_texts(claims.get("aud")))
 
 
 def payload_of(token: str) -> str | None:
@@ -89,13 +94,15 @@ def _read(payload: str) -> dict[str, object] | None:
         return None
 
 
-def _principal(claims: Mapping[str, object], issuer: Issuer) -> Principal:
-    names = issuer.claims
+def principal_of(
+    claims: Mapping[str, object], names: ClaimNames, kind: Kind = Kind.JWT
+) -> Principal:
+    """Whom claims speak of."""
     user = _text(_claim(claims, names.user))
     name = _text(claims.get("sub")) or user
     tags = ((tag, _text(_claim(claims, claim))) for tag, claim in names.tags)
     return Principal(
-        Kind.JWT,
+        kind,
         name,
         user=user,
         team=_text(_claim(claims, names.team)) if names.team else "",

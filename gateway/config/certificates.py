@@ -80,6 +80,14 @@ def authorities(config: Config) -> Iterator[tuple[Path, FileText]]:
     for name, provider in config.llm.providers.items():
         if provider.ca is not None:
             yield ("llm", "providers", name, "ca"), provider.ca
+    for index, issuer in enumerate(config.identity.jwt):
+        if issuer.jwks.ca is not None:
+            yield ("identity", "jwt", index, "jwks", "ca"), issuer.jwks.ca
+    asked = config.identity.introspection
+    if asked is not None and asked.ca is not None:
+        yield ("identity", "introspection", "ca"), asked.ca
+    if asked is not None and asked.ca_inline is not None:
+        yield ("identity", "introspection", "ca_inline"), FileText("this", asked.ca_inline)
 
 
 def _chain(text: str) -> list[x509.Certificate] | str:

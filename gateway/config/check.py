@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
-from gateway.config import basic, stars
+from gateway.config import basic, introspection, stars
 from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.finding import Finding, Path, dotted
@@ -231,6 +231,15 @@ def passwords_can_be_checked(written: Written) -> Iterator[Finding]:
             )
 
 
+def tokens_can_be_asked_about(written: Written) -> Iterator[Finding]:
+    """A route that takes such tokens alone needs somebody who knows them."""
+    is_asked = written.config.identity.introspection is not None or written.has_introspection
+    for index, route in enumerate(written.config.routes):
+        if route.auth == "introspection" and not is_asked:
+            path: Path = ("routes", index, "auth")
+            yield Finding(path, "nobody is asked about tokens", "add identity.introspection")
+
+
 def limits_can_be_counted(written: Written) -> Iterator[Finding]:
     """Redis counts in doubles: above what they hold exactly, a budget would not be one."""
     if isinstance(written.config.ledger, RedisLedgerBlock):
@@ -247,6 +256,7 @@ RULES: tuple[Rule, ...] = (
     api_keys_are_unique,
     tokens_can_be_checked,
     passwords_can_be_checked,
+    tokens_can_be_asked_about,
     passed_keys_are_no_keys_of_ours,
     providers_are_known,
     references_are_known,
@@ -320,7 +330,7 @@ def _locked_doors(config: Config) -> Iterator[Finding]:
             "no gateway asks for certificates",
             "write client_ca under tls of one",
         )
-    others = identity.jwt or identity.certificates or identity.basic
+    others = identity.jwt or identity.certificates or identity.basic or identity.introspection
     if identity.required and not (has_keys or others):
         yield Finding(
             ("identity", "required"), "nobody can come in: there are no keys", "add api_keys or jwt"
@@ -370,9 +380,11 @@ def _plain_keys(config: Config) -> Iterator[Finding]:
             )
 
 
-def _weak_passwords(config: Config) -> Iterator[Finding]:
+def _weak_credentials(config: Config) -> Iterator[Finding]:
     if config.identity.basic is not None:
         yield from basic.warnings(config.identity.basic)
+    if config.identity.introspection is not None:
+        yield from introspection.warnings(config.identity.introspection)
 
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
@@ -388,7 +400,7 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     _keys_of_one_machine,
     _open_doors,
     _plain_keys,
-    _weak_passwords,
+    _weak_credentials,
     routes_below_the_llm_apis,
     plain_tokens,
     groups_by_their_own_word,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.basic import BasicBlock
 from gateway.config.block import Block, refusal
+from gateway.config.introspection import IntrospectionBlock
 from gateway.config.issuers import IssuerBlock
 from gateway.config.scalars import Flag, Globs, Name, Secret, Text
 from gateway.identity import CertificateHolders, TokenMode
@@ -100,8 +101,8 @@ class IdentityBlock(Block):
 
     required: Flag | None = None
     """Whether requests without credentials are refused. Default: true when there are keys,
-    certificates, passwords, or issuers whose mode is `strict`. A wrong credential is refused in any
-    case."""
+    certificates, passwords, introspection, or issuers whose mode is `strict`. A wrong credential is
+    refused in any case."""
     api_keys: ApiKeysBlock = ApiKeysBlock()
     """Keys sent as `Authorization: Bearer …`."""
     jwt: tuple[IssuerBlock, ...] = ()
@@ -112,6 +113,8 @@ class IdentityBlock(Block):
     first that fits counts; who fits none is nobody."""
     basic: BasicBlock | None = None
     """Users who are known by a name and a password (HTTP Basic)."""
+    introspection: IntrospectionBlock | None = None
+    """A server that is asked about tokens which nobody here knows (RFC 7662)."""
 
     @property
     def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:
@@ -129,5 +132,5 @@ class IdentityBlock(Block):
         if self.required is not None:
             return self.required
         is_strict = any(each.mode is TokenMode.STRICT for each in self.jwt)
-        others = self.accepted_keys or self.certificates or self.basic
+        others = self.accepted_keys or self.certificates or self.basic or self.introspection
         return is_strict or self.has_stored_keys or bool(others)

@@ -83,6 +83,11 @@ class ClaimsBlock(Block):
     tags: dict[Text, Text] = Field(default={})
     """Tags, by the claims that hold them: `cost: cost_center`."""
 
+    @property
+    def meaning(self) -> ClaimNames:
+        """What is meant."""
+        return ClaimNames(self.user, self.team or "", self.groups or "", tuple(self.tags.items()))
+
 
 class IssuerBlock(Block):
     """An identity provider whose tokens (JWT) are taken. Envoy checks signature, issuer, audience
@@ -108,7 +113,7 @@ class IssuerBlock(Block):
     @property
     def meaning(self) -> Issuer:
         """What is meant."""
-        claims, jwks = self.claims, self.jwks
+        jwks = self.jwks
         return Issuer(
             self.issuer,
             self.audiences,
@@ -117,9 +122,7 @@ class IssuerBlock(Block):
             jwks.refresh,
             jwks.ca.text if jwks.ca is not None else None,
             self.mode,
-            ClaimNames(
-                claims.user, claims.team or "", claims.groups or "", tuple(claims.tags.items())
-            ),
+            self.claims.meaning,
             self.forward,
             round(self.leeway),
         )

@@ -19,7 +19,7 @@ def passed_keys_are_no_keys_of_ours(written: Written) -> Iterator[Finding]:
     config = written.config
     identity = config.identity
     has_keys = identity.is_required or bool(identity.accepted_keys or identity.jwt)
-    has_keys = has_keys or identity.basic is not None
+    has_keys = has_keys or bool(identity.basic or identity.introspection)
     if not has_keys and not any(route.auth not in (None, "none") for route in config.routes):
         return
     for name, block in config.llm.providers.items():

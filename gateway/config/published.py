@@ -46,6 +46,9 @@ def for_workers(config: Config) -> str:
     """
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
     _tell_ledger(document, config.ledger)
+    asked = config.identity.introspection
+    if asked is not None and asked.meaning.client_secret:  # workers ask
+        document["identity"]["introspection"]["client"]["secret"] = asked.meaning.client_secret
     blocks = config.llm.providers
     is_timed = any(each.timeouts.first_byte is not None for each in blocks.values())
     for name, provider in document.get("llm", {}).get("providers", {}).items():
@@ -124,6 +127,10 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         basic, told = document["identity"]["basic"], config.identity.basic.without_files
         kept = {name: basic[name] for name in ("users", "realm", "forward") if name in basic}
         document["identity"]["basic"] = {**told, **kept}
+    introspection = document.get("identity", {}).get("introspection", {})
+    introspection.get("client", {}).pop("secret", None)
+    if introspection.pop("ca", None) is not None and config.identity.introspection is not None:
+        introspection["ca_inline"] = config.identity.introspection.authorities
     keys = document.get("identity", {}).get("api_keys", {}).get("keys", ())
     if keys:
         hashed = map(_hashed, keys, config.identity.api_keys.keys)

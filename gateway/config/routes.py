@@ -104,10 +104,10 @@ class RouteBlock(Block):
     """For the whole response; `0s`: no limit, for streams."""
     retries: Retries = 0
     """How often a request that got no response is tried again."""
-    auth: Literal["none", "key", "jwt", "basic", "any"] | None = None
-    """`key`: an API key is asked for, `jwt`: a token of an issuer, `basic`: a password, `any`: one
-    of them; and rules apply. `none`: the route is open, no rule applies. Default: `any` when
-    identity is required."""
+    auth: Literal["none", "key", "jwt", "basic", "introspection", "any"] | None = None
+    """`key`: an API key is asked for, `jwt`: a token of an issuer, `basic`: a password,
+    `introspection`: a token that is asked about, `any`: one of them; and rules apply. `none`: the
+    route is open, no rule applies. Default: `any` when identity is required."""
 
     @model_validator(mode="after")
     def _has_one_form(self) -> RouteBlock:

@@ -25,6 +25,8 @@ class Written:
     """The same."""
     has_passwords: bool = False
     """The same."""
+    has_introspection: bool = False
+    """The same."""
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -41,6 +43,7 @@ class Written:
             has_xds_tls=_at(document, ("xds", "tls")) is not None,
             has_issuers=bool(_at(document, ("identity", "jwt"))),
             has_passwords=_at(document, ("identity", "basic")) is not None,
+            has_introspection=_at(document, ("identity", "introspection")) is not None,
         )
 
     def knows_reference(self, name: str, reference: str) -> bool:

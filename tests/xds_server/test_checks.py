@@ -301,3 +301,18 @@ routes:
     assert (both.name, alone.name) == ("API key or password", "password")
     assert "401 invalid_credential" in alone.refusal
     assert "429 too_many_passwords" in alone.refusal
+
+
+def test_tokens_that_are_asked_about_are_listed_where_they_count() -> None:
+    routes = """
+routes:
+  - {name: any, match: {path: {prefix: /any}}, backend: "http://a.example"}
+  - {name: own, match: {path: {prefix: /own}}, backend: "http://a.example", auth: introspection}
+  - {name: key, match: {path: {prefix: /key}}, backend: "http://a.example", auth: key}
+"""
+    gateway = gateway_of(f"identity: {{introspection: {{url: 'https://idp.example/i'}}}}{routes}")
+    [any_], [own], [key] = (route_checks(gateway, each) for each in gateway.routes)
+    assert any_.name == "API key or token that is asked about"
+    assert own.name == "token that is asked about"
+    assert "503 introspection_unavailable" in own.refusal
+    assert "introspection" not in key.refusal

@@ -16,10 +16,12 @@ import pytest
 from extproc.facts import Facts
 from extproc.keys import HeldKey
 from extproc.policies.authenticate import Authenticate, Witnesses
+from extproc.ports import Introspected
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.identity import (
     Accepts,
     CertificateHolders,
+    Introspection,
     Issuer,
     PasswordHolder,
     Passwords,
@@ -531,3 +533,90 @@ def test_passwords_are_somebody_elses_where_there_are_no_users() -> None:
     facts = request(authorization=RIGHT)
     assert OPTIONAL.on_headers(facts) is PASS
     assert facts.credential_headers == ()
+
+
+class Asked:
+    """Knows one token, of `ivy`, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def look_up(self, token: str, where: Introspection) -> Introspected | None:
+        self.tokens.append(token)
+        return _OF_IVY if token in ("ivys", _JWT_OF_NOBODY) else None
+
+
+_OF_IVY = Introspected({"active": True, "sub": "ivy"})
+WHERE = Introspection("https://idp.example/i")
+_JWT_OF_NOBODY = f"e30.{encoded(json.dumps({'iss': 'https://nobody', 'exp': 1}).encode())}.c2ln"
+
+
+def introspecting(asked: Asked, identity: Identity, **routes: Accepts) -> Authenticate:
+    witnesses = Witnesses(keys=stored(KEY), passwords=Sha(), introspector=asked)
+    where = identity.introspection or WHERE
+    return Authenticate(replace(identity, introspection=where), routes, witnesses)
+
+
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+def test_a_token_that_nobody_knows_is_asked_about(header: str) -> None:
+    value = "Bearer ivys" if header == "authorization" else "ivys"
+    facts = Facts(now=datetime(2026, 3, 4, tzinfo=UTC), headers={header: value})
+    assert introspecting(Asked(), Identity((ANN,), is_required=True)).on_headers(facts) is PASS
+    assert facts.principal is not None
+    assert (facts.principal.user, facts.principal.claims) == ("ivy", _OF_IVY.claims)
+    assert facts.credential_headers == (header,)
+
+
+def test_a_token_that_was_asked_about_is_passed_on_where_it_is_told_so() -> None:
+    facts = request(authorization="Bearer ivys")
+    forwarding = Identity(introspection=replace(WHERE, is_forwarded=True))
+    assert introspecting(Asked(), forwarding).on_headers(facts) is PASS
+    assert facts.credential_headers == ()
+
+
+def test_nobody_is_asked_about_what_is_known_here() -> None:
+    """Keys, virtual keys, users, and tokens (JWT) of known issuers, valid or not."""
+    asked = Asked()
+    everything = Identity((ANN,), (STRICT, LAX), passwords=USERS, has_stored_keys=True)
+    policy = introspecting(asked, everything)
+    payload = encoded(json.dumps({"iss": STRICT.issuer, "exp": 1}).encode())
+    for facts in (
+        request(x_api_key="ann-secret"),
+        request(x_api_key=written(PARTS)),
+        request(authorization=RIGHT),
+        request(authorization=f"Bearer e30.{payload}.c2ln"),
+        request(x_dragoman_claims=payload),
+        request(authorization="Bearer ivys", x_api_key="ann-secret"),
+        request(),
+    ):
+        found = policy.on_headers(facts)
+        assert not isinstance(found, Awaitable)
+    assert asked.tokens == []
+    assert policy.on_headers(request(authorization=f"Bearer {_JWT_OF_NOBODY}")) is PASS
+    assert asked.tokens == [_JWT_OF_NOBODY]
+
+
+def test_a_token_that_is_not_active_is_refused_also_where_none_is_needed() -> None:
+    found = introspecting(Asked(), Identity()).on_headers(request(x_api_key="eves"))
+    assert isinstance(found, Deny)
+    assert (found.status, found.code) == (401, "invalid_token")
+    assert introspecting(Asked(), Identity()).on_headers(request()) is PASS
+
+
+def test_a_route_may_take_such_tokens_alone_or_others() -> None:
+    asked = Asked()
+    policy = introspecting(
+        asked, Identity((ANN,)), own=Accepts.INTROSPECTION, key=Accepts.KEY, jwt=Accepts.JWT
+    )
+    for credential, route, code in (
+        ("ivys", "own", ""),
+        ("ann-secret", "own", "invalid_token"),
+        ("", "own", "missing_credential"),
+        ("ivys", "key", "invalid_api_key"),
+        ("ivys", "jwt", "invalid_token"),
+    ):
+        facts = request(**({"x_api_key": credential} if credential else {}))
+        facts.route = route
+        found = policy.on_headers(facts)
+        assert (found.code if isinstance(found, Deny) else "") == code
+    assert asked.tokens == ["ivys"]  # where it cannot help, nobody is asked

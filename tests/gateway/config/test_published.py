@@ -35,7 +35,10 @@ def without_secrets(gateway: Gateway) -> Gateway:
         for each in gateway.providers
     )
     listeners = tuple(replace(listener, tls=None) for listener in gateway.listeners)
-    return replace(gateway, providers=providers, listeners=listeners, xds=Xds())
+    identity, asked = gateway.identity, gateway.identity.introspection
+    if asked is not None:
+        identity = replace(identity, introspection=replace(asked, client_secret=""))
+    return replace(gateway, providers=providers, listeners=listeners, xds=Xds(), identity=identity)
 
 
 def read_by_workers(gateway: Gateway) -> tuple[object, ...]:

@@ -100,7 +100,7 @@ def test_python_sees_a_route_only_when_a_key_or_a_rule_needs_it(
         ),
         (
             ", backend: 'http://a', auth: maybe",
-            ".auth: must be one of none, key, jwt, basic, any, not 'maybe'",
+            ".auth: must be one of none, key, jwt, basic, introspection, any, not 'maybe'",
         ),
     ],
 )
