@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from gateway.scopes import Mode, Scope
 
@@ -61,3 +62,31 @@ class Limit:
     mode: Mode = Mode.ENFORCE
     is_envoys: bool = False
     """Envoy counts, and Python is not asked."""
+    by: str = ""
+    """CEL that yields a text; each text is counted apart. Empty: no such."""
+
+
+class CountedBy(StrEnum):
+    """Who counts."""
+
+    WORKERS = "workers"
+    """Together, all that share a state directory."""
+    ENVOY = "envoy"
+    """Each Envoy for itself, on plain routes, without asking anybody."""
+
+
+class Key(Enum):
+    """What Envoy can count by, beside headers."""
+
+    SOURCE = auto()
+
+
+_HEADER = re.compile(r"""request\.headers\[\s*(["'])([a-z0-9!#$&'*+.^_`|~-]+)\1\s*\]""")
+
+
+def envoys_key(by: str) -> Key | str | None:
+    """What this CEL counts by, as far as Envoy knows it; a text is a header's name."""
+    if by.strip() == "source.address":
+        return Key.SOURCE
+    match = _HEADER.fullmatch(by.strip())
+    return None if match is None else match[2]

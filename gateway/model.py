@@ -308,6 +308,8 @@ class Route:
     """True when whoever calls may have limits of their own."""
     holds_places: bool = False
     """True when extproc must know when a request is over."""
+    envoys_limits: tuple[Limit, ...] = ()
+    """Those that Envoy counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,4 +416,4 @@ class Gateway:
     @property
     def is_limited(self) -> bool:
         """The same of how much is asked in a time."""
-        return bool(self.limits) or self.identity.has_stored_keys
+        return self.identity.has_stored_keys or not all(each.is_envoys for each in self.limits)

@@ -27,6 +27,11 @@ TOKEN_FILTER = "dragoman.token"
 JUDGE_FILTER = "dragoman.judge"
 BETAS_FILTER = "dragoman.betas"
 
+COUNT_FILTER = "dragoman.local_ratelimit"
+"""Counts requests where Envoy does so itself."""
+COUNT_TELLING_FILTER = "dragoman.local_ratelimit.told"
+LIMIT_HEADER = "x-dragoman-limit"
+"""Of an answer of Envoy's own: which limit refused; removed before the client sees it."""
 TOKENS_FILTER = "dragoman.jwt"
 """Checks the tokens of clients."""
 

@@ -37,6 +37,7 @@ from gateway.config.urls import place
 from gateway.config.xds import ResourceBlock
 from gateway.identity import Accepts
 from gateway.kinds import PII_GROUPS, SECRET_GROUPS, Kind, kinds_of
+from gateway.limits import CountedBy
 from gateway.model import (
     ApiKey,
     Budget,
@@ -262,6 +263,8 @@ def _limit(block: LimitBlock) -> Limit:
         block.concurrent,
         block.algorithm,
         block.mode,
+        block.counted_by is CountedBy.ENVOY,
+        block.by or "",
     )
 
 
@@ -349,6 +352,11 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         is_limited=bool(limits),
         is_told=any(each.requests is not None for each in limits),
         takes_stored_keys=takes_stored,
+        envoys_limits=tuple(
+            each
+            for each in around.limits
+            if each.is_envoys and is_for_route(each.scope, block.name)
+        ),
         holds_places=takes_stored or any(each.concurrent is not None for each in limits),
     )
 

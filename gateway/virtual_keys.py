@@ -63,7 +63,7 @@ class OwnLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     def limit(self) -> Limit:
         """As those of the configuration."""
-        name, rate = "key", Rate(self.amount, self.seconds)
+        name, rate = "(of the key)", Rate(self.amount, self.seconds)
         algorithm = self.algorithm
         match self.counted:
             case Counted.REQUESTS:

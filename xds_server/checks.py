@@ -114,7 +114,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         if is_limited(each, route.name, is_open=route.is_open)
     )
     if route.is_open or not (route.needs_identity or route.is_limited):
-        return tuple(limits)
+        return (*limits, *envoys_limits(route))
     return (
         *_credential(gateway, is_required=route.is_caller_required, accepts=route.accepts),
         *(
@@ -124,6 +124,19 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         ),
         *limits,
         *[_LIMITS_OF_KEY_BY_HEADERS] * route.takes_stored_keys,
+        *envoys_limits(route),
+    )
+
+
+def envoys_limits(route: Route) -> tuple[Check, ...]:
+    """Those that Envoy counts, after extproc was asked."""
+    return tuple(
+        replace(
+            _limit(each, reads="headers"),
+            where=Where.ENVOY,
+            failure="counted by each Envoy, for each host name of the route",
+        )
+        for each in route.envoys_limits
     )
 
 
@@ -386,7 +399,8 @@ def _limit(limit: Limit, *, reads: str) -> Check:
     ]
     if limit.concurrent is not None:
         counted.append(f"{limit.concurrent} at a time")
-    name = f"limit {limit.name} ({', '.join(counted)}{_scope(limit.scope)})"
+    by = f", by {limit.by}" if limit.by else ""
+    name = f"limit {limit.name} ({', '.join(counted)}{_scope(limit.scope)}{by})"
     refusal = "429 rate_limit_exceeded"
     if limit.bytes is not None and reads == "headers":
         refusal += ", 411 length_required"

@@ -49,6 +49,7 @@ class Compiler:
         self._memo.begin()
         memo, features = self._memo, FEATURES[level]
         issuers = gateway.identity.issuers
+        parts = filters.Parts(bool(issuers), any(each.is_envoys for each in gateway.limits))
         tables = (
             routes.route_table(gateway, listener, features, memo) for listener in gateway.listeners
         )
@@ -57,7 +58,7 @@ class Compiler:
                 *_clusters(gateway, topology, features, memo),
                 *_secrets(gateway),
                 *(
-                    memo.of(listeners.listener, listener, features, bool(issuers))
+                    memo.of(listeners.listener, listener, features, parts)
                     for listener in gateway.listeners
                 ),
                 *((memo.of(filters.token_filter, issuers),) if issuers else ()),
@@ -197,7 +198,12 @@ def _read_by(gateway: Gateway) -> RulesRead:
         compiled += (_checked(compile_expression(text), repr(text)) for text in conditions)
         compiled += (_checked(compile_text(text), repr(text)) for text in texts)
     compiled += (
-        _checked(compile_text(each.by), repr(each.by)) for each in gateway.budgets if each.by
+        _checked(compile_text(by), repr(by))
+        for by in (
+            *(each.by for each in gateway.budgets),
+            *(each.by for each in gateway.limits if not each.is_envoys),
+        )
+        if by
     )
     for model in gateway.models:
         fields = model.shaping.transformations

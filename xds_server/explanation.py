@@ -21,6 +21,7 @@ from xds_server.checks import (
     Failing,
     Where,
     batch_checks,
+    envoys_limits,
     llm_checks,
     passed_checks,
     route_checks,
@@ -220,9 +221,9 @@ class _Explaining:
     def checks(
         self, reading: str, plain: Route | None, shown: tuple[Message, ...]
     ) -> tuple[Check, ...]:
-        """Those that extproc makes; it makes none that it is not asked for."""
+        """Those that extproc makes, where it is asked, and then Envoy."""
         if not shown:
-            return ()
+            return () if plain is None else envoys_limits(plain)
         if reading:
             return _CHECKS.get(reading, llm_checks)(self.gateway)
         return () if plain is None else route_checks(self.gateway, plain)

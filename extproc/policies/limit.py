@@ -6,12 +6,12 @@ Tokens are taken as estimated, and corrected when the answer has told them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from extproc.audits import Audited, Audits, Finding, uncounted
 from extproc.facts import Facts
-from extproc.policies.scope import Matcher, compile_scope
+from extproc.policies.scope import Matcher, compile_by, compile_scope
 from extproc.ports import (
     NEVER,
     Draw,
@@ -69,6 +69,14 @@ class Group(NamedTuple):
     matcher: Matcher
     lines: tuple[Line, ...]
     plain_lines: tuple[Line, ...]
+    by: Callable[[Facts], str] | None = None
+
+    def subjects(self, facts: Facts) -> tuple[tuple[str, str], ...] | None:
+        """For whom it counts; None: it does not."""
+        found = self.matcher.subjects(facts)
+        if found is None or self.by is None:
+            return found
+        return (*found, ("by", self.by(facts)))
 
 
 class Shape:
@@ -185,8 +193,13 @@ class Limits:
         may have limits of their own (`Principal.limits`)."""
         self._audits = audits or uncounted()
         self._groups = tuple(
-            _group(compile_scope(each.scope), [each]) for each in limits if not each.is_envoys
+            _group(compile_scope(each.scope), [each])._replace(
+                by=compile_by(each.by) if each.by else None
+            )
+            for each in limits
+            if not each.is_envoys
         )
+        self._keyed = tuple(group.by for group in self._groups if group.by is not None)
         self._limiter = limiter
         self._cases: dict[object, Case] = {}
         self._shapes: dict[tuple[int, ...], Shape] = {}
@@ -256,7 +269,9 @@ class Limits:
         return _UNAVAILABLE if any(each.matches(facts) for each in enforced) else NOTHING_TAKEN
 
     def _case(self, limiter: Limiter, facts: Facts) -> Case:
-        name: object = facts.principal, facts.model, facts.provider, facts.route
+        name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
+        if self._keyed:
+            name = (*name, *(by(facts) for by in self._keyed))
         if not self._groups:  # what a key has applies whatever it asks for
             name = facts.principal, bool(facts.route)
         case = self._cases.get(name)
@@ -270,7 +285,7 @@ class Limits:
         matched = [
             (group, subjects)
             for group in self._groups
-            if (subjects := group.matcher.subjects(facts)) is not None
+            if (subjects := group.subjects(facts)) is not None
         ]
         found = [(group, Whose(group.lines[0].limit.name, told)) for group, told in matched]
         principal = facts.principal

@@ -6,9 +6,44 @@ from collections.abc import Iterator
 
 from gateway.config.finding import Finding
 from gateway.config.written import Written
+from gateway.limits import Algorithm, CountedBy, envoys_key
+from gateway.scopes import Mode
 
 _OF_MODELS = ("model", "provider", "llm")
+_WORKERS = "leave counted_by out: then workers count"
 _OF_CALLERS = ("key", "user", "team")
+
+
+_UNCOUNTED = ("tokens", "bytes", "concurrent")
+_MOST = 2**32 - 1
+
+
+def envoy_can_count(written: Written) -> Iterator[Finding]:
+    """What Envoy would count otherwise than it is meant, or not at all."""
+    for index, limit in enumerate(written.config.limits):
+        if limit.counted_by is not CountedBy.ENVOY:
+            continue
+        at = ("limits", index)
+        fields = [name for name in type(limit.scope).model_fields if name != "route"]
+        if limit.scope.route is None:
+            yield Finding(
+                (*at, "for"), "Envoy counts on plain routes only", "write for: {route: …}"
+            )
+        for field in fields:
+            if getattr(limit.scope, field) is not None:
+                yield Finding((*at, "for", field), f"Envoy does not know the {field}", _WORKERS)
+        for field in _UNCOUNTED:
+            if getattr(limit, field) is not None:
+                yield Finding((*at, field), f"Envoy counts requests, and no {field}", _WORKERS)
+        if limit.algorithm is not Algorithm.TOKEN_BUCKET:
+            yield Finding((*at, "algorithm"), "Envoy has a token_bucket only", _WORKERS)
+        if limit.mode is not Mode.ENFORCE:
+            yield Finding((*at, "mode"), "Envoy's limits are enforced", _WORKERS)
+        if limit.by is not None and envoys_key(limit.by) is None:
+            message = "Envoy counts by source.address or one header only"
+            yield Finding((*at, "by"), message, _WORKERS)
+        if limit.requests is not None and limit.requests.amount > _MOST:
+            yield Finding((*at, "requests"), f"Envoy counts to {_MOST}", _WORKERS)
 
 
 def limits_can_apply(written: Written) -> Iterator[Finding]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.budgets import By
 from gateway.config.scalars import ByteRate, CountRate, Name, Text, Weight
-from gateway.limits import Algorithm
+from gateway.limits import Algorithm, CountedBy
 from gateway.model import Mode
 
 NOTHING_COUNTED = "needs at least one of requests, tokens, bytes and concurrent"
@@ -55,6 +56,13 @@ class LimitBlock(Block):
     `sliding_window`: never more than the amount in any period, whenever it begins."""
     mode: Mode = Mode.ENFORCE
     """`audit`: nobody is refused; who would be is counted and logged."""
+    by: By | None = None
+    """CEL that yields a text, such as `source.address` or `principal.tags["project"]`: each text is
+    counted apart, within `for`. Requests without it are counted together."""
+    counted_by: CountedBy = CountedBy.WORKERS
+    """`envoy`: each Envoy counts for itself and asks nobody, which costs no message. Of plain
+    routes, in requests, with a token bucket; `by` nothing, `source.address` or a header:
+    `request.headers["x-tenant"]`."""
 
     @model_validator(mode="after")
     def _counts_something(self) -> LimitBlock:

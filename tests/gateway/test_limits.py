@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.limits import PERIODS, period_name
+import pytest
+
+from gateway.limits import PERIODS, Key, envoys_key, period_name
 
 
 def test_periods_have_names_for_people_and_for_files() -> None:
@@ -12,3 +14,19 @@ def test_periods_have_names_for_people_and_for_files() -> None:
         "h": "hour",
         "day": "day",
     }
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("source.address", Key.SOURCE),
+        (' request.headers[ "x-a" ]', "x-a"),
+        ("request.headers['x-a']", "x-a"),
+        ('request.headers["X-A"]', None),
+        ('request.headers["x-a"] + "b"', None),
+        ("principal.team", None),
+        ("", None),
+    ],
+)
+def test_envoy_counts_by_addresses_and_headers(by: str, expected: object) -> None:
+    assert envoys_key(by) == expected

@@ -5,9 +5,11 @@ Those that change with the configuration come by ECDS, so that changing them dra
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gateway import names
 from gateway.identity import Issuer
-from xds_server.resources import ext_proc, jwt
+from xds_server.resources import ext_proc, jwt, local_limit
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
@@ -28,28 +30,41 @@ def _discovered(name: str, message: str) -> Json:
     }
 
 
-_ALWAYS: tuple[Json, ...] = (
-    _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
-    extension(  # terminal: always last
-        "envoy.filters.http.router",
-        "envoy.extensions.filters.http.router.v3.Router",
-        suppress_envoy_headers=True,
-    ),
+_ROUTER = extension(
+    "envoy.filters.http.router",
+    "envoy.extensions.filters.http.router.v3.Router",
+    suppress_envoy_headers=True,
 )
+_TELLING: Json = {"name": names.COUNT_TELLING_FILTER, "typed_config": local_limit.telling_filter()}
+_COUNT: Json = {"name": names.COUNT_FILTER, "typed_config": local_limit.count_filter()}
 
 
-def http_filters(features: Features, *, checks_tokens: bool) -> list[Json]:
-    """All of them, in chain order. `checks_tokens` where there are issuers."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What chains have beyond what is always there. The first of each, and the last, change the
+    listeners."""
+
+    checks_tokens: bool = False
+    """There are issuers."""
+    counts_requests: bool = False
+    """There are limits that Envoy counts."""
+
+
+def http_filters(features: Features, parts: Parts) -> list[Json]:
+    """All of them, in chain order."""
     return [
         *compressors(features),  # last of all to see an answer
-        *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if checks_tokens else []),  # who calls
-        *_ALWAYS,
+        *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
+        *([_TELLING] if parts.counts_requests else []),  # sees answers after the count
+        _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
+        *([_COUNT] if parts.counts_requests else []),  # what is refused before counts nowhere
+        _ROUTER,  # terminal: always last
     ]
 
 
-def discovered(*, checks_tokens: bool) -> tuple[str, ...]:
+def discovered(parts: Parts) -> tuple[str, ...]:
     """The names of those that come by ECDS."""
-    return (*((names.TOKENS_FILTER,) if checks_tokens else ()), names.EXT_PROC_FILTER)
+    return (*((names.TOKENS_FILTER,) if parts.checks_tokens else ()), names.EXT_PROC_FILTER)
 
 
 def token_filter(issuers: tuple[Issuer, ...]) -> Resource:

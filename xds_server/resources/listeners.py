@@ -9,32 +9,28 @@ from gateway.model import Endpoint, Listener
 from xds_server.resources import addresses, ext_proc
 from xds_server.resources.extension import ADS, Json, extension, resource
 from xds_server.resources.features import Features
-from xds_server.resources.filters import discovered, http_filters
+from xds_server.resources.filters import Parts, discovered, http_filters
 from xds_server.resources.local_replies import local_reply_config
 from xds_server.resources.secrets import gateway_secrets
 from xds_server.resources.stream_log import stream_log
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Resource
 
 _CONNECTION_BUFFER_BYTES = 1 << 20
+_NO_PARTS = Parts()
 
 
-def listener(listener: Listener, features: Features, checks_tokens: bool = False) -> Resource:
-    """Where clients connect: the address, and a chain whose parts come by RDS and ECDS.
-
-    `checks_tokens` where there are issuers: the first of them, and the last, change the chain.
-    """
+def listener(listener: Listener, features: Features, parts: Parts = _NO_PARTS) -> Resource:
+    """Where clients connect: the address, and a chain whose parts come by RDS and ECDS."""
     name = names.listener(listener.name)
     fields = {
         "name": name,
         "address": addresses.socket_address(Endpoint(listener.address, listener.port)),
         "per_connection_buffer_limit_bytes": _CONNECTION_BUFFER_BYTES,
-        "filter_chains": [
-            {"filters": [_http(listener, features, checks_tokens)], **_tls(listener)}
-        ],
+        "filter_chains": [{"filters": [_http(listener, features, parts)], **_tls(listener)}],
     }
     needs = [
         (ROUTES, names.route_table(listener.name)),
-        *((FILTER, each) for each in discovered(checks_tokens=checks_tokens)),
+        *((FILTER, each) for each in discovered(parts)),
         *([(CLUSTER, names.EXTPROC_CLUSTER)] if features.reads_usage else []),
         *((SECRET, secret.name) for secret in gateway_secrets(listener)),
     ]
@@ -65,7 +61,7 @@ def _tls(listener: Listener) -> Json:
     return {"transport_socket": socket}
 
 
-def _http(listener: Listener, features: Features, checks_tokens: bool) -> Json:
+def _http(listener: Listener, features: Features, parts: Parts) -> Json:
     return extension(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -75,13 +71,13 @@ def _http(listener: Listener, features: Features, checks_tokens: bool) -> Json:
             "route_config_name": names.route_table(listener.name),
             "config_source": ADS,
         },
-        http_filters=http_filters(features, checks_tokens=checks_tokens),
+        http_filters=http_filters(features, parts),
         server_name="dragoman",
         early_header_mutation_extensions=[_NOTHING_OF_OURS],
         **_trust_nobody(),
         **_one_spelling_of_a_path(),
         **_limits(),
-        local_reply_config=local_reply_config(),
+        local_reply_config=local_reply_config(counts_requests=parts.counts_requests),
         **({"access_log": [stream_log(ext_proc.service())]} if features.reads_usage else {}),
     )
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from xds_server.resources import llm_route
+from gateway import names
+from xds_server.resources import llm_route, local_limit
 from xds_server.resources.extension import Json, extension
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
@@ -23,6 +24,8 @@ class Fault(Enum):
     CLIENT = auto()
     KEY = auto()
     """The client: its key is missing."""
+    LIMIT = auto()
+    """The client: it was too fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,14 @@ POLICY_UNAVAILABLE = LocalReply(
     status=503,
 )
 """On every route that asks."""
+
+LIMITED = LocalReply(
+    local_limit.REFUSED,
+    "rate_limit_exceeded",
+    f"%RESP({names.LIMIT_HEADER})%",
+    Fault.LIMIT,
+)
+"""On plain routes."""
 
 LOCAL_REPLIES = (
     LocalReply(
@@ -80,22 +91,26 @@ _OPENAI: Mapping[Fault, str] = {
     Fault.SERVER: "server_error",
     Fault.CLIENT: "invalid_request_error",
     Fault.KEY: "authentication_error",
+    Fault.LIMIT: "rate_limit_error",
 }
 _ANTHROPIC: Mapping[Fault, str] = {**_OPENAI, Fault.SERVER: "api_error"}
 _GEMINI: Mapping[Fault, str] = {
     Fault.SERVER: "UNAVAILABLE",
     Fault.CLIENT: "INVALID_ARGUMENT",
     Fault.KEY: "UNAUTHENTICATED",
+    Fault.LIMIT: "RESOURCE_EXHAUSTED",
 }
 _BEDROCK: Mapping[Fault, str] = {
     Fault.SERVER: "ServiceUnavailableException",
     Fault.CLIENT: "ValidationException",
     Fault.KEY: "UnrecognizedClientException",
+    Fault.LIMIT: "ThrottlingException",
 }
 
 
-def local_reply_config() -> Json:
-    """Leaves extproc's own answers as they are, and other routes but for a missing policy."""
+def local_reply_config(*, counts_requests: bool = False) -> Json:
+    """Leaves extproc's own answers as they are, and other routes but for a missing policy, and for
+    a limit where Envoy counts."""
     return {
         "mappers": [
             {"filter": _cel(_OURS)},
@@ -105,6 +120,7 @@ def local_reply_config() -> Json:
                 for reply in (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
             ),
             _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
+            *([_mapper(LIMITED, LIMITED.when, _openai)] if counts_requests else []),
         ]
     }
 

@@ -7,7 +7,7 @@ import re
 
 from gateway import names
 from gateway.model import Match, Route
-from xds_server.resources import ext_proc, jwt, told
+from xds_server.resources import ext_proc, jwt, local_limit, told
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.extension import Json, duration
 
@@ -35,6 +35,9 @@ def plain_route(route: Route) -> Json:
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
         per_filter[names.TOKENS_FILTER] = jwt.passed()
+    if route.envoys_limits:
+        per_filter[names.COUNT_FILTER] = local_limit.counted(route.envoys_limits)
+        per_filter[names.COUNT_TELLING_FILTER] = local_limit.told()
     shown: Json = {}
     if route.is_told:
         shown["response_headers_to_remove"] = list(told.REMOVED)

@@ -241,3 +241,16 @@ def test_plain_routes_have_no_tokens(limiter: MappedLimiter) -> None:
     limits = Limits([Limit("each", EACH, requests=Rate(5, 60), tokens=Rate(5, 60))], limiter)
     told = taken(limits.take(facts(route="docs"))).told
     assert [each.unit for each in told] == ["requests"]
+
+
+def test_each_text_that_cel_yields_is_counted_apart_and_those_without_together(
+    limiter: MappedLimiter,
+) -> None:
+    limit = Limit("each", Scope(), requests=Rate(1, 60), by='request.headers["x-t"]')
+    limits = Limits([limit], limiter)
+    taken(limits.take(facts(headers={"x-t": "a"})))
+    taken(limits.take(facts(headers={"x-t": "b"})))
+    refused = denied(limits.take(facts("bob", headers={"x-t": "a"})))
+    assert refused.reason.startswith("limit 'each' of by=a: 1 requests per minute")
+    taken(limits.take(facts(headers={})))
+    denied(limits.take(facts(headers={})))

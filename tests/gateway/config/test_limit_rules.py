@@ -29,6 +29,32 @@ routes:
             "for: {route: open, key: '*'}, requests: 1/s",
             "limits.0.for.key: the route 'open' is open",
         ),
+        ("requests: 1/s, counted_by: envoy", "limits.0: Envoy counts on plain routes only"),
+        (
+            "for: {route: keyed, key: '*'}, requests: 1/s, counted_by: envoy",
+            "limits.0.for.key: Envoy does not know the key",
+        ),
+        (
+            "for: {route: keyed}, requests: 1/s, bytes: 1/s, counted_by: envoy",
+            "limits.0.bytes: Envoy counts requests, and no bytes",
+        ),
+        (
+            "for: {route: keyed}, requests: 1/s, algorithm: sliding_window, counted_by: envoy",
+            "limits.0.algorithm: Envoy has a token_bucket only",
+        ),
+        (
+            "for: {route: keyed}, requests: 1/s, mode: audit, counted_by: envoy",
+            "limits.0.mode: Envoy's limits are enforced",
+        ),
+        (
+            "for: {route: keyed}, by: principal.team, requests: 1/s, counted_by: envoy",
+            "limits.0.by: Envoy counts by source.address or one header only",
+        ),
+        (
+            "for: {route: keyed}, requests: 5G/s, counted_by: envoy",
+            "limits.0.requests: Envoy counts to 4294967295",
+        ),
+        ("by: no.such, requests: 1/s", "limits.0.by: in the expression, "),
         ("for: {route: opn}, requests: 1/s", "limits.0.for.route: no route 'opn'"),
         ("for: {key: nobody}, requests: 1/s", "limits.0.for.key: no key 'nobody'"),
     ],
@@ -41,6 +67,12 @@ def test_who_can_count_nothing_is_told(block: str, complaint: str) -> None:
 def test_the_rest_is_right() -> None:
     assert not complaints(f"limits: [{{name: l, for: {{route: open}}, requests: 1/s}}]\n{ROUTES}")
     assert not complaints(f"limits: [{{name: l, for: {{route: '*'}}, requests: 1/s}}]\n{ROUTES}")
+
+
+@pytest.mark.parametrize("by", ["source.address", 'request.headers["x-tenant"]'])
+def test_envoy_counts_what_it_knows(by: str) -> None:
+    limit = f"name: l, for: {{route: keyed}}, by: '{by}', requests: 1/s, counted_by: envoy"
+    assert not complaints(f"limits: [{{{limit}}}]\n{ROUTES}")
 
 
 def test_names_are_unique() -> None:

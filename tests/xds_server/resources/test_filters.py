@@ -11,7 +11,7 @@ from xds_server.render import to_json
 from xds_server.resources import filters
 from xds_server.resources.ext_proc import RulesRead
 from xds_server.resources.features import FEATURES
-from xds_server.resources.filters import discovered, http_filters
+from xds_server.resources.filters import Parts, discovered, http_filters
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER
 
@@ -19,7 +19,7 @@ NEW = FEATURES[Level.V1_40]
 
 
 def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
-    assert [each["name"] for each in http_filters(NEW, checks_tokens=False)] == [
+    assert [each["name"] for each in http_filters(NEW, Parts())] == [
         "dragoman.br",
         "dragoman.gzip",
         "dragoman.zstd",
@@ -29,15 +29,25 @@ def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
 
 
 def test_tokens_are_checked_before_anybody_is_asked_and_only_where_there_are_issuers() -> None:
-    chain = [each["name"] for each in http_filters(NEW, checks_tokens=True)]
+    chain = [each["name"] for each in http_filters(NEW, Parts(checks_tokens=True))]
     assert chain[-3:-1] == [names.TOKENS_FILTER, names.EXT_PROC_FILTER]
+
+
+def test_envoy_counts_what_extproc_let_pass_and_tells_it_after_the_count() -> None:
+    chain = [each["name"] for each in http_filters(NEW, Parts(counts_requests=True))]
+    assert chain[-4:-1] == [
+        names.COUNT_TELLING_FILTER,
+        names.EXT_PROC_FILTER,
+        names.COUNT_FILTER,
+    ]
 
 
 @pytest.mark.parametrize("checks_tokens", [True, False])
 def test_what_changes_is_discovered(checks_tokens: bool) -> None:
-    chain = http_filters(NEW, checks_tokens=checks_tokens)
+    parts = Parts(checks_tokens, counts_requests=True)
+    chain = http_filters(NEW, parts)
     found = tuple(each["name"] for each in chain if "config_discovery" in each)
-    assert found == discovered(checks_tokens=checks_tokens)
+    assert found == discovered(parts)
 
 
 def test_the_check_of_tokens_needs_where_keys_are_fetched() -> None:
