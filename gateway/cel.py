@@ -43,6 +43,7 @@ __all__ = [
     "compile_text",
     "compile_value",
     "is_literal",
+    "syntax_of",
 ]
 
 EVERY_HEADER = "*"
@@ -197,6 +198,15 @@ def compile_value(text: str) -> ValueExpression | str:
     program, syntax = checked
     kind = program.return_type().name().lower()
     return ValueExpression(text, *_read(syntax), kind, _program=program)
+
+
+@lru_cache(_REMEMBERED)
+def syntax_of(text: str) -> Syntax:
+    """The tree of an expression that was compiled before. ValueError: it does not compile."""
+    checked = _checked(text)
+    if isinstance(checked, str):
+        raise ValueError(checked)
+    return checked[1]
 
 
 def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:

@@ -7,6 +7,7 @@ names the checker resolved to variables, where, and how they are used.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -41,6 +42,8 @@ class Node:
     """Of a constant: its bytes."""
     value: bool | int | str | None = None
     """Of a constant that is one of these."""
+    double: float | None = None
+    """Of a constant that is one."""
     is_presence_test: bool = False
     """`has(a.b)` rather than `a.b`."""
     children: tuple[Node, ...] = ()
@@ -166,6 +169,7 @@ def _node(data: bytes) -> Node:
                 text=_text(body, 6) if 6 in body else None,
                 size=max(len(_bytes(body, 6)), len(_bytes(body, 7)), 1),
                 value=_value(body),
+                double=_double(body),
             )
         case Kind.IDENTIFIER:
             return node(name=_text(body, 1))
@@ -201,6 +205,11 @@ def _value(constant: _Message) -> bool | int | str | None:
         number = _int(constant, 3)
         return number - (1 << 64) if number >> 63 else number
     return _text(constant, 6) if 6 in constant else None
+
+
+def _double(constant: _Message) -> float | None:
+    data = _bytes(constant, 5)
+    return struct.unpack("<d", data)[0] if data else None
 
 
 def keys_read(syntax: Syntax, variable: str) -> Iterator[tuple[Node, str | None]]:

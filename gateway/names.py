@@ -34,6 +34,8 @@ LIMIT_HEADER = "x-dragoman-limit"
 """Of an answer of Envoy's own: which limit refused; removed before the client sees it."""
 TOKENS_FILTER = "dragoman.jwt"
 """Checks the tokens of clients."""
+RULES_FILTER = "dragoman.rbac"
+"""Decides on plain routes where Python need not be asked."""
 
 EXTPROC_CLUSTER = "dragoman_extproc"
 UNPLANNED_CLUSTER = "dragoman_unplanned"
@@ -75,6 +77,8 @@ RATE_LIMIT_PREFIX = "x-ratelimit-"
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""
+RULES_NAMESPACE = "dragoman.rules"
+"""Metadata of plain routes on which Envoy decides, `{response code details: reason}`."""
 USAGE_NAMESPACE = "envoy.ai.token_usage"
 """Typed dynamic metadata that ai_protocol_manager writes: `envoy.data.ai.v3.TokenUsage`."""
 

@@ -6,8 +6,7 @@ The order is that of `extproc.exchange` and `extproc.program`; tests hold one to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import assert_never
 
 from gateway.identity import Accepts, Issuer, TokenMode
@@ -32,38 +31,8 @@ from gateway.model import (
     Unit,
 )
 from gateway.resolve import is_for_route, is_limited
-
-
-class Where(StrEnum):
-    """Who checks."""
-
-    ENVOY = "envoy"
-    EXTPROC = "extproc"
-
-
-class Failing(StrEnum):
-    """What becomes of a request that cannot be checked."""
-
-    CLOSED = "closed"
-    """It is refused."""
-    OPEN = "open"
-    """It passes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check of a route."""
-
-    name: str
-    where: Where
-    reads: str
-    """`connection`, `headers`, `body`, `answer`, or `body and answer`."""
-    refusal: str
-    """Status and code of the answer to those who do not pass; empty: it refuses nobody."""
-    failing: Failing
-    failure: str
-    """When it cannot be made, and what comes of that; empty: it can always be made."""
-
+from xds_server.check import Check, Failing, Where
+from xds_server.resources.envoy_rules import EnvoyRules
 
 _UNCOUNTED = "503 limits_unavailable when the counters cannot be reached"
 _UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
@@ -138,6 +107,18 @@ def envoys_limits(route: Route) -> tuple[Check, ...]:
         )
         for each in route.envoys_limits
     )
+
+
+def envoys_checks(gateway: Gateway, rules: EnvoyRules) -> tuple[Check, ...]:
+    """Of a plain route on which Envoy decides, in order."""
+    identity, found = gateway.identity, []
+    if rules.checks_tokens:
+        found += [_token(issuer) for issuer in identity.issuers]
+        refusal = "401 invalid_token" + ", 401 missing_credential" * bool(rules.missing)
+        name = "token" if rules.missing else "token, when there is one"
+        found.append(Check(name, Where.ENVOY, "headers", refusal, Failing.CLOSED, ""))
+    found += [replace(_rule(rule, "headers"), where=Where.ENVOY) for rule in rules.rules]
+    return tuple(found)
 
 
 def is_for_llm(scope: Scope) -> bool:

@@ -24,6 +24,7 @@ from xds_server.resources import clusters, filters, listeners, raw, routes, secr
 from xds_server.resources.attempts import Attempt, PlanOfTries
 from xds_server.resources.counted import is_usage_counted
 from xds_server.resources.credentials import token_endpoint
+from xds_server.resources.envoy_rules import decided_by_envoy
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.judge import Judge, judge_of
@@ -48,10 +49,12 @@ class Compiler:
         """The resources of a gateway whose configuration was checked, for Envoys of a level."""
         self._memo.begin()
         memo, features = self._memo, FEATURES[level]
-        issuers = gateway.identity.issuers
+        issuers, decided = gateway.identity.issuers, decided_by_envoy(gateway)
+        tells_rules = any(each.checks_tokens for each in decided.values())
         parts = filters.Parts(bool(issuers), any(each.is_envoys for each in gateway.limits))
         tables = (
-            routes.route_table(gateway, listener, features, memo) for listener in gateway.listeners
+            routes.route_table(gateway, listener, features, memo, decided)
+            for listener in gateway.listeners
         )
         snapshot = snapshot_of(
             (
@@ -61,7 +64,7 @@ class Compiler:
                     memo.of(listeners.listener, listener, features, parts)
                     for listener in gateway.listeners
                 ),
-                *((memo.of(filters.token_filter, issuers),) if issuers else ()),
+                *((memo.of(filters.token_filter, issuers, tells_rules),) if issuers else ()),
                 filters.ext_proc_filter(
                     topology, _read_by(gateway), features, is_limited=gateway.is_limited
                 ),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+_DEFAULT_ROUTE_TIMEOUT = "15s"
+"""Envoy's, of a route that says nothing."""
+
 Json: TypeAlias = Mapping[str, Any]
 
 MUTUAL = "mtls"
@@ -84,3 +87,29 @@ def address_text(address: Json) -> str:
 def listens_at(listener: Json) -> str:
     """The address of a listener; that of a gRPC client has none."""
     return address_text(listener["address"]) if "address" in listener else "no address"
+
+
+def timeouts(action: Json, manager: Json) -> tuple[str, ...]:
+    """Of a route, in words."""
+    if not action:
+        return ()
+    whole = action.get("timeout", _DEFAULT_ROUTE_TIMEOUT)
+    idle = action.get("idle_timeout", manager.get("stream_idle_timeout", "300s"))
+    found = ["no limit to the whole answer" if whole == "0s" else f"{whole} for the whole answer"]
+    found.append(f"{idle} without a byte")
+    silence = action.get("retry_policy", {}).get("per_try_idle_timeout")
+    if silence is not None:
+        found.append(f"{silence} without a byte from a provider, then the next try")
+    return tuple(found)
+
+
+def retries(kind: str, action: Json) -> str:
+    """Of a route, in words."""
+    policy = action.get("retry_policy")
+    if policy is None:
+        return "none"
+    causes = [each for each in policy.get("retry_on", "").split(",") if each]
+    statuses = [str(each) for each in policy.get("retriable_status_codes", ())]
+    causes = [each for each in causes if each != "retriable-status-codes"] + statuses
+    count = "the further tries of the plan" if kind == "llm" else str(policy.get("num_retries", 1))
+    return f"{count}, on {', '.join(causes)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xds_server.checks import Check, Failing
+from xds_server.check import Check, Failing
 from xds_server.python_messages import Message
 
 

@@ -15,12 +15,11 @@ from gateway.choice import described
 from gateway.model import Gateway, Model, Route, Target
 from gateway.operations import Operation
 from xds_server.audience import Level
+from xds_server.check import Check, Failing, Where
 from xds_server.checks import (
     CERTIFICATE,
-    Check,
-    Failing,
-    Where,
     batch_checks,
+    envoys_checks,
     envoys_limits,
     llm_checks,
     passed_checks,
@@ -34,6 +33,8 @@ from xds_server.envoy_json import (
     listens_at,
     match_text,
     named_clusters,
+    retries,
+    timeouts,
     tls_of,
     upstream_filters,
 )
@@ -62,15 +63,13 @@ from xds_server.python_messages import (
 )
 from xds_server.render import to_json
 from xds_server.resources import ext_proc, llm_route
+from xds_server.resources.envoy_rules import EnvoyRules, decided_by_envoy, who_decides
 from xds_server.resources.features import FEATURES
 from xds_server.resources.local_replies import POLICY_UNAVAILABLE
 from xds_server.resources.plain_route import UNMATCHED
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, Snapshot, short_type
 
 Json: TypeAlias = Mapping[str, Any]
-
-_DEFAULT_ROUTE_TIMEOUT = "15s"
-"""Envoy's, of a route that says nothing."""
 
 _OWN = "read in the client's dialect"
 _BOTH = "read in the client's dialect, or translated"
@@ -102,6 +101,7 @@ class _Explaining:
         self.level = level
         self.features = FEATURES[level]
         self.routes = {route.name: route for route in gateway.routes}
+        self.decided = decided_by_envoy(gateway)
         self.places = {route.name: place for place, route in enumerate(gateway.routes)}
         self.tables, self.filters, self.clusters, self.listeners = (
             {name: to_json(each) for name, each in snapshot.resources.get(type_url, {}).items()}
@@ -197,6 +197,8 @@ class _Explaining:
             shown = session_messages(mode, is_budgeted=self.gateway.is_counted)
         elif kind == "llm":
             shown = batch_messages(mode)
+        elif plain is not None and plain.needs_identity:
+            shown = self.asked_why(plain, shown)
         reading = _reading(kind, action, answers, shown)
         limit = route.get("request_body_buffer_limit", host.get("request_body_buffer_limit"))
         own, foreign = (answers.own, answers.foreign) if answers is not None else ((), ())
@@ -211,19 +213,34 @@ class _Explaining:
             checks=(*_envoys_checks(limit, shown), *self.checks(reading, plain, shown)),
             when_extproc_fails=_when_failing(self.asking, shown),
             body_limit=_body_limit(kind, limit, action, shown),
-            timeouts=_timeouts(action, manager),
-            retries=_retries(kind, action),
+            timeouts=timeouts(action, manager),
+            retries=retries(kind, action),
             clusters=tuple(self.clusters_of(reading, action)),
             copies=tuple(each["cluster"] for each in action.get("request_mirror_policies", ())),
-            unseen=_unseen(kind, shown, answers),
+            unseen=_unseen(kind, shown, answers, is_ruled=name in self.decided),
+        )
+
+    def asked_why(self, plain: Route, shown: tuple[Message, ...]) -> tuple[Message, ...]:
+        """What is shown on a plain route, with the reasons for which Envoy cannot decide there."""
+        decided = who_decides(self.gateway, plain)
+        if isinstance(decided, EnvoyRules):
+            return shown
+        why = "; ".join(decided.reasons)
+        return tuple(
+            replace(each, why=f"{each.why}: {why}") if each.name == "request headers" else each
+            for each in shown
         )
 
     def checks(
         self, reading: str, plain: Route | None, shown: tuple[Message, ...]
     ) -> tuple[Check, ...]:
-        """Those that extproc makes, where it is asked, and then Envoy."""
+        """Those that extproc makes, where it is asked, else Envoy; then Envoy's limits."""
+        if not shown and plain is not None:
+            rules = self.decided.get(plain.name)
+            decided = () if rules is None else envoys_checks(self.gateway, rules)
+            return (*decided, *envoys_limits(plain))
         if not shown:
-            return () if plain is None else envoys_limits(plain)
+            return ()
         if reading:
             return _CHECKS.get(reading, llm_checks)(self.gateway)
         return () if plain is None else route_checks(self.gateway, plain)
@@ -428,36 +445,14 @@ def _body_limit(kind: str, limit: str | None, action: Json, shown: tuple[Message
     return "no limit: it streams"
 
 
-def _timeouts(action: Json, manager: Json) -> tuple[str, ...]:
-    if not action:
-        return ()
-    whole = action.get("timeout", _DEFAULT_ROUTE_TIMEOUT)
-    idle = action.get("idle_timeout", manager.get("stream_idle_timeout", "300s"))
-    found = ["no limit to the whole answer" if whole == "0s" else f"{whole} for the whole answer"]
-    found.append(f"{idle} without a byte")
-    silence = action.get("retry_policy", {}).get("per_try_idle_timeout")
-    if silence is not None:
-        found.append(f"{silence} without a byte from a provider, then the next try")
-    return tuple(found)
-
-
-def _retries(kind: str, action: Json) -> str:
-    policy = action.get("retry_policy")
-    if policy is None:
-        return "none"
-    causes = [each for each in policy.get("retry_on", "").split(",") if each]
-    statuses = [str(each) for each in policy.get("retriable_status_codes", ())]
-    causes = [each for each in causes if each != "retriable-status-codes"] + statuses
-    count = "the further tries of the plan" if kind == "llm" else str(policy.get("num_retries", 1))
-    return f"{count}, on {', '.join(causes)}"
-
-
-def _unseen(kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None) -> tuple[str, ...]:
+def _unseen(
+    kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None, *, is_ruled: bool
+) -> tuple[str, ...]:
     """What passes without any check; Envoy itself moves all of it."""
     if kind == "answer":
         return ()
     if not shown:
-        return ("the whole request", "the whole answer")
+        return ("the request's body" if is_ruled else "the whole request", "the whole answer")
     if answers is not None:
         done = ["read by guards"] * answers.is_guarded
         done += ["translated"] * bool(answers.foreign) + ["counted"] * answers.is_counted

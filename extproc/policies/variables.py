@@ -36,7 +36,8 @@ def _claims(facts: Facts) -> Mapping[str, object] | None:
 
 
 def _host(facts: Facts) -> str | None:
-    return facts.headers.get(":authority") or facts.headers.get("host")
+    host = facts.headers.get(":authority")
+    return facts.headers.get("host") if host is None else host
 
 
 def _if_llm(getter: Getter) -> Getter:

@@ -10,6 +10,7 @@ from tests.kit.golden import GOLDEN
 CASES = (
     "answer-guards",
     "budgets",
+    "envoy-rules",
     "envoys-limits",
     "keys-and-rules",
     "limits",

@@ -24,8 +24,8 @@ from gateway.model import ApiKey, Gateway, Scope
 from gateway.resolve import is_for_route
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.memory_ledger import MemoryLedger
+from xds_server.check import Failing
 from xds_server.checks import (
-    Failing,
     is_for_llm,
     llm_checks,
     passed_checks,

@@ -157,6 +157,7 @@ def test_only_its_address_changes_a_listener() -> None:
         not in (
             "routes-plain",
             "tokens",
+            "envoy-rules",
             "envoys-limits",
         )  # has no listener of that name; see below
     ]

@@ -27,7 +27,7 @@ from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN
 from tests.kit.memory_ledger import MemoryLedger
 from xds_server.audience import Level
-from xds_server.checks import Failing
+from xds_server.check import Failing
 from xds_server.compile import compile_gateway
 from xds_server.explained import Explanation, RoutePart, Try
 from xds_server.explanation import explain, to_document

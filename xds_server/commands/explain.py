@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from gateway.config.check import warnings
 from xds_server import flags
 from xds_server.audience import Level
-from xds_server.checks import Check, Failing, Where
+from xds_server.check import Check, Failing, Where
 from xds_server.commands.command import JSON, Argument, Command, Environment, refuses
 from xds_server.commands.looking import ENVOY, Unusable, compiled, subject
 from xds_server.explained import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway import names
 from gateway.identity import Issuer
-from xds_server.resources import ext_proc, jwt, local_limit
+from xds_server.resources import ext_proc, jwt, local_limit, rbac
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
@@ -35,6 +35,8 @@ _ROUTER = extension(
     "envoy.extensions.filters.http.router.v3.Router",
     suppress_envoy_headers=True,
 )
+_RULES = rbac.rbac_filter()
+"""Always there: where it came later, connections that are open would do without it."""
 _TELLING: Json = {"name": names.COUNT_TELLING_FILTER, "typed_config": local_limit.telling_filter()}
 _COUNT: Json = {"name": names.COUNT_FILTER, "typed_config": local_limit.count_filter()}
 
@@ -55,6 +57,7 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
     return [
         *compressors(features),  # last of all to see an answer
         *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
+        _RULES,
         *([_TELLING] if parts.counts_requests else []),  # sees answers after the count
         _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
         *([_COUNT] if parts.counts_requests else []),  # what is refused before counts nowhere
@@ -67,11 +70,11 @@ def discovered(parts: Parts) -> tuple[str, ...]:
     return (*((names.TOKENS_FILTER,) if parts.checks_tokens else ()), names.EXT_PROC_FILTER)
 
 
-def token_filter(issuers: tuple[Issuer, ...]) -> Resource:
-    """Checks tokens."""
+def token_filter(issuers: tuple[Issuer, ...], tells_rules: bool) -> Resource:
+    """Checks tokens; `tells_rules`: Envoy's own rules read them."""
     name = names.TOKENS_FILTER
     fetched = [names.jwks_cluster(each.issuer) for each in issuers if each.jwks_url]
-    fields = {"name": name, "typed_config": jwt.token_filter(issuers)}
+    fields = {"name": name, "typed_config": jwt.token_filter(issuers, tells_rules=tells_rules)}
     return resource(FILTER, name, fields, [(CLUSTER, cluster) for cluster in fetched])
 
 

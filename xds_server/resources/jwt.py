@@ -15,6 +15,7 @@ from gateway import names
 from gateway.config.urls import place
 from gateway.identity import Issuer
 from gateway.model import Upstream
+from xds_server.resources.envoy_cel import CLAIMS_KEY
 from xds_server.resources.extension import Json, duration, typed
 
 FILTER = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
@@ -31,10 +32,15 @@ _LOCATIONS: list[Json] = [
 """Where keys are looked for, so that every SDK can be given a token in their place."""
 
 
-def token_filter(issuers: tuple[Issuer, ...]) -> Json:
+def token_filter(issuers: tuple[Issuer, ...], *, tells_rules: bool = False) -> Json:
     """On all routes but those that pass tokens on: no token is refused here, since what is none may
-    be a key."""
+    be a key. `tells_rules`: claims go where Envoy's own rules read them, too."""
     providers = dict(pair for place, each in enumerate(issuers) for pair in _providers(place, each))
+    if tells_rules:
+        providers = {
+            name: {**provider, "payload_in_metadata": CLAIMS_KEY}
+            for name, provider in providers.items()
+        }
     tried: list[Json] = [{"provider_name": name} for name in providers]
     requires = {"requires_any": {"requirements": [*tried, {"allow_missing_or_failed": {}}]}}
     return typed(

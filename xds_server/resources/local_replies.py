@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from gateway import names
-from xds_server.resources import llm_route, local_limit
+from xds_server.resources import llm_route, local_limit, rbac
 from xds_server.resources.extension import Json, extension
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
@@ -26,6 +26,8 @@ class Fault(Enum):
     """The client: its key is missing."""
     LIMIT = auto()
     """The client: it was too fast."""
+    RULE = auto()
+    """The client: it may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class LocalReply:
     fault: Fault = Fault.SERVER
     status: int | None = None
     """Answered instead of Envoy's own status."""
+    challenge: str = ""
+    """Of a 401 (RFC 6750 §3)."""
 
 
 POLICY_UNAVAILABLE = LocalReply(
@@ -86,12 +90,35 @@ LOCAL_REPLIES = (
     ),
 )
 
+_WHY = f"%CEL({rbac.REASON})%"
+DENIALS = (
+    LocalReply(
+        f'response.code_details == "{rbac.details(rbac.INVALID_TOKEN)}"',
+        "invalid_token",
+        _WHY,
+        Fault.KEY,
+        401,
+        'Bearer error="invalid_token"',
+    ),
+    LocalReply(
+        f'response.code_details == "{rbac.details(rbac.MISSING_CREDENTIAL)}"',
+        "missing_credential",
+        _WHY,
+        Fault.KEY,
+        401,
+        "Bearer",
+    ),
+    LocalReply(rbac.IS_REFUSED, "permission_denied", _WHY, Fault.RULE),
+)
+"""On plain routes on which Envoy decides; as Python says it."""
+
 
 _OPENAI: Mapping[Fault, str] = {
     Fault.SERVER: "server_error",
     Fault.CLIENT: "invalid_request_error",
     Fault.KEY: "authentication_error",
     Fault.LIMIT: "rate_limit_error",
+    Fault.RULE: "permission_error",
 }
 _ANTHROPIC: Mapping[Fault, str] = {**_OPENAI, Fault.SERVER: "api_error"}
 _GEMINI: Mapping[Fault, str] = {
@@ -99,12 +126,14 @@ _GEMINI: Mapping[Fault, str] = {
     Fault.CLIENT: "INVALID_ARGUMENT",
     Fault.KEY: "UNAUTHENTICATED",
     Fault.LIMIT: "RESOURCE_EXHAUSTED",
+    Fault.RULE: "PERMISSION_DENIED",
 }
 _BEDROCK: Mapping[Fault, str] = {
     Fault.SERVER: "ServiceUnavailableException",
     Fault.CLIENT: "ValidationException",
     Fault.KEY: "UnrecognizedClientException",
     Fault.LIMIT: "ThrottlingException",
+    Fault.RULE: "AccessDeniedException",
 }
 
 
@@ -118,6 +147,11 @@ def local_reply_config(*, counts_requests: bool = False) -> Json:
                 _mapper(reply, f'xds.route_name.startsWith("{route}") && {reply.when}', said)
                 for route, said in _DIALECTS
                 for reply in (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
+            ),
+            *(
+                _mapper(denial, f"{asked}{denial.when}", said)
+                for asked, said in _SHAPES
+                for denial in DENIALS
             ),
             _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
             *([_mapper(LIMITED, LIMITED.when, _openai)] if counts_requests else []),
@@ -135,6 +169,9 @@ def _mapper(reply: LocalReply, expression: str, said: Callable[[LocalReply], Jso
     }
     if reply.status is not None:
         mapper["status_code"] = reply.status
+    if reply.challenge:
+        challenge = {"key": "www-authenticate", "value": reply.challenge}
+        mapper["headers_to_add"] = [{"header": challenge}]
     return mapper
 
 
@@ -149,7 +186,7 @@ def _openai(reply: LocalReply) -> Json:
 
 
 def _anthropic(reply: LocalReply) -> Json:
-    error = {"type": _ANTHROPIC[reply.fault], "message": reply.message}
+    error = {"type": _ANTHROPIC[reply.fault], "message": reply.message, "code": reply.code}
     return {"type": "error", "error": error}
 
 
@@ -170,6 +207,13 @@ _DIALECTS: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (
     (llm_route.NAME, _openai),
 )
 """What names of routes begin with, the longest first, and how their clients are told."""
+
+
+_SHAPES: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (
+    ('"anthropic-version" in request.headers && ', _anthropic),
+    ("", _openai),
+)
+"""On plain routes, by what their clients send."""
 
 
 def _cel(expression: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway import names
+from xds_server.resources import expr
 from xds_server.resources.extension import Json, extension, typed
 
 _DELEGATE = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
@@ -32,7 +33,7 @@ def unless_translated(cluster: str, wrapped: Json) -> Json:
     By the name of what it wraps: routes configure that.
     """
     attribute = ("metadata", "filter_metadata", names.REQUEST_NAMESPACE, "translated", cluster)
-    is_it = _is(attribute, {"bool_value": True})
+    is_it = holds(_equal(attribute, {"bool_value": True}))
     return _skipped(wrapped["name"], wrapped, is_it)
 
 
@@ -43,14 +44,16 @@ def provider_metadata(provider: str) -> Json:
 
 def _only(name: str, wrapped: Json, attribute: tuple[str, ...], value: Json) -> Json:
     """An attribute that is missing is not equal: then the filter is passed over, too."""
-    return _skipped(name, wrapped, {"not_matcher": _is(attribute, value)})
+    return _skipped(name, wrapped, {"not_matcher": holds(_equal(attribute, value))})
 
 
-def _is(attribute: tuple[str, ...], value: Json) -> Json:
+def holds(expression: Json) -> Json:
+    """A predicate: this CEL (`expr`) is true. Where it errs, it is not."""
+    parsed = {"cel_expr_parsed": {"expr": expr.numbered(expression)}}
     return {
         "single_predicate": {
             "input": {"name": "attributes", "typed_config": typed(_ATTRIBUTES)},
-            "custom_match": extension("cel", _CEL, expr_match=_equal(attribute, value)),
+            "custom_match": extension("cel", _CEL, expr_match=parsed),
         }
     }
 
@@ -66,11 +69,5 @@ def _skipped(name: str, wrapped: Json, predicate: Json) -> Json:
 
 
 def _equal(attribute: tuple[str, ...], value: Json) -> Json:
-    """CEL, parsed: Envoy takes no text."""
     first, *fields = attribute
-    left: Json = {"id": "1", "ident_expr": {"name": first}}
-    for number, field in enumerate(fields, 2):
-        left = {"id": str(number), "select_expr": {"operand": left, "field": field}}
-    right = {"id": str(len(attribute) + 1), "const_expr": value}
-    call = {"function": "_==_", "args": [left, right]}
-    return {"cel_expr_parsed": {"expr": {"id": str(len(attribute) + 2), "call_expr": call}}}
+    return expr.call("_==_", expr.select(expr.ident(first), *fields), {"const_expr": value})

@@ -7,8 +7,9 @@ import re
 
 from gateway import names
 from gateway.model import Match, Route
-from xds_server.resources import ext_proc, jwt, local_limit, told
+from xds_server.resources import ext_proc, jwt, local_limit, rbac, told
 from xds_server.resources.clusters import route_cluster_name
+from xds_server.resources.envoy_rules import EnvoyRules
 from xds_server.resources.extension import Json, duration
 
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request,gateway-error"
@@ -27,10 +28,10 @@ _IDLE_SECONDS = 3600.0
 """Of a stream that has no timeout."""
 
 
-def plain_route(route: Route) -> Json:
-    """One route of the table; its name is the one that extproc sees."""
+def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
+    """One route of the table; its name is the one that extproc sees. `rules`: Envoy decides."""
     policy = ext_proc.disabled()
-    if route.needs_identity or route.is_limited:
+    if rules is None and (route.needs_identity or route.is_limited):
         policy = ext_proc.headers_only(route.name, holds_places=route.holds_places)
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
@@ -39,6 +40,11 @@ def plain_route(route: Route) -> Json:
         per_filter[names.COUNT_FILTER] = local_limit.counted(route.envoys_limits)
         per_filter[names.COUNT_TELLING_FILTER] = local_limit.told()
     shown: Json = {}
+    if rules is not None:
+        per_filter[names.RULES_FILTER] = rbac.enforced(rules)
+        shown["metadata"] = rbac.reasons(rules)
+        if rules.checks_tokens:
+            shown["request_headers_to_remove"] = [names.CLAIMS_HEADER]
     if route.is_told:
         shown["response_headers_to_remove"] = list(told.REMOVED)
     if route.is_told or route.takes_stored_keys:

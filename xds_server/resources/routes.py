@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import envoy_api
 
@@ -11,6 +12,7 @@ from gateway import names
 from gateway.model import Gateway, Listener, Route
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.compression import switched_on
+from xds_server.resources.envoy_rules import EnvoyRules
 from xds_server.resources.extension import Json
 from xds_server.resources.features import Features
 from xds_server.resources.llm_route import llm_routes
@@ -19,6 +21,7 @@ from xds_server.resources.plain_route import plain_route, unmatched
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, resource_of
 
 EVERY_HOST = "*"
+NO_RULES: Mapping[str, EnvoyRules] = MappingProxyType({})
 _TABLE = "envoy.config.route.v3.RouteConfiguration"
 
 _CLIENT_ADDRESS: Json = {
@@ -28,8 +31,15 @@ _CLIENT_ADDRESS: Json = {
 }
 
 
-def route_table(gateway: Gateway, listener: Listener, features: Features, memo: Memo) -> Resource:
-    """What a listener serves: the LLM API when there are models, then the plain routes in order."""
+def route_table(
+    gateway: Gateway,
+    listener: Listener,
+    features: Features,
+    memo: Memo,
+    decided: Mapping[str, EnvoyRules] = NO_RULES,
+) -> Resource:
+    """What a listener serves: the LLM API when there are models, then the plain routes in order; on
+    those that are `decided`, Envoy asks nobody."""
     plain = tuple(route for route in gateway.routes if listener.name in route.listeners)
     llm = llm_routes(gateway, listener, features) if gateway.models else ()
     needs_unplanned = bool(gateway.models) and features.reads_plans
@@ -39,6 +49,7 @@ def route_table(gateway: Gateway, listener: Listener, features: Features, memo: 
         listener.compresses,
         tuple(map(serialized, llm)),
         plain,
+        tuple(decided[each.name] for each in plain if each.name in decided),
         needs_unplanned,
     )
     return memo.of(_table, table, memo)
@@ -53,6 +64,7 @@ class _Table:
     compresses: bool
     first: tuple[bytes, ...]
     plain: tuple[Route, ...]
+    decided: tuple[EnvoyRules, ...]
     needs_unplanned: bool
 
 
@@ -60,12 +72,14 @@ def _table(of: _Table, memo: Memo) -> Resource:
     """`memo` changes nothing: it only keeps the parts, too."""
     last = memo.of(_serialized_unmatched)
     name = names.route_table(of.listener)
+    decided = {each.route: each for each in of.decided}
     table = envoy_api.message(_TABLE)(name=name, ignore_port_in_host_matching=True)
     for host, routes in routes_by_host(of.plain).items():
         virtual_host = table.virtual_hosts.add()
         virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes, of.compresses))
         add = virtual_host.routes.add
-        for route in (*of.first, *(memo.of(_serialized_route, each) for each in routes), last):
+        plain = (memo.of(_serialized_route, each, decided.get(each.name)) for each in routes)
+        for route in (*of.first, *plain, last):
             add().MergeFromString(route)
     needs = {
         (CLUSTER, memo.of(route_cluster_name, backend.upstream))
@@ -102,8 +116,8 @@ def serialized(route: Json) -> bytes:
     return bytes(message.SerializeToString(deterministic=True))
 
 
-def _serialized_route(route: Route) -> bytes:
-    return serialized(plain_route(route))
+def _serialized_route(route: Route, rules: EnvoyRules | None) -> bytes:
+    return serialized(plain_route(route, rules))
 
 
 def _serialized_unmatched() -> bytes:

@@ -23,6 +23,7 @@ def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
         "dragoman.br",
         "dragoman.gzip",
         "dragoman.zstd",
+        names.RULES_FILTER,
         names.EXT_PROC_FILTER,
         "envoy.filters.http.router",
     ]
@@ -30,7 +31,7 @@ def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
 
 def test_tokens_are_checked_before_anybody_is_asked_and_only_where_there_are_issuers() -> None:
     chain = [each["name"] for each in http_filters(NEW, Parts(checks_tokens=True))]
-    assert chain[-3:-1] == [names.TOKENS_FILTER, names.EXT_PROC_FILTER]
+    assert chain[-4:-1] == [names.TOKENS_FILTER, names.RULES_FILTER, names.EXT_PROC_FILTER]
 
 
 def test_envoy_counts_what_extproc_let_pass_and_tells_it_after_the_count() -> None:
@@ -53,7 +54,7 @@ def test_what_changes_is_discovered(checks_tokens: bool) -> None:
 def test_the_check_of_tokens_needs_where_keys_are_fetched() -> None:
     fetched = Issuer("https://a", ("x",), jwks_url="https://a/keys")
     known = Issuer("https://b", ("x",), jwks='{"keys": []}')
-    assert filters.token_filter((fetched, known)).needs == ((CLUSTER, "jwks/https://a"),)
+    assert filters.token_filter((fetched, known), False).needs == ((CLUSTER, "jwks/https://a"),)
 
 
 def test_what_is_discovered_needs_the_workers() -> None:

@@ -8,15 +8,21 @@ from typing import Any
 import anthropic.types
 import pytest
 
+from extproc.llm.dialects import refusal
+from extproc.verdict import Deny
+from gateway.model import Dialect
 from xds_server.resources.extension import Json
 from xds_server.resources.llm_route import ANTHROPIC_NAME, BEDROCK_NAME, GEMINI_NAME, NAME
 from xds_server.resources.local_replies import (
+    DENIALS,
     LOCAL_REPLIES,
     POLICY_UNAVAILABLE,
     local_reply_config,
 )
 
 MAPPERS = local_reply_config()["mappers"]
+RULES = MAPPERS[-2 * len(DENIALS) - 1 : -1]
+"""For Anthropic's clients first."""
 REPLIES = (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
 NAMES = (ANTHROPIC_NAME, GEMINI_NAME, BEDROCK_NAME, NAME)
 
@@ -41,11 +47,31 @@ def test_our_own_answers_are_left_alone() -> None:
     assert set(MAPPERS[0]) == {"filter"}
 
 
-def test_other_routes_are_left_alone_but_for_a_missing_policy() -> None:
+def test_other_routes_are_left_alone_but_for_a_missing_policy_and_rules_of_envoys() -> None:
     assert expression(MAPPERS[-1]) == POLICY_UNAVAILABLE.when
     assert MAPPERS[-1]["status_code"] == 503
-    for mapper in MAPPERS[1:-1]:
+    for mapper in MAPPERS[1 : -2 * len(DENIALS) - 1]:
         assert expression(mapper).startswith('xds.route_name.startsWith("dragoman/llm')
+    for mapper in RULES:
+        assert "rbac_access_denied_matched_policy[" in expression(mapper)
+
+
+@pytest.mark.parametrize("place", range(len(DENIALS)))
+def test_a_rule_of_envoys_refuses_in_pythons_words(place: int) -> None:
+    """But for the reason, which Envoy looks up."""
+    anthropics, openais = RULES[place], RULES[len(DENIALS) + place]
+    status = openais.get("status_code", 403)
+    headers = {
+        each["header"]["key"]: each["header"]["value"] for each in openais.get("headers_to_add", ())
+    }
+    code = openais["body_format_override"]["json_format"]["error"]["code"]
+    for mapper, dialect in ((anthropics, Dialect.ANTHROPIC), (openais, None)):
+        told = mapper["body_format_override"]
+        why = told["json_format"]["error"]["message"]
+        said = refusal(dialect, Deny(status, code, why, headers=tuple(headers.items())))
+        assert json.loads(said.body) == told["json_format"]
+        assert dict(said.headers) == {"content-type": told["content_type"], **headers}
+        assert mapper.get("status_code", 403) == said.status
 
 
 def test_the_longest_name_is_asked_first() -> None:
