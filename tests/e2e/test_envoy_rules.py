@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.conftest import Serve
-from tests.kit.identity_provider import SigningKey, claims, key_set
+from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit.identity_provider import KeyServer, SigningKey, claims, key_set
 from tests.kit.raw_http import asked
 from tests.kit.recorder import Recorder
-from tests.kit.stack import Stack
+from tests.kit.stack import Stack, running
 
 pytestmark = pytest.mark.envoy
 
@@ -173,3 +173,30 @@ def test_denials_are_counted_by_rule(world: World) -> None:
 def test_a_path_that_can_be_written_otherwise_is_read_once(world: World) -> None:
     status, _ = asked(world.stack.port, "GET", "/x/..//head", "", b"")
     assert status == 403  # the route was found, and its rule asked
+
+
+def test_the_example_asks_nobody(tmp_path: Path) -> None:
+    idp = "https://idp.example.com"
+    key = SigningKey("k")
+    with KeyServer(key) as server, Recorder() as upstream, pytest.MonkeyPatch.context() as patching:
+        patching.setenv("JWKS_URL", server.url)
+        patching.setenv("BACKEND_PORT", str(upstream.port))
+        with running(EXAMPLES / "envoy-rules.yaml", tmp_path / "state", workers=1) as stack:
+
+            def status(path: str, agent: str = "browser", **said: Any) -> int:
+                headers = {"user-agent": agent}
+                if said:
+                    token = key.sign(claims(idp, aud="apps", **said))
+                    headers["authorization"] = f"Bearer {token}"
+                return httpx.get(f"{stack.url}{path}", headers=headers, timeout=10).status_code
+
+            assert status("/reports", roles=["staff"]) == 200
+            assert status("/reports", roles=["guest"]) == 403
+            assert status("/reports") == 403
+            assert status("/wiki") == 403  # not from the office
+            assert status("/wiki", on_call=True) == 200
+            assert status("/wiki", on_call=False) == 403
+            assert status("/profile", roles=[]) == 200
+            assert status("/profile") == 401
+            assert status("/profile", agent="curl/8", roles=[]) == 403
+            assert stack.envoy_stat("cluster.dragoman_extproc.upstream_rq_total") == 0
