@@ -47,7 +47,7 @@ TESTED_THROUGH = {
     "extproc/llm/answer.py": "extproc/llm/test_translate.py",
     "gateway/operations.py": "gateway/test_serving.py",
     "xds_server/subscription/words.py": "xds_server/subscription/test_stream.py",
-    "xds_server/check.py": "tests/xds_server/test_checks.py",
+    "xds_server/check.py": "xds_server/test_checks.py",
     "xds_server/explained.py": "xds_server/test_explanation.py",
     "xds_server/resources/topology.py": "xds_server/test_compile.py",
     # tables: one test goes through them all
