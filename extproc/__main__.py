@@ -22,6 +22,7 @@ from envoy_api.dial import Server as ManagementServer
 from envoy_api.discovery import Variant
 
 from extproc import access_log, authz, process
+from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
@@ -218,7 +219,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
     later = asyncio.get_running_loop().call_later
     cut_streams = CutStreams(board, later, secrets.randbits(64))
     tally = FileTally(arguments.state_dir / VERDICTS_FOLDER, arguments.worker, later)
-    audits = Audits(tally)
+    audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiter = MappedLimiter(arguments.state_dir, later)
     log = access_log.AccessLog(cut_streams)
@@ -231,6 +232,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
         cut_streams=cut_streams,
         audits=audits,
         witnesses=witnesses,
+        logs=logs,
         limiter=limiter,
     )
     source = (
@@ -261,6 +263,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
         board.close()
         limiter.close()
         tally.write()
+        await asyncio.to_thread(logs.close)
 
 
 def _xds_source(
@@ -293,6 +296,7 @@ def _build(
     cut_streams: CutStreams,
     audits: Audits,
     witnesses: Witnesses,
+    logs: AuditLogs,
     limiter: Limiter,
 ) -> Program:
     return build(
@@ -305,7 +309,7 @@ def _build(
         states=states,
         books=books,
         cut_streams=cut_streams,
-        audits=audits,
+        audits=audits.with_trail(logs.trail(gateway.audit, version)),
         witnesses=witnesses,
         limiter=limiter,
     )

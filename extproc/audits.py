@@ -1,4 +1,5 @@
-"""What policies say of requests: counted, and logged at `info`. It decides nothing.
+"""What policies say of requests: counted, logged at `info`, and written into the audit log. It
+decides nothing, but that nothing may happen while that log cannot be written.
 
 Docs: docs/audit.md; docs/authorization.md, "Trying a rule out".
 """
@@ -8,14 +9,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from extproc.facts import Facts
-from extproc.ports import Tally, Verdicts
+from extproc.ports import AuditLog, Tally, Verdicts
+from extproc.principal import Principal
 from extproc.verdict import By, Deny, PolicyKind
 from gateway.model import Mode
+from gateway.secret_texts import redact
 
 logger = logging.getLogger(__name__)
+
+UNAVAILABLE = Deny(
+    503,
+    "audit_unavailable",
+    "what is decided cannot be written down at the moment",
+    by=By(PolicyKind.GATEWAY),
+)
+LONGEST_CONTENT = 16_384
+"""Characters, of all texts of a request together."""
+_MOST_TEXTS = 1024
+"""That are remembered as they are shown: looking for secrets takes longer."""
+_LONGEST_TEXT = 1024
+"""Of whatever else a client chooses: a path, a name of a model."""
 
 
 class Audited(StrEnum):
@@ -55,15 +72,56 @@ class Finding(NamedTuple):
     """Of what it would refuse."""
 
 
+class Trail(NamedTuple):
+    """The audit log, as one program writes it."""
+
+    log: AuditLog
+    version: str
+    """Of the configuration."""
+    is_all: bool = False
+    """Also what passes is written down."""
+    has_content: bool = False
+    """With the texts of the requests."""
+
+
 class Audits:
     """Who is told of verdicts."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, trail: Trail | None = None) -> None:
+        """`trail`: None, nothing is written down."""
         self._tally = tally
+        self._trail = trail
+        self.is_all = trail is not None and trail.is_all
+        """What passes is to be told, too."""
+        self.is_written = trail is not None
+        """There may be a hindrance."""
+        self._shown = lru_cache(_MOST_TEXTS)(_bounded)
+
+    def with_trail(self, trail: Trail | None) -> Audits:
+        """The same counters, and this log."""
+        return Audits(self._tally, trail)
+
+    def hindrance(self) -> Deny | None:
+        """Why nothing may be let through now."""
+        trail = self._trail
+        return UNAVAILABLE if trail is not None and trail.log.is_blocked else None
+
+    def passed(self, facts: Facts) -> None:
+        """A request goes on, where `is_all`."""
+        if self._trail is not None:
+            self._trail.log.put(self._record(self._trail, facts, {"verdict": Audited.PASS}))
 
     def refused(self, facts: Facts, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> None:
         """A request is refused, or its answer cut; `otherwise`: by whom, where it does not say."""
         self.count(deny, otherwise)
+        if self._trail is not None:
+            said = {
+                "verdict": Audited.DENY,
+                **_policy(*(deny.by or By(otherwise)), Mode.ENFORCE, deny.code),
+                "status": deny.status,
+                "reason": self._shown(deny.reason),
+            }
+            self._trail.log.put(self._record(self._trail, facts, said))
         if logger.isEnabledFor(logging.INFO):
             logger.info(
                 "refused: %d %s: %s", deny.status, deny.code, deny.reason, extra=_whose(facts)
@@ -77,21 +135,67 @@ class Audits:
     def masked(self, facts: Facts, name: str) -> None:
         """A guard has changed what is said."""
         self._tally.add(Verdicts(PolicyKind.GUARD, name, Audited.MASK, Mode.ENFORCE))
+        if self._trail is not None:
+            policy = _policy(PolicyKind.GUARD, name, Mode.ENFORCE)
+            said = {"verdict": Audited.MASK, **policy}
+            self._trail.log.put(self._record(self._trail, facts, said))
 
     def note(self, facts: Facts, finding: Finding) -> None:
-        """Count it; log it when it would have changed anything."""
+        """Count it; log it and write it down when it would have changed anything."""
         kind, name, verdict, reason, code = finding
         self._tally.add(Verdicts(kind, name, verdict, Mode.AUDIT, code))
-        if verdict is Audited.PASS or not logger.isEnabledFor(logging.INFO):
+        if verdict is Audited.PASS:
             return
-        logger.info(
-            "audit: %s '%s' would %s%s",
-            kind,
-            name,
-            _WORDS[verdict],
-            f": {reason}" if reason else "",
-            extra={kind: name, "verdict": verdict.value, "route": facts.route, **_whose(facts)},
-        )
+        if self._trail is not None:
+            policy = _policy(kind, name, Mode.AUDIT, code)
+            said = {"verdict": verdict, **policy, "reason": self._shown(reason)}
+            self._trail.log.put(self._record(self._trail, facts, said))
+        if logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "audit: %s '%s' would %s%s",
+                kind,
+                name,
+                _WORDS[verdict],
+                f": {reason}" if reason else "",
+                extra={
+                    kind: name,
+                    "verdict": verdict.value,
+                    "route": facts.route,
+                    **_whose(facts),
+                },
+            )
+
+    def _record(
+        self, trail: Trail, facts: Facts, said: Mapping[str, object]
+    ) -> Mapping[str, object]:
+        """A query may hold a key, and is left out."""
+        caller, shown = facts.principal, self._shown
+        record: dict[str, object] = {
+            "event": "verdict",
+            **said,
+            "request_id": facts.headers.get("x-request-id", ""),
+            **({} if caller is None else _caller(caller)),
+            "source": facts.source_address,
+            "method": facts.method,
+            "path": shown(facts.path.partition("?")[0]),
+            "route": facts.route,
+            "model": shown(facts.model),
+            "provider": facts.provider,
+            "config": trail.version,
+        }
+        if trail.has_content and facts.texts:
+            record["content"] = _content(facts.texts)
+        return record
+
+
+def _caller(caller: Principal) -> Mapping[str, str]:
+    return {
+        "principal": caller.name,
+        "identity": caller.kind,
+        "key": caller.key,
+        "user": caller.user,
+        "team": caller.team,
+    }
 
 
 def _whose(facts: Facts) -> Mapping[str, str]:
@@ -102,6 +206,24 @@ def _whose(facts: Facts) -> Mapping[str, str]:
         "user": "" if caller is None else caller.user,
         "model": facts.model,
     }
+
+
+def _policy(kind: str, name: str, mode: Mode, code: str = "") -> Mapping[str, str]:
+    return {"kind": kind, "name": name, "mode": mode, "code": code}
+
+
+def _bounded(text: str) -> str:
+    return redact(text[:_LONGEST_TEXT]) if text else text
+
+
+def _content(texts: tuple[str, ...]) -> list[str]:
+    room, found = LONGEST_CONTENT, []
+    for text in texts:
+        if room <= 0:
+            break
+        found.append(redact(text[:room]))
+        room -= len(text)
+    return found
 
 
 class _Uncounted:

@@ -60,8 +60,11 @@ class _CheckStream:
             self._process.run(self._answer_later(found, facts))
 
     def _answer(self, deny: Deny | None, facts: Facts) -> None:
+        audits = self._process.audits if self._program is None else self._program.audits
         if deny is not None:
-            self._process.audits.refused(facts, deny)
+            audits.refused(facts, deny)
+        elif audits.is_all:
+            audits.passed(facts)
         self._call.send(_denied(deny) if deny else _allowed(facts))
         self._call.end()
 
@@ -83,6 +86,8 @@ def check(program: Program, facts: Facts) -> Deny | Awaitable[Deny | None] | Non
     """Who is it, and may they: the first refusal, or None."""
     if facts.route and facts.route not in program.routes:
         return NOT_READY
+    if (hindrance := program.audits.hindrance()) is not None:
+        return hindrance
     verdict = program.authenticate.on_headers(facts)
     if isinstance(verdict, Pass | Deny | Amend):
         return _judged(program, verdict, facts)

@@ -19,6 +19,7 @@ from extproc.events import (
     Finish,
     RequestBody,
     RequestHeaders,
+    Respond,
     ResponseBody,
     ResponseEnd,
     ResponseHeaders,
@@ -127,6 +128,9 @@ class Exchange:
         facts.length_bytes = _length(headers, is_end=event.is_end)
         if facts.route and facts.route not in self._program.routes:
             return self._refuse(NOT_READY)  # Envoy knows more than this program
+        audits = self._program.audits
+        if audits.is_written and (hindrance := audits.hindrance()) is not None:
+            return self._refuse(hindrance)
         if not facts.route:
             self._asking.find()  # first, so that a refusal is in the client's dialect
         if facts.route in self._program.open_routes:
@@ -157,7 +161,11 @@ class Exchange:
             return self._ready(decision)
         if isinstance(decision, Deny):
             return self._refuse(decision)
-        return decision if isinstance(decision, tuple) else self._decided_later(decision)
+        if not isinstance(decision, tuple):
+            return self._decided_later(decision)
+        if isinstance(decision, Respond):
+            self._passed()
+        return decision
 
     async def _decided_later(self, decision: Awaitable[Decision]) -> Action:
         decided = self._decided(await decision)
@@ -168,6 +176,7 @@ class Exchange:
             ready.held.release()
             ready.taken.leave()
             return CONTINUE
+        self._passed()
         self._held, self._taken, self.plan = ready.held, ready.taken, ready.plan
         if ready.means is not None:
             self._answering = Session(ready.plan, ready.held, ready.means)
@@ -236,9 +245,15 @@ class Exchange:
             self.is_over = True
             return self._refuse(taken)
         self._taken = taken
+        self._passed()
         self._end_if(True)
         credentials = facts.credential_headers
         return Strip(credentials, taken.told) if credentials or taken.told else CONTINUE
+
+    def _passed(self) -> None:
+        """Nobody has anything against the request."""
+        if self._program.audits.is_all:
+            self._program.audits.passed(self._facts)
 
     def _refuse(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> Action:
         """`otherwise`: by whom, where it does not say."""

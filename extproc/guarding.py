@@ -63,7 +63,10 @@ class Watchman:
         self.steps = tuple(step for step in guards.steps_for(facts) if step.finder is not None)
         self._facts = Facts(
             now=facts.now,
+            method=facts.method,
+            path=facts.path,
             headers=facts.headers,
+            source_address=facts.source_address,
             principal=facts.principal,
             model=facts.model,
             provider=facts.provider,

@@ -52,6 +52,17 @@ class Tally(Protocol):
         """One more of these."""
 
 
+class AuditLog(Protocol):
+    """Where it is written down what was decided."""
+
+    @property
+    def is_blocked(self) -> bool:
+        """It cannot be written, and nothing may happen meanwhile."""
+
+    def put(self, record: Mapping[str, object]) -> None:
+        """Soon, with the time, and without what is empty; never blocks."""
+
+
 class Charge(NamedTuple):
     """One counter that a call draws on."""
 

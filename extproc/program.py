@@ -146,7 +146,7 @@ def build(
         routes=frozenset(route.name for route in gateway.routes),
         open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
         answer_guards=_answer_guards(gateway, audits),
-        reads_texts=guards.is_any or _is_read(PROMPT, authorize, chooser),
+        reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
         reads_estimates=is_counted or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,
         budgets=budgets,
@@ -190,6 +190,11 @@ def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
     guards = Guards(gateway.guards, audits, Phase.RESPONSE)
     is_read = guards.is_any or any(map(reads_answers, gateway.guards))
     return guards if is_read else None
+
+
+def _is_kept(gateway: Gateway) -> bool:
+    """What a model would read is written down."""
+    return gateway.audit is not None and gateway.audit.has_content
 
 
 def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.apis import DEFAULT_PREFIXES, Family
+from gateway.audit_log.terms import AuditTerms
 from gateway.betas import Betas
 from gateway.choice import Choice
 from gateway.choice import Target as Target
@@ -406,6 +407,8 @@ class Gateway:
     llm: Llm = field(default_factory=Llm)
     ledger: LedgerPlace = field(default_factory=LedgerPlace)
     limits: tuple[Limit, ...] = ()
+    audit: AuditTerms | None = None
+    """None: nothing is written down."""
 
     @property
     def is_counted(self) -> bool:

@@ -138,6 +138,7 @@ class Resolver:
             xds=resolve_xds(config),
             llm=_llm(config.llm),
             ledger=config.ledger.place,
+            audit=None if config.audit is None else config.audit.terms,
             limits=limits,
         )
 

@@ -31,6 +31,7 @@ TESTED_THROUGH = {
     "gateway/usage.py": "gateway/test_catalog.py",
     "gateway/failover.py": "gateway/config/test_failover.py",
     "gateway/identity.py": "gateway/config/test_identity.py",
+    "gateway/audit_log/terms.py": "gateway/config/test_audit.py",
     "gateway/shaping.py": "gateway/config/test_shaping.py",
     "gateway/price.py": "gateway/test_catalog.py",
     "gateway/periods.py": "gateway/config/test_policies.py",

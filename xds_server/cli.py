@@ -15,6 +15,7 @@ from gateway.model import Endpoint
 from xds_server import control_plane, flags, supervisor
 from xds_server.audience import Level
 from xds_server.commands import (
+    audit,
     budgets,
     diff,
     explain,
@@ -186,6 +187,7 @@ COMMANDS: tuple[Command, ...] = (
     rollback.COMMAND,
     *keys.COMMANDS,
     *budgets.COMMANDS,
+    *audit.COMMANDS,
     Command(
         "test",
         "try requests on a configuration; see `dragoman test --help`",

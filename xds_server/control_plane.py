@@ -39,10 +39,12 @@ from xds_server.admin.token import read_or_make
 from xds_server.admin.verdicts import Verdicts, audit_rows, read_verdicts
 from xds_server.audience import Level
 from xds_server.budgets import desk as budgets
+from xds_server.budgets.audited import AuditedBudgetStore
 from xds_server.budgets.store import BudgetStore
 from xds_server.budgets.stores import LEDGER_FILE, store_at
 from xds_server.clients import Clients
 from xds_server.compile import Compiler
+from xds_server.deeds import AuditedKeyStore, Deeds
 from xds_server.difference import state_json
 from xds_server.free_ports import Wanted, complaints
 from xds_server.history import History, Origin
@@ -134,6 +136,7 @@ class Plane:
     rollbacks: set[asyncio.Future[Outcome]]
     """Under way, be it that whoever asked for them has gone."""
     minter: Minter
+    deeds: Deeds
 
     def listeners(self) -> tuple[Listener, ...]:
         """Where clients may connect under the configuration that is in force."""
@@ -166,7 +169,8 @@ class Plane:
 
         def store() -> BudgetStore:
             found = gateway()
-            return store_at(file, found.ledger if found else LedgerPlace())
+            place = found.ledger if found else LedgerPlace()
+            return AuditedBudgetStore(store_at(file, place), self.deeds)
 
         keys = SqliteKeyStore(file)
         return budgets.Desk(store, gateway, keys, time.time, secrets.token_bytes)
@@ -177,7 +181,7 @@ class Plane:
 
     def desk(self) -> Desk:
         """Where virtual keys are made."""
-        store = SqliteKeyStore(self.options.state_dir / LEDGER_FILE)
+        store = AuditedKeyStore(SqliteKeyStore(self.options.state_dir / LEDGER_FILE), self.deeds)
         return Desk(store, time.time, secrets.token_bytes, self._names_of_keys)
 
     def _names_of_keys(self) -> frozenset[str]:
@@ -227,13 +231,14 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     rollout = Rollout(clients, expected_workers=len(options.topology.workers))
     server = AdsServer(clients, options.security)
     secure = functools.partial(secured, server, str(options.file))
-    publisher = Publisher(rollout, options.written, Minted(make, minter, rollout), history, secure)
+    made, deeds = Minted(make, minter, rollout), Deeds(options.state_dir)
+    publisher = Publisher(rollout, options.written, made, history, secure, deeds)
     overview = Overview(options.file, clients, publisher, history, refusals, server.traffic)
     await server.start([each for each in (options.private_target, options.target) if each])
     async with asyncio.TaskGroup() as tasks:
         minting = tasks.create_task(minter.run())
         watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
-        plane = Plane(options, publisher, overview, set(), minter)
+        plane = Plane(options, publisher, overview, set(), minter, deeds)
         try:
             yield plane
         finally:
@@ -242,6 +247,7 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
             for going_back in plane.rollbacks:
                 going_back.cancel()
             await server.stop()
+            await asyncio.to_thread(deeds.close)
 
 
 class Minted:

@@ -26,6 +26,7 @@ from gateway.problem import Problem
 from xds_server.audience import Kind
 from xds_server.clients import Clients
 from xds_server.compile import BrokenSnapshot
+from xds_server.deeds import Deeds
 from xds_server.history import Entry, History, Origin, Pin, Sources
 from xds_server.moves import Without, closed_between
 from xds_server.offers import Compile, EnvoyOffer
@@ -104,13 +105,16 @@ class Publisher:
         release_of: Make,
         history: History,
         secure: Secure,
+        deeds: Deeds | None = None,
     ) -> None:
+        """`deeds` is told what came into force, and what did not."""
         self._rollout = rollout
         self._written = written
         self._loader = written.loader()
         self._release_of = release_of
         self._history = history
         self._secure = secure
+        self._deeds = deeds
         self._problems: tuple[Problem, ...] = ()
         self._tried: _Attempt | None = None
         self._in_force: _Attempt | None = None
@@ -227,6 +231,7 @@ class Publisher:
 
     async def _bring(self, attempt: _Attempt | tuple[Problem, ...]) -> Outcome:
         if isinstance(attempt, tuple):
+            self._tell_refused(attempt)
             return Outcome(attempt)
         self._tried = attempt
         refused = await self._in_turns(attempt.release)
@@ -234,6 +239,7 @@ class Publisher:
         if problems:
             if attempt.pin is None and attempt is self._tried:
                 self._problems = problems
+            self._tell_refused(problems)
             await self._secure_accepted()
             return Outcome(problems)
         if not self._rollout.accepted is self._rollout.wanted is attempt.release:
@@ -242,6 +248,10 @@ class Publisher:
         async with self._recording:
             await asyncio.to_thread(self._record, attempt)
         return Outcome(is_in_force=True)
+
+    def _tell_refused(self, problems: tuple[Problem, ...]) -> None:
+        if self._deeds is not None:
+            self._deeds.refused(problems)
 
     async def _in_turns(self, release: Release) -> tuple[Problem, ...]:
         """Bring it; where listeners take addresses from each other, close them first."""
@@ -277,6 +287,8 @@ class Publisher:
         self._times = replace(self._times, taken=now, since=since)
 
     def _record(self, attempt: _Attempt) -> None:
+        if self._deeds is not None:
+            self._deeds.in_force(attempt.release, attempt.origin)
         if attempt.pin is None:
             self._history.remove_pin()
         else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field, PrivateAttr
 
+from gateway.config.audit import AuditBlock
 from gateway.config.block import Block
 from gateway.config.budgets import BudgetBlock
 from gateway.config.finding import Path, Place
@@ -63,6 +64,8 @@ class Config(Block):
     """Where it is kept what is spent. Default: `type: sqlite`."""
     limits: tuple[LimitBlock, ...] = ()
     """How much may be asked in a time. All that apply must have room."""
+    audit: AuditBlock | None = None
+    """A log of what was decided. `{}` keeps one; without this block, there is none."""
     routes: tuple[RouteBlock, ...] = ()
     """Plain HTTP routes, in order of precedence."""
     admin: AdminBlock = AdminBlock()

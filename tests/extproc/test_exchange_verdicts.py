@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from extproc.audits import Audits
+from extproc.audits import Audits, Trail
 from extproc.events import (
     Action,
     Finish,
@@ -43,20 +43,32 @@ budgets:
 """
 
 
+class Written:
+    """A log in memory."""
+
+    def __init__(self) -> None:
+        self.is_blocked = False
+        self.verdicts: list[object] = []
+
+    def put(self, record: Mapping[str, object]) -> None:
+        self.verdicts.append(record["verdict"])
+
+
 class Told:
     """One exchange after the other, and what is counted of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_all: bool = False) -> None:
         config = load(YAML, file="test.yaml", environment={})
         assert not isinstance(config, tuple), config
         self.tally = Counted()
+        self.log = Written()
         self.program = build(
             resolve(config),
             "1",
             ledger=MemoryLedger(),
             choose=lambda: 0.0,
             created=7,
-            audits=Audits(self.tally),
+            audits=Audits(self.tally, Trail(self.log, "1", is_all)),
         )
 
     def ask(self, *, key: str = "k-ann", said: str = "hi", **fields: Any) -> Exchange:
@@ -139,3 +151,32 @@ def test_an_answer_that_cannot_be_read_is_counted() -> None:
     told = Told()
     answered(told.ask(), "application/json", "{")
     assert told.tally.enforced == {("answer", "", "deny", "unreadable_answer"): 1}
+
+
+def test_what_passes_is_written_down_once() -> None:
+    told = Told(is_all=True)
+    told.ask()
+    told.ask(key="k-bob")
+    assert told.log.verdicts == ["pass", "deny"]
+    exchange = Exchange(told.program, datetime(2026, 11, 25, 12, tzinfo=UTC))
+    headers = {":method": "GET", ":path": "/v1/models", "authorization": "Bearer k-ann"}
+    act(exchange, RequestHeaders(headers, True))
+    assert told.log.verdicts == ["pass", "deny", "pass"]
+
+
+def test_denials_alone_are_written_down_otherwise() -> None:
+    told = Told()
+    told.ask()
+    told.ask(key="k-bob")
+    assert told.log.verdicts == ["deny"]
+
+
+def test_requests_are_refused_while_nothing_can_be_written_down() -> None:
+    told = Told()
+    told.log.is_blocked = True
+    denied = told.ask().denied
+    assert denied is not None
+    assert (denied.status, denied.code) == (503, "audit_unavailable")
+    assert told.tally.enforced == {("gateway", "", "deny", "audit_unavailable"): 1}
+    told.log.is_blocked = False
+    assert told.ask().denied is None
