@@ -29,6 +29,7 @@ from extproc.adapters.key_directory import open_directory
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.password_checks import HashedPasswords
+from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -38,14 +39,16 @@ from extproc.edges import fast, reference
 from extproc.edges.health import Health
 from extproc.edges.service import Methods, Server
 from extproc.health import States
+from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
 from extproc.policies.authenticate import Witnesses
+from extproc.policies.remote.words import Stamp
 from extproc.ports import LedgerUnavailable, Limiter
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
 from gateway.model import Gateway
-from gateway.names import VERDICTS_FOLDER
+from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.telemetry import LEVELS, configure_logging
 
 logger = logging.getLogger(__name__)
@@ -87,14 +90,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "--config", metavar="FILE", type=Path, help="a YAML file to take it from instead"
     )
     _add_xds_flags(made, environment)
-    made.add_argument(
-        "--listen",
-        metavar="ADDRESS",
-        type=_address,
-        default=environment.get("DRAGOMAN_EXTPROC_LISTEN", "127.0.0.1:18001"),
-        help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s) "
-        "[DRAGOMAN_EXTPROC_LISTEN]",
-    )
+    _add_addresses(made, environment)
     made.add_argument(
         "--state-dir",
         metavar="DIR",
@@ -124,6 +120,25 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help=f"how much is logged: {', '.join(LEVELS)} (default: %(default)s) [DRAGOMAN_LOG_LEVEL]",
     )
     return made
+
+
+def _add_addresses(made: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    made.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        type=_address,
+        default=environment.get("DRAGOMAN_EXTPROC_LISTEN", "127.0.0.1:18001"),
+        help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s) "
+        "[DRAGOMAN_EXTPROC_LISTEN]",
+    )
+    made.add_argument(
+        "--services",
+        metavar="ADDRESS",
+        type=_address,
+        default=environment.get("DRAGOMAN_SERVICES", SERVICES_ADDRESS),
+        help="where Envoy takes what is asked of services, such as guards': HOST:PORT or unix:PATH "
+        "(default: %(default)s) [DRAGOMAN_SERVICES]",
+    )
 
 
 def _add_xds_flags(made: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -223,6 +238,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiter = MappedLimiter(arguments.state_dir, later)
     log = access_log.AccessLog(cut_streams)
+    services = ServiceClient(arguments.services)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -234,12 +250,9 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
         witnesses=witnesses,
         logs=logs,
         limiter=limiter,
+        inquirer=Inquirer(services, _stamp),
     )
-    source = (
-        FileSource(arguments.config, os.environ, make)
-        if arguments.config
-        else _xds_source(arguments, make)
-    )
+    source = _source(arguments, make)
     server = await _listen(
         arguments,
         {
@@ -261,9 +274,18 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
         await books.finish()
         cut_streams.give_up()
         board.close()
+        services.close()
         limiter.close()
         tally.write()
         await asyncio.to_thread(logs.close)
+
+
+def _source(
+    arguments: argparse.Namespace, make: Callable[[Gateway, str], Program]
+) -> FileSource[Program] | XdsSource[Program]:
+    if arguments.config:
+        return FileSource(arguments.config, os.environ, make)
+    return _xds_source(arguments, make)
 
 
 def _xds_source(
@@ -298,6 +320,7 @@ def _build(
     witnesses: Witnesses,
     logs: AuditLogs,
     limiter: Limiter,
+    inquirer: Inquirer,
 ) -> Program:
     return build(
         gateway,
@@ -312,7 +335,12 @@ def _build(
         audits=audits.with_trail(logs.trail(gateway.audit, version)),
         witnesses=witnesses,
         limiter=limiter,
+        inquirer=inquirer,
     )
+
+
+def _stamp() -> Stamp:
+    return Stamp(f"msg_{secrets.token_hex(12)}", int(time.time()))
 
 
 async def _listen(arguments: argparse.Namespace, methods: Methods) -> Server:

@@ -5,7 +5,7 @@ and what it cost.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, assert_never
 
@@ -39,7 +39,7 @@ from extproc.llm.translate import (
 from extproc.llm.usage_reader import UsageReader
 from extproc.outages import Outages
 from extproc.outcomes import outcomes, soonest
-from extproc.overseeing import Guarding, Overseen, is_small
+from extproc.overseeing import Guarding, Overseen, Said, is_small
 from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.verdict import By, Deny, PolicyKind
@@ -200,7 +200,7 @@ class Answering:
         self._reader = UsageReader(told, coding)
         return Watch()
 
-    def on_body(self, event: ResponseBody) -> Action | Deny:
+    def on_body(self, event: ResponseBody) -> Action | Deny | Awaitable[Action | Deny]:
         """A piece of an answer that was asked to be shown."""
         if self._overseen is not None:
             return self._past_guards(self._overseen, event)
@@ -216,6 +216,11 @@ class Answering:
             self._settle_read(reader)
             self.is_over = True
         return CONTINUE
+
+    def turn(self) -> Awaitable[None] | None:
+        """When all pieces that were shown have gone on; None: they have."""
+        overseen = self._overseen
+        return overseen.settled() if overseen is not None and overseen.is_waiting else None
 
     def settle(self, usage: Usage) -> None:
         """The answer has said what it cost."""
@@ -418,12 +423,26 @@ class Answering:
             return self._unreadable(error)
         return self._overseen.watch(changes.set_headers, changes.remove_headers)
 
-    def _past_guards(self, overseen: Overseen, event: ResponseBody) -> Action | Deny:
+    def _past_guards(
+        self, overseen: Overseen, event: ResponseBody
+    ) -> Action | Deny | Awaitable[Action | Deny]:
         """A piece of an answer that is guarded."""
         try:
             said = overseen.take(event, self._waiting.asked)
         except UnreadableAnswer as error:
             return self._unreadable(error)
+        return (
+            self._let_by(overseen, said) if isinstance(said, Said) else self._later(overseen, said)
+        )
+
+    async def _later(self, overseen: Overseen, awaited: Awaitable[Said]) -> Action | Deny:
+        try:
+            said = await awaited
+        except UnreadableAnswer as error:
+            return self._unreadable(error)
+        return self._let_by(overseen, said)
+
+    def _let_by(self, overseen: Overseen, said: Said) -> Action | Deny:
         if said.is_end or said.denied is not None:
             self._finished()
         if said.denied is None:

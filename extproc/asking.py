@@ -4,7 +4,7 @@ it goes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from extproc import shaping
@@ -28,7 +28,7 @@ from extproc.llm.dialects import (
 )
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
-from extproc.llm.reserving import SHORT_BYTES
+from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
 from extproc.llm.tool_names import Names
 from extproc.overseeing import Guarding
 from extproc.passing import (
@@ -42,11 +42,12 @@ from extproc.passing import (
 )
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.inquiry import Inquiry
 from extproc.policies.limit import NOTHING_TAKEN
 from extproc.program import Program
 from extproc.protocols import bodies, encodings
 from extproc.saying import Question, spliced
-from extproc.verdict import Amend, Deny
+from extproc.verdict import Amend, Deny, Verdict
 from gateway import names
 from gateway.apis import Found, WrongMethod
 from gateway.betas import Betas, named
@@ -71,6 +72,7 @@ class Asking:
     """One request: `find`, `on_headers`, and `on_body` where it has one that is read."""
 
     __slots__ = (
+        "_beside",
         "_betas",
         "_call",
         "_decoder",
@@ -108,6 +110,8 @@ class Asking:
         self._taken = NOTHING_TAKEN
         self._watchman: Watchman | None = None
         """Who looks at the answer."""
+        self._beside: Inquiry[Deny | None] | None = None
+        """What guards are asked meanwhile."""
         self._tool_names: Mapping[str, Names] = {}
         """Where providers are told others than the client's."""
         self._betas: Betas = ()
@@ -201,12 +205,41 @@ class Asking:
         self._received = body
         self._plain = plain
         facts.provider = plan.first_provider
-        fault = fault or self._judge()
-        if fault is not None:
-            return fault
+        return fault or self._judge() or self._guard(plan, call, wanted, handled)
+
+    def _guard(
+        self, plan: Plan | NotOffered, call: Call, wanted: Wanted, handled: Handling
+    ) -> Decision | Awaitable[Decision]:
+        """What guards say, whom to ask may take a while."""
+        facts, guards = self._facts, self._program.guards
+        if not guards.is_any:
+            return self._allowed(plan, call, wanted, handled)
+
+        def guarded(verdict: Verdict) -> Decision | Awaitable[Decision]:
+            if isinstance(verdict, Deny):
+                return verdict
+            if isinstance(verdict, Amend):
+                facts.body = verdict.body
+            self._beside = guards.beside(facts)
+            return self._allowed(plan, call, wanted, handled)
+
+        verdict = guards.on_request(facts)
+        return self._later(verdict, guarded) if isinstance(verdict, Inquiry) else guarded(verdict)
+
+    async def _later(
+        self, found: Inquiry[Verdict], then: Callable[[Verdict], Decision | Awaitable[Decision]]
+    ) -> Decision:
+        decision = then(await self._program.inquirer.settled(found))
+        return decision if isinstance(decision, tuple | Deny) else await decision
+
+    def _allowed(
+        self, plan: Plan | NotOffered, call: Call, wanted: Wanted, handled: Handling
+    ) -> Decision | Awaitable[Decision]:
+        """Nobody objects."""
+        operation = wanted.operation
         if isinstance(plan, NotOffered):
-            return Respond(200, JSON, COUNTING[found.operation].answer(call), "dragoman_count")
-        self._watchman = self._guards_of_answer(found.operation, handled)
+            return Respond(200, JSON, COUNTING[operation].answer(call), "dragoman_count")
+        self._watchman = self._guards_of_answer(operation, handled)
         if self._watchman is not None:
             wanted = wanted._replace(is_guarded=True)
             shown = self._planner.without(plan, call.model, wanted, ())
@@ -278,7 +311,10 @@ class Asking:
         if watchman is not None and isinstance(found, Found):
             is_framed = self._is_framed or found.operation is Operation.INVOKE_STREAM
             is_array = _is_array(found, facts.path)
-            guards = Guarding(watchman, handled.dialect, facts.is_stream, is_framed, is_array)
+            inquirer = program.inquirer
+            guards = Guarding(
+                watchman, handled.dialect, facts.is_stream, is_framed, is_array, inquirer
+            )
             waiting = waiting._replace(guards=guards, asked=self._asked())
         if not is_told or not isinstance(found, Found):
             return waiting
@@ -295,7 +331,7 @@ class Asking:
 
     def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:
         """A stream that a budget waits for; None: not for tokens alone, or it goes on by itself."""
-        if handled.demands is not None or _is_detached(self._call):
+        if handled.demands is not None or is_detached(self._call):
             return None
         facts, streams, first = self._facts, self._program.cut_streams, plan.tries[0]
         is_read = self._is_read_by_envoy(handled)
@@ -361,8 +397,6 @@ class Asking:
             verdict = policy.on_request(facts)
             if isinstance(verdict, Deny):
                 return verdict
-            if isinstance(verdict, Amend):
-                facts.body = verdict.body
         return None
 
     def _planned(
@@ -422,7 +456,7 @@ class Asking:
             held = held.limited(taken, self._program.budgets.asked(self._facts))
         call = self._call
         if held is not NOTHING_HELD and call is not None:
-            if _is_unbounded(call):
+            if is_unbounded(call):
                 held.release()
                 taken.leave()
                 return _UNBOUNDED
@@ -437,7 +471,7 @@ class Asking:
             forward = Forward(reply, sent, (betas,), taken.told)
         else:
             forward = Forward(reply, sent, (), taken.told)
-        return Ready(plan, held, forward, taken=taken)
+        return Ready(plan, held, forward, taken=taken, beside=self._beside)
 
 
 def _may_ask(plan: Plan) -> bool:
@@ -459,13 +493,3 @@ def _decoded(
     if handled.form is not None:
         return handled.form.decode_typed(body, headers.get("content-type", ""), found.model)
     return handled.reading.decode(body, found.model, is_stream=found.is_stream)
-
-
-def _is_unbounded(call: Call) -> bool:
-    """Whether nothing bounds what is answered later, when nobody reads its usage."""
-    return call.max_output_tokens is None and _is_detached(call)
-
-
-def _is_detached(call: Call | None) -> bool:
-    """Whether it is answered also when nobody listens."""
-    return call is not None and call.document.get("background") is True

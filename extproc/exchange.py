@@ -6,6 +6,7 @@ whatever became of the request.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
@@ -45,6 +46,7 @@ class Exchange:
     __slots__ = (
         "_answering",
         "_asking",
+        "_beside",
         "_facts",
         "_held",
         "_is_closed",
@@ -70,6 +72,8 @@ class Exchange:
         self._answering: Answering | Session | Watching | None = None
         self._held: Held = NOTHING_HELD
         self._taken: Taken = NOTHING_TAKEN
+        self._beside: asyncio.Task[Deny | None] | None = None
+        """Guards that are asked while the request goes on."""
         self._is_closed = False
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
@@ -90,6 +94,12 @@ class Exchange:
             return self._on_answer(event)
         if type(event) is ResponseEnd and event.usage is not None:
             self._settle(event.usage)
+        answering = self._answering
+        turn = answering.turn() if isinstance(answering, Answering) else None
+        return CONTINUE if turn is None else self._in_turn(turn)
+
+    async def _in_turn(self, turn: Awaitable[None]) -> Action:
+        await turn
         return CONTINUE
 
     def let_go(self) -> bool:
@@ -97,6 +107,8 @@ class Exchange:
         answering = self._answering
         if isinstance(answering, Session):
             answering.leave()
+            return False
+        if self._beside is not None:
             return False
         if answering is None and self._taken.holds_place:
             self._taken.leave()  # it is open still, and nobody counts it any more
@@ -111,6 +123,8 @@ class Exchange:
         what was sent, or what was estimated.
         """
         self._is_closed = True
+        if self._beside is not None:
+            self._beside.cancel()
         self._taken.leave()
         if self._answering is not None:
             self._answering.on_close()
@@ -187,10 +201,26 @@ class Exchange:
             if waiting is not None:
                 self._answering = Answering(waiting, ready.plan, ready.held)
         self._end_if(self._answering is None or self._answering.is_over)
+        if ready.beside is not None:
+            self._beside = asyncio.ensure_future(self._program.inquirer.settled(ready.beside))
+            self.is_over = False
         self._asking.forget_request()
         return ready.forward
 
-    def _on_response(self, event: ResponseHeaders) -> Action:
+    def _on_response(self, event: ResponseHeaders) -> Action | Awaitable[Action]:
+        beside, self._beside = self._beside, None
+        return self._on_answered(event) if beside is None else self._waited_for(beside, event)
+
+    async def _waited_for(
+        self, beside: asyncio.Task[Deny | None], event: ResponseHeaders
+    ) -> Action:
+        """Nothing of the answer goes on before guards have let the request pass."""
+        self._beside = beside
+        denied = await beside
+        self._beside = None
+        return self._on_answered(event) if denied is None else self._refuse(denied)
+
+    def _on_answered(self, event: ResponseHeaders) -> Action:
         answering = self._answering
         if answering is None:  # we refused it ourselves, or nobody asked us
             self._end_if(True)
@@ -204,18 +234,20 @@ class Exchange:
         if answering is None:
             return CONTINUE
         action = answering.on_body(event)
+        if isinstance(action, tuple | Deny):
+            return self._answered(answering, action)
+        return self._answered_later(answering, action)
+
+    async def _answered_later(
+        self, answering: Answering | Session | Watching, action: Awaitable[Action | Deny]
+    ) -> Action:
+        return self._answered(answering, await action)
+
+    def _answered(self, answering: Answering | Session | Watching, action: Action | Deny) -> Action:
+        """What becomes of a piece of the answer; when it is the last one, it is told why."""
         self._end_if(answering.is_over, action)
         if isinstance(action, Deny):
             return self._refuse(action)
-        return self._said(action) if isinstance(action, tuple) else self._answered_later(action)
-
-    async def _answered_later(self, action: Awaitable[Action]) -> Action:
-        found = await action
-        self._end_if(self._answering is not None and self._answering.is_over, found)
-        return self._said(found)
-
-    def _said(self, action: Action) -> Action:
-        """What becomes of a piece of the answer; when it is the last one, it is told why."""
         if isinstance(action, Finish) and action.denied is not None:
             self._program.audits.refused(self._facts, action.denied)
         return action

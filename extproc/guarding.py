@@ -7,8 +7,8 @@ stream, events wait in order until all that they say may go.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
 
 from extproc.facts import Facts
 from extproc.llm import answer_texts
@@ -18,14 +18,18 @@ from extproc.llm.dialects import SPEAKERS
 from extproc.llm.frames import ArrayFrames, ChunkFrames, Frame, Frames, MessageFrames, SseFrames
 from extproc.llm.spots import READS, Channel, Read, Spot, anything, chat
 from extproc.policies import window
+from extproc.policies.gathering import Blocked, Gathered, Part, Piece
 from extproc.policies.guard import Guards, Masking
+from extproc.policies.inquiry import Asked as AskedOf
+from extproc.policies.inquiry import Inquiry
+from extproc.policies.remote.words import Opinion
 from extproc.policies.steps import Step
 from extproc.policies.tokenising import restoring
-from extproc.policies.window import Blocked, Piece
+from extproc.policies.window import Held, Stage
 from extproc.protocols import bodies, json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
-from extproc.verdict import Amend, Deny
+from extproc.verdict import Amend, Deny, Verdict
 from gateway.model import Dialect, TextScope
 
 LARGEST_ANSWER_BYTES = 64 << 20
@@ -33,6 +37,10 @@ LARGEST_ANSWER_BYTES = 64 << 20
 _DONE = b"[DONE]"
 _EVENT = b"event: "
 _TOKENS = frozenset({"logprobs", "logprobsResult"})
+
+
+Judged: TypeAlias = bytes | Deny
+"""What becomes of a document."""
 
 
 class Guarded(Protocol):
@@ -43,6 +51,13 @@ class Guarded(Protocol):
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
         """What may go on now. Raises `UnreadableAnswer`."""
+
+    @property
+    def questions(self) -> Sequence[AskedOf]:
+        """What has to be asked before more of it may go on."""
+
+    def answered(self, opinions: Sequence[Opinion]) -> bytes:
+        """What may go on now, with an opinion for each question. Raises `UnreadableAnswer`."""
 
     def refused(self, deny: Deny, dialect: Dialect | None, asked: Asked) -> bytes:
         """What ends what has begun, in the client's dialect; None: it is no conversation."""
@@ -60,7 +75,7 @@ class Watchman:
         self._is_told = False
         self._found: set[int] = set()
         """Those that mask, or are in audit, and have found something."""
-        self.steps = tuple(step for step in guards.steps_for(facts) if step.finder is not None)
+        self.steps = guards.steps_for(facts)
         self._facts = Facts(
             now=facts.now,
             method=facts.method,
@@ -73,22 +88,38 @@ class Watchman:
             reword=_reword,
         )
 
-    def judge(self, body: bytes, texts: Sequence[str]) -> bytes | Deny:
+    def judge(self, body: bytes, texts: Sequence[str]) -> Judged | Inquiry[Judged]:
         """What a whole document becomes, which says these texts."""
         facts = self._facts
         facts.body, facts.texts = body, tuple(texts)
-        verdict = self._guards.look(facts, self._found)
+        found = self._guards.look(facts, self._found)
         facts.body, facts.texts = b"", ()
-        if isinstance(verdict, Deny):
-            return verdict
-        return self._restored(verdict.body if isinstance(verdict, Amend) else body)
+
+        def judged(verdict: Verdict) -> Judged:
+            if isinstance(verdict, Deny):
+                return verdict
+            return self._restored(verdict.body if isinstance(verdict, Amend) else body)
+
+        return found.then(judged) if isinstance(found, Inquiry) else judged(found)
 
     def channel(self, scope: TextScope, *, is_json: bool) -> window.Channel | None:
         """For a text that comes in pieces; None: no guard reads it."""
         steps = [step for step in self.steps if step.reads(scope)]
         if self._restoring is not None:
             steps.append(self._restoring)
-        return window.Channel(steps, self._note, is_json=is_json) if steps else None
+        if not any(step.remote for step in steps):
+            return window.Channel.of(steps, self._note, is_json=is_json) if steps else None
+        stages = [self._stage(step, scope, is_json=is_json) for step in steps]
+        return window.Channel(stages)
+
+    def _stage(self, step: Step, scope: TextScope, *, is_json: bool) -> Stage:
+        held: Held | Gathered
+        if step.remote is None:
+            held = Held(step, step.window, self._note, is_json=is_json)
+        else:
+            facts = self._facts
+            held = Gathered(step, step.remote, facts, scope, self._note, is_json=is_json)
+        return Stage(held, step.is_audited)
 
     def end(self) -> None:
         """Nothing more is asked: what guards have found is told, once."""
@@ -114,13 +145,19 @@ class Watchman:
 class WholeAnswer:
     """An answer that is one JSON document."""
 
-    __slots__ = ("_pieces", "_size", "_watchman", "denied")
+    __slots__ = ("_body", "_inquiry", "_pieces", "_size", "_watchman", "denied")
 
     def __init__(self, watchman: Watchman) -> None:
         self._watchman = watchman
         self._pieces: list[bytes] = []
         self._size = 0
+        self._body = b""
+        self._inquiry: Inquiry[Judged] | None = None
         self.denied: Deny | None = None
+
+    @property
+    def questions(self) -> Sequence[AskedOf]:
+        return () if self._inquiry is None else self._inquiry.asked
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
         self._pieces.append(data)
@@ -129,17 +166,27 @@ class WholeAnswer:
             raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
         if not is_end:
             return b""
-        body = b"".join(self._pieces)
+        body = self._body = b"".join(self._pieces)
         self._pieces.clear()
         try:
             judged = self._watchman.judge(body, answer_texts.texts(json_spans.decode(body)))
+            return self._said(judged)
         except (InvalidJson, UnicodeDecodeError) as error:
             raise UnreadableAnswer(str(error)) from None
+
+    def answered(self, opinions: Sequence[Opinion]) -> bytes:
+        inquiry, self._inquiry = self._inquiry, None
+        return b"" if inquiry is None else self._said(inquiry.answered(opinions))
+
+    def _said(self, judged: Judged | Inquiry[Judged]) -> bytes:
+        if isinstance(judged, Inquiry):
+            self._inquiry = judged
+            return b""
         if isinstance(judged, Deny):
             self.denied = judged
             return b""
-        if judged is body:
-            return body
+        if judged is self._body:
+            return judged
         document = json_spans.decode(judged)
         return json_spans.encode(document) if _forget_tokens(document) else judged
 
@@ -150,15 +197,24 @@ class WholeAnswer:
 class _Waiting:
     """An event that is not let go yet."""
 
-    __slots__ = ("document", "frame", "is_changed", "missing", "spots")
+    __slots__ = ("document", "frame", "is_changed", "kept", "missing", "spots")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.document: dict[str, object] = {}
         self.spots: Sequence[Spot] = ()
+        self.kept: list[Spot] = []
+        """Whose identities name pieces."""
         self.missing = 0
-        """Pieces of texts that are held back."""
+        """Pieces of texts that are held back, and opinions."""
         self.is_changed = False
+
+
+class _Open(NamedTuple):
+    """What has to be asked, and what is done then."""
+
+    asked: tuple[AskedOf, ...]
+    then: Callable[[Sequence[Opinion]], None]
 
 
 class StreamedAnswer:
@@ -167,6 +223,7 @@ class StreamedAnswer:
     __slots__ = (
         "_channels",
         "_frames",
+        "_open",
         "_owners",
         "_queue",
         "_read",
@@ -183,8 +240,9 @@ class StreamedAnswer:
         self._speaking: dict[object, Channel] = {}
         """Of each choice, which text goes on."""
         self._queue: deque[_Waiting] = deque()
-        self._owners: dict[int, tuple[_Waiting, Spot]] = {}
-        """Of the pieces that are held, where they stand."""
+        self._owners: dict[int, tuple[_Waiting, int]] = {}
+        """Of the pieces that are held, at which spot they stand."""
+        self._open: list[_Open] = []
         self.denied: Deny | None = None
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
@@ -197,14 +255,51 @@ class StreamedAnswer:
                 self._let_go(said)
             if is_end:
                 self._end(self._channels)
+            self._open_parts()
         except Blocked as error:
             self.denied = error.deny
         except (InvalidJson, UnicodeDecodeError) as error:
             raise UnreadableAnswer(str(error)) from None
+        return self._gone(said)
+
+    @property
+    def questions(self) -> Sequence[AskedOf]:
+        return [asked for each in self._open for asked in each.asked]
+
+    def answered(self, opinions: Sequence[Opinion]) -> bytes:
+        answered, self._open = self._open, []
+        place = 0
+        try:
+            for each in answered:
+                each.then(opinions[place : place + len(each.asked)])
+                place += len(each.asked)
+            self._open_parts()
+        except Blocked as error:
+            self.denied = error.deny
+        except (InvalidJson, UnicodeDecodeError) as error:
+            raise UnreadableAnswer(str(error)) from None
+        return self._gone([])
+
+    def _gone(self, said: list[bytes]) -> bytes:
         self._let_go(said)
         if self.denied is not None:
             self._queue.clear()
+            self._open.clear()
         return b"".join(said)
+
+    def _open_parts(self) -> None:
+        """What texts have gathered is to be asked about."""
+        for channel in self._channels.values():
+            if channel is None:
+                continue
+            for place, part in channel.unasked():
+                if part.asked is not None:
+                    self._open.append(_Open((part.asked,), self._heeding(channel, place, part)))
+
+    def _heeding(
+        self, channel: window.Channel, place: int, part: Part
+    ) -> Callable[[Sequence[Opinion]], None]:
+        return lambda opinions: self._place(channel.heed(place, part, opinions[0]))
 
     def refused(self, deny: Deny, dialect: Dialect | None, asked: Asked) -> bytes:
         """What ends the stream, in the client's dialect; None: it is no conversation."""
@@ -249,8 +344,8 @@ class StreamedAnswer:
         self._queue.append(waiting)
         for spot, text in zip(waiting.spots, texts, strict=True):
             spot.holder[spot.name] = text
-        for spot, text in zip(waiting.spots, texts, strict=True):
-            self._speak(waiting, spot, text)
+        for place, text in enumerate(texts):
+            self._speak(waiting, place, text)
         if ended is None:
             self._end(self._channels)
         elif ended:
@@ -263,19 +358,43 @@ class StreamedAnswer:
             return
         body = json_spans.encode(waiting.document)
         judged = self._watchman.judge(body, texts)
+        if isinstance(judged, Inquiry):
+            waiting.missing += 1
+            self._ask(waiting, body, judged)
+        else:
+            self._judged(waiting, body, judged)
+
+    def _ask(self, waiting: _Waiting, body: bytes, inquiry: Inquiry[Judged]) -> None:
+        def then(opinions: Sequence[Opinion]) -> None:
+            found = inquiry.answered(opinions)
+            if isinstance(found, Inquiry):
+                self._ask(waiting, body, found)
+            else:
+                waiting.missing -= 1
+                self._judged(waiting, body, found)
+
+        self._open.append(_Open(inquiry.asked, then))
+
+    def _judged(self, waiting: _Waiting, body: bytes, judged: Judged) -> None:
         if isinstance(judged, Deny):
             raise Blocked(judged)
-        if judged is not body:
-            waiting.document = json_spans.decode(judged)
-            waiting.spots = self._read(waiting.document).spots
-            waiting.is_changed = True
+        if judged is body:
+            return
+        before = waiting.spots
+        waiting.document = json_spans.decode(judged)
+        waiting.spots = self._read(waiting.document).spots
+        for old, new in zip(before, waiting.spots, strict=True):
+            new.holder[new.name] = old.holder[old.name]
+        waiting.is_changed = True
 
-    def _speak(self, waiting: _Waiting, spot: Spot, text: str) -> None:
+    def _speak(self, waiting: _Waiting, place: int, text: str) -> None:
+        spot = waiting.spots[place]
         channel = self._channel(spot)
         if channel is None or not text:
             return
         owner = id(spot)
-        self._owners[owner] = waiting, spot
+        waiting.kept.append(spot)
+        self._owners[owner] = waiting, place
         waiting.missing += 1
         self._place(channel.feed(Piece(owner, text)))
 
@@ -300,9 +419,10 @@ class StreamedAnswer:
     def _place(self, pieces: Iterable[Piece]) -> None:
         """Puts what may go where it stood."""
         for owner, text in pieces:
-            waiting, spot = self._owners.pop(owner)
+            waiting, place = self._owners.pop(owner)
             waiting.missing -= 1
-            if text != spot.text:
+            spot = waiting.spots[place]
+            if text != spot.holder[spot.name]:
                 spot.holder[spot.name] = text
                 waiting.is_changed = True
 

@@ -4,11 +4,13 @@ its status must wait for their verdict, else piece by piece.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple
 
 from extproc.events import ResponseBody, Watch
 from extproc.guarding import Guarded, Watchman, guarded
+from extproc.inquiring import Inquirer
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.translate import LARGEST_ANSWER_BYTES, Translation
 from extproc.llm.usage_reader import UsageReader
@@ -33,6 +35,8 @@ class Guarding(NamedTuple):
     """A stream of it comes in AWS events that hold those of the model."""
     is_array: bool
     """A stream of it comes as one JSON array."""
+    inquirer: Inquirer
+    """Who asks services."""
 
 
 class Said(NamedTuple):
@@ -47,7 +51,16 @@ class Said(NamedTuple):
 class Overseen:
     """One answer."""
 
-    __slots__ = ("_decoder", "_guarded", "_guards", "_is_partial", "_is_whole", "_source")
+    __slots__ = (
+        "_decoder",
+        "_guarded",
+        "_guards",
+        "_in_turn",
+        "_is_partial",
+        "_is_whole",
+        "_source",
+        "_waiting",
+    )
 
     def __init__(
         self,
@@ -59,6 +72,9 @@ class Overseen:
         self._guards = guards
         self._source = source
         self._decoder: Decoder | None = None
+        self._in_turn = asyncio.Lock()
+        self._waiting = 0
+        """Pieces that wait for services, or for those before them."""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_stream = guards.is_stream and (guards.is_array or kind != _JSON)
         coding = headers.get("content-encoding", "identity")
@@ -84,19 +100,58 @@ class Overseen:
         removed = dict.fromkeys(("content-length", "content-encoding", *remove_headers))
         return Watch(tuple(set_headers), tuple(removed), self._is_whole, self._is_partial)
 
-    def take(self, event: ResponseBody, asked: Asked) -> Said:
-        """A piece of it. Raises `UnreadableAnswer`."""
-        is_end = event.is_end or self._is_whole  # trailers may follow
+    def take(self, event: ResponseBody, asked: Asked) -> Said | Awaitable[Said]:
+        """A piece of it; awaitable where services have to be asked. Raises `UnreadableAnswer`."""
+        said = None
+        if not self._waiting:
+            said = self._feed(event)
+            if not self._guarded.questions:
+                return self._said(said, event, asked)
+        self._waiting += 1
+        return self._take_in_turn(event, asked, said)
+
+    async def _take_in_turn(self, event: ResponseBody, asked: Asked, said: bytes | None) -> Said:
+        """Pieces go on in the order in which they came."""
+        try:
+            async with self._in_turn:
+                if self._guarded.denied is not None:
+                    return Said(b"", None, False)  # it has ended before
+                if said is None:
+                    said = self._feed(event)
+                while questions := self._guarded.questions:
+                    opinions = await self._guards.inquirer.opinions(questions)
+                    said += self._guarded.answered(opinions)
+                return self._said(said, event, asked)
+        finally:
+            self._waiting -= 1
+
+    @property
+    def is_waiting(self) -> bool:
+        """Pieces of it wait."""
+        return self._waiting > 0
+
+    async def settled(self) -> None:
+        """When all pieces that came have gone."""
+        async with self._in_turn:
+            return
+
+    def _feed(self, event: ResponseBody) -> bytes:
+        is_end = self._is_last(event)
         if self._is_partial and not is_end:
             raise UnreadableAnswer("it is larger than what can be guarded before it is sent")
         try:
-            said = self._guarded.feed(self._plain(event.body, is_end=is_end), is_end=is_end)
+            return self._guarded.feed(self._plain(event.body, is_end=is_end), is_end=is_end)
         except (BadEncoding, TooLarge) as error:
             raise UnreadableAnswer(str(error)) from None
+
+    def _said(self, said: bytes, event: ResponseBody, asked: Asked) -> Said:
         deny = self._guarded.denied
         if deny is not None and not self.waits:
             said += self._guarded.refused(deny, self._guards.dialect, asked)
-        return Said(said, deny, is_end)
+        return Said(said, deny, self._is_last(event))
+
+    def _is_last(self, event: ResponseBody) -> bool:
+        return event.is_end or self._is_whole  # trailers may follow
 
     @property
     def waits(self) -> bool:

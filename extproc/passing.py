@@ -14,6 +14,7 @@ from extproc.facts import Facts
 from extproc.llm import faults, models
 from extproc.plan import NotOffered, Plan, Planner, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.inquiry import Inquiry
 from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.program import Program
 from extproc.protocols import query
@@ -38,6 +39,8 @@ class Ready(NamedTuple):
     """Who looks at the answer; None: whoever does at any."""
     taken: Taken = NOTHING_TAKEN
     """Of limits."""
+    beside: Inquiry[Deny | None] | None = None
+    """What guards are asked meanwhile; the answer waits for it."""
 
 
 Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready

@@ -252,3 +252,30 @@ class Introspector(Protocol):
         """None: it is not active. At once when it is known. Raises IntrospectionUnavailable, also
         when awaited.
         """
+
+
+class Posted(NamedTuple):
+    """A request to a service, sent by POST."""
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    """Beside the content type, which is JSON."""
+
+
+class Returned(NamedTuple):
+    """What a service answered."""
+
+    status: int
+    body: bytes
+
+
+class ServiceUnavailable(Exception):
+    """A service cannot be reached, is too late, or does not speak as it should."""
+
+
+class Services(Protocol):
+    """The way to services of other people, such as those of guards."""
+
+    async def post(self, service: str, posted: Posted, timeout_seconds: float) -> Returned:
+        """`service` is the name of a `gateway.model.Service`. Raises `ServiceUnavailable`."""

@@ -15,6 +15,7 @@ from extproc.choosing import Chooser, World
 from extproc.cut_streams import CutStreams, alone
 from extproc.facts import Facts
 from extproc.health import Health, States
+from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.named import Models
@@ -62,7 +63,12 @@ class Program:
     header_policies: tuple[Policy, ...]
     """For requests whose body is not read, in order."""
     request_policies: tuple[Policy, ...]
-    """For requests whose body is read, in order; after authenticate, before the budgets."""
+    """For requests whose body is read, in order, before anything is read closely: what the key is
+    for, who may; after authenticate, before the guards."""
+    guards: Guards
+    """What may be said, or is masked; before the budgets."""
+    inquirer: Inquirer
+    """Asks the services of guards."""
     routes: frozenset[str]
     """The plain routes that it knows."""
     open_routes: frozenset[str]
@@ -96,8 +102,6 @@ class Program:
     """Where is written down who failed; None: nobody is set aside."""
     outages: Outages
     """Who is told of providers that could not be asked."""
-    clock: Callable[[], float]
-    """Seconds that never go back."""
     cut_streams: CutStreams
     """Who is told of streams that nobody here sees."""
     models: tuple[str, ...]
@@ -106,6 +110,8 @@ class Program:
     """When this program was built, Unix seconds: the models' `created`."""
     audits: Audits
     """Who is told of verdicts."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds that never go back."""
 
 
 def build(
@@ -122,14 +128,14 @@ def build(
     audits: Audits | None = None,
     witnesses: Witnesses = NO_WITNESSES,
     limiter: Limiter | None = None,
+    inquirer: Inquirer | None = None,
 ) -> Program:
     """`choose` gives numbers in [0, 1) for weighted targets; what has a default is kept."""
     authorize, guards = Authorize(gateway.rules, audits), Guards(gateway.guards, audits)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
-    turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
     pricing = _pricing(gateway, dict(gateway.prices))
-    chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
+    chooser = _chooser(gateway, choose, pricing, seen, health)
     key_models = KeyModels() if gateway.identity.has_stored_keys else None
     ours: tuple[Policy, ...] = (key_models,) if key_models else ()
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
@@ -141,8 +147,9 @@ def build(
         authenticate=_authenticate(gateway, witnesses),
         key_models=key_models,
         header_policies=(*ours, authorize),
-        # what the key is for; who may, before anything is read closely; what may be said, or masked
-        request_policies=(*ours, authorize, guards),
+        request_policies=(*ours, authorize),
+        guards=guards,
+        inquirer=inquirer or Inquirer.of_nobody(),
         routes=frozenset(route.name for route in gateway.routes),
         open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
         answer_guards=_answer_guards(gateway, audits),
@@ -162,12 +169,22 @@ def build(
         latencies=seen if chooser.is_timed else None,
         health=health if health.is_asked else None,
         outages=Outages(time.monotonic),
-        clock=time.monotonic,
         cut_streams=cut_streams or alone(),
         models=_listed(gateway),
         created=created,
         audits=audits or uncounted(),
     )
+
+
+def _chooser(
+    gateway: Gateway,
+    choose: Callable[[], float],
+    pricing: Callable[[Target], Price | None],
+    seen: Latencies,
+    health: Health,
+) -> Chooser:
+    turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
+    return Chooser(gateway.models, World(choose, pricing, seen, turns))
 
 
 def _planners(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from gateway.kinds import Kind
 from gateway.scopes import EVERYTHING, Mode, Scope
 
 DEFAULT_WINDOW = 64
+REMOTE_WINDOW = 400
 SECRETS_WINDOW = 256
 """Some keys can only be told when they are nearly whole."""
 
@@ -135,12 +137,78 @@ class InjectionGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """A service of the operator's own."""
+
+    path: str
+    secret: str = field(default="", repr=False)
+    """Base64 of what requests are signed with; empty: they are not."""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenaiModeration:
+    """OpenAI's moderation endpoint."""
+
+    path: str
+    model: str
+    categories: frozenset[str] | None
+    """None: all."""
+    threshold: float | None
+    """The score from which a category blocks; None: the service says whether it does."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Of some categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockGuardrail:
+    """A guardrail of Amazon Bedrock."""
+
+    path: str
+    """Of ApplyGuardrail."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelArmor:
+    """A template of Google's Model Armor."""
+
+    path: str
+    """Of the template, without the method."""
+
+
+@dataclass(frozen=True, slots=True)
+class AzureContentSafety:
+    """Azure AI Content Safety."""
+
+    base_path: str
+    api_version: str
+    severities: Mapping[str, int]
+    """Category → the severity from which it blocks."""
+    blocklists: tuple[str, ...] = ()
+    shields_prompts: bool = False
+    """Prompt Shields are asked, too."""
+
+
+RemoteService: TypeAlias = (
+    Webhook | OpenaiModeration | BedrockGuardrail | ModelArmor | AzureContentSafety
+)
+"""Whom a remote guard asks, and what of."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteGuard:
-    """A guard that asks a service. This version cannot ask: `is_open_on_error` decides."""
+    """A guard that asks a service."""
 
     name: str
     kind: str
-    is_open_on_error: bool
+    """As it is written: `webhook`."""
+    service: RemoteService
+    message: str
+    timeout_seconds: float
+    is_open_on_error: bool = False
+    """What could not be checked passes."""
+    is_parallel: bool = False
+    """A request goes on meanwhile, and its answer waits."""
     terms: GuardTerms = NO_TERMS
 
 

@@ -187,6 +187,17 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """Whom extproc asks, through Envoy, about what it decides: the service of a guard."""
+
+    name: str
+    """`guard/NAME`."""
+    upstream: Upstream
+    credential: Credential | None = None
+    """How the service knows who asks; it is added by Envoy."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A name that clients ask for, and where it is served."""
 
@@ -409,6 +420,12 @@ class Gateway:
     limits: tuple[Limit, ...] = ()
     audit: AuditTerms | None = None
     """None: nothing is written down."""
+    services: tuple[Service, ...] = ()
+
+    @property
+    def callees(self) -> tuple[Provider | Service, ...]:
+        """Whom Envoy shows who asks, where they have a credential."""
+        return (*self.providers, *self.services)
 
     @property
     def is_counted(self) -> bool:

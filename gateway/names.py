@@ -38,6 +38,10 @@ RULES_FILTER = "dragoman.rbac"
 """Decides on plain routes where Python need not be asked."""
 
 EXTPROC_CLUSTER = "dragoman_extproc"
+SERVICES = "dragoman_services"
+"""The listener by which extproc asks services."""
+SERVICES_ADDRESS = "127.0.0.1:18010"
+"""Where it is, where nobody says otherwise: this machine's alone."""
 UNPLANNED_CLUSTER = "dragoman_unplanned"
 """Has no endpoints: where a request goes that extproc let pass without a plan. Always 503."""
 
@@ -99,6 +103,8 @@ MIRROR_ORDER_HEADER = f"{OWN_HEADER_PREFIX}mirror-order"
 """How the body of the copy is to be said: `wire.Order`, in JSON."""
 CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}claims"
 """The claims of the token that Envoy has checked, as they stand in it: JSON in base64url."""
+SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
+"""Of a request of extproc's: the cluster of the service that it is for."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
 """Until a try has to have begun its answer."""
@@ -136,7 +142,7 @@ LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""
 
 
-OWN_RESOURCES = ("dragoman", "gateway/", "http/", "https/", "jwks/", "llm/", "plan/")
+OWN_RESOURCES = ("dragoman", "gateway/", "http/", "https/", "jwks/", "llm/", "plan/", "service/")
 """What the names of resources that we make begin with."""
 
 
@@ -175,6 +181,21 @@ def plan_cluster(providers: Sequence[str]) -> str:
 def provider_secret(provider: str) -> str:
     """The SDS secret that holds an LLM provider's key."""
     return f"llm/{provider}/key"
+
+
+def service_cluster(service: str) -> str:
+    """The cluster of a service that extproc asks."""
+    return f"service/{service}"
+
+
+def service_secret(service: str) -> str:
+    """The SDS secret that holds the key for a service."""
+    return f"service/{service}/key"
+
+
+def guard_service(guard: str) -> str:
+    """The service that a guard asks."""
+    return f"guard/{guard}"
 
 
 def route_cluster(

@@ -18,7 +18,6 @@ from gateway.config.limits import LimitBlock, LimitScopeBlock
 from gateway.config.llm import REFUSE, LlmBlock
 from gateway.config.paths import prefixes
 from gateway.config.policies import (
-    GuardBlock,
     GuardScopeBlock,
     GuardTermsBlock,
     InjectionGuardBlock,
@@ -29,6 +28,8 @@ from gateway.config.policies import (
 )
 from gateway.config.pricing import prices
 from gateway.config.provider_meaning import endpoint, provider
+from gateway.config.remote_guards import GuardBlock, RemoteGuardBlock
+from gateway.config.remote_meaning import asked, guard_service
 from gateway.config.routes import RouteBlock
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirror, shaping
@@ -113,7 +114,7 @@ class Resolver:
         )
         names = tuple(listener.name for listener in listeners)
         limits = tuple(map(_limit, config.limits))
-        guards = zip(guard_names(config), config.guardrails, strict=True)
+        guards = tuple(zip(guard_names(config), config.guardrails, strict=True))
         return Gateway(
             listeners=listeners,
             identity=identity,
@@ -140,6 +141,11 @@ class Resolver:
             ledger=config.ledger.place,
             audit=None if config.audit is None else config.audit.terms,
             limits=limits,
+            services=tuple(
+                guard_service(name, block)
+                for name, block in guards
+                if isinstance(block, RemoteGuardBlock)
+            ),
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
@@ -314,7 +320,16 @@ def _guard(name: str, block: GuardBlock) -> Guard:
     if isinstance(block, InjectionGuardBlock):
         message = _message(name, block.message, block.phase)
         return InjectionGuard(name, float(block.threshold), message, _guard_terms(block))
-    return RemoteGuard(name, block.type, block.on_error == "allow")
+    return RemoteGuard(
+        name=name,
+        kind=block.type,
+        service=asked(block),
+        message=block.message or "",
+        timeout_seconds=block.timeout,
+        is_open_on_error=block.on_error == "allow",
+        is_parallel=block.parallel and block.phase is not Phase.RESPONSE,
+        terms=_guard_terms(block),
+    )
 
 
 def _route(block: RouteBlock, around: _Around) -> Route:

@@ -25,6 +25,7 @@ TESTED_THROUGH = {
     # values and tables without a decision: tested where they are used
     "gateway/model.py": "gateway/test_resolve.py",
     "gateway/guards.py": "gateway/config/test_policies.py",
+    "extproc/policies/remote/words.py": "extproc/policies/test_inquiry.py",
     "gateway/scopes.py": "gateway/config/test_policies.py",
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",

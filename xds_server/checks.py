@@ -18,6 +18,7 @@ from gateway.model import (
     Effect,
     Gateway,
     GuardAction,
+    GuardTerms,
     InjectionGuard,
     Limit,
     Mode,
@@ -301,42 +302,41 @@ def _finding_guard(
 ) -> Check:
     is_mask = action not in (GuardAction.BLOCK, DetectionAction.BLOCK)
     terms = guard.terms
-    texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
     held = f", {terms.window} characters of a stream held back" if terms.reads_answers else ""
-    read = f"{what}{texts}{_scope(terms.scope)}"
+    read = f"{what}{_texts(terms)}"
     if terms.mode is Mode.AUDIT:
-        name = f"guard {guard.name} ({action} in audit, {read})"
-        return Check(
-            name, Where.EXTPROC, _READ[terms.phase], "", Failing.OPEN, "counted and logged"
-        )
-    return Check(
-        f"guard {guard.name} ({action}, {read}{held})",
-        Where.EXTPROC,
-        _READ[terms.phase],
-        f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}",
-        Failing.CLOSED,
-        "",
-    )
+        return _in_audit(f"guard {guard.name} ({action} in audit, {read})", terms)
+    name = f"guard {guard.name} ({action}, {read}{held})"
+    refusal = f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}"
+    return Check(name, Where.EXTPROC, _READ[terms.phase], refusal, Failing.CLOSED, "")
 
 
 _READ = {Phase.REQUEST: "body", Phase.RESPONSE: "answer", Phase.BOTH: "body and answer"}
 
 
+def _texts(terms: GuardTerms) -> str:
+    texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
+    return f"{texts}{_scope(terms.scope)}"
+
+
+def _in_audit(name: str, terms: GuardTerms) -> Check:
+    return Check(name, Where.EXTPROC, _READ[terms.phase], "", Failing.OPEN, "counted and logged")
+
+
 def _remote_guard(guard: RemoteGuard) -> Check:
-    name = f"guard {guard.name} ({guard.kind})"
-    why = "this version cannot ask it: every request"
+    """A service is asked: for each request, each answer, each part of a stream."""
+    terms = guard.terms
+    asks = f"{guard.kind}, asks a service, up to {guard.timeout_seconds:g} s"
+    asks += ", while the provider answers" * guard.is_parallel
+    asks += f", {terms.window} characters of a stream at a time" * terms.reads_answers
+    if terms.mode is Mode.AUDIT:
+        return _in_audit(f"guard {guard.name} (in audit, {asks}{_texts(terms)})", terms)
+    name, read = f"guard {guard.name} ({asks}{_texts(terms)})", _READ[terms.phase]
+    refusal, failure = "400 content_policy_violation", "what it cannot be asked about "
     if guard.is_open_on_error:
-        return Check(
-            name, Where.EXTPROC, "body", "", Failing.OPEN, f"{why} passes it (on_error: allow)"
-        )
-    return Check(
-        name,
-        Where.EXTPROC,
-        "body",
-        "503 guardrail_unavailable",
-        Failing.CLOSED,
-        f"{why} is refused (on_error: block)",
-    )
+        return Check(name, Where.EXTPROC, read, refusal, Failing.OPEN, f"{failure}passes")
+    refusal += ", 503 guardrail_unavailable"
+    return Check(name, Where.EXTPROC, read, refusal, Failing.CLOSED, f"{failure}is refused")
 
 
 def _key_models(gateway: Gateway) -> Iterator[Check]:

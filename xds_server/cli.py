@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.config import reference
 from gateway.config.check import warnings
 from gateway.model import Endpoint
+from gateway.names import SERVICES_ADDRESS
 from xds_server import control_plane, flags, supervisor
 from xds_server.audience import Level
 from xds_server.commands import (
@@ -71,7 +72,7 @@ def xds(arguments: argparse.Namespace, environment: Environment) -> int:
         file=arguments.file,
         environment=environment,
         target=arguments.xds or "127.0.0.1:18000",
-        topology=control_plane.topology(arguments.extproc),
+        topology=control_plane.topology(arguments.extproc, arguments.services),
         state_dir=arguments.state_dir,
         convert=import_.Telling(import_.say_on_stderr),
     )
@@ -160,7 +161,14 @@ COMMANDS: tuple[Command, ...] = (
         "run the control plane alone, for an Envoy and workers that run elsewhere",
         xds,
         (FILE,),
-        (flags.XDS, flags.EXTPROC, flags.ADMIN, flags.STATE_DIR, flags.LOG_LEVEL),
+        (
+            flags.XDS,
+            flags.EXTPROC,
+            flags.SERVICES,
+            flags.ADMIN,
+            flags.STATE_DIR,
+            flags.LOG_LEVEL,
+        ),
     ),
     xds_commands.GET,
     xds_commands.WATCH,
@@ -177,7 +185,7 @@ COMMANDS: tuple[Command, ...] = (
         "print what Envoy will be told, as YAML without secrets",
         compile,
         (FILE,),
-        (flags.EXTPROC, looking.ENVOY),
+        (flags.EXTPROC, flags.SERVICES, looking.ENVOY),
     ),
     import_.COMMAND,
     explain.COMMAND,
@@ -322,10 +330,12 @@ def _snapshot(
 ) -> Snapshot | None:
     """What Envoy will be told; says on stderr what is wrong with the file or will surprise."""
     workers = getattr(arguments, flags.EXTPROC.key, WORKERS)
+    services = getattr(arguments, flags.SERVICES.key, SERVICES_ADDRESS)
     level = getattr(arguments, looking.ENVOY.key, Level.V1_40)
     try:
         seen = looking.subject(file, arguments, environment)
-        snapshot = looking.compiled(seen.gateway, Topology(workers=workers), level)
+        topology = Topology(workers=workers, services=services)
+        snapshot = looking.compiled(seen.gateway, topology, level)
     except looking.Unusable as mistakes:
         refuses(mistakes.lines)
         return None

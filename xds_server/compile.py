@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway import names
@@ -17,10 +18,10 @@ from gateway.cel import (
 )
 from gateway.cel_variables import OF_CERTIFICATES
 from gateway.choice import expressions, headers_stuck_to
-from gateway.model import Gateway
+from gateway.model import Gateway, RemoteGuard
 from gateway.operations import Operation
 from xds_server.audience import Level
-from xds_server.resources import clusters, filters, listeners, raw, routes, secrets
+from xds_server.resources import clusters, filters, listeners, raw, routes, secrets, services
 from xds_server.resources.attempts import Attempt, PlanOfTries
 from xds_server.resources.counted import is_usage_counted
 from xds_server.resources.credentials import token_endpoint
@@ -66,9 +67,13 @@ class Compiler:
                 ),
                 *((memo.of(filters.token_filter, issuers, tells_rules),) if issuers else ()),
                 filters.ext_proc_filter(
-                    topology, _read_by(gateway), features, is_limited=gateway.is_limited
+                    _patient(topology, gateway),
+                    _read_by(gateway),
+                    features,
+                    is_limited=gateway.is_limited,
                 ),
                 *tables,
+                *_services(gateway, topology, memo),
                 *(raw.raw_resource(each) for each in gateway.xds.resources),
             )
         )
@@ -95,13 +100,28 @@ def _clusters(
         for plan in _plans(gateway):
             yield memo.of(clusters.plan_cluster, plan, topology)
     upstreams = {backend.upstream: None for route in gateway.routes for backend in route.backends}
-    asked = map(token_endpoint, gateway.providers)
+    asked = map(token_endpoint, gateway.callees)
     upstreams |= {upstream: None for upstream in asked if upstream is not None}
     for upstream in upstreams:
         yield memo.of(clusters.route_cluster, upstream, topology)
+    for service in gateway.services:
+        yield memo.of(clusters.service_cluster, service, topology)
     for issuer in gateway.identity.issuers:
         if issuer.jwks_url:
             yield memo.of(clusters.jwks_cluster, issuer, topology)
+
+
+def _patient(topology: Topology, gateway: Gateway) -> Topology:
+    """extproc answers when the services of all guards have answered, or are too late."""
+    waits = sum(each.timeout_seconds for each in gateway.guards if isinstance(each, RemoteGuard))
+    if not waits:
+        return topology
+    return replace(topology, message_timeout_seconds=topology.message_timeout_seconds + waits)
+
+
+def _services(gateway: Gateway, topology: Topology, memo: Memo) -> Iterator[Resource]:
+    if gateway.services:
+        yield memo.of(services.services_listener, topology)
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:
@@ -184,7 +204,7 @@ def _buffer_limit(gateway: Gateway) -> int:
 
 
 def _secrets(gateway: Gateway) -> Iterator[Resource]:
-    for provider in gateway.providers:
+    for provider in gateway.callees:
         yield from secrets.provider_secrets(provider)
     for listener in gateway.listeners:
         yield from secrets.gateway_secrets(listener)

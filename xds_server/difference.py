@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from gateway import names
+from gateway.config.remote_meaning import waits_seconds
 from gateway.model import Xds
 from gateway.secret_texts import REDACTED
 from xds_server.effects import Drain, Effect, ResourceChange, effect, policy_effect
@@ -27,7 +28,15 @@ from xds_server.redaction import (
 )
 from xds_server.render import to_json
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER, FILTER, TYPES, Resource, Snapshot, all_resources
+from xds_server.snapshot import (
+    CLUSTER,
+    FILTER,
+    LISTENER,
+    TYPES,
+    Resource,
+    Snapshot,
+    all_resources,
+)
 
 Json: TypeAlias = dict[str, Any]
 
@@ -192,7 +201,7 @@ def _shown(document: object) -> Shown:
 def topology_of(running: State) -> Topology:
     """What a running state was compiled with, so that a file can be compiled for comparison."""
     workers: list[str] = []
-    bundle = timeout = None
+    bundle = timeout = services = None
     for each in running.resources:
         if each.type_url == CLUSTER and each.name == names.EXTPROC_CLUSTER:
             workers = [address_text(address) for address in _all(each.body, "address")]
@@ -200,11 +209,16 @@ def topology_of(running: State) -> Topology:
             bundle = next((ca.get("filename") for ca in _all(each.body, "trusted_ca")), None)
         elif each.type_url == FILTER and each.name == names.EXT_PROC_FILTER:
             timeout = next(iter(_all(each.body, "message_timeout")), None)
+        elif each.type_url == LISTENER and each.name == names.SERVICES:
+            services = address_text(each.body["address"])
     plain = Topology(workers=tuple(workers))
     return Topology(
         plain.workers,
-        plain.message_timeout_seconds if timeout is None else float(str(timeout).rstrip("s")),
+        plain.message_timeout_seconds
+        if timeout is None
+        else float(str(timeout).rstrip("s")) - waits_seconds(running.published),
         plain.ca_bundle if bundle is None else bundle,
+        plain.services if services is None else services,
     )
 
 

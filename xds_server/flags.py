@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.model import Endpoint
+from gateway.names import SERVICES_ADDRESS
 from gateway.telemetry import LEVELS
 
 
@@ -223,6 +224,15 @@ EXTPROC = Flag(
     "where Envoy finds the extproc workers: HOST:PORT or unix:PATH; `none` when there are none, "
     "and nothing waits for one (default: 127.0.0.1:18001)",
     "127.0.0.1:18001",
+)
+SERVICES = Flag(
+    "--services",
+    "DRAGOMAN_SERVICES",
+    target,
+    "TARGET",
+    "where Envoy listens for what extproc asks of services, such as guards': HOST:PORT or "
+    f"unix:PATH; whoever reaches it can ask them (default: {SERVICES_ADDRESS})",
+    SERVICES_ADDRESS,
 )
 WORKERS = Flag(
     "--workers", "DRAGOMAN_WORKERS", count, "N", "extproc workers (default: one for each core)"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gateway.credentials import AwsCredential, Credential
-from gateway.model import Gateway, NodeGroup, Provider, Route, Xds
+from gateway.model import Gateway, NodeGroup, Provider, Route, Service, Xds
 from xds_server.access import admit
 from xds_server.audience import Audience, Kind, Level, Node, Offer, Principal, Refused
 from xds_server.snapshot import SECRET, Snapshot, with_kept, without_type
@@ -103,12 +103,17 @@ class KeptOffer:
 def without_inline_secrets(gateway: Gateway) -> Gateway:
     """Keys of AWS stand in clusters: those who may have no secrets sign as who they are themselves.
     The same gateway where there are none."""
-    if not any(_is_inline(each) for each in gateway.providers):
+    if not any(map(_is_inline, gateway.callees)):
         return gateway
-    providers = tuple(
-        replace(each, credential=_bare(each.credential)) for each in gateway.providers
+    return replace(
+        gateway,
+        providers=tuple(
+            replace(each, credential=_bare(each.credential)) for each in gateway.providers
+        ),
+        services=tuple(
+            replace(each, credential=_bare(each.credential)) for each in gateway.services
+        ),
     )
-    return replace(gateway, providers=providers)
 
 
 def _bare(credential: Credential | None) -> Credential | None:
@@ -117,7 +122,7 @@ def _bare(credential: Credential | None) -> Credential | None:
     return replace(credential, access_key=None, secret_key=None, session_token=None)
 
 
-def _is_inline(provider: Provider) -> bool:
+def _is_inline(provider: Provider | Service) -> bool:
     credential = provider.credential
     return isinstance(credential, AwsCredential) and credential.access_key is not None
 
@@ -135,6 +140,7 @@ def for_group(gateway: Gateway, group: NodeGroup) -> Gateway:
         # without a listener nothing asks for a model, and no key is to be told
         providers=gateway.providers if listeners else (),
         models=gateway.models if listeners else (),
+        services=gateway.services if listeners else (),
         xds=replace(gateway.xds, resources=(*gateway.xds.resources, *group.resources)),
     )
 

@@ -37,6 +37,11 @@ class Places:
         return f"unix:{self.directory / 'xds.sock'}"
 
     @property
+    def services_socket(self) -> str:
+        """Where Envoy takes what workers ask of services."""
+        return f"unix:{self.directory / 'services.sock'}"
+
+    @property
     def bootstrap(self) -> Path:
         return self.directory / "envoy.json"
 
@@ -71,6 +76,7 @@ def worker(
         *_python("extproc"),
         *("--xds", xds),
         *("--listen", places.worker_socket(number)),
+        *("--services", places.services_socket),
         *("--state-dir", str(state_dir)),
         *("--worker", str(number)),
         *("--log-level", log_level),

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
+from gateway import names
+
 ENVOY_TYPE = "type.googleapis.com/envoy."
 CLUSTER = ENVOY_TYPE + "config.cluster.v3.Cluster"
 ENDPOINTS = ENVOY_TYPE + "config.endpoint.v3.ClusterLoadAssignment"
@@ -273,6 +275,9 @@ def with_kept(new: Snapshot, old: Snapshot) -> Snapshot:
         mine, theirs = new.of(type_url), old.of(type_url)
         if theirs.keys() - mine.keys():
             merged[type_url] = Named(_in_order({**theirs, **mine}))
+    listeners, way_out = new.of(LISTENER), old.of(LISTENER).get(names.SERVICES)
+    if way_out is not None and names.SERVICES not in listeners:  # workers ask there
+        merged[LISTENER] = Named(_in_order({**listeners, names.SERVICES: way_out}))
     return _snapshot(merged)
 
 

@@ -259,7 +259,7 @@ class _Tree:
 
     def _topology(self) -> Topology:
         sockets = tuple(self.places.worker_socket(each) for each in range(self.options.workers))
-        return control_plane.topology(sockets)
+        return control_plane.topology(sockets, self.places.services_socket)
 
     def _write_bootstrap(self) -> None:
         chosen = self.options.envoy_admin

@@ -31,3 +31,13 @@ def body_tokens(size: int, texts: Texts, call: Call) -> int:
     said = sum(len(text) if text.isascii() else len(text.encode()) for text in found)
     data = max(0, size - said)
     return upper(found, family_of(call.model)) - (-data // BYTES_PER_TOKEN_OF_DATA)
+
+
+def is_unbounded(call: Call) -> bool:
+    """Whether nothing bounds what is answered later, when nobody reads its usage."""
+    return call.max_output_tokens is None and is_detached(call)
+
+
+def is_detached(call: Call | None) -> bool:
+    """Whether it is answered also when nobody listens."""
+    return call is not None and call.document.get("background") is True

@@ -11,9 +11,12 @@ from extproc.facts import Facts
 from extproc.policies.detections import Detections, masking
 from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.injection import Injection
+from extproc.policies.inquiry import Remote
 from extproc.policies.patterns import Patterns
+from extproc.policies.remote.codecs import codec
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import By, Deny, PolicyKind
+from gateway import names
 from gateway.guards import DEFAULT_WINDOW
 from gateway.model import (
     DetectionAction,
@@ -39,7 +42,7 @@ class Step:
     deny: Deny
     """When it blocks, or cannot mask."""
     finder: Finder | None
-    """None: it cannot be asked, and refuses everything."""
+    """None: a service is asked."""
     rewrite: Rewrite | None = None
     """Of what it masks; None: it blocks."""
     texts: frozenset[TextScope] | None = None
@@ -52,6 +55,8 @@ class Step:
     """How many characters of a stream it looks ahead."""
     is_tokenising: bool = False
     """What it masks is put back in the answer."""
+    remote: Remote | None = None
+    """Who asks the service."""
 
     def is_for(self, facts: Facts) -> bool:
         """Whether it is asked about this request."""
@@ -64,6 +69,11 @@ class Step:
             return Finding(PolicyKind.GUARD, self.name, Audited.PASS)
         code = self.deny.code if would is Audited.DENY else ""
         return Finding(PolicyKind.GUARD, self.name, would, code=code)
+
+    @property
+    def is_beside(self) -> bool:
+        """Requests go on while it is asked."""
+        return self.remote is not None and self.remote.is_parallel
 
     def reads(self, scope: TextScope) -> bool:
         """Whether it reads what stands there."""
@@ -116,7 +126,7 @@ class Steps:
             for index, step in enumerate(self.all)
             if step.finder is not None and not isinstance(step.finder, _Regex)
         )
-        self.unavailable = tuple(step for step in self.all if step.finder is None)
+        self.has_remote = any(step.remote is not None for step in self.all)
         self.audited = tuple(step for step in self.all if step.is_audited)
         self.reads_scopes = any(step.texts is not None for step in self.all)
         """Some ask where a text stands."""
@@ -134,16 +144,18 @@ class Steps:
         return found
 
     def found(self, hits: frozenset[int], facts: Facts) -> Iterator[Step]:
-        """Those of the steps that are asked about this request, in order, and find something, or
-        cannot be asked."""
+        """Those of the steps that are asked about this request, in order, and find something."""
         for index, step in enumerate(self.all):
-            if (step.finder is None or index in hits) and step.is_for(facts):
+            if index in hits and step.is_for(facts):
                 yield step
 
-    def findings(self, found: Collection[int], facts: Facts) -> Iterator[Finding]:
-        """What those say that decide nothing, when these of them find something."""
+    def findings(
+        self, found: Collection[int], facts: Facts, *, is_beside: bool = False
+    ) -> Iterator[Finding]:
+        """What those say that decide nothing, when these of them find something; of those that are
+        asked beside requests, or of the others."""
         for index, step in enumerate(self.all):
-            if step.is_audited and step.is_for(facts):
+            if step.is_audited and step.is_beside is is_beside and step.is_for(facts):
                 yield step.finding(is_hit=index in found)
 
 
@@ -174,6 +186,7 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
     terms = guard.terms
     rewrite: Rewrite | None = None
     is_tokenising = False
+    remote: Remote | None = None
     match guard:
         case RegexGuard():
             rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
@@ -186,8 +199,8 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
         case InjectionGuard():
             deny = refusal(guard.name, guard.message)
         case RemoteGuard():
-            reason = f"the guard {guard.name!r} ({guard.kind}) cannot be asked"
-            deny = Deny(503, "guardrail_unavailable", reason, by=By(PolicyKind.GUARD, guard.name))
+            remote = _remote(guard)
+            deny = remote.refusal("")
         case _:
             assert_never(guard)
     return Step(
@@ -200,6 +213,19 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
         is_audited=terms.mode is Mode.AUDIT,
         window=terms.window,
         is_tokenising=is_tokenising,
+        remote=remote,
+    )
+
+
+def _remote(guard: RemoteGuard) -> Remote:
+    return Remote(
+        guard.name,
+        names.guard_service(guard.name),
+        codec(guard.service),
+        guard.timeout_seconds,
+        guard.is_open_on_error,
+        guard.is_parallel,
+        guard.message,
     )
 
 
@@ -208,10 +234,3 @@ def refusal(name: str, message: str) -> Deny:
     reason = message or "the request was refused"
     by = By(PolicyKind.GUARD, name)
     return Deny(400, "content_policy_violation", f"{reason} (guard {name!r})", by=by)
-
-
-def asked(guards: Iterable[Guard]) -> list[Guard]:
-    """Without those that let everything pass, since they cannot be asked."""
-    return [
-        guard for guard in guards if not (isinstance(guard, RemoteGuard) and guard.is_open_on_error)
-    ]

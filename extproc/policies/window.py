@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from extproc.policies.finding import Finder, Found, merged
+from extproc.policies.gathering import Blocked, Gathered, Part, Piece
+from extproc.policies.remote.words import Opinion
 from extproc.policies.steps import Step
-from extproc.verdict import Deny
 
 LONGEST_HELD = 16384
 """Characters, of one text. What goes on for longer cannot be masked."""
@@ -23,21 +24,6 @@ _LAST_ESCAPE = re.compile(r"(\\+)(?:u[0-9a-fA-F]{0,3})?$")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _NUMBER = frozenset("0123456789.eE+-")
 _SHORT_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-
-
-class Blocked(Exception):
-    """A guard does not let the text go on."""
-
-    def __init__(self, deny: Deny) -> None:
-        super().__init__(deny.reason)
-        self.deny = deny
-
-
-class Piece(NamedTuple):
-    """A part of a text, and what it is a part of there."""
-
-    owner: int
-    text: str
 
 
 class Held:
@@ -187,37 +173,94 @@ def _is_within_escape(text: str) -> bool:
     return last is not None and len(last[1]) % 2 == 1
 
 
+class Stage(NamedTuple):
+    """One guard."""
+
+    held: Held | Gathered
+    is_audited: bool
+    """It decides nothing: the text goes on, and it looks."""
+
+
 class Channel:
     """One text of an answer, past all guards that read it, in their order."""
 
     __slots__ = ("_stages",)
 
-    def __init__(
-        self, steps: Iterable[Step], on_find: Callable[[Step], None], *, is_json: bool = False
-    ) -> None:
-        self._stages: list[tuple[Held, bool]] = [
-            (Held(step, step.window, on_find, is_json=is_json), step.is_audited) for step in steps
-        ]
+    def __init__(self, stages: Iterable[Stage]) -> None:
+        self._stages = list(stages)
+
+    @classmethod
+    def of(
+        cls, steps: Iterable[Step], on_find: Callable[[Step], None], *, is_json: bool = False
+    ) -> Channel:
+        """Past guards that ask nobody."""
+        return cls(
+            Stage(Held(step, step.window, on_find, is_json=is_json), step.is_audited)
+            for step in steps
+        )
 
     def feed(self, piece: Piece) -> Sequence[Piece]:
         """The pieces that may go now. Raises `Blocked`."""
-        pieces: Sequence[Piece] = (piece,)
-        for stage, is_audited in self._stages:
-            if is_audited:
-                for each in pieces:
-                    stage.feed(each)
-            else:
-                pieces = [gone for each in pieces for gone in stage.feed(each)]
-        return pieces
+        return self._pass((piece,), 0)
 
     def end(self) -> Sequence[Piece]:
-        """The rest of them."""
-        pieces: list[Piece] = []
-        for stage, is_audited in self._stages:
-            gone = [each for piece in pieces for each in stage.feed(piece)] + stage.end()
+        """The rest of them, but for what services have to be asked about."""
+        return self._end([], 0)
+
+    def unasked(self) -> list[tuple[int, Part]]:
+        """What services are to be asked about, and by which stage."""
+        found: list[tuple[int, Part]] = []
+        for place, (held, _) in enumerate(self._stages):
+            if isinstance(held, Gathered):
+                held.ripe()
+                found += ((place, part) for part in held.unasked())
+        return found
+
+    def heed(self, place: int, part: Part, opinion: Opinion) -> Sequence[Piece]:
+        """The pieces that may go now, since there is an opinion. Raises `Blocked`."""
+        held, is_audited = self._stages[place]
+        if not isinstance(held, Gathered):
+            return ()
+        held.heed(part, opinion)
+        gone: list[Piece] = []
+        is_end = True
+        while is_end:
+            pieces, is_end = held.gone()
+            if not is_audited:
+                step = self._end if is_end else self._pass
+                gone += step(pieces, place + 1)
+        return gone
+
+    def _pass(self, pieces: Sequence[Piece], first: int) -> Sequence[Piece]:
+        """Past the guards from there on."""
+        for held, is_audited in self._stages[first:]:
+            gone = _fed(held, pieces)
             if not is_audited:
                 pieces = gone
         return pieces
+
+    def _end(self, pieces: Sequence[Piece], first: int) -> Sequence[Piece]:
+        for place, (held, is_audited) in enumerate(self._stages[first:], first):
+            gone, is_end = _fed(held, pieces), True
+            if isinstance(held, Held):
+                gone += held.end()
+            else:
+                held.end()
+                gone, is_end = held.gone()
+            if is_audited:
+                continue
+            if not is_end:  # it goes on when there is an opinion
+                return self._pass(gone, place + 1)
+            pieces = gone
+        return pieces
+
+
+def _fed(held: Held | Gathered, pieces: Iterable[Piece]) -> list[Piece]:
+    if isinstance(held, Held):
+        return [gone for each in pieces for gone in held.feed(each)]
+    for each in pieces:
+        held.feed(each)
+    return []
 
 
 class _Masked(NamedTuple):

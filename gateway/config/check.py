@@ -33,13 +33,7 @@ from gateway.config.path_rules import (
     stores_are_providers,
     unknown_paths_have_a_provider,
 )
-from gateway.config.policies import (
-    BedrockGuardrailsBlock,
-    GuardScopeBlock,
-    GuardTermsBlock,
-    OpenaiModerationBlock,
-    ScopeBlock,
-)
+from gateway.config.policies import GuardScopeBlock, GuardTermsBlock, ScopeBlock
 from gateway.config.pricing import is_priced, prices
 from gateway.config.provider_meaning import credential
 from gateway.config.provider_rules import (
@@ -47,6 +41,7 @@ from gateway.config.provider_rules import (
     prefixes_without_a_space,
     vendors_without_a_key,
 )
+from gateway.config.remote_rules import parallel_guards, plain_services, unauthorized_guards
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirrors_lead_somewhere
@@ -289,18 +284,6 @@ def guard_names(config: Config) -> list[str]:
     ]
 
 
-def _remote_guards(config: Config) -> Iterator[Finding]:
-    for index, guard in enumerate(config.guardrails):
-        if isinstance(guard, OpenaiModerationBlock | BedrockGuardrailsBlock):
-            is_open = guard.on_error == "allow"
-            outcome = "nothing is checked" if is_open else "every request is refused"
-            yield Finding(
-                ("guardrails", index, "type"),
-                f"this version cannot ask '{guard.type}'",
-                f"on_error is {guard.on_error}: {outcome}",
-            )
-
-
 def _unpriced_models(config: Config) -> Iterator[Finding]:
     if not any(budget.limit.unit is Unit.NANODOLLARS for budget in config.budgets):
         return
@@ -389,7 +372,9 @@ def _weak_credentials(config: Config) -> Iterator[Finding]:
 
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
-    _remote_guards,
+    unauthorized_guards,
+    parallel_guards,
+    plain_services,
     repeated_references,
     _unpriced_models,
     unpriced_choices,

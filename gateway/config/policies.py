@@ -12,8 +12,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.cel import compile_expression
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Fraction, Name, Secret, Text
-from gateway.config.urls import Url
+from gateway.config.scalars import Fraction, Name, Text
 from gateway.guards import DEFAULT_WINDOW, SECRETS_WINDOW
 from gateway.kinds import PII_NAMES, SECRET_NAMES
 from gateway.model import (
@@ -266,68 +265,3 @@ class InjectionGuardBlock(GuardTermsBlock):
     """The score from which a text is refused, 0 to 1; lower refuses more."""
     message: Text | None = None
     """What the client is told."""
-
-
-OnError: TypeAlias = Literal["block", "allow"]
-ModerationCategory: TypeAlias = Literal[
-    "harassment",
-    "harassment/threatening",
-    "hate",
-    "hate/threatening",
-    "illicit",
-    "illicit/violent",
-    "self-harm",
-    "self-harm/instructions",
-    "self-harm/intent",
-    "sexual",
-    "sexual/minors",
-    "violence",
-    "violence/graphic",
-]
-
-
-class OpenaiModerationBlock(Block):
-    """OpenAI's moderation endpoint. This version cannot ask it yet: `on_error` decides."""
-
-    type: Literal["openai-moderation"]
-    """OpenAI's moderation."""
-    name: Name | None = None
-    """Named in refusals. Default: the type and the position in the list."""
-    categories: Annotated[tuple[ModerationCategory, ...], Field(min_length=1)] | None = None
-    """Which categories block. Default: all."""
-    threshold: Fraction | None = None
-    """The score from which a category blocks, 0 to 1. Default: OpenAI's own verdict."""
-    key: Secret | None = None
-    """The key to ask with."""
-    url: Url | None = None
-    """Another server with the same API."""
-    on_error: OnError = "block"
-    """What happens to a request that could not be checked."""
-
-
-class BedrockGuardrailsBlock(Block):
-    """A guardrail of Amazon Bedrock. This version cannot ask it yet: `on_error` decides."""
-
-    type: Literal["bedrock-guardrails"]
-    """Amazon Bedrock."""
-    name: Name | None = None
-    """Named in refusals. Default: the type and the position in the list."""
-    guardrail_id: Text
-    """The guardrail."""
-    guardrail_version: Text = "DRAFT"
-    """Its version."""
-    region: Text | None = None
-    """The AWS region it is in."""
-    on_error: OnError = "block"
-    """What happens to a request that could not be checked."""
-
-
-GuardBlock: TypeAlias = Annotated[
-    RegexGuardBlock
-    | PiiGuardBlock
-    | SecretsGuardBlock
-    | InjectionGuardBlock
-    | OpenaiModerationBlock
-    | BedrockGuardrailsBlock,
-    Field(discriminator="type"),
-]

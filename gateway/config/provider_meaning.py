@@ -115,7 +115,10 @@ def credential(block: ProviderBlock) -> Credential | None:
     if block.key is not None:
         return static_key(block.type, block.key.get_secret_value())
     if block.auth is not None:
-        return _written(block.auth, block)
+        form = key_form(block.type)
+        if isinstance(block.auth, KeyAuthBlock):
+            form = key_form(block.type, block.auth.secret)
+        return written_credential(block.auth, form, block.region or "")
     match VENDORS[block.type].identity:
         case Identity.AWS:
             return AwsCredential(block.region or "", "bedrock")
@@ -138,12 +141,13 @@ def static_key(type_: str, secret: str) -> StaticKey:
     return StaticKey(form.header, form.prefix, secret)
 
 
-def _written(auth: AuthBlock, block: ProviderBlock) -> Credential | None:
+def written_credential(auth: AuthBlock, form: KeyForm, region: str) -> Credential | None:
+    """What was written of a credential. `form`: where a key is looked for."""
     match auth:
         case KeyAuthBlock():
-            return _key(auth, block.type)
+            return _key(auth, form)
         case AwsAuthBlock():
-            return _aws(auth, block.region or "")
+            return _aws(auth, region)
         case GcpAuthBlock():
             return GcpCredential(auth.source, auth.scopes)
         case OAuthAuthBlock():
@@ -154,7 +158,6 @@ def _written(auth: AuthBlock, block: ProviderBlock) -> Credential | None:
         case EntraAuthBlock():
             return _entra(auth)
         case PassThroughAuthBlock():
-            form = key_form(block.type)
             return PassThrough(auth.header or form.header, form.header, form.prefix, auth.required)
         case NoAuthBlock():
             return None
@@ -162,8 +165,7 @@ def _written(auth: AuthBlock, block: ProviderBlock) -> Credential | None:
             assert_never(auth)
 
 
-def _key(auth: KeyAuthBlock, type_: str) -> StaticKey:
-    form = key_form(type_, auth.secret)
+def _key(auth: KeyAuthBlock, form: KeyForm) -> StaticKey:
     header = auth.header or form.header
     if auth.prefix is not None:
         return StaticKey(header, auth.prefix, auth.secret)

@@ -14,12 +14,14 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
+from gateway.config.remote_guards import WebhookGuardBlock
 from gateway.config.schema import Config
 from gateway.config.urls import place
 from gateway.config.vendors import VENDORS, Identity
 
 _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
+_OF_GUARDS = (_SECRET, "secret")
 _NOT_PUBLISHED = ("include", "xds")
 _NOT_FOR_WORKERS = ("gateways", "routes", "admin")
 
@@ -49,6 +51,9 @@ def for_workers(config: Config) -> str:
     asked = config.identity.introspection
     if asked is not None and asked.meaning.client_secret:  # workers ask
         document["identity"]["introspection"]["client"]["secret"] = asked.meaning.client_secret
+    for guard, block in zip(document.get("guardrails", ()), config.guardrails, strict=False):
+        if isinstance(block, WebhookGuardBlock) and block.secret is not None:
+            guard["secret"] = block.secret.get_secret_value()  # they sign
     blocks = config.llm.providers
     is_timed = any(each.timeouts.first_byte is not None for each in blocks.values())
     for name, provider in document.get("llm", {}).get("providers", {}).items():
@@ -117,7 +122,10 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     for guard in document.get("guardrails", ()):
-        guard.pop(_SECRET, None)
+        for name in (*_OF_GUARDS, "ca"):
+            guard.pop(name, None)
+        if guard.pop("auth", None) is not None:
+            guard["auth"] = _NOBODY
     for index, issuer in enumerate(document.get("identity", {}).get("jwt", ())):
         jwks = issuer["jwks"]
         jwks.pop("ca", None)

@@ -16,7 +16,8 @@ from gateway.config.identity import IdentityBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.limits import LimitBlock
 from gateway.config.llm import LlmBlock
-from gateway.config.policies import GuardBlock, RuleBlock
+from gateway.config.policies import RuleBlock
+from gateway.config.remote_guards import GuardBlock
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import FilePattern, Name
 from gateway.config.xds import XdsBlock

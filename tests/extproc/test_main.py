@@ -54,6 +54,7 @@ ENVIRONMENT = {
     "DRAGOMAN_EXTPROC_LISTEN": "unix:/run/w.sock",
     "DRAGOMAN_STATE_DIR": "/var/lib/dragoman",
     "DRAGOMAN_WORKER": "worker-3",
+    "DRAGOMAN_SERVICES": "unix:/run/s.sock",
     "DRAGOMAN_EDGE": "grpcio",
     "DRAGOMAN_LOG_LEVEL": "debug",
 }
@@ -70,6 +71,7 @@ def test_the_environment_changes_each_default() -> None:
         "xds_server_name": "xds.internal",
         "config": None,
         "listen": "unix:/run/w.sock",
+        "services": "unix:/run/s.sock",
         "state_dir": Path("/var/lib/dragoman"),
         "worker": "worker-3",
         "edge": "grpcio",

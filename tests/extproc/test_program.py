@@ -15,7 +15,6 @@ from extproc.facts import Facts
 from extproc.plan import Plan, Steering, Wanted
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import NOTHING_HELD, Held
-from extproc.policies.guard import Guards
 from extproc.program import Program, build
 from extproc.verdict import PASS, Deny
 from gateway.config.load import load
@@ -67,17 +66,18 @@ def test_a_program_knows_its_version_and_its_age() -> None:
 
 def test_rules_stand_before_guards_and_alone_where_no_body_is_read() -> None:
     made = program(f"{GUARD}\n{ALLOW}")
-    assert [type(policy) for policy in made.request_policies] == [Authorize, Guards]
+    assert [type(policy) for policy in made.request_policies] == [Authorize]
+    assert made.guards.is_any
     assert [type(policy) for policy in made.header_policies] == [Authorize]
 
 
 def test_who_may_not_ask_does_not_learn_what_a_guard_thinks() -> None:
     made = program(f"{GUARD}\n{DENY}")
     facts = Facts(NOW, model="m", texts=("a secret",))
-    verdicts = [policy.on_request(facts) for policy in made.request_policies]
-    first = next(verdict for verdict in verdicts if isinstance(verdict, Deny))
-    assert first.code == "permission_denied"
-    assert len([verdict for verdict in verdicts if isinstance(verdict, Deny)]) == 2
+    (verdict,) = [policy.on_request(facts) for policy in made.request_policies]
+    assert isinstance(verdict, Deny)
+    assert verdict.code == "permission_denied"
+    assert isinstance(made.guards.on_request(facts), Deny)
 
 
 def test_listed_models_are_those_with_a_whole_name_that_are_not_hidden() -> None:

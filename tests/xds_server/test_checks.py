@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -16,7 +17,6 @@ from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.policies.authorize import Authorize
-from extproc.policies.guard import Guards
 from extproc.policies.scope import compile_scope
 from extproc.principal import of_key
 from extproc.program import Program, build
@@ -69,11 +69,19 @@ def refusal(gateway: Gateway, request: dict[str, Any]) -> tuple[str, str] | None
         RequestHeaders(request["headers"], False),
         RequestBody(request["body"]),
     ):
-        action = exchange.on_event(event)
-        assert not isinstance(action, Awaitable)
+        action = settled(exchange.on_event(event))
         if isinstance(action, Respond):
             return _said(action)
     return None
+
+
+def settled(action: Action | Awaitable[Action]) -> Action:
+    """When services have been asked, whom nobody can reach here."""
+
+    async def run(awaited: Awaitable[Action]) -> Action:
+        return await awaited
+
+    return asyncio.run(run(action)) if isinstance(action, Awaitable) else action
 
 
 def _said(action: Action) -> tuple[str, str]:
@@ -149,7 +157,7 @@ def test_a_guard_that_cannot_be_asked_fails_as_it_is_said() -> None:
         assert check.failing is failing
         found = refusal(gateway, request(max_tokens=50))
         assert (found is None) == (failing is Failing.OPEN)
-        assert found is None or found[0] == check.refusal
+        assert found is None or found[0] in check.refusal
 
 
 def test_finders_are_listed_with_what_they_find() -> None:
@@ -230,7 +238,8 @@ def refused_at_once(gateway: Gateway, headers: dict[str, str]) -> str:
 
 def test_the_policies_of_a_program_are_those_that_are_listed() -> None:
     made = program(gateway_of(YAML))
-    assert list(map(type, made.request_policies)) == [Authorize, Guards]
+    assert list(map(type, made.request_policies)) == [Authorize]
+    assert made.guards.is_any
     assert list(map(type, made.header_policies)) == [Authorize]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import names
-from gateway.model import Provider, dialect_of
+from gateway.model import Provider, Service, dialect_of
 from xds_server.resources.credentials import credential_filter, token_filter
 from xds_server.resources.ext_proc import attempt_filter, mirror_filter
 from xds_server.resources.extension import Json, extension
@@ -179,6 +179,16 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
         # after the wipe, and after all that reads headers or changes the body
         *(only_at(name, each) for name, each in shown if each is not None),
         *_judges(plan, places),
+        _CODEC,  # terminal: always last
+    ]
+
+
+def service_filters(service: Service) -> list[Json]:
+    """The chain of the cluster of a service that extproc asks."""
+    made = (credential_filter(service), token_filter(service))
+    return [
+        _mutation([{"remove": "x-forwarded-proto"}, *_OWN_AND_ENVOYS]),
+        *(each for each in made if each is not None),
         _CODEC,  # terminal: always last
     ]
 

@@ -6,10 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from gateway import names
 from gateway.identity import Issuer
-from gateway.model import Endpoint, Provider, Upstream
+from gateway.model import Endpoint, Provider, Service, Upstream
 from xds_server.resources import addresses
-from xds_server.resources.attempts import Attempt, PlanOfTries, plan_filters, upstream_filters
-from xds_server.resources.credentials import has_secret, reads_body, token_endpoint
+from xds_server.resources.attempts import (
+    Attempt,
+    PlanOfTries,
+    plan_filters,
+    service_filters,
+    upstream_filters,
+)
+from xds_server.resources.credentials import has_secret, reads_body, secret_name, token_endpoint
 from xds_server.resources.extension import Json, duration, extension, resource, typed
 from xds_server.resources.features import Features
 from xds_server.resources.jwt import keys_upstream
@@ -34,6 +40,8 @@ _CIRCUIT_BREAKERS: Json = {
     ]
 }
 _MOST_FETCHES = 64
+_LARGEST_SIGNED_BYTES = 4 << 20
+"""Of a request of extproc's that Envoy signs."""
 _HTTP1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
 _HTTP2: Json = {
     "initial_stream_window_size": 1 << 20,
@@ -109,6 +117,26 @@ def route_cluster(upstream: Upstream, topology: Topology) -> Resource:
         protocol = {"auto_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
     fields = {**_upstream(name, upstream, topology), **_http_options(protocol)}
     return resource(CLUSTER, name, fields)
+
+
+def service_cluster(service: Service, topology: Topology) -> Resource:
+    """A service that extproc asks, with the filters that show it who does."""
+    name = names.service_cluster(service.name)
+    protocol = _HTTP1
+    if service.upstream.is_tls:
+        protocol = {
+            "auto_config": {
+                "http_protocol_options": {},
+                "http2_protocol_options": _HTTP2_KEPT_ALIVE,
+            }
+        }
+    fields = {
+        **_upstream(name, service.upstream, topology),
+        **_http_options(protocol, filters=service_filters(service)),
+    }
+    if reads_body(service):
+        fields["per_connection_buffer_limit_bytes"] = _LARGEST_SIGNED_BYTES
+    return resource(CLUSTER, name, fields, _needed_by_credentials((service,)))
 
 
 def jwks_cluster(issuer: Issuer, topology: Topology) -> Resource:
@@ -202,11 +230,11 @@ def _named_endpoints(cluster: str, endpoints: Iterable[Endpoint], authority: str
     }
 
 
-def _needed_by_credentials(providers: Iterable[Provider]) -> list[tuple[str, str]]:
+def _needed_by_credentials(providers: Iterable[Provider | Service]) -> list[tuple[str, str]]:
     needed = []
     for provider in providers:
         if has_secret(provider):
-            needed.append((SECRET, names.provider_secret(provider.name)))
+            needed.append((SECRET, secret_name(provider)))
         endpoint = token_endpoint(provider)
         if endpoint is not None:
             needed.append((CLUSTER, route_cluster_name(endpoint)))

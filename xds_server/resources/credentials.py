@@ -21,7 +21,7 @@ from gateway.credentials import (
     PassThrough,
     StaticKey,
 )
-from gateway.model import Provider, Upstream
+from gateway.model import Provider, Service, Upstream
 from xds_server.resources.extension import ADS, Json, extension
 from xds_server.resources.lua import lua, lua_text
 
@@ -61,8 +61,8 @@ end
 """
 
 
-def credential_filter(provider: Provider) -> Json | None:
-    """None: the provider does not ask."""
+def credential_filter(provider: Provider | Service) -> Json | None:
+    """None: nobody asks."""
     match provider.credential:
         case None:
             return None
@@ -71,7 +71,7 @@ def credential_filter(provider: Provider) -> Json | None:
         case GcpCredential() | ManagedIdentity():
             return _injector(_generic(provider, "authorization", "Bearer "), may_lack=True)
         case OAuthClient() | EntraClient():
-            oauth = _oauth(provider.name, as_oauth(provider.credential))
+            oauth = _oauth(_secret(provider), as_oauth(provider.credential))
             return _injector(oauth, may_lack=True)
         case AwsCredential():
             return _signing(provider.credential, provider.upstream.authority)
@@ -81,7 +81,7 @@ def credential_filter(provider: Provider) -> Json | None:
             assert_never(provider.credential)
 
 
-def token_filter(provider: Provider) -> Json | None:
+def token_filter(provider: Provider | Service) -> Json | None:
     """After the credential: that there is no token yet is no fault of the client's, and the answer
     says so. None: there is nothing that might be missing."""
     if not isinstance(provider.credential, _FETCHED):
@@ -89,14 +89,14 @@ def token_filter(provider: Provider) -> Json | None:
     return lua(names.TOKEN_FILTER, _NO_TOKEN)
 
 
-def has_secret(provider: Provider) -> bool:
+def has_secret(provider: Provider | Service) -> bool:
     """Whether its filter reads a secret that comes by SDS."""
     return provider.credential is not None and not isinstance(
         provider.credential, AwsCredential | PassThrough
     )
 
 
-def reads_body(provider: Provider) -> bool:
+def reads_body(provider: Provider | Service) -> bool:
     """Whether its filter holds the whole body, which it signs."""
     return isinstance(provider.credential, AwsCredential)
 
@@ -112,7 +112,7 @@ def as_oauth(credential: OAuthClient | EntraClient) -> OAuthClient:
     return OAuthClient(url, credential.client_id, credential.secret, (credential.scope,))
 
 
-def token_endpoint(provider: Provider) -> Upstream | None:
+def token_endpoint(provider: Provider | Service) -> Upstream | None:
     """Where Envoy asks for tokens; None: it asks nobody."""
     if not isinstance(provider.credential, OAuthClient | EntraClient):
         return None
@@ -137,17 +137,17 @@ def _injector(credential: Json, *, may_lack: bool = False) -> Json:
     )
 
 
-def _generic(provider: Provider, header: str, prefix: str) -> Json:
+def _generic(provider: Provider | Service, header: str, prefix: str) -> Json:
     return extension(
         "envoy.http.injected_credentials.generic",
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        credential=_secret(provider.name),
+        credential=_secret(provider),
         header=header,
         **({"header_value_prefix": prefix} if prefix else {}),
     )
 
 
-def _oauth(provider: str, client: OAuthClient) -> Json:
+def _oauth(secret: Json, client: OAuthClient) -> Json:
     upstream = place(client.token_url).upstream(_TOKEN_SECONDS)
     return extension(
         "envoy.http.injected_credentials.oauth2",
@@ -160,15 +160,22 @@ def _oauth(provider: str, client: OAuthClient) -> Json:
         scopes=list(client.scopes),
         client_credentials={
             "client_id": client.client_id,
-            "client_secret": _secret(provider),
+            "client_secret": secret,
             "auth_type": _AUTH_TYPES[client.auth],
         },
         token_fetch_retry_interval=_TOKEN_RETRY,
     )
 
 
-def _secret(provider: str) -> Json:
-    return {"name": names.provider_secret(provider), "sds_config": ADS}
+def secret_name(provider: Provider | Service) -> str:
+    """Of the secret that its filter reads."""
+    if isinstance(provider, Service):
+        return names.service_secret(provider.name)
+    return names.provider_secret(provider.name)
+
+
+def _secret(provider: Provider | Service) -> Json:
+    return {"name": secret_name(provider), "sds_config": ADS}
 
 
 def _signing(credential: AwsCredential, authority: str) -> Json:

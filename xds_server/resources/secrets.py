@@ -18,7 +18,8 @@ from gateway.credentials import (
     OAuthClient,
     StaticKey,
 )
-from gateway.model import Listener, Provider
+from gateway.model import Listener, Provider, Service
+from xds_server.resources.credentials import secret_name
 from xds_server.resources.extension import resource
 from xds_server.snapshot import SECRET, Resource, Snapshot, with_replaced
 
@@ -27,13 +28,13 @@ NO_TOKEN = ""
 """Before the control plane has one. Envoy refuses tries that would need it."""
 
 
-def provider_secrets(provider: Provider) -> Iterator[Resource]:
-    """What the filter of an LLM provider's credential reads, if it reads a secret."""
+def provider_secrets(provider: Provider | Service) -> Iterator[Resource]:
+    """What the filter of its credential reads, if it reads a secret."""
     match provider.credential:
         case StaticKey(secret=secret) | OAuthClient(secret=secret) | EntraClient(secret=secret):
-            yield provider_secret(provider.name, secret)
+            yield key_secret(secret_name(provider), secret)
         case GcpCredential() | ManagedIdentity() as credential:
-            empty = provider_secret(provider.name, NO_TOKEN)
+            empty = key_secret(secret_name(provider), NO_TOKEN)
             yield replace(empty, version=token_version(credential))
 
 
@@ -47,16 +48,15 @@ def token_version(credential: MintedCredential) -> str:
 def with_tokens(snapshot: Snapshot, tokens: Mapping[str, str]) -> Snapshot:
     """The snapshot with tokens in the secrets that wait for them, by version."""
     filled = {
-        name: provider_secret(name.removeprefix("llm/").removesuffix("/key"), tokens[each.version])
+        name: key_secret(name, tokens[each.version])
         for name, each in snapshot.of(SECRET).items()
         if each.version in tokens
     }
     return with_replaced(snapshot, SECRET, filled) if filled else snapshot
 
 
-def provider_secret(provider: str, key: str) -> Resource:
-    """The key of an LLM provider, or a token."""
-    name = names.provider_secret(provider)
+def key_secret(name: str, key: str) -> Resource:
+    """A key, or a token."""
     fields = {"name": name, "generic_secret": {"secret": {"inline_string": key}}}
     return resource(SECRET, name, fields)
 

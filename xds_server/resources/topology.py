@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway import names
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
@@ -15,3 +17,6 @@ class Topology:
     """How long Envoy waits for each answer of a worker before it refuses the request."""
     ca_bundle: str = "/etc/ssl/certs/ca-certificates.crt"
     """The certificate authorities that providers are checked against; a file Envoy can read."""
+    services: str = names.SERVICES_ADDRESS
+    """Where Envoy listens for extproc's own requests: `unix:/run/dragoman/services.sock` or
+    `host:port`."""

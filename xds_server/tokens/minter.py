@@ -80,7 +80,7 @@ def minted(gateways: Iterable[Gateway]) -> dict[str, tuple[MintedCredential, tup
     """The credentials of these gateways, by the version of their secrets, and whose they are."""
     found: dict[str, tuple[MintedCredential, tuple[str, ...]]] = {}
     for gateway in gateways:
-        for provider in gateway.providers:
+        for provider in gateway.callees:
             if isinstance(provider.credential, GcpCredential | ManagedIdentity):
                 version = token_version(provider.credential)
                 _, names = found.get(version, (provider.credential, ()))

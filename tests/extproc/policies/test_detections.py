@@ -83,7 +83,7 @@ def test_in_streams_the_same_is_masked_whatever_the_chunks(size: int) -> None:
     step = Step("all", NO, finder, masking({}), window=SECRETS_WINDOW)
     for sample in SAMPLES:
         text = f"{'word ' * 60}\n{sample}\n{'word ' * 80}"
-        channel = Channel([step], lambda _: None)
+        channel = Channel.of([step], lambda _: None)
         cut = [text[place : place + size] for place in range(0, len(text), size)]
         said = [piece for each in enumerate(cut) for piece in channel.feed(Piece(*each))]
         streamed = "".join(piece.text for piece in [*said, *channel.end()])

@@ -15,9 +15,10 @@ from extproc.llm import texts
 from extproc.llm.openai_chat.reading import READING
 from extproc.llm.openai_chat.shapes import REQUEST
 from extproc.policies.guard import Guards
+from extproc.policies.inquiry import Inquiry
 from extproc.principal import Kind, Principal
 from extproc.protocols import json_spans
-from extproc.verdict import PASS, Amend, Deny, Pass
+from extproc.verdict import PASS, Amend, Deny, Pass, Verdict
 from gateway.model import (
     Guard,
     GuardAction,
@@ -25,7 +26,6 @@ from gateway.model import (
     Mode,
     Phase,
     RegexGuard,
-    RemoteGuard,
     Scope,
     TextScope,
 )
@@ -42,10 +42,6 @@ def mask(*patterns: str, replacement: str = "[redacted]") -> RegexGuard:
     return RegexGuard("mask", patterns, GuardAction.MASK, replacement, "")
 
 
-def remote(*, is_open_on_error: bool) -> RemoteGuard:
-    return RemoteGuard("moderation", "openai-moderation", is_open_on_error)
-
-
 def facts_of(body: bytes) -> Facts:
     document = json_spans.decode(body)
     return Facts(
@@ -58,7 +54,14 @@ def facts_of(body: bytes) -> Facts:
 
 
 def ask(body: bytes, *guards: Guard) -> Pass | Deny | Amend:
-    return Guards(guards).on_request(facts_of(body))
+    return verdict_of(Guards(guards), facts_of(body))
+
+
+def verdict_of(guards: Guards, facts: Facts) -> Verdict:
+    """Of guards that ask nobody."""
+    verdict = guards.on_request(facts)
+    assert not isinstance(verdict, Inquiry)
+    return verdict
 
 
 def say(*contents: object, **fields: object) -> bytes:
@@ -275,32 +278,6 @@ def test_a_mask_that_matches_only_emptiness_changes_nothing() -> None:
     assert ask(say("abc"), mask("x*")) is PASS
 
 
-# --- guards that ask a service -------------------------------------------------------------
-
-
-def test_a_guard_that_cannot_be_asked_refuses() -> None:
-    verdict = ask(say("hello"), remote(is_open_on_error=False))
-    assert isinstance(verdict, Deny)
-    assert (verdict.status, verdict.code) == (503, "guardrail_unavailable")
-
-
-def test_a_guard_that_is_open_on_error_lets_pass() -> None:
-    assert ask(say("hello"), remote(is_open_on_error=True)) is PASS
-
-
-def test_the_first_refusal_in_order_is_given() -> None:
-    closed = remote(is_open_on_error=False)
-    first = ask(say("SSN"), block("SSN"), closed)
-    assert isinstance(first, Deny)
-    assert first.status == 400
-    second = ask(say("SSN"), closed, block("SSN"))
-    assert isinstance(second, Deny)
-    assert second.status == 503
-    masked = ask(say("SSN"), mask("SSN"), closed)
-    assert isinstance(masked, Deny)
-    assert masked.status == 503
-
-
 # --- properties ----------------------------------------------------------------------------
 
 pieces = st.sampled_from(["SSN", "é", "\n", '"', "\\", "日", "x ", "{", "]"])
@@ -415,14 +392,6 @@ def test_a_guard_is_asked_about_the_requests_that_it_is_for() -> None:
     assert guards.on_request(facts) is PASS
 
 
-def test_a_guard_that_cannot_be_asked_refuses_those_that_it_is_for() -> None:
-    closed = replace(remote(is_open_on_error=False), terms=GuardTerms(Scope(model="fast")))
-    facts = facts_of(say("hello"))
-    assert Guards((closed,)).on_request(facts) is PASS
-    facts.model = "fast"
-    assert isinstance(Guards((closed,)).on_request(facts), Deny)
-
-
 def test_a_guard_of_answers_does_not_read_requests() -> None:
     answers = replace(block("SSN"), terms=GuardTerms(phase=Phase.RESPONSE))
     assert ask(say("SSN"), answers) is PASS
@@ -439,7 +408,7 @@ def audited(body: bytes, *guards: RegexGuard) -> tuple[Pass | Deny | Amend, Coun
     tally = Counted()
     terms = GuardTerms(mode=Mode.AUDIT)
     asked = [replace(each, terms=terms) if each.name.startswith("try") else each for each in guards]
-    return Guards(asked, Audits(tally)).on_request(facts_of(body)), tally
+    return verdict_of(Guards(asked, Audits(tally)), facts_of(body)), tally
 
 
 def test_a_guard_in_audit_decides_nothing_and_is_counted() -> None:

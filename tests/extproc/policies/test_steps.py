@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from extproc.facts import Facts
 from extproc.policies.finding import Found
-from extproc.policies.steps import Steps, asked
+from extproc.policies.steps import Steps
+from gateway.guards import Webhook
 from gateway.model import GuardAction, GuardTerms, RegexGuard, RemoteGuard, Scope, TextScope
 
 SYSTEM, USER = TextScope.SYSTEM, TextScope.USER
@@ -50,18 +51,25 @@ def test_a_finder_says_where_its_own_patterns_are() -> None:
 
 def test_who_is_asked_depends_on_the_request() -> None:
     red = replace(guard("red", "x"), terms=GuardTerms(Scope(model="red")))
-    closed = RemoteGuard("closed", "openai-moderation", is_open_on_error=False)
-    steps = Steps([red, closed, guard("any", "x")])
+    steps = Steps([red, guard("any", "x")])
     facts = Facts(now=datetime(2030, 1, 1, tzinfo=UTC), model="blue")
     names = [step.name for step in steps.found(steps.hits(["x"], ()), facts)]
-    assert names == ["closed", "any"]
+    assert names == ["any"]
     facts.model = "red"
-    names = [step.name for step in steps.found(steps.hits([""], ()), facts)]
-    assert names == ["closed"]
+    names = [step.name for step in steps.found(steps.hits(["x"], ()), facts)]
+    assert names == ["red", "any"]
+    assert list(steps.found(steps.hits([""], ()), facts)) == []
 
 
-def test_who_lets_everything_pass_is_not_asked() -> None:
-    guards = [
-        RemoteGuard("x", "openai-moderation", is_open_on_error=opens) for opens in (True, False)
-    ]
-    assert asked(guards) == guards[1:]
+def test_a_guard_that_asks_a_service_finds_nothing_itself() -> None:
+    terms = GuardTerms(texts=frozenset({USER}))
+    made = RemoteGuard("far", "webhook", Webhook("/"), "", 3.0, is_parallel=True, terms=terms)
+    steps = Steps([made])
+    (step,) = steps.all
+    assert steps.has_remote
+    assert step.is_beside
+    assert step.finder is None
+    assert step.reads(USER)
+    assert not step.reads(SYSTEM)
+    assert hits(steps, ["x"], [USER]) == set()
+    assert not Steps([guard("near", "x")]).has_remote

@@ -122,7 +122,7 @@ def test_cuts_do_not_matter_when_values_are_put_back(cuts: list[int]) -> None:
         ("credit_card", "4111"),
     ):
         tokens.token(kind, value)
-    channel = Channel([restoring(tokens)], lambda _: None)
+    channel = Channel.of([restoring(tokens)], lambda _: None)
     places = sorted({0, *cuts, len(ANSWER)})
     got = ""
     for owner, (start, end) in enumerate(pairwise(places)):
@@ -134,7 +134,7 @@ def test_cuts_do_not_matter_when_values_are_put_back(cuts: list[int]) -> None:
 def test_in_arguments_of_tools_values_are_spelled_as_json() -> None:
     tokens = Tokens()
     tokens.token("email", 'say "a"@b.example')
-    channel = Channel([restoring(tokens)], lambda _: None, is_json=True)
+    channel = Channel.of([restoring(tokens)], lambda _: None, is_json=True)
     pieces = [
         *channel.feed(Piece(1, '{"to": "\\u003cEMAIL_1\\u003e", ')),
         *channel.feed(Piece(2, '"cc": "<EMAIL_1>"}')),

@@ -31,7 +31,7 @@ def ignore(step: Step) -> None:
 
 def through(steps: Sequence[Step], pieces: Iterable[str], *, is_json: bool = False) -> list[str]:
     """What becomes of each piece, in order."""
-    channel = Channel(steps, ignore, is_json=is_json)
+    channel = Channel.of(steps, ignore, is_json=is_json)
     gone: list[Piece] = []
     for owner, text in enumerate(pieces):
         gone += channel.feed(Piece(owner, text))
@@ -104,7 +104,7 @@ def test_nothing_of_what_is_blocked_leaves(pattern: str, text: str, places: list
     guard = step(pattern, window=64)
     assert guard.finder is not None
     found = sorted(guard.finder.spans(text))
-    channel = Channel([guard], ignore)
+    channel = Channel.of([guard], ignore)
     gone = ""
     try:
         for piece in cut(text, places):
@@ -163,7 +163,7 @@ def test_guards_see_what_those_before_them_left() -> None:
 def test_audits_change_and_delay_nothing() -> None:
     seen: list[Step] = []
     guards = [step("cat", mode=Mode.AUDIT), step("dog", replacement="x", mode=Mode.AUDIT)]
-    channel = Channel(guards, seen.append)
+    channel = Channel.of(guards, seen.append)
     for text in "a cat, a dog":
         assert channel.feed(Piece(0, text)) == (Piece(0, text),)
     assert channel.end() == []
@@ -171,13 +171,13 @@ def test_audits_change_and_delay_nothing() -> None:
 
 
 def test_what_goes_on_after_something_else_is_not_found_in_halves() -> None:
-    channel = Channel([step("cat", replacement="*")], ignore)
+    channel = Channel.of([step("cat", replacement="*")], ignore)
     gone = [*channel.feed(Piece(0, "a ca")), *channel.end()]
     assert gone == [Piece(0, "a ca")]
     channel.feed(Piece(1, "t"))
     with pytest.raises(Blocked):
         channel.feed(Piece(2, " and more of it."))
-    channel = Channel([step("cat", replacement="*")], ignore)
+    channel = Channel.of([step("cat", replacement="*")], ignore)
     channel.feed(Piece(0, "a ca"))
     channel.end()
     channel.feed(Piece(1, "r, and a cat"))

@@ -92,13 +92,6 @@ def warned(text: str) -> list[str]:
     return [str(each) for each in warnings(loaded(text))]
 
 
-def test_a_guard_that_cannot_be_asked_is_warned_of() -> None:
-    assert warned("guardrails:\n  - {type: bedrock-guardrails, guardrail_id: a}") == [
-        "test.yaml:2: guardrails.0.type: this version cannot ask 'bedrock-guardrails'"
-        " (on_error is block: every request is refused)"
-    ]
-
-
 def test_a_model_without_a_price_is_warned_of_when_money_is_counted() -> None:
     models = (
         "llm:\n  providers: {p: {type: openai, auth: {type: none}}}\n  models:\n"

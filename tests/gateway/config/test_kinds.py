@@ -6,7 +6,8 @@ from pydantic import Field
 
 from gateway.config.gateways import GatewayBlock
 from gateway.config.kinds import fields, is_union, items, plain, values
-from gateway.config.policies import GuardBlock, RegexGuardBlock, RuleBlock
+from gateway.config.policies import RegexGuardBlock, RuleBlock
+from gateway.config.remote_guards import GuardBlock
 
 
 def test_wrappers_are_taken_off() -> None:

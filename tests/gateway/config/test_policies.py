@@ -16,7 +16,6 @@ from gateway.model import (
     Mode,
     Period,
     RegexGuard,
-    RemoteGuard,
     Rule,
     Scope,
     Span,
@@ -164,26 +163,15 @@ def test_a_guard_is_for_llm_calls_alone() -> None:
         assert found == [f"guardrails.0.for.{scope}: unknown key '{scope}'"]
 
 
-def test_guards_that_ask_a_service_say_what_happens_when_it_cannot_be_asked() -> None:
-    gateway = meant("""
-        guardrails:
-          - {type: openai-moderation, categories: [hate], threshold: 0.8, on_error: allow}
-          - {type: bedrock-guardrails, name: aws, guardrail_id: abc}
-        """)
-    assert gateway.guards == (
-        RemoteGuard("openai-moderation-1", "openai-moderation", is_open_on_error=True),
-        RemoteGuard("aws", "bedrock-guardrails", is_open_on_error=False),
-    )
-
-
 @pytest.mark.parametrize(
     ("block", "complaint"),
     [
         ("{patterns: [a]}", "guardrails.0.type: is required"),
         (
             "{type: regexp}",
-            "guardrails.0.type: must be one of regex, pii, secrets, injection, openai-moderation,"
-            " bedrock-guardrails, not 'regexp'",
+            "guardrails.0.type: must be one of regex, pii, secrets, injection, webhook,"
+            " openai-moderation, bedrock-guardrails, model-armor, azure-content-safety, not"
+            " 'regexp'",
         ),
         ("{type: regex, patterns: []}", "guardrails.0.patterns: must not be empty"),
         ("{type: regex, pattern: a}", "guardrails.0.pattern: unknown key 'pattern'"),

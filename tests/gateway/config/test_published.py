@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gateway.config.load import load, load_file
 from gateway.config.published import NOWHERE, for_workers, published
 from gateway.config.schema import Config
-from gateway.model import Gateway, Xds
+from gateway.guards import Webhook
+from gateway.model import Gateway, Guard, RemoteGuard, Xds
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
 from tests.gateway.config.writing import config_of, write
@@ -35,10 +36,28 @@ def without_secrets(gateway: Gateway) -> Gateway:
         for each in gateway.providers
     )
     listeners = tuple(replace(listener, tls=None) for listener in gateway.listeners)
+    services = tuple(
+        replace(each, credential=None, upstream=replace(each.upstream, ca=None))
+        for each in gateway.services
+    )
     identity, asked = gateway.identity, gateway.identity.introspection
     if asked is not None:
         identity = replace(identity, introspection=replace(asked, client_secret=""))
-    return replace(gateway, providers=providers, listeners=listeners, xds=Xds(), identity=identity)
+    return replace(
+        gateway,
+        providers=providers,
+        services=services,
+        guards=tuple(map(unsigned, gateway.guards)),
+        listeners=listeners,
+        xds=Xds(),
+        identity=identity,
+    )
+
+
+def unsigned(guard: Guard) -> Guard:
+    if isinstance(guard, RemoteGuard) and isinstance(guard.service, Webhook):
+        return replace(guard, service=replace(guard.service, secret=""))
+    return guard
 
 
 def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
@@ -172,8 +191,11 @@ def test_workers_know_the_paths_of_clouds_and_nothing_of_who_asks_there() -> Non
 SECRETS = """
     identity: {api_keys: {keys: [{name: a, key: "${KEY}", team: t}, {name: b, key: hunter2-b}]}}
     llm: {providers: {p: {type: openai, key: "${KEY}"}}}
-    guardrails: [{type: openai-moderation, key: "${KEY}"}]
+    guardrails:
+      - {type: openai-moderation, key: "${KEY}"}
+      - {type: webhook, url: "https://g.example/", auth: {type: api-key, key: "${KEY}"}}
     """
+SIGNED = "whsec_aHVudGVyMi1pcy1uby1zZWNyZXQtYXQtYWxs"
 
 
 def test_no_secret_is_published() -> None:
@@ -183,7 +205,17 @@ def test_no_secret_is_published() -> None:
     document = yaml.safe_load(sent)
     assert list(document["identity"]["api_keys"]["keys"][0]) == ["name", "digest", "team"]
     assert document["llm"]["providers"]["p"] == {"type": "openai"}
-    assert document["guardrails"] == [{"type": "openai-moderation"}]
+    assert document["guardrails"] == [
+        {"type": "openai-moderation"},
+        {"type": "webhook", "url": "https://g.example/", "auth": {"type": "none"}},
+    ]
+
+
+def test_workers_alone_are_told_what_they_sign_with() -> None:
+    config = loaded(f'guardrails: [{{type: webhook, url: "http://g/", secret: {SIGNED}}}]')
+    assert SIGNED not in published(config)
+    (guard,) = resolve(again(for_workers(config))).guards
+    assert guard == resolve(config).guards[0]
 
 
 def test_workers_read_no_file_of_another_machine(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tests.kit.gateways import gateway_of
 from xds_server.render import to_json, to_yaml
 from xds_server.resources.secrets import (
     gateway_secrets,
-    provider_secret,
+    key_secret,
     provider_secrets,
     token_version,
     with_tokens,
@@ -18,7 +18,7 @@ from xds_server.snapshot import SECRET, snapshot_of
 
 
 def test_a_secret_holds_the_key_under_the_providers_name() -> None:
-    found = to_json(provider_secret("a", "sk-1"))
+    found = to_json(key_secret(names.provider_secret("a"), "sk-1"))
     assert found["name"] == names.provider_secret("a")
     assert found["generic_secret"]["secret"] == {"inline_string": "sk-1"}
 

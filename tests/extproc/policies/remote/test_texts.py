@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from extproc.facts import Facts
+from extproc.policies.remote.texts import Reader, Writer, about, asking
+from extproc.policies.remote.words import About, Said
+from extproc.principal import Kind, Principal
+from gateway.guards import Phase, TextScope
+
+SYSTEM, USER = TextScope.SYSTEM, TextScope.USER
+ABOUT = About("g", Phase.REQUEST)
+
+
+def walk(over: Reader | Writer) -> list[str]:
+    """As a dialect goes through a body."""
+    over.at(SYSTEM)
+    said = [over.text("be brief")]
+    over.at(USER)
+    pieces = over.across(["hel", "lo"])
+    said += [over.text(piece) for piece in pieces]
+    over.fixed("name")
+    return said
+
+
+def test_texts_are_read_with_where_they_stand_each_apart() -> None:
+    reader = Reader()
+    walk(reader)
+    assert reader.texts == [
+        Said(SYSTEM, "be brief"),
+        Said(USER, "hel"),
+        Said(USER, "lo"),
+        Said(USER, "name"),
+    ]
+
+
+def test_texts_are_written_where_they_were_read() -> None:
+    writer = Writer({0: "be long", 2: "p"})
+    assert walk(writer) == ["be long", "hel", "p"]
+    assert writer.is_complete
+    writer = Writer({3: "other"})
+    assert walk(writer) == ["be brief", "hel", "lo"]
+    assert not writer.is_complete
+
+
+def test_a_guard_is_asked_about_what_it_reads_and_knows_the_place_again() -> None:
+    said = [Said(SYSTEM, "a"), Said(USER, " "), Said(USER, "b"), Said(USER, "c")]
+    made = asking(said, ABOUT, frozenset({USER}))
+    assert made is not None
+    assert made.question.texts == (Said(USER, "b"), Said(USER, "c"))
+    assert made.placed({1: "x"}) == {3: "x"}
+    everything = asking(said, ABOUT, None)
+    assert everything is not None
+    assert len(everything.places) == 3
+    assert asking(said, ABOUT, frozenset({TextScope.REASONING})) is None
+
+
+def test_whose_texts_they_are_is_told_as_far_as_it_is_known() -> None:
+    facts = Facts(now=datetime(2030, 1, 1, tzinfo=UTC), model="fast", provider="openai")
+    assert about(facts, "g", Phase.REQUEST) == About("g", Phase.REQUEST, "", "fast", "openai")
+    facts.headers = {"x-request-id": "r"}
+    facts.principal = Principal(Kind.API_KEY, "n", key="k", user="ann", team="red")
+    told = about(facts, "g", Phase.RESPONSE, is_part=True)
+    assert (told.request_id, told.key, told.user, told.team) == ("r", "k", "ann", "red")
+    assert told.is_part
