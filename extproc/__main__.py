@@ -21,7 +21,7 @@ from envoy_api.dial import Credentials
 from envoy_api.dial import Server as ManagementServer
 from envoy_api.discovery import Variant
 
-from extproc import access_log, authz, process
+from extproc import access_log, authz, process, rate_limit
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.introspector import RemoteIntrospector
@@ -253,22 +253,21 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
         inquirer=Inquirer(services, _stamp),
     )
     source = _source(arguments, make)
-    server = await _listen(
-        arguments,
-        {
-            process.METHOD: calls,
-            authz.METHOD: authz.Authorization(calls, time.time),
-            access_log.METHOD: log,
-            **health.methods,
-        },
-    )
+    methods: Methods = {
+        process.METHOD: calls,
+        authz.METHOD: authz.Authorization(calls, time.time),
+        access_log.METHOD: log,
+        rate_limit.METHOD: rate_limit.RateLimits(calls),
+        **health.methods,
+    }
+    server = await _listen(arguments, methods)
     logger.info("listening on %s", server.address)
     try:
         await _until_stopped(source.run, take)
     finally:
         health.leave()
         log.leave()
-        asyncio.get_running_loop().call_later(LET_GO_SECONDS, calls.let_go)
+        later(LET_GO_SECONDS, calls.let_go)
         await server.drain(DRAIN_SECONDS)
         await calls.finish()
         await books.finish()

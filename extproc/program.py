@@ -30,6 +30,7 @@ from extproc.policies.limit import Limits
 from extproc.policies.variables import ESTIMATE, PROMPT
 from extproc.ports import Ledger, Limiter
 from extproc.saying import Sayer
+from extproc.served_limits import ServedLimits
 from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
 from extproc.verdict import By, Deny, PolicyKind, Verdict
@@ -81,6 +82,8 @@ class Program:
     """Something asks how many tokens that may be."""
     limits: Limits
     """Asked before the budgets: it is they who may have to wait."""
+    served_limits: ServedLimits
+    """What other Envoys ask."""
     budgets: Budgets
     batches: Batches
     planners: Mapping[Steering, Planner]
@@ -140,7 +143,6 @@ def build(
     ours: tuple[Policy, ...] = (key_models,) if key_models else ()
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
     limits = Limits(gateway.limits, limiter, audits, are_keys_limited=bool(ours))
-    is_counted = bool(gateway.budgets) or limits.counts_tokens
     planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
@@ -154,8 +156,9 @@ def build(
         open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
         answer_guards=_answer_guards(gateway, audits),
         reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
-        reads_estimates=is_counted or _is_read(ESTIMATE, authorize, chooser),
+        reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,
+        served_limits=ServedLimits(gateway.rate_limit_service, limiter),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,
@@ -212,6 +215,11 @@ def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
 def _is_kept(gateway: Gateway) -> bool:
     """What a model would read is written down."""
     return gateway.audit is not None and gateway.audit.has_content
+
+
+def _is_estimated(gateway: Gateway, limits: Limits) -> bool:
+    """Something reserves tokens."""
+    return bool(gateway.budgets) or limits.counts_tokens
 
 
 def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:

@@ -90,3 +90,49 @@ def envoys_key(by: str) -> Key | str | None:
         return Key.SOURCE
     match = _HEADER.fullmatch(by.strip())
     return None if match is None else match[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedLimit:
+    """What a rate limit service says to one descriptor."""
+
+    amount: int
+    """In each period; 0 lets nothing through."""
+    unit: str
+    """`second` to `year`, a name of `UNITS`."""
+    is_unlimited: bool = False
+    name: str = ""
+    """Told to who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """One level of the tree that descriptors are looked up in."""
+
+    key: str
+    value: str = ""
+    """Empty: any, each counted apart. With a `*` at its end: any that begins so."""
+    limit: ServedLimit | None = None
+    is_shadow: bool = False
+    """It is counted, and refuses nothing."""
+    descriptors: tuple[Descriptor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitService:
+    """What others ask by Envoy's rate limit protocol."""
+
+    domains: tuple[tuple[str, tuple[Descriptor, ...]], ...] = ()
+    algorithm: Algorithm = Algorithm.TOKEN_BUCKET
+
+
+UNITS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86400,
+    "week": 7 * 86400,
+    "month": 30 * 86400,
+    "year": 365 * 86400,
+}
+"""Seconds of the units of Envoy's rate limit protocol."""

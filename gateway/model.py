@@ -34,6 +34,7 @@ from gateway.identity import ApiKey as ApiKey
 from gateway.identity import Identity as Identity
 from gateway.ledger_place import LedgerPlace
 from gateway.limits import Limit as Limit
+from gateway.limits import RateLimitService
 from gateway.operations import Operation
 from gateway.periods import Period as Period
 from gateway.periods import Span as Span
@@ -420,6 +421,7 @@ class Gateway:
     limits: tuple[Limit, ...] = ()
     audit: AuditTerms | None = None
     """None: nothing is written down."""
+    rate_limit_service: RateLimitService = field(default_factory=RateLimitService)
     services: tuple[Service, ...] = ()
 
     @property

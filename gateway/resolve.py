@@ -146,6 +146,7 @@ class Resolver:
                 for name, block in guards
                 if isinstance(block, RemoteGuardBlock)
             ),
+            rate_limit_service=config.rate_limit_service.meaning,
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:

@@ -145,7 +145,8 @@ def _blocks(path: str, schema: Schema, definitions: Schema) -> Iterator[tuple[st
     for name, field in block["properties"].items():
         here = f"{path}.{name}" if path else name
         for place, reference in _references(here, field, definitions):
-            yield from _blocks(place, definitions[reference], definitions)
+            if place != path:
+                yield from _blocks(place, definitions[reference], definitions)
 
 
 def _as_block(schema: Schema) -> Schema:
@@ -155,7 +156,7 @@ def _as_block(schema: Schema) -> Schema:
 
 def _references(path: str, field: Schema, definitions: Schema) -> Iterator[tuple[str, str]]:
     if "$ref" in field:
-        yield path, field["$ref"].removeprefix(_REFERENCE)
+        yield _once(path), field["$ref"].removeprefix(_REFERENCE)
     elif "oneOf" in field:
         for each in field["oneOf"]:
             name = each["$ref"].removeprefix(_REFERENCE)
@@ -164,6 +165,12 @@ def _references(path: str, field: Schema, definitions: Schema) -> Iterator[tuple
         yield from _references(f"{path}[]", field["items"], definitions)
     elif isinstance(field.get("additionalProperties"), dict):
         yield from _references(f"{path}.NAME", field["additionalProperties"], definitions)
+
+
+def _once(path: str) -> str:
+    """Of a block that holds blocks of its kind: where the outermost stands."""
+    *outer, before, last = ("", "", *path.split("."))
+    return ".".join(filter(None, (*outer, before))) if before == last else path
 
 
 def _section(path: str, block: Schema, definitions: Schema) -> str:

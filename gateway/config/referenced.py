@@ -63,18 +63,22 @@ def put(value: object, path: Path, item: object) -> object:
     raise KeyError(key)
 
 
-def _patterns(kind: object) -> Iterator[Pattern]:
+def _patterns(kind: object, around: tuple[object, ...] = ()) -> Iterator[Pattern]:
+    """`around` are the kinds that it is within: what holds itself names files once at most."""
     kind = plain(kind)
+    if kind in around:
+        return
+    within = (*around, kind)
     if kind is FileText:
         yield ()
     for name, inner in fields(kind).items():
-        yield from ((name, *rest) for rest in _patterns(inner))
+        yield from ((name, *rest) for rest in _patterns(inner, within))
     inner = items(kind) or values(kind)
     if inner is not None:
-        yield from ((None, *rest) for rest in _patterns(inner))
+        yield from ((None, *rest) for rest in _patterns(inner, within))
     if is_union(kind):
         for each in get_args(kind):
-            yield from _patterns(each)
+            yield from _patterns(each, within)
 
 
 def _matching(pattern: Pattern, value: object, path: Path) -> Iterator[tuple[Path, str]]:

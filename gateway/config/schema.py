@@ -17,6 +17,7 @@ from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.limits import LimitBlock
 from gateway.config.llm import LlmBlock
 from gateway.config.policies import RuleBlock
+from gateway.config.rate_limit_service import RateLimitServiceBlock
 from gateway.config.remote_guards import GuardBlock
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import FilePattern, Name
@@ -67,6 +68,8 @@ class Config(Block):
     """How much may be asked in a time. All that apply must have room."""
     audit: AuditBlock | None = None
     """A log of what was decided. `{}` keeps one; without this block, there is none."""
+    rate_limit_service: RateLimitServiceBlock = RateLimitServiceBlock()
+    """What other Envoys ask by their rate limit filter."""
     routes: tuple[RouteBlock, ...] = ()
     """Plain HTTP routes, in order of precedence."""
     admin: AdminBlock = AdminBlock()
