@@ -27,9 +27,9 @@ from extproc.llm.dialects import (
     Handling,
 )
 from extproc.llm.gemini.codec import ARRAY_CODEC
-from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
 from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
 from extproc.llm.tool_names import Names
+from extproc.lowering import lowered
 from extproc.overseeing import Guarding
 from extproc.passing import (
     JSON,
@@ -41,11 +41,13 @@ from extproc.passing import (
     unknown_model,
 )
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
-from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.budget import NOTHING_HELD, Held, Lower
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.limit import NOTHING_TAKEN
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import bodies, encodings
+from extproc.read import TOO_LARGE, Read, decoded, decompressed, is_array, may_ask, name_of
 from extproc.saying import Question, spliced
 from extproc.verdict import Amend, Deny, Verdict
 from gateway import names
@@ -54,7 +56,6 @@ from gateway.betas import Betas, named
 from gateway.model import Dialect
 from gateway.operations import Operation
 
-_TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
 _UNBOUNDED = Deny(
     400,
     "missing_required_parameter",
@@ -65,7 +66,8 @@ _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
 _GUARDED = _INVOCATIONS | {Operation.COMPLETIONS}
 """What is no conversation in a dialect, and answered in texts that guards read."""
-_LONGEST_ID = 64
+_MOST_LOOKS = 3
+"""How often it is looked where budgets stand, for one request."""
 
 
 class Asking:
@@ -79,6 +81,7 @@ class Asking:
         "_facts",
         "_is_framed",
         "_limit_bytes",
+        "_low",
         "_plain",
         "_planner",
         "_program",
@@ -108,6 +111,8 @@ class Asking:
         self._call: Call | None = None
         self._stream: Streamed | None = None
         self._taken = NOTHING_TAKEN
+        self._low = ""
+        """The budget of which little is left, and the model that is asked instead."""
         self._watchman: Watchman | None = None
         """Who looks at the answer."""
         self._beside: Inquiry[Deny | None] | None = None
@@ -164,44 +169,78 @@ class Asking:
         """The whole body is there."""
         found, facts = self.found, self._facts
         if len(body) > self._limit_bytes:
-            return _TOO_LARGE
+            return TOO_LARGE
         if not isinstance(found, Found) or found.operation not in HANDLINGS:
             return CONTINUE  # it was refused, or has been sent on without being read
-        plain = body if self._decoder is None else self._decompressed(body, self._decoder)
+        plain = body if self._decoder is None else decompressed(body, self._decoder)
         if isinstance(plain, Deny):
             return plain
         if found.operation in _INVOCATIONS:
             found, plain = self._turned(found, plain)
         handled = HANDLINGS[found.operation]
-        call = _decoded(handled, plain, found, facts.headers)
+        call = decoded(handled, plain, found, facts.headers)
         if isinstance(call, Deny):
             return call
+        read = Read(body, plain, call, found, handled)
+        if self._program.budgets.is_lowering and found.operation not in COUNTING:
+            return self._lowered(read, _MOST_LOOKS)
+        return self._decide(read, call.model)
+
+    def _lowered(self, read: Read, looks: int) -> Decision | Awaitable[Decision]:
+        """The same of another model, where too little is left for this one."""
+        call = read.call
+        if not looks:
+            return self._decide(read, call.model)
+        self._learn(call, read.handled, call.model)
+        wanted = Wanted(read.found.operation, call.is_stream, self._facts.path)
+        low = lowered(self._program, self._facts, self._planner, wanted)
+        if isinstance(low, Lower):
+            self._low = f"{low.budget}; model={low.model}"
+            return self._decide(read, low.model)
+        if low is None:
+            return self._decide(read, call.model)
+        return self._lowered_later(low, read, looks - 1)
+
+    async def _lowered_later(self, looking: Awaitable[object], read: Read, looks: int) -> Decision:
+        try:
+            await looking
+        except LedgerUnavailable:  # it is for what reserves to say what comes of that
+            looks = 0
+        decision = self._lowered(read, looks)
+        return await decision if isinstance(decision, Awaitable) else decision
+
+    def _decide(self, read: Read, model: str) -> Decision | Awaitable[Decision]:
+        """What becomes of it, if this model is asked."""
+        body, plain, call, found, handled = read
+        facts = self._facts
         if self._program.shaper is not None:
+            named = call if model == call.model else call._replace(model=model)
             shaped = self._program.shaper.shaped(
-                plain, call, shaping.Asked(found.operation, handled, facts)
+                plain, named, shaping.Asked(found.operation, handled, facts)
             )
             if isinstance(shaped, Deny):
                 return shaped
             if shaped is not plain:  # what is sent is what is read
                 plain = shaped
-                call = _decoded(handled, plain, found, facts.headers)
-                if isinstance(call, Deny):
-                    return call
+                again = decoded(handled, plain, found, facts.headers)
+                if isinstance(again, Deny):
+                    return again
+                call = again
         self._call = call
         wanted = Wanted(found.operation, call.is_stream, facts.path)
         if handled.form is not None and bodies.is_form(plain):
             wanted = wanted._replace(is_json=False)
-        if _is_array(found, facts.path):
+        if is_array(found, facts.path):
             wanted = wanted._replace(is_sse=False)
         facts.body = plain
-        fault = self._learn(call, handled)  # what a choice of targets may depend on
-        plan = self._planner.plan(call.model, wanted, facts)
+        fault = self._learn(call, handled, model)  # what a choice of targets may depend on
+        plan = self._planner.plan(model, wanted, facts)
         if plan is None:
-            return unknown_model(call.model)
+            return unknown_model(model)
         if isinstance(plan, Unchosen):
-            return unchosen(call.model)
+            return unchosen(model)
         if isinstance(plan, NotOffered) and found.operation not in COUNTING:
-            return not_offered(call.model, found.operation)
+            return not_offered(model, found.operation)
         self._received = body
         self._plain = plain
         facts.provider = plan.first_provider
@@ -242,7 +281,7 @@ class Asking:
         self._watchman = self._guards_of_answer(operation, handled)
         if self._watchman is not None:
             wanted = wanted._replace(is_guarded=True)
-            shown = self._planner.without(plan, call.model, wanted, ())
+            shown = self._planner.without(plan, self._facts.model, wanted, ())
             plan = shown if isinstance(shown, Plan) else plan
         return self._planned(plan, call, wanted, handled)
 
@@ -267,17 +306,6 @@ class Asking:
         self._betas = said.betas
         self.found = replace(found, operation=Operation.MESSAGES)
         return self.found, said.body
-
-    def _decompressed(self, body: bytes, decoder: encodings.Decoder) -> bytes | Deny:
-        """The body without its content coding."""
-        try:
-            plain = decoder.feed(body)
-            decoder.end()
-        except encodings.TooLarge:
-            return _TOO_LARGE
-        except encodings.BadEncoding as error:
-            return Deny(400, "invalid_encoding", str(error))
-        return plain
 
     def waiting(self, plan: Plan, held: Held) -> Waiting | None:
         """Who waits for the answer of a plan; None: nothing that follows matters."""
@@ -310,10 +338,10 @@ class Asking:
         )
         if watchman is not None and isinstance(found, Found):
             is_framed = self._is_framed or found.operation is Operation.INVOKE_STREAM
-            is_array = _is_array(found, facts.path)
+            as_array = is_array(found, facts.path)
             inquirer = program.inquirer
             guards = Guarding(
-                watchman, handled.dialect, facts.is_stream, is_framed, is_array, inquirer
+                watchman, handled.dialect, facts.is_stream, is_framed, as_array, inquirer
             )
             waiting = waiting._replace(guards=guards, asked=self._asked())
         if not is_told or not isinstance(found, Found):
@@ -343,18 +371,16 @@ class Asking:
         """In which the client is told what it does not get as it comes."""
         if self._is_framed:
             return CLAUDE_IN_FRAMES
-        if _is_array(found, self._facts.path):
+        if is_array(found, self._facts.path):
             return ARRAY_CODEC
         return None if handled.dialect is None else SPEAKERS[handled.dialect].codec
 
     def _asked(self) -> Asked:
         facts, call = self._facts, self._call
-        request_id = facts.headers.get("x-request-id", "")
-        is_plain = request_id.isascii() and request_id.replace("-", "").isalnum()
         seconds = facts.now.timestamp()
         return Asked(
             facts.model,
-            request_id[:_LONGEST_ID] if is_plain else f"{seconds * 1e6:.0f}",
+            name_of(facts.headers, seconds),
             int(seconds),
             call is None or call.tells_usage,
             {} if call is None else call.document,
@@ -368,10 +394,10 @@ class Asking:
         facts.document, facts.texts = {}, ()
         self._call = None
 
-    def _learn(self, call: Call, handled: Handling) -> Deny | None:
+    def _learn(self, call: Call, handled: Handling, model: str) -> Deny | None:
         """Fill in the facts that policies read."""
         facts, reading = self._facts, handled.reading
-        facts.model = call.model
+        facts.model = model
         facts.is_stream = call.is_stream
         facts.max_output_tokens = call.max_output_tokens
         facts.choices = call.choices
@@ -405,10 +431,10 @@ class Asking:
         body = self._facts.body
         is_told_anew = plan.is_foreign or handled.dialect is not None
         if is_told_anew and body is not self._plain:  # it was masked: read what it says now
-            decoded = handled.reading.decode(body, call.model, is_stream=call.is_stream)
-            if isinstance(decoded, Deny):
-                return decoded
-            call = decoded
+            again = handled.reading.decode(body, call.model, is_stream=call.is_stream)
+            if isinstance(again, Deny):
+                return again
+            call = again
         if plan.is_foreign:
             betas = self._named_betas(call, handled)
             question = Question(call, body, wanted, handled, betas, self._facts)
@@ -461,35 +487,14 @@ class Asking:
                 taken.leave()
                 return _UNBOUNDED
             if call.is_stream and plan.forwarded.dialect is handled.dialect:
-                if not call.tells_usage and _may_ask(plan):
+                if not call.tells_usage and may_ask(plan):
                     body = bodies.replace(body, handled.reading.ask_usage(call))
                 self._stream = self._streamed(plan, handled)
         reply = plan.told(self._program.choose, None if self._stream is None else self._stream.mark)
         sent = None if body is self._received else body
         if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
             betas = (names.BETAS_HEADER, ",".join(self._betas))
-            forward = Forward(reply, sent, (betas,), taken.told)
+            forward = Forward(reply, sent, (betas,), taken.told, self._low)
         else:
-            forward = Forward(reply, sent, (), taken.told)
+            forward = Forward(reply, sent, (), taken.told, self._low)
         return Ready(plan, held, forward, taken=taken, beside=self._beside)
-
-
-def _may_ask(plan: Plan) -> bool:
-    """Whether the answer may be asked to tell its usage."""
-    terms = plan.forwarded.terms
-    return not terms or may_be_asked_for_usage(server_of(terms))
-
-
-def _is_array(found: Found, path: str) -> bool:
-    """A client of Gemini's that wants its stream as one JSON array."""
-    if found.operation is not Operation.GENERATE_STREAM:
-        return False
-    return "alt=sse" not in path.partition("?")[2].split("&")
-
-
-def _decoded(
-    handled: Handling, body: bytes, found: Found, headers: Mapping[str, str]
-) -> Call | Deny:
-    if handled.form is not None:
-        return handled.form.decode_typed(body, headers.get("content-type", ""), found.model)
-    return handled.reading.decode(body, found.model, is_stream=found.is_stream)

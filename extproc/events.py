@@ -103,6 +103,8 @@ class Forward(NamedTuple):
     """Those that this request alone has beside those of the plan, whose body was read."""
     told: tuple[Told, ...] = ()
     """Where the client's limits stand, for the headers of the answer."""
+    low: str = ""
+    """The same: of which budget too little is left, and which model is asked instead."""
 
 
 class Respond(NamedTuple):

@@ -97,6 +97,14 @@ class Spent:
     """By how much the limit of this period was raised."""
 
 
+class Level(NamedTuple):
+    """Where a counter stands, as far as this worker knows."""
+
+    spent: int
+    """Settled and reserved by everybody."""
+    topped_up: int
+
+
 REMEMBERED_SECONDS = 60 * 86400
 """How long a ledger knows at least what work was booked, and who asked for it."""
 
@@ -138,6 +146,15 @@ class Ledger(Protocol):
         """Take all of the estimates, or none. Usually at once; awaits when the store must be asked.
 
         Awaiting raises LedgerUnavailable when the store gives no answer.
+        """
+
+    def note(self, charges: Sequence[Charge]) -> Reservation:
+        """Take all of the estimates, whatever the limits are and whether the store answers: it is
+        told later. LedgerUnavailable: it cannot even be written down."""
+
+    def level(self, charge: Charge) -> Level | Awaitable[Level]:
+        """Where its counter stands; of others' part, what was true moments ago. Usually at once;
+        awaits, as `reserve`, when nothing is known that is young enough.
         """
 
     async def remember(self, name: str, owner: str, now: int) -> None:

@@ -36,6 +36,11 @@ class Question(NamedTuple):
     facts: Facts | None = None
     """Of the request; None: no guard is asked again about what is said of it."""
 
+    @property
+    def model(self) -> str:
+        """Which is asked for it: another than it names, where a budget is low."""
+        return self.call.model if self.facts is None else self.facts.model
+
 
 class Forwarded(NamedTuple):
     """What goes to Envoy, and the plan whose tries can all be told it."""
@@ -69,9 +74,7 @@ class Sayer:
             self._translate(plan, question, bodies, refusals)
             if not any(each.dialect in refusals for each in plan.tries):
                 break
-            left = self._planner.without(
-                plan, question.call.model, question.wanted, refusals.keys()
-            )
+            left = self._planner.without(plan, question.model, question.wanted, refusals.keys())
             if not isinstance(left, Plan):
                 return next(iter(refusals.values()))
             plan = left
@@ -85,7 +88,7 @@ class Sayer:
             return Forwarded(plan, _finished(bodies[dialect].body, plan), told)
         if _is_mixed(plan, question):
             wanted = question.wanted._replace(is_sealed=True)
-            unsealed = self._planner.without(plan, question.call.model, wanted, refusals.keys())
+            unsealed = self._planner.without(plan, question.model, wanted, refusals.keys())
             plan = unsealed if isinstance(unsealed, Plan) else plan
         call, body, betas = question.call, question.body, question.betas
         return Forwarded(plan, spliced(plan, call, body, question.handled, betas), told)

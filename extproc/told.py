@@ -54,16 +54,17 @@ def written(nanoseconds: int) -> str:
 
 _METADATA = b"\x42"  # ProcessingResponse.dynamic_metadata = 8
 _NAMESPACE = b"\x0a%c%b" % (len(names.LIMITS_NAMESPACE), names.LIMITS_NAMESPACE.encode())
+_LOW = b"\x0a%c%b" % (len(names.LOW_BUDGET), names.LOW_BUDGET.encode())
 _ENTRY = b"\x0a%c\x0a%c%b\x12%c\x1a%c%b"
 
 
-def encode_told(told: Sequence[Told]) -> bytes:
+def encode_told(told: Sequence[Told], low: str = "") -> bytes:
     """A response of nothing but dynamic metadata, which merges with what it is put behind.
 
     Struct.fields = 1: entries of key = 1, value = 2; Value.string_value = 3, struct_value = 5.
-    Numbers and times are short, so the size of an entry is one byte.
+    Numbers and times are short, so the size of an entry is one byte. `low` is said of a budget.
     """
-    entries = b""
+    entries = _low(low) if low else b""
     for unit, limit, remaining, reset_ns in told:
         before, between, left, again = _entries(unit, limit)
         value, reset = b"%d" % remaining, written(reset_ns).encode()
@@ -74,6 +75,14 @@ def encode_told(told: Sequence[Told]) -> bytes:
     entry = _NAMESPACE + b"\x12" + _size(len(struct)) + struct
     fields = b"\x0a" + _size(len(entry)) + entry
     return _METADATA + _size(len(fields)) + fields
+
+
+def _low(text: str) -> bytes:
+    """An entry of any length."""
+    value = text.encode()
+    held = b"\x1a" + _size(len(value)) + value
+    entry = _LOW + b"\x12" + _size(len(held)) + held
+    return b"\x0a" + _size(len(entry)) + entry
 
 
 @lru_cache(1024)

@@ -350,8 +350,8 @@ def _encode_forward(action: Forward) -> bytes:
     body, plan = action.body, action.plan_reply
     if action.headers:
         plan += _encode_set(action.headers)
-    if action.told:
-        plan += encode_told(action.told)
+    if action.told or action.low:
+        plan += encode_told(action.told, action.low)
     if body is None:
         return plan
     size = len(body)

@@ -254,6 +254,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class WhenLow:
+    """Another model in the place of the one asked for, when less than a share is left."""
+
+    below_permille: int
+    route_to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """How much may be spent, by whom, in which period.
 
@@ -268,6 +276,9 @@ class Budget:
     span: Span
     by: str = ""
     """CEL that yields a text: each is counted apart. Empty: nothing more is."""
+    is_soft: bool = False
+    """It counts, and refuses nobody."""
+    when_low: WhenLow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +439,16 @@ class Gateway:
     def callees(self) -> tuple[Provider | Service, ...]:
         """Whom Envoy shows who asks, where they have a credential."""
         return (*self.providers, *self.services)
+
+    @property
+    def is_lowering(self) -> bool:
+        """Whether a budget leads to another model when little of it is left."""
+        return any(each.when_low for each in self.budgets)
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether answers may have headers that tell where limits or budgets stand."""
+        return self.is_limited or self.is_lowering
 
     @property
     def is_counted(self) -> bool:

@@ -77,6 +77,10 @@ RATE_LIMITS = (
     "reset-tokens",
 )
 """OpenAI's headers without their `x-ratelimit-`."""
+LOW_BUDGET_HEADER = "x-dragoman-low-budget"
+"""Tells clients that another model answers, and which budget is low: `NAME; model=MODEL`."""
+LOW_BUDGET = "low-budget"
+"""In `LIMITS_NAMESPACE`: what that header says."""
 RATE_LIMIT_PREFIX = "x-ratelimit-"
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster

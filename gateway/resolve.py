@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.choice import by_place
 from gateway.config import stars
-from gateway.config.budgets import BudgetScopeBlock
+from gateway.config.budgets import BudgetMode, BudgetScopeBlock
 from gateway.config.check import guard_names
 from gateway.config.failover import failover
 from gateway.config.finding import Path, dotted
@@ -130,6 +130,8 @@ class Resolver:
                     each.limit.amount,
                     each.span,
                     each.by or "",
+                    each.mode is BudgetMode.SOFT,
+                    each.lowering,
                 )
                 for each in config.budgets
             ),

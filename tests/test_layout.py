@@ -62,6 +62,10 @@ TESTED_THROUGH = {
     # what stores are told, and in which words: tested with the stores
     "extproc/adapters/reports.py": "extproc/adapters/test_ledger_store.py",
     "extproc/adapters/leased_ledger.py": "extproc/adapters/test_sqlite_ledger.py",
+    "extproc/adapters/levels.py": "extproc/adapters/test_sqlite_ledger.py",
+    "extproc/adapters/waiters.py": "extproc/adapters/test_sqlite_ledger.py",
+    "extproc/policies/lines.py": "extproc/policies/test_budget.py",
+    "extproc/read.py": "extproc/test_asking.py",
     "extproc/adapters/redis_scripts.py": "extproc/adapters/test_redis_server.py",
     "extproc/adapters/postgres_statements.py": "extproc/adapters/test_postgres_server.py",
     "gateway/ledger_tables.py": "xds_server/budgets/test_stores.py",

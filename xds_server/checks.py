@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
+from gateway.config.scalars import written_permille
 from gateway.identity import Accepts, Issuer, TokenMode
 from gateway.limits import period_name
 from gateway.model import (
@@ -431,10 +432,18 @@ def _budget(budget: Budget) -> Check:
     if budget.unit is Unit.NANODOLLARS:
         failures.append("403 unpriced_model where a target has no price")
     whose = _scope(budget.scope) + (f", by {budget.by}" if budget.by else "")
-    return Check(
+    if budget.when_low is not None:
+        share = written_permille(budget.when_low.below_permille)
+        whose += f", below {share} left: {budget.when_low.route_to}"
+    name = (
         f"budget {budget.name} (each {budget.span}{whose})"
         if budget.span.period is not Period.TOTAL
-        else f"budget {budget.name} (once and for all{whose})",
+        else f"budget {budget.name} (once and for all{whose})"
+    )
+    if budget.is_soft:
+        return Check(f"{name}, soft", Where.EXTPROC, "body", "", Failing.OPEN, "counted alone")
+    return Check(
+        name,
         Where.EXTPROC,
         "body",
         "429 budget_exhausted",

@@ -70,7 +70,7 @@ class Compiler:
                     _patient(topology, gateway),
                     _read_by(gateway),
                     features,
-                    is_limited=gateway.is_limited,
+                    is_limited=gateway.is_telling,
                 ),
                 *tables,
                 *_services(gateway, topology, memo),

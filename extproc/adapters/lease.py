@@ -88,6 +88,12 @@ class Lease:
         self.changed.add(self)
         return True
 
+    def force(self, estimate: int) -> None:
+        """Reserve, whether there is enough or not."""
+        self.booked = self.view[self.index] = self.booked + estimate
+        self.demand += estimate
+        self.changed.add(self)
+
     def release(self, estimate: int) -> None:
         """Give back what was taken."""
         self.booked = self.view[self.index] = self.booked - estimate

@@ -15,8 +15,18 @@ from dataclasses import dataclass
 
 from extproc.adapters.grants import wanted
 from extproc.adapters.lease import Lease, LeaseReservation
+from extproc.adapters.levels import Heard, Levels
 from extproc.adapters.reports import Report, Standing, Store
-from extproc.ports import Booking, Charge, Exhausted, LedgerUnavailable, Reservation, Spent
+from extproc.adapters.waiters import Waiter, give_up
+from extproc.ports import (
+    Booking,
+    Charge,
+    Exhausted,
+    LedgerUnavailable,
+    Level,
+    Reservation,
+    Spent,
+)
 
 _TRIES = 4
 """The first, and one after each of three flushes: in two of them, idle slices come back."""
@@ -28,15 +38,6 @@ VISIT_SHARE = 20
 """Flushes are spaced out so that they take at most 1/20 of the time."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    """A call that could not be booked at once."""
-
-    charges: Sequence[Charge]
-    answer: asyncio.Future[Reservation | Exhausted]
-    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class _Visit:
 
     leases: list[Lease]
     reports: list[Report]
-    waiters: list[_Waiter]
+    waiters: list[Waiter]
     began: float
 
 
@@ -79,10 +80,11 @@ class LeasedLedger:
         self._is_strict = is_strict
         self._leases: dict[tuple[str, int], Lease] = {}
         self._changed: set[Lease] = set()
-        self._waiters: list[_Waiter] = []
-        self._patient: list[_Waiter] = []
+        self._waiters: list[Waiter] = []
+        self._patient: list[Waiter] = []
         """Waiting for others to return what they do not use."""
         self._refusals: dict[tuple[str, int], _Refusal] = {}
+        self._levels = Levels(flush_seconds)
         self._visit: _Visit | None = None
         self._visit_over = asyncio.Event()
         self._visit_over.set()
@@ -104,6 +106,39 @@ class LeasedLedger:
         if self._is_strict and self._store.has_been_away:
             return self._wait(charges)
         return self._take(charges) or self._known_refusal(charges) or self._wait(charges)
+
+    def note(self, charges: Sequence[Charge]) -> Reservation:
+        """Take all of the estimates; the store is told later."""
+        self._open_store()
+        try:
+            leases = [self._lease(charge) for charge in charges]
+        except OSError as error:
+            _log.warning("soft budgets are not counted: no room for cells: %s", error)
+            raise LedgerUnavailable(f"no room for cells: {error}") from error
+        for lease, charge in zip(leases, charges, strict=True):
+            lease.force(charge.estimate)
+        return LeaseReservation([(a, b.estimate) for a, b in zip(leases, charges, strict=True)])
+
+    def level(self, charge: Charge) -> Level | Awaitable[Level]:
+        """Where its counter stands; of others, what they told `LEVEL_FLUSHES` ago or later."""
+        key = (charge.counter, charge.window_start)
+        heard = self._levels.young(key, self._loop.time())
+        return self._look(charge) if heard is None else self._level(key, heard)
+
+    def _level(self, key: tuple[str, int], heard: Heard) -> Level:
+        lease = self._leases.get(key)
+        return Level(heard.besides + (lease.booked if lease else 0), heard.topped_up)
+
+    async def _look(self, charge: Charge) -> Level:
+        """By a report that asks for nothing."""
+        self._open_store()
+        key = (charge.counter, charge.window_start)
+        try:
+            self._changed.add(self._leases.get(key) or self._lease(charge))
+        except OSError as error:
+            raise LedgerUnavailable(f"no room for cells: {error}") from error
+        await self.flush()
+        return self._level(key, self._levels.last(key))
 
     async def flush(self) -> None:
         """Let the store know everything that was booked so far."""
@@ -166,7 +201,7 @@ class LeasedLedger:
         if self._timer is not None:
             self._timer.cancel()
         for waiter in (*self._waiters, *self._patient):
-            _fail(waiter, LedgerUnavailable("the ledger is closed"))
+            waiter.fail(LedgerUnavailable("the ledger is closed"))
         self._drop(leases)
         await self._store.close()
 
@@ -220,14 +255,14 @@ class LeasedLedger:
         for charge in charges:
             if charge.estimate < 1:
                 raise ValueError(f"an estimate is at least 1, not {charge.estimate}")
-        waiter = _Waiter(charges, self._loop.create_future())
+        waiter = Waiter(charges, self._loop.create_future())
         self._waiters.append(waiter)
         self._begin_visit()
         try:
             return await waiter.answer
         except asyncio.CancelledError:
             if waiter.answer.done() and not waiter.answer.cancelled():
-                _give_up(waiter.answer)
+                give_up(waiter.answer)
             raise
 
     def _begin_visit(self) -> None:
@@ -248,7 +283,7 @@ class LeasedLedger:
                     needs.setdefault(self._lease(charge), []).append(charge.estimate)
         except OSError as error:
             for waiter in waiters:
-                _fail(waiter, LedgerUnavailable(f"no room for cells: {error}"))
+                waiter.fail(LedgerUnavailable(f"no room for cells: {error}"))
             return
         is_asked = any(not waiter.charges for waiter in waiters)
         leases = list(self._to_report(is_asked) | needs.keys())
@@ -339,7 +374,7 @@ class LeasedLedger:
             self._is_flush_due = True
             self._arm()
             for waiter in visit.waiters:
-                _fail(waiter, error)
+                waiter.fail(error)
             if not isinstance(error, LedgerUnavailable):
                 raise error
             self._note(error)
@@ -355,9 +390,12 @@ class LeasedLedger:
 
     def _answer(self, visit: _Visit, standings: list[Standing]) -> None:
         known: dict[tuple[str, int], Standing] = {}
+        now = self._loop.time()
         for lease, report, standing in zip(visit.leases, visit.reports, standings, strict=True):
             known[lease.key] = standing
             self._refusals.pop(lease.key, None)
+            besides = standing.booked_besides + (report.booked if report.is_last else 0)
+            self._levels.hear(lease.key, besides, standing.topped_up, now)
             if report.is_last:
                 self._store.cells.free(lease.slot)
             else:
@@ -373,7 +411,7 @@ class LeasedLedger:
                 else:
                     self._put_off(waiter, known)
 
-    def _put_off(self, waiter: _Waiter, known: dict[tuple[str, int], Standing]) -> None:
+    def _put_off(self, waiter: Waiter, known: dict[tuple[str, int], Standing]) -> None:
         """Refuse the call, or let it wait when there is hope."""
         waiter.tries += 1
         charge = next((charge for charge in waiter.charges if self._lacks(charge)), None)
@@ -458,16 +496,3 @@ def _last_report(lease: Lease) -> Report:
         wish=0,
         is_last=True,
     )
-
-
-def _fail(waiter: _Waiter, error: BaseException) -> None:
-    if not waiter.answer.done():
-        waiter.answer.set_exception(error)
-
-
-def _give_up(answer: asyncio.Future[Reservation | Exhausted]) -> None:
-    """The caller was cancelled in the moment between the answer and its arrival."""
-    if answer.exception() is None:
-        result = answer.result()
-        if not isinstance(result, Exhausted):
-            result.release()

@@ -13,7 +13,7 @@ from extproc.adapters.leased_ledger import LeasedLedger
 from extproc.adapters.postgres_server import PostgresServer
 from extproc.adapters.redis_server import RedisServer
 from extproc.adapters.remote_store import Patience, RemoteStore
-from extproc.ports import Booking, Charge, Exhausted, LedgerUnavailable, Reservation
+from extproc.ports import Booking, Charge, Exhausted, LedgerUnavailable, Level, Reservation
 from gateway.ledger_place import LedgerKind, LedgerPlace
 
 FLUSH_SECONDS = 0.05
@@ -54,6 +54,12 @@ class Ledgers:
         self, charges: Sequence[Charge]
     ) -> Reservation | Exhausted | Awaitable[Reservation | Exhausted]:
         return self._open[self._current].reserve(charges)
+
+    def note(self, charges: Sequence[Charge]) -> Reservation:
+        return self._open[self._current].note(charges)
+
+    def level(self, charge: Charge) -> Level | Awaitable[Level]:
+        return self._open[self._current].level(charge)
 
     async def remember(self, name: str, owner: str, now: int) -> None:
         await self._open[self._current].remember(name, owner, now)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.limit import NOTHING_TAKEN, Taken
-from extproc.policies.scope import compile_by, compile_scope
+from extproc.policies.lines import Case, Line
 from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation
 from extproc.verdict import OUT_OF_BUDGET, By, Deny, PolicyKind
 from gateway.catalog import cost, is_free
@@ -23,6 +23,8 @@ from gateway.windows import windows
 DEFAULT_OUTPUT_TOKENS = 1024
 """What is reserved for the answer when the client sets no limit to it."""
 
+_MOST_CASES = 10_000
+"""Clients choose the names of models, so cases have no natural end."""
 _LARGEST_ESTIMATE = 2**60
 """More than any budget holds; nonsense of a client or provider must not overflow 64 bits."""
 
@@ -44,64 +46,6 @@ _UNAVAILABLE = Deny(
 _OF_KEY = "(of the key)"
 """The name of budgets that keys have of their own: there are as many as keys."""
 
-
-_EVER = datetime.min.replace(tzinfo=UTC)
-_NEVER = datetime.max.replace(tzinfo=UTC)
-
-_MOST_CASES = 10_000
-"""Clients choose the names of models, so cases have no natural end."""
-
-
-class Line:
-    """A budget, ready to be asked."""
-
-    __slots__ = ("budget", "by", "is_money", "is_of_any_model", "matcher")
-
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self.matcher = compile_scope(budget.scope)
-        self.is_money = budget.unit is Unit.NANODOLLARS
-        self.is_of_any_model = budget.scope.model is None and budget.scope.llm is None
-        self.by = compile_by(budget.by) if budget.by else None
-
-    def subjects(self, facts: Facts) -> tuple[tuple[str, str], ...] | None:
-        """Whose counter it is; None: the budget does not apply."""
-        found = self.matcher.subjects(facts)
-        if found is None or self.by is None:
-            return found
-        return (*found, ("by", self.by(facts)))
-
-
-class Case:
-    """The budgets that apply to one caller, model and provider, in the windows of a time."""
-
-    __slots__ = ("_began", "_counters", "_ends", "_rows")
-
-    def __init__(self, counters: Sequence[tuple[Line, str]]) -> None:
-        self._counters = counters
-        self._rows: tuple[Row, ...] = ()
-        self._began = self._ends = _NEVER
-
-    def rows(self, now: datetime) -> tuple[Row, ...]:
-        """Made again when some window has ended, which is seldom."""
-        if not self._began <= now < self._ends:
-            found = [
-                (line, counter, windows(line.budget.span, now)) for line, counter in self._counters
-            ]
-            self._rows = tuple(
-                (line, line.is_money, phased(counter, each.phase), each.start, line.budget.limit)
-                for line, counter, several in found
-                for each in several
-            )
-            every = [each for _, _, several in found for each in several]
-            self._began = max((_moment(each.start) for each in every), default=_EVER)
-            ends = [_moment(each.end) for each in every if each.end is not None]
-            self._ends = min(ends, default=_NEVER)
-        return self._rows
-
-
-Row: TypeAlias = tuple[Line, bool, str, int, int]
-"""A budget, whether it counts money, its counter, its window's start and its limit."""
 
 Drawn: TypeAlias = list[tuple[Line, Charge]]
 """The budgets that a call draws on, and how much."""
@@ -164,6 +108,11 @@ class Held:
             amounts.append(max(0, min(_LARGEST_ESTIMATE, amount)))
         return amounts
 
+    def beside(self, noted: Reservation, drawn: Drawn) -> Held:
+        """The same, with what was noted on soft budgets."""
+        both = _Both(self._reservation, noted, len(self._drawn))
+        return Held(both, [*self._drawn, *drawn], self._asked, self._taken)
+
     @property
     def is_open(self) -> bool:
         """Neither settled nor released."""
@@ -199,6 +148,40 @@ class Held:
             reservation.release()
 
 
+class _Both:
+    """Two reservations as one; the first so many charges are of the first."""
+
+    __slots__ = ("_count", "_first", "_second")
+
+    def __init__(self, first: Reservation | None, second: Reservation, count: int) -> None:
+        self._first = first
+        self._second = second
+        self._count = count
+
+    def settle(self, amounts: Sequence[int]) -> None:
+        if self._first is not None:
+            self._first.settle(amounts[: self._count])
+        self._second.settle(amounts[self._count :])
+
+    def book(self, amounts: Sequence[int]) -> None:
+        if self._first is not None:
+            self._first.book(amounts[: self._count])
+        self._second.book(amounts[self._count :])
+
+    def release(self) -> None:
+        if self._first is not None:
+            self._first.release()
+        self._second.release()
+
+
+class Lower(NamedTuple):
+    """Another model in the place of the one asked for."""
+
+    model: str
+    budget: str
+    """Of which little is left."""
+
+
 class Owed(NamedTuple):
     """What work costs that was not reserved for."""
 
@@ -230,6 +213,9 @@ class Budgets:
         self._cases: dict[tuple[object, ...], Case] = {}
         """By principal, model, provider, route, and what budgets count by."""
         self._ledger = ledger
+        self._are_soft = any(each.is_soft for each in budgets)
+        self.is_lowering = any(each.when_low for each in budgets)
+        """Whether some lead to another model."""
         self._default_output_tokens = default_output_tokens
 
     def begin(self, facts: Facts, price: Price | None) -> Held | Deny | Awaitable[Held | Deny]:
@@ -245,12 +231,58 @@ class Budgets:
             return drawn
         if not drawn:
             return NOTHING_HELD
+        if self._are_soft:
+            return self._begin_softly(drawn, asked, facts)
+        return self._reserve(drawn, asked, facts)
+
+    def _reserve(
+        self, drawn: Drawn, asked: Usage, facts: Facts
+    ) -> Held | Deny | Awaitable[Held | Deny]:
         if self._ledger is None:
             return _UNAVAILABLE
         answer = self._ledger.reserve([charge for _, charge in drawn])
         if isinstance(answer, Awaitable):
             return _later(answer, drawn, asked, facts)
         return _held(answer, drawn, asked, facts)
+
+    def _begin_softly(
+        self, drawn: Drawn, asked: Usage, facts: Facts
+    ) -> Held | Deny | Awaitable[Held | Deny]:
+        """What may refuse is asked first; of what may not, the estimate is only noted."""
+        hard = [each for each in drawn if not each[0].budget.is_soft]
+        soft = [each for each in drawn if each[0].budget.is_soft]
+        held = self._reserve(hard, asked, facts) if hard else Held(None, [], asked)
+        if isinstance(held, Awaitable):
+            return self._noted_later(held, soft)
+        return self._noted(held, soft)
+
+    async def _noted_later(self, held: Awaitable[Held | Deny], soft: Drawn) -> Held | Deny:
+        return self._noted(await held, soft)
+
+    def _noted(self, held: Held | Deny, soft: Drawn) -> Held | Deny:
+        if isinstance(held, Deny) or not soft or self._ledger is None:
+            return held
+        try:
+            return held.beside(self._ledger.note([charge for _, charge in soft]), soft)
+        except LedgerUnavailable:  # the ledger says so to the operator
+            return held
+
+    def lower(self, facts: Facts) -> Lower | Awaitable[object] | None:
+        """The model that is asked instead; None: there is enough left. An awaitable: it is to be
+        asked again after that. Reads what scopes read."""
+        if self._ledger is None:
+            return None
+        for line, _, counter, start, limit in self._case(facts).rows(facts.now):
+            low = line.budget.when_low
+            if low is None or low.route_to == facts.model:
+                continue
+            level = self._ledger.level(Charge(counter, start, limit, 1))
+            if isinstance(level, Awaitable):
+                return level
+            whole = limit + level.topped_up
+            if (whole - level.spent) * 1000 < whole * low.below_permille:
+                return Lower(low.route_to, line.budget.name)
+        return None
 
     @property
     def is_any(self) -> bool:
@@ -295,7 +327,7 @@ class Budgets:
             for line, _, counter, start, limit in (
                 self._case(facts).rows(facts.now) if self._lines or _owned(facts) else ()
             )
-            if line.is_of_any_model
+            if line.is_of_any_model and not line.budget.is_soft
         ]
         if not drawn:
             return None
@@ -327,6 +359,8 @@ class Budgets:
                 drawn.append((line, Charge(counter, start, limit, estimate)))
                 continue
             if price is None:
+                if line.budget.is_soft:
+                    continue
                 return _UNPRICED
             if money is None:
                 money = _money(price, asked)
@@ -362,10 +396,6 @@ def _money(price: Price, asked: Usage) -> int:
     """What a call may cost; of one that may cost something that is not known yet, something."""
     money = min(_LARGEST_ESTIMATE, cost(price, asked))
     return money or int(not is_free(price))
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 async def _later(

@@ -13,7 +13,18 @@ from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.policies.authenticate import Authenticate
-from extproc.ports import NEVER, Booking, Charge, Draw, Measure, Meter, Standing, Take, Verdicts
+from extproc.ports import (
+    NEVER,
+    Booking,
+    Charge,
+    Draw,
+    Level,
+    Measure,
+    Meter,
+    Standing,
+    Take,
+    Verdicts,
+)
 from extproc.principal import Kind, Principal, of_key
 from extproc.program import Policy, Program, build
 from extproc.trial.cases import RequestBlock
@@ -47,6 +58,12 @@ class Roomy:
 
     def reserve(self, charges: Sequence[Charge]) -> _Held:
         return _Held()
+
+    def note(self, charges: Sequence[Charge]) -> _Held:
+        return _Held()
+
+    def level(self, charge: Charge) -> Level:
+        return Level(0, 0)
 
     async def remember(self, name: str, owner: str, now: int) -> None:
         pass

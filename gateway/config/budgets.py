@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,7 +19,8 @@ from pydantic import (
 
 from gateway.cel import compile_text
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Amount, Name, Text
+from gateway.config.scalars import Amount, Name, Text, written_permille
+from gateway.model import WhenLow
 from gateway.periods import Period, Span
 from gateway.problem import did_you_mean
 
@@ -90,6 +92,27 @@ TimeZone: TypeAlias = Annotated[
 ]
 
 
+def _percent(value: Any) -> int:
+    """In thousandths."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = (
+        re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]))? ?%", value) if isinstance(value, str) else None
+    )
+    permille = int(match[1]) * 10 + int(match[2] or 0) if match else 0
+    if not 1 <= permille <= 1000:
+        raise refusal("must be a share from 0.1% to 100%", "such as 10%")
+    return permille
+
+
+Percent: TypeAlias = Annotated[
+    int,
+    PlainValidator(_percent),
+    PlainSerializer(written_permille),
+    WithJsonSchema({"type": "string", "format": "percent"}),
+]
+
+
 class BudgetScopeBlock(Block):
     """Whose spending is counted. With a `*`, each value that matches is counted apart."""
 
@@ -103,6 +126,25 @@ class BudgetScopeBlock(Block):
     """The model that the client asked for."""
     provider: Text | None = None
     """The provider that is tried first."""
+
+
+class BudgetMode(StrEnum):
+    """What becomes of a call for which too little is left."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class WhenLowBlock(Block):
+    """Which model is asked when little is left: in the client's API, under its own rules, guards,
+    limits, prices and budgets, as if the client had asked for it. Where the caller may not use
+    it, the call stays with its own."""
+
+    below: Percent
+    """The share of the limit, what was topped up included, such as `10%`. Of what other
+    workers spend, what was so some seconds ago is known."""
+    route_to: Text
+    """A model of `llm.models`."""
 
 
 class BudgetBlock(Block):
@@ -124,6 +166,11 @@ class BudgetBlock(Block):
     or `d`; then what was spent comes back when it is as old, or up to a twelfth older."""
     time_zone: TimeZone | None = None
     """Of the calendar, such as `Europe/Berlin`. Default: UTC."""
+    mode: BudgetMode = BudgetMode.HARD
+    """`hard`: what is not left is refused. `soft`: it counts, and refuses nobody, also when the
+    ledger gives no answer."""
+    when_low: WhenLowBlock | None = None
+    """A cheaper model for when little is left."""
 
     @model_validator(mode="after")
     def _has_a_calendar(self) -> BudgetBlock:
@@ -132,6 +179,12 @@ class BudgetBlock(Block):
                 "has a time_zone, and no calendar", f"per {self.per} is the same anywhere"
             )
         return self
+
+    @property
+    def lowering(self) -> WhenLow | None:
+        """What `when_low` means."""
+        low = self.when_low
+        return None if low is None else WhenLow(low.below, low.route_to)
 
     @property
     def span(self) -> Span:

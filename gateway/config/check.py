@@ -162,6 +162,22 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
                 yield Finding((*path, field), f"no {kind} '{value}'", did_you_mean(value, known))
 
 
+def low_budgets_lead_somewhere(written: Written) -> Iterator[Finding]:
+    """To a model that clients could ask for themselves."""
+    models = written.config.llm.models
+    known = {name for name, block in models.items() if "*" not in name and not block.internal}
+    for index, budget in enumerate(written.config.budgets):
+        low = budget.when_low
+        if low is not None and low.route_to not in known:
+            path: Path = ("budgets", index, "when_low", "route_to")
+            if low.route_to in models:
+                reason = "is internal" if models[low.route_to].internal else "has a '*'"
+                yield Finding(path, f"the model '{low.route_to}' {reason}, so nobody asks for it")
+            else:
+                hint = did_you_mean(low.route_to, known)
+                yield Finding(path, f"no model '{low.route_to}'", hint)
+
+
 def rules_reach_their_routes(written: Written) -> Iterator[Finding]:
     """No rule is asked on an open route, so a rule that names one would protect nothing."""
     is_open = {route.name for route in written.config.routes if route.auth == "none"}
@@ -261,6 +277,7 @@ RULES: tuple[Rule, ...] = (
     mirrors_lead_somewhere,
     conditions_can_hold,
     scopes_name_what_exists,
+    low_budgets_lead_somewhere,
     rules_reach_their_routes,
     rules_depend_on_something,
     limits_can_apply,

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Duration, Secret, Text
+from gateway.config.scalars import Duration, Secret, Text, written_permille
 from gateway.ledger_place import LedgerKind, LedgerPlace
 from gateway.secret_texts import is_secret
 
@@ -52,11 +52,6 @@ def _share(value: Any) -> int:
     return permille
 
 
-def _written_share(permille: int) -> str:
-    whole, tenth = divmod(permille, 10)
-    return f"{whole}.{tenth}%" if tenth else f"{whole}%"
-
-
 LedgerName: TypeAlias = Annotated[
     str,
     AfterValidator(_name),
@@ -65,7 +60,7 @@ LedgerName: TypeAlias = Annotated[
 Share: TypeAlias = Annotated[
     int,
     PlainValidator(_share),
-    PlainSerializer(_written_share),
+    PlainSerializer(written_permille),
     WithJsonSchema({"type": "string", "format": "percent"}),
 ]
 

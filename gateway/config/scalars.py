@@ -218,6 +218,12 @@ def written_limit(limit: Limit) -> str:
     return f"{Decimal(limit.amount) / NANODOLLARS_PER_DOLLAR:f} USD"
 
 
+def written_permille(permille: int) -> str:
+    """`5%`, `0.5%`."""
+    whole, tenth = divmod(permille, 10)
+    return f"{whole}.{tenth}%" if tenth else f"{whole}%"
+
+
 _PERIOD_WORDS = {
     **dict.fromkeys(("s", "sec", "second"), 1),
     **dict.fromkeys(("m", "min", "minute"), 60),

@@ -26,6 +26,7 @@ llm:
 budgets:
   - {name: project, by: 'request.headers["x-project"]', limit: 2000 tokens, per: rolling 24h}
 """
+LOW_HEADER = "x-dragoman-low-budget"
 ASK = {"model": "demo", "messages": [{"role": "user", "content": "say hello"}]}
 
 
@@ -88,3 +89,37 @@ def test_a_budget_that_is_topped_up_or_reset_is_there_again_at_once(
         eventually(lambda: stack.chat(ask).status_code == 200, "reset")
         first, second, *_ = change("log").splitlines()[1:]
         assert ("reset" in first, "top-up" in second) == (True, True)
+
+
+def test_when_little_is_left_the_cheaper_model_answers_and_a_soft_budget_refuses_nobody(
+    serve: Serve, tmp_path: Path
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    cheaper = """
+    demo-b:
+      type: openai
+      url: "http://127.0.0.1:${DRAGOMAN_DEMO_PORT}/b/v1"
+      key: demo-provider-key-b
+  models: {demo: demo-a/demo-a, cheap: demo-b/demo-b}
+"""
+    text = CONFIG.partition("budgets:")[0].replace("\n  models: {demo: demo-a/demo-a}\n", cheaper)
+    low = "when_low: {below: 99%, route_to: cheap}"
+    file.write_text(
+        f"{text}budgets: [{{name: all, limit: 50 tokens, per: day, mode: soft, {low}}}]"
+    )
+    with serve(file, tmp_path / "state") as stack:
+        first = stack.chat(ASK)
+        assert (first.json()["model"], first.headers.get(LOW_HEADER)) == ("demo-a", None)
+        seen = []
+
+        def is_lowered() -> bool:
+            seen.append(stack.chat({**ASK, "max_tokens": 500}))
+            return LOW_HEADER in seen[-1].headers
+
+        eventually(is_lowered, "little is left")
+        answer = seen[-1]
+        assert answer.headers[LOW_HEADER] == "all; model=cheap"
+        assert answer.json()["model"] == "demo-b"
+        for _ in range(5):
+            assert stack.chat({**ASK, "max_tokens": 500}).status_code == 200
+        eventually(lambda: stack.budgets()["all|tokens"]["settled"] > 50, "more than the limit")

@@ -25,7 +25,7 @@ from extproc.events import (
     Watch,
 )
 from extproc.exchange import Exchange
-from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
+from extproc.ports import Charge, Exhausted, Ledger, LedgerUnavailable, Level, Reservation, Spent
 from extproc.program import Program, build
 from extproc.protocols.websocket import text
 from gateway.config.load import load
@@ -380,6 +380,12 @@ class SlowLedger:
         if self.is_broken:
             raise LedgerUnavailable("closed")
         return self.inner.reserve(charges)
+
+    def note(self, charges: Sequence[Charge]) -> Reservation:
+        raise AssertionError
+
+    def level(self, charge: Charge) -> Level:
+        raise AssertionError
 
     async def remember(self, name: str, owner: str, now: int) -> None:
         raise AssertionError

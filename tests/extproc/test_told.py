@@ -60,3 +60,14 @@ def test_it_merges_with_what_it_is_put_behind() -> None:
     both = _ProcessingResponse.FromString(before.SerializeToString() + told)
     assert set(both.dynamic_metadata.fields) == {"other", names.LIMITS_NAMESPACE}
     assert both.HasField("request_headers")
+
+
+@given(
+    st.text(max_size=300),
+    st.lists(st.builds(Told, st.just("tokens"), numbers, numbers, numbers), max_size=2),
+)
+def test_of_a_low_budget_envoy_is_told_beside_the_limits(text: str, limits: list[Told]) -> None:
+    response = _ProcessingResponse.FromString(encode_told(limits, f"b; model={text}"))
+    fields = response.dynamic_metadata.fields[names.LIMITS_NAMESPACE].struct_value.fields
+    assert fields[names.LOW_BUDGET].string_value == f"b; model={text}"
+    assert ("limit-tokens" in fields) is bool(limits)

@@ -16,6 +16,7 @@ from extproc.ports import (
     Charge,
     Exhausted,
     Ledger,
+    Level,
     Reservation,
     Spent,
 )
@@ -48,6 +49,12 @@ async def hold(ledger: Ledger, *charges: Charge) -> Reservation:
     answer = await ask(ledger, *charges)
     assert not isinstance(answer, Exhausted), answer
     return answer
+
+
+async def level(ledger: Ledger, limit: int = 100) -> Level:
+    """Where the counter stands, as far as is known; waited for if need be."""
+    answer = ledger.level(charge(1, limit=limit))
+    return await answer if isinstance(answer, Awaitable) else answer
 
 
 class LedgerSuite:
@@ -296,5 +303,33 @@ class LedgerSuite:
             assert await ledger.book_once("p/batch_2", 1, booking, soon + 1)
             assert await ledger.owner("p/batch_1") is None
             assert await ledger.spent("b", MONTH) == Spent(10, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_what_is_noted_counts_whatever_the_limit(self, tmp_path: Path) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            (await hold(ledger, charge(90))).settle([90])
+            noted = ledger.note([charge(60), charge(7, counter="other")])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(90, 60)
+            noted.settle([80, 5])
+            assert await ledger.spent("b|team=a", MONTH) == Spent(170, 0)
+            assert await ledger.spent("other", MONTH) == Spent(5, 0)
+            assert await ask(ledger, charge(1)) == Exhausted(charge(1), 170)
+            ledger.note([charge(60)]).release()
+            assert await ledger.spent("b|team=a", MONTH) == Spent(170, 0)
+
+        self.run(tmp_path, scene)
+
+    def test_where_a_counter_stands_is_known_before_and_after_it_is_drawn_on(
+        self, tmp_path: Path
+    ) -> None:
+        async def scene(ledger: AnyLedger) -> None:
+            assert await level(ledger) == Level(0, 0)
+            held = await hold(ledger, charge(60))
+            assert await level(ledger) == Level(60, 0)
+            held.settle([25])
+            assert await level(ledger) == Level(25, 0)
+            ledger.note([charge(10)])
+            assert await level(ledger) == Level(35, 0)
 
         self.run(tmp_path, scene)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from extproc.ports import REMEMBERED_SECONDS, Booking, Charge, Exhausted, Reservation, Spent
+from extproc.ports import REMEMBERED_SECONDS, Booking, Charge, Exhausted, Level, Reservation, Spent
 
 
 @dataclass(slots=True)
@@ -44,6 +44,21 @@ class MemoryLedger:
             counter.reserved += charge.estimate
             held.append((counter, charge.estimate))
         return _MemoryReservation(held)
+
+    def note(self, charges: Sequence[Charge]) -> Reservation:
+        """Take all of the estimates, whatever the limits."""
+        held: list[tuple[_Counter, int]] = []
+        for charge in charges:
+            counter = self._counters.setdefault((charge.counter, charge.window_start), _Counter())
+            counter.reserved += charge.estimate
+            held.append((counter, charge.estimate))
+        return _MemoryReservation(held)
+
+    def level(self, charge: Charge) -> Level:
+        """Where its counter stands."""
+        key = (charge.counter, charge.window_start)
+        counter = self._counters.get(key, _Counter())
+        return Level(counter.settled + counter.reserved, 0)
 
     async def spent(self, counter: str, window_start: int) -> Spent:
         """Where the counter stood in that period."""

@@ -131,6 +131,7 @@ class _Surface:
         gateway, features = self.gateway, self.features
         silence = longest_silence(gateway)
         is_told = gateway.identity.has_stored_keys or told.is_told(llm_limits(gateway))
+        added = [*(told.ADDED if is_told else ()), *(told.LOW if gateway.is_lowering else ())]
         return {
             "name": name,
             "match": match,
@@ -139,8 +140,9 @@ class _Surface:
                 *_PROVIDERS_OWN,
                 names.RETRY_HEADER,
                 *(told.REMOVED if is_told else ()),
+                *((names.LOW_BUDGET_HEADER,) if gateway.is_lowering else ()),
             ],
-            **({"response_headers_to_add": told.ADDED} if is_told else {}),
+            **({"response_headers_to_add": added} if added else {}),
             "route": {
                 **(_PLANNED if features.reads_plans else _STEERED),
                 "auto_host_rewrite": True,  # to the endpoint's hostname, at each try

@@ -21,6 +21,16 @@ ADDED: list[Json] = [
     for name in names.RATE_LIMITS
 ]
 """Where nothing is written down, there is no header."""
+LOW: list[Json] = [
+    {
+        "header": {
+            "key": names.LOW_BUDGET_HEADER,
+            "value": f"%DYNAMIC_METADATA({names.LIMITS_NAMESPACE}:{names.LOW_BUDGET})%",
+        },
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+]
+"""Of a budget of which too little is left for the model that was asked for."""
 
 
 def is_told(limits: Iterable[Limit]) -> bool:

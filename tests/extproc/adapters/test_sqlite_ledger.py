@@ -13,17 +13,19 @@ import pytest
 
 from extproc.adapters.lease import MOST_PER_CALL
 from extproc.adapters.leased_ledger import LeasedLedger
+from extproc.adapters.levels import LEVEL_FLUSHES
 from extproc.adapters.sqlite_ledger import open_ledger
-from extproc.ports import Booking, Exhausted, LedgerUnavailable, Spent
-from tests.kit.ledger_suite import MONTH, LedgerSuite, ask, charge, hold
+from extproc.ports import Booking, Exhausted, LedgerUnavailable, Level, Spent
+from tests.kit.ledger_suite import MONTH, LedgerSuite, ask, charge, hold, level
 
 NAME = "ledger.db"
+FLUSH_SECONDS = 0.005
 Scene = Callable[..., Awaitable[None]]
 
 
 async def open_quick(directory: Path, worker: str, busy_seconds: float = 1.0) -> LeasedLedger:
     return await open_ledger(
-        directory / NAME, worker=worker, flush_seconds=0.005, busy_seconds=busy_seconds
+        directory / NAME, worker=worker, flush_seconds=FLUSH_SECONDS, busy_seconds=busy_seconds
     )
 
 
@@ -137,7 +139,7 @@ def test_closing_books_everything_and_leaves_only_counters(tmp_path: Path) -> No
             await ask(ledger, charge(1))
 
     with_workers(tmp_path, 1, scene)
-    assert rows(tmp_path, "SELECT * FROM counters") == [("b|team=a", MONTH, 14)]
+    assert rows(tmp_path, "SELECT * FROM counters") == [("b|team=a", MONTH, 14, 0)]
     assert rows(tmp_path, "SELECT * FROM spending") == [("b|team=a", MONTH, 14, 0)]
     assert rows(tmp_path, "SELECT * FROM leases") == []
     assert rows(tmp_path, "SELECT * FROM workers") == []
@@ -414,3 +416,67 @@ def test_more_than_any_call_may_cost_does_not_overflow(tmp_path: Path) -> None:
         assert await ledger.spent("b", MONTH) == Spent(3 * MOST_PER_CALL, 0)
 
     with_workers(tmp_path, 1, book)
+
+
+def test_where_a_counter_stands_is_known_without_waiting_once_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
+        first = ledger.level(charge(1))
+        assert isinstance(first, Awaitable)
+        assert (await first).spent == 0
+        held = await hold(ledger, charge(60))
+        assert ledger.level(charge(1)) == Level(60, 0)
+        held.settle([7])
+        assert ledger.level(charge(1)) == Level(7, 0)
+
+    with_workers(tmp_path, 1, scene)
+
+
+def test_what_another_worker_spends_is_known_within_the_bound(tmp_path: Path) -> None:
+    """At most `LEVEL_FLUSHES` since one has looked, and as many ticks as the other tells it in."""
+
+    async def scene(first: LeasedLedger, second: LeasedLedger) -> None:
+        assert (await level(second, 10**6)).spent == 0
+        # comfortable, so that it is told as seldom as it ever is
+        (await hold(first, charge(10, limit=10**6))).settle([10])
+        (await hold(first, charge(10, limit=10**6))).settle([10])
+        began = asyncio.get_running_loop().time()
+        while (await level(second, 10**6)).spent < 20:
+            await second.flush()  # which passes the time, and does not look at others
+        flushes = (asyncio.get_running_loop().time() - began) / FLUSH_SECONDS
+        assert flushes < 2 * (LEVEL_FLUSHES + 10), "with as much again for a busy machine"
+
+    with_workers(tmp_path, 2, scene)
+
+
+def test_a_level_is_not_told_while_the_store_gives_no_answer(tmp_path: Path) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
+        await ledger.close()
+        with pytest.raises(LedgerUnavailable):
+            await level(ledger)
+        with pytest.raises(LedgerUnavailable):
+            ledger.note([charge(1)])
+
+    with_workers(tmp_path, 1, scene)
+
+
+def test_what_was_noted_while_the_store_was_away_is_told_when_it_is_back(tmp_path: Path) -> None:
+    async def scene(ledger: LeasedLedger) -> None:
+        with closing(sqlite3.connect(tmp_path / NAME)) as blocker:
+            blocker.execute("BEGIN IMMEDIATE")
+            noted = [ledger.note([charge(80)]) for _ in range(3)]
+            with pytest.raises(LedgerUnavailable):
+                await ledger.flush()
+            noted[0].settle([100])
+            blocker.execute("ROLLBACK")
+        assert await ledger.spent("b|team=a", MONTH) == Spent(100, 160)
+
+    async def main() -> None:
+        ledger = await open_quick(tmp_path, "w", busy_seconds=0.01)
+        try:
+            await scene(ledger)
+        finally:
+            await ledger.close()
+
+    asyncio.run(main())

@@ -12,11 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.facts import Facts
-from extproc.policies.budget import NOTHING_HELD, Budgets, Held
-from extproc.ports import Booking, Charge, Exhausted, Ledger, LedgerUnavailable, Reservation, Spent
+from extproc.policies.budget import NOTHING_HELD, Budgets, Held, Lower
+from extproc.ports import (
+    Booking,
+    Charge,
+    Exhausted,
+    Ledger,
+    LedgerUnavailable,
+    Level,
+    Reservation,
+    Spent,
+)
 from extproc.principal import of_key
 from extproc.verdict import Deny
-from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
+from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit, WhenLow
 from gateway.price import Price
 from gateway.usage import Usage
 from tests.kit.memory_ledger import MemoryLedger
@@ -533,3 +542,87 @@ def test_work_that_is_told_later_is_owed_on_them_too() -> None:
         owner(OWN), ["smart"], 700, None
     )
     assert {each.counter for each in owed.bookings} == {"everyone|tokens", "key:abc:day|tokens"}
+
+
+SOFT = replace(TEAM, name="soft", limit=1, is_soft=True)
+
+
+def test_a_soft_budget_counts_and_refuses_nobody() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((SOFT,), ledger)
+    for _ in range(3):
+        hold(budgets, facts()).settle(Usage(100, 50), PRICE)
+    assert spent(ledger, "soft|team=platform", NOVEMBER) == Spent(3 * 200_000, 0)
+    hold(budgets, facts()).release()
+    assert spent(ledger, "soft|team=platform", NOVEMBER) == Spent(3 * 200_000, 0)
+
+
+def test_a_soft_budget_beside_a_hard_one_refuses_nothing_and_takes_nothing_from_it() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((SOFT, replace(TOKENS, limit=300)), ledger)
+    hold(budgets, facts()).settle(Usage(100, 50), PRICE)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(150, 0)
+    held = hold(budgets, facts())
+    assert spent(ledger, "everyone|tokens", 0) == Spent(150, 150)
+    assert deny(budgets, facts()).code == "budget_exhausted"
+    assert spent(ledger, "soft|team=platform", NOVEMBER) == Spent(200_000, 200_000)
+    held.book(Usage(10, 10), PRICE)
+    held.settle_estimate()
+    assert spent(ledger, "soft|team=platform", NOVEMBER).reserved == 0
+
+
+def test_what_a_slow_ledger_allows_is_noted_on_soft_budgets_after_it() -> None:
+    ledger = MemoryLedger()
+
+    class Slow(SlowLedger):
+        def note(self, charges: Sequence[Charge]) -> Reservation:
+            return ledger.note(charges)
+
+    budgets = Budgets((SOFT, TOKENS), Slow(ledger))  # type: ignore[arg-type]
+    answer = budgets.begin(facts(), PRICE)
+    assert isinstance(answer, Awaitable)
+
+    async def awaited() -> Held | Deny:
+        return await answer
+
+    held = asyncio.run(awaited())
+    assert isinstance(held, Held)
+    held.settle(Usage(100, 50), PRICE)
+    assert spent(ledger, "soft|team=platform", NOVEMBER) == Spent(200_000, 0)
+    assert spent(ledger, "everyone|tokens", 0) == Spent(150, 0)
+
+
+def test_a_soft_budget_refuses_nobody_without_a_ledger_a_price_or_room() -> None:
+    class Full(MemoryLedger):
+        def note(self, charges: Sequence[Charge]) -> Reservation:
+            raise LedgerUnavailable("no room")
+
+    hold(Budgets((SOFT,), Full()), facts()).settle(Usage(100, 50), PRICE)
+    hold(Budgets((SOFT,), None), facts()).settle(Usage(100, 50), PRICE)
+    hold(Budgets((SOFT,), MemoryLedger()), facts(), None).settle(Usage(1, 1), None)
+    assert Budgets((replace(SOFT, scope=Scope()),), None).is_left(facts()) is None
+
+
+LOW = replace(TOKENS, name="low", limit=1000, when_low=WhenLow(100, "fast"))
+
+
+def test_another_model_is_asked_when_less_than_a_share_is_left() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((LOW,), ledger)
+    assert budgets.is_lowering
+    assert budgets.lower(facts()) is None
+    held = hold(budgets, facts(estimated_input_tokens=850))
+    assert budgets.lower(facts()) is None, "exactly a tenth is left"
+    held.settle(Usage(901, 0), PRICE)
+    assert budgets.lower(facts()) == Lower("fast", "low")
+    assert budgets.lower(facts(model="fast")) is None
+    assert Budgets((LOW,), None).lower(facts()) is None
+    assert not Budgets((TOKENS,), ledger).is_lowering
+
+
+def test_what_is_topped_up_counts_for_the_share() -> None:
+    class ToppedUp(MemoryLedger):
+        def level(self, charge: Charge) -> Level:
+            return Level(950, 1000)
+
+    assert Budgets((LOW,), ToppedUp()).lower(facts()) is None
