@@ -237,7 +237,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
     audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiter = MappedLimiter(arguments.state_dir, later)
-    log = access_log.AccessLog(cut_streams)
+    log = access_log.AccessLog(cut_streams, audits)
     services = ServiceClient(arguments.services)
     make = functools.partial(
         _build,

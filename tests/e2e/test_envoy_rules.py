@@ -14,7 +14,7 @@ from tests.e2e.conftest import EXAMPLES, Serve
 from tests.kit.identity_provider import KeyServer, SigningKey, claims, key_set
 from tests.kit.raw_http import asked
 from tests.kit.recorder import Recorder
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = pytest.mark.envoy
 
@@ -163,11 +163,19 @@ def test_nobody_is_asked_but_where_a_rule_needs_it(world: World) -> None:
     assert world.asked() == before + 1
 
 
-def test_denials_are_counted_by_rule(world: World) -> None:
+def test_denials_are_counted_by_envoy_and_with_all_others(world: World) -> None:
     stat = "http.default.rbac.policy.no-evil.denied"
+    labels = 'code="permission_denied",kind="rule",mode="enforce",name="no-evil",verdict="deny"'
+
+    def count() -> float:
+        metrics = httpx.get(f"{world.stack.admin_url}/metrics", timeout=5).text
+        found = [each for each in metrics.splitlines() if f"{{{labels}}}" in each]
+        return sum(float(each.rsplit(" ", 1)[1]) for each in found)
+
     before = world.stack.envoy_stat(stat)
     world.get("/head", x_evil="yes")
     assert world.stack.envoy_stat(stat) == before + 1
+    eventually(lambda: count() == before + 1, "Python is told of all of them", seconds=10)
 
 
 def test_a_path_that_can_be_written_otherwise_is_read_once(world: World) -> None:

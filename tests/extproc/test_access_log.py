@@ -1,4 +1,4 @@
-"""Envoy's log of streams in, the bytes that were sent out."""
+"""Envoy's logs in; out, the bytes of streams, and what its rules have refused."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pytest
 from envoy_api import message
 
 from extproc.access_log import AccessLog
+from extproc.audits import Audits
 from extproc.cut_streams import Mark
 from extproc.edges.service import Status
 from gateway import names
 from tests.kit.calls import RecordedCall
+from tests.kit.counted import Counted
 from tests.kit.told_streams import Stream, worker
 
 Message: Any = message("envoy.service.accesslog.v3.StreamAccessLogsMessage")
@@ -39,7 +41,8 @@ class Worker:
 
     def __init__(self) -> None:
         self.streams, _ = worker(first=FIRST)
-        self.log = AccessLog(self.streams)
+        self.tally = Counted()
+        self.log = AccessLog(self.streams, Audits(self.tally))
         self.call = RecordedCall(self.log)
 
     def waiting(self) -> Stream:
@@ -109,3 +112,48 @@ def test_marks_are_read_back_as_they_were_written() -> None:
     stream = Stream(worker.streams, Mark(3, False))
     worker.call.stream.on_message(told(entry(f"{3:016x}", wire=8)))
     assert stream.told == [8]
+
+
+def decided(policy: str, result: str = names.DENIED) -> Any:
+    """Of a request that Envoy's rules have decided on."""
+    made = Entry(
+        request={"request_id": "r1", "path": "/app"}, common_properties={"route_name": "app"}
+    )
+    struct = made.common_properties.metadata.filter_metadata[names.DECISION_NAMESPACE]
+    struct[names.DECISION], struct[names.DECIDING_POLICY] = result, policy
+    return made
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict", "reason"),
+    [
+        ("no-evil", ("rule", "no-evil", "deny", "permission_denied"), "denied by 'no-evil'"),
+        ("a,b", ("rule", "a, b", "deny", "permission_denied"), "denied by 'a', 'b'"),
+        (
+            names.INVALID_TOKEN_POLICY,
+            ("identity", "", "deny", "invalid_token"),
+            "the token is not valid",
+        ),
+        (
+            names.MISSING_CREDENTIAL_POLICY,
+            ("identity", "", "deny", "missing_credential"),
+            "no token was given",
+        ),
+    ],
+)
+def test_what_envoys_rules_refuse_is_counted_and_logged_as_if_python_had(
+    policy: str, verdict: tuple[str, ...], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker()
+    with caplog.at_level("INFO"):
+        worker.call.stream.on_message(told(decided(policy)))
+    assert worker.tally.enforced == {verdict: 1}
+    (record,) = caplog.records
+    assert record.getMessage().endswith(f"{verdict[3]}: {reason}")
+    assert vars(record)["request_id"] == "r1"
+
+
+def test_what_they_let_pass_is_not() -> None:
+    worker = Worker()
+    worker.call.stream.on_message(told(decided("dragoman/passed", "allowed"), entry(None)))
+    assert worker.tally.enforced == {}

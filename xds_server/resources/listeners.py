@@ -12,7 +12,7 @@ from xds_server.resources.features import Features
 from xds_server.resources.filters import Parts, discovered, http_filters
 from xds_server.resources.local_replies import local_reply_config
 from xds_server.resources.secrets import gateway_secrets
-from xds_server.resources.stream_log import stream_log
+from xds_server.resources.stream_log import refusal_log, stream_log
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Resource
 
 _CONNECTION_BUFFER_BYTES = 1 << 20
@@ -31,7 +31,7 @@ def listener(listener: Listener, features: Features, parts: Parts = _NO_PARTS) -
     needs = [
         (ROUTES, names.route_table(listener.name)),
         *((FILTER, each) for each in discovered(parts)),
-        *([(CLUSTER, names.EXTPROC_CLUSTER)] if features.reads_usage else []),
+        (CLUSTER, names.EXTPROC_CLUSTER),
         *((SECRET, secret.name) for secret in gateway_secrets(listener)),
     ]
     return resource(LISTENER, name, fields, needs)
@@ -78,7 +78,10 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
         **_one_spelling_of_a_path(),
         **_limits(),
         local_reply_config=local_reply_config(counts_requests=parts.counts_requests),
-        **({"access_log": [stream_log(ext_proc.service())]} if features.reads_usage else {}),
+        access_log=[
+            *([stream_log(ext_proc.service())] if features.reads_usage else []),
+            refusal_log(ext_proc.service()),
+        ],
     )
 
 

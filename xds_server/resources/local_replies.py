@@ -93,7 +93,7 @@ LOCAL_REPLIES = (
 _WHY = f"%CEL({rbac.REASON})%"
 DENIALS = (
     LocalReply(
-        f'response.code_details == "{rbac.details(rbac.INVALID_TOKEN)}"',
+        f'response.code_details == "{rbac.details(names.INVALID_TOKEN_POLICY)}"',
         "invalid_token",
         _WHY,
         Fault.KEY,
@@ -101,7 +101,7 @@ DENIALS = (
         'Bearer error="invalid_token"',
     ),
     LocalReply(
-        f'response.code_details == "{rbac.details(rbac.MISSING_CREDENTIAL)}"',
+        f'response.code_details == "{rbac.details(names.MISSING_CREDENTIAL_POLICY)}"',
         "missing_credential",
         _WHY,
         Fault.KEY,

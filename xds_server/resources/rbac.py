@@ -25,8 +25,6 @@ FILTER = "envoy.extensions.filters.http.rbac.v3.RBAC"
 _PER_ROUTE = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
 _ACTION = "envoy.config.rbac.v3.Action"
 
-INVALID_TOKEN, MISSING_CREDENTIAL = "dragoman/invalid_token", "dragoman/missing_credential"
-"""Names of policies that are no rules; those of rules have no slash."""
 _PASSED = "dragoman/passed"
 _REFUSED = "rbac_access_denied_matched_policy["
 REASON = f'xds.route_metadata.filter_metadata["{names.RULES_NAMESPACE}"][response.code_details]'
@@ -69,9 +67,9 @@ class _Check:
 
 def _checks(rules: EnvoyRules) -> Iterator[_Check]:
     if rules.checks_tokens:
-        yield _Check(INVALID_TOKEN, "the token is not valid", [_no_other_credential()])
+        yield _Check(names.INVALID_TOKEN_POLICY, "the token is not valid", [_no_other_credential()])
     if rules.missing:
-        yield _Check(MISSING_CREDENTIAL, rules.missing, [has_claims()])
+        yield _Check(names.MISSING_CREDENTIAL_POLICY, rules.missing, [has_claims()])
     for rule in rules.rules:
         if rule.effect is not Effect.ALLOW:
             said = _said(rule, rules.route)

@@ -45,10 +45,17 @@ def test_it_needs_its_table_and_the_discovered_filters() -> None:
 
 
 def test_streams_that_pass_unseen_are_logged_only_where_they_do() -> None:
-    [log] = http()["access_log"]
-    service = log["typed_config"]["common_config"]["grpc_service"]["envoy_grpc"]
-    assert service["cluster_name"] == names.EXTPROC_CLUSTER
-    assert "access_log" not in http(LISTENER, FEATURES[Level.V1_37])
+    assert logs(http()) == ["dragoman.streams", "dragoman.refusals"]
+    assert logs(http(LISTENER, FEATURES[Level.V1_37])) == ["dragoman.refusals"]
+
+
+def logs(manager: Json) -> list[str]:
+    """The access logs that extproc is told."""
+    configs = [each["typed_config"]["common_config"] for each in manager["access_log"]]
+    for config in configs:
+        service = config["grpc_service"]["envoy_grpc"]
+        assert service["cluster_name"] == names.EXTPROC_CLUSTER
+    return [config["log_name"] for config in configs]
 
 
 def test_the_limit_of_bodies_is_not_in_it() -> None:

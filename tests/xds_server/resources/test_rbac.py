@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway import names
 from gateway.model import Effect, Rule, Scope
 from xds_server.resources import rbac
 from xds_server.resources.envoy_rules import EnvoyRules
@@ -39,8 +40,8 @@ def test_whatever_does_not_hold_refuses_in_order() -> None:
     found = rows(ALL)
     refusals = [each["on_match"]["action"]["typed_config"] for each in found]
     assert [each["name"] for each in refusals] == [
-        rbac.INVALID_TOKEN,
-        rbac.MISSING_CREDENTIAL,
+        names.INVALID_TOKEN_POLICY,
+        names.MISSING_CREDENTIAL_POLICY,
         "d",
         "r",
         "a,b",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway import names
-from xds_server.resources.stream_log import stream_log
+from xds_server.resources.stream_log import refusal_log, stream_log
 
 SERVICE = {"envoy_grpc": {"cluster_name": "c"}}
 
@@ -31,3 +31,15 @@ def test_each_is_told_at_once() -> None:
     config = stream_log(SERVICE)["typed_config"]["common_config"]
     assert config["buffer_size_bytes"] == 0
     assert config["grpc_service"] == SERVICE
+
+
+def test_what_rules_refuse_is_logged_and_nothing_else() -> None:
+    log = refusal_log(SERVICE)
+    found = log["filter"]["metadata_filter"]
+    assert found["match_if_key_not_found"] is False
+    assert found["matcher"] == {
+        "filter": names.DECISION_NAMESPACE,
+        "path": [{"key": names.DECISION}],
+        "value": {"string_match": {"exact": names.DENIED}},
+    }
+    assert "buffer_size_bytes" not in log["typed_config"]["common_config"]  # nobody waits
