@@ -52,6 +52,7 @@ def who_decides(gateway: Gateway, route: Route) -> EnvoyRules | AskPython:
     rules = [rule for rule in gateway.rules if is_for_route(rule.scope, route.name)]
     identity = gateway.identity
     reasons = (
+        *(["the audit log is written by Python"] if gateway.audit is not None else ()),
         *(["a limit counts its requests"] if route.is_limited else ()),
         *(["a listener of xds.resources may serve it"] if _is_served(gateway, route) else ()),
         *_of_callers(identity, route),

@@ -28,6 +28,7 @@ def refusal_log(service: Json) -> Json:
     is_denied = {"string_match": {"exact": names.DENIED}}
     return {
         **_logger("dragoman.refusals", service),
+        "name": "dragoman.refusals",  # two of one name would be one to `dragoman diff`
         "filter": _has(names.DECISION_NAMESPACE, names.DECISION, is_denied),
     }
 

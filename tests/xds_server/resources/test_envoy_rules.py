@@ -127,6 +127,10 @@ def test_limits_are_counted_in_python() -> None:
     assert "a limit counts its requests" in reasons(made)
 
 
+def test_the_audit_log_is_written_in_python() -> None:
+    assert reasons(gateway(more="audit: {path: audit}")) == ("the audit log is written by Python",)
+
+
 def test_a_key_that_is_asked_for_on_another_route_is_known_nowhere() -> None:
     """So Python refuses whoever sends one."""
     other = ROUTE.replace("name: app", "name: other")
