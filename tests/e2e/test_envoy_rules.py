@@ -63,7 +63,7 @@ class World:
 
     def asked(self) -> int:
         """How many calls Python has got."""
-        return self.stack.envoy_stat("http.default.ext_proc.*streams_started")
+        return self.stack.envoy_stat(".*[.]ext_proc[.]streams_started")
 
 
 @pytest.fixture(scope="module")
@@ -207,4 +207,4 @@ def test_the_example_asks_nobody(tmp_path: Path) -> None:
             assert status("/profile", roles=[]) == 200
             assert status("/profile") == 401
             assert status("/profile", agent="curl/8", roles=[]) == 403
-            assert stack.envoy_stat("http.default.ext_proc.*streams_started") == 0
+            assert stack.envoy_stat(".*[.]ext_proc[.]streams_started") == 0
