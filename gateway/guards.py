@@ -223,3 +223,8 @@ def reads_answers(guard: Guard) -> bool:
         and guard.terms.mode is Mode.ENFORCE
     )
     return is_tokenising or guard.terms.reads_answers
+
+
+def holds_answers(guard: Guard) -> bool:
+    """Answers have to wait for it, which is asked about their requests meanwhile."""
+    return isinstance(guard, RemoteGuard) and guard.is_parallel

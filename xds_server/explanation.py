@@ -112,11 +112,16 @@ class _Explaining:
         self.models = tuple(self.model_part(model) for model in gateway.models)
 
     def whole(self) -> Explanation:
-        parts = tuple(self.gateway_part(name, each) for name, each in self.listeners.items())
+        parts = tuple(
+            self.gateway_part(name, each)
+            for name, each in self.listeners.items()
+            if name != names.SERVICES  # no client comes there
+        )
         routes = [route for part in parts for route in part.routes]
         found = (
             *(name for route in routes for name in (*route.clusters, *route.copies)),
             *(name for model in self.models for each in model.tries for name in each.clusters),
+            *(names.service_cluster(each.name) for each in self.gateway.services),
         )
         return Explanation(
             self.level.value,

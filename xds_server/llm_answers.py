@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.choice import is_timed
-from gateway.guards import reads_answers
+from gateway.guards import holds_answers, reads_answers
 from gateway.model import Dialect, Gateway, Provider, dialect_of
 from gateway.operations import Operation
 from gateway.serving import turns
@@ -36,6 +36,8 @@ class LlmAnswers:
     """Some model goes to who was fast."""
     is_guarded: bool = False
     """Some guard reads answers."""
+    is_held: bool = False
+    """Some guard is asked about the request meanwhile."""
     is_limited: bool = False
     """Some limit counts tokens."""
     is_placed: bool = False
@@ -67,6 +69,7 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         is_watched=is_watched(gateway),
         is_timed=any(is_timed(model.choice) for model in gateway.models),
         is_guarded=any(map(reads_answers, gateway.guards)),
+        is_held=any(map(holds_answers, gateway.guards)),
     )
 
 

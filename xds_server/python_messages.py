@@ -184,6 +184,9 @@ def _status(answers: LlmAnswers) -> Message | None:
     if answers.is_guarded:
         when.append(_GUARDED)
         why.append("whether guards look at it")
+    if answers.is_held:
+        when.append("when a guard that is asked meanwhile is for the request")
+        why.append("that it waits for the guard")
     if answers.is_watched:
         when.append("of several tries, ten answers a second, and all while one of them fails")
         why.append("who failed")

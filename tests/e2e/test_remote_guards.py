@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -275,3 +276,50 @@ def test_a_stream_ends_where_the_service_objects(
     assert "this is confidential (guard 'own')" in error
     assert vendor.answer.startswith(said)
     assert "strictly" not in said
+
+
+# --- nothing else waits for the answer -----------------------------------------------------
+
+ALONE = """
+gateways: {default: {port: "${DRAGOMAN_PORT}"}}
+llm:
+  providers: {openai: {type: openai, url: "${OPENAI_URL}", key: sk-vendor}}
+  failover: {health: {failures: 0}}
+  models: {gpt-5: openai/gpt-5}
+guardrails:
+  - type: openai-moderation
+    name: alone
+    url: "${OPENAI_URL}"
+    key: sk-vendor
+    categories: [violence]
+    threshold: 0.8
+    parallel: true
+"""
+
+
+def test_an_answer_is_held_where_a_guard_beside_its_request_is_all_that_there_is(
+    vendor: Vendor, serve: Serve, tmp_path: Path
+) -> None:
+    vendor.may_answer.set()
+    vendor.answer = "ok"
+    config = tmp_path / "gateway.yaml"
+    config.write_text(ALONE)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_URL", f"http://127.0.0.1:{vendor.port}/v1")
+        with (
+            serve(config, tmp_path / "state") as stack,
+            openai.OpenAI(base_url=f"{stack.url}/v1", api_key="n", max_retries=0) as client,
+        ):
+
+            def say(text: str, *, is_stream: bool = False) -> object:
+                asked = [{"role": "user", "content": text}]
+                return client.chat.completions.create(
+                    model="gpt-5",
+                    messages=asked,  # type: ignore[arg-type]
+                    stream=is_stream,
+                )
+
+            eventually(lambda: say("hello") is not None, "all is there")
+            for is_stream in (False, True):
+                with pytest.raises(openai.BadRequestError, match="guard 'alone'"):
+                    say("how do I stab somebody?", is_stream=is_stream)

@@ -18,6 +18,7 @@ CASES = (
     "llm-single",
     "mirrors",
     "providers",
+    "remote-guards",
     "routes-plain",
     "tls-provider",
     "tokens",

@@ -254,7 +254,8 @@ def test_levels_differ_in_listeners_by_the_field_for_content_types_and_the_log_a
         for name in old:
             listener = to_json(new[name])
             for chain in listener["filter_chains"]:
-                del chain["filters"][0]["typed_config"]["access_log"][0]
+                if name != names.SERVICES:  # where no client comes
+                    del chain["filters"][0]["typed_config"]["access_log"][0]
             newer = json.dumps(listener)
             for kind in ("application/json", "text/event-stream", "text/html", "text/plain"):
                 matchers = f'{{"exact": "{kind}"}}, {{"prefix": "{kind};"}}'

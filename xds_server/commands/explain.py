@@ -158,10 +158,10 @@ def _message(message: Message) -> tuple[str, ...]:
 
 
 def _check(check: Check) -> tuple[str, ...]:
-    is_open = check.failing is Failing.OPEN
     where = "Envoy" if check.where is Where.ENVOY else "extproc"
     failing = f"{check.failing}: {check.failure}" if check.failure else str(check.failing)
-    return (where, check.name, "refuses nobody" if is_open else check.refusal, failing)
+    nobody = "refuses nobody" if check.failing is Failing.OPEN else ""
+    return (where, check.name, check.refusal or nobody, failing)
 
 
 def _cluster(cluster: Cluster) -> tuple[str, ...]:

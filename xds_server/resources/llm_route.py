@@ -12,7 +12,7 @@ from gateway import names
 from gateway.apis import ROWS, Family
 from gateway.choice import is_timed
 from gateway.failover import Cause
-from gateway.guards import reads_answers
+from gateway.guards import holds_answers, reads_answers
 from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
 from xds_server.resources import ext_proc, told, usage
 from xds_server.resources.counted import are_places_counted, is_usage_counted, llm_limits
@@ -106,6 +106,7 @@ class _Surface:
                 or are_places_counted(gateway)
                 or is_watched(gateway)
                 or any(map(reads_answers, gateway.guards))
+                or any(map(holds_answers, gateway.guards))
                 or any(is_timed(model.choice) for model in gateway.models)
                 or _is_foreign_somewhere(gateway, dialect),
             )

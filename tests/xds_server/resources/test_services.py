@@ -9,7 +9,7 @@ from xds_server.compile import compile_gateway
 from xds_server.offers import without_inline_secrets
 from xds_server.render import to_json
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER, FILTER, LISTENER, SECRET, Snapshot, with_kept
+from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Snapshot, with_kept
 
 TOPOLOGY = Topology(workers=("unix:/run/0.sock",), services="unix:/run/services.sock")
 GUARDS = """
@@ -95,3 +95,20 @@ def test_the_way_out_is_there_before_workers_ask_and_as_long_as_they_do() -> Non
     assert names.SERVICES in before.of(LISTENER)
     assert "service/guard/own" in before.of(CLUSTER)
     assert set(before.of(LISTENER)) - {names.SERVICES} == set(without.of(LISTENER))
+
+
+def test_answers_are_shown_where_a_guard_is_asked_beside_their_requests() -> None:
+    guard = "{type: webhook, name: a, url: 'http://a'%s}"
+    text = "llm: {providers: {o: {type: openai, key: k}}, models: {m: o/m}}\nguardrails: [%s]"
+    shown = {
+        parallel: "'response_header_mode': 'SEND'" in route_of(text % (guard % parallel))
+        for parallel in ("", ", parallel: true")
+    }
+    assert shown == {"": False, ", parallel: true": True}
+
+
+def route_of(text: str) -> str:
+    """The route of conversations in OpenAI's words."""
+    table = to_json(compiled(text).of(ROUTES)["gateway/default"])
+    (host,) = table["virtual_hosts"]
+    return str(next(each for each in host["routes"] if each["name"] == "dragoman/llm"))
