@@ -18,7 +18,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.load.configs import FOREIGN, FULL, PLAIN, body, envoy_alone
+from benchmarks.load.configs import (
+    ENVOYS,
+    FOREIGN,
+    FULL,
+    PLAIN,
+    PYTHONS,
+    UNRULED,
+    body,
+    envoy_alone,
+)
 from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import OLDEST
 from tests.kit.stack import Stack, descendants, free_ports, running
@@ -51,6 +60,9 @@ SCENARIOS = (
     Scenario("full policy, 1 KB, translated", "foreign", 1_000),
     Scenario("full policy, 200 chunks, translated", "foreign", 1_000, is_stream=True),
     Scenario("full policy, 1 KB, grpcio edge", "grpcio", 1_000),
+    Scenario("plain route, 1 KB", "unruled", 1_000),
+    Scenario("plain route, a rule in Envoy, 1 KB", "envoys", 1_000),
+    Scenario("plain route, a rule in Python, 1 KB", "pythons", 1_000),
     Scenario("full policy, 1 KB, Envoy 1.37", "oldest", 1_000),
     Scenario("full policy, 200 chunks, Envoy 1.37", "oldest", 1_000, is_stream=True),
 )
@@ -138,6 +150,9 @@ def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
         ("full", FULL, "fast"),
         ("foreign", FOREIGN, "fast"),
         ("grpcio", FULL, "grpcio"),
+        ("unruled", UNRULED, "fast"),
+        ("envoys", ENVOYS, "fast"),
+        ("pythons", PYTHONS, "fast"),
     ):
         os.environ["DRAGOMAN_EDGE"] = edge
         config = folder / f"{name}.yaml"

@@ -54,6 +54,17 @@ budgets:
 FOREIGN = FULL.replace("type: openai", "type: anthropic")
 """The same, but that the providers speak another dialect than the clients."""
 
+_ROUTE = 'routes: [{name: all, backend: "http://UPSTREAM"}]\n'
+_RULE = """authorize:
+  - {name: json, require: 'request.headers["content-type"]%s == "application/json"'}
+"""
+UNRULED = _GATEWAY + _ROUTE
+"""A plain route on which nothing is asked."""
+ENVOYS = UNRULED + _RULE % ""
+"""With a rule that Envoy decides."""
+PYTHONS = UNRULED + _RULE % ".lowerAscii()"
+"""The same, but that it is Python's."""
+
 
 def body(size: int, *, is_stream: bool) -> bytes:
     """A chat request with a prompt of about so many bytes."""

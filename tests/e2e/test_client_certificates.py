@@ -103,3 +103,68 @@ def test_rules_read_who_the_certificate_names(world: World) -> None:
     assert world.get("/bound", AGENT, "k-bob").status_code == 200
     assert world.get("/bound", OTHER, "k-bob").status_code == 403
     assert world.get("/bound", "", "k-bob").status_code == 403
+
+
+BOTH = """
+gateways:
+  default:
+    port: "${DRAGOMAN_PORT}"
+    tls: {cert: server.pem, key: server.key, client_ca: clients.pem, client_required: false}
+authorize:
+RULES
+routes:
+ROUTES
+"""
+ASKED = (
+    f'require: source.identity == "{AGENT}"',
+    f'deny: source.identity == "{AGENT}"',
+    'allow: source.identity.startsWith("spiffe://") || source.identity == "agent.example"',
+    'require: source.subject.contains("CN=")',
+    'deny: source.subject == ""',
+    'require: source.identity == "x" || request.method == "GET"',
+)
+
+
+def test_envoy_decides_by_certificates_as_python_does(
+    serve: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each rule on two routes; on one, it has a part that is Python's."""
+    folder = tmp_path_factory.mktemp("both")
+    servers, clients = Authority("servers"), Authority("clients")
+    cert, key = servers.server()
+    for name, text in {"server.pem": cert, "server.key": key, "clients.pem": clients.pem}.items():
+        (folder / name).write_text(text)
+    rules, routes = [], []
+    with Recorder() as upstream:
+        for place, rule in enumerate(ASKED):
+            effect, _, asked = rule.partition(": ")
+            always = "!principal.is_anonymous" if effect != "deny" else "principal.is_anonymous"
+            python = f"({asked}) || {always}" if effect != "deny" else f"({asked}) && {always}"
+            for whose, expression in (("envoy", asked), ("python", python)):
+                named = f"{whose}{place}"
+                rules.append(
+                    f"  - {{name: {named}, for: {{route: {named}}}, {effect}: '{expression}'}}"
+                )
+                routes.append(
+                    f"  - {{name: {named}, match: {{path: {{prefix: /{named}}}}},"
+                    f' backend: "http://127.0.0.1:{upstream.port}"}}'
+                )
+        config = folder / "gateway.yaml"
+        config.write_text(
+            BOTH.replace("RULES", "\n".join(rules)).replace("ROUTES", "\n".join(routes))
+        )
+        with serve(config, folder / "state") as stack:
+            world = World(stack, servers, clients, folder)
+            started = ".*[.]ext_proc[.]streams_started"
+            found = [
+                [world.get(f"/{whose}{place}", uri).status_code for place in range(len(ASKED))]
+                for whose in ("envoy", "python")
+                for uri in (AGENT, OTHER, "")
+            ]
+            assert found[:3] == found[3:]
+            assert found[:3] == [
+                [200, 403, 200, 200, 200, 200],
+                [403, 200, 200, 200, 200, 200],
+                [403, 403, 403, 403, 403, 200],
+            ]
+            assert stack.envoy_stat(started) == 3 * len(ASKED)

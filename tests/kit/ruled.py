@@ -60,6 +60,11 @@ _asked = st.sampled_from(
 )
 _known = st.one_of(_headers, _headers, _asked)
 _numbers = st.sampled_from(_NUMBERS)
+_parts = st.sampled_from(["FullYear", "Month", "Date", "DayOfMonth", "DayOfWeek", "Hours"]).map(
+    "{}()".format
+)
+_few = st.sampled_from(["0", "1", "3", "10", "11", "2026"])
+_times = st.sampled_from(["2020-01-01T00:00:00Z", "2100-01-01T00:00:00+01:00"])
 _orders = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 
 
@@ -90,6 +95,8 @@ _atoms = st.one_of(
     st.builds("int({}) {} {}".format, _headers, _orders, _numbers),
     st.builds("size({}) {} {}".format, _claims, _orders, st.sampled_from(["0", "1", "2"])),
     st.sampled_from(["jwt.flag", "jwt.flag == true", "true", "false"]),
+    st.builds("context.request_time.get{} {} {}".format, _parts, _orders, _few),
+    st.builds("context.request_time {} timestamp('{}')".format, _orders, _times),
     st.builds("source.address {} {}".format, st.sampled_from(["==", "!="]), _constants),
     st.builds('source.address == "{}"'.format, st.sampled_from(_ADDRESSES)),
     st.builds("source.address in {}".format, _listed(st.sampled_from(_ADDRESSES).map(_written))),
@@ -146,7 +153,7 @@ class Sent:
         event = decode(self._shown(path))
         assert isinstance(event, RequestHeaders)
         return Facts(
-            datetime(2026, 11, 26, tzinfo=UTC),
+            datetime.now(UTC),
             method=self.method,
             path=path + self.rest,
             headers=event.headers,

@@ -45,6 +45,26 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "request.id": ("request", "id"),
 }
 """Texts that both know."""
+_OF_CERTIFICATES: Mapping[str, tuple[str, ...]] = {
+    "source.identity": ("uri_san_peer_certificate", "dns_san_peer_certificate"),
+    "source.subject": ("subject_peer_certificate",),
+}
+"""Attributes of the connection, of which the first that is there counts."""
+_TIME = "context.request_time"
+_OF_TIMES = frozenset(
+    f"get{part}"
+    for part in (
+        "FullYear",
+        "Month",
+        "Date",
+        "DayOfMonth",
+        "DayOfWeek",
+        "DayOfYear",
+        "Hours",
+        "Minutes",
+    )
+)
+"""In UTC: Envoy may have other rules of time zones, or none."""
 _UNLIKE = frozenset({"host"})
 """Headers that Envoy finds under names that Python does not know."""
 
@@ -128,6 +148,10 @@ class _Saying:
 
     def _variable(self, node: Node) -> Json:
         name = self._variables.get(node.id, node.name)
+        if name in _OF_CERTIFICATES:
+            return _of_certificate(name)
+        if name == _TIME:
+            return expr.select(expr.ident("request"), "time")
         if name in _ATTRIBUTES:
             first, *fields = _ATTRIBUTES[name]
             return expr.select(expr.ident(first), *fields)
@@ -170,6 +194,8 @@ class _Saying:
         if name in _MEMBERS:
             target, argument = map(self.node, children)
             return expr.member(target, name, argument)
+        if name in _OF_TIMES and len(children) == 1:
+            return expr.member(self.node(children[0]), name)
         special = self._special.get(name)
         if special is None:
             raise _Stays(f"calls {_shown(name)}")
@@ -226,6 +252,11 @@ class _Saying:
         errs_before = expr.member(said, "startsWith", expr.const(""))
         return expr.call("_?_:_", errs_before, found, expr.const(False))
 
+    def _timestamp(self, of: Node) -> Json:
+        if of.text is None:
+            raise _Stays("makes a time of what is no constant")
+        return expr.call("timestamp", self.node(of))
+
     def _number(self, function: str, of: Node) -> Json:
         if not self._is_header(of):
             raise _Stays("makes a number of what is no header")
@@ -236,6 +267,7 @@ class _Saying:
         "@in": _in,
         "size": _size,
         "matches": _matches,
+        "timestamp": _timestamp,
         "int": lambda self, of: self._number("int", of),
     }
 
@@ -290,13 +322,29 @@ class _Saying:
         if node.kind is Kind.CONSTANT:
             number = node.value if node.double is None else node.double
             return not isinstance(number, int | float) or abs(number) < _EXACT
-        if self._is_header(node) or self._variables.get(node.id) in _ATTRIBUTES:
+        if self._is_header(node) or self._variables.get(node.id) in {
+            *_ATTRIBUTES,
+            *_OF_CERTIFICATES,
+        }:
             return True
         return node.kind is Kind.CALL and node.name == "size"
 
 
 _NEVER_THERE = f"{names.OWN_HEADER_PREFIX}never"
 """No client can send it: to ask for it is an error."""
+
+
+def _of_certificate(variable: str) -> Json:
+    """An error where the certificate does not say it, or says nothing."""
+    found = header(_NEVER_THERE)
+    for field in reversed(_OF_CERTIFICATES[variable]):
+        connection = expr.ident("connection")
+        value = expr.select(connection, field)
+        is_there = expr.call(
+            "_&&_", expr.has(connection, field), expr.call("_!=_", value, expr.const(""))
+        )
+        found = expr.call("_?_:_", is_there, value, found)
+    return found
 
 
 def _any_of(beginnings: Iterable[str]) -> Json:

@@ -54,6 +54,11 @@ def said(expression: str) -> str:
         ("jwt.level >= 2.5", f"_>=_({CLAIMS}.level, 2.5)"),
         ("size(jwt.roles) > 1", f"_>_(size({CLAIMS}.roles), '1')"),
         ('resource.name == "app" && true', "_&&_(_==_('app', 'app'), True)"),
+        ("context.request_time.getHours() < 6", "_<_(request.time.getHours(), '6')"),
+        (
+            'context.request_time < timestamp("2026-01-01T00:00:00Z")',
+            "_<_(request.time, timestamp('2026-01-01T00:00:00Z'))",
+        ),
         ('source.address == "10.0.0.1"', "source.address.startsWith('10.0.0.1:')"),
         ('source.address != "::1"', "!_(source.address.startsWith('[::1]:'))"),
         (
@@ -70,6 +75,19 @@ def test_what_envoy_knows_is_said_in_its_words(expression: str, envoys: str) -> 
     assert said(expression) == envoys
 
 
+def test_what_a_certificate_does_not_say_is_an_error() -> None:
+    """No client can send the header."""
+    subject, never = (
+        "connection.subject_peer_certificate",
+        "_[_](request.headers, 'x-dragoman-never')",
+    )
+    there = f"_&&_(has({subject}), _!=_({subject}, ''))"
+    assert said('source.subject == "a"') == f"_==_(_?_:_({there}, {subject}, {never}), 'a')"
+    identity = said('source.identity == "a"')
+    assert identity.index("uri_san_peer_certificate") < identity.index("dns_san_peer_certificate")
+    assert identity.endswith(f"{never})), 'a')")
+
+
 def test_a_pattern_is_looked_for_where_there_is_a_text() -> None:
     text = f"{CLAIMS}.sub"
     assert said("jwt.sub.matches('^a')") == (
@@ -84,8 +102,8 @@ def test_a_pattern_is_looked_for_where_there_is_a_text() -> None:
     [
         ('principal.team == "red"', "reads principal.team"),
         ('apiKey.name == "a"', "reads apiKey.name"),
-        ('source.identity == "a"', "reads source.identity"),
-        ("context.request_time.getHours() < 6", "calls getHours"),
+        ("context.request_time.getHours('Europe/Berlin') < 6", "calls getHours"),
+        ("timestamp(request.query) > context.request_time", "makes a time of what is no constant"),
         ("size(request.headers) > 3", "asks for the size of what is no claim"),
         ('request.headers == {"a": "b"}', "reads request.headers as a whole"),
         ("request.headers[request.method] == 'a'", "reads a header that the request names"),
