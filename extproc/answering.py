@@ -157,7 +157,7 @@ class Answering:
 
     def on_headers(self, event: ResponseHeaders) -> Action | Deny:
         """The last try, or Envoy itself, has answered."""
-        tried = self._tried(event)
+        tried = self._plan.tried(event.attempt, event.cluster)  # the last one
         self._cluster = tried.cluster if tried else event.cluster
         is_success = event.status in _SUCCESS
         waiting = self._waiting
@@ -232,7 +232,8 @@ class Answering:
         if demands is not NO_DEMANDS:
             usage = with_demands(usage, demands) or usage
         self._held.settle(usage, found.price if found else None)
-        self._record(usage)
+        if self._waiting.caller is not None:
+            self._record(usage)
 
     def _settle_estimate(self) -> None:
         if self._held.is_open:
@@ -352,10 +353,6 @@ class Answering:
         if told is None or told == soonest(found[-1:]):
             return None
         return ChangeHeaders((("retry-after", told),), ("retry-after-ms",))
-
-    def _tried(self, event: ResponseHeaders) -> Try | None:
-        """The last try."""
-        return self._plan.tried(event.attempt, event.cluster)
 
     def _is_foreign(self, tried: Try, *, is_success: bool) -> bool:
         """Whether this answer is in words, or in frames, that the client does not know."""

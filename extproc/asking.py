@@ -49,7 +49,7 @@ from extproc.program import Program
 from extproc.protocols import bodies, encodings
 from extproc.read import TOO_LARGE, Read, decoded, decompressed, is_array, may_ask, name_of
 from extproc.saying import Question, spliced
-from extproc.verdict import Amend, Deny, Verdict
+from extproc.verdict import PASS, Amend, Deny, Verdict
 from gateway import names
 from gateway.apis import Found, WrongMethod
 from gateway.betas import Betas, named
@@ -230,7 +230,7 @@ class Asking:
         wanted = Wanted(found.operation, call.is_stream, facts.path)
         if handled.form is not None and bodies.is_form(plain):
             wanted = wanted._replace(is_json=False)
-        if is_array(found, facts.path):
+        if found.operation is Operation.GENERATE_STREAM and is_array(found, facts.path):
             wanted = wanted._replace(is_sse=False)
         facts.body = plain
         fault = self._learn(call, handled, model)  # what a choice of targets may depend on
@@ -254,6 +254,10 @@ class Asking:
         if not guards.is_any:
             return self._allowed(plan, call, wanted, handled)
 
+        verdict = guards.on_request(facts)
+        if verdict is PASS and not guards.has_beside:  # as most are
+            return self._allowed(plan, call, wanted, handled)
+
         def guarded(verdict: Verdict) -> Decision | Awaitable[Decision]:
             if isinstance(verdict, Deny):
                 return verdict
@@ -262,7 +266,6 @@ class Asking:
             self._beside = guards.beside(facts)
             return self._allowed(plan, call, wanted, handled)
 
-        verdict = guards.on_request(facts)
         return self._later(verdict, guarded) if isinstance(verdict, Inquiry) else guarded(verdict)
 
     async def _later(
@@ -278,7 +281,8 @@ class Asking:
         operation = wanted.operation
         if isinstance(plan, NotOffered):
             return Respond(200, JSON, COUNTING[operation].answer(call), "dragoman_count")
-        self._watchman = self._guards_of_answer(operation, handled)
+        if self._program.answer_guards is not None:
+            self._watchman = self._guards_of_answer(operation, handled)
         if self._watchman is not None:
             wanted = wanted._replace(is_guarded=True)
             shown = self._planner.without(plan, self._facts.model, wanted, ())
@@ -312,8 +316,7 @@ class Asking:
         found, facts, program = self.found, self._facts, self._program
         latencies = None if self._call is None else program.latencies
         # whose place nobody could be in is not set aside
-        is_alone = len(plan.tries) == 1 and plan.chosen.is_fixed
-        health = None if self._call is None or is_alone else program.health
+        health = None if self._call is None or plan.is_alone else program.health
         is_told = plan.is_foreign or self._is_framed
         watchman = self._watchman
         is_seen = is_told or held is not NOTHING_HELD or latencies is not None
@@ -406,7 +409,7 @@ class Asking:
         facts.reword = reading.reword
         fault = None
         if self._program.reads_texts:
-            texts = reading.texts(call.document)
+            texts = reading.texts(call.document) if call.texts is None else call.texts
             if isinstance(texts, Deny):
                 fault = texts
             else:
@@ -478,7 +481,7 @@ class Asking:
             taken.settle(0)
             taken.leave()
             return held
-        if taken.waits_for_usage:
+        if taken is not NOTHING_TAKEN and taken.waits_for_usage:
             held = held.limited(taken, self._program.budgets.asked(self._facts))
         call = self._call
         if held is not NOTHING_HELD and call is not None:

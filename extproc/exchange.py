@@ -34,10 +34,10 @@ from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
-from extproc.verdict import Amend, Deny, Pass, PolicyKind, Verdict
-from gateway.usage import Usage
+from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
 
 NO_LIMIT = 1 << 62
+_VERDICTS = (Pass, Deny, Amend)
 
 
 class Exchange:
@@ -84,18 +84,20 @@ class Exchange:
 
     def on_event(self, event: Event) -> Action | Awaitable[Action]:
         """What Envoy is to do now; awaitable when the answer needs the world."""
-        if type(event) is RequestBody:
+        if isinstance(event, RequestBody):
             return self._decided(self._asking.on_body(event.body))
-        if type(event) is RequestHeaders:
+        if isinstance(event, RequestHeaders):
             return self._on_headers(event)
-        if type(event) is ResponseHeaders:
+        if isinstance(event, ResponseHeaders):
             return self._on_response(event)
-        if type(event) is ResponseBody:
+        if isinstance(event, ResponseBody):
             return self._on_answer(event)
-        if type(event) is ResponseEnd and event.usage is not None:
-            self._settle(event.usage)
         answering = self._answering
-        turn = answering.turn() if isinstance(answering, Answering) else None
+        if not isinstance(answering, Answering):
+            return CONTINUE
+        if isinstance(event, ResponseEnd) and event.usage is not None:
+            answering.settle(event.usage)  # as Envoy has read it
+        turn = answering.turn()
         return CONTINUE if turn is None else self._in_turn(turn)
 
     async def _in_turn(self, turn: Awaitable[None]) -> Action:
@@ -125,7 +127,8 @@ class Exchange:
         self._is_closed = True
         if self._beside is not None:
             self._beside.cancel()
-        self._taken.leave()
+        if self._taken is not NOTHING_TAKEN:
+            self._taken.leave()
         if self._answering is not None:
             self._answering.on_close()
         else:
@@ -150,7 +153,9 @@ class Exchange:
         if facts.route in self._program.open_routes:
             return self._admit()
         decision = self._program.authenticate.on_headers(facts)
-        if isinstance(decision, Pass | Deny | Amend):  # asking for Awaitable takes longer
+        if decision is PASS and not facts.route:  # as most are
+            return self._decided(self._asking.on_headers(is_end=event.is_end))
+        if isinstance(decision, _VERDICTS):  # asking for Awaitable takes longer
             return self._authenticated(decision, event)
         return self._authenticated_later(decision, event)
 
@@ -171,6 +176,8 @@ class Exchange:
         return await action if isinstance(action, Awaitable) else action
 
     def _decided(self, decision: Decision | Awaitable[Decision]) -> Action | Awaitable[Action]:
+        if decision is CONTINUE:
+            return CONTINUE
         if isinstance(decision, Ready):
             return self._ready(decision)
         if isinstance(decision, Deny):
@@ -200,7 +207,8 @@ class Exchange:
             waiting = self._asking.waiting(ready.plan, ready.held)
             if waiting is not None:
                 self._answering = Answering(waiting, ready.plan, ready.held)
-        self._end_if(self._answering is None or self._answering.is_over)
+        if self._answering is None or self._answering.is_over:
+            self._end_if(True)
         if ready.beside is not None:
             self._beside = asyncio.ensure_future(self._program.inquirer.settled(ready.beside))
             self.is_over = False
@@ -226,7 +234,8 @@ class Exchange:
             self._end_if(True)
             return CONTINUE
         action = answering.on_headers(event)
-        self._end_if(answering.is_over)
+        if answering.is_over:
+            self._end_if(True)
         return self._refuse(action) if isinstance(action, Deny) else action
 
     def _on_answer(self, event: ResponseBody) -> Action | Awaitable[Action]:
@@ -255,11 +264,6 @@ class Exchange:
     def _end_if(self, is_over: bool, action: object = None) -> None:
         """What holds a place is over when Envoy ends the call, which is at its last byte."""
         self.is_over = is_over and (isinstance(action, Finish) or not self._taken.holds_place)
-
-    def _settle(self, usage: Usage) -> None:
-        """Envoy has read what the answer cost; not of a session, whose end it does not show."""
-        if isinstance(self._answering, Answering):
-            self._answering.settle(usage)
 
     def _on_plain_route(self) -> Action:
         self.is_over = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from extproc.facts import Facts
 from extproc.llm import additions
 from extproc.llm.dialects import codec_of
 from extproc.named import Models, Named
+from extproc.protocols import json_spans
 from extproc.protocols.query import with_model
 from extproc.tries import REPEATED, forwarded_of, of_one_form, once, readdressed
 from extproc.tries import Try as Try
@@ -95,6 +96,23 @@ class Plan:
     """What `events.Forward` carries."""
     copied: Copied | None = None
     """For those requests that are sent a second time, too."""
+    targets: tuple[tuple[str, str], ...] = field(init=False)
+    """Of each try, the provider and the model."""
+    is_alone: bool = field(init=False)
+    """Nobody else could be in the place of the one that is tried."""
+    is_renamed_alone: bool = field(init=False)
+    """Of the client's body, at most the model changes."""
+    model: bytes = field(init=False)
+    """What is forwarded names it so, in JSON."""
+
+    def __post_init__(self) -> None:
+        said = self.forwarded
+        is_plain = said.form is BodyForm.PLAIN and not (said.additions or said.terms or said.betas)
+        targets = tuple((each.provider, each.model) for each in self.tries)
+        object.__setattr__(self, "targets", targets)
+        object.__setattr__(self, "is_alone", len(self.tries) == 1 and self.chosen.is_fixed)
+        object.__setattr__(self, "is_renamed_alone", is_plain and not self.is_foreign)
+        object.__setattr__(self, "model", json_spans.encode(said.model))
 
     def told(self, choose: Callable[[], float], mark: Mark | None = None) -> bytes:
         """The reply to one request. `choose` gives numbers in [0, 1)."""
@@ -116,11 +134,6 @@ class Plan:
     def reply_of_session(self) -> bytes:
         """The reply for a websocket that is to be seen by us."""
         return self.reply + wire.SHOWN_SESSION
-
-    @property
-    def targets(self) -> tuple[tuple[str, str], ...]:
-        """Of each try, the provider and the model."""
-        return tuple((each.provider, each.model) for each in self.tries)
 
     @property
     def providers(self) -> tuple[str, ...]:

@@ -122,19 +122,27 @@ class LedgerUnavailable(Exception):
     """The store cannot be asked: no room, locked for too long, damaged, or closed."""
 
 
-class Reservation(Protocol):
-    """What a call holds until it is settled or released, once; later calls do nothing."""
+class Reservation:
+    """What a call holds until it is settled or released, once; later calls do nothing.
+
+    A class that ledgers extend, so that what is no reservation can be told from one quickly.
+    """
+
+    __slots__ = ()
 
     def settle(self, amounts: Sequence[int]) -> None:
         """Book what was really used, one amount for each charge in order."""
+        raise NotImplementedError
 
     def book(self, amounts: Sequence[int]) -> None:
         """Book what was used so far, in the place of what was held. The reservation goes on, and
         holds 1 on each counter, so that more can be booked, settled or released.
         """
+        raise NotImplementedError
 
     def release(self) -> None:
         """Book nothing: the call never reached a provider, or the provider refused it."""
+        raise NotImplementedError
 
 
 class Ledger(Protocol):

@@ -50,11 +50,11 @@ class Process:
 
     def __call__(self, call: Call) -> Stream:
         metadata = call.metadata
-        match metadata.get(names.ROLE_METADATA):
-            case names.ATTEMPT_ROLE:
-                return _AttemptStream(call, self, wire.decode_attempt)
-            case names.MIRROR_ROLE:
-                return _AttemptStream(call, self, wire.decode_mirror)
+        role = metadata.get(names.ROLE_METADATA)
+        if role == names.ATTEMPT_ROLE:
+            return _AttemptStream(call, self, wire.decode_attempt)
+        if role == names.MIRROR_ROLE:
+            return _AttemptStream(call, self, wire.decode_mirror)
         if self.program is None:
             self.audits.count(NOT_READY)
             return _UnavailableStream(call)
@@ -107,7 +107,8 @@ class _ExchangeStream:
         exchange = self._exchange
         action = exchange.on_event(event)
         if isinstance(action, tuple):  # as all actions are; asking for Awaitable takes longer
-            self._call.send(wire.encode(event, action))
+            reply = wire.CONTINUE_AFTER.get(type(event)) if action is CONTINUE else None
+            self._call.send(reply or wire.encode(event, action))
             if exchange.is_over:
                 self._end(action)
         else:

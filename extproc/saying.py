@@ -150,6 +150,10 @@ def _guarded(body: bytes, dialect: Dialect, guards: Guards, facts: Facts) -> Den
 def spliced(plan: Plan, call: Call, body: bytes, handled: Handling, asked: Betas = ()) -> bytes:
     """The client's own body, for the first try's model."""
     told, dialect = plan.forwarded, handled.dialect
+    if plan.is_renamed_alone and call.is_bare:  # nobody has sealed anything in it
+        if not told.model or told.model == call.model:
+            return body
+        return json_spans.replace_string(body, "model", plan.model)
     is_all_own = not plan.is_foreign or all(each.dialect is dialect for each in plan.tries)
     if dialect is not None and is_all_own:
         body = history.own(body, call, dialect, SPEAKERS[dialect].codec)

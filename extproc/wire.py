@@ -32,6 +32,7 @@ from extproc.events import (
     Strip,
     Watch,
 )
+from extproc.new_bodies import of_request, of_response
 from extproc.told import encode_told
 from gateway import names
 from gateway.model import BodyForm, Dialect
@@ -55,7 +56,7 @@ _CONTINUE: Mapping[str, bytes] = {
         "response_trailers",
     )
 }
-_CONTINUE_AFTER: Mapping[type, bytes] = {
+CONTINUE_AFTER: Mapping[type, bytes] = {
     RequestHeaders: _CONTINUE["request_headers"],
     RequestBody: _CONTINUE["request_body"],
     ResponseHeaders: _CONTINUE["response_headers"],
@@ -70,29 +71,6 @@ SHOWN_SESSION: bytes = _ProcessingResponse(
     mode_override={"response_header_mode": "SEND"},
 ).SerializeToString()
 """What goes behind an encoded plan for a websocket, so that its answer is shown, and readable."""
-
-# The tags of the fields that are joined by hand, all length-delimited (wire type 2) but the last.
-_RESPONSE_REQUEST_BODY = b"\x1a"  # ProcessingResponse.request_body = 3
-_RESPONSE_RESPONSE_BODY = b"\x22"  # ProcessingResponse.response_body = 4
-_BODY_RESPONSE = b"\x0a"  # BodyResponse.response = 1
-_HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
-_BODY_MUTATION = b"\x1a"  # CommonResponse.body_mutation = 3
-_MUTATED_BODY = b"\x0a"  # BodyMutation.body = 1
-_CONTENT_LENGTH = b"\x0a\x0econtent-length\x1a"  # HeaderValue.key = 1, raw_value = 3
-_OVERWRITE_FIELD = b"\x18\x02"  # HeaderValueOption.append_action = 3
-_BEHIND_LENGTH = _OVERWRITE_FIELD + _BODY_MUTATION
-
-
-def _length(digits: int) -> bytes:
-    """What stands before a `content-length` of so many digits."""
-    value = _CONTENT_LENGTH + bytes((digits,))
-    header = b"\x0a" + bytes((len(value) + digits,)) + value  # HeaderValueOption.header = 1
-    size = len(header) + digits + len(_OVERWRITE_FIELD)
-    option = b"\x0a" + bytes((size,)) + header  # HeaderMutation.set_headers = 1
-    return _HEADER_MUTATION + bytes((size + 2,)) + option
-
-
-_LENGTHS = tuple(map(_length, range(20)))
 
 _ANY_NUMBER = "0" * 16
 
@@ -232,7 +210,7 @@ def _said(fields: Any) -> Said:
 def encode(event: Event, action: Action) -> bytes:
     """The ProcessingResponse that answers this event."""
     if isinstance(action, Continue):
-        return _CONTINUE[event.kind] if isinstance(event, Other) else _CONTINUE_AFTER[type(event)]
+        return _CONTINUE[event.kind] if isinstance(event, Other) else CONTINUE_AFTER[type(event)]
     if isinstance(action, Forward):
         return _encode_forward(action)
     match action:
@@ -241,7 +219,7 @@ def encode(event: Event, action: Action) -> bytes:
         case Respond():
             return _encode_respond(action)
         case Replace() | Finish():
-            return _encode_replace(action.body)
+            return of_response(action.body)
         case Watch():
             return _encode_watch(action)
         case ChangeHeaders():
@@ -346,7 +324,7 @@ def encode_body(body: bytes) -> bytes:
 
 
 def _encode_forward(action: Forward) -> bytes:
-    """The plan's part, then the body's: joined once, since bodies may be large."""
+    """The plan's part, then the body's."""
     body, plan = action.body, action.plan_reply
     if action.headers:
         plan += _encode_set(action.headers)
@@ -354,30 +332,13 @@ def _encode_forward(action: Forward) -> bytes:
         plan += encode_told(action.told, action.low)
     if body is None:
         return plan
-    size = len(body)
-    digits = b"%d" % size
-    mutated = _MUTATED_BODY + _varint(size)
-    mutations = b"".join(
-        (_LENGTHS[len(digits)], digits, _BEHIND_LENGTH, _varint(len(mutated) + size), mutated)
-    )
-    common = _BODY_RESPONSE + _varint(len(mutations) + size)
-    outer = _RESPONSE_REQUEST_BODY + _varint(len(common) + len(mutations) + size)
-    return b"".join((plan, outer, common, mutations, body))
+    return of_request(plan, body)
 
 
 def _encode_set(headers: Sequence[tuple[str, str]]) -> bytes:
     mutation = {"set_headers": [_header(name, value) for name, value in headers]}
     response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
     return bytes(response.SerializeToString())
-
-
-def _encode_replace(body: bytes) -> bytes:
-    size = len(body)
-    mutated = _MUTATED_BODY + _varint(size)
-    mutation = _BODY_MUTATION + _varint(len(mutated) + size) + mutated
-    response = _BODY_RESPONSE + _varint(len(mutation) + size) + mutation
-    whole = _RESPONSE_RESPONSE_BODY + _varint(len(response) + size)
-    return b"".join((whole, response, body))
 
 
 def _encode_changed(action: ChangeHeaders) -> bytes:
@@ -482,16 +443,3 @@ def _usage(typed: Any) -> Usage | None:
 
 def _header(name: str, value: str) -> dict[str, Any]:
     return {"header": {"key": name, "raw_value": value.encode()}, "append_action": _OVERWRITE}
-
-
-def _varint(number: int) -> bytes:
-    if number < 128:
-        return bytes((number,))
-    if number < 16384:
-        return bytes((number & 127 | 128, number >> 7))
-    encoded = bytearray()
-    while number > 127:
-        encoded.append(number & 127 | 128)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)

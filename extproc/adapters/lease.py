@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from extproc.ports import Reservation
+
 _TRIFLE = 8
 MOST_PER_CALL = 2**50
 """Larger amounts are booked as this: a provider's nonsense must not overflow 64 bits."""
@@ -108,7 +110,7 @@ class Lease:
         self.changed.add(self)
 
 
-class LeaseReservation:
+class LeaseReservation(Reservation):
     """What one call holds of its leases."""
 
     __slots__ = ("_held",)

@@ -36,6 +36,8 @@ class Call(NamedTuple):
     """The answer will say what it used without being asked to."""
     texts: tuple[str, ...] | None = None
     """All that a model would read of it; None: nobody has looked."""
+    is_bare: bool = False
+    """Each of its messages is somebody's text, and nothing else."""
 
 
 class ErrorAnswer(NamedTuple):

@@ -84,7 +84,7 @@ def of_model(name: str) -> Deny | None:
     """Names end up in paths, headers and logs."""
     if not 0 < len(name) <= MAX_MODEL_CHARACTERS or " " in name or not name.isprintable():
         return _NO_MODEL_NAME
-    return _NO_MODEL_NAME if leads_elsewhere(name) else None
+    return _NO_MODEL_NAME if "." in name and leads_elsewhere(name) else None
 
 
 def leads_elsewhere(name: str) -> bool:

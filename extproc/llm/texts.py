@@ -173,6 +173,7 @@ class _Walk:
     def _read_messages(self, messages: list[object], fields: Messages) -> None:
         rule = fields["role"]
         roles = rule if isinstance(rule, frozenset) else frozenset[str]()
+        keep = self._keep
         for message in messages:
             if (  # as nearly all are
                 type(message) is dict
@@ -181,7 +182,9 @@ class _Walk:
                 and type(role := message.get("role")) is str
                 and role in roles
             ):
-                self._text(text)
+                keep(text)
+                if "\\" in text and text[0] in _MAY_OPEN_JSON:
+                    self.says(text)
             else:
                 self._value(message, fields)
 

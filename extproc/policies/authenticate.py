@@ -25,6 +25,7 @@ from gateway.virtual_keys import Parts, parse
 
 _LIMIT_CHARACTERS = 4096
 _BEARER = "bearer "
+_SCHEME_CHARACTERS = len(_BEARER)
 _CHALLENGE = (("www-authenticate", "Bearer"),)
 _TOKEN_CHALLENGE = (("www-authenticate", 'Bearer error="invalid_token"'),)  # RFC 6750 §3
 
@@ -276,13 +277,13 @@ def _credentials(facts: Facts) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     headers = facts.headers
     for name in names.CREDENTIAL_HEADERS:
-        value = headers.get(name)
-        if value is None:
+        if name not in headers:
             continue
+        value = headers[name]
         if name == "authorization":
-            if value[: len(_BEARER)].lower() != _BEARER:
+            if value[:_SCHEME_CHARACTERS].lower() != _BEARER:
                 continue
-            value = value[len(_BEARER) :]
+            value = value[_SCHEME_CHARACTERS:]
         value = value.strip()
-        found[value] = (*found.get(value, ()), name)
+        found[value] = (*found[value], name) if value in found else (name,)
     return found

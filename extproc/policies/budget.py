@@ -80,7 +80,8 @@ class Held:
 
         Without a price, money is booked as it was estimated.
         """
-        self._taken.settle(usage.total_tokens)
+        if self._taken is not NOTHING_TAKEN:
+            self._taken.settle(usage.total_tokens)
         reservation, self._reservation = self._reservation, None
         if reservation is not None:
             reservation.settle(self._amounts(usage, price))
@@ -116,7 +117,9 @@ class Held:
     @property
     def is_open(self) -> bool:
         """Neither settled nor released."""
-        return self._reservation is not None or self._taken.waits_for_usage
+        if self._reservation is not None:
+            return True
+        return self._taken is not NOTHING_TAKEN and self._taken.waits_for_usage
 
     def settle_sent(self, output_tokens: int, price: Price | None) -> Usage:
         """Book a stream that broke off: the input as estimated, and the output that was sent.
@@ -241,9 +244,11 @@ class Budgets:
         if self._ledger is None:
             return _UNAVAILABLE
         answer = self._ledger.reserve([charge for _, charge in drawn])
-        if isinstance(answer, Awaitable):
-            return _later(answer, drawn, asked, facts)
-        return _held(answer, drawn, asked, facts)
+        if isinstance(answer, Reservation):  # asking for Awaitable takes longer
+            return Held(answer, drawn, asked)
+        if isinstance(answer, Exhausted):
+            return _held(answer, drawn, asked, facts)
+        return _later(answer, drawn, asked, facts)
 
     def _begin_softly(
         self, drawn: Drawn, asked: Usage, facts: Facts

@@ -130,6 +130,10 @@ class Guards:
             step.is_tokenising and not step.is_audited for step in self._steps.all
         )
         """Some put back in the answer what they mask in the request."""
+        self.has_beside = any(step.is_beside for step in self._steps.all)
+        """Some are asked while the request goes on."""
+        self._lets_pass = not (self._steps.has_remote or self._steps.audited)
+        """Where nothing is found, there is nothing to say."""
 
     def on_request(self, facts: Facts) -> Verdict | Inquiry[Verdict]:
         """Reads `facts.texts`, `facts.body` and `facts.reword`.
@@ -137,8 +141,11 @@ class Guards:
         After an Amend, `texts` and `document` are those of the body before: a later policy that
         reads them must have them read again.
         """
+        hits = self._hits(facts.texts, facts.body, facts.reword)
+        if not hits and self._lets_pass:  # as nearly all are
+            return PASS
         acting: set[int] = set()
-        found = self.look(facts, acting)
+        found = self._judged(facts, hits, acting)
 
         def told(verdict: Verdict) -> Verdict:
             self.tell(facts, acting)
@@ -149,7 +156,11 @@ class Guards:
     def look(self, facts: Facts, acting: set[int]) -> Verdict | Inquiry[Verdict]:
         """The same, but that audits are not told; what masks, or is in `audit`, and has found
         something, is filled in."""
-        hits = self._hits(facts.texts, facts.body, facts.reword)
+        return self._judged(facts, self._hits(facts.texts, facts.body, facts.reword), acting)
+
+    def _judged(
+        self, facts: Facts, hits: frozenset[int] | Deny, acting: set[int]
+    ) -> Verdict | Inquiry[Verdict]:
         if isinstance(hits, Deny):
             return hits
         if not hits and not self._steps.has_remote:

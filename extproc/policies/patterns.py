@@ -45,7 +45,7 @@ class Patterns:
 
     def hits(self, texts: Sequence[str]) -> frozenset[int]:
         """The patterns that are found in at least one of the texts."""
-        encoded = [text.encode() for text in texts]
+        encoded = list(map(str.encode, texts))
         joined = _SEPARATOR.join(encoded)
         found = _NONE
         for automaton in self._joint:

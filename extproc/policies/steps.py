@@ -135,7 +135,8 @@ class Steps:
         """The steps that find something; `scopes` say where each text stands, if anybody asks."""
         found = _NONE
         for search in self._searches:
-            hits = search.patterns.hits(_read(texts, scopes, search.texts))
+            read = texts if search.texts is None else _read(texts, scopes, search.texts)
+            hits = search.patterns.hits(read)
             if hits:
                 found |= {search.steps[pattern] for pattern in hits}
         for index, finder, wanted in self._others:

@@ -86,9 +86,19 @@ def replace(body: bytes, values: Mapping[str, bytes]) -> bytes:
     """
     if len(values) == 1:
         ((name, new),) = values.items()
-        span = _outer_string(body, name)
-        if span is not None:
-            return b"".join((body[: span[0]], new, body[span[1] :]))
+        return replace_string(body, name, new)
+    return _replaced(body, values)
+
+
+def replace_string(body: bytes, name: str, new: bytes) -> bytes:
+    """The same of one value, which is found soonest where it is a string."""
+    span = _outer_string(body, name)
+    if span is None:
+        return _replaced(body, {name: new})
+    return b"".join((body[: span[0]], new, body[span[1] :]))
+
+
+def _replaced(body: bytes, values: Mapping[str, bytes]) -> bytes:
     spans = _spans(body, values)
     pieces: list[bytes] = []
     done = 0

@@ -21,6 +21,7 @@ from extproc.ports import (
     Level,
     Measure,
     Meter,
+    Reservation,
     Standing,
     Take,
     Verdicts,
@@ -42,7 +43,7 @@ llm:
 """
 
 
-class _Held:
+class _Held(Reservation):
     def settle(self, amounts: Sequence[int]) -> None:
         pass
 

@@ -243,7 +243,7 @@ def test_a_plan_may_go_as_the_name_of_a_cluster() -> None:
     assert answer.dynamic_metadata[names.REQUEST_NAMESPACE]["bodies"]["llm/b#2"]["model"] == "mb"
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 16_383, 16_384, 300_000])
+@pytest.mark.parametrize("size", [0, 100, 16_384])
 def test_a_new_body_comes_with_its_length_and_keeps_the_plan(size: int) -> None:
     body = b"x" * size
     answer = encode(RequestBody(b""), Forward(plan_reply(), body))

@@ -109,7 +109,7 @@ class MemoryLedger:
         """There is nothing to keep."""
 
 
-class _MemoryReservation:
+class _MemoryReservation(Reservation):
     __slots__ = ("_held",)
 
     def __init__(self, held: list[tuple[_Counter, int]]) -> None:

@@ -13,8 +13,9 @@ from extproc.llm import faults
 from extproc.llm import texts as walk
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.openai_chat import errors
-from extproc.llm.openai_chat.shapes import REQUEST
+from extproc.llm.openai_chat.shapes import REQUEST, ROLES
 from extproc.llm.reserving import body_tokens
+from extproc.llm.shapes import Unread
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.rewording import Reworded, Rewording
@@ -36,6 +37,8 @@ _DECIDED_ON = frozenset(
         "stream_options",
     }
 )
+_SETTINGS = frozenset(("messages", *(name for name, rule in REQUEST.items() if rule is Unread.ALL)))
+"""Where nothing else stands, there are no texts but those of the messages."""
 _COUNTS = ("max_completion_tokens", "max_tokens", "n")
 
 
@@ -69,7 +72,9 @@ class ChatReading:
 
     def estimate_input_tokens(self, call: Call) -> int:
         """Rather too many than too few, but for attachments that are fetched by a provider."""
-        tokens, size = _attached(call.document, call.size_bytes)
+        tokens, size = 0, call.size_bytes
+        if not call.is_bare:
+            tokens, size = _attached(call.document, size)
         return tokens + body_tokens(size, self.texts, call)
 
     def rename(self, call: Call, model: str) -> Mapping[str, bytes]:
@@ -101,11 +106,12 @@ def _call(document: Mapping[str, object], model: str, size: int, *, is_stream: b
     if options is not None and type(options) is not dict:
         return faults.not_a(dict, document, "stream_options")
     limits: list[int] = []
+    texts = _bare_texts(messages)
     fault = (
         _counts_fault(document, limits)
         or faults.of_names(document, _DECIDED_ON)
-        or faults.of_others(document)
-        or _messages_fault(messages)
+        or (faults.of_others(document) if "models" in document else None)
+        or (None if texts is not None else _messages_fault(messages))
     )
     if fault is not None:
         return fault
@@ -119,7 +125,29 @@ def _call(document: Mapping[str, object], model: str, size: int, *, is_stream: b
         max(limits) if limits else None,
         choices if type(choices) is int else 1,
         not streams or (options is not None and options.get("include_usage") is True),
+        texts if texts and _SETTINGS.issuperset(document) else None,
+        texts is not None,
     )
+
+
+def _bare_texts(messages: list[object]) -> tuple[str, ...] | None:
+    """What they say, where each is a role and a text, as nearly all are; empty, where something
+    of it may say more than it shows: JSON with escapes."""
+    texts: list[str] = []
+    is_shown = True
+    for message in messages:
+        if (
+            type(message) is not dict
+            or len(message) != 2
+            or type(text := message.get("content")) is not str
+            or type(role := message.get("role")) is not str
+            or role not in ROLES
+        ):
+            return None
+        if "\\" in text:
+            is_shown = False
+        texts.append(text)
+    return tuple(texts) if is_shown else ()
 
 
 def _options_with_usage(document: Mapping[str, object]) -> bytes:

@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from extproc.llm.dialect import Call, Reading
 from extproc.llm.faults import MAX_COUNT
+from extproc.llm.openai_chat.history import foreign_messages
 from extproc.llm.openai_chat.reading import IMAGE_TOKENS, READING
 from extproc.protocols import json_spans
 from extproc.verdict import Deny
@@ -41,7 +44,45 @@ def test_a_plain_request_is_read() -> None:
         choices=1,
         document={"model": "fast", "messages": HELLO},
         size_bytes=len(body),
+        texts=("hello",),
+        is_bare=True,
     )
+
+
+_MESSAGES = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["user", "system", "assistant", "nobody"]),
+            "content": st.one_of(
+                st.sampled_from(["hello", "", '{"a":"\\u0061"}', "a\\b", " [\\n]"]),
+                st.just([{"type": "text", "text": "hi"}]),
+                st.none(),
+            ),
+        },
+        optional={
+            "name": st.just("eve"),
+            "reasoning_details": st.just([{"type": "reasoning.text", "text": "why"}]),
+        },
+    ),
+)
+_OTHERS = {
+    "temperature": st.one_of(st.just(1), st.just("words"), st.just({"a": "b"})),
+    "max_tokens": st.just(7),
+    "user": st.just("eve"),
+    "unknown": st.just("words"),
+    "tools": st.just([{"type": "function", "function": {"name": "f", "description": "d"}}]),
+}
+
+
+@given(st.fixed_dictionaries({"messages": st.lists(_MESSAGES, max_size=3)}, optional=_OTHERS))
+def test_texts_that_are_found_at_once_are_all_that_are_there(document: dict[str, Any]) -> None:
+    call = READING.decode(json.dumps({"model": "m", **document}).encode(), "", is_stream=False)
+    assert isinstance(call, Call)
+    assert call.texts is None or call.texts == READING.texts(call.document)
+    if call.is_bare:
+        size = READING.estimate_input_tokens(call)
+        assert size == READING.estimate_input_tokens(call._replace(is_bare=False))
+        assert not foreign_messages(call.document)
 
 
 def test_everything_we_decide_on_is_read() -> None:
@@ -302,7 +343,8 @@ def test_the_reading_is_one_of_a_dialect() -> None:
     reading: Reading = READING
     body = json.dumps({"model": "fast", "messages": HELLO}).encode()
     found = reading.decode(body, "", is_stream=False)
-    assert found == Call("fast", False, {"model": "fast", "messages": HELLO}, len(body))
+    assert isinstance(found, Call)
+    assert found[:4] == ("fast", False, {"model": "fast", "messages": HELLO}, len(body))
     assert isinstance(found, Call)
     assert reading.texts(found.document) == ("hello",)
     assert reading.estimate_input_tokens(found) > 0
