@@ -39,14 +39,15 @@ def running_beside(
     config: Path, state: Path, version: str, *, is_delta: bool = True
 ) -> Iterator[Stack]:
     """A gateway file served by an Envoy of this version, ready; all is stopped at the end."""
-    port, admin, xds, extproc, envoy_admin, demo = free_ports(6)
+    port, admin, xds, extproc, services, envoy_admin, demo = free_ports(7)
     environment = {"DRAGOMAN_PORT": str(port), "DRAGOMAN_DEMO_PORT": str(demo)}
     state.mkdir(exist_ok=True, parents=True)
     log, file = state / "log", state / "envoy.json"
     target, worker = f"127.0.0.1:{xds}", f"127.0.0.1:{extproc}"
     document = bootstrap(target, f"127.0.0.1:{envoy_admin}", f"envoy-{version}", is_delta=is_delta)
     file.write_text(json.dumps(document))
-    dragoman, shared = str(COMMAND), ("--state-dir", str(state))
+    way_out = ("--services", f"127.0.0.1:{services}")
+    dragoman, shared = str(COMMAND), ("--state-dir", str(state), *way_out)
     plane = ("--xds", target, "--extproc", worker, "--admin", str(admin), *shared)
     envoy = (envoy_binary(version), "-c", str(file), "--disable-hot-restart", "--concurrency", "1")
     with ExitStack() as stack:
