@@ -64,6 +64,13 @@ class Limit:
     """Envoy counts, and Python is not asked."""
     by: str = ""
     """CEL that yields a text; each text is counted apart. Empty: no such."""
+    service: str = ""
+    """The rate limit service that counts, and knows how much; empty: none."""
+
+    @property
+    def is_workers(self) -> bool:
+        """extproc counts."""
+        return not self.is_envoys and not self.service
 
 
 class CountedBy(StrEnum):
@@ -90,6 +97,17 @@ def envoys_key(by: str) -> Key | str | None:
         return Key.SOURCE
     match = _HEADER.fullmatch(by.strip())
     return None if match is None else match[2]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitService:
+    """A rate limit service that Envoy asks."""
+
+    name: str
+    domain: str
+    timeout_seconds: float
+    is_open_on_error: bool
+    """Requests pass when it does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

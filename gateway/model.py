@@ -34,7 +34,7 @@ from gateway.identity import ApiKey as ApiKey
 from gateway.identity import Identity as Identity
 from gateway.ledger_place import LedgerPlace
 from gateway.limits import Limit as Limit
-from gateway.limits import RateLimitService
+from gateway.limits import LimitService, RateLimitService
 from gateway.operations import Operation
 from gateway.periods import Period as Period
 from gateway.periods import Span as Span
@@ -334,6 +334,8 @@ class Route:
     """True when extproc must know when a request is over."""
     envoys_limits: tuple[Limit, ...] = ()
     """Those that Envoy counts."""
+    asked_limits: tuple[Limit, ...] = ()
+    """Those that Envoy asks services about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +434,8 @@ class Gateway:
     limits: tuple[Limit, ...] = ()
     audit: AuditTerms | None = None
     """None: nothing is written down."""
+    limit_services: tuple[tuple[LimitService, Upstream], ...] = ()
+    """Those that Envoy asks, and where they are."""
     rate_limit_service: RateLimitService = field(default_factory=RateLimitService)
     services: tuple[Service, ...] = ()
 
@@ -459,4 +463,4 @@ class Gateway:
     @property
     def is_limited(self) -> bool:
         """The same of how much is asked in a time."""
-        return self.identity.has_stored_keys or not all(each.is_envoys for each in self.limits)
+        return self.identity.has_stored_keys or any(each.is_workers for each in self.limits)

@@ -30,6 +30,8 @@ BETAS_FILTER = "dragoman.betas"
 COUNT_FILTER = "dragoman.local_ratelimit"
 """Counts requests where Envoy does so itself."""
 COUNT_TELLING_FILTER = "dragoman.local_ratelimit.told"
+LIMIT_SERVICE_FILTER = "dragoman.ratelimit"
+"""Of one service: with its name behind a slash."""
 LIMIT_HEADER = "x-dragoman-limit"
 """Of an answer of Envoy's own: which limit refused; removed before the client sees it."""
 TOKENS_FILTER = "dragoman.jwt"
@@ -220,6 +222,16 @@ def route_cluster(
     facts = f"{is_tls} {authority} {','.join(endpoints)} {connect_timeout_seconds}"
     digest = hashlib.blake2b(facts.encode(), digest_size=4).hexdigest()
     return f"{'https' if is_tls else 'http'}/{authority}#{digest}"
+
+
+def limit_service_filter(service: str) -> str:
+    """The filter that asks a rate limit service."""
+    return f"{LIMIT_SERVICE_FILTER}/{service}"
+
+
+def limit_service_cluster(service: str) -> str:
+    """Where it is asked."""
+    return f"limits/{service}"
 
 
 def jwks_cluster(issuer: str) -> str:

@@ -148,6 +148,10 @@ class Resolver:
                 for name, block in guards
                 if isinstance(block, RemoteGuardBlock)
             ),
+            limit_services=tuple(
+                (each.meaning(name), each.upstream())
+                for name, each in config.limit_services.items()
+            ),
             rate_limit_service=config.rate_limit_service.meaning,
         )
 
@@ -275,6 +279,7 @@ def _limit(block: LimitBlock) -> Limit:
         block.mode,
         block.counted_by is CountedBy.ENVOY,
         block.by or "",
+        block.service or "",
     )
 
 
@@ -375,6 +380,9 @@ def _route(block: RouteBlock, around: _Around) -> Route:
             each
             for each in around.limits
             if each.is_envoys and is_for_route(each.scope, block.name)
+        ),
+        asked_limits=tuple(
+            each for each in around.limits if each.service and is_for_route(each.scope, block.name)
         ),
         holds_places=takes_stored or any(each.concurrent is not None for each in limits),
     )

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from gateway.config.scalars import written_permille
 from gateway.identity import Accepts, Issuer, TokenMode
-from gateway.limits import period_name
 from gateway.model import (
     Budget,
     DetectionAction,
@@ -34,9 +33,15 @@ from gateway.model import (
 )
 from gateway.resolve import is_for_route, is_limited
 from xds_server.check import Check, Failing, Where
+from xds_server.limit_checks import (
+    LIMITS_OF_KEY,
+    LIMITS_OF_KEY_BY_HEADERS,
+    envoys_limits,
+    limit_check,
+    scope_words,
+)
 from xds_server.resources.envoy_rules import EnvoyRules
 
-_UNCOUNTED = "503 limits_unavailable when the counters cannot be reached"
 _UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
 CERTIFICATE = Check(
     "certificate of the client", Where.ENVOY, "connection", "the handshake", Failing.CLOSED, ""
@@ -80,12 +85,12 @@ def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
 def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
     """Of a plain route on which extproc is asked, in order."""
     limits = (
-        _limit(each, reads="headers")
+        limit_check(each, reads="headers")
         for each in gateway.limits
         if is_limited(each, route.name, is_open=route.is_open)
     )
     if route.is_open or not (route.needs_identity or route.is_limited):
-        return (*limits, *envoys_limits(route))
+        return (*limits, *envoys_limits(gateway, route))
     return (
         *_credential(gateway, is_required=route.is_caller_required, accepts=route.accepts),
         *(
@@ -94,20 +99,8 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             if is_for_route(rule.scope, route.name)
         ),
         *limits,
-        *[_LIMITS_OF_KEY_BY_HEADERS] * route.takes_stored_keys,
-        *envoys_limits(route),
-    )
-
-
-def envoys_limits(route: Route) -> tuple[Check, ...]:
-    """Those that Envoy counts, after extproc was asked."""
-    return tuple(
-        replace(
-            _limit(each, reads="headers"),
-            where=Where.ENVOY,
-            failure="counted by each Envoy, for each host name of the route",
-        )
-        for each in route.envoys_limits
+        *[LIMITS_OF_KEY_BY_HEADERS] * route.takes_stored_keys,
+        *envoys_limits(gateway, route),
     )
 
 
@@ -268,9 +261,9 @@ _EFFECTS = {
 
 def _rule(rule: Rule, reads: str) -> Check:
     if rule.mode is Mode.AUDIT:
-        name = f"rule {rule.name} ({rule.effect} in audit{_scope(rule.scope)})"
+        name = f"rule {rule.name} ({rule.effect} in audit{scope_words(rule.scope)})"
         return Check(name, Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged")
-    name = f"rule {rule.name} ({rule.effect}{_scope(rule.scope)})"
+    name = f"rule {rule.name} ({rule.effect}{scope_words(rule.scope)})"
     failure = _EFFECTS[rule.effect]
     return Check(name, Where.EXTPROC, reads, "403 permission_denied", Failing.CLOSED, failure)
 
@@ -317,7 +310,7 @@ _READ = {Phase.REQUEST: "body", Phase.RESPONSE: "answer", Phase.BOTH: "body and 
 
 def _texts(terms: GuardTerms) -> str:
     texts = "" if terms.texts is None else f", {' '.join(sorted(terms.texts))} only"
-    return f"{texts}{_scope(terms.scope)}"
+    return f"{texts}{scope_words(terms.scope)}"
 
 
 def _in_audit(name: str, terms: GuardTerms) -> Check:
@@ -351,59 +344,22 @@ def _key_models_of_headers(gateway: Gateway) -> Iterator[Check]:
 
 
 def _limits(gateway: Gateway) -> Iterator[Check]:
-    yield from (_limit(each, reads="body") for each in _llm_limits(gateway))
+    yield from (limit_check(each, reads="body") for each in _llm_limits(gateway))
     if gateway.identity.has_stored_keys:
-        yield _LIMITS_OF_KEY
+        yield LIMITS_OF_KEY
 
 
 def _limits_of_headers(gateway: Gateway) -> Iterator[Check]:
     """Nobody knows the tokens."""
     for each in _llm_limits(gateway):
         if each.requests or each.bytes or each.concurrent:
-            yield _limit(each, reads="headers")
+            yield limit_check(each, reads="headers")
     if gateway.identity.has_stored_keys:
-        yield _LIMITS_OF_KEY_BY_HEADERS
+        yield LIMITS_OF_KEY_BY_HEADERS
 
 
 def _llm_limits(gateway: Gateway) -> Iterator[Limit]:
     return (each for each in gateway.limits if is_for_llm(each.scope))
-
-
-def _limit(limit: Limit, *, reads: str) -> Check:
-    counted = [
-        f"{rate.amount} {unit} per {period_name(rate.seconds)}"
-        for rate, unit in (
-            (limit.requests, "requests"),
-            (limit.tokens if reads == "body" else None, "tokens"),
-            (limit.bytes, "bytes"),
-        )
-        if rate is not None
-    ]
-    if limit.concurrent is not None:
-        counted.append(f"{limit.concurrent} at a time")
-    by = f", by {limit.by}" if limit.by else ""
-    name = f"limit {limit.name} ({', '.join(counted)}{_scope(limit.scope)}{by})"
-    refusal = "429 rate_limit_exceeded"
-    if limit.bytes is not None and reads == "headers":
-        refusal += ", 411 length_required"
-    if limit.mode is Mode.AUDIT:
-        return Check(
-            f"{name}, in audit", Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged"
-        )
-    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, _UNCOUNTED)
-
-
-_LIMITS_OF_KEY = Check(
-    "limits of the key, where it has some",
-    Where.EXTPROC,
-    "body",
-    "429 rate_limit_exceeded",
-    Failing.CLOSED,
-    _UNCOUNTED,
-)
-_LIMITS_OF_KEY_BY_HEADERS = replace(
-    _LIMITS_OF_KEY, reads="headers", refusal="429 rate_limit_exceeded, 411 length_required"
-)
 
 
 def _budgets(gateway: Gateway) -> Iterator[Check]:
@@ -431,7 +387,7 @@ def _budget(budget: Budget) -> Check:
     failures = [_UNRESERVED]
     if budget.unit is Unit.NANODOLLARS:
         failures.append("403 unpriced_model where a target has no price")
-    whose = _scope(budget.scope) + (f", by {budget.by}" if budget.by else "")
+    whose = scope_words(budget.scope) + (f", by {budget.by}" if budget.by else "")
     if budget.when_low is not None:
         share = written_permille(budget.when_low.below_permille)
         whose += f", below {share} left: {budget.when_low.route_to}"
@@ -450,16 +406,6 @@ def _budget(budget: Budget) -> Check:
         Failing.CLOSED,
         "; ".join(failures),
     )
-
-
-def _scope(scope: Scope) -> str:
-    """`, for team=red`."""
-    asked = [
-        f"{name}={value}"
-        for name in type(scope).__dataclass_fields__
-        if (value := getattr(scope, name)) is not None
-    ]
-    return f", for {' '.join(asked)}" if asked else ""
 
 
 LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (

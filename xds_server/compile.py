@@ -52,7 +52,7 @@ class Compiler:
         memo, features = self._memo, FEATURES[level]
         issuers, decided = gateway.identity.issuers, decided_by_envoy(gateway)
         tells_rules = any(each.checks_tokens for each in decided.values())
-        parts = filters.Parts(bool(issuers), any(each.is_envoys for each in gateway.limits))
+        parts = _parts(gateway)
         tables = (
             routes.route_table(gateway, listener, features, memo, decided)
             for listener in gateway.listeners
@@ -72,6 +72,10 @@ class Compiler:
                     features,
                     is_limited=gateway.is_telling,
                 ),
+                *(
+                    memo.of(filters.limit_service_filter, each)
+                    for each, _ in gateway.limit_services
+                ),
                 *tables,
                 *_services(gateway, topology, memo),
                 *(raw.raw_resource(each) for each in gateway.xds.resources),
@@ -85,6 +89,14 @@ class Compiler:
 def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
     """Once, with nothing kept."""
     return Compiler().compile(gateway, topology, level)
+
+
+def _parts(gateway: Gateway) -> filters.Parts:
+    return filters.Parts(
+        bool(gateway.identity.issuers),
+        any(each.is_envoys for each in gateway.limits),
+        tuple(service.name for service, _ in gateway.limit_services),
+    )
 
 
 def _clusters(
@@ -106,6 +118,8 @@ def _clusters(
         yield memo.of(clusters.route_cluster, upstream, topology)
     for service in gateway.services:
         yield memo.of(clusters.service_cluster, service, topology)
+    for limit_service, upstream in gateway.limit_services:
+        yield memo.of(clusters.limit_service_cluster, limit_service, upstream, topology)
     for issuer in gateway.identity.issuers:
         if issuer.jwks_url:
             yield memo.of(clusters.jwks_cluster, issuer, topology)
@@ -224,7 +238,7 @@ def _read_by(gateway: Gateway) -> RulesRead:
         _checked(compile_text(by), repr(by))
         for by in (
             *(each.by for each in gateway.budgets),
-            *(each.by for each in gateway.limits if not each.is_envoys),
+            *(each.by for each in gateway.limits if each.is_workers),
         )
         if by
     )

@@ -103,6 +103,7 @@ _POLICIES: Mapping[str, str] = {
     "authorize": "asked of new requests; those in flight have been decided",
     "guardrails": "for new requests; those in flight have been read",
     "limits": "for new requests; what was counted by this name, scope and period counts on",
+    "limit_services": "Envoy asks; workers need not know it",
     "rate_limit_service": "for new questions; what was counted of these entries counts on",
     "identity": "for new requests; those in flight go on, also when their key is gone",
     "routes": "workers know it before Envoy does",

@@ -20,7 +20,6 @@ from xds_server.checks import (
     CERTIFICATE,
     batch_checks,
     envoys_checks,
-    envoys_limits,
     llm_checks,
     passed_checks,
     route_checks,
@@ -49,6 +48,7 @@ from xds_server.explained import (
     Try,
     Way,
 )
+from xds_server.limit_checks import envoys_limits
 from xds_server.llm_answers import LlmAnswers, llm_answers
 from xds_server.python_messages import (
     Caller,
@@ -243,7 +243,7 @@ class _Explaining:
         if not shown and plain is not None:
             rules = self.decided.get(plain.name)
             decided = () if rules is None else envoys_checks(self.gateway, rules)
-            return (*decided, *envoys_limits(plain))
+            return (*decided, *envoys_limits(self.gateway, plain))
         if not shown:
             return ()
         if reading:

@@ -197,7 +197,7 @@ class Limits:
                 by=compile_by(each.by) if each.by else None
             )
             for each in limits
-            if not each.is_envoys
+            if each.is_workers
         )
         self._keyed = tuple(group.by for group in self._groups if group.by is not None)
         self._limiter = limiter

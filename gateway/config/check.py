@@ -14,7 +14,7 @@ from gateway.config.certificates import certificates_fit_their_keys, dated_certi
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
-from gateway.config.limit_rules import envoy_can_count, limits_can_apply
+from gateway.config.limit_rules import envoy_can_count, limit_services_are_there, limits_can_apply
 from gateway.config.limits import LimitScopeBlock
 from gateway.config.model_rules import (
     conditions_can_hold,
@@ -282,6 +282,7 @@ RULES: tuple[Rule, ...] = (
     rules_depend_on_something,
     limits_can_apply,
     envoy_can_count,
+    limit_services_are_there,
     route_gateways_are_known,
     stores_are_providers,
     unknown_paths_have_a_provider,

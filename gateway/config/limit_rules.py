@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.config.finding import Finding
 from gateway.config.written import Written
 from gateway.limits import Algorithm, CountedBy, envoys_key
+from gateway.problem import did_you_mean
 from gateway.scopes import Mode
 
 _OF_MODELS = ("model", "provider", "llm")
@@ -21,7 +22,7 @@ _MOST = 2**32 - 1
 def envoy_can_count(written: Written) -> Iterator[Finding]:
     """What Envoy would count otherwise than it is meant, or not at all."""
     for index, limit in enumerate(written.config.limits):
-        if limit.counted_by is not CountedBy.ENVOY:
+        if limit.counted_by is not CountedBy.ENVOY and limit.service is None:
             continue
         at = ("limits", index)
         fields = [name for name in type(limit.scope).model_fields if name != "route"]
@@ -44,6 +45,18 @@ def envoy_can_count(written: Written) -> Iterator[Finding]:
             yield Finding((*at, "by"), message, _WORKERS)
         if limit.requests is not None and limit.requests.amount > _MOST:
             yield Finding((*at, "requests"), f"Envoy counts to {_MOST}", _WORKERS)
+
+
+def limit_services_are_there(written: Written) -> Iterator[Finding]:
+    """Who is asked must be somebody."""
+    known = written.config.limit_services
+    for index, limit in enumerate(written.config.limits):
+        if limit.service is not None and limit.service not in known:
+            message = f"no limit service '{limit.service}'"
+            yield Finding(("limits", index, "service"), message, did_you_mean(limit.service, known))
+        if limit.service is not None and limit.counted_by is not CountedBy.WORKERS:
+            message = "the service counts, and nobody else"
+            yield Finding(("limits", index, "counted_by"), message, "leave one of them out")
 
 
 def limits_can_apply(written: Written) -> Iterator[Finding]:

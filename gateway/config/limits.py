@@ -56,6 +56,10 @@ class LimitBlock(Block):
     `sliding_window`: never more than the amount in any period, whenever it begins."""
     mode: Mode = Mode.ENFORCE
     """`audit`: nobody is refused; who would be is counted and logged."""
+    service: Name | None = None
+    """One of `limit_services`: Envoy asks it, and it knows how much. Of plain routes, `by` as for
+    `counted_by: envoy`. It is asked with the entries `limit`, this name; `route`, where `for` has a
+    `*`; and `remote_address`, or the header's name in lower case (`(none)` where there is none)."""
     by: By | None = None
     """CEL that yields a text, such as `source.address` or `principal.tags["project"]`: each text is
     counted apart, within `for`. Requests without it are counted together."""
@@ -67,6 +71,10 @@ class LimitBlock(Block):
     @model_validator(mode="after")
     def _counts_something(self) -> LimitBlock:
         counted = (self.requests, self.tokens, self.bytes, self.concurrent)
+        if self.service is not None:
+            if any(each is not None for each in counted):
+                raise refusal("has a service, which knows how much: leave out what is counted")
+            return self
         if all(each is None for each in counted):
             raise refusal(NOTHING_COUNTED)
         return self

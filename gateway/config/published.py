@@ -23,7 +23,7 @@ _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
 _OF_GUARDS = (_SECRET, "secret")
 _NOT_PUBLISHED = ("include", "xds")
-_NOT_FOR_WORKERS = ("gateways", "routes", "admin")
+_NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services")
 
 _NOBODY = {"type": "none"}
 """In the place of a credential: some types would have one by default."""
@@ -64,6 +64,9 @@ def for_workers(config: Config) -> str:
         provider.update(kept)
     for issuer in document.get("identity", {}).get("jwt", ()):
         issuer["jwks"] = {"url": NOWHERE}  # Envoy checks
+    limits = [each for each in document.pop("limits", ()) if "service" not in each]
+    if limits:
+        document["limits"] = limits  # of services, Envoy asks
     routes = [
         {"name": route.name, "backend": NOWHERE, **({"auth": route.auth} if route.auth else {})}
         for route in sorted(config.routes, key=lambda route: route.name)

@@ -14,6 +14,7 @@ from gateway.config.finding import Path, Place
 from gateway.config.gateways import AdminBlock, GatewayBlock
 from gateway.config.identity import IdentityBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
+from gateway.config.limit_services import LimitServiceBlock
 from gateway.config.limits import LimitBlock
 from gateway.config.llm import LlmBlock
 from gateway.config.policies import RuleBlock
@@ -68,6 +69,8 @@ class Config(Block):
     """How much may be asked in a time. All that apply must have room."""
     audit: AuditBlock | None = None
     """A log of what was decided. `{}` keeps one; without this block, there is none."""
+    limit_services: dict[Name, LimitServiceBlock] = Field(default={})
+    """Rate limit services that Envoy asks, by a name of your choice."""
     rate_limit_service: RateLimitServiceBlock = RateLimitServiceBlock()
     """What other Envoys ask by their rate limit filter."""
     routes: tuple[RouteBlock, ...] = ()

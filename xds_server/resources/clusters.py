@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway import names
 from gateway.identity import Issuer
+from gateway.limits import LimitService
 from gateway.model import Endpoint, Provider, Service, Upstream
 from xds_server.resources import addresses
 from xds_server.resources.attempts import (
@@ -147,6 +148,16 @@ def jwks_cluster(issuer: Issuer, topology: Topology) -> Resource:
     fields["circuit_breakers"] = {
         "thresholds": [{"max_requests": _MOST_FETCHES, "max_pending_requests": _MOST_FETCHES}]
     }
+    return resource(CLUSTER, name, fields)
+
+
+def limit_service_cluster(
+    service: LimitService, upstream: Upstream, topology: Topology
+) -> Resource:
+    """A rate limit service, over gRPC."""
+    name = names.limit_service_cluster(service.name)
+    protocol: Json = {"explicit_http_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
+    fields = {**_upstream(name, upstream, topology), **_http_options(protocol, idle=None)}
     return resource(CLUSTER, name, fields)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from gateway import names
 from gateway.identity import Issuer
-from xds_server.resources import ext_proc, jwt, local_limit, rbac
+from gateway.limits import LimitService
+from xds_server.resources import asked_limit, ext_proc, jwt, local_limit, rbac
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
@@ -50,6 +51,8 @@ class Parts:
     """There are issuers."""
     counts_requests: bool = False
     """There are limits that Envoy counts."""
+    limit_services: tuple[str, ...] = ()
+    """Those that Envoy asks."""
 
 
 def http_filters(features: Features, parts: Parts) -> list[Json]:
@@ -61,13 +64,21 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
         *([_TELLING] if parts.counts_requests else []),  # sees answers after the count
         _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
         *([_COUNT] if parts.counts_requests else []),  # what is refused before counts nowhere
+        *(
+            _discovered(names.limit_service_filter(each), asked_limit.FILTER)
+            for each in parts.limit_services
+        ),
         _ROUTER,  # terminal: always last
     ]
 
 
 def discovered(parts: Parts) -> tuple[str, ...]:
     """The names of those that come by ECDS."""
-    return (*((names.TOKENS_FILTER,) if parts.checks_tokens else ()), names.EXT_PROC_FILTER)
+    return (
+        *((names.TOKENS_FILTER,) if parts.checks_tokens else ()),
+        names.EXT_PROC_FILTER,
+        *map(names.limit_service_filter, parts.limit_services),
+    )
 
 
 def token_filter(issuers: tuple[Issuer, ...], tells_rules: bool) -> Resource:
@@ -76,6 +87,14 @@ def token_filter(issuers: tuple[Issuer, ...], tells_rules: bool) -> Resource:
     fetched = [names.jwks_cluster(each.issuer) for each in issuers if each.jwks_url]
     fields = {"name": name, "typed_config": jwt.token_filter(issuers, tells_rules=tells_rules)}
     return resource(FILTER, name, fields, [(CLUSTER, cluster) for cluster in fetched])
+
+
+def limit_service_filter(service: LimitService) -> Resource:
+    """Asks a rate limit service."""
+    name = names.limit_service_filter(service.name)
+    fields = {"name": name, "typed_config": asked_limit.service_filter(service)}
+    needs = [(CLUSTER, names.limit_service_cluster(service.name))]
+    return resource(FILTER, name, fields, needs)
 
 
 def ext_proc_filter(

@@ -77,7 +77,9 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
         **_trust_nobody(),
         **_one_spelling_of_a_path(),
         **_limits(),
-        local_reply_config=local_reply_config(counts_requests=parts.counts_requests),
+        local_reply_config=local_reply_config(
+            counts_requests=parts.counts_requests, asks_services=bool(parts.limit_services)
+        ),
         access_log=[
             *([stream_log(ext_proc.service())] if features.reads_usage else []),
             refusal_log(ext_proc.service()),

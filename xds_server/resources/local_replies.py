@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from gateway import names
-from xds_server.resources import llm_route, local_limit, rbac
+from xds_server.resources import asked_limit, llm_route, local_limit, rbac
 from xds_server.resources.extension import Json, extension
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
@@ -60,6 +60,21 @@ LIMITED = LocalReply(
     Fault.LIMIT,
 )
 """On plain routes."""
+
+OF_SERVICES = (
+    LocalReply(
+        asked_limit.REFUSED,
+        "rate_limit_exceeded",
+        "a limit of this route is reached, as its rate limit service says",
+        Fault.LIMIT,
+    ),
+    LocalReply(
+        asked_limit.UNANSWERED,
+        "limits_unavailable",
+        "the rate limit service of this route did not answer",
+    ),
+)
+"""The same, where a rate limit service is asked."""
 
 LOCAL_REPLIES = (
     LocalReply(
@@ -137,7 +152,7 @@ _BEDROCK: Mapping[Fault, str] = {
 }
 
 
-def local_reply_config(*, counts_requests: bool = False) -> Json:
+def local_reply_config(*, counts_requests: bool = False, asks_services: bool = False) -> Json:
     """Leaves extproc's own answers as they are, and other routes but for a missing policy, and for
     a limit where Envoy counts."""
     return {
@@ -155,6 +170,7 @@ def local_reply_config(*, counts_requests: bool = False) -> Json:
             ),
             _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
             *([_mapper(LIMITED, LIMITED.when, _openai)] if counts_requests else []),
+            *(_mapper(each, each.when, _openai) for each in OF_SERVICES if asks_services),
         ]
     }
 

@@ -7,7 +7,7 @@ import re
 
 from gateway import names
 from gateway.model import Match, Route
-from xds_server.resources import ext_proc, jwt, local_limit, rbac, told
+from xds_server.resources import asked_limit, ext_proc, jwt, local_limit, rbac, told
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.envoy_rules import EnvoyRules
 from xds_server.resources.extension import Json, duration
@@ -39,6 +39,9 @@ def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
     if route.envoys_limits:
         per_filter[names.COUNT_FILTER] = local_limit.counted(route.envoys_limits)
         per_filter[names.COUNT_TELLING_FILTER] = local_limit.told()
+    for service in dict.fromkeys(each.service for each in route.asked_limits):
+        limits = [each for each in route.asked_limits if each.service == service]
+        per_filter[names.limit_service_filter(service)] = asked_limit.asked(route.name, limits)
     shown: Json = {}
     if rules is not None:
         per_filter[names.RULES_FILTER] = rbac.enforced(rules)

@@ -54,6 +54,11 @@ routes:
             "for: {route: keyed}, requests: 5G/s, counted_by: envoy",
             "limits.0.requests: Envoy counts to 4294967295",
         ),
+        ("for: {route: keyed}, service: s", "limits.0.service: no limit service 's'"),
+        (
+            "for: {route: keyed}, service: s, requests: 1/s",
+            "limits.0: has a service, which knows how much",
+        ),
         ("by: no.such, requests: 1/s", "limits.0.by: in the expression, "),
         ("for: {route: opn}, requests: 1/s", "limits.0.for.route: no route 'opn'"),
         ("for: {key: nobody}, requests: 1/s", "limits.0.for.key: no key 'nobody'"),
@@ -73,6 +78,26 @@ def test_the_rest_is_right() -> None:
 def test_envoy_counts_what_it_knows(by: str) -> None:
     limit = f"name: l, for: {{route: keyed}}, by: '{by}', requests: 1/s, counted_by: envoy"
     assert not complaints(f"limits: [{{{limit}}}]\n{ROUTES}")
+
+
+SERVICE = 'limit_services: {s: {url: "http://s:8081", domain: edge}}'
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        ("service: s", "limits.0: Envoy counts on plain routes only"),
+        (
+            "for: {route: keyed}, service: s, counted_by: envoy",
+            "limits.0.counted_by: the service counts, and nobody else",
+        ),
+        ("for: {route: keyed, key: '*'}, service: s", "limits.0.for.key: Envoy does not know"),
+        ("for: {route: keyed}, service: s, by: principal.team", "limits.0.by: Envoy counts by"),
+    ],
+)
+def test_what_envoy_cannot_ask_is_told(block: str, complaint: str) -> None:
+    (found,) = complaints(f"limits: [{{name: l, {block}}}]\n{SERVICE}\n{ROUTES}")
+    assert found.startswith(complaint)
 
 
 def test_names_are_unique() -> None:
