@@ -102,12 +102,10 @@ class Asking:
         self._planner = program.planners[steering]
         self._steering = steering
         self._limit_bytes = limit_bytes
-        self._received = b""
+        self._received = self._plain = b""
+        """The body as it came, and without its content coding."""
         self._is_framed = False
         self._decoder: encodings.Decoder | None = None
-        """Of the body's content coding."""
-        self._plain = b""
-        """What was received, without its content coding."""
         self._call: Call | None = None
         self._stream: Streamed | None = None
         self._taken = NOTHING_TAKEN
@@ -432,8 +430,8 @@ class Asking:
         self, plan: Plan, call: Call, wanted: Wanted, handled: Handling
     ) -> Decision | Awaitable[Decision]:
         body = self._facts.body
-        is_told_anew = plan.is_foreign or handled.dialect is not None
-        if is_told_anew and body is not self._plain:  # it was masked: read what it says now
+        is_masked = body is not self._plain  # and is read again, where what it says is told
+        if is_masked and (plan.is_foreign or handled.dialect is not None):
             again = handled.reading.decode(body, call.model, is_stream=call.is_stream)
             if isinstance(again, Deny):
                 return again
@@ -495,9 +493,8 @@ class Asking:
                 self._stream = self._streamed(plan, handled)
         reply = plan.told(self._program.choose, None if self._stream is None else self._stream.mark)
         sent = None if body is self._received else body
+        betas: tuple[tuple[str, str], ...] = ()
         if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
-            betas = (names.BETAS_HEADER, ",".join(self._betas))
-            forward = Forward(reply, sent, (betas,), taken.told, self._low)
-        else:
-            forward = Forward(reply, sent, (), taken.told, self._low)
+            betas = ((names.BETAS_HEADER, ",".join(self._betas)),)
+        forward = Forward(reply, sent, betas, taken.told, self._low)
         return Ready(plan, held, forward, taken=taken, beside=self._beside)

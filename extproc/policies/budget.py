@@ -151,7 +151,7 @@ class Held:
             reservation.release()
 
 
-class _Both:
+class _Both(Reservation):
     """Two reservations as one; the first so many charges are of the first."""
 
     __slots__ = ("_count", "_first", "_second")
