@@ -79,6 +79,7 @@ Region: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 GuardrailId: TypeAlias = Annotated[
     str, AfterValidator(_guardrail), WithJsonSchema({"type": "string"})
 ]
+GuardrailVersion: TypeAlias = Annotated[str, Field(pattern=r"^(DRAFT|[1-9][0-9]{0,7})$")]
 OnError: TypeAlias = Literal["block", "allow"]
 ServiceAuthBlock: TypeAlias = Annotated[
     KeyAuthBlock | AwsAuthBlock | GcpAuthBlock | OAuthAuthBlock | EntraAuthBlock | NoAuthBlock,
@@ -182,7 +183,7 @@ class BedrockGuardrailsBlock(RemoteGuardBlock):
     """Amazon Bedrock."""
     guardrail_id: GuardrailId
     """The guardrail's id, or its ARN."""
-    guardrail_version: Annotated[str, Field(pattern=r"^(DRAFT|[1-9][0-9]{0,7})$")] = "DRAFT"
+    guardrail_version: GuardrailVersion = "DRAFT"
     """Its version."""
     region: Region = "us-east-1"
     """The AWS region it is in."""

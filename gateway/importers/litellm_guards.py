@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.config.policies import Pattern
+from gateway.config.remote_guards import GuardrailId, GuardrailVersion, Region
 from gateway.config.scalars import Secret
-from gateway.config.scalars import Text as TextKind
 from gateway.config.urls import Url
 from gateway.importers.litellm_keys import GUARD, GUARD_PARAMS, answer_rest
 from gateway.importers.litellm_values import flag, free_name, is_strange_variable, is_valid
@@ -21,7 +21,7 @@ from gateway.importers.walk import Node, has_variable
 _BEFORE = frozenset({"pre_call", "during_call"})
 _ASIDE = frozenset({"logging_only", "pre_mcp_call", "during_mcp_call"})
 _REFUSES = "a rule refuses every request until you decide"
-_ON_ERROR = "this version cannot ask it, so every request is refused: see on_error"
+_ASKED = "asked through Envoy; what cannot be checked is refused, unless on_error is allow"
 _CONTENT_FILTER = "litellm_content_filter"
 _NOT_ASKED = (
     "LiteLLM asks it about requests that name it, and here a guard is asked about every request:"
@@ -197,14 +197,14 @@ def _remote(params: Node, kind: str, name: str, modes: frozenset[str], guards: G
     at = "guardrails"
     if kind == "bedrock":
         block["type"] = "bedrock-guardrails"
-        for key, ours in (
-            ("guardrailIdentifier", "guardrail_id"),
-            ("guardrailVersion", "guardrail_version"),
-            ("aws_region_name", "region"),
+        for key, ours, kind_of in (
+            ("guardrailIdentifier", "guardrail_id", GuardrailId),
+            ("guardrailVersion", "guardrail_version", GuardrailVersion),
+            ("aws_region_name", "region", Region),
         ):
             node = params.take(key)
             value = str(node.value) if isinstance(node.value, int) else node.text()
-            if value and is_valid(TextKind, value):
+            if value and is_valid(kind_of, value):
                 block[ours] = value
                 node.exact(at)
         if "guardrail_id" not in block:
@@ -219,9 +219,20 @@ def _remote(params: Node, kind: str, name: str, modes: frozenset[str], guards: G
             if value and not is_strange_variable(value) and is_valid(check, value):
                 block[ours] = value
                 node.exact(at)
+    block |= _phase(params.take("mode"), modes)
     guards.blocks.append({"type": block.pop("type"), **block, "on_error": "block"})
-    params.take("guardrail").different(at, _ON_ERROR, is_security=True)
+    params.take("guardrail").different(at, _ASKED, is_security=True)
     params.take("default_on").exact(at)
-    if not _answer_mode(params.take("mode"), modes):
-        guards.refuse_all(name)
     answer_rest(params, GUARD_PARAMS)
+
+
+def _phase(node: Node, modes: frozenset[str]) -> dict[str, object]:
+    """What a guard that asks a service reads, and whether requests wait for it."""
+    is_asked, is_answer = bool(modes & _BEFORE), "post_call" in modes
+    node.exact("guardrails")
+    found: dict[str, object] = {}
+    if is_answer:
+        found["phase"] = "both" if is_asked else "response"
+    if is_asked and "pre_call" not in modes:
+        found["parallel"] = True
+    return found

@@ -40,7 +40,6 @@ def test_patterns_and_words_become_a_guard_of_ours() -> None:
     [
         "{guardrail: presidio, mode: pre_call, default_on: true}",
         "{guardrail: bedrock, mode: pre_call, default_on: true}",
-        "{guardrail: openai_moderation, mode: [pre_call, post_call], default_on: true}",
         "{guardrail: litellm_content_filter, default_on: true, categories: [{category: x}]}",
         "{guardrail: litellm_content_filter, default_on: true, blocked_words_file: x.yaml}",
         "{guardrail: litellm_content_filter, default_on: true,"
@@ -54,13 +53,25 @@ def test_a_guard_for_all_requests_that_is_not_whole_refuses_them(params: str) ->
 
 
 @pytest.mark.parametrize("kind", ["bedrock", "openai_moderation"])
-def test_a_remote_guard_of_ours_blocks_while_it_cannot_be_asked(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "read"),
+    [
+        ("pre_call", {}),
+        ("during_call", {"parallel": True}),
+        ("post_call", {"phase": "response"}),
+        ("[pre_call, post_call]", {"phase": "both"}),
+        ("[during_call, post_call]", {"phase": "both", "parallel": True}),
+    ],
+)
+def test_a_service_is_asked_when_theirs_was(kind: str, mode: str, read: dict[str, object]) -> None:
     text = guard(
-        f"{{guardrail: {kind}, mode: pre_call, default_on: true, guardrailIdentifier: id,"
+        f"{{guardrail: {kind}, mode: {mode}, default_on: true, guardrailIdentifier: id,"
         " guardrailVersion: 1, aws_region_name: us-east-1, api_key: os.environ/K}"
     )
     (block,) = ours(text)["guardrails"]
     assert block["on_error"] == "block"
+    assert {name: block[name] for name in ("phase", "parallel") if name in block} == read
+    assert "authorize" not in ours(text)
     assert finding(text, "guardrails.0.litellm_params.guardrail").is_security
 
 
