@@ -66,7 +66,15 @@ class Guarded(Protocol):
 class Watchman:
     """The guards of the answers to one request."""
 
-    __slots__ = ("_facts", "_found", "_guards", "_is_told", "_restoring", "steps")
+    __slots__ = (
+        "_facts",
+        "_found",
+        "_guards",
+        "_is_told",
+        "_restoring",
+        "asks_services",
+        "steps",
+    )
 
     def __init__(self, guards: Guards, facts: Facts) -> None:
         """The values of `facts.tokens` are put back last: guards see what the model says."""
@@ -76,6 +84,7 @@ class Watchman:
         self._found: set[int] = set()
         """Those that mask, or are in audit, and have found something."""
         self.steps = guards.steps_for(facts)
+        self.asks_services = any(step.remote is not None for step in self.steps)
         self._facts = Facts(
             now=facts.now,
             method=facts.method,
@@ -107,8 +116,10 @@ class Watchman:
         steps = [step for step in self.steps if step.reads(scope)]
         if self._restoring is not None:
             steps.append(self._restoring)
-        if not any(step.remote for step in steps):
-            return window.Channel.of(steps, self._note, is_json=is_json) if steps else None
+        if not steps:
+            return None
+        if not self.asks_services:
+            return window.Channel.of(steps, self._note, is_json=is_json)
         stages = [self._stage(step, scope, is_json=is_json) for step in steps]
         return window.Channel(stages)
 
@@ -264,7 +275,7 @@ class StreamedAnswer:
 
     @property
     def questions(self) -> Sequence[AskedOf]:
-        return [asked for each in self._open for asked in each.asked]
+        return [asked for each in self._open for asked in each.asked] if self._open else ()
 
     def answered(self, opinions: Sequence[Opinion]) -> bytes:
         answered, self._open = self._open, []
@@ -289,6 +300,8 @@ class StreamedAnswer:
 
     def _open_parts(self) -> None:
         """What texts have gathered is to be asked about."""
+        if not self._watchman.asks_services:
+            return
         for channel in self._channels.values():
             if channel is None:
                 continue

@@ -201,7 +201,11 @@ class Channel:
 
     def feed(self, piece: Piece) -> Sequence[Piece]:
         """The pieces that may go now. Raises `Blocked`."""
-        return self._pass((piece,), 0)
+        held, is_audited = self._stages[0]
+        if is_audited or not isinstance(held, Held):
+            return self._pass((piece,), 0)
+        gone = held.feed(piece)
+        return self._pass(gone, 1) if gone and len(self._stages) > 1 else gone
 
     def end(self) -> Sequence[Piece]:
         """The rest of them, but for what services have to be asked about."""

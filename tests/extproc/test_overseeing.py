@@ -15,7 +15,7 @@ from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.usage_reader import UsageReader
 from extproc.overseeing import LARGEST_BUFFERED_BYTES, Guarding, Overseen, Said
 from extproc.policies.guard import Guards
-from gateway.model import Dialect, GuardTerms, Phase, RegexGuard
+from gateway.model import Dialect, Guard, GuardTerms, Phase, RegexGuard, TextScope
 from tests.kit.opinions import Webhooks, objecting, replacing, webhook_guard
 from tests.kit.watched import answer_guard, watchman
 
@@ -109,11 +109,20 @@ def test_a_denial_says_itself_where_the_status_has_gone_on() -> None:
 # --- services are asked --------------------------------------------------------------------
 
 TERMS = GuardTerms(phase=Phase.RESPONSE, window=10)
+ASSISTANTS = GuardTerms(
+    phase=Phase.RESPONSE, window=10, texts=frozenset({TextScope.ASSISTANT, TextScope.TOOL_OUTPUT})
+)
 
 
-def asked(webhooks: Webhooks, *, is_stream: bool, kind: dict[str, str]) -> Overseen:
-    guards = [webhook_guard(name, terms=TERMS) for name in ("own",)]
-    made = Guards(guards, phase=Phase.RESPONSE)
+def asked(
+    webhooks: Webhooks,
+    *guards: Guard,
+    is_stream: bool,
+    kind: dict[str, str],
+    terms: GuardTerms = TERMS,
+) -> Overseen:
+    """Past a guard that asks a service, and others."""
+    made = Guards([webhook_guard("own", terms=terms), *guards], phase=Phase.RESPONSE)
     watchman = Watchman(made, Facts(now=datetime(2030, 1, 1, tzinfo=UTC), model="fast"))
     chat = Dialect.OPENAI_CHAT
     guarding = Guarding(watchman, chat, is_stream, False, False, webhooks.inquirer)
@@ -231,3 +240,26 @@ def test_blank_text_is_nobodys_question() -> None:
     text, _ = asyncio.run(_stream(webhooks, [" " * 30, "\n"]))
     assert text == " " * 30 + "\n"
     assert webhooks.asked == []
+
+
+def test_what_no_guard_reads_waits_for_nobody() -> None:
+    webhooks = Webhooks({"own": objecting("cat")})
+    overseen = asked(webhooks, is_stream=True, kind=SSE, terms=ASSISTANTS)
+    thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "a cat. A cat. "}}]}
+    piece = b"data: " + json.dumps(thought).encode() + b"\n\n"
+    said = overseen.take(ResponseBody(piece, False), ASKED)
+    assert said == Said(piece, None, False)
+    assert webhooks.asked == []
+
+
+def test_guards_of_our_own_stand_before_and_behind_those_that_ask() -> None:
+    webhooks = Webhooks({"own": replacing("cat", "SSN 1")})
+    mask = answer_guard(r"SSN \d", mask="[n]", window=8)
+    overseen = asked(webhooks, mask, is_stream=True, kind=SSE)
+    pieces = [chunk("A cat sleeps. "), chunk("It is SSN 2. "), b"data: [DONE]\n\n"]
+    found = asyncio.run(taken_later(overseen, pieces))
+    assert heard(b"".join(each.body for each in found)) == "A [n] sleeps. It is [n]. "
+    block = answer_guard(r"SSN \d", window=8)
+    found = asyncio.run(taken_later(asked(webhooks, block, is_stream=True, kind=SSE), pieces))
+    assert found[-1].denied is not None or any(each.denied for each in found)
+    assert "SSN" not in heard(b"".join(each.body for each in found))
