@@ -43,6 +43,10 @@ _SQLITE_ADDED = (
     """CREATE TABLE IF NOT EXISTS budget_log (
       seq INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, entry TEXT NOT NULL
     )""",
+    """CREATE TABLE IF NOT EXISTS budget_alerts (
+      counter TEXT NOT NULL, window_start INTEGER NOT NULL, permille INTEGER NOT NULL,
+      id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (counter, window_start, permille)
+    ) WITHOUT ROWID""",
 )
 """Not in the first version, which ledgers keep that were made before it: whoever does not know
 these loses nothing by it. Nor does who does not know of `topped_up`."""
@@ -59,7 +63,7 @@ def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
 
 POSTGRES_LOCK = 0x647261676F6D616E
 """Who makes the tables holds this advisory lock."""
-POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'budget_log'"
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'budget_alerts'"
 """A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
 asks again after waiting for the lock is told what was so before."""
 
@@ -91,6 +95,10 @@ CREATE TABLE IF NOT EXISTS {0}.booked (
 CREATE TABLE IF NOT EXISTS {0}.budget_log (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, request text NOT NULL UNIQUE,
   entry text NOT NULL
+);
+CREATE TABLE IF NOT EXISTS {0}.budget_alerts (
+  counter text NOT NULL, window_start bigint NOT NULL, permille bigint NOT NULL,
+  id text NOT NULL, until bigint NOT NULL, PRIMARY KEY (counter, window_start, permille)
 );
 """
 """`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs."""

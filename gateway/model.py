@@ -279,6 +279,8 @@ class Budget:
     is_soft: bool = False
     """It counts, and refuses nobody."""
     when_low: WhenLow | None = None
+    alerts: tuple[int, ...] = ()
+    """Shares of the limit in thousandths, ascending: when each is spent, somebody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +415,15 @@ class Xds:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsTo:
+    """Who is told what is spent of budgets."""
+
+    url: str
+    secret: str = field(default="", repr=False)
+    """Base64; empty: nothing is signed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """Everything that was written, as it is meant."""
 
@@ -438,6 +449,7 @@ class Gateway:
     """Those that Envoy asks, and where they are."""
     rate_limit_service: RateLimitService = field(default_factory=RateLimitService)
     services: tuple[Service, ...] = ()
+    alerts_to: AlertsTo | None = None
 
     @property
     def callees(self) -> tuple[Provider | Service, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.choice import by_place
 from gateway.config import stars
-from gateway.config.budgets import BudgetMode, BudgetScopeBlock
+from gateway.config.budgets import BudgetBlock, BudgetMode, BudgetScopeBlock
 from gateway.config.check import guard_names
 from gateway.config.failover import failover
 from gateway.config.finding import Path, dotted
@@ -122,25 +122,14 @@ class Resolver:
             models=_models(config.llm),
             rules=rules,
             guards=tuple(_guard(name, block) for name, block in guards),
-            budgets=tuple(
-                Budget(
-                    each.name,
-                    _scope(each.scope),
-                    each.limit.unit,
-                    each.limit.amount,
-                    each.span,
-                    each.by or "",
-                    each.mode is BudgetMode.SOFT,
-                    each.lowering,
-                )
-                for each in config.budgets
-            ),
+            budgets=tuple(map(_budget, config.budgets)),
             prices=tuple(prices(config.llm).items()),
             routes=self._resolved(config.routes, _Around(names, identity, rules, limits)),
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
             ledger=config.ledger.place,
+            alerts_to=config.alerts.meaning,
             audit=None if config.audit is None else config.audit.terms,
             limits=limits,
             services=tuple(
@@ -280,6 +269,20 @@ def _limit(block: LimitBlock) -> Limit:
         block.counted_by is CountedBy.ENVOY,
         block.by or "",
         block.service or "",
+    )
+
+
+def _budget(block: BudgetBlock) -> Budget:
+    return Budget(
+        name=block.name,
+        scope=_scope(block.scope),
+        unit=block.limit.unit,
+        limit=block.limit.amount,
+        span=block.span,
+        by=block.by or "",
+        is_soft=block.mode is BudgetMode.SOFT,
+        when_low=block.lowering,
+        alerts=tuple(sorted({alert.at for alert in block.alerts})),
     )
 
 

@@ -68,6 +68,7 @@ TESTED_THROUGH = {
     "extproc/read.py": "extproc/test_asking.py",
     "extproc/adapters/redis_scripts.py": "extproc/adapters/test_redis_server.py",
     "extproc/adapters/postgres_statements.py": "extproc/adapters/test_postgres_server.py",
+    "gateway/config/alerts.py": "gateway/config/test_budgets.py",
     "gateway/ledger_tables.py": "xds_server/budgets/test_stores.py",
     "xds_server/budgets/store.py": "xds_server/budgets/test_stores.py",
     "xds_server/budgets/sqlite_store.py": "xds_server/budgets/test_stores.py",

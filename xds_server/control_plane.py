@@ -25,7 +25,7 @@ from gateway.config.schema import Config
 from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
 from gateway.ledger_place import LedgerPlace
-from gateway.model import Endpoint, Gateway, Listener, Xds
+from gateway.model import AlertsTo, Endpoint, Gateway, Listener, Xds
 from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.problem import Problem
 from gateway.resolve import Resolver, resolve
@@ -39,6 +39,7 @@ from xds_server.admin.token import read_or_make
 from xds_server.admin.verdicts import Verdicts, audit_rows, read_verdicts
 from xds_server.audience import Level
 from xds_server.budgets import desk as budgets
+from xds_server.budgets.alerting import Alerting, budget_figures
 from xds_server.budgets.audited import AuditedBudgetStore
 from xds_server.budgets.store import BudgetStore
 from xds_server.budgets.stores import LEDGER_FILE, store_at
@@ -137,6 +138,7 @@ class Plane:
     """Under way, be it that whoever asked for them has gone."""
     minter: Minter
     deeds: Deeds
+    alerting: Alerting
 
     def listeners(self) -> tuple[Listener, ...]:
         """Where clients may connect under the configuration that is in force."""
@@ -158,22 +160,6 @@ class Plane:
         document = redacted_document(yaml.load(published(in_force.config), yaml.CSafeLoader))
         told = yaml.dump(document, Dumper=yaml.CSafeDumper)
         return state_json(in_force.version, in_force.workers_version, told, in_force.snapshot)
-
-    def budgets(self) -> budgets.Desk:
-        """Where budgets are looked up and changed."""
-        file = self.options.state_dir / LEDGER_FILE
-
-        def gateway() -> Gateway | None:
-            in_force = self.publisher.in_force
-            return in_force.gateway if in_force else None
-
-        def store() -> BudgetStore:
-            found = gateway()
-            place = found.ledger if found else LedgerPlace()
-            return AuditedBudgetStore(store_at(file, place), self.deeds)
-
-        keys = SqliteKeyStore(file)
-        return budgets.Desk(store, gateway, keys, time.time, secrets.token_bytes)
 
     def verdicts(self) -> Verdicts:
         """What policies said in all workers."""
@@ -213,6 +199,27 @@ class Plane:
         return Answer(200, {"version": version, "is_pinned": pin is not None, "text": text})
 
 
+def budget_desk(options: Options, publisher: Publisher, deeds: Deeds) -> budgets.Desk:
+    """Where budgets are looked up and changed."""
+    file = options.state_dir / LEDGER_FILE
+
+    def gateway() -> Gateway | None:
+        in_force = publisher.in_force
+        return in_force.gateway if in_force else None
+
+    def store() -> BudgetStore:
+        found = gateway()
+        return AuditedBudgetStore(store_at(file, found.ledger if found else LedgerPlace()), deeds)
+
+    return budgets.Desk(store, gateway, SqliteKeyStore(file), time.time, secrets.token_bytes)
+
+
+def alerts_to(publisher: Publisher) -> AlertsTo | None:
+    """Who is told what is spent, by what is in force."""
+    in_force = publisher.in_force
+    return in_force.gateway.alerts_to if in_force else None
+
+
 @contextlib.asynccontextmanager
 async def planning(options: Options) -> AsyncIterator[Plane]:
     """Watch the files and serve ADS inside the block."""
@@ -234,16 +241,20 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     made, deeds = Minted(make, minter, rollout), Deeds(options.state_dir)
     publisher = Publisher(rollout, options.written, made, history, secure, deeds)
     overview = Overview(options.file, clients, publisher, history, refusals, server.traffic)
+    told = functools.partial(alerts_to, publisher)
+    alerting = Alerting(budget_desk(options, publisher, deeds), told, time.time)
     await server.start([each for each in (options.private_target, options.target) if each])
     async with asyncio.TaskGroup() as tasks:
         minting = tasks.create_task(minter.run())
         watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
-        plane = Plane(options, publisher, overview, set(), minter, deeds)
+        looking = tasks.create_task(alerting.run())
+        plane = Plane(options, publisher, overview, set(), minter, deeds, alerting)
         try:
             yield plane
         finally:
             watching.cancel()
             minting.cancel()
+            looking.cancel()
             for going_back in plane.rollbacks:
                 going_back.cancel()
             await server.stop()
@@ -300,9 +311,10 @@ async def admin_serving(
 
     def metrics() -> bytes:
         restarts = {one.name: one.restarts for one in processes()}
-        return exposition(plane.overview.figures(restarts, plane.verdicts()))
+        figures = plane.overview.figures(restarts, plane.verdicts())
+        return exposition(budget_figures(plane.alerting, figures))
 
-    changes = plane.budgets()
+    changes = plane.alerting.desk
     view = View(
         missing=missing,
         status=status,

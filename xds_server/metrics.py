@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -50,6 +50,17 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetFigure:
+    """A counter of a budget, in its present period."""
+
+    labels: tuple[str, str, str]
+    """The budget, whose it is, and the unit: `USD` or `tokens`."""
+    spent: float
+    limit: float
+    """With what was topped up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything that is counted, at one moment."""
 
@@ -69,6 +80,12 @@ class Figures:
     """Child → how often."""
     verdicts: Mapping[tuple[str, str, str, str, str], int] = field(default_factory=dict)
     """(Kind, name, verdict, mode, code) → how often, in all workers of this machine."""
+    budgets: Sequence[BudgetFigure] = ()
+    """Those of which most is spent."""
+    counters: int | None = None
+    """How many there are; None: nobody has looked yet."""
+    alerts: Mapping[str, int] = field(default_factory=dict)
+    """`sent` or `failed` → how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +222,31 @@ METRICS: tuple[Row, ...] = (
         "`pass`, `error` and `allow`; whatever else is refused, by its `code`.",
         ("kind", "name", "verdict", "mode", "code"),
         lambda now: sorted(now.verdicts.items()),
+    ),
+    Row(
+        "dragoman_budget_spent",
+        "What is settled in the present period, in the `unit`; of a rolling budget, in its fullest "
+        "window. At most 500 counters, those with the largest share spent.",
+        ("budget", "of", "unit"),
+        lambda now: [(each.labels, each.spent) for each in now.budgets],
+    ),
+    Row(
+        "dragoman_budget_limit",
+        "What may be spent in it, with what was topped up; of the same counters.",
+        ("budget", "of", "unit"),
+        lambda now: [(each.labels, each.limit) for each in now.budgets],
+    ),
+    Row(
+        "dragoman_budget_counters",
+        "How many counters of budgets were drawn on in their present periods.",
+        (),
+        lambda now: _if_known(now.counters),
+    ),
+    Row(
+        "dragoman_budget_alerts_total",
+        "Alerts that this control plane `sent` to the webhook, and those that `failed` for a time.",
+        ("outcome",),
+        lambda now: _by_name(now.alerts),
     ),
 )
 

@@ -92,7 +92,7 @@ TimeZone: TypeAlias = Annotated[
 ]
 
 
-def _percent(value: Any) -> int:
+def _share(value: Any, most: int) -> int:
     """In thousandths."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -100,14 +100,30 @@ def _percent(value: Any) -> int:
         re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]))? ?%", value) if isinstance(value, str) else None
     )
     permille = int(match[1]) * 10 + int(match[2] or 0) if match else 0
-    if not 1 <= permille <= 1000:
-        raise refusal("must be a share from 0.1% to 100%", "such as 10%")
+    if not 1 <= permille <= most:
+        raise refusal(f"must be a share from 0.1% to {most // 10}%", "such as 10%")
     return permille
+
+
+def _percent(value: Any) -> int:
+    return _share(value, 1000)
+
+
+def _alert_share(value: Any) -> int:
+    return _share(value, 9990)
 
 
 Percent: TypeAlias = Annotated[
     int,
     PlainValidator(_percent),
+    PlainSerializer(written_permille),
+    WithJsonSchema({"type": "string", "format": "percent"}),
+]
+
+
+AlertShare: TypeAlias = Annotated[
+    int,
+    PlainValidator(_alert_share),
     PlainSerializer(written_permille),
     WithJsonSchema({"type": "string", "format": "percent"}),
 ]
@@ -133,6 +149,13 @@ class BudgetMode(StrEnum):
 
     HARD = "hard"
     SOFT = "soft"
+
+
+class AlertBlock(Block):
+    """One share of the limit."""
+
+    at: AlertShare
+    """How much is spent of it, such as `80%`; up to `999%`, since soft budgets go on."""
 
 
 class WhenLowBlock(Block):
@@ -166,6 +189,8 @@ class BudgetBlock(Block):
     or `d`; then what was spent comes back when it is as old, or up to a twelfth older."""
     time_zone: TimeZone | None = None
     """Of the calendar, such as `Europe/Berlin`. Default: UTC."""
+    alerts: tuple[AlertBlock, ...] = ()
+    """When the webhook of `alerts` is told, once for each period of each that is counted apart."""
     mode: BudgetMode = BudgetMode.HARD
     """`hard`: what is not left is refused. `soft`: it counts, and refuses nobody, also when the
     ledger gives no answer."""

@@ -178,6 +178,16 @@ def low_budgets_lead_somewhere(written: Written) -> Iterator[Finding]:
                 yield Finding(path, f"no model '{low.route_to}'", hint)
 
 
+def alerts_reach_somebody(written: Written) -> Iterator[Finding]:
+    """Whoever writes thresholds wants to be told."""
+    if written.config.alerts.webhook is None:
+        for index, budget in enumerate(written.config.budgets):
+            if budget.alerts:
+                path: Path = ("budgets", index, "alerts")
+                hint = "add alerts: {webhook: {url: …}} beside budgets"
+                yield Finding(path, "nobody is told of these", hint)
+
+
 def rules_reach_their_routes(written: Written) -> Iterator[Finding]:
     """No rule is asked on an open route, so a rule that names one would protect nothing."""
     is_open = {route.name for route in written.config.routes if route.auth == "none"}
@@ -278,6 +288,7 @@ RULES: tuple[Rule, ...] = (
     conditions_can_hold,
     scopes_name_what_exists,
     low_budgets_lead_somewhere,
+    alerts_reach_somebody,
     rules_reach_their_routes,
     rules_depend_on_something,
     limits_can_apply,

@@ -23,7 +23,7 @@ _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
 _OF_GUARDS = (_SECRET, "secret")
 _NOT_PUBLISHED = ("include", "xds")
-_NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services")
+_NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services", "alerts")
 
 _NOBODY = {"type": "none"}
 """In the place of a credential: some types would have one by default."""
@@ -48,6 +48,8 @@ def for_workers(config: Config) -> str:
     """
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
     _tell_ledger(document, config.ledger)
+    for budget in document.get("budgets", ()):
+        budget.pop("alerts", None)  # the control plane sends them
     asked = config.identity.introspection
     if asked is not None and asked.meaning.client_secret:  # workers ask
         document["identity"]["introspection"]["client"]["secret"] = asked.meaning.client_secret
@@ -124,6 +126,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
+    document.get("alerts", {}).get("webhook", {}).pop("secret", None)
     for guard in document.get("guardrails", ()):
         for name in (*_OF_GUARDS, "ca"):
             guard.pop(name, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field, PrivateAttr
 
+from gateway.config.alerts import AlertsBlock
 from gateway.config.audit import AuditBlock
 from gateway.config.block import Block
 from gateway.config.budgets import BudgetBlock
@@ -63,6 +64,8 @@ class Config(Block):
     """What may be said to models. Asked in order."""
     budgets: tuple[BudgetBlock, ...] = ()
     """How much may be spent on models. All that apply must have enough left."""
+    alerts: AlertsBlock = AlertsBlock()
+    """Who is told what is spent of budgets."""
     ledger: LedgerBlock = SqliteLedgerBlock(type="sqlite")
     """Where it is kept what is spent. Default: `type: sqlite`."""
     limits: tuple[LimitBlock, ...] = ()

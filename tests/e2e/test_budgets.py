@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import EXAMPLES, Serve
 from tests.kit.stack import eventually
 
 pytestmark = pytest.mark.envoy
@@ -91,35 +99,72 @@ def test_a_budget_that_is_topped_up_or_reset_is_there_again_at_once(
         assert ("reset" in first, "top-up" in second) == (True, True)
 
 
-def test_when_little_is_left_the_cheaper_model_answers_and_a_soft_budget_refuses_nobody(
-    serve: Serve, tmp_path: Path
+class Hook:
+    """A service that is told what is spent."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                hook.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/alerts"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def told(self) -> set[tuple[str, str]]:
+        found = [json.loads(body)["data"] for _, body in self.got]
+        return {(each["budget"], each["at"]) for each in found}
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    made = Hook()
+    yield made
+    made.close()
+
+
+def test_the_example_warns_degrades_and_refuses_nobody_softly(
+    serve: Serve, tmp_path: Path, hook: Hook
 ) -> None:
+    """`examples/budgets.yaml`."""
     file = tmp_path / "gateway.yaml"
-    cheaper = """
-    demo-b:
-      type: openai
-      url: "http://127.0.0.1:${DRAGOMAN_DEMO_PORT}/b/v1"
-      key: demo-provider-key-b
-  models: {demo: demo-a/demo-a, cheap: demo-b/demo-b}
-"""
-    text = CONFIG.partition("budgets:")[0].replace("\n  models: {demo: demo-a/demo-a}\n", cheaper)
-    low = "when_low: {below: 99%, route_to: cheap}"
-    file.write_text(
-        f"{text}budgets: [{{name: all, limit: 50 tokens, per: day, mode: soft, {low}}}]"
-    )
+    text = (EXAMPLES / "budgets.yaml").read_text()
+    file.write_text(text.replace("${ALERTS_URL:-http://127.0.0.1:9999/alerts}", hook.url))
     with serve(file, tmp_path / "state") as stack:
-        first = stack.chat(ASK)
+        ask = {**ASK, "max_tokens": 50}
+        first = stack.chat(ask)
         assert (first.json()["model"], first.headers.get(LOW_HEADER)) == ("demo-a", None)
-        seen = []
+        answers = [first]
 
         def is_lowered() -> bool:
-            seen.append(stack.chat({**ASK, "max_tokens": 500}))
-            return LOW_HEADER in seen[-1].headers
+            answers.append(stack.chat(ask))
+            return LOW_HEADER in answers[-1].headers
 
         eventually(is_lowered, "little is left")
-        answer = seen[-1]
-        assert answer.headers[LOW_HEADER] == "all; model=cheap"
-        assert answer.json()["model"] == "demo-b"
-        for _ in range(5):
-            assert stack.chat({**ASK, "max_tokens": 500}).status_code == 200
-        eventually(lambda: stack.budgets()["all|tokens"]["settled"] > 50, "more than the limit")
+        assert answers[-1].headers[LOW_HEADER] == "each-team; model=cheap"
+        assert answers[-1].json()["model"] == "demo-b"
+        assert {each.status_code for each in answers} == {200}, "although 10 tokens are long spent"
+        expected = {("each-team", "1%"), ("everybody", "100%")}
+        eventually(lambda: hook.told() >= expected, "the webhook is told", seconds=30)
+        for got, body in hook.got:
+            signed = f"{got['webhook-id']}.{got['webhook-timestamp']}.".encode() + body
+            digest = hmac.digest(b"0123456789abcdef01234567", signed, hashlib.sha256)
+            assert got["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+        assert len(hook.got) == len(hook.told()), "each once"
+        metrics = httpx.get(f"http://127.0.0.1:{stack.admin_port}/metrics").text
+        assert 'dragoman_budget_limit{budget="everybody",of="",unit="tokens"} 10.0' in metrics

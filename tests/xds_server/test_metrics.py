@@ -6,7 +6,15 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from xds_server.metrics import METRICS, Connected, Figures, Traffic, exposition, markdown
+from xds_server.metrics import (
+    METRICS,
+    BudgetFigure,
+    Connected,
+    Figures,
+    Traffic,
+    exposition,
+    markdown,
+)
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 TRAFFIC = Traffic(opened=9)
@@ -31,6 +39,9 @@ FULL = Figures(
     traffic=TRAFFIC,
     restarts={"envoy": 1, "extproc.0": 0},
     verdicts={("rule", "night", "deny", "enforce", "permission_denied"): 3},
+    budgets=(BudgetFigure(("each", "team=red", "USD"), 2.5, 10.0),),
+    counters=7,
+    alerts={"sent": 2, "failed": 0},
 )
 
 
@@ -70,6 +81,11 @@ def test_everything_is_told() -> None:
         ("dragoman_child_restarts_total", "envoy"): 1,
         ("dragoman_child_restarts_total", "extproc.0"): 0,
         ("dragoman_verdicts_total", "permission_denied", "rule", "enforce", "night", "deny"): 3,
+        ("dragoman_budget_spent", "each", "team=red", "USD"): 2.5,
+        ("dragoman_budget_limit", "each", "team=red", "USD"): 10,
+        ("dragoman_budget_counters",): 7,
+        ("dragoman_budget_alerts_total", "sent"): 2,
+        ("dragoman_budget_alerts_total", "failed"): 0,
     }
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xds_server.budgets.store import Asked, BudgetStore, BudgetsUnavailable, Done, Entry, Stands
+from xds_server.budgets.store import (
+    Alert,
+    Asked,
+    BudgetStore,
+    BudgetsUnavailable,
+    Done,
+    Entry,
+    Stands,
+)
 from xds_server.deeds import Deeds
 
 
@@ -36,3 +44,9 @@ class AuditedBudgetStore:
 
     def log(self, before: int | None, limit: int) -> Sequence[Entry]:
         return self._store.log(before, limit)
+
+    def claim(self, alert: Alert, id: str, now: int, until: int) -> str | None:
+        return self._store.claim(alert, id, now, until)
+
+    def sent(self, alert: Alert, id: str) -> None:
+        self._store.sent(alert, id)

@@ -22,6 +22,7 @@ from gateway.model import Budget, Gateway
 from gateway.periods import Unit
 from gateway.problem import Problem, did_you_mean
 from gateway.windows import Window, windows
+from xds_server.budgets.alerts import Standing
 from xds_server.budgets.store import (
     RESET,
     TOP_UP,
@@ -114,11 +115,23 @@ class Desk:
             ],
         }
 
+    def standings(self) -> Sequence[Standing]:
+        """Of the configuration's budgets; those of keys are their holders' own concern."""
+        gateway = self.gateway()
+        if gateway is None or not gateway.budgets:
+            return ()
+        budgets = {(each.name, each.unit): each for each in gateway.budgets}
+        return self._found(self.store().counters(), lambda *name: budgets.get(name))
+
     def _rows(self, counters: Sequence[Stands]) -> Sequence[Told]:
-        """Of a rolling budget, its fullest window."""
+        return [_row(each) for each in self._found(counters, self._known())]
+
+    def _found(
+        self, counters: Sequence[Stands], known: Callable[[str, Unit], Budget | None]
+    ) -> Sequence[Standing]:
+        """In order of the counters. Of a rolling budget, its fullest window."""
         now = datetime.fromtimestamp(self.clock(), UTC)
-        known = self._known()
-        rows: dict[str, tuple[Budget, Stands, Window]] = {}
+        rows: dict[str, Standing] = {}
         for stands in counters:
             read = read_counter(stands.counter)
             budget = known(read.budget, read.unit)
@@ -130,9 +143,9 @@ class Desk:
             if window is not None:
                 name = counter_name(read.budget, read.unit, read.subjects)
                 before = rows.get(name)
-                if before is None or _left(budget, stands) < _left(budget, before[1]):
-                    rows[name] = (budget, stands, window)
-        return [_row(*rows[name]) for name in sorted(rows)]
+                if before is None or _left(budget, stands) < _left(budget, before.stands):
+                    rows[name] = Standing(budget, stands, window)
+        return [rows[name] for name in sorted(rows)]
 
     def log(self, before: int | None, budget: str, limit: int = PAGE) -> Told:
         """The latest entries, the newest first, of one budget or of all."""
@@ -286,8 +299,9 @@ def _left(budget: Budget, stands: Stands) -> int:
     return budget.limit + stands.topped_up - stands.settled - stands.reserved
 
 
-def _row(budget: Budget, stands: Stands, window: Window) -> Told:
+def _row(standing: Standing) -> Told:
     """Amounts in nanodollars or tokens, as `unit` says."""
+    budget, stands, window = standing
     return {
         "budget": budget.name,
         "of": dict(read_counter(stands.counter).subjects),

@@ -13,7 +13,10 @@ from psycopg import sql
 from gateway.ledger_place import LedgerPlace, shown
 from gateway.ledger_tables import POSTGRES_IS_MADE, POSTGRES_LOCK, POSTGRES_TABLES
 from xds_server.budgets.store import (
+    RESET,
+    SENT,
     TOP_UP,
+    Alert,
     Asked,
     BudgetsUnavailable,
     Done,
@@ -44,6 +47,17 @@ _RESET = """
 UPDATE {0}.counters SET settled = 0, reset_at = clock_timestamp()
 WHERE counter = %s AND window_start = %s
 """
+_CLAIM = """
+INSERT INTO {0}.budget_alerts AS a (counter, window_start, permille, id, until)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (counter, window_start, permille) DO UPDATE SET until = excluded.until
+WHERE a.until <= %s RETURNING id
+"""
+_SENT = """
+UPDATE {0}.budget_alerts SET until = %s
+WHERE counter = %s AND window_start = %s AND permille = %s AND id = %s
+"""
+_FORGET_ALERTS = "DELETE FROM {0}.budget_alerts WHERE counter = %s"
 _FOUND = "SELECT seq, entry FROM {0}.budget_log WHERE request = %s"
 _NOTE = "INSERT INTO {0}.budget_log (request, entry) VALUES (%s, %s) RETURNING seq"
 _LOG = "SELECT seq, entry FROM {0}.budget_log WHERE seq < %s ORDER BY seq DESC LIMIT %s"
@@ -80,6 +94,16 @@ class PostgresBudgetStore:
             values = (_LAST if before is None else before, limit)
             return [from_json(*row) for row in self._do(connection, _LOG, *values).fetchall()]
 
+    def claim(self, alert: Alert, id: str, now: int, until: int) -> str | None:
+        with self._connected() as connection:
+            self._make(connection)
+            row = self._do(connection, _CLAIM, *alert, id, until, now).fetchone()
+        return None if row is None else str(row[0])
+
+    def sent(self, alert: Alert, id: str) -> None:
+        with self._connected() as connection:
+            self._do(connection, _SENT, SENT, *alert, id)
+
     def _apply(self, connection: Connection, asked: Asked) -> Done:
         deed = asked.deed
         with connection.transaction():
@@ -99,6 +123,8 @@ class PostgresBudgetStore:
                     self._do(connection, _RAISE, deed.amount, *where)
                 else:
                     self._do(connection, _RESET, *where)
+            if deed.what == RESET:
+                self._do(connection, _FORGET_ALERTS, deed.counter)
             noted = self._do(connection, _NOTE, deed.request, to_json(deed, before))
             ((seq,),) = noted.fetchall()
             return Done(Entry(seq, deed, tuple(before)), is_repeated=False)

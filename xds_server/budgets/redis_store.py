@@ -3,6 +3,7 @@ them:
 
 - `{name}:budget-log`, list: what was changed, one JSON text for each, the oldest first
 - `{name}:budget-requests`, hash: a request's id → its place in the log, from 1
+- `{name}:budget-alerts:COUNTER`, hash: `WINDOW:PERMILLE` → `UNTIL ID`, who may claim it again when
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from redis.exceptions import RedisError
 
 from gateway.ledger_place import LedgerPlace, RedisForm, read_redis_url, shown
 from xds_server.budgets.store import (
+    SENT,
+    Alert,
     Asked,
     BudgetsUnavailable,
     Done,
@@ -36,14 +39,14 @@ _PAGE = 1000
 _FIELDS = ("settled", "reserved", "topped_up")
 
 _APPLY = """
-local requests, log, index = KEYS[1], KEYS[2], KEYS[3]
+local requests, log, index, alerts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local request, what, amount, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local kept, deed = ARGV[5], ARGV[6]
 local seen = redis.call('HGET', requests, request)
 if seen then return {tonumber(seen), redis.call('LINDEX', log, tonumber(seen) - 1)} end
 local before, found = {}, cjson.decode(ARGV[7])
 for i, each in ipairs(found) do
-  local c = redis.call('HMGET', KEYS[3 + i], 'settled', 'reserved', 'topped_up')
+  local c = redis.call('HMGET', KEYS[4 + i], 'settled', 'reserved', 'topped_up')
   if tonumber(c[3] or 0) + tonumber(amount) > most then return {0, i - 1} end
   before[i] = each.said .. ',"settled":' .. (c[1] or '0') .. ',"reserved":' .. (c[2] or '0') ..
     ',"topped_up":' .. (c[3] or '0') .. '}'
@@ -51,7 +54,7 @@ end
 local time = redis.call('TIME')
 local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
 for i, each in ipairs(found) do
-  local key = KEYS[3 + i]
+  local key = KEYS[4 + i]
   if redis.call('EXISTS', key) == 0 then
     redis.call('HSET', key, 'settled', 0, 'leased', 0, 'reserved', 0)
     redis.call('ZADD', index, each.window, each.name)
@@ -63,12 +66,34 @@ for i, each in ipairs(found) do
     redis.call('HSET', key, 'settled', 0, 'reset', now)
   end
 end
+if what == 'reset' then redis.call('DEL', alerts) end
 local entry = '{"deed":' .. deed .. ',"before":[' .. table.concat(before, ',') .. ']}'
 local seq = redis.call('RPUSH', log, entry)
 redis.call('HSET', requests, request, seq)
 return {seq, entry, 1}
 """
 """Its place in the log, the entry, and 1 if it is new; place 0: whose would be too much."""
+
+
+_CLAIM = """
+local found, id = redis.call('HGET', KEYS[1], ARGV[1]), ARGV[2]
+if found then
+  local till, before = string.match(found, '^(%d+) (.*)$')
+  if tonumber(till) > tonumber(ARGV[3]) then return false end
+  id = before
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4] .. ' ' .. id)
+if string.sub(ARGV[1], 1, 2) ~= '0:' then redis.call('EXPIRE', KEYS[1], ARGV[5]) end
+return id
+"""
+
+_SENT = """
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if found and string.match(found, '^%d+ (.*)$') == ARGV[2] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[2])
+end
+return 1
+"""
 
 
 class RedisBudgetStore:
@@ -99,6 +124,7 @@ class RedisBudgetStore:
         deed = asked.deed
         named = [(f"{start}:{counter}", start, counter) for counter, start in asked.counters]
         keys = [f"{self._prefix}{each}" for each in ("budget-requests", "budget-log", "counters")]
+        keys += [self._alerts(deed.counter)]
         keys += [f"{self._prefix}counter:{name}" for name, _, _ in named]
         counters = [
             {
@@ -135,6 +161,21 @@ class RedisBudgetStore:
             texts = client.lrange(key, first, end - 1) if end else []
         told = [from_json(first + at, text) for at, text in enumerate(texts, 1)]
         return told[::-1]
+
+    def claim(self, alert: Alert, id: str, now: int, until: int) -> str | None:
+        field = f"{alert.window_start}:{alert.permille}"
+        arguments = (field, id, now, until, KEPT_SECONDS)
+        with self._connected() as client:
+            found = client.eval(_CLAIM, 1, self._alerts(alert.counter), *arguments)
+        return None if found is None else found.decode()
+
+    def sent(self, alert: Alert, id: str) -> None:
+        field = f"{alert.window_start}:{alert.permille}"
+        with self._connected() as client:
+            client.eval(_SENT, 1, self._alerts(alert.counter), field, id, SENT)
+
+    def _alerts(self, counter: str) -> str:
+        return f"{self._prefix}budget-alerts:{counter}"
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:

@@ -11,7 +11,10 @@ import msgspec
 
 from gateway.ledger_tables import SQLITE_VERSION, sqlite_tables
 from xds_server.budgets.store import (
+    RESET,
+    SENT,
     TOP_UP,
+    Alert,
     Asked,
     BudgetsUnavailable,
     Done,
@@ -36,6 +39,14 @@ FROM counters
 _ONE = f"{_COUNTERS} WHERE counter = ? AND window_start = ?"
 _MAKE = "INSERT OR IGNORE INTO counters (counter, window_start, settled) VALUES (?, ?, 0)"
 _RAISE = "UPDATE counters SET topped_up = topped_up + ? WHERE counter = ? AND window_start = ?"
+_CLAIM = """
+INSERT INTO budget_alerts (counter, window_start, permille, id, until) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <= ? RETURNING id
+"""
+_SENT = """
+UPDATE budget_alerts SET until = ?
+WHERE counter = ? AND window_start = ? AND permille = ? AND id = ?
+"""
 _RESET = "UPDATE counters SET settled = 0 WHERE counter = ? AND window_start = ?"
 
 
@@ -74,6 +85,8 @@ class SqliteBudgetStore:
                     database.execute(_RAISE, (deed.amount, *each))
                 else:
                     database.execute(_RESET, each)
+            if deed.what == RESET:
+                database.execute("DELETE FROM budget_alerts WHERE counter = ?", (deed.counter,))
             row = (deed.request, to_json(deed, before))
             noted = database.execute("INSERT INTO budget_log (request, entry) VALUES (?, ?)", row)
             return Done(Entry(noted.lastrowid or 0, deed, tuple(before)), is_repeated=False)
@@ -85,6 +98,15 @@ class SqliteBudgetStore:
             query = "SELECT seq, entry FROM budget_log WHERE seq < ? ORDER BY seq DESC LIMIT ?"
             values = (_LAST if before is None else before, limit)
             return [from_json(*row) for row in database.execute(query, values)]
+
+    def claim(self, alert: Alert, id: str, now: int, until: int) -> str | None:
+        with self._changing() as database:
+            row = database.execute(_CLAIM, (*alert, id, until, now)).fetchone()
+        return None if row is None else str(row[0])
+
+    def sent(self, alert: Alert, id: str) -> None:
+        with self._changing() as database:
+            database.execute(_SENT, (SENT, *alert, id))
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

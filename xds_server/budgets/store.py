@@ -79,6 +79,19 @@ class Done(NamedTuple):
     """It had been done before."""
 
 
+class Alert(NamedTuple):
+    """A share of a limit that is spent."""
+
+    counter: str
+    """Without the window of a rolling budget."""
+    window_start: int
+    permille: int
+
+
+SENT = 2**52
+"""Until when who claims an alert that was sent has to wait."""
+
+
 class BudgetStore(Protocol):
     """Each raises BudgetsUnavailable; all may block."""
 
@@ -90,6 +103,13 @@ class BudgetStore(Protocol):
 
     def log(self, before: int | None, limit: int) -> Sequence[Entry]:
         """The latest entries before that `seq`, the newest first."""
+
+    def claim(self, alert: Alert, id: str, now: int, until: int) -> str | None:
+        """The alert is ours to send, until then; the id under which it is, or was tried before.
+        None: somebody has sent it, or is about to. After a reset it is to be sent again."""
+
+    def sent(self, alert: Alert, id: str) -> None:
+        """Nobody need send what was claimed as that any more."""
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.config.load import load
-from gateway.config.published import for_workers
+from gateway.config.published import for_workers, published
 from gateway.config.schema import Config
-from gateway.model import Budget
+from gateway.model import AlertsTo, Budget, WhenLow
 from gateway.periods import Period, Span
 from gateway.resolve import resolve
 
@@ -17,7 +19,8 @@ def read(budget: str) -> Budget:
     assert isinstance(config, Config), config
     again = load(for_workers(config), file="told", environment={})
     assert isinstance(again, Config)
-    assert resolve(again).budgets == resolve(config).budgets
+    told = [replace(each, alerts=()) for each in resolve(config).budgets]
+    assert list(resolve(again).budgets) == told, "workers need not know of alerts"
     return resolve(config).budgets[0]
 
 
@@ -57,6 +60,11 @@ def test_a_budget_counts_by_an_expression() -> None:
         ("per: day, by: 'llm.prompt'", "llm.prompt cannot be counted by"),
         ("per: day, by: 'nobody.name'", "in the expression,"),
         ("per: total, time_zone: Asia/Tokyo", "has a time_zone, and no calendar"),
+        ("per: day, mode: softly", "must be"),
+        ("per: day, alerts: [{at: 0%}]", "must be a share from 0.1% to 999%"),
+        ("per: day, alerts: [{at: half}]", "must be a share from 0.1% to 999%"),
+        ("per: day, when_low: {below: 101%, route_to: m}", "must be a share from 0.1% to 100%"),
+        ("per: day, when_low: {below: 10%}", "route_to"),
     ],
 )
 def test_mistakes_are_told(written: str, said: str) -> None:
@@ -65,3 +73,39 @@ def test_mistakes_are_told(written: str, said: str) -> None:
     assert isinstance(found, tuple)
     assert said in str(found[0])
     assert str(found[0]).startswith("gateway.yaml:1: budgets.0")
+
+
+ALERTS = """
+alerts: {webhook: {url: "https://hooks.example/b", secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3}}
+llm: {providers: {p: {type: openai, key: k}}, models: {m: p/gpt-5, fast: p/gpt-5-mini}}
+budgets:
+  - name: b
+    limit: 5 USD
+    per: day
+    mode: soft
+    alerts: [{at: 80%}, {at: 12.5%}, {at: 120%}, {at: 80%}]
+    when_low: {below: 7.5%, route_to: fast}
+"""
+
+
+def test_shares_are_read_in_thousandths_and_ascend() -> None:
+    config = load(ALERTS, file="gateway.yaml", environment={})
+    assert isinstance(config, Config), config
+    gateway = resolve(config)
+    (budget,) = gateway.budgets
+    assert (budget.is_soft, budget.alerts) == (True, (125, 800, 1200))
+    assert budget.when_low == WhenLow(75, "fast")
+    assert gateway.alerts_to == AlertsTo(
+        "https://hooks.example/b", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+    )
+
+
+def test_no_secret_of_a_webhook_is_shown_or_told() -> None:
+    config = load(ALERTS, file="gateway.yaml", environment={})
+    assert isinstance(config, Config), config
+    for shown in (published(config), for_workers(config), repr(config), repr(resolve(config))):
+        assert "MDEyMzQ1" not in shown
+    assert "hooks.example" not in for_workers(config)
+    short = load(ALERTS.replace("whsec_MDEy", "whsec_"), file="gateway.yaml", environment={})
+    assert isinstance(short, tuple)
+    assert "MzQ1Njc4" not in str(short)

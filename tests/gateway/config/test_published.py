@@ -48,6 +48,7 @@ def without_secrets(gateway: Gateway) -> Gateway:
         providers=providers,
         services=services,
         guards=tuple(map(unsigned, gateway.guards)),
+        alerts_to=gateway.alerts_to and replace(gateway.alerts_to, secret=""),
         listeners=listeners,
         xds=Xds(),
         identity=identity,
@@ -71,7 +72,7 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
         gateway.models,
         gateway.rules,
         gateway.guards,
-        gateway.budgets,
+        tuple(replace(each, alerts=()) for each in gateway.budgets),
         gateway.prices,
         [
             (

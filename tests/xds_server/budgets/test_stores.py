@@ -22,6 +22,7 @@ from tests.kit.servers import Server, free_port, network, postgres, redis, redis
 from xds_server.budgets.store import (
     RESET,
     TOP_UP,
+    Alert,
     Asked,
     BudgetStore,
     BudgetsUnavailable,
@@ -324,6 +325,37 @@ def test_what_a_dead_worker_held_is_not_given_back_twice(ledger: Ledger) -> None
                 await until(is_told)
                 assert (await b.spent(COUNTER, MONTH)).settled == 20
 
+    play(scene())
+
+
+def test_an_alert_is_claimed_by_one_until_it_is_sent_or_forgotten(ledger: Ledger) -> None:
+    store = ledger.store
+    alert, other = Alert(COUNTER, MONTH, 800), Alert(COUNTER, MONTH, 900)
+    assert store.claim(alert, "one", 100, 160) == "one"
+    assert store.claim(alert, "two", 159, 200) is None
+    assert store.claim(other, "three", 100, 160) == "three"
+    assert store.claim(alert, "four", 160, 220) == "one", "under the same id"
+    store.sent(alert, "four")  # which nobody claimed
+    assert store.claim(alert, "five", 220, 280) == "one"
+    store.sent(alert, "one")
+    assert store.claim(alert, "six", 10**10, 10**11) is None
+    assert store.claim(Alert(COUNTER, MONTH + 3600, 800), "seven", 100, 160) == "seven"
+    assert store.claim(Alert("b|team=b", MONTH, 800), "eight", 100, 160) == "eight"
+    store.apply(Asked(deed(TOP_UP, "1", 5), [(COUNTER, MONTH)], 100))
+    assert store.claim(alert, "nine", 10**10, 10**11) is None
+    store.apply(Asked(deed(RESET, "2"), [(COUNTER, MONTH)], 100))
+    assert store.claim(alert, "ten", 100, 160) == "ten"
+
+
+def test_many_claim_an_alert_and_one_has_it(ledger: Ledger) -> None:
+    async def scene() -> None:
+        alert = Alert(COUNTER, 0, 800)
+        claims = [
+            asyncio.to_thread(ledger.store.claim, alert, f"{each}", 100, 160) for each in range(8)
+        ]
+        assert len([each for each in await asyncio.gather(*claims) if each]) == 1
+
+    ledger.store.apply(Asked(deed(TOP_UP, "1", 5), [(COUNTER, MONTH)], 100))  # tables are there
     play(scene())
 
 
