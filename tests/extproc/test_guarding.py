@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,8 +16,18 @@ from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.frames import MessageFrames
 from extproc.protocols import event_stream
 from extproc.protocols.sse import SseDecoder
-from gateway.model import Dialect, GuardAction, Mode, RegexGuard, TextScope
+from gateway.model import (
+    Dialect,
+    GuardAction,
+    GuardTerms,
+    Mode,
+    Phase,
+    RegexGuard,
+    RemoteGuard,
+    TextScope,
+)
 from tests.kit.counted import Counted
+from tests.kit.opinions import Webhooks, replacing, webhook_guard
 from tests.kit.sample_providers import stream_of
 from tests.kit.watched import answer_guard, passed, watchman
 
@@ -318,3 +330,77 @@ def test_a_guard_for_others_does_not_look() -> None:
 def test_a_request_is_read_by_guards_of_requests_alone() -> None:
     request = RegexGuard("r", ("SSN",), GuardAction.BLOCK, "", "")
     assert not watchman(request).steps
+
+
+# --- services -------------------------------------------------------------------------------
+
+
+def past_services(webhooks: Webhooks, answer: Guarded, pieces: Sequence[bytes]) -> bytes:
+    """All that goes on, when services are asked as soon as they have to be."""
+
+    async def run() -> bytes:
+        said, last = b"", len(pieces) - 1
+        for at, piece in enumerate(pieces):
+            said += answer.feed(piece, is_end=at == last)
+            while questions := answer.questions:
+                said += answer.answered(await webhooks.inquirer.opinions(questions))
+        return said
+
+    return asyncio.run(run())
+
+
+def asking(window: int) -> RemoteGuard:
+    return webhook_guard("own", terms=GuardTerms(phase=Phase.RESPONSE, window=window))
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("window", [1, 60, 4000])
+def test_samples_of_each_dialect_pass_as_they_are_where_a_service_lets_them(
+    dialect: Dialect, window: int
+) -> None:
+    for sample in ("text", "reasoning", "tool_calls"):
+        webhooks = Webhooks({"own": lambda texts: {"verdict": "pass"}})
+        body = stream_of(dialect, sample)
+        answer = guarded(
+            watchman(asking(window)), dialect, is_stream=True, is_framed=False, is_array=False
+        )
+        pieces = [body[at : at + 97] for at in range(0, len(body), 97)]
+        unfound = passed(streamed(answer_guard("zzz", mask="*"), dialect=dialect), pieces)
+        assert past_services(webhooks, answer, pieces) == unfound
+        assert webhooks.asked
+
+
+@given(st.text(alphabet="ab. \n", max_size=60), st.data())
+@settings(deadline=None)
+def test_cuts_do_not_matter_to_what_services_pass(content: str, data: st.DataObject) -> None:
+    places = st.lists(st.integers(0, len(content)), max_size=8)
+    events = [chunk(content=part) for part in cut(content, data.draw(places))]
+    body = sse(*events, chunk(finish="stop")) + b"data: [DONE]\n\n"
+    webhooks = Webhooks({"own": replacing("a", "a")})
+    mask = answer_guard("aa", mask="*", window=3)
+    answer = guarded(
+        watchman(asking(5), mask, asking(9)),
+        Dialect.OPENAI_CHAT,
+        is_stream=True,
+        is_framed=False,
+        is_array=False,
+    )
+    ends = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
+    pieces = [body[i:j] for i, j in pairwise([0, *ends, len(body)])]
+    said = past_services(webhooks, answer, pieces)
+    assert said_in(said) == content.replace("aa", "*")
+    assert said.endswith(b"data: [DONE]\n\n")
+
+
+def test_what_is_told_whole_in_an_event_is_asked_about_too() -> None:
+    webhooks = Webhooks({"own": replacing("SSN", "[n]")})
+    done = {"type": "response.completed", "response": {"output": [{"content": [{"text": "SSN"}]}]}}
+    answer = guarded(
+        watchman(asking(10)),
+        Dialect.OPENAI_RESPONSES,
+        is_stream=True,
+        is_framed=False,
+        is_array=False,
+    )
+    said = past_services(webhooks, answer, [sse(done)])
+    assert data_of(said)[0]["response"]["output"][0]["content"][0]["text"] == "[n]"
