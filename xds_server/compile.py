@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,8 +18,9 @@ from gateway.cel import (
 )
 from gateway.cel_variables import OF_CERTIFICATES
 from gateway.choice import expressions, headers_stuck_to
-from gateway.model import Gateway, RemoteGuard
+from gateway.model import Gateway, RemoteGuard, Rule
 from gateway.operations import Operation
+from gateway.resolve import is_for_route
 from xds_server.audience import Level
 from xds_server.resources import clusters, filters, listeners, raw, routes, secrets, services
 from xds_server.resources.attempts import Attempt, PlanOfTries
@@ -68,7 +69,7 @@ class Compiler:
                 *((memo.of(filters.token_filter, issuers, tells_rules),) if issuers else ()),
                 filters.ext_proc_filter(
                     _patient(topology, gateway),
-                    _read_by(gateway),
+                    _read_by(gateway, decided),
                     features,
                     is_limited=gateway.is_telling,
                 ),
@@ -224,12 +225,20 @@ def _secrets(gateway: Gateway) -> Iterator[Resource]:
         yield from secrets.gateway_secrets(listener)
 
 
-def _read_by(gateway: Gateway) -> RulesRead:
+def _may_be_pythons(rule: Rule, gateway: Gateway, decided: Collection[str]) -> bool:
+    """Whether there is a request that Python is asked about, and the rule is for."""
+    asking = (each for each in gateway.routes if each.needs_identity and each.name not in decided)
+    is_of_llm = rule.scope.route is None
+    return is_of_llm or any(is_for_route(rule.scope, each.name) for each in asking)
+
+
+def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
     """What is read of a request: by rules, budgets, choices of targets, and what shapes bodies."""
     choices = [model.choice for model in gateway.models if model.choice is not None]
     compiled: list[Expression | TextExpression | ValueExpression] = [
         _checked(compile_expression(rule.expression), f"rule {rule.name!r}")
         for rule in gateway.rules
+        if _may_be_pythons(rule, gateway, decided)
     ]
     for conditions, texts in map(expressions, choices):
         compiled += (_checked(compile_expression(text), repr(text)) for text in conditions)

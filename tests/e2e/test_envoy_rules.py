@@ -208,3 +208,44 @@ def test_the_example_asks_nobody(tmp_path: Path) -> None:
             assert status("/profile") == 401
             assert status("/profile", agent="curl/8", roles=[]) == 403
             assert stack.envoy_stat(".*[.]ext_proc[.]streams_started") == 0
+
+
+CHANGING = """
+gateways: {default: {port: "${DRAGOMAN_PORT}"}}
+authorize: [{name: no-evil, for: {route: app}, deny: 'request.headers["x-evil"]CALL == "yes"'}]
+routes: [{name: app, match: {path: {prefix: /app}}, backend: "http://127.0.0.1:UPSTREAM"}]
+"""
+
+
+def test_open_connections_stay_and_are_never_let_in_unasked(serve: Serve, tmp_path: Path) -> None:
+    """While the rule goes from Python to Envoy, and back."""
+    config = tmp_path / "gateway.yaml"
+    modified = "listener_manager.listener_modified"
+    with Recorder() as upstream:
+        text = CHANGING.replace("UPSTREAM", str(upstream.port))
+        pythons, envoys = text.replace("CALL", ".lowerAscii()"), text.replace("CALL", "")
+        config.write_text(pythons)
+        with serve(config, tmp_path / "state") as stack, httpx.Client(timeout=10) as client:
+
+            def is_refused() -> bool:
+                refused = client.get(f"{stack.url}/app", headers={"x-evil": "yes"})
+                assert refused.status_code == 403
+                return True
+
+            def decisions() -> int:
+                return stack.envoy_stat("http.default.rbac.denied")
+
+            def asked() -> int:
+                return stack.envoy_stat(".*[.]ext_proc[.]streams_started")
+
+            assert is_refused()
+            connections = stack.envoy_stat("http.default.downstream_cx_total")
+            before = decisions()
+            config.write_text(envoys)
+            eventually(lambda: is_refused() and decisions() > before, "Envoy decides", seconds=10)
+            before = asked()
+            config.write_text(pythons)
+            eventually(lambda: is_refused() and asked() > before, "Python decides", seconds=10)
+            assert client.get(f"{stack.url}/app", headers={"x-evil": "no"}).status_code == 200
+            assert stack.envoy_stat("http.default.downstream_cx_total") == connections
+            assert stack.envoy_stat(modified) == 0

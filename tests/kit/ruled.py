@@ -33,7 +33,23 @@ _PATTERNS = ("a", "^a", "b$", "^.$", "(?i)^A", "[0-9]+", "^$", "é", r"\\d", "^(
 _NUMBERS = ("0", "1", "3", "-1", "2.5", "7.0", "9007199254740991")
 _ADDRESSES = ("127.0.0.1", "127.0.0.2", "10.0.0.1", "::1", "127")
 _BLOCKS = ("127.0.0.0/8", "127.0.0.1/32", "10.0.0.0/9", "126.0.0.0/7", "0.0.0.0/0", "2001:db8::/32")
-_VALUES = (b"", b"a", b"b", b"ab", "é".encode(), b"10", b"7", b"-1", b"x/y", b"0x7", b"a\xff")
+_VALUES = (
+    b"",
+    b"a",
+    b"b",
+    b"ab",
+    "é".encode(),
+    b"10",
+    b"7",
+    b"-1",
+    b"x/y",
+    b"0x7",
+    b"+7",
+    b"007",
+    b"1e3",
+    b"9223372036854775808",
+    b"a\xff",
+)
 _CLAIMS: tuple[Any, ...] = (
     *("", "a", "ab", "é", "7", True, False, None, 0, 1, 3, 7, -1, 2.5, 9007199254740993),
     *([], ["a", "b"], ["a", 3], [3, 7.0], {"team": "a"}, {"team": 3}, {"team": {"team": "b"}}),
@@ -148,7 +164,7 @@ class Sent:
         ]
         return b"\r\n".join([*lines, b"", b""])
 
-    def facts(self, route: str, path: str) -> Facts:
+    def facts(self, route: str, path: str, source: str = "127.0.0.1") -> Facts:
         """As Python has them, where Envoy asks it."""
         event = decode(self._shown(path))
         assert isinstance(event, RequestHeaders)
@@ -157,7 +173,7 @@ class Sent:
             method=self.method,
             path=path + self.rest,
             headers=event.headers,
-            source_address="127.0.0.1",
+            source_address=source,
             principal=self._principal(),
             route=route,
         )
@@ -212,10 +228,10 @@ def is_let_in(rules: Sequence[Rule], facts: Facts) -> bool:
     return not isinstance(Authorize(rules).on_request(facts), Deny)
 
 
-def statuses(port: int, sent: Sequence[bytes]) -> list[int]:
+def statuses(port: int, sent: Sequence[bytes], host: str = "127.0.0.1") -> list[int]:
     """Of requests without bodies that are sent on one connection, one after the other."""
     found = []
-    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+    with socket.create_connection((host, port), 20) as connection:
         reader = connection.makefile("rb")
         for each in sent:
             connection.sendall(each)

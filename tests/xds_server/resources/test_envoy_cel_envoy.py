@@ -29,11 +29,13 @@ _effects = st.sampled_from(list(Effect))
 _rules = st.lists(st.tuples(_effects, expressions), min_size=80, max_size=80)
 
 
-def written(rules: list[tuple[Effect, str]], port: int, dead: int) -> str:
+def written(
+    rules: list[tuple[Effect, str]], port: int, dead: int, address: str = "127.0.0.1"
+) -> str:
     """A gateway with a route for each rule; there is nothing behind them."""
     issuer = f"issuer: {ISSUER}, audiences: [agents], mode: optional"
     lines = [
-        f"gateways: {{default: {{port: {port}, address: 127.0.0.1}}}}",
+        f"gateways: {{default: {{port: {port}, address: '{address}'}}}}",
         "identity:",
         "  required: false",
         f"  jwt: [{{{issuer}, jwks: {{inline: '{key_set(KEY)}'}}}}]",
@@ -93,3 +95,31 @@ def test_envoy_decides_as_python_does(version: str) -> None:
     holds()
     assert differing == []
     assert min(counts.values()) > 100
+
+
+SIX = (
+    'source.address == "::1"',
+    'source.address != "::1"',
+    'source.address in ["127.0.0.1", "::2"]',
+    'source.address.startsWith("::")',
+    'source.address.startsWith("1")',
+    'cidr("127.0.0.0/8").containsIP(source.address)',
+    'cidr("fc00::/7").containsIP(source.address)',
+)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_so_it_does_of_the_other_family(version: str, tmp_path: Path) -> None:
+    rules = [(Effect.REQUIRE, text) for text in SIX]
+    port, dead = free_ports(2)
+    gateway = gateway_of(written(rules, port, dead, "::1"))
+    bootstrap = static_bootstrap(compile_gateway(gateway, TOPOLOGY, Level(version)))
+    sent = Sent("GET", "", (), None)
+    with RunningEnvoy(bootstrap, tmp_path, version):
+        asked = [sent.bytes(f"/r{place}", None) for place in range(len(SIX))]
+        found = [status == 503 for status in statuses(port, asked, "::1")]
+    assert found == [True, False, False, True, False, False, False]
+    assert found == [
+        is_let_in([rule(Effect.REQUIRE, text)], sent.facts(f"r{place}", f"/r{place}", "::1"))
+        for place, text in enumerate(SIX)
+    ]
