@@ -110,6 +110,7 @@ _POLICIES: Mapping[str, str] = {
     "llm.models": "for new requests; those in flight keep their plan",
     "llm.providers": "for new requests; those in flight keep their plan",
     "llm.prices": "for new requests; those in flight are booked at the price they began with",
+    "alerts": "the control plane sends them; workers need not know it",
     "ledger": "for new requests; what was spent stays where it was kept",
     "gateways": "what it does to connections stands with the listener",
     "admin": "read at the start: takes effect when the control plane is started again",
@@ -166,6 +167,8 @@ def _of_budget(change: FieldChange) -> str:
             return "what is spent stays spent"
         case Field("for" | "per" | "time_zone" | "by"):
             return _ANOTHER_COUNTER
+        case Field("alerts"):
+            return _POLICIES["alerts"]
     return _WORKERS
 
 

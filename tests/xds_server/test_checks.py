@@ -325,3 +325,17 @@ routes:
     assert own.name == "token that is asked about"
     assert "503 introspection_unavailable" in own.refusal
     assert "introspection" not in key.refusal
+
+
+def test_what_a_budget_does_when_little_is_left_and_what_a_soft_one_never_does_is_said() -> None:
+    text = """
+      llm: {providers: {p: {type: openai, key: k}}, models: {m: p/gpt-5, fast: p/gpt-5-mini}}
+      budgets:
+        - {name: a, limit: 5 tokens, per: day, when_low: {below: 7.5%, route_to: fast}}
+        - {name: b, limit: 5 tokens, per: total, mode: soft}
+    """
+    *_, low, soft = llm_checks(gateway_of(text))
+    assert low.name == "budget a (each day, below 7.5% left: fast)"
+    assert low.refusal == "429 budget_exhausted"
+    assert soft.name == "budget b (once and for all), soft"
+    assert (soft.refusal, soft.failing) == ("", Failing.OPEN)

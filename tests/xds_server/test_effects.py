@@ -159,6 +159,8 @@ def test_grpc_clients_drain_nothing() -> None:
         ({"limit": "5 USD"}, {"limit": "6 tokens"}, "another counter"),
         ({"per": "day"}, {"per": "hour"}, "another counter"),
         ({"for": {"key": "*"}}, {"for": {"key": "a"}}, "another counter"),
+        ({}, {"alerts": [{"at": "6%"}]}, "the control plane sends them"),
+        ({"mode": "hard"}, {"mode": "soft"}, "for new requests"),
     ],
 )
 def test_what_becomes_of_a_budgets_counter(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +33,8 @@ TRIED_SECONDS = 40.0
 CLAIMED_SECONDS = 60
 """After so long, somebody else may try. More than it takes to give up."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+_LOOK_SHARE = 20
+"""Where there are very many counters, looking takes at most 1/20 of the time."""
 _MOST_AT_ONCE = 8
 """Many budgets may come to their shares together, when a month ends badly."""
 
@@ -66,8 +69,10 @@ class Alerting:
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
+            began = time.monotonic()
             await self.look()
-            await asyncio.sleep(self.poll_seconds)
+            took = time.monotonic() - began
+            await asyncio.sleep(max(self.poll_seconds, took * _LOOK_SHARE))
 
     async def look(self) -> None:
         """Once."""

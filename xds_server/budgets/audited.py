@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from xds_server.budgets.store import (
     Alert,
@@ -23,8 +23,8 @@ class AuditedBudgetStore:
         self._store = store
         self._deeds = deeds
 
-    def counters(self) -> Sequence[Stands]:
-        return self._store.counters()
+    def counters(self, starts: Collection[int] | None = None) -> Sequence[Stands]:
+        return self._store.counters(starts)
 
     def apply(self, asked: Asked) -> Done:
         if self._deeds.is_blocked:

@@ -121,7 +121,9 @@ class Desk:
         if gateway is None or not gateway.budgets:
             return ()
         budgets = {(each.name, each.unit): each for each in gateway.budgets}
-        return self._found(self.store().counters(), lambda *name: budgets.get(name))
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        starts = {each.start for one in gateway.budgets for each in windows(one.span, now)}
+        return self._found(self.store().counters(starts), lambda *name: budgets.get(name))
 
     def _rows(self, counters: Sequence[Stands]) -> Sequence[Told]:
         return [_row(each) for each in self._found(counters, self._known())]

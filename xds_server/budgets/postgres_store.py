@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, LiteralString, TypeAlias
 
 import msgspec
@@ -37,7 +37,9 @@ Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 _COUNTERS: LiteralString = """
 SELECT counter, window_start, settled, reserved, topped_up FROM {0}.counters
 """
-_ORDERED: LiteralString = _COUNTERS + 'ORDER BY counter COLLATE "C", window_start'
+_IN_ORDER: LiteralString = 'ORDER BY counter COLLATE "C", window_start'
+_ORDERED: LiteralString = _COUNTERS + _IN_ORDER
+_OF_STARTS: LiteralString = _COUNTERS + "WHERE window_start = ANY(%s) " + _IN_ORDER
 _MAKE = "INSERT INTO {0}.counters (counter, window_start) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _LOCKED: LiteralString = _COUNTERS + "WHERE counter = %s AND window_start = %s FOR UPDATE"
 _RAISE = """
@@ -69,14 +71,16 @@ class PostgresBudgetStore:
     def __init__(self, place: LedgerPlace) -> None:
         self._place = place
 
-    def counters(self) -> Sequence[Stands]:
+    def counters(self, starts: Collection[int] | None = None) -> Sequence[Stands]:
+        query = _ORDERED if starts is None else _OF_STARTS
+        values = () if starts is None else (list(starts),)
         with self._connected() as connection:
             try:
-                rows = self._do(connection, _ORDERED).fetchall()
+                rows = self._do(connection, query, *values).fetchall()
             except psycopg.errors.UndefinedTable:
                 return ()
             except psycopg.errors.UndefinedColumn:  # no worker that knows it was here yet
-                rows = self._do(connection, _ORDERED.replace("topped_up", "0")).fetchall()
+                rows = self._do(connection, query.replace("topped_up", "0"), *values).fetchall()
             return [Stands(*row) for row in rows]
 
     def apply(self, asked: Asked) -> Done:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -103,10 +103,14 @@ class RedisBudgetStore:
         self._place = place
         self._prefix = f"{{{place.name}}}:"
 
-    def counters(self) -> Sequence[Stands]:
+    def counters(self, starts: Collection[int] | None = None) -> Sequence[Stands]:
         rows: list[Stands] = []
         with self._connected() as client:
-            found = client.zrange(f"{self._prefix}counters", 0, -1)
+            index = f"{self._prefix}counters"
+            if starts is None:
+                found = client.zrange(index, 0, -1)
+            else:
+                found = [name for at in starts for name in client.zrangebyscore(index, at, at)]
             names = [each.decode() for each in found]
             for first in range(0, len(names), _PAGE):
                 page = names[first : first + _PAGE]

@@ -56,15 +56,17 @@ class SqliteBudgetStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def counters(self) -> Sequence[Stands]:
+    def counters(self, starts: Collection[int] | None = None) -> Sequence[Stands]:
         with self._reading() as database:
             columns = _columns(database)
             if database is None or not columns:
                 return ()
-            query = f"{_COUNTERS} ORDER BY counter, window_start"
+            named = "" if starts is None else f"WHERE window_start IN {_places(starts)}"
+            query = f"{_COUNTERS} {named} ORDER BY counter, window_start"
             if "topped_up" not in columns:  # no worker that knows it was here yet
                 query = query.replace("topped_up", "0")
-            return [Stands(*row) for row in database.execute(query)]
+            values = () if starts is None else tuple(starts)
+            return [Stands(*row) for row in database.execute(query, values)]
 
     def apply(self, asked: Asked) -> Done:
         deed = asked.deed
@@ -157,3 +159,7 @@ def _columns(database: sqlite3.Connection | None) -> Collection[str]:
     """Of the counters; empty: there are none yet."""
     found = () if database is None else database.execute("PRAGMA table_info(counters)")
     return {str(row[1]) for row in found}
+
+
+def _places(values: Collection[int]) -> str:
+    return f"({', '.join('?' for _ in values)})"

@@ -6,7 +6,7 @@ pass `tests/xds_server/budgets/test_stores.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -95,8 +95,9 @@ SENT = 2**52
 class BudgetStore(Protocol):
     """Each raises BudgetsUnavailable; all may block."""
 
-    def counters(self) -> Sequence[Stands]:
-        """Every counter with each of its periods, in order; none when nothing was ever booked."""
+    def counters(self, starts: Collection[int] | None = None) -> Sequence[Stands]:
+        """Every counter with each of its periods, in order, or with those alone that began at one
+        of these seconds; none when nothing was ever booked."""
 
     def apply(self, asked: Asked) -> Done:
         """Change the counters and write it down: both or neither. Raises Refusal."""

@@ -175,6 +175,16 @@ def test_a_top_up_is_of_one_period_and_one_counter(ledger: Ledger) -> None:
     play(scene())
 
 
+def test_counters_of_the_present_periods_are_told_alone(ledger: Ledger) -> None:
+    store = ledger.store
+    assert list(store.counters([MONTH])) == []
+    for at, start in enumerate((MONTH, MONTH + 3600, 0)):
+        store.apply(Asked(deed(TOP_UP, f"{at}", at + 1), [(COUNTER, start)], 100))
+    assert len(store.counters()) == 3
+    assert [each.topped_up for each in store.counters([MONTH, 0])] == [3, 1]
+    assert list(store.counters([])) == []
+
+
 def test_a_counter_that_nobody_drew_on_can_be_topped_up(ledger: Ledger) -> None:
     ledger.store.apply(Asked(deed(TOP_UP, "1", 50), [(COUNTER, MONTH)], 1000))
     assert list(ledger.store.counters()) == [Stands(COUNTER, MONTH, 0, 0, 50)]
