@@ -142,7 +142,7 @@ def build(
     key_models = KeyModels() if gateway.identity.has_stored_keys else None
     ours: tuple[Policy, ...] = (key_models,) if key_models else ()
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
-    limits = Limits(gateway.limits, limiter, audits, are_keys_limited=bool(ours))
+    limits = _limits(gateway, limiter, audits)
     planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
@@ -215,6 +215,16 @@ def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
 def _is_kept(gateway: Gateway) -> bool:
     """What a model would read is written down."""
     return gateway.audit is not None and gateway.audit.has_content
+
+
+def _limits(gateway: Gateway, limiter: Limiter | None, audits: Audits | None) -> Limits:
+    return Limits(
+        gateway.limits,
+        limiter,
+        audits,
+        are_keys_limited=gateway.identity.has_stored_keys,
+        headers=gateway.limit_headers,
+    )
 
 
 def _is_estimated(gateway: Gateway, limits: Limits) -> bool:

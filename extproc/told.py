@@ -1,4 +1,5 @@
-"""Where a client's limits stand, as it is told: in headers of the answer, as OpenAI has them.
+"""Where a client's limits stand, as it is told: in headers of the answer, as OpenAI has them, and
+the IETF.
 
 Envoy gets it as dynamic metadata, said by hand, since it is different each time.
 https://protobuf.dev/programming-guides/encoding/
@@ -6,7 +7,7 @@ https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,11 +23,36 @@ class Told(NamedTuple):
     remaining: int
     reset_ns: int
     """Until all of it is there again."""
+    policy: str = ""
+    """What the IETF's headers call it; empty: they are not told."""
+    seconds: int = 0
+    """Of the period."""
 
 
 def header_values(told: Sequence[Told]) -> list[tuple[str, str]]:
     """As headers."""
     prefix = names.RATE_LIMIT_PREFIX
+    said = _of_ietf(told)
+    return [
+        *((header, said[value]) for header, value in names.IETF_RATE_LIMITS if said),
+        *_of_openai(prefix, told),
+    ]
+
+
+def _of_ietf(told: Sequence[Told]) -> Mapping[str, str]:
+    """https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ §3 and §4."""
+    if not told or not told[0].policy:
+        return {}
+    return {
+        "policy": ", ".join(f'"{each.policy}";q={each.limit};w={each.seconds}' for each in told),
+        "state": ", ".join(
+            f'"{each.policy}";r={each.remaining};t={-(-each.reset_ns // 1_000_000_000)}'
+            for each in told
+        ),
+    }
+
+
+def _of_openai(prefix: str, told: Sequence[Told]) -> list[tuple[str, str]]:
     return [
         (f"{prefix}{name}-{each.unit}", value)
         for each in told
@@ -54,7 +80,6 @@ def written(nanoseconds: int) -> str:
 
 _METADATA = b"\x42"  # ProcessingResponse.dynamic_metadata = 8
 _NAMESPACE = b"\x0a%c%b" % (len(names.LIMITS_NAMESPACE), names.LIMITS_NAMESPACE.encode())
-_LOW = b"\x0a%c%b" % (len(names.LOW_BUDGET), names.LOW_BUDGET.encode())
 _ENTRY = b"\x0a%c\x0a%c%b\x12%c\x1a%c%b"
 
 
@@ -64,24 +89,27 @@ def encode_told(told: Sequence[Told], low: str = "") -> bytes:
     Struct.fields = 1: entries of key = 1, value = 2; Value.string_value = 3, struct_value = 5.
     Numbers and times are short, so the size of an entry is one byte. `low` is said of a budget.
     """
-    entries = _low(low) if low else b""
-    for unit, limit, remaining, reset_ns in told:
+    entries = _text(names.LOW_BUDGET, low) if low else b""
+    for unit, limit, remaining, reset_ns, _, _ in told:
         before, between, left, again = _entries(unit, limit)
         value, reset = b"%d" % remaining, written(reset_ns).encode()
         size, length = len(value), len(reset)
         entries += before % (left + size, size + 2, size, value)
         entries += between % (again + length, length + 2, length, reset)
+    if told and told[0].policy:
+        for key, text in _of_ietf(told).items():
+            entries += _text(key, text)
     struct = b"\x2a" + _size(len(entries)) + entries
     entry = _NAMESPACE + b"\x12" + _size(len(struct)) + struct
     fields = b"\x0a" + _size(len(entry)) + entry
     return _METADATA + _size(len(fields)) + fields
 
 
-def _low(text: str) -> bytes:
+def _text(key: str, text: str) -> bytes:
     """An entry of any length."""
     value = text.encode()
     held = b"\x1a" + _size(len(value)) + value
-    entry = _LOW + b"\x12" + _size(len(held)) + held
+    entry = b"\x0a%c%b\x12" % (len(key), key.encode()) + _size(len(held)) + held
     return b"\x0a" + _size(len(entry)) + entry
 
 

@@ -37,6 +37,8 @@ class Counted(StrEnum):
     CONCURRENT = "concurrent"
 
 
+OF_KEY = "(of the key)"
+"""The name of limits that keys have of their own: there are as many as keys."""
 PERIODS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 """As they are written back."""
 _NAMES = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
@@ -71,6 +73,15 @@ class Limit:
     def is_workers(self) -> bool:
         """extproc counts."""
         return not self.is_envoys and not self.service
+
+
+class LimitHeaders(StrEnum):
+    """In which headers clients are told where their limits stand."""
+
+    OPENAI = "openai"
+    """`x-ratelimit-remaining-requests` and the like."""
+    BOTH = "both"
+    """And the IETF's `RateLimit` and `RateLimit-Policy`."""
 
 
 class CountedBy(StrEnum):

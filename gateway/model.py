@@ -34,7 +34,7 @@ from gateway.identity import ApiKey as ApiKey
 from gateway.identity import Identity as Identity
 from gateway.ledger_place import LedgerPlace
 from gateway.limits import Limit as Limit
-from gateway.limits import LimitService, RateLimitService
+from gateway.limits import LimitHeaders, LimitService, RateLimitService
 from gateway.operations import Operation
 from gateway.periods import Period as Period
 from gateway.periods import Span as Span
@@ -330,6 +330,8 @@ class Route:
     """True when extproc must see the headers, since a limit applies."""
     is_told: bool = False
     """True when the answer has headers that say where limits stand."""
+    limit_headers: LimitHeaders = LimitHeaders.OPENAI
+    """In which headers."""
     takes_stored_keys: bool = False
     """True when whoever calls may have limits of their own."""
     holds_places: bool = False
@@ -445,6 +447,7 @@ class Gateway:
     limits: tuple[Limit, ...] = ()
     audit: AuditTerms | None = None
     """None: nothing is written down."""
+    limit_headers: LimitHeaders = LimitHeaders.OPENAI
     limit_services: tuple[tuple[LimitService, Upstream], ...] = ()
     """Those that Envoy asks, and where they are."""
     rate_limit_service: RateLimitService = field(default_factory=RateLimitService)

@@ -84,6 +84,8 @@ LOW_BUDGET_HEADER = "x-dragoman-low-budget"
 LOW_BUDGET = "low-budget"
 """In `LIMITS_NAMESPACE`: what that header says."""
 RATE_LIMIT_PREFIX = "x-ratelimit-"
+IETF_RATE_LIMITS = (("ratelimit-policy", "policy"), ("ratelimit", "state"))
+"""The IETF's headers, and what their values are called there."""
 PROVIDER_NAMESPACE = "dragoman.provider"
 """Metadata of a provider's endpoints, `{name: openai}`: whose filters a try of a plan cluster
 runs."""

@@ -38,7 +38,7 @@ from gateway.config.urls import place
 from gateway.config.xds import ResourceBlock
 from gateway.identity import Accepts
 from gateway.kinds import PII_GROUPS, SECRET_GROUPS, Kind, kinds_of
-from gateway.limits import CountedBy
+from gateway.limits import CountedBy, LimitHeaders
 from gateway.model import (
     ApiKey,
     Budget,
@@ -84,6 +84,7 @@ class _Around:
     identity: Identity
     rules: tuple[Rule, ...]
     limits: tuple[Limit, ...]
+    limit_headers: LimitHeaders
 
 
 class Resolver:
@@ -124,7 +125,9 @@ class Resolver:
             guards=tuple(_guard(name, block) for name, block in guards),
             budgets=tuple(map(_budget, config.budgets)),
             prices=tuple(prices(config.llm).items()),
-            routes=self._resolved(config.routes, _Around(names, identity, rules, limits)),
+            routes=self._resolved(
+                config.routes, _Around(names, identity, rules, limits, config.limit_headers)
+            ),
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
@@ -137,6 +140,7 @@ class Resolver:
                 for name, block in guards
                 if isinstance(block, RemoteGuardBlock)
             ),
+            limit_headers=config.limit_headers,
             limit_services=tuple(
                 (each.meaning(name), each.upstream())
                 for name, each in config.limit_services.items()
@@ -253,6 +257,19 @@ def _model(name: str, llm: LlmBlock) -> Model:
         shaping=shaping(block),
         cache_marks=block.prompt_caching.meaning() if block.prompt_caching is not None else None,
         mirror=mirror(name, llm),
+    )
+
+
+def _budget(block: BudgetBlock) -> Budget:
+    return Budget(
+        block.name,
+        _scope(block.scope),
+        block.limit.unit,
+        block.limit.amount,
+        block.span,
+        block.by or "",
+        block.mode is BudgetMode.SOFT,
+        block.lowering,
     )
 
 
@@ -378,6 +395,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         is_open=is_open,
         is_limited=bool(limits),
         is_told=any(each.requests is not None for each in limits),
+        limit_headers=around.limit_headers,
         takes_stored_keys=takes_stored,
         envoys_limits=tuple(
             each

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from gateway.limits import Algorithm, Counted, Limit, Rate
+from gateway.limits import OF_KEY, Algorithm, Counted, Limit, Rate
 from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
 
 ID_BYTES, SECRET_BYTES, SALT_BYTES = 10, 25, 16
@@ -63,7 +63,7 @@ class OwnLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     def limit(self) -> Limit:
         """As those of the configuration."""
-        name, rate = "(of the key)", Rate(self.amount, self.seconds)
+        name, rate = OF_KEY, Rate(self.amount, self.seconds)
         algorithm = self.algorithm
         match self.counted:
             case Counted.REQUESTS:

@@ -25,7 +25,7 @@ from extproc.ports import (
 )
 from extproc.told import Told, header_values, written
 from extproc.verdict import By, Deny, PolicyKind
-from gateway.limits import Counted, period_name
+from gateway.limits import OF_KEY, Counted, LimitHeaders, period_name
 from gateway.model import Limit, Mode
 
 _log = logging.getLogger(__name__)
@@ -82,10 +82,20 @@ class Group(NamedTuple):
 class Shape:
     """What is the same for all to whom the same limits apply."""
 
-    __slots__ = ("are_binding", "changing", "is_watched", "lines", "places", "tokens", "told")
+    __slots__ = (
+        "are_binding",
+        "changing",
+        "is_watched",
+        "lines",
+        "places",
+        "policies",
+        "tokens",
+        "told",
+    )
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line], headers: LimitHeaders) -> None:
         self.lines = lines
+        self.policies = [_policy(line) for line in lines] if headers is LimitHeaders.BOTH else None
         self.are_binding = [line.limit.mode is Mode.ENFORCE for line in lines]
         self.changing = [
             (place, line.counted is Counted.TOKENS)
@@ -188,6 +198,7 @@ class Limits:
         audits: Audits | None = None,
         *,
         are_keys_limited: bool = False,
+        headers: LimitHeaders = LimitHeaders.OPENAI,
     ) -> None:
         """Without a limiter, calls that a limit applies to are refused. `are_keys_limited`: callers
         may have limits of their own (`Principal.limits`)."""
@@ -201,6 +212,7 @@ class Limits:
         )
         self._keyed = tuple(group.by for group in self._groups if group.by is not None)
         self._limiter = limiter
+        self._headers = headers
         self._cases: dict[object, Case] = {}
         self._shapes: dict[tuple[int, ...], Shape] = {}
         """By the identities of their groups, all of which are kept."""
@@ -322,7 +334,8 @@ class Limits:
                     line
                     for group in groups
                     for line in (group.plain_lines if is_plain else group.lines)
-                ]
+                ],
+                self._headers,
             )
         return shape
 
@@ -362,6 +375,13 @@ def meter_name(line: Line, whose: Whose) -> str:
     return name
 
 
+def _policy(line: Line) -> tuple[str, int]:
+    """What the IETF's headers call it, `each-key/requests`, and the seconds of its period."""
+    name = "key" if line.limit.name == OF_KEY else line.limit.name
+    seconds = line.measure.period_ns // _SECOND if isinstance(line.measure, Pace) else 0
+    return f"{name}/{line.counted}", seconds
+
+
 def _audited(shape: Shape, standings: Sequence[Standing]) -> dict[str, Audited]:
     """What those would have done that are not enforced."""
     found: dict[str, Audited] = {}
@@ -383,7 +403,11 @@ def _told(shape: Shape, standings: Sequence[Standing]) -> tuple[Told, ...]:
         if len(places) > 1:
             place = min(places, key=lambda each: standings[each][0] / shape.lines[each].measure[0])
         remaining, reset_ns, _ = standings[place]
-        found.append(Told(unit, shape.lines[place].measure[0], remaining, reset_ns))
+        amount = shape.lines[place].measure[0]
+        if shape.policies is None:
+            found.append(Told(unit, amount, remaining, reset_ns))
+        else:
+            found.append(Told(unit, amount, remaining, reset_ns, *shape.policies[place]))
     return tuple(found)
 
 

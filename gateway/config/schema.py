@@ -24,6 +24,7 @@ from gateway.config.remote_guards import GuardBlock
 from gateway.config.routes import RouteBlock
 from gateway.config.scalars import FilePattern, Name
 from gateway.config.xds import XdsBlock
+from gateway.limits import LimitHeaders
 from gateway.problem import Problem
 
 
@@ -72,6 +73,9 @@ class Config(Block):
     """How much may be asked in a time. All that apply must have room."""
     audit: AuditBlock | None = None
     """A log of what was decided. `{}` keeps one; without this block, there is none."""
+    limit_headers: LimitHeaders = LimitHeaders.OPENAI
+    """In which headers clients are told where limits stand: `openai`, or `both`: the IETF's
+    `RateLimit-Policy` and `RateLimit` as well."""
     limit_services: dict[Name, LimitServiceBlock] = Field(default={})
     """Rate limit services that Envoy asks, by a name of your choice."""
     rate_limit_service: RateLimitServiceBlock = RateLimitServiceBlock()

@@ -106,5 +106,9 @@ def test_the_example_counts_models_by_key_and_project_and_its_route_by_address(
     assert answer.status_code == 200
     assert told(answer)["x-ratelimit-limit-requests"] == "60"
     assert told(answer)["x-ratelimit-limit-tokens"] == "100000"
+    assert told(answer)["ratelimit-policy"].startswith('"each-key/requests";q=60;w=60')
+    assert told(answer)["ratelimit"].startswith(
+        '"each-key/requests";r=59;t=1, "each-key/tokens";r='
+    )
     statuses = [httpx.get(f"{limited.url}/docs").status_code for _ in range(7)]
     assert statuses == [200] * 5 + [429] * 2

@@ -42,7 +42,17 @@ def test_headers_are_those_of_openai() -> None:
 
 
 @given(
-    st.lists(st.builds(Told, st.sampled_from(["requests", "tokens"]), numbers, numbers, numbers))
+    st.lists(
+        st.builds(
+            Told,
+            st.sampled_from(["requests", "tokens"]),
+            numbers,
+            numbers,
+            numbers,
+            st.just(""),
+            st.just(0),
+        )
+    )
 )
 def test_envoy_reads_what_was_told(told: list[Told]) -> None:
     each = list({one.unit: one for one in told}.values())
@@ -51,6 +61,22 @@ def test_envoy_reads_what_was_told(told: list[Told]) -> None:
     found = response.dynamic_metadata[names.LIMITS_NAMESPACE]
     prefix = names.RATE_LIMIT_PREFIX
     assert {prefix + key: found[key] for key in found} == dict(header_values(each))
+
+
+def test_the_ietf_has_a_policy_and_where_it_stands() -> None:
+    told = [
+        Told("requests", 60, 59, SECOND, "each-key/requests", 60),
+        Told("tokens", 1000, 0, 1_500_000_000, "each-key/tokens", 86400),
+    ]
+    policy = '"each-key/requests";q=60;w=60, "each-key/tokens";q=1000;w=86400'
+    state = '"each-key/requests";r=59;t=1, "each-key/tokens";r=0;t=2'
+    values = header_values(told)
+    assert values[:2] == [("ratelimit-policy", policy), ("ratelimit", state)]
+    assert values[2:] == header_values([Told(*each[:4]) for each in told])
+    response = _ProcessingResponse.FromString(encode_told(told))
+    found = response.dynamic_metadata[names.LIMITS_NAMESPACE]
+    assert (found["policy"], found["state"]) == (policy, state)
+    assert found["remaining-requests"] == "59"
 
 
 def test_it_merges_with_what_it_is_put_behind() -> None:

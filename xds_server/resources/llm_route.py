@@ -132,7 +132,8 @@ class _Surface:
         gateway, features = self.gateway, self.features
         silence = longest_silence(gateway)
         is_told = gateway.identity.has_stored_keys or told.is_told(llm_limits(gateway))
-        added = [*(told.ADDED if is_told else ()), *(told.LOW if gateway.is_lowering else ())]
+        added = told.added(gateway.limit_headers) if is_told else []
+        added += told.LOW if gateway.is_lowering else []
         return {
             "name": name,
             "match": match,
@@ -140,7 +141,7 @@ class _Surface:
             "response_headers_to_remove": [
                 *_PROVIDERS_OWN,
                 names.RETRY_HEADER,
-                *(told.REMOVED if is_told else ()),
+                *(told.removed(gateway.limit_headers) if is_told else ()),
                 *((names.LOW_BUDGET_HEADER,) if gateway.is_lowering else ()),
             ],
             **({"response_headers_to_add": added} if added else {}),

@@ -49,9 +49,9 @@ def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
         if rules.checks_tokens:
             shown["request_headers_to_remove"] = [names.CLAIMS_HEADER]
     if route.is_told:
-        shown["response_headers_to_remove"] = list(told.REMOVED)
+        shown["response_headers_to_remove"] = told.removed(route.limit_headers)
     if route.is_told or route.takes_stored_keys:
-        shown["response_headers_to_add"] = told.ADDED
+        shown["response_headers_to_add"] = told.added(route.limit_headers)
     return {
         "name": route.name,
         "match": _match(route.match),

@@ -17,7 +17,7 @@ from extproc.ports import Draw, LimitsUnavailable, Measure, Meter, Take
 from extproc.principal import of_key
 from extproc.told import Told
 from extproc.verdict import Deny
-from gateway.limits import Algorithm, Rate
+from gateway.limits import Algorithm, LimitHeaders, Rate
 from gateway.model import ApiKey, Limit, Mode, Scope
 from tests.kit.counted import Counted
 
@@ -254,3 +254,17 @@ def test_each_text_that_cel_yields_is_counted_apart_and_those_without_together(
     assert refused.reason.startswith("limit 'each' of by=a: 1 requests per minute")
     taken(limits.take(facts(headers={})))
     denied(limits.take(facts(headers={})))
+
+
+def test_policies_are_named_for_the_ietf_where_they_are_told(limiter: MappedLimiter) -> None:
+    limit = Limit("each", EACH, requests=Rate(2, 60), tokens=Rate(100, 3600))
+    limits = Limits([limit], limiter, headers=LimitHeaders.BOTH)
+    told = taken(limits.take(facts(), tokens=10)).told
+    assert [(each.policy, each.seconds) for each in told] == [
+        ("each/requests", 60),
+        ("each/tokens", 3600),
+    ]
+    limits.take(facts(), tokens=10)
+    headers = dict(denied(limits.take(facts(), tokens=10)).headers)
+    assert headers["ratelimit-policy"] == '"each/requests";q=2;w=60, "each/tokens";q=100;w=3600'
+    assert headers["ratelimit"].startswith('"each/requests";r=0;t=60, ')

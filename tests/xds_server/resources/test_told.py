@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway import names
-from gateway.limits import Limit
+from gateway.limits import Limit, LimitHeaders
 from tests.kit.gateways import gateway_of
 from xds_server.resources.plain_route import plain_route
-from xds_server.resources.told import ADDED, REMOVED, is_told
+from xds_server.resources.told import added, is_told, removed
 
 
 def told_by(text: str) -> tuple[Limit, ...]:
@@ -29,8 +29,11 @@ def test_requests_and_tokens_are_told(text: str, expected: bool) -> None:
 
 
 def test_each_header_is_read_from_what_extproc_wrote_down() -> None:
-    assert [each["header"]["key"] for each in ADDED] == list(REMOVED)
-    for name, each in zip(names.RATE_LIMITS, ADDED, strict=True):
+    both = added(LimitHeaders.BOTH)
+    assert [each["header"]["key"] for each in both] == removed(LimitHeaders.BOTH)
+    assert added(LimitHeaders.OPENAI) == both[:-2]
+    assert removed(LimitHeaders.BOTH)[-2:] == ["ratelimit-policy", "ratelimit"]
+    for name, each in zip((*names.RATE_LIMITS, "policy", "state"), both, strict=True):
         assert each["header"]["value"] == f"%DYNAMIC_METADATA({names.LIMITS_NAMESPACE}:{name})%"
 
 
