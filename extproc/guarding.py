@@ -234,6 +234,7 @@ class StreamedAnswer:
     __slots__ = (
         "_channels",
         "_frames",
+        "_known",
         "_open",
         "_owners",
         "_queue",
@@ -254,6 +255,8 @@ class StreamedAnswer:
         self._owners: dict[int, tuple[_Waiting, int]] = {}
         """Of the pieces that are held, at which spot they stand."""
         self._open: list[_Open] = []
+        self._known: dict[AskedOf, Opinion] = {}
+        """What services have said of texts that are told whole, which some dialects do again."""
         self.denied: Deny | None = None
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
@@ -378,7 +381,10 @@ class StreamedAnswer:
             self._judged(waiting, body, judged)
 
     def _ask(self, waiting: _Waiting, body: bytes, inquiry: Inquiry[Judged]) -> None:
+        known = [self._known.get(each) for each in inquiry.asked]
+
         def then(opinions: Sequence[Opinion]) -> None:
+            self._known.update(zip(inquiry.asked, opinions, strict=True))
             found = inquiry.answered(opinions)
             if isinstance(found, Inquiry):
                 self._ask(waiting, body, found)
@@ -386,7 +392,11 @@ class StreamedAnswer:
                 waiting.missing -= 1
                 self._judged(waiting, body, found)
 
-        self._open.append(_Open(inquiry.asked, then))
+        opinions = [each for each in known if each is not None]
+        if len(opinions) == len(known):
+            then(opinions)
+        else:
+            self._open.append(_Open(inquiry.asked, then))
 
     def _judged(self, waiting: _Waiting, body: bytes, judged: Judged) -> None:
         if isinstance(judged, Deny):

@@ -12,7 +12,11 @@ from extproc.audits import Audits
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.facts import Facts
+from extproc.inquiring import Inquirer
 from extproc.policies.authenticate import Authenticate
+from extproc.policies.guard import Guards
+from extproc.policies.inquiry import Asked
+from extproc.policies.remote.words import FINE, Opinion
 from extproc.ports import (
     NEVER,
     Booking,
@@ -157,6 +161,13 @@ class _As(Authenticate):
         return self._usual.on_known(facts)
 
 
+class _Agreeing(Inquirer):
+    """Services that guards ask are somewhere else: nothing is sent there, and all of it passes."""
+
+    async def opinions(self, asked: Sequence[Asked]) -> list[Opinion]:
+        return [FINE for _ in asked]
+
+
 class _Looking:
     """A policy that looks at what all others could see."""
 
@@ -186,6 +197,7 @@ def subject(path: Path | None, environment: dict[str, str]) -> Subject | tuple[P
         created=0,
         audits=Audits(noted),
         limiter=Unhurried(),
+        inquirer=_Agreeing.of_nobody(),
     )
     return Subject(gateway, program, noted)
 
@@ -236,6 +248,7 @@ def _program(of: Subject, request: RequestBlock, look: Callable[[Facts], None] |
             program,
             header_policies=policies,
             request_policies=policies,
+            guards=Guards(()),
             reads_texts=True,
             reads_estimates=True,
         )

@@ -404,3 +404,24 @@ def test_what_is_told_whole_in_an_event_is_asked_about_too() -> None:
     )
     said = past_services(webhooks, answer, [sse(done)])
     assert data_of(said)[0]["response"]["output"][0]["content"][0]["text"] == "[n]"
+
+
+def test_what_is_told_whole_again_is_asked_about_once() -> None:
+    webhooks = Webhooks({"own": replacing("SSN", "[n]")})
+    done = {"type": "response.output_text.done", "item_id": "1", "text": "my SSN"}
+    item = {"content": [{"type": "output_text", "text": "my SSN"}]}
+    events = [
+        done,
+        {"type": "response.output_item.done", "item": item},
+        {"type": "response.completed", "response": {"output": [item]}},
+    ]
+    answer = guarded(
+        watchman(asking(10)),
+        Dialect.OPENAI_RESPONSES,
+        is_stream=True,
+        is_framed=False,
+        is_array=False,
+    )
+    said = past_services(webhooks, answer, [sse(event) for event in events])
+    assert said.count(b"my [n]") == 3
+    assert [texts for _, texts in webhooks.asked] == [["my SSN"]]

@@ -34,6 +34,13 @@ routes:
 """
 
 
+_ANY_MODEL = """
+llm:
+  providers: {a: {type: openai, url: "http://a.example/v1", key: k}}
+  models: {m: a/m}
+"""
+
+
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     file: Path = tmp_path_factory.mktemp("trial") / "gateway.yaml"
@@ -138,3 +145,16 @@ def test_limits_have_room_but_for_what_they_never_let_through(ours: Subject) -> 
     assert [tried(ours, asked).denied for _ in range(3)] == [None] * 3
     large = RequestBlock(model="small", key="bob", prompt="x" * 20_000)
     assert refused(tried(ours, large)) == (429, "rate_limit_exceeded")
+
+
+def test_services_of_guards_are_not_asked_and_let_pass(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    own = "{type: webhook, name: own, url: 'http://127.0.0.1:9/'%s}"
+    for fields in ("", ", parallel: true", ", phase: both"):
+        guards = f"{own % fields}, {{type: regex, name: word, patterns: [forbidden]}}"
+        file.write_text(f"{_ANY_MODEL}\nguardrails: [{guards}]")
+        found = subject(file, {})
+        assert isinstance(found, Subject), found
+        asked = RequestBlock(model="m", prompt="fine")
+        assert tried(found, asked).denied is None
+        assert refused(tried(found, RequestBlock(model="m", prompt="forbidden")))[0] == 400
