@@ -23,6 +23,8 @@ class RequestHeaders(NamedTuple):
     """The name in the client's certificate, when somebody reads it; empty: it has shown none."""
     source_subject: str = ""
     """The subject of that certificate."""
+    external: Mapping[str, object] | None = None
+    """What an external service said of the request, when a rule reads it."""
 
 
 class RequestBody(NamedTuple):

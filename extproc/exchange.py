@@ -142,6 +142,7 @@ class Exchange:
         facts.source_address = event.source_address
         facts.source_identity = event.source_identity
         facts.source_subject = event.source_subject
+        facts.external = event.external
         facts.length_bytes = _length(headers, is_end=event.is_end)
         if facts.route and facts.route not in self._program.routes:
             return self._refuse(NOT_READY)  # Envoy knows more than this program

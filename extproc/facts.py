@@ -29,6 +29,8 @@ class Facts:
     source_identity: str = ""
     """The name in the client's certificate, which Envoy has checked; empty: there is none."""
     source_subject: str = ""
+    external: Mapping[str, object] | None = None
+    """What an external service said of it; None: nothing."""
     length_bytes: int | None = None
     """Of the body, as far as the headers say it."""
     principal: Principal | None = None

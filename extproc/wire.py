@@ -33,6 +33,7 @@ from extproc.events import (
     Watch,
 )
 from extproc.new_bodies import of_request, of_response
+from extproc.protocols import structs
 from extproc.told import encode_told
 from gateway import names
 from gateway.model import BodyForm, Dialect
@@ -101,10 +102,10 @@ def _event(request: Any) -> Event:
     if kind == "request_headers":
         part = request.request_headers
         headers = _headers(part.headers.headers)
-        attributes = request.attributes
-        fields = attributes[_ATTRIBUTES].fields if attributes else None
-        if not fields:
+        attributes, metadata = request.attributes, request.metadata_context.filter_metadata
+        if not attributes and not metadata:
             return RequestHeaders(headers, part.end_of_stream)
+        fields = attributes[_ATTRIBUTES].fields
         return RequestHeaders(
             headers,
             part.end_of_stream,
@@ -112,6 +113,7 @@ def _event(request: Any) -> Event:
             fields["connection.uri_san_peer_certificate"].string_value
             or fields["connection.dns_san_peer_certificate"].string_value,
             fields["connection.subject_peer_certificate"].string_value,
+            structs.plain(metadata[names.EXTERNAL_NAMESPACE]) or None if metadata else None,
         )
     if kind == "response_headers":
         headers = _headers(request.response_headers.headers.headers)

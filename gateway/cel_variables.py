@@ -74,6 +74,12 @@ VARIABLES: tuple[Variable, ...] = (
         "The claims of the caller's token, or what the server says that was asked about it:"
         " `jwt.email`; absent without one.",
     ),
+    Variable(
+        "external",
+        _DYNAMIC,
+        "What the service says that was asked about the request (`external_authz`):"
+        ' `external["x-tier"]`; absent where it says nothing, or none was asked.',
+    ),
     Variable("context.request_time", "timestamp", "When the request came, in UTC."),
     Variable("resource.kind", "string", "What is asked for: `llm`, `mcp`, `a2a` or `http`."),
     Variable(

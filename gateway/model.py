@@ -16,6 +16,7 @@ from gateway.betas import Betas
 from gateway.choice import Choice
 from gateway.choice import Target as Target
 from gateway.credentials import Credential
+from gateway.external_authz import ExternalAuthz
 from gateway.failover import Failover
 from gateway.guards import DetectionAction as DetectionAction
 from gateway.guards import DetectionGuard as DetectionGuard
@@ -231,6 +232,8 @@ class Llm:
     failover: Failover = field(default_factory=Failover)
     stored_at: tuple[str, ...] = ()
     """The providers that may be asked for what they keep: files, batches, stored responses."""
+    external: str = ""
+    """The external service that is asked about requests; empty: none is."""
 
 
 class Effect(StrEnum):
@@ -326,6 +329,8 @@ class Route:
     """There are issuers, and here tokens are somebody else's: nobody looks at them."""
     is_open: bool = False
     """Nobody is asked who they are: a key is not looked at."""
+    external: str = ""
+    """The external service that is asked about its requests; empty: none is."""
     is_limited: bool = False
     """True when extproc must see the headers, since a limit applies."""
     is_told: bool = False
@@ -453,6 +458,8 @@ class Gateway:
     rate_limit_service: RateLimitService = field(default_factory=RateLimitService)
     services: tuple[Service, ...] = ()
     alerts_to: AlertsTo | None = None
+    external: tuple[ExternalAuthz, ...] = ()
+    """Services that routes, and the LLM APIs, may ask."""
 
     @property
     def callees(self) -> tuple[Provider | Service, ...]:

@@ -39,6 +39,11 @@ TOKENS_FILTER = "dragoman.jwt"
 RULES_FILTER = "dragoman.rbac"
 """Decides on plain routes where Python need not be asked."""
 
+EXTERNAL_FILTER_PREFIX = "dragoman.external/"
+"""Asks a service of the operator's own; the service's name follows."""
+EXTERNAL_NAMESPACE = "envoy.filters.http.ext_authz"
+"""Untyped dynamic metadata: what that service says of the request. Envoy's own name."""
+
 EXTPROC_CLUSTER = "dragoman_extproc"
 SERVICES = "dragoman_services"
 """The listener by which extproc asks services."""
@@ -239,6 +244,16 @@ def limit_service_cluster(service: str) -> str:
 def jwks_cluster(issuer: str) -> str:
     """The cluster from which Envoy fetches the keys of an issuer."""
     return f"jwks/{issuer}"
+
+
+def external_filter(service: str) -> str:
+    """The filter that asks an external service."""
+    return f"{EXTERNAL_FILTER_PREFIX}{service}"
+
+
+def external_cluster(service: str) -> str:
+    """The cluster of an external service."""
+    return f"dragoman_external/{service}"
 
 
 def route_table(gateway: str) -> str:

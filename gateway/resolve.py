@@ -13,6 +13,7 @@ from gateway.config.budgets import BudgetBlock, BudgetMode, BudgetScopeBlock
 from gateway.config.check import guard_names
 from gateway.config.failover import failover
 from gateway.config.finding import Path, dotted
+from gateway.config.gateways import GatewayBlock
 from gateway.config.identity import IdentityBlock
 from gateway.config.limits import LimitBlock, LimitScopeBlock
 from gateway.config.llm import REFUSE, LlmBlock
@@ -102,17 +103,7 @@ class Resolver:
             Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression, rule.mode)
             for rule in config.authorize
         )
-        listeners = tuple(
-            Listener(
-                name,
-                block.address,
-                block.port,
-                block.max_request_bytes,
-                block.tls.texts if block.tls is not None else None,
-                block.compress,
-            )
-            for name, block in config.gateways.items()
-        )
+        listeners = tuple(_listener(*item) for item in config.gateways.items())
         names = tuple(listener.name for listener in listeners)
         limits = tuple(map(_limit, config.limits))
         guards = tuple(zip(guard_names(config), config.guardrails, strict=True))
@@ -146,6 +137,7 @@ class Resolver:
                 for name, each in config.limit_services.items()
             ),
             rate_limit_service=config.rate_limit_service.meaning,
+            external=tuple(each.meaning(name) for name, each in config.external_authz.items()),
         )
 
     def _resolved(self, blocks: tuple[RouteBlock, ...], around: _Around) -> tuple[Route, ...]:
@@ -205,6 +197,17 @@ def _raw_resources(path: Path, blocks: tuple[ResourceBlock, ...]) -> tuple[RawRe
     )
 
 
+def _listener(name: str, block: GatewayBlock) -> Listener:
+    return Listener(
+        name,
+        block.address,
+        block.port,
+        block.max_request_bytes,
+        block.tls.texts if block.tls is not None else None,
+        block.compress,
+    )
+
+
 def _identity(block: IdentityBlock) -> Identity:
     keys = tuple(
         ApiKey(
@@ -236,6 +239,7 @@ def _llm(block: LlmBlock) -> Llm:
         block.lossy,
         failover(block.failover),
         block.stored_at,
+        block.external_authz or "",
     )
 
 
@@ -393,6 +397,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         accepts=accepts,
         passes_tokens=bool(identity.issuers) and not is_known,
         is_open=is_open,
+        external=block.external_authz or "",
         is_limited=bool(limits),
         is_told=any(each.requests is not None for each in limits),
         limit_headers=around.limit_headers,

@@ -30,6 +30,7 @@ TESTED_THROUGH = {
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",
     "gateway/usage.py": "gateway/test_catalog.py",
+    "gateway/external_authz.py": "gateway/config/test_external_authz.py",
     "gateway/failover.py": "gateway/config/test_failover.py",
     "gateway/identity.py": "gateway/config/test_identity.py",
     "gateway/audit_log/terms.py": "gateway/config/test_audit.py",

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import assert_never
 
 from gateway.config.scalars import written_permille
-from gateway.identity import Accepts, Issuer, TokenMode
 from gateway.model import (
     Budget,
     DetectionAction,
@@ -32,6 +31,7 @@ from gateway.model import (
     Unit,
 )
 from gateway.resolve import is_for_route, is_limited
+from xds_server.caller_checks import credential_checks, external_checks, token_check
 from xds_server.check import Check, Failing, Where
 from xds_server.limit_checks import (
     LIMITS_OF_KEY,
@@ -89,10 +89,12 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         for each in gateway.limits
         if is_limited(each, route.name, is_open=route.is_open)
     )
+    external = external_checks(gateway, route.external)
     if route.is_open or not (route.needs_identity or route.is_limited):
-        return (*limits, *envoys_limits(gateway, route))
+        return (*external, *limits, *envoys_limits(gateway, route))
     return (
-        *_credential(gateway, is_required=route.is_caller_required, accepts=route.accepts),
+        *external,
+        *credential_checks(gateway, is_required=route.is_caller_required, accepts=route.accepts),
         *(
             _rule(rule, "headers")
             for rule in _in_order(gateway.rules)
@@ -108,7 +110,7 @@ def envoys_checks(gateway: Gateway, rules: EnvoyRules) -> tuple[Check, ...]:
     """Of a plain route on which Envoy decides, in order."""
     identity, found = gateway.identity, []
     if rules.checks_tokens:
-        found += [_token(issuer) for issuer in identity.issuers]
+        found += [token_check(issuer) for issuer in identity.issuers]
         refusal = "401 invalid_token" + ", 401 missing_credential" * bool(rules.missing)
         name = "token" if rules.missing else "token, when there is one"
         found.append(Check(name, Where.ENVOY, "headers", refusal, Failing.CLOSED, ""))
@@ -116,61 +118,25 @@ def envoys_checks(gateway: Gateway, rules: EnvoyRules) -> tuple[Check, ...]:
     return tuple(found)
 
 
+def unasked_checks(
+    gateway: Gateway, route: Route, rules: EnvoyRules | None = None
+) -> tuple[Check, ...]:
+    """Of a plain route on which extproc is not asked; `rules`: those that Envoy decides."""
+    decided = () if rules is None else envoys_checks(gateway, rules)
+    return (*external_checks(gateway, route.external), *decided, *envoys_limits(gateway, route))
+
+
 def is_for_llm(scope: Scope) -> bool:
     """Whether something may have to be asked about a request of an LLM API."""
     return scope.route is None and scope.mcp is None and scope.a2a is None
 
 
+def _external(gateway: Gateway) -> Iterator[Check]:
+    yield from external_checks(gateway, gateway.llm.external)
+
+
 def _caller(gateway: Gateway) -> Iterator[Check]:
-    yield from _credential(gateway, is_required=gateway.identity.is_required)
-
-
-def _credential(
-    gateway: Gateway, *, is_required: bool, accepts: Accepts = Accepts.ANY
-) -> Iterator[Check]:
-    identity = gateway.identity
-    for issuer in identity.issuers:
-        yield _token(issuer)
-    has_keys = bool(identity.api_keys) or identity.has_stored_keys
-    asked = identity.introspection
-    others = bool(identity.issuers or identity.certificates or identity.passwords or asked)
-    is_asked = identity.is_required or has_keys or others
-    if not is_asked and not any(route.is_caller_required for route in gateway.routes):
-        return
-    name, refusals = "API key", ["401 invalid_api_key"]
-    if identity.issuers:
-        name = {Accepts.ANY: "API key or token", Accepts.JWT: "token"}.get(accepts, "API key")
-        refusals.append("401 invalid_token")
-    if asked is not None and accepts in (Accepts.ANY, Accepts.INTROSPECTION):
-        is_alone = accepts is Accepts.INTROSPECTION
-        name = "token that is asked about" if is_alone else f"{name} or token that is asked about"
-        refusals += ["401 invalid_token"] * (not identity.issuers)
-        refusals.append("503 introspection_unavailable")
-    if identity.passwords is not None:
-        if accepts is Accepts.ANY:
-            name += " or password"
-        elif accepts is Accepts.BASIC:
-            name = "password"
-        refusals += ["401 invalid_credential", "429 too_many_passwords"]
-    if identity.certificates and accepts is Accepts.ANY:
-        name += " or certificate"
-    if is_required:
-        keyed = not others or accepts is Accepts.KEY
-        refusals.append("401 missing_api_key" if keyed else "401 missing_credential")
-    else:
-        name += ", when there is one"
-    if identity.has_stored_keys and accepts is not Accepts.JWT:
-        refusals.append("503 keys_unavailable")
-    dropped = [each.issuer for each in identity.issuers if each.mode is TokenMode.PERMISSIVE]
-    failure = f"without a valid token of {', '.join(dropped)}: anonymous" if dropped else ""
-    yield Check(name, Where.EXTPROC, "headers", ", ".join(refusals), Failing.CLOSED, failure)
-
-
-def _token(issuer: Issuer) -> Check:
-    """Envoy refuses nobody for it: what it does not take, extproc sees as it came."""
-    failure = "while its keys cannot be fetched, no token is valid" if issuer.jwks_url else ""
-    name = f"token of {issuer.issuer}"
-    return Check(name, Where.ENVOY, "headers", "", Failing.CLOSED, failure)
+    yield from credential_checks(gateway, is_required=gateway.identity.is_required)
 
 
 def _operation(_gateway: Gateway) -> Iterator[Check]:
@@ -409,7 +375,8 @@ def _budget(budget: Budget) -> Check:
 
 
 LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
-    _caller,  # before everything: who nobody knows learns nothing
+    _external,
+    _caller,  # before everything else: who nobody knows learns nothing
     _operation,
     _encoding,
     _document,
@@ -422,6 +389,7 @@ LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
 )
 
 PASSED_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
+    _external,
     _caller,
     _operation,
     _offered,
@@ -431,6 +399,7 @@ PASSED_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
 )
 
 WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
+    _external,
     _caller,
     _operation,
     _asked_model,

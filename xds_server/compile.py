@@ -53,7 +53,7 @@ class Compiler:
         memo, features = self._memo, FEATURES[level]
         issuers, decided = gateway.identity.issuers, decided_by_envoy(gateway)
         tells_rules = any(each.checks_tokens for each in decided.values())
-        parts = _parts(gateway)
+        parts = _parts(gateway, features)
         tables = (
             routes.route_table(gateway, listener, features, memo, decided)
             for listener in gateway.listeners
@@ -67,6 +67,7 @@ class Compiler:
                     for listener in gateway.listeners
                 ),
                 *((memo.of(filters.token_filter, issuers, tells_rules),) if issuers else ()),
+                *(memo.of(filters.external_filter, each, features) for each in gateway.external),
                 filters.ext_proc_filter(
                     _patient(topology, gateway),
                     _read_by(gateway, decided),
@@ -92,11 +93,13 @@ def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V
     return Compiler().compile(gateway, topology, level)
 
 
-def _parts(gateway: Gateway) -> filters.Parts:
+def _parts(gateway: Gateway, features: Features) -> filters.Parts:
     return filters.Parts(
         bool(gateway.identity.issuers),
         any(each.is_envoys for each in gateway.limits),
         tuple(service.name for service, _ in gateway.limit_services),
+        tuple(each.name for each in gateway.external),
+        filters.status_of_errors(gateway.external, features),
     )
 
 
@@ -121,6 +124,8 @@ def _clusters(
         yield memo.of(clusters.service_cluster, service, topology)
     for limit_service, upstream in gateway.limit_services:
         yield memo.of(clusters.limit_service_cluster, limit_service, upstream, topology)
+    for external in gateway.external:
+        yield memo.of(clusters.external_cluster, external, topology)
     for issuer in gateway.identity.issuers:
         if issuer.jwks_url:
             yield memo.of(clusters.jwks_cluster, issuer, topology)
@@ -266,6 +271,8 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             bool(gateway.identity.certificates)
             or any(not OF_CERTIFICATES.isdisjoint(each.names) for each in compiled)
         ),
+        is_external_read=bool(gateway.external)
+        and any("external" in each.names for each in compiled),
     )
 
 

@@ -19,10 +19,10 @@ from xds_server.check import Check, Failing, Where
 from xds_server.checks import (
     CERTIFICATE,
     batch_checks,
-    envoys_checks,
     llm_checks,
     passed_checks,
     route_checks,
+    unasked_checks,
     websocket_checks,
 )
 from xds_server.envoy_json import (
@@ -48,7 +48,6 @@ from xds_server.explained import (
     Try,
     Way,
 )
-from xds_server.limit_checks import envoys_limits
 from xds_server.llm_answers import LlmAnswers, llm_answers
 from xds_server.python_messages import (
     Caller,
@@ -241,9 +240,7 @@ class _Explaining:
     ) -> tuple[Check, ...]:
         """Those that extproc makes, where it is asked, else Envoy; then Envoy's limits."""
         if not shown and plain is not None:
-            rules = self.decided.get(plain.name)
-            decided = () if rules is None else envoys_checks(self.gateway, rules)
-            return (*decided, *envoys_limits(self.gateway, plain))
+            return unasked_checks(self.gateway, plain, self.decided.get(plain.name))
         if not shown:
             return ()
         if reading:

@@ -62,6 +62,7 @@ GETTERS: Mapping[str, Getter] = {
     "principal.is_anonymous": lambda facts: facts.principal is None,
     "apiKey.name": _key,
     "jwt": _claims,
+    "external": lambda facts: facts.external,
     "context.request_time": lambda facts: facts.now,
     "resource.kind": lambda facts: "http" if facts.route else "llm",
     "resource.name": lambda facts: facts.route or facts.model or None,

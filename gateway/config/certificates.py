@@ -83,6 +83,9 @@ def authorities(config: Config) -> Iterator[tuple[Path, FileText]]:
     for index, issuer in enumerate(config.identity.jwt):
         if issuer.jwks.ca is not None:
             yield ("identity", "jwt", index, "jwks", "ca"), issuer.jwks.ca
+    for name, service in config.external_authz.items():
+        if service.ca is not None:
+            yield ("external_authz", name, "ca"), service.ca
     asked = config.identity.introspection
     if asked is not None and asked.ca is not None:
         yield ("identity", "introspection", "ca"), asked.ca

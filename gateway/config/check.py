@@ -11,6 +11,7 @@ from gateway.cel import compile_expression, is_literal
 from gateway.config import basic, introspection, stars
 from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
+from gateway.config.external_authz import findings as external_findings
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
@@ -252,6 +253,13 @@ def passwords_can_be_checked(written: Written) -> Iterator[Finding]:
             )
 
 
+def external_services_are_known(written: Written) -> Iterator[Finding]:
+    """`external_authz: entitlments`."""
+    config = written.config
+    known = frozenset(config.external_authz) | written.services
+    yield from external_findings(known, config.routes, config.llm)
+
+
 def tokens_can_be_asked_about(written: Written) -> Iterator[Finding]:
     """A route that takes such tokens alone needs somebody who knows them."""
     is_asked = written.config.identity.introspection is not None or written.has_introspection
@@ -278,6 +286,7 @@ RULES: tuple[Rule, ...] = (
     tokens_can_be_checked,
     passwords_can_be_checked,
     tokens_can_be_asked_about,
+    external_services_are_known,
     passed_keys_are_no_keys_of_ours,
     providers_are_known,
     references_are_known,

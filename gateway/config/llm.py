@@ -199,6 +199,8 @@ class LlmBlock(Block):
     read and delete those of everybody else. So by default such requests are refused. Nothing of
     them is read but the headers; rules may look at `request.path` and `request.method`. What
     batches cost is counted: the answers tell it."""
+    external_authz: Name | None = None
+    """Which of the services in `external_authz` is asked about requests of the LLM APIs."""
     failover: FailoverBlock = FailoverBlock()
     """When the next target of a model is tried, and when one is set aside."""
     lossy: Lossiness = Lossiness.HINTS

@@ -23,7 +23,7 @@ _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
 _OF_GUARDS = (_SECRET, "secret")
 _NOT_PUBLISHED = ("include", "xds")
-_NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services", "alerts")
+_NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services", "alerts", "external_authz")
 
 _NOBODY = {"type": "none"}
 """In the place of a credential: some types would have one by default."""
@@ -47,6 +47,7 @@ def for_workers(config: Config) -> str:
     route is named, open ones too: Envoys ask about some of them until they know that they are.
     """
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
+    document.get("llm", {}).pop("external_authz", None)  # Envoy asks
     _tell_ledger(document, config.ledger)
     for budget in document.get("budgets", ()):
         budget.pop("alerts", None)  # the control plane sends them
@@ -113,6 +114,8 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
     for gateway in document.get("gateways", {}).values():
         gateway.pop("tls", None)
     document.get("llm", {}).pop("price_files", None)
+    for service in document.get("external_authz", {}).values():
+        service.pop("ca", None)
     for provider in document.get("llm", {}).get("providers", {}).values():
         is_keyed = provider.pop(_SECRET, None) is not None
         provider.pop("ca", None)

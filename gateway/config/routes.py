@@ -104,6 +104,9 @@ class RouteBlock(Block):
     """For the whole response; `0s`: no limit, for streams."""
     retries: Retries = 0
     """How often a request that got no response is tried again."""
+    external_authz: Name | None = None
+    """Which of the services in `external_authz` is asked whether a request may pass; also where
+    `auth` is `none`."""
     auth: Literal["none", "key", "jwt", "basic", "introspection", "any"] | None = None
     """`key`: an API key is asked for, `jwt`: a token of an issuer, `basic`: a password,
     `introspection`: a token that is asked about, `any`: one of them; and rules apply. `none`: the

@@ -11,6 +11,7 @@ from gateway.config.alerts import AlertsBlock
 from gateway.config.audit import AuditBlock
 from gateway.config.block import Block
 from gateway.config.budgets import BudgetBlock
+from gateway.config.external_authz import ExternalAuthzBlock
 from gateway.config.finding import Path, Place
 from gateway.config.gateways import AdminBlock, GatewayBlock
 from gateway.config.identity import IdentityBlock
@@ -61,6 +62,8 @@ class Config(Block):
     """LLM providers and models, served under `/v1/` on every gateway."""
     authorize: tuple[RuleBlock, ...] = ()
     """Who may do what."""
+    external_authz: dict[Name, ExternalAuthzBlock] = Field(default={})
+    """Services of your own that are asked who may do what, by a name of your choice."""
     guardrails: tuple[GuardBlock, ...] = ()
     """What may be said to models. Asked in order."""
     budgets: tuple[BudgetBlock, ...] = ()

@@ -83,6 +83,22 @@ def test_the_clients_address_is_told_without_its_port(address: str, host: str) -
     assert event.source_address == host
 
 
+def test_what_an_external_service_says_is_read() -> None:
+    request = Request(request_headers=headers(a="1"))
+    request.metadata_context.filter_metadata[names.EXTERNAL_NAMESPACE].update({"level": 5})
+    event = wire.decode(request.SerializeToString())
+    assert isinstance(event, RequestHeaders)
+    assert event.external == {"level": 5}
+    plain = wire.decode(Request(request_headers=headers(a="1")).SerializeToString())
+    assert isinstance(plain, RequestHeaders)
+    assert plain.external is None
+    other = Request(request_headers=headers(a="1"))
+    other.metadata_context.filter_metadata["another"].update({"level": 5})
+    found = wire.decode(other.SerializeToString())
+    assert isinstance(found, RequestHeaders)
+    assert found.external is None
+
+
 @pytest.mark.parametrize(
     ("names", "identity"),
     [

@@ -12,6 +12,7 @@ CASES = (
     "budgets",
     "envoy-rules",
     "envoys-limits",
+    "external-authz",
     "keys-and-rules",
     "limits",
     "llm-failover-paths",

@@ -298,35 +298,6 @@ def test_a_body_in_a_coding_that_nobody_knows_is_never_read() -> None:
     assert found[0] == "415 unsupported_encoding"
 
 
-def test_passwords_are_listed_where_they_count() -> None:
-    hashed = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
-    routes = """
-routes:
-  - {name: any, match: {path: {prefix: /any}}, backend: "http://a.example"}
-  - {name: desk, match: {path: {prefix: /desk}}, backend: "http://a.example", auth: basic}
-"""
-    gateway = gateway_of(f"identity: {{basic: {{htpasswd: 'ann:{hashed}'}}}}{routes}")
-    [both], [alone] = (route_checks(gateway, each) for each in gateway.routes)
-    assert (both.name, alone.name) == ("API key or password", "password")
-    assert "401 invalid_credential" in alone.refusal
-    assert "429 too_many_passwords" in alone.refusal
-
-
-def test_tokens_that_are_asked_about_are_listed_where_they_count() -> None:
-    routes = """
-routes:
-  - {name: any, match: {path: {prefix: /any}}, backend: "http://a.example"}
-  - {name: own, match: {path: {prefix: /own}}, backend: "http://a.example", auth: introspection}
-  - {name: key, match: {path: {prefix: /key}}, backend: "http://a.example", auth: key}
-"""
-    gateway = gateway_of(f"identity: {{introspection: {{url: 'https://idp.example/i'}}}}{routes}")
-    [any_], [own], [key] = (route_checks(gateway, each) for each in gateway.routes)
-    assert any_.name == "API key or token that is asked about"
-    assert own.name == "token that is asked about"
-    assert "503 introspection_unavailable" in own.refusal
-    assert "introspection" not in key.refusal
-
-
 def test_what_a_budget_does_when_little_is_left_and_what_a_soft_one_never_does_is_said() -> None:
     text = """
       llm: {providers: {p: {type: openai, key: k}}, models: {m: p/gpt-5, fast: p/gpt-5-mini}}

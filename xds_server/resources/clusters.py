@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway import names
+from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer
 from gateway.limits import LimitService
 from gateway.model import Endpoint, Provider, Service, Upstream
@@ -17,6 +18,7 @@ from xds_server.resources.attempts import (
     upstream_filters,
 )
 from xds_server.resources.credentials import has_secret, reads_body, secret_name, token_endpoint
+from xds_server.resources.ext_authz import service_upstream
 from xds_server.resources.extension import Json, duration, extension, resource, typed
 from xds_server.resources.features import Features
 from xds_server.resources.jwt import keys_upstream
@@ -158,6 +160,15 @@ def limit_service_cluster(
     name = names.limit_service_cluster(service.name)
     protocol: Json = {"explicit_http_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
     fields = {**_upstream(name, upstream, topology), **_http_options(protocol, idle=None)}
+    return resource(CLUSTER, name, fields)
+
+
+def external_cluster(of: ExternalAuthz, topology: Topology) -> Resource:
+    """A service of the operator's own that is asked whether requests may pass."""
+    name = names.external_cluster(of.name)
+    http2 = {"explicit_http_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
+    protocol = http2 if of.is_grpc else _HTTP1
+    fields = {**_upstream(name, service_upstream(of), topology), **_http_options(protocol)}
     return resource(CLUSTER, name, fields)
 
 

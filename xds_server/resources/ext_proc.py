@@ -54,6 +54,8 @@ class RulesRead:
     is_source_read: bool
     is_certificate_read: bool = False
     """Or who calls is known by it."""
+    is_external_read: bool = False
+    """What an external service says."""
 
 
 _BODY: Json = {
@@ -112,7 +114,10 @@ def request_filter(
         metadata_options={
             "forwarding_namespaces": {
                 "typed": [names.USAGE_NAMESPACE],
-                "untyped": [names.FAILURES_NAMESPACE],
+                "untyped": [
+                    names.FAILURES_NAMESPACE,
+                    *([names.EXTERNAL_NAMESPACE] if rules.is_external_read else ()),
+                ],
             },
             "receiving_namespaces": {
                 "untyped": [

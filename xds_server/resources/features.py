@@ -25,9 +25,20 @@ class Features:
     """
     matches_content_types: bool
     """Its compressor takes matchers of content types. Without: a list, which is deprecated now."""
+    answers_for_services: bool
+    """When a service that is asked by HTTP gives no answer, clients are told the status that is
+    configured; of a refusal, they see the headers that are for them. Without: 403, and those that
+    are for the backend."""
 
 
 FEATURES: Mapping[Level, Features] = {
-    Level.V1_37: Features(reads_plans=False, reads_usage=False, matches_content_types=False),
-    Level.V1_40: Features(reads_plans=True, reads_usage=True, matches_content_types=True),
+    Level.V1_37: Features(
+        reads_plans=False,
+        reads_usage=False,
+        matches_content_types=False,
+        answers_for_services=False,
+    ),
+    Level.V1_40: Features(
+        reads_plans=True, reads_usage=True, matches_content_types=True, answers_for_services=True
+    ),
 }

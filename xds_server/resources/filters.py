@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway import names
+from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer
 from gateway.limits import LimitService
-from xds_server.resources import asked_limit, ext_proc, jwt, local_limit, rbac
+from xds_server.resources import asked_limit, ext_authz, ext_proc, jwt, local_limit, rbac
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
@@ -53,6 +54,10 @@ class Parts:
     """There are limits that Envoy counts."""
     limit_services: tuple[str, ...] = ()
     """Those that Envoy asks."""
+    external: tuple[str, ...] = ()
+    """External services that are asked. Each that is added changes the listeners."""
+    external_status: int | None = None
+    """What clients are answered when those give no answer; None: the filter's own status."""
 
 
 def http_filters(features: Features, parts: Parts) -> list[Json]:
@@ -60,6 +65,7 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
     return [
         *compressors(features),  # last of all to see an answer
         *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
+        *map(_external, parts.external),  # before extproc, whose rules read what they say
         _RULES,
         *([_TELLING] if parts.counts_requests else []),  # sees answers after the count
         _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),
@@ -76,9 +82,27 @@ def discovered(parts: Parts) -> tuple[str, ...]:
     """The names of those that come by ECDS."""
     return (
         *((names.TOKENS_FILTER,) if parts.checks_tokens else ()),
+        *map(names.external_filter, parts.external),
         names.EXT_PROC_FILTER,
         *map(names.limit_service_filter, parts.limit_services),
     )
+
+
+def _external(service: str) -> Json:
+    return {**_discovered(names.external_filter(service), ext_authz.FILTER), "disabled": True}
+
+
+def status_of_errors(services: tuple[ExternalAuthz, ...], features: Features) -> int | None:
+    """What all services want, where their filters do not see to it themselves."""
+    wanted = {each.status_on_error for each in services}
+    return None if features.answers_for_services or len(wanted) != 1 else wanted.pop()
+
+
+def external_filter(of: ExternalAuthz, features: Features) -> Resource:
+    """Asks an external service."""
+    name = names.external_filter(of.name)
+    fields = {"name": name, "typed_config": ext_authz.ext_authz_filter(of, features)}
+    return resource(FILTER, name, fields, [(CLUSTER, names.external_cluster(of.name))])
 
 
 def token_filter(issuers: tuple[Issuer, ...], tells_rules: bool) -> Resource:

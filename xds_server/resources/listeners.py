@@ -4,13 +4,15 @@ whether there is TLS: what it shows comes by SDS.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway import names
 from gateway.model import Endpoint, Listener
 from xds_server.resources import addresses, ext_proc
 from xds_server.resources.extension import ADS, Json, extension, resource
 from xds_server.resources.features import Features
 from xds_server.resources.filters import Parts, discovered, http_filters
-from xds_server.resources.local_replies import local_reply_config
+from xds_server.resources.local_replies import EXTERNAL_UNAVAILABLE, local_reply_config
 from xds_server.resources.secrets import gateway_secrets
 from xds_server.resources.stream_log import refusal_log, stream_log
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Resource
@@ -78,7 +80,11 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
         **_one_spelling_of_a_path(),
         **_limits(),
         local_reply_config=local_reply_config(
-            counts_requests=parts.counts_requests, asks_services=bool(parts.limit_services)
+            counts_requests=parts.counts_requests,
+            asks_services=bool(parts.limit_services),
+            external=replace(EXTERNAL_UNAVAILABLE, status=parts.external_status)
+            if parts.external
+            else None,
         ),
         access_log=[
             *([stream_log(ext_proc.service())] if features.reads_usage else []),

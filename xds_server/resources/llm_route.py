@@ -14,7 +14,7 @@ from gateway.choice import is_timed
 from gateway.failover import Cause
 from gateway.guards import holds_answers, reads_answers
 from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
-from xds_server.resources import ext_proc, told, usage
+from xds_server.resources import ext_authz, ext_proc, told, usage
 from xds_server.resources.counted import are_places_counted, is_usage_counted, llm_limits
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
@@ -130,6 +130,9 @@ class _Surface:
 
     def _route(self, name: str, match: Json, per_filter: Json) -> Json:
         gateway, features = self.gateway, self.features
+        if external := gateway.llm.external:
+            asked = {names.external_filter(external): ext_authz.asked(NAME)}
+            per_filter = per_filter | asked
         silence = longest_silence(gateway)
         is_told = gateway.identity.has_stored_keys or told.is_told(llm_limits(gateway))
         added = told.added(gateway.limit_headers) if is_told else []

@@ -75,6 +75,22 @@ OF_SERVICES = (
     ),
 )
 """The same, where a rate limit service is asked."""
+EXTERNAL_UNAVAILABLE = LocalReply(
+    'response.code_details == "ext_authz_error"',
+    "external_unavailable",
+    "the service that must allow it did not answer, and nothing passes unchecked",
+)
+"""On every route that asks a service, with the status that its configuration says."""
+
+EXTERNALLY_DENIED = LocalReply(
+    'response.code_details == "ext_authz_denied"',
+    "external_denied",
+    "%LOCAL_REPLY_BODY%",  # the service's own words
+    Fault.CLIENT,
+)
+"""On the LLM routes; on others the service's answer is the client's as it is."""
+
+EXTERNAL_REPLIES = (EXTERNAL_UNAVAILABLE, EXTERNALLY_DENIED)
 
 LOCAL_REPLIES = (
     LocalReply(
@@ -152,16 +168,25 @@ _BEDROCK: Mapping[Fault, str] = {
 }
 
 
-def local_reply_config(*, counts_requests: bool = False, asks_services: bool = False) -> Json:
+def local_reply_config(
+    *,
+    counts_requests: bool = False,
+    asks_services: bool = False,
+    external: LocalReply | None = None,
+) -> Json:
     """Leaves extproc's own answers as they are, and other routes but for a missing policy, and for
-    a limit where Envoy counts."""
+    a limit where Envoy counts. `external`: where services are asked, when one gives no answer."""
     return {
         "mappers": [
             {"filter": _cel(_OURS)},
             *(
                 _mapper(reply, f'xds.route_name.startsWith("{route}") && {reply.when}', said)
                 for route, said in _DIALECTS
-                for reply in (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
+                for reply in (
+                    POLICY_UNAVAILABLE,
+                    *((external, EXTERNALLY_DENIED) if external is not None else ()),
+                    *LOCAL_REPLIES,
+                )
             ),
             *(
                 _mapper(denial, f"{asked}{denial.when}", said)
@@ -169,6 +194,7 @@ def local_reply_config(*, counts_requests: bool = False, asks_services: bool = F
                 for denial in DENIALS
             ),
             _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
+            *([_mapper(external, external.when, _openai)] if external is not None else []),
             *([_mapper(LIMITED, LIMITED.when, _openai)] if counts_requests else []),
             *(_mapper(each, each.when, _openai) for each in OF_SERVICES if asks_services),
         ]

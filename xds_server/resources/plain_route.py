@@ -7,7 +7,7 @@ import re
 
 from gateway import names
 from gateway.model import Match, Route
-from xds_server.resources import asked_limit, ext_proc, jwt, local_limit, rbac, told
+from xds_server.resources import asked_limit, ext_authz, ext_proc, jwt, local_limit, rbac, told
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.envoy_rules import EnvoyRules
 from xds_server.resources.extension import Json, duration
@@ -36,6 +36,8 @@ def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
         per_filter[names.TOKENS_FILTER] = jwt.passed()
+    if route.external:
+        per_filter[names.external_filter(route.external)] = ext_authz.asked(route.name)
     if route.envoys_limits:
         per_filter[names.COUNT_FILTER] = local_limit.counted(route.envoys_limits)
         per_filter[names.COUNT_TELLING_FILTER] = local_limit.told()

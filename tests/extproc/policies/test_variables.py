@@ -100,8 +100,16 @@ def test_who_shows_a_token_has_its_claims() -> None:
     assert asked.evaluate_bound(bind(found)) is True
 
 
+def test_what_an_external_service_said_is_read() -> None:
+    assert "external" not in values(Facts(now=NOW))
+    found = values(Facts(now=NOW, external={"level": 5, "who": {"name": "ann"}}))
+    asked = compile_expression('external.level >= 3 && external.who.name == "ann"')
+    assert not isinstance(asked, str)
+    assert asked.evaluate_bound(bind(found)) is True
+
+
 def test_every_value_has_the_declared_type() -> None:
-    bindings = bind({"jwt": {}, **values(CALL)})
+    bindings = bind({"jwt": {}, "external": {}, **values(CALL)})
     for name in GETTERS:
         compiled = compile_expression(f"type({name}) != null_type")
         assert not isinstance(compiled, str)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway import names
+from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer
 from xds_server.audience import Level
 from xds_server.render import to_json
@@ -66,3 +67,27 @@ def test_what_is_discovered_needs_the_workers() -> None:
         "cluster_name": names.EXTPROC_CLUSTER,
         "skip_envoy_headers": True,
     }
+
+
+def test_services_are_asked_after_tokens_and_before_extproc_where_a_route_says_so() -> None:
+    chain = http_filters(NEW, Parts(checks_tokens=True, external=("one", "two")))
+    assert [each["name"] for each in chain[-6:-1]] == [
+        names.TOKENS_FILTER,
+        "dragoman.external/one",
+        "dragoman.external/two",
+        names.RULES_FILTER,  # rules read the headers that services say, too
+        names.EXT_PROC_FILTER,
+    ]
+    off = [each.get("disabled", False) for each in chain[-6:-1]]
+    assert off == [False, True, True, True, False]
+    found = discovered(Parts(external=("one",)))
+    assert found == ("dragoman.external/one", names.EXT_PROC_FILTER)
+
+
+def test_older_envoys_answer_for_services_with_the_status_that_all_have() -> None:
+    one = ExternalAuthz("one", "http://a", is_grpc=True, status_on_error=502)
+    other = ExternalAuthz("two", "http://b", is_grpc=False, status_on_error=403)
+    old = FEATURES[Level.V1_37]
+    assert filters.status_of_errors((one,), old) == 502
+    assert filters.status_of_errors((one, other), old) is None
+    assert filters.status_of_errors((one,), NEW) is None
