@@ -264,19 +264,6 @@ def _model(name: str, llm: LlmBlock) -> Model:
     )
 
 
-def _budget(block: BudgetBlock) -> Budget:
-    return Budget(
-        block.name,
-        _scope(block.scope),
-        block.limit.unit,
-        block.limit.amount,
-        block.span,
-        block.by or "",
-        block.mode is BudgetMode.SOFT,
-        block.lowering,
-    )
-
-
 def _limit(block: LimitBlock) -> Limit:
     return Limit(
         block.name,
