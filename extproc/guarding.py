@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from extproc.conforming import Conforming
 from extproc.facts import Facts
 from extproc.llm import answer_texts
 from extproc.llm.answer import Failed, Fault, ProviderError
@@ -73,13 +74,18 @@ class Watchman:
         "_is_told",
         "_restoring",
         "asks_services",
+        "conforming",
         "steps",
     )
 
-    def __init__(self, guards: Guards, facts: Facts) -> None:
-        """The values of `facts.tokens` are put back last: guards see what the model says."""
+    def __init__(
+        self, guards: Guards, facts: Facts, conforming: Callable[[bool], Conforming] | None = None
+    ) -> None:
+        """`conforming` makes what looks at its form, of a stream or not; None: nothing does. The
+        values of `facts.tokens` are put back last: guards see what the model says."""
         self._guards = guards
         self._restoring = None if facts.tokens is None else restoring(facts.tokens)
+        self.conforming = conforming
         self._is_told = False
         self._found: set[int] = set()
         """Those that mask, or are in audit, and have found something."""

@@ -52,6 +52,7 @@ class Overseen:
     """One answer."""
 
     __slots__ = (
+        "_conforming",
         "_decoder",
         "_guarded",
         "_guards",
@@ -85,6 +86,8 @@ class Overseen:
                 raise UnreadableAnswer(str(error)) from None
         self._is_whole = is_small(headers)
         self._is_partial = not is_stream and not self._is_whole
+        make = guards.watchman.conforming
+        self._conforming = None if make is None else make(is_stream)
         self._guarded: Guarded = guarded(
             guards.watchman,
             guards.dialect,
@@ -114,7 +117,7 @@ class Overseen:
         """Pieces go on in the order in which they came."""
         try:
             async with self._in_turn:
-                if self._guarded.denied is not None:
+                if self._denied is not None:
                     return Said(b"", None, False)  # it has ended before
                 if said is None:
                     said = self._feed(event)
@@ -140,12 +143,12 @@ class Overseen:
         if self._is_partial and not is_end:
             raise UnreadableAnswer("it is larger than what can be guarded before it is sent")
         try:
-            return self._guarded.feed(self._plain(event.body, is_end=is_end), is_end=is_end)
+            return self._past(self._plain(event.body, is_end=is_end), is_end=is_end)
         except (BadEncoding, TooLarge) as error:
             raise UnreadableAnswer(str(error)) from None
 
     def _said(self, said: bytes, event: ResponseBody, asked: Asked) -> Said:
-        deny = self._guarded.denied
+        deny = self._denied
         if deny is not None and not self.waits:
             said += self._guarded.refused(deny, self._guards.dialect, asked)
         return Said(said, deny, self._is_last(event))
@@ -160,7 +163,23 @@ class Overseen:
 
     def end(self) -> None:
         """Nothing of it follows."""
+        if self._conforming is not None:
+            self._conforming.end()
         self._guards.watchman.end()
+
+    @property
+    def _denied(self) -> Deny | None:
+        if self._conforming is not None and self._conforming.denied is not None:
+            return self._conforming.denied
+        return self._guarded.denied
+
+    def _past(self, data: bytes, *, is_end: bool) -> bytes:
+        """What of it goes past all guards: those of its form, and those of its texts."""
+        if self._conforming is not None:
+            data = self._conforming.feed(data, is_end=is_end)
+            if self._conforming.denied is not None:
+                return b""
+        return self._guarded.feed(data, is_end=is_end)
 
     def _plain(self, data: bytes, *, is_end: bool) -> bytes:
         """In the client's words, without a content coding."""

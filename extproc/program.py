@@ -12,6 +12,7 @@ from extproc.audits import Audits, uncounted
 from extproc.batches import Batches
 from extproc.bills import Books
 from extproc.choosing import Chooser, World
+from extproc.conforming import Forms
 from extproc.cut_streams import CutStreams, alone
 from extproc.facts import Facts
 from extproc.health import Health, States
@@ -76,6 +77,8 @@ class Program:
     """Those on which nobody is asked who they are."""
     answer_guards: Guards | None
     """What may be said in answers; None: nobody looks."""
+    forms: Forms
+    """In which answers have to be."""
     reads_texts: bool
     """Something looks at what a model would read."""
     reads_estimates: bool
@@ -155,6 +158,7 @@ def build(
         routes=frozenset(route.name for route in gateway.routes),
         open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
         answer_guards=_answer_guards(gateway, audits),
+        forms=Forms(gateway.guards, audits or uncounted()),
         reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
         reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,

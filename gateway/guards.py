@@ -137,6 +137,53 @@ class InjectionGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class KeywordGuard:
+    """Words and phrases of topics that are not to be spoken of."""
+
+    name: str
+    words: tuple[str, ...]
+    action: GuardAction
+    replacement: str
+    message: str
+    terms: GuardTerms = NO_TERMS
+
+
+@dataclass(frozen=True, slots=True)
+class LengthGuard:
+    """How long all texts that it reads may be together. It refuses."""
+
+    name: str
+    most_characters: int
+    message: str
+    terms: GuardTerms = NO_TERMS
+
+
+class SchemaSubject(StrEnum):
+    """What of an answer a schema is for."""
+
+    ANSWER = "answer"
+    """What the model says."""
+    TOOL_INPUT = "tool_input"
+    """The arguments of each call."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaGuard:
+    """What an answer must be, as a JSON Schema. It refuses."""
+
+    name: str
+    schema: str | None
+    """As JSON; None: what the request itself asks for."""
+    subject: SchemaSubject
+    tools: tuple[str, ...]
+    """Whose calls, `*` stands for anything."""
+    is_held: bool
+    """A stream waits until it has been judged; else it is cut before its end."""
+    message: str
+    terms: GuardTerms
+
+
+@dataclass(frozen=True, slots=True)
 class Webhook:
     """A service of the operator's own."""
 
@@ -212,7 +259,15 @@ class RemoteGuard:
     terms: GuardTerms = NO_TERMS
 
 
-Guard = RegexGuard | DetectionGuard | InjectionGuard | RemoteGuard
+Guard = (
+    RegexGuard
+    | DetectionGuard
+    | InjectionGuard
+    | KeywordGuard
+    | LengthGuard
+    | SchemaGuard
+    | RemoteGuard
+)
 
 
 def reads_answers(guard: Guard) -> bool:

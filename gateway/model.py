@@ -24,11 +24,15 @@ from gateway.guards import Guard as Guard
 from gateway.guards import GuardAction as GuardAction
 from gateway.guards import GuardTerms as GuardTerms
 from gateway.guards import InjectionGuard as InjectionGuard
+from gateway.guards import KeywordGuard as KeywordGuard
+from gateway.guards import LengthGuard as LengthGuard
 from gateway.guards import Mask as Mask
 from gateway.guards import MaskStyle as MaskStyle
 from gateway.guards import Phase as Phase
 from gateway.guards import RegexGuard as RegexGuard
 from gateway.guards import RemoteGuard as RemoteGuard
+from gateway.guards import SchemaGuard as SchemaGuard
+from gateway.guards import SchemaSubject as SchemaSubject
 from gateway.guards import TextScope as TextScope
 from gateway.identity import Accepts
 from gateway.identity import ApiKey as ApiKey

@@ -17,6 +17,12 @@ from gateway.config.gateways import GatewayBlock
 from gateway.config.identity import IdentityBlock
 from gateway.config.limits import LimitBlock, LimitScopeBlock
 from gateway.config.llm import REFUSE, LlmBlock
+from gateway.config.local_guards import (
+    KeywordGuardBlock,
+    LengthGuardBlock,
+    LocalBlock,
+    SchemaGuardBlock,
+)
 from gateway.config.paths import prefixes
 from gateway.config.policies import (
     GuardScopeBlock,
@@ -49,6 +55,8 @@ from gateway.model import (
     GuardTerms,
     Identity,
     InjectionGuard,
+    KeywordGuard,
+    LengthGuard,
     Limit,
     Listener,
     Llm,
@@ -64,6 +72,7 @@ from gateway.model import (
     Route,
     RouteBackend,
     Rule,
+    SchemaGuard,
     Scope,
     Xds,
     XdsClient,
@@ -339,6 +348,8 @@ def _guard(name: str, block: GuardBlock) -> Guard:
     if isinstance(block, InjectionGuardBlock):
         message = _message(name, block.message, block.phase)
         return InjectionGuard(name, float(block.threshold), message, _guard_terms(block))
+    if isinstance(block, LocalBlock):
+        return _local(name, block)
     return RemoteGuard(
         name=name,
         kind=block.type,
@@ -349,6 +360,20 @@ def _guard(name: str, block: GuardBlock) -> Guard:
         is_parallel=block.parallel and block.phase is not Phase.RESPONSE,
         terms=_guard_terms(block),
     )
+
+
+def _local(name: str, block: LocalBlock) -> Guard:
+    message, terms = _message(name, block.message, block.phase), _guard_terms(block)
+    match block:
+        case KeywordGuardBlock():
+            words = block.all_words
+            return KeywordGuard(name, words, block.action, block.replacement, message, terms)
+        case LengthGuardBlock():
+            return LengthGuard(name, block.characters, block.message or "", terms)
+        case SchemaGuardBlock():
+            is_held = block.stream == "hold"
+            said = block.message or ""
+            return SchemaGuard(name, block.text, block.of, block.tools, is_held, said, terms)
 
 
 def _route(block: RouteBlock, around: _Around) -> Route:

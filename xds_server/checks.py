@@ -19,20 +19,23 @@ from gateway.model import (
     GuardAction,
     GuardTerms,
     InjectionGuard,
+    KeywordGuard,
+    LengthGuard,
     Limit,
     Mode,
     Period,
-    Phase,
     RegexGuard,
     RemoteGuard,
     Route,
     Rule,
+    SchemaGuard,
     Scope,
     Unit,
 )
 from gateway.resolve import is_for_route, is_limited
 from xds_server.caller_checks import credential_checks, external_checks, token_check
 from xds_server.check import Check, Failing, Where
+from xds_server.form_checks import READ, form_guard
 from xds_server.limit_checks import (
     LIMITS_OF_KEY,
     LIMITS_OF_KEY_BY_HEADERS,
@@ -245,6 +248,10 @@ def _guards(gateway: Gateway) -> Iterator[Check]:
             case InjectionGuard():
                 signs = f"signs of injection from {guard.threshold}"
                 yield _finding_guard(guard, GuardAction.BLOCK, signs)
+            case KeywordGuard():
+                yield _finding_guard(guard, guard.action, _counted(len(guard.words), "word"))
+            case LengthGuard() | SchemaGuard():
+                yield form_guard(guard, scope_words(guard.terms.scope))
             case RemoteGuard():
                 yield _remote_guard(guard)
             case _:
@@ -256,7 +263,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _finding_guard(
-    guard: RegexGuard | DetectionGuard | InjectionGuard,
+    guard: RegexGuard | DetectionGuard | InjectionGuard | KeywordGuard,
     action: GuardAction | DetectionAction,
     what: str,
 ) -> Check:
@@ -268,10 +275,7 @@ def _finding_guard(
         return _in_audit(f"guard {guard.name} ({action} in audit, {read})", terms)
     name = f"guard {guard.name} ({action}, {read}{held})"
     refusal = f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}"
-    return Check(name, Where.EXTPROC, _READ[terms.phase], refusal, Failing.CLOSED, "")
-
-
-_READ = {Phase.REQUEST: "body", Phase.RESPONSE: "answer", Phase.BOTH: "body and answer"}
+    return Check(name, Where.EXTPROC, READ[terms.phase], refusal, Failing.CLOSED, "")
 
 
 def _texts(terms: GuardTerms) -> str:
@@ -280,7 +284,7 @@ def _texts(terms: GuardTerms) -> str:
 
 
 def _in_audit(name: str, terms: GuardTerms) -> Check:
-    return Check(name, Where.EXTPROC, _READ[terms.phase], "", Failing.OPEN, "counted and logged")
+    return Check(name, Where.EXTPROC, READ[terms.phase], "", Failing.OPEN, "counted and logged")
 
 
 def _remote_guard(guard: RemoteGuard) -> Check:
@@ -291,7 +295,7 @@ def _remote_guard(guard: RemoteGuard) -> Check:
     asks += f", {terms.window} characters of a stream at a time" * terms.reads_answers
     if terms.mode is Mode.AUDIT:
         return _in_audit(f"guard {guard.name} (in audit, {asks}{_texts(terms)})", terms)
-    name, read = f"guard {guard.name} ({asks}{_texts(terms)})", _READ[terms.phase]
+    name, read = f"guard {guard.name} ({asks}{_texts(terms)})", READ[terms.phase]
     refusal, failure = "400 content_policy_violation", "what it cannot be asked about "
     if guard.is_open_on_error:
         return Check(name, Where.EXTPROC, read, refusal, Failing.OPEN, f"{failure}passes")

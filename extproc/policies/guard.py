@@ -15,7 +15,7 @@ from extproc.policies.finding import Finder, Rewrite, replaced, replaced_across
 from extproc.policies.inquiry import Asked, Inquiry
 from extproc.policies.remote.texts import Asking, Reader, Writer, about, asking
 from extproc.policies.remote.words import FINE, Opinion, Rewritten, Said
-from extproc.policies.steps import Step, Steps
+from extproc.policies.steps import Step, Steps, read
 from extproc.policies.tokenising import tokenising
 from extproc.protocols import bodies
 from extproc.rewording import Reword
@@ -123,7 +123,7 @@ class Guards:
         """`audits` is told what guards in `audit` find."""
         self._audits = audits or uncounted()
         self._phase = phase
-        self._steps = Steps([each for each in guards if each.terms.phase in (phase, Phase.BOTH)])
+        self._steps = Steps(list(read(guards, phase)))
         self.is_any = bool(self._steps.all)
         """Some guard has to be asked."""
         self.is_tokenising = any(

@@ -12,6 +12,8 @@ from extproc.policies.detections import Detections, masking
 from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.injection import Injection
 from extproc.policies.inquiry import Remote
+from extproc.policies.keywords import Keywords
+from extproc.policies.lengths import TooLong
 from extproc.policies.patterns import Patterns
 from extproc.policies.remote.codecs import codec
 from extproc.policies.scope import Matcher, compile_scope
@@ -24,9 +26,13 @@ from gateway.model import (
     Guard,
     GuardAction,
     InjectionGuard,
+    KeywordGuard,
+    LengthGuard,
     Mode,
+    Phase,
     RegexGuard,
     RemoteGuard,
+    SchemaGuard,
     TextScope,
 )
 from gateway.scopes import EVERYTHING
@@ -119,6 +125,10 @@ class Steps:
                 finders[index] = Detections(guard.kinds, guard.regions)
             elif isinstance(guard, InjectionGuard):
                 finders[index] = Injection(guard.threshold)
+            elif isinstance(guard, KeywordGuard):
+                finders[index] = Keywords(guard.words)
+            elif isinstance(guard, LengthGuard):
+                finders[index] = TooLong(guard.most_characters)
         self._searches = tuple(_search(texts, found, finders) for texts, found in wanted.items())
         self.all = tuple(_step(guard, finders.get(index)) for index, guard in enumerate(guards))
         self._others = tuple(
@@ -184,7 +194,7 @@ def _search(
 
 
 def _step(guard: Guard, finder: Finder | None) -> Step:
-    terms = guard.terms
+    terms, window = guard.terms, guard.terms.window
     rewrite: Rewrite | None = None
     is_tokenising = False
     remote: Remote | None = None
@@ -199,6 +209,15 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
             deny = refusal(guard.name, guard.message)
         case InjectionGuard():
             deny = refusal(guard.name, guard.message)
+        case KeywordGuard():
+            rewrite = always(guard.replacement) if guard.action is GuardAction.MASK else None
+            deny = refusal(guard.name, guard.message)
+            window = max(window, 2 * max(map(len, guard.words)))  # as they may be spelled
+        case LengthGuard():
+            reason = f"{guard.message or 'the request was refused'} (guard {guard.name!r})"
+            deny = Deny(400, "text_too_long", reason, by=By(PolicyKind.GUARD, guard.name))
+        case SchemaGuard():
+            raise AssertionError("it reads no texts")
         case RemoteGuard():
             remote = _remote(guard)
             deny = remote.refusal("")
@@ -212,7 +231,7 @@ def _step(guard: Guard, finder: Finder | None) -> Step:
         texts=terms.texts,
         matcher=None if terms.scope == EVERYTHING else compile_scope(terms.scope),
         is_audited=terms.mode is Mode.AUDIT,
-        window=terms.window,
+        window=window,
         is_tokenising=is_tokenising,
         remote=remote,
     )
@@ -235,3 +254,12 @@ def refusal(name: str, message: str) -> Deny:
     reason = message or "the request was refused"
     by = By(PolicyKind.GUARD, name)
     return Deny(400, "content_policy_violation", f"{reason} (guard {name!r})", by=by)
+
+
+def read(guards: Iterable[Guard], phase: Phase) -> Iterator[Guard]:
+    """Those that look for something in texts; of answers, others look at their form."""
+    for guard in guards:
+        is_form = isinstance(guard, SchemaGuard)
+        is_form = is_form or (isinstance(guard, LengthGuard) and phase is Phase.RESPONSE)
+        if guard.terms.phase in (phase, Phase.BOTH) and not is_form:
+            yield guard

@@ -12,6 +12,7 @@ from gateway.config.emission import emit
 from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
+from gateway.config.local_guards import inline
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.remote_guards import WebhookGuardBlock
@@ -130,6 +131,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     document.get("alerts", {}).get("webhook", {}).pop("secret", None)
+    inline(document.get("guardrails", ()), config.guardrails)
     for guard in document.get("guardrails", ()):
         for name in (*_OF_GUARDS, "ca"):
             guard.pop(name, None)

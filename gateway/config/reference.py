@@ -21,6 +21,7 @@ _FORMATS: Mapping[str, str] = {
     "cel": "CEL expression",
     "duration": "duration",
     "file": "path",
+    "json-schema": "JSON Schema",
     "header": "header name",
     "host:port": "`host:port`",
     "hostname": "hostname",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from gateway.config.block import refusal
+from gateway.config.local_guards import LocalBlock
 from gateway.config.policies import (
     GuardTermsBlock,
     InjectionGuardBlock,
@@ -265,6 +266,11 @@ RemoteBlock: TypeAlias = (
     | AzureContentSafetyBlock
 )
 GuardBlock: TypeAlias = Annotated[
-    RegexGuardBlock | PiiGuardBlock | SecretsGuardBlock | InjectionGuardBlock | RemoteBlock,
+    RegexGuardBlock
+    | PiiGuardBlock
+    | SecretsGuardBlock
+    | InjectionGuardBlock
+    | LocalBlock
+    | RemoteBlock,
     Field(discriminator="type"),
 ]

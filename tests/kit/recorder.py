@@ -29,6 +29,8 @@ class Recorder:
         self.answer = b"{}"
         self.kind = "application/json"
         """Of the answer."""
+        self.is_chunked = False
+        """It comes event by event."""
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,9 +51,21 @@ class Recorder:
                 recorder.requests.append(Recorded(self.command, self.path, headers, body))
                 self.send_response(recorder.status)
                 self.send_header("content-type", recorder.kind)
+                if recorder.is_chunked:
+                    self._write_chunks()
+                    return
                 self.send_header("content-length", str(len(recorder.answer)))
                 self.end_headers()
                 self.wfile.write(recorder.answer)
+
+            def _write_chunks(self) -> None:
+                self.send_header("transfer-encoding", "chunked")
+                self.end_headers()
+                for event in recorder.answer.split(b"\n\n"):
+                    if event:
+                        self.wfile.write(b"%x\r\n%b\n\n\r\n" % (len(event) + 2, event))
+                        self.wfile.flush()
+                self.wfile.write(b"0\r\n\r\n")
 
             def log_message(self, format: str, *args: object) -> None:
                 return

@@ -170,7 +170,8 @@ def test_a_guard_is_for_llm_calls_alone() -> None:
         (
             "{type: regexp}",
             "guardrails.0.type: must be one of regex, pii, secrets, injection, webhook,"
-            " openai-moderation, bedrock-guardrails, model-armor, azure-content-safety, not"
+            " max_length, json_schema, webhook, openai-moderation, bedrock-guardrails,"
+            " model-armor, azure-content-safety, not"
             " 'regexp'",
         ),
         ("{type: regex, patterns: []}", "guardrails.0.patterns: must not be empty"),

@@ -1,0 +1,39 @@
+"""What `explain` says of guards of lengths and schemas."""
+
+from __future__ import annotations
+
+from gateway.model import (
+    GuardTerms,
+    LengthGuard,
+    Mode,
+    Phase,
+    SchemaGuard,
+    SchemaSubject,
+    TextScope,
+)
+from xds_server.check import Failing
+from xds_server.form_checks import form_guard
+
+
+def test_a_length_says_how_much() -> None:
+    terms = GuardTerms(phase=Phase.BOTH, texts=frozenset({TextScope.USER, TextScope.ASSISTANT}))
+    check = form_guard(LengthGuard("short", 500, "", terms), ", model fast")
+    name = "guard short (block, at most 500 characters, assistant user only, model fast)"
+    assert (check.name, check.reads) == (name, "body and answer")
+    assert (check.refusal, check.failing) == ("400 text_too_long", Failing.CLOSED)
+
+
+def test_a_schema_says_whose_and_what_becomes_of_streams() -> None:
+    terms = GuardTerms(phase=Phase.RESPONSE)
+    held = SchemaGuard("person", "{}", SchemaSubject.ANSWER, ("*",), True, "", terms)
+    check = form_guard(held, "")
+    name = "guard person (block, a schema of answers, streams held to their end)"
+    assert (check.name, check.reads, check.refusal) == (name, "answer", "502 schema_violation")
+    audit = GuardTerms(phase=Phase.RESPONSE, mode=Mode.AUDIT)
+    own = SchemaGuard("args", None, SchemaSubject.TOOL_INPUT, ("*",), False, "", audit)
+    check = form_guard(own, "")
+    assert check.name == (
+        "guard args (block in audit, the request's own schema of arguments of calls, "
+        "streams cut before their end)"
+    )
+    assert (check.refusal, check.failing) == ("", Failing.OPEN)

@@ -1,0 +1,36 @@
+"""What is checked of the form of texts: how long they are, and whether a schema holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.model import LengthGuard, Mode, Phase, SchemaGuard, SchemaSubject
+from xds_server.check import Check, Failing, Where
+
+READ: Mapping[Phase, str] = {
+    Phase.REQUEST: "body",
+    Phase.RESPONSE: "answer",
+    Phase.BOTH: "body and answer",
+}
+
+
+def form_guard(guard: LengthGuard | SchemaGuard, scope: str) -> Check:
+    """One guard; `scope`: whom it is for, in words that begin with a comma."""
+    what, refusal = _what(guard)
+    is_audited = guard.terms.mode is Mode.AUDIT
+    name = f"guard {guard.name} ({'block in audit' if is_audited else 'block'}, {what}{scope})"
+    read = READ[guard.terms.phase]
+    if is_audited:
+        return Check(name, Where.EXTPROC, read, "", Failing.OPEN, "counted and logged")
+    return Check(name, Where.EXTPROC, read, refusal, Failing.CLOSED, "")
+
+
+def _what(guard: LengthGuard | SchemaGuard) -> tuple[str, str]:
+    if isinstance(guard, LengthGuard):
+        texts = guard.terms.texts
+        only = "" if texts is None else f", {' '.join(sorted(texts))} only"
+        return f"at most {guard.most_characters} characters{only}", "400 text_too_long"
+    whose = "a schema" if guard.schema is not None else "the request's own schema"
+    subject = "answers" if guard.subject is SchemaSubject.ANSWER else "arguments of calls"
+    stream = "streams held to their end" if guard.is_held else "streams cut before their end"
+    return f"{whose} of {subject}, {stream}", "502 schema_violation"
