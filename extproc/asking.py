@@ -10,7 +10,6 @@ from dataclasses import replace
 from extproc import shaping
 from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.calls import caller
-from extproc.conforming import Conforming
 from extproc.events import CONTINUE, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.guarding import Watchman
@@ -27,7 +26,6 @@ from extproc.llm.dialects import (
     SPEAKERS,
     Handling,
 )
-from extproc.llm.frames import ArrayFrames, ChunkFrames, Frames
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
 from extproc.llm.tool_names import Names
@@ -52,6 +50,7 @@ from extproc.protocols import bodies, encodings
 from extproc.read import TOO_LARGE, Read, decoded, decompressed, is_array, may_ask, name_of
 from extproc.saying import Question, spliced
 from extproc.verdict import PASS, Amend, Deny, Verdict
+from extproc.watching import Framing, watchman_of
 from gateway import names
 from gateway.apis import Found, WrongMethod
 from gateway.betas import Betas, named
@@ -66,8 +65,6 @@ _UNBOUNDED = Deny(
 )
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
-_GUARDED = _INVOCATIONS | {Operation.COMPLETIONS}
-"""What is no conversation in a dialect, and answered in texts that guards read."""
 _MOST_LOOKS = 3
 """How often it is looked where budgets stand, for one request."""
 
@@ -281,7 +278,9 @@ class Asking:
         operation = wanted.operation
         if isinstance(plan, NotOffered):
             return Respond(200, JSON, COUNTING[operation].answer(call), "dragoman_count")
-        watchman = self._guards_of_answer(operation, handled)
+        as_array = isinstance(self.found, Found) and is_array(self.found, self._facts.path)
+        framing = Framing(handled.dialect, operation, self._is_framed, as_array)
+        watchman = watchman_of(self._program, self._facts, self._call, framing)
         if isinstance(watchman, Deny):
             return watchman
         self._watchman = watchman
@@ -290,41 +289,6 @@ class Asking:
             shown = self._planner.without(plan, self._facts.model, wanted, ())
             plan = shown if isinstance(shown, Plan) else plan
         return self._planned(plan, call, wanted, handled)
-
-    def _guards_of_answer(self, operation: Operation, handled: Handling) -> Watchman | Deny | None:
-        """Those that look at the answer to this request; None: nobody does."""
-        guards, facts = self._program.answer_guards, self._facts
-        if guards is None or (handled.dialect is None and operation not in _GUARDED):
-            return None
-        conforming = self._forms_of_answer(operation, handled)
-        if isinstance(conforming, Deny):
-            return conforming
-        watchman = Watchman(guards, facts, conforming)
-        is_any = watchman.steps or facts.tokens is not None or conforming is not None
-        return watchman if is_any else None
-
-    def _forms_of_answer(
-        self, operation: Operation, handled: Handling
-    ) -> Callable[[bool], Conforming] | Deny | None:
-        """Makes what looks at the form of the answer; None: nobody does."""
-        forms, facts, call = self._program.forms, self._facts, self._call
-        if not forms.is_any or handled.dialect is None or call is None:
-            return None
-        codec = SPEAKERS[handled.dialect].codec
-        ready = forms.ready(facts, call, codec)
-        if isinstance(ready, Deny):
-            return ready
-        frames: Callable[[], Frames] | None = None
-        if self._is_framed or operation is Operation.INVOKE_STREAM:
-            frames = ChunkFrames
-        elif isinstance(self.found, Found) and _is_array(self.found, facts.path):
-            frames = ArrayFrames
-
-        def conforming(is_stream: bool) -> Conforming:
-            own = frames() if frames is not None and is_stream else None
-            return Conforming(ready, forms.audits, facts, codec, own, is_stream=is_stream)
-
-        return conforming if ready else None
 
     def _turned(self, found: Found, body: bytes) -> tuple[Found, bytes]:
         """An invocation of Claude that nobody offers is one of Anthropic's messages."""

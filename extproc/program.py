@@ -136,7 +136,6 @@ def build(
     limiter: Limiter | None = None,
     inquirer: Inquirer | None = None,
 ) -> Program:
-    """`choose` gives numbers in [0, 1) for weighted targets; what has a default is kept."""
     authorize, guards = Authorize(gateway.rules, audits), Guards(gateway.guards, audits)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)

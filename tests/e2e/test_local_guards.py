@@ -70,7 +70,9 @@ def stream(provider: Recorder, *deltas: dict[str, Any]) -> None:
 
 
 def client(stack: Stack) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{stack.url}/v1", api_key="none", max_retries=0)
+    once = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=20)
+    url = f"{stack.url}/v1"
+    return openai.OpenAI(base_url=url, api_key="none", max_retries=0, http_client=once)
 
 
 def ask(stack: Stack, text: str = "hi", *, model: str = "gpt-5", **more: Any) -> Any:
@@ -79,8 +81,8 @@ def ask(stack: Stack, text: str = "hi", *, model: str = "gpt-5", **more: Any) ->
 
 
 def streamed(stack: Stack, model: str, **more: Any) -> str:
-    chunks = ask(stack, model=model, stream=True, **more)
-    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    with ask(stack, model=model, stream=True, **more) as chunks:
+        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
 def test_words_are_refused_and_masked(guarded: Stack, provider: Recorder) -> None:
@@ -134,8 +136,8 @@ def test_an_answer_must_be_what_its_schema_wants(guarded: Stack, provider: Recor
     stream(provider, {"content": good[:9]}, {"content": good[9:]})
     assert streamed(guarded, "extractor") == good
     stream(provider, {"content": bad[:9]}, {"content": bad[9:]})
-    chunks = ask(guarded, model="extractor", stream=True)
-    with pytest.raises(openai.APIError, match="guard 'person'"):
+    cut = pytest.raises(openai.APIError, match="guard 'person'")
+    with ask(guarded, model="extractor", stream=True) as chunks, cut:
         next(chunks)  # nothing came before
 
 

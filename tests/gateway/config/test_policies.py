@@ -169,7 +169,7 @@ def test_a_guard_is_for_llm_calls_alone() -> None:
         ("{patterns: [a]}", "guardrails.0.type: is required"),
         (
             "{type: regexp}",
-            "guardrails.0.type: must be one of regex, pii, secrets, injection, webhook,"
+            "guardrails.0.type: must be one of regex, pii, secrets, injection, keywords,"
             " max_length, json_schema, webhook, openai-moderation, bedrock-guardrails,"
             " model-armor, azure-content-safety, not"
             " 'regexp'",
