@@ -18,6 +18,7 @@ from extproc.policies.patterns import MAX_MEMORY_BYTES
 
 _UNSEEN = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 """Soft hyphens, and joiners without width."""
+_WITHOUT = dict.fromkeys(map(ord, _UNSEEN))
 _LETTER = r"\pL\pM\pN_"
 _SPACE = r"[\s\pZ]+"
 _WITHOUT_SPACES = (
@@ -93,7 +94,7 @@ def _has_border(character: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return text.lower() if text.isascii() else _placed(text)[0]
+    return text.lower() if text.isascii() else _fold(text)
 
 
 def _placed(text: str) -> tuple[str, Sequence[int] | None]:
@@ -115,16 +116,25 @@ def _clusters(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for place in range(1, len(text)):
         character = text[place]
-        if character not in _UNSEEN and not unicodedata.combining(character):
+        if character in _UNSEEN or unicodedata.combining(character):
+            continue
+        if character.isascii() or not _composes(text[start:place], character):
             yield start, place
             start = place
     if text:
         yield start, len(text)
 
 
+def _composes(before: str, character: str) -> bool:
+    """Whether it becomes one with what stands before it, as jamo do."""
+    normal = unicodedata.normalize("NFKC", before + character)
+    return normal != unicodedata.normalize("NFKC", before) + unicodedata.normalize(
+        "NFKC", character
+    )
+
+
 def _fold(cluster: str) -> str:
     if cluster.isascii():
         return cluster.lower()
-    seen = "".join(character for character in cluster if character not in _UNSEEN)
-    folded = unicodedata.normalize("NFKC", seen).casefold()
+    folded = unicodedata.normalize("NFKC", cluster.translate(_WITHOUT)).casefold()
     return unicodedata.normalize("NFKC", folded)

@@ -42,6 +42,11 @@ def found(text: str, *words: str, start: int = 0) -> list[str]:
         ("私は東京に行く", ["東京"], ["東京"]),
         ("слово словом", ["слово"], ["слово"]),
         ("the 한국 economy", ["한국"], ["한국"]),
+        (
+            "\u1112\u1161\u11ab\u1100\u116e\u11a8 won",
+            ["한국"],
+            ["\u1112\u1161\u11ab\u1100\u116e\u11a8"],
+        ),
         ("", ["acme"], []),
         ("é", ["e"], []),
         ("naïve acme", ["acme"], ["acme"]),
@@ -63,7 +68,7 @@ def test_what_is_found_is_masked() -> None:
     assert masked == "[x] and [x], naïve acmes"
 
 
-letters = st.text("aAbÉé\u0301 ß\u200b_.東", max_size=12)
+letters = st.text("aAbÉé\u0301 ß\u200b_.東\u1100\u1161\u11a8", max_size=12)
 
 
 @given(letters, st.lists(st.text("abé東", min_size=1, max_size=3), min_size=1, max_size=3))
