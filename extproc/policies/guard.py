@@ -13,7 +13,7 @@ from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.policies.finding import Finder, Rewrite, replaced, replaced_across
 from extproc.policies.inquiry import Asked, Inquiry
-from extproc.policies.remote.texts import Asking, Reader, Writer, about, asking
+from extproc.policies.remote.texts import Asking, Reader, about, asking
 from extproc.policies.remote.words import FINE, Opinion, Rewritten, Said
 from extproc.policies.steps import Step, Steps, read
 from extproc.policies.tokenising import tokenising
@@ -293,7 +293,7 @@ class Guards:
             return None
         if deny is not None or not isinstance(opinion, Rewritten) or facts.reword is None:
             return deny
-        writer = Writer(walk.askings[place].placed(opinion.texts))
+        writer = walk.askings[place].writer(opinion.texts)
         reworded = facts.reword(walk.body, writer)
         if isinstance(reworded, Deny):
             return reworded

@@ -11,7 +11,8 @@ from gateway.guards import Phase, TextScope
 
 
 class Reader:
-    """Changes nothing, and keeps every text with where it stands, each part of a message apart."""
+    """Changes nothing, and keeps every text with where it stands: the parts of a message each
+    apart, and before them all together, as a model reads them."""
 
     def __init__(self) -> None:
         self.texts: list[Said] = []
@@ -27,7 +28,9 @@ class Reader:
         return text
 
     def across(self, pieces: Sequence[str]) -> Sequence[str]:
-        """Each piece is a text of its own."""
+        """The pieces together; each follows as a text of its own."""
+        if _is_several(pieces):
+            self.texts.append(Said(self._scope, "".join(pieces)))
         return pieces
 
     def fixed(self, text: str) -> None:
@@ -38,11 +41,17 @@ class Reader:
 class Writer:
     """Puts other texts where a `Reader` has read, by place."""
 
-    def __init__(self, texts: Mapping[int, str]) -> None:
+    def __init__(self, texts: Mapping[int, str], read: Sequence[Said]) -> None:
+        """`read`: all that the reader has read of the same body."""
         self._texts = texts
+        self._read = read
         self._place = 0
-        self.is_complete = True
-        """False when something was to be changed that cannot be."""
+        self._is_sound = True
+
+    @property
+    def is_complete(self) -> bool:
+        """False when something was to be changed that cannot be, or is not where it was read."""
+        return self._is_sound and self._place == len(self._read)
 
     def at(self, scope: TextScope) -> None:
         """Places are counted over all."""
@@ -51,16 +60,28 @@ class Writer:
         """The new text."""
         place = self._place
         self._place += 1
+        if place >= len(self._read) or self._read[place].text != text:
+            self._is_sound = False
+            return text
         return self._texts.get(place, text)
 
     def across(self, pieces: Sequence[str]) -> Sequence[str]:
-        """As they were read."""
+        """What is changed in the whole has to be changed so in the pieces that follow."""
+        if _is_several(pieces):
+            whole = "".join(pieces)
+            new, parts = self.text(whole), enumerate(pieces, self._place)
+            if new not in (whole, "".join(self._texts.get(at, piece) for at, piece in parts)):
+                self._is_sound = False
         return pieces
 
     def fixed(self, text: str) -> None:
         """It stays."""
         if self.text(text) != text:
-            self.is_complete = False
+            self._is_sound = False
+
+
+def _is_several(pieces: Sequence[str]) -> bool:
+    return sum(map(bool, pieces)) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +91,12 @@ class Asking:
     question: Question
     places: tuple[int, ...]
     """Of each text of the question, among all."""
+    read: Sequence[Said]
+    """All that was read."""
 
-    def placed(self, texts: Mapping[int, str]) -> dict[int, str]:
-        """Of the question → of all."""
-        return {self.places[place]: text for place, text in texts.items()}
+    def writer(self, texts: Mapping[int, str]) -> Writer:
+        """Puts these texts, by place in the question, where they were read."""
+        return Writer({self.places[place]: text for place, text in texts.items()}, self.read)
 
 
 def asking(
@@ -87,7 +110,7 @@ def asking(
     )
     if not places:
         return None
-    return Asking(Question(about, tuple(said[place] for place in places)), places)
+    return Asking(Question(about, tuple(said[place] for place in places)), places, said)
 
 
 def about(facts: Facts, guard: str, phase: Phase, *, is_part: bool = False) -> About:

@@ -87,6 +87,20 @@ def test_what_cannot_be_changed_is_refused_where_a_service_replaces_it() -> None
     assert verdict.status == 400
 
 
+def test_what_parts_of_a_message_say_together_is_asked_about() -> None:
+    parts = [{"type": "text", "text": text} for text in ("how to make a b", "omb of Apollo")]
+    body = say(parts)
+    webhooks = Webhooks({"a": objecting("bomb")})
+    assert isinstance(ask(body, webhooks, webhook_guard("a")), Deny)
+    webhooks = Webhooks({"a": replacing("Apollo", "X")})
+    verdict = ask(body, webhooks, webhook_guard("a"))
+    assert isinstance(verdict, Amend)
+    (said,) = contents(verdict.body)
+    assert [part["text"] for part in said] == ["how to make a b", "omb of X"]
+    webhooks = Webhooks({"a": replacing("bomb", "cake")})  # in no part of it
+    assert isinstance(ask(body, webhooks, webhook_guard("a")), Deny)
+
+
 @pytest.mark.parametrize("is_open", [False, True])
 def test_silence_is_what_on_error_says(is_open: bool) -> None:
     guard = webhook_guard("a", is_open_on_error=is_open)

@@ -23,11 +23,18 @@ def walk(over: Reader | Writer) -> list[str]:
     return said
 
 
-def test_texts_are_read_with_where_they_stand_each_apart() -> None:
+def read() -> list[Said]:
+    reader = Reader()
+    walk(reader)
+    return reader.texts
+
+
+def test_texts_are_read_with_where_they_stand_apart_and_together() -> None:
     reader = Reader()
     walk(reader)
     assert reader.texts == [
         Said(SYSTEM, "be brief"),
+        Said(USER, "hello"),
         Said(USER, "hel"),
         Said(USER, "lo"),
         Said(USER, "name"),
@@ -35,11 +42,28 @@ def test_texts_are_read_with_where_they_stand_each_apart() -> None:
 
 
 def test_texts_are_written_where_they_were_read() -> None:
-    writer = Writer({0: "be long", 2: "p"})
+    writer = Writer({0: "be long", 3: "p"}, read())
     assert walk(writer) == ["be long", "hel", "p"]
     assert writer.is_complete
-    writer = Writer({3: "other"})
+    writer = Writer({4: "other"}, read())
     assert walk(writer) == ["be brief", "hel", "lo"]
+    assert not writer.is_complete
+
+
+def test_nothing_is_written_where_something_else_stands_than_was_read() -> None:
+    said = read()
+    for other in (said[1:], [*said, said[0]], [Said(SYSTEM, "x"), *said[1:]]):
+        writer = Writer({3: "p"}, other)
+        walk(writer)
+        assert not writer.is_complete
+
+
+def test_what_only_the_whole_shows_cannot_be_written_into_its_parts() -> None:
+    writer = Writer({1: "help", 3: "p"}, read())
+    assert walk(writer) == ["be brief", "hel", "p"]
+    assert writer.is_complete
+    writer = Writer({1: "[word]"}, read())
+    walk(writer)
     assert not writer.is_complete
 
 
@@ -48,7 +72,9 @@ def test_a_guard_is_asked_about_what_it_reads_and_knows_the_place_again() -> Non
     made = asking(said, ABOUT, frozenset({USER}))
     assert made is not None
     assert made.question.texts == (Said(USER, "b"), Said(USER, "c"))
-    assert made.placed({1: "x"}) == {3: "x"}
+    writer = made.writer({1: "x"})
+    assert [writer.text(text) for _, text in said] == ["a", " ", "b", "x"]
+    assert writer.is_complete
     everything = asking(said, ABOUT, None)
     assert everything is not None
     assert len(everything.places) == 3
