@@ -24,8 +24,9 @@ from extproc.llm.answer import (
     TextDelta,
     ThinkingDelta,
 )
-from extproc.llm.dialect import Call, Codec, UnreadableAnswer
+from extproc.llm.dialect import Call, Codec
 from extproc.llm.frames import Frame, Frames, SseFrames
+from extproc.llm.pieces import Pieces
 from extproc.llm.request import JsonFormat, Request
 from extproc.llm.translate import events_of
 from extproc.policies.scope import Matcher, compile_scope
@@ -35,8 +36,6 @@ from gateway.json_schemas import InvalidSchema, Schema
 from gateway.model import Guard, LengthGuard, Mode, SchemaGuard, SchemaSubject, TextScope
 from gateway.scopes import EVERYTHING
 
-LARGEST_ANSWER_BYTES = 64 << 20
-"""Of an answer that is held until it has been judged."""
 LONGEST_TEXT = 8 << 20
 """Characters of what a schema is for; more is refused."""
 _UNSHAPED = frozenset({Stop.REFUSAL, Stop.CONTENT_FILTER})
@@ -253,7 +252,6 @@ class Conforming:
         "_is_held",
         "_judges",
         "_pieces",
-        "_size",
         "denied",
     )
 
@@ -277,8 +275,7 @@ class Conforming:
         self._found: set[str] = set()
         """Those in audit that have found something."""
         self._is_held = not is_stream or any(each.form.is_held for each in ready)
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._pieces = Pieces()
         self.denied: Deny | None = None
         """Nothing more of it may go on."""
 
@@ -287,21 +284,16 @@ class Conforming:
         if self.denied is not None:
             return b""
         if self._is_held:
-            self._pieces.append(data)
-            self._size += len(data)
-            if self._size > LARGEST_ANSWER_BYTES:
-                raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+            self._pieces.add(data)
+            data = self._pieces.take() if is_end and self._decoding is None else data
         for event in self._events(data, is_end=is_end):
             self.denied = self._judged(event)
             if self.denied is not None:
-                self._pieces.clear()
+                self._pieces.take()
                 return b""
-        if not self._is_held:
+        if not self._is_held or (is_end and self._decoding is None):
             return data
-        if not is_end:
-            return b""
-        held, self._pieces = b"".join(self._pieces), []
-        return held
+        return self._pieces.take() if is_end else b""
 
     def end(self) -> None:
         """Nothing more is asked: what is in audit is told, once."""
@@ -319,7 +311,7 @@ class Conforming:
         if decoding is None:
             if not is_end:
                 return ()
-            return list(events_of(self._codec.decode_answer(b"".join(self._pieces))))
+            return list(events_of(self._codec.decode_answer(data)))
         if self._frames is not None:
             frames = self._frames.feed(data, is_end=is_end)
             data = b"".join(SseFrames().said(Frame(each.data)) for each in frames if each.data)

@@ -17,6 +17,7 @@ from extproc.llm.answer import Failed, Fault, ProviderError
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.dialects import SPEAKERS
 from extproc.llm.frames import ArrayFrames, ChunkFrames, Frame, Frames, MessageFrames, SseFrames
+from extproc.llm.pieces import Pieces
 from extproc.llm.spots import READS, Channel, Read, Spot, anything, chat
 from extproc.policies import window
 from extproc.policies.gathering import Blocked, Gathered, Part, Piece
@@ -33,8 +34,6 @@ from extproc.rewording import Reworded, Rewording
 from extproc.verdict import Amend, Deny, Verdict
 from gateway.model import Dialect, TextScope
 
-LARGEST_ANSWER_BYTES = 64 << 20
-"""Of a whole answer that is guarded."""
 _DONE = b"[DONE]"
 _EVENT = b"event: "
 _TOKENS = frozenset({"logprobs", "logprobsResult"})
@@ -162,12 +161,11 @@ class Watchman:
 class WholeAnswer:
     """An answer that is one JSON document."""
 
-    __slots__ = ("_body", "_inquiry", "_pieces", "_size", "_watchman", "denied")
+    __slots__ = ("_body", "_inquiry", "_pieces", "_watchman", "denied")
 
     def __init__(self, watchman: Watchman) -> None:
         self._watchman = watchman
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._pieces = Pieces()
         self._body = b""
         self._inquiry: Inquiry[Judged] | None = None
         self.denied: Deny | None = None
@@ -177,14 +175,10 @@ class WholeAnswer:
         return () if self._inquiry is None else self._inquiry.asked
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > LARGEST_ANSWER_BYTES:
-            raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        self._pieces.add(data)
         if not is_end:
             return b""
-        body = self._body = b"".join(self._pieces)
-        self._pieces.clear()
+        body = self._body = self._pieces.take()
         try:
             judged = self._watchman.judge(body, answer_texts.texts(json_spans.decode(body)))
             return self._said(judged)

@@ -12,7 +12,8 @@ from extproc.events import ResponseBody, Watch
 from extproc.guarding import Guarded, Watchman, guarded
 from extproc.inquiring import Inquirer
 from extproc.llm.dialect import Asked, UnreadableAnswer
-from extproc.llm.translate import LARGEST_ANSWER_BYTES, Translation
+from extproc.llm.pieces import LARGEST_ANSWER_BYTES
+from extproc.llm.translate import Translation
 from extproc.llm.usage_reader import UsageReader
 from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
 from extproc.verdict import Deny

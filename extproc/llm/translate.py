@@ -29,8 +29,9 @@ from extproc.llm.answer import (
     TextDelta,
     ThinkingDelta,
 )
-from extproc.llm.dialect import Asked, Call, Codec, Encoding, UnreadableAnswer
+from extproc.llm.dialect import Asked, Call, Codec, Encoding
 from extproc.llm.losses import Losses
+from extproc.llm.pieces import LARGEST_ANSWER_BYTES, Pieces
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
 from extproc.llm.tool_names import NO_NAMES, Names, fitted, own_name, own_names
 from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
@@ -40,8 +41,6 @@ from gateway.secret_texts import redact
 from gateway.usage import Usage
 
 _JSON = "application/json"
-LARGEST_ANSWER_BYTES = 64 << 20
-"""Of a whole answer that is translated."""
 LARGEST_KEPT_TEXT = 1 << 20
 """Characters of a stream, kept until its end for the case that it breaks; no model says more."""
 LARGEST_ERROR_BYTES = 1 << 20
@@ -94,24 +93,20 @@ class Translation(Protocol):
 class Whole:
     """An answer that comes whole, and is said at its end."""
 
-    __slots__ = ("_pieces", "_provider", "_say", "_size", "usage")
+    __slots__ = ("_pieces", "_provider", "_say", "usage")
     unfinished = None
 
     def __init__(self, provider: Codec, say: Callable[[Answer], bytes]) -> None:
         self._provider = provider
         self._say = say
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._pieces = Pieces()
         self.usage: Usage | None = None
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > LARGEST_ANSWER_BYTES:
-            raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        self._pieces.add(data)
         if not is_end:
             return b""
-        answer = self._provider.decode_answer(b"".join(self._pieces))
+        answer = self._provider.decode_answer(self._pieces.take())
         self.usage = answer.usage
         return self._say(answer)
 
