@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from extproc.facts import Facts
 from extproc.policies.remote.words import About, Question, Said
 from gateway.guards import Phase, TextScope
@@ -60,10 +62,15 @@ class Writer:
         """The new text."""
         place = self._place
         self._place += 1
-        if place >= len(self._read) or self._read[place].text != text:
+        old = self._read[place].text if place < len(self._read) else ""
+        new = self._texts.get(place, old)
+        if old == text:
+            return new
+        # it spells JSON, and what it says was replaced before it
+        is_known = _spelled(old) is not None and _spelled(text) is not None
+        if not is_known or (new != old and _spelled(new) != _spelled(text)):
             self._is_sound = False
-            return text
-        return self._texts.get(place, text)
+        return text
 
     def across(self, pieces: Sequence[str]) -> Sequence[str]:
         """What is changed in the whole has to be changed so in the pieces that follow."""
@@ -78,6 +85,15 @@ class Writer:
         """It stays."""
         if self.text(text) != text:
             self._is_sound = False
+
+
+def _spelled(text: str) -> object:
+    """The object or array that a text spells in JSON; else None."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+    return value if isinstance(value, dict | list) else None
 
 
 def _is_several(pieces: Sequence[str]) -> bool:

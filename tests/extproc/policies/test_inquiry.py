@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from extproc.audits import Audits
 from extproc.facts import Facts
@@ -99,6 +101,30 @@ def test_what_parts_of_a_message_say_together_is_asked_about() -> None:
     assert [part["text"] for part in said] == ["how to make a b", "omb of X"]
     webhooks = Webhooks({"a": replacing("bomb", "cake")})  # in no part of it
     assert isinstance(ask(body, webhooks, webhook_guard("a")), Deny)
+
+
+words = st.lists(st.sampled_from(["SSN", "x", "{}", '"', "\\n", "é", "[1]"]), max_size=5).map(
+    " ".join
+)
+arguments = st.dictionaries(st.sampled_from(["a", "b"]), words, max_size=2).map(json.dumps)
+
+
+@given(st.lists(words, min_size=1, max_size=4), arguments)
+@settings(deadline=None)
+def test_a_service_that_replaces_is_as_a_guard_of_our_own_that_masks(
+    texts: list[str], called: str
+) -> None:
+    body = json.loads(say(*texts))
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": called}}
+    body["messages"].append({"role": "assistant", "tool_calls": [call]})
+    sent = json.dumps(body).encode()
+    remote = ask(sent, Webhooks({"a": replacing("SSN", "[n]")}), webhook_guard("a"))
+    own = ask(sent, Webhooks({}), mask("SSN", replacement="[n]"))
+    if isinstance(own, Amend):
+        assert isinstance(remote, Amend)
+        assert json.loads(remote.body) == json.loads(own.body)
+    else:
+        assert remote is own is PASS
 
 
 @pytest.mark.parametrize("is_open", [False, True])

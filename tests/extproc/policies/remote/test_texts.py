@@ -89,3 +89,16 @@ def test_whose_texts_they_are_is_told_as_far_as_it_is_known() -> None:
     told = about(facts, "g", Phase.RESPONSE, is_part=True)
     assert (told.request_id, told.key, told.user, told.team) == ("r", "k", "ann", "red")
     assert told.is_part
+
+
+def test_a_text_that_spells_json_says_what_was_written_into_it() -> None:
+    said = [Said(USER, "cat"), Said(USER, '{"a": "cat"}')]
+    for outer in ({}, {1: '{"a":"dog"}'}):
+        writer = Writer({0: "dog", **outer}, said)
+        assert [writer.text("cat"), writer.text('{"a": "dog"}')] == ["dog", '{"a": "dog"}']
+        assert writer.is_complete
+    for other in ('{"b":"dog"}', "dog", "{"):  # more than what it says
+        writer = Writer({0: "dog", 1: other}, said)
+        writer.text("cat")
+        writer.text('{"a": "dog"}')
+        assert not writer.is_complete
