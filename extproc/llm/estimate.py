@@ -62,8 +62,11 @@ _KINDS = (
     (0xFF, b"E"),
 )
 _KIND = b"".join(next(kind for last, kind in _KINDS if byte <= last) for byte in range(256))
-_KIND_OF_WORDS = _KIND.replace(b"A", b"a")
-_KIND_OF_NUMBERS = bytes(kind if kind == ord("0") else ord(" ") for kind in _KIND)
+_BITS = {"a": 1, "A": 2, "0": 4, "n": 8, ".": 16, " ": 32}
+_BIT = bytes(_BITS.get(chr(kind), 0) for kind in _KIND)
+_FIRST_BITS = int.from_bytes(
+    b"\x01" * (_MOST_WINDOWS * max(_WINDOW, _WINDOW_BEYOND_ASCII * 4)), "little"
+)
 _SCRIPTS = tuple(
     # the frequent first; which of the weights is of each
     (bytes((kind,)), b"LMGCHRSIVPJZKFE".index(kind))
@@ -146,27 +149,30 @@ def _windows(texts: Sequence[str], step: int, size: int) -> str:
 def _weighed(text: str, family: Family) -> float:
     weights = WEIGHTS[family]
     data = text.encode("utf-8", "surrogatepass")
-    kinds = data.translate(_KIND)
-    words = data.translate(_KIND_OF_WORDS)
-    count, count_words = kinds.count, words.count
+    # Bytes as one number, a bit for each kind: to find and count them takes no branch for each.
+    bits, first = int.from_bytes(data.translate(_BIT), "little"), _FIRST_BITS
+    small, capital, digit = bits & first, bits >> 1 & first, bits >> 2 & first
+    mark, space = bits >> 4 & first, bits >> 5 & first
+    letter_next = (small | capital) >> 8
     found = (
-        count(b"a"),
-        count(b"A"),
-        count(b"0"),
-        count(b"n"),
-        count(b"."),
-        count_words(b" a"),
-        count_words(b".a"),
-        count(b"aA"),
-        data.translate(_KIND_OF_NUMBERS).count(b" 0"),
-        count(b" ."),
+        small.bit_count(),
+        capital.bit_count(),
+        digit.bit_count(),
+        (bits >> 3 & first).bit_count(),
+        mark.bit_count(),
+        (space & letter_next).bit_count(),
+        (mark & letter_next).bit_count(),
+        (small & capital >> 8).bit_count(),
+        (digit & ~(digit << 8)).bit_count(),  # where a number begins
+        (space & mark >> 8).bit_count(),
     )
     tokens: float = sum(map(mul, found, weights.ascii))
-    others = len(text) - sum(found[:5]) - count(b" ")
+    others = len(text) - sum(found[:5]) - space.bit_count()
+    kinds = data.translate(_KIND) if others else b""
     for kind, place in _SCRIPTS:
         if not others:
             break
-        letters = count(kind)
+        letters = kinds.count(kind)
         others -= letters
         tokens += letters * weights.scripts[place]
     return tokens
