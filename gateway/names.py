@@ -41,6 +41,9 @@ RULES_FILTER = "dragoman.rbac"
 
 EXTERNAL_FILTER_PREFIX = "dragoman.external/"
 """Asks a service of the operator's own; the service's name follows."""
+EXTERNAL_TOLD_FILTER = "dragoman.external_told"
+EXTERNAL_TOLD_NAMESPACE = "dragoman.external"
+"""Untyped dynamic metadata, `{service: true}`: the services that this connection's chain asks."""
 EXTERNAL_NAMESPACE = "envoy.filters.http.ext_authz"
 """Untyped dynamic metadata: what that service says of the request. Envoy's own name."""
 

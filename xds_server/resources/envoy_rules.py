@@ -55,6 +55,7 @@ def who_decides(gateway: Gateway, route: Route) -> EnvoyRules | AskPython:
         *(["the audit log is written by Python"] if gateway.audit is not None else ()),
         *(["a limit counts its requests"] if route.is_limited else ()),
         *(["a listener of xds.resources may serve it"] if _is_served(gateway, route) else ()),
+        *(["an external service is asked"] if route.external else ()),
         *_of_callers(identity, route),
         *(reason for rule in rules for reason in _of_rule(rule, route.name)),
     )

@@ -10,12 +10,13 @@ from gateway import names
 from gateway.config.urls import place
 from gateway.external_authz import ExternalAuthz
 from gateway.model import Upstream
-from xds_server.resources.extension import Json, duration, typed
+from xds_server.resources.extension import Json, duration, extension, typed
 from xds_server.resources.features import Features
 
 FILTER = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"
 _PER_ROUTE = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
 _CONNECT_SECONDS = 3.0
+_RBAC = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
 _ALWAYS = (":authority", ":method", ":path")
 """Without a list, a service that speaks gRPC would be shown every header."""
 
@@ -59,6 +60,30 @@ def ext_authz_filter(of: ExternalAuthz, features: Features) -> Json:
             },
         }
     return typed(FILTER, **fields)
+
+
+def told_filter(services: tuple[str, ...]) -> Json:
+    """Tells which services this chain asks. Connections keep the chain that they began with, so
+    one that is older than a service would pass unasked; `only_if_asked` refuses what it brings."""
+    told = {
+        "metadata_namespace": names.EXTERNAL_TOLD_NAMESPACE,
+        "value": dict.fromkeys(services, True),
+        "allow_overwrite": True,
+    }
+    message = "envoy.extensions.filters.http.set_metadata.v3.Config"
+    return extension(names.EXTERNAL_TOLD_FILTER, message, metadata=[told])
+
+
+def only_if_asked(service: str) -> Json:
+    """For routes on which the service is asked, and Envoy decides no rules: 403 without it."""
+    matcher = {
+        "filter": names.EXTERNAL_TOLD_NAMESPACE,
+        "path": [{"key": service}],
+        "value": {"bool_match": True},
+    }
+    proof = {"sourced_metadata": {"metadata_matcher": matcher}}
+    policy = {"permissions": [{"any": True}], "principals": [proof]}
+    return typed(_RBAC, rbac={"rules": {"action": "ALLOW", "policies": {"asked": policy}}})
 
 
 def asked(route: str) -> Json:

@@ -66,6 +66,7 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
         *compressors(features),  # last of all to see an answer
         *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
         *map(_external, parts.external),  # before extproc, whose rules read what they say
+        *([ext_authz.told_filter(parts.external)] if parts.external else []),
         _RULES,
         *([_TELLING] if parts.counts_requests else []),  # sees answers after the count
         _discovered(names.EXT_PROC_FILTER, ext_proc.FILTER),

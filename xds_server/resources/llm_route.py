@@ -131,7 +131,10 @@ class _Surface:
     def _route(self, name: str, match: Json, per_filter: Json) -> Json:
         gateway, features = self.gateway, self.features
         if external := gateway.llm.external:
-            asked = {names.external_filter(external): ext_authz.asked(NAME)}
+            asked = {
+                names.external_filter(external): ext_authz.asked(NAME),
+                names.RULES_FILTER: ext_authz.only_if_asked(external),
+            }
             per_filter = per_filter | asked
         silence = longest_silence(gateway)
         is_told = gateway.identity.has_stored_keys or told.is_told(llm_limits(gateway))

@@ -38,6 +38,7 @@ def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
         per_filter[names.TOKENS_FILTER] = jwt.passed()
     if route.external:
         per_filter[names.external_filter(route.external)] = ext_authz.asked(route.name)
+        per_filter[names.RULES_FILTER] = ext_authz.only_if_asked(route.external)
     if route.envoys_limits:
         per_filter[names.COUNT_FILTER] = local_limit.counted(route.envoys_limits)
         per_filter[names.COUNT_TELLING_FILTER] = local_limit.told()

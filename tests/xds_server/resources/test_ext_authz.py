@@ -10,7 +10,13 @@ import pytest
 from gateway import names
 from gateway.external_authz import ExternalAuthz, ExternalBody
 from xds_server.audience import Level
-from xds_server.resources.ext_authz import asked, ext_authz_filter, service_upstream
+from xds_server.resources.ext_authz import (
+    asked,
+    ext_authz_filter,
+    only_if_asked,
+    service_upstream,
+    told_filter,
+)
 from xds_server.resources.features import FEATURES
 
 NEW, OLD = FEATURES[Level.V1_40], FEATURES[Level.V1_37]
@@ -104,6 +110,16 @@ def test_it_is_where_its_url_says() -> None:
     assert http["http_service"]["path_prefix"] == "/check"
     upstream = service_upstream(replace(HTTP, ca="pem"))
     assert (upstream.authority, upstream.is_tls, upstream.ca) == ("door.example", True, "pem")
+
+
+def test_a_route_lets_pass_only_what_its_chain_has_asked_about() -> None:
+    [told] = told_filter(("one", "two"))["typed_config"]["metadata"]
+    assert told["value"] == {"one": True, "two": True}
+    policy = only_if_asked("one")["rbac"]["rules"]
+    assert policy["action"] == "ALLOW"
+    [proof] = policy["policies"]["asked"]["principals"]
+    matcher = proof["sourced_metadata"]["metadata_matcher"]
+    assert (matcher["filter"], matcher["path"]) == (told["metadata_namespace"], [{"key": "one"}])
 
 
 def test_a_route_says_which_one_it_is() -> None:

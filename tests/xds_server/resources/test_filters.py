@@ -71,15 +71,16 @@ def test_what_is_discovered_needs_the_workers() -> None:
 
 def test_services_are_asked_after_tokens_and_before_extproc_where_a_route_says_so() -> None:
     chain = http_filters(NEW, Parts(checks_tokens=True, external=("one", "two")))
-    assert [each["name"] for each in chain[-6:-1]] == [
+    assert [each["name"] for each in chain[-7:-1]] == [
         names.TOKENS_FILTER,
         "dragoman.external/one",
         "dragoman.external/two",
+        names.EXTERNAL_TOLD_FILTER,
         names.RULES_FILTER,  # rules read the headers that services say, too
         names.EXT_PROC_FILTER,
     ]
-    off = [each.get("disabled", False) for each in chain[-6:-1]]
-    assert off == [False, True, True, True, False]
+    off = [each.get("disabled", False) for each in chain[-7:-1]]
+    assert off == [False, True, True, False, True, False]
     found = discovered(Parts(external=("one",)))
     assert found == ("dragoman.external/one", names.EXT_PROC_FILTER)
 
