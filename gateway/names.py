@@ -6,7 +6,7 @@ Both compilers (Envoy resources, extproc program) read them here, so they cannot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 CONFIGURATION_TYPE = "type.googleapis.com/dragoman.v1.Configuration"
 CONFIGURATION_NAME = "dragoman"
@@ -259,9 +259,17 @@ def external_cluster(service: str) -> str:
     return f"dragoman_external/{service}"
 
 
-def route_table(gateway: str) -> str:
-    """The RouteConfiguration of a gateway's listener."""
-    return f"gateway/{gateway}"
+def route_table(gateway: str, filters: Collection[str] = ()) -> str:
+    """The RouteConfiguration of a gateway's listener: `gateway/default`. Where its chain has
+    `filters` that not every chain has, `gateway/default#2f6c01ab`.
+
+    A listener that drains asks for its table still. So it never gets routes that count on a filter
+    which it has not.
+    """
+    if not filters:
+        return f"gateway/{gateway}"
+    digest = hashlib.blake2b(" ".join(sorted(filters)).encode(), digest_size=4).hexdigest()
+    return f"gateway/{gateway}#{digest}"
 
 
 def listener(gateway: str) -> str:

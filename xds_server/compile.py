@@ -53,7 +53,7 @@ class Compiler:
         memo, features = self._memo, FEATURES[level]
         issuers, decided = gateway.identity.issuers, decided_by_envoy(gateway)
         tells_rules = any(each.checks_tokens for each in decided.values())
-        parts = _parts(gateway, features)
+        parts = filters.parts_of(gateway, features)
         tables = (
             routes.route_table(gateway, listener, features, memo, decided)
             for listener in gateway.listeners
@@ -91,16 +91,6 @@ class Compiler:
 def compile_gateway(gateway: Gateway, topology: Topology, level: Level = Level.V1_40) -> Snapshot:
     """Once, with nothing kept."""
     return Compiler().compile(gateway, topology, level)
-
-
-def _parts(gateway: Gateway, features: Features) -> filters.Parts:
-    return filters.Parts(
-        bool(gateway.identity.issuers),
-        any(each.is_envoys for each in gateway.limits),
-        tuple(service.name for service, _ in gateway.limit_services),
-        tuple(each.name for each in gateway.external),
-        filters.status_of_errors(gateway.external, features),
-    )
 
 
 def _clusters(

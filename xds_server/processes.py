@@ -108,6 +108,7 @@ def envoy(
         *("--config-path", str(places.bootstrap)),
         *("--concurrency", str(concurrency)),
         *("--drain-time-s", str(drain_seconds)),
+        *("--drain-strategy", "immediate"),  # the next answer on a connection is its last
         *("--log-level", "warning"),
         *("--log-format", "[%l][%n] %v"),
         "--disable-hot-restart",

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import EXAMPLES, Serve
 from tests.kit.authz_services import DENIED, GrpcAuthz, HttpAuthz
 from tests.kit.recorder import Recorder
-from tests.kit.stack import Stack, eventually, running
+from tests.kit.stack import Stack, running
 
 pytestmark = pytest.mark.envoy
 
@@ -248,29 +248,6 @@ def test_the_status_of_errors_is_for_the_operator_to_say(serve: Serve, tmp_path:
             assert failed.status_code == 502
             assert failed.json()["error"]["code"] == "external_unavailable"
             assert httpx.get(f"{stack.url}/a", timeout=10).status_code == 403
-
-
-def test_a_connection_that_is_older_than_the_service_brings_nothing_in(
-    serve: Serve, tmp_path: Path
-) -> None:
-    """Its chain asks nobody, and what the route lets pass is only what was asked."""
-    with GrpcAuthz() as service, Recorder() as upstream:
-        config, gateway = (
-            tmp_path / "gateway.yaml",
-            'gateways: {default: {port: "${DRAGOMAN_PORT}"}}',
-        )
-        route = f'routes: [{{name: a, backend: "{upstream.url}"'
-        config.write_text(f"{gateway}\n{route}}}]\n")
-        with serve(config, tmp_path / "state") as stack, httpx.Client(timeout=10) as old:
-            url, allowed = f"{stack.url}/a", {"x-verdict": "allow"}
-            assert old.get(url).status_code == 200
-            asked = f'external_authz: {{one: {{grpc: "{service.url}", headers: [x-verdict]}}}}'
-            config.write_text(f"{gateway}\n{asked}\n{route}, external_authz: one}}]\n")
-            eventually(lambda: httpx.get(url, timeout=10).text == DENIED, "asked", seconds=30)
-            before = len(upstream.requests)
-            assert old.get(url, headers=allowed).status_code == 403  # Envoy may close it then
-            assert len(upstream.requests) == before
-            assert httpx.get(url, headers=allowed, timeout=10).status_code == 200
 
 
 def test_the_example_asks_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -289,6 +290,47 @@ def test_each_service_that_is_added_changes_listeners_and_its_settings_do_not() 
         for each in (none, both, changed)
     ]
     assert versions[0] != versions[1] == versions[2]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("level", Level)
+def test_a_listener_asks_for_a_table_that_counts_on_no_filter_which_it_lacks(
+    case: str, level: Level
+) -> None:
+    snapshot = compiled(case, level)
+    listeners = [each for each in snapshot.of(LISTENER).values() if each.name != names.SERVICES]
+    for each in listeners:
+        [chain] = to_json(each)["filter_chains"]
+        manager = chain["filters"][0]["typed_config"]
+        table = to_json(snapshot.of(ROUTES)[manager["rds"]["route_config_name"]])
+        assert (ROUTES, table["name"]) in each.needs
+        counted_on = {
+            name
+            for host in table["virtual_hosts"]
+            for part in (host, *host["routes"])
+            for name in part.get("typed_per_filter_config", {})
+        }
+        of_clusters = {names.USAGE_FILTER}
+        assert counted_on - of_clusters <= {one["name"] for one in manager["http_filters"]}
+    assert len(listeners) == len(snapshot.of(ROUTES))
+
+
+def test_filters_that_come_and_go_give_the_table_another_name_and_their_settings_do_not() -> None:
+    gateway = golden_gateway("external-authz")
+    first, second = gateway.external
+    bare = dataclasses.replace(gateway, external=(), routes=(), llm=Llm())
+    assert [*compile_gateway(bare, TOPOLOGY).of(ROUTES)] == ["gateway/default"]
+    one, same, both, turned = (
+        [*compile_gateway(dataclasses.replace(bare, external=each), TOPOLOGY).of(ROUTES)]
+        for each in (
+            (first,),
+            (dataclasses.replace(first, timeout_seconds=9.0),),
+            (first, second),
+            (second, first),
+        )
+    )
+    assert one == same != both == turned
+    assert re.fullmatch("gateway/default#[0-9a-f]{8}", one[0])
 
 
 def test_without_plans_in_envoy_each_order_of_providers_has_a_cluster() -> None:

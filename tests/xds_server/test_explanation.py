@@ -36,7 +36,15 @@ from xds_server.render import to_json
 from xds_server.resources import ext_proc
 from xds_server.resources.llm_route import client_dialect
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER, FILTER, ROUTES, Snapshot, resource_of, snapshot_of
+from xds_server.snapshot import (
+    CLUSTER,
+    FILTER,
+    LISTENER,
+    ROUTES,
+    Snapshot,
+    resource_of,
+    snapshot_of,
+)
 
 Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
 Response: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
@@ -475,7 +483,12 @@ def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, lev
     explanation, snapshot = explained(golden_gateway(case), level)
     for part in explanation.gateways:
         told = [name for route in part.routes for name in route.names]
-        table = to_json(snapshot.resources[ROUTES][f"gateway/{part.name}"])
+        listener = snapshot.resources[LISTENER][names.listener(part.name)]
+        [table] = (
+            to_json(snapshot.resources[kind][name])
+            for kind, name in listener.needs
+            if kind == ROUTES
+        )
         compiled = {route["name"] for host in table["virtual_hosts"] for route in host["routes"]}
         assert len(told) == len(set(told))
         assert set(told) == compiled

@@ -59,6 +59,7 @@ def test_envoy_is_told_where_its_bootstrap_is_and_how_wide_to_run() -> None:
     pairs = dict(itertools.pairwise(arguments))
     assert pairs["--config-path"] == str(PLACES.bootstrap)
     assert (pairs["--concurrency"], pairs["--drain-time-s"]) == ("4", "60")
+    assert pairs["--drain-strategy"] == "immediate"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from gateway import names
 from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer
 from gateway.limits import LimitService
+from gateway.model import Gateway
 from xds_server.resources import asked_limit, ext_authz, ext_proc, jwt, local_limit, rbac
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
@@ -60,6 +61,17 @@ class Parts:
     """What clients are answered when those give no answer; None: the filter's own status."""
 
 
+def parts_of(gateway: Gateway, features: Features) -> Parts:
+    """What the chains of a gateway have."""
+    return Parts(
+        bool(gateway.identity.issuers),
+        any(each.is_envoys for each in gateway.limits),
+        tuple(service.name for service, _ in gateway.limit_services),
+        tuple(each.name for each in gateway.external),
+        status_of_errors(gateway.external, features),
+    )
+
+
 def http_filters(features: Features, parts: Parts) -> list[Json]:
     """All of them, in chain order."""
     return [
@@ -77,6 +89,13 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
         ),
         _ROUTER,  # terminal: always last
     ]
+
+
+def added(features: Features, parts: Parts) -> tuple[str, ...]:
+    """The names of those that not every chain has: listeners are changed to have them."""
+    always = {each["name"] for each in http_filters(features, Parts())}
+    chain = (str(each["name"]) for each in http_filters(features, parts))
+    return tuple(name for name in chain if name not in always)
 
 
 def discovered(parts: Parts) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from gateway.model import Endpoint, Listener
 from xds_server.resources import addresses, ext_proc
 from xds_server.resources.extension import ADS, Json, extension, resource
 from xds_server.resources.features import Features
-from xds_server.resources.filters import Parts, discovered, http_filters
+from xds_server.resources.filters import Parts, added, discovered, http_filters
 from xds_server.resources.local_replies import EXTERNAL_UNAVAILABLE, local_reply_config
 from xds_server.resources.secrets import gateway_secrets
 from xds_server.resources.stream_log import refusal_log, stream_log
@@ -31,7 +31,7 @@ def listener(listener: Listener, features: Features, parts: Parts = _NO_PARTS) -
         "filter_chains": [{"filters": [_http(listener, features, parts)], **_tls(listener)}],
     }
     needs = [
-        (ROUTES, names.route_table(listener.name)),
+        (ROUTES, names.route_table(listener.name, added(features, parts))),
         *((FILTER, each) for each in discovered(parts)),
         (CLUSTER, names.EXTPROC_CLUSTER),
         *((SECRET, secret.name) for secret in gateway_secrets(listener)),
@@ -70,7 +70,7 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
         stat_prefix=listener.name,
         codec_type="AUTO",
         rds={
-            "route_config_name": names.route_table(listener.name),
+            "route_config_name": names.route_table(listener.name, added(features, parts)),
             "config_source": ADS,
         },
         http_filters=http_filters(features, parts),

@@ -15,6 +15,7 @@ from xds_server.resources.compression import switched_on
 from xds_server.resources.envoy_rules import EnvoyRules
 from xds_server.resources.extension import Json
 from xds_server.resources.features import Features
+from xds_server.resources.filters import added, parts_of
 from xds_server.resources.llm_route import llm_routes
 from xds_server.resources.memo import Memo
 from xds_server.resources.plain_route import plain_route, unmatched
@@ -44,7 +45,7 @@ def route_table(
     llm = llm_routes(gateway, listener, features) if gateway.models else ()
     needs_unplanned = bool(gateway.models) and features.reads_plans
     table = _Table(
-        listener.name,
+        names.route_table(listener.name, added(features, parts_of(gateway, features))),
         listener.max_request_bytes,
         listener.compresses,
         tuple(map(serialized, llm)),
@@ -59,7 +60,7 @@ def route_table(
 class _Table:
     """What a route table is made of."""
 
-    listener: str
+    name: str
     limit_bytes: int
     compresses: bool
     first: tuple[bytes, ...]
@@ -71,9 +72,8 @@ class _Table:
 def _table(of: _Table, memo: Memo) -> Resource:
     """`memo` changes nothing: it only keeps the parts, too."""
     last = memo.of(_serialized_unmatched)
-    name = names.route_table(of.listener)
     decided = {each.route: each for each in of.decided}
-    table = envoy_api.message(_TABLE)(name=name, ignore_port_in_host_matching=True)
+    table = envoy_api.message(_TABLE)(name=of.name, ignore_port_in_host_matching=True)
     for host, routes in routes_by_host(of.plain).items():
         virtual_host = table.virtual_hosts.add()
         virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes, of.compresses))
@@ -88,7 +88,7 @@ def _table(of: _Table, memo: Memo) -> Resource:
     }
     if of.needs_unplanned:
         needs.add((CLUSTER, names.UNPLANNED_CLUSTER))
-    return resource_of(name, ROUTES, table.SerializeToString(deterministic=True), needs)
+    return resource_of(of.name, ROUTES, table.SerializeToString(deterministic=True), needs)
 
 
 def routes_by_host(routes: Sequence[Route]) -> dict[str, list[Route]]:

@@ -12,7 +12,7 @@ from xds_server.render import to_json
 from xds_server.resources import filters
 from xds_server.resources.ext_proc import RulesRead
 from xds_server.resources.features import FEATURES
-from xds_server.resources.filters import Parts, discovered, http_filters
+from xds_server.resources.filters import Parts, added, discovered, http_filters
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER
 
@@ -83,6 +83,23 @@ def test_services_are_asked_after_tokens_and_before_extproc_where_a_route_says_s
     assert off == [False, True, True, False, True, False]
     found = discovered(Parts(external=("one",)))
     assert found == ("dragoman.external/one", names.EXT_PROC_FILTER)
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize(
+    ("parts", "names_of_filters"),
+    [
+        (Parts(), ()),
+        (Parts(checks_tokens=True), (names.TOKENS_FILTER,)),
+        (Parts(counts_requests=True), (names.COUNT_TELLING_FILTER, names.COUNT_FILTER)),
+        (Parts(limit_services=("one",)), (names.limit_service_filter("one"),)),
+        (Parts(external=("one",)), (names.external_filter("one"), names.EXTERNAL_TOLD_FILTER)),
+    ],
+)
+def test_what_not_every_chain_has_is_known(
+    parts: Parts, names_of_filters: tuple[str, ...], level: Level
+) -> None:
+    assert added(FEATURES[level], parts) == names_of_filters
 
 
 def test_older_envoys_answer_for_services_with_the_status_that_all_have() -> None:
