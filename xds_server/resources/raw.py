@@ -6,17 +6,22 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import envoy_api
 from google.protobuf.json_format import ParseError
 
+from gateway import names
 from gateway.config.finding import Path, Place, dotted
 from gateway.config.schema import Config
 from gateway.model import RawResource
 from gateway.problem import Problem, did_you_mean
-from gateway.resolve import resolve_xds
+from gateway.resolve import resolve, resolve_xds
+from xds_server.audience import Level
 from xds_server.resources.extension import resource
-from xds_server.snapshot import SECRET, TYPES, Resource, resource_of
+from xds_server.resources.features import FEATURES
+from xds_server.resources.filters import added, parts_of
+from xds_server.snapshot import LISTENER, SECRET, TYPES, Resource, resource_of
 
 _FIELD = re.compile(r"Failed to parse (\w+) field: ")
 _AT = re.compile(r'\s+at "?\w+((?:\.\w+|\[[^\]]*\])*)"?\.*$')
@@ -58,7 +63,7 @@ def raw_problems(config: Config) -> tuple[Problem, ...]:
     """Everything that is wrong with the resources of all groups: asked before anything compiles."""
     xds = resolve_xds(config)
     every = (*xds.resources, *(each for group in xds.groups for each in group.resources))
-    return tuple(_problems(every, config.source.place))
+    return (*_problems(every, config.source.place), *_of_tables(every, config))
 
 
 def _problems(
@@ -71,6 +76,43 @@ def _problems(
             mistake = broken.mistake
             where = place((*raw.at, *mistake.path))
             yield Problem(dotted(where.path), mistake.message, where.line, where.file, mistake.hint)
+
+
+def _of_tables(resources: tuple[RawResource, ...], config: Config) -> Iterator[Problem]:
+    """Listeners that ask for the routes of a gateway by a name that these do not have."""
+    asked = [
+        ((*raw.at, *path), table)
+        for raw in resources
+        if raw.type_url == LISTENER and names.route_table("") in raw.json
+        for path, table in _tables_asked(json.loads(raw.json))
+    ]
+    if not asked:
+        return
+    gateway, features = resolve(config), FEATURES[Level.V1_40]
+    filters = added(features, parts_of(gateway, features))
+    called = {
+        names.route_table(each.name): names.route_table(each.name, filters)
+        for each in gateway.listeners
+    }
+    for path, table in asked:
+        there = called.get(table.partition("#")[0])
+        if there is not None and there != table:
+            where = config.source.place(path)
+            message = f"there are no routes {table!r}: their name follows from the filters"
+            hint = f"here they are called {there!r}"
+            yield Problem(dotted(where.path), message, where.line, where.file, hint)
+
+
+def _tables_asked(value: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where in a resource's JSON a table is named, and how."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("route_config_name", "routeConfigName") and isinstance(inner, str):
+                yield (*at, key), inner
+            yield from _tables_asked(inner, (*at, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _tables_asked(inner, (*at, place))
 
 
 def _parsed(raw: RawResource, text: str) -> Mistake:

@@ -7,7 +7,9 @@ from textwrap import dedent, indent
 
 import pytest
 
+from gateway import names
 from gateway.model import RawResource
+from gateway.problem import Problem
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
 from tests.gateway.config.writing import config_of
@@ -16,6 +18,7 @@ from xds_server.resources.raw import BrokenResource, raw_problems, raw_resource
 from xds_server.snapshot import CLUSTER
 
 TYPE = CLUSTER
+MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 EXAMPLE = Path(__file__).parents[3] / "examples/xds-groups.yaml"
 
 
@@ -142,3 +145,37 @@ def test_values_of_secrets_are_not_told() -> None:
     with pytest.raises(BrokenResource) as raised:
         raw_resource(written(text))
     assert "hunter2" not in str(raised.value)
+
+
+def asking_for(table: str, identity: str) -> list[Problem]:
+    """Of a listener of one's own that serves routes of a gateway."""
+    text = f"""
+        gateways: {{default: {{port: 8080}}}}
+        routes: [{{name: a, backend: "http://127.0.0.1:9"}}]
+        {identity}
+        xds:
+          resources:
+            - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+              name: own
+              api_listener:
+                api_listener:
+                  "@type": type.googleapis.com/{MANAGER}
+                  stat_prefix: own
+                  rds: {{route_config_name: "{table}", config_source: {{ads: {{}}}}}}
+    """
+    return list(raw_problems(loaded(text)))
+
+
+def test_a_listener_asks_for_the_routes_of_a_gateway_by_the_name_that_they_have() -> None:
+    services = 'external_authz: {one: {http: "http://127.0.0.1:9"}}'
+    added = [names.external_filter("one"), names.EXTERNAL_TOLD_FILTER]
+    with_filters = names.route_table("default", added)
+    assert asking_for("gateway/default", "") == []
+    assert asking_for("gateway/elsewhere", services) == []
+    assert asking_for(with_filters, services) == []
+    (found,) = asking_for("gateway/default", services)
+    assert found.path.endswith("rds.route_config_name")
+    assert found.line is not None
+    assert found.hint == f"here they are called {with_filters!r}"
+    (found,) = asking_for(with_filters, "")
+    assert found.hint == "here they are called 'gateway/default'"
