@@ -10,9 +10,7 @@ import secrets
 from collections.abc import Awaitable, Sequence
 
 from extproc.adapters.leased_ledger import LeasedLedger
-from extproc.adapters.postgres_server import PostgresServer
-from extproc.adapters.redis_server import RedisServer
-from extproc.adapters.remote_store import Patience, RemoteStore
+from extproc.adapters.remote_store import Patience, RemoteStore, Server
 from extproc.ports import Booking, Charge, Exhausted, LedgerUnavailable, Level, Reservation
 from gateway.ledger_place import LedgerKind, LedgerPlace
 
@@ -104,7 +102,7 @@ def open_ledger(
     flush_seconds: float = FLUSH_SECONDS,
 ) -> LeasedLedger:
     """A worker's part of the ledger on a server, on this loop; nothing is asked yet."""
-    server = PostgresServer(place) if place.kind is LedgerKind.POSTGRES else RedisServer(place)
+    server = _server(place)
     patience = Patience(place.answer_seconds, place.dead_seconds)
     store = RemoteStore(server, f"{worker}-{secrets.token_hex(4)}", loop, patience)
     return LeasedLedger(
@@ -114,3 +112,14 @@ def open_ledger(
         visit_share=VISIT_SHARE,
         is_strict=place.is_strict,
     )
+
+
+def _server(place: LedgerPlace) -> Server:
+    """A driver takes a tenth of a second to load, so only the one that is used is."""
+    if place.kind is LedgerKind.POSTGRES:
+        from extproc.adapters.postgres_server import PostgresServer  # noqa: PLC0415
+
+        return PostgresServer(place)
+    from extproc.adapters.redis_server import RedisServer  # noqa: PLC0415
+
+    return RedisServer(place)
