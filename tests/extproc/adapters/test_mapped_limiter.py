@@ -152,8 +152,9 @@ def test_a_lock_that_is_never_free_is_said(tmp_path: Path) -> None:
     with limiter(tmp_path) as made:
         meter = made.meter("m", MINUTELY)
         assert takes(made, meter)
-        with next(tmp_path.glob("limits-[0-9]*")).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        (shared,) = (each for each in tmp_path.iterdir() if "places" not in each.name)
+        with shared.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with pytest.raises(LimitsUnavailable, match="lock"):
                 takes(made, meter)
             began = time.monotonic()
