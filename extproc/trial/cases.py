@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from extproc.audits import Audited
 from gateway.config.block import Block, refusal
+from gateway.config.described import Described
 from gateway.config.document import Document, read
 from gateway.config.finding import dotted
 from gateway.config.reading import read_whole
@@ -241,7 +242,7 @@ def load_sample(file: Path, environment: Mapping[str, str]) -> SampleBlock | tup
 
 def json_schema() -> str:
     """Of files of tests, for editors."""
-    found = SuiteBlock.model_json_schema(by_alias=True)
+    found = SuiteBlock.model_json_schema(by_alias=True, schema_generator=Described)
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps({"$schema": dialect, **found}, indent=2, ensure_ascii=False) + "\n"
 

@@ -11,9 +11,7 @@ from pydantic_core import PydanticCustomError
 class Block(BaseModel):
     """A mapping with known keys. A key with nothing after it is as if it were not there."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from gateway.config.described import Described
 from gateway.config.offered import USUAL_PATHS
 from gateway.config.scalars import written_duration
 from gateway.config.schema import Config
@@ -102,7 +103,7 @@ def markdown() -> str:
 
 def _schema() -> Schema:
     """Pydantic's, tidied; closed sets of words stand where they are used."""
-    found = Config.model_json_schema(by_alias=True)
+    found = Config.model_json_schema(by_alias=True, schema_generator=Described)
     words = {
         f"{_REFERENCE}{name}": {"enum": block["enum"]}
         for name, block in found["$defs"].items()
