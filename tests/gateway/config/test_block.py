@@ -27,9 +27,5 @@ def test_blocks_do_not_change() -> None:
         Example(size=1).size = 2  # type: ignore[misc]
 
 
-def test_fields_are_documented_by_the_text_below_them() -> None:
-    assert Example.model_fields["size"].description == "How big."
-
-
 def test_a_refusal_carries_its_message_as_it_is() -> None:
     assert refusal("no {braces} here").message() == "no {braces} here"
