@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -26,6 +27,7 @@ from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
+from extproc.adapters.key_places import KeyPlaces
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.password_checks import HashedPasswords
@@ -208,10 +210,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     file = arguments.state_dir / "ledger.db"
     local = await open_ledger(file, worker=arguments.worker, busy_seconds=BUSY_SECONDS)
     ledgers = Ledgers(local, arguments.worker)
-    keys = open_directory(file, time.time, busy_seconds=BUSY_SECONDS)
+    keys = KeyPlaces(open_directory(file, time.time, busy_seconds=BUSY_SECONDS), time.time)
     passwords, introspector = HashedPasswords(time.monotonic), RemoteIntrospector(time.time)
     try:
-        await _serve(arguments, ledgers, Witnesses(keys, passwords, introspector))
+        await _serve(arguments, ledgers, keys, Witnesses(None, passwords, introspector))
     finally:
         await introspector.close()
         await passwords.close()
@@ -219,8 +221,9 @@ async def serve(arguments: argparse.Namespace) -> None:
         await ledgers.close()
 
 
-async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Witnesses) -> None:
-
+async def _serve(
+    arguments: argparse.Namespace, ledgers: Ledgers, keys: KeyPlaces, witnesses: Witnesses
+) -> None:
     def take(program: Program) -> None:
         calls.program = program
         health.set(True)
@@ -242,6 +245,7 @@ async def _serve(arguments: argparse.Namespace, ledgers: Ledgers, witnesses: Wit
     make = functools.partial(
         _build,
         ledgers=ledgers,
+        keys=keys,
         latencies=Latencies(time.monotonic),
         states=States(),
         books=books,
@@ -311,6 +315,7 @@ def _build(
     version: str,
     *,
     ledgers: Ledgers,
+    keys: KeyPlaces,
     latencies: Latencies,
     states: States,
     books: Books,
@@ -321,6 +326,7 @@ def _build(
     limiter: Limiter,
     inquirer: Inquirer,
 ) -> Program:
+    stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
         gateway,
         version,
@@ -332,7 +338,7 @@ def _build(
         books=books,
         cut_streams=cut_streams,
         audits=audits.with_trail(logs.trail(gateway.audit, version)),
-        witnesses=witnesses,
+        witnesses=replace(witnesses, keys=stored),
         limiter=limiter,
         inquirer=inquirer,
     )

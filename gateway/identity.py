@@ -143,6 +143,9 @@ class Introspection:
     """Whether backends of plain routes get the token."""
 
 
+STALE_KEYS_SECONDS = 300.0
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who may come in."""
@@ -159,3 +162,5 @@ class Identity:
     """None: nobody is known by one."""
     introspection: Introspection | None = None
     """Who is asked about tokens that nobody here knows; None: nobody."""
+    stale_keys_seconds: float = STALE_KEYS_SECONDS
+    """For how long keys that are made at run time are believed while their server is away."""

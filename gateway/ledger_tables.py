@@ -63,7 +63,7 @@ def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
 
 POSTGRES_LOCK = 0x647261676F6D616E
 """Who makes the tables holds this advisory lock."""
-POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'budget_alerts'"
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'key_changes'"
 """A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
 asks again after waiting for the lock is told what was so before."""
 
@@ -100,5 +100,18 @@ CREATE TABLE IF NOT EXISTS {0}.budget_alerts (
   counter text NOT NULL, window_start bigint NOT NULL, permille bigint NOT NULL,
   id text NOT NULL, until bigint NOT NULL, PRIMARY KEY (counter, window_start, permille)
 );
+CREATE TABLE IF NOT EXISTS {0}.virtual_keys (
+  id text PRIMARY KEY, name text COLLATE "C" NOT NULL UNIQUE, record text NOT NULL
+);
+CREATE TABLE IF NOT EXISTS {0}.key_uses (id text PRIMARY KEY, last_used bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS {0}.key_log (
+  seq bigint PRIMARY KEY, mark text NOT NULL, at bigint NOT NULL, who text NOT NULL,
+  what text NOT NULL, details text NOT NULL, id text NOT NULL, name text NOT NULL
+);
+CREATE TABLE IF NOT EXISTS {0}.key_changes (
+  "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"), last bigint NOT NULL, mark text NOT NULL
+);
+INSERT INTO {0}.key_changes (last, mark) VALUES (0, '') ON CONFLICT DO NOTHING;
 """
-"""`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs."""
+"""`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs.
+`key_changes` says which row of `key_log` is the last."""

@@ -237,6 +237,7 @@ def _identity(block: IdentityBlock) -> Identity:
         tuple(each.meaning for each in block.certificates),
         None if block.basic is None else block.basic.meaning,
         None if block.introspection is None else block.introspection.meaning,
+        block.api_keys.stale_if_error,
     )
 
 

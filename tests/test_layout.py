@@ -75,6 +75,15 @@ TESTED_THROUGH = {
     "xds_server/budgets/sqlite_store.py": "xds_server/budgets/test_stores.py",
     "xds_server/budgets/postgres_store.py": "xds_server/budgets/test_stores.py",
     "xds_server/budgets/redis_store.py": "xds_server/budgets/test_stores.py",
+    # one suite for all servers, and for both sides of them
+    "xds_server/ledger_postgres.py": "xds_server/budgets/test_stores.py",
+    "xds_server/ledger_redis.py": "xds_server/budgets/test_stores.py",
+    "xds_server/keys/postgres_store.py": "xds_server/keys/test_stores.py",
+    "xds_server/keys/redis_store.py": "xds_server/keys/test_stores.py",
+    "extproc/adapters/postgres_keys.py": "xds_server/keys/test_stores.py",
+    "extproc/adapters/redis_keys.py": "xds_server/keys/test_stores.py",
+    "extproc/adapters/postgres_connection.py": "extproc/adapters/test_postgres_server.py",
+    "extproc/adapters/redis_client.py": "extproc/adapters/test_redis_server.py",
     # what all commands and paths with a token share
     "xds_server/admin/asked.py": "xds_server/admin/test_keys.py",
     "xds_server/commands/with_token.py": "xds_server/commands/test_keys.py",

@@ -51,7 +51,7 @@ from xds_server.free_ports import Wanted, complaints
 from xds_server.history import History, Origin
 from xds_server.http_edge import listening_socket, serving
 from xds_server.keys.desk import Desk
-from xds_server.keys.store import SqliteKeyStore
+from xds_server.keys.stores import StoreInForce
 from xds_server.metrics import exposition
 from xds_server.publisher import Make, Outcome, Publisher, Written, first_config, release_of
 from xds_server.redaction import redacted_document
@@ -167,7 +167,7 @@ class Plane:
 
     def desk(self) -> Desk:
         """Where virtual keys are made."""
-        store = AuditedKeyStore(SqliteKeyStore(self.options.state_dir / LEDGER_FILE), self.deeds)
+        store = AuditedKeyStore(keys_in_force(self.options, self.publisher), self.deeds)
         return Desk(store, time.time, secrets.token_bytes, self._names_of_keys)
 
     def _names_of_keys(self) -> frozenset[str]:
@@ -211,7 +211,18 @@ def budget_desk(options: Options, publisher: Publisher, deeds: Deeds) -> budgets
         found = gateway()
         return AuditedBudgetStore(store_at(file, found.ledger if found else LedgerPlace()), deeds)
 
-    return budgets.Desk(store, gateway, SqliteKeyStore(file), time.time, secrets.token_bytes)
+    keys = keys_in_force(options, publisher)
+    return budgets.Desk(store, gateway, keys, time.time, secrets.token_bytes)
+
+
+def keys_in_force(options: Options, publisher: Publisher) -> StoreInForce:
+    """The virtual keys of the ledger in force."""
+
+    def place() -> LedgerPlace:
+        in_force = publisher.in_force
+        return in_force.gateway.ledger if in_force else LedgerPlace()
+
+    return StoreInForce(options.state_dir / LEDGER_FILE, place)
 
 
 def alerts_to(publisher: Publisher) -> AlertsTo | None:

@@ -1,28 +1,34 @@
-"""Keys that were looked up, in memory; a thread asks the store for others, and what has changed.
+"""Keys that were looked up, in memory; the store is asked for others, and for what has changed.
 
 What is in memory is believed for as long as somebody has looked for changes within a second, which
-happens ten times a second while keys are asked for. docs/decisions/0017-virtual-keys.md.
+happens ten times a second while keys are asked for. A store that gives no answer may be forgiven
+for longer. docs/decisions/0017-virtual-keys.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extproc.adapters.key_tables import KeyTables, Reading
+from extproc.adapters.key_tables import (
+    NOTHING_KNOWN,
+    KeyReader,
+    KeyTables,
+    Reading,
+    TablesInThread,
+)
 from extproc.keys import HeldKey, KeysUnavailable
 
 logger = logging.getLogger(__name__)
 
 _IDLE_POLLS = 20
 """Without a question; then nobody looks until the next."""
-_EVERYTHING = 1 << 62
-"""Later than any change: what is not in memory cannot have changed there."""
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,8 @@ def open_directory(
 ) -> KeyDirectory:
     """Of the keys in this file. The file is opened when the first is asked for."""
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
-    return KeyDirectory(lambda: KeyTables(path, busy_seconds), thread, clock)
+    reader = TablesInThread(lambda: KeyTables(path, busy_seconds), thread)
+    return KeyDirectory(reader, clock, asyncio.get_running_loop())
 
 
 class KeyDirectory:
@@ -63,41 +70,44 @@ class KeyDirectory:
 
     def __init__(
         self,
-        connect: Callable[[], KeyTables],
-        thread: ThreadPoolExecutor,
+        reader: KeyReader,
         clock: Callable[[], float],
+        loop: asyncio.AbstractEventLoop,
         bounds: Bounds | None = None,
+        stale_seconds: float = 0.0,
     ) -> None:
         self._bounds = bounds or Bounds()
-        self._connect = connect
-        self._thread = thread
+        self.stale_seconds = stale_seconds
+        """For how long after a look keys are believed while the store gives no answer."""
+        self._reader = reader
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._tables: KeyTables | None = None
+        self._loop = loop
         self._known: dict[str, HeldKey] = {}
         self._unknown: dict[str, None] = {}
         """Ids that there are not."""
-        self._last = _EVERYTHING
+        self._last = NOTHING_KNOWN
         """The last change that is known."""
-        self._believed_until = 0.0
+        self._believed_until = self._looked_at = _NEVER
         self._waiting: dict[str, asyncio.Future[HeldKey | None]] = {}
-        self._visit: Future[Reading] | None = None
+        self._visit: asyncio.Task[Reading] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._used: set[str] = set()
-        self._uses_due = self._loop.time() + self._bounds.uses_seconds
+        self._uses_due = loop.time() + self._bounds.uses_seconds
         self._idle_polls = 0
         self._is_in_trouble = self._is_closed = False
 
-    def find(self, id: str) -> HeldKey | asyncio.Future[HeldKey | None] | None:
+    def find(self, id: str) -> HeldKey | Awaitable[HeldKey | None] | None:
         """At once when it is in memory, and what is there can be believed."""
         self._idle_polls = 0
+        found = self._known.get(id)
         if self._loop.time() <= self._believed_until:
-            found = self._known.get(id)
             if found is not None:
                 return found
             if id in self._unknown:
                 return None
-        return self._look_up(id)
+        if found is None or not self.stale_seconds:
+            return self._look_up(id)
+        return self._look_up_or_believe(id)
 
     def look_again(self, id: str) -> asyncio.Future[HeldKey | None]:
         """As it is in the store."""
@@ -118,15 +128,24 @@ class KeyDirectory:
             if not waiting.done():
                 waiting.set_exception(KeysUnavailable("the worker leaves"))
         self._waiting.clear()
-        used = sorted(self._used)
+        if self._visit is not None:
+            await asyncio.wait([self._visit])
         try:
-            await self._loop.run_in_executor(self._thread, self._leave, used)
+            if self._used:
+                await self._note_uses(sorted(self._used))
         except KeysUnavailable as error:
             logger.warning("when keys were last used is not told: %s", error)
         finally:
-            self._thread.shutdown()
+            await self._reader.close()
 
-    # On the event loop
+    async def _look_up_or_believe(self, id: str) -> HeldKey | None:
+        try:
+            return await self._look_up(id)
+        except KeysUnavailable:
+            found = self._known.get(id)
+            if found is None or self._loop.time() > self._looked_at + self.stale_seconds:
+                raise
+            return found
 
     def _look_up(self, id: str) -> asyncio.Future[HeldKey | None]:
         found = self._waiting.get(id)
@@ -148,28 +167,29 @@ class KeyDirectory:
             self._uses_due = now + self._bounds.uses_seconds
             used, self._used = sorted(self._used), set()
         visit = _Visit(tuple(self._waiting), self._last, used, now)
-        self._visit = self._thread.submit(self._look, visit)
-        self._visit.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._end, visit, done)
-        )
+        self._visit = self._loop.create_task(self._look(visit))
+        self._visit.add_done_callback(lambda done: self._end(visit, done))
 
-    def _end(self, visit: _Visit, done: Future[Reading]) -> None:
+    def _end(self, visit: _Visit, done: asyncio.Task[Reading]) -> None:
         self._visit = None
         waiting = [(id, self._waiting.pop(id, None)) for id in visit.ids]
-        error = done.exception()
+        error = KeysUnavailable("the worker leaves") if done.cancelled() else done.exception()
         if error is None:
             self._learn(visit, done.result())
         elif isinstance(error, KeysUnavailable):
+            self._used.update(visit.used)
             self._complain(error)
         else:
             logger.error("keys cannot be looked up", exc_info=error)
+        unreadable = {} if error is not None else done.result().unreadable
         for id, future in waiting:
             if future is None or future.done():
                 continue
-            if error is None:
+            why = str(error) if error is not None else unreadable.get(id)
+            if why is None:
                 future.set_result(self._known.get(id))
             else:
-                future.set_exception(KeysUnavailable(str(error)))
+                future.set_exception(KeysUnavailable(why))
                 future.exception()  # whoever asked may have left
         if self._waiting:
             self._begin()
@@ -179,7 +199,7 @@ class KeyDirectory:
         if self._is_in_trouble:
             self._is_in_trouble = False
             logger.warning("keys can be looked up again")
-        if reading.last < visit.since != _EVERYTHING:  # another file, or an older one
+        if reading.is_another:
             self._known.clear()
             self._unknown.clear()
         for id in reading.changed:
@@ -187,14 +207,21 @@ class KeyDirectory:
             self._unknown.pop(id, None)
         for id in visit.ids:
             key = reading.keys.get(id)
-            if key is None:
+            if id in reading.unreadable:
+                self._known.pop(id, None)
+            elif key is None:
                 _keep(self._unknown, id, None, self._bounds.most_unknown)
             else:
                 _keep(self._known, id, HeldKey(key), self._bounds.most_known)
         self._last = reading.last
+        self._looked_at = visit.began
         self._believed_until = visit.began + self._bounds.believed_seconds
 
     def _complain(self, error: KeysUnavailable) -> None:
+        """Until the next look, and not for longer, nobody needs to wait for another failure."""
+        forgiven = self._looked_at + self.stale_seconds
+        a_while = self._loop.time() + self._bounds.believed_seconds
+        self._believed_until = max(self._believed_until, min(forgiven, a_while))
         if not self._is_in_trouble:
             self._is_in_trouble = True
             logger.error("keys cannot be looked up: %s", error)
@@ -212,26 +239,17 @@ class KeyDirectory:
             self._uses_due = 0.0
             self._begin()
 
-    # In the thread
-
-    def _look(self, visit: _Visit) -> Reading:
-        if self._tables is None:
-            self._tables = self._connect()
-        reading = self._tables.read(visit.ids, visit.since)
+    async def _look(self, visit: _Visit) -> Reading:
+        reading = await self._reader.read(visit.ids, visit.since)
         if visit.used:
             try:
-                self._tables.note_uses(visit.used, int(self._clock()))
+                await self._note_uses(visit.used)
             except KeysUnavailable as error:
                 logger.warning("when keys were last used is not told: %s", error)
         return reading
 
-    def _leave(self, used: Sequence[str]) -> None:
-        if self._tables is not None:
-            try:
-                if used:
-                    self._tables.note_uses(used, int(self._clock()))
-            finally:
-                self._tables.close()
+    async def _note_uses(self, used: Sequence[str]) -> None:
+        await self._reader.note_uses(used, int(self._clock()))
 
 
 def _keep(memory: dict[str, Any], id: str, value: object, most: int) -> None:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeAlias
-
-from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from collections.abc import Mapping, Sequence
 
 from extproc.adapters.lease import MOST_PER_CALL
+from extproc.adapters.redis_client import RedisClient
 from extproc.adapters.redis_scripts import BOOK_ONCE, BURY, REMEMBER, VISIT
 from extproc.adapters.remote_store import BURIED_SECONDS
 from extproc.adapters.reports import Report, Standing
-from extproc.ports import REMEMBERED_SECONDS, Booking, LedgerUnavailable, Spent
-from gateway.ledger_place import LARGEST_REDIS_LIMIT, LedgerPlace, RedisForm, read_redis_url, shown
+from extproc.ports import REMEMBERED_SECONDS, Booking, Spent
+from gateway.ledger_place import LARGEST_REDIS_LIMIT, LedgerPlace, shown
 
 KEPT_SECONDS = 400 * 86400
 """How long a counter is kept after its period began; one of a budget in total, for good."""
-
-Client: TypeAlias = Any
-"""`Redis` or `RedisCluster`, which share no type."""
 
 
 class RedisServer:
@@ -35,19 +24,17 @@ class RedisServer:
 
     def __init__(self, place: LedgerPlace) -> None:
         """ValueError where nobody can be reached by such a URL."""
-        self._clients = connect(place)
-        self._client = self._clients[0]
+        self._redis = RedisClient(place)
         self.address = shown(place.url)
         self._prefix = f"{{{place.name}}}:"
         self._dead_milliseconds = int(place.dead_seconds * 1000)
         self._ahead_permille = place.ahead_permille
-        self._digests: dict[str, str] = {}
 
     async def visit(
         self, worker: str, reports: Sequence[Report], forgotten: Sequence[int]
     ) -> list[Standing]:
         """Keep the worker alive, take its reports down and answer them."""
-        numbers = await self._run(
+        numbers = await self._redis.run(
             VISIT,
             [
                 *self._keys("workers", f"leases:{worker}", "counters", f"buried:{worker}"),
@@ -67,37 +54,43 @@ class RedisServer:
     async def bury_dead(self) -> None:
         """Book all that workers hold who have not visited for long."""
         workers = f"{self._prefix}workers"
-        seconds, _ = await self._answer(self._client.time(**self._target(workers)))
-        dead = await self._answer(self._client.zrangebyscore(workers, "-inf", seconds * 1000))
+        seconds, _ = await self._redis.answer(self._redis.asked.time(**self._redis.target(workers)))
+        dead = await self._redis.answer(
+            self._redis.asked.zrangebyscore(workers, "-inf", seconds * 1000)
+        )
         for worker in dead:
             await self._bury(worker.decode(), is_leaving=False)
 
     async def leave(self, worker: str, reports: Sequence[Report]) -> None:
         """Take down the last reports, and forget the worker."""
-        if await self._answer(self._client.exists(f"{self._prefix}leases:{worker}")):
+        if await self._redis.answer(self._redis.asked.exists(f"{self._prefix}leases:{worker}")):
             await self.visit(worker, reports, ())
         await self._bury(worker, is_leaving=True)
 
     async def spent(self, counter: str, window_start: int) -> Spent:
         """Where the counter stands."""
         key = self._counter(counter, window_start)
-        found = await self._answer(self._client.hmget(key, ["settled", "reserved", "topped_up"]))
+        found = await self._redis.answer(
+            self._redis.asked.hmget(key, ["settled", "reserved", "topped_up"])
+        )
         return Spent(*(int(each or 0) for each in found))
 
     async def counters(self) -> Sequence[tuple[str, int]]:
         """Every counter with each of its periods, in order."""
-        found = await self._answer(self._client.zrange(f"{self._prefix}counters", 0, -1))
+        found = await self._redis.answer(self._redis.asked.zrange(f"{self._prefix}counters", 0, -1))
         named = (each.decode().partition(":") for each in found)
         return sorted((counter, int(start)) for start, _, counter in named)
 
     async def remember(self, name: str, owner: str, now: int) -> None:
         """Keep who asked for work of this name; the first counts."""
         keys = self._keys(f"work:{name}", "works")
-        await self._run(REMEMBER, keys, [*self._work(name, now), owner])
+        await self._redis.run(REMEMBER, keys, [*self._work(name, now), owner])
 
     async def owner(self, name: str) -> str | None:
         """Who asked for it."""
-        found = await self._answer(self._client.hget(f"{self._prefix}work:{name}", "owner"))
+        found = await self._redis.answer(
+            self._redis.asked.hget(f"{self._prefix}work:{name}", "owner")
+        )
         return None if found is None else found.decode()
 
     async def book_once(
@@ -113,7 +106,7 @@ class RedisServer:
             }
             for each in bookings
         ]
-        is_new = await self._run(
+        is_new = await self._redis.run(
             BOOK_ONCE,
             [
                 *self._keys(f"work:{name}", "works", "counters"),
@@ -124,40 +117,19 @@ class RedisServer:
         return bool(is_new)
 
     def break_off(self) -> None:
-        """The client drops the connection when it is cancelled."""
+        """Nobody waits any more."""
+        self._redis.break_off()
 
     async def close(self) -> None:
         """Close all connections."""
-        for each in self._clients:
-            await each.aclose()
+        await self._redis.close()
 
     async def _bury(self, worker: str, *, is_leaving: bool) -> None:
-        await self._run(
+        await self._redis.run(
             BURY,
             self._keys("workers", f"leases:{worker}", f"buried:{worker}"),
             [worker, f"{self._prefix}counter:", BURIED_SECONDS, int(is_leaving)],
         )
-
-    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        digest = self._digests.get(script)
-        if digest is None:
-            digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-            self._digests[script] = digest
-        rest = (len(keys), *keys, *arguments)
-        try:
-            return await self._answer(self._client.execute_command("EVALSHA", digest, *rest))
-        except NoScriptError:
-            return await self._answer(self._client.execute_command("EVAL", script, *rest))
-
-    async def _answer(self, asked: Awaitable[Any]) -> Any:
-        try:
-            return await asked
-        except NoScriptError:
-            raise
-        except (RedisError, OSError) as error:
-            if isinstance(self._client, Redis):  # what lies idle broke with it
-                await self._client.connection_pool.disconnect(inuse_connections=False)
-            raise LedgerUnavailable(str(error) or type(error).__name__) from error
 
     def _work(self, name: str, now: int) -> tuple[str, str, int, int]:
         return name, f"{self._prefix}work:", now, now - REMEMBERED_SECONDS
@@ -167,12 +139,6 @@ class RedisServer:
 
     def _counter(self, counter: str, window_start: int) -> str:
         return f"{self._prefix}counter:{_name(counter, window_start)}"
-
-    def _target(self, key: str) -> Mapping[str, Any]:
-        """Whose clock it is, in a cluster: that of the shard which has the key."""
-        if isinstance(self._client, RedisCluster):
-            return {"target_nodes": self._client.get_node_from_key(key)}
-        return {}
 
 
 def _name(counter: str, window_start: int) -> str:
@@ -191,25 +157,3 @@ def _told(report: Report) -> Mapping[str, object]:
         "wish": report.wish,
         "needs": report.needs,
     }
-
-
-def connect(place: LedgerPlace) -> Sequence[Client]:
-    """A client, which connects when it is first asked, and those that it asks for the way there."""
-    url = read_redis_url(place.url)
-    # A lost answer is asked again with all that came up since, not by the client.
-    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_keepalive": True}
-    if place.username:
-        options["username"] = place.username
-    if place.password:
-        options["password"] = place.password
-    if url.form is RedisForm.ONE:
-        return (Redis.from_url(place.url, **options),)
-    options |= url.tls
-    if url.form is RedisForm.CLUSTER:
-        nodes = [ClusterNode(host, port) for host, port in url.places]
-        return (RedisCluster(startup_nodes=nodes, **options),)
-    asked: dict[str, Any] = {**dict(url.tls), "socket_timeout": place.answer_seconds / 2}
-    if place.sentinel_password:
-        asked["password"] = place.sentinel_password
-    found = Sentinel(url.places, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
-    return found.master_for(url.service, db=url.database), *found.sentinels

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from extproc.adapters.in_time import in_time
 from extproc.adapters.reports import Report, Standing
 from extproc.ports import Booking, LedgerUnavailable, Spent
 
@@ -217,7 +218,7 @@ class RemoteStore:
         if self._loop.time() < self._not_before:
             raise LedgerUnavailable(f"ledger '{self._server.address}': {self._reason}")
         try:
-            result = await self._in_time(work())
+            result = await in_time(work(), self._patience.answer, self._server.break_off)
         except LedgerUnavailable as error:
             self._fail(str(error))
             raise LedgerUnavailable(f"ledger '{self._server.address}': {error}") from error
@@ -225,19 +226,6 @@ class RemoteStore:
             _log.warning("the ledger '%s' answers again", self._server.address)
             self._failures = 0
         return result
-
-    async def _in_time(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        task = self._loop.create_task(work)
-        try:
-            await asyncio.wait((task,), timeout=self._patience.answer)
-            if task.done():
-                return task.result()
-            raise LedgerUnavailable(f"no answer in {self._patience.answer:g} s")
-        finally:
-            if not task.done():
-                self._server.break_off()
-                task.cancel()
-                await asyncio.wait((task,))
 
     def _fail(self, reason: str) -> None:
         self.has_been_away = True

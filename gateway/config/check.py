@@ -359,15 +359,6 @@ def _locked_doors(config: Config) -> Iterator[Finding]:
         )
 
 
-def _keys_of_one_machine(config: Config) -> Iterator[Finding]:
-    if config.identity.has_stored_keys and config.ledger.type != "sqlite":
-        yield Finding(
-            ("identity", "api_keys", "enabled"),
-            f"virtual keys are not kept in {config.ledger.type}, but on each machine apart",
-            "make them on one, and take them along by dragoman keys export and import",
-        )
-
-
 def _open_doors(config: Config) -> Iterator[Finding]:
     paid = [
         name
@@ -421,7 +412,6 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     vendors_without_a_key,
     prefixes_without_a_space,
     _locked_doors,
-    _keys_of_one_machine,
     _open_doors,
     _plain_keys,
     _weak_credentials,

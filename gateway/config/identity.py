@@ -12,8 +12,8 @@ from gateway.config.basic import BasicBlock
 from gateway.config.block import Block, refusal
 from gateway.config.introspection import IntrospectionBlock
 from gateway.config.issuers import IssuerBlock
-from gateway.config.scalars import Flag, Globs, Name, Secret, Text
-from gateway.identity import CertificateHolders, TokenMode
+from gateway.config.scalars import Duration, Flag, Globs, Name, Secret, Text
+from gateway.identity import STALE_KEYS_SECONDS, CertificateHolders, TokenMode
 
 
 def _digest(value: str) -> str:
@@ -70,6 +70,11 @@ class ApiKeysBlock(Block):
     whatever the list says. Default: those that are listed."""
     keys: tuple[ApiKeyBlock, ...] = ()
     """The keys that stand in the file."""
+    stale_if_error: Duration = STALE_KEYS_SECONDS
+    """For how long virtual keys that a worker knows are accepted while the server of the ledger,
+    where they are kept, gives no answer; then they are refused with 503 `keys_unavailable`. So
+    long may a worker that is cut off not know of a revocation. Of a ledger in a file, as of `0s`:
+    a second."""
 
 
 class CertificateBlock(Block):

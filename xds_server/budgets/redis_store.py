@@ -8,17 +8,12 @@ them:
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import msgspec
-from redis import Redis, RedisCluster, Sentinel
-from redis.cluster import ClusterNode
-from redis.exceptions import RedisError
 
-from gateway.ledger_place import LedgerPlace, RedisForm, read_redis_url, shown
+from gateway.ledger_place import LedgerPlace
 from xds_server.budgets.store import (
     SENT,
     Alert,
@@ -31,8 +26,8 @@ from xds_server.budgets.store import (
     repeated,
     too_much,
 )
+from xds_server.ledger_redis import connected
 
-ANSWER_SECONDS = 2.0
 KEPT_SECONDS = 400 * 86400
 """How long a counter that nobody drew on is kept, as workers keep them; in total, for good."""
 _PAGE = 1000
@@ -105,7 +100,7 @@ class RedisBudgetStore:
 
     def counters(self, starts: Collection[int] | None = None) -> Sequence[Stands]:
         rows: list[Stands] = []
-        with self._connected() as client:
+        with connected(self._place, BudgetsUnavailable) as client:
             index = f"{self._prefix}counters"
             if starts is None:
                 found = client.zrange(index, 0, -1)
@@ -147,7 +142,7 @@ class RedisBudgetStore:
             msgspec.json.encode(deed),
             json.dumps(counters),
         )
-        with self._connected() as client:
+        with connected(self._place, BudgetsUnavailable) as client:
             seq, entry, *is_new = client.eval(_APPLY, len(keys), *keys, *arguments)
         if not seq:
             counter, start = asked.counters[entry]
@@ -158,7 +153,7 @@ class RedisBudgetStore:
 
     def log(self, before: int | None, limit: int) -> Sequence[Entry]:
         key = f"{self._prefix}budget-log"
-        with self._connected() as client:
+        with connected(self._place, BudgetsUnavailable) as client:
             size = client.llen(key)
             end = size if before is None else min(size, max(0, before - 1))
             first = max(0, end - limit)
@@ -169,50 +164,14 @@ class RedisBudgetStore:
     def claim(self, alert: Alert, id: str, now: int, until: int) -> str | None:
         field = f"{alert.window_start}:{alert.permille}"
         arguments = (field, id, now, until, KEPT_SECONDS)
-        with self._connected() as client:
+        with connected(self._place, BudgetsUnavailable) as client:
             found = client.eval(_CLAIM, 1, self._alerts(alert.counter), *arguments)
         return None if found is None else found.decode()
 
     def sent(self, alert: Alert, id: str) -> None:
         field = f"{alert.window_start}:{alert.permille}"
-        with self._connected() as client:
+        with connected(self._place, BudgetsUnavailable) as client:
             client.eval(_SENT, 1, self._alerts(alert.counter), field, id, SENT)
 
     def _alerts(self, counter: str) -> str:
         return f"{self._prefix}budget-alerts:{counter}"
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
-        clients: Sequence[Any] = ()
-        try:
-            clients = _clients(self._place)
-            yield clients[0]
-        except (RedisError, OSError, msgspec.DecodeError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise BudgetsUnavailable(f"ledger '{shown(self._place.url)}': {reason}") from error
-        finally:
-            for client in clients:
-                client.close()
-
-
-def _clients(place: LedgerPlace) -> Sequence[Any]:
-    """Who is asked, and those that it asks for the way there."""
-    url = read_redis_url(place.url)
-    tls: dict[str, Any] = dict(url.tls)
-    options: dict[str, Any] = {
-        "username": place.username or None,
-        "password": place.password or None,
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": ANSWER_SECONDS,
-    }
-    if url.form is RedisForm.ONE:
-        said = {name: value for name, value in options.items() if value is not None}
-        return (Redis.from_url(place.url, **said),)
-    if url.form is RedisForm.CLUSTER:
-        nodes = [ClusterNode(*each) for each in url.places]  # type: ignore[no-untyped-call]
-        return (RedisCluster(startup_nodes=nodes, **options, **tls),)
-    asked = {**tls, "password": place.sentinel_password or None}
-    found: Any = Sentinel(  # type: ignore[no-untyped-call]
-        url.places, sentinel_kwargs=asked, **options, **tls
-    )
-    return found.master_for(url.service, db=url.database), *found.sentinels

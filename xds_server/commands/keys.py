@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from gateway.config.sources import load_sources
+from gateway.ledger_place import LedgerKind
 from gateway.limits import Counted
+from gateway.resolve import resolve
+from xds_server.budgets.stores import LEDGER_FILE
 from xds_server.commands.asking import Answer, Unanswered, rows, table, texts
 from xds_server.commands.command import JSON, Argument, Command, Environment, Switch, refuses
-from xds_server.commands.with_token import REACHING, TOKEN_VARIABLE, Request, asking, done, ok
+from xds_server.commands.with_token import REACHING, TOKEN_VARIABLE, Request, asking, done, ok, user
 from xds_server.flags import Flag
-from xds_server.keys.desk import KEEP
+from xds_server.keys.desk import KEEP, Desk, Refused
+from xds_server.keys.store import KeysUnavailable
+from xds_server.keys.stores import store_at
 
 BATCH = 500
 """Keys that are imported at once."""
@@ -78,6 +88,13 @@ TEAM = _flag("--team", str, "NAME", "only of this team")
 USER = _flag("--user", str, "NAME", "only of this user")
 WITHIN = Flag(
     "--keep", "", str, "TIME", f"how long the key before works on (default: {KEEP})", KEEP
+)
+INTO = Flag(
+    "--into",
+    "",
+    Path,
+    "CONFIG",
+    "straight into the ledger, on a server, that this configuration names, before it is in force",
 )
 ENABLE = Switch("--enable", "let it work again")
 DISABLE = Switch("--disable", "refuse it until it is enabled again")
@@ -182,12 +199,11 @@ def import_(arguments: argparse.Namespace, environment: Environment) -> int:
     """Take over exported keys, some at a time; stops at the first that cannot be."""
     taken = 0
     try:
-        admin = asking(arguments, environment)
+        give = _giving(arguments, environment)
         with arguments.file.open(encoding="utf-8") as opened:
             lines = enumerate(opened, 1)
             while batch := list(islice(((at, line) for at, line in lines if line.strip()), BATCH)):
-                keys = [_decoded(at, line) for at, line in batch]
-                status, answer = admin.ask("POST", "/api/key-import", {"keys": keys})
+                status, answer = give([_decoded(at, line) for at, line in batch])
                 if status != 200:
                     raise Unanswered(_by_line(answer, [at for at, _ in batch]))
                 taken += len(batch)
@@ -196,6 +212,36 @@ def import_(arguments: argparse.Namespace, environment: Environment) -> int:
         return 1
     print(f"imported: {taken}")
     return 0
+
+
+Give: TypeAlias = Callable[[list[object]], tuple[int, Answer]]
+"""Lets somebody take over keys; a status, and what was answered."""
+
+
+def _giving(arguments: argparse.Namespace, environment: Environment) -> Give:
+    if arguments.into is None:
+        admin = asking(arguments, environment)
+        return lambda keys: admin.ask("POST", "/api/key-import", {"keys": keys})
+    loaded = load_sources(arguments.into, environment)
+    if loaded.config is None:
+        raise Unanswered("; ".join(map(str, loaded.problems)))
+    gateway = resolve(loaded.config)
+    if gateway.ledger.kind is LedgerKind.SQLITE:
+        raise Unanswered(f"{arguments.into} names no ledger on a server")
+    names = {key.name for key in gateway.identity.api_keys}
+    store = store_at(Path(LEDGER_FILE), gateway.ledger)
+    desk = Desk(store, time.time, secrets.token_bytes, lambda: names)
+
+    def give(keys: list[object]) -> tuple[int, Answer]:
+        try:
+            became = desk.import_(keys, user())
+        except KeysUnavailable as error:
+            raise Unanswered(str(error)) from error
+        if isinstance(became, Refused):
+            return became.status, {"problems": [str(each) for each in became.problems]}
+        return 200, became
+
+    return give
 
 
 def _decoded(at: int, line: str) -> object:
@@ -328,5 +374,5 @@ COMMANDS = (
         export,
         flags=REACHING,
     ),
-    Command("keys import", "take over exported virtual keys", import_, (FILE,), REACHING),
+    Command("keys import", "take over exported virtual keys", import_, (FILE,), (INTO, *REACHING)),
 )

@@ -51,7 +51,7 @@ def ok(answered: tuple[int, Answer]) -> Answer:
 def asking(arguments: argparse.Namespace, environment: Environment) -> Asking:
     """Raises `Unanswered`, where there is no token."""
     token = environment.get(TOKEN_VARIABLE) or _token_in(arguments.state_dir)
-    headers = {"authorization": f"Bearer {token}", WHO_HEADER: _user()}
+    headers = {"authorization": f"Bearer {token}", WHO_HEADER: user()}
     return Asking(arguments.admin, headers)
 
 
@@ -66,7 +66,8 @@ def _token_in(state_dir: Path) -> str:
         ) from error
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this command, for logs."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # no such user in this container

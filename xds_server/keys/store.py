@@ -7,6 +7,7 @@ docs/decisions/0017-virtual-keys.md. Any store must pass `tests/kit/key_store_su
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,14 @@ SELECT seq, at, who, what, details, id, name FROM key_log
 WHERE seq < ?1 AND (?2 = '' OR id = ?2 OR name = ?2) ORDER BY seq DESC LIMIT ?3
 """
 _NOTE = "INSERT INTO key_log (at, who, what, details, id, name) VALUES (?, ?, ?, ?, ?, ?)"
-_LAST = 2**63 - 1
+LAST = 2**63 - 1
+"""Later than any entry of a log."""
+
+
+def new_mark() -> str:
+    """What tells a change from another of the same number, which a server that has lost the latest
+    may give once more."""
+    return secrets.token_hex(8)
 
 
 class SqliteKeyStore:
@@ -168,13 +176,13 @@ class SqliteKeyStore:
             if database is None:
                 return ()
             values = (after, asked.get("team", ""), asked.get("user", ""), limit)
-            return [_stored(*row) for row in database.execute(_PAGE, values)]
+            return [stored(*row) for row in database.execute(_PAGE, values)]
 
     def log(self, before: int | None, limit: int, ref: str = "") -> Sequence[Entry]:
         with self._reading() as database:
             if database is None:
                 return ()
-            values = (_LAST if before is None else before, ref, limit)
+            values = (LAST if before is None else before, ref, limit)
             return [
                 Entry(seq, Deed(*deed), id, name)
                 for seq, *deed, id, name in database.execute(_LOG, values)
@@ -238,8 +246,9 @@ def _note(database: sqlite3.Connection, deed: Deed, key: VirtualKey) -> None:
 
 def _find(database: sqlite3.Connection, ref: str) -> Stored | None:
     row = database.execute(_FOUND, (ref,)).fetchone()
-    return None if row is None else _stored(*row)
+    return None if row is None else stored(*row)
 
 
-def _stored(record: str, last_used: int | None) -> Stored:
+def stored(record: str | bytes, last_used: int | None) -> Stored:
+    """As it stands in a store."""
     return Stored(from_json(record), last_used)

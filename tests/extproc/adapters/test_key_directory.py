@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from extproc.adapters.key_directory import Bounds, KeyDirectory, open_directory
-from extproc.adapters.key_tables import KeyTables, Reading
+from extproc.adapters.key_tables import KeyTables, Reading, TablesInThread
 from extproc.keys import HeldKey, KeysUnavailable
 from gateway.virtual_keys import VirtualKey
 from tests.kit.key_store_suite import DEED, NOW, virtual_key
@@ -89,7 +89,9 @@ def play(tmp_path: Path) -> Play:
             store = SqliteKeyStore(tmp_path / "ledger.db")
             store.add([KEY], DEED)
             counted = Counted(tmp_path / "ledger.db")
-            directory = KeyDirectory(counted.connect, ThreadPoolExecutor(1), lambda: NOW, bounds)
+            reader = TablesInThread(counted.connect, ThreadPoolExecutor(1))
+            loop = asyncio.get_running_loop()
+            directory = KeyDirectory(reader, lambda: NOW, loop, bounds)
             try:
                 await scene(Scene(store, counted, directory))
             finally:

@@ -122,15 +122,6 @@ def test_a_door_without_keys_is_warned_of() -> None:
     ]
 
 
-def test_virtual_keys_on_several_machines_are_warned_of() -> None:
-    keys = "identity: {api_keys: {enabled: true}}\n"
-    assert warned(keys) == []
-    assert warned(f"{keys}ledger: {{type: redis, url: 'redis://h:6379'}}") == [
-        "test.yaml:1: identity.api_keys.enabled: virtual keys are not kept in redis, but on each"
-        " machine apart (make them on one, and take them along by dragoman keys export and import)"
-    ]
-
-
 def test_a_key_that_everybody_can_spend_is_warned_of() -> None:
     llm = "llm: {providers: {p: {type: openai, key: k}}}\n"
     (warning,) = warned(llm)

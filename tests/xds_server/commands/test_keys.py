@@ -12,9 +12,12 @@ import pytest
 
 from gateway.virtual_keys import parse
 from tests.kit.plane import RunningPlane, running_plane
+from tests.kit.remote_ledgers import place_at
+from tests.kit.servers import redis
 from tests.kit.stack import free_ports
 from xds_server import cli
 from xds_server.admin.token import TOKEN_FILE
+from xds_server.keys.stores import store_at
 
 CONFIG = """
 gateways: {default: {port: 8080}}
@@ -192,3 +195,24 @@ def test_only_the_owner_may_read_the_token(plane: RunningPlane) -> None:
     file = plane.state_dir / TOKEN_FILE
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.stat().st_uid == os.getuid()
+
+
+def test_keys_are_taken_into_a_ledger_before_the_configuration_names_it(
+    say: Say, tmp_path: Path
+) -> None:
+    say("create", "moved", "--team", "red")
+    file, config = tmp_path / "keys.jsonl", tmp_path / "gateway.yaml"
+    file.write_text(say("export"))
+    config.write_text(CONFIG)
+    assert "names no ledger on a server" in say(
+        "import", str(file), "--into", str(config), status=1
+    )
+    with redis(tmp_path / "redis") as server:
+        url = f"redis://127.0.0.1:{server.port}"
+        config.write_text(CONFIG + f"ledger: {{type: redis, url: '{url}'}}\n")
+        assert say("import", str(file), "--into", str(config)) == "imported: 1"
+        again = say("import", str(file), "--into", str(config), status=1)
+        assert "the id of 'moved' is taken" in again
+        (stored,) = store_at(tmp_path, place_at(url, "dragoman")).page("", 5)
+        assert (stored.key.name, stored.key.team) == ("moved", "red")
+    assert f"ledger '{url}'" in say("import", str(file), "--into", str(config), status=1)

@@ -1,0 +1,83 @@
+"""Two machines that share virtual keys, kept on a real server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import EXAMPLES
+from tests.e2e.test_keys import code, keys, made, statuses
+from tests.kit.servers import Server, redis
+from tests.kit.stack import Stack, eventually, running
+from xds_server import cli
+
+pytestmark = pytest.mark.envoy
+
+EXAMPLE = EXAMPLES / "several-machines.yaml"
+ASK: dict[str, Any] = {
+    "model": "demo",
+    "messages": [{"role": "user", "content": "say hello"}],
+    "max_tokens": 20,
+}
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Stack, Server]]:
+    folder = tmp_path_factory.mktemp("machines")
+    with redis(folder / "redis") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REDIS_URL", f"redis://127.0.0.1:{server.port}")
+        with (
+            running(EXAMPLE, folder / "a", workers=2) as a,
+            running(EXAMPLE, folder / "b", workers=2) as b,
+        ):
+            yield a, b, server
+
+
+def test_a_revocation_on_one_machine_is_known_on_the_other_within_a_second(
+    machines: tuple[Stack, Stack, Server],
+) -> None:
+    a, b, _ = machines
+    key = made(a, "both", "--team", "red")
+    assert statuses(a, key) == statuses(b, key) == [200]
+    keys(a, "revoke", "both")
+    time.sleep(1.0)
+    answers = [b.chat(ASK, key=key) for _ in range(32)]
+    assert {(each.status_code, code(each)) for each in answers} == {(401, "invalid_api_key")}
+    assert "both" in keys(b, "list")
+
+
+def test_a_key_is_rotated_and_changed_on_any_machine(
+    machines: tuple[Stack, Stack, Server],
+) -> None:
+    a, b, _ = machines
+    old = made(a, "moved", "--models", "other")
+    assert statuses(b, old) == [403]
+    keys(b, "change", "moved", "--models", "demo")
+    eventually(lambda: statuses(a, old) == [200], "the models have changed")
+    new = keys(b, "rotate", "moved", "--keep", "0").strip()
+    eventually(lambda: statuses(a, old) == [401], "the one before is cut")
+    assert statuses(a, new) == statuses(b, new) == [200]
+
+
+def test_known_keys_open_while_the_server_is_away_and_changes_fail_clearly(
+    machines: tuple[Stack, Stack, Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, server = machines
+    key, paid = made(a, "kept"), made(a, "paid", "--team", "red")
+    for each in (a, b):
+        assert statuses(each, key) == statuses(each, paid) == [200]
+    server.kill()
+    assert statuses(a, key) == statuses(b, key) == [200]
+    assert code(b.chat(ASK, key=paid)) == "ledger_unavailable"  # by its team's budget
+    assert code(b.chat(ASK, key="dgm_" + "a" * 16 + "_" + "b" * 40)) == "keys_unavailable"
+    where = ["--admin", str(a.admin_port), "--state-dir", str(a.state)]
+    for words in (("create", "more"), ("revoke", "kept"), ("list",)):
+        assert cli.main(["keys", *words, *where], {}) == 1
+        assert "ledger 'redis://" in capsys.readouterr().err
+    server.start()
+    eventually(lambda: cli.main(["keys", "revoke", "kept", *where], {}) == 0, "it is back")
+    eventually(lambda: statuses(b, key) == [401], "what has changed is told")
+    eventually(lambda: statuses(a, paid) == [200], "budgets are counted again")
