@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     BASIC = "basic"
     INTROSPECTION = "introspection"
+    LOGIN = "login"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,7 @@ from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.policies.key_models import KeyModels
 from extproc.policies.limit import Limits
+from extproc.policies.logins import logins_of
 from extproc.policies.variables import ESTIMATE, PROMPT
 from extproc.ports import Ledger, Limiter
 from extproc.saying import Sayer
@@ -242,7 +243,7 @@ def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
 def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:
     routes = gateway.routes
     asking = {route.name: route.accepts for route in routes if route.is_caller_required}
-    return Authenticate(gateway.identity, asking, witnesses)
+    return Authenticate(gateway.identity, asking, witnesses, logins_of(gateway))
 
 
 def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:

@@ -63,8 +63,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "principal.kind",
         "string",
-        "What proved who is calling: `api_key`, `jwt`, `introspection`, `certificate` or `basic`;"
-        " empty when anonymous.",
+        "What proved who is calling: `api_key`, `jwt`, `introspection`, `login`, `certificate` or"
+        " `basic`; empty when anonymous.",
     ),
     Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
     Variable("apiKey.name", "string", "The name of the API key; absent without one."),

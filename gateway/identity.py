@@ -1,5 +1,5 @@
 """Who may come in: holders of API keys, of tokens (JWT) of a known issuer, of tokens that are
-asked about, of certificates, of passwords."""
+asked about, of certificates, of passwords; people who have logged in."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Accepts(StrEnum):
     JWT = "jwt"
     BASIC = "basic"
     INTROSPECTION = "introspection"
+    LOGIN = "login"
+    """That alone; where something else is taken beside it, the route has the name of the login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,75 @@ class ClientAuth(StrEnum):
     NONE = "none"
 
 
+class LoginToken(StrEnum):
+    """Which of the tokens that an authorization server gives."""
+
+    ID = "id"
+    """Who has logged in (OpenID Connect Core §2)."""
+    ACCESS = "access"
+    """What they may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEndpoints:
+    """Where an authorization server is asked. All but the token endpoint is for browsers."""
+
+    authorization: str
+    """Whose query may have parameters."""
+    token: str
+    """Asked by Envoy."""
+    end_session: str = ""
+    """Empty: who signs out stays logged in there."""
+    ca: str | None = field(default=None, repr=False)
+    """PEM of the authorities that the token endpoint's certificate is checked against; None: the
+    system's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginCookies:
+    """In which cookies a browser keeps what proves its login."""
+
+    prefix: str
+    """What their names begin with; those of others do not."""
+    domain: str = ""
+    """Empty: they are for one host alone."""
+    is_cross_site: bool = False
+    """They are sent with requests that pages of other sites make."""
+    secret: str = field(default="", repr=False)
+    """What they are signed and encrypted with; empty: what the machine keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A way for people with browsers to say who they are: an authorization server knows them
+    (OpenID Connect)."""
+
+    name: str
+    issuer: Issuer
+    """How the token that counts is checked."""
+    endpoints: LoginEndpoints
+    client_id: str
+    client_secret: str = field(repr=False)
+    client_auth: ClientAuth
+    scopes: tuple[str, ...]
+    redirect_path: str
+    """Where browsers come back to."""
+    sign_out_path: str
+    cookies: LoginCookies
+    url: str = ""
+    """What browsers call the gateway; empty: as they say."""
+    token: LoginToken = LoginToken.ID
+    """The one that counts."""
+    forwarded: LoginToken | None = None
+    """The one that backends get; None: none."""
+    is_refreshed: bool = True
+    idle_seconds: int = 28800
+    """After that long without a request, somebody has to log in again, where the refresh token says
+    nothing else."""
+    timeout_seconds: float = 5.0
+    """For the token endpoint."""
+
+
 @dataclass(frozen=True, slots=True)
 class Introspection:
     """A server that knows tokens which say nothing by themselves (RFC 7662)."""
@@ -164,3 +235,5 @@ class Identity:
     """Who is asked about tokens that nobody here knows; None: nobody."""
     stale_keys_seconds: float = STALE_KEYS_SECONDS
     """For how long keys that are made at run time are believed while their server is away."""
+    logins: tuple[Login, ...] = ()
+    """On the routes that name one, browsers are sent to log in."""

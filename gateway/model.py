@@ -329,6 +329,8 @@ class Route:
     """Anonymous requests are refused here, even where the identity block lets them in."""
     accepts: Accepts = Accepts.ANY
     """Which credentials count."""
+    login: str = ""
+    """Where people with browsers log in; empty: nowhere."""
     passes_tokens: bool = False
     """There are issuers, and here tokens are somebody else's: nobody looks at them."""
     is_open: bool = False

@@ -39,6 +39,15 @@ TOKENS_FILTER = "dragoman.jwt"
 RULES_FILTER = "dragoman.rbac"
 """Decides on plain routes where Python need not be asked."""
 
+LOGIN_FILTER_PREFIX = "dragoman.login/"
+"""Sends browsers to log in; the name of the login follows."""
+LOGIN_GUARD_FILTER = "dragoman.login_guard"
+"""Before them: a request with a credential brings no login."""
+LOGIN_COOKIES_FILTER = "dragoman.login_cookies"
+"""Behind them, and whoever reads tokens: no backend sees the cookies of a login."""
+LOGIN_ROUTE_PREFIX = "dragoman/login/"
+"""Of routes at which browsers come back, or sign out; the name of the login follows, and which."""
+
 EXTERNAL_FILTER_PREFIX = "dragoman.external/"
 """Asks a service of the operator's own; the service's name follows."""
 EXTERNAL_TOLD_FILTER = "dragoman.external_told"
@@ -127,6 +136,8 @@ MIRROR_ORDER_HEADER = f"{OWN_HEADER_PREFIX}mirror-order"
 """How the body of the copy is to be said: `wire.Order`, in JSON."""
 CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}claims"
 """The claims of the token that Envoy has checked, as they stand in it: JSON in base64url."""
+LOGIN_CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}login-claims"
+"""The same of the token of somebody who has logged in."""
 SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 """Of a request of extproc's: the cluster of the service that it is for."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
@@ -166,7 +177,17 @@ LLM_PREFIX = "/v1/"
 """Where the OpenAI API is served, and what provider paths replace."""
 
 
-OWN_RESOURCES = ("dragoman", "gateway/", "http/", "https/", "jwks/", "llm/", "plan/", "service/")
+OWN_RESOURCES = (
+    "dragoman",
+    "gateway/",
+    "http/",
+    "https/",
+    "jwks/",
+    "llm/",
+    "login/",
+    "plan/",
+    "service/",
+)
 """What the names of resources that we make begin with."""
 
 
@@ -247,6 +268,31 @@ def limit_service_cluster(service: str) -> str:
 def jwks_cluster(issuer: str) -> str:
     """The cluster from which Envoy fetches the keys of an issuer."""
     return f"jwks/{issuer}"
+
+
+def login_filter(login: str) -> str:
+    """The filter that sends browsers to log in."""
+    return f"{LOGIN_FILTER_PREFIX}{login}"
+
+
+def login_cluster(login: str) -> str:
+    """Where Envoy asks for the tokens of a login."""
+    return f"login/{login}"
+
+
+def login_keys_cluster(login: str) -> str:
+    """The cluster from which Envoy fetches the keys of its issuer."""
+    return f"login/{login}/jwks"
+
+
+def login_client_secret(login: str) -> str:
+    """The SDS secret by which the gateway is known to the issuer of a login."""
+    return f"login/{login}/client"
+
+
+def login_cookie_secret(login: str) -> str:
+    """The SDS secret that its cookies are encrypted and signed with."""
+    return f"login/{login}/cookies"
 
 
 def external_filter(service: str) -> str:

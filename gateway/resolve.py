@@ -238,6 +238,7 @@ def _identity(block: IdentityBlock) -> Identity:
         None if block.basic is None else block.basic.meaning,
         None if block.introspection is None else block.introspection.meaning,
         block.api_keys.stale_if_error,
+        tuple(each.meaning(name) for name, each in block.logins.items()),
     )
 
 
@@ -381,12 +382,16 @@ def _route(block: RouteBlock, around: _Around) -> Route:
     is_open = block.auth == "none"
     identity = around.identity
     accepts = Accepts.ANY if block.auth in (None, "none") else Accepts(block.auth)
-    is_caller_required = not is_open and (block.auth is not None or identity.is_required)
+    if block.login is not None and block.auth is None:
+        accepts = Accepts.LOGIN
+    is_asked = block.auth is not None or block.login is not None
+    is_caller_required = not is_open and (is_asked or identity.is_required)
     is_ruled = not is_open and any(is_for_route(rule.scope, block.name) for rule in around.rules)
     match = block.match
     limits = [each for each in around.limits if is_limited(each, block.name, is_open=is_open)]
     needs_identity = is_caller_required or is_ruled
-    takes_stored = needs_identity and identity.has_stored_keys and accepts is not Accepts.JWT
+    takes_no_keys = accepts in (Accepts.JWT, Accepts.LOGIN)
+    takes_stored = needs_identity and identity.has_stored_keys and not takes_no_keys
     is_known = is_caller_required or is_ruled or (bool(limits) and not is_open)
     return Route(
         name=block.name,
@@ -408,6 +413,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         needs_identity=needs_identity,
         is_caller_required=is_caller_required,
         accepts=accepts,
+        login=block.login or "",
         passes_tokens=bool(identity.issuers) and not is_known,
         is_open=is_open,
         external=block.external_authz or "",

@@ -18,7 +18,12 @@ from extproc.__main__ import parser as extproc_parser
 from gateway.config.load import load
 from gateway.config.schema import Config
 from xds_server import cli
-from xds_server.resources.local_replies import EXTERNAL_REPLIES, LOCAL_REPLIES, POLICY_UNAVAILABLE
+from xds_server.resources.local_replies import (
+    EXTERNAL_REPLIES,
+    LOCAL_REPLIES,
+    OF_LOGINS,
+    POLICY_UNAVAILABLE,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -192,7 +197,9 @@ def test_the_architecture_is_short_enough_to_be_read() -> None:
 
 def test_every_refusal_is_in_the_table_of_errors_and_no_other() -> None:
     rows = error_rows()
-    envoys = {reply.code for reply in (POLICY_UNAVAILABLE, *EXTERNAL_REPLIES, *LOCAL_REPLIES)}
+    envoys = {
+        reply.code for reply in (POLICY_UNAVAILABLE, *EXTERNAL_REPLIES, *OF_LOGINS, *LOCAL_REPLIES)
+    }
     assert refusals() - rows == frozenset()
     assert envoys - {code for _, code in rows} == set()
     assert {row for row in rows - refusals() if row[1] not in envoys} == set()

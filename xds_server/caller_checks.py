@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.external_authz import ExternalAuthz
 from gateway.identity import Accepts, Issuer, TokenMode
-from gateway.model import Gateway
+from gateway.model import Gateway, Route
 from xds_server.check import Check, Failing, Where
 
 
@@ -15,10 +15,27 @@ def external_checks(gateway: Gateway, name: str) -> tuple[Check, ...]:
     return tuple(_service(each) for each in gateway.external if each.name == name)
 
 
+def login_checks(gateway: Gateway, route: Route) -> Iterator[Check]:
+    """Of where people log in, before anything else."""
+    for each in gateway.identity.logins:
+        if each.name == route.login:
+            yield Check(
+                f"login {each.name} (at {each.issuer.issuer})",
+                Where.ENVOY,
+                "headers",
+                "302 for browsers, 401 login_required for others",
+                Failing.CLOSED,
+                "401 login_failed when its token endpoint gives no answer",
+            )
+
+
 def credential_checks(
     gateway: Gateway, *, is_required: bool, accepts: Accepts = Accepts.ANY
 ) -> Iterator[Check]:
     identity = gateway.identity
+    if accepts is Accepts.LOGIN:
+        yield Check("login", Where.EXTPROC, "headers", "401 login_required", Failing.CLOSED, "")
+        return
     for issuer in identity.issuers:
         yield token_check(issuer)
     has_keys = bool(identity.api_keys) or identity.has_stored_keys

@@ -33,7 +33,12 @@ from gateway.model import (
     Unit,
 )
 from gateway.resolve import is_for_route, is_limited
-from xds_server.caller_checks import credential_checks, external_checks, token_check
+from xds_server.caller_checks import (
+    credential_checks,
+    external_checks,
+    login_checks,
+    token_check,
+)
 from xds_server.check import Check, Failing, Where
 from xds_server.form_checks import READ, form_guard
 from xds_server.limit_checks import (
@@ -92,7 +97,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         for each in gateway.limits
         if is_limited(each, route.name, is_open=route.is_open)
     )
-    external = external_checks(gateway, route.external)
+    external = (*login_checks(gateway, route), *external_checks(gateway, route.external))
     if route.is_open or not (route.needs_identity or route.is_limited):
         return (*external, *limits, *envoys_limits(gateway, route))
     return (

@@ -51,7 +51,8 @@ class Compiler:
         """The resources of a gateway whose configuration was checked, for Envoys of a level."""
         self._memo.begin()
         memo, features = self._memo, FEATURES[level]
-        issuers, decided = gateway.identity.issuers, decided_by_envoy(gateway)
+        issuers, logins = gateway.identity.issuers, gateway.identity.logins
+        decided = decided_by_envoy(gateway)
         tells_rules = any(each.checks_tokens for each in decided.values())
         parts = filters.parts_of(gateway, features)
         tables = (
@@ -61,12 +62,17 @@ class Compiler:
         snapshot = snapshot_of(
             (
                 *_clusters(gateway, topology, features, memo),
-                *_secrets(gateway),
+                *_secrets(gateway, topology),
                 *(
                     memo.of(listeners.listener, listener, features, parts)
                     for listener in gateway.listeners
                 ),
-                *((memo.of(filters.token_filter, issuers, tells_rules),) if issuers else ()),
+                *(
+                    (memo.of(filters.token_filter, issuers, logins, tells_rules),)
+                    if issuers or logins
+                    else ()
+                ),
+                *(filters.login_filters(logins, features) if logins else ()),
                 *(memo.of(filters.external_filter, each, features) for each in gateway.external),
                 filters.ext_proc_filter(
                     _patient(topology, gateway),
@@ -119,6 +125,10 @@ def _clusters(
     for issuer in gateway.identity.issuers:
         if issuer.jwks_url:
             yield memo.of(clusters.jwks_cluster, issuer, topology)
+    for login in gateway.identity.logins:
+        yield memo.of(clusters.login_cluster, login, topology)
+        if login.issuer.jwks_url:
+            yield memo.of(clusters.jwks_cluster, login.issuer, topology, login.name)
 
 
 def _patient(topology: Topology, gateway: Gateway) -> Topology:
@@ -213,11 +223,13 @@ def _buffer_limit(gateway: Gateway) -> int:
     return max((each.max_request_bytes for each in gateway.listeners), default=0)
 
 
-def _secrets(gateway: Gateway) -> Iterator[Resource]:
+def _secrets(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
     for provider in gateway.callees:
         yield from secrets.provider_secrets(provider)
     for listener in gateway.listeners:
         yield from secrets.gateway_secrets(listener)
+    for login in gateway.identity.logins:
+        yield from secrets.login_secrets(login, topology.seed)
 
 
 def _may_be_pythons(rule: Rule, gateway: Gateway, decided: Collection[str]) -> bool:
@@ -254,6 +266,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             *map(headers_stuck_to, choices),
             *(each.headers for each in compiled),
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
+            {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)

@@ -35,7 +35,7 @@ from xds_server.admin.api import Answer, Json, View, admin_app
 from xds_server.admin.budgets import budget_routes
 from xds_server.admin.keys import key_routes
 from xds_server.admin.overview import Overview, problem_row
-from xds_server.admin.token import read_or_make
+from xds_server.admin.token import SEED_FILE, read_or_make
 from xds_server.admin.verdicts import Verdicts, audit_rows, read_verdicts
 from xds_server.audience import Level
 from xds_server.budgets import desk as budgets
@@ -234,6 +234,8 @@ def alerts_to(publisher: Publisher) -> AlertsTo | None:
 @contextlib.asynccontextmanager
 async def planning(options: Options) -> AsyncIterator[Plane]:
     """Watch the files and serve ADS inside the block."""
+    seed = _login_seed(options.state_dir)
+    options = replace(options, topology=replace(options.topology, seed=seed))
     history = History(options.state_dir, utc_now)
     for trouble in history.trouble:
         logger.warning("history: %s", trouble)
@@ -342,6 +344,18 @@ async def admin_serving(
     app = admin_app(view, hosts, further)
     async with serving(app, listening_socket(where.host, where.port)):
         yield
+
+
+def _login_seed(state_dir: Path) -> str:
+    try:
+        if seed := read_or_make(state_dir, SEED_FILE):
+            return seed
+        why = "it is empty"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    file = state_dir / SEED_FILE
+    logger.warning("people log in anew after each start: no seed in '%s': %s", file, why)
+    return secrets.token_urlsafe(32)
 
 
 def _admin_token(state_dir: Path) -> str:

@@ -89,7 +89,7 @@ def _inlined(value: Any, routes: Json, filters: Json) -> Any:
         inlined["route_config"] = routes[inlined.pop("rds")["route_config_name"]]
     if "config_discovery" in inlined:
         del inlined["config_discovery"]
-        inlined["typed_config"] = filters[inlined["name"]]
+        inlined["typed_config"] = _inlined(filters[inlined["name"]], routes, filters)
     return inlined
 
 

@@ -1,5 +1,5 @@
 """Who is calling: API keys, those of the file known by their digests and those made at run time by
-their ids; users by their passwords; tokens and certificates, which Envoy has
+their ids; users by their passwords; tokens, logins and certificates, which Envoy has
 checked, and tokens that are asked about."""
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from extproc.keys import HeldKey, Keys, KeysUnavailable
 from extproc.policies.basic import Basic, Found, is_basic
 from extproc.policies.certificates import Certificates
 from extproc.policies.introspection import Introspecting
+from extproc.policies.logins import Logins
 from extproc.policies.tokens import Tokens, payload_of
 from extproc.ports import Introspector, PasswordChecks
 from extproc.principal import Kind, Principal, of_key
@@ -46,6 +47,12 @@ _NOBODY: Mapping[Accepts, Deny] = {
     Accepts.INTROSPECTION: Deny(
         401, "missing_credential", "no token was given", headers=_CHALLENGE
     ),
+    Accepts.LOGIN: Deny(
+        401,
+        "login_required",
+        "nobody is logged in, or the token of the login is not valid",
+        headers=_CHALLENGE,
+    ),
 }
 """Where keys are not all that counts."""
 _WRONG_KIND: Mapping[Accepts, Deny] = {
@@ -55,12 +62,16 @@ _WRONG_KIND: Mapping[Accepts, Deny] = {
     Accepts.INTROSPECTION: Deny(
         401, "invalid_token", "a token that can be asked about is needed here", headers=_CHALLENGE
     ),
+    Accepts.LOGIN: Deny(
+        401, "login_required", "a login is needed here, and nothing else counts", headers=_CHALLENGE
+    ),
 }
 _TAKEN = {
     Accepts.KEY: Kind.API_KEY,
     Accepts.JWT: Kind.JWT,
     Accepts.BASIC: Kind.BASIC,
     Accepts.INTROSPECTION: Kind.INTROSPECTION,
+    Accepts.LOGIN: Kind.LOGIN,
 }
 NO_ROUTES: Mapping[str, Accepts] = MappingProxyType({})
 
@@ -92,8 +103,10 @@ class Authenticate:
         identity: Identity,
         asking: Mapping[str, Accepts] = NO_ROUTES,
         witnesses: Witnesses = NO_WITNESSES,
+        logins: Logins | None = None,
     ) -> None:
-        """`asking`: the routes that ask for a credential, also where the identity does not."""
+        """`asking`: the routes that ask for a credential, also where the identity does not;
+        `logins`: of the routes on which people log in."""
         self._keys: dict[bytes, Principal] = {
             bytes.fromhex(key.digest): of_key(key) for key in identity.api_keys
         }
@@ -106,6 +119,7 @@ class Authenticate:
         self._introspecting = Introspecting(where, witnesses.introspector) if where else None
         has_keys = bool(identity.api_keys or identity.has_stored_keys)
         self._has_bearers = has_keys or bool(identity.issuers or where)
+        self._logins = logins
         self._is_required = identity.is_required
         self._asking = asking
         others = self._has_bearers or identity.certificates or identity.passwords
@@ -115,7 +129,11 @@ class Authenticate:
         """At once, unless a key must be looked up."""
         if self._is_open:  # nobody has a key, so none is wrong: SDKs always send something
             return PASS
+        if self._logins is not None and (claims := facts.headers.get(names.LOGIN_CLAIMS_HEADER)):
+            return self._logins.enter(facts, claims)  # Envoy lets no credential pass beside it
         credentials = _credentials(facts)
+        if credentials and self._logins is not None and self._logins.is_alone(facts.route):
+            return _WRONG_KIND[Accepts.LOGIN]
         if self._basic is not None and is_basic(facts.headers.get("authorization", "")):
             return self._by_password(self._basic, facts, is_alone=not credentials)
         if self._tokens is not None and (claims := facts.headers.get(names.CLAIMS_HEADER)):
@@ -217,7 +235,13 @@ class Authenticate:
                 return PASS
         if not self._is_required and facts.route not in self._asking:
             return PASS
-        others = (self._tokens, self._certificates, self._basic, self._introspecting)
+        others = (
+            self._tokens,
+            self._certificates,
+            self._basic,
+            self._introspecting,
+            self._logins,
+        )
         if all(each is None for each in others):
             return _MISSING
         return self._challenged(_NOBODY[accepts], accepts)

@@ -25,8 +25,10 @@ _decoder = msgspec.json.Decoder(dict[str, object])
 class Tokens:
     """The issuers of a program."""
 
-    def __init__(self, issuers: Sequence[Issuer]) -> None:
+    def __init__(self, issuers: Sequence[Issuer], kind: Kind = Kind.JWT) -> None:
+        """`kind`: how those are known whom tokens speak of."""
         self.issuers: Mapping[str, Issuer] = {each.issuer: each for each in issuers}
+        self._kind = kind
         self._known: dict[str, Principal] = {}
 
     def principal(self, claims: str) -> Principal | None:
@@ -42,7 +44,7 @@ class Tokens:
                 return None
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            found = self._known[claims] = principal_of(read, issuer.claims)
+            found = self._known[claims] = principal_of(read, issuer.claims, self._kind)
         return found
 
     def issuer_of(self, token: str) -> Issuer | None:

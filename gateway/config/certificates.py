@@ -83,6 +83,12 @@ def authorities(config: Config) -> Iterator[tuple[Path, FileText]]:
     for index, issuer in enumerate(config.identity.jwt):
         if issuer.jwks.ca is not None:
             yield ("identity", "jwt", index, "jwks", "ca"), issuer.jwks.ca
+    for name, login in config.identity.logins.items():
+        at: Path = ("identity", "logins", name)
+        if login.jwks.ca is not None:
+            yield (*at, "jwks", "ca"), login.jwks.ca
+        if login.endpoints.ca is not None:
+            yield (*at, "endpoints", "ca"), login.endpoints.ca
     for name, service in config.external_authz.items():
         if service.ca is not None:
             yield ("external_authz", name, "ca"), service.ca

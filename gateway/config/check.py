@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
-from gateway.config import basic, introspection, stars
+from gateway.config import basic, introspection, logins, stars
 from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.external_authz import findings as external_findings
@@ -269,6 +269,13 @@ def tokens_can_be_asked_about(written: Written) -> Iterator[Finding]:
             yield Finding(path, "nobody is asked about tokens", "add identity.introspection")
 
 
+def people_can_log_in(written: Written) -> Iterator[Finding]:
+    """`login: staf`; two logins that would have one path, or one cookie."""
+    config = written.config
+    blocks = config.identity.logins
+    yield from logins.findings(blocks, frozenset(blocks) | written.logins, config.routes)
+
+
 def limits_can_be_counted(written: Written) -> Iterator[Finding]:
     """Redis counts in doubles: above what they hold exactly, a budget would not be one."""
     if isinstance(written.config.ledger, RedisLedgerBlock):
@@ -286,6 +293,7 @@ RULES: tuple[Rule, ...] = (
     tokens_can_be_checked,
     passwords_can_be_checked,
     tokens_can_be_asked_about,
+    people_can_log_in,
     external_services_are_known,
     passed_keys_are_no_keys_of_ours,
     providers_are_known,
@@ -398,6 +406,8 @@ def _weak_credentials(config: Config) -> Iterator[Finding]:
         yield from basic.warnings(config.identity.basic)
     if config.identity.introspection is not None:
         yield from introspection.warnings(config.identity.introspection)
+    plain = (name for name, block in config.gateways.items() if block.tls is None)
+    yield from logins.warnings(config.identity.logins, plain)
 
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (

@@ -12,6 +12,7 @@ from gateway.config.basic import BasicBlock
 from gateway.config.block import Block, refusal
 from gateway.config.introspection import IntrospectionBlock
 from gateway.config.issuers import IssuerBlock
+from gateway.config.logins import LoginBlock
 from gateway.config.scalars import Duration, Flag, Globs, Name, Secret, Text
 from gateway.identity import STALE_KEYS_SECONDS, CertificateHolders, TokenMode
 
@@ -120,6 +121,9 @@ class IdentityBlock(Block):
     """Users who are known by a name and a password (HTTP Basic)."""
     introspection: IntrospectionBlock | None = None
     """A server that is asked about tokens which nobody here knows (RFC 7662)."""
+    logins: dict[Name, LoginBlock] = Field(default={})
+    """Authorization servers that people with browsers are sent to (OpenID Connect), by a name of
+    your choice; on the routes that name one in `login`."""
 
     @property
     def accepted_keys(self) -> tuple[ApiKeyBlock, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, model_validator
@@ -13,7 +12,7 @@ from gateway.config.finding import Finding, Path
 from gateway.config.issuers import ClaimsBlock
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Duration, Flag, Secret, Text
-from gateway.config.urls import Url, place
+from gateway.config.urls import Url, is_exposed
 from gateway.identity import ClientAuth, Introspection
 
 _AT: Path = ("identity", "introspection")
@@ -114,14 +113,6 @@ class IntrospectionBlock(Block):
 
 def warnings(block: IntrospectionBlock) -> Iterator[Finding]:
     """Secrets and tokens that travel without TLS."""
-    host = place(block.url).endpoint.host
-    if block.url.startswith("http:") and not _is_loopback(host):
+    if is_exposed(block.url):
         message = "tokens, and the secret of the client, travel there without tls"
         yield Finding((*_AT, "url"), message, "https")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

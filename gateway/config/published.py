@@ -23,6 +23,7 @@ from gateway.config.vendors import VENDORS, Identity
 _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
 _OF_GUARDS = (_SECRET, "secret")
+_READ_OF_LOGINS = ("issuer", "claims")
 _NOT_PUBLISHED = ("include", "xds")
 _NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services", "alerts", "external_authz")
 
@@ -31,6 +32,8 @@ _NOBODY = {"type": "none"}
 _NOTHING: dict[str, Any] = {"llm": {}}
 """A document that says nothing at all would be refused."""
 
+NOT_TOLD = "not-told"
+"""In the place of a secret that the schema asks for."""
 NOWHERE = "http://nowhere"
 """In the place of an address that workers need not know, and the schema asks for."""
 
@@ -68,11 +71,26 @@ def for_workers(config: Config) -> str:
         provider.update(kept)
     for issuer in document.get("identity", {}).get("jwt", ()):
         issuer["jwks"] = {"url": NOWHERE}  # Envoy checks
+    for login in document.get("identity", {}).get("logins", {}).values():
+        kept = {name: login[name] for name in _READ_OF_LOGINS if name in login}
+        nowhere = {"authorization": NOWHERE, "token": NOWHERE}
+        login.clear()
+        login.update(
+            kept,
+            client={"id": NOT_TOLD, "secret": NOT_TOLD},
+            endpoints=nowhere,
+            jwks={"url": NOWHERE},
+        )
     limits = [each for each in document.pop("limits", ()) if "service" not in each]
     if limits:
         document["limits"] = limits  # of services, Envoy asks
     routes = [
-        {"name": route.name, "backend": NOWHERE, **({"auth": route.auth} if route.auth else {})}
+        {
+            "name": route.name,
+            "backend": NOWHERE,
+            **({"auth": route.auth} if route.auth else {}),
+            **({"login": route.login} if route.login else {}),
+        }
         for route in sorted(config.routes, key=lambda route: route.name)
     ]
     if routes:
@@ -146,6 +164,13 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         basic, told = document["identity"]["basic"], config.identity.basic.without_files
         kept = {name: basic[name] for name in ("users", "realm", "forward") if name in basic}
         document["identity"]["basic"] = {**told, **kept}
+    for name, login in document.get("identity", {}).get("logins", {}).items():
+        login["client"]["secret"] = NOT_TOLD
+        login.get("cookies", {}).pop("secret", None)
+        login["endpoints"].pop("ca", None)
+        login["jwks"].pop("ca", None)
+        if login["jwks"].pop("file", None) is not None:
+            login["jwks"]["inline"] = config.identity.logins[name].jwks.text
     introspection = document.get("identity", {}).get("introspection", {})
     introspection.get("client", {}).pop("secret", None)
     if introspection.pop("ca", None) is not None and config.identity.introspection is not None:

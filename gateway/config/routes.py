@@ -111,11 +111,16 @@ class RouteBlock(Block):
     """`key`: an API key is asked for, `jwt`: a token of an issuer, `basic`: a password,
     `introspection`: a token that is asked about, `any`: one of them; and rules apply. `none`: the
     route is open, no rule applies. Default: `any` when identity is required."""
+    login: Name | None = None
+    """Which of the logins in `identity.logins` people with browsers are sent to. Nothing else is
+    taken then, unless `auth` says what is taken as well. Rules apply."""
 
     @model_validator(mode="after")
     def _has_one_form(self) -> RouteBlock:
         if (self.backend is None) == (self.backends is None):
             raise refusal("needs either backend or backends")
+        if self.login is not None and self.auth == "none":
+            raise refusal("has a login, and its auth is none")
         if self.replace_prefix is not None and self.match.path.prefix is None:
             raise refusal("has replace_prefix without a prefix to replace")
         return self

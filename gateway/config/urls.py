@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
@@ -43,6 +44,17 @@ def place(url: str) -> Place:
     is_default = endpoint.port == port
     authority = host.rpartition(":")[0] if has_port and is_default else host
     return Place(parts.scheme == "https", endpoint, authority, parts.path.rstrip("/"))
+
+
+def is_exposed(url: str) -> bool:
+    """Whether what is sent there leaves this machine without TLS."""
+    if not url.startswith("http:"):
+        return False
+    host = place(url).endpoint.host
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def _url(value: str) -> str:

@@ -27,6 +27,7 @@ class Written:
     """The same."""
     has_introspection: bool = False
     """The same."""
+    logins: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
     """That may be asked whether requests may pass."""
 
@@ -45,6 +46,7 @@ class Written:
             has_xds_tls=_at(document, ("xds", "tls")) is not None,
             has_issuers=bool(_at(document, ("identity", "jwt"))),
             has_passwords=_at(document, ("identity", "basic")) is not None,
+            logins=_keys(document, "identity", "logins"),
             services=_keys(document, "external_authz"),
             has_introspection=_at(document, ("identity", "introspection")) is not None,
         )

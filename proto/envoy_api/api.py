@@ -75,6 +75,8 @@ class Api:
     def _settle(self, value: Message) -> None:
         """Serialize every `Any` inside again: json_format leaves their maps in any order."""
         if value.DESCRIPTOR.full_name == "google.protobuf.Any":
+            if not value.type_url:
+                return  # by that, Envoy means something
             inner = self.unpack(value)
             self._settle(inner)
             value.value = inner.SerializeToString(deterministic=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.kit.envoy import envoy_binary
+from tests.kit.envoy import NEWEST, envoy_binary
 from tests.kit.stack import COMMAND, Stack, eventually, free_ports
 from xds_server.resources.bootstrap import bootstrap
 
@@ -44,7 +44,13 @@ def running_beside(
     state.mkdir(exist_ok=True, parents=True)
     log, file = state / "log", state / "envoy.json"
     target, worker = f"127.0.0.1:{xds}", f"127.0.0.1:{extproc}"
-    document = bootstrap(target, f"127.0.0.1:{envoy_admin}", f"envoy-{version}", is_delta=is_delta)
+    document = bootstrap(
+        target,
+        f"127.0.0.1:{envoy_admin}",
+        f"envoy-{version}",
+        is_delta=is_delta,
+        seals_cookies=version == NEWEST,
+    )
     file.write_text(json.dumps(document))
     way_out = ("--services", f"127.0.0.1:{services}")
     dragoman, shared = str(COMMAND), ("--state-dir", str(state), *way_out)

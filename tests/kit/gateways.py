@@ -17,6 +17,7 @@ CASES = (
     "limits",
     "llm-failover-paths",
     "llm-single",
+    "logins",
     "mirrors",
     "providers",
     "remote-guards",

@@ -11,6 +11,8 @@ from google.protobuf import descriptor_pool, json_format
 CLUSTER = "envoy.config.cluster.v3.Cluster"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 
+SWITCH = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
+
 
 def test_a_class_is_the_same_at_every_call() -> None:
     assert envoy_api.message(CLUSTER) is envoy_api.message(CLUSTER)
@@ -74,3 +76,13 @@ def test_our_own_configuration_is_in_the_api() -> None:
 
 def _descriptors() -> bytes:
     return (files("envoy_api") / "descriptors.fds").read_bytes()
+
+
+def test_an_any_of_nothing_stays_one() -> None:
+    route = {"typed_per_filter_config": {"a": {"@type": SWITCH, "config": {}}}}
+    made = envoy_api.from_dict("envoy.config.route.v3.Route", route)
+    packed = made.typed_per_filter_config["a"]
+    switch = envoy_api.message("envoy.config.route.v3.FilterConfig").FromString(packed.value)
+    assert switch.HasField("config")
+    assert switch.config.type_url == ""
+    assert envoy_api.to_dict(made) == route

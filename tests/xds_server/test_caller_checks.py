@@ -47,3 +47,18 @@ def test_external_services_are_listed_first_and_where_nobody_else_is_asked() -> 
     assert rest
     assert unasked_checks(gateway, free) == ()
     assert llm_checks(gateway)[0] == first
+
+
+def test_logins_are_listed_before_all_and_alone_where_nothing_else_counts() -> None:
+    gateway = golden_gateway("logins")
+    routes = {each.name: route_checks(gateway, each) for each in gateway.routes}
+    asked, login, *_ = routes["app"]
+    assert (asked.name, asked.where) == ("login staff (at https://idp.example)", Where.ENVOY)
+    assert (login.name, login.refusal) == ("login", "401 login_required")
+    names = [each.name for each in routes["both"]]
+    assert names[:3] == [
+        "login staff (at https://idp.example)",
+        "token of https://idp.example",
+        "API key or token",
+    ]
+    assert not [each.name for each in routes["api"] if "login" in each.name]

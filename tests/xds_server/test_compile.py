@@ -140,7 +140,11 @@ def test_bytes_do_not_depend_on_the_process() -> None:
     found = {
         subprocess.run(
             [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'proto'}",
+            },
             capture_output=True,
             text=True,
             check=True,
@@ -162,6 +166,7 @@ def test_only_its_address_changes_a_listener() -> None:
             "envoy-rules",
             "envoys-limits",
             "external-authz",
+            "logins",
         )  # has no listener of that name; see below
     ]
     assert len({listener.version for listener in listeners}) == 1

@@ -20,8 +20,9 @@ from extproc.ports import Verdicts
 from gateway.config.load import load
 from gateway.config.schema import Config
 from gateway.model import Endpoint
-from gateway.names import VERDICTS_FOLDER
+from gateway.names import VERDICTS_FOLDER, login_cookie_secret
 from tests.kit.certificates import Authority
+from tests.kit.golden import GOLDEN
 from tests.kit.stack import free_ports
 from xds_server import control_plane
 from xds_server.control_plane import (
@@ -36,7 +37,7 @@ from xds_server.control_plane import (
 )
 from xds_server.difference import state_json
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import snapshot_of
+from xds_server.snapshot import SECRET, snapshot_of
 
 VALID = 'gateways: {default: {port: "${PORT}"}}\n'
 
@@ -320,3 +321,34 @@ def test_what_will_surprise_is_said_before_it_starts(capsys: pytest.CaptureFixtu
     for target in ("127.0.0.1:18000", "unix:/run/xds.sock", None):
         control_plane.warn(config, target)
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_cookies_of_logins_are_encrypted_alike_after_another_start(tmp_path: Path) -> None:
+    text = (GOLDEN / "logins.yaml").read_text()
+
+    async def secret() -> str:
+        async with running(options(tmp_path, text)) as plane:
+            await until(plane, lambda: plane.publisher.in_force is not None)
+            assert plane.publisher.in_force is not None
+            found = plane.publisher.in_force.snapshot.of(SECRET)
+            return found[login_cookie_secret("staff")].version
+
+    first = asyncio.run(secret())
+    assert asyncio.run(secret()) == first
+    (tmp_path / "login-seed").unlink()
+    assert asyncio.run(secret()) != first
+
+
+def test_without_a_place_for_the_seed_people_log_in_anew(tmp_path: Path) -> None:
+    (tmp_path / "login-seed").mkdir()
+
+    async def seeds() -> list[str]:
+        found = []
+        for _ in range(2):
+            async with running(options(tmp_path)) as plane:
+                found.append(plane.options.topology.seed)
+        return found
+
+    one, other = asyncio.run(seeds())
+    assert len(one) >= 32
+    assert one != other

@@ -269,7 +269,7 @@ def conversing(gateway: Gateway) -> Iterator[tuple[str, list[Dialect]]]:
             yield model.name.replace("*", "any"), offered
 
 
-_UNTOLD = ("dragoman_external/", "https/", "jwks/", "limits/", "llm/", "plan/")
+_UNTOLD = ("dragoman_external/", "https/", "jwks/", "limits/", "llm/", "plan/", "login/")
 
 
 @pytest.mark.parametrize("case", sorted({*CASES} - {"remote-guards"}))  # nobody plays services

@@ -1,6 +1,7 @@
-"""The token that opens what not everybody on this machine may ask of the admin API.
+"""The token that opens what not everybody on this machine may ask of the admin API, and what else
+is secret and made by the control plane.
 
-It is in the state directory, which its owner alone may read, and made with the control plane.
+It is in the state directory, which its owner alone may read.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from starlette.requests import Request
 
 TOKEN_FILE = "admin-token"
 """In the state directory."""
+SEED_FILE = "login-seed"
+"""Beside it: what the cookies of logins are encrypted with is made of that."""
 _BEARER = "bearer "
 
 
-def read_or_make(state_dir: Path) -> str:
-    """The token; OSError when it can neither be read nor made."""
-    file = state_dir / TOKEN_FILE
+def read_or_make(state_dir: Path, name: str = TOKEN_FILE) -> str:
+    """The token, or what else is in a file of this name; OSError when it can neither be read nor
+    made."""
+    file = state_dir / name
     if not file.exists():
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make(file)

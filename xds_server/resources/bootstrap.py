@@ -6,6 +6,12 @@ from xds_server.resources import addresses
 from xds_server.resources.extension import ADS, Json, extension, typed
 
 XDS_CLUSTER = "dragoman_xds"
+_RUNTIME = {
+    "envoy.reloadable_features.oauth2_use_gcm_encryption": True,
+    "envoy.reloadable_features.oauth2_legacy_cbc_decrypt_compat": False,
+}
+"""Cookies of logins are encrypted with AES-GCM alone: what Envoy does else, by default, tells who
+asks often enough what is in them (CVE-2026-47775)."""
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -16,9 +22,11 @@ def bootstrap(
     *,
     is_delta: bool = True,
     max_connections: int = 50_000,
+    seals_cookies: bool = True,
 ) -> Json:
     """Addresses are `unix:/path` or `host:port`. Not `is_delta`: the state of the world, always
-    whole."""
+    whole. `seals_cookies`: the Envoy knows what `_RUNTIME` says, as 1.37.5 and 1.40 do."""
+    runtime: Json = {"layers": [{"name": "dragoman", "static_layer": _RUNTIME}]}
     return {
         "node": {"id": node_id, "cluster": "dragoman"},
         "admin": {"address": addresses.parse(admin_address)},
@@ -33,6 +41,7 @@ def bootstrap(
             "lds_config": ADS,
         },
         "static_resources": {"clusters": [_xds_cluster(xds_address)]},
+        **({"layered_runtime": runtime} if seals_cookies else {}),
         "overload_manager": _overload_manager(max_connections),
     }
 

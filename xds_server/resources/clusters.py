@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway import names
 from gateway.external_authz import ExternalAuthz
-from gateway.identity import Issuer
+from gateway.identity import Issuer, Login
 from gateway.limits import LimitService
 from gateway.model import Endpoint, Provider, Service, Upstream
 from xds_server.resources import addresses
@@ -22,6 +22,7 @@ from xds_server.resources.ext_authz import service_upstream
 from xds_server.resources.extension import Json, duration, extension, resource, typed
 from xds_server.resources.features import Features
 from xds_server.resources.jwt import keys_upstream
+from xds_server.resources.login import token_upstream
 from xds_server.resources.matching import provider_metadata
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import CLUSTER, SECRET, Resource
@@ -142,10 +143,17 @@ def service_cluster(service: Service, topology: Topology) -> Resource:
     return resource(CLUSTER, name, fields, _needed_by_credentials((service,)))
 
 
-def jwks_cluster(issuer: Issuer, topology: Topology) -> Resource:
-    """Where the keys of an issuer are fetched. Tokens that name a key which is not there may have
-    no more fetched at once than this many."""
-    name = names.jwks_cluster(issuer.issuer)
+def login_cluster(login: Login, topology: Topology) -> Resource:
+    """Where Envoy asks for the tokens of a login."""
+    name = names.login_cluster(login.name)
+    fields = {**_upstream(name, token_upstream(login), topology), **_http_options(_HTTP1)}
+    return resource(CLUSTER, name, fields)
+
+
+def jwks_cluster(issuer: Issuer, topology: Topology, login: str = "") -> Resource:
+    """Where the keys of an issuer are fetched; `login`: of that one. Tokens that name a key which
+    is not there may have no more fetched at once than this many."""
+    name = names.login_keys_cluster(login) if login else names.jwks_cluster(issuer.issuer)
     fields = {**_upstream(name, keys_upstream(issuer), topology), **_http_options(_HTTP1)}
     fields["circuit_breakers"] = {
         "thresholds": [{"max_requests": _MOST_FETCHES, "max_pending_requests": _MOST_FETCHES}]

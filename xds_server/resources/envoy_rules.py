@@ -56,6 +56,7 @@ def who_decides(gateway: Gateway, route: Route) -> EnvoyRules | AskPython:
         *(["a limit counts its requests"] if route.is_limited else ()),
         *(["a listener of xds.resources may serve it"] if _is_served(gateway, route) else ()),
         *(["an external service is asked"] if route.external else ()),
+        *(["people log in"] if route.login else ()),
         *_of_callers(identity, route),
         *(reason for rule in rules for reason in _of_rule(rule, route.name)),
     )
@@ -92,11 +93,13 @@ def _of_callers(identity: Identity, route: Route) -> Iterator[str]:
         issuers=(),
         certificates=(),
         is_required=False,
+        logins=(),
     )
     if known != Identity():
         yield "only Python knows all callers"
     has_keys = bool(identity.api_keys) or identity.has_stored_keys
-    if accepts not in _NO_TOKEN or (accepts is Accepts.ANY and has_keys):
+    is_of_keys = accepts not in _NO_TOKEN and accepts is not Accepts.LOGIN
+    if is_of_keys or (accepts is Accepts.ANY and has_keys):
         yield "only Python knows the API keys"
     if accepts is Accepts.ANY and identity.certificates:
         yield "only Python knows whose certificates are whose"

@@ -29,6 +29,9 @@ class Features:
     """When a service that is asked by HTTP gives no answer, clients are told the status that is
     configured; of a refusal, they see the headers that are for them. Without: 403, and those that
     are for the backend."""
+    renews_logins: bool
+    """What it signs when it renews a login is for the host that the browser asked for. Without: for
+    the backend's, so that each request would renew it again."""
 
 
 FEATURES: Mapping[Level, Features] = {
@@ -37,8 +40,13 @@ FEATURES: Mapping[Level, Features] = {
         reads_usage=False,
         matches_content_types=False,
         answers_for_services=False,
+        renews_logins=False,
     ),
     Level.V1_40: Features(
-        reads_plans=True, reads_usage=True, matches_content_types=True, answers_for_services=True
+        reads_plans=True,
+        reads_usage=True,
+        matches_content_types=True,
+        answers_for_services=True,
+        renews_logins=True,
     ),
 }

@@ -5,14 +5,15 @@ Those that change with the configuration come by ECDS, so that changing them dra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway import names
 from gateway.external_authz import ExternalAuthz
-from gateway.identity import Issuer
+from gateway.identity import Issuer, Login
 from gateway.limits import LimitService
 from gateway.model import Gateway
-from xds_server.resources import asked_limit, ext_authz, ext_proc, jwt, local_limit, rbac
+from xds_server.resources import asked_limit, ext_authz, ext_proc, jwt, local_limit, login, rbac
 from xds_server.resources.compression import compressors
 from xds_server.resources.extension import (
     ADS,
@@ -23,7 +24,7 @@ from xds_server.resources.extension import (
 )
 from xds_server.resources.features import Features
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER, FILTER, Resource
+from xds_server.snapshot import CLUSTER, FILTER, SECRET, Resource
 
 
 def _discovered(name: str, message: str) -> Json:
@@ -50,7 +51,7 @@ class Parts:
     listeners."""
 
     checks_tokens: bool = False
-    """There are issuers."""
+    """There are issuers, or logins."""
     counts_requests: bool = False
     """There are limits that Envoy counts."""
     limit_services: tuple[str, ...] = ()
@@ -59,16 +60,19 @@ class Parts:
     """External services that are asked. Each that is added changes the listeners."""
     external_status: int | None = None
     """What clients are answered when those give no answer; None: the filter's own status."""
+    logins: tuple[str, ...] = ()
+    """Where people log in. Each that is added changes the listeners."""
 
 
 def parts_of(gateway: Gateway, features: Features) -> Parts:
     """What the chains of a gateway have."""
     return Parts(
-        bool(gateway.identity.issuers),
+        bool(gateway.identity.issuers or gateway.identity.logins),
         any(each.is_envoys for each in gateway.limits),
         tuple(service.name for service, _ in gateway.limit_services),
         tuple(each.name for each in gateway.external),
         status_of_errors(gateway.external, features),
+        tuple(each.name for each in gateway.identity.logins),
     )
 
 
@@ -76,7 +80,10 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
     """All of them, in chain order."""
     return [
         *compressors(features),  # last of all to see an answer
+        *([_off(names.LOGIN_GUARD_FILTER, login.LUA)] if parts.logins else []),
+        *(_off(names.login_filter(each), login.FILTER) for each in parts.logins),
         *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
+        *([_discovered(names.LOGIN_COOKIES_FILTER, login.LUA)] if parts.logins else []),
         *map(_external, parts.external),  # before extproc, whose rules read what they say
         *([ext_authz.told_filter(parts.external)] if parts.external else []),
         _RULES,
@@ -101,7 +108,10 @@ def added(features: Features, parts: Parts) -> tuple[str, ...]:
 def discovered(parts: Parts) -> tuple[str, ...]:
     """The names of those that come by ECDS."""
     return (
+        *((names.LOGIN_GUARD_FILTER,) if parts.logins else ()),
+        *map(names.login_filter, parts.logins),
         *((names.TOKENS_FILTER,) if parts.checks_tokens else ()),
+        *((names.LOGIN_COOKIES_FILTER,) if parts.logins else ()),
         *map(names.external_filter, parts.external),
         names.EXT_PROC_FILTER,
         *map(names.limit_service_filter, parts.limit_services),
@@ -109,7 +119,12 @@ def discovered(parts: Parts) -> tuple[str, ...]:
 
 
 def _external(service: str) -> Json:
-    return {**_discovered(names.external_filter(service), ext_authz.FILTER), "disabled": True}
+    return _off(names.external_filter(service), ext_authz.FILTER)
+
+
+def _off(name: str, message: str) -> Json:
+    """But on routes that ask for it."""
+    return {**_discovered(name, message), "disabled": True}
 
 
 def status_of_errors(services: tuple[ExternalAuthz, ...], features: Features) -> int | None:
@@ -125,12 +140,34 @@ def external_filter(of: ExternalAuthz, features: Features) -> Resource:
     return resource(FILTER, name, fields, [(CLUSTER, names.external_cluster(of.name))])
 
 
-def token_filter(issuers: tuple[Issuer, ...], tells_rules: bool) -> Resource:
+def token_filter(
+    issuers: tuple[Issuer, ...], logins: tuple[Login, ...], tells_rules: bool
+) -> Resource:
     """Checks tokens; `tells_rules`: Envoy's own rules read them."""
     name = names.TOKENS_FILTER
     fetched = [names.jwks_cluster(each.issuer) for each in issuers if each.jwks_url]
-    fields = {"name": name, "typed_config": jwt.token_filter(issuers, tells_rules=tells_rules)}
+    fetched += [names.login_keys_cluster(each.name) for each in logins if each.issuer.jwks_url]
+    config = jwt.token_filter(issuers, logins, tells_rules=tells_rules)
+    fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, cluster) for cluster in fetched])
+
+
+def login_filters(logins: tuple[Login, ...], features: Features) -> Iterator[Resource]:
+    """Send browsers to log in, and keep to themselves what that takes."""
+    for each in logins:
+        name = names.login_filter(each.name)
+        needs = [
+            (CLUSTER, names.login_cluster(each.name)),
+            (SECRET, names.login_client_secret(each.name)),
+            (SECRET, names.login_cookie_secret(each.name)),
+        ]
+        fields = {"name": name, "typed_config": login.login_filter(each, features)}
+        yield resource(FILTER, name, fields, needs)
+    for name, config in (
+        (names.LOGIN_GUARD_FILTER, login.guard_filter(logins)),
+        (names.LOGIN_COOKIES_FILTER, login.cookies_filter(logins)),
+    ):
+        yield resource(FILTER, name, {"name": name, "typed_config": config})
 
 
 def limit_service_filter(service: LimitService) -> Resource:

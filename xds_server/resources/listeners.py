@@ -85,6 +85,7 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
             external=replace(EXTERNAL_UNAVAILABLE, status=parts.external_status)
             if parts.external
             else None,
+            logs_in=bool(parts.logins),
         ),
         access_log=[
             *([stream_log(ext_proc.service())] if features.reads_usage else []),

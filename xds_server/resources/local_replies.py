@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from gateway import names
-from xds_server.resources import asked_limit, llm_route, local_limit, rbac
+from xds_server.resources import asked_limit, llm_route, local_limit, login, rbac
 from xds_server.resources.extension import Json, extension
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
@@ -89,6 +89,24 @@ EXTERNALLY_DENIED = LocalReply(
     Fault.CLIENT,
 )
 """On the LLM routes; on others the service's answer is the client's as it is."""
+
+OF_LOGINS = (
+    LocalReply(
+        f'response.code == 401 && xds.route_name.startsWith("{names.LOGIN_ROUTE_PREFIX}")',
+        "login_failed",
+        "the login did not succeed: begin again at the page that you want",
+        Fault.KEY,
+        challenge="Bearer",
+    ),
+    LocalReply(
+        f"response.code == 401 && ({login.IS_NOT_SENT})",
+        "login_required",
+        "nobody is logged in, and only a browser that opens a page is sent to log in",
+        Fault.KEY,
+        challenge="Bearer",
+    ),
+)
+"""Where people log in; in this order."""
 
 EXTERNAL_REPLIES = (EXTERNAL_UNAVAILABLE, EXTERNALLY_DENIED)
 
@@ -173,9 +191,11 @@ def local_reply_config(
     counts_requests: bool = False,
     asks_services: bool = False,
     external: LocalReply | None = None,
+    logs_in: bool = False,
 ) -> Json:
     """Leaves extproc's own answers as they are, and other routes but for a missing policy, and for
-    a limit where Envoy counts. `external`: where services are asked, when one gives no answer."""
+    a limit where Envoy counts. `external`: where services are asked, when one gives no answer.
+    `logs_in`: where people do."""
     return {
         "mappers": [
             {"filter": _cel(_OURS)},
@@ -191,7 +211,7 @@ def local_reply_config(
             *(
                 _mapper(denial, f"{asked}{denial.when}", said)
                 for asked, said in _SHAPES
-                for denial in DENIALS
+                for denial in (*DENIALS, *(OF_LOGINS if logs_in else ()))
             ),
             _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
             *([_mapper(external, external.when, _openai)] if external is not None else []),

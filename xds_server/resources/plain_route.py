@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 from gateway import names
+from gateway.identity import Accepts, Login
 from gateway.model import Match, Route
-from xds_server.resources import asked_limit, ext_authz, ext_proc, jwt, local_limit, rbac, told
+from xds_server.resources import (
+    asked_limit,
+    ext_authz,
+    ext_proc,
+    jwt,
+    local_limit,
+    login,
+    rbac,
+    told,
+)
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.envoy_rules import EnvoyRules
 from xds_server.resources.extension import Json, duration
@@ -28,14 +39,20 @@ _IDLE_SECONDS = 3600.0
 """Of a stream that has no timeout."""
 
 
-def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
-    """One route of the table; its name is the one that extproc sees. `rules`: Envoy decides."""
+def plain_route(
+    route: Route, rules: EnvoyRules | None = None, logs_in: Login | None = None
+) -> Json:
+    """One route of the table; its name is the one that extproc sees. `rules`: Envoy decides;
+    `logs_in`: where people log in."""
     policy = ext_proc.disabled()
     if rules is None and (route.needs_identity or route.is_limited):
         policy = ext_proc.headers_only(route.name, holds_places=route.holds_places)
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
         per_filter[names.TOKENS_FILTER] = jwt.passed()
+    if logs_in is not None:
+        takes_tokens = route.accepts in (Accepts.ANY, Accepts.JWT)
+        per_filter |= login.asked(logs_in, jwt.requirement(logs_in.name, takes_tokens=takes_tokens))
     if route.external:
         per_filter[names.external_filter(route.external)] = ext_authz.asked(route.name)
         per_filter[names.RULES_FILTER] = ext_authz.only_if_asked(route.external)
@@ -62,6 +79,22 @@ def plain_route(route: Route, rules: EnvoyRules | None = None) -> Json:
         **shown,
         "typed_per_filter_config": per_filter,
     }
+
+
+def login_routes(of: Login) -> Iterator[Json]:
+    """Where browsers come back from an authorization server, and where people sign out. Envoy's
+    filter answers there, but to those that bring another credential."""
+    off = {names.EXT_PROC_FILTER: ext_proc.disabled()}
+    for end, path in (("callback", of.redirect_path), ("sign-out", of.sign_out_path)):
+        yield {
+            "name": f"{names.LOGIN_ROUTE_PREFIX}{of.name}/{end}",
+            "match": {"path": path},
+            "direct_response": {"status": 404},
+            "typed_per_filter_config": {
+                **off,
+                **login.asked(of, jwt.requirement(of.name, takes_tokens=False)),
+            },
+        }
 
 
 def unmatched() -> Json:

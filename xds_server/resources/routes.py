@@ -9,6 +9,7 @@ from types import MappingProxyType
 import envoy_api
 
 from gateway import names
+from gateway.identity import Login
 from gateway.model import Gateway, Listener, Route
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.compression import switched_on
@@ -18,7 +19,7 @@ from xds_server.resources.features import Features
 from xds_server.resources.filters import added, parts_of
 from xds_server.resources.llm_route import llm_routes
 from xds_server.resources.memo import Memo
-from xds_server.resources.plain_route import plain_route, unmatched
+from xds_server.resources.plain_route import login_routes, plain_route, unmatched
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, resource_of
 
 EVERY_HOST = "*"
@@ -52,6 +53,7 @@ def route_table(
         plain,
         tuple(decided[each.name] for each in plain if each.name in decided),
         needs_unplanned,
+        tuple(each for each in gateway.identity.logins if each.name in {at.login for at in plain}),
     )
     return memo.of(_table, table, memo)
 
@@ -67,19 +69,31 @@ class _Table:
     plain: tuple[Route, ...]
     decided: tuple[EnvoyRules, ...]
     needs_unplanned: bool
+    logins: tuple[Login, ...] = ()
 
 
 def _table(of: _Table, memo: Memo) -> Resource:
     """`memo` changes nothing: it only keeps the parts, too."""
     last = memo.of(_serialized_unmatched)
     decided = {each.route: each for each in of.decided}
+    logins = {each.name: each for each in of.logins}
     table = envoy_api.message(_TABLE)(name=of.name, ignore_port_in_host_matching=True)
     for host, routes in routes_by_host(of.plain).items():
         virtual_host = table.virtual_hosts.add()
         virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes, of.compresses))
         add = virtual_host.routes.add
-        plain = (memo.of(_serialized_route, each, decided.get(each.name)) for each in routes)
-        for route in (*of.first, *plain, last):
+        plain = (
+            memo.of(_serialized_route, each, decided.get(each.name), logins.get(each.login))
+            for each in routes
+        )
+        asked = {each.login for each in routes}
+        entries = (
+            route
+            for name, each in logins.items()
+            if name in asked
+            for route in memo.of(_serialized_login, each)
+        )
+        for route in (*entries, *of.first, *plain, last):
             add().MergeFromString(route)
     needs = {
         (CLUSTER, memo.of(route_cluster_name, backend.upstream))
@@ -116,8 +130,12 @@ def serialized(route: Json) -> bytes:
     return bytes(message.SerializeToString(deterministic=True))
 
 
-def _serialized_route(route: Route, rules: EnvoyRules | None) -> bytes:
-    return serialized(plain_route(route, rules))
+def _serialized_route(route: Route, rules: EnvoyRules | None, login: Login | None) -> bytes:
+    return serialized(plain_route(route, rules, login))
+
+
+def _serialized_login(login: Login) -> tuple[bytes, ...]:
+    return tuple(map(serialized, login_routes(login)))
 
 
 def _serialized_unmatched() -> bytes:

@@ -6,8 +6,10 @@ What comes by SDS can be renewed without a listener noticing.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, replace
+from urllib.parse import quote
 
 from gateway import names
 from gateway.credentials import (
@@ -18,6 +20,7 @@ from gateway.credentials import (
     OAuthClient,
     StaticKey,
 )
+from gateway.identity import Login
 from gateway.model import Listener, Provider, Service
 from xds_server.resources.credentials import secret_name
 from xds_server.resources.extension import resource
@@ -59,6 +62,16 @@ def key_secret(name: str, key: str) -> Resource:
     """A key, or a token."""
     fields = {"name": name, "generic_secret": {"secret": {"inline_string": key}}}
     return resource(SECRET, name, fields)
+
+
+def login_secrets(login: Login, seed: str) -> Iterator[Resource]:
+    """By what the gateway is known to an authorization server; and what the cookies of a login are
+    encrypted and signed with, which is made of the machine's `seed` where nobody says."""
+    secret = quote(login.client_secret, safe="")  # RFC 6749 §2.3.1: Envoy does it in part, or not
+    yield key_secret(names.login_client_secret(login.name), secret)
+    of_cookies = names.login_cookie_secret(login.name)
+    made = hmac.new(seed.encode(), of_cookies.encode(), hashlib.sha256).hexdigest()
+    yield key_secret(of_cookies, login.cookies.secret or made)
 
 
 def gateway_secrets(listener: Listener) -> Iterator[Resource]:

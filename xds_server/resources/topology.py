@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway import names
 
@@ -20,3 +20,6 @@ class Topology:
     services: str = names.SERVICES_ADDRESS
     """Where Envoy listens for extproc's own requests: `unix:/run/dragoman/services.sock` or
     `host:port`."""
+    seed: str = field(default="", repr=False)
+    """Of secrets that nobody else need know: what cookies of logins are encrypted with. Empty where
+    nothing is served."""

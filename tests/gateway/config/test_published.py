@@ -12,6 +12,7 @@ from gateway.config.load import load, load_file
 from gateway.config.published import NOWHERE, for_workers, published
 from gateway.config.schema import Config
 from gateway.guards import Webhook
+from gateway.identity import Login
 from gateway.model import Gateway, Guard, RemoteGuard, Xds
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
@@ -43,6 +44,8 @@ def without_secrets(gateway: Gateway) -> Gateway:
     identity, asked = gateway.identity, gateway.identity.introspection
     if asked is not None:
         identity = replace(identity, introspection=replace(asked, client_secret=""))
+    logins = tuple(map(without_secrets_of_login, identity.logins))
+    identity = replace(identity, logins=logins)
     return replace(
         gateway,
         providers=providers,
@@ -52,6 +55,16 @@ def without_secrets(gateway: Gateway) -> Gateway:
         listeners=listeners,
         xds=Xds(),
         identity=identity,
+    )
+
+
+def without_secrets_of_login(login: Login) -> Login:
+    return replace(
+        login,
+        issuer=replace(login.issuer, ca=None),
+        endpoints=replace(login.endpoints, ca=None),
+        client_secret="",
+        cookies=replace(login.cookies, secret=""),
     )
 
 
@@ -68,7 +81,8 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
         for each in gateway.identity.issuers
     )
     return (
-        replace(gateway.identity, issuers=issuers),
+        replace(gateway.identity, issuers=issuers, logins=()),
+        [(each.name, each.issuer.issuer, each.issuer.claims) for each in gateway.identity.logins],
         gateway.models,
         gateway.rules,
         gateway.guards,
@@ -82,7 +96,7 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
             for each in gateway.providers
         ],
         {
-            each.name: (each.is_caller_required, each.needs_identity, each.accepts)
+            each.name: (each.is_caller_required, each.needs_identity, each.accepts, each.login)
             for each in gateway.routes
         },
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.config.urls import Origin, Place, Url, place
+from gateway.config.urls import Origin, Place, Url, is_exposed, place
 from gateway.model import Endpoint, Upstream
 
 URL: TypeAdapter[str] = TypeAdapter(Url)
@@ -69,3 +69,19 @@ def test_an_origin_has_no_path() -> None:
     assert ORIGIN.validate_python("http://a:80/") == "http://a:80/"
     with pytest.raises(ValidationError):
         ORIGIN.validate_python("http://a:80/b")
+
+
+@pytest.mark.parametrize(
+    ("url", "exposed"),
+    [
+        ("http://idp.example/t", True),
+        ("http://10.0.0.1:8080", True),
+        ("https://idp.example/t", False),
+        ("http://127.0.0.1:8080/t", False),
+        ("http://[::1]:8080", False),
+        ("http://localhost/t", False),
+        ("", False),
+    ],
+)
+def test_what_leaves_the_machine_without_tls_is_exposed(url: str, exposed: bool) -> None:
+    assert is_exposed(url) is exposed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from xds_server.admin.token import TOKEN_FILE, is_shown, read_or_make
+from xds_server.admin.token import SEED_FILE, TOKEN_FILE, is_shown, read_or_make
 
 
 def request(*authorizations: str) -> Request:
@@ -68,3 +68,9 @@ def test_only_the_token_itself_opens(authorizations: list[str], is_right: bool) 
 def test_no_token_opens_where_there_is_none() -> None:
     assert not is_shown(request("Bearer "), "")
     assert not is_shown(request("Bearer"), "")
+
+
+def test_what_else_is_secret_is_made_in_the_same_way(tmp_path: Path) -> None:
+    seed = read_or_make(tmp_path, SEED_FILE)
+    assert read_or_make(tmp_path, SEED_FILE) == seed != read_or_make(tmp_path)
+    assert (tmp_path / SEED_FILE).stat().st_mode & 0o777 == 0o600

@@ -153,3 +153,13 @@ def test_a_listener_that_is_not_ours_does_not_have_the_filter() -> None:
         f" filter_chains: [{{filters: [{{name: h, typed_config: {manager}}}]}}]}}]}}"
     )
     assert "a listener of xds.resources may serve it" in reasons(gateway(more=own))
+
+
+def test_a_route_on_which_people_log_in_is_pythons_and_others_stay_envoys() -> None:
+    gateway = golden_gateway("logins")
+    found = {each.name: who_decides(gateway, each) for each in gateway.routes}
+    assert isinstance(found["api"], EnvoyRules)
+    app = found["app"]
+    assert isinstance(app, AskPython)
+    assert "people log in" in app.reasons
+    assert not [each for each in app.reasons if "keys" in each]

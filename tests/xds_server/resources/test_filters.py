@@ -7,6 +7,7 @@ import pytest
 from gateway import names
 from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer
+from tests.kit.gateways import golden_gateway
 from xds_server.audience import Level
 from xds_server.render import to_json
 from xds_server.resources import filters
@@ -14,9 +15,10 @@ from xds_server.resources.ext_proc import RulesRead
 from xds_server.resources.features import FEATURES
 from xds_server.resources.filters import Parts, added, discovered, http_filters
 from xds_server.resources.topology import Topology
-from xds_server.snapshot import CLUSTER
+from xds_server.snapshot import CLUSTER, SECRET
 
 NEW = FEATURES[Level.V1_40]
+LOGINS = golden_gateway("logins").identity.logins
 
 
 def test_the_router_is_last_and_what_is_compressed_was_seen_before() -> None:
@@ -35,6 +37,35 @@ def test_tokens_are_checked_before_anybody_is_asked_and_only_where_there_are_iss
     assert chain[-4:-1] == [names.TOKENS_FILTER, names.RULES_FILTER, names.EXT_PROC_FILTER]
 
 
+def test_logins_stand_before_the_check_of_tokens_and_their_cookies_end_behind_it() -> None:
+    parts = Parts(checks_tokens=True, external=("door",), logins=("staff", "guests"))
+    chain = http_filters(NEW, parts)
+    assert [each["name"] for each in chain][3:-3] == [
+        names.LOGIN_GUARD_FILTER,
+        names.login_filter("staff"),
+        names.login_filter("guests"),
+        names.TOKENS_FILTER,
+        names.LOGIN_COOKIES_FILTER,
+        names.external_filter("door"),
+        names.EXTERNAL_TOLD_FILTER,
+    ]
+    off = {each["name"] for each in chain if each.get("disabled")}
+    assert {names.LOGIN_GUARD_FILTER, names.login_filter("staff")} <= off
+    assert not {names.TOKENS_FILTER, names.LOGIN_COOKIES_FILTER} & off
+
+
+def test_a_login_needs_whom_it_asks_and_its_secrets() -> None:
+    made = {each.name: each for each in filters.login_filters(LOGINS, NEW)}
+    assert made[names.login_filter("staff")].needs == (
+        (CLUSTER, "login/staff"),
+        (SECRET, "login/staff/client"),
+        (SECRET, "login/staff/cookies"),
+    )
+    assert set(made) >= {names.LOGIN_GUARD_FILTER, names.LOGIN_COOKIES_FILTER}
+    tokens = filters.token_filter((), LOGINS, False)
+    assert tokens.needs == ((CLUSTER, "login/staff/jwks"),)
+
+
 def test_envoy_counts_what_extproc_let_pass_and_tells_it_after_the_count() -> None:
     chain = [each["name"] for each in http_filters(NEW, Parts(counts_requests=True))]
     assert chain[-4:-1] == [
@@ -46,7 +77,7 @@ def test_envoy_counts_what_extproc_let_pass_and_tells_it_after_the_count() -> No
 
 @pytest.mark.parametrize("checks_tokens", [True, False])
 def test_what_changes_is_discovered(checks_tokens: bool) -> None:
-    parts = Parts(checks_tokens, counts_requests=True)
+    parts = Parts(checks_tokens, counts_requests=True, logins=("staff",) * checks_tokens)
     chain = http_filters(NEW, parts)
     found = tuple(each["name"] for each in chain if "config_discovery" in each)
     assert found == discovered(parts)
@@ -55,7 +86,7 @@ def test_what_changes_is_discovered(checks_tokens: bool) -> None:
 def test_the_check_of_tokens_needs_where_keys_are_fetched() -> None:
     fetched = Issuer("https://a", ("x",), jwks_url="https://a/keys")
     known = Issuer("https://b", ("x",), jwks='{"keys": []}')
-    assert filters.token_filter((fetched, known), False).needs == ((CLUSTER, "jwks/https://a"),)
+    assert filters.token_filter((fetched, known), (), False).needs == ((CLUSTER, "jwks/https://a"),)
 
 
 def test_what_is_discovered_needs_the_workers() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway import names
 from gateway.identity import Issuer
-from xds_server.resources.jwt import keys_upstream, passed, token_filter
+from tests.kit.gateways import golden_gateway
+from xds_server.resources.jwt import keys_upstream, passed, requirement, token_filter
 
 FETCHED = Issuer("https://a", ("x",), jwks_url="https://a.example/keys", refresh_seconds=60)
 KNOWN = Issuer("https://b", (), jwks='{"keys": []}', is_forwarded=True, leeway_seconds=5)
@@ -57,3 +58,38 @@ def test_the_upstream_is_checked_against_the_issuers_own_authorities() -> None:
 
 def test_elsewhere_tokens_pass() -> None:
     assert passed()["disabled"] is True
+
+
+def test_tokens_of_logins_are_in_cookies_and_asked_for_by_name() -> None:
+    staff, guests = golden_gateway("logins").identity.logins
+    found = token_filter((FETCHED,), (staff, guests))
+    login = found["providers"]["login/staff"]
+    assert login["from_cookies"] == ["__Host-staff-id"]
+    assert login["audiences"] == ["gateway"]
+    assert login["forward_payload_header"] == names.LOGIN_CLAIMS_HEADER
+    assert "from_headers" not in login
+    assert login["remote_jwks"]["http_uri"]["cluster"] == names.login_keys_cluster("staff")
+    assert found["providers"]["login/guests"]["from_cookies"] == ["__Secure-g-access"]
+    tried = {
+        name: [each.get("provider_name") for each in asked["requires_any"]["requirements"]]
+        for name, asked in found["requirement_map"].items()
+    }
+    assert tried["login/staff"] == ["login/staff", "login/staff/again", None]
+    assert tried["login/staff/or-token"] == [
+        "login/staff",
+        "login/staff/again",
+        "0/https://a",
+        "0/https://a/again",
+        None,
+    ]
+    [rule] = found["rules"]
+    everywhere = [
+        each.get("provider_name") for each in rule["requires"]["requires_any"]["requirements"]
+    ]
+    assert everywhere == ["0/https://a", "0/https://a/again", None]
+
+
+def test_without_issuers_tokens_are_looked_for_on_routes_with_a_login_alone() -> None:
+    found = token_filter((), golden_gateway("logins").identity.logins)
+    assert "rules" not in found
+    assert set(found["requirement_map"]) >= {requirement("staff", takes_tokens=False)}

@@ -16,6 +16,7 @@ from xds_server.resources.llm_route import ANTHROPIC_NAME, BEDROCK_NAME, GEMINI_
 from xds_server.resources.local_replies import (
     DENIALS,
     LOCAL_REPLIES,
+    OF_LOGINS,
     POLICY_UNAVAILABLE,
     local_reply_config,
 )
@@ -114,3 +115,18 @@ def test_a_dead_policy_service_is_503_whatever_envoy_thought(name: str) -> None:
         if expression(each) == f'xds.route_name.startsWith("{name}") && {POLICY_UNAVAILABLE.when}'
     ]
     assert mapper["status_code"] == 503
+
+
+def test_what_fails_on_the_way_back_is_told_apart_from_who_is_not_logged_in() -> None:
+    before = {expression(each) for each in MAPPERS}
+    added = [
+        each
+        for each in local_reply_config(logs_in=True)["mappers"]
+        if expression(each) not in before
+    ]
+    assert len(added) == 2 * len(OF_LOGINS)
+    codes = [each["body_format_override"]["json_format"]["error"]["code"] for each in added]
+    assert codes == ["login_failed", "login_required"] * 2
+    for each in added:
+        challenge = {"header": {"key": "www-authenticate", "value": "Bearer"}}
+        assert each["headers_to_add"] == [challenge]

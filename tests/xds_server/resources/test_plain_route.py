@@ -12,7 +12,7 @@ from gateway import names
 from gateway.model import Route
 from tests.kit.gateways import golden_gateway
 from xds_server.resources.extension import Json
-from xds_server.resources.plain_route import plain_route, unmatched
+from xds_server.resources.plain_route import login_routes, plain_route, unmatched
 
 ROUTES = {route.name: route for route in golden_gateway("routes-plain").routes}
 
@@ -96,3 +96,29 @@ def test_a_stream_has_no_timeout_but_an_idle_one() -> None:
 def test_weights_are_kept() -> None:
     clusters = plain_route(ROUTES["wild"])["route"]["weighted_clusters"]["clusters"]
     assert [each["weight"] for each in clusters] == [3, 1]
+
+
+def test_a_route_with_a_login_asks_for_it_and_for_tokens_where_it_takes_them() -> None:
+    gateway = golden_gateway("logins")
+    staff, _ = gateway.identity.logins
+    routes = {each.name: each for each in gateway.routes}
+    wanted = {"app": "login/staff", "both": "login/staff/or-token"}
+    for name, requirement in wanted.items():
+        per_filter = plain_route(routes[name], None, staff)["typed_per_filter_config"]
+        assert per_filter[names.TOKENS_FILTER]["requirement_name"] == requirement
+        assert names.login_filter("staff") in per_filter
+    assert names.login_filter("staff") not in plain_route(routes["api"])["typed_per_filter_config"]
+
+
+def test_browsers_come_back_to_a_route_that_asks_nobody_else() -> None:
+    staff, _ = golden_gateway("logins").identity.logins
+    back, out = login_routes(staff)
+    assert (back["match"], out["match"]) == (
+        {"path": "/login/staff/callback"},
+        {"path": "/login/staff/sign-out"},
+    )
+    for each in (back, out):
+        assert each["direct_response"]["status"] == 404
+        per_filter = each["typed_per_filter_config"]
+        assert per_filter[names.EXT_PROC_FILTER]["disabled"] is True
+        assert names.login_filter("staff") in per_filter

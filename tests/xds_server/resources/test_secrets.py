@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway import names
 from gateway.credentials import GcpCredential, ManagedIdentity
 from gateway.model import Listener, ServerTls
-from tests.kit.gateways import gateway_of
+from tests.kit.gateways import gateway_of, golden_gateway
 from xds_server.render import to_json, to_yaml
 from xds_server.resources.secrets import (
     gateway_secrets,
     key_secret,
+    login_secrets,
     provider_secrets,
     token_version,
     with_tokens,
@@ -82,3 +85,26 @@ def test_tokens_fill_the_secrets_of_their_credential_alone() -> None:
 def test_the_secret_of_a_token_is_another_when_the_credential_is() -> None:
     versions = {token_version(GcpCredential(source)) for source in (None, "a", "b")}
     assert len(versions) == 3
+
+
+def test_cookies_of_a_login_have_a_secret_of_their_own_that_lasts() -> None:
+    staff, guests = golden_gateway("logins").identity.logins
+    first, again, other = (
+        [to_json(each) for each in login_secrets(staff, seed)] for seed in ("a", "a", "b")
+    )
+    client, cookies = first
+    assert client["name"] == names.login_client_secret("staff")
+    assert client["generic_secret"]["secret"] == {"inline_string": "hush"}
+    assert cookies["name"] == names.login_cookie_secret("staff")
+    assert len(cookies["generic_secret"]["secret"]["inline_string"]) == 64
+    assert first == again
+    assert cookies != other[1]
+    _, said = (to_json(each) for each in login_secrets(guests, "a"))
+    secret = guests.cookies.secret
+    assert said["generic_secret"]["secret"] == {"inline_string": secret}
+
+
+def test_what_a_client_shows_is_encoded_since_envoy_does_it_in_part() -> None:
+    login = replace(golden_gateway("logins").identity.logins[0], client_secret="a+b/%2B")
+    said = to_json(next(login_secrets(login, "")))
+    assert said["generic_secret"]["secret"] == {"inline_string": "a%2Bb%2F%252B"}
