@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.long_streams import INPUT_TOKENS, SPOKEN, LongStreams, long_streams
 from tests.kit.stack import Stack, eventually
 
@@ -55,7 +56,7 @@ class Talk:
         body = {"model": f"{dialect}-any", **spoken.request(text), **more}
         url, seen = self.stack.url + spoken.path.format(model=body["model"]), 0
         headers = {"accept-encoding": "gzip", "anthropic-version": "2023-06-01"}
-        with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
+        with web.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
             assert answer.status_code == 200, answer.read()
             try:
                 for piece in answer.iter_bytes():

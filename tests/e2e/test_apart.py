@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.kit import web
 from tests.kit.any_envoy import started
 from tests.kit.stack import COMMAND, KEY, eventually, free_ports
 from xds_server.resources.bootstrap import bootstrap
@@ -21,7 +22,7 @@ ASK = {"model": "demo", "messages": [{"role": "user", "content": "say hello"}]}
 
 def is_ready(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
+        return web.get(url, timeout=2, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -56,9 +57,9 @@ def test_control_plane_worker_envoy_and_demo_find_each_other(tmp_path: Path) -> 
         headers = {"authorization": f"Bearer {KEY}"}
 
         def answers() -> bool:
-            answer = httpx.post(url, json=ASK, headers=headers, timeout=10, trust_env=False)
+            answer = web.post(url, json=ASK, headers=headers, timeout=10, trust_env=False)
             return answer.status_code == 200
 
         eventually(answers, "the gateway answers", seconds=15)
-        refused = httpx.post(url, json=ASK, timeout=10, trust_env=False)
+        refused = web.post(url, json=ASK, timeout=10, trust_env=False)
         assert refused.status_code == 401

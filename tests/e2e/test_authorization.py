@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.stack import KEY, Stack, eventually
 
 pytestmark = pytest.mark.envoy
@@ -43,7 +44,7 @@ def ruled(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 
 def ask(stack: Stack, model: str, text: str = "hello") -> httpx.Response:
-    return httpx.post(
+    return web.post(
         f"{stack.url}/v1/chat/completions",
         headers={"authorization": f"Bearer {KEY}"},
         json={"model": model, "messages": [{"role": "user", "content": text}]},
@@ -52,7 +53,7 @@ def ask(stack: Stack, model: str, text: str = "hello") -> httpx.Response:
 
 
 def audits(stack: Stack) -> dict[str, Any]:
-    rows = httpx.get(f"{stack.admin_url}/api/status", timeout=5).json()["audits"]
+    rows = web.get(f"{stack.admin_url}/api/status", timeout=5).json()["audits"]
     return {row["name"]: row["verdicts"] for row in rows}
 
 
@@ -61,7 +62,7 @@ def test_a_rule_in_audit_lets_pass_and_is_counted_and_logged(ruled: Stack) -> No
     assert ask(ruled, "large").status_code == 200
     assert ask(ruled, "small").status_code == 200
     eventually(lambda: audits(ruled) == {"no-large": {"deny": 2}}, "both are counted")
-    metrics = httpx.get(f"{ruled.admin_url}/metrics", timeout=5).text
+    metrics = web.get(f"{ruled.admin_url}/metrics", timeout=5).text
     assert (
         'dragoman_verdicts_total{code="permission_denied",kind="rule",mode="audit",'
         'name="no-large",verdict="deny"} 2.0'
@@ -84,4 +85,4 @@ def test_an_enforced_rule_beside_it_refuses(ruled: Stack) -> None:
         'name="no-secret",verdict="deny"} 1.0'
     )
     metrics = f"{ruled.admin_url}/metrics"
-    eventually(lambda: wanted in httpx.get(metrics, timeout=5).text, "it is counted")
+    eventually(lambda: wanted in web.get(metrics, timeout=5).text, "it is counted")

@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from tests.e2e.conftest import SERVED
+from tests.kit import web
 from tests.kit.batch_providers import BatchProviders, batch_providers, result
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.stack import Stack, eventually, running
@@ -77,7 +78,7 @@ class Here:
 
     def get(self, who: str, path: str, **headers: str) -> httpx.Response:
         told = {"authorization": f"Bearer {KEYS[who]}", **headers}
-        return httpx.get(self.stack.url + path, headers=told, timeout=60)
+        return web.get(self.stack.url + path, headers=told, timeout=60)
 
     def spent(self) -> dict[str, int]:
         return {name: row["settled"] for name, row in self.stack.budgets().items()}
@@ -209,7 +210,7 @@ def test_answers_pass_as_they_are_and_at_once(here: Here) -> None:
     batch = made_by("anna", here)
     here.providers.uses(batch, "gpt-5.4", USAGE, "completed")
     for path in (f"/batches/{batch}", "/batches?limit=20"):
-        direct = httpx.get(
+        direct = web.get(
             f"{here.providers.url}/openai/v1{path}",
             headers={"authorization": "Bearer sk-openai", "accept-encoding": ""},
         )

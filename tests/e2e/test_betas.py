@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
-import httpx
 import pytest
 
+from tests.kit import web
 from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.sample_providers import Asked, Fail, SampleProviders, sample_providers
@@ -141,7 +141,7 @@ def test_a_client_of_bedrocks_asks_anthropic_too(
         body = {"messages": messages, "additionalModelRequestFields": betas}
     if model == "elsewhere":
         providers.script.append(Fail("429-rate_limit"))
-    answer = httpx.post(f"{stack.url}/model/{model}/{operation}", json=body)
+    answer = web.post(f"{stack.url}/model/{model}/{operation}", json=body)
     assert answer.status_code == 200, answer.text
     last = providers.last
     assert (last.dialect, in_header(last), in_body(last)) == ("anthropic", ASKED, None)

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.stack import eventually
 
 pytestmark = pytest.mark.envoy
@@ -166,5 +166,5 @@ def test_the_example_warns_degrades_and_refuses_nobody_softly(
             digest = hmac.digest(b"0123456789abcdef01234567", signed, hashlib.sha256)
             assert got["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
         assert len(hook.got) == len(hook.told()), "each once"
-        metrics = httpx.get(f"http://127.0.0.1:{stack.admin_port}/metrics").text
+        metrics = web.get(f"http://127.0.0.1:{stack.admin_port}/metrics").text
         assert 'dragoman_budget_limit{budget="everybody",of="",unit="tokens"} 10.0' in metrics

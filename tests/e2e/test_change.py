@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 
+from tests.kit import web
 from tests.kit.stack import KEY, Stack, eventually
 
 pytestmark = pytest.mark.envoy
@@ -18,7 +19,7 @@ MODELS = "  models:\n"
 
 
 def models(stack: Stack) -> set[str]:
-    answer = httpx.get(f"{stack.url}/v1/models", headers={"authorization": f"Bearer {KEY}"})
+    answer = web.get(f"{stack.url}/v1/models", headers={"authorization": f"Bearer {KEY}"})
     return {model["id"] for model in answer.json()["data"]}
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.kit import web
 from tests.kit.apart import DRAGOMAN, Apart, running_apart, until
 from tests.kit.stack import KEY, Stack
 
@@ -97,7 +98,7 @@ def add_model(parts: Apart, name: str) -> None:
 
 def models(parts: Apart) -> set[str]:
     headers = {"authorization": f"Bearer {KEY}"}
-    answer = httpx.get(f"{parts.url}/v1/models", headers=headers, timeout=10)
+    answer = web.get(f"{parts.url}/v1/models", headers=headers, timeout=10)
     return {model["id"] for model in answer.raise_for_status().json()["data"]}
 
 
@@ -294,7 +295,7 @@ def test_what_died_is_in_status_and_metrics_of_the_whole_gateway(fresh: Stack) -
         return subprocess.run(whole, capture_output=True, text=True, check=True).stdout
 
     def metrics() -> str:
-        return httpx.get(f"{fresh.admin_url}/metrics", timeout=5).text
+        return web.get(f"{fresh.admin_url}/metrics", timeout=5).text
 
     told = asked()
     assert f"{fresh.config} was read at" in told

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.aws_signature import is_signed
 from tests.kit.recorder import Recorded, Recorder
 from tests.kit.stack import Stack, eventually
@@ -180,7 +181,7 @@ def test_a_clients_own_key_is_passed_on(scene: Scene) -> None:
 def test_no_secret_is_shown(scene: Scene) -> None:
     admin = scene.stack.admin_url
     for path in ("/api/status", "/api/config", "/api/resources", "/metrics"):
-        shown = httpx.get(f"{admin}{path}", timeout=5).raise_for_status().text
+        shown = web.get(f"{admin}{path}", timeout=5).raise_for_status().text
         for secret in ("hunter2", "first-key", "google-token", "oauth-token", "PRIVATE KEY"):
             assert secret not in shown, (path, secret)
     assert "hunter2" not in scene.stack.log.read_text()

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.identity_provider import KeyServer, SigningKey, claims, key_set
 from tests.kit.raw_http import asked
 from tests.kit.recorder import Recorder
@@ -59,7 +60,7 @@ class World:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             sent["authorization"] = f"Bearer {token}"
-        return httpx.get(f"{self.stack.url}{path}", headers=sent, timeout=10)
+        return web.get(f"{self.stack.url}{path}", headers=sent, timeout=10)
 
     def asked(self) -> int:
         """How many calls Python has got."""
@@ -100,7 +101,7 @@ def test_what_cannot_be_evaluated_denies(world: World) -> None:
 def test_several_headers_of_one_name_are_one(world: World) -> None:
     def status(*values: str) -> int:
         sent = [("x-evil", value) for value in values]
-        return httpx.get(f"{world.stack.url}/head", headers=sent, timeout=10).status_code
+        return web.get(f"{world.stack.url}/head", headers=sent, timeout=10).status_code
 
     assert status("yes") == 403
     assert status("yes", "no") == 200
@@ -111,7 +112,7 @@ def test_the_address_of_the_connection_decides(world: World) -> None:
     assert world.get("/from").status_code == 200
     refused = world.get("/elsewhere", x_forwarded_for="10.0.0.1")
     assert refusal(refused)[2] == "denied by 'there', 'or-post'"
-    assert httpx.post(f"{world.stack.url}/elsewhere", timeout=10).status_code == 200
+    assert web.post(f"{world.stack.url}/elsewhere", timeout=10).status_code == 200
 
 
 def test_claims_decide(world: World) -> None:
@@ -136,7 +137,7 @@ def test_a_token_is_asked_for(world: World) -> None:
 def test_a_wrong_token_is_refused_where_none_is_asked_for(world: World) -> None:
     assert world.get("/from", "nonsense").status_code == 401
     basic = {"authorization": "Basic YTpi"}  # for somebody else
-    assert httpx.get(f"{world.stack.url}/from", headers=basic, timeout=10).status_code == 200
+    assert web.get(f"{world.stack.url}/from", headers=basic, timeout=10).status_code == 200
 
 
 def test_clients_of_anthropics_are_told_in_its_form(world: World) -> None:
@@ -148,7 +149,7 @@ def test_clients_of_anthropics_are_told_in_its_form(world: World) -> None:
 def test_the_token_and_its_claims_go_no_further(world: World) -> None:
     forged = {"x-dragoman-claims": "eyJzdWIiOiJyb290In0", "x-request-id": "abc"}
     sent = {**forged, "authorization": f"Bearer {world.token()}"}
-    assert httpx.get(f"{world.stack.url}/claims", headers=sent, timeout=10).status_code == 200
+    assert web.get(f"{world.stack.url}/claims", headers=sent, timeout=10).status_code == 200
     seen = world.upstream.requests[-1].headers
     assert not {"authorization", "x-dragoman-claims"} & set(seen)
     assert seen["x-request-id"] == "abc"
@@ -168,7 +169,7 @@ def test_denials_are_counted_by_envoy_and_with_all_others(world: World) -> None:
     labels = 'code="permission_denied",kind="rule",mode="enforce",name="no-evil",verdict="deny"'
 
     def count() -> float:
-        metrics = httpx.get(f"{world.stack.admin_url}/metrics", timeout=5).text
+        metrics = web.get(f"{world.stack.admin_url}/metrics", timeout=5).text
         found = [each for each in metrics.splitlines() if f"{{{labels}}}" in each]
         return sum(float(each.rsplit(" ", 1)[1]) for each in found)
 
@@ -196,7 +197,7 @@ def test_the_example_asks_nobody(tmp_path: Path) -> None:
                 if said:
                     token = key.sign(claims(idp, aud="apps", **said))
                     headers["authorization"] = f"Bearer {token}"
-                return httpx.get(f"{stack.url}{path}", headers=headers, timeout=10).status_code
+                return web.get(f"{stack.url}{path}", headers=headers, timeout=10).status_code
 
             assert status("/reports", roles=["staff"]) == 200
             assert status("/reports", roles=["guest"]) == 403

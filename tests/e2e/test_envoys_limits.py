@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.stack import Stack
 
 pytestmark = pytest.mark.envoy
@@ -53,7 +54,7 @@ def test_envoy_and_workers_count_the_same(limited: Stack) -> None:
     for counter in ("by-envoy", "by-workers"):
         for tenant in chosen:
             headers = {} if tenant is None else {"x-tenant": tenant}
-            answer = httpx.get(f"{limited.url}/{counter}", headers=headers)
+            answer = web.get(f"{limited.url}/{counter}", headers=headers)
             limits = told(answer)
             seen.setdefault(counter, []).append(
                 (
@@ -67,7 +68,7 @@ def test_envoy_and_workers_count_the_same(limited: Stack) -> None:
 
 
 def test_a_refusal_of_envoys_is_as_ours(limited: Stack) -> None:
-    answers = [httpx.get(f"{limited.url}/addressed") for _ in range(3)]
+    answers = [web.get(f"{limited.url}/addressed") for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 200, 429]
     refused = answers[-1]
     assert refused.headers["content-type"] == "application/json"
@@ -87,7 +88,7 @@ def test_a_refusal_of_envoys_is_as_ours(limited: Stack) -> None:
 
 
 def test_another_address_is_another_count(limited: Stack) -> None:
-    while httpx.get(f"{limited.url}/addressed").status_code == 200:
+    while web.get(f"{limited.url}/addressed").status_code == 200:
         pass
     transport = httpx.HTTPTransport(local_address="127.0.0.2")
     with httpx.Client(transport=transport) as other:
@@ -110,5 +111,5 @@ def test_the_example_counts_models_by_key_and_project_and_its_route_by_address(
     assert told(answer)["ratelimit"].startswith(
         '"each-key/requests";r=59;t=1, "each-key/tokens";r='
     )
-    statuses = [httpx.get(f"{limited.url}/docs").status_code for _ in range(7)]
+    statuses = [web.get(f"{limited.url}/docs").status_code for _ in range(7)]
     assert statuses == [200] * 5 + [429] * 2

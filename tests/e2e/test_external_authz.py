@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.authz_services import DENIED, GrpcAuthz, HttpAuthz
 from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, running
@@ -90,11 +91,11 @@ class World:
         if verdict:
             sent["x-verdict"] = verdict
         url = f"{self.stack.url}/{route}/page?q=1"
-        return httpx.request(method, url, headers=sent, content=body, timeout=10)
+        return web.request(method, url, headers=sent, content=body, timeout=10)
 
     def chat(self, verdict: str = "", path: str = "/v1/chat/completions") -> httpx.Response:
         headers = {"x-verdict": verdict} if verdict else {}
-        return httpx.post(f"{self.stack.url}{path}", json=ASK, headers=headers, timeout=10)
+        return web.post(f"{self.stack.url}{path}", json=ASK, headers=headers, timeout=10)
 
     def checked(self) -> Any:
         """The request as the gRPC service saw it last."""
@@ -244,10 +245,10 @@ def test_the_status_of_errors_is_for_the_operator_to_say(serve: Serve, tmp_path:
             'routes: [{name: a, backend: "http://127.0.0.1:9", external_authz: one}]\n'
         )
         with serve(config, tmp_path / "state") as stack:
-            failed = httpx.get(f"{stack.url}/a", headers={"x-verdict": "fail"}, timeout=10)
+            failed = web.get(f"{stack.url}/a", headers={"x-verdict": "fail"}, timeout=10)
             assert failed.status_code == 502
             assert failed.json()["error"]["code"] == "external_unavailable"
-            assert httpx.get(f"{stack.url}/a", timeout=10).status_code == 403
+            assert web.get(f"{stack.url}/a", timeout=10).status_code == 403
 
 
 def test_the_example_asks_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +257,7 @@ def test_the_example_asks_its_service(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("APP", upstream.url)
         with running(EXAMPLES / "external-authz.yaml", tmp_path / "state", workers=1) as stack:
             url, allowed = f"{stack.url}/app/x", {"x-verdict": "allow", "x-session": "s1"}
-            assert httpx.get(url, headers=allowed, timeout=10).status_code == 200
+            assert web.get(url, headers=allowed, timeout=10).status_code == 200
             assert upstream.last.headers["x-tier"] == "gold"
-            assert httpx.get(url, timeout=10).status_code == 403
-            assert httpx.get(f"{stack.url}/health", timeout=10).status_code == 200
+            assert web.get(url, timeout=10).status_code == 403
+            assert web.get(f"{stack.url}/health", timeout=10).status_code == 200

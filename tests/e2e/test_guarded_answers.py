@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import SERVED
+from tests.kit import web
 from tests.kit.dialects import BUDGETS, Dialects, dialects
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.peers import PEERS
@@ -133,7 +134,7 @@ def test_a_stream_ends_with_an_error_and_nothing_of_what_was_found(
 
 def raw(here: Dialects, path: str, body: object) -> httpx.Response:
     headers = {"authorization": f"Bearer {CLIENT_KEY}"}
-    return httpx.post(here.stack.url + path, json=body, headers=headers, timeout=20)
+    return web.post(here.stack.url + path, json=body, headers=headers, timeout=20)
 
 
 QUESTION = {"messages": [{"role": "user", "content": "Where?"}]}
@@ -145,7 +146,7 @@ def test_what_is_blocked_leaves_no_trace_in_the_bytes(here: Dialects) -> None:
     url, seen = here.stack.url + "/v1/chat/completions", b""
     with (
         contextlib.suppress(httpx.RemoteProtocolError),
-        httpx.stream("POST", url, json=body, headers=headers, timeout=20) as answer,
+        web.stream("POST", url, json=body, headers=headers, timeout=20) as answer,
     ):
         assert answer.status_code == 200
         for piece in answer.iter_raw():
@@ -232,16 +233,16 @@ llm:
 @pytest.mark.parametrize("size", [1, 900_000, 4_000_000])
 def test_an_answer_of_unknown_length_is_masked_or_refused(chunked: Stack, size: int) -> None:
     url = chunked.url + "/v1/chat/completions"
-    answer = httpx.post(url, json={"model": f"mask-{size}", **QUESTION}, timeout=20)
+    answer = web.post(url, json={"model": f"mask-{size}", **QUESTION}, timeout=20)
     assert answer.status_code == 200
     assert answer.json()["choices"][0]["message"]["content"] == "[*]" + " " * size
-    answer = httpx.post(url, json={"model": f"block-{size}", **QUESTION}, timeout=20)
+    answer = web.post(url, json={"model": f"block-{size}", **QUESTION}, timeout=20)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "content_policy_violation"
 
 
 def test_an_answer_that_is_larger_than_what_envoy_holds_is_refused(chunked: Stack) -> None:
     body = {"model": "mask-40000000", **QUESTION}
-    answer = httpx.post(chunked.url + "/v1/chat/completions", json=body, timeout=20)
+    answer = web.post(chunked.url + "/v1/chat/completions", json=body, timeout=20)
     assert answer.status_code == 502
     assert answer.json()["error"]["code"] == "unreadable_answer"

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, eventually
 
@@ -106,7 +106,7 @@ def test_what_is_tried_out_passes_and_is_counted(guarded: Stack, provider: Recor
     assert json.loads(sent.body)["messages"][0]["content"] == "DNI 12345678Z"
 
     def audited() -> list[str]:
-        rows = httpx.get(f"{guarded.admin_url}/api/status", timeout=5).json()["audits"]
+        rows = web.get(f"{guarded.admin_url}/api/status", timeout=5).json()["audits"]
         return [row["name"] for row in rows if row["verdicts"].get("deny")]
 
     eventually(lambda: "other-ids" in audited(), "it is counted")

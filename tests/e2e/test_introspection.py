@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.kit.identity_provider import SigningKey, claims, key_set
 from tests.kit.recorder import Recorder
@@ -64,7 +65,7 @@ class World:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             sent["authorization"] = f"Bearer {token}"
-        return httpx.get(f"{self.stack.url}{path}", headers=sent, timeout=10)
+        return web.get(f"{self.stack.url}{path}", headers=sent, timeout=10)
 
 
 def written(
@@ -192,7 +193,7 @@ def test_neither_token_nor_secret_is_logged_or_shown(world: World) -> None:
     log = world.stack.log.read_text()
     assert "do-not-log-me" not in log
     assert SECRET not in log
-    shown = httpx.get(f"{world.stack.admin_url}/api/config", timeout=5).text
+    shown = web.get(f"{world.stack.admin_url}/api/config", timeout=5).text
     assert SECRET not in shown
 
 
@@ -203,7 +204,7 @@ def test_a_token_travels_where_it_is_told_to_and_the_secret_in_the_body(tmp_path
         server.tokens["opaque-2"] = {"sub": "ann", "aud": ["agents"]}
         with running(config, tmp_path / "state", workers=1) as stack:
             headers = {"authorization": "Bearer opaque-2"}
-            assert httpx.get(f"{stack.url}/any", headers=headers, timeout=10).status_code == 200
+            assert web.get(f"{stack.url}/any", headers=headers, timeout=10).status_code == 200
             assert upstream.last.headers["authorization"] == "Bearer opaque-2"
             assert stack.chat(ASK, key="opaque-2").status_code == 200
             assert "opaque-2" not in str(stack.seen("a"))  # a provider's is its own

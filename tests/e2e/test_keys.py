@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.stack import Stack, eventually, running
 from xds_server import cli
 from xds_server.keys.store import SqliteKeyStore
@@ -100,7 +101,7 @@ def test_a_key_is_changed_while_it_is_used(gateway: Stack) -> None:
     assert statuses(gateway, key) == [200]
     refused = gateway.chat({"model": "other", **ASK}, key=key)
     assert (refused.status_code, code(refused)) == (403, "model_not_allowed")
-    listed = httpx.get(f"{gateway.url}/v1/models", headers={"authorization": f"Bearer {key}"})
+    listed = web.get(f"{gateway.url}/v1/models", headers={"authorization": f"Bearer {key}"})
     assert [each["id"] for each in listed.json()["data"]] == ["demo"]
     keys(gateway, "change", "changed", "--models", "other")
     eventually(lambda: statuses(gateway, key) == [403], "the models have changed")
@@ -133,9 +134,9 @@ def test_the_limits_of_a_key_hold_over_all_workers_and_are_told(gateway: Stack) 
     assert told["x-ratelimit-remaining-requests"] == "1"
     assert told["x-ratelimit-limit-tokens"] == "100000"
     headers = {"authorization": f"Bearer {key}"}
-    plain = httpx.get(f"{gateway.url}/docs", headers=headers)
+    plain = web.get(f"{gateway.url}/docs", headers=headers)
     assert (plain.status_code, plain.headers["x-ratelimit-remaining-requests"]) == (200, "0")
-    assert httpx.get(f"{gateway.url}/docs", headers=headers).status_code == 429
+    assert web.get(f"{gateway.url}/docs", headers=headers).status_code == 429
     refused = gateway.chat({"model": "demo", **ASK}, key=key)
     assert (refused.status_code, code(refused)) == (429, "rate_limit_exceeded")
     assert statuses(gateway, made(gateway, "unlimited")) == [200]
@@ -146,8 +147,8 @@ def test_the_limits_of_a_key_hold_over_all_workers_and_are_told(gateway: Stack) 
 def test_the_upstream_of_a_plain_route_does_not_see_the_key(gateway: Stack) -> None:
     key = made(gateway, "plain")
     headers = {"authorization": f"Bearer {key}"}
-    assert httpx.get(f"{gateway.url}/docs", headers=headers).status_code == 200
-    assert httpx.get(f"{gateway.url}/docs").status_code == 401
+    assert web.get(f"{gateway.url}/docs", headers=headers).status_code == 200
+    assert web.get(f"{gateway.url}/docs").status_code == 401
 
 
 def test_no_provider_no_log_and_no_api_shows_a_key(gateway: Stack) -> None:
@@ -156,7 +157,7 @@ def test_no_provider_no_log_and_no_api_shows_a_key(gateway: Stack) -> None:
     secret = key.rpartition("_")[2]
     told = [json.dumps(gateway.seen("a")), gateway.log.read_text(), keys(gateway, "log")]
     told += [keys(gateway, "export"), keys(gateway, "list", "--json")]
-    told += [httpx.get(f"{gateway.admin_url}/api/{at}").text for at in ("status", "resources")]
+    told += [web.get(f"{gateway.admin_url}/api/{at}").text for at in ("status", "resources")]
     assert [secret in each for each in told] == [False] * len(told)
 
 

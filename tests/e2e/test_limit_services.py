@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.any_envoy import started
 from tests.kit.stack import COMMAND, Stack, eventually, free_ports
 
@@ -60,7 +61,7 @@ def asking(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def get(stack: Stack, path: str, tenant: str | None = None) -> httpx.Response:
     headers = {} if tenant is None else {"x-tenant": tenant}
-    return httpx.get(f"{stack.url}/{path}", headers=headers)
+    return web.get(f"{stack.url}/{path}", headers=headers)
 
 
 def test_the_service_says_how_much(asking: Stack) -> None:

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.realtime_provider import realtime_provider
 from tests.kit.stack import Stack, eventually, running
 
@@ -112,7 +113,7 @@ def test_who_is_watched_is_refused_nothing(limited: Stack) -> None:
     assert limits_of(answers[0]) == {}
 
     def audits() -> list[dict[str, object]]:
-        status = httpx.get(f"{limited.admin_url}/api/status", timeout=5)
+        status = web.get(f"{limited.admin_url}/api/status", timeout=5)
         return list(status.json()["audits"])
 
     expected = {"kind": "limit", "name": "watched", "verdicts": {"deny": 2, "pass": 1}}
@@ -134,13 +135,13 @@ PLACED = {"authorization": "Bearer placed-key"}
 def is_let_through(stack: Stack) -> bool:
     """Asks for a first byte alone."""
     url = f"{stack.url}/v1/chat/completions"
-    with httpx.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as answer:
+    with web.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as answer:
         return answer.status_code == 200
 
 
 def test_a_place_is_held_to_the_end_of_the_answer(slow: Stack) -> None:
     url = f"{slow.url}/v1/chat/completions"
-    with httpx.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as first:
+    with web.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as first:
         assert first.status_code == 200
         second = slow.chat(STREAM, key="placed-key")
         assert second.status_code == 429
@@ -170,7 +171,7 @@ def test_a_place_is_given_back_when_its_worker_is_killed(tmp_path: Path) -> None
     with running(tmp_path / "gateway.yaml", tmp_path / "state") as stack:
         stack.switch("a", "slow", delay_seconds=0.3)
         url = f"{stack.url}/v1/chat/completions"
-        with httpx.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as first:
+        with web.stream("POST", url, json=STREAM, headers=PLACED, timeout=30) as first:
             assert first.status_code == 200
             assert stack.chat(STREAM, key="placed-key").status_code == 429
             for pid in stack.workers():
@@ -183,11 +184,11 @@ def test_a_place_is_given_back_when_its_worker_is_killed(tmp_path: Path) -> None
 
 def test_plain_routes_have_limits_also_where_nobody_is_known(limited: Stack) -> None:
     url = f"{limited.url}/open/healthz"
-    long = httpx.post(url, content=b"x" * 101, timeout=5)
+    long = web.post(url, content=b"x" * 101, timeout=5)
     assert long.status_code == 429
-    unknown = httpx.post(url, content=iter([b"x"]), timeout=5)
+    unknown = web.post(url, content=iter([b"x"]), timeout=5)
     assert unknown.status_code == 411
-    answers = [httpx.get(url, timeout=5) for _ in range(4)]
+    answers = [web.get(url, timeout=5) for _ in range(4)]
     assert [each.status_code for each in answers] == [200, 200, 200, 429]
     assert limits_of(answers[1])["remaining-requests"] == "1"
 
@@ -196,9 +197,9 @@ def test_a_plain_route_counts_who_is_known(limited: Stack) -> None:
     url, key = f"{limited.url}/keyed/healthz", {"authorization": "Bearer dragoman-demo"}
     for _ in range(5):
         eventually(
-            lambda: httpx.get(url, headers=key, timeout=5).status_code == 200, "the place is free"
+            lambda: web.get(url, headers=key, timeout=5).status_code == 200, "the place is free"
         )
-    answer = httpx.get(url, headers=key, timeout=5)
+    answer = web.get(url, headers=key, timeout=5)
     assert limits_of(answer)["limit-requests"] == "1000"
 
 

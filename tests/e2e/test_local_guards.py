@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, eventually
 
@@ -165,7 +166,7 @@ def test_what_they_refuse_is_counted(guarded: Stack, provider: Recorder) -> None
         ask(guarded, model="extractor")
 
     def metrics() -> str:
-        return httpx.get(f"{guarded.admin_url}/metrics", timeout=5).text
+        return web.get(f"{guarded.admin_url}/metrics", timeout=5).text
 
     wanted = 'code="schema_violation",kind="guard",mode="enforce",name="person",verdict="deny"'
     eventually(lambda: wanted in metrics(), "it is counted")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.stack import KEY, Stack, eventually, free_ports, running
 
 pytestmark = pytest.mark.envoy
@@ -103,7 +104,7 @@ def test_a_call_that_is_given_up_before_its_answer_costs_its_estimate(
         headers = {"authorization": f"Bearer {KEY}"}
         url = f"{stack.url}/v1/chat/completions"
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(url, json=body, headers=headers, timeout=0.5)
+            web.post(url, json=body, headers=headers, timeout=0.5)
         eventually(
             lambda: spent(stack, "tight")[0] >= 100 * 2000 and spent(stack, "tight")[1] == 0,
             "the aborted call is booked",

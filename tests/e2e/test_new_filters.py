@@ -8,9 +8,9 @@ from contextlib import closing
 from http.client import HTTPConnection, NotConnected
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.kit import web
 from tests.kit.any_envoy import running_beside
 from tests.kit.authz_services import GrpcAuthz
 from tests.kit.envoy import VERSIONS
@@ -56,7 +56,7 @@ def get(connection: HTTPConnection, path: str) -> int:
 
 def in_force(stack: Stack, path: str, status: int) -> None:
     """On new connections."""
-    eventually(lambda: httpx.get(f"{stack.url}{path}").status_code == status, f"{path}: {status}")
+    eventually(lambda: web.get(f"{stack.url}{path}").status_code == status, f"{path}: {status}")
 
 
 @pytest.mark.parametrize("is_delta", [True, False], ids=["delta", "sotw"])
@@ -75,9 +75,9 @@ def test_no_old_connection_has_a_new_rule_without_its_service(
                 assert get(first, "/b") == 404  # it has the routes that it began with
                 assert get(first, "/b") in (404, CLOSED)
                 assert get(second, "/a") == 200
-            assert httpx.get(f"{stack.url}/a").status_code == 403
+            assert web.get(f"{stack.url}/a").status_code == 403
             assert not [each for each in upstream.requests if each.path.startswith("/b")]
-            assert httpx.get(f"{stack.url}/b", headers={"x-verdict": "allow"}).status_code == 200
+            assert web.get(f"{stack.url}/b", headers={"x-verdict": "allow"}).status_code == 200
 
             with closing(connected(stack)) as asking:
                 assert get(asking, "/a") == 403

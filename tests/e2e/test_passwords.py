@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, eventually, running
 
@@ -56,7 +57,7 @@ class World:
     def get(self, path: str, *pair: str, **headers: str) -> httpx.Response:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         auth = (pair[0], pair[1]) if pair else None
-        return httpx.get(f"{self.stack.url}{path}", headers=sent, auth=auth, timeout=30)
+        return web.get(f"{self.stack.url}{path}", headers=sent, auth=auth, timeout=30)
 
 
 def written(folder: Path, upstream: Recorder, more: str = "") -> Path:
@@ -92,7 +93,7 @@ def test_a_password_opens_and_never_travels(world: World, user: str, password: s
 
 
 def test_no_provider_sees_a_password(world: World) -> None:
-    answer = httpx.post(
+    answer = web.post(
         f"{world.stack.url}/v1/chat/completions", json=ASK, auth=("ann", "secret"), timeout=30
     )
     assert answer.status_code == 200, answer.text
@@ -159,11 +160,11 @@ def test_a_password_travels_where_it_is_told_to(tmp_path: Path) -> None:
     with Recorder() as upstream:
         config = written(tmp_path, upstream, ", forward: true")
         with running(config, tmp_path / "state", workers=1) as stack:
-            answer = httpx.get(f"{stack.url}/any", auth=("ann", "secret"), timeout=30)
+            answer = web.get(f"{stack.url}/any", auth=("ann", "secret"), timeout=30)
             assert answer.status_code == 200
             assert upstream.last.headers["authorization"] == "Basic YW5uOnNlY3JldA=="
             chat = f"{stack.url}/v1/chat/completions"
-            answer = httpx.post(chat, json=ASK, auth=("ann", "secret"), timeout=30)
+            answer = web.post(chat, json=ASK, auth=("ann", "secret"), timeout=30)
             assert answer.status_code == 200
             assert "YW5uOnNlY3JldA" not in str(stack.seen("a"))  # a provider's is its own
 
@@ -177,9 +178,9 @@ def test_the_example_knows_engineers(tmp_path: Path) -> None:
         with running(config, tmp_path / "state", workers=1) as stack:
             chat, ask = f"{stack.url}/v1/chat/completions", {**ASK, "model": "demo"}
             ada, bob = ("ada", "correct horse"), ("bob", "battery staple")
-            assert httpx.post(chat, json=ask, auth=ada, timeout=30).status_code == 200
-            assert httpx.post(chat, json=ask, auth=bob, timeout=30).status_code == 403
+            assert web.post(chat, json=ask, auth=ada, timeout=30).status_code == 200
+            assert web.post(chat, json=ask, auth=bob, timeout=30).status_code == 403
             assert stack.chat(ask, key="example-ci-key").status_code == 200
             assert list(stack.budgets()) == ["each-team|team=research"]
-            assert httpx.get(f"{stack.url}/desk", auth=bob, timeout=30).status_code == 200
-            assert httpx.get(f"{stack.url}/desk", timeout=30).status_code == 401
+            assert web.get(f"{stack.url}/desk", auth=bob, timeout=30).status_code == 200
+            assert web.get(f"{stack.url}/desk", timeout=30).status_code == 401

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 
-import httpx
 import openai
 import pytest
 
+from tests.kit import web
 from tests.kit.stack import KEY, Stack
 
 pytestmark = pytest.mark.envoy
@@ -133,7 +133,7 @@ def test_an_address_is_masked_before_the_provider_sees_it(stack: Stack) -> None:
 def test_a_bad_body_is_refused_in_openais_words(
     stack: Stack, body: bytes, status: int, code: str
 ) -> None:
-    answer = httpx.post(
+    answer = web.post(
         f"{stack.url}/v1/chat/completions",
         content=body,
         headers={"authorization": f"Bearer {KEY}", "content-type": "application/json"},
@@ -161,8 +161,8 @@ def test_a_body_that_is_too_large_is_refused_in_openais_words(stack: Stack) -> N
 
 def test_paths_and_methods_that_are_not_served_say_so(stack: Stack) -> None:
     headers = {"authorization": f"Bearer {KEY}"}
-    path = httpx.post(f"{stack.url}/v1/audio/dance", json={}, headers=headers)
-    method = httpx.get(f"{stack.url}/v1/chat/completions", headers=headers)
+    path = web.post(f"{stack.url}/v1/audio/dance", json={}, headers=headers)
+    method = web.get(f"{stack.url}/v1/chat/completions", headers=headers)
     assert (path.status_code, path.json()["error"]["code"]) == (404, "unknown_url")
     assert (method.status_code, method.json()["error"]["code"]) == (405, "method_not_allowed")
 
@@ -187,7 +187,7 @@ def test_garbage_is_answered(stack: Stack) -> None:
 
 
 def test_a_path_outside_of_the_api_says_where_it_is(stack: Stack) -> None:
-    answer = httpx.post(f"{stack.url}/chat/completions", json={})
+    answer = web.post(f"{stack.url}/chat/completions", json={})
     assert answer.status_code == 404
     assert "/v1/" in answer.json()["error"]["message"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES
+from tests.kit import web
 from tests.kit.any_envoy import started
 from tests.kit.envoy import VERSIONS, RunningEnvoy
 from tests.kit.stack import COMMAND, eventually, free_ports
@@ -123,19 +123,17 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     ):
         found = f"http://127.0.0.1:{envoy.port('in')}"
         is_up = {"x-tenant": "internal-1"}
-        eventually(
-            lambda: httpx.get(found, headers=is_up).status_code == 200, "a worker", seconds=60
-        )
+        eventually(lambda: web.get(found, headers=is_up).status_code == 200, "a worker", seconds=60)
         yield found
 
 
 def statuses(url: str, count: int, **headers: str) -> list[int]:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return [httpx.get(url, headers=sent).status_code for _ in range(count)]
+    return [web.get(url, headers=sent).status_code for _ in range(count)]
 
 
 def test_each_tenant_has_its_own_and_is_told_what_is_left(url: str) -> None:
-    answers = [httpx.get(url, headers={"x-tenant": "a"}) for _ in range(4)]
+    answers = [web.get(url, headers={"x-tenant": "a"}) for _ in range(4)]
     assert [each.status_code for each in answers] == [200, 200, 200, 429]
     assert answers[0].headers["x-ratelimit-remaining"] == "2"
     assert answers[0].headers["x-ratelimit-limit"].startswith("3, 3;w=3600")

@@ -12,6 +12,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.aws_signature import is_signed
 from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, eventually
@@ -77,7 +78,7 @@ class World:
 
     def ask(self, text: str) -> httpx.Response:
         asked = {"model": "fast", "messages": [{"role": "user", "content": text}]}
-        return httpx.post(f"{self.stack.url}/v1/chat/completions", json=asked, timeout=20)
+        return web.post(f"{self.stack.url}/v1/chat/completions", json=asked, timeout=20)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.stack import Stack
 
 pytestmark = pytest.mark.envoy
@@ -72,7 +73,7 @@ def routes(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def get(stack: Stack, path: str, key: str = "") -> httpx.Response:
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx.get(f"{stack.url}{path}", headers=headers, timeout=10)
+    return web.get(f"{stack.url}{path}", headers=headers, timeout=10)
 
 
 def test_an_open_route_asks_nobody(routes: Stack) -> None:

@@ -19,6 +19,7 @@ from gateway.config.load import load_file
 from gateway.config.schema import Config
 from gateway.model import Endpoint
 from gateway.resolve import resolve
+from tests.kit import web
 from tests.kit.any_envoy import running_beside
 from tests.kit.certificates import Authority
 from tests.kit.envoy import OLDEST
@@ -104,13 +105,13 @@ class Running:
 
     def told(self) -> object:
         """What is in force; its version is that of what workers have alone."""
-        answer = httpx.get(f"{self.stack.admin_url}/api/resources", timeout=5)
+        answer = web.get(f"{self.stack.admin_url}/api/resources", timeout=5)
         document: object = answer.raise_for_status().json()
         return document
 
     def stats(self, part: str) -> int:
         url = f"http://127.0.0.1:{self.envoy_admin}/stats?format=json"
-        stats = httpx.get(url, timeout=5).json()["stats"]
+        stats = web.get(url, timeout=5).json()["stats"]
         return sum(each["value"] for each in stats if each.get("name", "").endswith(part))
 
 
@@ -172,7 +173,7 @@ class Streaming:
         }
         headers = {"authorization": f"Bearer {KEY}"}
         try:
-            with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
+            with web.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
                 for line in answer.iter_lines():
                     self.lines.append(line)
         except httpx.TransportError:
@@ -227,7 +228,7 @@ def test_what_drains_is_cut_at_the_drain_time_and_nothing_else(
         taken = gateway.other if change == "renamed" else port
         url = f"http://127.0.0.1:{taken}/v1/models"
         headers = {"authorization": f"Bearer {KEY}"}
-        assert httpx.get(url, headers=headers, timeout=5).status_code == 200
+        assert web.get(url, headers=headers, timeout=5).status_code == 200
 
 
 def test_gateways_change_ports_and_come_back_when_the_change_is_refused(
@@ -286,7 +287,7 @@ def messages_cost(gateway: Running) -> int:
         "messages": [{"role": "user", "content": "hi"}],
     }
     url, headers = f"{gateway.stack.url}/v1/messages", {"authorization": f"Bearer {KEY}"}
-    assert httpx.post(url, json=asked, headers=headers, timeout=10).json()["type"] == "message"
+    assert web.post(url, json=asked, headers=headers, timeout=10).json()["type"] == "message"
     return gateway.stats("ext_proc.stream_msgs_sent") - before
 
 
@@ -294,7 +295,7 @@ def get_cost(gateway: Running, path: str) -> int:
     """The same for a plain request."""
     before = gateway.stats("ext_proc.stream_msgs_sent")
     headers = {"authorization": f"Bearer {KEY}"}
-    assert httpx.get(f"{gateway.stack.url}{path}", headers=headers, timeout=10).status_code < 500
+    assert web.get(f"{gateway.stack.url}{path}", headers=headers, timeout=10).status_code < 500
     return gateway.stats("ext_proc.stream_msgs_sent") - before
 
 
@@ -341,7 +342,7 @@ def test_bodies_are_limited_where_it_is_explained(gateway: Running) -> None:
 
     def status(path: str) -> int:
         url = f"{gateway.stack.url}{path}"
-        return httpx.post(url, content=large, headers=headers, timeout=30).status_code
+        return web.post(url, content=large, headers=headers, timeout=30).status_code
 
     assert by_name["dragoman/llm"].body_limit == f"at most {LIMIT_BYTES} bytes; above: 413"
     assert status("/v1/chat/completions") == 413

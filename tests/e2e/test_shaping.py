@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.sample_providers import Asked, SampleProviders, sample_providers
 from tests.kit.stack import Stack, eventually
 
@@ -33,7 +33,7 @@ class Shaped:
     def ask(self, model: str = "smart", headers: dict[str, str] | None = None, **body: Any) -> None:
         self.claude.asked.clear()
         self.openai.asked.clear()
-        answer = httpx.post(
+        answer = web.post(
             f"{self.stack.url}/v1/chat/completions",
             json={"model": model, "messages": [{"role": "user", "content": LONG}], **body},
             headers={"authorization": f"Bearer {KEY}", **(headers or {})},

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
+from tests.kit import web
 from tests.kit.identity_provider import KeyServer, SigningKey, claims, key_set
 from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, running
@@ -76,7 +77,7 @@ class World:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             sent["authorization"] = f"Bearer {token}"
-        return httpx.get(f"{self.stack.url}{path}", headers=sent, timeout=10)
+        return web.get(f"{self.stack.url}{path}", headers=sent, timeout=10)
 
     def seen(self) -> dict[str, str]:
         """The headers of the last request that the upstream got."""
@@ -242,7 +243,7 @@ def test_a_budget_counts_the_user_of_a_token(world: World) -> None:
 def test_refusals_are_in_the_words_of_the_clients_api(world: World) -> None:
     token = world.token(exp=int(time.time()) - 1000)
     headers = {"x-api-key": token, "anthropic-version": "2023-06-01"}
-    answer = httpx.post(f"{world.stack.url}/v1/messages", json=ASK, headers=headers, timeout=10)
+    answer = web.post(f"{world.stack.url}/v1/messages", json=ASK, headers=headers, timeout=10)
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "authentication_error"
     assert answer.json()["type"] == "error"

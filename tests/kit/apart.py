@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.kit import web
 from tests.kit.stack import COMMAND, KEY, eventually, free_ports
 from xds_server.resources.bootstrap import bootstrap
 
@@ -88,7 +89,7 @@ class Apart:
         return f"ready; {self.log.read_text()[-3000:]}"
 
     def status(self) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.get(f"{self.admin_url}/api/status", timeout=5).json()
+        answer: dict[str, Any] = web.get(f"{self.admin_url}/api/status", timeout=5).json()
         return answer
 
     def version(self) -> str:
@@ -96,7 +97,7 @@ class Apart:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
-        text = httpx.get(f"{self.admin_url}/metrics", timeout=5).raise_for_status().text
+        text = web.get(f"{self.admin_url}/metrics", timeout=5).raise_for_status().text
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)
@@ -108,19 +109,19 @@ class Apart:
         """The sum of Envoy's statistics whose names match."""
         query = {"filter": pattern, "format": "json"}
         url = f"http://127.0.0.1:{self.envoy_admin_port}/stats"
-        stats = httpx.get(url, params=query, timeout=5).raise_for_status().json()["stats"]
+        stats = web.get(url, params=query, timeout=5).raise_for_status().json()["stats"]
         return sum(int(each["value"]) for each in stats if "value" in each)
 
     def chat(self) -> httpx.Response:
         body = {"model": "demo", "messages": [{"role": "user", "content": "say hello"}]}
         headers = {"authorization": f"Bearer {KEY}"}
         url = f"{self.url}/v1/chat/completions"
-        return httpx.post(url, json=body, headers=headers, timeout=20)
+        return web.post(url, json=body, headers=headers, timeout=20)
 
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        return web.get(url, timeout=2).status_code == 200
     except httpx.TransportError:
         return False
 

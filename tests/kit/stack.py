@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.kit import web
+
 COMMAND = Path(sys.prefix) / "bin" / "dragoman"
 KEY = "dragoman-demo"
 
@@ -70,13 +72,13 @@ class Stack:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.admin_url}/healthz/ready", timeout=2).status_code == 200
+            return web.get(f"{self.admin_url}/healthz/ready", timeout=2).status_code == 200
         except httpx.TransportError:
             return False
 
     def is_demo_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.demo_url}/healthz", timeout=2).status_code == 200
+            return web.get(f"{self.demo_url}/healthz", timeout=2).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -92,34 +94,34 @@ class Stack:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         headers.update(kw.pop("headers", {}))
         url = f"{self.url}/v1/chat/completions"
-        return httpx.post(url, json=body, headers=headers, timeout=30, **kw)
+        return web.post(url, json=body, headers=headers, timeout=30, **kw)
 
     def switch(self, provider: str, mode: str, **kw: Any) -> None:
         """Make a demo provider (`a` or `b`) fail, hang or work."""
-        answer = httpx.post(
+        answer = web.post(
             f"{self.demo_url}/{provider}/switch", json={"mode": mode, **kw}, timeout=5
         )
         answer.raise_for_status()
 
     def seen(self, provider: str) -> list[dict[str, Any]]:
         """The requests that a demo provider got, oldest first."""
-        answer = httpx.get(f"{self.demo_url}/{provider}/seen", timeout=5)
+        answer = web.get(f"{self.demo_url}/{provider}/seen", timeout=5)
         requests: list[dict[str, Any]] = answer.raise_for_status().json()
         return requests
 
     def budgets(self) -> dict[str, dict[str, Any]]:
         """The counters of the ledger, by name."""
-        answer = httpx.get(f"{self.admin_url}/api/budgets", timeout=5).raise_for_status()
+        answer = web.get(f"{self.admin_url}/api/budgets", timeout=5).raise_for_status()
         return {row["counter"]: row for row in answer.json()["counters"]}
 
     def envoy_stat(self, name: str) -> int:
         """One counter or gauge of Envoy by its full name; 0 before it was first touched."""
         url = f"http://127.0.0.1:{self.envoy_admin_port}/stats"
-        answer = httpx.get(url, params={"filter": f"^{name}$"}, timeout=5).raise_for_status()
+        answer = web.get(url, params={"filter": f"^{name}$"}, timeout=5).raise_for_status()
         return sum(int(line.rsplit(": ", 1)[1]) for line in answer.text.splitlines())
 
     def status(self) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.get(f"{self.admin_url}/api/status", timeout=5).json()
+        answer: dict[str, Any] = web.get(f"{self.admin_url}/api/status", timeout=5).json()
         return answer
 
     def descendants(self) -> dict[int, str]:

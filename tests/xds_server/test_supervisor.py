@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.model import Endpoint
+from tests.kit import web
 from tests.kit.stack import COMMAND, Stack, eventually, free_ports, running
 from xds_server import supervisor
 from xds_server.processes import SOCKET_LIMIT_BYTES
@@ -193,7 +193,7 @@ def test_the_tree_gets_ready_with_one_worker_and_leaves_nothing(tmp_path: Path) 
         processes = stack.status()["processes"]
         assert [each["name"] for each in processes] == ["demo", "extproc.0", "envoy"]
         assert {each["pid"] for each in processes} <= set(stack.descendants())
-        assert httpx.get(f"{stack.url}/nowhere", trust_env=False).status_code == 404
+        assert web.get(f"{stack.url}/nowhere", trust_env=False).status_code == 404
         file.write_text(ONE_GATEWAY + "nothing: here\n")
         eventually(lambda: says("not applied: ", ":2: nothing"), "the problem is told")
         file.write_text(ONE_GATEWAY + "llm: {}\nbudgets: []\n# other\n")

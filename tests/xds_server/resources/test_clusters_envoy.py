@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from gateway import names
 from gateway.model import Endpoint, Gateway, Upstream
+from tests.kit import web
 from tests.kit.certificates import Authority
 from tests.kit.envoy import VERSIONS, RunningEnvoy
 from tests.kit.gateways import golden_gateway
@@ -137,7 +137,7 @@ def front(
 def asked(front: str, cluster: str) -> tuple[int, dict[str, str]]:
     """The status, and what the provider that answered was asked."""
     headers = {names.PLAN_HEADER: cluster, "authorization": "Bearer mine", "cookie": "mine"}
-    answer = httpx.post(front, headers=headers, content=b"{}", timeout=10)
+    answer = web.post(front, headers=headers, content=b"{}", timeout=10)
     return answer.status_code, {name: answer.headers.get(name, "") for name in SEEN}
 
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from gateway import names
+from tests.kit import web
 from tests.kit.aws_signature import is_signed
 from tests.kit.envoy import VERSIONS, RunningEnvoy
 from tests.kit.gateways import gateway_of
@@ -74,7 +75,7 @@ class Front:
         for each in self.providers.values():
             each.requests.clear()
         sent = {names.PLAN_HEADER: cluster, **(headers or {})}
-        return httpx.post(self.url, headers=sent, content=body, timeout=10)
+        return web.post(self.url, headers=sent, content=body, timeout=10)
 
 
 def front_listener(path: str) -> Json:
