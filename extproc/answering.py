@@ -7,7 +7,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc import calls
 from extproc.calls import Answered, Caller
@@ -64,7 +67,7 @@ _STATUSES_OF_ONE_VENDOR = {424: 502, 529: 503}
 """Anthropic's "overloaded", and Bedrock's "the model failed": what others call it."""
 
 
-class Streamed(NamedTuple):
+class Streamed(Struct, frozen=True):
     """A stream that a budget waits for, and that may break off before it tells its usage."""
 
     streams: CutStreams
@@ -74,7 +77,7 @@ class Streamed(NamedTuple):
     """That the client lets it have."""
 
 
-class Waiting(NamedTuple):
+class Waiting(Struct, frozen=True):
     """Who waits for the answer."""
 
     handled: Handling
@@ -244,7 +247,7 @@ class Answering:
         caller = self._waiting.caller
         if caller is None:
             return
-        self._waiting = self._waiting._replace(caller=None)
+        self._waiting = replace(self._waiting, caller=None)
         tried = self._plan.by_cluster.get(self._cluster) or self._plan.tries[0]
         calls.record(caller, Answered(tried.provider, tried.model, tried.price), usage)
 
@@ -325,7 +328,7 @@ class Answering:
             self._record(self._held.settle_sent(sent, tried.price if tried else None))
         else:  # Anthropic counts the output at the end alone
             output = max(usage.output_tokens, sent)
-            self.settle(usage._replace(output_tokens=output, is_estimated=True))
+            self.settle(replace(usage, output_tokens=output, is_estimated=True))
 
     def _learn(self, event: ResponseHeaders) -> ChangeHeaders | None:
         """Hold against each try what became of it; when all failed, the client is told when the

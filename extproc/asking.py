@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from msgspec import Struct, structs
+
 from extproc import shaping
 from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.calls import caller
@@ -208,10 +210,10 @@ class Asking:
 
     def _decide(self, read: Read, model: str) -> Decision | Awaitable[Decision]:
         """What becomes of it, if this model is asked."""
-        body, plain, call, found, handled = read
+        plain, call, found, handled = read.plain, read.call, read.found, read.handled
         facts = self._facts
         if self._program.shaper is not None:
-            named = call if model == call.model else call._replace(model=model)
+            named = call if model == call.model else structs.replace(call, model=model)
             shaped = self._program.shaper.shaped(
                 plain, named, shaping.Asked(found.operation, handled, facts)
             )
@@ -226,9 +228,9 @@ class Asking:
         self._call = call
         wanted = Wanted(found.operation, call.is_stream, facts.path)
         if handled.form is not None and bodies.is_form(plain):
-            wanted = wanted._replace(is_json=False)
+            wanted = structs.replace(wanted, is_json=False)
         if found.operation is Operation.GENERATE_STREAM and is_array(found, facts.path):
-            wanted = wanted._replace(is_sse=False)
+            wanted = structs.replace(wanted, is_sse=False)
         facts.body = plain
         fault = self._learn(call, handled, model)  # what a choice of targets may depend on
         plan = self._planner.plan(model, wanted, facts)
@@ -238,7 +240,7 @@ class Asking:
             return unchosen(model)
         if isinstance(plan, NotOffered) and found.operation not in COUNTING:
             return not_offered(model, found.operation)
-        self._received = body
+        self._received = read.received
         self._plain = plain
         facts.provider = plan.first_provider
         return fault or self._judge() or self._guard(plan, call, wanted, handled)
@@ -269,7 +271,7 @@ class Asking:
         self, found: Inquiry[Verdict], then: Callable[[Verdict], Decision | Awaitable[Decision]]
     ) -> Decision:
         decision = then(await self._program.inquirer.settled(found))
-        return decision if isinstance(decision, tuple | Deny) else await decision
+        return decision if isinstance(decision, Struct | Deny) else await decision
 
     def _allowed(
         self, plan: Plan | NotOffered, call: Call, wanted: Wanted, handled: Handling
@@ -285,7 +287,7 @@ class Asking:
             return watchman
         self._watchman = watchman
         if self._watchman is not None:
-            wanted = wanted._replace(is_guarded=True)
+            wanted = structs.replace(wanted, is_guarded=True)
             shown = self._planner.without(plan, self._facts.model, wanted, ())
             plan = shown if isinstance(shown, Plan) else plan
         return self._planned(plan, call, wanted, handled)
@@ -339,10 +341,11 @@ class Asking:
             guards = Guarding(
                 watchman, handled.dialect, facts.is_stream, is_framed, as_array, inquirer
             )
-            waiting = waiting._replace(guards=guards, asked=self._asked())
+            waiting = structs.replace(waiting, guards=guards, asked=self._asked())
         if not is_told or not isinstance(found, Found):
             return waiting
-        return waiting._replace(
+        return structs.replace(
+            waiting,
             codec=self._codec(found, handled),
             asked=self._asked(),
             demands=NO_DEMANDS,
@@ -408,7 +411,7 @@ class Asking:
             else:
                 facts.texts = texts
                 if call.size_bytes > SHORT_BYTES:  # else the estimate does not look at them
-                    call = call._replace(texts=texts)
+                    call = structs.replace(call, texts=texts)
         if self._program.reads_estimates or (facts.principal and facts.principal.budgets):
             facts.estimated_input_tokens = reading.estimate_input_tokens(call)
         return fault
@@ -437,7 +440,7 @@ class Asking:
             said = self._program.sayers[self._steering].say(plan, question)
             if isinstance(said, Deny):
                 return said
-            plan, body, self._tool_names = said
+            plan, body, self._tool_names = said.plan, said.body, said.tool_names
         else:
             body = spliced(plan, call, body, handled)
         facts, budgets = self._facts, self._program.budgets

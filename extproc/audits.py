@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from extproc.facts import Facts
 from extproc.ports import AuditLog, Tally, Verdicts
 from extproc.principal import Principal
@@ -72,7 +74,7 @@ class Finding(NamedTuple):
     """Of what it would refuse."""
 
 
-class Trail(NamedTuple):
+class Trail(Struct, frozen=True):
     """The audit log, as one program writes it."""
 
     log: AuditLog

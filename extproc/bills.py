@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from extproc.policies.budget import Owed
 from extproc.ports import Ledger, LedgerUnavailable
@@ -52,7 +52,7 @@ class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
         return Principal(kind, name, self.key, self.user, self.team, budgets=self.budgets)
 
 
-class Cost(NamedTuple):
+class Cost(Struct, frozen=True):
     """What a model has done for a batch, as far as it is told."""
 
     model: str
@@ -61,7 +61,7 @@ class Cost(NamedTuple):
     """In nanodollars; None: the model has no price."""
 
 
-class Bill(NamedTuple):
+class Bill(Struct, frozen=True):
     """What a batch cost."""
 
     name: str

@@ -6,7 +6,8 @@ At `info`; without it, nothing of this is made. Docs: docs/llm.md, "What a call 
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.facts import Facts
 from gateway.catalog import cost
@@ -17,7 +18,7 @@ from gateway.usage import Usage
 logger = logging.getLogger(__name__)
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True):
     """Whose call it is; kept until it is settled."""
 
     request_id: str
@@ -29,7 +30,7 @@ class Caller(NamedTuple):
     """As the client asked."""
 
 
-class Answered(NamedTuple):
+class Answered(Struct, frozen=True):
     """Who has worked for it; where nobody answered, who was asked first."""
 
     provider: str

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar, assert_never
+from typing import TypeVar, assert_never
+
+from msgspec import Struct, structs
 
 from extproc.facts import Facts
 from extproc.latencies import Latencies, Tried
@@ -46,7 +48,7 @@ class InvalidModel(Exception):
     """A model reached the request path whose expressions do not compile; the check lets none."""
 
 
-class Chosen(NamedTuple):
+class Chosen(Struct, frozen=True):
     """The targets of a request, in order; none, when no condition of the model holds."""
 
     targets: tuple[Target, ...]
@@ -58,7 +60,7 @@ class Chosen(NamedTuple):
     """In which they are tried, by their index, when some are set aside; empty: as they stand."""
 
 
-class World(NamedTuple):
+class World(Struct, frozen=True):
     """What a choice depends on, beside the request."""
 
     choose: Callable[[], float]
@@ -68,7 +70,7 @@ class World(NamedTuple):
     turns: Turns = AS_WRITTEN
 
 
-class _Asked(NamedTuple):
+class _Asked(Struct, frozen=True):
     """One request for a model."""
 
     facts: Facts
@@ -89,7 +91,9 @@ class Chooser:
         self._world = world
         self.turns = world.turns
         self._fixed = {
-            model.name: _chosen(tuple(tier[0] for tier in model.tiers))._replace(is_fixed=True)
+            model.name: structs.replace(
+                _chosen(tuple(tier[0] for tier in model.tiers)), is_fixed=True
+            )
             for model in models
             if "*" not in model.name
             and model.choice is None
@@ -289,8 +293,8 @@ def _usage(facts: Facts) -> Usage:
     """What a request is thought to take."""
     limit = facts.max_output_tokens
     each = DEFAULT_OUTPUT_TOKENS if limit is None else max(0, limit)
-    return facts.demands._replace(
-        input_tokens=facts.estimated_input_tokens, output_tokens=each * facts.choices
+    return structs.replace(
+        facts.demands, input_tokens=facts.estimated_input_tokens, output_tokens=each * facts.choices
     )
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from extproc.audits import Audited, Audits, Finding
 from extproc.facts import Facts
@@ -75,7 +77,7 @@ class _Form:
         return isinstance(self.guard, SchemaGuard) and self.guard.is_held and not self.is_audited
 
 
-class Ready(NamedTuple):
+class Ready(Struct, frozen=True):
     """One guard about the answer to one request."""
 
     form: _Form

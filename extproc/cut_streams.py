@@ -8,7 +8,8 @@ after its call has ended; so all of them look at one board.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.stream_sizes import StreamSizes
 from extproc.ports import Board, Later
@@ -21,7 +22,7 @@ MOST_WAITING = 10_000
 _NUMBERS = 1 << 64
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True):
     """What a stream is called in the log."""
 
     number: int
@@ -30,7 +31,7 @@ class Mark(NamedTuple):
     """It is told of, however it ends."""
 
 
-class _Wait(NamedTuple):
+class _Wait(Struct, frozen=True):
     told: Callable[[int], None]
     silent: Callable[[], object]
     looks_until: int

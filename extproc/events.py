@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from extproc.told import Told
 from extproc.verdict import Deny
 from gateway.usage import Usage
 
 
-class RequestHeaders(NamedTuple):
+class RequestHeaders(Struct, frozen=True):
     """The request began."""
 
     headers: Mapping[str, str]
@@ -27,13 +29,13 @@ class RequestHeaders(NamedTuple):
     """What an external service said of the request, when a rule reads it."""
 
 
-class RequestBody(NamedTuple):
+class RequestBody(Struct, frozen=True):
     """The whole body of the request."""
 
     body: bytes
 
 
-class Failure(NamedTuple):
+class Failure(Struct, frozen=True):
     """What a provider answered that failed."""
 
     status: int
@@ -41,7 +43,7 @@ class Failure(NamedTuple):
     """Those that say how long it wants to be left alone."""
 
 
-class ResponseHeaders(NamedTuple):
+class ResponseHeaders(Struct, frozen=True):
     """An upstream, or Envoy itself, began to answer."""
 
     status: int
@@ -57,7 +59,7 @@ class ResponseHeaders(NamedTuple):
     """Of the tries that were answered so, by cluster."""
 
 
-class ResponseBody(NamedTuple):
+class ResponseBody(Struct, frozen=True):
     """A piece of the answer, which waits for us; shown where Envoy cannot read the usage."""
 
     body: bytes
@@ -65,13 +67,13 @@ class ResponseBody(NamedTuple):
     """Nothing follows."""
 
 
-class ResponseEnd(NamedTuple):
+class ResponseEnd(Struct, frozen=True):
     """The last byte of the answer has passed, and Envoy has read it."""
 
     usage: Usage | None
 
 
-class Other(NamedTuple):
+class Other(Struct, frozen=True):
     """A message that asks nothing of us; answered in kind."""
 
     kind: str
@@ -82,11 +84,11 @@ Event: TypeAlias = (
 )
 
 
-class Continue(NamedTuple):
+class Continue(Struct, frozen=True):
     """Let it go on as it is."""
 
 
-class Strip(NamedTuple):
+class Strip(Struct, frozen=True):
     """Let it go on without these headers: the credentials that were ours to read."""
 
     headers: tuple[str, ...]
@@ -94,7 +96,7 @@ class Strip(NamedTuple):
     """Where the client's limits stand, for the headers of the answer."""
 
 
-class Forward(NamedTuple):
+class Forward(Struct, frozen=True):
     """Send the request to the providers of a plan."""
 
     plan_reply: bytes
@@ -109,7 +111,7 @@ class Forward(NamedTuple):
     """The same: of which budget too little is left, and which model is asked instead."""
 
 
-class Respond(NamedTuple):
+class Respond(Struct, frozen=True):
     """Answer the client ourselves."""
 
     status: int
@@ -119,7 +121,7 @@ class Respond(NamedTuple):
     """For Envoy's access log (RESPONSE_CODE_DETAILS): `dragoman_budget_exhausted`."""
 
 
-class Watch(NamedTuple):
+class Watch(Struct, frozen=True):
     """Show us the answer's body, whose pieces wait for us, and change its headers."""
 
     set_headers: tuple[tuple[str, str], ...] = ()
@@ -138,20 +140,20 @@ class Watch(NamedTuple):
         return "BUFFERED" if self.is_whole else "STREAMED"
 
 
-class ChangeHeaders(NamedTuple):
+class ChangeHeaders(Struct, frozen=True):
     """Let the answer pass, with other headers."""
 
     set_headers: tuple[tuple[str, str], ...]
     remove_headers: tuple[str, ...] = ()
 
 
-class Replace(NamedTuple):
+class Replace(Struct, frozen=True):
     """Put these bytes in the place of the piece that was shown."""
 
     body: bytes
 
 
-class Finish(NamedTuple):
+class Finish(Struct, frozen=True):
     """Put these bytes in the place of the piece that was shown, and cut both connections then."""
 
     body: bytes

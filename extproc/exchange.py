@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
+from msgspec import Struct
+
 from extproc.answering import Answering
 from extproc.asking import Asking
 from extproc.batches import Watching
@@ -183,7 +185,7 @@ class Exchange:
             return self._ready(decision)
         if isinstance(decision, Deny):
             return self._refuse(decision)
-        if not isinstance(decision, tuple):
+        if not isinstance(decision, Struct):
             return self._decided_later(decision)
         if isinstance(decision, Respond):
             self._passed()
@@ -244,7 +246,7 @@ class Exchange:
         if answering is None:
             return CONTINUE
         action = answering.on_body(event)
-        if isinstance(action, tuple | Deny):
+        if isinstance(action, Struct | Deny):
             return self._answered(answering, action)
         return self._answered_later(answering, action)
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.conforming import Conforming
 from extproc.facts import Facts
@@ -221,7 +224,7 @@ class _Waiting:
         self.is_changed = False
 
 
-class _Open(NamedTuple):
+class _Open(Struct, frozen=True):
     """What has to be asked, and what is done then."""
 
     asked: tuple[AskedOf, ...]
@@ -342,7 +345,7 @@ class StreamedAnswer:
             frame = waiting.frame
             if waiting.is_changed:
                 _forget_tokens(waiting.document)
-                frame = frame._replace(data=json_spans.encode(waiting.document))
+                frame = replace(frame, data=json_spans.encode(waiting.document))
             said.append(self._frames.said(frame))
 
     def _take(self, frame: Frame) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from msgspec import Struct
 
 WEIGHT_OF_NEWEST = 0.2
 """Of the newest observation in the moving average."""
@@ -19,7 +20,7 @@ MOST_KEPT = 10_000
 """Clients choose the names of models behind a `*`, so they have no natural end."""
 
 
-class Tried(NamedTuple):
+class Tried(Struct, frozen=True):
     """Who was asked, in what its provider calls it."""
 
     provider: str

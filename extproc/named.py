@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.model import Model
 
 
-class Named(NamedTuple):
+class Named(Struct, frozen=True):
     """A model, as a request asks for it."""
 
     model: Model

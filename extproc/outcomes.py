@@ -7,7 +7,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.events import ResponseHeaders
 from extproc.plan import Try
@@ -22,7 +23,7 @@ _FROM_ENVOY = ("upstream_", _NOBODY, "response_timeout")
 """RESPONSE_CODE_DETAILS, when it answers instead of a provider that did not."""
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """Of one try."""
 
     tried: Try

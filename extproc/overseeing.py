@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.events import ResponseBody, Watch
 from extproc.guarding import Guarded, Watchman, guarded
@@ -24,7 +25,7 @@ LARGEST_BUFFERED_BYTES = 1 << 20
 _JSON = "application/json"
 
 
-class Guarding(NamedTuple):
+class Guarding(Struct, frozen=True):
     """Who looks at what an answer says."""
 
     watchman: Watchman
@@ -40,7 +41,7 @@ class Guarding(NamedTuple):
     """Who asks services."""
 
 
-class Said(NamedTuple):
+class Said(Struct, frozen=True):
     """What goes on in the place of a piece."""
 
     body: bytes

@@ -6,7 +6,10 @@ Of the answers to some of them, what was done is counted: batches, and sessions 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.batches import REMOVED_HEADERS, Watching
 from extproc.events import Continue, Forward, Respond, Strip
@@ -27,7 +30,7 @@ JSON = (("content-type", "application/json"),)
 _LONGEST_SHOWN = 256
 
 
-class Ready(NamedTuple):
+class Ready(Struct, frozen=True):
     """The request goes on."""
 
     plan: Plan
@@ -75,7 +78,7 @@ class Passing:
         is_watched = batches.is_watched(found, facts.method)
         wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=found.rest)
         if is_watched:
-            wanted = wanted._replace(removed_headers=REMOVED_HEADERS)
+            wanted = replace(wanted, removed_headers=REMOVED_HEADERS)
         plan = self._planner.stored(self._program.stored_at, wanted)
         if plan is None:
             reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
@@ -83,7 +86,7 @@ class Passing:
         passed = self._passed(plan)
         if not is_watched or isinstance(passed, Deny):
             return passed
-        ready = passed._replace(watching=batches.watching(found, facts))
+        ready = replace(passed, watching=batches.watching(found, facts))
         left = batches.is_left(found, facts)
         return _if_left(left, ready) if isinstance(left, Awaitable) else _unless(left, ready)
 
@@ -178,8 +181,8 @@ def _counted(passed: Ready, held: Held | Deny, means: Means) -> Deny | Ready:
         return _unless(held, passed)
     if held is NOTHING_HELD:
         return passed
-    shown = passed.forward._replace(plan_reply=passed.plan.reply_of_session)
-    return passed._replace(held=held, forward=shown, means=means)
+    shown = replace(passed.forward, plan_reply=passed.plan.reply_of_session)
+    return replace(passed, held=held, forward=shown, means=means)
 
 
 async def _counted_later(passed: Ready, held: Awaitable[Held | Deny], means: Means) -> Decision:

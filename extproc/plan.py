@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
 from urllib.parse import quote
+
+from msgspec import Struct, structs
 
 from extproc import wire
 from extproc.choosing import Chooser, Chosen
@@ -49,7 +50,7 @@ class Steering(StrEnum):
     """It has a cluster for each plan, and is told its name."""
 
 
-class Wanted(NamedTuple):
+class Wanted(Struct, frozen=True):
     """What a client asks for, beside the model."""
 
     operation: Operation
@@ -71,7 +72,7 @@ class Wanted(NamedTuple):
     """The answer is shown to us, so Envoy does not read its usage."""
 
 
-class Copied(NamedTuple):
+class Copied(Struct, frozen=True):
     """The reply that has a copy sent to a mirror, and for how many requests."""
 
     percent: float
@@ -145,11 +146,11 @@ class Plan:
         return self.tries[0].provider
 
 
-class Unchosen(NamedTuple):
+class Unchosen(Struct, frozen=True):
     """The model is there, and none of its conditions holds."""
 
 
-class NotOffered(NamedTuple):
+class NotOffered(Struct, frozen=True):
     """The model is there, and none of its providers has this operation."""
 
     providers: tuple[str, ...]
@@ -195,7 +196,7 @@ class Planner:
             return Unchosen()
         order = self._turns.order(chosen.targets)
         if order is not None:
-            chosen = chosen._replace(order=order)
+            chosen = structs.replace(chosen, order=order)
         elif not chosen.is_fixed and len(chosen.targets) == 1:
             self._turns.asked(chosen.targets[0])
         return self._kept(asked, chosen, wanted, ())
@@ -210,7 +211,7 @@ class Planner:
         self, asked: str, chosen: Chosen, wanted: Wanted, without: Collection[Dialect]
     ) -> Plan | NotOffered:
         if "?" in wanted.path and not wanted.path.endswith(_SSE):
-            wanted = wanted._replace(path="")  # whatever it asks, it is no provider's path
+            wanted = structs.replace(wanted, path="")  # whatever it asks, it is no provider's path
         named = None if self._models is None else self._models.find(asked)
         if wanted.rest:  # which belongs to this request alone
             return self._made_for(chosen, wanted, without, named)
@@ -428,14 +429,14 @@ def _only(target: Target) -> Chosen:
 
 
 def _is_rewritten(tried: Try, forwarded: Said, wanted: Wanted) -> bool:
-    is_other = tried.written._replace(vendor=forwarded.vendor) != forwarded
+    is_other = structs.replace(tried.written, vendor=forwarded.vendor) != forwarded
     return is_other or (wanted.is_sealed and _is_own(tried, wanted))
 
 
 def _told(tried: Try, wanted: Wanted) -> Said:
     """All that its attempt needs to know."""
     is_unsealed = wanted.is_sealed and _is_own(tried, wanted)
-    return tried.written._replace(is_unsealed=is_unsealed)
+    return structs.replace(tried.written, is_unsealed=is_unsealed)
 
 
 def _is_own(tried: Try, wanted: Wanted) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from gateway.identity import Introspection
 from gateway.limits import Algorithm
 
@@ -63,7 +65,7 @@ class AuditLog(Protocol):
         """Soon, with the time, and without what is empty; never blocks."""
 
 
-class Charge(NamedTuple):
+class Charge(Struct, frozen=True):
     """One counter that a call draws on."""
 
     counter: str
@@ -97,7 +99,7 @@ class Spent:
     """By how much the limit of this period was raised."""
 
 
-class Level(NamedTuple):
+class Level(Struct, frozen=True):
     """Where a counter stands, as far as this worker knows."""
 
     spent: int
@@ -279,7 +281,7 @@ class Introspector(Protocol):
         """
 
 
-class Posted(NamedTuple):
+class Posted(Struct, frozen=True):
     """A request to a service, sent by POST."""
 
     path: str
@@ -288,7 +290,7 @@ class Posted(NamedTuple):
     """Beside the content type, which is JSON."""
 
 
-class Returned(NamedTuple):
+class Returned(Struct, frozen=True):
     """What a service answered."""
 
     status: int

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from extproc import attempt, wire
 from extproc.audits import Audits, uncounted
 from extproc.edges.service import Call, Stream
@@ -106,7 +108,7 @@ class _ExchangeStream:
         event = wire.decode(message)
         exchange = self._exchange
         action = exchange.on_event(event)
-        if isinstance(action, tuple):  # as all actions are; asking for Awaitable takes longer
+        if isinstance(action, Struct):  # as all actions are; asking for Awaitable takes longer
             reply = wire.CONTINUE_AFTER.get(type(event)) if action is CONTINUE else None
             self._call.send(reply or wire.encode(event, action))
             if exchange.is_over:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.dialect import Call
 from extproc.llm.dialects import Handling
@@ -18,7 +19,7 @@ TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gate
 _LONGEST_ID = 64
 
 
-class Read(NamedTuple):
+class Read(Struct, frozen=True):
     """A request whose body is read."""
 
     received: bytes

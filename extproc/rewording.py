@@ -5,7 +5,9 @@ say to each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from msgspec import Struct
 
 from extproc.verdict import Deny
 from gateway.model import TextScope
@@ -32,7 +34,7 @@ class Placed(Rewording, Protocol):
         """Where the texts stand that follow; told whenever that changes."""
 
 
-class Reworded(NamedTuple):
+class Reworded(Struct, frozen=True):
     """A request with other texts."""
 
     values: Mapping[str, bytes]

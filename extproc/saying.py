@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.facts import Facts
 from extproc.llm import additions, forms, history, translate
@@ -24,7 +26,7 @@ from gateway.betas import Betas, taken
 from gateway.model import BodyForm, Dialect, Lossiness
 
 
-class Question(NamedTuple):
+class Question(Struct, frozen=True):
     """A request whose body was read."""
 
     call: Call
@@ -42,7 +44,7 @@ class Question(NamedTuple):
         return self.call.model if self.facts is None else self.facts.model
 
 
-class Forwarded(NamedTuple):
+class Forwarded(Struct, frozen=True):
     """What goes to Envoy, and the plan whose tries can all be told it."""
 
     plan: Plan
@@ -87,7 +89,7 @@ class Sayer:
         if dialect is not None and dialect is not question.handled.dialect:
             return Forwarded(plan, _finished(bodies[dialect].body, plan), told)
         if _is_mixed(plan, question):
-            wanted = question.wanted._replace(is_sealed=True)
+            wanted = replace(question.wanted, is_sealed=True)
             unsealed = self._planner.without(plan, question.model, wanted, refusals.keys())
             plan = unsealed if isinstance(unsealed, Plan) else plan
         call, body, betas = question.call, question.body, question.betas
@@ -135,7 +137,7 @@ def _with_betas(question: Question, takes: str) -> Call:
     if not question.betas or question.handled.dialect is not Dialect.ANTHROPIC:
         return call
     betas = taken(question.betas, takes.split(",")) if takes else question.betas
-    return call._replace(document={**call.document, BETAS: list(betas)})
+    return replace(call, document={**call.document, BETAS: list(betas)})
 
 
 def _guarded(body: bytes, dialect: Dialect, guards: Guards, facts: Facts) -> Deny | None:

@@ -8,7 +8,9 @@ more than one hit is told after the fact, and counts also where there is no room
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from extproc.ports import NEVER, Draw, Limiter, LimitsUnavailable, Meter, Pace, Standing
 from gateway.limits import UNITS, Algorithm, Descriptor, RateLimitService, ServedLimit
@@ -24,7 +26,7 @@ _MOST_AT_ONCE = 10
 Entries: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """One descriptor of a question."""
 
     entries: Entries
@@ -34,7 +36,7 @@ class Asked(NamedTuple):
     """In the place of what the tree says."""
 
 
-class Status(NamedTuple):
+class Status(Struct, frozen=True):
     """What is said to one descriptor."""
 
     is_over: bool
@@ -45,7 +47,7 @@ class Status(NamedTuple):
     """Until there is room, where it is over, else until all of it is there again."""
 
 
-class _Case(NamedTuple):
+class _Case(Struct, frozen=True):
     limit: ServedLimit
     meter: Meter | None
     """None: nothing is to be counted."""
@@ -53,7 +55,7 @@ class _Case(NamedTuple):
     is_binding: bool
 
 
-class _Draw(NamedTuple):
+class _Draw(Struct, frozen=True):
     meter: Meter
     pace: Pace
     hits: int

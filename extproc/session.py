@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from extproc import calls
 from extproc.calls import Answered
 from extproc.events import CONTINUE, Action, Finish, ResponseBody, ResponseHeaders, Watch
@@ -117,7 +119,7 @@ class Session:
         if self._last is not None:
             return self._in_turn(self._last, event.body)
         action = self._shown(event.body)
-        if isinstance(action, tuple):
+        if isinstance(action, Struct):
             return action
         return self._alone(action, self._take_turn())
 
@@ -158,7 +160,7 @@ class Session:
         async def later() -> Action:
             await before
             action = self._shown(piece)
-            return action if isinstance(action, tuple) else await action
+            return action if isinstance(action, Struct) else await action
 
         return self._alone(later(), self._take_turn())
 
@@ -193,7 +195,7 @@ class Session:
         if deny is not None:
             return self._finish(piece, messages[0].end, deny)
         action = self._read(piece, messages[1:])
-        return action if isinstance(action, tuple) else await action
+        return action if isinstance(action, Struct) else await action
 
     def _finish(self, piece: bytes, end: int | None, deny: Deny) -> Action:
         """Let the piece pass up to there, and say why nothing follows."""

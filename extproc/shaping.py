@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.facts import Facts
 from extproc.llm.additions import PROMPTED
@@ -80,7 +81,7 @@ class Shaper:
         return body
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """The request, beside its body."""
 
     operation: Operation

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway import names
 
 
-class Told(NamedTuple):
+class Told(Struct, frozen=True):
     """Of one unit, the limit of which the smallest part is left."""
 
     unit: str
@@ -90,9 +91,9 @@ def encode_told(told: Sequence[Told], low: str = "") -> bytes:
     Numbers and times are short, so the size of an entry is one byte. `low` is said of a budget.
     """
     entries = _text(names.LOW_BUDGET, low) if low else b""
-    for unit, limit, remaining, reset_ns, _, _ in told:
-        before, between, left, again = _entries(unit, limit)
-        value, reset = b"%d" % remaining, written(reset_ns).encode()
+    for each in told:
+        before, between, left, again = _entries(each.unit, each.limit)
+        value, reset = b"%d" % each.remaining, written(each.reset_ns).encode()
         size, length = len(value), len(reset)
         entries += before % (left + size, size + 2, size, value)
         entries += between % (again + length, length + 2, length, reset)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from extproc.llm.dialect import Codec
 from extproc.wire import Said
 from gateway import names
@@ -47,7 +49,7 @@ class Try:
     @property
     def written(self) -> Said:
         """What it is to be told, and in whose form: all of it that its attempt needs."""
-        return self.said._replace(vendor=self.vendor, target=self.target)
+        return structs.replace(self.said, vendor=self.vendor, target=self.target)
 
     def is_foreign(self, client: Dialect | None) -> bool:
         """Some answers have to be said otherwise for a client of this dialect."""
@@ -83,7 +85,7 @@ def readdressed(tries: Sequence[Try], places: Sequence[tuple[int, Try]]) -> list
 def forwarded_of(tries: Sequence[Try], client: Dialect | None) -> Said:
     """As the first try wants it, when all want one dialect; else as the client said it."""
     first = tries[0].said
-    if all(each.said._replace(model=first.model) == first for each in tries):
+    if all(structs.replace(each.said, model=first.model) == first for each in tries):
         return tries[0].written
     model = next((each.said.model for each in tries if each.dialect is client), first.model)
     return Said(client, model)

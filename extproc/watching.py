@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.conforming import Conforming
 from extproc.facts import Facts
@@ -20,7 +21,7 @@ _GUARDED = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM, Operation.COMPL
 """What is no conversation in a dialect, and answered in texts that guards read."""
 
 
-class Framing(NamedTuple):
+class Framing(Struct, frozen=True):
     """How the answer comes to its client."""
 
     dialect: Dialect | None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from envoy_api import message
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from extproc.events import (
     Action,
@@ -132,7 +134,7 @@ def _event(request: Any) -> Event:
     return Other(kind or "")
 
 
-class Said(NamedTuple):
+class Said(Struct, frozen=True, array_like=True):
     """How a body is said."""
 
     dialect: Dialect | None
@@ -154,7 +156,7 @@ class Said(NamedTuple):
     """Those that it may name itself, with commas; empty: it names none, a header does."""
 
 
-class Order(NamedTuple):
+class Order(Struct, frozen=True, array_like=True):
     """What an attempt is told."""
 
     forwarded: Said
@@ -228,7 +230,7 @@ def encode(event: Event, action: Action) -> bytes:
             return _encode_changed(action)
 
 
-class Steered(NamedTuple):
+class Steered(Struct, frozen=True):
     """What Envoy is told of a plan, however it is told."""
 
     paths: Mapping[str, str]
@@ -297,8 +299,8 @@ def _steered(steered: Steered) -> Any:
     if steered.last:
         told["last"] = steered.last
     if steered.bodies:
-        told["said"] = steered.forwarded._asdict()
-        told["bodies"] = {cluster: said._asdict() for cluster, said in steered.bodies.items()}
+        told["said"] = asdict(steered.forwarded)
+        told["bodies"] = {cluster: asdict(said) for cluster, said in steered.bodies.items()}
         told["stream"] = steered.is_stream
     if steered.translated:
         told["translated"] = dict.fromkeys(steered.translated, True)

@@ -37,16 +37,12 @@ _SOME_OF_ALL = Usage(
 )
 
 
-_TOKENS_ALONE = Usage(0, 0)[2:14]
-"""Of a usage that has no parts, as most have none: all counts from the third, and the tier."""
-
-
 def cost(price: Price, usage: Usage) -> int:
     """Nanodollars for one call, rounded up once.
 
     `usage.input_tokens` and `output_tokens` have all their parts. Counts below zero are none.
     """
-    if usage[2:14] == _TOKENS_ALONE and not usage.characters and not price.above:
+    if not price.above and usage.is_plain:
         read, written = max(0, usage.input_tokens), max(0, usage.output_tokens)
         total = read * price.input + written * price.output + price.request * _MILLION
         return -(-total // _MILLION)

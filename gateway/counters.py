@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.periods import Unit
 
@@ -40,7 +41,7 @@ def counted_by(value: str) -> str:
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Counter(NamedTuple):
+class Counter(Struct, frozen=True):
     """What a name says."""
 
     budget: str

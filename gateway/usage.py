@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class Usage(NamedTuple):
+class Usage(Struct, frozen=True):
     """What the provider reported, in one meaning for all of them.
 
     `input_tokens` and `output_tokens` are everything; the other counts say which part of them is
@@ -43,6 +43,25 @@ class Usage(NamedTuple):
     """Of text to be spoken, where the provider charges for them."""
     image_kind: str = ""
     """Of the images made, when the request says it: `1024x1024`, `hd/1024x1792`."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all of it is input and output at the standard price, as of most calls."""
+        return not (
+            self.cached_input_tokens
+            or self.cache_write_tokens
+            or self.reasoning_tokens
+            or self.audio_input_tokens
+            or self.image_input_tokens
+            or self.audio_output_tokens
+            or self.image_output_tokens
+            or self.cache_write_1h_tokens
+            or self.images
+            or self.milliseconds
+            or self.searches
+            or self.service_tier
+            or self.characters
+        )
 
     @property
     def total_tokens(self) -> int:

@@ -11,9 +11,10 @@ import hashlib
 import hmac
 import re
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
+from msgspec import Struct
 
 from gateway.limits import OF_KEY, Algorithm, Counted, Limit, Rate
 from gateway.model import ApiKey, Budget, Period, Scope, Span, Unit
@@ -144,7 +145,7 @@ def _name(id: str, span: Span) -> str:
     return f"key:{id}:{str(span).replace(' ', '-')}"
 
 
-class Parts(NamedTuple):
+class Parts(Struct, frozen=True):
     """A credential that is written as our keys are."""
 
     id: str

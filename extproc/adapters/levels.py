@@ -6,7 +6,7 @@ asked for anew. Others tell what they spend within ten flushes, or sooner where 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 LEVEL_FLUSHES = 20
 """So old may be what is known of others, in flushes of the ledger."""
@@ -16,7 +16,7 @@ _MOST = 10_000
 Key = tuple[str, int]
 
 
-class Heard(NamedTuple):
+class Heard(Struct, frozen=True):
     """What a store said of a counter."""
 
     besides: int

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
 from gateway.usage import Usage
@@ -38,7 +40,7 @@ class Stop(StrEnum):
     OTHER = auto()
 
 
-class Logprob(NamedTuple):
+class Logprob(Struct, frozen=True):
     """A token and how likely it was."""
 
     token: str

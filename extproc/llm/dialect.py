@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from extproc.llm.answer import Answer, ProviderError, StreamEvent
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.request import Request
@@ -21,7 +23,7 @@ from gateway.usage import Usage
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class Call(NamedTuple):
+class Call(Struct, frozen=True):
     """What we decide on, of a request."""
 
     model: str
@@ -47,7 +49,7 @@ class ErrorAnswer(NamedTuple):
     body: bytes
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """What the encoders of an answer need to know of the request that it answers."""
 
     model: str

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+from msgspec import Struct
 
 from extproc.events import Respond
 from extproc.llm.anthropic import codec as anthropic
@@ -48,7 +50,7 @@ from gateway.operations import Operation
 from gateway.usage import Usage
 
 
-class Speaker(NamedTuple):
+class Speaker(Struct, frozen=True):
     """A dialect of conversations."""
 
     reading: Reading
@@ -126,7 +128,7 @@ def codec_of(dialect: Dialect, vendor: str, form: BodyForm = BodyForm.PLAIN) -> 
             assert_never(form)
 
 
-class Handling(NamedTuple):
+class Handling(Struct, frozen=True):
     """What is done with an operation."""
 
     reading: Reading
@@ -210,7 +212,7 @@ PASSED = Handling(openai_chat_reading.READING)
 """How answers to those are handled: they pass."""
 
 
-class Counting(NamedTuple):
+class Counting(Struct, frozen=True):
     """How tokens are counted here, when no provider of the model offers to."""
 
     decode: Callable[[Call], Request | Deny]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.llm.dialect import UnreadableAnswer
 from extproc.protocols import event_stream, json_spans, sse
@@ -16,7 +19,7 @@ from extproc.protocols.sse import EventTooLarge, SseDecoder
 LARGEST_ITEM_BYTES = 32 << 20
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True):
     """One event."""
 
     data: bytes
@@ -89,7 +92,7 @@ class ChunkFrames(MessageFrames):
         if frame.name != "chunk":
             return super().said(frame)
         held = {"bytes": base64.b64encode(frame.data).decode()}
-        return super().said(frame._replace(data=json_spans.encode(held)))
+        return super().said(replace(frame, data=json_spans.encode(held)))
 
     def _read(self, message: Message) -> Frame:
         frame = super()._read(message)
@@ -100,7 +103,7 @@ class ChunkFrames(MessageFrames):
             data = base64.b64decode(held, validate=True) if isinstance(held, str) else b""
         except (InvalidJson, binascii.Error) as error:
             raise UnreadableAnswer(str(error)) from None
-        return frame._replace(data=data)
+        return replace(frame, data=data)
 
 
 class ArrayFrames:

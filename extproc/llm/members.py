@@ -7,7 +7,9 @@ removes, and what is to be within something that is no object takes its place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from extproc.protocols import json_spans
 from gateway.shaping import NULL, Fields, path_of
@@ -17,7 +19,7 @@ _ALIKE: Mapping[str, str] = {"maxcompletiontokens": "maxtokens"}
 """Two names of what is one limit, in OpenAI's chat dialect."""
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """One field that is to be something."""
 
     path: tuple[str, ...]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.anthropic import capabilities as anthropic
 from extproc.llm.bedrock import capabilities as bedrock
@@ -20,7 +21,7 @@ from extproc.llm.reference_answers import PROBES, told
 from gateway.model import Dialect
 
 
-class Capabilities(NamedTuple):
+class Capabilities(Struct, frozen=True):
     """A dialect's claims."""
 
     title: str

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.answer import Answer, Candidate, Citation, Logprob, Speech, Stop
 from extproc.llm.dialect import Asked
@@ -30,7 +31,7 @@ _SOUND = Speech("QUJDREVG", "Rome.", "audio_1", 9)
 _USED = Usage(100, 50, 20, 10, 30, 7)
 
 
-class Probe(NamedTuple):
+class Probe(Struct, frozen=True):
     """A part of an answer, and how it may arrive: the first that is found."""
 
     title: str

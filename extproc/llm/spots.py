@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 from gateway.model import Dialect, TextScope
 
 Json: TypeAlias = Any
@@ -20,7 +22,7 @@ _REASONING = TextScope.REASONING
 _INPUT = TextScope.TOOL_INPUT
 
 
-class Spot(NamedTuple):
+class Spot(Struct, frozen=True):
     """A piece of a text, in an object of an event."""
 
     channel: Channel

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from extproc.llm.answer import (
     Answer,
@@ -47,7 +49,7 @@ LARGEST_ERROR_BYTES = 1 << 20
 """What is more says no more."""
 
 
-class Translated(NamedTuple):
+class Translated(Struct, frozen=True):
     """A request in a provider's dialect."""
 
     body: bytes

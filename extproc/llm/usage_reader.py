@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from extproc.llm.answer import Ended, Failed, StreamEvent
 from extproc.llm.dialect import Decoding
 from extproc.llm.openai_chat.usage import TIER_MEMBER, USAGE_MEMBER, usage_in, usage_of
@@ -290,7 +292,7 @@ class _Document:
     @property
     def usage(self) -> Usage | None:
         used = self._used
-        return used._replace(service_tier=self._tier) if used and self._tier else used
+        return replace(used, service_tier=self._tier) if used and self._tier else used
 
     def feed(self, data: bytes) -> None:
         position = kept_from = 0

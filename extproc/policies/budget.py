@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct, structs
 
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.policies.limit import NOTHING_TAKEN, Taken
@@ -126,7 +128,7 @@ class Held:
 
         What is booked is returned, marked as an estimate.
         """
-        usage = self._asked._replace(output_tokens=max(0, output_tokens), is_estimated=True)
+        usage = structs.replace(self._asked, output_tokens=max(0, output_tokens), is_estimated=True)
         self.settle(usage, price)
         return usage
 
@@ -141,7 +143,7 @@ class Held:
         reservation, self._reservation = self._reservation, None
         if reservation is not None:
             reservation.settle([charge.estimate for _, charge in self._drawn])
-        return self._asked._replace(is_estimated=True)
+        return structs.replace(self._asked, is_estimated=True)
 
     def release(self) -> None:
         """Book nothing: no provider did any work."""
@@ -177,7 +179,7 @@ class _Both(Reservation):
         self._second.release()
 
 
-class Lower(NamedTuple):
+class Lower(Struct, frozen=True):
     """Another model in the place of the one asked for."""
 
     model: str
@@ -185,7 +187,7 @@ class Lower(NamedTuple):
     """Of which little is left."""
 
 
-class Owed(NamedTuple):
+class Owed(Struct, frozen=True):
     """What work costs that was not reserved for."""
 
     bookings: tuple[Booking, ...]
@@ -351,8 +353,8 @@ class Budgets:
         output = each * facts.choices
         if facts.demands is NO_DEMANDS:
             return Usage(facts.estimated_input_tokens, output)
-        return facts.demands._replace(
-            input_tokens=facts.estimated_input_tokens, output_tokens=output
+        return structs.replace(
+            facts.demands, input_tokens=facts.estimated_input_tokens, output_tokens=output
         )
 
     def _drawn(self, facts: Facts, asked: Usage, price: Price | None) -> Drawn | Deny:

@@ -374,9 +374,8 @@ class Guards:
             return reworded
         if not masking.is_complete:
             return step.deny
-        values, texts = reworded
-        if not values:
+        if not reworded.values:
             return body, hits
-        body = bodies.replace(body, values)
-        found = self._hits(texts, body, reword)
+        body = bodies.replace(body, reworded.values)
+        found = self._hits(reworded.texts, body, reword)
         return found if isinstance(found, Deny) else (body, found)

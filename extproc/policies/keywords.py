@@ -64,7 +64,7 @@ class Keywords:
         begin = (
             start
             if places is None
-            else next((at for at, place in enumerate(places) if place >= start), len(folded))
+            else next((at for at, place in enumerate(places) if place[0] >= start), len(folded))
         )
         for search in self._searches:
             at = max(0, begin - 1)  # what stands before is a border, or is none
@@ -74,7 +74,7 @@ class Keywords:
                     if places is None:
                         yield Found(first, end)
                     else:
-                        yield Found(places[first], places[end])
+                        yield Found(places[first][0], places[end - 1][1])
                 at = max(first + 1, end) if first >= begin else first + 1
 
 
@@ -97,18 +97,17 @@ def _folded(text: str) -> str:
     return text.lower() if text.isascii() else _fold(text)
 
 
-def _placed(text: str) -> tuple[str, Sequence[int] | None]:
-    """The folded text, and where each of its characters, and its end, stands in the text; None: at
-    the same places."""
+def _placed(text: str) -> tuple[str, Sequence[tuple[int, int]] | None]:
+    """The folded text, and from where to where what each of its characters comes from stands in
+    the text; None: at the same places."""
     if text.isascii():
         return text.lower(), None
-    pieces, starts = [], []
-    for start, end in _clusters(text):
-        pieces.append(_fold(text[start:end]))
-        starts.append(start)
-    starts.append(len(text))
-    places = [start for start, piece in zip(starts, pieces, strict=False) for _ in piece]
-    return "".join(pieces), [*places, len(text)]
+    pieces, places = [], []
+    for cluster in _clusters(text):
+        piece = _fold(text[slice(*cluster)])
+        pieces.append(piece)
+        places += [cluster] * len(piece)
+    return "".join(pieces), places
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.audits import Audited, Audits, Finding, uncounted
 from extproc.facts import Facts
@@ -55,7 +57,7 @@ _NO_LENGTH = Deny(
 )
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True):
     """One thing that a limit counts."""
 
     limit: Limit
@@ -63,7 +65,7 @@ class Line(NamedTuple):
     measure: Measure
 
 
-class Group(NamedTuple):
+class Group(Struct, frozen=True):
     """What one limit counts, or all of those that a key has; for plain routes without tokens."""
 
     matcher: Matcher
@@ -115,7 +117,7 @@ class Shape:
         return [place for place, line in enumerate(self.lines) if line.counted is counted]
 
 
-class Whose(NamedTuple):
+class Whose(Struct, frozen=True):
     """For whom a limit counts."""
 
     name: str
@@ -123,7 +125,7 @@ class Whose(NamedTuple):
     subjects: Sequence[tuple[str, str]]
 
 
-class Case(NamedTuple):
+class Case(Struct, frozen=True):
     """All that applies to one caller, model and provider."""
 
     shape: Shape
@@ -204,8 +206,9 @@ class Limits:
         may have limits of their own (`Principal.limits`)."""
         self._audits = audits or uncounted()
         self._groups = tuple(
-            _group(compile_scope(each.scope), [each])._replace(
-                by=compile_by(each.by) if each.by else None
+            replace(
+                _group(compile_scope(each.scope), [each]),
+                by=compile_by(each.by) if each.by else None,
             )
             for each in limits
             if each.is_workers

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.protocols import json_spans
 
@@ -35,7 +36,7 @@ class BadMultipart(ValueError):
     """Not a form, or one that two readers could read differently."""
 
 
-class Part(NamedTuple):
+class Part(Struct, frozen=True):
     """A field or a file."""
 
     name: str

@@ -6,7 +6,7 @@ Bounded memory: one event. `id` and `retry` are passed over.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 LARGEST_EVENT_BYTES = 32 << 20
 """Images come in events, too."""
@@ -14,7 +14,7 @@ LARGEST_EVENT_BYTES = 32 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Event(NamedTuple):
+class Event(Struct, frozen=True):
     """One event: its name, empty where it has none, and its data."""
 
     name: str

@@ -6,7 +6,7 @@ Extensions are not understood: who reads must see to it that none is negotiated.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 _CONTINUATION, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
 _KNOWN = frozenset({_CONTINUATION, _TEXT, _BINARY, _CLOSE, 9, 10})
@@ -23,7 +23,7 @@ class BadFrame(ValueError):
     """It is no frame, or one of an extension."""
 
 
-class Message(NamedTuple):
+class Message(Struct, frozen=True):
     """A text that has ended."""
 
     data: bytes
@@ -34,7 +34,7 @@ class Message(NamedTuple):
     """False: it was too long, and this is only its beginning."""
 
 
-class _Frame(NamedTuple):
+class _Frame(Struct, frozen=True):
     is_final: bool
     opcode: int
     size: int

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 NOTHING = "0" * 64
 """What the first record follows."""
@@ -38,7 +39,7 @@ class _Said(msgspec.Struct):
     previous: str
 
 
-class Flaw(NamedTuple):
+class Flaw(Struct, frozen=True):
     """What is not as it was written."""
 
     file: str

@@ -10,8 +10,9 @@ import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from gateway.audit_log.chain import START, Link, head_line, head_of, link_of, linked
 
@@ -20,7 +21,7 @@ _MOST_WRITERS = 100
 """Of one name in one folder, at a time."""
 
 
-class Recovered(NamedTuple):
+class Recovered(Struct, frozen=True):
     """How a chain was found."""
 
     link: Link

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from extproc.attempt import rewritten
 from extproc.verdict import Deny
@@ -65,7 +66,7 @@ def test_servers_are_told_in_their_own_form_of_a_dialect() -> None:
 def test_what_is_written_for_one_server_is_written_anew_for_another() -> None:
     body = b'{"model":"m","max_completion_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
     first = Said(Dialect.OPENAI_CHAT, "m", vendor="openai")
-    alike, other = first._replace(model="m2", vendor="groq"), first._replace(vendor="mistral")
+    alike, other = replace(first, model="m2", vendor="groq"), replace(first, vendor="mistral")
     assert rewritten(body, Order(first, alike, False), Lossiness.HINTS) == (
         body.replace(b'"m"', b'"m2"')
     )
@@ -78,7 +79,7 @@ def test_what_was_added_for_several_servers_stays() -> None:
     body = b'{"model":"m","safe_prompt":true,"messages":[]}'
     added = '{"fields":{"overrides":[["safe_prompt","true"]]}}'
     first = Said(Dialect.OPENAI_CHAT, "m", additions=added, vendor="openai")
-    order = Order(first, first._replace(vendor="mistral"), False)
+    order = Order(first, replace(first, vendor="mistral"), False)
     said = rewritten(body, order, Lossiness.NONE)
     assert isinstance(said, bytes)
     assert json.loads(said) == json.loads(body)
@@ -167,7 +168,7 @@ def test_what_is_written_for_one_model_is_written_anew_for_another() -> None:
     body = b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generationConfig":'
     body += b'{"maxOutputTokens":9000,"thinkingConfig":{"thinkingLevel":"high"}}}'
     newer = Said(Dialect.GEMINI, "", target="gemini-3-pro-preview")
-    older = newer._replace(target="gemini-2.5-pro")
+    older = replace(newer, target="gemini-2.5-pro")
     thinking = asked_for(newer, older, body)["generationConfig"]
     assert isinstance(thinking, dict)
     assert "thinkingBudget" in thinking["thinkingConfig"]
@@ -181,7 +182,7 @@ def test_claude_elsewhere_is_written_anew_for_another_model_in_its_own_form() ->
     body += b'"messages":[{"role":"user","content":"hi"}]}'
     form = BodyForm.BEDROCK_CLAUDE
     newer = Said(Dialect.ANTHROPIC, "", form, target="anthropic.claude-opus-5-5-v1:0")
-    older = newer._replace(target="anthropic.claude-sonnet-4-5-v1:0")
+    older = replace(newer, target="anthropic.claude-sonnet-4-5-v1:0")
     said = rewritten(body, Order(newer, older, True), Lossiness.NONE)
     assert isinstance(said, bytes)
     found = json.loads(said)
@@ -197,5 +198,5 @@ def test_where_the_path_names_the_model_the_body_is_still_written_for_it() -> No
     fields = asked_for(CLIENT, wanted, body)["additionalModelRequestFields"]
     assert fields == {"thinking": {"type": "enabled", "budget_tokens": 2048}}
     assert "additionalModelRequestFields" not in asked_for(
-        CLIENT, wanted._replace(target="amazon.nova-pro-v1:0"), body
+        CLIENT, replace(wanted, target="amazon.nova-pro-v1:0"), body
     )

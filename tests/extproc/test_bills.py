@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from extproc.bills import PAUSES, Bill, Books, Cost, Owner
 from extproc.policies.budget import Owed
@@ -209,7 +210,7 @@ def test_a_model_without_a_price_is_told_of_once(caplog: pytest.LogCaptureFixtur
     async def main() -> None:
         books = Books(MemoryLedger())
         for batch in ("openai/batch_1", "openai/batch_2", "openai/batch_3"):
-            books.book(bill(Cost("m", 30, None))._replace(name=batch))
+            books.book(replace(bill(Cost("m", 30, None)), name=batch))
             await books.finish()
 
     with caplog.at_level(logging.WARNING):

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from extproc.events import (
     CONTINUE,
     Action,
@@ -152,7 +154,7 @@ def test_an_error_of_a_provider_waits_as_well() -> None:
         await said(made.on_event(HEADERS))
         await said(made.on_event(body("bad")))
         gate.may_answer.set()
-        refused = await said(made.on_event(ANSWERED._replace(status=500)))
+        refused = await said(made.on_event(replace(ANSWERED, status=500)))
         assert isinstance(refused, Respond)
         assert refused.status == 400
 
@@ -176,7 +178,7 @@ def test_what_follows_a_piece_that_waits_waits_too() -> None:
         made = exchange(gate, ", phase: response, window: 5")
         await said(made.on_event(HEADERS))
         await said(made.on_event(body("hello", stream=True)))
-        headers = ANSWERED._replace(headers={"content-type": "text/event-stream"})
+        headers = replace(ANSWERED, headers={"content-type": "text/event-stream"})
         assert isinstance(made.on_event(headers), Watch)
         delta = {"choices": [{"index": 0, "delta": {"content": "It is fine. "}}]}
         piece = b"data: " + json.dumps(delta).encode() + b"\n\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from envoy_api import message
+from msgspec.structs import replace
 
 from extproc.choosing import Chooser, World
 from extproc.latencies import Latencies
@@ -161,7 +162,7 @@ def test_plans_are_made_once() -> None:
 def test_a_form_is_not_sent_on_as_the_json_that_was_asked_before() -> None:
     it = planner()
     it.plan("pair", CHAT, facts())
-    found = it.plan("pair", CHAT._replace(is_json=False), facts())
+    found = it.plan("pair", replace(CHAT, is_json=False), facts())
     assert isinstance(found, Plan)
     assert b"application/json" not in found.reply
 
@@ -229,7 +230,7 @@ def test_mixed_dialects_are_forwarded_as_the_client_said_it_and_rewritten_try_by
 
 
 def test_streams_have_the_path_of_streams() -> None:
-    found = plan("mixed", wanted=CHAT._replace(is_stream=True))
+    found = plan("mixed", wanted=replace(CHAT, is_stream=True))
     path = metadata(found, names.REQUEST_NAMESPACE)["paths"]["llm/gemini#3"]
     assert path == "/v1beta/models/pro:streamGenerateContent?alt=sse"
     assert metadata(found, names.REQUEST_NAMESPACE)["stream"] is True
@@ -306,7 +307,7 @@ def test_only_providers_that_offer_an_operation_are_tried() -> None:
 
 
 def test_a_query_is_never_passed_on() -> None:
-    asked = CHAT._replace(path="/v1/chat/completions?key=secret")
+    asked = replace(CHAT, path="/v1/chat/completions?key=secret")
     assert clusters(plan("alias", wanted=asked)) == ["llm/a/addressed"]
 
 

@@ -337,7 +337,7 @@ def test_what_cannot_be_read_ends_the_session() -> None:
     here.say(ResponseBody(b"\x01\x01a", False))
     last = here.say(ResponseBody(b"\xc0\x01b", False))
     assert isinstance(last, Finish)
-    assert last[:2] == (b"", "dragoman_unreadable_answer")
+    assert (last.body, last.details) == (b"", "dragoman_unreadable_answer")
 
 
 def test_a_leaving_worker_ends_the_session_where_it_can_be_said() -> None:

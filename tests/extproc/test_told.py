@@ -72,7 +72,9 @@ def test_the_ietf_has_a_policy_and_where_it_stands() -> None:
     state = '"each-key/requests";r=59;t=1, "each-key/tokens";r=0;t=2'
     values = header_values(told)
     assert values[:2] == [("ratelimit-policy", policy), ("ratelimit", state)]
-    assert values[2:] == header_values([Told(*each[:4]) for each in told])
+    assert values[2:] == header_values(
+        [Told(each.unit, each.limit, each.remaining, each.reset_ns) for each in told]
+    )
     response = _ProcessingResponse.FromString(encode_told(told))
     found = response.dynamic_metadata[names.LIMITS_NAMESPACE]
     assert (found["policy"], found["state"]) == (policy, state)

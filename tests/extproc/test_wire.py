@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from envoy_api import message, pack
+from msgspec.structs import replace
 
 from extproc import wire
 from extproc.events import (
@@ -199,7 +200,7 @@ STEERED = wire.Steered(
 
 def test_envoy_is_told_whose_answers_are_translated() -> None:
     for translated in ((), ("llm/b#2",)):
-        reply = wire.encode_plan(STEERED._replace(translated=translated), ["llm/a", "llm/b#2"])
+        reply = wire.encode_plan(replace(STEERED, translated=translated), ["llm/a", "llm/b#2"])
         told = Response.FromString(reply).dynamic_metadata["dragoman.request"]
         assert ("translated" in told) is bool(translated)
         assert [cluster for cluster in translated if told["translated"][cluster] is True] == list(
@@ -239,7 +240,7 @@ def test_a_stream_is_named_beside_its_plan(number: int, is_sampled: bool) -> Non
 
 
 def test_a_plan_for_a_body_that_nobody_reads_answers_the_headers_and_keeps_their_type() -> None:
-    steered = STEERED._replace(is_read=False, content_type="", bodies={})
+    steered = replace(STEERED, is_read=False, content_type="", bodies={})
     answer = encode(RequestHeaders({}, False), Forward(wire.encode_plan(steered, ["llm/a"]), None))
     assert answer.WhichOneof("response") == "request_headers"
     set_headers = answer.request_headers.response.header_mutation.set_headers
@@ -349,7 +350,7 @@ def test_the_headers_of_an_answer_are_changed_and_the_rest_passes() -> None:
 
 
 def test_tries_are_told_which_is_the_last_and_how_long_they_may_take() -> None:
-    steered = STEERED._replace(last="llm/b", try_seconds=2.5)
+    steered = replace(STEERED, last="llm/b", try_seconds=2.5)
     response = Response.FromString(wire.encode_plan(steered, ["llm/a", "llm/b"]))
     assert response.dynamic_metadata[names.REQUEST_NAMESPACE]["last"] == "llm/b"
     options = response.request_body.response.header_mutation.set_headers
@@ -359,7 +360,7 @@ def test_tries_are_told_which_is_the_last_and_how_long_they_may_take() -> None:
 
 def test_what_is_added_to_a_body_is_told_to_its_try() -> None:
     wanted = Said(Dialect.ANTHROPIC, "opus", BodyForm.PLAIN, '{"fields":{}}')
-    steered = STEERED._replace(bodies={"llm/b#2": wanted})
+    steered = replace(STEERED, bodies={"llm/b#2": wanted})
     response = Response.FromString(wire.encode_plan(steered, ["llm/a", "llm/b#2"]))
     told = response.dynamic_metadata[names.REQUEST_NAMESPACE]
     request = Request(request_headers={})
@@ -388,7 +389,7 @@ def test_a_copy_that_is_told_nothing_has_no_order() -> None:
 
 
 def test_headers_that_a_plan_sets_are_set() -> None:
-    steered = STEERED._replace(set_headers=[("x-dragoman-mirror", "llm/a/mirror")])
+    steered = replace(STEERED, set_headers=[("x-dragoman-mirror", "llm/a/mirror")])
     response = Response.FromString(wire.encode_plan(steered, ["llm/a"]))
     options = response.request_body.response.header_mutation.set_headers
     told = {each.header.key: each.header.raw_value for each in options}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 import gateway.catalog
 from gateway.catalog import catalog, cost, dearest, is_free, price_of
@@ -101,7 +102,7 @@ usages = st.builds(
     characters=few,
     image_kind=st.sampled_from(("", "1024x1024", "hd/1024x1024", "low/1024x1024", "hd/1x1")),
 )
-COUNTS = tuple(name for name, value in Usage(0, 0)._asdict().items() if type(value) is int)
+COUNTS = tuple(name for name, value in structs.asdict(Usage(0, 0)).items() if type(value) is int)
 
 
 @given(price=any_prices, usage=usages)
@@ -120,14 +121,15 @@ def test_more_of_everything_never_costs_less(
     grown = {what: getattr(usage, what) + more}
     for whole in wholes - {what}:
         grown[whole] = max(0, getattr(usage, whole)) + more
-    assert cost(price, usage._replace(**grown)) >= cost(price, usage)
+    assert cost(price, structs.replace(usage, **grown)) >= cost(price, usage)
 
 
 @given(price=flat_prices(), first=usages, second=usages)
 def test_two_calls_cost_what_their_parts_cost(price: Price, first: Usage, second: Usage) -> None:
     """But for the rounding, and the price of a second call; of calls whose parts fit the whole."""
-    first, second = fitting(first), fitting(second)._replace(image_kind=first.image_kind)
-    both = first._replace(**{name: getattr(first, name) + getattr(second, name) for name in COUNTS})
+    first, second = fitting(first), structs.replace(fitting(second), image_kind=first.image_kind)
+    sums = {name: getattr(first, name) + getattr(second, name) for name in COUNTS}
+    both = structs.replace(first, **sums)
     apart = cost(price, first) + cost(price, second)
     assert 0 <= apart - price.request - cost(price, both) <= 1
 
@@ -141,7 +143,7 @@ def fitting(usage: Usage) -> Usage:
     ):
         counts[side] += sum(counts[part] for part in parts)
         counts[side] += counts[f"image_{side}"]
-    return usage._replace(**counts)
+    return structs.replace(usage, **counts)
 
 
 @given(prices=st.lists(any_prices, min_size=1, max_size=3), usage=usages)
@@ -197,8 +199,8 @@ def test_sound_images_and_reasoning_have_their_own_rates() -> None:
     )
     own = 2 * 1 + 3 * 2 + 4 * 3 + 1 * 4 + 1 * 5
     assert cost(price, usage) == own + 4 * price.input + 3 * price.output
-    plain = usage._replace(reasoning_tokens=0, audio_input_tokens=0, image_input_tokens=0)
-    plain = plain._replace(audio_output_tokens=0, image_output_tokens=0)
+    plain = structs.replace(usage, reasoning_tokens=0, audio_input_tokens=0, image_input_tokens=0)
+    plain = structs.replace(plain, audio_output_tokens=0, image_output_tokens=0)
     assert cost(PRICE, usage) == cost(PRICE, plain)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from extproc.llm.answer import Answer, Candidate, Citation, Logprob, Stop
 from extproc.llm.dialect import Asked, Call
@@ -230,7 +231,7 @@ def without_reports(answer: Answer) -> Answer:
     """Usage as we mean it, without the provider's own words for it."""
     if answer.usage is None:
         return answer
-    return replace(answer, usage=answer.usage._replace(reported=(), service_tier=""))
+    return replace(answer, usage=structs.replace(answer.usage, reported=(), service_tier=""))
 
 
 ODD: tuple[Any, ...] = (None, True, 5, -1, 10**400, 0.5, "x", [], ["x"], [[]], {}, {"x": 1})

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.eventstream import EventStreamBuffer
+from msgspec import structs
 
 from extproc.llm.answer import ENDED_EARLY, Answer, AnswerPart, Fault, ProviderError
 from extproc.llm.losses import Feature
@@ -143,7 +144,7 @@ def comparable(answer: Answer) -> Any:
     candidates = [
         replace(candidate, parts=_joined(candidate.parts)) for candidate in answer.candidates
     ]
-    usage = answer.usage and answer.usage._replace(reported=())
+    usage = answer.usage and structs.replace(answer.usage, reported=())
     return answer.answer_id, answer.model, candidates, usage
 
 

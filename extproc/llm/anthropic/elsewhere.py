@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from extproc.llm import faults
 from extproc.llm.dialect import UnreadableAnswer
@@ -28,7 +30,7 @@ _LONGEST_BETA = 128
 _MOST_BETAS = 64
 
 
-class Messages(NamedTuple):
+class Messages(Struct, frozen=True):
     """A request of a cloud's client, as one for Anthropic."""
 
     body: bytes

@@ -10,9 +10,10 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 import msgspec
+from msgspec import Struct
 
 from extproc.llm import identifiers
 from extproc.llm.losses import Feature, Losses
@@ -60,7 +61,7 @@ _IMAGE_BEGINNINGS = (
 _PDF = "application/pdf"
 
 
-class Conversation(NamedTuple):
+class Conversation(Struct, frozen=True):
     """In Anthropic's words."""
 
     system: list[Block]

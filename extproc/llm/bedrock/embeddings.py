@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.bedrock.invoke import usage_of_invoke
 from extproc.llm.dialect import UnreadableAnswer
@@ -30,14 +31,14 @@ _PURPOSES: Mapping[str, str] = {
 """Cohere's words for what an embedding is for, and Nova's."""
 
 
-class Embedded(NamedTuple):
+class Embedded(Struct, frozen=True):
     """An answer to a client, and what it used."""
 
     body: bytes
     usage: Usage | None
 
 
-class _Asked(NamedTuple):
+class _Asked(Struct, frozen=True):
     texts: tuple[str, ...]
     dimensions: int | None
     input_type: str

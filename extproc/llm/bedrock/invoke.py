@@ -12,6 +12,8 @@ import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from extproc.llm import texts as walk
 from extproc.llm.answer import Ended, StreamEvent
 from extproc.llm.bedrock import errors
@@ -84,7 +86,7 @@ class InvokeReading:
         attached = tuple(_attached_texts(json_spans.decode(body)))
         for text in attached:
             rewording.fixed(text)
-        return reworded._replace(texts=reworded.texts + attached)
+        return replace(reworded, texts=reworded.texts + attached)
 
     def estimate_input_tokens(self, call: Call) -> int:
         return body_tokens(call.size_bytes, self.texts, call)

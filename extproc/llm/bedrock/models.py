@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.request import Effort, Reasoning
 
@@ -35,7 +36,7 @@ class Thinks(Enum):
     """Low, medium, high, in a field of its own."""
 
 
-class Traits(NamedTuple):
+class Traits(Struct, frozen=True):
     family: Family
     thinks: Thinks = Thinks.NEVER
     always_thinks: bool = False

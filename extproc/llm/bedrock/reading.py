@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from extproc.llm import texts as walk
 from extproc.llm.attached import decoded
 from extproc.llm.bedrock import errors
@@ -70,7 +72,7 @@ class BedrockReading:
             return unreadable(error)
         for text in attached:
             rewording.fixed(text)
-        return reworded._replace(texts=reworded.texts + attached)
+        return replace(reworded, texts=reworded.texts + attached)
 
     def estimate_input_tokens(self, call: Call) -> int:
         size = call.size_bytes

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.anthropic import schemas
 from extproc.llm.bedrock.blocks import BlockReader, cache_mark
@@ -115,7 +116,7 @@ def decode_request(call: Call) -> Request | Deny:
     )
 
 
-class _Tools(NamedTuple):
+class _Tools(Struct, frozen=True):
     tools: tuple[Tool, ...]
     choice: Choice | None
     name: str

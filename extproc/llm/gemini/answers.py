@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from extproc.llm.answer import (
     Answer,
@@ -158,8 +159,8 @@ def read_logprobs(candidate: Mapping[str, object]) -> tuple[Logprob, ...] | None
         beside = alternatives[index] if index < len(alternatives) else None
         others = beside.get("candidates") if type(beside) is dict else None
         found.append(
-            _logprob(token)._replace(
-                top=tuple(map(_logprob, others)) if type(others) is list else ()
+            replace(
+                _logprob(token), top=tuple(map(_logprob, others)) if type(others) is list else ()
             )
         )
     return tuple(found)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.gemini.errors import encode_refusal
 from extproc.llm.gemini.reading import (
@@ -75,7 +77,7 @@ READING = CountReading()
 
 def counted_request(call: Call) -> Call:
     """The generateContent request whose tokens are counted, for `decode_request`."""
-    return call._replace(document=_counted(call))
+    return replace(call, document=_counted(call))
 
 
 def encode_count(tokens: int) -> bytes:

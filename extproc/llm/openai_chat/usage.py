@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from extproc.llm.counts import count, reported
 from extproc.llm.lenient import mapping
 from gateway.usage import Usage
@@ -55,7 +57,7 @@ def usage_in(answer: Mapping[str, object]) -> Usage | None:
     usage = usage_of(document) if type(document) is dict else None
     tier = answer.get(TIER_MEMBER)
     if usage is not None and tier and type(tier) is str:
-        return usage._replace(service_tier=tier)
+        return replace(usage, service_tier=tier)
     return usage
 
 

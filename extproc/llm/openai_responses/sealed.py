@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.request import Signature, Thinking
 from extproc.llm.seals import played_back, shown
@@ -30,7 +31,7 @@ class Sealed(Enum):
     LAST_TEXT = auto()
 
 
-class Seal(NamedTuple):
+class Seal(Struct, frozen=True):
     """The encrypted content of an item."""
 
     sealed: Sealed

@@ -7,7 +7,8 @@ tool takes a text; elsewhere it is a function with one argument, whose calls are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.llm.faults import Unfit, wrong_type
 from extproc.llm.fields import (
@@ -39,7 +40,7 @@ CUSTOM_PARAMETERS: Mapping[str, object] = {
 """Of the function that stands for a custom tool."""
 
 
-class Tools(NamedTuple):
+class Tools(Struct, frozen=True):
     """What may be called, and what must be."""
 
     tools: tuple[Tool, ...]

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.llm.anthropic import usage as anthropic
 from extproc.llm.lenient import mapping, objects, string
@@ -36,7 +38,7 @@ class Work(NamedTuple):
     usage: Usage
 
 
-class Batch(NamedTuple):
+class Batch(Struct, frozen=True):
     """A batch, as far as it is told."""
 
     id: str
@@ -140,7 +142,7 @@ def _work_of_line(line: bytes) -> Work | None:
     if message is None or usage is None:
         return None
     model = (message.model or "")[:_LONGEST_NAME]
-    return Work(model, usage._replace(service_tier=BATCH_TIER, reported=()))
+    return Work(model, replace(usage, service_tier=BATCH_TIER, reported=()))
 
 
 def _batch(document: Mapping[str, object]) -> Batch:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.llm.counts import count, reported
 from extproc.llm.lenient import mapping, string
@@ -38,11 +41,11 @@ _BEGINNINGS = (b'{"type":"', b'{"type": "')
 """Of events as servers write them."""
 
 
-class Began(NamedTuple):
+class Began(Struct, frozen=True):
     """The model begins a response."""
 
 
-class Ended(NamedTuple):
+class Ended(Struct, frozen=True):
     """A response is over, whatever became of it."""
 
     usage: Usage | None
@@ -50,13 +53,13 @@ class Ended(NamedTuple):
     is_failure: bool
 
 
-class Transcribed(NamedTuple):
+class Transcribed(Struct, frozen=True):
     """What the user said was heard by a model of its own."""
 
     usage: Usage
 
 
-class Transcriber(NamedTuple):
+class Transcriber(Struct, frozen=True):
     """Which model that is; empty: none."""
 
     model: str
@@ -136,7 +139,8 @@ def expected(last: Usage | None) -> Usage:
         last = Usage(0, 0)
     short = max(0, LEAST_OUTPUT_TOKENS - last.output_tokens)
     is_spoken = last.audio_output_tokens > 0 or not last.output_tokens
-    return last._replace(
+    return replace(
+        last,
         output_tokens=last.output_tokens + short,
         audio_output_tokens=last.audio_output_tokens + (short if is_spoken else 0),
     )
@@ -145,7 +149,8 @@ def expected(last: Usage | None) -> Usage:
 def in_tokens(usage: Usage) -> Usage:
     """Sound that is told by its duration, for a model without a price for seconds."""
     tokens = ceil(usage.milliseconds / _MILLISECONDS_PER_TOKEN)
-    return usage._replace(
+    return replace(
+        usage,
         input_tokens=usage.input_tokens + tokens,
         audio_input_tokens=usage.audio_input_tokens + tokens,
         milliseconds=0,

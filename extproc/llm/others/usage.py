@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isfinite
 
+from msgspec.structs import replace
+
 from extproc.llm.answer import StreamEvent
 from extproc.llm.counts import MOST_TOKENS, reported
 from extproc.llm.lenient import mapping
@@ -31,7 +33,7 @@ def images(answer: Mapping[str, object]) -> Usage | None:
     usage = _drawn(mapping(answer, _USAGE))
     if usage is None and not count:
         return None
-    return (usage or Usage(0, 0))._replace(images=count, image_kind=image_kind(answer))
+    return replace(usage or Usage(0, 0), images=count, image_kind=image_kind(answer))
 
 
 def transcriptions(answer: Mapping[str, object]) -> Usage | None:
@@ -52,8 +54,9 @@ def with_demands(usage: Usage | None, demands: Usage) -> Usage | None:
     and searches. None: nothing at all is known."""
     if usage is None:
         paid = demands.images or demands.characters or demands.milliseconds or demands.searches
-        return demands._replace(is_estimated=True) if paid else None
-    return usage._replace(
+        return replace(demands, is_estimated=True) if paid else None
+    return replace(
+        usage,
         images=usage.images or demands.images,
         image_kind=usage.image_kind or demands.image_kind,
         characters=usage.characters or demands.characters,
@@ -96,14 +99,14 @@ class EventUsage:
                 continue
             if found is not None:
                 made = self.usage.images if self.usage is not None else 0
-                self.usage = found._replace(images=found.images + made)
+                self.usage = replace(found, images=found.images + made)
 
 
 def _image_event(event: Mapping[str, object]) -> Usage | None:
     """Each image that is whole has an event."""
     usage = _drawn(mapping(event, _USAGE))
     kind = str(event.get("type", ""))
-    return usage._replace(images=1) if usage is not None and kind.endswith(".completed") else usage
+    return replace(usage, images=1) if usage is not None and kind.endswith(".completed") else usage
 
 
 def _embedded(usage: Mapping[str, object]) -> Usage | None:

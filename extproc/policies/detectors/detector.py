@@ -15,6 +15,7 @@ from functools import cache
 from typing import NamedTuple, TypeAlias
 
 import re2
+from msgspec import Struct
 
 from gateway.kinds import Kind
 
@@ -61,7 +62,7 @@ class Source:
         return begins and ends
 
 
-class Candidate(NamedTuple):
+class Candidate(Struct, frozen=True):
     """What a pattern matched: its group where it has one, else all."""
 
     source: Source

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from extproc.policies.remote.words import Said
 
@@ -11,7 +12,7 @@ _LOOK_BACK = 0.1
 """How much shorter a part may become to end between words."""
 
 
-class Part(NamedTuple):
+class Part(Struct, frozen=True):
     """A part of a text, and which it is a part of."""
 
     place: int

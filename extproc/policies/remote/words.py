@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from extproc.ports import Posted, Returned
 from gateway.guards import Phase, TextScope
 
 
-class Said(NamedTuple):
+class Said(Struct, frozen=True):
     """One text, and where it stands."""
 
     scope: TextScope
@@ -42,7 +44,7 @@ class Question:
     texts: tuple[Said, ...]
 
 
-class Stamp(NamedTuple):
+class Stamp(Struct, frozen=True):
     """What tells one request to a service from all others."""
 
     id: str

@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.dialect import UnreadableAnswer
 from extproc.llm.frames import ArrayFrames, ChunkFrames, Frame, MessageFrames, SseFrames
@@ -66,7 +67,7 @@ def test_what_chunks_hold_is_read_and_said() -> None:
     frames = ChunkFrames()
     (frame,) = frames.feed(written, is_end=False)
     assert frame.data == b'{"a":1}'
-    (again,) = ChunkFrames().feed(frames.said(frame._replace(data=b"{}")), is_end=False)
+    (again,) = ChunkFrames().feed(frames.said(replace(frame, data=b"{}")), is_end=False)
     assert again.data == b"{}"
     with pytest.raises(UnreadableAnswer):
         ChunkFrames().feed(message({"bytes": "!"}), is_end=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import brotli
 import pytest
+from msgspec.structs import replace
 
 from extproc.llm import translate
 from extproc.llm.dialect import Asked, Call, UnreadableAnswer
@@ -68,7 +69,7 @@ def test_a_tool_is_called_by_the_clients_name_whatever_its_provider_was_told() -
     said = translate.request(call(tools=[TOOL]), CODECS, "claude", Lossiness.HINTS)
     assert isinstance(said, translate.Translated)
     assert json.loads(said.body)["tools"][0]["name"] == "get_weather"
-    asked = ASKED._replace(tool_names={CLAUDE.name: said.tool_names})
+    asked = replace(ASKED, tool_names={CLAUDE.name: said.tool_names})
     for is_stream, sent, kind in (
         (False, answer("tool_calls"), "application/json"),
         (True, answer("tool_calls"), "application/json"),

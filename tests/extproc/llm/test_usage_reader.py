@@ -12,6 +12,7 @@ import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.openai_chat.stream_reader import Decoding
 from extproc.llm.openai_chat.usage import usage_of
@@ -86,7 +87,7 @@ def read(pieces: Iterable[bytes]) -> UsageReader:
 
 def counted(reader: UsageReader) -> Usage | None:
     """What was read, without the provider's own words for it."""
-    return reader.usage and reader.usage._replace(reported=())
+    return reader.usage and replace(reader.usage, reported=())
 
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:

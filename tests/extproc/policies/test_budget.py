@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extproc.facts import Facts
-from extproc.policies.budget import NOTHING_HELD, Budgets, Held, Lower
+from extproc.policies.budget import NOTHING_HELD, Budgets, Held, Lower, Owed
 from extproc.ports import (
     Booking,
     Charge,
@@ -447,10 +447,10 @@ def test_work_that_was_not_reserved_for_is_owed_on_every_budget_of_who_asked_for
 def test_without_a_price_tokens_alone_are_owed() -> None:
     budgets = Budgets((TEAM, TOKENS), MemoryLedger())
     booked, nobody = (Booking("everyone|tokens", 0, 7),), facts(principal=None)
-    assert budgets.owed(facts(), ["m"], 7, None) == (booked, True)
-    assert budgets.owed(nobody, ["m"], 7, None) == (booked, False)
+    assert budgets.owed(facts(), ["m"], 7, None) == Owed(booked, True)
+    assert budgets.owed(nobody, ["m"], 7, None) == Owed(booked, False)
     free = Booking("team-month|team=platform", NOVEMBER, 0)  # so far
-    assert budgets.owed(facts(), ["m"], 7, 0) == ((free, *booked), False)
+    assert budgets.owed(facts(), ["m"], 7, 0) == Owed((free, *booked), False)
 
 
 def left(budgets: Budgets, what: Facts) -> Deny | None:

@@ -68,6 +68,11 @@ def test_what_is_found_is_masked() -> None:
     assert masked == "[x] and [x], naïve acmes"
 
 
+def test_what_a_mark_stands_on_is_found_with_it() -> None:
+    """Where no letter of one character is for both."""
+    assert replaced(Keywords(["東"]), always("[x]"), "a 東\u0301京") == "a [x]京"
+
+
 letters = st.text("aAbÉé\u0301 ß\u200b_.東\u1100\u1161\u11a8", max_size=12)
 
 

@@ -8,6 +8,7 @@ import pytest
 from anthropic.types import Message
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Speech, Stop
 from extproc.llm.anthropic.answers import decode_answer, encode_answer
@@ -211,5 +212,5 @@ def test_what_is_said_is_read_again_as_it_was(
     again = decode_answer(body)
     assert again.usage is not None
     assert again == Answer(
-        "id", "m", answer.candidates, usage._replace(reported=again.usage.reported)
+        "id", "m", answer.candidates, replace(usage, reported=again.usage.reported)
     )

@@ -10,6 +10,7 @@ import pytest
 from anthropic.types import Message
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.answer import (
     CallDelta,
@@ -90,9 +91,9 @@ def without_reports(events: list[StreamEvent]) -> list[StreamEvent]:
     for event in events:
         match event:
             case Started(answer_id, model, Usage() as usage):
-                found.append(Started(answer_id, model, usage._replace(reported=())))
+                found.append(Started(answer_id, model, replace(usage, reported=())))
             case Ended(Usage() as usage):
-                found.append(Ended(usage._replace(reported=())))
+                found.append(Ended(replace(usage, reported=())))
             case Failed(error, _):
                 found.append(Failed(error))
             case _:

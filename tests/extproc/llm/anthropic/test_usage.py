@@ -4,6 +4,7 @@ import pytest
 from anthropic.types import Usage as TheirUsage
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.anthropic.usage import merged, usage_object, usage_of
 from extproc.llm.counts import MOST_TOKENS
@@ -87,7 +88,7 @@ def test_usage_survives_a_round_trip(
     assert TheirUsage.model_validate(said).input_tokens == fresh
     again = usage_of(said)
     assert again is not None
-    assert again._replace(reported=()) == usage
+    assert replace(again, reported=()) == usage
 
 
 def test_nothing_known_is_said_as_zeros_and_a_foreign_tier_is_not_said() -> None:

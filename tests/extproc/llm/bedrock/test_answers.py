@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Speech, Stop
 from extproc.llm.bedrock.answers import decode_answer, encode_answer
@@ -236,4 +237,4 @@ def test_answers_survive(given_parts: list[AnswerPart], stop: Stop) -> None:
     again = decode_answer(encode_answer(answer, ASKED))
     assert again.candidates == answer.candidates
     assert again.usage is not None
-    assert again.usage._replace(reported=()) == answer.usage
+    assert replace(again.usage, reported=()) == answer.usage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from extproc.llm.bedrock.models import Family, Thinks, effort_of, is_off, traits_of
 from extproc.llm.request import Effort, Reasoning
@@ -33,7 +34,7 @@ def test_how_a_model_is_asked_to_think(model: str, thinks: Thinks) -> None:
 
 def test_an_arn_that_names_no_model_is_asked_for_nothing_special() -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
-    assert traits_of(arn) == (Family.OTHER, *traits_of("x")[1:])
+    assert traits_of(arn) == replace(traits_of("x"), family=Family.OTHER)
     assert not traits_of(arn).caches
 
 

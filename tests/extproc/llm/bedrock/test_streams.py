@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import EventStreamError
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.answer import (
     CallDelta,
@@ -396,7 +397,7 @@ def test_what_is_told_is_read_wherever_it_is_cut(events: list[StreamEvent], at: 
     *read, ended = decode(encode(events), at)
     assert isinstance(ended, Ended)
     assert joined(read) == joined(events[:-1])
-    usage = None if ended.usage is None else ended.usage._replace(reported=())
+    usage = None if ended.usage is None else replace(ended.usage, reported=())
     assert Ended(usage) == events[-1]
 
 

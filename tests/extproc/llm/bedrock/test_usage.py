@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.bedrock.usage import encode_tier, encode_usage, tier_of, usage_of
 from gateway.usage import Usage
@@ -51,7 +52,7 @@ def test_what_a_client_is_told_means_the_same(
     )
     again = usage_of(encode_usage(usage))
     assert again is not None
-    assert again._replace(reported=()) == usage
+    assert replace(again, reported=()) == usage
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.answer import Answer, Candidate, Citation, Logprob, Speech, Stop
 from extproc.llm.dialect import Asked, UnreadableAnswer
@@ -37,7 +38,7 @@ def said(answer: Answer) -> types.GenerateContentResponse:
 
 def without_reported(answer: Answer) -> Answer:
     usage = answer.usage
-    bare = None if usage is None else usage._replace(reported=(), service_tier="")
+    bare = None if usage is None else replace(usage, reported=(), service_tier="")
     return Answer(answer.answer_id, answer.model, answer.candidates, bare)
 
 

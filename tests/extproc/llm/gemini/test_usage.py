@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from google.genai import types
+from msgspec.structs import replace
 
 from extproc.llm.gemini.usage import encode_usage, usage_of
 from gateway.usage import Usage
@@ -83,7 +84,7 @@ def test_what_is_written_is_read_as_the_same_and_by_googles_types() -> None:
     said = encode_usage(usage)
     again = usage_of(said)
     assert again is not None
-    assert again._replace(reported=()) == usage
+    assert replace(again, reported=()) == usage
     read = types.GenerateContentResponseUsageMetadata.model_validate(said)
     assert read.total_token_count == 170
     assert read.thoughts_token_count == 30

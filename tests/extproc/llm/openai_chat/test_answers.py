@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletion
 
 from extproc.llm.answer import Answer, Candidate, Citation, Speech, Stop
@@ -17,7 +18,7 @@ from gateway.model import Dialect
 from gateway.usage import Usage
 
 ASKED = Asked("fast", "abc-1", 1700000000)
-LEGACY = ASKED._replace(document={"functions": [{"name": "f"}]})
+LEGACY = replace(ASKED, document={"functions": [{"name": "f"}]})
 CALLS = (ToolCall("1", "f", "{}"), ToolCall("2", "g", '{"a":1}'))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from extproc.llm.answer import Answer, Ended, Failed
@@ -69,7 +70,7 @@ def sample(feature: Feature) -> Request:
 
 def without_report(answer: Answer) -> Answer:
     """The provider's own names are not told on."""
-    usage = answer.usage and answer.usage._replace(reported=())
+    usage = answer.usage and structs.replace(answer.usage, reported=())
     return replace(answer, usage=usage)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.dialect import Call, Reading
 from extproc.llm.faults import MAX_COUNT
@@ -81,7 +82,7 @@ def test_texts_that_are_found_at_once_are_all_that_are_there(document: dict[str,
     assert call.texts is None or call.texts == READING.texts(call.document)
     if call.is_bare:
         size = READING.estimate_input_tokens(call)
-        assert size == READING.estimate_input_tokens(call._replace(is_bare=False))
+        assert size == READING.estimate_input_tokens(replace(call, is_bare=False))
         assert not foreign_messages(call.document)
 
 
@@ -344,8 +345,9 @@ def test_the_reading_is_one_of_a_dialect() -> None:
     body = json.dumps({"model": "fast", "messages": HELLO}).encode()
     found = reading.decode(body, "", is_stream=False)
     assert isinstance(found, Call)
-    assert found[:4] == ("fast", False, {"model": "fast", "messages": HELLO}, len(body))
-    assert isinstance(found, Call)
+    assert (found.model, found.is_stream) == ("fast", False)
+    assert found.document == {"model": "fast", "messages": HELLO}
+    assert found.size_bytes == len(body)
     assert reading.texts(found.document) == ("hello",)
     assert reading.estimate_input_tokens(found) > 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.answer import (
     Answer,
@@ -160,7 +161,7 @@ def test_what_was_used_before_a_failure_is_known() -> None:
     failed = events[-1]
     assert isinstance(failed, Failed)
     assert failed.usage is not None
-    assert failed.usage._replace(reported=()) == Usage(9, 1)
+    assert replace(failed.usage, reported=()) == Usage(9, 1)
 
 
 @pytest.mark.parametrize("place", range(3))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from extproc.llm.answer import (
     CallDelta,
@@ -35,8 +36,8 @@ from gateway.model import Dialect
 from gateway.usage import Usage
 
 ASKED = Asked("fast", "abc-1", 1700000000)
-SILENT = ASKED._replace(includes_usage=False)
-LEGACY = SILENT._replace(document={"functions": [{"name": "f"}]})
+SILENT = replace(ASKED, includes_usage=False)
+LEGACY = replace(SILENT, document={"functions": [{"name": "f"}]})
 START = Started("x", "m")
 SEAL = Signature("s", Dialect.OPENAI_CHAT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from extproc.llm.counts import MOST_TOKENS
 from extproc.llm.openai_chat.usage import openai_tier, usage_in, usage_object, usage_of
@@ -11,7 +12,7 @@ from gateway.usage import Usage
 
 def counted(**fields: object) -> Usage | None:
     usage = usage_of(fields)
-    return usage and usage._replace(reported=())
+    return usage and replace(usage, reported=())
 
 
 def test_everything_that_openai_tells_is_read() -> None:
@@ -83,7 +84,7 @@ def test_a_usage_that_is_written_is_read_the_same() -> None:
     usage = Usage(100, 50, 10, 20, 7, 5, 6, 8)
     found = usage_of(usage_object(usage))
     assert found is not None
-    assert found._replace(reported=()) == usage
+    assert replace(found, reported=()) == usage
 
 
 def test_tiers_of_others_are_openais_where_it_has_them() -> None:

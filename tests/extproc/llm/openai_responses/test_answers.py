@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from extproc.llm.answer import Answer, Candidate, Citation, Logprob, Stop
 from extproc.llm.dialect import UnreadableAnswer
@@ -149,7 +150,7 @@ def test_an_answer_that_is_not_there_yet_stopped_otherwise(status: str) -> None:
 
 
 def test_calls_of_custom_tools_are_told_in_their_own_form() -> None:
-    asked = kit.ASKED._replace(document={"tools": [{"type": "custom", "name": "math"}]})
+    asked = replace(kit.ASKED, document={"tools": [{"type": "custom", "name": "math"}]})
     call = ToolCall("c", "math", '{"input":"4 + 5"}')
     answer = Answer("", "", (Candidate((call,), Stop.TOOL_CALLS),), None)
     body = encode_answer(answer, asked)

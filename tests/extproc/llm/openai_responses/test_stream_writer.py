@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from openai import OpenAI
 from openai.lib.streaming.responses import ResponseStream
 from openai.types.responses import ResponseStreamEvent
@@ -132,7 +133,7 @@ def test_a_call_that_is_whole_is_done_before_the_next() -> None:
 
 
 def test_calls_of_custom_tools_are_told_in_their_own_form() -> None:
-    asked = kit.ASKED._replace(document={"tools": [{"type": "custom", "name": "math"}]})
+    asked = replace(kit.ASKED, document={"tools": [{"type": "custom", "name": "math"}]})
     told = said(
         STARTED,
         CallStarted(0, "c", "math"),

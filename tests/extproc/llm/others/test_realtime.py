@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from extproc.llm.others import realtime
 from extproc.llm.others.realtime import Began, Ended, Transcribed, Transcriber
@@ -90,10 +91,10 @@ def test_a_response_tells_all_its_parts() -> None:
     told = realtime.read(compact(DONE))
     assert isinstance(told, Ended)
     assert told.usage is not None
-    assert told.usage[:9] == Usage(
+    assert replace(told.usage, reported=()) == Usage(
         132, 121, cached_input_tokens=75, audio_input_tokens=15, image_input_tokens=7,
         audio_output_tokens=91,
-    )[:9]  # fmt: skip
+    )  # fmt: skip
     assert ("input_token_details.audio_tokens", 23) in told.usage.reported
     assert not told.is_failure
 
@@ -131,7 +132,7 @@ def test_events_are_read_however_they_are_written(said_as: Any) -> None:
 def test_transcriptions_tell_tokens_or_a_duration() -> None:
     told = realtime.read(compact(TRANSCRIBED))
     assert isinstance(told, Transcribed)
-    assert told.usage[:2] == (38, 10)
+    assert (told.usage.input_tokens, told.usage.output_tokens) == (38, 10)
     assert told.usage.audio_input_tokens == 28
     told = realtime.read(compact({**TRANSCRIBED, "usage": {"type": "duration", "seconds": 2.04}}))
     assert told == Transcribed(Usage(0, 0, milliseconds=2040))
@@ -185,8 +186,9 @@ def test_a_response_that_cannot_be_read_has_ended_all_the_same() -> None:
 
 
 def test_the_first_response_is_taken_for_a_spoken_one() -> None:
-    assert realtime.expected(None)[:2] == (0, 1024)
-    assert realtime.expected(None).audio_output_tokens == 1024
+    expected = realtime.expected(None)
+    assert (expected.input_tokens, expected.output_tokens) == (0, 1024)
+    assert expected.audio_output_tokens == 1024
 
 
 def test_the_next_response_is_taken_for_one_like_the_last() -> None:

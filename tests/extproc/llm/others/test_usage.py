@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from extproc.llm.others import usage
 from extproc.llm.others.usage import EventUsage
@@ -38,7 +39,7 @@ TRANSCRIPTION = {
 
 def counted(found: Usage | None) -> Usage:
     assert found is not None
-    return found._replace(reported=())
+    return replace(found, reported=())
 
 
 def read(told: Told, answer: dict[str, object]) -> Usage | None:
@@ -205,7 +206,7 @@ def test_what_is_not_told_is_what_was_asked_for() -> None:
         0, 0, images=1, image_kind="1024x1024"
     )
     spoken = Usage(0, 0, characters=5)
-    assert usage.with_demands(None, spoken) == spoken._replace(is_estimated=True)
+    assert usage.with_demands(None, spoken) == replace(spoken, is_estimated=True)
     assert usage.with_demands(None, Usage(0, 0)) is None
     heard = Usage(14, 5, audio_input_tokens=12)
     assert usage.with_demands(heard, Usage(0, 0, milliseconds=60_000)) == heard

@@ -73,7 +73,7 @@ def test_a_guard_is_asked_about_what_it_reads_and_knows_the_place_again() -> Non
     assert made is not None
     assert made.question.texts == (Said(USER, "b"), Said(USER, "c"))
     writer = made.writer({1: "x"})
-    assert [writer.text(text) for _, text in said] == ["a", " ", "b", "x"]
+    assert [writer.text(each.text) for each in said] == ["a", " ", "b", "x"]
     assert writer.is_complete
     everything = asking(said, ABOUT, None)
     assert everything is not None
