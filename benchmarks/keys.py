@@ -18,17 +18,21 @@ from pathlib import Path
 
 import uvloop
 
-from extproc.adapters.key_directory import KeyDirectory, open_directory
+from extproc.adapters.key_directory import open_directory
+from extproc.adapters.key_places import KeyPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.facts import Facts
 from extproc.keys import HeldKey
-from extproc.policies.authenticate import Authenticate
+from extproc.policies.authenticate import Authenticate, Witnesses
 from extproc.policies.limit import Limits, Taken
 from extproc.verdict import PASS
+from gateway.ledger_place import LedgerKind, LedgerPlace
 from gateway.limits import Counted
 from gateway.model import ApiKey, Identity
 from gateway.virtual_keys import OwnLimit, Parts, VirtualKey, hashed, in_letters, written
-from xds_server.keys.store import Deed, SqliteKeyStore
+from tests.kit.servers import postgres, redis
+from xds_server.keys.store import Deed, KeyStore
+from xds_server.keys.stores import store_at
 
 CALLS = 100_000
 CALLS_PER_TICK = 20
@@ -36,9 +40,10 @@ CALLS_PER_TICK = 20
 COUNTS = (10, 1_000, 100_000)
 BATCH = 10_000
 WRONG = 20_000
+HERE = LedgerPlace()
 
 
-def fill(store: SqliteKeyStore, count: int) -> list[str]:
+def fill(store: KeyStore, count: int) -> list[str]:
     """So many keys; their texts."""
     texts = []
     deed = Deed(0, "benchmark", "import")
@@ -79,10 +84,11 @@ def guess(number: int) -> str:
     return written(Parts(in_letters(number.to_bytes(10, "big")), "a" * 40))
 
 
-async def measure(folder: Path, count: int) -> None:
-    texts = fill(SqliteKeyStore(folder / "ledger.db"), count)
-    directory: KeyDirectory = open_directory(folder / "ledger.db", time.time)
-    policy = Authenticate(Identity(is_required=True, has_stored_keys=True), stored=directory)
+async def measure(folder: Path, count: int, place: LedgerPlace = HERE) -> None:
+    texts = fill(store_at(folder / "ledger.db", place), count)
+    places = KeyPlaces(open_directory(folder / "ledger.db", time.time), time.time)
+    identity = Identity(is_required=True, has_stored_keys=True)
+    policy = Authenticate(identity, witnesses=Witnesses(places.at(place, 300.0)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     first = await calls(policy, random.sample(texts, len(texts)))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -91,7 +97,7 @@ async def measure(folder: Path, count: int) -> None:
     wrong = await calls(policy, guesses, is_right=False)
     secrets = [f"{texts[0][:-40]}{in_letters(each.to_bytes(25, 'big'))}" for each in range(WRONG)]
     secret = await calls(policy, secrets, is_right=False)
-    await directory.close()
+    await places.close()
     print(
         f"{count:>8,} keys: {warm:6.2f} µs known, {first:6.2f} µs the first time, "
         f"{wrong:6.2f} µs an id that there is not, {secret:6.2f} µs a wrong secret, {grown:.0f} MB"
@@ -115,7 +121,7 @@ def limited(folder: Path, count: int) -> float:
         for holder in holding:
             taken = policy.take(Facts(now, principal=holder, model="fast"), 1000, 2000)
             if not isinstance(taken, Taken):
-                raise SystemExit(f"refused: {taken.reason}")
+                raise SystemExit(f"refused: {taken}")
             taken.settle(420)
         spent = (time.process_time() - before) / len(holding) * 1e6
     limiter.close()
@@ -140,6 +146,21 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             uvloop.run(measure(Path(folder), count))
             print(f"{'':>8}       {limited(Path(folder), count):6.2f} µs for two limits of its own")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with redis(folder / "redis") as of_redis, postgres(folder / "postgres") as of_postgres:
+            for kind, url, user in (
+                (LedgerKind.REDIS, f"redis://127.0.0.1:{of_redis.port}", ""),
+                (
+                    LedgerKind.POSTGRES,
+                    f"postgresql://127.0.0.1:{of_postgres.port}/ledger",
+                    "gateway",
+                ),
+            ):
+                print(f"in {kind}:")
+                for count in COUNTS:
+                    place = LedgerPlace(kind, url, user, name=f"k{count}", answer_seconds=4.0)
+                    uvloop.run(measure(folder, count, place))
     return 0
 
 

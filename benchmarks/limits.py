@@ -54,7 +54,7 @@ def measure(folder: Path, limits: Sequence[Limit], keys: int, calls: int) -> tup
         at = time.perf_counter_ns()
         taken = policy.take(facts, 1000, 2000)
         if not isinstance(taken, Taken):
-            raise SystemExit(f"refused: {taken.reason}")
+            raise SystemExit(f"refused: {taken}")
         encode_told(taken.told)
         taken.settle(420)
         taken.leave()

@@ -29,6 +29,7 @@ from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.key_places import KeyPlaces
 from extproc.adapters.ledgers import Ledgers
+from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
@@ -45,7 +46,7 @@ from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
-from extproc.ports import LedgerUnavailable, Limiter
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
@@ -239,7 +240,7 @@ async def _serve(
     tally = FileTally(arguments.state_dir / VERDICTS_FOLDER, arguments.worker, later)
     audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
-    limiter = MappedLimiter(arguments.state_dir, later)
+    limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     log = access_log.AccessLog(cut_streams, audits)
     services = ServiceClient(arguments.services)
     make = functools.partial(
@@ -253,7 +254,7 @@ async def _serve(
         audits=audits,
         witnesses=witnesses,
         logs=logs,
-        limiter=limiter,
+        limiters=limiters,
         inquirer=Inquirer(services, _stamp),
     )
     source = _source(arguments, make)
@@ -278,7 +279,7 @@ async def _serve(
         cut_streams.give_up()
         board.close()
         services.close()
-        limiter.close()
+        await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)
 
@@ -323,7 +324,7 @@ def _build(
     audits: Audits,
     witnesses: Witnesses,
     logs: AuditLogs,
-    limiter: Limiter,
+    limiters: LimiterPlaces,
     inquirer: Inquirer,
 ) -> Program:
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
@@ -339,7 +340,7 @@ def _build(
         cut_streams=cut_streams,
         audits=audits.with_trail(logs.trail(gateway.audit, version)),
         witnesses=replace(witnesses, keys=stored),
-        limiter=limiter,
+        limiter=limiters.at(gateway.ledger),
         inquirer=inquirer,
     )
 

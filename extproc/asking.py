@@ -4,10 +4,10 @@ it goes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from extproc import shaping
 from extproc.answering import NOBODY, Streamed, Waiting
@@ -15,6 +15,7 @@ from extproc.calls import caller
 from extproc.events import CONTINUE, Forward, Respond, Strip
 from extproc.facts import NO_DEMANDS, Facts
 from extproc.guarding import Watchman
+from extproc.later import later
 from extproc.llm import models
 from extproc.llm.anthropic import elsewhere
 from extproc.llm.bedrock.inference import betas_of
@@ -45,7 +46,7 @@ from extproc.passing import (
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held, Lower
 from extproc.policies.inquiry import Inquiry
-from extproc.policies.limit import NOTHING_TAKEN
+from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import bodies, encodings
@@ -265,13 +266,9 @@ class Asking:
             self._beside = guards.beside(facts)
             return self._allowed(plan, call, wanted, handled)
 
-        return self._later(verdict, guarded) if isinstance(verdict, Inquiry) else guarded(verdict)
-
-    async def _later(
-        self, found: Inquiry[Verdict], then: Callable[[Verdict], Decision | Awaitable[Decision]]
-    ) -> Decision:
-        decision = then(await self._program.inquirer.settled(found))
-        return decision if isinstance(decision, Struct | Deny) else await decision
+        if isinstance(verdict, Inquiry):
+            return later(self._program.inquirer.settled(verdict), guarded)
+        return guarded(verdict)
 
     def _allowed(
         self, plan: Plan | NotOffered, call: Call, wanted: Wanted, handled: Handling
@@ -443,20 +440,30 @@ class Asking:
             plan, body, self._tool_names = said.plan, said.body, said.tool_names
         else:
             body = spliced(plan, call, body, handled)
-        facts, budgets = self._facts, self._program.budgets
+        facts = self._facts
         is_free = wanted.operation in COUNTING  # no vendor asks anything for it
         if self._program.limits.are_for(facts):
-            tokens = None if is_free else budgets.asked(facts).total_tokens
+            tokens = None if is_free else self._program.budgets.asked(facts).total_tokens
             taken = self._program.limits.take(facts, tokens, len(self._received))
-            if isinstance(taken, Deny):
-                return taken
-            self._taken = taken
+            if not isinstance(taken, (Taken, Deny)):
+                return later(
+                    taken, lambda it: self._limited(it, plan, body, handled, is_free=is_free)
+                )
+            return self._limited(taken, plan, body, handled, is_free=is_free)
+        return self._limited(NOTHING_TAKEN, plan, body, handled, is_free=is_free)
+
+    def _limited(
+        self, taken: Taken | Deny, plan: Plan, body: bytes, handled: Handling, *, is_free: bool
+    ) -> Decision | Awaitable[Decision]:
+        if isinstance(taken, Deny):
+            return taken
+        self._taken = taken
         if is_free:
             return self._ready(NOTHING_HELD, plan, body, handled)
-        held = budgets.begin(facts, plan.dearest)
+        held = self._program.budgets.begin(self._facts, plan.dearest)
         if isinstance(held, (Held, Deny)):
             return self._ready(held, plan, body, handled)
-        return self._ready_later(held, plan, body, handled)
+        return later(held, lambda it: self._ready(it, plan, body, handled))
 
     def _named_betas(self, call: Call, handled: Handling) -> Betas:
         """What providers may want said otherwise than the client says it."""
@@ -465,11 +472,6 @@ class Asking:
         if self._betas or handled.dialect is not Dialect.ANTHROPIC:
             return self._betas
         return named(self._facts.headers.get(names.BETAS_HEADER, ""))
-
-    async def _ready_later(
-        self, held: Awaitable[Held | Deny], plan: Plan, body: bytes, handled: Handling
-    ) -> Decision:
-        return self._ready(await held, plan, body, handled)
 
     def _ready(self, held: Held | Deny, plan: Plan, body: bytes, handled: Handling) -> Deny | Ready:
         taken = self._taken

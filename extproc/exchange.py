@@ -29,6 +29,7 @@ from extproc.events import (
     Strip,
 )
 from extproc.facts import Facts
+from extproc.later import later
 from extproc.llm.dialects import refusal
 from extproc.passing import Decision, Ready
 from extproc.plan import Plan, Steering
@@ -268,7 +269,7 @@ class Exchange:
         """What holds a place is over when Envoy ends the call, which is at its last byte."""
         self.is_over = is_over and (isinstance(action, Finish) or not self._taken.holds_place)
 
-    def _on_plain_route(self) -> Action:
+    def _on_plain_route(self) -> Action | Awaitable[Action]:
         self.is_over = True
         for policy in self._program.header_policies:
             verdict = policy.on_request(self._facts)
@@ -276,17 +277,26 @@ class Exchange:
                 return self._refuse(verdict)
         return self._admit()
 
-    def _admit(self) -> Action:
+    def _admit(self) -> Action | Awaitable[Action]:
         """To a plain route, within its limits."""
         facts = self._facts
         taken = self._program.limits.take(facts, size_bytes=facts.length_bytes)
+        if isinstance(taken, (Taken, Deny)):
+            return self._admitted(taken)
+        self.is_over = False
+        return later(taken, self._admitted)
+
+    def _admitted(self, taken: Taken | Deny) -> Action:
         if isinstance(taken, Deny):
             self.is_over = True
             return self._refuse(taken)
+        if self._is_closed:
+            taken.leave()
+            return CONTINUE
         self._taken = taken
         self._passed()
         self._end_if(True)
-        credentials = facts.credential_headers
+        credentials = self._facts.credential_headers
         return Strip(credentials, taken.told) if credentials or taken.told else CONTINUE
 
     def _passed(self) -> None:

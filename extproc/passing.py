@@ -5,7 +5,7 @@ Of the answers to some of them, what was done is counted: batches, and sessions 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from extproc.batches import REMOVED_HEADERS, Watching
 from extproc.events import Continue, Forward, Respond, Strip
 from extproc.facts import Facts
+from extproc.later import later
 from extproc.llm import faults, models
 from extproc.plan import NotOffered, Plan, Planner, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -47,6 +48,10 @@ class Ready(Struct, frozen=True):
 
 
 Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
+
+
+def _as_it_is(ready: Ready) -> Decision | Awaitable[Decision]:
+    return ready
 
 
 class Passing:
@@ -83,14 +88,17 @@ class Passing:
         if plan is None:
             reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
             return Deny(404, "operation_not_offered", reason)
-        passed = self._passed(plan)
-        if not is_watched or isinstance(passed, Deny):
-            return passed
-        ready = replace(passed, watching=batches.watching(found, facts))
-        left = batches.is_left(found, facts)
-        return _if_left(left, ready) if isinstance(left, Awaitable) else _unless(left, ready)
+        if not is_watched:
+            return self._passed(plan)
 
-    def unknown(self) -> Deny | Ready:
+        def watched(passed: Ready) -> Decision | Awaitable[Decision]:
+            ready = replace(passed, watching=batches.watching(found, facts))
+            left = batches.is_left(found, facts)
+            return _if_left(left, ready) if isinstance(left, Awaitable) else _unless(left, ready)
+
+        return self._passed(plan, watched)
+
+    def unknown(self) -> Decision | Awaitable[Decision]:
         """A path that is none of an API."""
         path, provider = self._facts.path, self._program.pass_unknown_to
         if provider is None or self._program.paths.is_disguised(path):
@@ -120,8 +128,7 @@ class Passing:
             return unchosen(model)
         if isinstance(plan, NotOffered):
             return not_offered(model, found.operation)
-        passed = self._passed(plan)
-        return passed if isinstance(passed, Deny) else self._counted(passed)
+        return self._passed(plan, self._counted)
 
     def _counted(self, passed: Ready) -> Decision | Awaitable[Decision]:
         """A session, when something is left for its first response."""
@@ -133,18 +140,25 @@ class Passing:
             return _counted(passed, held, means)
         return _counted_later(passed, held, means)
 
-    def _passed(self, plan: Plan) -> Deny | Ready:
+    def _passed(
+        self, plan: Plan, then: Callable[[Ready], Decision | Awaitable[Decision]] = _as_it_is
+    ) -> Decision | Awaitable[Decision]:
+        """Within the rules and limits; `then` what else is to be done."""
         facts = self._facts
         facts.provider = plan.providers[0]
         for policy in self._program.header_policies:
             verdict = policy.on_request(facts)
             if isinstance(verdict, Deny):
                 return verdict
+
+        def limited(taken: Taken | Deny) -> Decision | Awaitable[Decision]:
+            if isinstance(taken, Deny):
+                return taken
+            forward = Forward(plan.reply, None, told=taken.told)
+            return then(Ready(plan, NOTHING_HELD, forward, taken=taken))
+
         taken = self._program.limits.take(facts, size_bytes=facts.length_bytes)
-        if isinstance(taken, Deny):
-            return taken
-        forward = Forward(plan.reply, None, told=taken.told)
-        return Ready(plan, NOTHING_HELD, forward, taken=taken)
+        return limited(taken) if isinstance(taken, (Taken, Deny)) else later(taken, limited)
 
     def _listed(self) -> Sequence[str]:
         """The models that the caller may ask for."""

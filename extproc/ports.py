@@ -229,8 +229,8 @@ class LimitsUnavailable(Exception):
     """The counters cannot be asked: no room, locked for too long, or closed."""
 
 
-class Limiter(Protocol):
-    """Rates and places that all workers share, and that none of them can overdraw."""
+class LocalLimiter(Protocol):
+    """Rates and places that all workers of a machine share, and that none of them can overdraw."""
 
     def meter(self, name: str, measure: Measure) -> Meter:
         """The counter of that name; equal names are one counter, whoever asks."""
@@ -243,6 +243,24 @@ class Limiter(Protocol):
 
     def leave(self, meters: Sequence[Meter]) -> None:
         """Give back a place on each. A worker that dies gives back all of its own."""
+
+
+class Limiter(Protocol):
+    """The same, and rates that several machines may share."""
+
+    @property
+    def local(self) -> LocalLimiter:
+        """What this machine counts for itself."""
+
+    def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
+        """`is_shared`: by all machines, if it is a rate and they have something in common."""
+
+    def take(self, draws: Sequence[Draw]) -> Take | Awaitable[Take]:
+        """As that of one machine. Usually at once; awaits when others must be asked."""
+
+    def correct(self, corrections: Sequence[tuple[Meter, int]], at_ns: int) -> None: ...
+
+    def leave(self, meters: Sequence[Meter]) -> None: ...
 
 
 class PasswordsBusy(Exception):

@@ -162,7 +162,7 @@ def build(
         reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
         reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,
-        served_limits=ServedLimits(gateway.rate_limit_service, limiter),
+        served_limits=ServedLimits(gateway.rate_limit_service, limiter.local if limiter else None),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,

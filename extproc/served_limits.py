@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from extproc.ports import NEVER, Draw, Limiter, LimitsUnavailable, Meter, Pace, Standing
+from extproc.ports import NEVER, Draw, LimitsUnavailable, LocalLimiter, Meter, Pace, Standing
 from gateway.limits import UNITS, Algorithm, Descriptor, RateLimitService, ServedLimit
 
 _SECOND = 1_000_000_000
@@ -95,7 +95,7 @@ class _Node:
 class ServedLimits:
     """The service of one program."""
 
-    def __init__(self, service: RateLimitService, limiter: Limiter | None) -> None:
+    def __init__(self, service: RateLimitService, limiter: LocalLimiter | None) -> None:
         """Without a limiter, nothing that is limited can be answered."""
         self._roots = {domain: _Node(None, below) for domain, below in service.domains}
         self._algorithm = service.algorithm
@@ -130,7 +130,7 @@ class ServedLimits:
             limiter.correct(owed, at_ns)
         return standings
 
-    def _opened(self) -> Limiter:
+    def _opened(self) -> LocalLimiter:
         if self._limiter is None:
             raise LimitsUnavailable("nothing counts here")
         return self._limiter

@@ -35,6 +35,8 @@ class LedgerPlace:
     """How much of what is left all workers together may lease ahead."""
     is_strict: bool = True
     """Refuses while there is no answer, whatever is leased."""
+    are_limits_strict: bool = False
+    """Refuses calls under a limit while there is no answer, instead of counting them here."""
     answer_seconds: float = 0.5
     dead_seconds: float = 30.0
 

@@ -63,7 +63,7 @@ def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
 
 POSTGRES_LOCK = 0x647261676F6D616E
 """Who makes the tables holds this advisory lock."""
-POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'key_changes'"
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'limit_workers'"
 """A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
 asks again after waiting for the lock is told what was so before."""
 
@@ -112,6 +112,13 @@ CREATE TABLE IF NOT EXISTS {0}.key_changes (
   "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"), last bigint NOT NULL, mark text NOT NULL
 );
 INSERT INTO {0}.key_changes (last, mark) VALUES (0, '') ON CONFLICT DO NOTHING;
+CREATE UNLOGGED TABLE IF NOT EXISTS {0}.limit_rates (
+  name text PRIMARY KEY, state text NOT NULL DEFAULT '', free_at bigint NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS limit_rates_by_age ON {0}.limit_rates (free_at);
+CREATE UNLOGGED TABLE IF NOT EXISTS {0}.limit_workers (
+  worker text PRIMARY KEY, until timestamptz NOT NULL
+);
 """
 """`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs.
 `key_changes` says which row of `key_log` is the last."""

@@ -68,6 +68,8 @@ class Limit:
     """CEL that yields a text; each text is counted apart. Empty: no such."""
     service: str = ""
     """The rate limit service that counts, and knows how much; empty: none."""
+    is_of_machine: bool = False
+    """Each machine counts for itself, whatever the ledger is."""
 
     @property
     def is_workers(self) -> bool:
@@ -88,6 +90,8 @@ class CountedBy(StrEnum):
     """Who counts."""
 
     WORKERS = "workers"
+    """Together, all that share the ledger."""
+    MACHINE = "machine"
     """Together, all that share a state directory."""
     ENVOY = "envoy"
     """Each Envoy for itself, on plain routes, without asking anybody."""

@@ -288,6 +288,7 @@ def _limit(block: LimitBlock) -> Limit:
         block.counted_by is CountedBy.ENVOY,
         block.by or "",
         block.service or "",
+        block.counted_by is CountedBy.MACHINE,
     )
 
 

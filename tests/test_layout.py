@@ -80,6 +80,8 @@ TESTED_THROUGH = {
     "xds_server/ledger_redis.py": "xds_server/budgets/test_stores.py",
     "xds_server/keys/postgres_store.py": "xds_server/keys/test_stores.py",
     "xds_server/keys/redis_store.py": "xds_server/keys/test_stores.py",
+    "extproc/adapters/postgres_rates.py": "extproc/adapters/test_shared_rates.py",
+    "extproc/adapters/redis_rates.py": "extproc/adapters/test_shared_rates.py",
     "extproc/adapters/postgres_keys.py": "xds_server/keys/test_stores.py",
     "extproc/adapters/redis_keys.py": "xds_server/keys/test_stores.py",
     "extproc/adapters/postgres_connection.py": "extproc/adapters/test_postgres_server.py",

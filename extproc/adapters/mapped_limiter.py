@@ -18,13 +18,12 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import cast
 
 from extproc.adapters.cells import boot_id
-from extproc.adapters.rates import FREE_AT, ROW_WORDS, Bucket, Window
+from extproc.adapters.rates import FREE_AT, ROW_WORDS, Bucket, Window, rate
 from extproc.ports import (
     Draw,
     Later,
@@ -36,7 +35,6 @@ from extproc.ports import (
     Standing,
     Take,
 )
-from gateway.limits import Algorithm
 
 _log = logging.getLogger(__name__)
 
@@ -97,14 +95,19 @@ class MappedLimiter:
         self._shared: _Shared | None = None
         self._looked_at = -_BURIAL_NS
 
-    def meter(self, name: str, measure: Measure) -> Meter:
+    @property
+    def local(self) -> MappedLimiter:
+        return self
+
+    def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
+        """Nothing is shared with other machines."""
         if self._shared is None:
             self._shared = _Shared(self._folder, self._sets * _WAYS)
         match measure:
             case Places():
                 return _Meter(name, None, measure.most)
             case Pace():
-                return _Meter(name, _rate(measure))
+                return _Meter(name, rate(measure))
 
     def take(self, draws: Sequence[Draw]) -> Take:
         shared = self._opened()
@@ -239,12 +242,6 @@ class MappedLimiter:
             return 0, 0, _BUSY_NS
         shared.own[place] += wanted
         return left, 0, 0
-
-
-@lru_cache(1024)
-def _rate(pace: Pace) -> Bucket | Window:
-    kind = Bucket if pace.algorithm is Algorithm.TOKEN_BUCKET else Window
-    return kind(pace.amount, pace.period_ns)
 
 
 class _Shared:

@@ -6,7 +6,7 @@ Tokens are taken as estimated, and corrected when the answer has told them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from extproc.ports import (
     Pace,
     Places,
     Standing,
+    Take,
 )
 from extproc.told import Told, header_values, written
 from extproc.verdict import By, Deny, PolicyKind
@@ -231,9 +232,9 @@ class Limits:
 
     def take(
         self, facts: Facts, tokens: int | None = None, size_bytes: int | None = None
-    ) -> Taken | Deny:
+    ) -> Taken | Deny | Awaitable[Taken | Deny]:
         """`tokens` as estimated; None: it has none. `size_bytes` of the request's body; None: it
-        has no length yet.
+        has no length yet. Usually at once; awaits when other machines must be asked.
         """
         if not self.are_for(facts):
             return NOTHING_TAKEN
@@ -255,9 +256,31 @@ class Limits:
                             return _NO_LENGTH
                         amount, is_binding = 0, False  # nor does it wait for what others owe
                     draws[place] = meter, min(amount, _LARGEST), is_binding
-            at_ns, standings, is_refused = limiter.take(draws)
+            found = limiter.take(draws)
         except LimitsUnavailable:
             return self._unavailable(facts)
+        if isinstance(found, tuple):
+            return self._taken(limiter, facts, case, draws, found)
+        return self._taken_later(limiter, facts, case, draws, found)
+
+    async def _taken_later(
+        self,
+        limiter: Limiter,
+        facts: Facts,
+        case: Case,
+        draws: Sequence[Draw],
+        asked: Awaitable[Take],
+    ) -> Taken | Deny:
+        try:
+            found = await asked
+        except LimitsUnavailable:
+            return self._unavailable(facts)
+        return self._taken(limiter, facts, case, draws, found)
+
+    def _taken(
+        self, limiter: Limiter, facts: Facts, case: Case, draws: Sequence[Draw], found: Take
+    ) -> Taken | Deny:
+        shape, (at_ns, standings, is_refused) = case.shape, found
         if shape.is_watched:
             for name, verdict in _audited(shape, standings).items():
                 code = _CODE if verdict is Audited.DENY else ""
@@ -312,7 +335,7 @@ class Limits:
             each for group, each in found for _ in (group.plain_lines if is_plain else group.lines)
         ]
         draws = [
-            (limiter.meter(meter_name(line, each), line.measure), 1, is_binding)
+            (_meter(limiter, line, each), 1, is_binding)
             for line, each, is_binding in zip(shape.lines, whose, shape.are_binding, strict=True)
         ]
         return Case(shape, whose, draws)
@@ -364,6 +387,11 @@ def measures(limit: Limit) -> list[tuple[Counted, Measure]]:
     if limit.concurrent is not None:
         found.append((Counted.CONCURRENT, Places(limit.concurrent)))
     return found
+
+
+def _meter(limiter: Limiter, line: Line, whose: Whose) -> Meter:
+    is_shared = not line.limit.is_of_machine
+    return limiter.meter(meter_name(line, whose), line.measure, is_shared=is_shared)
 
 
 def meter_name(line: Line, whose: Whose) -> str:

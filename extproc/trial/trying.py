@@ -92,7 +92,11 @@ class _Unused:
 class Unhurried:
     """A limiter that refuses only what it would never let through."""
 
-    def meter(self, name: str, measure: Measure) -> Meter:
+    @property
+    def local(self) -> Unhurried:
+        return self
+
+    def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         return _Unused(measure)
 
     def take(self, draws: Sequence[Draw]) -> Take:

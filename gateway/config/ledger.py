@@ -124,6 +124,9 @@ class _ServerBlock(Block):
     on_error: Literal["refuse", "lease"] = "refuse"
     """While the server gives no answer: `refuse` every call that a budget applies to, or go on with
     what is leased."""
+    limits_on_error: Literal["local", "refuse"] = "local"
+    """While the server gives no answer: limits are counted by each machine for itself, or `refuse`
+    every call that one applies to, with 503 `limits_unavailable`."""
     timeout: Duration = 0.5
     """How long the server may take for an answer; then it is taken for down."""
     dead_after: Duration = 30.0
@@ -156,6 +159,7 @@ class _ServerBlock(Block):
             name=self.name,
             ahead_permille=self.lease or 0,
             is_strict=self.on_error == "refuse",
+            are_limits_strict=self.limits_on_error == "refuse",
             answer_seconds=self.timeout,
             dead_seconds=self.dead_after,
         )

@@ -64,7 +64,9 @@ class LimitBlock(Block):
     """CEL that yields a text, such as `source.address` or `principal.tags["project"]`: each text is
     counted apart, within `for`. Requests without it are counted together."""
     counted_by: CountedBy = CountedBy.WORKERS
-    """`envoy`: each Envoy counts for itself and asks nobody, which costs no message. Of plain
+    """`workers`: all that share the `ledger` count together, on a server those of all machines.
+    `machine`: those of each machine for themselves, exactly; so are open requests always.
+    `envoy`: each Envoy counts for itself and asks nobody, which costs no message. Of plain
     routes, in requests, with a token bucket; `by` nothing, `source.address` or a header:
     `request.headers["x-tenant"]`."""
 

@@ -1,9 +1,10 @@
-"""Two machines that share virtual keys, kept on a real server."""
+"""Two machines that share virtual keys and limits, kept on a real server."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_key_is_rotated_and_changed_on_any_machine(
     new = keys(b, "rotate", "moved", "--keep", "0").strip()
     eventually(lambda: statuses(a, old) == [401], "the one before is cut")
     assert statuses(a, new) == statuses(b, new) == [200]
+
+
+def test_a_limit_is_one_for_both_machines(machines: tuple[Stack, Stack, Server]) -> None:
+    a, b, _ = machines
+    key = made(a, "limited", "--limits", "requests=30/hour")
+    assert [each.chat(ASK, key=key).status_code for each in (a, b)] == [200, 200]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda each: each.chat(ASK, key=key), [a, b] * 40))
+    passed = 2 + sum(each.status_code == 200 for each in found)
+    assert 30 <= passed <= 30 + 3  # four workers, of which each may take one ahead
+    refused = [each for each in found if each.status_code != 200]
+    assert {(each.status_code, code(each)) for each in refused} == {(429, "rate_limit_exceeded")}
+    assert all(int(each.headers["retry-after"]) <= 3600 for each in refused)
+    assert refused[-1].headers["x-ratelimit-limit-requests"] == "30"
+    assert refused[-1].headers["x-ratelimit-remaining-requests"] == "0"
 
 
 def test_known_keys_open_while_the_server_is_away_and_changes_fail_clearly(

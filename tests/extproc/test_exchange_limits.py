@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime
@@ -23,11 +24,13 @@ from extproc.events import (
     Strip,
 )
 from extproc.exchange import Exchange
+from extproc.ports import Limiter
 from extproc.program import Program, build
 from extproc.told import Told
 from gateway.config.load import load
 from gateway.resolve import resolve
 from gateway.usage import Usage
+from tests.kit.far_limiter import FarLimiter
 from tests.kit.memory_ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -54,7 +57,7 @@ limits:
 class World:
     """A worker's program, and how its exchanges are spoken with."""
 
-    def __init__(self, limiter: MappedLimiter) -> None:
+    def __init__(self, limiter: Limiter) -> None:
         config = load(YAML, file="test.yaml", environment={})
         assert not isinstance(config, tuple), config
         self.program: Program = build(
@@ -91,9 +94,11 @@ class World:
 
 
 def said(exchange: Exchange, event: Any) -> Action:
-    action = exchange.on_event(event)
-    assert not isinstance(action, Awaitable)
-    return action
+    async def settled() -> Action:
+        action = exchange.on_event(event)
+        return await action if isinstance(action, Awaitable) else action
+
+    return asyncio.run(settled())
 
 
 def code(action: Action) -> tuple[int, str]:
@@ -104,10 +109,11 @@ def code(action: Action) -> tuple[int, str]:
 REFUSED = (429, "rate_limit_exceeded")
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=["here", "far"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """By a limiter that answers at once, and by one that has to ask others."""
     limiter = MappedLimiter(tmp_path, None, lambda: 1000 * SECOND, rows=1024)
-    yield World(limiter)
+    yield World(limiter if request.param == "here" else FarLimiter(limiter))
     limiter.close()
 
 
@@ -204,3 +210,22 @@ def test_bodies_of_plain_routes_are_known_by_their_length(world: World) -> None:
     assert code(world.plain("app")[1]) == REFUSED
     exchange.on_close()
     assert not isinstance(world.plain("app")[1], Respond)
+
+
+def test_who_leaves_while_others_are_asked_holds_nothing(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        for route, path in (("app", "/app"), ("", "/v1/files")):
+            exchange = Exchange(world.program, NOW, route)
+            headers = {":method": "GET", ":path": path, "authorization": "Bearer k-ann"}
+            action = exchange.on_event(RequestHeaders(headers, True))
+            assert isinstance(action, Awaitable)
+            assert not exchange.is_over
+            exchange.on_close()
+            assert await action == CONTINUE
+
+    limiter = MappedLimiter(tmp_path, None, lambda: 1000 * SECOND, rows=1024)
+    world = World(FarLimiter(limiter))
+    asyncio.run(scene(world))
+    assert not isinstance(world.plain("app")[1], Respond)
+    assert isinstance(world.chat()[1], Forward)
+    limiter.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from extproc.verdict import Deny
 from gateway.limits import Algorithm, LimitHeaders, Rate
 from gateway.model import ApiKey, Limit, Mode, Scope
 from tests.kit.counted import Counted
+from tests.kit.far_limiter import FarLimiter
 
 SECOND = 10**9
 EACH = Scope(key="*")
@@ -47,7 +49,11 @@ def limiter(tmp_path: Path, clock: Clock) -> Iterator[MappedLimiter]:
 class Broken:
     """A limiter whose store is gone."""
 
-    def meter(self, name: str, measure: Measure) -> Meter:
+    @property
+    def local(self) -> Broken:
+        return self
+
+    def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         return object()
 
     def take(self, draws: Sequence[Draw]) -> Take:
@@ -65,12 +71,12 @@ def facts(key: str = "ann", **more: Any) -> Facts:
     return Facts(datetime(2026, 1, 1, tzinfo=UTC), principal=caller, **more)
 
 
-def taken(answer: Taken | Deny) -> Taken:
+def taken(answer: Taken | Deny | Awaitable[Taken | Deny]) -> Taken:
     assert isinstance(answer, Taken), answer
     return answer
 
 
-def denied(answer: Taken | Deny) -> Deny:
+def denied(answer: Taken | Deny | Awaitable[Taken | Deny]) -> Deny:
     assert isinstance(answer, Deny)
     return answer
 
@@ -268,3 +274,25 @@ def test_policies_are_named_for_the_ietf_where_they_are_told(limiter: MappedLimi
     headers = dict(denied(limits.take(facts(), tokens=10)).headers)
     assert headers["ratelimit-policy"] == '"each/requests";q=2;w=60, "each/tokens";q=100;w=3600'
     assert headers["ratelimit"].startswith('"each/requests";r=0;t=60, ')
+
+
+def test_what_is_counted_with_other_machines_is_known_later(limiter: MappedLimiter) -> None:
+    async def scene() -> None:
+        ours = Limit("ours", EACH, tokens=Rate(100, 60), is_of_machine=True)
+        all_ = Limit("all", EACH, requests=Rate(1, 60), concurrent=5)
+        far = FarLimiter(limiter)
+        limits = Limits([ours, all_], far)
+        answer = limits.take(facts(), tokens=10)
+        assert isinstance(answer, Awaitable)
+        passed = taken(await answer)
+        assert [each.remaining for each in passed.told] == [0, 90]
+        assert list(far.shared.values()) == [False, True, True]
+        answer = limits.take(facts(), tokens=10)
+        assert isinstance(answer, Awaitable)
+        assert denied(await answer).code == "rate_limit_exceeded"
+        far.is_cut = True
+        answer = limits.take(facts(), tokens=10)
+        assert isinstance(answer, Awaitable)
+        assert denied(await answer).code == "limits_unavailable"
+
+    asyncio.run(scene())
