@@ -379,6 +379,20 @@ def test_one_login_is_none_for_another(world: World) -> None:
     assert browser.get("/told").status_code == 302
 
 
+def test_tokens_that_are_larger_than_a_cookie_may_be_are_in_several(world: World) -> None:
+    """With the oldest Envoy, a browser would lose them."""
+    large = [f"{number:04}-{'r' * 60}" for number in range(100)]
+    browser = world.logged_in("/boss", roles=[*large, "boss"])
+    assert browser.get("/boss").status_code == 200
+    assert len(world.idp.authorizations) == 1
+    assert "cookie" not in world.upstream.last.headers
+    sizes = {each.name: len(each.name) + len(each.value or "") for each in browser.cookies.jar}
+    assert (max(sizes.values()) < 4000) == (world.version == NEWEST)
+    assert browser.get("/login/staff/sign-out").status_code == 302
+    assert browser.get("/boss").status_code == 302
+    assert not [each.name for each in browser.cookies.jar if "-id" in each.name]
+
+
 def test_a_login_outlives_a_change_of_the_file(world: World) -> None:
     browser = world.logged_in()
     text = world.stack.config.read_text()

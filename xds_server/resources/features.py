@@ -29,6 +29,8 @@ class Features:
     """When a service that is asked by HTTP gives no answer, clients are told the status that is
     configured; of a refusal, they see the headers that are for them. Without: 403, and those that
     are for the backend."""
+    splits_cookies: bool
+    """Tokens that are larger than a cookie may be are in several."""
     renews_logins: bool
     """What it signs when it renews a login is for the host that the browser asked for. Without: for
     the backend's, so that each request would renew it again."""
@@ -40,6 +42,7 @@ FEATURES: Mapping[Level, Features] = {
         reads_usage=False,
         matches_content_types=False,
         answers_for_services=False,
+        splits_cookies=False,
         renews_logins=False,
     ),
     Level.V1_40: Features(
@@ -47,6 +50,7 @@ FEATURES: Mapping[Level, Features] = {
         reads_usage=True,
         matches_content_types=True,
         answers_for_services=True,
+        splits_cookies=True,
         renews_logins=True,
     ),
 }

@@ -32,6 +32,8 @@ _SWITCH = "envoy.config.route.v3.FilterConfig"
 _CONNECT_SECONDS = 3.0
 _LIFETIME_SECONDS = 3600
 """Of tokens of which the server does not say (RFC 6749 §5.1 recommends that it does)."""
+_LARGEST_COOKIE = 3800
+"""With name and attributes, browsers keep 4096 bytes (RFC 6265 §6.1)."""
 _FORWARDED = "forwarded"
 _AUTH_TYPES = {ClientAuth.BASIC: "BASIC_AUTH", ClientAuth.POST: "URL_ENCODED_BODY"}
 _COOKIES = {
@@ -139,6 +141,8 @@ def login_filter(of: Login, features: Features) -> Json:
         "cookie_configs": _cookie_configs(of.cookies),
         "stat_prefix": f"{of.name}.",
     }
+    if features.splits_cookies:
+        config["token_cookie_chunking"] = {"max_cookie_size": _LARGEST_COOKIE, "max_chunks": 8}
     if endpoints.end_session:
         config["end_session_endpoint"] = endpoints.end_session
     return typed(FILTER, config=config)

@@ -105,6 +105,13 @@ def test_logins_are_renewed_where_envoy_signs_for_the_host_that_was_asked_for() 
         assert config(replace(login, is_refreshed=False))["use_refresh_token"] is False
 
 
+def test_large_tokens_are_in_several_cookies_where_envoy_can_do_that() -> None:
+    limits = config()["token_cookie_chunking"]
+    longest = max(map(len, config()["credentials"]["cookie_names"].values()))
+    assert limits["max_cookie_size"] + longest + len("_chunks=") < 4096
+    assert "token_cookie_chunking" not in config(STAFF, OLD)
+
+
 def test_the_token_of_envoys_own_is_never_put_into_a_header() -> None:
     for login in (STAFF, replace(STAFF, forwarded=LoginToken.ACCESS)):
         assert "forward_bearer_token" not in config(login)
