@@ -222,7 +222,8 @@ def _emitted(draft: Draft, found: Assembled) -> tuple[str, ...]:
 
 def _everywhere(llm: Llm, draft: Draft, found: Assembled) -> Llm:
     """Ours serves models on every gateway: those that theirs serves openly on one are closed."""
-    terms = llm.terms + draft.everywhere
+    llm = replace(llm, terms=llm.terms.of_models)
+    terms = (llm.terms + draft.everywhere).of_models
     others = [name for name in found.gateways if name not in llm.gateways]
     if others:
         names = ", ".join(f"'{name}'" for name in others)
@@ -271,6 +272,8 @@ def _identity(required: bool | None, draft: Draft) -> dict[str, object]:
         block["required"] = required
     if draft.keys:
         block["api_keys"] = {"keys": draft.keys}
+    if draft.logins:
+        block["logins"] = draft.logins
     return block
 
 
@@ -349,9 +352,11 @@ def _route(entry: Entry, draft: Draft, found: Assembled, *, is_required: bool) -
         return block
     if terms.is_open:
         return {**block, "auth": "none"} if draft.keys or is_required else block
+    if terms.logins:
+        (block["login"],) = terms.logins
     if terms.is_strict or (terms.doors and is_required):
         block["auth"] = "key"
-    if is_required and not terms.is_strict:
+    if is_required and not terms.is_strict and not terms.logins:
         entry.node.different("routes.auth", _STRICTER)
     # a route that asks for a key asks for any key
     asks = bool(block.get("auth")) or is_required

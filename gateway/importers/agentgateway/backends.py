@@ -16,7 +16,6 @@ from gateway.importers.agentgateway.terms import read_terms
 from gateway.importers.walk import Node
 
 _BY_NAME = "by the service's name; its workloads are not looked up"
-RELATIVE = "relative to this file; theirs is relative to where it was started"
 _NO_CREDENTIAL = (
     "no credential is sent to plain backends: they get the client's own Authorization, or none"
 )
@@ -213,7 +212,7 @@ def provider_ca(node: Node) -> str | None:
         return None
     root = node.take("root")
     text = root.text()
-    root.different("llm.providers.ca", RELATIVE)
+    root.different("llm.providers.ca", policy_keys.RELATIVE)
     return text
 
 

@@ -11,6 +11,8 @@ from gateway.config.finding import Path
 from gateway.importers.agentgateway.matches import Match
 from gateway.importers.walk import Node, Walk
 
+BESIDE_LOGIN = "oidc, beside another credential"
+"""Theirs asks for both; ours takes one."""
 ELSEWHERE = "its models are served under /v1/"
 """Why nothing else may be where theirs serves models."""
 _NAME_LENGTH = 64
@@ -61,18 +63,30 @@ class Terms:
     """What keeps somebody out there and cannot here: it is closed to all."""
     rules: tuple[Rule, ...] = ()
     doors: tuple[Door, ...] = ()
+    logins: tuple[str, ...] = ()
+    """Where browsers are sent: one at the most, and no keys beside it."""
 
     def __add__(self, other: Terms) -> Terms:
+        doors = tuple(dict.fromkeys((*self.doors, *other.doors)))
+        logins = tuple(dict.fromkeys((*self.logins, *other.logins)))
+        is_kept = not logins or (len(logins) == 1 and not doors)
+        locks = (*self.locks, *other.locks, *(() if is_kept else (BESIDE_LOGIN,)))
         return Terms(
-            tuple(dict.fromkeys((*self.locks, *other.locks))),
+            tuple(dict.fromkeys(locks)),
             tuple(dict.fromkeys((*self.rules, *other.rules))),
-            tuple(dict.fromkeys((*self.doors, *other.doors))),
+            doors,
+            logins,
         )
+
+    @property
+    def of_models(self) -> Terms:
+        """The same where no browser comes."""
+        return self + Terms(locks=("oidc",)) if self.logins else self
 
     @property
     def is_open(self) -> bool:
         """Everybody may come in."""
-        return not (self.locks or self.rules or self.doors)
+        return not (self.locks or self.rules or self.doors or self.logins)
 
     @property
     def is_strict(self) -> bool:
@@ -154,6 +168,7 @@ class Draft:
     keys: list[dict[str, object]] = field(default_factory=list, repr=False)
     key_names: dict[str, str] = field(default_factory=dict, repr=False)
     """By digest, or by the variable that holds the key."""
+    logins: dict[str, dict[str, object]] = field(default_factory=dict, repr=False)
     rules: list[dict[str, object]] = field(default_factory=list)
     rule_of: dict[Path, int] = field(default_factory=dict)
     """The first rule of ours that says what stands at a path of theirs."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from gateway.config.routes import Hostname
 from gateway.config.scalars import Port
 from gateway.importers.agentgateway import policy_keys, traffic_keys
-from gateway.importers.agentgateway.backends import RELATIVE
 from gateway.importers.agentgateway.draft import OPEN, Draft, Terms
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
+from gateway.importers.agentgateway.policy_keys import RELATIVE
 from gateway.importers.agentgateway.terms import read_terms
 from gateway.importers.walk import Node
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
 from gateway.importers.agentgateway.policy_keys import (
+    ASKED_LIMITS,
     CONCURRENT,
     GATEWAY_POLICY,
     UNCOMPUTED,
-    UNLIMITED,
 )
 
 _AZURE = ("azureResourceName", "azureResourceType", "azureApiVersion", "azureProjectName")
@@ -20,7 +20,7 @@ LLM: Rows = (
 LLM_POLICY: Rows = (
     *GATEWAY_POLICY,
     read("guardrails", "localRateLimit"),
-    limit(f"{UNLIMITED}; for tokens, write budgets", "remoteRateLimit"),
+    limit(ASKED_LIMITS, "remoteRateLimit"),
     limit(CONCURRENT, "concurrencyLimit"),
     without(
         "a model's answer may take its time; timeouts.silence of a provider limits pauses",

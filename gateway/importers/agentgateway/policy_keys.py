@@ -5,9 +5,13 @@ from __future__ import annotations
 from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read, without
 
 _JWT = "issuers of tokens are not taken over; write them under identity.jwt"
-_OIDC = "no login of browsers; put an authenticating proxy before the gateway"
-_BASIC = "no user names and passwords are checked; give their owners identity.api_keys"
-_EXT_AUTHZ = "no authorization service is asked; say the decision as rules under authorize"
+_DISCOVERY = "no issuer is asked where it is asked: write its endpoints under identity.logins"
+NO_LOGIN = "logins are for plain routes: clients of models are no browsers"
+_BASIC = "users and passwords are not taken over; write them under identity.basic"
+_EXT_AUTHZ = (
+    "authorization services are not taken over, since what ours shows them has to be named; write"
+    " external_authz, and its name on the route"
+)
 _EXT_PROC = "no processing service is asked, and what it would refuse or change is not known"
 _CORS = "no answers to preflights and no CORS headers: browsers of other origins are refused"
 _CSRF = "the origin of requests that change something is not checked"
@@ -18,15 +22,16 @@ _HEADERS_BACK = "headers of answers are neither set nor removed"
 _TRANSFORM = "headers and bodies are not computed; the backend would see those of the client"
 UNCOMPUTED = "values of bodies are not computed here: what they cap stays as the client wrote it"
 CONCURRENT = "the number of requests at a time is not limited here"
-UNLIMITED = "the number of requests is not limited here; keep a limiter before the gateway"
+UNLIMITED = "the number of requests is not limited here; write limits"
+ASKED_LIMITS = "no service is asked for limits; write limit_services, and limits that name one"
 MCP = "MCP is not served in this version: its clients get 404, or 403 where the place is kept"
 _TUNNEL = "backends are reached directly, not through a proxy"
+RELATIVE = "relative to this file; theirs is relative to where it was started"
 _DIRECT = "no fixed answers; serve them from a backend"
 
 _AUTHENTICATION: Rows = (
-    read("apiKey", "authorization"),
+    read("apiKey", "authorization", "oidc"),
     lock(_JWT, "jwtAuth"),
-    lock(_OIDC, "oidc"),
     lock(_BASIC, "basicAuth"),
     lock(_EXT_AUTHZ, "extAuthz"),
 )
@@ -49,7 +54,7 @@ ROUTE_POLICY: Rows = (
     lock(MCP, "mcpAuthorization", "mcpGuardrails", "mcpAuthentication"),
     without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
     without(_TUNNEL, "backendTunnel"),
-    limit(f"{UNLIMITED}; for tokens, write budgets", "remoteRateLimit"),
+    limit(ASKED_LIMITS, "remoteRateLimit"),
     limit(CONCURRENT, "concurrencyLimit"),
     without("bodies stream; gateways.*.max_request_bytes limits those of requests", "buffer"),
     without(_MIRROR, "requestMirror"),
@@ -130,6 +135,14 @@ BUDGET_LIMIT: Rows = (read("unit", "amount"),)
 BUDGET_WINDOW: Rows = (read("rolling"),)
 LOCATION: Rows = (read("header", "queryParameter", "cookie", "expression"),)
 LOCATION_HEADER: Rows = (read("name", "prefix"),)
+
+OIDC: Rows = (
+    read("issuer", "authorizationEndpoint", "tokenEndpoint", "tokenEndpointAuth", "jwks"),
+    read("clientId", "clientSecret", "redirectURI", "scopes"),
+    lock(_DISCOVERY, "discovery"),
+)
+JWKS: Rows = (read("url", "file"),)
+"""`FileInlineOrRemote`, where it is no text."""
 
 RULES: Rows = (read("rules"),)
 RULE: Rows = (read("allow", "deny", "require"),)

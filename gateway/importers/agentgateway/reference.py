@@ -45,6 +45,7 @@ BLOCKS: Mapping[str, Rows] = MappingProxyType(
         "backendAuth": policy_keys.BACKEND_AUTH,
         "apiKey": policy_keys.API_KEYS,
         "apiKey.keys[]": policy_keys.API_KEY,
+        "oidc": policy_keys.OIDC,
         "authorization.rules[]": policy_keys.RULE,
         "localRateLimit[]": policy_keys.RATE_LIMIT,
         "ai": policy_keys.AI_POLICY,

@@ -12,6 +12,7 @@ from gateway.importers.agentgateway.api_keys import read_api_keys
 from gateway.importers.agentgateway.cel import Untranslated, names_of, translate, without_prefix
 from gateway.importers.agentgateway.draft import Draft, Rule, Terms
 from gateway.importers.agentgateway.keys import Rows, settle
+from gateway.importers.agentgateway.logins import read_login
 from gateway.importers.walk import Node
 
 _ELSEWHERE = (
@@ -27,6 +28,11 @@ def read_terms(node: Node, rows: Rows, draft: Draft, *, is_llm: bool) -> Terms:
     terms = Terms(tuple(locks))
     if node.has("apiKey"):
         terms += read_api_keys(node.take("apiKey"), draft)
+    if node.has("oidc") and is_llm:
+        node.take("oidc").unsupported(policy_keys.NO_LOGIN, is_security=True)
+        terms += Terms(locks=("oidc",))
+    elif node.has("oidc"):
+        terms += read_login(node.take("oidc"), draft)
     if node.has("authorization"):
         terms += read_rules(node.take("authorization"), draft, is_llm=is_llm)
     return terms
@@ -60,6 +66,7 @@ def of_models(terms: Terms, prefix: str, draft: Draft, *, is_elsewhere: bool) ->
 
     `is_elsewhere`: theirs may serve them under other paths than ours.
     """
+    terms = terms.of_models
     locks = list(terms.locks)
     rules: list[Rule] = []
     for rule in terms.rules:

@@ -49,6 +49,8 @@ TABLES: Mapping[str, Rows] = {
     "LocalAPIKey": policy_keys.API_KEY,
     "AuthorizationLocation": policy_keys.LOCATION,
     "AuthorizationLocation.header": policy_keys.LOCATION_HEADER,
+    "LocalOidcConfig": policy_keys.OIDC,
+    "FileInlineOrRemote": policy_keys.JWKS,
     "RuleSet": policy_keys.RULES,
     "RuleSerde": policy_keys.RULE,
     "RateLimitSpec": policy_keys.RATE_LIMIT,
