@@ -241,7 +241,7 @@ async def _serve(
     audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
-    log = access_log.AccessLog(cut_streams, audits)
+    log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     make = functools.partial(
         _build,

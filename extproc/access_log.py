@@ -1,22 +1,30 @@
 """Envoy's access log, as a gRPC service: how many bytes there were of streams that Python does not
-see (`cut_streams`), and what Envoy's own rules refused.
+see (`cut_streams`), and what Envoy refused itself, requests and connections.
 
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+import msgspec
 from envoy_api import message
 
+from extproc import refused
 from extproc.audits import Audits
 from extproc.cut_streams import CutStreams
 from extproc.edges.service import Call, Status, Stream
 from extproc.facts import Facts
-from extproc.verdict import By, Deny, PolicyKind
+from extproc.process import Process
+from extproc.program import Program
+from extproc.verdict import Deny
 from gateway import names
+
+logger = logging.getLogger(__name__)
 
 METHOD = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
 _Message: Any = message("envoy.service.accesslog.v3.StreamAccessLogsMessage")
@@ -27,9 +35,9 @@ _NOTHING = b""
 class AccessLog:
     """Takes the logs of every thread of Envoy, each in a call that does not end."""
 
-    def __init__(self, streams: CutStreams, audits: Audits) -> None:
+    def __init__(self, streams: CutStreams, process: Process) -> None:
         self._streams = streams
-        self._audits = audits
+        self._process = process
         self._open: set[Call] = set()
         self._is_leaving = False
 
@@ -44,15 +52,26 @@ class AccessLog:
             call.end(Status.UNAVAILABLE, "shutting down")
 
     def read(self, call: Call, data: bytes) -> None:
-        for entry in _Message.FromString(data).http_logs.log_entry:
+        program = self._process.program
+        told = _Message.FromString(data)
+        for connection in told.tcp_logs.log_entry:
+            common = connection.common_properties
+            refusal = refused.deny_handshake(common.downstream_transport_failure_reason)
+            if refusal is not None:
+                self._audits().refused(_facts_of_connection(common), refusal)
+        for entry in told.http_logs.log_entry:
             found = _sent(entry)
             if found is not None:
                 self._streams.tell(*found)
-            denied = _denied(entry)
+            denied = _refusal(entry)
             if denied is not None:
-                self._audits.refused(_facts(entry), denied)
+                self._audits().refused(_facts(entry, program), denied)
         if self._is_leaving:
             call.end(Status.UNAVAILABLE, "shutting down")
+
+    def _audits(self) -> Audits:
+        program = self._process.program
+        return self._process.audits if program is None else program.audits
 
     def forget(self, call: Call) -> None:
         self._open.discard(call)
@@ -95,40 +114,55 @@ def _sent(entry: Any) -> tuple[int, int] | None:
     return number, max(0, received)
 
 
-def _denied(entry: Any) -> Deny | None:
-    """What Envoy has refused by a rule; the client was told so."""
-    namespaces = entry.common_properties.metadata.filter_metadata
-    if names.DECISION_NAMESPACE not in namespaces:
+def _refusal(entry: Any) -> Deny | None:
+    """What Envoy has refused itself; the client was told so."""
+    response = entry.response
+    if not response.response_code_details:
         return None
-    fields = namespaces[names.DECISION_NAMESPACE].fields
-    policy = fields[names.DECIDING_POLICY].string_value
-    if not policy or fields[names.DECISION].string_value != names.DENIED:
-        return None
-    return _OF_TOKENS.get(policy) or _of_rules(policy.split(","))
+    return refused.deny(
+        response.response_code_details,
+        response.response_code.value,
+        _by(entry.common_properties.custom_tags.get(names.REFUSING, "")),
+        response.response_headers.get(_LIMIT, ""),
+    )
 
 
-_OF_TOKENS = {
-    names.INVALID_TOKEN_POLICY: Deny(
-        401, "invalid_token", "the token is not valid", by=By(PolicyKind.IDENTITY)
-    ),
-    names.MISSING_CREDENTIAL_POLICY: Deny(
-        401, "missing_credential", "no token was given", by=By(PolicyKind.IDENTITY)
-    ),
-}
+_LIMIT = f"{names.RATE_LIMIT_PREFIX}limit-requests"
+_read_names = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def _of_rules(rules: list[str]) -> Deny:
-    quoted = ", ".join(f"'{rule}'" for rule in rules)
-    by = By(PolicyKind.RULE, ", ".join(rules))
-    return Deny(403, "permission_denied", f"denied by {quoted}", by=by)
+def _by(tag: str) -> Mapping[str, str]:
+    """Names by the details of the response."""
+    try:
+        return _read_names(tag) if tag else {}
+    except msgspec.DecodeError:
+        logger.warning("Envoy names no service and no limit, but: %s", tag)
+        return {}
 
 
-def _facts(entry: Any) -> Facts:
-    """What the log says of the request; not who asked."""
-    common, request = entry.common_properties, entry.request
+def _facts_of_connection(common: Any) -> Facts:
     return Facts(
         now=common.start_time.ToDatetime(UTC),
+        source_address=common.downstream_direct_remote_address.socket_address.address,
+    )
+
+
+def _facts(entry: Any, program: Program | None) -> Facts:
+    """What the log says of the request. Who asked is known where there was a token."""
+    common, request = entry.common_properties, entry.request
+    claims = request.request_headers.get(names.CLAIMS_HEADER, "")
+    route = common.route_name
+    return Facts(
+        now=common.start_time.ToDatetime(UTC),
+        method=_METHODS[request.request_method],
         path=request.path,
         headers={"x-request-id": request.request_id},
-        route=common.route_name,
+        source_address=common.downstream_remote_address.socket_address.address,
+        principal=program.authenticate.of_claims(claims) if program else None,
+        route="" if route.startswith(_OF_LLM) else route,
     )
+
+
+_OF_LLM = "dragoman/"
+_METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+"""By `envoy.config.core.v3.RequestMethod`; empty: another."""

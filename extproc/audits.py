@@ -120,7 +120,7 @@ class Audits:
             said = {
                 "verdict": Audited.DENY,
                 **_policy(*(deny.by or By(otherwise)), Mode.ENFORCE, deny.code),
-                "status": deny.status,
+                "status": deny.status or "",  # none, where there was no request
                 "reason": self._shown(deny.reason),
             }
             self._trail.log.put(self._record(self._trail, facts, said))

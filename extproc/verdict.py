@@ -21,6 +21,8 @@ class PolicyKind(StrEnum):
     GUARD = "guard"
     LIMIT = "limit"
     BUDGET = "budget"
+    EXTERNAL = "external"
+    """A service of the operator's own."""
     REQUEST = "request"
     """No policy: it cannot be read, or there is no such thing."""
     ANSWER = "answer"

@@ -218,6 +218,10 @@ class Authenticate:
         facts.principal = found
         return self.on_known(facts)
 
+    def of_claims(self, claims: str) -> Principal | None:
+        """Whom a token that Envoy has taken speaks of; None: of nobody that we know."""
+        return self._tokens.principal(claims) if self._tokens and claims else None
+
     def on_known(self, facts: Facts) -> Verdict:
         """A caller who is known; a route may take one kind of credential alone."""
         if facts.route and facts.principal is not None:

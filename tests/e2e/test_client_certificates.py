@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.kit.certificates import Authority
 from tests.kit.recorder import Recorder
-from tests.kit.stack import Stack
+from tests.kit.stack import Stack, eventually
 
 pytestmark = pytest.mark.envoy
 
@@ -89,6 +89,21 @@ def test_a_certificate_is_enough_where_its_name_is_known(world: World) -> None:
 def test_who_signs_for_others_is_not_let_in(world: World) -> None:
     with pytest.raises(httpx.TransportError):
         world.get("/any", AGENT, signer=Authority("clients"))
+
+
+def test_who_is_not_let_in_is_counted(world: World) -> None:
+    """Also where there was no request; `required: false`, so that only a wrong one is refused."""
+    labels = 'code="invalid_certificate",kind="identity",mode="enforce",name="",verdict="deny"'
+
+    def count() -> float:
+        metrics = httpx.get(f"{world.stack.admin_url}/metrics", timeout=5).text
+        found = [each for each in metrics.splitlines() if f"{{{labels}}}" in each]
+        return sum(float(each.rsplit(" ", 1)[1]) for each in found)
+
+    before = count()
+    with pytest.raises(httpx.TransportError):
+        world.get("/any", AGENT, signer=Authority("clients"))
+    eventually(lambda: count() > before, "it is counted")
 
 
 def test_a_key_goes_before_a_certificate_and_a_route_may_ask_for_one(world: World) -> None:

@@ -20,7 +20,7 @@ from tests.kit.certificates import Authority
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.login_provider import ISSUER, SECRET, LoginProvider
 from tests.kit.recorder import Recorder
-from tests.kit.stack import Stack, free_ports, running
+from tests.kit.stack import Stack, eventually, free_ports, running
 
 pytestmark = pytest.mark.envoy
 
@@ -391,6 +391,20 @@ def test_tokens_that_are_larger_than_a_cookie_may_be_are_in_several(world: World
     assert browser.get("/login/staff/sign-out").status_code == 302
     assert browser.get("/boss").status_code == 302
     assert not [each.name for each in browser.cookies.jar if "-id" in each.name]
+
+
+def test_who_is_not_logged_in_is_counted_under_the_logins_name(world: World) -> None:
+    labels = 'code="login_required",kind="identity",mode="enforce",name="staff",verdict="deny"'
+
+    def count() -> float:
+        metrics = httpx.get(f"{world.stack.admin_url}/metrics", timeout=5).text
+        found = [each for each in metrics.splitlines() if f"{{{labels}}}" in each]
+        return sum(float(each.rsplit(" ", 1)[1]) for each in found)
+
+    before = count()
+    answer = httpx.get(f"{world.url}/app", verify=world.context, timeout=10)
+    assert error(answer) == (401, "login_required")
+    eventually(lambda: count() > before, "it is counted")
 
 
 def test_a_login_outlives_a_change_of_the_file(world: World) -> None:

@@ -1,23 +1,33 @@
-"""Envoy's logs in; out, the bytes of streams, and what its rules have refused."""
+"""Envoy's logs in; out, the bytes of streams, and what it has refused itself."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from envoy_api import message
 
 from extproc.access_log import AccessLog
-from extproc.audits import Audits
+from extproc.audits import Audits, Trail
 from extproc.cut_streams import Mark
 from extproc.edges.service import Status
+from extproc.policies.tokens import payload_of
+from extproc.process import Process
 from gateway import names
+from tests.extproc.test_audits import Written
+from tests.extproc.test_program import program
 from tests.kit.calls import RecordedCall
 from tests.kit.counted import Counted
+from tests.kit.identity_provider import SigningKey, claims, key_set
 from tests.kit.told_streams import Stream, worker
 
 Message: Any = message("envoy.service.accesslog.v3.StreamAccessLogsMessage")
 Entry: Any = message("envoy.data.accesslog.v3.HTTPAccessLogEntry")
+ISSUER = "https://idp.example"
+KEY = SigningKey("k")
+CLAIMS = payload_of(KEY.sign(claims(ISSUER)))
 FIRST = 0xFFFF_FFFF_0000_0001
 
 
@@ -42,7 +52,8 @@ class Worker:
     def __init__(self) -> None:
         self.streams, _ = worker(first=FIRST)
         self.tally = Counted()
-        self.log = AccessLog(self.streams, Audits(self.tally))
+        self.process = Process(lambda: 0.0, Audits(self.tally))
+        self.log = AccessLog(self.streams, self.process)
         self.call = RecordedCall(self.log)
 
     def waiting(self) -> Stream:
@@ -114,46 +125,124 @@ def test_marks_are_read_back_as_they_were_written() -> None:
     assert stream.told == [8]
 
 
-def decided(policy: str, result: str = names.DENIED) -> Any:
-    """Of a request that Envoy's rules have decided on."""
-    made = Entry(
-        request={"request_id": "r1", "path": "/app"}, common_properties={"route_name": "app"}
+def denied(
+    details: str, status: int = 403, *, by: str = "", route: str = "app", **headers: str
+) -> Any:
+    """A request that Envoy refused itself."""
+    return Entry(
+        common_properties={
+            "route_name": route,
+            "custom_tags": {names.REFUSING: by},
+            "downstream_remote_address": {"socket_address": {"address": "192.0.2.7"}},
+        },
+        request={
+            "request_method": 3,
+            "request_id": "r1",
+            "path": "/app?key=secret",
+            "request_headers": {"x-dragoman-claims": headers.get("claims", "")},
+        },
+        response={
+            "response_code": {"value": status},
+            "response_code_details": details,
+            "response_headers": {"x-ratelimit-limit-requests": headers.get("amount", "")},
+        },
     )
-    struct = made.common_properties.metadata.filter_metadata[names.DECISION_NAMESPACE]
-    struct[names.DECISION], struct[names.DECIDING_POLICY] = result, policy
-    return made
 
 
-@pytest.mark.parametrize(
-    ("policy", "verdict", "reason"),
-    [
-        ("no-evil", ("rule", "no-evil", "deny", "permission_denied"), "denied by 'no-evil'"),
-        ("a,b", ("rule", "a, b", "deny", "permission_denied"), "denied by 'a', 'b'"),
-        (
-            names.INVALID_TOKEN_POLICY,
-            ("identity", "", "deny", "invalid_token"),
-            "the token is not valid",
-        ),
-        (
-            names.MISSING_CREDENTIAL_POLICY,
-            ("identity", "", "deny", "missing_credential"),
-            "no token was given",
-        ),
-    ],
-)
-def test_what_envoys_rules_refuse_is_counted_and_logged_as_if_python_had(
-    policy: str, verdict: tuple[str, ...], reason: str, caplog: pytest.LogCaptureFixture
+def test_what_envoy_refuses_is_counted_and_logged_as_if_python_had(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     worker = Worker()
     with caplog.at_level("INFO"):
-        worker.call.stream.on_message(told(decided(policy)))
-    assert worker.tally.enforced == {verdict: 1}
+        worker.call.stream.on_message(told(denied(f"{names.RULES_REFUSED}no-evil]")))
+    assert worker.tally.enforced == {("rule", "no-evil", "deny", "permission_denied"): 1}
     (record,) = caplog.records
-    assert record.getMessage().endswith(f"{verdict[3]}: {reason}")
+    assert record.getMessage() == "refused: 403 permission_denied: denied by 'no-evil'"
     assert vars(record)["request_id"] == "r1"
 
 
-def test_what_they_let_pass_is_not() -> None:
+def test_whose_refusal_it_is_stands_in_the_log() -> None:
     worker = Worker()
-    worker.call.stream.on_message(told(decided("dragoman/passed", "allowed"), entry(None)))
+    by = json.dumps({names.ENVOYS_LIMITED: "a, b", f"{names.ENVOYS_LIMITED}/5": "a"})
+    for amount in ("5", "60"):
+        entry = denied(names.ENVOYS_LIMITED, 429, by=by, amount=amount)
+        worker.call.stream.on_message(told(entry))
+    worker.call.stream.on_message(told(denied(names.ENVOYS_LIMITED, 429, by="no JSON")))
+    code = ("deny", "rate_limit_exceeded")
+    assert worker.tally.enforced == {("limit", name, *code): 1 for name in ("a", "a, b", "")}
+
+
+def test_it_is_written_into_the_audit_log_of_the_present_configuration() -> None:
+    worker, log = Worker(), Written()
+    made = program(
+        "identity: {jwt: [{issuer: https://idp.example, audiences: [agents],"
+        f" jwks: {{inline: '{key_set(KEY)}'}}}}]}}"
+    )
+    worker.process.program = replace(made, audits=made.audits.with_trail(Trail(log, "v7")))
+    by = json.dumps({names.EXTERNAL_DENIED: "door"})
+    entry = denied(names.EXTERNAL_DENIED, by=by, claims=CLAIMS or "")
+    llm = denied("ext_proc_error_gRPC_error_14", 503, route="dragoman/llm/anthropic")
+    worker.call.stream.on_message(told(entry, llm))
+    first, second = log.records
+    assert first == {
+        "event": "verdict",
+        "verdict": "deny",
+        "kind": "external",
+        "name": "door",
+        "mode": "enforce",
+        "code": "external_denied",
+        "status": 403,
+        "reason": "external service 'door' refused it",
+        "request_id": "r1",
+        "principal": "ann",
+        "identity": "jwt",
+        "user": "ann",
+        "source": "192.0.2.7",
+        "method": "POST",
+        "path": "/app",
+        "route": "app",
+        "config": "v7",
+    }
+    assert (second["kind"], second["code"]) == ("gateway", "policy_unavailable")
+    assert "route" not in second
+
+
+def test_what_passes_or_fails_otherwise_is_no_refusal() -> None:
+    worker = Worker()
+    for details, status in (("", 200), ("via_upstream", 403), ("no_healthy_upstream", 503)):
+        worker.call.stream.on_message(told(denied(details, status)))
     assert worker.tally.enforced == {}
+
+
+def test_connections_that_are_refused_for_their_certificates_are_told() -> None:
+    worker, log = Worker(), Written()
+    made = program("llm: {models: {}}")
+    audits = Audits(worker.tally, Trail(log, "v7"))
+    worker.process.program = replace(made, audits=audits)
+    reasons = (
+        f"TLS_error:|268435648:SSL_routines:OPENSSL_internal:{names.NO_CERTIFICATE}:TLS_error_end",
+        f"TLS_error:|268435581:SSL_routines:OPENSSL_internal:{names.WRONG_CERTIFICATE}:depth_0",
+        "TLS_error:|268435612:SSL_routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end",
+        "",
+    )
+    connections = [
+        {
+            "common_properties": {
+                "downstream_transport_failure_reason": reason,
+                "downstream_direct_remote_address": {"socket_address": {"address": "192.0.2.7"}},
+            }
+        }
+        for reason in reasons
+    ]
+    said = Message(tcp_logs={"log_entry": connections}).SerializeToString()
+    worker.call.stream.on_message(bytes(said))
+    code = ("identity", "", "deny")
+    assert worker.tally.enforced == {
+        (*code, "missing_certificate"): 1,
+        (*code, "invalid_certificate"): 1,
+    }
+    assert [(each["source"], each["code"]) for each in log.records] == [
+        ("192.0.2.7", "missing_certificate"),
+        ("192.0.2.7", "invalid_certificate"),
+    ]
+    assert all("status" not in each for each in log.records)

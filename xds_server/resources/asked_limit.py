@@ -14,9 +14,9 @@ from xds_server.resources.extension import Json, duration, typed
 
 FILTER = "envoy.extensions.filters.http.ratelimit.v3.RateLimit"
 _PER_ROUTE = "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute"
-REFUSED = 'response.code_details == "request_rate_limited"'
+REFUSED = f'response.code_details == "{names.SERVICE_LIMITED}"'
 """CEL over the response, for the local reply."""
-UNANSWERED = 'response.code_details == "rate_limiter_error"'
+UNANSWERED = f'response.code_details == "{names.SERVICE_FAILED}"'
 _LIMIT, _ROUTE = "limit", "route"
 
 

@@ -86,6 +86,11 @@ def only_if_asked(service: str) -> Json:
     return typed(_RBAC, rbac={"rules": {"action": "ALLOW", "policies": {"asked": policy}}})
 
 
+def not_asked(service: str) -> str:
+    """Why those are refused."""
+    return f"external service '{service}' is not asked on this connection, which is older"
+
+
 def asked(route: str) -> Json:
     """For routes on which the service is asked; it is told which one it is."""
     return typed(_PER_ROUTE, check_settings={"context_extensions": {names.ROUTE_EXTENSION: route}})

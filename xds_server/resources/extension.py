@@ -36,6 +36,17 @@ def extension(name: str, message: str, **fields: Any) -> Json:
     return {"name": name, "typed_config": typed(message, **fields)}
 
 
+def log_filter(expression: str) -> Json:
+    """What this CEL holds for, of an access log or of local replies."""
+    return {
+        "extension_filter": extension(
+            "envoy.access_loggers.extension_filters.cel",
+            "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            expression=expression,
+        )
+    }
+
+
 def duration(seconds: float) -> str:
     """Protobuf's JSON form of a duration, to the millisecond."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"

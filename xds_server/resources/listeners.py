@@ -14,7 +14,7 @@ from xds_server.resources.features import Features
 from xds_server.resources.filters import Parts, added, discovered, http_filters
 from xds_server.resources.local_replies import EXTERNAL_UNAVAILABLE, local_reply_config
 from xds_server.resources.secrets import gateway_secrets
-from xds_server.resources.stream_log import refusal_log, stream_log
+from xds_server.resources.stream_log import handshake_log, refusal_log, stream_log
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, SECRET, Resource
 
 _CONNECTION_BUFFER_BYTES = 1 << 20
@@ -30,6 +30,8 @@ def listener(listener: Listener, features: Features, parts: Parts = _NO_PARTS) -
         "per_connection_buffer_limit_bytes": _CONNECTION_BUFFER_BYTES,
         "filter_chains": [{"filters": [_http(listener, features, parts)], **_tls(listener)}],
     }
+    if listener.tls is not None and listener.tls.client_ca is not None:
+        fields["access_log"] = [handshake_log(ext_proc.service())]
     needs = [
         (ROUTES, names.route_table(listener.name, added(features, parts))),
         *((FILTER, each) for each in discovered(parts)),

@@ -14,7 +14,7 @@ from gateway.choice import is_timed
 from gateway.failover import Cause
 from gateway.guards import holds_answers, reads_answers
 from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
-from xds_server.resources import ext_authz, ext_proc, told, usage
+from xds_server.resources import ext_authz, ext_proc, refusing, told, usage
 from xds_server.resources.counted import are_places_counted, is_usage_counted, llm_limits
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
@@ -143,6 +143,7 @@ class _Surface:
         return {
             "name": name,
             "match": match,
+            **refusing.metadata({}, refusing.refusing(external=gateway.llm.external)),
             "typed_per_filter_config": per_filter,
             "response_headers_to_remove": [
                 *_PROVIDERS_OWN,

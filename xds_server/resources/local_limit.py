@@ -16,7 +16,7 @@ from xds_server.resources.extension import Json, duration, typed
 FILTER = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 TELLING = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 _TELLING_PER_ROUTE = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"
-REFUSED = 'response.code_details == "local_rate_limited"'
+REFUSED = f'response.code_details == "{names.ENVOYS_LIMITED}"'
 """CEL over the response, for the local reply."""
 MOST_VALUES = 100_000
 """Buckets of one limit on one route; for more, those that were asked longest ago begin anew."""

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from gateway import names
 from xds_server.resources import asked_limit, llm_route, local_limit, login, rbac
-from xds_server.resources.extension import Json, extension
+from xds_server.resources.extension import Json, log_filter
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
 
@@ -46,7 +46,7 @@ class LocalReply:
 
 
 POLICY_UNAVAILABLE = LocalReply(
-    'response.code_details.startsWith("ext_proc")',
+    f'response.code_details.startsWith("{names.UNDECIDED}")',
     "policy_unavailable",
     "the policy service did not answer, and nothing passes unchecked",
     status=503,
@@ -76,14 +76,14 @@ OF_SERVICES = (
 )
 """The same, where a rate limit service is asked."""
 EXTERNAL_UNAVAILABLE = LocalReply(
-    'response.code_details == "ext_authz_error"',
+    f'response.code_details == "{names.EXTERNAL_FAILED}"',
     "external_unavailable",
     "the service that must allow it did not answer, and nothing passes unchecked",
 )
 """On every route that asks a service, with the status that its configuration says."""
 
 EXTERNALLY_DENIED = LocalReply(
-    'response.code_details == "ext_authz_denied"',
+    f'response.code_details == "{names.EXTERNAL_DENIED}"',
     "external_denied",
     "%LOCAL_REPLY_BODY%",  # the service's own words
     Fault.CLIENT,
@@ -93,14 +93,14 @@ EXTERNALLY_DENIED = LocalReply(
 OF_LOGINS = (
     LocalReply(
         f'response.code == 401 && xds.route_name.startsWith("{names.LOGIN_ROUTE_PREFIX}")',
-        "login_failed",
+        names.LOGIN_FAILED,
         "the login did not succeed: begin again at the page that you want",
         Fault.KEY,
         challenge="Bearer",
     ),
     LocalReply(
         f"response.code == 401 && ({login.IS_NOT_SENT})",
-        "login_required",
+        names.LOGIN_REQUIRED,
         "nobody is logged in, and only a browser that opens a page is sent to log in",
         Fault.KEY,
         challenge="Bearer",
@@ -112,7 +112,7 @@ EXTERNAL_REPLIES = (EXTERNAL_UNAVAILABLE, EXTERNALLY_DENIED)
 
 LOCAL_REPLIES = (
     LocalReply(
-        'response.code == 401 && response.code_details == "lua_response"',
+        f'response.code == 401 && response.code_details == "{names.WITHOUT_KEY}"',
         "missing_api_key",
         "%LOCAL_REPLY_BODY%",  # names the header
         Fault.KEY,
@@ -198,7 +198,7 @@ def local_reply_config(
     `logs_in`: where people do."""
     return {
         "mappers": [
-            {"filter": _cel(_OURS)},
+            {"filter": log_filter(_OURS)},
             *(
                 _mapper(reply, f'xds.route_name.startsWith("{route}") && {reply.when}', said)
                 for route, said in _DIALECTS
@@ -209,21 +209,24 @@ def local_reply_config(
                 )
             ),
             *(
-                _mapper(denial, f"{asked}{denial.when}", said)
+                _mapper(reply, f"{asked}{reply.when}", said)
                 for asked, said in _SHAPES
-                for denial in (*DENIALS, *(OF_LOGINS if logs_in else ()))
+                for reply in (
+                    *DENIALS,
+                    *(OF_LOGINS if logs_in else ()),
+                    POLICY_UNAVAILABLE,
+                    *((external,) if external is not None else ()),
+                    *((LIMITED,) if counts_requests else ()),
+                    *(OF_SERVICES if asks_services else ()),
+                )
             ),
-            _mapper(POLICY_UNAVAILABLE, POLICY_UNAVAILABLE.when, _openai),
-            *([_mapper(external, external.when, _openai)] if external is not None else []),
-            *([_mapper(LIMITED, LIMITED.when, _openai)] if counts_requests else []),
-            *(_mapper(each, each.when, _openai) for each in OF_SERVICES if asks_services),
         ]
     }
 
 
 def _mapper(reply: LocalReply, expression: str, said: Callable[[LocalReply], Json]) -> Json:
     mapper: Json = {
-        "filter": _cel(expression),
+        "filter": log_filter(expression),
         "body_format_override": {
             "json_format": said(reply),
             "content_type": "application/json",
@@ -276,13 +279,3 @@ _SHAPES: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (
     ("", _openai),
 )
 """On plain routes, by what their clients send."""
-
-
-def _cel(expression: str) -> Json:
-    return {
-        "extension_filter": extension(
-            "envoy.access_loggers.extension_filters.cel",
-            "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-            expression=expression,
-        )
-    }

@@ -24,8 +24,7 @@ FILTER = "envoy.extensions.filters.http.oauth2.v3.OAuth2"
 LUA = "envoy.extensions.filters.http.lua.v3.Lua"
 _LUA_PER_ROUTE = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
 IS_NOT_SENT = " || ".join(
-    f'response.code_details.startsWith("{each}")'
-    for each in ("Unauthorized", "Failed to refresh the access token")
+    f'response.code_details.startsWith("{each}")' for each in names.NOT_LOGGED_IN
 )
 """CEL over a 401 of the filter's: it would have sent a browser to log in."""
 _SWITCH = "envoy.config.route.v3.FilterConfig"

@@ -17,6 +17,7 @@ from xds_server.resources import (
     local_limit,
     login,
     rbac,
+    refusing,
     told,
 )
 from xds_server.resources.clusters import route_cluster_name
@@ -62,10 +63,9 @@ def plain_route(
     for service in dict.fromkeys(each.service for each in route.asked_limits):
         limits = [each for each in route.asked_limits if each.service == service]
         per_filter[names.limit_service_filter(service)] = asked_limit.asked(route.name, limits)
-    shown: Json = {}
+    shown = _metadata(route, rules, "" if logs_in is None else logs_in.name)
     if rules is not None:
         per_filter[names.RULES_FILTER] = rbac.enforced(rules)
-        shown["metadata"] = rbac.reasons(rules)
         if rules.checks_tokens:
             shown["request_headers_to_remove"] = [names.CLAIMS_HEADER]
     if route.is_told:
@@ -90,11 +90,26 @@ def login_routes(of: Login) -> Iterator[Json]:
             "name": f"{names.LOGIN_ROUTE_PREFIX}{of.name}/{end}",
             "match": {"path": path},
             "direct_response": {"status": 404},
+            **refusing.metadata({}, {names.LOGIN_FAILED: of.name}),
             "typed_per_filter_config": {
                 **off,
                 **login.asked(of, jwt.requirement(of.name, takes_tokens=False)),
             },
         }
+
+
+def _metadata(route: Route, rules: EnvoyRules | None, login: str) -> Json:
+    """What Envoy says when it refuses, and who that is."""
+    reasons = {} if rules is None else rbac.reasons(rules)
+    if route.external:
+        reasons[names.NOT_ASKED] = ext_authz.not_asked(route.external)
+    by = refusing.refusing(
+        external=route.external,
+        counted=route.envoys_limits,
+        asked=route.asked_limits,
+        login=login,
+    )
+    return refusing.metadata(reasons, by)
 
 
 def unmatched() -> Json:

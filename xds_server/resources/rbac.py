@@ -26,15 +26,14 @@ _PER_ROUTE = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
 _ACTION = "envoy.config.rbac.v3.Action"
 
 _PASSED = "dragoman/passed"
-_REFUSED = "rbac_access_denied_matched_policy["
 REASON = f'xds.route_metadata.filter_metadata["{names.RULES_NAMESPACE}"][response.code_details]'
 """CEL over an answer of this filter's: why it was refused."""
-IS_REFUSED = f'response.code_details.startsWith("{_REFUSED}")'
+IS_REFUSED = f'response.code_details.startsWith("{names.RULES_REFUSED}")'
 
 
 def details(policy: str) -> str:
     """`response.code_details` of a request that a policy refused."""
-    return f"{_REFUSED}{policy}]"
+    return f"{names.RULES_REFUSED}{policy}]"
 
 
 def rbac_filter() -> Json:
@@ -51,10 +50,9 @@ def enforced(rules: EnvoyRules) -> Json:
     return typed(_PER_ROUTE, rbac={"matcher": matcher, "track_per_rule_stats": True})
 
 
-def reasons(rules: EnvoyRules) -> Json:
-    """The route's metadata, by `response.code_details`."""
-    told = {details(check.policy): check.reason for check in _checks(rules)}
-    return {"filter_metadata": {names.RULES_NAMESPACE: told}}
+def reasons(rules: EnvoyRules) -> dict[str, str]:
+    """The route's metadata in `RULES_NAMESPACE`, by `response.code_details`."""
+    return {details(check.policy): check.reason for check in _checks(rules)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,16 @@ def test_mutual_tls_demands_a_certificate() -> None:
     assert asked["name"] == names.gateway_client_ca("default")
 
 
+def test_connections_are_logged_only_where_certificates_are_asked_for() -> None:
+    logged = {
+        each.name: to_json(listeners.listener(each, NEW)).get("access_log", [])
+        for each in (LISTENER, replace(MUTUAL, name="mutual"))
+    }
+    assert logged["default"] == []
+    (log,) = logged["mutual"]
+    assert log["typed_config"]["common_config"]["log_name"] == "dragoman.handshakes"
+
+
 def test_a_certificate_may_be_asked_for_and_not_demanded() -> None:
     assert MUTUAL.tls is not None
     optional = replace(MUTUAL, tls=replace(MUTUAL.tls, is_client_required=False))

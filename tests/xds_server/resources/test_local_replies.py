@@ -15,14 +15,18 @@ from xds_server.resources.extension import Json
 from xds_server.resources.llm_route import ANTHROPIC_NAME, BEDROCK_NAME, GEMINI_NAME, NAME
 from xds_server.resources.local_replies import (
     DENIALS,
+    EXTERNAL_UNAVAILABLE,
+    LIMITED,
     LOCAL_REPLIES,
     OF_LOGINS,
+    OF_SERVICES,
     POLICY_UNAVAILABLE,
     local_reply_config,
 )
 
 MAPPERS = local_reply_config()["mappers"]
-RULES = MAPPERS[-2 * len(DENIALS) - 1 : -1]
+PLAIN = (*DENIALS, POLICY_UNAVAILABLE)
+ON_PLAIN = MAPPERS[-2 * len(PLAIN) :]
 """For Anthropic's clients first."""
 REPLIES = (POLICY_UNAVAILABLE, *LOCAL_REPLIES)
 NAMES = (ANTHROPIC_NAME, GEMINI_NAME, BEDROCK_NAME, NAME)
@@ -51,16 +55,30 @@ def test_our_own_answers_are_left_alone() -> None:
 def test_other_routes_are_left_alone_but_for_a_missing_policy_and_rules_of_envoys() -> None:
     assert expression(MAPPERS[-1]) == POLICY_UNAVAILABLE.when
     assert MAPPERS[-1]["status_code"] == 503
-    for mapper in MAPPERS[1 : -2 * len(DENIALS) - 1]:
+    for mapper in MAPPERS[1 : -2 * len(PLAIN)]:
         assert expression(mapper).startswith('xds.route_name.startsWith("dragoman/llm')
-    for mapper in RULES:
-        assert "rbac_access_denied_matched_policy[" in expression(mapper)
+    said = [expression(mapper).rpartition(" && ")[2] for mapper in ON_PLAIN]
+    assert said == [reply.when for reply in PLAIN] * 2
+
+
+def test_what_services_and_limits_refuse_is_said_in_both_forms() -> None:
+    mappers = local_reply_config(
+        counts_requests=True, asks_services=True, external=EXTERNAL_UNAVAILABLE
+    )["mappers"]
+    for reply in (EXTERNAL_UNAVAILABLE, LIMITED, *OF_SERVICES):
+        anthropics, openais = (
+            each["body_format_override"]["json_format"]
+            for each in mappers
+            if expression(each).endswith(reply.when) and "route_name" not in expression(each)
+        )
+        assert anthropics["type"] == "error"
+        assert openais["error"]["code"] == anthropics["error"]["code"] == reply.code
 
 
 @pytest.mark.parametrize("place", range(len(DENIALS)))
 def test_a_rule_of_envoys_refuses_in_pythons_words(place: int) -> None:
     """But for the reason, which Envoy looks up."""
-    anthropics, openais = RULES[place], RULES[len(DENIALS) + place]
+    anthropics, openais = ON_PLAIN[place], ON_PLAIN[len(PLAIN) + place]
     status = openais.get("status_code", 403)
     headers = {
         each["header"]["key"]: each["header"]["value"] for each in openais.get("headers_to_add", ())
@@ -77,9 +95,7 @@ def test_a_rule_of_envoys_refuses_in_pythons_words(place: int) -> None:
 
 def test_the_longest_name_is_asked_first() -> None:
     """OpenAI's is the beginning of all."""
-    order = [
-        name for mapper in MAPPERS[1:-1] for name in NAMES if f'"{name}"' in expression(mapper)
-    ]
+    order = [name for mapper in MAPPERS[1:] for name in NAMES if f'"{name}"' in expression(mapper)]
     assert order == [name for name in NAMES for _ in REPLIES]
 
 
