@@ -32,7 +32,7 @@ from extproc.llm.dialects import (
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
 from extproc.llm.tool_names import Names
-from extproc.lowering import lowered
+from extproc.lowering import MOST_LOOKS, lowered
 from extproc.overseeing import Guarding
 from extproc.passing import (
     JSON,
@@ -68,8 +68,6 @@ _UNBOUNDED = Deny(
 )
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
-_MOST_LOOKS = 3
-"""How often it is looked where budgets stand, for one request."""
 
 
 class Asking:
@@ -183,7 +181,7 @@ class Asking:
             return call
         read = Read(body, plain, call, found, handled)
         if self._program.budgets.is_lowering and found.operation not in COUNTING:
-            return self._lowered(read, _MOST_LOOKS)
+            return self._lowered(read, MOST_LOOKS)
         return self._decide(read, call.model)
 
     def _lowered(self, read: Read, looks: int) -> Decision | Awaitable[Decision]:

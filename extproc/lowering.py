@@ -10,6 +10,8 @@ from extproc.policies.budget import Lower
 from extproc.program import Program
 from extproc.verdict import Deny
 
+MOST_LOOKS = 3
+"""How often it is looked where budgets stand, for one request."""
 _MOST_STEPS = 4
 """A cheaper model may have a budget of its own, of which little is left."""
 

@@ -16,10 +16,12 @@ from extproc.events import Continue, Forward, Respond, Strip
 from extproc.facts import Facts
 from extproc.later import later
 from extproc.llm import faults, models
+from extproc.lowering import MOST_LOOKS, lowered
 from extproc.plan import NotOffered, Plan, Planner, Unchosen, Wanted
-from extproc.policies.budget import NOTHING_HELD, Held
+from extproc.policies.budget import NOTHING_HELD, Held, Lower
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.limit import NOTHING_TAKEN, Taken
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import query
 from extproc.session import Means
@@ -110,25 +112,55 @@ class Passing:
 
     def _realtime(self, found: Found) -> Decision | Awaitable[Decision]:
         """A websocket; what is said in it is seen where a budget counts it."""
-        facts = self._facts
         try:
-            model = query.model_of_query(facts.path)
+            model = query.model_of_query(self._facts.path)
         except query.AmbiguousQuery as error:
             return Deny(400, "invalid_query", str(error))
         fault = faults.of_model(model)
         if fault is not None:
             return fault
-        _, mark, asked = facts.path.partition("?")
-        wanted = Wanted(found.operation, True, facts.path, is_read=False, rest=mark + asked)
-        facts.model, facts.is_stream = model, True
-        plan = self._planner.plan(model, wanted, facts)
+        _, mark, asked = self._facts.path.partition("?")
+        wanted = Wanted(found.operation, True, self._facts.path, is_read=False, rest=mark + asked)
+        self._facts.is_stream = True
+        if self._program.budgets.is_lowering:
+            return self._lowered(model, wanted, MOST_LOOKS)
+        return self._opened(model, wanted)
+
+    def _lowered(self, model: str, wanted: Wanted, looks: int) -> Decision | Awaitable[Decision]:
+        """The session of another model, where too little is left for this one."""
+        self._facts.model = model
+        low = lowered(self._program, self._facts, self._planner, wanted) if looks else None
+        if low is None:
+            return self._opened(model, wanted)
+        if isinstance(low, Lower):
+            return self._opened(low.model, wanted, f"{low.budget}; model={low.model}")
+        return self._lowered_later(low, model, wanted, looks - 1)
+
+    async def _lowered_later(
+        self, looking: Awaitable[object], model: str, wanted: Wanted, looks: int
+    ) -> Decision:
+        try:
+            await looking
+        except LedgerUnavailable:  # it is for what reserves to say what comes of that
+            looks = 0
+        decision = self._lowered(model, wanted, looks)
+        return await decision if isinstance(decision, Awaitable) else decision
+
+    def _opened(self, model: str, wanted: Wanted, low: str = "") -> Decision | Awaitable[Decision]:
+        """`low`: what the client is told of a budget."""
+        self._facts.model = model
+        plan = self._planner.plan(model, wanted, self._facts)
         if plan is None:
             return unknown_model(model)
         if isinstance(plan, Unchosen):
             return unchosen(model)
         if isinstance(plan, NotOffered):
-            return not_offered(model, found.operation)
-        return self._passed(plan, self._counted)
+            return not_offered(model, wanted.operation)
+
+        def told(passed: Ready) -> Decision | Awaitable[Decision]:
+            return self._counted(replace(passed, forward=replace(passed.forward, low=low)))
+
+        return self._passed(plan, told if low else self._counted)
 
     def _counted(self, passed: Ready) -> Decision | Awaitable[Decision]:
         """A session, when something is left for its first response."""

@@ -9,6 +9,11 @@ from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
 from gateway.config import basic, introspection, logins, stars
+from gateway.config.budget_rules import (
+    alerts_reach_somebody,
+    low_budgets_can_be_followed,
+    low_budgets_lead_somewhere,
+)
 from gateway.config.budgets import BudgetScopeBlock
 from gateway.config.certificates import certificates_fit_their_keys, dated_certificates
 from gateway.config.external_authz import findings as external_findings
@@ -163,32 +168,6 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
                 yield Finding((*path, field), f"no {kind} '{value}'", did_you_mean(value, known))
 
 
-def low_budgets_lead_somewhere(written: Written) -> Iterator[Finding]:
-    """To a model that clients could ask for themselves."""
-    models = written.config.llm.models
-    known = {name for name, block in models.items() if "*" not in name and not block.internal}
-    for index, budget in enumerate(written.config.budgets):
-        low = budget.when_low
-        if low is not None and low.route_to not in known:
-            path: Path = ("budgets", index, "when_low", "route_to")
-            if low.route_to in models:
-                reason = "is internal" if models[low.route_to].internal else "has a '*'"
-                yield Finding(path, f"the model '{low.route_to}' {reason}, so nobody asks for it")
-            else:
-                hint = did_you_mean(low.route_to, known)
-                yield Finding(path, f"no model '{low.route_to}'", hint)
-
-
-def alerts_reach_somebody(written: Written) -> Iterator[Finding]:
-    """Whoever writes thresholds wants to be told."""
-    if written.config.alerts.webhook is None:
-        for index, budget in enumerate(written.config.budgets):
-            if budget.alerts:
-                path: Path = ("budgets", index, "alerts")
-                hint = "add alerts: {webhook: {url: …}} beside budgets"
-                yield Finding(path, "nobody is told of these", hint)
-
-
 def rules_reach_their_routes(written: Written) -> Iterator[Finding]:
     """No rule is asked on an open route, so a rule that names one would protect nothing."""
     is_open = {route.name for route in written.config.routes if route.auth == "none"}
@@ -305,6 +284,7 @@ RULES: tuple[Rule, ...] = (
     conditions_can_hold,
     scopes_name_what_exists,
     low_budgets_lead_somewhere,
+    low_budgets_can_be_followed,
     alerts_reach_somebody,
     rules_reach_their_routes,
     rules_depend_on_something,

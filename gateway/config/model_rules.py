@@ -13,7 +13,7 @@ from gateway.cel import (
     compile_text,
     is_literal,
 )
-from gateway.choice import Choice, is_expression
+from gateway.choice import Choice, Target, is_expression
 from gateway.config.finding import Finding, Path
 from gateway.config.llm import WAYS
 from gateway.config.pricing import is_priced, prices
@@ -117,6 +117,14 @@ def tiers_can_be_served(written: Written) -> Iterator[Finding]:
         else:
             continue
         yield Finding((*_at(name), way), said, "leave some out")
+
+
+def targets(name: str, written: Written) -> tuple[Target, ...]:
+    """Where a model is served; nothing, where it is none, or mistaken."""
+    llm = written.config.llm
+    if name not in llm.models or not is_followable(name, llm) or not _is_known(name, written):
+        return ()
+    return tuple(target for tier in tiers(name, llm) for target in tier)
 
 
 def _has_too_many_orders(found: Choice) -> bool:

@@ -45,19 +45,27 @@ identity:
       - {name: poor, key: k-poor}
       - {name: mortal, key: k-mortal}
       - {name: free, key: k-free}
+      - {name: short, key: k-short}
 llm:
   providers: {openai: {type: openai, url: "%s", key: sk-realtime}}
   models:
     live: openai/gpt-realtime
+    less: openai/gpt-realtime-mini
     nameless: openai/no-price
   prices:
     gpt-realtime: {input: 1, output: 2, audio_input: 5, audio_output: 10}
+    gpt-realtime-mini: {input: 0.1, output: 0.2, audio_input: 0.5, audio_output: 1}
     whisper-1: {second: 0.0001}
 budgets:
   - {name: rich, for: {key: rich}, limit: 100 USD, per: total}
   - {name: tight, for: {key: tight}, limit: 0.011 USD, per: total}
   - {name: poor, for: {key: poor}, limit: 0.01 USD, per: total}
   - {name: mortal, for: {key: mortal}, limit: 100 USD, per: total}
+  - name: short
+    for: {key: short}
+    limit: 100 USD
+    per: total
+    when_low: {below: 99.9%%, route_to: less}
 """
 ESTIMATE = 1024 * 10_000
 """Nanodollars: what is reserved for the first response of a session."""
@@ -168,6 +176,26 @@ def test_who_has_too_little_left_gets_no_session(here: Realtime) -> None:
         pass
     assert refused.value.response.status_code == 403
     assert here.provider.asked == []
+
+
+def test_a_session_begins_with_a_cheaper_model_when_little_is_left(here: Realtime) -> None:
+    with here.session("short") as connection:
+        respond(connection, read=0, written=12_000, spoken=12_000)
+    here.books("short", 120_000_000, 0)
+
+    def told() -> str:
+        with here.websocket("short") as connection:
+            connection.recv()
+            assert connection.response is not None
+            return connection.response.headers.get("x-dragoman-low-budget", "")
+
+    eventually(lambda: told() == "short; model=less", "little is left", interval=0.2)
+    paths = [each[":path"] for each in here.provider.asked]
+    assert paths[0] == "/v1/realtime?model=gpt-realtime"
+    assert paths[-1] == "/v1/realtime?model=gpt-realtime-mini"
+    with here.session("short") as connection:
+        respond(connection, read=0, written=10_000, spoken=10_000)
+    here.books("short", 120_000_000 + 10_000_000, 0)
 
 
 def test_a_session_ends_when_its_budget_does(here: Realtime) -> None:

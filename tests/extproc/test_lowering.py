@@ -14,9 +14,10 @@ from extproc.events import Action, Forward, RequestBody, RequestHeaders, Respond
 from extproc.exchange import Exchange
 from extproc.ports import Charge, LedgerUnavailable, Level
 from extproc.program import Program, build
+from gateway import names
 from gateway.config.load import load
 from gateway.resolve import resolve
-from tests.kit.llm_exchange import clusters, forwarded
+from tests.kit.llm_exchange import Response, clusters, forwarded
 from tests.kit.memory_ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -58,8 +59,8 @@ class Counted(MemoryLedger):
         return Level(self.at.get(charge.counter.partition("|")[0].replace("-", "_"), 0), 0)
 
 
-def program(ledger: MemoryLedger) -> Program:
-    config = load(YAML, file="test.yaml", environment={})
+def program(ledger: MemoryLedger, yaml: str = YAML) -> Program:
+    config = load(yaml, file="test.yaml", environment={})
     assert not isinstance(config, tuple), config
     return build(resolve(config), "1", ledger=ledger, choose=lambda: 0.0, created=1)
 
@@ -160,6 +161,55 @@ def test_a_ledger_that_gives_no_answer_leaves_the_model_as_it_is() -> None:
     action = chat(Unheard(9, is_broken=True))
     assert isinstance(action, Forward)
     assert (action.low, forwarded(action)["model"]) == ("", "gpt-5")
+
+
+REALTIME = (
+    YAML.replace(
+        "fast: {provider: b,", "live: {provider: a, model: gpt-realtime}\n    fast: {provider: b,"
+    )
+    .replace("route_to: fast}", "route_to: live}")
+    .replace("per: total,", "per: total, mode: soft,")
+)
+
+
+def websocket(ledger: MemoryLedger, yaml: str = REALTIME) -> Action:
+    exchange = Exchange(program(ledger, yaml), NOW)
+    headers = {":method": "GET", ":path": "/v1/realtime?model=smart&x=1"}
+    headers["authorization"] = "Bearer k-ann"
+
+    async def asked() -> Action:
+        action = exchange.on_event(RequestHeaders(headers, False))
+        return await action if isinstance(action, Awaitable) else action
+
+    return asyncio.run(asked())
+
+
+def path_of(action: Action) -> str:
+    assert isinstance(action, Forward)
+    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    return str(metadata["path"])
+
+
+@pytest.mark.parametrize(
+    ("spent", "model", "low"), [(799, "gpt-5", ""), (801, "gpt-realtime", "all; model=live")]
+)
+def test_a_session_begins_with_the_cheaper_model(spent: int, model: str, low: str) -> None:
+    action = websocket(Counted(all=spent))
+    assert path_of(action) == f"/v1/realtime?model={model}&x=1"
+    assert isinstance(action, Forward)
+    assert action.low == low
+
+
+def test_a_session_that_the_cheaper_model_does_not_offer_stays_with_its_own() -> None:
+    action = websocket(Counted(all=801), YAML.replace("per: total,", "per: total, mode: soft,"))
+    assert path_of(action) == "/v1/realtime?model=gpt-5&x=1"
+    assert isinstance(action, Forward)
+    assert action.low == ""
+
+
+@pytest.mark.parametrize(("looks", "model"), [(2, "gpt-realtime"), (9, "gpt-5")])
+def test_a_session_waits_for_what_is_not_known_but_not_for_ever(looks: int, model: str) -> None:
+    assert path_of(websocket(Unheard(looks))) == f"/v1/realtime?model={model}&x=1"
 
 
 def test_the_calls_are_counted_for_the_model_that_is_asked() -> None:
