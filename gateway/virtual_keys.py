@@ -47,6 +47,10 @@ class OwnBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     seconds: int = 0
     """Of a rolling window."""
     time_zone: str = "UTC"
+    is_soft: bool = False
+    """It counts, and refuses nobody."""
+    alerts: tuple[int, ...] = ()
+    """Shares of the limit in thousandths, ascending: when each is spent, somebody is told."""
 
     @property
     def span(self) -> Span:
@@ -127,7 +131,15 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     def own_budgets(self) -> tuple[Budget, ...]:
         """As those of the configuration. They count under its id, which no other ever has."""
         return tuple(
-            Budget(_name(self.id, each.span), Scope(), each.unit, each.limit, each.span)
+            Budget(
+                _name(self.id, each.span),
+                Scope(),
+                each.unit,
+                each.limit,
+                each.span,
+                is_soft=each.is_soft,
+                alerts=each.alerts,
+            )
             for each in self.budgets
         )
 

@@ -236,7 +236,7 @@ class Budgets:
             return drawn
         if not drawn:
             return NOTHING_HELD
-        if self._are_soft:
+        if self._are_soft or any(each.is_soft for each in _owned(facts)):
             return self._begin_softly(drawn, asked, facts)
         return self._reserve(drawn, asked, facts)
 

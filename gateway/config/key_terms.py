@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from gateway.config.block import Block, refusal
-from gateway.config.budgets import Per, TimeZone
+from gateway.config.budgets import AlertBlock, BudgetMode, Per, TimeZone
 from gateway.config.finding import dotted
 from gateway.config.limits import NOTHING_COUNTED
 from gateway.config.scalars import (
@@ -26,6 +26,7 @@ from gateway.config.scalars import (
     Text,
     Weight,
     written_limit,
+    written_permille,
     written_rate,
 )
 from gateway.limits import Algorithm, Counted, Rate
@@ -54,6 +55,10 @@ class KeyBudgetBlock(Block):
     24h`."""
     time_zone: TimeZone | None = None
     """Of the calendar, such as `Europe/Berlin`. Default: UTC."""
+    mode: BudgetMode = BudgetMode.HARD
+    """As for `budgets`: `hard`, or `soft`, which counts and refuses nobody."""
+    alerts: tuple[AlertBlock, ...] = ()
+    """As for `budgets`: when the webhook of `alerts` is told."""
 
     @model_validator(mode="after")
     def _has_a_calendar(self) -> KeyBudgetBlock:
@@ -178,6 +183,8 @@ def applied(terms: KeyTermsBlock, key: VirtualKey, now: int) -> VirtualKey | Pro
                 each.per.period,
                 each.per.seconds,
                 each.time_zone or "UTC",
+                each.mode is BudgetMode.SOFT,
+                tuple(sorted({alert.at for alert in each.alerts})),
             )
             for each in terms.budgets
         ),
@@ -198,18 +205,25 @@ def said_of(key: VirtualKey) -> dict[str, Any]:
         "groups": list(key.groups),
         "tags": dict(key.tags),
         "models": list(key.models),
-        "budgets": [
-            {
-                "limit": written_limit(Limit(each.unit, each.limit)),
-                "per": str(each.span),
-                **({"time_zone": each.time_zone} if each.time_zone != "UTC" else {}),
-            }
-            for each in key.budgets
-        ],
+        "budgets": list(map(_budget_said, key.budgets)),
         "limits": list(map(_limit_said, key.limits)),
         "expires": None if key.expires is None else iso(key.expires),
     }
     return {name: value for name, value in told.items() if value} | {"enabled": key.enabled}
+
+
+def _budget_said(budget: OwnBudget) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "limit": written_limit(Limit(budget.unit, budget.limit)),
+        "per": str(budget.span),
+    }
+    if budget.time_zone != "UTC":
+        said["time_zone"] = budget.time_zone
+    if budget.is_soft:
+        said["mode"] = BudgetMode.SOFT.value
+    if budget.alerts:
+        said["alerts"] = [{"at": written_permille(each)} for each in budget.alerts]
+    return said
 
 
 def _limit_said(limit: OwnLimit) -> dict[str, Any]:

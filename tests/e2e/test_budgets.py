@@ -147,6 +147,10 @@ def test_the_example_warns_degrades_and_refuses_nobody_softly(
     file.write_text(text.replace("${ALERTS_URL:-http://127.0.0.1:9999/alerts}", hook.url))
     with serve(file, tmp_path / "state") as stack:
         ask = {**ASK, "max_tokens": 50}
+        told = ("--budgets", "10 tokens/day soft 100%")
+        run = (sys.executable, "-m", "xds_server", "keys", "create", "ci", *told)
+        where = ("--admin", str(stack.admin_port), "--state-dir", str(stack.state))
+        made = subprocess.run([*run, *where], capture_output=True, text=True, check=True)
         first = stack.chat(ask)
         assert (first.json()["model"], first.headers.get(LOW_HEADER)) == ("demo-a", None)
         answers = [first]
@@ -159,7 +163,9 @@ def test_the_example_warns_degrades_and_refuses_nobody_softly(
         assert answers[-1].headers[LOW_HEADER] == "each-team; model=cheap"
         assert answers[-1].json()["model"] == "demo-b"
         assert {each.status_code for each in answers} == {200}, "although 10 tokens are long spent"
-        expected = {("each-team", "1%"), ("everybody", "100%")}
+        for _ in range(2):
+            assert stack.chat(ask, key=made.stdout.strip()).status_code == 200
+        expected = {("each-team", "1%"), ("everybody", "100%"), ("key:ci:day", "100%")}
         eventually(lambda: hook.told() >= expected, "the webhook is told", seconds=30)
         for got, body in hook.got:
             signed = f"{got['webhook-id']}.{got['webhook-timestamp']}.".encode() + body

@@ -106,6 +106,14 @@ def test_policies_are_told_who_holds_it_and_what_it_opens() -> None:
     assert key.own_budgets() == (Budget(name, Scope(), Unit.TOKENS, 100, Span(Period.DAY)),)
 
 
+def test_its_budgets_may_be_soft_and_somebody_told_of_them() -> None:
+    budget = OwnBudget(Unit.TOKENS, 100, Period.DAY, is_soft=True, alerts=(500, 1000))
+    key = msgspec.structs.replace(KEY, budgets=(budget,))
+    (found,) = key.own_budgets()
+    assert (found.is_soft, found.alerts) == (True, (500, 1000))
+    assert from_json(to_json(key)) == key
+
+
 def test_a_line_of_json_is_the_whole_key() -> None:
     key = msgspec.structs.replace(
         KEY, tags={"a": "b"}, budgets=(OwnBudget(Unit.NANODOLLARS, 5, Period.TOTAL),), expires=NOW

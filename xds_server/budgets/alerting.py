@@ -20,9 +20,11 @@ from gateway.counters import read_counter
 from gateway.model import AlertsTo
 from gateway.periods import Unit
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
+from xds_server.budgets.alerted import AlertedKeys
 from xds_server.budgets.alerts import Standing, due, fullest, headers, letter
 from xds_server.budgets.desk import Desk
 from xds_server.budgets.store import Alert, BudgetsUnavailable
+from xds_server.keys.store import KeysUnavailable
 from xds_server.metrics import BudgetFigure, Figures
 
 POLL_SECONDS = 5.0
@@ -65,6 +67,10 @@ class Alerting:
     _others: dict[Alert, int] = field(default_factory=dict)
     """Sent or being sent by others, and when to ask again whether it still is."""
     _is_in_trouble: bool = False
+    _alerted: AlertedKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._alerted = AlertedKeys(self.desk.keys)
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -78,18 +84,22 @@ class Alerting:
         """Once."""
         try:
             before = {each.counter: each.stands.settled for each in self.standings}
-            self.standings = await asyncio.to_thread(self.desk.standings)
+            self.standings = await asyncio.to_thread(self._stand)
             anew = {
                 s.counter for s in self.standings if s.stands.settled < before.get(s.counter, 0)
             }
             self._known = {each for each in self._known if each.counter not in anew}
             await self._tell(self.alerts_to())
-        except BudgetsUnavailable as error:
+        except (BudgetsUnavailable, KeysUnavailable) as error:
             if not self._is_in_trouble:
                 _log.warning("nobody is told what is spent of budgets: %s", error)
             self._is_in_trouble = True
         else:
             self._is_in_trouble = False
+
+    def _stand(self) -> Sequence[Standing]:
+        """May block."""
+        return self.desk.standings(self._alerted.look())
 
     async def _tell(self, to: AlertsTo | None) -> None:
         now = int(self.clock())
@@ -160,10 +170,11 @@ def _reason(error: RetryError) -> str:
 
 def budget_figures(alerting: Alerting, figures: Figures) -> Figures:
     """With what is spent of budgets, as of the last look."""
+    standings = [each for each in alerting.standings if not each.key]
     return replace(
         figures,
-        budgets=tuple(_figure(each) for each in fullest(alerting.standings, MOST_SERIES)),
-        counters=len(alerting.standings),
+        budgets=tuple(_figure(each) for each in fullest(standings, MOST_SERIES)),
+        counters=len(standings),
         alerts={"sent": alerting.sent, "failed": alerting.failed},
     )
 

@@ -30,6 +30,8 @@ class Standing(NamedTuple):
     budget: Budget
     stands: Stands
     window: Window
+    key: str = ""
+    """The name of the virtual key whose own it is; empty: it is of the configuration."""
 
     @property
     def limit(self) -> int:
@@ -56,18 +58,21 @@ def due(standing: Standing, now: int) -> Iterator[Alert]:
 
 def letter(standing: Standing, alert: Alert, now: int) -> bytes:
     """What the webhook gets. Amounts are in nanodollars or tokens, as `unit` says."""
-    budget, stands, window = standing
+    budget, stands, window, _ = standing
     spent = written_limit(Limit(budget.unit, stands.settled))
     limit = written_limit(Limit(budget.unit, standing.limit))
     of = dict(read_counter(stands.counter).subjects)
+    name = budget.name
+    if standing.key:
+        of, name = {"key": standing.key}, f"key:{standing.key}:{name.rpartition(':')[2]}"
     whose = f" of {', '.join(f'{name}={value}' for name, value in of.items())}" if of else ""
     share = written_permille(alert.permille)
     told: Mapping[str, object] = {
         "type": TYPE,
         "timestamp": iso(now),
         "data": {
-            "text": f"budget '{budget.name}'{whose}: {share} is spent: {spent} of {limit}",
-            "budget": budget.name,
+            "text": f"budget '{name}'{whose}: {share} is spent: {spent} of {limit}",
+            "budget": name,
             "of": of,
             "at": share,
             "unit": budget.unit.value,

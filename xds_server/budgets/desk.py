@@ -22,6 +22,7 @@ from gateway.model import Budget, Gateway
 from gateway.periods import Unit
 from gateway.problem import Problem, did_you_mean
 from gateway.windows import Window, windows
+from xds_server.budgets.alerted import Owned
 from xds_server.budgets.alerts import Standing
 from xds_server.budgets.store import (
     RESET,
@@ -115,15 +116,22 @@ class Desk:
             ],
         }
 
-    def standings(self) -> Sequence[Standing]:
-        """Of the configuration's budgets; those of keys are their holders' own concern."""
+    def standings(self, own: Sequence[Owned] = ()) -> Sequence[Standing]:
+        """Of the configuration's budgets, and of these, which keys have for themselves."""
         gateway = self.gateway()
-        if gateway is None or not gateway.budgets:
+        if gateway is None or not (gateway.budgets or own):
             return ()
         budgets = {(each.name, each.unit): each for each in gateway.budgets}
+        holders = {(each.budget.name, each.budget.unit): each.key for each in own}
+        budgets |= {(each.budget.name, each.budget.unit): each.budget for each in own}
         now = datetime.fromtimestamp(self.clock(), UTC)
-        starts = {each.start for one in gateway.budgets for each in windows(one.span, now)}
-        return self._found(self.store().counters(starts), lambda *name: budgets.get(name))
+        spans = {each.span for each in budgets.values()}
+        starts = {each.start for span in spans for each in windows(span, now)}
+        found = self._found(self.store().counters(starts), lambda *name: budgets.get(name))
+        return [
+            each._replace(key=holders.get((each.budget.name, each.budget.unit), ""))
+            for each in found
+        ]
 
     def _rows(self, counters: Sequence[Stands]) -> Sequence[Told]:
         return [_row(each) for each in self._found(counters, self._known())]
@@ -303,7 +311,7 @@ def _left(budget: Budget, stands: Stands) -> int:
 
 def _row(standing: Standing) -> Told:
     """Amounts in nanodollars or tokens, as `unit` says."""
-    budget, stands, window = standing
+    budget, stands, window, _ = standing
     return {
         "budget": budget.name,
         "of": dict(read_counter(stands.counter).subjects),

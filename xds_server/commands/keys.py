@@ -49,11 +49,23 @@ def _tags(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _budgets(text: str) -> list[dict[str, str]]:
-    parts = [part.rpartition("/") for part in _list(text)]
-    if any(not (limit and slash and per) for limit, slash, per in parts):
-        raise argparse.ArgumentTypeError(f"not AMOUNT/PERIOD,…: {text}")
-    return [{"limit": limit.strip(), "per": per.strip()} for limit, _, per in parts]
+def _budgets(text: str) -> list[dict[str, object]]:
+    return [_budget(part, text) for part in _list(text)]
+
+
+def _budget(part: str, text: str) -> dict[str, object]:
+    """`5 USD/day`, `5 USD/rolling 24h soft 80% 100%`."""
+    limit, _, rest = part.rpartition("/")
+    words = rest.split()
+    told = [word for word in words if word == "soft" or word.endswith("%")]
+    per = words[: len(words) - len(told)]
+    if not limit or not per or [*per, *told] != words:
+        raise argparse.ArgumentTypeError(f"not AMOUNT/PERIOD [soft] [SHARE% …],…: {text}")
+    said: dict[str, object] = {"limit": limit.strip(), "per": " ".join(per)}
+    if "soft" in told:
+        said["mode"] = "soft"
+    alerts = [{"at": word} for word in told if word != "soft"]
+    return said | ({"alerts": alerts} if alerts else {})
 
 
 def _limits(text: str) -> list[dict[str, str]]:
@@ -74,7 +86,13 @@ TERMS = (
     _flag("--groups", _list, "NAME,…", "what rules see as `principal.groups`"),
     _flag("--tags", _tags, "NAME=VALUE,…", "free labels, for rules"),
     _flag("--models", _list, "MODEL,…", "the models that it opens; `*` stands for anything"),
-    _flag("--budgets", _budgets, "AMOUNT/PERIOD,…", "its own budgets: `5 USD/day,1M tokens/month`"),
+    _flag(
+        "--budgets",
+        _budgets,
+        "AMOUNT/PERIOD,…",
+        "its own budgets: `5 USD/day,1M tokens/month`; one with `soft` behind it refuses nobody, "
+        "and of shares behind it, the webhook of alerts is told",
+    ),
     _flag(
         "--limits",
         _limits,
@@ -282,8 +300,10 @@ def described(key: Answer) -> Iterator[str]:
 
 def _part(said: object) -> str:
     match said:
-        case {"limit": limit, "per": per}:
-            return f"{limit} per {per}"
+        case {"limit": limit, "per": per, **more}:
+            soft = " (soft)" if more.get("mode") == "soft" else ""
+            shares = " and ".join(str(each.get("at")) for each in rows(more.get("alerts")))
+            return f"{limit} per {per}{soft}" + (f", told at {shares}" if shares else "")
         case {"algorithm": algorithm, **rates}:
             return f"{_part(rates)} ({algorithm})"
         case dict():

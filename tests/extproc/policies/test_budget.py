@@ -531,6 +531,19 @@ def test_they_hold_also_where_the_configuration_has_none() -> None:
     assert nothing.code == "budget_exhausted"
 
 
+def test_one_of_their_own_may_count_and_refuse_nobody() -> None:
+    ledger = MemoryLedger()
+    budgets = Budgets((), ledger, are_keys_budgeted=True)
+    soft = replace(OWN, limit=1, is_soft=True)
+    for _ in range(2):
+        hold(budgets, owner(soft)).settle(Usage(300, 0), PRICE)
+    assert spent(ledger, "key:abc:day|tokens", TODAY) == Spent(600, 0)
+    assert left(budgets, owner(soft)) is None
+    hard = replace(OWN, name="key:abc:total", span=Span(Period.TOTAL), limit=100)
+    assert deny(budgets, owner(soft, hard)).code == "budget_exhausted"
+    assert spent(ledger, "key:abc:day|tokens", TODAY) == Spent(600, 0)
+
+
 def test_what_is_changed_of_them_holds_for_the_next_call() -> None:
     budgets = Budgets((), MemoryLedger(), are_keys_budgeted=True)
     assert deny(budgets, owner(replace(OWN, limit=100))).code == "budget_exhausted"

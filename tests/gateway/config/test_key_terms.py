@@ -103,7 +103,7 @@ def test_every_mistake_is_told_at_once() -> None:
         "budgets.1.limit: is required",
         "budgets.1.per: must be one of hour, day, week, month, total"
         " (or a rolling window, such as rolling 24h)",
-        "budgets.1.amount: unknown key 'amount' (known: limit, per, time_zone)",
+        "budgets.1.amount: unknown key 'amount' (known: alerts, limit, mode, per, time_zone)",
         "limits.0.requests: must be an amount in each second, minute, hour or day"
         " (such as 60/min, 100k/hour or 5/s)",
         "limits.1: needs at least one of requests, tokens, bytes and concurrent",
@@ -129,6 +129,22 @@ def test_budgets_may_roll_or_be_of_another_place() -> None:
     ]
     budgets[0] = {"limit": "5 USD", "per": "rolling"}
     assert len(complaints({"name": "a", "budgets": budgets})) == 1
+
+
+def test_budgets_may_be_soft_and_tell_somebody() -> None:
+    budgets = [
+        {"limit": "5 USD", "per": "day", "mode": "soft"},
+        {"limit": "5 USD", "per": "week", "alerts": [{"at": "50%"}, {"at": "100%"}]},
+    ]
+    key = applied(understood({"name": "a", "budgets": budgets}), BARE, NOW)
+    assert isinstance(key, VirtualKey)
+    assert [(each.is_soft, each.alerts) for each in key.budgets] == [
+        (True, ()),
+        (False, (500, 1000)),
+    ]
+    assert said_of(key)["budgets"] == budgets
+    assert complaints({"name": "a", "budgets": [{**budgets[0], "mode": "hrad"}]})
+    assert complaints({"name": "a", "budgets": [{**budgets[0], "alerts": [{"at": "0%"}]}]})
 
 
 def test_one_budget_for_each_unit_and_period() -> None:

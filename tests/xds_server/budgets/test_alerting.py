@@ -20,7 +20,7 @@ from starlette.routing import Route
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.ports import Charge, Exhausted
 from gateway.model import AlertsTo
-from tests.xds_server.budgets.test_desk import World, loaded
+from tests.xds_server.budgets.test_desk import World, done, loaded
 from tests.xds_server.keys.test_desk import World as Keys
 from xds_server.budgets.alerting import Alerting, budget_figures
 from xds_server.budgets.alerts import headers
@@ -161,6 +161,26 @@ def test_what_was_given_up_is_tried_again_later_by_whomever(world: World) -> Non
     hook = play(scene, 500)
     assert len(hook.got) == 2
     assert len({got["webhook-id"] for got, _ in hook.got}) == 1
+
+
+def test_shares_of_keys_own_budgets_are_told_and_are_no_metrics(world: World) -> None:
+    said = {
+        "name": "ci",
+        "budgets": [{"limit": "100 tokens", "per": "total", "alerts": [{"at": "50%"}]}],
+    }
+    id = done(world.keys.desk().create(said, "ann"))["id"]
+
+    async def scene(hook: Hook, to: AlertsTo) -> None:
+        await spend(world, "", 60, f"key:{id}:total|tokens")
+        one = alerting(world, to)
+        for _ in range(2):
+            await one.look()
+        (got,) = hook.got
+        told = json.loads(got[1])["data"]
+        assert (told["budget"], told["of"], told["at"]) == ("key:ci:total", {"key": "ci"}, "50%")
+        assert budget_figures(one, Figures()).budgets == ()
+
+    play(scene)
 
 
 def test_a_redirect_is_not_followed(world: World) -> None:

@@ -65,6 +65,15 @@ def test_of_a_rolling_budget_a_share_is_due_once_in_each_stretch() -> None:
     assert list(due(of_one, NOW + 86400)) != [alert]
 
 
+def test_a_keys_own_budget_is_called_by_the_keys_name() -> None:
+    owned = replace(BUDGET, name="key:abcdefgh:month", scope=Scope())
+    stands = Stands("key:abcdefgh:month", MONTH.start, 812_500_000_000, 0, 0)
+    alert = Alert(stands.counter, MONTH.start, 800)
+    said = json.loads(letter(Standing(owned, stands, MONTH, "ci"), alert, NOW))["data"]
+    assert (said["budget"], said["of"]) == ("key:ci:month", {"key": "ci"})
+    assert said["text"] == "budget 'key:ci:month' of key=ci: 80% is spent: 812.5 USD of 1000 USD"
+
+
 def test_what_is_said_is_for_people_and_for_programs() -> None:
     of_red = standing(812.5, 100, is_soft=True)
     said = json.loads(letter(of_red, Alert(COUNTER, MONTH.start, 800), NOW))

@@ -15,6 +15,7 @@ from gateway.ledger_place import LedgerPlace
 from gateway.model import Gateway
 from gateway.resolve import resolve
 from tests.xds_server.keys.test_desk import World as Keys
+from xds_server.budgets.alerted import AlertedKeys
 from xds_server.budgets.desk import Desk, Reset, TopUp
 from xds_server.budgets.stores import store_at
 from xds_server.keys.desk import Refused
@@ -211,6 +212,20 @@ def test_a_keys_own_budgets_are_known_by_its_name_and_its_id(world: World) -> No
     assert refused(desk.reset(Reset("key:ci:day", "x", unit="EUR"), "ann"))[0] == 400
     assert refused(top_up(world, "key:other:day", "1 USD"))[0] == 400
     assert len(desk.shown()["budgets"]) == 3
+
+
+def test_where_a_keys_own_budget_stands_is_told_where_somebody_asks(world: World) -> None:
+    said = {"name": "ci", "budgets": [{"limit": "5 USD", "per": "day", "alerts": [{"at": "1%"}]}]}
+    done(world.keys.desk().create(said, "ann"))
+    top_up(world, "key:ci:day", "1 USD")
+    top_up(world, "company", "1 USD")
+    owned = AlertedKeys(world.keys.desk().store).look()
+    standings = world.desk().standings(owned)
+    assert [(each.budget.name, each.key) for each in standings] == [
+        ("company", ""),
+        (owned[0].budget.name, "ci"),
+    ]
+    assert [each.budget.name for each in world.desk().standings()] == ["company"]
 
 
 def test_the_log_tells_who_did_what_the_newest_first(world: World) -> None:

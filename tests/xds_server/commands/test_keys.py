@@ -84,6 +84,23 @@ def test_a_new_key_is_all_that_is_printed(say: Say) -> None:
     assert "state: valid" in lines
 
 
+def test_a_budget_may_be_soft_and_somebody_told_of_it(say: Say) -> None:
+    say("create", "ci", "--budgets", "5 USD/rolling 12h soft 80% 100%, 1M tokens/month 50%")
+    assert json.loads(say("show", "ci", "--json"))["budgets"] == [
+        {
+            "limit": "5 USD",
+            "per": "rolling 12h",
+            "mode": "soft",
+            "alerts": [{"at": "80%"}, {"at": "100%"}],
+        },
+        {"limit": "1000000 tokens", "per": "month", "alerts": [{"at": "50%"}]},
+    ]
+    assert (
+        "budgets: 5 USD per rolling 12h (soft), told at 80% and 100%,"
+        " 1000000 tokens per month, told at 50%"
+    ) in say("show", "ci").splitlines()
+
+
 def test_keys_are_listed_and_found_by_holder(say: Say) -> None:
     assert say("list") == "no keys"
     for name, team in (("a", "red"), ("b", "blue")):
@@ -155,6 +172,8 @@ def test_what_is_refused_is_said(say: Say) -> None:
     [
         ("--tags", "a"),
         ("--budgets", "5 USD"),
+        ("--budgets", "5 USD/soft"),
+        ("--budgets", "5 USD/soft day"),
         ("--tags", "=b"),
         ("--limits", "5/s"),
         ("--limits", "b=1"),
