@@ -3,21 +3,25 @@ are no longer those that were written.
 
 A line is a JSON object. `writer` says whose chain it is, `seq` counts from 1, and `previous` is the
 SHA-256 of the line before, without its line end, in hexadecimal; of the first one, 64 zeros. The
-head of a chain is kept beside it: the last `seq`, and the SHA-256 of its line.
+head of a chain is kept beside it: the last `seq`, and the SHA-256 of its line. With a key, records
+and heads have seals (`sealing`).
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
-from hashlib import sha256
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from gateway.audit_log.sealing import SEALED_BY, SealingKey, digest, is_right
+
 NOTHING = "0" * 64
 """What the first record follows."""
-_HEAD_BYTES = 20 + 1 + 64 + 1
+_HEAD_BYTES = 20 + 1 + 64
 
 
 class Link(NamedTuple):
@@ -37,6 +41,20 @@ class _Said(msgspec.Struct):
     writer: str
     seq: int
     previous: str
+    sealed_by: str = ""
+    """The key; empty: it has no seal."""
+
+
+class Head(NamedTuple):
+    """What stands beside a chain."""
+
+    link: Link
+    sealed_by: str = ""
+    seal: str = ""
+
+    def is_right(self, key: SealingKey) -> bool:
+        """Whether it has the seal of this key."""
+        return hmac.compare_digest(key.seal(b"head", _bare(self.link)), self.seal)
 
 
 class Flaw(Struct, frozen=True):
@@ -51,15 +69,15 @@ class Flaw(Struct, frozen=True):
         return f"{self.file}:{self.line}: {self.what}" if self.line else f"{self.file}: {self.what}"
 
 
-def digest(line: bytes) -> str:
-    """Of a line without its end."""
-    return sha256(line).hexdigest()
-
-
-def linked(writer: str, after: Link, record: Mapping[str, object]) -> tuple[bytes, Link]:
+def linked(
+    writer: str, after: Link, record: Mapping[str, object], key: SealingKey | None = None
+) -> tuple[bytes, Link]:
     """The line of a record, with its end, and how far the chain goes then."""
     chained = {"writer": writer, "seq": after.seq + 1, "previous": after.digest}
-    line = msgspec.json.encode({**chained, **record})
+    if key is None:
+        line = msgspec.json.encode({**chained, **record})
+    else:
+        line = key.sealed(msgspec.json.encode({**chained, SEALED_BY: key.id, **record}))
     return line + b"\n", Link(after.seq + 1, digest(line))
 
 
@@ -69,27 +87,50 @@ def link_of(line: bytes) -> Link | None:
     return None if said is None else Link(said.seq, digest(line))
 
 
-def head_line(link: Link) -> bytes:
-    """As it stands in the file of the head: always as long."""
-    return f"{link.seq:020} {link.digest}\n".encode()
+def head_line(link: Link, key: SealingKey | None = None) -> bytes:
+    """As it stands in the file of the head: always as long, with a key and without."""
+    if key is None:
+        return _bare(link) + b"\n"
+    bare = _bare(link)
+    return bare + f" {key.id} {key.seal(b'head', bare)}\n".encode()
 
 
-def head_of(text: bytes) -> Link | None:
-    """What stands there; None: nothing that can be read."""
-    seq, _, rest = text[:_HEAD_BYTES].partition(b" ")
-    found = rest.rstrip(b"\n").decode("ascii", "replace")
+def head_of(text: bytes) -> Head | None:
+    """What stands there; None: nothing that can be read. Behind the first line may be what is left
+    of a longer one."""
+    line = text.split(b"\n", 1)[0]
+    seq, _, found = line[:_HEAD_BYTES].decode("ascii", "replace").partition(" ")
     if not seq.isdigit() or len(found) != len(NOTHING):
         return None
-    return Link(int(seq), found)
+    by, _, seal = line[_HEAD_BYTES:].decode("ascii", "replace").strip().partition(" ")
+    return Head(Link(int(seq), found), by, seal)
+
+
+def _bare(link: Link) -> bytes:
+    return f"{link.seq:020} {link.digest}".encode()
+
+
+NO_KEYS: Mapping[str, SealingKey] = MappingProxyType({})
 
 
 class Check:
     """Reads one chain, line by line."""
 
-    def __init__(self, writer: str, known: Link | None = None) -> None:
-        """`known`: up to where it has been read before; what came before may be elsewhere."""
+    def __init__(
+        self,
+        writer: str,
+        known: Link | None = None,
+        keys: Mapping[str, SealingKey] = NO_KEYS,
+    ) -> None:
+        """`known`: up to where it has been read before; what came before may be elsewhere. `keys`,
+        by their ids: without any, seals are not looked at; with them, all records must have one
+        after the first that has, and the last one."""
         self._writer = writer
         self._known = known
+        self._keys = keys
+        self.sealed = 0
+        """How many records have a seal."""
+        self._is_last_sealed = False
         self.first = 0
         """The first `seq`; 0: there is none."""
         self.count = 0
@@ -111,6 +152,7 @@ class Check:
             self.last = Link(self.last.seq + 1, digest(line[:-1]))
             return [Flaw(file, number, "is no record")]
         flaws = [Flaw(file, number, what) for what in self._wrong(said)]
+        flaws += [Flaw(file, number, what) for what in self._unsealed(said, line[:-1])]
         self.first = self.first or said.seq
         self.count += 1
         self.last = Link(said.seq, digest(line[:-1]))
@@ -133,10 +175,37 @@ class Check:
             wrong.append(f"{before} is not what record {said.seq} was written after")
         return wrong
 
-    def end(self, file: str, head: Link | None) -> list[Flaw]:
-        """After the last line; `head`: what is kept beside the chain, which `watch` was told of."""
-        if head is None:
+    def _unsealed(self, said: _Said, line: bytes) -> list[str]:
+        was_sealed = self.sealed > 0
+        self._is_last_sealed = bool(said.sealed_by)
+        self.sealed += self._is_last_sealed
+        if not self._keys:
+            return []
+        if not said.sealed_by:
+            return ["has no seal, and records before it have one"] if was_sealed else []
+        key = self._keys.get(said.sealed_by)
+        if key is None:
+            return [f"is sealed by a key that was not given: {said.sealed_by}"]
+        return [] if is_right(line, key) else ["has a seal that its key did not make"]
+
+    def end(self, file: str, found: Head | None) -> list[Flaw]:
+        """After the last line; `found`: what is kept beside the chain, which `watch` was told
+        of."""
+        if found is None:
             return [Flaw(file, 0, "the chain has no head beside it")]
+        return [*self._unlike(file, found.link), *self._unsealed_end(file, found)]
+
+    def _unsealed_end(self, file: str, head: Head) -> list[Flaw]:
+        if not self._keys or not self.count:
+            return []
+        if not self._is_last_sealed:
+            return [Flaw(file, 0, f"record {self.last.seq}, the last one, has no seal")]
+        key = self._keys.get(head.sealed_by)
+        if key is None or not head.is_right(key):
+            return [Flaw(file, 0, "the head has no seal of a key that was given")]
+        return []
+
+    def _unlike(self, file: str, head: Link) -> list[Flaw]:
         if head.seq > self.last.seq:
             missing = f"{self.last.seq + 1} to {head.seq}"
             return [Flaw(file, 0, f"records {missing} are missing at the end")]

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from gateway.audit_log.chain import START, Link, head_line, head_of, link_of, linked
+from gateway.audit_log.chain import START, Head, Link, head_line, head_of, link_of, linked
+from gateway.audit_log.sealing import SealingKey
 
 LARGEST_RECORD_BYTES = 1 << 20
 _MOST_WRITERS = 100
@@ -35,10 +36,14 @@ class Recovered(Struct, frozen=True):
 class ChainFiles:
     """A chain that this process alone appends to."""
 
-    def __init__(self, folder: Path, writer: str, largest_bytes: int) -> None:
-        """Raises OSError, and nothing is open then."""
+    def __init__(
+        self, folder: Path, writer: str, largest_bytes: int, key: SealingKey | None = None
+    ) -> None:
+        """Raises OSError, and nothing is open then. `key`: what records are sealed with from now
+        on."""
         self._folder = folder
         self.largest_bytes = largest_bytes
+        self.key = key
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.writer, self._head = _claimed(folder, quote(writer, safe=""))
         self._file = -1
@@ -50,6 +55,8 @@ class ChainFiles:
             self.close()
             raise
         self.link = self.recovered.link
+        if key is not None and not self.link.seq:
+            self.mark()  # a head is never without a seal where records have one
 
     def append(self, records: Sequence[Mapping[str, object]], day: str) -> None:
         """All of them, or none: OSError. They are on the disk then. `day`: another one than before
@@ -57,7 +64,7 @@ class ChainFiles:
         lines: list[bytes] = []
         link = self.link
         for record in records:
-            line, link = linked(self.writer, link, record)
+            line, link = linked(self.writer, link, record, self.key)
             lines.append(line)
         data = b"".join(lines)
         if self._file < 0 or (
@@ -76,7 +83,7 @@ class ChainFiles:
 
     def mark(self) -> None:
         """Write down how far it goes. Raises OSError."""
-        os.pwrite(self._head, head_line(self.link), 0)
+        os.pwrite(self._head, head_line(self.link, self.key), 0)
 
     def close(self) -> None:
         """Another writer of this name may go on."""
@@ -98,7 +105,8 @@ class ChainFiles:
             os.close(folder)
 
     def _recover(self) -> Recovered:
-        head = head_of(os.pread(self._head, 1 << 10, 0)) or START
+        found = head_of(os.pread(self._head, 1 << 10, 0))
+        head = START if found is None else found.link
         lost, link = 0, START
         for path in reversed(files_of(self._folder, self.writer)):
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
@@ -137,7 +145,7 @@ def writers_of(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def head_in(folder: Path, writer: str) -> Link | None:
+def head_in(folder: Path, writer: str) -> Head | None:
     """What is kept beside a chain; None: nothing, or nothing that can be read."""
     try:
         return head_of((folder / f"{writer}.head").read_bytes())

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.audit_log.chain import Check, Flaw, Link
+from gateway.audit_log.chain import NO_KEYS, Check, Flaw, Link
 from gateway.audit_log.files import files_of, head_in, is_held, writers_of
+from gateway.audit_log.sealing import SealingKey
 
 _LARGEST_LINE_BYTES = 8 << 20
 
@@ -24,26 +25,35 @@ class Verified:
     """The first `seq`; 0: there is none."""
     count: int
     last: Link
+    sealed: int
+    """How many records have a seal."""
     flaws: tuple[Flaw, ...]
 
 
-def verify(folder: Path, known: Mapping[str, Link] | None = None) -> list[Verified]:
+def verify(
+    folder: Path,
+    known: Mapping[str, Link] | None = None,
+    keys: Mapping[str, SealingKey] = NO_KEYS,
+) -> list[Verified]:
     """Every chain of a folder. `known`: how far chains went when somebody looked before, which must
-    still be in them. May take long; raises OSError."""
+    still be in them. `keys`: of seals. May take long; raises OSError."""
     known = known or {}
-    found = [_verified(folder, each, known.get(each)) for each in writers_of(folder)]
+    found = [_verified(folder, each, known.get(each), keys) for each in writers_of(folder)]
     there = {each.writer for each in found}
     for writer, link in known.items():
         if writer not in there:
             flaw = Flaw(str(folder), 0, f"the chain of '{writer}' is missing")
-            found.append(Verified(writer, 0, 0, link, (flaw,)))
+            found.append(Verified(writer, 0, 0, link, 0, (flaw,)))
     return found
 
 
-def _verified(folder: Path, writer: str, known: Link | None) -> Verified:
+def _verified(
+    folder: Path, writer: str, known: Link | None, keys: Mapping[str, SealingKey]
+) -> Verified:
     # the head first: who writes goes on meanwhile
-    head, check = head_in(folder, writer), Check(writer, known)
-    check.watch(*(each.seq for each in (head, known) if each is not None))
+    head, check = head_in(folder, writer), Check(writer, known, keys)
+    links = (None if head is None else head.link, known)
+    check.watch(*(each.seq for each in links if each is not None))
     flaws: list[Flaw] = []
     held, paths = is_held(folder, writer), files_of(folder, writer)
     for path in paths:
@@ -56,7 +66,7 @@ def _verified(folder: Path, writer: str, known: Link | None) -> Verified:
     is_there = known is None or known.seq in (0, check.first - 1)
     if known is not None and not is_there and check.digests.get(known.seq) != known.digest:
         flaws.append(Flaw(place, 0, f"record {known.seq} is not the one that was seen before"))
-    return Verified(writer, check.first, check.count, check.last, tuple(flaws))
+    return Verified(writer, check.first, check.count, check.last, check.sealed, tuple(flaws))
 
 
 def records(folder: Path) -> Iterator[bytes]:

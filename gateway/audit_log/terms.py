@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.audit_log.sealing import SealingKey
+
 
 @dataclass(frozen=True, slots=True)
 class AuditTerms:
@@ -21,3 +23,5 @@ class AuditTerms:
     """Of one file."""
     is_daily: bool = False
     """A new file for each day, UTC."""
+    key: SealingKey | None = None
+    """What records are sealed with; None: they are not."""

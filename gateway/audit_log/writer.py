@@ -35,7 +35,9 @@ class ChainWriter:
     def __init__(
         self, folder: Path, writer: str, terms: AuditTerms, clock: Callable[[], float] = time.time
     ) -> None:
-        self._open: Open = lambda: ChainFiles(folder, writer, self._terms.largest_bytes)
+        self._open: Open = lambda: ChainFiles(
+            folder, writer, self._terms.largest_bytes, self._terms.key
+        )
         self._where = folder
         self._terms = terms
         self._clock = clock
@@ -119,7 +121,7 @@ class ChainWriter:
         if lost:
             records.append(_timed(self._clock(), {"event": "log.lost", "records": lost}))
         if records:
-            files.largest_bytes = self._terms.largest_bytes
+            files.largest_bytes, files.key = self._terms.largest_bytes, self._terms.key
             files.append(records, str(records[0]["time"])[:10] if self._terms.is_daily else "")
             self._told_lost += lost
             for _ in range(count):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 
+from pydantic import AfterValidator, SecretStr, WithJsonSchema, model_validator
+
+from gateway.audit_log.sealing import SHORTEST_KEY, SealingKey, key_of
 from gateway.audit_log.terms import AuditTerms
-from gateway.config.block import Block
-from gateway.config.scalars import Flag, Size, Text
+from gateway.config.block import Block, refusal
+from gateway.config.referenced import TextFile
+from gateway.config.scalars import Flag, Secret, Size, Text
 
 
 class Recorded(StrEnum):
@@ -21,6 +26,21 @@ class OnError(StrEnum):
 
     BLOCK = "block"
     ALLOW = "allow"
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if key_of(value.get_secret_value()) is None:
+        raise refusal(
+            f"must have at least {SHORTEST_KEY} characters", "openssl rand -hex 32", is_shown=False
+        )
+    return value
+
+
+AuditSecret: TypeAlias = Annotated[
+    Secret,
+    AfterValidator(_long_enough),
+    WithJsonSchema({"type": "string", "format": "secret"}),
+]
 
 
 class AuditBlock(Block):
@@ -42,6 +62,28 @@ class AuditBlock(Block):
     """A file that would be larger than this is followed by another."""
     daily: Flag = False
     """Each day has files of its own, in UTC."""
+    secret: AuditSecret | None = None
+    """What records are sealed with (HMAC-SHA256), so that who may write the files and has it
+    not cannot write other ones in their place: at least 32 characters, best as `${VARIABLE}`."""
+    secret_file: TextFile | None = None
+    """A file that holds it, without the space around it."""
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> AuditBlock:
+        if self.secret is not None and self.secret_file is not None:
+            raise refusal("has a secret and a secret_file", is_shown=False)
+        if self.secret_file is not None and key_of(self.secret_file.text) is None:
+            raise refusal(
+                f"has a secret_file of fewer than {SHORTEST_KEY} characters", is_shown=False
+            )
+        return self
+
+    @property
+    def sealing(self) -> SealingKey | None:
+        """None: records have no seals."""
+        if self.secret_file is not None:
+            return key_of(self.secret_file.text)
+        return None if self.secret is None else key_of(self.secret.get_secret_value())
 
     @property
     def terms(self) -> AuditTerms:
@@ -52,4 +94,5 @@ class AuditBlock(Block):
             self.on_error is OnError.BLOCK,
             self.file_size,
             self.daily,
+            self.sealing,
         )

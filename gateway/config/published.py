@@ -24,6 +24,7 @@ _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
 _OF_GUARDS = (_SECRET, "secret")
 _READ_OF_LOGINS = ("issuer", "claims")
+_OF_AUDIT = ("secret", "secret_file")
 _NOT_PUBLISHED = ("include", "xds")
 _NOT_FOR_WORKERS = ("gateways", "routes", "admin", "limit_services", "alerts", "external_authz")
 
@@ -58,6 +59,8 @@ def for_workers(config: Config) -> str:
     asked = config.identity.introspection
     if asked is not None and asked.meaning.client_secret:  # workers ask
         document["identity"]["introspection"]["client"]["secret"] = asked.meaning.client_secret
+    if config.audit is not None and config.audit.sealing is not None:  # they seal
+        document["audit"]["secret"] = config.audit.sealing.secret.decode()
     for guard, block in zip(document.get("guardrails", ()), config.guardrails, strict=False):
         if isinstance(block, WebhookGuardBlock) and block.secret is not None:
             guard["secret"] = block.secret.get_secret_value()  # they sign
@@ -149,6 +152,8 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     document.get("alerts", {}).get("webhook", {}).pop("secret", None)
+    for name in _OF_AUDIT:
+        document.get("audit", {}).pop(name, None)
     inline(document.get("guardrails", ()), config.guardrails)
     for guard in document.get("guardrails", ()):
         for name in (*_OF_GUARDS, "ca"):

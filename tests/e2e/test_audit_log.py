@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES, Serve
@@ -125,6 +126,20 @@ def test_what_operators_do_is_in_the_log(gateway: Stack) -> None:
     assert set(by["verdict"]) == set(by["configuration.in_force"])
     assert len(set(by["verdict"])) == 2
     assert "broken" not in dragoman(gateway, "audit", "verify")
+
+
+def test_records_are_sealed_with_the_secret(gateway: Stack, tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text("of-the-example-not-to-be-used-elsewhere\n")
+    wrong.write_text("x" * 32)
+    assert ask(gateway) == 200
+    eventually(lambda: len(verdicts(gateway)) > 0, "it is written")
+    assert all("seal" in each for each in exported(gateway))
+    assert "broken" not in dragoman(gateway, "audit", "verify", "--secret-files", str(right))
+    told = dragoman(gateway, "audit", "verify", "--secret-files", str(wrong), status=1)
+    assert "is sealed by a key that was not given" in told
+    shown = httpx.get(f"{gateway.admin_url}/api/config", timeout=5).text
+    assert "not-to-be-used-elsewhere" not in shown
 
 
 def test_what_is_changed_in_the_log_is_found(alone: Stack) -> None:

@@ -97,7 +97,7 @@ def test_a_writer_that_was_killed_before_its_head_goes_on(tmp_path: Path) -> Non
         files.append([{"who": "a"}], "")
     head = head_in(tmp_path, "w%2F1")
     assert head is not None
-    assert head.seq == 0
+    assert head.link.seq == 0
     write(tmp_path, "b")
     assert flaws(tmp_path) == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.audit_log.chain import Link
 from gateway.audit_log.files import ChainFiles, files_of
 from gateway.audit_log.reading import records, verify
+from gateway.audit_log.sealing import SealingKey, by_id
 
 
 def write(folder: Path, writer: str, *times: str) -> None:
@@ -45,6 +46,24 @@ def test_a_chain_that_was_written_anew_is_not_the_one_that_was_seen(tmp_path: Pa
     assert [each.flaws for each in verify(tmp_path)] == [()]  # nothing of it tells
     (found,) = verify(tmp_path, seen)
     assert [flaw.what for flaw in found.flaws] == ["record 2 is not the one that was seen before"]
+
+
+def test_what_was_written_anew_without_the_key_is_found(tmp_path: Path) -> None:
+    key = SealingKey(b"k" * 32)
+    files = ChainFiles(tmp_path, "a", 100, key)
+    for at in "1234":
+        files.append([{"time": at}], "")
+    files.mark()
+    files.close()
+    assert len(files_of(tmp_path, "a")) == 4
+    (found,) = verify(tmp_path, keys=by_id([key]))
+    assert (found.sealed, found.flaws) == (4, ())
+    for path in tmp_path.iterdir():
+        path.unlink()
+    write(tmp_path, "a", "1", "9")
+    assert [each.flaws for each in verify(tmp_path)] == [()]
+    (found,) = verify(tmp_path, keys=by_id([key]))
+    assert [each.what for each in found.flaws] == ["record 2, the last one, has no seal"]
 
 
 def test_a_chain_that_was_seen_must_be_there(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from gateway.audit_log.sealing import key_of
 from gateway.audit_log.terms import AuditTerms
-from gateway.config.load import load
-from gateway.config.published import for_workers
+from gateway.config.load import load, load_file
+from gateway.config.published import for_workers, published
 from gateway.config.schema import Config
+from gateway.names import CONFIGURATION_TYPE
 from gateway.resolve import resolve
+from xds_server.redaction import redacted
 
 LLM = "llm: {models: {}}\n"
 
@@ -51,9 +56,38 @@ audit:
         ("file_size: 0", "audit.file_size: must be whole bytes"),
         ("path: ''", "audit.path: must be one line of text"),
         ("folder: x", "audit.folder: unknown key"),
+        ("secret: short", "audit.secret: must have at least 32 characters"),
     ],
 )
 def test_what_is_wrong_is_told(said: str, problem: str) -> None:
     found = load(f"audit: {{{said}}}\n{LLM}", file="test.yaml", environment={})
     assert isinstance(found, tuple)
     assert problem in str(found[0])
+
+
+def test_a_secret_is_told_to_workers_and_to_nobody_else() -> None:
+    secret = "0123456789abcdef" * 2
+    found = terms(f"audit: {{secret: {secret}}}\n")
+    assert found is not None
+    assert found.key == key_of(secret)
+    config = load(f"audit: {{secret: {secret}}}\n{LLM}", file="test.yaml", environment={})
+    assert isinstance(config, Config)
+    assert secret in for_workers(config)
+    assert secret not in published(config)
+    assert secret not in repr(config)
+    shown = redacted(CONFIGURATION_TYPE, {"yaml": for_workers(config)})
+    assert secret not in str(shown)
+
+
+def test_it_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k" * 40 + "\n")
+    (tmp_path / "gateway.yaml").write_text(f"audit: {{secret_file: key}}\n{LLM}")
+    config = load_file(tmp_path / "gateway.yaml", {})
+    assert isinstance(config, Config), config
+    found = resolve(config).audit
+    assert found is not None
+    assert found.key == key_of("k" * 40)
+    assert "k" * 40 in for_workers(config)
+    (tmp_path / "key").write_text("short")
+    problems = load_file(tmp_path / "gateway.yaml", {})
+    assert "has a secret_file of fewer than 32 characters" in str(problems)

@@ -55,6 +55,7 @@ def without_secrets(gateway: Gateway) -> Gateway:
         listeners=listeners,
         xds=Xds(),
         identity=identity,
+        audit=gateway.audit and replace(gateway.audit, key=None),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.audit_log.files import ChainFiles, files_of
+from gateway.audit_log.sealing import SealingKey
 from xds_server import cli
 
 
@@ -32,11 +33,38 @@ def test_an_intact_log_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixtu
     write(tmp_path / "audit", "control", 5)
     told = say(capsys, "--state-dir", tmp_path)
     rows = [line.split() for line in told.splitlines()]
-    assert rows[0] == ["WRITER", "RECORDS", "FROM", "TO", "SHA-256"]
+    assert rows[0] == ["WRITER", "RECORDS", "FROM", "TO", "SHA-256", "SEALED"]
     assert [row[:4] + row[5:] for row in rows[1:]] == [
-        ["control", "1", "1", "1", "intact"],
-        ["extproc-0", "2", "1", "2", "intact"],
+        ["control", "1", "1", "1", "0", "intact"],
+        ["extproc-0", "2", "1", "2", "0", "intact"],
     ]
+
+
+def test_seals_are_looked_at_where_the_secret_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, other, short = (tmp_path / name for name in ("secret", "other", "short"))
+    secret.write_text("k" * 32 + "\n")
+    other.write_text("o" * 32)
+    short.write_text("k")
+    folder = tmp_path / "audit"
+    for key in (SealingKey(b"o" * 32), SealingKey(b"k" * 32)):
+        files = ChainFiles(folder, "w", 1 << 20, key)
+        files.append([{"time": "2026-11-26T03:00:00.000000Z", "event": "verdict"}], "")
+        files.mark()
+        files.close()
+    told = say(capsys, folder).splitlines()
+    assert told[1].split()[5:] == ["2?", "intact"]
+    assert told[-1] == "seals were not looked at: --secret-files"
+    told = say(capsys, folder, "--secret-files", f"{secret},{other}").splitlines()
+    assert [line.split()[-2:] for line in told[1:]] == [["2", "intact"]]
+    told = say(capsys, folder, "--secret-files", secret, status=1).splitlines()
+    assert "record" not in told[1]
+    assert "is sealed by a key that was not given" in told[2]
+    say(capsys, folder, "--secret-files", f"{secret},{other}", command="export")
+    for wrong in (short, tmp_path / "none"):
+        with pytest.raises(SystemExit):
+            cli.main(["audit", "verify", str(folder), "--secret-files", str(wrong)], {})
 
 
 def test_a_broken_log_is_said_to_be_where(
