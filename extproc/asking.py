@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from msgspec import structs
 
@@ -251,7 +252,6 @@ class Asking:
         facts, guards = self._facts, self._program.guards
         if not guards.is_any:
             return self._allowed(plan, call, wanted, handled)
-
         verdict = guards.on_request(facts)
         if verdict is PASS and not guards.has_beside:  # as most are
             return self._allowed(plan, call, wanted, handled)
@@ -398,6 +398,8 @@ class Asking:
         facts.demands = handled.demands(call) if handled.demands else NO_DEMANDS
         facts.document = call.document
         facts.reword = reading.reword
+        if self._program.reads_calls and handled.dialect is not None:
+            facts.conversation = partial(SPEAKERS[handled.dialect].codec.decode_request, call)
         fault = None
         if self._program.reads_texts:
             texts = reading.texts(call.document) if call.texts is None else call.texts

@@ -27,9 +27,11 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.dialect import Call, Codec
+from extproc.llm.estimate import expected
 from extproc.llm.frames import Frame, Frames, SseFrames
 from extproc.llm.pieces import Pieces
 from extproc.llm.request import JsonFormat, Request
+from extproc.llm.token_weights import Family
 from extproc.llm.translate import events_of
 from extproc.policies.scope import Matcher, compile_scope
 from extproc.verdict import By, Deny, PolicyKind
@@ -40,6 +42,8 @@ from gateway.scopes import EVERYTHING
 
 LONGEST_TEXT = 8 << 20
 """Characters of what a schema is for; more is refused."""
+_COUNTED_AT_ONCE = 1024
+"""Characters: of longer texts, what has come before is not counted again."""
 _UNSHAPED = frozenset({Stop.REFUSAL, Stop.CONTENT_FILTER})
 """Says that it does not answer."""
 _SCOPES: Mapping[type, TextScope] = {
@@ -100,16 +104,19 @@ class Forms:
             isinstance(each.guard, SchemaGuard) and each.schema is None for each in self._forms
         )
 
-    def ready(self, facts: Facts, call: Call, codec: Codec) -> tuple[Ready, ...] | Deny:
-        """Those that look at the answer to this request, of a client's dialect."""
+    def ready(
+        self, facts: Facts, call: Call, decode: Callable[[Call], Request | Deny] | None
+    ) -> tuple[Ready, ...] | Deny:
+        """Those that look at the answer to this request; `decode` reads it, if it is a
+        conversation."""
         asked = [
             form for form in self._forms if form.matcher is None or form.matcher.matches(facts)
         ]
         if not asked:
             return ()
         request: Request | None = None
-        if self._reads_requests:
-            decoded = codec.decode_request(call)
+        if self._reads_requests and decode is not None:
+            decoded = decode(call)
             if isinstance(decoded, Deny):
                 return decoded
             request = decoded
@@ -160,6 +167,7 @@ class _Length:
 
     def __init__(self, guard: LengthGuard) -> None:
         self._left = guard.most_characters
+        self._tokens = None if guard.most_tokens is None else _Tokens(guard.most_tokens)
         self._texts = guard.terms.texts
 
     def fault(self, event: StreamEvent) -> str | None:
@@ -167,8 +175,29 @@ class _Length:
         if scope is None or (self._texts is not None and scope not in self._texts):
             return None
         text = event.arguments if isinstance(event, CallDelta) else getattr(event, "text", "")
-        self._left -= len(text)
-        return "it is too long" if self._left < 0 else None
+        if self._left is not None:
+            self._left -= len(text)
+            if self._left < 0:
+                return "it is too long"
+        is_over = self._tokens is not None and self._tokens.are_over_with(text)
+        return "it is too long" if is_over else None
+
+
+class _Tokens:
+    """Of a text that comes in pieces, which may be smaller than tokens."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counted = 0
+        self._rest = ""
+
+    def are_over_with(self, text: str) -> bool:
+        """Whether there are more than may be, with this piece."""
+        self._rest += text
+        tokens = self._counted + expected([self._rest], Family.OTHER) if self._rest else 0
+        if len(self._rest) >= _COUNTED_AT_ONCE:
+            self._counted, self._rest = tokens, ""
+        return tokens > self._most
 
 
 class _Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -59,5 +59,8 @@ class Facts:
     """The decoded body; decoded once, duplicate keys refused."""
     tokens: Tokens | None = None
     """What stands for values that the provider may not see; None: no guard tokenises."""
+    conversation: Callable[[], object] | None = None
+    """Reads the body as a conversation (`llm.request.Request`, or a Deny); None: it is none, or
+    nobody asks."""
     reword: Reword | None = None
     """Changes the texts of the body; None: nobody can."""

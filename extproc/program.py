@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from extproc.audits import Audits, uncounted
@@ -19,6 +19,8 @@ from extproc.health import Health, States
 from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
 from extproc.leading import Leading
+from extproc.llm.estimate import expected
+from extproc.llm.token_weights import Family
 from extproc.named import Models
 from extproc.outages import Outages
 from extproc.plan import Planner, Steering
@@ -36,6 +38,7 @@ from extproc.served_limits import ServedLimits
 from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
 from extproc.verdict import By, Deny, PolicyKind, Verdict
+from extproc.wellformed import WellFormed
 from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
@@ -43,6 +46,8 @@ from gateway.guards import reads_answers
 from gateway.model import Gateway, Lossiness, Phase, Target
 from gateway.price import Price
 
+_TOKENS_OF = partial(expected, family=Family.OTHER)
+"""Of texts, as guards count them, whatever model they are for."""
 _MOST_PRICES = 10_000
 """Clients choose the names that stand for `*`, so targets have no natural end."""
 NOT_READY = Deny(503, "not_ready", "no configuration yet", by=By(PolicyKind.GATEWAY))
@@ -80,6 +85,8 @@ class Program:
     """What may be said in answers; None: nobody looks."""
     forms: Forms
     """In which answers have to be."""
+    reads_calls: bool
+    """Something looks at the calls of tools that a request tells of."""
     reads_texts: bool
     """Something looks at what a model would read."""
     reads_estimates: bool
@@ -137,13 +144,12 @@ def build(
     limiter: Limiter | None = None,
     inquirer: Inquirer | None = None,
 ) -> Program:
-    authorize, guards = Authorize(gateway.rules, audits), Guards(gateway.guards, audits)
+    authorize, formed, guards = _policies(gateway, audits)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     pricing = _pricing(gateway, dict(gateway.prices))
     chooser = _chooser(gateway, choose, pricing, seen, health)
     key_models = KeyModels() if gateway.identity.has_stored_keys else None
-    ours: tuple[Policy, ...] = (key_models,) if key_models else ()
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
     limits = _limits(gateway, limiter, audits)
     planners = _planners(gateway, chooser, dict(gateway.prices))
@@ -151,14 +157,15 @@ def build(
         version=version,
         authenticate=_authenticate(gateway, witnesses),
         key_models=key_models,
-        header_policies=(*ours, authorize),
-        request_policies=(*ours, authorize),
+        header_policies=_in_order(key_models, authorize),
+        request_policies=_in_order(key_models, authorize, formed if formed.is_any else None),
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
-        routes=frozenset(route.name for route in gateway.routes),
-        open_routes=frozenset(route.name for route in gateway.routes if route.is_open),
+        routes=frozenset(each.name for each in gateway.routes),
+        open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_guards=_answer_guards(gateway, audits),
         forms=Forms(gateway.guards, audits or uncounted()),
+        reads_calls=formed.reads_calls,
         reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
         reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,
@@ -181,6 +188,18 @@ def build(
         created=created,
         audits=audits or uncounted(),
     )
+
+
+def _policies(gateway: Gateway, audits: Audits | None) -> tuple[Authorize, WellFormed, Guards]:
+    return (
+        Authorize(gateway.rules, audits),
+        WellFormed(gateway.guards, audits or uncounted()),
+        Guards(gateway.guards, audits, measure=_TOKENS_OF),
+    )
+
+
+def _in_order(*policies: Policy | None) -> tuple[Policy, ...]:
+    return tuple(each for each in policies if each is not None)
 
 
 def _chooser(

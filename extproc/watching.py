@@ -21,6 +21,10 @@ _GUARDED = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM, Operation.COMPL
 """What is no conversation in a dialect, and answered in texts that guards read."""
 
 
+_READ_AS = {Operation.COMPLETIONS: Dialect.OPENAI_CHAT}
+"""In which dialect answers are read that are in none: its reader knows these, too."""
+
+
 class Framing(Struct, frozen=True):
     """How the answer comes to its client."""
 
@@ -53,10 +57,11 @@ def _conforming(
 ) -> Callable[[bool], Conforming] | Deny | None:
     """Makes what looks at the form, of a stream or not; None: nobody does."""
     forms = program.forms
-    if not forms.is_any or framing.dialect is None or call is None:
+    dialect = _READ_AS.get(framing.operation, framing.dialect)
+    if not forms.is_any or dialect is None or call is None:
         return None
-    codec = SPEAKERS[framing.dialect].codec
-    ready = forms.ready(facts, call, codec)
+    codec = SPEAKERS[dialect].codec
+    ready = forms.ready(facts, call, None if framing.dialect is None else codec.decode_request)
     if isinstance(ready, Deny):
         return ready
     frames: Callable[[], Frames] | None = None

@@ -69,6 +69,11 @@ class GuardTerms:
     """How many characters of a stream it looks ahead."""
 
     @property
+    def reads_requests(self) -> bool:
+        """It is asked about requests."""
+        return self.phase is not Phase.RESPONSE
+
+    @property
     def reads_answers(self) -> bool:
         """It is asked about answers."""
         return self.phase is not Phase.REQUEST
@@ -153,23 +158,27 @@ class LengthGuard:
     """How long all texts that it reads may be together. It refuses."""
 
     name: str
-    most_characters: int
+    most_characters: int | None
     message: str
     terms: GuardTerms = NO_TERMS
+    most_tokens: int | None = None
+    """As estimated here. None: as many as there are; so above."""
 
 
 class SchemaSubject(StrEnum):
-    """What of an answer a schema is for."""
+    """What of an answer, or of a request, a schema is for."""
 
     ANSWER = "answer"
     """What the model says."""
+    BODY = "body"
+    """Of a request."""
     TOOL_INPUT = "tool_input"
     """The arguments of each call."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaGuard:
-    """What an answer must be, as a JSON Schema. It refuses."""
+    """What an answer, or a request, must be, as a JSON Schema. It refuses."""
 
     name: str
     schema: str | None

@@ -372,7 +372,8 @@ def _local(name: str, block: LocalBlock) -> Guard:
             words = block.all_words
             return KeywordGuard(name, words, block.action, block.replacement, message, terms)
         case LengthGuardBlock():
-            return LengthGuard(name, block.characters, block.message or "", terms)
+            said = block.message or ""
+            return LengthGuard(name, block.characters, said, terms, block.tokens)
         case SchemaGuardBlock():
             is_held = block.stream == "hold"
             said = block.message or ""

@@ -14,6 +14,13 @@ READ: Mapping[Phase, str] = {
 }
 
 
+_SUBJECTS: Mapping[SchemaSubject, str] = {
+    SchemaSubject.ANSWER: "answers",
+    SchemaSubject.BODY: "bodies of requests",
+    SchemaSubject.TOOL_INPUT: "arguments of calls",
+}
+
+
 def form_guard(guard: LengthGuard | SchemaGuard, scope: str) -> Check:
     """One guard; `scope`: whom it is for, in words that begin with a comma."""
     what, refusal = _what(guard)
@@ -29,8 +36,15 @@ def _what(guard: LengthGuard | SchemaGuard) -> tuple[str, str]:
     if isinstance(guard, LengthGuard):
         texts = guard.terms.texts
         only = "" if texts is None else f", {' '.join(sorted(texts))} only"
-        return f"at most {guard.most_characters} characters{only}", "400 text_too_long"
+        bounds = ((guard.most_characters, "characters"), (guard.most_tokens, "tokens"))
+        most = " and ".join(f"{amount} {unit}" for amount, unit in bounds if amount is not None)
+        return f"at most {most}{only}", "400 text_too_long"
     whose = "a schema" if guard.schema is not None else "the request's own schema"
-    subject = "answers" if guard.subject is SchemaSubject.ANSWER else "arguments of calls"
+    subject = _SUBJECTS[guard.subject]
+    if guard.terms.phase is Phase.REQUEST:
+        return f"{whose} of {subject}", "400 schema_violation"
     stream = "streams held to their end" if guard.is_held else "streams cut before their end"
-    return f"{whose} of {subject}, {stream}", "502 schema_violation"
+    refusal = "502 schema_violation"
+    if guard.terms.reads_requests:
+        refusal = f"400 or {refusal}"
+    return f"{whose} of {subject}, {stream}", refusal

@@ -13,6 +13,7 @@ from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.policies.finding import Finder, Rewrite, replaced, replaced_across
 from extproc.policies.inquiry import Asked, Inquiry
+from extproc.policies.lengths import Measure
 from extproc.policies.remote.texts import Asking, Reader, about, asking
 from extproc.policies.remote.words import FINE, Opinion, Rewritten, Said
 from extproc.policies.steps import Step, Steps, read
@@ -119,11 +120,12 @@ class Guards:
         guards: Sequence[Guard],
         audits: Audits | None = None,
         phase: Phase = Phase.REQUEST,
+        measure: Measure | None = None,
     ) -> None:
-        """`audits` is told what guards in `audit` find."""
+        """`audits` is told what guards in `audit` find; `measure` counts tokens."""
         self._audits = audits or uncounted()
         self._phase = phase
-        self._steps = Steps(list(read(guards, phase)))
+        self._steps = Steps(list(read(guards, phase)), measure)
         self.is_any = bool(self._steps.all)
         """Some guard has to be asked."""
         self.is_tokenising = any(

@@ -13,7 +13,7 @@ from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.injection import Injection
 from extproc.policies.inquiry import Remote
 from extproc.policies.keywords import Keywords
-from extproc.policies.lengths import TooLong
+from extproc.policies.lengths import Measure, TooLong
 from extproc.policies.patterns import Patterns
 from extproc.policies.remote.codecs import codec
 from extproc.policies.scope import Matcher, compile_scope
@@ -115,7 +115,8 @@ class _Search:
 class Steps:
     """Guards in the order in which they are asked, each named by its place."""
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
+    def __init__(self, guards: Sequence[Guard], measure: Measure | None = None) -> None:
+        """`measure` counts tokens."""
         wanted: dict[frozenset[TextScope] | None, list[tuple[int, RegexGuard]]] = {}
         finders: dict[int, Finder] = {}
         for index, guard in enumerate(guards):
@@ -128,7 +129,7 @@ class Steps:
             elif isinstance(guard, KeywordGuard):
                 finders[index] = Keywords(guard.words)
             elif isinstance(guard, LengthGuard):
-                finders[index] = TooLong(guard.most_characters)
+                finders[index] = TooLong(guard.most_characters, guard.most_tokens, measure)
         self._searches = tuple(_search(texts, found, finders) for texts, found in wanted.items())
         self.all = tuple(_step(guard, finders.get(index)) for index, guard in enumerate(guards))
         self._others = tuple(

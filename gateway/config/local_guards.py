@@ -97,30 +97,41 @@ def _lines(file: FileText | None) -> Iterator[str]:
 
 
 class LengthGuardBlock(GuardTermsBlock):
-    """How long texts may be. Tokens of requests are bounded by a rule
-    (`require: llm.estimated_input_tokens <= 8000`), those of answers by `max_output_tokens`."""
+    """How long texts may be, in characters, in tokens, or both. A rule bounds the tokens of all
+    that a request says (`require: llm.estimated_input_tokens <= 8000`)."""
 
     type: Literal["max_length"]
     """Length."""
-    characters: Annotated[int, Field(ge=1, le=2**31)]
+    characters: Annotated[int, Field(ge=1, le=2**31)] | None = None
     """How many characters (code points) all texts that it reads may have together, of a request, or
     of an answer. A stream is cut before the event that has more."""
+    tokens: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    """How many tokens, as they are estimated here: about a tenth more or fewer than a model counts,
+    of which tokenizers differ."""
     message: Text | None = None
     """What the client is told."""
 
+    @model_validator(mode="after")
+    def _has_a_length(self) -> LengthGuardBlock:
+        if self.characters is None and self.tokens is None:
+            raise refusal("needs characters, or tokens", is_shown=False)
+        return self
+
 
 class SchemaGuardBlock(GuardTermsBlock):
-    """What answers must be, as a JSON Schema (draft 2020-12, or as `$schema` says). Nothing is
-    fetched for it, and patterns have no look-around or back-references."""
+    """What answers or requests must be, as a JSON Schema (draft 2020-12, or as `$schema` says).
+    Nothing is fetched for it, and patterns have no look-around or back-references."""
 
     type: Literal["json_schema"]
     """A schema."""
-    phase: Literal[Phase.RESPONSE] = Phase.RESPONSE
-    """Answers alone."""
+    phase: Phase = Phase.RESPONSE
+    """`response`: answers; `request`: requests, of which it judges `body` or `tool_input`; `both`:
+    the calls of requests and of answers."""
     scope: None = None
     """Is said by `of`."""
     of: SchemaSubject = SchemaSubject.ANSWER
-    """`answer`: what the model says, of each choice; `tool_input`: the arguments of each call."""
+    """`answer`: what the model says, of each choice; `tool_input`: the arguments of each call;
+    `body`: a request as it goes on, in the words of its client's API."""
     schema_: SchemaDocument | None = Field(default=None, alias="schema")
     """The schema."""
     file: TextFile | None = None
@@ -145,8 +156,20 @@ class SchemaGuardBlock(GuardTermsBlock):
             if mistake is not None:
                 hint = "JSON or YAML, of JSON Schema's draft 2020-12"
                 raise refusal(f"has a file that is no schema: {mistake}", hint, is_shown=False)
-        if self.of is SchemaSubject.ANSWER and self.tools != ("*",):
+        if self.of is not SchemaSubject.TOOL_INPUT and self.tools != ("*",):
             raise refusal("names tools, which `of: tool_input` is about", is_shown=False)
+        return self
+
+    @model_validator(mode="after")
+    def _judges_what_there_is(self) -> SchemaGuardBlock:
+        wanted = {SchemaSubject.ANSWER: Phase.RESPONSE, SchemaSubject.BODY: Phase.REQUEST}
+        if wanted.get(self.of, self.phase) is not self.phase:
+            hint = f"of: {self.of} is judged in phase: {wanted[self.of]}"
+            raise refusal(f"judges of: {self.of} in phase: {self.phase}", hint, is_shown=False)
+        if self.of is SchemaSubject.BODY and self.from_request:
+            raise refusal("needs a schema: no request has one of its body", is_shown=False)
+        if self.phase is Phase.REQUEST and "stream" in self.model_fields_set:
+            raise refusal("has a stream, which is an answer's", is_shown=False)
         return self
 
     def _read(self) -> object:

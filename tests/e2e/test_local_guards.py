@@ -170,3 +170,61 @@ def test_what_they_refuse_is_counted(guarded: Stack, provider: Recorder) -> None
 
     wanted = 'code="schema_violation",kind="guard",mode="enforce",name="person",verdict="deny"'
     eventually(lambda: wanted in metrics(), "it is counted")
+
+
+def test_requests_must_have_their_form(guarded: Stack, provider: Recorder) -> None:
+    answer(provider, {"content": '{"name": "ann"}'})
+    ask(guarded, model="extractor", temperature=1)
+    provider.requests.clear()
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(guarded, model="extractor", temperature=1.5)
+    assert refused.value.code == "schema_violation"
+    assert "at '/temperature', 'maximum' does not hold" in str(refused.value)
+    assert provider.requests == []
+
+
+def test_calls_that_a_conversation_tells_of_are_judged(guarded: Stack, provider: Recorder) -> None:
+    answer(provider, {"content": "sun"})
+
+    def said(arguments: str) -> Any:
+        function = {"name": "weather", "arguments": arguments}
+        messages: Any = [
+            {"role": "user", "content": "what of the weather?"},
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "type": "function", "function": function}],
+            },
+            {"role": "tool", "tool_call_id": "c", "content": "sun"},
+        ]
+        tools: Any = [TOOL]
+        create = client(guarded).chat.completions.create
+        return create(model="agent", messages=messages, tools=tools)
+
+    said('{"city": "Oslo"}')
+    with pytest.raises(openai.BadRequestError) as refused:
+        said('{"town": "Oslo"}')
+    assert "the arguments of 'weather'" in str(refused.value)
+
+
+def test_questions_of_too_many_tokens_are_refused(guarded: Stack, provider: Recorder) -> None:
+    answer(provider, {"content": "yes"})
+    ask(guarded, "the weather is fine in Oslo. " * 60, model="short")
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(guarded, "the weather is fine in Oslo. " * 90, model="short")
+    assert refused.value.code == "text_too_long"
+
+
+def test_legacy_completions_have_a_form_too(guarded: Stack, provider: Recorder) -> None:
+    told = {"id": "c", "object": "text_completion", "created": 1, "model": "m"}
+
+    def said(text: str) -> str:
+        choice = {"index": 0, "text": text, "finish_reason": "stop", "logprobs": None}
+        provider.kind, provider.is_chunked = "application/json", False
+        provider.answer = json.dumps({**told, "choices": [choice]}).encode()
+        found = client(guarded).completions.create(model="extractor", prompt="who?")
+        return found.choices[0].text
+
+    assert said('{"name": "ann"}') == '{"name": "ann"}'
+    with pytest.raises(openai.InternalServerError) as refused:
+        said("it is ann")
+    assert refused.value.code == "schema_violation"

@@ -16,9 +16,11 @@ from extproc.facts import Facts
 from extproc.llm.answer import Answer, Candidate, Stop
 from extproc.llm.dialect import Asked, Call, UnreadableAnswer
 from extproc.llm.dialects import SPEAKERS
+from extproc.llm.estimate import expected
 from extproc.llm.frames import ArrayFrames, ChunkFrames, Frame
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.token_weights import Family
 from extproc.llm.translate import events_of
 from extproc.protocols import event_stream
 from extproc.verdict import Deny
@@ -49,6 +51,7 @@ PERSON = {
 CHUNK = tuple(event_stream.texts({":event-type": "chunk", ":message-type": "event"}).items())
 GOOD, BAD = '{"name": "ann"}', '{"name": 3}'
 DIALECTS = tuple(SPEAKERS)
+DECODE = SPEAKERS[Dialect.OPENAI_CHAT].codec.decode_request
 
 
 def terms(mode: Mode = Mode.ENFORCE, model: str | None = None, **more: Any) -> GuardTerms:
@@ -93,7 +96,7 @@ def conforming(
     asked: Call | None = None,
 ) -> Conforming:
     forms = Forms(guards, Audits(tally or Counted()))
-    ready = forms.ready(FACTS, asked or call(), SPEAKERS[Dialect.OPENAI_CHAT].codec)
+    ready = forms.ready(FACTS, asked or call(), DECODE)
     assert isinstance(ready, tuple)
     codec = SPEAKERS[dialect].codec
     return Conforming(ready, forms.audits, FACTS, codec, None, is_stream=is_stream)
@@ -225,7 +228,7 @@ def test_what_the_request_asks_for_is_the_schema() -> None:
         data = whole(said(Text(text)))
         forms = Forms([guard], Audits(Counted()))
         codec = SPEAKERS[Dialect.OPENAI_CHAT].codec
-        ready = forms.ready(FACTS, call(**fields), codec)
+        ready = forms.ready(FACTS, call(**fields), DECODE)
         assert isinstance(ready, tuple)
         assert bool(ready) is bool(fields)
         found = Conforming(ready, forms.audits, FACTS, codec, None, is_stream=False)
@@ -251,7 +254,7 @@ def test_a_schema_that_cannot_be_used_is_told_at_once() -> None:
     remote = {"$ref": "http://127.0.0.1:9/x"}
     wanted = {"type": "json_schema", "json_schema": {"name": "p", "schema": remote}}
     forms = Forms([schema(None)], Audits(Counted()))
-    found = forms.ready(FACTS, call(response_format=wanted), SPEAKERS[Dialect.OPENAI_CHAT].codec)
+    found = forms.ready(FACTS, call(response_format=wanted), DECODE)
     assert isinstance(found, Deny)
     assert (found.status, found.code) == (400, "invalid_schema")
 
@@ -294,6 +297,54 @@ def test_a_long_stream_is_cut_where_it_is_too_long() -> None:
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
+def test_an_answer_of_too_many_tokens_is_refused(is_stream: bool) -> None:
+    words = " ".join(["the weather is fine in Oslo"] * 80)
+    tokens = expected([words], Family.OTHER)
+    data = (stream if is_stream else whole)(said(Text(words)))
+    for most, is_passed in ((tokens + 20, True), (tokens - 20, False)):
+        guard = LengthGuard("short", None, "", terms(), most)
+        found = conforming(guard, is_stream=is_stream)
+        assert (passed(found, data) == data) is is_passed
+    assert found.denied is not None
+    assert found.denied.code == "text_too_long"
+
+
+def test_tokens_of_a_stream_are_counted_as_those_of_the_whole() -> None:
+    words = " ".join(["the weather is fine in Oslo"] * 300)
+    pieces = [words[at : at + 3] for at in range(0, len(words), 3)]
+    tokens = expected([words], Family.OTHER)
+    encoding = SPEAKERS[Dialect.OPENAI_CHAT].codec.encoding(ASKED)
+    events = events_of(said(*map(Text, pieces)))
+    chunks = [encoding.feed(event) for event in events]
+    for most, is_passed in ((int(tokens * 1.03), True), (int(tokens * 0.97), False)):
+        found = conforming(LengthGuard("short", 10**9, "", terms(), most), is_stream=True)
+        passed(found, b"", chunks)
+        assert (found.denied is None) is is_passed
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(("text", "is_good"), [(GOOD, True), (BAD, False)])
+def test_legacy_completions_are_read_too(is_stream: bool, text: str, is_good: bool) -> None:
+    told = {"id": "c", "object": "text_completion", "created": 1, "model": "m"}
+    half = len(text) // 2
+
+    def chunk(text: str, finish: str | None) -> dict[str, Any]:
+        return {**told, "choices": [{"index": 0, "text": text, "finish_reason": finish}]}
+
+    if is_stream:
+        chunks = [chunk(text[:half], None), chunk(text[half:], None), chunk("", "stop")]
+        events = [f"data: {json.dumps(each)}\n\n" for each in chunks]
+        data = "".join([*events, "data: [DONE]\n\n"]).encode()
+    else:
+        data = json.dumps(chunk(text, "stop")).encode()
+    found = conforming(schema(), is_stream=is_stream)
+    assert passed(found, data) == (data if is_good else b"")
+    found = conforming(length(len(text) - 1), is_stream=is_stream)
+    passed(found, data)
+    assert found.denied is not None
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
 def test_audits_change_and_delay_nothing_and_are_told_once(is_stream: bool) -> None:
     data = (stream if is_stream else whole)(said(Text(BAD)))
     tally = Counted()
@@ -315,7 +366,7 @@ def test_audits_change_and_delay_nothing_and_are_told_once(is_stream: bool) -> N
 def test_guards_are_for_those_whom_they_name() -> None:
     forms = Forms([schema(model="other")], Audits(Counted()))
     assert forms.is_any
-    assert forms.ready(FACTS, call(), SPEAKERS[Dialect.OPENAI_CHAT].codec) == ()
+    assert forms.ready(FACTS, call(), DECODE) == ()
 
 
 def test_streams_in_other_frames_are_read() -> None:
@@ -325,7 +376,7 @@ def test_streams_in_other_frames_are_read() -> None:
         array = b"".join(map(encoding.feed, events_of(answer)))
         forms = Forms([schema()], Audits(Counted()))
         codec = SPEAKERS[Dialect.GEMINI].codec
-        ready = forms.ready(FACTS, call(), SPEAKERS[Dialect.OPENAI_CHAT].codec)
+        ready = forms.ready(FACTS, call(), DECODE)
         assert isinstance(ready, tuple)
         found = Conforming(ready, forms.audits, FACTS, codec, ArrayFrames(), is_stream=True)
         assert (passed(found, array) == array) is is_passed

@@ -69,13 +69,14 @@ def test_nobody_looks_where_no_guard_is_for_it() -> None:
     assert watchman_of(program(OF_REQUEST), facts(), call(), CHAT) is None
 
 
-def test_what_is_no_conversation_has_no_form() -> None:
+def test_what_is_no_conversation_has_no_form_but_for_legacy_completions() -> None:
     images = Framing(None, Operation.IMAGE_GENERATIONS, False, False)
     assert watchman_of(program(SCHEMA, WORDS), facts(), call(), images) is None
     legacy = Framing(None, Operation.COMPLETIONS, False, False)
     found = watchman_of(program(SCHEMA, WORDS), facts(), call(), legacy)
     assert isinstance(found, Watchman)
-    assert found.conforming is None
+    assert found.conforming is not None
+    assert watchman_of(program(OF_REQUEST), facts(), call(), legacy) is None
 
 
 def test_a_schema_that_cannot_be_used_is_refused() -> None:

@@ -37,3 +37,21 @@ def test_a_schema_says_whose_and_what_becomes_of_streams() -> None:
         "streams cut before their end)"
     )
     assert (check.refusal, check.failing) == ("", Failing.OPEN)
+
+
+def test_a_length_may_be_in_tokens_too() -> None:
+    assert "at most 50 tokens)" in form_guard(LengthGuard("s", None, "", GuardTerms(), 50), "").name
+    both = form_guard(LengthGuard("s", 500, "", GuardTerms(), 50), "")
+    assert "at most 500 characters and 50 tokens)" in both.name
+
+
+def test_a_schema_may_be_of_requests() -> None:
+    asked = GuardTerms(phase=Phase.REQUEST)
+    body = SchemaGuard("form", "{}", SchemaSubject.BODY, ("*",), True, "", asked)
+    check = form_guard(body, "")
+    assert check.name == "guard form (block, a schema of bodies of requests)"
+    assert (check.reads, check.refusal) == ("body", "400 schema_violation")
+    both = GuardTerms(phase=Phase.BOTH)
+    calls = SchemaGuard("args", "{}", SchemaSubject.TOOL_INPUT, ("*",), True, "", both)
+    check = form_guard(calls, "")
+    assert (check.reads, check.refusal) == ("body and answer", "400 or 502 schema_violation")

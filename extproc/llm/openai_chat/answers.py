@@ -103,13 +103,19 @@ def annotation_of(citation: Citation) -> Json:
 
 def _candidate(choice: Mapping[str, object], seed: str) -> Candidate:
     message = choice.get("message")
-    parts = _parts(message, seed) if type(message) is dict else []
+    parts = _parts(message, seed) if type(message) is dict else _text(choice)
     stop, sequence = stop_of(
         choice,
         calls_tools=any(isinstance(part, ToolCall) for part in parts),
         refuses=any(isinstance(part, Refusal) for part in parts),
     )
     return Candidate(tuple(parts), stop, sequence, logprobs_of(choice))
+
+
+def _text(choice: Mapping[str, object]) -> list[AnswerPart]:
+    """Of a legacy completion."""
+    text = string(choice, "text")
+    return [Text(text)] if text else []
 
 
 def _parts(message: Mapping[str, object], seed: str) -> list[AnswerPart]:

@@ -91,6 +91,8 @@ class _ChoiceReader:
                 events.append(TextDelta(content, self._index, logprobs or ()))
             elif delta:
                 self._delta(delta, choice, events)
+        elif text := string(choice, "text"):  # of a legacy completion
+            events.append(TextDelta(text, self._index))
         if choice.get("finish_reason") is not None:
             self._stop = choice
 

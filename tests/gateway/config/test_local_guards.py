@@ -62,6 +62,25 @@ def test_lengths_have_scopes_and_phases() -> None:
     assert guard_of(config(said)) == LengthGuard("s", 500, "", terms)
 
 
+def test_lengths_are_of_characters_or_tokens() -> None:
+    guard = guard_of(config("{name: s, type: max_length, tokens: 50}"))
+    assert guard == LengthGuard("s", None, "", GuardTerms(), 50)
+
+
+@pytest.mark.parametrize(
+    ("said", "phase"),
+    [
+        ("of: body, phase: request", Phase.REQUEST),
+        ("of: tool_input, phase: request", Phase.REQUEST),
+        ("of: tool_input, phase: both", Phase.BOTH),
+    ],
+)
+def test_a_schema_may_be_of_requests(said: str, phase: Phase) -> None:
+    guard = guard_of(config(f"{{name: p, type: json_schema, schema: {{}}, {said}}}"))
+    assert isinstance(guard, SchemaGuard)
+    assert guard.terms.phase is phase
+
+
 def test_a_schema_stands_there(tmp_path: Path) -> None:
     guard = guard_of(config("{name: p, type: json_schema, schema: {type: object}}"))
     assert guard == SchemaGuard(
@@ -97,15 +116,26 @@ def test_a_schema_is_that_of_the_request() -> None:
         ("{type: keywords}", "needs words, or a file of them"),
         ("{type: keywords, words: ['!!']}", "must have a letter or a digit"),
         (f"{{type: keywords, words: [{'x' * 201}]}}", "must be at most 200 characters"),
-        ("{type: max_length}", "characters: is required"),
+        ("{type: max_length}", "needs characters, or tokens"),
         ("{type: max_length, characters: 0}", "characters"),
+        ("{type: max_length, tokens: 0}", "tokens"),
         ("{type: json_schema}", "needs one of schema, file and from_request"),
         ("{type: json_schema, from_request: true, schema: {}}", "needs one of schema"),
         ("{type: json_schema, schema: {type: strin}}", "is no JSON Schema that can be used"),
         ("{type: json_schema, schema: {$ref: 'http://x/y'}}", "is no JSON Schema"),
         ("{type: json_schema, schema: {pattern: '(?=a)b'}}", "is no JSON Schema"),
         ("{type: json_schema, schema: {}, tools: [x]}", "names tools"),
-        ("{type: json_schema, schema: {}, phase: request}", "phase: must be one of response"),
+        ("{type: json_schema, schema: {}, phase: request}", "judges of: answer in phase: request"),
+        ("{type: json_schema, schema: {}, phase: both}", "judges of: answer in phase: both"),
+        ("{type: json_schema, schema: {}, of: body}", "judges of: body in phase: response"),
+        (
+            "{type: json_schema, from_request: true, of: body, phase: request}",
+            "needs a schema: no request has one of its body",
+        ),
+        (
+            "{type: json_schema, schema: {}, of: body, phase: request, stream: cut}",
+            "has a stream, which is an answer's",
+        ),
         ("{type: json_schema, schema: {}, scope: [user]}", "scope"),
     ],
 )
