@@ -248,10 +248,6 @@ class LocalLimiter(Protocol):
 class Limiter(Protocol):
     """The same, and rates that several machines may share."""
 
-    @property
-    def local(self) -> LocalLimiter:
-        """What this machine counts for itself."""
-
     def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         """`is_shared`: by all machines, if it is a rate and they have something in common."""
 

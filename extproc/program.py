@@ -169,7 +169,7 @@ def build(
         reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
         reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, authorize, chooser),
         limits=limits,
-        served_limits=ServedLimits(gateway.rate_limit_service, limiter.local if limiter else None),
+        served_limits=ServedLimits(gateway.rate_limit_service, limiter),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=planners,

@@ -6,7 +6,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/ratelimit/v3/rls.prot
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from envoy_api import message
@@ -15,6 +15,7 @@ from extproc.edges.service import Call, Stream
 from extproc.edges.service import Status as Code
 from extproc.ports import LimitsUnavailable
 from extproc.process import Process
+from extproc.program import Program
 from extproc.served_limits import Asked, Status
 from extproc.verdict import By, Deny, PolicyKind
 from gateway.limits import UNITS, ServedLimit
@@ -61,16 +62,37 @@ class _Question:
         elif any(each.is_negative_hits for each in request.descriptors):
             self._call.end(Code.INVALID_ARGUMENT, "hits are not given back here")
         else:
-            try:
-                statuses = program.served_limits.ask(request.domain, _asked(request))
-            except LimitsUnavailable as error:
-                logger.warning("a rate limit cannot be counted: %s", error)
-                self._call.end(Code.UNAVAILABLE, "limits cannot be counted at the moment")
-                return
-            if any(each.is_over for each in statuses):
-                self._process.audits.count(_refusal(statuses))
-            self._call.send(_answer(statuses))
-            self._call.end()
+            self._ask(program, request)
+
+    def _ask(self, program: Program, request: Any) -> None:
+        try:
+            found = program.served_limits.ask(request.domain, _asked(request))
+        except LimitsUnavailable as error:
+            self._refuse(error)
+            return
+        if isinstance(found, list):
+            self._tell(found)
+        else:
+            self._process.run(self._tell_later(found))
+
+    async def _tell_later(self, asked: Awaitable[list[Status]]) -> None:
+        try:
+            self._tell(await asked)
+        except LimitsUnavailable as error:
+            self._refuse(error)
+        except Exception:
+            logger.exception("a rate limit cannot be told")
+            self._call.end(Code.INTERNAL, "internal error")
+
+    def _tell(self, statuses: Sequence[Status]) -> None:
+        if any(each.is_over for each in statuses):
+            self._process.audits.count(_refusal(statuses))
+        self._call.send(_answer(statuses))
+        self._call.end()
+
+    def _refuse(self, error: LimitsUnavailable) -> None:
+        logger.warning("a rate limit cannot be counted: %s", error)
+        self._call.end(Code.UNAVAILABLE, "limits cannot be counted at the moment")
 
     def on_half_close(self) -> None:
         pass

@@ -7,12 +7,13 @@ more than one hit is told after the fact, and counts also where there is no room
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from extproc.ports import NEVER, Draw, LimitsUnavailable, LocalLimiter, Meter, Pace, Standing
+from extproc.later import later
+from extproc.ports import NEVER, Limiter, LimitsUnavailable, Meter, Pace, Standing, Take
 from gateway.limits import UNITS, Algorithm, Descriptor, RateLimitService, ServedLimit
 
 _SECOND = 1_000_000_000
@@ -95,42 +96,35 @@ class _Node:
 class ServedLimits:
     """The service of one program."""
 
-    def __init__(self, service: RateLimitService, limiter: LocalLimiter | None) -> None:
+    def __init__(self, service: RateLimitService, limiter: Limiter | None) -> None:
         """Without a limiter, nothing that is limited can be answered."""
         self._roots = {domain: _Node(None, below) for domain, below in service.domains}
         self._algorithm = service.algorithm
         self._limiter = limiter
         self._cases: dict[tuple[str, Entries, ServedLimit | None], _Case | None] = {}
 
-    def ask(self, domain: str, asked: Sequence[Asked]) -> list[Status]:
-        """One status for each, in order. LimitsUnavailable when they cannot be counted."""
+    def ask(self, domain: str, asked: Sequence[Asked]) -> list[Status] | Awaitable[list[Status]]:
+        """One status for each, in order; later, where other machines must be asked.
+        LimitsUnavailable, also when awaited, when they cannot be counted."""
         cases = [self._case(domain, each) for each in asked]
         drawn = [
             (place, _Draw(case.meter, case.pace, asked[place].hits, case.is_binding))
             for place, case in enumerate(cases)
             if case is not None and case.meter is not None and case.pace is not None
         ]
-        standings: dict[int, Standing] = {}
-        if drawn:
-            standings = dict(zip((place for place, _ in drawn), self._take(drawn), strict=True))
-        return [_status(case, standings.get(place)) for place, case in enumerate(cases)]
-
-    def _take(self, drawn: Sequence[tuple[int, _Draw]]) -> Sequence[Standing]:
+        if not drawn:
+            return [_status(case, None) for case in cases]
         limiter = self._opened()
-        draws: list[Draw] = [(each.meter, each.hits, each.is_binding) for _, each in drawn]
-        at_ns, standings, is_refused = limiter.take(draws)
-        owed = [
-            (each.meter, min(each.hits, _MOST_AT_ONCE * each.pace.amount))
-            for (_, each), (_, reset_ns, wait_ns) in zip(drawn, standings, strict=True)
-            if each.hits > 1
-            and (is_refused or wait_ns)
-            and reset_ns <= _DEBT_PERIODS * each.pace.period_ns
-        ]
-        if owed:
-            limiter.correct(owed, at_ns)
-        return standings
 
-    def _opened(self) -> LocalLimiter:
+        def told(found: Take) -> list[Status]:
+            _owe(limiter, [each for _, each in drawn], found)
+            standings = dict(zip((place for place, _ in drawn), found[1], strict=True))
+            return [_status(case, standings.get(place)) for place, case in enumerate(cases)]
+
+        found = limiter.take([(each.meter, each.hits, each.is_binding) for _, each in drawn])
+        return told(found) if isinstance(found, tuple) else later(found, told)
+
+    def _opened(self) -> Limiter:
         if self._limiter is None:
             raise LimitsUnavailable("nothing counts here")
         return self._limiter
@@ -157,7 +151,7 @@ class ServedLimits:
         seconds = UNITS[limit.unit]
         name = meter_name(domain, asked.entries, seconds, self._algorithm)
         pace = Pace(limit.amount, seconds * _SECOND, self._algorithm)
-        return _Case(limit, self._opened().meter(name, pace), pace, is_binding)
+        return _Case(limit, self._opened().meter(name, pace, is_shared=True), pace, is_binding)
 
 
 def meter_name(domain: str, entries: Entries, seconds: int, algorithm: Algorithm) -> str:
@@ -168,6 +162,20 @@ def meter_name(domain: str, entries: Entries, seconds: int, algorithm: Algorithm
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("|", "%7C").replace("=", "%3D")
+
+
+def _owe(limiter: Limiter, drawn: Sequence[_Draw], found: Take) -> None:
+    """What was used whether there was room or not."""
+    at_ns, standings, is_refused = found
+    owed = [
+        (each.meter, min(each.hits, _MOST_AT_ONCE * each.pace.amount))
+        for each, (_, reset_ns, wait_ns) in zip(drawn, standings, strict=True)
+        if each.hits > 1
+        and (is_refused or wait_ns)
+        and reset_ns <= _DEBT_PERIODS * each.pace.period_ns
+    ]
+    if owed:
+        limiter.correct(owed, at_ns)
 
 
 def _status(case: _Case | None, standing: Standing | None) -> Status:

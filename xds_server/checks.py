@@ -42,10 +42,9 @@ from xds_server.caller_checks import (
 from xds_server.check import Check, Failing, Where
 from xds_server.form_checks import READ, form_guard
 from xds_server.limit_checks import (
-    LIMITS_OF_KEY,
-    LIMITS_OF_KEY_BY_HEADERS,
     envoys_limits,
     limit_check,
+    limits_of_key,
     scope_words,
 )
 from xds_server.resources.envoy_rules import EnvoyRules
@@ -93,7 +92,7 @@ def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
 def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
     """Of a plain route on which extproc is asked, in order."""
     limits = (
-        limit_check(each, reads="headers")
+        limit_check(each, reads="headers", ledger=gateway.ledger)
         for each in gateway.limits
         if is_limited(each, route.name, is_open=route.is_open)
     )
@@ -109,7 +108,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             if is_for_route(rule.scope, route.name)
         ),
         *limits,
-        *[LIMITS_OF_KEY_BY_HEADERS] * route.takes_stored_keys,
+        *[limits_of_key(gateway, reads="headers")] * route.takes_stored_keys,
         *envoys_limits(gateway, route),
     )
 
@@ -319,18 +318,19 @@ def _key_models_of_headers(gateway: Gateway) -> Iterator[Check]:
 
 
 def _limits(gateway: Gateway) -> Iterator[Check]:
-    yield from (limit_check(each, reads="body") for each in _llm_limits(gateway))
+    for each in _llm_limits(gateway):
+        yield limit_check(each, reads="body", ledger=gateway.ledger)
     if gateway.identity.has_stored_keys:
-        yield LIMITS_OF_KEY
+        yield limits_of_key(gateway, reads="body")
 
 
 def _limits_of_headers(gateway: Gateway) -> Iterator[Check]:
     """Nobody knows the tokens."""
     for each in _llm_limits(gateway):
         if each.requests or each.bytes or each.concurrent:
-            yield limit_check(each, reads="headers")
+            yield limit_check(each, reads="headers", ledger=gateway.ledger)
     if gateway.identity.has_stored_keys:
-        yield LIMITS_OF_KEY_BY_HEADERS
+        yield limits_of_key(gateway, reads="headers")
 
 
 def _llm_limits(gateway: Gateway) -> Iterator[Limit]:

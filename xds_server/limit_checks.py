@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.ledger_place import LedgerKind, LedgerPlace
 from gateway.limits import LimitService, period_name
 from gateway.model import Gateway, Limit, Mode, Route, Scope
 from xds_server.check import Check, Failing, Where
 
 _UNCOUNTED = "503 limits_unavailable when the counters cannot be reached"
+_HERE = LedgerPlace()
+_APART = "counted by each machine for itself while the ledger is away"
 
 
 def envoys_limits(gateway: Gateway, route: Route) -> tuple[Check, ...]:
@@ -33,7 +36,7 @@ def _asked(limit: Limit, service: LimitService) -> Check:
     return replace(check, failure=f"503 limits_unavailable {late}")
 
 
-def limit_check(limit: Limit, *, reads: str) -> Check:
+def limit_check(limit: Limit, *, reads: str, ledger: LedgerPlace = _HERE) -> Check:
     """Of extproc, by what it `reads`."""
     counted = [
         f"{rate.amount} {unit} per {period_name(rate.seconds)}"
@@ -57,7 +60,23 @@ def limit_check(limit: Limit, *, reads: str) -> Check:
         return Check(
             f"{name}, in audit", Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged"
         )
-    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, _UNCOUNTED)
+    has_rate = bool(limit.requests or limit.tokens or limit.bytes)
+    is_shared = limit.is_workers and has_rate and not limit.is_of_machine
+    failure = _failure(ledger) if is_shared else _UNCOUNTED
+    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, failure)
+
+
+def _failure(ledger: LedgerPlace) -> str:
+    """Of what machines count together, if they have where."""
+    is_apart = ledger.kind is not LedgerKind.SQLITE and not ledger.are_limits_strict
+    return f"{_APART}; {_UNCOUNTED}" if is_apart else _UNCOUNTED
+
+
+def limits_of_key(gateway: Gateway, *, reads: str) -> Check:
+    """Of whoever has a virtual key, by what is read."""
+    refusal = "429 rate_limit_exceeded" + ", 411 length_required" * (reads == "headers")
+    name, failure = "limits of the key, where it has some", _failure(gateway.ledger)
+    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, failure)
 
 
 def scope_words(scope: Scope) -> str:
@@ -68,16 +87,3 @@ def scope_words(scope: Scope) -> str:
         if (value := getattr(scope, name)) is not None
     ]
     return f", for {' '.join(asked)}" if asked else ""
-
-
-LIMITS_OF_KEY = Check(
-    "limits of the key, where it has some",
-    Where.EXTPROC,
-    "body",
-    "429 rate_limit_exceeded",
-    Failing.CLOSED,
-    _UNCOUNTED,
-)
-LIMITS_OF_KEY_BY_HEADERS = replace(
-    LIMITS_OF_KEY, reads="headers", refusal="429 rate_limit_exceeded, 411 length_required"
-)

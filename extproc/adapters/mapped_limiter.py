@@ -95,10 +95,6 @@ class MappedLimiter:
         self._shared: _Shared | None = None
         self._looked_at = -_BURIAL_NS
 
-    @property
-    def local(self) -> MappedLimiter:
-        return self
-
     def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         """Nothing is shared with other machines."""
         if self._shared is None:

@@ -115,7 +115,7 @@ class SharedLimiter:
         """`is_strict`: calls are refused while the server is away, instead of counted here."""
         self._server = server
         self._worker = worker
-        self.local = local
+        self._local = local
         self._loop = loop
         self._answer_seconds = answer_seconds
         self._is_strict = is_strict
@@ -134,10 +134,10 @@ class SharedLimiter:
 
     def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         if not is_shared or not isinstance(measure, Pace):
-            return self.local.meter(name, measure)
+            return self._local.meter(name, measure)
         found = self._meters.get(name)
         if found is None or found.pace != measure:
-            found = SharedMeter(name, measure, self.local.meter(name, measure))
+            found = SharedMeter(name, measure, self._local.meter(name, measure))
             self._meters[name] = found
         return found
 
@@ -171,10 +171,10 @@ class SharedLimiter:
                 self._untold[meter] = None
                 self._tell_soon()
         if here:
-            self.local.correct(here, -at_ns if at_ns < 0 else at_ns - self._offset)
+            self._local.correct(here, -at_ns if at_ns < 0 else at_ns - self._offset)
 
     def leave(self, meters: Sequence[Meter]) -> None:
-        self.local.leave(meters)
+        self._local.leave(meters)
 
     @property
     def has_untold(self) -> bool:
@@ -261,7 +261,7 @@ class SharedLimiter:
             if is_refused:
                 theirs = [(meter, 0, False) for meter, _, _ in theirs]
             try:
-                _, others, is_over = self.local.take(theirs)
+                _, others, is_over = self._local.take(theirs)
             except LimitsUnavailable:
                 if not is_refused:
                     self._undo(shared, standings, now, is_told=is_told)
@@ -301,7 +301,7 @@ class SharedLimiter:
 
     def _counted_here(self, draws: Sequence[Draw]) -> Take:
         """The time is negative: who corrects it later, corrects it here."""
-        now, standings, is_refused = self.local.take(draws)
+        now, standings, is_refused = self._local.take(draws)
         return -now, standings, is_refused
 
     # What is asked for

@@ -92,10 +92,6 @@ class _Unused:
 class Unhurried:
     """A limiter that refuses only what it would never let through."""
 
-    @property
-    def local(self) -> Unhurried:
-        return self
-
     def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         return _Unused(measure)
 

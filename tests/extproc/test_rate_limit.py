@@ -21,6 +21,7 @@ from extproc.program import build
 from extproc.rate_limit import RateLimits
 from tests.kit.calls import RecordedCall
 from tests.kit.counted import Counted
+from tests.kit.far_limiter import FarLimiter
 from tests.kit.gateways import gateway_of
 from tests.kit.memory_ledger import MemoryLedger
 
@@ -128,10 +129,12 @@ def test_before_there_is_a_configuration_nothing_is_answered() -> None:
     assert (status and status[0], answer) == (Status.UNAVAILABLE, None)
 
 
-def test_a_grpc_client_is_answered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_far", [False, True])
+def test_a_grpc_client_is_answered(tmp_path: Path, is_far: bool) -> None:
     async def main() -> list[int]:
         limiter = MappedLimiter(tmp_path, None, rows=64)
-        methods = {rate_limit.METHOD: RateLimits(process(limiter))}
+        by = FarLimiter(limiter) if is_far else limiter
+        methods = {rate_limit.METHOD: RateLimits(process(by))}
         server = await serve(methods)
         async with grpc.aio.insecure_channel(server.address) as channel:
             should = channel.unary_unary(
@@ -141,6 +144,12 @@ def test_a_grpc_client_is_answered(tmp_path: Path) -> None:
             )
             request = Request(domain="edge", descriptors=[descriptor("tenant")])
             codes = [(await should(request, timeout=10)).overall_code for _ in range(3)]
+            if isinstance(by, FarLimiter):
+                assert list(by.shared.values()) == [True]
+                by.is_cut = True
+                with pytest.raises(grpc.aio.AioRpcError) as raised:
+                    await should(request, timeout=10)
+                assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
         await server.close()
         limiter.close()
         return codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.ports import LimitsUnavailable
 from extproc.served_limits import Asked, ServedLimits, Status
 from gateway.limits import Algorithm, RateLimitService, ServedLimit
+from tests.kit.far_limiter import FarLimiter
 from tests.kit.gateways import gateway_of
 
 SECOND = 10**9
@@ -57,13 +59,23 @@ def limiter(tmp_path: Path, clock: Clock) -> Iterator[MappedLimiter]:
     made.close()
 
 
-@pytest.fixture
-def served(limiter: MappedLimiter) -> ServedLimits:
-    return ServedLimits(gateway_of(YAML).rate_limit_service, limiter)
+@pytest.fixture(params=["here", "far"])
+def served(limiter: MappedLimiter, request: pytest.FixtureRequest) -> ServedLimits:
+    """By a limiter that answers at once, and by one that has to ask others."""
+    by = limiter if request.param == "here" else FarLimiter(limiter)
+    return ServedLimits(gateway_of(YAML).rate_limit_service, by)
+
+
+def ask(served: ServedLimits, domain: str, asked: list[Asked]) -> list[Status]:
+    async def answered() -> list[Status]:
+        found = served.ask(domain, asked)
+        return found if isinstance(found, list) else await found
+
+    return asyncio.run(answered())
 
 
 def one(served: ServedLimits, *entries: tuple[str, str], hits: int = 1) -> Status:
-    (status,) = served.ask("edge", [Asked(entries, hits)])
+    (status,) = ask(served, "edge", [Asked(entries, hits)])
     return status
 
 
@@ -103,7 +115,7 @@ def test_the_exact_value_is_taken_before_the_longest_beginning_before_any(
 def test_what_the_tree_does_not_lead_to_is_not_limited(
     served: ServedLimits, domain: str, entries: tuple[tuple[str, str], ...]
 ) -> None:
-    assert served.ask(domain, [Asked(entries)]) == [Status(False)]
+    assert ask(served, domain, [Asked(entries)]) == [Status(False)]
 
 
 def test_entries_lead_deeper_and_domains_count_apart(served: ServedLimits) -> None:
@@ -111,13 +123,13 @@ def test_entries_lead_deeper_and_domains_count_apart(served: ServedLimits) -> No
     assert [one(served, *login).is_over for _ in range(2)] == [False, True]
     assert not one(served, ("address", "a")).is_over
     other = [Asked((("address", "a"),))]
-    assert [served.ask("other", other)[0].is_over for _ in range(2)] == [False, True]
+    assert [ask(served, "other", other)[0].is_over for _ in range(2)] == [False, True]
 
 
 def test_nothing_is_taken_of_any_where_one_is_over(served: ServedLimits) -> None:
     assert not one(served, ("tenant", "free")).is_over
     both = [Asked((("tenant", "free"),)), Asked((("address", "a"),))]
-    assert [each.is_over for each in served.ask("edge", both)] == [True, False]
+    assert [each.is_over for each in ask(served, "edge", both)] == [True, False]
     assert one(served, ("address", "a")).remaining == 1
 
 
@@ -149,7 +161,7 @@ def test_who_goes_on_asking_does_not_owe_forever(served: ServedLimits, clock: Cl
 
 def test_who_asks_may_bring_a_limit(served: ServedLimits) -> None:
     asked = [Asked((("tenant", "x"),), 1, ServedLimit(1, "hour"))]
-    assert [served.ask("edge", asked)[0].is_over for _ in range(2)] == [False, True]
+    assert [ask(served, "edge", asked)[0].is_over for _ in range(2)] == [False, True]
 
 
 def test_values_cannot_be_forged(limiter: MappedLimiter) -> None:
@@ -162,17 +174,17 @@ def test_values_cannot_be_forged(limiter: MappedLimiter) -> None:
         (("a=b|c", "d"),),
         (("a", "b%7Cc%3Dd"),),
     ):
-        assert not served.ask("x", [Asked(entries, 1, limit)])[0].is_over
+        assert not ask(served, "x", [Asked(entries, 1, limit)])[0].is_over
 
 
 def test_windows_are_counted_too(limiter: MappedLimiter, clock: Clock) -> None:
     served = ServedLimits(RateLimitService((), Algorithm.SLIDING_WINDOW), limiter)
     asked = [Asked((("a", "b"),), 1, ServedLimit(1, "minute"))]
-    assert [served.ask("x", asked)[0].is_over for _ in range(2)] == [False, True]
+    assert [ask(served, "x", asked)[0].is_over for _ in range(2)] == [False, True]
     clock.now += 59 * SECOND
-    assert served.ask("x", asked)[0].is_over
+    assert ask(served, "x", asked)[0].is_over
     clock.now += 7 * SECOND
-    assert not served.ask("x", asked)[0].is_over
+    assert not ask(served, "x", asked)[0].is_over
 
 
 def test_without_a_limiter_nothing_limited_is_answered() -> None:

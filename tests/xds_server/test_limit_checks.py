@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.gateways import gateway_of
 from xds_server.check import Check, Failing, Where
-from xds_server.limit_checks import envoys_limits, limit_check
+from xds_server.limit_checks import envoys_limits, limit_check, limits_of_key
 
 BEFORE = """
 routes: [{name: a, match: {path: {prefix: /a}}, backend: "http://a", auth: none}]
@@ -16,9 +16,10 @@ limit_services:
 """
 
 
-def told(limit: str, *, reads: str = "headers") -> Check:
-    (found,) = gateway_of(f"limits: [{{name: l, {limit}}}]").limits
-    return limit_check(found, reads=reads)
+def told(limit: str, *, reads: str = "headers", ledger: str = "type: sqlite") -> Check:
+    gateway = gateway_of(f"limits: [{{name: l, {limit}}}]\nledger: {{{ledger}}}")
+    (found,) = gateway.limits
+    return limit_check(found, reads=reads, ledger=gateway.ledger)
 
 
 def of_envoy(limit: str) -> Check:
@@ -59,3 +60,21 @@ def test_envoy_counts_or_asks() -> None:
     assert closed.failure == "503 limits_unavailable when closed has not answered in 0.1s"
     assert (closed.failing, is_open.failing) == (Failing.CLOSED, Failing.OPEN)
     assert is_open.failure == "when open has not answered in 1s"
+
+
+def test_what_machines_count_together_each_counts_while_the_server_is_away() -> None:
+    here, there = "type: sqlite", "type: redis, url: 'redis://h'"
+    strict = f"{there}, limits_on_error: refuse"
+    apart = "counted by each machine for itself while the ledger is away"
+    for ledger, is_apart in ((here, False), (there, True), (strict, False)):
+        for limit, is_rate in (
+            ("requests: 1/s", True),
+            ("requests: 1/s, counted_by: machine", False),
+            ("concurrent: 1", False),
+        ):
+            check = told(limit, ledger=ledger)
+            assert check.failure.startswith(apart) is (is_apart and is_rate)
+            assert check.failing is Failing.CLOSED
+        of_key = limits_of_key(gateway_of(f"ledger: {{{ledger}}}"), reads="body")
+        assert of_key.failure.startswith(apart) is is_apart
+        assert of_key.failure.endswith("503 limits_unavailable when the counters cannot be reached")

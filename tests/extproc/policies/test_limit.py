@@ -49,10 +49,6 @@ def limiter(tmp_path: Path, clock: Clock) -> Iterator[MappedLimiter]:
 class Broken:
     """A limiter whose store is gone."""
 
-    @property
-    def local(self) -> Broken:
-        return self
-
     def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         return object()
 
