@@ -27,6 +27,7 @@ from xds_server.redaction import (
     traceably,
 )
 from xds_server.render import to_json
+from xds_server.resources.secrets import version_elsewhere
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
     CLUSTER,
@@ -124,7 +125,7 @@ def with_groups(whole: State, groups: Mapping[str, Snapshot], xds: Xds) -> State
         replace(shown, name=f"{shown.name} (node group {group})")
         for group, snapshot in groups.items()
         for each in all_resources(snapshot)
-        if (each.type_url, each.name, each.version) not in known
+        if (each.type_url, each.name, version_elsewhere(each.version)) not in known
         for shown in (_shown_resource(each, traceably),)
     )
     block = {
@@ -147,7 +148,7 @@ def with_groups(whole: State, groups: Mapping[str, Snapshot], xds: Xds) -> State
 
 def _shown_resource(resource: Resource, hide: Hide) -> Shown:
     body = redacted(resource.type_url, to_json(resource), hide)
-    return Shown(resource.type_url, resource.name, resource.version, body)
+    return Shown(resource.type_url, resource.name, version_elsewhere(resource.version), body)
 
 
 def resources_json(snapshot: Snapshot) -> list[Json]:

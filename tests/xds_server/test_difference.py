@@ -14,8 +14,9 @@ import pytest
 from gateway.config.load import load
 from gateway.config.published import published
 from gateway.config.schema import Config
+from gateway.names import login_cookie_secret
 from gateway.resolve import resolve
-from tests.kit.gateways import CASES, golden_gateway
+from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN
 from xds_server.compile import compile_gateway
 from xds_server.difference import (
@@ -39,6 +40,7 @@ from xds_server.snapshot import (
     CLUSTER,
     LISTENER,
     ROUTES,
+    SECRET,
     TYPES,
     all_resources,
     resource_of,
@@ -297,3 +299,20 @@ def test_a_document_names_all_that_change_alike() -> None:
     assert any(
         "dragoman/llm/gemini#3" in path for each in table["fields"] for path in each.get("also", ())
     )
+
+
+def test_what_each_machine_makes_for_itself_differs_from_none_and_what_is_written_does() -> None:
+    text = (GOLDEN / "logins.yaml").read_text()
+    gateway = gateway_of(text)
+    one, other = (
+        compile_gateway(gateway, dataclasses.replace(TOPOLOGY, seed=seed)) for seed in ("a", "b")
+    )
+    name = login_cookie_secret("staff")
+    assert one.of(SECRET)[name].version != other.of(SECRET)[name].version
+    assert difference(state("1", "1", text, one), state("1", "1", text, other)).is_empty
+    written = text.replace(
+        "      idle: 1h", f"      idle: 1h\n      cookies: {{secret: {'s' * 40}}}"
+    )
+    given = compile_gateway(gateway_of(written), dataclasses.replace(TOPOLOGY, seed="a"))
+    found = difference(state("1", "1", text, one), state("1", "1", text, given))
+    assert [each.change.name for each in found.resources] == [name]

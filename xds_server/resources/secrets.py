@@ -27,6 +27,7 @@ from xds_server.resources.extension import resource
 from xds_server.snapshot import SECRET, Resource, Snapshot, with_replaced
 
 _TOKEN = "token-"
+_MADE = "made-"
 NO_TOKEN = ""
 """Before the control plane has one. Envoy refuses tries that would need it."""
 
@@ -70,8 +71,18 @@ def login_secrets(login: Login, seed: str) -> Iterator[Resource]:
     secret = quote(login.client_secret, safe="")  # RFC 6749 §2.3.1: Envoy does it in part, or not
     yield key_secret(names.login_client_secret(login.name), secret)
     of_cookies = names.login_cookie_secret(login.name)
-    made = hmac.new(seed.encode(), of_cookies.encode(), hashlib.sha256).hexdigest()
-    yield key_secret(of_cookies, login.cookies.secret or made)
+    if login.cookies.secret:
+        yield key_secret(of_cookies, login.cookies.secret)
+        return
+    text = hmac.new(seed.encode(), of_cookies.encode(), hashlib.sha256).hexdigest()
+    made = key_secret(of_cookies, text)
+    yield replace(made, version=f"{_MADE}{made.version}")
+
+
+def version_elsewhere(version: str) -> str:
+    """The version that a resource has wherever the same is compiled: what is made of a machine's
+    seed has a text of its own on each."""
+    return _MADE if version.startswith(_MADE) else version
 
 
 def gateway_secrets(listener: Listener) -> Iterator[Resource]:
