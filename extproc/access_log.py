@@ -148,19 +148,20 @@ def _facts_of_connection(common: Any) -> Facts:
 
 
 def _facts(entry: Any, program: Program | None) -> Facts:
-    """What the log says of the request. Who asked is known where there was a token."""
+    """What the log says of the request. Who asked is known by a token, or a login, alone."""
     common, request = entry.common_properties, entry.request
-    claims = request.request_headers.get(names.CLAIMS_HEADER, "")
     route = common.route_name
-    return Facts(
+    facts = Facts(
         now=common.start_time.ToDatetime(UTC),
         method=_METHODS[request.request_method],
         path=request.path,
-        headers={"x-request-id": request.request_id},
+        headers={"x-request-id": request.request_id, **request.request_headers},
         source_address=common.downstream_remote_address.socket_address.address,
-        principal=program.authenticate.of_claims(claims) if program else None,
         route="" if route.startswith(_OF_LLM) else route,
     )
+    if program is not None:
+        program.authenticate.know(facts)
+    return facts
 
 
 _OF_LLM = "dragoman/"

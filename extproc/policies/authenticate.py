@@ -218,9 +218,12 @@ class Authenticate:
         facts.principal = found
         return self.on_known(facts)
 
-    def of_claims(self, claims: str) -> Principal | None:
-        """Whom a token that Envoy has taken speaks of; None: of nobody that we know."""
-        return self._tokens.principal(claims) if self._tokens and claims else None
+    def know(self, facts: Facts) -> None:
+        """Set `facts.principal` where Envoy has checked a token or a login; nothing is decided."""
+        if self._logins is not None and (claims := facts.headers.get(names.LOGIN_CLAIMS_HEADER)):
+            self._logins.enter(facts, claims)
+        elif self._tokens is not None and (claims := facts.headers.get(names.CLAIMS_HEADER)):
+            facts.principal = self._tokens.principal(claims)
 
     def on_known(self, facts: Facts) -> Verdict:
         """A caller who is known; a route may take one kind of credential alone."""

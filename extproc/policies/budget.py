@@ -236,7 +236,7 @@ class Budgets:
             return drawn
         if not drawn:
             return NOTHING_HELD
-        if self._are_soft or any(each.is_soft for each in _owned(facts)):
+        if self._are_soft or (self._are_keys_budgeted and _owns_soft(facts)):
             return self._begin_softly(drawn, asked, facts)
         return self._reserve(drawn, asked, facts)
 
@@ -393,6 +393,10 @@ class Budgets:
                 ]
             )
         return case
+
+
+def _owns_soft(facts: Facts) -> bool:
+    return any(each.is_soft for each in _owned(facts))
 
 
 def _owned(facts: Facts) -> Sequence[Budget]:

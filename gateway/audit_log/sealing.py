@@ -24,12 +24,12 @@ class SealingKey:
     """One key."""
 
     secret: bytes = field(repr=False)
+    id: str = field(init=False)
+    """What it is called: nothing of it can be found from that, if it is random."""
 
-    @property
-    def id(self) -> str:
-        """What it is called: nothing of it can be found from that, if it is random."""
+    def __post_init__(self) -> None:
         named = hmac.digest(self.secret, b"dragoman audit key", "sha256")
-        return named.hex()[:_ID_CHARACTERS]
+        object.__setattr__(self, "id", named.hex()[:_ID_CHARACTERS])
 
     def sealed(self, line: bytes) -> bytes:
         """A line, which is an object of JSON and has no end, with its seal."""

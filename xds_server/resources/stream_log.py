@@ -62,7 +62,7 @@ def refusal_log(service: Json) -> Json:
         "dragoman.refusals", service, buffer_size_bytes=_WAITING_BYTES, custom_tags=[whose]
     )
     logger["typed_config"] |= {
-        "additional_request_headers_to_log": [names.CLAIMS_HEADER],
+        "additional_request_headers_to_log": [names.CLAIMS_HEADER, names.LOGIN_CLAIMS_HEADER],
         "additional_response_headers_to_log": [f"{names.RATE_LIMIT_PREFIX}limit-requests"],
     }
     return {

@@ -108,3 +108,13 @@ def test_a_token_that_is_forwarded_is_no_credential_and_stays() -> None:
 
 def test_where_nobody_logs_in_there_is_nothing_to_ask() -> None:
     assert logins_of(gateway_of("identity: {}")) is None
+
+
+def test_who_it_is_is_known_where_nothing_is_decided() -> None:
+    policy = Authenticate(GATEWAY.identity, {}, logins=logins_of(GATEWAY))
+    found = []
+    for header in (LOGIN_CLAIMS_HEADER, CLAIMS_HEADER, "x-other"):
+        facts = Facts(now=datetime(2026, 3, 4, tzinfo=UTC), headers={header: claims()}, route="app")
+        policy.know(facts)
+        found.append(None if facts.principal is None else facts.principal.kind)
+    assert found == [Kind.LOGIN, Kind.JWT, None]
