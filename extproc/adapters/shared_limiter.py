@@ -338,7 +338,7 @@ class SharedLimiter:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_later(pause, self._tick)
-        elif self._waiting:
+        elif self._waiting or len(self._untold) >= _MOST_AT_ONCE:
             self._begin()
         elif self._untold:
             self._tell_soon()

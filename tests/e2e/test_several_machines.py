@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import EXAMPLES
 from tests.e2e.test_keys import code, keys, made, statuses
-from tests.kit.servers import Server, redis
+from tests.kit.servers import Server, postgres, redis
 from tests.kit.stack import Stack, eventually, running
 from xds_server import cli
 
@@ -25,14 +26,28 @@ ASK: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Stack, Server]]:
+def on_postgres(folder: Path, server: Server) -> Path:
+    """The example, of which all but the ledger stays."""
+    text, file = EXAMPLE.read_text(), folder / "gateway.yaml"
+    start, end = text.index("  type: redis"), text.index("  # username")
+    url = f"postgresql://127.0.0.1:{server.port}/ledger"
+    block = f"  type: postgres\n  url: {url}\n  username: gateway\n"
+    file.write_text(text[:start] + block + text[end:])
+    return file
+
+
+@pytest.fixture(params=["redis", "postgres"], scope="module")
+def machines(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, Stack, Server]]:
     folder = tmp_path_factory.mktemp("machines")
-    with redis(folder / "redis") as server, pytest.MonkeyPatch.context() as patch:
+    start = {"redis": redis, "postgres": postgres}[request.param]
+    with start(folder / "server") as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("REDIS_URL", f"redis://127.0.0.1:{server.port}")
+        file = EXAMPLE if request.param == "redis" else on_postgres(folder, server)
         with (
-            running(EXAMPLE, folder / "a", workers=2) as a,
-            running(EXAMPLE, folder / "b", workers=2) as b,
+            running(file, folder / "a", workers=2) as a,
+            running(file, folder / "b", workers=2) as b,
         ):
             yield a, b, server
 
@@ -92,7 +107,7 @@ def test_known_keys_open_while_the_server_is_away_and_changes_fail_clearly(
     where = ["--admin", str(a.admin_port), "--state-dir", str(a.state)]
     for words in (("create", "more"), ("revoke", "kept"), ("list",)):
         assert cli.main(["keys", *words, *where], {}) == 1
-        assert "ledger 'redis://" in capsys.readouterr().err
+        assert "ledger '" in capsys.readouterr().err
     server.start()
     eventually(lambda: cli.main(["keys", "revoke", "kept", *where], {}) == 0, "it is back")
     eventually(lambda: statuses(b, key) == [401], "what has changed is told")

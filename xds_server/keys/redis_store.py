@@ -159,8 +159,9 @@ class RedisKeyStore:
             key = f"{self._prefix}key-log"
             size = client.llen(key)
             end = size if before is None else min(size, max(0, before - 1))
+            page = _PAGE if ref else min(_PAGE, limit)
             while end > 0 and len(found) < limit:
-                first = max(0, end - _PAGE)
+                first = max(0, end - page)
                 texts = client.lrange(key, first, end - 1)
                 for seq, text in zip(range(end, first, -1), reversed(texts), strict=True):
                     entry = msgspec.json.decode(text, type=_Written)
