@@ -74,6 +74,7 @@ def assemble(draft: Draft) -> Assembled:
         "gateways": {name: _gateway(name, draft) for name in found.gateways},
         "identity": identity,
         "llm": _llm(draft, served, stored_at) if has_models else {},
+        "external_authz": draft.services,
         "authorize": draft.rules,
         "guardrails": draft.guards if has_models else [],
         "budgets": draft.budgets,
@@ -350,7 +351,9 @@ def _route(entry: Entry, draft: Draft, found: Assembled, *, is_required: bool) -
     if entry.is_closed or terms.locks:
         draft.closed_by[entry.name] = draft.rule(f"closed-{entry.name}", scope, CLOSED)
         return block
-    if terms.is_open:
+    if terms.services:
+        (block["external_authz"],) = terms.services
+    if terms.is_for_anybody:
         return {**block, "auth": "none"} if draft.keys or is_required else block
     if terms.logins:
         (block["login"],) = terms.logins

@@ -13,6 +13,8 @@ from gateway.importers.walk import Node, Walk
 
 BESIDE_LOGIN = "oidc, beside another credential"
 """Theirs asks for both; ours takes one."""
+TWO_SERVICES = "extAuthz, twice"
+"""Ours asks one."""
 ELSEWHERE = "its models are served under /v1/"
 """Why nothing else may be where theirs serves models."""
 _NAME_LENGTH = 64
@@ -65,27 +67,38 @@ class Terms:
     doors: tuple[Door, ...] = ()
     logins: tuple[str, ...] = ()
     """Where browsers are sent: one at the most, and no keys beside it."""
+    services: tuple[str, ...] = ()
+    """That are asked: one at the most."""
 
     def __add__(self, other: Terms) -> Terms:
         doors = tuple(dict.fromkeys((*self.doors, *other.doors)))
         logins = tuple(dict.fromkeys((*self.logins, *other.logins)))
         is_kept = not logins or (len(logins) == 1 and not doors)
+        services = tuple(dict.fromkeys((*self.services, *other.services)))
         locks = (*self.locks, *other.locks, *(() if is_kept else (BESIDE_LOGIN,)))
+        locks += () if len(services) < 2 else (TWO_SERVICES,)
         return Terms(
             tuple(dict.fromkeys(locks)),
             tuple(dict.fromkeys((*self.rules, *other.rules))),
             doors,
             logins,
+            services,
         )
 
     @property
     def of_models(self) -> Terms:
-        """The same where no browser comes."""
-        return self + Terms(locks=("oidc",)) if self.logins else self
+        """The same where no browser comes, and no service is asked."""
+        locks = (*(("oidc",) if self.logins else ()), *(("extAuthz",) if self.services else ()))
+        return self + Terms(locks=locks) if locks else self
 
     @property
     def is_open(self) -> bool:
         """Everybody may come in."""
+        return self.is_for_anybody and not self.services
+
+    @property
+    def is_for_anybody(self) -> bool:
+        """Nobody here asks who comes in."""
         return not (self.locks or self.rules or self.doors or self.logins)
 
     @property
@@ -169,6 +182,8 @@ class Draft:
     key_names: dict[str, str] = field(default_factory=dict, repr=False)
     """By digest, or by the variable that holds the key."""
     logins: dict[str, dict[str, object]] = field(default_factory=dict, repr=False)
+    services: dict[str, dict[str, object]] = field(default_factory=dict)
+    """`external_authz`."""
     rules: list[dict[str, object]] = field(default_factory=list)
     rule_of: dict[Path, int] = field(default_factory=dict)
     """The first rule of ours that says what stands at a path of theirs."""

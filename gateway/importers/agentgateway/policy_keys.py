@@ -8,10 +8,10 @@ _JWT = "issuers of tokens are not taken over; write them under identity.jwt"
 _DISCOVERY = "no issuer is asked where it is asked: write its endpoints under identity.logins"
 NO_LOGIN = "logins are for plain routes: clients of models are no browsers"
 _BASIC = "users and passwords are not taken over; write them under identity.basic"
-_EXT_AUTHZ = (
-    "authorization services are not taken over, since what ours shows them has to be named; write"
-    " external_authz, and its name on the route"
-)
+NO_SERVICE = "of models, write llm.external_authz"
+_EXT_AUTHZ = "services are asked on the way in, not behind a backend; write external_authz"
+_ELSEWHERE = "a service is taken over by its host; write external_authz, and its name on the route"
+_SHOWN = "the service would be shown less, or something else"
 _EXT_PROC = "no processing service is asked, and what it would refuse or change is not known"
 _CORS = "no answers to preflights and no CORS headers: browsers of other origins are refused"
 _CSRF = "the origin of requests that change something is not checked"
@@ -30,10 +30,9 @@ RELATIVE = "relative to this file; theirs is relative to where it was started"
 _DIRECT = "no fixed answers; serve them from a backend"
 
 _AUTHENTICATION: Rows = (
-    read("apiKey", "authorization", "oidc"),
+    read("apiKey", "authorization", "oidc", "extAuthz"),
     lock(_JWT, "jwtAuth"),
     lock(_BASIC, "basicAuth"),
-    lock(_EXT_AUTHZ, "extAuthz"),
 )
 
 GATEWAY_POLICY: Rows = (
@@ -141,6 +140,20 @@ OIDC: Rows = (
     read("clientId", "clientSecret", "redirectURI", "scopes"),
     lock(_DISCOVERY, "discovery"),
 )
+EXT_AUTHZ: Rows = (
+    read("host", "protocol", "failureMode", "includeRequestHeaders", "includeRequestBody"),
+    lock(_ELSEWHERE, "service", "backend", "policies"),
+    without("each request is asked about", "cache"),
+)
+EXT_AUTHZ_PROTOCOL: Rows = (read("grpc", "http"),)
+EXT_AUTHZ_GRPC: Rows = (lock(_SHOWN, "context", "metadata"),)
+EXT_AUTHZ_HTTP: Rows = (
+    read("includeResponseHeaders"),
+    lock(_SHOWN, "path", "body", "addRequestHeaders"),
+    lock("who is refused is not redirected", "redirect"),
+    without("rules that read extauthz are not taken over", "metadata"),
+)
+EXT_AUTHZ_BODY: Rows = (read("maxRequestBytes", "allowPartialMessage", "packAsBytes"),)
 JWKS: Rows = (read("url", "file"),)
 """`FileInlineOrRemote`, where it is no text."""
 

@@ -13,6 +13,7 @@ from gateway.importers.agentgateway.cel import Untranslated, names_of, translate
 from gateway.importers.agentgateway.draft import Draft, Rule, Terms
 from gateway.importers.agentgateway.keys import Rows, settle
 from gateway.importers.agentgateway.logins import read_login
+from gateway.importers.agentgateway.services import read_service
 from gateway.importers.walk import Node
 
 _ELSEWHERE = (
@@ -28,13 +29,27 @@ def read_terms(node: Node, rows: Rows, draft: Draft, *, is_llm: bool) -> Terms:
     terms = Terms(tuple(locks))
     if node.has("apiKey"):
         terms += read_api_keys(node.take("apiKey"), draft)
-    if node.has("oidc") and is_llm:
-        node.take("oidc").unsupported(policy_keys.NO_LOGIN, is_security=True)
-        terms += Terms(locks=("oidc",))
-    elif node.has("oidc"):
-        terms += read_login(node.take("oidc"), draft)
+    terms += _asked_elsewhere(node, rows, draft, is_llm=is_llm)
     if node.has("authorization"):
         terms += read_rules(node.take("authorization"), draft, is_llm=is_llm)
+    return terms
+
+
+def _asked_elsewhere(node: Node, rows: Rows, draft: Draft, *, is_llm: bool) -> Terms:
+    """What others are asked, where the table has it read."""
+    terms = Terms()
+    is_read = {name for row in rows if row.note is None for name in row.names}
+    for name, read, note in (
+        ("oidc", read_login, policy_keys.NO_LOGIN),
+        ("extAuthz", read_service, policy_keys.NO_SERVICE),
+    ):
+        if name not in is_read or not node.has(name):
+            continue
+        if is_llm:
+            node.take(name).unsupported(note, is_security=True)
+            terms += Terms(locks=(name,))
+        else:
+            terms += read(node.take(name), draft)
     return terms
 
 

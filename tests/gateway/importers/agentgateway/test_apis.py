@@ -124,7 +124,7 @@ def test_a_path_that_is_another_route_s_is_closed() -> None:
     closer = {
         "name": "closer",
         "matches": [{"path": {"exact": "/v1/embeddings"}}],
-        "policies": {"extAuthz": {"host": "auth:1"}},
+        "policies": {"extProc": {"host": "auth:1"}},
         "backends": [{"host": "a:1"}],
     }
     types = {"/v1/embeddings": "embeddings"}
@@ -188,7 +188,7 @@ models = st.builds(
 plain = st.lists(
     st.fixed_dictionaries(
         {"matches": matches_of_routes, "backends": st.just([{"host": "a:1"}])},
-        optional={"hostnames": hosts_of_routes, "policies": st.just({"extAuthz": {"host": "a:1"}})},
+        optional={"hostnames": hosts_of_routes, "policies": st.just({"extProc": {"host": "a:1"}})},
     ),
     max_size=2,
 )

@@ -24,7 +24,7 @@ QUERY = [{"name": "q", "value": {"exact": "1"}}]
 HEADERS = [{"name": "x-h", "value": {"regex": "on|1"}}]
 POLICIES: tuple[dict[str, object], ...] = (
     {},
-    {"extAuthz": {"host": "auth:1"}},
+    {"extProc": {"host": "auth:1"}},
     {"apiKey": {"mode": "strict", "keys": [{"key": "one"}]}},
     {"apiKey": {"mode": "strict", "keys": [{"key": "two"}]}},
     {"authorization": {"rules": ["request.method == 'GET'"]}},

@@ -86,7 +86,7 @@ def test_a_listener_is_for_its_hostname() -> None:
 def test_policies_of_a_listener_hold_for_all_its_routes() -> None:
     text = bind(f"policies: {{authorization: {{rules: ['request.path == \"/a\"']}}}}, {ROUTES}")
     assert [rule.expression for rule in ours(text).rules] == ['request.path == "/a"']
-    assert config(bind(f"policies: {{extAuthz: {{host: 'a:1'}}}}, {ROUTES}")).routes == ()
+    assert config(bind(f"policies: {{extProc: {{host: 'a:1'}}}}, {ROUTES}")).routes == ()
 
 
 def test_a_port_that_there_is_not_is_a_problem() -> None:

@@ -75,14 +75,14 @@ def test_settings_of_the_route_that_leads_to_a_group_hold_in_it() -> None:
 
 
 def test_a_hostname_that_cannot_be_asked_for_closes_before_all_others() -> None:
-    lock = "policies: {extAuthz: {host: 'a:1'}}, backends: [{host: 'a:1'}]"
+    lock = "policies: {extProc: {host: 'a:1'}}, backends: [{host: 'a:1'}]"
     text = f"[{{name: odd, hostnames: [under_score.example.com], {lock}}}"
     text += ", {name: wide, hostnames: ['*.example.com'], backends: [{host: 'a:1'}]}]"
     assert [name for name, _, _ in shown(routes(text))] == ["odd", "wide"]
 
 
 def test_of_routes_that_take_the_same_the_strictest_counts() -> None:
-    lock = "policies: {extAuthz: {host: 'a:1'}}"
+    lock = "policies: {extProc: {host: 'a:1'}}"
     text = f"[{{name: open, backends: [{{host: 'a:1'}}]}}, {{name: shut, {lock}, backends: []}}]"
     assert shown(routes(text)) == []
 
@@ -99,7 +99,7 @@ def test_policies_apart_that_change_what_a_backend_sees_close_it(needed: str) ->
 def test_policies_apart_hold_for_the_route_of_their_name() -> None:
     policies = (
         "policies: [{name: {name: p, namespace: n}, target: {route: {name: one, namespace: n}},"
-        " policy: {extAuthz: {host: 'a:1'}}}]"
+        " policy: {extProc: {host: 'a:1'}}}]"
     )
     text = "[{name: one, backends: [{host: 'a:1'}]}, {name: two, backends: [{host: 'b:1'}],"
     text += " matches: [{path: {pathPrefix: /two}}]}]"
@@ -109,7 +109,7 @@ def test_policies_apart_hold_for_the_route_of_their_name() -> None:
 def test_policies_for_a_gateway_hold_for_everything() -> None:
     policies = (
         "policies: [{name: {name: p, namespace: n}, target: {gateway: {gatewayName: x}},"
-        " policy: {extAuthz: {host: 'a:1'}}}]"
+        " policy: {extProc: {host: 'a:1'}}}]"
     )
     gateway = ours(routes("[{name: one, backends: [{host: 'a:1'}]}]", policies))
     assert [(rule.scope.route, rule.expression) for rule in gateway.rules] == [("one", "true")]
