@@ -238,7 +238,7 @@ GENERAL = Block(
             UNSUPPORTED,
             "MCP and agents are not served in this version",
         ),
-        Keys(("coordination_redis",), UNSUPPORTED, "nothing is shared through Redis"),
+        Keys(("coordination_redis",), UNSUPPORTED, "what machines share is on the ledger's server"),
         Keys(
             ("cancel_on_disconnect",),
             EXACT,

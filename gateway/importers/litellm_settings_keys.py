@@ -100,7 +100,7 @@ _FALLBACKS = (
 _REDIS = Keys(
     ("redis_*", "cache_kwargs", "cache_responses", "caching_groups", "client_ttl"),
     UNSUPPORTED,
-    "nothing but budgets is shared through Redis: see ledger",
+    "budgets, virtual keys and limits are shared through the ledger's server: write ledger",
 )
 
 LITELLM = Block(
