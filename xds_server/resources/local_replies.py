@@ -108,7 +108,15 @@ OF_LOGINS = (
 )
 """Where people log in; in this order."""
 
-EXTERNAL_REPLIES = (EXTERNAL_UNAVAILABLE, EXTERNALLY_DENIED)
+UNASKED = LocalReply(
+    f'response.code_details == "{names.NOT_ASKED}"',
+    "permission_denied",
+    "a service that must allow it is not asked on this connection, which is older: connect again",
+    Fault.RULE,
+)
+"""The same."""
+
+EXTERNAL_REPLIES = (EXTERNAL_UNAVAILABLE, EXTERNALLY_DENIED, UNASKED)
 
 LOCAL_REPLIES = (
     LocalReply(
@@ -204,7 +212,7 @@ def local_reply_config(
                 for route, said in _DIALECTS
                 for reply in (
                     POLICY_UNAVAILABLE,
-                    *((external, EXTERNALLY_DENIED) if external is not None else ()),
+                    *((external, EXTERNALLY_DENIED, UNASKED) if external is not None else ()),
                     *LOCAL_REPLIES,
                 )
             ),

@@ -16,6 +16,7 @@ import pytest
 
 from gateway.audit_log import writer
 from gateway.audit_log.reading import records, verify
+from gateway.audit_log.sealing import SealingKey, by_id
 from gateway.audit_log.terms import AuditTerms
 from gateway.audit_log.writer import ChainWriter
 
@@ -153,3 +154,22 @@ def test_a_writer_that_is_killed_loses_what_came_just_before(tmp_path: Path) -> 
     kept = [number for number, at in told if at < killed - LOST_SECONDS]
     assert kept
     assert kept[-1] <= numbers[-1]
+
+
+def test_a_key_holds_from_the_next_record_on(tmp_path: Path) -> None:
+    first, second = SealingKey(b"a" * 32), SealingKey(b"b" * 32)
+    chain = ChainWriter(tmp_path, "w", AuditTerms())
+    for number, key in enumerate((None, first, second), 1):
+        chain.follow(AuditTerms(key=key))
+        chain.put({"event": "a"})
+        until(lambda number=number: len(said(tmp_path)) == number + 1)  # type: ignore[misc]
+    chain.close()
+    assert [each.get("sealed_by", "") for each in said(tmp_path)] == ["", "", first.id, second.id]
+    assert flaws(tmp_path) == []
+    (sealed,) = verify(tmp_path, keys=by_id([first, second]))
+    assert (sealed.sealed, sealed.flaws) == (2, ())
+    (found,) = verify(tmp_path, keys=by_id([first]))
+    assert [each.what for each in found.flaws] == [
+        f"is sealed by a key that was not given: {second.id}",
+        "the head has no seal of a key that was given",
+    ]

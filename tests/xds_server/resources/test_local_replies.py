@@ -21,6 +21,7 @@ from xds_server.resources.local_replies import (
     OF_LOGINS,
     OF_SERVICES,
     POLICY_UNAVAILABLE,
+    UNASKED,
     local_reply_config,
 )
 
@@ -91,6 +92,16 @@ def test_a_rule_of_envoys_refuses_in_pythons_words(place: int) -> None:
         assert json.loads(said.body) == told["json_format"]
         assert dict(said.headers) == {"content-type": told["content_type"], **headers}
         assert mapper.get("status_code", 403) == said.status
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_service_was_not_asked_about_is_refused_as_by_a_rule(name: str) -> None:
+    mappers = local_reply_config(external=EXTERNAL_UNAVAILABLE)["mappers"]
+    begin = f'xds.route_name.startsWith("{name}") && '
+    order = [expression(each) for each in mappers]
+    asked = order.index(f"{begin}{UNASKED.when}")
+    assert asked < order.index(f"{begin}response.code >= 400")
+    assert "connect again" in json.dumps(mappers[asked]["body_format_override"])
 
 
 def test_the_longest_name_is_asked_first() -> None:
