@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.e2e.conftest import Serve
 from tests.kit.authz_services import HttpAuthz
 from tests.kit.identity_provider import SigningKey, claims, key_set
 from tests.kit.recorder import Recorder
-from tests.kit.stack import Stack, eventually, free_ports
+from tests.kit.stack import Stack, eventually, free_ports, running
 
 pytestmark = pytest.mark.envoy
 
@@ -148,3 +150,55 @@ def test_what_passes_is_not_told(world: World) -> None:
     assert world.get("/app", x_verdict="allow") == 200
     assert world.get("/nowhere") == 404
     assert world.stack.envoy_stat(logged) == before
+
+
+def test_a_worker_that_leaves_takes_nothing_with_it(tmp_path: Path) -> None:
+    """Whichever of the two it is that Envoy tells."""
+    config = tmp_path / "gateway.yaml"
+    with HttpAuthz() as service:
+        config.write_text(
+            'gateways: {default: {port: "${DRAGOMAN_PORT}"}}\n'
+            f'external_authz: {{door: {{http: "{service.url}", headers: [x-verdict]}}}}\n'
+            'routes: [{name: app, backend: "http://127.0.0.1:9", external_authz: door}]\n'
+        )
+        with running(config, tmp_path / "state", workers=2) as stack:
+            world = World(stack, SigningKey("k"))
+            told = ("external", "door", "external_denied")
+            refused = [0]
+            for place in range(2):
+                leaving = stack.workers()[place]
+                os.kill(leaving, signal.SIGTERM)
+
+                def is_replaced(leaving: int = leaving) -> bool:
+                    assert world.get("/app") == 403
+                    refused[0] += 1
+                    workers = stack.workers()
+                    return leaving not in workers and len(workers) == 2
+
+                eventually(is_replaced, "another one is there", seconds=30)
+                eventually(lambda: world.count(*told) == refused[0], "all are counted")
+
+
+def test_a_request_that_no_worker_answers_in_time_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.yaml"
+    config.write_text(
+        'gateways: {default: {port: "${DRAGOMAN_PORT}"}}\n'
+        "authorize: [{name: asks, for: {route: app}, deny: "
+        '\'request.headers["x-a"].lowerAscii() == "b"\'}]\n'
+        'routes: [{name: app, backend: "http://127.0.0.1:9"}]\n'
+    )
+    with running(config, tmp_path / "state", workers=1) as stack:
+        world = World(stack, SigningKey("k"))
+        (worker,) = stack.workers()
+        assert world.get("/app", x_a="b") == 403
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            url = f"{stack.url}/app"
+            refused = httpx.get(url, headers={"anthropic-version": "2023-06-01"}, timeout=60)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "policy_unavailable"
+        assert refused.json()["type"] == "error"
+        told = ("gateway", "", "policy_unavailable")
+        eventually(lambda: world.count(*told) >= 1, "it is told")
