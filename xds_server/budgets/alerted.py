@@ -71,6 +71,6 @@ class AlertedKeys:
             after = rows[-1].key.name
 
     def _take(self, key: VirtualKey) -> None:
-        owned = tuple(Owned(key.name, each) for each in key.own_budgets() if each.alerts)
-        if owned:
-            self._found[key.id] = owned
+        if any(each.alerts for each in key.budgets):
+            owned = (each for each in key.own_budgets() if each.alerts)
+            self._found[key.id] = tuple(Owned(key.name, each) for each in owned)

@@ -98,8 +98,9 @@ class Alerting:
             self._is_in_trouble = False
 
     def _stand(self) -> Sequence[Standing]:
-        """May block."""
-        return self.desk.standings(self._alerted.look())
+        """May block. Keys are read where somebody is to be told."""
+        own = () if self.alerts_to() is None else self._alerted.look()
+        return self.desk.standings(own)
 
     async def _tell(self, to: AlertsTo | None) -> None:
         now = int(self.clock())
