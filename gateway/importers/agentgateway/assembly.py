@@ -56,7 +56,7 @@ def assemble(draft: Draft) -> Assembled:
     apis = opened(draft, _precedes) if has_models else {}
     llms = [_everywhere(llm, draft, found) for llm in draft.llms] if has_models else []
     required = _required(llms, found.routes, draft)
-    is_required = bool(draft.keys) if required is None else required
+    is_required = _has_credentials(draft) if required is None else required
     identity = _identity(required, draft)
     for llm in llms:
         if is_required and not (llm.terms.is_strict or llm.terms.locks):
@@ -259,20 +259,27 @@ def _required(llms: Sequence[Llm], routes: Iterable[Entry], draft: Draft) -> boo
     """`identity.required`; None: the default will do."""
     if llms:
         is_strict = any(llm.terms.is_strict or llm.terms.locks for llm in llms)
-        return is_strict if draft.keys or is_strict else None
+        return is_strict if _has_credentials(draft) or is_strict else None
     is_optional = any(
         not entry.is_closed and not entry.terms.is_open and not entry.terms.is_strict
         for entry in routes
     )
-    return False if draft.keys and is_optional else None
+    return False if _has_credentials(draft) and is_optional else None
+
+
+def _has_credentials(draft: Draft) -> bool:
+    """Ours would ask for one everywhere, if nothing were said."""
+    return bool(draft.keys or draft.passwords)
 
 
 def _identity(required: bool | None, draft: Draft) -> dict[str, object]:
     block: dict[str, object] = {}
-    if required is not None and required is not bool(draft.keys):
+    if required is not None and required is not _has_credentials(draft):
         block["required"] = required
     if draft.keys:
         block["api_keys"] = {"keys": draft.keys}
+    if draft.passwords:
+        block["basic"] = draft.passwords
     if draft.logins:
         block["logins"] = draft.logins
     return block
@@ -331,7 +338,9 @@ def _door_rules(doors: Iterable[Door], draft: Draft, *, is_required: bool) -> li
     rules = []
     for door in doors:
         test = f"principal.name in {quoted(door.keys)}"
-        if set(door.keys) == every and (is_required or not door.is_strict):
+        if draft.passwords:  # whose users may have any name
+            test = f'principal.kind == "api_key" && {test}'
+        elif set(door.keys) == every and (is_required or not door.is_strict):
             continue
         rules.append(
             Rule("require", test if door.is_strict else f"principal.is_anonymous || {test}")
@@ -354,12 +363,14 @@ def _route(entry: Entry, draft: Draft, found: Assembled, *, is_required: bool) -
     if terms.services:
         (block["external_authz"],) = terms.services
     if terms.is_for_anybody:
-        return {**block, "auth": "none"} if draft.keys or is_required else block
+        return {**block, "auth": "none"} if _has_credentials(draft) or is_required else block
     if terms.logins:
         (block["login"],) = terms.logins
     if terms.is_strict or (terms.doors and is_required):
         block["auth"] = "key"
-    if is_required and not terms.is_strict and not terms.logins:
+    if terms.asks_password:
+        block["auth"] = "basic"
+    if is_required and not (terms.is_strict or terms.logins or terms.asks_password):
         entry.node.different("routes.auth", _STRICTER)
     # a route that asks for a key asks for any key
     asks = bool(block.get("auth")) or is_required

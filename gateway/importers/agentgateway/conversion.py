@@ -50,7 +50,7 @@ _GONE = "what it belongs to is not served"
 _NEEDED = frozenset({"backendTLS", "urlRewrite"})
 """What a backend would see must not be other than theirs."""
 _RESTS = (REST, UNKNOWN, GROUP_REST)
-_READ_AS_TERMS = frozenset({"apiKey", "authorization", "oidc", "extAuthz"})
+_READ_AS_TERMS = frozenset({"apiKey", "authorization", "basicAuth", "extAuthz", "oidc"})
 
 
 def convert(text: str, file: str) -> Imported | tuple[Problem, ...]:

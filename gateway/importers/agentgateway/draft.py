@@ -11,7 +11,7 @@ from gateway.config.finding import Path
 from gateway.importers.agentgateway.matches import Match
 from gateway.importers.walk import Node, Walk
 
-BESIDE_LOGIN = "oidc, beside another credential"
+BESIDE_ANOTHER = "one credential beside another"
 """Theirs asks for both; ours takes one."""
 TWO_SERVICES = "extAuthz, twice"
 """Ours asks one."""
@@ -69,13 +69,16 @@ class Terms:
     """Where browsers are sent: one at the most, and no keys beside it."""
     services: tuple[str, ...] = ()
     """That are asked: one at the most."""
+    asks_password: bool = False
+    """And takes nothing else."""
 
     def __add__(self, other: Terms) -> Terms:
         doors = tuple(dict.fromkeys((*self.doors, *other.doors)))
         logins = tuple(dict.fromkeys((*self.logins, *other.logins)))
-        is_kept = not logins or (len(logins) == 1 and not doors)
+        asks_password = self.asks_password or other.asks_password
+        is_kept = len(logins) + bool(doors) + asks_password < 2 or not (logins or asks_password)
         services = tuple(dict.fromkeys((*self.services, *other.services)))
-        locks = (*self.locks, *other.locks, *(() if is_kept else (BESIDE_LOGIN,)))
+        locks = (*self.locks, *other.locks, *(() if is_kept else (BESIDE_ANOTHER,)))
         locks += () if len(services) < 2 else (TWO_SERVICES,)
         return Terms(
             tuple(dict.fromkeys(locks)),
@@ -83,12 +86,18 @@ class Terms:
             doors,
             logins,
             services,
+            asks_password,
         )
 
     @property
     def of_models(self) -> Terms:
-        """The same where no browser comes, and no service is asked."""
-        locks = (*(("oidc",) if self.logins else ()), *(("extAuthz",) if self.services else ()))
+        """The same where keys and rules are all that is asked."""
+        asked = {
+            "oidc": self.logins,
+            "extAuthz": self.services,
+            "basicAuth": self.asks_password,
+        }
+        locks = tuple(name for name, is_asked in asked.items() if is_asked)
         return self + Terms(locks=locks) if locks else self
 
     @property
@@ -99,7 +108,7 @@ class Terms:
     @property
     def is_for_anybody(self) -> bool:
         """Nobody here asks who comes in."""
-        return not (self.locks or self.rules or self.doors or self.logins)
+        return not (self.locks or self.rules or self.doors or self.logins or self.asks_password)
 
     @property
     def is_strict(self) -> bool:
@@ -182,6 +191,8 @@ class Draft:
     key_names: dict[str, str] = field(default_factory=dict, repr=False)
     """By digest, or by the variable that holds the key."""
     logins: dict[str, dict[str, object]] = field(default_factory=dict, repr=False)
+    passwords: dict[str, object] = field(default_factory=dict, repr=False)
+    """`identity.basic`."""
     services: dict[str, dict[str, object]] = field(default_factory=dict)
     """`external_authz`."""
     rules: list[dict[str, object]] = field(default_factory=list)

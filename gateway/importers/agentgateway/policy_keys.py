@@ -7,7 +7,7 @@ from gateway.importers.agentgateway.keys import Rows, limit, lock, nothing, read
 _JWT = "issuers of tokens are not taken over; write them under identity.jwt"
 _DISCOVERY = "no issuer is asked where it is asked: write its endpoints under identity.logins"
 NO_LOGIN = "logins are for plain routes: clients of models are no browsers"
-_BASIC = "users and passwords are not taken over; write them under identity.basic"
+NO_PASSWORD = "clients of models have keys: give their owners identity.api_keys"
 NO_SERVICE = "of models, write llm.external_authz"
 _EXT_AUTHZ = "services are asked on the way in, not behind a backend; write external_authz"
 _ELSEWHERE = "a service is taken over by its host; write external_authz, and its name on the route"
@@ -30,9 +30,8 @@ RELATIVE = "relative to this file; theirs is relative to where it was started"
 _DIRECT = "no fixed answers; serve them from a backend"
 
 _AUTHENTICATION: Rows = (
-    read("apiKey", "authorization", "oidc", "extAuthz"),
+    read("apiKey", "authorization", "oidc", "extAuthz", "basicAuth"),
     lock(_JWT, "jwtAuth"),
-    lock(_BASIC, "basicAuth"),
 )
 
 GATEWAY_POLICY: Rows = (
@@ -140,6 +139,8 @@ OIDC: Rows = (
     read("clientId", "clientSecret", "redirectURI", "scopes"),
     lock(_DISCOVERY, "discovery"),
 )
+BASIC_AUTH: Rows = (read("htpasswd", "realm", "mode", "authorizationLocation"),)
+BASIC_USERS: Rows = (read("file"),)
 EXT_AUTHZ: Rows = (
     read("host", "protocol", "failureMode", "includeRequestHeaders", "includeRequestBody"),
     lock(_ELSEWHERE, "service", "backend", "policies"),

@@ -45,6 +45,7 @@ BLOCKS: Mapping[str, Rows] = MappingProxyType(
         "backendAuth": policy_keys.BACKEND_AUTH,
         "apiKey": policy_keys.API_KEYS,
         "apiKey.keys[]": policy_keys.API_KEY,
+        "basicAuth": policy_keys.BASIC_AUTH,
         "oidc": policy_keys.OIDC,
         "extAuthz": policy_keys.EXT_AUTHZ,
         "extAuthz.protocol.http": policy_keys.EXT_AUTHZ_HTTP,

@@ -49,7 +49,7 @@ KEPT: Mapping[tuple[str, ...], str] = MappingProxyType(
     {("mcp",): "MCP is not served in this version", ("ui",): "their UI is not served"}
 )
 """What is said of a path of such a section, when another route would take it."""
-_LOCAL_KEYS = frozenset({"apiKey", "authorization", "oidc", "extAuthz"})
+_LOCAL_KEYS = frozenset({"apiKey", "authorization", "basicAuth", "extAuthz", "oidc"})
 
 
 def read_config(node: Node, draft: Draft) -> None:

@@ -13,6 +13,7 @@ from gateway.importers.agentgateway.cel import Untranslated, names_of, translate
 from gateway.importers.agentgateway.draft import Draft, Rule, Terms
 from gateway.importers.agentgateway.keys import Rows, settle
 from gateway.importers.agentgateway.logins import read_login
+from gateway.importers.agentgateway.passwords import read_passwords
 from gateway.importers.agentgateway.services import read_service
 from gateway.importers.walk import Node
 
@@ -42,6 +43,7 @@ def _asked_elsewhere(node: Node, rows: Rows, draft: Draft, *, is_llm: bool) -> T
     for name, read, note in (
         ("oidc", read_login, policy_keys.NO_LOGIN),
         ("extAuthz", read_service, policy_keys.NO_SERVICE),
+        ("basicAuth", read_passwords, policy_keys.NO_PASSWORD),
     ):
         if name not in is_read or not node.has(name):
             continue

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config import stars
+from gateway.identity import Accepts
 from gateway.model import Effect, Gateway, Route
 from tests.gateway.importers.agentgateway.imports import guarded, ours
 
@@ -22,12 +23,25 @@ PATTERNS = (
 )
 QUERY = [{"name": "q", "value": {"exact": "1"}}]
 HEADERS = [{"name": "x-h", "value": {"regex": "on|1"}}]
+OIDC = {
+    "issuer": "https://idp.example",
+    "authorizationEndpoint": "https://idp.example/a",
+    "tokenEndpoint": "https://idp.example/t",
+    "jwks": {"url": "https://idp.example/k"},
+    "clientId": "us",
+    "clientSecret": "hush",
+    "redirectURI": "https://app.example/back",
+}
 POLICIES: tuple[dict[str, object], ...] = (
     {},
     {"extProc": {"host": "auth:1"}},
     {"apiKey": {"mode": "strict", "keys": [{"key": "one"}]}},
     {"apiKey": {"mode": "strict", "keys": [{"key": "two"}]}},
     {"authorization": {"rules": ["request.method == 'GET'"]}},
+    {"oidc": OIDC},
+    {"basicAuth": {"htpasswd": "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "mode": "strict"}},
+    {"extAuthz": {"host": "authz:1"}},
+    {"extAuthz": {"host": "other:1"}, "apiKey": {"mode": "strict", "keys": [{"key": "one"}]}},
     {"directResponse": {"status": 403}},
     {"unheard": {"of": 1}},
     {"urlRewrite": {"path": {"full": "/y"}}},
@@ -110,8 +124,11 @@ def chosen(gateway: Gateway, request: Request) -> Route | None:
 
 
 def may_enter(gateway: Gateway, route: Route | None, key: str | None, method: str) -> bool:
-    """Whether a request gets to the backend of a route of ours."""
-    if route is None or (route.is_caller_required and key is None):
+    """Whether a request gets to the backend of a route of ours. Nobody here has logged in,
+    or a password, and services refuse everybody."""
+    if route is None or route.login or route.external or route.accepts is Accepts.BASIC:
+        return False
+    if route.is_caller_required and key is None:
         return False
     names = [each.name for each in gateway.identity.api_keys if each.name == key]
     for rule in gateway.rules:
@@ -132,6 +149,8 @@ def let_in(route: dict[str, object], key: str | None, method: str) -> bool:
     """Whether AgentGateway would send a request on to a backend."""
     policies = route.get("policies") or {}
     assert isinstance(policies, dict)
+    if not {"oidc", "extAuthz", "basicAuth"}.isdisjoint(policies):
+        return False
     if "apiKey" in policies:
         return bool(policies["apiKey"]["keys"][0]["key"] == key)
     if "authorization" in policies:

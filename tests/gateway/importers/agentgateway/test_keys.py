@@ -54,6 +54,7 @@ TABLES: Mapping[str, Rows] = {
     "ExtAuthzProtocol.grpc": policy_keys.EXT_AUTHZ_GRPC,
     "ExtAuthzProtocol.http": policy_keys.EXT_AUTHZ_HTTP,
     "BodyOptions": policy_keys.EXT_AUTHZ_BODY,
+    "LocalBasicAuth": policy_keys.BASIC_AUTH,
     "LocalOidcConfig": policy_keys.OIDC,
     "FileInlineOrRemote": policy_keys.JWKS,
     "RuleSet": policy_keys.RULES,
