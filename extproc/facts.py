@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
 
 from extproc.principal import Principal
 from extproc.rewording import Reword
@@ -14,8 +15,7 @@ from gateway.usage import Usage
 NO_DEMANDS = Usage(0, 0)
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(Struct):
     """Grows as the request is read; a policy finds set what its phase promises."""
 
     now: datetime
@@ -23,7 +23,7 @@ class Facts:
     method: str = ""
     path: str = ""
     """With the query."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     """Lower-case names; only those that Envoy was told to forward."""
     source_address: str = ""
     source_identity: str = ""
@@ -55,7 +55,7 @@ class Facts:
     body: bytes = b""
     texts: tuple[str, ...] = ()
     """All that a model would read of the request, in order."""
-    document: Mapping[str, object] = field(default_factory=dict)
+    document: Mapping[str, object] = {}
     """The decoded body; decoded once, duplicate keys refused."""
     tokens: Tokens | None = None
     """What stands for values that the provider may not see; None: no guard tokenises."""

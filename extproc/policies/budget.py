@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -302,7 +301,7 @@ class Budgets:
         `facts` are those of who asked for it, as far as scopes read them; the model may have been
         asked for by any of these names, and a budget counts it once.
         """
-        asked = [replace(facts, model=name) for name in models]
+        asked = [structs.replace(facts, model=name) for name in models]
         bookings: list[Booking] = []
         is_unpriced = False
         for line in (

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from extproc.audits import LONGEST_CONTENT, UNAVAILABLE, Audited, Audits, Finding, Trail, uncounted
 from extproc.facts import Facts
@@ -143,7 +144,9 @@ def test_secrets_are_not_written_down(has_content: bool) -> None:
     log = Written()
     audits = Audits(Counted(), Trail(log, "v7", True, has_content))
     audits.passed(ASKED)
-    audits.refused(replace(ASKED, model="sk-abcdefghijkl"), replace(DENY, reason="Bearer abcdef"))
+    audits.refused(
+        structs.replace(ASKED, model="sk-abcdefghijkl"), replace(DENY, reason="Bearer abcdef")
+    )
     audits.masked(ASKED, "mail")
     told = repr(log.records)
     for secret in ("AIzaSy", "sk-very", "sk-abc", "abcdef"):

@@ -40,6 +40,7 @@ _DECIDED_ON = frozenset(
 _SETTINGS = frozenset(("messages", *(name for name, rule in REQUEST.items() if rule is Unread.ALL)))
 """Where nothing else stands, there are no texts but those of the messages."""
 _COUNTS = ("max_completion_tokens", "max_tokens", "n")
+_COUNTED = frozenset(_COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,8 @@ def _attached(document: Mapping[str, object], size: int) -> tuple[int, int]:
 
 def _counts_fault(document: Mapping[str, object], limits: list[int]) -> Deny | None:
     """Fills in the limits on output tokens that the request states."""
+    if _COUNTED.isdisjoint(document):
+        return None
     for name in _COUNTS:
         value = document.get(name)
         if value is None:
