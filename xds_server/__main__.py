@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 
-from xds_server import cli
+from xds_server import programs
 
 
 def main() -> None:
     """Run the command line and leave with its status."""
+    programs.become_own(sys.argv[1:], os.environ)
+    from xds_server import cli  # noqa: PLC0415  # it reads all commands
+
     try:
         status = cli.main(sys.argv[1:], os.environ)
         sys.stdout.flush()

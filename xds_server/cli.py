@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import reference
 from gateway.config.check import warnings
 from gateway.model import Endpoint
 from gateway.names import SERVICES_ADDRESS
-from xds_server import control_plane, flags, supervisor
+from xds_server import control_plane, flags, programs, supervisor
 from xds_server.audience import Level
 from xds_server.commands import (
     audit,
@@ -29,7 +26,6 @@ from xds_server.commands import (
 )
 from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
-from xds_server.demo.app import serve_demo
 from xds_server.free_ports import Wanted, complaints
 from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
@@ -79,20 +75,10 @@ def xds(arguments: argparse.Namespace, environment: Environment) -> int:
     return control_plane.run_alone(options, arguments.admin, arguments.log_level)
 
 
-def extproc(arguments: argparse.Namespace, environment: Environment) -> int:
-    """`dragoman extproc`: becomes the request path's own program."""
-    command = [sys.executable, "-P", "-m", "extproc", *arguments.passed_on]
-    os.execve(sys.executable, command, dict(environment))
-
-
-def trial(name: str) -> Callable[[argparse.Namespace, Environment], int]:
-    """`dragoman test`, `dragoman cel`: the request path is asked, in a program of its own."""
-
-    def become(arguments: argparse.Namespace, environment: Environment) -> int:
-        command = [sys.executable, "-P", "-m", "extproc.trial", name, *arguments.passed_on]
-        os.execve(sys.executable, command, dict(environment))
-
-    return become
+def elsewhere(arguments: argparse.Namespace, environment: Environment) -> int:
+    """What `programs.OWN` has: `python -m xds_server` never comes here."""
+    programs.become_own((arguments.command.name,), environment)
+    raise AssertionError(arguments.command.name)
 
 
 def demo(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -102,7 +88,7 @@ def demo(arguments: argparse.Namespace, environment: Environment) -> int:
     if refuses(complaints([Wanted(where, "demo providers", remedy)])):
         return 1
     print(f"demo providers: http://{where.host}:{where.port}/a/v1 and /b/v1", flush=True)
-    return asyncio.run(serve_demo(where))
+    programs.become("xds_server.demo", (where.host, str(where.port)), environment)
 
 
 def validate(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -172,7 +158,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     xds_commands.GET,
     xds_commands.WATCH,
-    Command("extproc", "run one worker of the request path alone; see `extproc --help`", extproc),
+    Command("extproc", "run one worker of the request path alone; see `extproc --help`", elsewhere),
     Command(
         "demo",
         "run two OpenAI-compatible providers that need no key and no internet",
@@ -199,7 +185,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "test",
         "try requests on a configuration; see `dragoman test --help`",
-        trial("test"),
+        elsewhere,
         details=(
             "Takes files of [policy tests](../policy-tests.md): `dragoman test FILE… [--json] "
             "[--junit FILE]`, or `--schema`. Needs no network and no state. The exit status is 0 "
@@ -209,7 +195,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "cel",
         "say what an expression is for a sample request; see `dragoman cel --help`",
-        trial("cel"),
+        elsewhere,
         details=(
             "`dragoman cel EXPR [--with FILE] [--config FILE] [--json]` prints the type, the "
             "value, and the variables that were read. [What a sample says]"
@@ -279,10 +265,6 @@ def _takes(arguments: argparse.Namespace, rest: list[str]) -> bool:
 
 def main(argv: list[str], environment: Environment) -> int:
     """Run what `argv` says; the exit status."""
-    if argv[:1] == ["extproc"]:  # its flags are its own
-        return extproc(argparse.Namespace(passed_on=argv[1:]), environment)
-    if argv[:1] in (["test"], ["cel"]):
-        return trial(argv[0])(argparse.Namespace(passed_on=argv[1:]), environment)
     reading = parser(environment)
     arguments, rest = reading.parse_known_args(with_one_name(argv))
     if rest and not _takes(arguments, rest):

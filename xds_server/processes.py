@@ -86,12 +86,7 @@ def worker(
 
 def demo(where: Endpoint, environment: Mapping[str, str]) -> Command:
     """The demo's providers."""
-    arguments = (
-        *_python("xds_server"),
-        "demo",
-        *("--demo-port", str(where.port)),
-        *("--demo-address", where.host),
-    )
+    arguments = (*_python("xds_server.demo"), where.host, str(where.port))
     return Command("demo", arguments, child_environment(environment))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ def running_beside(
             started(log, environment, dragoman, "xds", str(config), *plane)
         )
         for command in (
-            (dragoman, "demo"),
+            (sys.executable, "-P", "-m", "xds_server.demo", "127.0.0.1", str(demo)),
             (dragoman, "extproc", "--xds", target, "--listen", worker, *shared),
             (*envoy, "-l", "warning"),
         ):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def running_apart(folder: Path, text: str) -> Iterator[Apart]:
 
         start(DRAGOMAN, "extproc", "--xds", parts.xds, "--listen", parts.extproc,
               "--state-dir", state)  # fmt: skip
-        start(DRAGOMAN, "demo")
+        start(sys.executable, "-P", "-m", "xds_server.demo", "127.0.0.1", str(parts.demo_port))
         start(ENVOY, "-c", str(file), "--disable-hot-restart", "--concurrency", "1",
               "-l", "warning")  # fmt: skip
         stack.callback(lambda: [_stop(each) for each in parts.planes])
