@@ -240,7 +240,7 @@ def test_open_connections_stay_and_are_never_let_in_unasked(serve: Serve, tmp_pa
                 return stack.envoy_stat(".*[.]ext_proc[.]streams_started")
 
             assert is_refused()
-            connections = stack.envoy_stat("http.default.downstream_cx_total")
+            connections = stack.envoy_stat("http.default.downstream_cx_http1_total")
             before = decisions()
             config.write_text(envoys)
             eventually(lambda: is_refused() and decisions() > before, "Envoy decides", seconds=10)
@@ -248,5 +248,5 @@ def test_open_connections_stay_and_are_never_let_in_unasked(serve: Serve, tmp_pa
             config.write_text(pythons)
             eventually(lambda: is_refused() and asked() > before, "Python decides", seconds=10)
             assert client.get(f"{stack.url}/app", headers={"x-evil": "no"}).status_code == 200
-            assert stack.envoy_stat("http.default.downstream_cx_total") == connections
+            assert stack.envoy_stat("http.default.downstream_cx_http1_total") == connections
             assert stack.envoy_stat(modified) == 0
