@@ -130,7 +130,7 @@ def shared(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 def world(shared: World) -> Iterator[World]:
     """With a provider that does as it should."""
     idp = shared.idp
-    idp.more, idp.lifetime_seconds, idp.is_refusing = {}, 600, False
+    idp.more, idp.lifetime_seconds, idp.is_refusing, idp.is_away = {}, 600, False, False
     idp.gives_refresh_tokens = idp.gives_id_tokens_again = True
     for seen in (idp.authorizations, idp.grants, idp.refused, idp.ended):
         seen.clear()
@@ -281,6 +281,34 @@ def test_a_login_of_a_domain_is_known_on_its_hosts_and_renewed(world: World) -> 
         assert _visited("https://app.example.com/wide", cookies, world).status_code == 200
     assert world.idp.grants == ["authorization_code", "refresh_token"]
     assert "cookie" not in world.upstream.last.headers
+
+
+def test_a_renewal_without_the_token_that_counts_ends_in_another_login(world: World) -> None:
+    world.idp.lifetime_seconds, world.idp.gives_id_tokens_again = 2, False
+    cookies: dict[str, str] = {}
+    page = "https://app.example.com/wide"
+    assert _visited(page, cookies, world).status_code == 200
+    time.sleep(2.1)
+    world.idp.lifetime_seconds = 600
+    for _ in range(3):
+        assert _visited(page, cookies, world).status_code == 200
+    if world.version == NEWEST:  # the oldest keeps the old one, until that has expired
+        assert world.idp.grants == ["authorization_code", "refresh_token", "authorization_code"]
+        del cookies["__Secure-wide-id"]
+        told = {"accept": "*/*", "host": "app.example.com"}
+        told["cookie"] = "; ".join(f"{name}={text}" for name, text in cookies.items())
+        answer = httpx.get(f"{world.url}/wide", headers=told, verify=world.context)
+        assert error(answer) == (401, "login_required")
+
+
+def test_a_token_endpoint_that_is_away_ends_the_login_alone(world: World) -> None:
+    known = world.logged_in()
+    world.idp.is_away = True
+    answer = world.browser().get("/app", follow_redirects=True)
+    assert error(answer) == (401, "login_failed")
+    assert known.get("/app").status_code == 200
+    world.idp.is_away = False
+    assert world.browser().get("/app", follow_redirects=True).status_code == 200
 
 
 def test_without_a_refresh_token_people_log_in_again(world: World) -> None:

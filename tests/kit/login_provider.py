@@ -48,6 +48,8 @@ class LoginProvider:
         """Those that the client has registered."""
         self.is_refusing = False
         """The person says no."""
+        self.is_away = False
+        """Its token endpoint answers 503."""
         self.lifetime_seconds = 600
         self.gives_refresh_tokens = True
         self.gives_id_tokens_again = True
@@ -94,6 +96,8 @@ class LoginProvider:
         """Status and answer (RFC 6749 §4.1.3, §6)."""
         if _client(form, header) != self.client:
             return 401, {"error": "invalid_client"}
+        if self.is_away:
+            return 503, {}
         kind = form.get("grant_type", "")
         self.grants.append(kind)
         if kind == "authorization_code":

@@ -58,14 +58,14 @@ local function is_of_login(name)
   return false
 end
 
-local function strip(headers)
+local function strip(headers, is_gone)
   local kept, is_found, found = {}, false, {}
   for index = 0, headers:getNumValues("cookie") - 1 do
     for cookie in string.gmatch(headers:getAtIndex("cookie", index), "[^;]+") do
       cookie = string.match(cookie, "^%s*(.-)%s*$")
-      if is_of_login(cookie) then
+      local name, value = string.match(cookie, "^([^=%s]+)%s*=%s*(.*)$")
+      if is_gone(name or cookie) then
         is_found = true
-        local name, value = string.match(cookie, "^([^=%s]+)%s*=%s*(.*)$")
         if name ~= nil then
           found[name] = value
         end
@@ -85,13 +85,35 @@ end
 """
 _GUARD = """
 local credentials = {CREDENTIALS}
+local sessions = {SESSIONS}
+
+local function names_of(headers)
+  local found = {}
+  for index = 0, headers:getNumValues("cookie") - 1 do
+    for name in string.gmatch(headers:getAtIndex("cookie", index), "([^=;%s]+)%s*=") do
+      found[name] = true
+    end
+  end
+  return found
+end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
   for _, name in ipairs(credentials) do
     if headers:getNumValues(name) > 0 then
-      strip(headers)
+      strip(headers, is_of_login)
       return
+    end
+  end
+  if headers:getNumValues("cookie") == 0 then
+    return
+  end
+  local found = names_of(headers)
+  for _, session in ipairs(sessions) do
+    if found[session.proof] and not (found[session.token] or found[session.token .. "_0"]) then
+      strip(headers, function(name)
+        return name == session.proof or name == session.refresh
+      end)
     end
   end
 end
@@ -102,7 +124,7 @@ function envoy_on_request(handle)
   if headers:getNumValues("cookie") == 0 then
     return
   end
-  local found = strip(headers)
+  local found = strip(headers, is_of_login)
   local forwarded = handle:filterContext():get("forwarded")
   if forwarded ~= nil and found[forwarded] ~= nil then
     headers:replace("authorization", "Bearer " .. found[forwarded])
@@ -153,9 +175,13 @@ def is_renewed(of: Login, features: Features) -> bool:
 
 
 def guard_filter(logins: Iterable[Login]) -> Json:
-    """A request that brings another credential brings no login."""
+    """A request that brings another credential brings no login. And who has one without the token
+    that counts, as where a renewal has brought none, has none, and logs in again."""
+    logins = tuple(logins)
     credentials = ", ".join(map(lua_text, names.CREDENTIAL_HEADERS))
-    return _script(logins, _GUARD.replace("CREDENTIALS", credentials))
+    sessions = ", ".join(map(_session, logins))
+    script = _GUARD.replace("CREDENTIALS", credentials).replace("SESSIONS", sessions)
+    return _script(logins, script)
 
 
 def cookies_filter(logins: Iterable[Login]) -> Json:
@@ -241,6 +267,15 @@ def _cookie_configs(cookies: LoginCookies) -> Json:
             "code_verifier",
         )
     }
+
+
+def _session(of: Login) -> str:
+    cookies = {
+        "proof": f"{of.cookies.prefix}{_COOKIES['oauth_hmac']}",
+        "refresh": f"{of.cookies.prefix}{_COOKIES['refresh_token']}",
+        "token": token_cookie(of, of.token),
+    }
+    return f"{{{', '.join(f'{name} = {lua_text(text)}' for name, text in cookies.items())}}}"
 
 
 def _script(logins: Iterable[Login], script: str) -> Json:

@@ -127,6 +127,15 @@ def test_what_brings_a_credential_passes_and_has_its_login_taken_away() -> None:
     assert 'local prefixes = {"__Host-staff-"}' in script
 
 
+def test_a_login_without_the_token_that_counts_is_none() -> None:
+    script = guard_filter([STAFF, replace(STAFF, token=LoginToken.ACCESS)])
+    source = script["default_source_code"]["inline_string"]
+    assert 'proof = "__Host-staff-hmac"' in source
+    assert 'refresh = "__Host-staff-refresh"' in source
+    assert 'token = "__Host-staff-id"}, {' in source
+    assert 'token = "__Host-staff-access"}}' in source
+
+
 def test_a_route_has_all_filters_and_says_what_travels() -> None:
     found = asked(STAFF, "login/staff")
     assert set(found) == {
