@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.stack import descendants
+
 START_SECONDS = 30.0
 POSTGRES_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -79,10 +81,27 @@ class Server:
         raise AssertionError((self.folder / "log").read_text())
 
     def kill(self) -> None:
-        """As `kill -9` of it and its children."""
+        """As `kill -9` of it and its children, of which PostgreSQL's are groups of their own: while
+        one of them has its memory, no other can be started on its data."""
         assert self.process is not None
+        children = descendants(self.process.pid)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(START_SECONDS)
+        for each in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        deadline = time.monotonic() + START_SECONDS
+        while any(_lives(each) for each in children):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 @contextlib.contextmanager

@@ -146,12 +146,12 @@ def test_what_is_given_back_of_an_ended_part_of_a_window_is_given_back_there(
     place: LedgerPlace,
 ) -> None:
     async def scene() -> None:
-        pace = Pace(100, SECOND, Algorithm.SLIDING_WINDOW)
-        width = SECOND // 10
+        pace = Pace(100, 2 * SECOND, Algorithm.SLIDING_WINDOW)
+        width = 2 * SECOND // 10
         async with opened(place) as rates:
             answer = await change(rates, pace, Change(NOW, 50))
             first = answer.now // width
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.45)
             await change(rates, pace, Change(NOW, 20))
             answer = await change(rates, pace, Change(first, -30), Change(first - 20, -99))
             assert stands(pace, answer)[0] == 100 - 50 - 20 + 30

@@ -225,7 +225,7 @@ def test_known_keys_open_while_nobody_answers_and_a_revocation_is_known_after_it
                 assert await is_open(worker)
                 slowest = max(slowest, time.monotonic() - began)
                 await asyncio.sleep(0.01)
-            assert slowest < 0.1
+            assert slowest < 0.25
             with pytest.raises(KeysUnavailable):
                 await worker.look_again(KEY.id)
             way.mend()
