@@ -142,21 +142,22 @@ def test_a_machine_that_is_cut_off_counts_for_itself_and_then_with_the_others(
     async def scene() -> None:
         place = place_at(form.format(running.port), "cut")
         async with network(running.port) as way:
-            there = replace(place, url=form.format(way.port), answer_seconds=0.3)
+            there = replace(place, url=form.format(way.port), answer_seconds=1.0)
             async with (
                 machine(tmp_path, "near", place) as near,
                 machine(tmp_path, "far", there) as far,
             ):
+                assert not (await take(near, 0))[2]  # who comes first makes tables, too
                 assert not (await take(far, 30))[2]
                 way.cut()
                 loop = asyncio.get_running_loop()
                 began = loop.time()
                 assert not (await take(far, 50))[2]
-                assert loop.time() - began < 2.0
+                assert loop.time() - began < 4.0
                 began = loop.time()
                 assert not (await take(far, 50))[2]  # of its own amount, and nobody is waited for
                 assert (await take(far, 1))[2]
-                assert loop.time() - began < 0.1
+                assert loop.time() - began < 0.9  # nobody waits for another failure
                 assert not (await take(near, 60))[2]
                 way.mend()
                 async with asyncio.timeout(20):
