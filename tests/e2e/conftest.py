@@ -26,7 +26,7 @@ WITHOUT_HEALTH = "\nllm:\n  failover: {health: {failures: 0}}\n"
 Serve = Callable[[Path, Path], AbstractContextManager[Stack]]
 """A gateway file and a folder for state → a gateway that is ready."""
 SERVED: Mapping[str, Serve] = {
-    NEWEST: running,
+    NEWEST: partial(running, workers=1),
     f"{OLDEST}-delta": partial(running_beside, version=OLDEST),
     f"{OLDEST}-sotw": partial(running_beside, version=OLDEST, is_delta=False),
 }
@@ -48,6 +48,12 @@ def quickstart(
 def serve(request: pytest.FixtureRequest) -> Serve:
     """By the newest Envoy and by the oldest."""
     return SERVED[request.param]
+
+
+@pytest.fixture(scope="session", params=[NEWEST, f"{OLDEST}-delta"])
+def serve_widely(request: pytest.FixtureRequest) -> Serve:
+    """The same, by several workers where `dragoman run` starts them: they share what is counted."""
+    return running if request.param == NEWEST else SERVED[request.param]
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ def dialects_by(
 ) -> Iterator[Callable[[str], Dialects]]:
     """A provider of each dialect, by an Envoy of this version; under a budget."""
     starts: Mapping[str, Serve] = {
-        NEWEST: partial(running, workers=1),
+        NEWEST: SERVED[NEWEST],
         OLDEST: SERVED[f"{OLDEST}-delta"],
     }
     with ExitStack() as opened:

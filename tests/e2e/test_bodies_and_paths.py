@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,7 +17,7 @@ from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.other_apis import OtherApis, other_apis
 from tests.kit.other_providers import CLIENT_KEY
 from tests.kit.raw_http import asked
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack
 
 pytestmark = pytest.mark.envoy
 
@@ -32,7 +31,7 @@ LIMIT = 64 * MEBIBYTE
 def apis(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OtherApis]:
-    start = partial(running, workers=1) if request.param == NEWEST else SERVED[f"{OLDEST}-delta"]
+    start = SERVED[NEWEST if request.param == NEWEST else f"{OLDEST}-delta"]
     with other_apis(start, tmp_path_factory.mktemp("bodies")) as found:
         yield found
 

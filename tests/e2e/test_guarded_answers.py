@@ -7,7 +7,6 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -20,7 +19,7 @@ from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.peers import PEERS
 from tests.kit.provider_rules import CLIENT_KEY
 from tests.kit.sample_providers import Gzip
-from tests.kit.stack import Stack, eventually, running
+from tests.kit.stack import Stack, eventually
 
 pytestmark = pytest.mark.envoy
 
@@ -73,7 +72,7 @@ either_way = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "
 def guarded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Dialects]:
-    serve = partial(running, workers=1) if request.param == NEWEST else SERVED[f"{OLDEST}-delta"]
+    serve = SERVED[NEWEST if request.param == NEWEST else f"{OLDEST}-delta"]
     folder = tmp_path_factory.mktemp("guarded")
     with dialects(serve, folder, MODELS + GUARDS + BUDGETS) as found:
         yield found
@@ -207,7 +206,7 @@ class Chunked(BaseHTTPRequestHandler):
 def chunked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    serve = running if request.param == NEWEST else SERVED[f"{OLDEST}-delta"]
+    serve = SERVED[NEWEST if request.param == NEWEST else f"{OLDEST}-delta"]
     folder = tmp_path_factory.mktemp("chunked")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Chunked)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -34,11 +34,11 @@ CALLS = 16
 
 
 @pytest.fixture(scope="module")
-def gateway(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def gateway(serve_widely: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("keys")
     config = folder / "gateway.yaml"
     config.write_text((EXAMPLES / "virtual-keys.yaml").read_text() + ROUTE)
-    with serve(config, folder / "state") as stack:
+    with serve_widely(config, folder / "state") as stack:
         yield stack
 
 

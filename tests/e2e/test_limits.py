@@ -59,10 +59,10 @@ limits:
 
 
 @pytest.fixture(scope="module")
-def limited(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def limited(serve_widely: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("limits")
     (folder / "gateway.yaml").write_text(CONFIG)
-    with serve(folder / "gateway.yaml", folder / "state") as stack:
+    with serve_widely(folder / "gateway.yaml", folder / "state") as stack:
         yield stack
 
 
@@ -215,11 +215,11 @@ limits: [{name: sessions, for: {key: "*"}, concurrent: 1, requests: 1k/day}]
 
 
 @pytest.fixture(scope="module")
-def sessions(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def sessions(serve_widely: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("sessions")
     with realtime_provider() as provider:
         (folder / "gateway.yaml").write_text(SESSIONS % provider.url)
-        with serve(folder / "gateway.yaml", folder / "state") as stack:
+        with serve_widely(folder / "gateway.yaml", folder / "state") as stack:
             yield stack
 
 

@@ -111,9 +111,11 @@ def test_a_call_that_is_given_up_before_its_answer_costs_its_estimate(
         )
 
 
-def test_concurrent_calls_do_not_overspend_a_hard_limit(serve: Serve, tmp_path: Path) -> None:
+def test_concurrent_calls_do_not_overspend_a_hard_limit(
+    serve_widely: Serve, tmp_path: Path
+) -> None:
     limit = 3000
-    with serve(config(tmp_path, f"{limit} tokens"), tmp_path / "state") as stack:
+    with serve_widely(config(tmp_path, f"{limit} tokens"), tmp_path / "state") as stack:
         body = {"model": "demo-a", "messages": ASK, "max_tokens": 100}
 
         async def main() -> list[httpx.Response]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from functools import partial
 
 import openai
 import pytest
@@ -16,7 +15,6 @@ from tests.e2e.conftest import SERVED
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.other_answers import CONTENT, SOUND
 from tests.kit.other_apis import OtherApis, other_apis
-from tests.kit.stack import running
 
 pytestmark = pytest.mark.envoy
 
@@ -34,7 +32,7 @@ RECORDING = ("hello.mp3", bytes(20_000), "audio/mpeg")
 def apis(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OtherApis]:
-    start = partial(running, workers=1) if request.param == NEWEST else SERVED[f"{OLDEST}-delta"]
+    start = SERVED[NEWEST if request.param == NEWEST else f"{OLDEST}-delta"]
     with other_apis(start, tmp_path_factory.mktemp("others")) as found:
         yield found
 
