@@ -47,9 +47,9 @@ servers: ## Install the servers that tests start: Redis and PostgreSQL, as Debia
 run: setup ## Start the quickstart: gateway, policy and two demo providers
 	@exec $(BIN)/dragoman run examples/quickstart.yaml --demo $(ARGS)
 
-# One process more than there are cores: many tests wait for processes of their own.
+# More processes than there are cores: many tests wait for processes of their own.
 test: setup ## Run the tests; ARGS="-k name" narrows, REWRITE=1 renews goldens
-	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) --maxprocesses 5 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 2)) --maxprocesses 6 --dist loadfile $(ARGS)
 
 check: setup ## Format, lint, types and import rules
 	$(BIN)/ruff format --check

@@ -7,9 +7,9 @@ spliced; what is not named stays as it is written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from extproc.facts import Facts
 from extproc.llm.additions import PROMPTED
@@ -118,7 +118,7 @@ def _compiled(text: str) -> ValueExpression:
 def _transformed(ready: _Ready, call: Call, asked: Asked) -> tuple[Step, ...] | Deny:
     """What expressions yield, of the request as the client made it. Text stays text."""
     reading = asked.handled.reading
-    facts = replace(
+    facts = structs.replace(
         asked.facts,
         model=call.model,
         is_stream=call.is_stream,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from extproc.adapters.tally import FileTally
 from extproc.ports import Verdicts
 from xds_server.admin.verdicts import audit_rows, read_verdicts
@@ -19,9 +17,9 @@ def write(folder: Path, worker: str, *counted: Verdicts) -> None:
 
 
 A_DENIES = Verdicts("rule", "a", "deny", "audit", "permission_denied")
-A_ERRS = replace(A_DENIES, verdict="error")
+A_ERRS = A_DENIES._replace(verdict="error")
 A_PASSES = Verdicts("rule", "a", "pass", "audit")
-B_PASSES = replace(A_PASSES, name="b")
+B_PASSES = A_PASSES._replace(name="b")
 C_DENIES = Verdicts("guard", "c", "deny", "enforce", "content_policy_violation")
 
 
