@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,8 @@ def test_what_passes_is_not_told(world: World) -> None:
     assert world.stack.envoy_stat(logged) == before
 
 
-def test_a_worker_that_leaves_takes_nothing_with_it(tmp_path: Path) -> None:
-    """Whichever of the two it is that Envoy tells."""
+def test_a_worker_that_leaves_takes_nothing_with_it_that_it_was_told(tmp_path: Path) -> None:
+    """Whichever of the two it is that Envoy tells; and the next one is told again."""
     config = tmp_path / "gateway.yaml"
     with HttpAuthz() as service:
         config.write_text(
@@ -163,20 +164,27 @@ def test_a_worker_that_leaves_takes_nothing_with_it(tmp_path: Path) -> None:
         )
         with running(config, tmp_path / "state", workers=2) as stack:
             world = World(stack, SigningKey("k"))
-            told = ("external", "door", "external_denied")
-            refused = [0]
+
+            def counted() -> float:
+                return world.count("external", "door", "external_denied")
+
+            def is_told_again(before: float) -> bool:
+                assert world.get("/app") == 403
+                return counted() > before
+
             for place in range(2):
+                eventually(partial(is_told_again, counted()), "somebody is told")
+                before = counted()
                 leaving = stack.workers()[place]
                 os.kill(leaving, signal.SIGTERM)
 
                 def is_replaced(leaving: int = leaving) -> bool:
-                    assert world.get("/app") == 403
-                    refused[0] += 1
                     workers = stack.workers()
                     return leaving not in workers and len(workers) == 2
 
                 eventually(is_replaced, "another one is there", seconds=30)
-                eventually(lambda: world.count(*told) == refused[0], "all are counted")
+                assert counted() >= before
+            eventually(partial(is_told_again, counted()), "somebody is told")
 
 
 def test_a_request_that_no_worker_answers_in_time_is_told(tmp_path: Path) -> None:
