@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_key_is_rotated_and_changed_on_any_machine(
 
 def test_a_limit_is_one_for_both_machines(machines: tuple[Stack, Stack, Server]) -> None:
     a, b, _ = machines
-    key = made(a, "limited", "--limits", "requests=30/hour")
+    key = made(a, f"limited-{uuid4().hex[:8]}", "--limits", "requests=30/hour")
     assert [each.chat(ASK, key=key).status_code for each in (a, b)] == [200, 200]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda each: each.chat(ASK, key=key), [a, b] * 40))
