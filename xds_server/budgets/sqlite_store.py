@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-import msgspec
 
 from gateway.ledger_tables import SQLITE_VERSION, sqlite_tables
 from xds_server.budgets.store import (
@@ -25,8 +23,8 @@ from xds_server.budgets.store import (
     to_json,
     too_much,
 )
+from xds_server.ledger_sqlite import changing, reading
 
-BUSY_SECONDS = 2.0
 _LAST = 2**63 - 1
 
 _COUNTERS = """
@@ -110,30 +108,11 @@ class SqliteBudgetStore:
         with self._changing() as database:
             database.execute(_SENT, (SENT, *alert, id))
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, with the tables made where they are missing."""
-        with self._opened() as database:
-            if database.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                database.execute("PRAGMA journal_mode = WAL")
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                self._make(database)
-                yield database
-                database.execute("COMMIT")
-            except BaseException:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
-                raise
+    def _changing(self) -> AbstractContextManager[sqlite3.Connection]:
+        return changing(self._path, BudgetsUnavailable, self._make)
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """None: there is no ledger yet."""
-        if not self._path.exists():
-            yield None
-            return
-        with self._opened() as database:
-            yield database
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection | None]:
+        return reading(self._path, BudgetsUnavailable)
 
     def _make(self, database: sqlite3.Connection) -> None:
         (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -143,16 +122,6 @@ class SqliteBudgetStore:
             )
         for statement in sqlite_tables(version, _columns(database)):
             database.execute(statement)
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            opened = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-            with contextlib.closing(opened) as database:
-                database.execute("PRAGMA synchronous = FULL")
-                yield database
-        except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
-            raise BudgetsUnavailable(f"ledger '{self._path}': {error}") from error
 
 
 def _columns(database: sqlite3.Connection | None) -> Collection[str]:

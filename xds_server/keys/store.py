@@ -10,15 +10,13 @@ import contextlib
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from gateway.virtual_keys import VirtualKey, from_json, to_json
-
-BUSY_SECONDS = 2.0
+from xds_server.ledger_sqlite import changing, reading
 
 
 class KeysUnavailable(Exception):
@@ -188,41 +186,19 @@ class SqliteKeyStore:
                 for seq, *deed, id, name in database.execute(_LOG, values)
             ]
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, with the tables made where they are missing."""
-        with self._opened() as database:
-            if database.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                database.execute("PRAGMA journal_mode = WAL")
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                for statement in _SCHEMA:
-                    database.execute(statement)
-                yield database
-                database.execute("COMMIT")
-            except BaseException:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
-                raise
+    def _changing(self) -> AbstractContextManager[sqlite3.Connection]:
+        return changing(self._path, KeysUnavailable, _make)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """None: no key was ever made here."""
-        if not self._path.exists():
-            yield None
-            return
-        with self._opened() as database:
-            yield database if _has_tables(database) else None
+        with reading(self._path, KeysUnavailable) as database:
+            yield database if database is not None and _has_tables(database) else None
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            opened = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-            with contextlib.closing(opened) as database:
-                database.execute("PRAGMA synchronous = FULL")
-                yield database
-        except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
-            raise KeysUnavailable(f"keys in '{self._path}': {error}") from error
+
+def _make(database: sqlite3.Connection) -> None:
+    for statement in _SCHEMA:
+        database.execute(statement)
 
 
 def _has_tables(database: sqlite3.Connection) -> bool:
