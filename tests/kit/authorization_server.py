@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
+
+from tests.kit.http_server import Handler, HttpServer
 
 CLIENT, SECRET = "the gateway", "s3cr+t/=&"
 """With what must be encoded in a header and in a form."""
 
 
-class AuthorizationServer:
+class AuthorizationServer(HttpServer):
     """`with AuthorizationServer() as server: server.url`; `tokens` are those that it has issued."""
 
     def __init__(self) -> None:
@@ -30,9 +29,7 @@ class AuthorizationServer:
         """How many of the next answers are a 503."""
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Answering(Handler):
             def do_POST(self) -> None:
                 length = int(self.headers.get("content-length", "0"))
                 form = parse_qs(self.rfile.read(length).decode(), keep_blank_values=True)
@@ -56,12 +53,7 @@ class AuthorizationServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        super().__init__(Answering)
 
     def answer(self, token: str) -> bytes:
         if self.body is not None:
@@ -71,21 +63,7 @@ class AuthorizationServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/introspect"
-
-    def __enter__(self) -> AuthorizationServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return f"{super().url}/introspect"
 
 
 def _is_known(header: str, form: dict[str, list[str]]) -> bool:

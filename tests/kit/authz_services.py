@@ -5,15 +5,15 @@ Both go by the header `x-verdict` of the request: `allow`, `deny`, `hang`, `fail
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
 import grpc
 from envoy_api import message
+
+from tests.kit.http_server import Handler, HttpServer
 
 _METHOD = "/envoy.service.auth.v3.Authorization/Check"
 _Request = message("envoy.service.auth.v3.CheckRequest")
@@ -81,7 +81,7 @@ class GrpcAuthz:
         self._server.stop(0).wait()
 
 
-class HttpAuthz:
+class HttpAuthz(HttpServer):
     """`with HttpAuthz() as service: service.url, service.requests`."""
 
     def __init__(self) -> None:
@@ -89,9 +89,7 @@ class HttpAuthz:
         """Method, path, headers, body."""
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Answering(Handler):
             def _check(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -113,27 +111,8 @@ class HttpAuthz:
 
             do_GET = do_POST = do_PUT = _check
 
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        super().__init__(Answering)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/authz"
-
-    def __enter__(self) -> HttpAuthz:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return f"{super().url}/authz"

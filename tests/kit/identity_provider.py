@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, TypeAlias
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.kit.http_server import Handler, HttpServer
 
 _Key: TypeAlias = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 _AUDIENCE = "agents"
@@ -85,7 +84,7 @@ def claims(issuer: str, **more: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-class KeyServer:
+class KeyServer(HttpServer):
     """`with KeyServer(key) as server: server.url, server.fetches`; its keys may change."""
 
     def __init__(self, *keys: SigningKey) -> None:
@@ -94,9 +93,7 @@ class KeyServer:
         self.status = 200
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Answering(Handler):
             def do_GET(self) -> None:
                 outer.fetches += 1
                 body = key_set(*outer.keys).encode()
@@ -105,27 +102,8 @@ class KeyServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        super().__init__(Answering)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/jwks"
-
-    def __enter__(self) -> KeyServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return f"{super().url}/jwks"

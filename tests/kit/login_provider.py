@@ -10,13 +10,11 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
+from tests.kit.http_server import Handler, HttpServer
 from tests.kit.identity_provider import SigningKey, claims, encoded, key_set
 
 CLIENT, SECRET = "the-gateway", "s3cr+t/=&%2B"
@@ -34,7 +32,7 @@ class _Grant:
     subject: str
 
 
-class LoginProvider:
+class LoginProvider(HttpServer):
     """`with LoginProvider() as idp: idp.url`."""
 
     def __init__(self, client: tuple[str, str] = (CLIENT, SECRET)) -> None:
@@ -61,13 +59,7 @@ class LoginProvider:
         """What browsers brought that signed out."""
         self._codes: dict[str, _Grant] = {}
         self._refresh: dict[str, _Grant] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(_handler(self))
 
     def authorize(self, asked: dict[str, str]) -> tuple[int, str]:
         """Status, and where the browser goes (RFC 6749 §4.1.1, RFC 7636 §4.3)."""
@@ -139,25 +131,9 @@ class LoginProvider:
             self._refresh[found["refresh_token"]] = grant
         return found
 
-    def __enter__(self) -> LoginProvider:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-def _handler(idp: LoginProvider) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def _handler(idp: LoginProvider) -> type[Handler]:
+    class Answering(Handler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             asked = _first(url.query)
@@ -191,10 +167,7 @@ def _handler(idp: LoginProvider) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    return Handler
+    return Answering
 
 
 def _first(text: str) -> dict[str, str]:

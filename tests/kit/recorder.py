@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+
+from tests.kit.http_server import Handler, HttpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Recorded:
     body: bytes
 
 
-class Recorder:
+class Recorder(HttpServer):
     """`with Recorder() as server: server.port, server.requests`."""
 
     def __init__(self) -> None:
@@ -33,9 +32,7 @@ class Recorder:
         """It comes event by event."""
         recorder = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Answering(Handler):
             def do_GET(self) -> None:
                 self._record()
 
@@ -67,35 +64,8 @@ class Recorder:
                         self.wfile.flush()
                 self.wfile.write(b"0\r\n\r\n")
 
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        super().__init__(Answering)
 
     @property
     def last(self) -> Recorded:
         return self.requests[-1]
-
-    def __enter__(self) -> Recorder:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from extproc.adapters.remote_store import BURIED_SECONDS, Patience, RemoteCells,
 from extproc.adapters.reports import Report, Standing
 from extproc.ports import Exhausted, LedgerUnavailable, Reservation, Spent
 from gateway.ledger_place import LedgerPlace
+from tests.kit.in_a_loop import play, until
 from tests.kit.ledger_suite import MONTH, ask, charge, hold
 from tests.kit.remote_ledgers import open_at, opened, place_at
 from tests.kit.servers import Server, network, postgres, redis, redis_cli, sentinel
 
 COUNTER = "b|team=a"
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture(params=["redis", "postgres"], scope="module")
@@ -44,26 +44,6 @@ def url(server: Server, port: int = 0) -> str:
 def place(server: Server, tmp_path: Path) -> LedgerPlace:
     """Patient: on a busy machine, an answer may take its time."""
     return place_at(url(server), tmp_path.name, answer_seconds=5.0)
-
-
-def play(scene: Coroutine[Any, Any, None]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60):
-            await scene
-
-    asyncio.run(main())
-
-
-async def until(question: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again until it is so."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                if await question():
-                    return
-            except LedgerUnavailable:
-                pass
-            await asyncio.sleep(0.02)
 
 
 def leased(place: LedgerPlace, **changes: Any) -> LedgerPlace:

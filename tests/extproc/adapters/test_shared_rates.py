@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -28,6 +27,7 @@ from extproc.adapters.shared_rates import (
 from extproc.ports import NEVER, LedgerUnavailable, Pace, Standing
 from gateway.ledger_place import LedgerPlace
 from gateway.limits import Algorithm
+from tests.kit.in_a_loop import play
 from tests.kit.remote_ledgers import place_at
 from tests.kit.servers import Server, postgres, redis, redis_cluster
 
@@ -55,14 +55,6 @@ def place(server: tuple[str, Server], tmp_path: Path) -> LedgerPlace:
 @pytest.fixture(params=list(Algorithm))
 def algorithm(request: pytest.FixtureRequest) -> Algorithm:
     return Algorithm(request.param)
-
-
-def play(scene: Coroutine[Any, Any, None]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60):
-            await scene
-
-    asyncio.run(main())
 
 
 @asynccontextmanager

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from extproc.adapters.leased_ledger import LeasedLedger
 from extproc.adapters.sqlite_ledger import open_ledger
-from extproc.ports import Charge, Exhausted, LedgerUnavailable, Reservation, Spent
+from extproc.ports import Charge, Exhausted, Reservation, Spent
 from gateway.ledger_place import LedgerPlace
+from tests.kit.in_a_loop import play, until
 from tests.kit.ledger_suite import MONTH, ask, charge, hold
 from tests.kit.remote_ledgers import opened, place_at
 from tests.kit.servers import Server, free_port, network, postgres, redis, redis_cluster
@@ -36,7 +36,6 @@ from xds_server.budgets.stores import store_at
 COUNTER = "b|team=a"
 HERE = LedgerPlace()
 SCHEMES = {"redis": "redis", "cluster": "redis+cluster", "postgres": "postgresql"}
-PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +82,6 @@ def ledger(served: tuple[str, Server | None], tmp_path: Path) -> Ledger:
     url, server = served
     place = place_at(url, tmp_path.name, answer_seconds=5.0) if server else HERE
     return Ledger(tmp_path / "ledger.db", place, server.port if server else 0)
-
-
-def play(scene: Coroutine[Any, Any, None]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60):
-            await scene
-
-    asyncio.run(main())
-
-
-async def until(question: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                if await question():
-                    return
-            except LedgerUnavailable:
-                pass
-            await asyncio.sleep(0.02)
 
 
 def deed(what: str, request: str, amount: int = 0, counter: str = COUNTER) -> Deed:

@@ -6,11 +6,10 @@ import asyncio
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psycopg
@@ -23,6 +22,7 @@ from extproc.adapters.key_tables import KeyReader
 from extproc.keys import HeldKey, KeysUnavailable
 from gateway.ledger_place import LedgerPlace
 from gateway.virtual_keys import VirtualKey
+from tests.kit.in_a_loop import PATIENCE_SECONDS, play, until
 from tests.kit.key_store_suite import DEED, NOW, KeyStoreSuite, Read, virtual_key
 from tests.kit.remote_ledgers import place_at
 from tests.kit.servers import (
@@ -43,7 +43,6 @@ from xds_server.keys.stores import StoreInForce, store_at
 SCHEMES = {"redis": "redis", "cluster": "redis+cluster", "postgres": "postgresql"}
 START = {"redis": redis, "cluster": redis_cluster, "postgres": postgres}
 KEY = virtual_key(1)
-PATIENCE_SECONDS = 20.0
 CAN_BE_CUT = pytest.mark.parametrize("server", ["redis", "postgres"], indirect=True)
 """Clients of a cluster go where the cluster says that it is, which is not through our network."""
 KNOWN_SECONDS = 1.0
@@ -94,20 +93,6 @@ def served(server: tuple[str, Server], tmp_path: Path) -> Served:
 
 def name_of(directory: Path) -> str:
     return "k" + "".join(each for each in directory.name.lower() if each.isalnum())[-29:]
-
-
-def play(scene: Coroutine[Any, Any, None]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60):
-            await scene
-
-    asyncio.run(main())
-
-
-async def until(question: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
-    async with asyncio.timeout(seconds):
-        while not await question():  # noqa: ASYNC110 - the other side is another process
-            await asyncio.sleep(0.01)
 
 
 async def found(directory: KeyDirectory, id: str = KEY.id) -> HeldKey | None:
