@@ -62,10 +62,23 @@ _KINDS = (
     (0xFF, b"E"),
 )
 _KIND = b"".join(next(kind for last, kind in _KINDS if byte <= last) for byte in range(256))
-_BITS = {"a": 1, "A": 2, "0": 4, "n": 8, ".": 16, " ": 32}
+# A bit for what a byte is, and for letters two more: one above that of a space and of a mark.
+_SPACE, _MARK, _SMALL, _CAPITAL, _DIGIT, _LINE_END = (1 << place for place in (0, 2, 4, 5, 6, 7))
+_LETTER = _SPACE << 1 | _MARK << 1
+_BITS = {
+    "a": _SMALL | _LETTER,
+    "A": _CAPITAL | _LETTER,
+    "0": _DIGIT,
+    "n": _LINE_END,
+    ".": _MARK,
+    " ": _SPACE,
+}
 _BIT = bytes(_BITS.get(chr(kind), 0) for kind in _KIND)
-_FIRST_BITS = int.from_bytes(
-    b"\x01" * (_MOST_WINDOWS * max(_WINDOW, _WINDOW_BEYOND_ASCII * 4)), "little"
+_SPACES, _MARKS, _SMALLS, _CAPITALS, _DIGITS, _LINE_ENDS = (
+    int.from_bytes(
+        bytes((bit,)) * (_MOST_WINDOWS * max(_WINDOW, _WINDOW_BEYOND_ASCII * 4)), "little"
+    )
+    for bit in (_SPACE, _MARK, _SMALL, _CAPITAL, _DIGIT, _LINE_END)
 )
 _SCRIPTS = tuple(
     # the frequent first; which of the weights is of each
@@ -150,24 +163,30 @@ def _weighed(text: str, family: Family) -> float:
     weights = WEIGHTS[family]
     data = text.encode("utf-8", "surrogatepass")
     # Bytes as one number, a bit for each kind: to find and count them takes no branch for each.
-    bits, first = int.from_bytes(data.translate(_BIT), "little"), _FIRST_BITS
-    small, capital, digit = bits & first, bits >> 1 & first, bits >> 2 & first
-    mark, space = bits >> 4 & first, bits >> 5 & first
-    letter_next = (small | capital) >> 8
+    # Behind a space a letter has the bit above, behind a small letter a capital, and a mark two.
+    bits = int.from_bytes(data.translate(_BIT), "little")
+    spaces, marks, digits = bits & _SPACES, bits & _MARKS, bits & _DIGITS
+    next_above = bits >> 9
+    capital, digit, mark = (bits & _CAPITALS).bit_count(), digits.bit_count(), marks.bit_count()
+    line_end, space = (bits & _LINE_ENDS).bit_count(), spaces.bit_count()
+    others = 0
+    small = len(data) - capital - digit - line_end - mark - space
+    if len(data) != len(text):
+        small = (bits & _SMALLS).bit_count()
+        others = len(text) - small - capital - digit - line_end - mark - space
     found = (
-        small.bit_count(),
-        capital.bit_count(),
-        digit.bit_count(),
-        (bits >> 3 & first).bit_count(),
-        mark.bit_count(),
-        (space & letter_next).bit_count(),
-        (mark & letter_next).bit_count(),
-        (small & capital >> 8).bit_count(),
-        (digit & ~(digit << 8)).bit_count(),  # where a number begins
-        (space & mark >> 8).bit_count(),
+        small,
+        capital,
+        digit,
+        line_end,
+        mark,
+        (spaces & next_above).bit_count(),
+        (marks & next_above).bit_count(),
+        (bits & next_above & _SMALLS).bit_count(),
+        digit - (digits & digits >> 8).bit_count(),  # numbers
+        (spaces & bits >> 10).bit_count(),
     )
     tokens: float = sum(map(mul, found, weights.ascii))
-    others = len(text) - sum(found[:5]) - space.bit_count()
     kinds = data.translate(_KIND) if others else b""
     for kind, place in _SCRIPTS:
         if not others:

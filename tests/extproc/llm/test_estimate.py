@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
+from math import ceil
+from operator import mul
 
 import pytest
 from hypothesis import given
@@ -40,6 +43,28 @@ def test_no_text_is_free_or_worth_more_than_its_bytes(text: str, family: Family)
     tokens = expected((text,), family)
     assert 0 <= tokens <= 4 * size + 1
     assert upper((text,), family) >= tokens
+
+
+SMALL, CAPITALS, DIGITS = "abz", "AZ", "059"
+MARKS, SPACES, LINE_ENDS = ".'/@[`{~\x00\x7f", " \t", "\n\r"
+ASCII = st.text(SMALL + CAPITALS + DIGITS + MARKS + SPACES + LINE_ENDS, min_size=1, max_size=400)
+
+
+@given(text=ASCII, family=FAMILIES)
+def test_letters_words_numbers_and_marks_are_counted_one_by_one(text: str, family: Family) -> None:
+    letters = SMALL + CAPITALS
+    before = ["", *text]
+    counts = (
+        *(sum(each in kind for each in text) for kind in (SMALL, CAPITALS, DIGITS, LINE_ENDS)),
+        sum(each in MARKS for each in text),
+        sum(one != "" and one in SPACES and two in letters for one, two in pairwise(before)),
+        sum(one != "" and one in MARKS and two in letters for one, two in pairwise(before)),
+        sum(one != "" and one in SMALL and two in CAPITALS for one, two in pairwise(before)),
+        sum((one == "" or one not in DIGITS) and two in DIGITS for one, two in pairwise(before)),
+        sum(one != "" and one in SPACES and two in MARKS for one, two in pairwise(before)),
+    )
+    tokens = sum(map(mul, counts, WEIGHTS[family].ascii))
+    assert expected((text,), family) == ceil(tokens)
 
 
 @given(family=FAMILIES)
