@@ -14,7 +14,7 @@ from extproc import shaping
 from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.calls import caller
 from extproc.events import CONTINUE, Forward, Respond, Strip
-from extproc.facts import NO_DEMANDS, Facts
+from extproc.facts import NO_DEMANDS, NO_MEMBERS, Facts
 from extproc.guarding import Watchman
 from extproc.later import later
 from extproc.llm import models
@@ -236,10 +236,11 @@ class Asking:
         plan = self._planner.plan(model, wanted, facts)
         if plan is None:
             return unknown_model(model)
-        if isinstance(plan, Unchosen):
-            return unchosen(model)
-        if isinstance(plan, NotOffered) and found.operation not in COUNTING:
-            return not_offered(model, found.operation)
+        if not isinstance(plan, Plan):
+            if isinstance(plan, Unchosen):
+                return unchosen(model)
+            if found.operation not in COUNTING:
+                return not_offered(model, found.operation)
         self._received = read.received
         self._plain = plain
         facts.provider = plan.first_provider
@@ -272,11 +273,10 @@ class Asking:
         self, plan: Plan | NotOffered, call: Call, wanted: Wanted, handled: Handling
     ) -> Decision | Awaitable[Decision]:
         """Nobody objects."""
-        operation = wanted.operation
-        if isinstance(plan, NotOffered):
-            return Respond(200, JSON, COUNTING[operation].answer(call), "dragoman_count")
+        if not isinstance(plan, Plan):
+            return Respond(200, JSON, COUNTING[wanted.operation].answer(call), "dragoman_count")
         as_array = isinstance(self.found, Found) and is_array(self.found, self._facts.path)
-        framing = Framing(handled.dialect, operation, self._is_framed, as_array)
+        framing = Framing(handled.dialect, wanted.operation, self._is_framed, as_array)
         watchman = watchman_of(self._program, self._facts, self._call, framing)
         if isinstance(watchman, Deny):
             return watchman
@@ -385,7 +385,7 @@ class Asking:
         """An answer may stream for long; what was asked need not stay in memory."""
         facts = self._facts
         facts.body = self._received = self._plain = b""
-        facts.document, facts.texts = {}, ()
+        facts.document, facts.texts = NO_MEMBERS, ()
         self._call = None
 
     def _learn(self, call: Call, handled: Handling, model: str) -> Deny | None:

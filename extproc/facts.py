@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 
@@ -13,6 +15,8 @@ from extproc.tokens import Tokens
 from gateway.usage import Usage
 
 NO_DEMANDS = Usage(0, 0)
+NO_MEMBERS: Mapping[str, Any] = MappingProxyType({})
+"""One for all: a struct makes a new one of each default that could change."""
 
 
 class Facts(Struct):
@@ -23,7 +27,7 @@ class Facts(Struct):
     method: str = ""
     path: str = ""
     """With the query."""
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = NO_MEMBERS
     """Lower-case names; only those that Envoy was told to forward."""
     source_address: str = ""
     source_identity: str = ""
@@ -55,7 +59,7 @@ class Facts(Struct):
     body: bytes = b""
     texts: tuple[str, ...] = ()
     """All that a model would read of the request, in order."""
-    document: Mapping[str, object] = {}
+    document: Mapping[str, object] = NO_MEMBERS
     """The decoded body; decoded once, duplicate keys refused."""
     tokens: Tokens | None = None
     """What stands for values that the provider may not see; None: no guard tokenises."""

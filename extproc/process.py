@@ -108,13 +108,15 @@ class _ExchangeStream:
         event = wire.decode(message)
         exchange = self._exchange
         action = exchange.on_event(event)
-        if isinstance(action, Struct):  # as all actions are; asking for Awaitable takes longer
-            reply = wire.CONTINUE_AFTER.get(type(event)) if action is CONTINUE else None
-            self._call.send(reply or wire.encode(event, action))
-            if exchange.is_over:
-                self._end(action)
+        if action is CONTINUE:
+            self._call.send(wire.CONTINUE_AFTER.get(type(event)) or wire.encode(event, CONTINUE))
+        elif isinstance(action, Struct):  # as all actions are; asking for Awaitable takes longer
+            self._call.send(wire.encode(event, action))
         else:
             self._process.run(self._answer_later(event, action))
+            return
+        if exchange.is_over:
+            self._end(action)
 
     def _answer(self, event: Event, action: Action) -> None:
         self._call.send(wire.encode(event, action))

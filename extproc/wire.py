@@ -213,10 +213,10 @@ def _said(fields: Any) -> Said:
 
 def encode(event: Event, action: Action) -> bytes:
     """The ProcessingResponse that answers this event."""
-    if isinstance(action, Continue):
-        return _CONTINUE[event.kind] if isinstance(event, Other) else CONTINUE_AFTER[type(event)]
     if isinstance(action, Forward):
         return _encode_forward(action)
+    if isinstance(action, Continue):
+        return _CONTINUE[event.kind] if isinstance(event, Other) else CONTINUE_AFTER[type(event)]
     match action:
         case Strip():
             return _encode_strip(action)
