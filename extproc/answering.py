@@ -220,6 +220,11 @@ class Answering:
             self.is_over = True
         return CONTINUE
 
+    def cut(self) -> None:
+        """It goes to nobody: what it cost, nobody will say, unless its headers did."""
+        self._settle_estimate()
+        self._finished()
+
     def turn(self) -> Awaitable[None] | None:
         """When all pieces that were shown have gone on; None: they have."""
         overseen = self._overseen

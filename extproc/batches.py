@@ -162,6 +162,11 @@ class Watching:
     def settle(self, usage: Usage) -> None:
         """Nothing was reserved."""
 
+    def cut(self) -> None:
+        """The answer goes to nobody."""
+        self.on_close()
+        self.is_over = True
+
     def on_close(self) -> None:
         """The client may have left before the end; what it has got was worked for."""
         if self.is_begun:

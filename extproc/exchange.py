@@ -33,14 +33,18 @@ from extproc.later import later
 from extproc.llm.dialects import refusal
 from extproc.passing import Decision, Ready
 from extproc.plan import Plan, Steering
+from extproc.policies.authorize import Authorize
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.limit import NOTHING_TAKEN, Taken
+from extproc.policies.variables import PROMPT
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
 
 NO_LIMIT = 1 << 62
 _VERDICTS = (Pass, Deny, Amend)
+_VIA_UPSTREAM = "via_upstream"
+"""Envoy's RESPONSE_CODE_DETAILS of what it did not say itself; of successes it tells none."""
 
 
 class Exchange:
@@ -53,6 +57,7 @@ class Exchange:
         "_facts",
         "_held",
         "_is_closed",
+        "_is_judged",
         "_program",
         "_taken",
         "denied",
@@ -78,6 +83,8 @@ class Exchange:
         self._beside: asyncio.Task[Deny | None] | None = None
         """Guards that are asked while the request goes on."""
         self._is_closed = False
+        self._is_judged = False
+        """Rules are to be asked about the answer."""
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
         self.denied: Deny | None = None
@@ -114,7 +121,7 @@ class Exchange:
         if isinstance(answering, Session):
             answering.leave()
             return False
-        if self._beside is not None:
+        if self._beside is not None or self._is_judged:
             return False
         if answering is None and self._taken.holds_place:
             self._taken.leave()  # it is open still, and nobody counts it any more
@@ -204,6 +211,7 @@ class Exchange:
             return CONTINUE
         self._passed()
         self._held, self._taken, self.plan = ready.held, ready.taken, ready.plan
+        rules, texts = self._rules_of_answer(), self._facts.texts
         if ready.means is not None:
             self._answering = Session(ready.plan, ready.held, ready.means)
         elif ready.watching is not None:
@@ -218,7 +226,19 @@ class Exchange:
             self._beside = asyncio.ensure_future(self._program.inquirer.settled(ready.beside))
             self.is_over = False
         self._asking.forget_request()
+        if rules is not None and rules.reads(PROMPT):
+            self._facts.texts = texts
         return ready.forward
+
+    def _rules_of_answer(self) -> Authorize | None:
+        """Those that are to be asked when it begins."""
+        rules, facts = self._program.answer_rules, self._facts
+        self._is_judged = (
+            rules is not None
+            and facts.route not in self._program.open_routes
+            and rules.are_for(facts)
+        )
+        return rules if self._is_judged else None
 
     def _on_response(self, event: ResponseHeaders) -> Action | Awaitable[Action]:
         beside, self._beside = self._beside, None
@@ -234,14 +254,32 @@ class Exchange:
         return self._on_answered(event) if denied is None else self._refuse(denied)
 
     def _on_answered(self, event: ResponseHeaders) -> Action:
-        answering = self._answering
+        answering, refused = self._answering, self._judged(event)
         if answering is None:  # we refused it ourselves, or nobody asked us
             self._end_if(True)
-            return CONTINUE
+            return CONTINUE if refused is None else self._refuse(refused)
         action = answering.on_headers(event)
+        if refused is not None:
+            answering.cut()
+            action = refused
         if answering.is_over:
             self._end_if(True)
         return self._refuse(action) if isinstance(action, Deny) else action
+
+    def _judged(self, event: ResponseHeaders) -> Deny | None:
+        """What rules say of an answer, whose status has not gone on. They see no answer of Envoy's
+        own, in which there is nothing of an upstream."""
+        rules, facts, plan = self._program.answer_rules, self._facts, self.plan
+        if rules is None or not self._is_judged:
+            return None
+        self._is_judged = False
+        if event.details not in ("", _VIA_UPSTREAM):
+            return None
+        tried = None if plan is None else plan.tried(event.attempt, event.cluster)
+        facts.status, facts.answer_headers = event.status, event.headers
+        facts.answered_by = "" if tried is None else tried.provider
+        verdict = rules.on_response(facts)
+        return verdict if isinstance(verdict, Deny) else None
 
     def _on_answer(self, event: ResponseBody) -> Action | Awaitable[Action]:
         answering = self._answering
@@ -268,7 +306,8 @@ class Exchange:
 
     def _end_if(self, is_over: bool, action: object = None) -> None:
         """What holds a place is over when Envoy ends the call, which is at its last byte."""
-        self.is_over = is_over and (isinstance(action, Finish) or not self._taken.holds_place)
+        is_waited_for = self._taken.holds_place and not isinstance(action, Finish)
+        self.is_over = is_over and not is_waited_for and not self._is_judged
 
     def _on_plain_route(self) -> Action | Awaitable[Action]:
         self.is_over = True
@@ -296,6 +335,7 @@ class Exchange:
             return CONTINUE
         self._taken = taken
         self._passed()
+        self._rules_of_answer()
         self._end_if(True)
         credentials = self._facts.credential_headers
         return Strip(credentials, taken.told) if credentials or taken.told else CONTINUE

@@ -68,3 +68,9 @@ class Facts(Struct):
     nobody asks."""
     reword: Reword | None = None
     """Changes the texts of the body; None: nobody can."""
+    status: int = 0
+    """Of the answer; 0: there is none yet."""
+    answer_headers: Mapping[str, str] = {}
+    """Its headers, as `headers`."""
+    answered_by: str = ""
+    """The provider that answered; empty on plain routes."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from extproc.audits import Audits, uncounted
 from extproc.batches import Batches
@@ -81,6 +81,8 @@ class Program:
     """The plain routes that it knows."""
     open_routes: frozenset[str]
     """Those on which nobody is asked who they are."""
+    answer_rules: Authorize | None
+    """Who is asked whether an answer may go on, when it has begun; None: nobody."""
     answer_guards: Guards | None
     """What may be said in answers; None: nobody looks."""
     forms: Forms
@@ -144,12 +146,11 @@ def build(
     limiter: Limiter | None = None,
     inquirer: Inquirer | None = None,
 ) -> Program:
-    authorize, formed, guards = _policies(gateway, audits)
+    key_models, rules, formed, guards = _policies(gateway, audits)
     seen = Latencies(time.monotonic) if latencies is None else latencies
     health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
     pricing = _pricing(gateway, dict(gateway.prices))
     chooser = _chooser(gateway, choose, pricing, seen, health)
-    key_models = KeyModels() if gateway.identity.has_stored_keys else None
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
     limits = _limits(gateway, limiter, audits)
     planners = _planners(gateway, chooser, dict(gateway.prices))
@@ -157,17 +158,18 @@ def build(
         version=version,
         authenticate=_authenticate(gateway, witnesses),
         key_models=key_models,
-        header_policies=_in_order(key_models, authorize),
-        request_policies=_in_order(key_models, authorize, formed if formed.is_any else None),
+        header_policies=_in_order(key_models, rules.early),
+        request_policies=_in_order(key_models, rules.early, formed if formed.is_any else None),
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
+        answer_rules=rules.late,
         answer_guards=_answer_guards(gateway, audits),
         forms=Forms(gateway.guards, audits or uncounted()),
         reads_calls=formed.reads_calls,
-        reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, authorize, chooser),
-        reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, authorize, chooser),
+        reads_texts=guards.is_any or _is_kept(gateway) or _is_read(PROMPT, rules, chooser),
+        reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, rules, chooser),
         limits=limits,
         served_limits=ServedLimits(gateway.rate_limit_service, limiter),
         budgets=budgets,
@@ -190,9 +192,21 @@ def build(
     )
 
 
-def _policies(gateway: Gateway, audits: Audits | None) -> tuple[Authorize, WellFormed, Guards]:
+class _Rules(NamedTuple):
+    early: Authorize
+    """Of requests."""
+    late: Authorize | None
+    """Of responses."""
+
+
+def _policies(
+    gateway: Gateway, audits: Audits | None
+) -> tuple[KeyModels | None, _Rules, WellFormed, Guards]:
+    has_late = any(rule.phase is Phase.RESPONSE for rule in gateway.rules)
+    late = Authorize(gateway.rules, audits, Phase.RESPONSE) if has_late else None
     return (
-        Authorize(gateway.rules, audits),
+        KeyModels() if gateway.identity.has_stored_keys else None,
+        _Rules(Authorize(gateway.rules, audits), late),
         WellFormed(gateway.guards, audits or uncounted()),
         Guards(gateway.guards, audits, measure=_TOKENS_OF),
     )
@@ -255,8 +269,9 @@ def _is_estimated(gateway: Gateway, limits: Limits) -> bool:
     return bool(gateway.budgets) or limits.counts_tokens
 
 
-def _is_read(name: str, authorize: Authorize, chooser: Chooser) -> bool:
-    return authorize.reads(name) or chooser.reads(name)
+def _is_read(name: str, rules: _Rules, chooser: Chooser) -> bool:
+    is_ruled = any(each.reads(name) for each in rules if each is not None)
+    return is_ruled or chooser.reads(name)
 
 
 def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:

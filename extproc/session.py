@@ -127,6 +127,11 @@ class Session:
         """This worker must go: the session ends at the next place where it can be told so."""
         self._is_leaving = True
 
+    def cut(self) -> None:
+        """The answer goes to nobody."""
+        self.on_close()
+        self.is_over = True
+
     def on_close(self) -> None:
         """Responses in flight cost the estimate; what is held for the next one is given back."""
         if self._is_closed:

@@ -79,6 +79,8 @@ class Expression:
     """The variables that it uses."""
     headers: frozenset[str]
     """The request headers that it reads, lower case, or `EVERY_HEADER`."""
+    answer_headers: frozenset[str]
+    """The same of the answer."""
     needs_body: bool
     always: bool | None
     """What it is for every request for which it does not err; None: it depends."""
@@ -108,6 +110,8 @@ class TextExpression:
     """The variables that it uses."""
     headers: frozenset[str]
     """The request headers that it reads, lower case, or `EVERY_HEADER`."""
+    answer_headers: frozenset[str]
+    """The same of the answer."""
     needs_body: bool
     _program: cel.Expression = field(repr=False, compare=False)
 
@@ -134,6 +138,8 @@ class ValueExpression:
     """The variables that it uses."""
     headers: frozenset[str]
     """The request headers that it reads, lower case, or `EVERY_HEADER`."""
+    answer_headers: frozenset[str]
+    """The same of the answer."""
     needs_body: bool
     kind: str
     """The CEL type, as far as it is known before it is asked: `string`, `dyn`."""
@@ -226,16 +232,21 @@ def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:
     return refuse_use(text, syntax, parsed) or (program, syntax)
 
 
-def _read(syntax: Syntax) -> tuple[frozenset[str], frozenset[str], bool]:
-    """The variables, the headers, and whether the body is needed."""
+def _read(syntax: Syntax) -> tuple[frozenset[str], frozenset[str], frozenset[str], bool]:
+    """The variables, the headers of the request and of its answer, whether the body is needed."""
     names = frozenset(syntax.variables.values())
     used = [variable for variable in VARIABLES if variable.name in names]
-    keys = {EVERY_HEADER if key is None else key for _, key in keys_read(syntax, "request.headers")}
     return (
         frozenset(variable.name for variable in used),
-        frozenset(keys | {variable.header for variable in used if variable.header}),
+        _headers(syntax, "request.headers") | {each.header for each in used if each.header},
+        _headers(syntax, "response.headers"),
         any(variable.needs_body for variable in used),
     )
+
+
+def _headers(syntax: Syntax, variable: str) -> frozenset[str]:
+    keys = keys_read(syntax, variable)
+    return frozenset(EVERY_HEADER if key is None else key for _, key in keys)
 
 
 @cache

@@ -43,7 +43,12 @@ _NUMBERS: Mapping[str, tuple[int, int]] = {
 }
 """What functions give: of timestamps, not of durations."""
 _ANY = (-(2**63), 2**63 - 1)
-_COUNTED = frozenset({"llm.max_output_tokens", "llm.estimated_input_tokens"})
+_COUNTED: Mapping[str, tuple[int, int]] = {
+    "llm.max_output_tokens": (0, _ANY[1]),
+    "llm.estimated_input_tokens": (0, _ANY[1]),
+    "response.status": (100, 599),
+}
+"""Variables that are whole numbers."""
 
 
 @dataclass(slots=True)
@@ -139,7 +144,7 @@ def _may_be(name: str, text: str) -> bool:
 def _range(node: Node, name: str) -> tuple[int, int]:
     if node.kind is Kind.CALL and node.name in _NUMBERS and _is_of_a_time(node):
         return _NUMBERS[node.name]
-    return (0, _ANY[1]) if name in _COUNTED else _ANY
+    return _COUNTED.get(name, _ANY)
 
 
 def _is_of_a_time(node: Node) -> bool:

@@ -39,6 +39,7 @@ _CHOSEN = (
     "resource.kind",
     "resource.namespace",
     "llm.provider",
+    "response.provider",
 )
 _NAMES = frozenset((*_CALLERS, *_CHOSEN))
 """Variables that are short: operators, issuers of tokens or protocols choose them."""

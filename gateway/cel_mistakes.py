@@ -88,9 +88,10 @@ def _mistakes(syntax: Syntax, parsed: Syntax) -> Iterator[tuple[Node, str]]:
         if node.is_presence_test and node.id in syntax.variables:
             # The checker folds `has()` of a flat variable into the variable's own value.
             yield node, _presence(syntax.variables[node.id])
-    for node, key in keys_read(syntax, "request.headers"):
-        if key is not None and key != key.lower():
-            yield node, f"header names are lower case: '{key.lower()}', not '{key}'"
+    for variable in ("request.headers", "response.headers"):
+        for node, key in keys_read(syntax, variable):
+            if key is not None and key != key.lower():
+                yield node, f"header names are lower case: '{key.lower()}', not '{key}'"
     for node in syntax.root.walk():
         if node.kind is Kind.CALL:
             for place, refuse in _WRITTEN.get(node.name, ()):

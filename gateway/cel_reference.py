@@ -35,6 +35,8 @@ language's own operators, functions and macros (`has`, `all`, `exists`, `exists_
   it says `true` or `false`: `request.method != "GET" || request.method != "POST"`,
   `resource.kind == "llms"`, `context.request_time.getHours() > 24`. What cannot be told without
   the request is let pass.
+* What is known with the response is there for rules of `phase: response` alone. To read it anywhere
+  else is an error when the file is loaded.
 * Secrets are no variables: no expression can read one, so there is nothing to unredact.
 
 ## What an expression may cost
@@ -66,12 +68,17 @@ def reference_page(
 ) -> str:
     """The whole page, in Markdown."""
     rows = "".join(
-        f"| `{variable.name}` | `{variable.type}` | {'body' if variable.needs_body else 'headers'}"
-        f" | {variable.doc} |\n"
+        f"| `{variable.name}` | `{variable.type}` | {_known_with(variable)} | {variable.doc} |\n"
         for variable in variables
     )
     table = f"| Variable | Type | Known with the | |\n|---|---|---|---|\n{rows}"
     return f"{_HEAD}{table}{_FUNCTIONS}{''.join(_group(*group) for group in groups)}"
+
+
+def _known_with(variable: Variable) -> str:
+    if variable.needs_answer:
+        return "response"
+    return "body" if variable.needs_body else "headers"
 
 
 def _group(title: str, functions: Sequence[Function]) -> str:

@@ -18,6 +18,8 @@ class Variable:
     """The request header that it is read from, which Envoy must then forward."""
     needs_body: bool = False
     """True when it is known only after the request's body was read."""
+    needs_answer: bool = False
+    """True when it is known only when the answer has begun."""
 
 
 _STRINGS = "map<string, string>"
@@ -124,7 +126,30 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("mcp.server", "string", "The MCP server that is called.", needs_body=True),
     Variable("mcp.tool", "string", "The tool that is called.", needs_body=True),
     Variable("mcp.arguments", _DYNAMIC, "The arguments of the call.", needs_body=True),
+    Variable(
+        "response.status",
+        "int",
+        "The status of the answer: `200`. Like all of the answer, for rules of `phase: response`"
+        " alone.",
+        needs_answer=True,
+    ),
+    Variable(
+        "response.headers",
+        _STRINGS,
+        "Its headers, by lower-case name, before any of the answer is translated:"
+        ' `response.headers["content-type"]`.',
+        needs_answer=True,
+    ),
+    Variable(
+        "response.provider",
+        "string",
+        "The provider that answered, after whatever failures; absent on plain routes.",
+        needs_answer=True,
+    ),
 )
+
+OF_ANSWERS = frozenset(variable.name for variable in VARIABLES if variable.needs_answer)
+"""What rules of answers alone may read."""
 
 OF_CERTIFICATES = frozenset({"source.identity", "source.subject"})
 """What Envoy has to tell of the client's certificate for."""

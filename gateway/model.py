@@ -258,6 +258,8 @@ class Rule:
     expression: str
     """CEL over the variables of `gateway.cel`."""
     mode: Mode = Mode.ENFORCE
+    phase: Phase = Phase.REQUEST
+    """Whether it is asked about the request or, before its first byte goes on, its response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +349,8 @@ class Route:
     """True when whoever calls may have limits of their own."""
     holds_places: bool = False
     """True when extproc must know when a request is over."""
+    is_answer_judged: bool = False
+    """True when extproc must see the headers of the answer, since a rule applies to them."""
     envoys_limits: tuple[Limit, ...] = ()
     """Those that Envoy counts."""
     asked_limits: tuple[Limit, ...] = ()

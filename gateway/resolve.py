@@ -109,7 +109,14 @@ class Resolver:
         """What the configuration means."""
         identity = _identity(config.identity)
         rules = tuple(
-            Rule(rule.name, _scope(rule.scope), rule.effect, rule.expression, rule.mode)
+            Rule(
+                rule.name,
+                _scope(rule.scope),
+                rule.effect,
+                rule.expression,
+                rule.mode,
+                Phase(rule.phase),
+            )
             for rule in config.authorize
         )
         listeners = tuple(_listener(*item) for item in config.gateways.items())
@@ -388,7 +395,8 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         accepts = Accepts.LOGIN
     is_asked = block.auth is not None or block.login is not None
     is_caller_required = not is_open and (is_asked or identity.is_required)
-    is_ruled = not is_open and any(is_for_route(rule.scope, block.name) for rule in around.rules)
+    rules = [rule for rule in around.rules if is_for_route(rule.scope, block.name)]
+    is_ruled = not is_open and bool(rules)
     match = block.match
     limits = [each for each in around.limits if is_limited(each, block.name, is_open=is_open)]
     needs_identity = is_caller_required or is_ruled
@@ -432,6 +440,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
             each for each in around.limits if each.service and is_for_route(each.scope, block.name)
         ),
         holds_places=takes_stored or any(each.concurrent is not None for each in limits),
+        is_answer_judged=is_ruled and any(rule.phase is Phase.RESPONSE for rule in rules),
     )
 
 

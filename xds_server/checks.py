@@ -24,6 +24,7 @@ from gateway.model import (
     Limit,
     Mode,
     Period,
+    Phase,
     RegexGuard,
     RemoteGuard,
     Route,
@@ -63,7 +64,11 @@ def llm_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def passed_checks(gateway: Gateway) -> tuple[Check, ...]:
     """Of a request of an LLM API whose body nobody reads."""
-    return tuple(check for step in PASSED_STEPS for check in step(gateway))
+    return (*_passed_checks(gateway), *_answer_rules(gateway))
+
+
+def _passed_checks(gateway: Gateway) -> Iterator[Check]:
+    return (check for step in PASSED_STEPS for check in step(gateway))
 
 
 def batch_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -81,7 +86,8 @@ def batch_checks(gateway: Gateway) -> tuple[Check, ...]:
     of_key = replace(
         _BUDGETS_OF_KEY, name=f"{_BUDGETS_OF_KEY.name}, before a batch is made", reads="headers"
     )
-    return (*passed_checks(gateway), *budgets, *[of_key] * gateway.identity.has_stored_keys)
+    of_keys = [of_key] * gateway.identity.has_stored_keys
+    return (*_passed_checks(gateway), *budgets, *of_keys, *_answer_rules(gateway))
 
 
 def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -110,6 +116,11 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         *limits,
         *[limits_of_key(gateway, reads="headers")] * route.takes_stored_keys,
         *envoys_limits(gateway, route),
+        *(
+            _rule(rule, _ANSWER)
+            for rule in _in_order(gateway.rules, Phase.RESPONSE)
+            if is_for_route(rule.scope, route.name)
+        ),
     )
 
 
@@ -214,14 +225,22 @@ def _rules_of_headers(gateway: Gateway) -> Iterator[Check]:
     yield from _llm_rules(gateway, "headers")
 
 
-def _llm_rules(gateway: Gateway, reads: str) -> Iterator[Check]:
-    for rule in _in_order(gateway.rules):
+def _llm_rules(gateway: Gateway, reads: str, phase: Phase = Phase.REQUEST) -> Iterator[Check]:
+    for rule in _in_order(gateway.rules, phase):
         if is_for_llm(rule.scope):
             yield _rule(rule, reads)
 
 
-def _in_order(rules: tuple[Rule, ...]) -> list[Rule]:
-    return sorted(rules, key=lambda rule: list(_EFFECTS).index(rule.effect))
+def _answer_rules(gateway: Gateway) -> Iterator[Check]:
+    yield from _llm_rules(gateway, _ANSWER, Phase.RESPONSE)
+
+
+def _in_order(rules: tuple[Rule, ...], phase: Phase = Phase.REQUEST) -> list[Rule]:
+    asked = [rule for rule in rules if rule.phase is phase]
+    return sorted(asked, key=lambda rule: list(_EFFECTS).index(rule.effect))
+
+
+_ANSWER = "response headers"
 
 
 _EFFECTS = {
@@ -233,10 +252,11 @@ _EFFECTS = {
 
 
 def _rule(rule: Rule, reads: str) -> Check:
+    effect = f"{rule.effect} of responses" if rule.phase is Phase.RESPONSE else f"{rule.effect}"
     if rule.mode is Mode.AUDIT:
-        name = f"rule {rule.name} ({rule.effect} in audit{scope_words(rule.scope)})"
+        name = f"rule {rule.name} ({effect} in audit{scope_words(rule.scope)})"
         return Check(name, Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged")
-    name = f"rule {rule.name} ({rule.effect}{scope_words(rule.scope)})"
+    name = f"rule {rule.name} ({effect}{scope_words(rule.scope)})"
     failure = _EFFECTS[rule.effect]
     return Check(name, Where.EXTPROC, reads, "403 permission_denied", Failing.CLOSED, failure)
 
@@ -394,7 +414,8 @@ LLM_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _rules,
     _guards,
     _limits,
-    _budgets,  # last: what is refused costs nothing
+    _budgets,  # last of the request: what is refused costs nothing
+    _answer_rules,
 )
 
 PASSED_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
@@ -415,5 +436,6 @@ WEBSOCKET_STEPS: tuple[Callable[[Gateway], Iterator[Check]], ...] = (
     _key_models_of_headers,
     _rules_of_headers,
     _limits_of_headers,
-    _budgets_of_sessions,  # last: what is refused costs nothing
+    _budgets_of_sessions,  # last of the request: what is refused costs nothing
+    _answer_rules,
 )

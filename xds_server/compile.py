@@ -264,7 +264,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
     return RulesRead(
         headers=frozenset().union(
             *map(headers_stuck_to, choices),
-            *(each.headers for each in compiled),
+            *(each.headers | each.answer_headers for each in compiled),
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
         ),

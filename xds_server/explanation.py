@@ -48,11 +48,12 @@ from xds_server.explained import (
     Try,
     Way,
 )
-from xds_server.llm_answers import LlmAnswers, llm_answers
+from xds_server.llm_answers import LlmAnswers, is_each_judged, llm_answers, passed_answers
 from xds_server.python_messages import (
     Caller,
     Message,
     batch_messages,
+    judged,
     least,
     llm_messages,
     messages,
@@ -198,9 +199,9 @@ class _Explaining:
             answers = llm_answers(self.gateway, name, self.features)
             shown = llm_messages(mode, answers)
         elif kind == "llm" and "upgrade_configs" in action:
-            shown = session_messages(mode, is_budgeted=self.gateway.is_counted)
+            shown = session_messages(mode, passed_answers(self.gateway, name))
         elif kind == "llm":
-            shown = batch_messages(mode)
+            shown = batch_messages(mode, passed_answers(self.gateway, name))
         elif plain is not None and plain.needs_identity:
             shown = self.asked_why(plain, shown)
         reading = _reading(kind, action, answers, shown)
@@ -232,7 +233,7 @@ class _Explaining:
         why = "; ".join(decided.reasons)
         return tuple(
             replace(each, why=f"{each.why}: {why}") if each.name == "request headers" else each
-            for each in shown
+            for each in judged(shown, is_certain=is_each_judged(self.gateway, plain))
         )
 
     def checks(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.choice import is_timed
 from gateway.guards import holds_answers, reads_answers
-from gateway.model import Dialect, Gateway, Provider, dialect_of
+from gateway.model import Dialect, Gateway, Phase, Provider, Route, Scope, dialect_of
 from gateway.operations import Operation
+from gateway.resolve import is_for_route
+from gateway.scopes import EVERYTHING
 from gateway.serving import turns
 from xds_server.resources import usage
-from xds_server.resources.counted import are_places_counted, llm_limits
+from xds_server.resources.counted import are_answers_judged, are_places_counted, llm_limits
 from xds_server.resources.features import Features
-from xds_server.resources.llm_route import client_dialect, is_watched, speaks
+from xds_server.resources.llm_route import FILES, client_dialect, is_watched, speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class LlmAnswers:
     """Some limit counts tokens."""
     is_placed: bool = False
     """Some limit counts the requests that are open."""
+    is_judged: bool = False
+    """Some rule is asked about answers."""
+    is_always_judged: bool = False
+    """It is for all of them."""
 
     @property
     def is_counted(self) -> bool:
@@ -70,6 +76,37 @@ def llm_answers(gateway: Gateway, route: str, features: Features) -> LlmAnswers:
         is_timed=any(is_timed(model.choice) for model in gateway.models),
         is_guarded=any(map(reads_answers, gateway.guards)),
         is_held=any(map(holds_answers, gateway.guards)),
+        is_judged=are_answers_judged(gateway),
+        is_always_judged=is_each_judged(gateway),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PassedAnswers:
+    """The same of a route of the LLM API whose requests nobody reads."""
+
+    is_counted: bool
+    """What they say is, where it is about a batch, or in a websocket."""
+    is_judged: bool
+    is_always_judged: bool
+
+
+def passed_answers(gateway: Gateway, route: str) -> PassedAnswers:
+    """Of a route of files, of batches or of websockets."""
+    is_files = route.startswith(FILES)
+    return PassedAnswers(
+        gateway.is_counted and not is_files, are_answers_judged(gateway), is_each_judged(gateway)
+    )
+
+
+def is_each_judged(gateway: Gateway, route: Route | None = None) -> bool:
+    """Whether some rule is for each answer of a plain route, or of the LLM APIs."""
+    rules = [rule.scope for rule in gateway.rules if rule.phase is Phase.RESPONSE]
+    if route is None:
+        return not {EVERYTHING, Scope(llm="*")}.isdisjoint(rules)
+    return any(
+        is_for_route(scope, route.name) and replace(scope, key=None, user=None, team=None) == scope
+        for scope in rules
     )
 
 

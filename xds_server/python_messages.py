@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from xds_server.llm_answers import LlmAnswers
+from xds_server.llm_answers import LlmAnswers, PassedAnswers
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -54,11 +54,15 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (  # in the order in which they come
 """Field of the processing mode, what its default means, and what it shows."""
 
 _OVER = "that it is over, for a limit of requests that are open at once"
+_JUDGING = "whether the rules allow the response"
+_JUDGED = "when a rule of responses is for it"
 _IN_PLACE = "when a limit of open requests applies"
 _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LLM, "request headers"): "who asks, and for what",
     (Caller.LLM, "request body"): "the model, what the checks read, and the plan of tries",
     (Caller.PLAIN, "request headers"): "who asks, and whether the rules allow it",
+    (Caller.LLM, "response headers"): _JUDGING,
+    (Caller.PLAIN, "response headers"): _JUDGING,
     (Caller.LLM, "response trailers"): _OVER,
     (Caller.PLAIN, "response trailers"): _OVER,
     (Caller.TRY, "request headers"): "which provider is tried",
@@ -106,18 +110,39 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
     )
 
 
-def batch_messages(mode: Json | None) -> tuple[Message, ...]:
-    """The same on a route of batches, whose requests nobody reads.
+def judged(shown: tuple[Message, ...], *, is_certain: bool) -> tuple[Message, ...]:
+    """The same, where an answer is shown that some rule is for."""
+    return tuple(
+        replace(each, is_certain=False, when=_JUDGED)
+        if each.name == "response headers" and not is_certain
+        else each
+        for each in shown
+    )
 
-    Of the answers those are shown that tell who has made a batch, or what it cost.
+
+def batch_messages(mode: Json | None, answers: PassedAnswers) -> tuple[Message, ...]:
+    """The same on a route of files or batches, whose requests nobody reads.
+
+    Of the answers those are shown that tell who has made a batch, or what it cost, and those that
+    rules are for.
     """
-    shown = messages(mode, Caller.LLM)
-    status = Message("response headers", False, False, _TELLING, "whether it is to be counted")
-    if all(each.name != status.name for each in shown):
+    shown = judged(messages(mode, Caller.LLM), is_certain=answers.is_always_judged)
+    if not answers.is_counted or all(each.name != "response headers" for each in shown):
         return shown
+    status = _passed_status(answers, _TELLING, "whether it is to be counted")
     why = "who has made a batch, and what it has used"
     body = Message("response body", True, False, f"{_TELLING}, with 2xx", why)
     return (*(status if each.name == status.name else each for each in shown), body)
+
+
+def _passed_status(answers: PassedAnswers, when: str, why: str) -> Message:
+    whens, whys = [when], [why]
+    if answers.is_judged:
+        whens, whys = [_JUDGED, when], [_JUDGING, why]
+    if answers.is_always_judged:
+        whens = [ALWAYS]
+    is_certain = answers.is_always_judged
+    return Message("response headers", False, is_certain, "; ".join(whens), "; ".join(whys))
 
 
 def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
@@ -144,14 +169,14 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
     return tuple(found)
 
 
-def session_messages(mode: Json | None, *, is_budgeted: bool) -> tuple[Message, ...]:
+def session_messages(mode: Json | None, answers: PassedAnswers) -> tuple[Message, ...]:
     """The same of a websocket: extproc asks to be shown what the provider says where it counts."""
-    shown = messages(mode, Caller.LLM)
-    if not shown or not is_budgeted:
+    shown = judged(messages(mode, Caller.LLM), is_certain=answers.is_always_judged)
+    if not shown or not answers.is_counted:
         return shown
     return (
-        *shown,
-        Message("response headers", False, False, _BUDGETED, "whether there is a session"),
+        *(each for each in shown if each.name != "response headers"),
+        _passed_status(answers, _BUDGETED, "whether there is a session"),
         Message("response body", True, False, _BUDGETED, _USAGE),
     )
 
@@ -172,6 +197,7 @@ def _status(answers: LlmAnswers) -> Message | None:
     when, why = [], []
     is_other = bool(answers.foreign or answers.reframed)
     is_certain = answers.is_timed or (is_other and answers.own == answers.reframed)
+    is_certain = is_certain or answers.is_always_judged
     if is_other:
         when.append("when a try of the plan speaks another dialect")
         why.append("who answered, and whether that is to be translated")
@@ -187,6 +213,9 @@ def _status(answers: LlmAnswers) -> Message | None:
     if answers.is_held:
         when.append("when a guard that is asked meanwhile is for the request")
         why.append("that it waits for the guard")
+    if answers.is_judged:
+        when.append(_JUDGED)
+        why.append(_JUDGING)
     if answers.is_watched:
         when.append("of several tries, ten answers a second, and all while one of them fails")
         why.append("who failed")

@@ -8,7 +8,7 @@ Rules in `audit` are asked after all others, and decide nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from extproc.audits import Audited, Audits, Finding, uncounted
@@ -17,7 +17,7 @@ from extproc.policies.scope import Matcher, compile_scope
 from extproc.policies.variables import Getter, Sources, getters, known_values, sources
 from extproc.verdict import PASS, By, Deny, PolicyKind, Verdict
 from gateway.cel import Bindings, CelError, Expression, bind, compile_expression
-from gateway.model import Effect, Mode, Rule
+from gateway.model import Effect, Mode, Phase, Rule
 
 _KIND = PolicyKind.RULE
 _CODE = "permission_denied"
@@ -85,17 +85,20 @@ class _Case:
 
 
 class Authorize:
-    """All rules of a program."""
+    """All rules of a program that are asked in one phase."""
 
-    def __init__(self, rules: Sequence[Rule], audits: Audits | None = None) -> None:
-        """`audits` is told what rules in `audit` say."""
+    def __init__(
+        self, rules: Sequence[Rule], audits: Audits | None = None, phase: Phase = Phase.REQUEST
+    ) -> None:
+        """`audits` is told what rules in `audit` say; rules of another `phase` are left out."""
         self._audits = audits or uncounted()
-        pairs = [(rule, _compile(rule)) for rule in rules]
+        pairs = [(rule, _compile(rule)) for rule in rules if rule.phase is phase]
         self._names = frozenset[str]().union(*(expression.names for _, expression in pairs))
         self.headers: frozenset[str] = frozenset().union(
             *(expression.headers for _, expression in pairs)
         )
-        known = getters(self.headers)
+        of_answers = frozenset[str]().union(*(each.answer_headers for _, each in pairs))
+        known = getters(self.headers, of_answers)
         compiled = [_ready(rule, expression, known) for rule, expression in pairs]
         self._rules = tuple(sorted(compiled, key=lambda rule: _ORDER.index(rule.effect)))
         self._cases: dict[tuple[object, ...], _Case] = {}
@@ -104,7 +107,19 @@ class Authorize:
         """Whether some rule asks for this variable."""
         return name in self._names
 
+    def are_for(self, facts: Facts) -> bool:
+        """Whether some rule is to be asked about this request, or its answer."""
+        return any(rule.matcher.matches(facts) for rule in self._rules)
+
+    def on_response(self, facts: Facts) -> Verdict:
+        """The same of an answer that has begun."""
+        verdict = self.on_request(facts)
+        if not isinstance(verdict, Deny):
+            return verdict
+        return replace(verdict, reason=f"the response is {verdict.reason}")
+
     def on_request(self, facts: Facts) -> Verdict:
+        """Who is asked first wins: a deny, a require, an allow."""
         if not self._rules:
             return PASS
         name = (

@@ -73,14 +73,25 @@ GETTERS: Mapping[str, Getter] = {
     "llm.max_output_tokens": lambda facts: facts.max_output_tokens,
     ESTIMATE: _if_llm(lambda facts: facts.estimated_input_tokens),
     PROMPT: _if_llm(lambda facts: "\n".join(facts.texts)),
+    "response.status": lambda facts: facts.status or None,
+    "response.provider": lambda facts: facts.answered_by or None,
 }
-"""`request.headers` is made to measure by `headers_getter`. What is missing has no source in this
-version (`mcp.*`) and is always absent."""
+"""`request.headers` and `response.headers` are made to measure by `getters`. What is missing has no
+source in this version (`mcp.*`) and is always absent."""
 
 
-def getters(headers: frozenset[str]) -> Mapping[str, Getter]:
+def getters(
+    headers: frozenset[str], answer_headers: frozenset[str] = frozenset()
+) -> Mapping[str, Getter]:
     """All of them, for expressions that read these headers."""
-    return {**GETTERS, "request.headers": headers_getter(headers)}
+    of_answers = _read(answer_headers)
+    return {
+        **GETTERS,
+        "request.headers": headers_getter(headers),
+        "response.headers": lambda facts: (
+            of_answers(facts.answer_headers) if facts.status else None
+        ),
+    }
 
 
 def sources(names: Iterable[str], known: Mapping[str, Getter]) -> Sources:
@@ -96,12 +107,16 @@ def known_values(found: Sources, facts: Facts) -> dict[str, object]:
 
 def headers_getter(names: frozenset[str]) -> Getter:
     """The headers that some expression reads, and no others: converting them is what costs."""
+    read = _read(names)
+    return lambda facts: read(facts.headers)
+
+
+def _read(names: frozenset[str]) -> Callable[[Mapping[str, str]], dict[str, str]]:
     if EVERY_HEADER in names:
-        return lambda facts: dict(facts.headers)
+        return dict
     wanted = tuple(sorted(names))
 
-    def named(facts: Facts) -> dict[str, str]:
-        headers = facts.headers
+    def named(headers: Mapping[str, str]) -> dict[str, str]:
         return {name: headers[name] for name in wanted if name in headers}
 
     return named

@@ -52,10 +52,14 @@ def _values(compiled: ValueExpression, sample: SampleBlock, of: Subject) -> dict
     """Of the variables that the request says, when policies would see it."""
     if compiled.names <= set(sample.variables):
         return {}
-    found = sources(compiled.names, getters(compiled.headers))
+    found = sources(compiled.names, getters(compiled.headers, compiled.answer_headers))
     reached: list[dict[str, object]] = []
 
     def look(facts: Facts) -> None:
+        if sample.response is not None:
+            facts.status = sample.response.status
+            facts.answer_headers = sample.response.all_headers
+            facts.answered_by = facts.provider
         reached.append(known_values(found, facts))
 
     seen = tried(of, sample, look)

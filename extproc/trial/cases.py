@@ -132,6 +132,21 @@ class RequestBlock(Block):
         }
 
 
+class ResponseBlock(Block):
+    """What the upstream answers, as far as rules of responses read it."""
+
+    status: Annotated[int, Field(ge=100, le=599)] = 200
+    """Its status."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """By any case."""
+
+    @property
+    def all_headers(self) -> Mapping[str, str]:
+        """Pseudo-headers, too."""
+        lowered = {name.lower(): value for name, value in self.headers.items()}
+        return {":status": str(self.status), **lowered}
+
+
 class ExpectBlock(Block):
     """What is to become of the request; what is not written may be anything."""
 
@@ -185,6 +200,9 @@ class CaseBlock(Block):
     """Told when it fails."""
     request: RequestBlock = RequestBlock()
     """What is asked."""
+    response: ResponseBlock | None = None
+    """What the provider that is asked first, or the upstream, answers. Without it, rules of
+    responses are not asked."""
     expect: ExpectBlock
     """What is to become of it."""
 
@@ -203,6 +221,8 @@ class SuiteBlock(Block):
 class SampleBlock(RequestBlock):
     """A request for `dragoman cel`."""
 
+    response: ResponseBlock | None = None
+    """What is answered; without it, `response.*` is absent."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """Variables by name, above what the request says: `mcp.tool: search`."""
 
@@ -298,7 +318,9 @@ def _known(kind: type[Block]) -> list[str]:
     blocks = (
         [kind] if kind is not SuiteBlock else [SuiteBlock, CaseBlock, RequestBlock, ExpectBlock]
     )
-    return [name for block in (*blocks, PrincipalBlock) for name in block.model_fields]
+    return [
+        name for block in (*blocks, PrincipalBlock, ResponseBlock) for name in block.model_fields
+    ]
 
 
 def _exact(value: object) -> object:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from extproc.audits import Audits
-from extproc.events import Action, RequestBody, RequestHeaders, Respond
+from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
 from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.inquiring import Inquirer
@@ -32,7 +32,7 @@ from extproc.ports import (
 )
 from extproc.principal import Kind, Principal, of_key
 from extproc.program import Policy, Program, build
-from extproc.trial.cases import RequestBlock
+from extproc.trial.cases import RequestBlock, ResponseBlock
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.config.load import load, load_file
 from gateway.config.schema import Config
@@ -202,8 +202,14 @@ def subject(path: Path | None, environment: dict[str, str]) -> Subject | tuple[P
     return Subject(gateway, program, noted)
 
 
-def tried(of: Subject, request: RequestBlock, look: Callable[[Facts], None] | None = None) -> Seen:
-    """What becomes of a request. `look` sees the facts when policies would, and they are not asked.
+def tried(
+    of: Subject,
+    request: RequestBlock,
+    look: Callable[[Facts], None] | None = None,
+    response: ResponseBlock | None = None,
+) -> Seen:
+    """What becomes of a request, and of its response if there is one. `look` sees the facts when
+    policies would, and they are not asked.
 
     Raises `Unusable`.
     """
@@ -212,18 +218,27 @@ def tried(of: Subject, request: RequestBlock, look: Callable[[Facts], None] | No
     open_routes = {each.name for each in of.gateway.routes if not each.needs_identity}
     if request.route in open_routes:
         return Seen(None, ())  # Envoy asks nobody
-    return asyncio.run(_tried(of, program, request))
+    return asyncio.run(_tried(of, program, request, response))
 
 
-async def _tried(of: Subject, program: Program, request: RequestBlock) -> Seen:
+async def _tried(
+    of: Subject, program: Program, request: RequestBlock, response: ResponseBlock | None
+) -> Seen:
     exchange = Exchange(program, request.now, request.route or "")
     body = request.content
     headers = RequestHeaders(request.all_headers, not body, request.source)
     action = await _settled(exchange.on_event(headers))
     if body and not exchange.is_over and not isinstance(action, Respond):
         action = await _settled(exchange.on_event(RequestBody(body)))
-    exchange.on_close()
     plan = exchange.plan
+    is_asked = not exchange.is_over and not isinstance(action, Respond)
+    if response is not None and is_asked:
+        cluster = "" if plan is None else plan.tries[0].cluster
+        answer = ResponseHeaders(
+            response.status, cluster, "via_upstream", headers=response.all_headers
+        )
+        await _settled(exchange.on_event(answer))
+    exchange.on_close()
     return Seen(
         exchange.denied,
         () if plan is None else plan.targets,

@@ -39,7 +39,7 @@ def results(of: Subject, suite: Suite) -> Iterator[Result]:
 def _result(of: Subject, suite: Suite, index: int, case: CaseBlock) -> Result:
     line = suite.line(index)
     try:
-        seen = tried(of, case.request)
+        seen = tried(of, case.request, response=case.response)
     except Unusable as error:
         where = suite.line(index, "request")
         return Result(case.name, line, (Failure("", str(error), where),), "not tried")

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
+from gateway.cel_variables import OF_ANSWERS
 from gateway.config import basic, introspection, logins, stars
 from gateway.config.budget_rules import (
     alerts_reach_somebody,
@@ -193,6 +194,20 @@ def rules_depend_on_something(written: Written) -> Iterator[Finding]:
             yield Finding(path, f"this is {is_so} true, whatever the request is", hint)
 
 
+def rules_read_what_is_known(written: Written) -> Iterator[Finding]:
+    """`response.status` in a rule of requests."""
+    for index, rule in enumerate(written.config.authorize):
+        compiled = compile_expression(rule.expression)
+        if rule.phase == "response" or isinstance(compiled, str):
+            continue
+        for name in sorted(compiled.names & OF_ANSWERS):
+            yield Finding(
+                ("authorize", index, rule.effect.value),
+                f"'{name}' is not known before there is an answer",
+                "write phase: response",
+            )
+
+
 def route_gateways_are_known(written: Written) -> Iterator[Finding]:
     """`gateways: [defualt]`."""
     for index, route in enumerate(written.config.routes):
@@ -288,6 +303,7 @@ RULES: tuple[Rule, ...] = (
     alerts_reach_somebody,
     rules_reach_their_routes,
     rules_depend_on_something,
+    rules_read_what_is_known,
     limits_can_apply,
     envoy_can_count,
     limit_services_are_there,

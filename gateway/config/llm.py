@@ -20,7 +20,7 @@ from gateway.choice import STICKY_HEADER, is_expression
 from gateway.config.block import Block, refusal
 from gateway.config.failover import FailoverBlock
 from gateway.config.paths import PathsBlock
-from gateway.config.policies import Expression
+from gateway.config.policies import Condition, refuse_answers
 from gateway.config.price import PriceBlock
 from gateway.config.providers import ProviderBlock
 from gateway.config.scalars import FilePattern, Flag, Name, Text, Weight, header_name
@@ -71,6 +71,7 @@ def _sticky(value: str) -> str:
             "key, user, team, header:NAME, or CEL that yields a text",
             is_shown=False,
         )
+    refuse_answers(compiled.names)
     return value
 
 
@@ -82,7 +83,7 @@ Sticky: TypeAlias = Annotated[
 class BranchBlock(Block):
     """One branch of a conditional model."""
 
-    when: Expression | None = None
+    when: Condition | None = None
     """When it is taken. One that cannot be evaluated does not hold. The last needs none."""
     use: Reference
     """Where the request goes then."""

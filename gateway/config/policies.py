@@ -11,6 +11,7 @@ import re2
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.cel import compile_expression
+from gateway.cel_variables import OF_ANSWERS
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Fraction, Name, Text
 from gateway.guards import DEFAULT_WINDOW, SECRETS_WINDOW
@@ -34,6 +35,21 @@ def _expression(value: str) -> str:
     return value
 
 
+def refuse_answers(names: Iterable[str]) -> None:
+    """Raises for an expression of these variables that is asked when there is no answer yet."""
+    late = min(OF_ANSWERS.intersection(names), default=None)
+    if late is not None:
+        hint = "rules of authorize read it with phase: response"
+        raise refusal(f"'{late}' is not known before there is an answer", hint, is_shown=False)
+
+
+def _condition(value: str) -> str:
+    _expression(value)
+    compiled = compile_expression(value)
+    refuse_answers(() if isinstance(compiled, str) else compiled.names)
+    return value
+
+
 def _pattern(value: str) -> str:
     options = re2.Options()
     options.log_errors = False
@@ -51,6 +67,10 @@ def _pattern(value: str) -> str:
 Expression: TypeAlias = Annotated[
     str, AfterValidator(_expression), WithJsonSchema({"type": "string", "format": "cel"})
 ]
+Condition: TypeAlias = Annotated[
+    str, AfterValidator(_condition), WithJsonSchema({"type": "string", "format": "cel"})
+]
+"""One that is asked about requests."""
 Pattern: TypeAlias = Annotated[
     str, AfterValidator(_pattern), WithJsonSchema({"type": "string", "format": "re2"})
 ]
@@ -125,6 +145,9 @@ class RuleBlock(Block):
     """Such requests are denied, whatever else is true."""
     require: Expression | None = None
     """All others are denied."""
+    phase: Literal["request", "response"] = "request"
+    """What it is asked about: the `request`, before it goes on, or the `response`, before its first
+    byte does. Rules of responses also read `response.*`; those that allow are for them alone."""
     mode: Mode = Mode.ENFORCE
     """`audit`: the rule decides nothing; what it would have decided is counted and logged."""
 

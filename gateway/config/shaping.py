@@ -19,6 +19,7 @@ from pydantic import (
 
 from gateway.cel import compile_value
 from gateway.config.block import Block, refusal
+from gateway.config.policies import refuse_answers
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Flag, TokenCount
 from gateway.shaping import NULL, CacheMarks, Fields, path_of
@@ -97,6 +98,7 @@ def _value_expression(value: str) -> str:
     compiled = compile_value(value)
     if isinstance(compiled, str):
         raise refusal(f"in the expression, {compiled}", is_shown=False)
+    refuse_answers(compiled.names)
     for name in _UNKNOWN_YET:
         if name in compiled.names:
             hint = "bodies are shaped before a provider is chosen"

@@ -42,6 +42,8 @@ def always(text: str) -> bool | None:
         ('llm.is_stream ? principal.team == "a" && principal.team == "b" : false', False),
         ('request.headers["x"] == "a" && request.headers["x"] == "b"', False),
         ('principal.team == "a" && principal.team in ["b", "c"]', False),
+        ("response.status >= 600", False),
+        ("response.status > 99", True),
     ],
 )
 def test_what_does_not_depend_on_the_request_is_found(text: str, expected: bool) -> None:
@@ -56,6 +58,7 @@ def test_what_does_not_depend_on_the_request_is_found(text: str, expected: bool)
         'request.headers["x"] == "a" && request.headers["y"] == "b"',
         "llm.max_output_tokens > 10 && llm.max_output_tokens < 12",
         "context.request_time.getHours() >= 23",
+        "response.status >= 599",
         'context.request_time.getHours("Asia/Tokyo") > 8 && context.request_time.getHours() < 8',
         "(context.request_time - timestamp(0)).getHours() > 23",
         'principal.team != "a" || principal.user != "a"',

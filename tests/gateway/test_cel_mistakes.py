@@ -29,6 +29,8 @@ from gateway.cel import Expression, compile_expression
         ("1" + " + 1" * 60 + " == 1", "1:1: exceeded max recursion depth of 32 when parsing"),
         ("true || " * 2000 + "true", "1:1: the expression has 16004 characters, more than 10000"),
         ('request.headers["X-Team"] == ""', "1:16: header names are lower case: 'x-team', not"),
+        ('"Server" in response.headers', "1:10: header names are lower case: 'server', not"),
+        ("response == 1", "1:1: unknown variable 'response' (known: response.status, response.he"),
         ("has(request.headers.Team)", "1:4: header names are lower case: 'team', not 'Team'"),
         ("has(llm.is_stream)", "1:4: has() cannot ask for the variable 'llm.is_stream'"),
         ("has(llm.model) && true", "1:4: has() cannot ask for the variable 'llm.model'"),

@@ -9,6 +9,7 @@ from tests.kit.golden import GOLDEN
 
 CASES = (
     "answer-guards",
+    "answer-rules",
     "budgets",
     "envoy-rules",
     "envoys-limits",

@@ -28,6 +28,8 @@ class Recorder(HttpServer):
         self.answer = b"{}"
         self.kind = "application/json"
         """Of the answer."""
+        self.headers: dict[str, str] = {}
+        """Further ones of the answer."""
         self.is_chunked = False
         """It comes event by event."""
         recorder = self
@@ -48,6 +50,8 @@ class Recorder(HttpServer):
                 recorder.requests.append(Recorded(self.command, self.path, headers, body))
                 self.send_response(recorder.status)
                 self.send_header("content-type", recorder.kind)
+                for name, value in recorder.headers.items():
+                    self.send_header(name, value)
                 if recorder.is_chunked:
                     self._write_chunks()
                     return

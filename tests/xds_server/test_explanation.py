@@ -52,6 +52,7 @@ TokenUsage: Any = message("envoy.data.ai.v3.TokenUsage")
 NOON = datetime(2031, 3, 4, 12, tzinfo=UTC).timestamp()
 TOPOLOGY = Topology(workers=("unix:/run/dragoman/0.sock",))
 KEYS = {
+    "answer-rules": "secret-of-alice",
     "tokens": "secret-of-ci",
     "virtual-keys": "secret-of-alice",
     "budgets": "secret-of-alice",

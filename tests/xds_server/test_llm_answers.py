@@ -19,6 +19,7 @@ llm:
     m: claude/m
     n: {failover: [chat/n, chat/m]}
 """
+ROUTE = "\nroutes: [{name: docs, backend: 'http://d.example'}]"
 
 
 def found(route: str, more: str = "", level: Level = Level.V1_40) -> LlmAnswers:
@@ -58,3 +59,15 @@ def test_what_waits_for_answers_is_found() -> None:
     prices = "  prices: {m: {input: 1, output: 1}, n: {input: 1, output: 1}}\n"
     assert found("dragoman/llm", prices + budget).is_budgeted
     assert found("dragoman/llm", "    quick: {fastest: [chat/m, claude/m]}\n").is_timed
+
+
+def test_rules_of_responses_are_for_some_or_for_each() -> None:
+    def judged(scope: str) -> tuple[bool, bool]:
+        rule = f"name: r, for: {scope}, deny: response.status == 500, phase: response"
+        answers = found("dragoman/llm", f"authorize: [{{{rule}}}]{ROUTE}")
+        return answers.is_judged, answers.is_always_judged
+
+    assert judged("{llm: '*'}") == judged("{}") == (True, True)
+    assert judged("{model: m}") == judged("{team: red}") == (True, False)
+    assert judged("{route: docs}") == (False, False)
+    assert not found("dragoman/llm", "authorize: [{name: r, deny: 'true'}]").is_judged

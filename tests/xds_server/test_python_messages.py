@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.model import Dialect
-from xds_server.llm_answers import LlmAnswers
+from xds_server.llm_answers import LlmAnswers, PassedAnswers
 from xds_server.python_messages import (
     STREAM_LOG,
     Caller,
@@ -15,6 +15,7 @@ from xds_server.python_messages import (
     messages,
     mode_of,
     most,
+    session_messages,
 )
 
 FULL = {
@@ -127,11 +128,33 @@ def test_every_reason_is_said() -> None:
 
 def test_of_answers_about_batches_those_are_shown_that_tell_something() -> None:
     mode = {**FULL, "request_body_mode": "NONE", "response_trailer_mode": "SKIP"}
-    shown = batch_messages(mode)
+    counted = PassedAnswers(is_counted=True, is_judged=False, is_always_judged=False)
+    shown = batch_messages(mode, counted)
     assert [each.name for each in shown] == ["request headers", "response headers", "response body"]
     assert (least(shown), most(shown)) == (1, None)
     nobody_counts = {**mode, "response_header_mode": "SKIP"}
-    assert batch_messages(nobody_counts) == messages(nobody_counts, Caller.LLM)
+    assert batch_messages(nobody_counts, replace(counted, is_counted=False)) == messages(
+        nobody_counts, Caller.LLM
+    )
+
+
+def test_answers_that_rules_are_for_are_shown_whoever_reads_requests() -> None:
+    mode = {**FULL, "request_body_mode": "NONE", "response_trailer_mode": "SKIP"}
+    judged = PassedAnswers(is_counted=False, is_judged=True, is_always_judged=False)
+    for make in (batch_messages, session_messages):
+        _, status = make(mode, judged)
+        assert status.name == "response headers"
+        assert (status.is_certain, status.when) == (False, "when a rule of responses is for it")
+        _, status = make(mode, replace(judged, is_always_judged=True))
+        assert (status.is_certain, status.when) == (True, "always")
+        _, status, body = make(mode, replace(judged, is_counted=True))
+        assert status.when.startswith("when a rule of responses is for it; when a ")
+        assert status.why.startswith("whether the rules allow the response; whether ")
+        assert body.name == "response body"
+    some = llm_messages(FULL, replace(NOBODY_WAITS, is_judged=True))
+    assert [(each.name, each.is_certain) for each in some[2:]] == [("response headers", False)]
+    every = llm_messages(FULL, replace(NOBODY_WAITS, is_judged=True, is_always_judged=True))
+    assert every[2].is_certain
 
 
 def test_pieces_of_a_body_have_no_number() -> None:

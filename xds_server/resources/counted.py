@@ -1,7 +1,8 @@
-"""What extproc counts of the requests of LLM APIs, and so has to be told of their answers."""
+"""What extproc counts or judges of LLM APIs, and so has to be told of their answers."""
 
 from __future__ import annotations
 
+from gateway.guards import Phase
 from gateway.model import Gateway, Limit
 
 
@@ -19,4 +20,15 @@ def are_places_counted(gateway: Gateway) -> bool:
     """Somebody waits for the end of an answer."""
     return gateway.identity.has_stored_keys or any(
         each.concurrent is not None for each in llm_limits(gateway)
+    )
+
+
+def are_answers_judged(gateway: Gateway) -> bool:
+    """Some rule may be asked about an answer."""
+    return any(
+        rule.phase is Phase.RESPONSE
+        and rule.scope.route is None
+        and rule.scope.mcp is None
+        and rule.scope.a2a is None
+        for rule in gateway.rules
     )

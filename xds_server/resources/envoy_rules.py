@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gateway import names
 from gateway.identity import Accepts, Identity, TokenMode
-from gateway.model import Effect, Gateway, Mode, Route, Rule
+from gateway.model import Effect, Gateway, Mode, Phase, Route, Rule
 from gateway.resolve import is_for_route
 from xds_server.resources.envoy_cel import InPython, said_to_envoy
 from xds_server.snapshot import LISTENER
@@ -115,6 +115,9 @@ def _of_callers(identity: Identity, route: Route) -> Iterator[str]:
 def _of_rule(rule: Rule, route: str) -> Iterator[str]:
     """Why Python must decide it."""
     scope = rule.scope
+    if rule.phase is Phase.RESPONSE:
+        yield f"rule {rule.name} is asked about the response"
+        return
     if rule.mode is not Mode.ENFORCE:
         yield f"rule {rule.name} is in {rule.mode}"
     for whose in ("key", "user", "team"):

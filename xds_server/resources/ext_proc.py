@@ -47,7 +47,7 @@ CERTIFICATE = (
 
 @dataclass(frozen=True, slots=True)
 class RulesRead:
-    """What the rules of a gateway read of a request, beyond what is always shown."""
+    """What the rules of a gateway read of a request and its answer, beyond what is always shown."""
 
     headers: frozenset[str]
     """With what else is read beyond what is always shown."""
@@ -143,8 +143,8 @@ def disabled() -> Json:
     return typed(_PER_ROUTE, disabled=True)
 
 
-def headers_only(route: str, *, holds_places: bool = False) -> Json:
-    """For plain routes on which somebody must be known, or a rule holds.
+def headers_only(route: str, *, holds_places: bool = False, is_answered: bool = False) -> Json:
+    """For plain routes on which somebody must be known, or a rule holds; the rest as below.
 
     The name goes as gRPC metadata: Envoy ignores the attributes of a route's override.
     """
@@ -152,7 +152,7 @@ def headers_only(route: str, *, holds_places: bool = False) -> Json:
     return typed(
         _PER_ROUTE,
         overrides={
-            "processing_mode": _UNTIL_THE_END if holds_places else _HEADERS,
+            "processing_mode": _headers(holds_places=holds_places, is_answered=is_answered),
             "grpc_initial_metadata": metadata,
         },
     )
@@ -176,13 +176,17 @@ def headers_of_llm(
 ) -> Json:
     """For those LLM routes whose requests nobody reads; `is_answered` when answers may be,
     `holds_places` when extproc must know when they are over."""
-    mode = _HEADERS_AND_STATUS if is_answered else _HEADERS
-    if holds_places:
-        mode = _STATUS_UNTIL_THE_END if is_answered else _UNTIL_THE_END
+    mode = _headers(holds_places=holds_places, is_answered=is_answered)
     overrides: Json = {"processing_mode": mode}
     if metadata := _steering(features):
         overrides["grpc_initial_metadata"] = metadata
     return typed(_PER_ROUTE, overrides=overrides)
+
+
+def _headers(*, holds_places: bool, is_answered: bool) -> Json:
+    if holds_places:
+        return _STATUS_UNTIL_THE_END if is_answered else _UNTIL_THE_END
+    return _HEADERS_AND_STATUS if is_answered else _HEADERS
 
 
 def reads_body(override: Json) -> bool:

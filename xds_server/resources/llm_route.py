@@ -15,7 +15,12 @@ from gateway.failover import Cause
 from gateway.guards import holds_answers, reads_answers
 from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
 from xds_server.resources import ext_authz, ext_proc, refusing, told, usage
-from xds_server.resources.counted import are_places_counted, is_usage_counted, llm_limits
+from xds_server.resources.counted import (
+    are_answers_judged,
+    are_places_counted,
+    is_usage_counted,
+    llm_limits,
+)
 from xds_server.resources.extension import Json, duration, extension
 from xds_server.resources.features import Features
 from xds_server.resources.judge import JUDGED
@@ -31,6 +36,8 @@ in OpenAI's."""
 _RESPONSES_NAME = f"{NAME}/responses"
 BATCHES = "/batches"
 """What the names of those end with where batches are."""
+FILES = (f"{NAME}/files", f"{NAME}/uploads")
+"""Those where files are."""
 _DIALECTS = (
     (ANTHROPIC_NAME, Dialect.ANTHROPIC),
     (GEMINI_NAME, Dialect.GEMINI),
@@ -105,6 +112,7 @@ class _Surface:
                 is_answered=settles
                 or are_places_counted(gateway)
                 or is_watched(gateway)
+                or are_answers_judged(gateway)
                 or any(map(reads_answers, gateway.guards))
                 or any(map(holds_answers, gateway.guards))
                 or any(is_timed(model.choice) for model in gateway.models)
@@ -116,15 +124,17 @@ class _Surface:
     def unread(self, name: str, match: Json) -> Json:
         """Bodies of any size pass by."""
         is_placed = are_places_counted(self.gateway)
-        config = ext_proc.headers_of_llm(self.features, holds_places=is_placed)
+        config = ext_proc.headers_of_llm(
+            self.features, is_answered=are_answers_judged(self.gateway), holds_places=is_placed
+        )
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
     def batches(self, name: str, match: Json) -> Json:
         """The same; where something is counted, answers tell what batches cost."""
-        is_counted = self.gateway.is_counted
+        is_answered = self.gateway.is_counted or are_answers_judged(self.gateway)
         is_placed = are_places_counted(self.gateway)
         config = ext_proc.headers_of_llm(
-            self.features, is_answered=is_counted, holds_places=is_placed
+            self.features, is_answered=is_answered, holds_places=is_placed
         )
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
@@ -205,9 +215,9 @@ def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 
 def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.OPENAI, ()) if surface.gateway.llm.stored_at else ():
-        for name in ("files", "uploads"):
-            below = {"path_separated_prefix": f"{prefix}/{name}"}
-            yield surface.unread(f"{NAME}/{name}", below)
+        for name in FILES:
+            below = {"path_separated_prefix": prefix + name.removeprefix(NAME)}
+            yield surface.unread(name, below)
         below = {"path_separated_prefix": f"{prefix}{BATCHES}"}
         yield surface.batches(f"{NAME}{BATCHES}", below)
 

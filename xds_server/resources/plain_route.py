@@ -47,7 +47,9 @@ def plain_route(
     `logs_in`: where people log in."""
     policy = ext_proc.disabled()
     if rules is None and (route.needs_identity or route.is_limited):
-        policy = ext_proc.headers_only(route.name, holds_places=route.holds_places)
+        policy = ext_proc.headers_only(
+            route.name, holds_places=route.holds_places, is_answered=route.is_answer_judged
+        )
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
         per_filter[names.TOKENS_FILTER] = jwt.passed()

@@ -15,7 +15,7 @@ from extproc.policies.authorize import Authorize, InvalidRule
 from extproc.principal import Kind, Principal, of_key
 from extproc.verdict import PASS, Deny, Verdict
 from gateway.cel import EVERY_HEADER
-from gateway.model import ApiKey, Effect, Mode, Rule, Scope
+from gateway.model import ApiKey, Effect, Mode, Phase, Rule, Scope
 from tests.kit.counted import Counted
 
 FINANCE = (
@@ -280,3 +280,64 @@ def test_what_would_be_is_what_is_once_it_is_enforced(
             assert would is PASS
         elif rule.effect is Effect.ALLOW and OUTCOMES.get(rule.expression, True) is True:
             assert isinstance(would, Deny)
+
+
+def answered(status: int = 200, **headers: str) -> Facts:
+    facts = call()
+    facts.status, facts.answer_headers, facts.answered_by = status, headers, "second"
+    return facts
+
+
+def of_answers(*rules: Rule) -> Authorize:
+    later = [replace(rule, phase=Phase.RESPONSE) for rule in rules]
+    return Authorize(later, phase=Phase.RESPONSE)
+
+
+def test_each_phase_asks_its_own_rules() -> None:
+    early, late = deny(TRUE), replace(deny(TRUE, "late"), phase=Phase.RESPONSE)
+    assert isinstance(Authorize([early, late]).on_request(call()), Deny)
+    assert Authorize([late]).on_request(call()) is PASS
+    denied = Authorize([early, late], phase=Phase.RESPONSE).on_response(answered())
+    assert isinstance(denied, Deny)
+    assert (denied.status, denied.code) == (403, "permission_denied")
+    assert denied.reason == "the response is denied by 'late'"
+    assert denied.by == ("rule", "late")
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_passed"),
+    [
+        (deny("response.status == 500"), True),
+        (deny("response.status == 200"), False),
+        (deny('"server" in response.headers'), False),
+        (deny('response.headers["x-absent"] == "x"'), False),
+        (require('response.headers.server == "nginx"'), True),
+        (require("response.headers.size() == 0"), False),
+        (allow('response.provider == "second" && llm.provider == "finance"'), True),
+        (allow('response.provider == "finance"'), False),
+        (require('principal.team == "red" && request.headers["x-a"] == "1"'), False),
+    ],
+)
+def test_a_rule_of_responses_reads_the_answer_and_the_request(rule: Rule, is_passed: bool) -> None:
+    assert (of_answers(rule).on_response(answered(server="nginx")) is PASS) is is_passed
+
+
+def test_before_there_is_an_answer_its_variables_are_absent() -> None:
+    for text in ("response.status > 1", "response.headers.size() == 0", 'response.provider == "a"'):
+        assert isinstance(of_answers(require(text)).on_response(call()), Deny)
+
+
+def test_who_waits_for_an_answer_is_told_by_scopes_alone() -> None:
+    rules = of_answers(deny("response.status == 500", model="fast"))
+    assert rules.are_for(call(model="fast"))
+    assert not rules.are_for(call(model="slow"))
+    assert not Authorize([]).are_for(call())
+
+
+def test_a_rule_of_responses_in_audit_is_counted_and_decides_nothing() -> None:
+    tally = Counted()
+    rule = replace(deny("response.status == 200"), phase=Phase.RESPONSE, mode=Mode.AUDIT)
+    rules = Authorize([rule], Audits(tally), Phase.RESPONSE)
+    assert rules.on_response(answered()) is PASS
+    assert rules.on_response(answered(404)) is PASS
+    assert dict(tally.counts) == {("rule", "deny", "deny"): 1, ("rule", "deny", "pass"): 1}

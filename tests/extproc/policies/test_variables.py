@@ -26,6 +26,9 @@ CALL = Facts(
     max_output_tokens=64,
     estimated_input_tokens=12,
     texts=("be brief", "hello"),
+    status=404,
+    answer_headers={":status": "404", "server": "nginx", "x-b": "3"},
+    answered_by="second",
 )
 NOTHING = Facts(now=NOW)
 ROUTE = Facts(now=NOW, route="shop", path="/")
@@ -39,7 +42,8 @@ def values(facts: Facts) -> dict[str, object]:
 
 def test_every_variable_has_a_source_or_is_known_to_have_none() -> None:
     declared = {variable.name for variable in VARIABLES}
-    assert set(GETTERS) | ABSENT_IN_THIS_VERSION | {"request.headers"} == declared
+    of_headers = {"request.headers", "response.headers"}
+    assert set(GETTERS) | ABSENT_IN_THIS_VERSION | of_headers == declared
 
 
 def test_a_call_has_all_of_them() -> None:
@@ -70,6 +74,8 @@ def test_a_call_has_all_of_them() -> None:
         "llm.max_output_tokens": 64,
         "llm.estimated_input_tokens": 12,
         "llm.prompt": "be brief\nhello",
+        "response.status": 404,
+        "response.provider": "second",
     }
 
 
@@ -119,6 +125,14 @@ def test_every_value_has_the_declared_type() -> None:
 def test_only_the_headers_that_are_read_are_taken() -> None:
     assert headers_getter(frozenset({"x-team", "x-none"}))(CALL) == {"x-team": "red"}
     assert headers_getter(frozenset({EVERY_HEADER, "x-b"}))(CALL) == dict(CALL.headers)
+
+
+def test_headers_of_the_answer_are_read_once_there_is_one() -> None:
+    read = sources(["response.headers"], getters(frozenset(), frozenset({"server", "x-none"})))
+    assert known_values(read, CALL) == {"response.headers": {"server": "nginx"}}
+    assert known_values(read, NOTHING) == {}
+    every = sources(["response.headers"], getters(frozenset({"x-b"}), frozenset({EVERY_HEADER})))
+    assert known_values(every, CALL) == {"response.headers": dict(CALL.answer_headers)}
 
 
 def test_what_is_named_and_can_be_there_is_read() -> None:

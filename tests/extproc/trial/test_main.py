@@ -25,7 +25,7 @@ def _logging_as_before() -> Iterator[None]:
 
 def test_the_example_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["test", str(EXAMPLE)], {}) == 0
-    assert capsys.readouterr().out == "7 passed\n"
+    assert capsys.readouterr().out == "9 passed\n"
 
 
 def test_what_fails_is_named_and_the_status_says_so(
@@ -37,7 +37,7 @@ def test_what_fails_is_named_and_the_status_says_so(
     assert main(["test", str(file), "--junit", str(xml)], {}) == 1
     said = capsys.readouterr().out
     assert said.startswith(f"{file}:13: others may not: rule: 'other' was to refuse it, and it was")
-    assert said.endswith("6 passed, 1 failed\n")
+    assert said.endswith("8 passed, 1 failed\n")
     assert 'failures="1"' in xml.read_text()
     assert main(["test", str(file), "--json"], {}) == 1
     (report,) = json.loads(capsys.readouterr().out)
@@ -76,6 +76,16 @@ def test_an_expression_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["cel", "mcp.tool", *flags], {}) == 1
     assert capsys.readouterr().out == ("error: no usable value for mcp.tool\n  mcp.tool = absent\n")
     assert main(["cel", "mcp.", *flags], {}) == 2
+    capsys.readouterr()
+    sample.write_text("model: gpt-5\nkey: ada\nresponse: {status: 404, headers: {Server: x}}\n")
+    answer = 'response.status == 404 && response.headers["server"] == response.provider'
+    assert main(["cel", answer, *flags], {}) == 0
+    assert capsys.readouterr().out == (
+        "bool: false\n"
+        '  response.headers = {"server": "x"}\n'
+        '  response.provider = "openai"\n'
+        "  response.status = 404\n"
+    )
     assert main(["cel", "llm.model", "--with", str(tmp_path / "none")], {}) == 2
 
 
@@ -88,4 +98,4 @@ def test_the_command_line_leads_here() -> None:
         timeout=60,
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (0, "7 passed\n")
+    assert (ended.returncode, ended.stdout) == (0, "9 passed\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from extproc.facts import Facts
-from extproc.trial.cases import RequestBlock
+from extproc.trial.cases import RequestBlock, ResponseBlock
 from extproc.trial.trying import Seen, Subject, Unusable, subject, tried
 
 YAML = """
@@ -25,6 +25,8 @@ authorize:
   - {name: reds, for: {model: safe}, require: principal.team == "red"}
   - {name: bounded, for: {llm: "*"}, require: llm.max_output_tokens <= 10, mode: audit}
   - {name: docs-for-staff, for: {route: docs}, allow: '"staff" in principal.groups'}
+  - {name: pages, for: {route: docs}, require: 'has(response.headers.etag)', phase: response}
+  - {name: fine, for: {model: small}, deny: response.status == 418, phase: response}
 guardrails: [{type: regex, name: word, patterns: [forbidden], action: block}]
 limits: [{name: slow, for: {key: bob}, requests: 1/day, bytes: 10kB/day}]
 budgets: [{name: tiny, limit: 1 tokens, per: day}]
@@ -158,3 +160,19 @@ def test_services_of_guards_are_not_asked_and_let_pass(tmp_path: Path) -> None:
         asked = RequestBlock(model="m", prompt="fine")
         assert tried(found, asked).denied is None
         assert refused(tried(found, RequestBlock(model="m", prompt="forbidden")))[0] == 400
+
+
+def test_a_response_is_judged_where_one_is_given(ours: Subject) -> None:
+    small = RequestBlock(model="small", key="ann")
+    assert tried(ours, small).denied is None
+    assert tried(ours, small, response=ResponseBlock(status=200)).denied is None
+    seen = tried(ours, small, response=ResponseBlock(status=418))
+    assert seen.denied is not None
+    assert seen.denied.reason == "the response is denied by 'fine'"
+    docs = RequestBlock(route="docs", key="ann")
+    tagged = ResponseBlock(headers={"ETag": "1"})
+    assert tried(ours, docs, response=tagged).denied is None
+    assert refused(tried(ours, docs, response=ResponseBlock())) == (403, "permission_denied")
+    first = tried(ours, RequestBlock(route="docs", key="bob"), response=tagged)
+    assert first.denied is not None  # the request was refused already
+    assert "docs-for-staff" in first.denied.reason
