@@ -100,7 +100,7 @@ _NOTES: Mapping[tuple[str, Kind], str] = {
 _UNKNOWN = "for the clients that ask for this type; what they do with it is not known here"
 
 _POLICIES: Mapping[str, str] = {
-    "authorize": "asked of new requests; those in flight have been decided",
+    "authorize": "asked of new requests; those in flight are decided by the old",
     "guardrails": "for new requests; those in flight have been read",
     "limits": "for new requests; what was counted by this name, scope and period counts on",
     "limit_services": "Envoy asks; workers need not know it",

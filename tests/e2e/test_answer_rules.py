@@ -34,6 +34,7 @@ llm:
     safe: {failover: [first/small, second/small]}
     not-second: {failover: [first/small, second/small]}
     free: second/small
+budgets: [{name: tokens, limit: 1000000 tokens, per: day}]
 authorize:
   - name: no-previews
     for: {provider: first}
@@ -100,6 +101,11 @@ class World:
     def asked(self) -> tuple[int, int]:
         """How many requests each server got."""
         return len(self.first.requests), len(self.second.requests)
+
+    def spent(self) -> tuple[int, int]:
+        """Tokens that are booked, and those that are held."""
+        rows = self.stack.budgets().values()
+        return sum(row["settled"] for row in rows), sum(row["reserved"] for row in rows)
 
     def counted(self, name: str, mode: str) -> float:
         metrics = web.get(f"{self.stack.admin_url}/metrics", timeout=5).text
@@ -230,3 +236,14 @@ def test_the_answer_of_the_last_try_is_judged_by_who_gave_it(world: World) -> No
 def test_a_model_that_no_rule_is_for_goes_on(world: World) -> None:
     world.second.headers = {"x-stage": "preview"}
     assert world.chat("free").status_code == 200
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_what_is_refused_was_worked_for_and_is_booked(world: World, is_stream: bool) -> None:
+    eventually(lambda: world.spent()[1] == 0, "nothing is in flight")
+    before, _ = world.spent()
+    world.first.headers = {"x-stage": "preview"}
+    assert world.chat("small", max_tokens=50, stream=is_stream).status_code == 403
+    # nobody said how much it was
+    eventually(lambda: world.spent()[0] >= before + 50, "what was estimated is booked")
+    assert world.spent()[1] == 0
