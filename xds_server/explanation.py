@@ -152,11 +152,13 @@ class _Explaining:
         )
 
     def described(self, found: Json) -> Filter:
-        """A filter by its type, also when it is discovered."""
+        """A filter by its type, also when it is discovered, or runs for some tries only."""
         config = found.get("typed_config")
         if config is None and "config_discovery" in found:
             config = self.filters.get(found["name"], {}).get("typed_config")
-        return Filter(found.get("name", ""), short_type((config or {}).get("@type", "")))
+        config = config or {}
+        wrapped = config.get("extension_config", {}).get("typed_config", config)
+        return Filter(found.get("name", ""), short_type(wrapped.get("@type", "")))
 
     def route_parts(
         self, table: Json, manager: Json, chain: Sequence[Filter]

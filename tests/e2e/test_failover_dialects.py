@@ -13,12 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway import names
 from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.sample_providers import (
     SAMPLES,
     Fail,
     Hang,
+    Labelled,
     SampleProviders,
     sample_providers,
 )
@@ -151,6 +153,14 @@ def test_what_is_wrong_with_the_request_is_the_clients_at_once(here: Served, mod
     assert answer.status_code == 400
     assert here.tried() == ["openai_chat"]
     assert not [name for name in answer.headers if name.startswith("x-dragoman")]
+
+
+def test_no_provider_that_answers_has_the_next_one_asked(here: Served) -> None:
+    here.providers.script.append(Labelled(((names.RETRY_HEADER, "context_length"),)))
+    answer = here.ask("plain")
+    assert answer.status_code == 200
+    assert here.tried() == ["anthropic"]
+    assert names.RETRY_HEADER not in answer.headers
 
 
 def test_the_last_error_is_the_clients_as_it_is(here: Served) -> None:

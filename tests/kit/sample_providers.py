@@ -104,7 +104,14 @@ class Gzip:
     """The answer is compressed, whether it was asked for or not."""
 
 
-Turn: TypeAlias = Fail | Hang | Cut | End | Pause | Slow | Gzip
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The answer, which is no stream, has these headers, too."""
+
+    headers: tuple[tuple[str, str], ...]
+
+
+Turn: TypeAlias = Fail | Hang | Cut | End | Pause | Slow | Gzip | Labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +238,8 @@ class _Handler(BaseHTTPRequestHandler):
         match turn:
             case Gzip():
                 self._answer(200, gzip.compress(body), (("content-encoding", "gzip"),))
+            case Labelled():
+                self._answer(200, body, turn.headers)
             case _:
                 self._answer(200, body)
 

@@ -17,7 +17,7 @@ from xds_server.resources.ext_proc import attempt_filter, mirror_filter
 from xds_server.resources.extension import Json, extension
 from xds_server.resources.judge import Judge, judge
 from xds_server.resources.lua import lua, lua_text
-from xds_server.resources.matching import only_at, only_in, unless_translated
+from xds_server.resources.matching import only_at, only_in, unless_translated, unless_well
 from xds_server.resources.topology import Topology
 from xds_server.resources.try_headers import NOTHING_SHARED, Shared, choose_betas, keep, send
 from xds_server.resources.usage import usage_filter
@@ -286,7 +286,11 @@ def _usage(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | 
 
 
 def _judge(provider: Provider, attempt: Attempt, _topology: Topology) -> Json | None:
-    return judge(attempt.cluster, provider, attempt.judge) if attempt.judge is not None else None
+    if attempt.judge is None:
+        return None
+    # a script takes Envoy longer than the rest of a chain, and most answers need none
+    made = judge(attempt.cluster, provider, attempt.judge)
+    return unless_well(names.RETRY_HEADER, made)
 
 
 def _codec(_provider: Provider, _attempt: Attempt, _topology: Topology) -> Json:

@@ -10,6 +10,9 @@ _DELEGATE = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 _SKIP = "envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
 _ATTRIBUTES = "xds.type.matcher.v3.HttpAttributesCelMatchInput"
 _CEL = "xds.type.matcher.v3.CelMatcher"
+_METADATA = "envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput"
+_METADATA_VALUE = "envoy.extensions.matching.input_matchers.metadata.v3.Metadata"
+_ANSWERS_HEADER = "envoy.type.matcher.v3.HttpResponseHeaderMatchInput"
 _PROVIDER = ("xds", "upstream_host_metadata", "filter_metadata", names.PROVIDER_NAMESPACE, "name")
 _PLACE = ("upstream", "request_attempt_count")
 
@@ -30,11 +33,28 @@ def only_in(place: int, wrapped: Json) -> Json:
 def unless_translated(cluster: str, wrapped: Json) -> Json:
     """For tries at this cluster whose answer the client gets as it is; the plan says which are not.
 
-    By the name of what it wraps: routes configure that.
+    By the name of what it wraps: routes configure that. Every try is asked this, so not in CEL,
+    which takes Envoy some microseconds.
     """
-    attribute = ("metadata", "filter_metadata", names.REQUEST_NAMESPACE, "translated", cluster)
-    is_it = holds(_equal(attribute, {"bool_value": True}))
+    path = [{"key": "translated"}, {"key": cluster}]
+    is_it = {
+        "single_predicate": {
+            "input": {
+                "name": "metadata",
+                "typed_config": typed(_METADATA, filter=names.REQUEST_NAMESPACE, path=path),
+            },
+            "custom_match": extension("metadata", _METADATA_VALUE, value={"bool_match": True}),
+        }
+    }
     return _skipped(wrapped["name"], wrapped, is_it)
+
+
+def unless_well(header: str, wrapped: Json) -> Json:
+    """For answers that are no success, and those that have this header whatever their status."""
+    is_success = _answers(":status", {"prefix": "2"})
+    is_there = _answers(header, {"safe_regex": {"google_re2": {}, "regex": ".*"}})
+    is_well = {"and_matcher": {"predicate": [is_success, {"not_matcher": is_there}]}}
+    return _skipped(wrapped["name"], wrapped, is_well)
 
 
 def provider_metadata(provider: str) -> Json:
@@ -66,6 +86,14 @@ def _skipped(name: str, wrapped: Json, predicate: Json) -> Json:
         extension_config=wrapped,
         xds_matcher={"matcher_list": {"matchers": [skip]}},
     )
+
+
+def _answers(header: str, value: Json) -> Json:
+    """A predicate: this header of an answer is so. Where it is missing, it is not."""
+    asked = typed(_ANSWERS_HEADER, header_name=header)
+    return {
+        "single_predicate": {"input": {"name": header, "typed_config": asked}, "value_match": value}
+    }
 
 
 def _equal(attribute: tuple[str, ...], value: Json) -> Json:

@@ -11,6 +11,7 @@ from xds_server.resources.matching import (
     only_in,
     provider_metadata,
     unless_translated,
+    unless_well,
 )
 
 FILTER = extension("f", "envoy.extensions.filters.http.lua.v3.Lua")
@@ -53,12 +54,26 @@ def test_a_place_is_known_by_the_number_of_the_try() -> None:
 
 def test_an_answer_that_is_translated_is_known_by_what_the_plan_says() -> None:
     wrapped = unless_translated("llm/a", FILTER)
-    assert question(wrapped) == (
-        "metadata[filter_metadata][dragoman.request][translated][llm/a] _==_ ('bool_value', True)"
-    )
     [matcher] = wrapped["typed_config"]["xds_matcher"]["matcher_list"]["matchers"]
-    assert "not_matcher" not in matcher["predicate"]
+    asked = matcher["predicate"]["single_predicate"]
+    where = asked["input"]["typed_config"]
+    assert where["filter"] == "dragoman.request"
+    assert [each["key"] for each in where["path"]] == ["translated", "llm/a"]
+    assert asked["custom_match"]["typed_config"]["value"] == {"bool_match": True}
     assert wrapped["name"] == FILTER["name"], "routes configure it by its name"
+
+
+def test_a_success_is_passed_over_that_does_not_have_the_header() -> None:
+    wrapped = unless_well("x-a", FILTER)
+    [matcher] = wrapped["typed_config"]["xds_matcher"]["matcher_list"]["matchers"]
+    success, lacks = matcher["predicate"]["and_matcher"]["predicate"]
+    there = lacks["not_matcher"]["single_predicate"]
+    status = success["single_predicate"]
+    assert status["input"]["typed_config"]["header_name"] == ":status"
+    assert status["value_match"] == {"prefix": "2"}
+    assert there["input"]["typed_config"]["header_name"] == "x-a"
+    assert there["value_match"]["safe_regex"]["regex"] == ".*"
+    assert wrapped["name"] == FILTER["name"]
 
 
 @pytest.mark.parametrize("wrapped", [only_at("a", FILTER), only_in(2, FILTER)])
