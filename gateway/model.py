@@ -40,6 +40,7 @@ from gateway.identity import Identity as Identity
 from gateway.ledger_place import LedgerPlace
 from gateway.limits import Limit as Limit
 from gateway.limits import LimitHeaders, LimitService, RateLimitService
+from gateway.mcp import Mcp as Mcp
 from gateway.operations import Operation
 from gateway.periods import Period as Period
 from gateway.periods import Span as Span
@@ -458,6 +459,7 @@ class Gateway:
     admin: Endpoint
     xds: Xds = Xds()
     llm: Llm = field(default_factory=Llm)
+    mcp: Mcp = field(default_factory=Mcp)
     ledger: LedgerPlace = field(default_factory=LedgerPlace)
     limits: tuple[Limit, ...] = ()
     audit: AuditTerms | None = None

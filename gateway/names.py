@@ -61,6 +61,10 @@ SERVICES = "dragoman_services"
 """The listener by which extproc asks services."""
 SERVICES_ADDRESS = "127.0.0.1:18010"
 """Where it is, where nobody says otherwise: this machine's alone."""
+HUB_CLUSTER = "service/hub"
+"""The hub of the MCP gateway; extproc asks it as it asks services."""
+HUB_ADDRESS = "127.0.0.1:18011"
+"""Where it is, where nobody says otherwise."""
 UNPLANNED_CLUSTER = "dragoman_unplanned"
 """Has no endpoints: where a request goes that extproc let pass without a plan. Always 503."""
 
@@ -165,6 +169,9 @@ LOGIN_CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}login-claims"
 """The same of the token of somebody who has logged in."""
 SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 """Of a request of extproc's: the cluster of the service that it is for."""
+MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
+"""The cluster that an MCP request goes to; set by extproc alone."""
+MCP_SESSION_HEADER = "mcp-session-id"
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
 """Until a try has to have begun its answer."""
@@ -261,6 +268,16 @@ def service_cluster(service: str) -> str:
 def service_secret(service: str) -> str:
     """The SDS secret that holds the key for a service."""
     return f"service/{service}/key"
+
+
+def mcp_service(server: str) -> str:
+    """The service that is an MCP server."""
+    return f"mcp/{server}"
+
+
+def hub_path(server: str) -> str:
+    """Where the hub offers a server that it speaks to, as one of Streamable HTTP."""
+    return f"/servers/{server}"
 
 
 def guard_service(guard: str) -> str:

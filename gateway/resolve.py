@@ -23,6 +23,7 @@ from gateway.config.local_guards import (
     LocalBlock,
     SchemaGuardBlock,
 )
+from gateway.config.mcp_meaning import mcp, mcp_services
 from gateway.config.paths import prefixes
 from gateway.config.policies import (
     GuardScopeBlock,
@@ -138,14 +139,18 @@ class Resolver:
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
+            mcp=mcp(config.mcp),
             ledger=config.ledger.place,
             alerts_to=config.alerts.meaning,
             audit=None if config.audit is None else config.audit.terms,
             limits=limits,
-            services=tuple(
-                guard_service(name, block)
-                for name, block in guards
-                if isinstance(block, RemoteGuardBlock)
+            services=(
+                *(
+                    guard_service(name, block)
+                    for name, block in guards
+                    if isinstance(block, RemoteGuardBlock)
+                ),
+                *mcp_services(config.mcp),
             ),
             limit_headers=config.limit_headers,
             limit_services=tuple(

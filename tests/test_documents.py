@@ -192,7 +192,7 @@ def test_the_import_rules_are_those_that_are_enforced() -> None:
 
 
 def test_the_architecture_is_short_enough_to_be_read() -> None:
-    assert len(ARCHITECTURE.split()) <= 3 * PAGE_WORDS
+    assert len(ARCHITECTURE.split()) <= 4 * PAGE_WORDS
 
 
 def test_every_refusal_is_in_the_table_of_errors_and_no_other() -> None:

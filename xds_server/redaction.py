@@ -35,8 +35,9 @@ _NAMED = {
 }
 """Messages that hold a value and what it is called, which tells whether it is a credential."""
 
-_SECRET_KEYS = frozenset({"digest", "token_digest"})
-"""In documents that have no schema here: a published configuration, whose keys are digests."""
+_SECRET_KEYS = frozenset({"digest", "token_digest", "environment"})
+"""In documents that have no schema here: a published configuration, whose keys are digests, and
+whose variables of programs may be anything."""
 
 
 @dataclass(frozen=True, slots=True)

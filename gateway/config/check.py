@@ -23,6 +23,7 @@ from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
 from gateway.config.limit_rules import envoy_can_count, limit_services_are_there, limits_can_apply
 from gateway.config.limits import LimitScopeBlock
+from gateway.config.mcp_meaning import servers_are_known
 from gateway.config.model_rules import (
     conditions_can_hold,
     providers_are_known,
@@ -69,6 +70,8 @@ from gateway.problem import Problem, did_you_mean
 
 Rule: TypeAlias = Callable[[Written], Iterable[Finding]]
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
+_KINDS = {"llm": "model", "mcp": "MCP server"}
+"""What a scope's field names, where that is called otherwise."""
 
 
 def check(written: Written) -> list[Finding]:
@@ -158,6 +161,7 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
             ("llm", written.models),
             ("route", written.routes),
             ("key", written.keys),
+            ("mcp", written.mcp_servers),
         ):
             value: str | None = getattr(scope, field, None)
             if value is None or "*" in value or value in known:
@@ -165,7 +169,7 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
             if field == "key" and written.config.identity.has_stored_keys:
                 continue  # it may be made at any time
             if not any(stars.matches(name, value) for name in known if "*" in name):
-                kind = "model" if field == "llm" else field
+                kind = _KINDS.get(field, field)
                 yield Finding((*path, field), f"no {kind} '{value}'", did_you_mean(value, known))
 
 
@@ -315,6 +319,7 @@ RULES: tuple[Rule, ...] = (
     group_gateways_are_known,
     resources_are_unique,
     limits_can_be_counted,
+    servers_are_known,
 )
 
 

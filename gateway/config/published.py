@@ -13,6 +13,7 @@ from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
+from gateway.config.mcp import McpBlock
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.remote_guards import WebhookGuardBlock
@@ -54,6 +55,7 @@ def for_workers(config: Config) -> str:
     document = _document(config, (*_NOT_PUBLISHED, *_NOT_FOR_WORKERS))
     document.get("llm", {}).pop("external_authz", None)  # Envoy asks
     _tell_ledger(document, config.ledger)
+    _tell_mcp(document.get("mcp", {}), config.mcp)
     for budget in document.get("budgets", ()):
         budget.pop("alerts", None)  # the control plane sends them
     asked = config.identity.introspection
@@ -99,6 +101,29 @@ def for_workers(config: Config) -> str:
     if routes:
         document["routes"] = routes
     return emit(each_text(document or _NOTHING, escape))
+
+
+def _hide_mcp(document: dict[str, Any]) -> None:
+    document.get("sessions", {}).pop("secrets", None)
+    for server in document.get("servers", {}).values():
+        for name in (_SECRET, "ca", "auth"):
+            server.pop(name, None)
+        if "environment" in server:
+            server["environment"] = dict.fromkeys(server["environment"], NOT_TOLD)
+
+
+def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
+    """The hub starts the programs; workers and hub open sessions."""
+    if keys := [each.get_secret_value() for each in block.sessions.secrets]:
+        document["sessions"]["secrets"] = keys
+    for name, server in document.get("servers", {}).items():
+        written = block.servers[name]
+        if written.url is not None:
+            server["url"] = f"{NOWHERE}{place(written.url).path}"
+        if written.environment:
+            server["environment"] = {
+                key: value.get_secret_value() for key, value in written.environment.items()
+            }
 
 
 def _tell_ledger(document: dict[str, Any], block: LedgerBlock) -> None:
@@ -149,6 +174,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         if block is not None:
             texts = {"prepend": block.before, "append": block.after}
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
+    _hide_mcp(document.get("mcp", {}))
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     document.get("alerts", {}).get("webhook", {}).pop("secret", None)

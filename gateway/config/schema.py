@@ -19,6 +19,7 @@ from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.limit_services import LimitServiceBlock
 from gateway.config.limits import LimitBlock
 from gateway.config.llm import LlmBlock
+from gateway.config.mcp import McpBlock
 from gateway.config.policies import RuleBlock
 from gateway.config.rate_limit_service import RateLimitServiceBlock
 from gateway.config.remote_guards import GuardBlock
@@ -60,6 +61,8 @@ class Config(Block):
     """Who is calling."""
     llm: LlmBlock = LlmBlock()
     """LLM providers and models, served under `/v1/` on every gateway."""
+    mcp: McpBlock = McpBlock()
+    """MCP servers, served under `/mcp` on every gateway."""
     authorize: tuple[RuleBlock, ...] = ()
     """Who may do what."""
     external_authz: dict[Name, ExternalAuthzBlock] = Field(default={})

@@ -30,6 +30,7 @@ class Written:
     logins: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
     """That may be asked whether requests may pass."""
+    mcp_servers: frozenset[str] = frozenset()
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -48,6 +49,7 @@ class Written:
             has_passwords=_at(document, ("identity", "basic")) is not None,
             logins=_keys(document, "identity", "logins"),
             services=_keys(document, "external_authz"),
+            mcp_servers=_keys(document, "mcp", "servers") | frozenset(config.mcp.servers),
             has_introspection=_at(document, ("identity", "introspection")) is not None,
         )
 

@@ -1,0 +1,177 @@
+"""MCP servers, and where clients find them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
+
+from gateway.config.block import Block, refusal
+from gateway.config.providers import SentHeader
+from gateway.config.referenced import TextFile
+from gateway.config.remote_guards import ServiceAuthBlock
+from gateway.config.routes import UrlPath
+from gateway.config.scalars import Duration, Flag, Name, Secret, Size, Text
+from gateway.config.urls import Url
+from gateway.mcp import Prefix, Transport
+
+_SERVER = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,62}")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST_PROCESSES = 10_000
+_SHORTEST_KEY = 32
+_LONGEST_TIMEOUT = 120.0
+
+
+def _server(value: str) -> str:
+    if not _SERVER.fullmatch(value):
+        raise refusal(
+            "must be the name of a server",
+            "letters, digits, '.' and '-', a letter first, at most 63",
+        )
+    return value
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise refusal("must be an origin", "such as https://app.example.com, or * for any")
+    return value
+
+
+def _variable(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        raise refusal("must be the name of a variable", "such as API_KEY")
+    return value
+
+
+def _session_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_KEY:
+        raise refusal(f"must have at least {_SHORTEST_KEY} characters", is_shown=False)
+    return value
+
+
+def _timeout(value: float) -> float:
+    if not 0 < value <= _LONGEST_TIMEOUT:
+        raise refusal(f"must be more than 0 and at most {_LONGEST_TIMEOUT:.0f}s")
+    return value
+
+
+def _processes(value: int) -> int:
+    if not 1 <= value <= _MOST_PROCESSES:
+        raise refusal(f"must be from 1 to {_MOST_PROCESSES}")
+    return value
+
+
+ServerName: TypeAlias = Annotated[str, AfterValidator(_server), WithJsonSchema({"type": "string"})]
+ClientOrigin: TypeAlias = Annotated[
+    str, AfterValidator(_origin), WithJsonSchema({"type": "string"})
+]
+Variable: TypeAlias = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string"})]
+SessionKey: TypeAlias = Annotated[
+    Secret, AfterValidator(_session_key), WithJsonSchema({"type": "string", "format": "secret"})
+]
+Timeout: TypeAlias = Annotated[Duration, AfterValidator(_timeout)]
+Processes: TypeAlias = Annotated[
+    int,
+    AfterValidator(_processes),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_PROCESSES}),
+]
+_OF_URL = ("transport", "key", "auth", "headers", "ca")
+_OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory")
+
+
+class McpServerBlock(Block):
+    """An MCP server: either at a `url`, or a `command` that is run here."""
+
+    url: Url | None = None
+    """Its endpoint: `https://api.example.com/mcp`."""
+    transport: Transport | None = None
+    """How it is spoken to: `streamable-http`, or `sse` for servers of revision 2024-11-05, whose
+    url is that of the stream. Default: `streamable-http`."""
+    key: Secret | None = None
+    """Sent as `Authorization: Bearer …`, best as `${VARIABLE}`. It is given to Envoy alone."""
+    auth: ServiceAuthBlock | None = None
+    """Instead of a key: another kind of credential."""
+    headers: dict[SentHeader, Text] = Field(default={})
+    """Sent with every request. Not for secrets."""
+    ca: TextFile | None = None
+    """Certificate authorities in PEM that the server's certificate is checked against, instead of
+    the system's. Needs an https url."""
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """A program that speaks MCP on its standard input and output, and its arguments:
+    `[uvx, mcp-server-time]`."""
+    environment: dict[Variable, Secret] = Field(default={})
+    """Variables for the program, beside `PATH`, `HOME`, `LANG` and `TMPDIR`; best as
+    `${VARIABLE}`."""
+    directory: Text | None = None
+    """Where the program starts. Default: where the hub was started."""
+    shared: Flag = False
+    """Whether one process serves all sessions. Default: each session has its own."""
+    max_processes: Processes = 64
+    """How many processes may run at once, of a server that is not shared."""
+    memory: Size | None = None
+    """How much memory each process may have (address space). Default: no limit."""
+    required: Flag = True
+    """Whether it has to answer for the gateway to serve it together with others. `false`: while it
+    gives no answer, the others are served without it."""
+    timeout: Timeout = 10.0
+    """How long it may take to answer what all servers are asked: `initialize` and lists; at most
+    `120s`. Calls of tools may take as long as they like."""
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> McpServerBlock:
+        if (self.url is None) == (self.command is None):
+            raise refusal("needs either url or command", is_shown=False)
+        others = _OF_URL if self.url is None else _OF_COMMAND
+        for name in others:
+            if name in self.model_fields_set:
+                form = "a command" if self.url is None else "a url"
+                raise refusal(f"has {form}, and '{name}' is for the other", is_shown=False)
+        if self.transport is Transport.STDIO:
+            raise refusal("has a url, and the transport of commands", is_shown=False)
+        if self.key is not None and self.auth is not None:
+            raise refusal("has both key and auth", "keep one of them", is_shown=False)
+        if self.ca is not None and not (self.url or "").startswith("https:"):
+            raise refusal("has a ca, and no https url", is_shown=False)
+        return self
+
+
+class McpViewBlock(Block):
+    """Some of the servers as one."""
+
+    servers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Which, by name, in the order in which their tools are listed."""
+
+
+class McpSessionsBlock(Block):
+    """Sessions of clients."""
+
+    secrets: tuple[SessionKey, ...] = ()
+    """What session ids are sealed with (AES-256-GCM), each of at least 32 characters, best as
+    `${VARIABLE}`: the first seals, and all of them open, so that a new one is put first. Machines
+    that have the same keys take over sessions of each other. Default: one is made, and kept in the
+    state directory."""
+    idle: Duration = 1800.0
+    """After so long a session that nobody has used is over."""
+
+
+class McpBlock(Block):
+    """The MCP gateway: many servers at one address."""
+
+    path: UrlPath = "/mcp"
+    """Where clients find all servers as one; each server alone, and each view, is at its name
+    behind it: `/mcp/github`."""
+    servers: dict[ServerName, McpServerBlock] = Field(default={})
+    """The servers, by a name of your choice."""
+    views: dict[Name, McpViewBlock] = Field(default={})
+    """Choices of servers, by a name of your choice, which is no server's."""
+    prefix: Prefix = Prefix.AUTO
+    """When names of tools and prompts get that of their server before them, with `__` between:
+    `auto` where several servers are served as one, `always`, `never` (the first server that has a
+    name gets it), or `on_conflict`, where several have it."""
+    allowed_origins: tuple[ClientOrigin, ...] = ()
+    """The origins of web pages that may ask, beside the gateway's own host; `*` for all. Requests
+    of other pages are refused with 403, as the specification asks."""
+    sessions: McpSessionsBlock = McpSessionsBlock()
+    """Sessions of clients."""

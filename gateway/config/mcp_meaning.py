@@ -1,0 +1,109 @@
+"""What the block of the MCP gateway means: whom Envoy connects to, and what clients find where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gateway import names
+from gateway.config.finding import Finding
+from gateway.config.mcp import McpBlock, McpServerBlock
+from gateway.config.provider_auth import NoAuthBlock
+from gateway.config.provider_meaning import written_credential
+from gateway.config.urls import place
+from gateway.config.vendors import KeyForm
+from gateway.config.written import Written
+from gateway.credentials import Credential, StaticKey
+from gateway.mcp import Mcp, McpServer, McpView, StdioCommand, Transport
+from gateway.model import Service
+from gateway.problem import did_you_mean
+
+_CONNECT_SECONDS = 5.0
+_BEARER = KeyForm("authorization", "Bearer ")
+
+
+def mcp(block: McpBlock) -> Mcp:
+    """What was written."""
+    servers = tuple(_server(*item) for item in block.servers.items())
+    every = tuple(each.name for each in servers)
+    return Mcp(
+        servers=servers,
+        path=block.path.rstrip("/"),
+        views=(
+            *((_view("", every),) if every else ()),
+            *(_view(name, (name,)) for name in every),
+            *(_view(name, each.servers) for name, each in block.views.items()),
+        ),
+        prefix=block.prefix,
+        allowed_origins=block.allowed_origins,
+        session_keys=tuple(each.get_secret_value() for each in block.sessions.secrets),
+        idle_seconds=block.sessions.idle,
+    )
+
+
+def mcp_services(block: McpBlock) -> Iterator[Service]:
+    """Whom Envoy connects to."""
+    for name, server in block.servers.items():
+        if server.url is None:
+            continue
+        upstream = place(server.url).upstream(_CONNECT_SECONDS)
+        if server.ca is not None:
+            upstream = replace(upstream, ca=server.ca.text)
+        yield Service(names.mcp_service(name), upstream, _credential(server))
+
+
+def servers_are_known(written: Written) -> Iterator[Finding]:
+    """`servers: [githbu]`; a view that has the name of a server."""
+    block = written.config.mcp
+    known = frozenset(block.servers) | written.mcp_servers
+    for name, view in block.views.items():
+        if name in known:
+            yield Finding(("mcp", "views", name), "this is the name of a server")
+        for index, server in enumerate(view.servers):
+            if server not in known:
+                yield Finding(
+                    ("mcp", "views", name, "servers", index),
+                    f"no server '{server}'",
+                    did_you_mean(server, known),
+                )
+            elif server in view.servers[:index]:
+                yield Finding(
+                    ("mcp", "views", name, "servers", index), f"'{server}' is there already"
+                )
+
+
+def _server(name: str, block: McpServerBlock) -> McpServer:
+    if block.command is not None:
+        transport, path = Transport.STDIO, names.hub_path(name)
+        stdio = StdioCommand(
+            block.command,
+            tuple((key, value.get_secret_value()) for key, value in block.environment.items()),
+            block.directory or "",
+            block.shared,
+            block.max_processes,
+            block.memory,
+        )
+    else:
+        transport = block.transport or Transport.STREAMABLE_HTTP
+        path, stdio = place(block.url or "").path or "/", None
+    return McpServer(
+        name,
+        transport,
+        path,
+        stdio,
+        tuple(block.headers.items()),
+        block.required,
+        block.timeout,
+    )
+
+
+def _view(name: str, servers: tuple[str, ...]) -> McpView:
+    return McpView(name, servers, len(servers) > 1)
+
+
+def _credential(block: McpServerBlock) -> Credential | None:
+    if block.key is not None:
+        return StaticKey(_BEARER.header, _BEARER.prefix, block.key.get_secret_value())
+    if block.auth is None or isinstance(block.auth, NoAuthBlock):
+        return None
+    return written_credential(block.auth, _BEARER, "")

@@ -1,0 +1,115 @@
+"""MCP servers, as they are meant: whom the gateway speaks to, and how clients see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Transport(StrEnum):
+    """How a server is spoken to."""
+
+    STREAMABLE_HTTP = "streamable-http"
+    """Revision 2025-03-26 and later: one endpoint."""
+    SSE = "sse"
+    """Revision 2024-11-05: a stream that tells where to post."""
+    STDIO = "stdio"
+    """A child process of the hub."""
+
+
+class Prefix(StrEnum):
+    """When the names of tools and prompts have that of their server before them:
+    `github__create_issue`."""
+
+    AUTO = "auto"
+    """Where several servers are served as one."""
+    ALWAYS = "always"
+    NEVER = "never"
+    """The first server that has a name gets it."""
+    ON_CONFLICT = "on_conflict"
+    """Names that several servers have."""
+
+
+SEPARATOR = "__"
+"""Between the name of a server and that of a tool. No server's name has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StdioCommand:
+    """A server that is a child process."""
+
+    command: tuple[str, ...]
+    """The program, and its arguments."""
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What is set beside the little that it gets of the hub's own. May be secrets."""
+    directory: str = ""
+    """Where it starts; empty: where the hub was started."""
+    is_shared: bool = False
+    """One process for all sessions; else each has its own."""
+    max_processes: int = 64
+    """At once, of one that is not shared."""
+    memory_bytes: int | None = None
+    """Of address space, for each process."""
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """An MCP server."""
+
+    name: str
+    transport: Transport
+    path: str
+    """Of its endpoint, behind its cluster."""
+    stdio: StdioCommand | None = None
+    """Of those that are child processes."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent with every request, whatever the client sends."""
+    is_required: bool = True
+    """Without it, nothing is served; else it is left out while it gives no answer."""
+    timeout_seconds: float = 10.0
+    """How long it may take to answer what is asked of all servers: initialize, lists."""
+
+    @property
+    def is_hubs(self) -> bool:
+        """Whether it is reached by way of the hub, which offers it as one of Streamable HTTP."""
+        return self.transport is not Transport.STREAMABLE_HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class McpView:
+    """What clients find at one path."""
+
+    name: str
+    """Behind the path of all, which has no name itself."""
+    servers: tuple[str, ...]
+    """In the order in which they are listed."""
+    is_federated: bool
+    """Several servers as one; else the only one is passed through as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mcp:
+    """The MCP gateway."""
+
+    servers: tuple[McpServer, ...] = ()
+    path: str = "/mcp"
+    """Where all servers are found as one; each alone is at its name behind it."""
+    views: tuple[McpView, ...] = ()
+    prefix: Prefix = Prefix.AUTO
+    allowed_origins: tuple[str, ...] = ()
+    """Whose pages browsers may ask from, beside those of the gateway's own host; `*`: any."""
+    session_keys: tuple[str, ...] = field(default=(), repr=False)
+    """What session ids are sealed with: the first seals, all open. Empty: a key is made, and kept
+    in the state directory."""
+    idle_seconds: float = 1800.0
+    """After so long, a session nobody has used is over."""
+
+    @property
+    def has_hub(self) -> bool:
+        """Whether something needs the hub."""
+        is_federated = any(each.is_federated for each in self.views)
+        return is_federated or any(each.is_hubs for each in self.servers)
+
+    def view(self, name: str) -> McpView | None:
+        """What is at a path."""
+        return next((each for each in self.views if each.name == name), None)
