@@ -8,7 +8,7 @@ a body are a policy bypass.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import jiter
 import msgspec
@@ -16,6 +16,11 @@ import msgspec
 MAX_SEPARATORS = 500_000
 """The most `,`, `[` and `{` outside strings: a value costs up to 30 times its bytes in memory."""
 
+Path: TypeAlias = tuple[str, ...]
+"""Names of members, from the outermost."""
+
+_HERE: Path = ()
+_NOWHERE = (0, 0)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _DUPLICATE = 'Detected duplicate key "'
@@ -55,6 +60,11 @@ def decode(body: bytes) -> dict[str, object]:
     if type(document) is not dict:
         raise InvalidJson("expected an object")
     return document
+
+
+def decode_any(text: bytes) -> object:
+    """The same, of any value."""
+    return _parse(text, "float")
 
 
 def decode_exactly(text: bytes) -> object:
@@ -98,8 +108,51 @@ def replace_string(body: bytes, name: str, new: bytes) -> bytes:
     return b"".join((body[: span[0]], new, body[span[1] :]))
 
 
+def replace_at(body: bytes, values: Mapping[Path, bytes]) -> bytes:
+    """The body with these values at these paths; what a path leads through is made where absent.
+
+    The body must be one that `decode` accepted, the values must be JSON. `ValueError`: a path leads
+    through what is no object.
+    """
+    if not body.lstrip().startswith(b"{"):
+        raise ValueError("not an object")
+    inner: dict[str, dict[Path, bytes]] = {}
+    for path, value in values.items():
+        inner.setdefault(path[0], {})[path[1:]] = value
+    spans = _spans(body, inner)
+    new: dict[str, bytes] = {}
+    for name, below in inner.items():
+        if _HERE in below:
+            new[name] = below[_HERE]
+        else:
+            start, end = spans.get(name, _NOWHERE)
+            new[name] = replace_at(body[start:end] or b"{}", below)
+    return _spliced(body, spans, new)
+
+
+def value_at(body: bytes, path: Path) -> bytes | None:
+    """The value at a path, as it is written; None: there is none.
+
+    The body must be one that `decode` accepted.
+    """
+    body = body.lstrip()
+    for name in path:
+        if not body.startswith(b"{"):
+            return None
+        raw = _members.decode(body).get(name)
+        if raw is None:
+            return None
+        body = bytes(raw)
+    return body
+
+
 def _replaced(body: bytes, values: Mapping[str, bytes]) -> bytes:
-    spans = _spans(body, values)
+    return _spliced(body, _spans(body, values), values)
+
+
+def _spliced(
+    body: bytes, spans: Mapping[str, tuple[int, int]], values: Mapping[str, bytes]
+) -> bytes:
     pieces: list[bytes] = []
     done = 0
     for key, (start, end) in spans.items():  # in the order of the body

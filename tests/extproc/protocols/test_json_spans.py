@@ -320,3 +320,84 @@ def test_items_are_given_and_joined_as_they_are_written() -> None:
     assert items == [b'{"a" :1.50}', b'"\\u00e9"', b"[ ]"]
     assert json_spans.array(items) == b'[{"a" :1.50},"\\u00e9",[ ]]'
     assert json_spans.array([]) == b"[]"
+
+
+# --- paths ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "spliced"),
+    [
+        (b'{"a":{"b":1, "c":2}}', ("a", "b"), b'{"a":{"b":9, "c":2}}'),
+        (b' {"b":1,"a":{"x":{"b":1},"b":2}}', ("a", "b"), b' {"b":1,"a":{"x":{"b":1},"b":9}}'),
+        (b'{"\\u0061":{"\\u0062":1.0}}', ("a", "b"), b'{"\\u0061":{"\\u0062":9}}'),
+        (b'{"a":{}}', ("a", "b"), b'{"a":{"b":9}}'),
+        (b'{"c":1}', ("a", "b", "d"), b'{"c":1,"a":{"b":{"d":9}}}'),
+        (b"{}", ("a",), b'{"a":9}'),
+        (b'{"a":{"b":1}}', ("a",), b'{"a":9}'),
+    ],
+)
+def test_a_value_at_a_path_changes_alone(
+    body: bytes, path: tuple[str, ...], spliced: bytes
+) -> None:
+    assert json_spans.replace_at(body, {path: b"9"}) == spliced
+
+
+def test_values_at_several_paths_change_in_one_go() -> None:
+    body = b'{"id": 1, "params":{"name":"a","_meta":{"token": 7}}}'
+    changes = {
+        ("params", "_meta", "token"): b'"t"',
+        ("id",): b"2",
+        ("params", "name"): b'"b"',
+        ("params", "new"): b"[]",
+    }
+    assert json_spans.replace_at(body, changes) == (
+        b'{"id": 2, "params":{"name":"b","_meta":{"token": "t"},"new":[]}}'
+    )
+
+
+@pytest.mark.parametrize("body", [b'{"a":1}', b'{"a":[]}', b'{"a":"{}"}', b"[]"])
+def test_no_path_leads_through_what_is_no_object(body: bytes) -> None:
+    with pytest.raises(ValueError, match="not an object"):
+        json_spans.replace_at(body, {("a", "b"): b"1"})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ((), b'{ "a": {"b" :1.10}, "c":"{}" }'),
+        (("a",), b'{"b" :1.10}'),
+        (("a", "b"), b"1.10"),
+        (("a", "x"), None),
+        (("c", "b"), None),
+        (("x", "y"), None),
+    ],
+)
+def test_a_value_is_found_by_its_path(path: tuple[str, ...], value: bytes | None) -> None:
+    assert json_spans.value_at(b' { "a": {"b" :1.10}, "c":"{}" }', path) == value
+
+
+_trees = st.recursive(
+    st.integers() | st.text() | st.lists(st.booleans()),
+    lambda inner: st.dictionaries(st.text(max_size=3), inner, max_size=4),
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), _trees, max_size=4), st.data())
+def test_any_value_can_be_changed_where_it_stands(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    path: list[str] = []
+    at: Any = document
+    while isinstance(at, dict) and at and (not path or data.draw(st.booleans())):
+        path.append(data.draw(st.sampled_from(sorted(at))))
+        at = at[path[-1]]
+    if not path:
+        return
+    body = json.dumps(document, indent=data.draw(st.sampled_from([None, 1]))).encode()
+    changed = json.loads(json_spans.replace_at(body, {tuple(path): b'"new"'}))
+    inner: Any = document
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = "new"
+    assert changed == document
