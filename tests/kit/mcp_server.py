@@ -315,7 +315,7 @@ class OfAnEra:
 
 
 class Seen:
-    """Remembers what came."""
+    """Remembers what came: `left` says that the client hung up, `answered` that it got all."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -326,17 +326,24 @@ class Seen:
             return await self._app(scope, receive, send)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         body = bytearray()
-        row = {"method": scope["method"], "headers": headers, "body": None}
+        row = {"method": scope["method"], "headers": headers, "body": None, "left": False}
         self.requests.append(row)
 
         async def read() -> MutableMapping[str, Any]:
             message = await receive()
+            row["left"] = row["left"] or message["type"] == "http.disconnect"
             body.extend(message.get("body", b""))
             if message["type"] == "http.request" and not message.get("more_body"):
                 row["body"] = body.decode()
             return message
 
-        await self._app(scope, read, send)
+        async def write(message: MutableMapping[str, Any]) -> None:
+            row["answered"] = message["type"] == "http.response.body" and not message.get(
+                "more_body"
+            )
+            await send(message)
+
+        await self._app(scope, read, write)
 
 
 def served(server: MCPServer, options: argparse.Namespace) -> App:
