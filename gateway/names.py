@@ -91,6 +91,9 @@ STREAM_SAMPLED = "sampled"
 LIMITS_NAMESPACE = "dragoman.limits"
 """Untyped dynamic metadata, where the client's limits stand, for headers of the answer: `{name:
 text}`, with some of the names below."""
+MCP_NAMESPACE = "dragoman.mcp"
+"""Untyped dynamic metadata, `{session}`: what the client calls its session."""
+MCP_SESSION = "session"
 RATE_LIMITS = (
     "limit-requests",
     "remaining-requests",
@@ -172,6 +175,19 @@ SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
 """The cluster that an MCP request goes to; set by extproc alone."""
 MCP_SESSION_HEADER = "mcp-session-id"
+MCP_HEADERS = frozenset(
+    {
+        ":authority",
+        "accept",
+        "last-event-id",
+        "mcp-method",
+        "mcp-name",
+        "mcp-protocol-version",
+        MCP_SESSION_HEADER,
+        "origin",
+    }
+)
+"""What extproc reads of MCP requests and their answers."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
 """Until a try has to have begun its answer."""
@@ -191,6 +207,8 @@ RETRY_AFTER_HEADERS = (
 ROLE_METADATA = "dragoman-role"
 """gRPC metadata of an ext_proc call; `attempt` from a provider cluster's upstream filter."""
 ATTEMPT_ROLE = "attempt"
+MCP_ROLE = "mcp"
+"""The same from a route of the MCP gateway."""
 MIRROR_ROLE = "mirror"
 """The same from the filter of a cluster that gets copies."""
 ATTEMPT_METADATA = "dragoman-attempt"

@@ -79,6 +79,7 @@ class Compiler:
                     _read_by(gateway, decided),
                     features,
                     is_limited=gateway.is_telling,
+                    longest_seconds=_longest(gateway),
                 ),
                 *(
                     memo.of(filters.limit_service_filter, each)
@@ -118,6 +119,8 @@ def _clusters(
         yield memo.of(clusters.route_cluster, upstream, topology)
     for service in gateway.services:
         yield memo.of(clusters.service_cluster, service, topology)
+    if gateway.mcp.has_hub:
+        yield clusters.hub_cluster(topology)
     for limit_service, upstream in gateway.limit_services:
         yield memo.of(clusters.limit_service_cluster, limit_service, upstream, topology)
     for external in gateway.external:
@@ -139,9 +142,16 @@ def _patient(topology: Topology, gateway: Gateway) -> Topology:
     return replace(topology, message_timeout_seconds=topology.message_timeout_seconds + waits)
 
 
+def _longest(gateway: Gateway) -> float:
+    """How long extproc may have to ask all MCP servers; 0: there are none."""
+    servers = gateway.mcp.servers
+    return max((each.timeout_seconds for each in servers), default=0.0) * 2 if servers else 0.0
+
+
 def _services(gateway: Gateway, topology: Topology, memo: Memo) -> Iterator[Resource]:
-    if gateway.services:
-        yield memo.of(services.services_listener, topology)
+    if gateway.services or gateway.mcp.servers:
+        is_streaming = bool(gateway.mcp.servers)
+        yield memo.of(services.services_listener, topology, is_streaming)
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:
@@ -267,6 +277,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             *(each.headers | each.answer_headers for each in compiled),
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
+            names.MCP_HEADERS if gateway.mcp.servers else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)

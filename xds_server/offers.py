@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gateway.credentials import AwsCredential, Credential
-from gateway.model import Gateway, NodeGroup, Provider, Route, Service, Xds
+from gateway.model import Gateway, Mcp, NodeGroup, Provider, Route, Service, Xds
 from xds_server.access import admit
 from xds_server.audience import Audience, Kind, Level, Node, Offer, Principal, Refused
 from xds_server.snapshot import SECRET, Snapshot, with_kept, without_type
@@ -141,6 +141,7 @@ def for_group(gateway: Gateway, group: NodeGroup) -> Gateway:
         providers=gateway.providers if listeners else (),
         models=gateway.models if listeners else (),
         services=gateway.services if listeners else (),
+        mcp=gateway.mcp if listeners else Mcp(),
         xds=replace(gateway.xds, resources=(*gateway.xds.resources, *group.resources)),
     )
 

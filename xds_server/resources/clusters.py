@@ -219,6 +219,21 @@ def extproc_cluster(topology: Topology) -> Resource:
     return resource(CLUSTER, name, fields)
 
 
+def hub_cluster(topology: Topology) -> Resource:
+    """The hub of the MCP gateway: streams of many servers, and servers that it runs."""
+    name = names.HUB_CLUSTER
+    is_unix = topology.hub.startswith(addresses.UNIX)
+    fields = {
+        "name": name,
+        **addresses.discovery([] if is_unix else [addresses.endpoint_of(topology.hub).host]),
+        "connect_timeout": "0.5s",
+        "load_assignment": _endpoints(name, [addresses.parse(topology.hub)]),
+        "circuit_breakers": _CIRCUIT_BREAKERS,
+        **_http_options(_HTTP1),
+    }
+    return resource(CLUSTER, name, fields)
+
+
 def unplanned_cluster() -> Resource:
     """Has no endpoints: the answer to a request without a plan is 503."""
     name = names.UNPLANNED_CLUSTER

@@ -89,9 +89,15 @@ _STATUS_UNTIL_THE_END: Json = {**_HEADERS_AND_STATUS, "response_trailer_mode": "
 
 
 def request_filter(
-    topology: Topology, rules: RulesRead, features: Features, *, is_limited: bool = False
+    topology: Topology,
+    rules: RulesRead,
+    features: Features,
+    *,
+    is_limited: bool = False,
+    longest_seconds: float = 0.0,
 ) -> Json:
-    """The filter that decides on every request.
+    """The filter that decides on every request. `longest_seconds`: for how long extproc may ask
+    Envoy to wait for an answer; 0: it never does.
 
     Responses are shown on the routes that say so only: where there is no route, as for garbage,
     Envoy's own answer would wait for ours, and be lost.
@@ -110,6 +116,7 @@ def request_filter(
         processing_mode=_BODY,
         allow_mode_override=True,  # for answers that have to be translated, or counted here
         **_failing_closed(topology),
+        **({"max_message_timeout": duration(longest_seconds)} if longest_seconds else {}),
         mutation_rules={"allow_all_routing": True, "allow_envoy": True},
         metadata_options={
             "forwarding_namespaces": {
@@ -125,6 +132,7 @@ def request_filter(
                     names.REQUEST_NAMESPACE,
                     names.STREAM_NAMESPACE,
                     *((names.LIMITS_NAMESPACE,) if is_limited else ()),
+                    *((names.MCP_NAMESPACE,) if longest_seconds else ()),
                 ]
             },
         },
@@ -169,6 +177,17 @@ def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answ
     if settles:
         mode = _BODY_AND_USAGE
     return typed(_PER_ROUTE, overrides={"processing_mode": mode, "grpc_initial_metadata": metadata})
+
+
+def mcp_bodies(limit_bytes: int) -> Json:
+    """For the routes of the MCP gateway; extproc asks for answers where it must."""
+    metadata = [
+        {"key": names.ROLE_METADATA, "value": names.MCP_ROLE},
+        {"key": names.LIMIT_METADATA, "value": str(limit_bytes)},
+    ]
+    return typed(
+        _PER_ROUTE, overrides={"processing_mode": _BODY, "grpc_initial_metadata": metadata}
+    )
 
 
 def headers_of_llm(

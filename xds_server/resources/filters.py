@@ -179,10 +179,17 @@ def limit_service_filter(service: LimitService) -> Resource:
 
 
 def ext_proc_filter(
-    topology: Topology, rules: ext_proc.RulesRead, features: Features, *, is_limited: bool = False
+    topology: Topology,
+    rules: ext_proc.RulesRead,
+    features: Features,
+    *,
+    is_limited: bool = False,
+    longest_seconds: float = 0.0,
 ) -> Resource:
     """Asks Python."""
     name = names.EXT_PROC_FILTER
-    config = ext_proc.request_filter(topology, rules, features, is_limited=is_limited)
+    config = ext_proc.request_filter(
+        topology, rules, features, is_limited=is_limited, longest_seconds=longest_seconds
+    )
     fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, names.EXTPROC_CLUSTER)])

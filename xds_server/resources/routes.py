@@ -18,6 +18,7 @@ from xds_server.resources.extension import Json
 from xds_server.resources.features import Features
 from xds_server.resources.filters import added, parts_of
 from xds_server.resources.llm_route import llm_routes
+from xds_server.resources.mcp_route import mcp_routes
 from xds_server.resources.memo import Memo
 from xds_server.resources.plain_route import login_routes, plain_route, unmatched
 from xds_server.snapshot import CLUSTER, ROUTES, Resource, resource_of
@@ -40,8 +41,8 @@ def route_table(
     memo: Memo,
     decided: Mapping[str, EnvoyRules] = NO_RULES,
 ) -> Resource:
-    """What a listener serves: the LLM API when there are models, then the plain routes in order; on
-    those that are `decided`, Envoy asks nobody."""
+    """What a listener serves: MCP servers and the LLM API, where there are any, then the plain
+    routes in order; on those that are `decided`, Envoy asks nobody."""
     plain = tuple(route for route in gateway.routes if listener.name in route.listeners)
     llm = llm_routes(gateway, listener, features) if gateway.models else ()
     needs_unplanned = bool(gateway.models) and features.reads_plans
@@ -49,7 +50,7 @@ def route_table(
         names.route_table(listener.name, added(features, parts_of(gateway, features))),
         listener.max_request_bytes,
         listener.compresses,
-        tuple(map(serialized, llm)),
+        tuple(map(serialized, (*mcp_routes(gateway, listener), *llm))),
         plain,
         tuple(decided[each.name] for each in plain if each.name in decided),
         needs_unplanned,

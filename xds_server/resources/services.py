@@ -14,12 +14,15 @@ from xds_server.snapshot import LISTENER, Resource
 _OWNER_ALONE = 0o600
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 """What no service has seen."""
+_IDLE = "3600s"
+"""Of a stream of notifications."""
 _LONGEST = "120s"
 """extproc waits for less, and goes away then."""
 
 
-def services_listener(topology: Topology) -> Resource:
-    """Where extproc asks; the owner of a socket alone may."""
+def services_listener(topology: Topology, is_streaming: bool = False) -> Resource:
+    """Where extproc asks; the owner of a socket alone may. `is_streaming`: some of those who are
+    asked answer in streams, as MCP servers do."""
     address = addresses.parse(topology.services)
     if "pipe" in address:
         address["pipe"]["mode"] = _OWNER_ALONE
@@ -28,7 +31,7 @@ def services_listener(topology: Topology) -> Resource:
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="services",
         codec_type="HTTP1",
-        route_config=_table(),
+        route_config=_table(is_streaming),
         http_filters=[
             extension(
                 "envoy.filters.http.router",
@@ -40,6 +43,7 @@ def services_listener(topology: Topology) -> Resource:
         skip_xff_append=True,
         generate_request_id=False,
         common_http_protocol_options={"idle_timeout": "300s"},
+        **({"stream_idle_timeout": _IDLE} if is_streaming else {}),
     )
     fields = {
         "name": names.SERVICES,
@@ -49,19 +53,24 @@ def services_listener(topology: Topology) -> Resource:
     return resource(LISTENER, names.SERVICES, fields)
 
 
-def _table() -> Json:
-    named = {
-        "name": names.SERVICE_HEADER,
-        "string_match": {"prefix": names.service_cluster("")},  # and no provider
-    }
-    route = {
+def _table(is_streaming: bool) -> Json:
+    routes = [_route(names.service_cluster(""), _LONGEST)]  # and no provider
+    if is_streaming:
+        streams = (names.service_cluster(names.mcp_service("")), names.HUB_CLUSTER)
+        routes = [*(_route(each, "0s") for each in streams), *routes]
+    host = {"name": names.SERVICES, "domains": ["*"], "routes": routes}
+    return {"name": names.SERVICES, "virtual_hosts": [host]}
+
+
+def _route(clusters: str, timeout: str) -> Json:
+    """To the cluster that a header names, and that begins so."""
+    named = {"name": names.SERVICE_HEADER, "string_match": {"prefix": clusters}}
+    return {
         "match": {"prefix": "/", "headers": [named]},
         "route": {
             "cluster_header": names.SERVICE_HEADER,
             "auto_host_rewrite": True,
-            "timeout": _LONGEST,
+            "timeout": timeout,
             "retry_policy": {"retry_on": _RETRY_ON, "num_retries": 1},
         },
     }
-    host = {"name": names.SERVICES, "domains": ["*"], "routes": [route]}
-    return {"name": names.SERVICES, "virtual_hosts": [host]}

@@ -20,6 +20,8 @@ class Topology:
     services: str = names.SERVICES_ADDRESS
     """Where Envoy listens for extproc's own requests: `unix:/run/dragoman/services.sock` or
     `host:port`."""
+    hub: str = names.HUB_ADDRESS
+    """Where the hub of the MCP gateway is: `unix:/run/dragoman/hub.sock` or `host:port`."""
     seed: str = field(default="", repr=False)
     """Of secrets that nobody else need know: what cookies of logins are encrypted with. Empty where
     nothing is served."""

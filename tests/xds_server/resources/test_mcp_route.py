@@ -1,0 +1,40 @@
+"""The routes of the MCP gateway."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gateway import names
+from gateway.mcp import Mcp
+from tests.kit.gateways import golden_gateway
+from xds_server.resources.mcp_route import mcp_routes
+
+GATEWAY = golden_gateway("mcp")
+LISTENER = GATEWAY.listeners[0]
+
+
+def test_without_servers_there_is_no_route() -> None:
+    assert mcp_routes(dataclasses.replace(GATEWAY, mcp=Mcp()), LISTENER) == ()
+
+
+def test_extproc_says_where_a_request_goes_and_an_answer_may_stream_for_ever() -> None:
+    (route,) = mcp_routes(GATEWAY, LISTENER)
+    assert route["match"] == {"path_separated_prefix": "/mcp"}
+    assert route["route"]["cluster_header"] == names.MCP_HEADER
+    assert route["route"]["timeout"] == "0s"
+
+
+def test_no_server_sees_what_the_client_shows_to_the_gateway() -> None:
+    (route,) = mcp_routes(GATEWAY, LISTENER)
+    removed = route["request_headers_to_remove"]
+    assert {"authorization", "cookie", "x-api-key", "x-forwarded-for"} <= set(removed)
+
+
+def test_extproc_is_told_that_it_is_mcp_and_how_long_a_body_may_be() -> None:
+    (route,) = mcp_routes(GATEWAY, LISTENER)
+    asked = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
+    told = {each["key"]: each["value"] for each in asked["grpc_initial_metadata"]}
+    assert told == {
+        names.ROLE_METADATA: names.MCP_ROLE,
+        names.LIMIT_METADATA: str(LISTENER.max_request_bytes),
+    }

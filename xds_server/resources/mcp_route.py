@@ -1,0 +1,66 @@
+"""The routes of the MCP gateway: extproc says which server each request goes to."""
+
+from __future__ import annotations
+
+from gateway import names
+from gateway.model import Gateway, Listener
+from xds_server.resources import ext_proc
+from xds_server.resources.extension import Json, duration
+
+NAME = "dragoman/mcp"
+"""No plain route can have this name, since theirs have no slash."""
+
+_IDLE_SECONDS = 3600.0
+"""Of a stream: notifications may be rare. Servers and the hub send comments more often."""
+_RETRY_ON = "connect-failure,refused-stream,reset-before-request"
+"""What no server has seen."""
+_CLIENTS_OWN = (
+    *names.CREDENTIAL_HEADERS,
+    "cookie",
+    "forwarded",
+    "origin",
+    "proxy-authorization",
+    "referer",
+    "via",
+    "x-client-ip",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
+"""What no server sees: tokens for the gateway are no tokens for it (MCP, "Token Passthrough")."""
+_SERVERS_OWN = ("set-cookie",)
+_SESSION: Json = {
+    # what the server calls the session is no business of the client's
+    "header": {
+        "key": names.MCP_SESSION_HEADER,
+        "value": f"%DYNAMIC_METADATA({names.MCP_NAMESPACE}:{names.MCP_SESSION})%",
+    },
+    "append_action": "OVERWRITE_IF_EXISTS",
+}
+
+
+def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
+    """Where clients find the servers; nothing where there are none."""
+    if not gateway.mcp.servers:
+        return ()
+    asked = ext_proc.mcp_bodies(listener.max_request_bytes)
+    return (
+        {
+            "name": NAME,
+            "match": {"path_separated_prefix": gateway.mcp.path},
+            "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
+            "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
+            "response_headers_to_remove": list(_SERVERS_OWN),
+            "response_headers_to_add": [_SESSION],
+            "route": {
+                "cluster_header": names.MCP_HEADER,
+                "auto_host_rewrite": True,
+                "timeout": "0s",  # answers stream for as long as they like
+                "idle_timeout": duration(_IDLE_SECONDS),
+                "retry_policy": {"retry_on": _RETRY_ON, "num_retries": 1},
+            },
+        },
+    )
