@@ -1,7 +1,8 @@
 """A closed-loop HTTP/1.1 load generator: as many connections as asked, one request each at a time.
 
-`python -m benchmarks.load.generator URL FILE CONNECTIONS SECONDS` posts FILE and prints one JSON
-object: requests, failures, seconds, p50_ms, p99_ms. Small enough to cost less than what it
+`python -m benchmarks.load.generator URL FILE CONNECTIONS SECONDS [HEADERS]` posts FILE, with
+headers that are given as a JSON object, and prints one JSON object: requests, failures, seconds,
+p50_ms, p99_ms. Small enough to cost less than what it
 measures, and it needs nothing that is not installed with the project.
 """
 
@@ -11,6 +12,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -81,14 +83,17 @@ class Connection(asyncio.Protocol):
             self._done.set_result(None)
 
 
-async def generate(url: str, body: bytes, connections: int, seconds: float) -> dict[str, float]:
+async def generate(
+    url: str, body: bytes, connections: int, seconds: float, headers: Mapping[str, str]
+) -> dict[str, float]:
     """Run the load; what came of it."""
     parts = urlsplit(url)
     assert parts.hostname == "127.0.0.1", "load stays on this machine"
     request = (
         f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
         "authorization: Bearer dragoman-bench\r\ncontent-type: application/json\r\n"
-        f"accept: application/json\r\nuser-agent: bench/1\r\ncontent-length: {len(body)}\r\n\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        + f"user-agent: bench/1\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
@@ -113,8 +118,9 @@ async def generate(url: str, body: bytes, connections: int, seconds: float) -> d
 
 
 if __name__ == "__main__":
-    _url, _file, _connections, _seconds = sys.argv[1:]
+    _url, _file, _connections, _seconds, *_headers = sys.argv[1:]
+    _more = json.loads(_headers[0]) if _headers else {"accept": "application/json"}
     _result = uvloop.run(
-        generate(_url, Path(_file).read_bytes(), int(_connections), float(_seconds))
+        generate(_url, Path(_file).read_bytes(), int(_connections), float(_seconds), _more)
     )
     print(json.dumps(_result))
