@@ -33,6 +33,7 @@ from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
+from extproc.adapters.session_secret import session_secret
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.audits import Audits
@@ -44,12 +45,14 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
+from extproc.mcp_serving import Serving, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
 from extproc.ports import LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
+from gateway.mcp import Mcp
 from gateway.model import Gateway
 from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.telemetry import LEVELS, configure_logging
@@ -228,11 +231,7 @@ async def _serve(
     def take(program: Program) -> None:
         calls.program = program
         health.set(True)
-        # A program lives long, and a request leaves no cycles: look for garbage seldom, and not
-        # in what the program is made of.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        _look_for_garbage_seldom()
 
     board = MappedBoard(arguments.state_dir / "ledger.db-streams")
     later = asyncio.get_running_loop().call_later
@@ -256,6 +255,9 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
+        mcp=functools.partial(
+            serving, secrets=(session_secret(arguments.state_dir),), peers=services
+        ),
     )
     source = _source(arguments, make)
     methods: Methods = {
@@ -282,6 +284,13 @@ async def _serve(
         await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)
+
+
+def _look_for_garbage_seldom() -> None:
+    """A program lives long, and a request leaves no cycles; what it is made of stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def _source(
@@ -326,6 +335,7 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
+    mcp: Callable[[Mcp], Serving | None],
 ) -> Program:
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
@@ -342,6 +352,7 @@ def _build(
         witnesses=replace(witnesses, keys=stored),
         limiter=limiters.at(gateway.ledger),
         inquirer=inquirer,
+        mcp=mcp,
     )
 
 

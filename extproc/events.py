@@ -111,6 +111,27 @@ class Forward(Struct, frozen=True):
     """The same: of which budget too little is left, and which model is asked instead."""
 
 
+class Direct(Struct, frozen=True):
+    """Send the request to an MCP server, or to the hub."""
+
+    reply: bytes
+    """The part of the answer that depends on where it goes alone (`mcp_wire.encode_way`)."""
+    is_read: bool
+    """Answers the body; else the headers."""
+    set_headers: tuple[tuple[str, str], ...] = ()
+    remove_headers: tuple[str, ...] = ()
+    session: str = ""
+    """What the client calls its session, for the answer; empty: as the server says."""
+    body: bytes | None = None
+    """The new body; None keeps the client's."""
+    told: tuple[Told, ...] = ()
+    """Where the client's limits stand, for the headers of the answer."""
+
+
+class Show(Struct, frozen=True):
+    """Read on, and show us the status of the answer, too."""
+
+
 class Respond(Struct, frozen=True):
     """Answer the client ourselves."""
 
@@ -163,6 +184,8 @@ class Finish(Struct, frozen=True):
     """Why; None: nobody refused anything."""
 
 
-Action: TypeAlias = Continue | Strip | Forward | Respond | Watch | ChangeHeaders | Replace | Finish
+Action: TypeAlias = (
+    Continue | Strip | Forward | Direct | Show | Respond | Watch | ChangeHeaders | Replace | Finish
+)
 
 CONTINUE = Continue()

@@ -19,6 +19,30 @@ NO_MEMBERS: Mapping[str, Any] = MappingProxyType({})
 """One for all: a struct makes a new one of each default that could change."""
 
 
+class McpCall(Struct, frozen=True):
+    """What is asked of MCP servers: by a request, or about one entry of a list."""
+
+    method: str
+    """The JSON-RPC method."""
+    server: str = ""
+    """Empty: it is none's, as `initialize` and `ping` are."""
+    tool: str = ""
+    """As its server calls it; so are the rest."""
+    prompt: str = ""
+    resource: str = ""
+    """Its URI, or that of a template."""
+    task: str = ""
+    arguments: Mapping[str, object] = NO_MEMBERS
+    """Of a tool or a prompt."""
+    view: str = ""
+    """Where the client asks; empty: where all servers are one."""
+
+    @property
+    def name(self) -> str:
+        """Of what is asked for; empty: nothing that has one."""
+        return self.tool or self.prompt or self.resource or self.task
+
+
 class Facts(Struct):
     """Grows as the request is read; a policy finds set what its phase promises."""
 
@@ -68,6 +92,8 @@ class Facts(Struct):
     nobody asks."""
     reword: Reword | None = None
     """Changes the texts of the body; None: nobody can."""
+    mcp: McpCall | None = None
+    """None: this is no MCP request."""
     status: int = 0
     """Of the answer; 0: there is none yet."""
     answer_headers: Mapping[str, str] = {}

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from extproc.policies.inquiry import Asked, Inquiry
 from extproc.policies.remote.words import Objection, Opinion, Stamp, Unknown, Unreadable
-from extproc.ports import Posted, Returned, Services, ServiceUnavailable
+from extproc.ports import Answered, Posted, Returned, Services, ServiceUnavailable
+from extproc.ports import Asked as Request
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,12 @@ class _Nobody:
     async def post(self, service: str, posted: Posted, timeout_seconds: float) -> Returned:
         raise ServiceUnavailable(f"there is no way to {service}")
 
+    async def ask(self, cluster: str, asked: Request, timeout_seconds: float) -> Answered:
+        raise ServiceUnavailable(f"there is no way to {cluster}")
+
+
+NOBODY = _Nobody()
+
 
 class Inquirer:
     """Asks, and takes silence for an answer."""
@@ -36,7 +43,7 @@ class Inquirer:
     @classmethod
     def of_nobody(cls) -> Inquirer:
         """Nobody can be asked."""
-        return cls(_Nobody(), lambda: Stamp("", 0))
+        return cls(NOBODY, lambda: Stamp("", 0))
 
     async def settled(self, inquiry: Inquiry[T]) -> T:
         """What it comes to, when everybody has been asked."""

@@ -315,6 +315,32 @@ class ServiceUnavailable(Exception):
     """A service cannot be reached, is too late, or does not speak as it should."""
 
 
+class Asked(Struct, frozen=True):
+    """A request to an MCP server, or to the hub."""
+
+    method: str
+    """Of HTTP."""
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Answered(Struct, frozen=True):
+    """What it answered; of an event stream, the message that answers the request."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names."""
+    body: bytes
+
+
+class McpPeers(Protocol):
+    """The way to MCP servers."""
+
+    async def ask(self, cluster: str, asked: Asked, timeout_seconds: float) -> Answered:
+        """`cluster` is Envoy's. Raises `ServiceUnavailable`."""
+
+
 class Services(Protocol):
     """The way to services of other people, such as those of guards."""
 

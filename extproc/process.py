@@ -24,6 +24,7 @@ from extproc.events import (
 )
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.llm.dialects import refusal
+from extproc.mcp_exchange import McpExchange
 from extproc.plan import Steering
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program
@@ -61,6 +62,10 @@ class Process:
             self.audits.count(NOT_READY)
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
+        if role == names.MCP_ROLE:
+            limit = metadata.get(names.LIMIT_METADATA)
+            bytes_at_most = int(limit) if limit else NO_LIMIT
+            return self._opened(call, McpExchange(self.program, now, bytes_at_most))
         route = metadata.get(names.ROUTE_METADATA)
         limit = metadata.get(names.LIMIT_METADATA)
         steered = metadata.get(names.STEERING_METADATA)
@@ -71,6 +76,9 @@ class Process:
             int(limit) if limit else NO_LIMIT,
             Steering(steered) if steered else Steering.METADATA,
         )
+        return self._opened(call, exchange)
+
+    def _opened(self, call: Call, exchange: Exchange | McpExchange) -> Stream:
         stream = _ExchangeStream(call, exchange, self)
         self._open.add(stream)
         return stream
@@ -99,7 +107,7 @@ class Process:
 class _ExchangeStream:
     __slots__ = ("_call", "_exchange", "_process")
 
-    def __init__(self, call: Call, exchange: Exchange, process: Process) -> None:
+    def __init__(self, call: Call, exchange: Exchange | McpExchange, process: Process) -> None:
         self._call = call
         self._exchange = exchange
         self._process = process

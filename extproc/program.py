@@ -21,6 +21,7 @@ from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.llm.estimate import expected
 from extproc.llm.token_weights import Family
+from extproc.mcp_serving import Serving
 from extproc.named import Models
 from extproc.outages import Outages
 from extproc.plan import Planner, Steering
@@ -43,6 +44,7 @@ from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
 from gateway.guards import reads_answers
+from gateway.mcp import Mcp
 from gateway.model import Gateway, Lossiness, Phase, Target
 from gateway.price import Price
 
@@ -77,6 +79,10 @@ class Program:
     """What may be said, or is masked; before the budgets."""
     inquirer: Inquirer
     """Asks the services of guards."""
+    rules: Authorize
+    """Of requests: who may do what."""
+    mcp: Serving | None
+    """MCP servers; None: there are none."""
     routes: frozenset[str]
     """The plain routes that it knows."""
     open_routes: frozenset[str]
@@ -145,12 +151,10 @@ def build(
     witnesses: Witnesses = NO_WITNESSES,
     limiter: Limiter | None = None,
     inquirer: Inquirer | None = None,
+    mcp: Callable[[Mcp], Serving | None] = lambda _: None,
 ) -> Program:
     key_models, rules, formed, guards = _policies(gateway, audits)
-    seen = Latencies(time.monotonic) if latencies is None else latencies
-    health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
-    pricing = _pricing(gateway, dict(gateway.prices))
-    chooser = _chooser(gateway, choose, pricing, seen, health)
+    pricing, seen, health, chooser = _choosing(gateway, choose, latencies, states)
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
     limits = _limits(gateway, limiter, audits)
     planners = _planners(gateway, chooser, dict(gateway.prices))
@@ -162,6 +166,8 @@ def build(
         request_policies=_in_order(key_models, rules.early, formed if formed.is_any else None),
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
+        rules=rules.early,
+        mcp=mcp(gateway.mcp),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_rules=rules.late,
@@ -216,15 +222,25 @@ def _in_order(*policies: Policy | None) -> tuple[Policy, ...]:
     return tuple(each for each in policies if each is not None)
 
 
-def _chooser(
+class _Choosing(NamedTuple):
+    pricing: Callable[[Target], Price | None]
+    seen: Latencies
+    health: Health
+    chooser: Chooser
+
+
+def _choosing(
     gateway: Gateway,
     choose: Callable[[], float],
-    pricing: Callable[[Target], Price | None],
-    seen: Latencies,
-    health: Health,
-) -> Chooser:
+    latencies: Latencies | None,
+    states: States | None,
+) -> _Choosing:
+    seen = Latencies(time.monotonic) if latencies is None else latencies
+    health = Health(gateway.llm.failover.health, states or States(), time.monotonic, choose)
+    pricing = _pricing(gateway, dict(gateway.prices))
     turns = Turns(gateway.llm.failover, health, plan_sequences(gateway))
-    return Chooser(gateway.models, World(choose, pricing, seen, turns))
+    chooser = Chooser(gateway.models, World(choose, pricing, seen, turns))
+    return _Choosing(pricing, seen, health, chooser)
 
 
 def _planners(

@@ -15,10 +15,12 @@ from envoy_api import message
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from extproc import mcp_wire
 from extproc.events import (
     Action,
     ChangeHeaders,
     Continue,
+    Direct,
     Event,
     Failure,
     Finish,
@@ -31,6 +33,7 @@ from extproc.events import (
     ResponseBody,
     ResponseEnd,
     ResponseHeaders,
+    Show,
     Strip,
     Watch,
 )
@@ -222,6 +225,10 @@ def encode(event: Event, action: Action) -> bytes:
             return _encode_strip(action)
         case Respond():
             return _encode_respond(action)
+        case Direct():
+            return mcp_wire.encode_direct(action)
+        case Show():
+            return mcp_wire.SHOWN
         case Replace() | Finish():
             return of_response(action.body)
         case Watch():

@@ -123,9 +123,27 @@ VARIABLES: tuple[Variable, ...] = (
         needs_body=True,
     ),
     Variable("mcp.method", "string", "The JSON-RPC method: `tools/call`.", needs_body=True),
-    Variable("mcp.server", "string", "The MCP server that is called.", needs_body=True),
-    Variable("mcp.tool", "string", "The tool that is called.", needs_body=True),
-    Variable("mcp.arguments", _DYNAMIC, "The arguments of the call.", needs_body=True),
+    Variable(
+        "mcp.server",
+        "string",
+        "The MCP server whose tool, prompt or resource is asked for, or stands in a list; absent of"
+        " what is none's, such as `initialize`.",
+        needs_body=True,
+    ),
+    Variable(
+        "mcp.tool",
+        "string",
+        "The tool that is called, or stands in a list, as its server calls it.",
+        needs_body=True,
+    ),
+    Variable("mcp.prompt", "string", "The same of a prompt.", needs_body=True),
+    Variable("mcp.resource", "string", "The URI of a resource, or of a template.", needs_body=True),
+    Variable(
+        "mcp.arguments",
+        _DYNAMIC,
+        "The arguments of the call of a tool or a prompt; empty in lists.",
+        needs_body=True,
+    ),
     Variable(
         "response.status",
         "int",

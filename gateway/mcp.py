@@ -96,6 +96,8 @@ class Mcp:
     """Where all servers are found as one; each alone is at its name behind it."""
     views: tuple[McpView, ...] = ()
     prefix: Prefix = Prefix.AUTO
+    denies_as_unknown: bool = True
+    """Who may not call a tool is told that there is none; else, that it is forbidden."""
     allowed_origins: tuple[str, ...] = ()
     """Whose pages browsers may ask from, beside those of the gateway's own host; `*`: any."""
     session_keys: tuple[str, ...] = field(default=(), repr=False)

@@ -112,7 +112,8 @@ def code_in(node: ast.expr) -> str:
 
 def error_rows() -> frozenset[tuple[str, str]]:
     """Status and code of every row of the table of errors."""
-    text = (ROOT / "docs/llm.md").read_text("utf-8")
+    pages = ("docs/llm.md", "docs/mcp.md")
+    text = "\n".join((ROOT / page).read_text("utf-8") for page in pages)
     return frozenset(re.findall(r"^\| (\w+) \| `(\w+)` \|", text, re.MULTILINE))
 
 

@@ -9,16 +9,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import h11
+import msgspec
 
-from extproc.ports import Posted, Returned, ServiceUnavailable
+from extproc.ports import Answered, Asked, Posted, Returned, ServiceUnavailable
+from extproc.protocols.sse import EventTooLarge, SseDecoder
 from gateway import names
 
 LARGEST_ANSWER_BYTES = 4 << 20
 _MOST_IDLE = 32
 _READ_BYTES = 1 << 16
+_EVENTS = "text/event-stream"
 _CHUNK_LIMIT = 1 << 16
+
+
+_Spoken: TypeAlias = tuple[h11.Request, h11.Data, h11.EndOfMessage]
 
 
 @dataclass(slots=True)
@@ -38,12 +45,19 @@ class ServiceClient:
 
     async def post(self, service: str, posted: Posted, timeout_seconds: float) -> Returned:
         """Raises `ServiceUnavailable`."""
+        headers = (("content-type", "application/json"), *posted.headers)
+        asked = Asked("POST", posted.path, headers, posted.body)
+        found = await self.ask(names.service_cluster(service), asked, timeout_seconds)
+        return Returned(found.status, found.body)
+
+    async def ask(self, cluster: str, asked: Asked, timeout_seconds: float) -> Answered:
+        """Of an event stream, the message that answers. Raises `ServiceUnavailable`."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._post(service, posted)
+                return await self._ask_one(_spoken(cluster, asked))
         except TimeoutError:
             raise ServiceUnavailable(f"no answer within {timeout_seconds:g} s") from None
-        except (OSError, EOFError, h11.ProtocolError) as error:
+        except (OSError, EOFError, h11.ProtocolError, EventTooLarge) as error:
             raise ServiceUnavailable(f"the way out is not open: {error}") from None
 
     def close(self) -> None:
@@ -52,14 +66,14 @@ class ServiceClient:
         while self._idle:
             self._idle.pop().writer.close()
 
-    async def _post(self, service: str, posted: Posted) -> Returned:
+    async def _ask_one(self, spoken: _Spoken) -> Answered:
         while self._idle:
             kept = self._idle.pop()
             if kept.reader.at_eof() or kept.writer.is_closing():
                 kept.writer.close()
                 continue
-            return await self._ask(kept, service, posted)
-        return await self._ask(await self._connect(), service, posted)
+            return await self._ask(kept, spoken)
+        return await self._ask(await self._connect(), spoken)
 
     async def _connect(self) -> _Connection:
         if self._address.startswith("unix:"):
@@ -70,10 +84,10 @@ class ServiceClient:
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         return _Connection(reader, writer, h11.Connection(h11.CLIENT, _CHUNK_LIMIT))
 
-    async def _ask(self, to: _Connection, service: str, posted: Posted) -> Returned:
+    async def _ask(self, to: _Connection, spoken: _Spoken) -> Answered:
         is_kept = False
         try:
-            to.writer.write(_spoken(to.state, service, posted))
+            to.writer.write(b"".join(to.state.send(event) or b"" for event in spoken))
             await to.writer.drain()
             found = await _answer(to)
             is_kept = to.state.our_state is h11.DONE and to.state.their_state is h11.DONE
@@ -86,25 +100,24 @@ class ServiceClient:
                 to.writer.close()
 
 
-def _spoken(state: h11.Connection, service: str, posted: Posted) -> bytes:
+def _spoken(cluster: str, asked: Asked) -> _Spoken:
     request = h11.Request(
-        method="POST",
-        target=posted.path,
+        method=asked.method,
+        target=asked.path,
         headers=[
             ("host", "services"),
-            (names.SERVICE_HEADER, names.service_cluster(service)),
-            ("content-type", "application/json"),
-            ("content-length", str(len(posted.body))),
-            *posted.headers,
+            (names.SERVICE_HEADER, cluster),
+            ("content-length", str(len(asked.body))),
+            *asked.headers,
         ],
     )
-    return b"".join(
-        state.send(event) or b"" for event in (request, h11.Data(posted.body), h11.EndOfMessage())
-    )
+    return request, h11.Data(asked.body), h11.EndOfMessage()
 
 
-async def _answer(of: _Connection) -> Returned:
-    status, pieces, size = 0, [], 0
+async def _answer(of: _Connection) -> Answered:
+    status, headers, size = 0, dict[str, str](), 0
+    pieces: list[bytes] = []
+    stream: SseDecoder | None = None
     while True:
         event = of.state.next_event()
         if event is h11.NEED_DATA:
@@ -112,12 +125,37 @@ async def _answer(of: _Connection) -> Returned:
             of.state.receive_data(data)
         elif isinstance(event, h11.Response):
             status = event.status_code
+            headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
+            if headers.get("content-type", "").startswith(_EVENTS):
+                stream = SseDecoder(LARGEST_ANSWER_BYTES)
+        elif isinstance(event, h11.Data) and stream is not None:
+            for each in stream.feed(bytes(event.data)):
+                if _is_answer(each.data):
+                    return Answered(status, headers, each.data)
         elif isinstance(event, h11.Data):
             pieces.append(bytes(event.data))
             size += len(event.data)
             if size > LARGEST_ANSWER_BYTES:
                 raise ServiceUnavailable(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
         elif isinstance(event, h11.EndOfMessage):
-            return Returned(status, b"".join(pieces))
+            return Answered(status, headers, b"".join(pieces))
         elif isinstance(event, h11.ConnectionClosed):
             raise EOFError("the connection was closed")
+
+
+class _Form(msgspec.Struct):
+    """What tells an answer from what else a server says in a stream."""
+
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    method: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_form = msgspec.json.Decoder(_Form)
+
+
+def _is_answer(data: bytes) -> bool:
+    try:
+        form = _form.decode(data)
+    except msgspec.DecodeError:
+        return False
+    return form.id is not msgspec.UNSET and form.method is msgspec.UNSET

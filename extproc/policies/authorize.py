@@ -129,6 +129,7 @@ class Authorize:
             facts.is_stream,
             facts.max_output_tokens,
             facts.route,
+            facts.mcp and (facts.mcp.server, facts.mcp.name),
         )
         case = self._cases.get(name)
         if case is None:

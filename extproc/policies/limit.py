@@ -308,6 +308,8 @@ class Limits:
 
     def _case(self, limiter: Limiter, facts: Facts) -> Case:
         name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
+        if facts.mcp is not None:
+            name = (*name, facts.mcp.server)
         if self._keyed:
             name = (*name, *(by(facts) for by in self._keyed))
         if not self._groups:  # what a key has applies whatever it asks for

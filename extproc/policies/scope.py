@@ -57,7 +57,7 @@ def _model(facts: Facts) -> str | None:
 
 
 def _llm(facts: Facts) -> str | None:
-    return None if facts.route else facts.model
+    return None if facts.route or facts.mcp is not None else facts.model
 
 
 def _provider(facts: Facts) -> str | None:
@@ -68,8 +68,12 @@ def _route(facts: Facts) -> str | None:
     return facts.route or None
 
 
+def _mcp(facts: Facts) -> str | None:
+    return (facts.mcp.server or None) if facts.mcp is not None else None
+
+
 def _absent(_: Facts) -> str | None:
-    """No request of this version is for an MCP server or an agent."""
+    """No request of this version is for an agent."""
     return None
 
 
@@ -80,7 +84,7 @@ _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
     ("model", _model),
     ("provider", _provider),
     ("llm", _llm),
-    ("mcp", _absent),
+    ("mcp", _mcp),
     ("a2a", _absent),
     ("route", _route),
 )

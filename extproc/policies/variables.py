@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from extproc.facts import Facts
+from extproc.facts import Facts, McpCall
 from gateway.cel import EVERY_HEADER
 
 Getter: TypeAlias = Callable[[Facts], object | None]
@@ -44,6 +44,33 @@ def _if_llm(getter: Getter) -> Getter:
     return lambda facts: getter(facts) if facts.model else None
 
 
+def _of_mcp(read: Callable[[McpCall], object]) -> Getter:
+    """What is empty is absent."""
+    return lambda facts: (read(facts.mcp) or None) if facts.mcp is not None else None
+
+
+def _kind(facts: Facts) -> str:
+    if facts.mcp is not None:
+        return "mcp"
+    return "http" if facts.route else "llm"
+
+
+def _name(facts: Facts) -> str | None:
+    if facts.mcp is not None:
+        return facts.mcp.name or None
+    return facts.route or facts.model or None
+
+
+def _namespace(facts: Facts) -> str | None:
+    return (facts.mcp.server if facts.mcp is not None else facts.provider) or None
+
+
+def _arguments(facts: Facts) -> Mapping[str, object] | None:
+    """Of a call, also when there are none."""
+    call = facts.mcp
+    return call.arguments if call is not None and (call.tool or call.prompt) else None
+
+
 GETTERS: Mapping[str, Getter] = {
     "request.method": lambda facts: facts.method,
     "request.path": lambda facts: facts.path.partition("?")[0],
@@ -64,9 +91,15 @@ GETTERS: Mapping[str, Getter] = {
     "jwt": _claims,
     "external": lambda facts: facts.external,
     "context.request_time": lambda facts: facts.now,
-    "resource.kind": lambda facts: "http" if facts.route else "llm",
-    "resource.name": lambda facts: facts.route or facts.model or None,
-    "resource.namespace": lambda facts: facts.provider or None,
+    "resource.kind": _kind,
+    "resource.name": _name,
+    "resource.namespace": _namespace,
+    "mcp.method": _of_mcp(lambda call: call.method),
+    "mcp.server": _of_mcp(lambda call: call.server),
+    "mcp.tool": _of_mcp(lambda call: call.tool),
+    "mcp.prompt": _of_mcp(lambda call: call.prompt),
+    "mcp.resource": _of_mcp(lambda call: call.resource),
+    "mcp.arguments": _arguments,
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),
@@ -76,8 +109,7 @@ GETTERS: Mapping[str, Getter] = {
     "response.status": lambda facts: facts.status or None,
     "response.provider": lambda facts: facts.answered_by or None,
 }
-"""`request.headers` and `response.headers` are made to measure by `getters`. What is missing has no
-source in this version (`mcp.*`) and is always absent."""
+"""`request.headers` and `response.headers` are made to measure by `getters`."""
 
 
 def getters(

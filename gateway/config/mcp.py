@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
 
@@ -173,5 +173,8 @@ class McpBlock(Block):
     allowed_origins: tuple[ClientOrigin, ...] = ()
     """The origins of web pages that may ask, beside the gateway's own host; `*` for all. Requests
     of other pages are refused with 403, as the specification asks."""
+    denied: Literal["unknown", "forbidden"] = "unknown"
+    """What is said of a tool, prompt or resource that rules deny: as if it did not exist, or that
+    it is forbidden (403)."""
     sessions: McpSessionsBlock = McpSessionsBlock()
     """Sessions of clients."""

@@ -35,6 +35,7 @@ def mcp(block: McpBlock) -> Mcp:
             *(_view(name, each.servers) for name, each in block.views.items()),
         ),
         prefix=block.prefix,
+        denies_as_unknown=block.denied == "unknown",
         allowed_origins=block.allowed_origins,
         session_keys=tuple(each.get_secret_value() for each in block.sessions.secrets),
         idle_seconds=block.sessions.idle,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from extproc.facts import Facts
+from extproc.facts import Facts, McpCall
 from extproc.policies.variables import GETTERS, getters, headers_getter, known_values, sources
 from extproc.principal import Kind, Principal, of_key
 from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
@@ -32,18 +32,18 @@ CALL = Facts(
 )
 NOTHING = Facts(now=NOW)
 ROUTE = Facts(now=NOW, route="shop", path="/")
-
-ABSENT_IN_THIS_VERSION = {"mcp.method", "mcp.server", "mcp.tool", "mcp.arguments"}
+TOOL = Facts(now=NOW, mcp=McpCall("tools/call", "db", tool="drop", arguments={"table": "a"}))
+EVERY_NAME = McpCall("tools/call", "db", "drop", "ask", "file:///a", arguments={})
 
 
 def values(facts: Facts) -> dict[str, object]:
     return known_values(sources(GETTERS, GETTERS), facts)
 
 
-def test_every_variable_has_a_source_or_is_known_to_have_none() -> None:
+def test_every_variable_has_a_source() -> None:
     declared = {variable.name for variable in VARIABLES}
     of_headers = {"request.headers", "response.headers"}
-    assert set(GETTERS) | ABSENT_IN_THIS_VERSION | of_headers == declared
+    assert set(GETTERS) | of_headers == declared
 
 
 def test_a_call_has_all_of_them() -> None:
@@ -115,11 +115,23 @@ def test_what_an_external_service_said_is_read() -> None:
 
 
 def test_every_value_has_the_declared_type() -> None:
-    bindings = bind({"jwt": {}, "external": {}, **values(CALL)})
+    bindings = bind(
+        {"jwt": {}, "external": {}, **values(Facts(now=NOW, mcp=EVERY_NAME)), **values(CALL)}
+    )
     for name in GETTERS:
         compiled = compile_expression(f"type({name}) != null_type")
         assert not isinstance(compiled, str)
         assert compiled.evaluate_bound(bindings) is True
+
+
+def test_mcp_is_told_by_what_it_asks_for() -> None:
+    found = values(TOOL)
+    assert found["resource.kind"] == "mcp"
+    assert found["resource.name"] == found["mcp.tool"] == "drop"
+    assert found["resource.namespace"] == found["mcp.server"] == "db"
+    assert found["mcp.arguments"] == {"table": "a"}
+    plain = values(Facts(now=CALL.now, mcp=McpCall("initialize")))
+    assert {name for name in plain if name.startswith("mcp.")} == {"mcp.method"}
 
 
 def test_only_the_headers_that_are_read_are_taken() -> None:

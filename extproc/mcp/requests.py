@@ -1,0 +1,138 @@
+"""What servers are asked by the gateway itself, and what they said: requests as they are sent to a
+server of either era, and answers read.
+
+https://modelcontextprotocol.io/specification, "Transports": Streamable HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from extproc.mcp import headers, jsonrpc
+from extproc.mcp.sessions import ServerSession
+from extproc.mcp.views import Served
+from extproc.ports import Asked
+
+ACCEPT: Final = "application/json, text/event-stream"
+OWN_ID: Final = b'"dragoman"'
+"""Of the gateway's own requests; each is the only one of its HTTP request."""
+SERVER_INFO: Final = {"name": "dragoman", "title": "Dragoman", "version": "0.1.0"}
+
+
+class Client(Struct, frozen=True):
+    """What a modern server is told of the client with each request."""
+
+    info: Raw = Raw(b'{"name":"dragoman","version":"0.1.0"}')
+    capabilities: Raw = Raw(b"{}")
+
+
+class Answer(Struct, frozen=True):
+    """What a server said; one of result and error, or neither, where it was no answer."""
+
+    status: int
+    """Of HTTP; 0: it gave no answer."""
+    result: Raw | None = None
+    error: Raw | None = None
+    session: str = ""
+    """What it calls the session that began with it."""
+    why: str = ""
+    """It gave no answer, for people."""
+
+    @property
+    def code(self) -> int:
+        """Of the error; 0: there is none."""
+        if self.error is None:
+            return 0
+        found = _members(self.error).get("code", Raw(b"0"))
+        try:
+            return msgspec.json.decode(found, type=int)
+        except msgspec.ValidationError:
+            return 0
+
+
+class _Said(Struct):
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+_said = msgspec.json.Decoder(_Said)
+
+
+def asked(
+    served: Served, session: ServerSession, method: str, params: bytes, client: Client
+) -> Asked:
+    """A request of ours; `params` in JSON, empty: none."""
+    if headers.is_modern(session.revision):
+        params = with_meta(params, session.revision, client)
+    body = jsonrpc.request(OWN_ID, method, params)
+    return Asked("POST", served.path, head(served, session, method), body)
+
+
+def told(
+    served: Served, session: ServerSession, method: str, params: bytes, client: Client
+) -> Asked:
+    """A notification of ours, or one that is passed on."""
+    if headers.is_modern(session.revision):
+        params = with_meta(params, session.revision, client)
+    body = jsonrpc.notification(method, params)
+    return Asked("POST", served.path, head(served, session, method), body)
+
+
+def ended(served: Served, session: ServerSession) -> Asked:
+    """The session is over."""
+    return Asked("DELETE", served.path, head(served, session, ""), b"")
+
+
+def head(served: Served, session: ServerSession, method: str) -> tuple[tuple[str, str], ...]:
+    """The headers of a request to a server."""
+    said = [("accept", ACCEPT), ("content-type", "application/json")]
+    if session.revision:
+        said.append((headers.PROTOCOL_VERSION, session.revision))
+        if headers.is_modern(session.revision) and method:
+            said.append((headers.METHOD, method))
+    if session.id:
+        said.append((headers.SESSION_ID, session.id))
+    return (*said, *served.headers)
+
+
+def with_meta(params: bytes, revision: str, client: Client) -> bytes:
+    """What a modern server wants said with each request; what was there of it is replaced."""
+    document = _members(params) if params else {}
+    meta: dict[str, Raw] = _members(document.get("_meta", Raw(b"{}")))
+    meta[headers.META_VERSION] = Raw(msgspec.json.encode(revision))
+    meta[headers.META_CLIENT_INFO] = client.info
+    meta[headers.META_CAPABILITIES] = client.capabilities
+    return msgspec.json.encode({**document, "_meta": meta})
+
+
+def client_of(initialize: bytes | Raw) -> Client:
+    """Of what it said when it initialized."""
+    said = _members(initialize)
+    known = Client()
+    return Client(said.get("clientInfo", known.info), said.get("capabilities", known.capabilities))
+
+
+def read(status: int, head: Mapping[str, str], body: bytes) -> Answer:
+    """What an answer says."""
+    session = head.get(headers.SESSION_ID, "")
+    try:
+        said = _said.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return Answer(status, session=session, why=f"status {status}, and no JSON-RPC answer")
+    if not isinstance(said.result, UnsetType):
+        return Answer(status, result=said.result, session=session)
+    if not isinstance(said.error, UnsetType):
+        return Answer(status, error=said.error, session=session)
+    return Answer(status, session=session, why=f"status {status}, and no JSON-RPC answer")
+
+
+def _members(value: bytes | Raw) -> dict[str, Raw]:
+    """Of an object, as they are written; none of anything else."""
+    try:
+        return msgspec.json.decode(value, type=dict[str, Raw])
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return {}

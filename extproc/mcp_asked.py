@@ -1,0 +1,122 @@
+"""What both kinds of MCP views share: who asks, and whether what is asked for may be."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Final, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from extproc.events import Action, Respond, ResponseBody, ResponseHeaders
+from extproc.facts import Facts, McpCall
+from extproc.mcp import headers
+from extproc.mcp.messages import Batch, Message
+from extproc.mcp.sessions import Session, is_ours
+from extproc.mcp.views import View
+from extproc.mcp_saying import fault, refused, unknown
+from extproc.mcp_serving import Serving
+from extproc.program import Program
+from extproc.verdict import Deny
+
+SESSION_NOT_FOUND: Final = Deny(404, "session_not_found", "there is no such session")
+"""Clients initialize anew then ("Session Management")."""
+
+Answering: TypeAlias = Action | Awaitable[Action]
+
+
+class Caller(Struct):
+    """A request, before its body is read."""
+
+    program: Program
+    serving: Serving
+    view: View
+    facts: Facts
+    binding: str = ""
+    """Whom sessions belong to; empty: anybody."""
+
+    @property
+    def session_id(self) -> str:
+        """As the client says it; empty: it says none."""
+        return self.facts.headers.get(headers.SESSION_ID, "")
+
+    @property
+    def revision(self) -> str:
+        """Of the protocol, as the headers say it."""
+        return self.facts.headers.get(headers.PROTOCOL_VERSION, "")
+
+    def opened(self) -> Session | None:
+        """The session, which we sealed for this caller and this view; None: it is none of those."""
+        session = self.serving.views.sealer.open(self.session_id, self.binding)
+        if session is None or session.view != self.view.name:
+            return None
+        return session
+
+    def is_foreign(self) -> bool:
+        """The session id is a server's own, and the caller's would be sealed."""
+        said = self.session_id
+        return bool(said) and bool(self.binding) and not is_ours(said)
+
+    def judged(self, message: Message, call: McpCall) -> Respond | None:
+        """Why it may not be; None: it may."""
+        self.facts.mcp = call
+        verdict = self.program.rules.on_request(self.facts)
+        if not isinstance(verdict, Deny):
+            return None
+        self.program.audits.refused(self.facts, verdict)
+        if call.name and self.serving.views.denies_as_unknown:
+            return fault(unknown(message))
+        return refused(verdict, message.raw_id)
+
+
+class Talk(Protocol):
+    """One request to one view."""
+
+    is_over: bool
+    """Nothing that Envoy may still say can matter."""
+
+    def on_headers(self, method: str) -> Answering:
+        """`POST`: go on with the body. Else all that there is to do."""
+
+    def on_message(self, message: Message) -> Answering: ...
+
+    def on_batch(self, batch: Batch) -> Answering: ...
+
+    def on_response(self, event: ResponseHeaders) -> Answering: ...
+
+    def on_answer(self, event: ResponseBody) -> Action: ...
+
+
+def call_of(message: Message, server: str, name: str, view: str) -> McpCall:
+    """What is asked of a server; `name` as the server calls it."""
+    method, arguments = message.method, message.arguments
+    match method:
+        case "tools/call":
+            return McpCall(method, server, tool=name, arguments=arguments, view=view)
+        case "prompts/get":
+            return McpCall(method, server, prompt=name, arguments=arguments, view=view)
+        case "resources/read" | "resources/subscribe" | "resources/unsubscribe":
+            return McpCall(method, server, resource=name, view=view)
+        case "completion/complete":
+            is_prompt = message.members("ref").get("type") == "ref/prompt"
+            if is_prompt:
+                return McpCall(method, server, prompt=name, view=view)
+            return McpCall(method, server, resource=name, view=view)
+        case _ if method.startswith("tasks/") and name:
+            return McpCall(method, server, task=name, view=view)
+    return McpCall(method, view=view)
+
+
+def named(message: Message) -> str:
+    """What the message asks for, as the client calls it; empty: nothing that has a name."""
+    match message.method:
+        case "tools/call" | "prompts/get":
+            return message.name
+        case "resources/read" | "resources/subscribe" | "resources/unsubscribe":
+            return message.uri
+        case "completion/complete":
+            ref = message.members("ref")
+            said = ref.get("name") or ref.get("uri")
+            return said if isinstance(said, str) else ""
+        case method if method.startswith("tasks/"):
+            return message.task_id
+    return ""

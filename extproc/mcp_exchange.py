@@ -1,0 +1,151 @@
+"""One MCP request and its answer: who asks → what → whether it may be → to which server.
+
+Decides, and does no I/O. What differs between a server alone and several as one is a `Talk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from extproc.events import (
+    CONTINUE,
+    Action,
+    Event,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+)
+from extproc.facts import Facts
+from extproc.later import later
+from extproc.mcp import headers as mcp_headers
+from extproc.mcp import messages
+from extproc.mcp.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Fault
+from extproc.mcp.messages import Batch
+from extproc.mcp.views import binding_of
+from extproc.mcp_asked import Answering, Caller, Talk
+from extproc.mcp_one import OneTalk
+from extproc.mcp_saying import fault, refused
+from extproc.program import NOT_READY, Program
+from extproc.verdict import Deny, PolicyKind, Verdict
+
+_METHODS: Final = frozenset({"POST", "GET", "DELETE"})
+_BATCHES: Final = "2025-03-26"
+"""The only revision that has them, and the one that is meant where a header says none."""
+_NOT_FOUND = Deny(404, "unknown_view", "no MCP server is at this path")
+_FORBIDDEN_ORIGIN = Deny(403, "forbidden_origin", "pages of this origin may not ask")
+_ALLOWED = (("allow", "POST, GET, DELETE"),)
+_WRONG_METHOD = Deny(405, "method_not_allowed", "POST, GET or DELETE", headers=_ALLOWED)
+_NO_BODY = Fault(PARSE_ERROR, "the request has no body")
+_NO_BATCHES = Fault(INVALID_REQUEST, f"revision {_BATCHES} alone has batches")
+_TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
+
+
+class McpExchange:
+    """Answers Envoy's messages about one HTTP request, in the order in which they come."""
+
+    __slots__ = ("_facts", "_limit_bytes", "_program", "_talk", "is_over")
+
+    def __init__(self, program: Program, now: datetime, limit_bytes: int) -> None:
+        self._program = program
+        self._facts = Facts(now=now)
+        self._limit_bytes = limit_bytes
+        self._talk: Talk | None = None
+        self.is_over = False
+        """Nothing that Envoy may still say can matter: the call may end."""
+
+    def on_event(self, event: Event) -> Action | Awaitable[Action]:
+        """What Envoy is to do now; awaitable when the answer needs the world."""
+        if type(event) is RequestBody:
+            return self._answered(self._on_body(event.body))
+        if type(event) is RequestHeaders:
+            return self._answered(self._on_headers(event))
+        talk = self._talk
+        if talk is None:
+            return CONTINUE
+        if type(event) is ResponseHeaders:
+            return self._answered(talk.on_response(event))
+        if type(event) is ResponseBody:
+            return self._answered(talk.on_answer(event))
+        return CONTINUE
+
+    def let_go(self) -> bool:
+        """This worker must leave: whether Envoy can go on alone."""
+        return self._talk is not None and self._talk.is_over
+
+    def on_close(self) -> None:
+        """The request is over."""
+
+    def _answered(self, found: Answering) -> Action | Awaitable[Action]:
+        if not isinstance(found, Struct):
+            return later(found, self._told)
+        return self._told(found)
+
+    def _told(self, action: Action) -> Action:
+        is_refused = isinstance(action, Respond)
+        self.is_over = is_refused or (self._talk is not None and self._talk.is_over)
+        return action
+
+    def _on_headers(self, event: RequestHeaders) -> Answering:
+        program, facts = self._program, self._facts
+        headers = facts.headers = event.headers
+        facts.method = headers.get(":method", "")
+        facts.path = headers.get(":path", "")
+        facts.source_address = event.source_address
+        facts.source_identity = event.source_identity
+        facts.source_subject = event.source_subject
+        facts.external = event.external
+        serving = program.mcp
+        if serving is None:
+            return self._refuse(NOT_READY)
+        if (hindrance := program.audits.hindrance()) is not None:
+            return self._refuse(hindrance)
+        view = serving.views.find(facts.path)
+        if view is None:
+            return self._refuse(_NOT_FOUND)
+        origin = headers.get("origin")
+        if origin is not None and not serving.views.may_ask(origin, headers.get(":authority", "")):
+            return self._refuse(_FORBIDDEN_ORIGIN)
+        if facts.method not in _METHODS:
+            return self._refuse(_WRONG_METHOD)
+        if facts.method == "POST" and event.is_end:
+            return fault(_NO_BODY)
+        caller = Caller(program, serving, view, facts)
+        verdict = program.authenticate.on_headers(facts)
+        if isinstance(verdict, Verdict):
+            return self._authenticated(caller, verdict)
+        return later(verdict, lambda found: self._authenticated(caller, found))
+
+    def _authenticated(self, caller: Caller, verdict: Verdict) -> Answering:
+        if isinstance(verdict, Deny):
+            return self._refuse(verdict, PolicyKind.IDENTITY)
+        caller.binding = binding_of(self._facts.principal)
+        self._talk = talk = OneTalk(caller)
+        return talk.on_headers(self._facts.method)
+
+    def _on_body(self, body: bytes) -> Answering:
+        talk = self._talk
+        if talk is None:
+            return CONTINUE
+        if len(body) > self._limit_bytes:
+            return self._refuse(_TOO_LARGE)
+        found = messages.read(body)
+        if isinstance(found, Fault):
+            return fault(found)
+        if isinstance(found, Batch):
+            if self._facts.headers.get(mcp_headers.PROTOCOL_VERSION, _BATCHES) != _BATCHES:
+                return fault(_NO_BATCHES)
+            return talk.on_batch(found)
+        mismatch = mcp_headers.mismatch(self._facts.headers, found)
+        if mismatch is not None:
+            return fault(mismatch)
+        return talk.on_message(found)
+
+    def _refuse(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> Respond:
+        self._program.audits.refused(self._facts, deny, otherwise)
+        return refused(deny)

@@ -1,0 +1,108 @@
+"""An MCP server alone: its client talks to it through Envoy, byte for byte; policy reads requests.
+
+The session's id is the server's own for anonymous callers; else it is sealed for the caller.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from extproc.events import (
+    CONTINUE,
+    Action,
+    ChangeHeaders,
+    Direct,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+    Show,
+)
+from extproc.mcp import headers
+from extproc.mcp.messages import Batch, Message
+from extproc.mcp.sessions import ServerSession, Session, is_ours
+from extproc.mcp_asked import SESSION_NOT_FOUND, Caller, call_of, named
+from extproc.mcp_saying import refused
+
+_NOTHING_SAID = msgspec.Raw(b"{}")
+
+
+class OneTalk:
+    """One request to one server."""
+
+    __slots__ = ("_caller", "_is_opening", "_own_id", "is_over")
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._own_id = ""
+        """What the server calls the session, when it is not what the client does."""
+        self._is_opening = False
+        """Its answer may begin a session."""
+        self.is_over = False
+
+    def on_headers(self, method: str) -> Action:
+        caller = self._caller
+        said = caller.session_id
+        if said:
+            session = caller.opened() if is_ours(said) else None
+            if (session is None and is_ours(said)) or caller.is_foreign():
+                return refused(SESSION_NOT_FOUND)
+            if session is not None:
+                self._own_id = session.servers[caller.view.only.name].id
+        if method != "POST":
+            self.is_over = True
+            return self._direct(is_read=False)
+        is_sessionless = bool(said) or headers.is_modern(caller.revision)
+        self._is_opening = bool(caller.binding) and not is_sessionless
+        return Show() if self._is_opening else CONTINUE
+
+    def on_message(self, message: Message) -> Action:
+        self._is_opening = self._is_opening and message.method == "initialize"
+        denied = self._denied(message)
+        if denied is not None:
+            return denied
+        self.is_over = not self._is_opening
+        return self._direct(is_read=True)
+
+    def on_batch(self, batch: Batch) -> Action:
+        """Each of them may be, or none is sent."""
+        for message in batch.messages:
+            denied = self._denied(message)
+            if denied is not None:
+                return denied
+        self.is_over = not self._is_opening
+        return self._direct(is_read=True)
+
+    def on_response(self, event: ResponseHeaders) -> Action:
+        self.is_over = True
+        own_id = event.headers.get(headers.SESSION_ID, "")
+        if not self._is_opening or not own_id:
+            return CONTINUE
+        caller = self._caller
+        session = Session(
+            caller.view.name,
+            {caller.view.only.name: ServerSession(own_id, "")},
+            "",
+            _NOTHING_SAID,
+            int(caller.facts.now.timestamp()),
+            "",
+        )
+        sealed = caller.serving.views.sealer.seal(session, caller.binding)
+        return ChangeHeaders(((headers.SESSION_ID, sealed),))
+
+    def on_answer(self, event: ResponseBody) -> Action:
+        return CONTINUE
+
+    def _denied(self, message: Message) -> Respond | None:
+        caller = self._caller
+        if message.is_answer:
+            return None
+        call = call_of(message, caller.view.only.name, named(message), caller.view.name)
+        return caller.judged(message, call)
+
+    def _direct(self, *, is_read: bool) -> Direct:
+        caller = self._caller
+        way = caller.serving.ways.to(caller.view.only.name, is_read=is_read)
+        if not self._own_id:
+            return Direct(way, is_read)
+        own = ((headers.SESSION_ID, self._own_id),)
+        return Direct(way, is_read, own, session=caller.session_id)

@@ -1,0 +1,143 @@
+"""A server alone: what it is sent, and whose a session is."""
+
+from __future__ import annotations
+
+from extproc.events import (
+    CONTINUE,
+    ChangeHeaders,
+    Direct,
+    RequestBody,
+    Respond,
+    ResponseHeaders,
+    Show,
+)
+from extproc.events import RequestHeaders as Headers
+from gateway import names
+from tests.kit.mcp_exchange import (
+    KEYED,
+    ONE,
+    Played,
+    call,
+    error,
+    played,
+    program,
+    request,
+    set_headers,
+    told,
+)
+
+OPEN, KNOWN = program(ONE), program(ONE + KEYED)
+ANN, BOB = "Bearer sk-ann", "Bearer sk-bob"
+BODY, HEAD = RequestBody(b""), Headers({}, True)
+
+
+def opened(authorization: str = ANN) -> str:
+    """The id of a session that was opened by who has this key."""
+    one = played(KNOWN, authorization=authorization)
+    assert isinstance(one.begin(), Show)
+    one.say(RequestBody(b'{"jsonrpc":"2.0","id":1,"method":"initialize"}'))
+    assert not one.exchange.is_over
+    action = one.say(ResponseHeaders(200, "", headers={"mcp-session-id": "s-1"}))
+    assert one.exchange.is_over
+    assert isinstance(action, ChangeHeaders)
+    ((name, sealed),) = action.set_headers
+    assert name == "mcp-session-id"
+    return sealed
+
+
+def test_a_message_goes_to_the_server_byte_for_byte() -> None:
+    action = played(OPEN, mcp_session_id="s-1").post(call("echo", text="x"))
+    assert isinstance(action, Direct)
+    assert action.body is None
+    assert set_headers(BODY, action) == {
+        names.MCP_HEADER: "service/mcp/a",
+        ":path": "/mcp",
+        "x-one": "1",
+    }
+    assert not told(BODY, action).dynamic_metadata.fields
+
+
+def test_streams_and_ends_of_sessions_go_there_too() -> None:
+    for method in ("GET", "DELETE"):
+        one = played(OPEN, method=method, mcp_session_id="s-1")
+        action = one.begin(is_end=True)
+        assert isinstance(action, Direct)
+        assert set_headers(HEAD, action)[":path"] == "/mcp"
+        assert one.exchange.is_over
+
+
+def test_who_is_known_gets_a_sealed_session_and_the_server_its_own() -> None:
+    sealed = opened()
+    assert "s-1" not in sealed
+    action = played(KNOWN, authorization=ANN, mcp_session_id=sealed).post(request("tools/list"))
+    assert set_headers(BODY, action)["mcp-session-id"] == "s-1"
+    shown = told(BODY, action).dynamic_metadata[names.MCP_NAMESPACE]
+    assert shown[names.MCP_SESSION] == sealed
+
+
+def test_a_stolen_session_is_nobody_elses() -> None:
+    sealed = opened()
+    for headers in ({"authorization": BOB, "mcp_session_id": sealed},):
+        answer = played(KNOWN, **headers).begin()
+        assert isinstance(answer, Respond)
+        assert answer.status == 404
+
+
+def test_the_id_of_a_server_is_nobodys_where_ids_are_sealed() -> None:
+    answer = played(KNOWN, authorization=ANN, mcp_session_id="s-1").begin()
+    assert isinstance(answer, Respond)
+    assert answer.status == 404
+    garbled = played(OPEN, mcp_session_id="dm1.garbled").begin()
+    assert isinstance(garbled, Respond)
+
+
+def test_a_server_without_sessions_has_none() -> None:
+    one = played(KNOWN, authorization=ANN)
+    one.post(request("initialize"))
+    assert one.say(ResponseHeaders(200, "")) is CONTINUE
+
+
+def test_only_initialize_opens() -> None:
+    one = played(KNOWN, authorization=ANN)
+    assert isinstance(one.post(request("tools/list")), Direct)
+    assert one.exchange.is_over
+
+
+def test_rules_see_what_is_asked_for() -> None:
+    of = program(
+        ONE
+        + """
+authorize:
+  - {name: no-drop, for: {mcp: "*"}, deny: 'mcp.tool == "drop" && mcp.arguments.table == "a"'}
+"""
+    )
+
+    def said(message: object) -> object:
+        return played(of).post(message)
+
+    assert isinstance(said(call("drop", table="b")), Direct)
+    assert isinstance(said(request("initialize")), Direct)
+    answer = said(call("drop", 7, table="a"))
+    assert isinstance(answer, Respond)
+    assert answer.status == 200
+    assert answer.body.startswith(b'{"jsonrpc":"2.0","id":7,')
+    assert error(answer) == {"code": -32602, "message": "Unknown tool: drop"}
+    batch = said([call("add"), call("drop", table="a")])
+    assert isinstance(batch, Respond)
+
+
+def test_who_may_not_can_be_told_so() -> None:
+    of = program(
+        ONE.replace("mcp: {", "mcp: {denied: forbidden, ")
+        + "authorize: [{name: none, for: {mcp: a}, deny: 'true'}]"
+    )
+    answer = played(of).post(call("x"))
+    assert isinstance(answer, Respond)
+    assert answer.status == 403
+    assert error(answer)["message"] == "denied by 'none'"
+
+
+def test_rules_of_models_say_nothing_of_tools() -> None:
+    of = program(ONE + "authorize: [{name: none, for: {llm: '*'}, deny: 'true'}]")
+    assert isinstance(played(of).post(call("x")), Direct)
+    assert isinstance(Played, type)
