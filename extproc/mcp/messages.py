@@ -117,7 +117,7 @@ class Batch(Struct, frozen=True):
     body: bytes
 
 
-def read(body: bytes) -> Message | Batch | Fault:
+def read(body: bytes, max_depth: int = MAX_DEPTH) -> Message | Batch | Fault:
     """What a body says. A batch with one message that is none is refused as a whole."""
     try:
         document = json_spans.decode_any(body)
@@ -125,8 +125,8 @@ def read(body: bytes) -> Message | Batch | Fault:
         return Fault(INVALID_REQUEST, f"the message is refused: {error}")
     except InvalidJson as error:
         return Fault(PARSE_ERROR, f"the message is not JSON: {error}")
-    if is_deeper(body, MAX_DEPTH):
-        return Fault(INVALID_REQUEST, f"the message is nested deeper than {MAX_DEPTH}")
+    if is_deeper(body, max_depth):
+        return Fault(INVALID_REQUEST, f"the message is nested deeper than {max_depth}")
     if type(document) is dict:
         return _message(document, body)
     if type(document) is list:
@@ -201,11 +201,11 @@ def _message(document: dict[str, object], body: bytes) -> Message | Fault:
         return Fault(INVALID_REQUEST, "a method is a text", raw_id)
     if "result" in document or "error" in document:
         return Fault(INVALID_REQUEST, "a message asks or answers, not both", raw_id)
-    params = document.get("params", _EMPTY)
-    if type(params) is not dict and params is not _EMPTY:
+    params = document.get("params")
+    if type(params) is not dict and params is not None:
         return Fault(INVALID_REQUEST, "params are an object", raw_id)
     kind = Kind.REQUEST if has_id else Kind.NOTIFICATION
-    return Message(kind, method, identity, raw_id, params, body)
+    return Message(kind, method, identity, raw_id, _EMPTY if params is None else params, body)
 
 
 def _answer(

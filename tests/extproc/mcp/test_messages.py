@@ -49,6 +49,10 @@ def test_a_notification_has_no_id() -> None:
     assert message.params == {}
 
 
+def test_parameters_may_be_null_as_some_write_none() -> None:
+    assert read(b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}').params == {}
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "identity"),
     [
@@ -127,7 +131,7 @@ def test_what_is_not_json_is_told_so(body: bytes) -> None:
         b'{"jsonrpc":"2.0","id":1,"method":5}',
         b'{"jsonrpc":"2.0","id":1,"method":""}',
         b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}',
-        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}',
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":1}',
         b'{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}',
         b'{"jsonrpc":"2.0","result":{}}',

@@ -1,0 +1,148 @@
+"""What a server says to the client of a federation: one JSON-RPC message, made to name its server.
+
+The ids and progress tokens of its own requests, the request that it cancels, its tasks, and URIs
+that several servers have. Everything else stays byte for byte. What cannot be read as one message
+is not passed on: an id that another reader finds in it could be another server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from extproc.mcp import ids, messages
+from extproc.mcp.messages import ID, PROGRESS_TOKEN, REQUEST_ID, TASK_ID, URI, Kind, Message
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import Path
+
+RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
+SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
+
+_DEEPEST: Final = 200
+"""What a server says may be nested deeper than what a client asks."""
+_TOKEN: Final[Path] = ("params", "_meta", PROGRESS_TOKEN[-1])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Origin(Struct, frozen=True):
+    """Who speaks, and in answer to what."""
+
+    server: str
+    method: str = ""
+    """Of the request that the client sent; empty: none, as in streams that a GET opens."""
+    shown_uri: Callable[[str], str] | None = None
+    """What the client calls a resource of the server; None: the same."""
+    subscription: bytes = b""
+    """Of a `subscriptions/listen` that we sent for a client: the id of its own request, in JSON."""
+
+
+def upward(origin: Origin, text: bytes) -> bytes | None:
+    """A message, or a batch of them, as the client is told; None: it cannot be read."""
+    try:
+        if text.lstrip()[:1] == b"[":
+            said = [_upward(origin, each) for each in json_spans.items(text)]
+            known = [each for each in said if each is not None]
+            return json_spans.array(known) if said and len(known) == len(said) else None
+        return _upward(origin, text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _upward(origin: Origin, text: bytes) -> bytes | None:
+    """One message. `DecodeError`, `RecursionError`: it is no object."""
+    names = _members.decode(text)
+    if "method" not in names and ("result" in names or "error" in names):
+        return _answer(origin, text, names)
+    message = messages.read(text, _DEEPEST)
+    if not isinstance(message, Message) or message.is_answer:
+        return None
+    changes = _changes_of_request if message.kind is Kind.REQUEST else _changes_of_notification
+    return _changed(text, {**changes(origin, message), **_changes_of_meta(origin, message)})
+
+
+def _changes_of_request(origin: Origin, message: Message) -> dict[Path, bytes]:
+    named = {ID: message.id, _TOKEN: message.meta.get("progressToken")}
+    return {
+        path: messages.text(ids.outward(origin.server, value))
+        for path, value in named.items()
+        if messages.is_id(value)
+    }
+
+
+def _changes_of_notification(origin: Origin, message: Message) -> dict[Path, bytes]:
+    method = message.method
+    if method == "notifications/cancelled":
+        cancelled = message.params.get("requestId")
+        if messages.is_id(cancelled):
+            return {REQUEST_ID: messages.text(ids.outward(origin.server, cancelled))}
+    elif method.startswith("notifications/tasks"):
+        if message.task_id:
+            return {TASK_ID: messages.text(ids.outward_name(origin.server, message.task_id))}
+    elif method == "notifications/resources/updated" and origin.shown_uri is not None:
+        shown = origin.shown_uri(message.uri)
+        if shown != message.uri:
+            return {URI: messages.text(shown)}
+    return {}
+
+
+def _changes_of_meta(origin: Origin, message: Message) -> dict[Path, bytes]:
+    meta = message.meta
+    if not meta:
+        return {}
+    changes: dict[Path, bytes] = {}
+    related = meta.get(RELATED_TASK)
+    task = related.get("taskId") if isinstance(related, dict) else None
+    if isinstance(task, str) and task:
+        path = ("params", "_meta", RELATED_TASK, "taskId")
+        changes[path] = messages.text(ids.outward_name(origin.server, task))
+    if origin.subscription and SUBSCRIPTION_ID in meta:
+        changes["params", "_meta", SUBSCRIPTION_ID] = origin.subscription
+    return changes
+
+
+def _answer(origin: Origin, text: bytes, names: dict[str, msgspec.Raw]) -> bytes | None:
+    """An answer to the client: only tasks in it have ids of the server's.
+
+    It can be large: where nothing is changed, it is passed over and not read.
+    """
+    result = bytes(names.get("result", b""))
+    if not result.startswith(b"{"):
+        return text
+    changes: dict[Path, bytes] = {}
+    for path in _task_paths(origin, result):
+        task = _text_at(result, path)
+        if task:
+            changes["result", *path] = messages.text(ids.outward_name(origin.server, task))
+    if origin.subscription and json_spans.value_at(result, ("_meta", SUBSCRIPTION_ID)):
+        changes["result", "_meta", SUBSCRIPTION_ID] = origin.subscription
+        changes[ID] = origin.subscription
+    if changes and not isinstance(messages.read(text, _DEEPEST), Message):
+        return None
+    return _changed(text, changes)
+
+
+def _task_paths(origin: Origin, result: bytes) -> list[Path]:
+    """Where a result can name a task: one that was made, one that was asked for, or its own."""
+    paths: list[Path] = []
+    names = _members.decode(result)
+    if "task" in names:
+        paths.append(("task", "taskId"))
+    is_about_task = origin.method.startswith("tasks/") and origin.method != "tasks/result"
+    if "taskId" in names and (is_about_task or _text_at(result, ("resultType",)) == "task"):
+        paths.append(("taskId",))
+    if "_meta" in names:
+        paths.append(("_meta", RELATED_TASK, "taskId"))
+    return paths
+
+
+def _text_at(value: bytes, path: Path) -> str:
+    """A text in an object; empty: there is none."""
+    found = json_spans.value_at(value, path)
+    return msgspec.json.decode(found, type=str) if found and found.startswith(b'"') else ""
+
+
+def _changed(text: bytes, changes: dict[Path, bytes]) -> bytes:
+    return messages.rewritten(text, changes) if changes else text
