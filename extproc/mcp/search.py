@@ -1,0 +1,265 @@
+"""Tools that are searched for instead of listed: `search_tools`, and `call_tool` for what it finds.
+
+Ranked by BM25 over the words of names, titles, descriptions and parameters. The index is made once
+for a list. A client that calls only what is listed calls what it found by `call_tool`, which is the
+same call in another form: policies see the tool itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from extproc.mcp import messages
+from extproc.mcp.jsonrpc import INVALID_PARAMS, Fault
+from extproc.mcp.lists import Allowed, Listing, Shown
+from extproc.mcp.messages import Message
+from extproc.mcp.naming import Target
+from extproc.protocols import json_spans
+
+SEARCH: Final = "search_tools"
+CALL: Final = "call_tool"
+MOST_FOUND: Final = 50
+
+_USUALLY_FOUND: Final = 10
+_LONGEST_QUERY: Final = 1000
+"""Characters; the rest is not read."""
+_SATURATION: Final = 1.2
+_LENGTH_WEIGHT: Final = 0.75
+"""k1 and b of BM25, as they are mostly set."""
+_NAME, _TITLE, _PARAMETER, _DESCRIPTION = 4.0, 3.0, 1.5, 1.0
+_OWN: Final = Target("", "")
+_WORD: Final = re.compile(r"[^\W_]+")
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_COMMON: Final = frozenset(
+    {"a", "an", "and", "are", "as", "at", "be", "by", "can", "for", "from", "in", "into", "is"}
+    | {"it", "of", "on", "or", "that", "the", "this", "to", "use", "with", "you"}
+)
+_ENDINGS: Final = (("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"))
+_SHORTEST_STEM: Final = 3
+
+_SEARCH_TOOL: Final = {
+    "name": SEARCH,
+    "title": "Search tools",
+    "description": (
+        "Finds tools by what they do. Only a few tools are listed: search for the others in a few "
+        "words, such as 'create a calendar event', then call what was found by its name, directly "
+        f"or with {CALL}."
+    ),
+    "inputSchema": {
+        "type": "object",
+        "properties": {
+            "query": {"type": "string", "description": "What the tool should do, in a few words."},
+            "limit": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_FOUND,
+                "default": _USUALLY_FOUND,
+                "description": "How many tools to find at most.",
+            },
+        },
+        "required": ["query"],
+    },
+    "annotations": {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False},
+}
+_CALL_TOOL: Final = {
+    "name": CALL,
+    "title": "Call a tool",
+    "description": f"Calls a tool that {SEARCH} found, with arguments that its schema allows.",
+    "inputSchema": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "The name of the tool, as it was found."},
+            "arguments": {"type": "object", "description": "The arguments of the tool."},
+        },
+        "required": ["name"],
+    },
+}
+
+
+class _Tool(Struct, frozen=True):
+    """What is read of an entry."""
+
+    title: object = None
+    description: object = None
+    inputSchema: object = None
+
+
+_reader = msgspec.json.Decoder(_Tool)
+
+
+class ToolIndex:
+    """The words of a list of tools."""
+
+    __slots__ = ("_entries", "_names", "_postings")
+
+    def __init__(self, entries: Sequence[Shown]) -> None:
+        self._entries = tuple(entries)
+        self._names = {each.name: position for position, each in enumerate(entries)}
+        read = _Words()
+        words = [_weighted(each, read) for each in entries]
+        lengths = [sum(each.values()) for each in words]
+        mean = sum(lengths) / len(lengths) if lengths else 0.0
+        frequency = Counter(word for each in words for word in each)
+        postings: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        for position, weights in enumerate(words):
+            norm = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * lengths[position] / (mean or 1.0)
+            for word, weight in weights.items():
+                rarity = _rarity(len(words), frequency[word])
+                score = rarity * weight * (_SATURATION + 1) / (weight + _SATURATION * norm)
+                postings[word].append((position, score))
+        self._postings: Mapping[str, list[tuple[int, float]]] = dict(postings)
+
+    def search(
+        self, query: str, limit: int = _USUALLY_FOUND, is_allowed: Allowed | None = None
+    ) -> tuple[Shown, ...]:
+        """Tools that have a word of the query, the best first; of equals, in the order listed."""
+        scores: defaultdict[int, float] = defaultdict(float)
+        for word in dict.fromkeys(_Words().of(query[:_LONGEST_QUERY])):
+            for position, score in self._of(word):
+                scores[position] += score
+        exact = self._names.get(query.strip())
+        if exact is not None:
+            scores[exact] = math.inf
+        found: list[Shown] = []
+        for position in sorted(scores, key=lambda each: (-scores[each], each)):
+            entry = self._entries[position]
+            if is_allowed is None or is_allowed(entry.target):
+                found.append(entry)
+                if len(found) == limit:
+                    break
+        return tuple(found)
+
+    def _of(self, word: str) -> Iterable[tuple[int, float]]:
+        """Where a word stands; where it does not, the words that begin with it, at half."""
+        known = self._postings.get(word)
+        if known is not None or len(word) < _SHORTEST_STEM:
+            return known or ()
+        longer = (each for name, each in self._postings.items() if name.startswith(word))
+        return ((position, score / 2) for each in longer for position, score in each)
+
+
+def lazy(of: Listing, pinned: Collection[str]) -> Listing:
+    """The list with our own tools and those that are pinned, by the names that clients know."""
+    kept = (each for each in of.entries if each.name in pinned)
+    return Listing(of.kind, (*own_tools(), *kept), of.ttl_ms, of.is_public)
+
+
+def own_tools() -> tuple[Shown, ...]:
+    """Entries of a list. Their target has no server: whoever filters it lets them through."""
+    return tuple(
+        Shown(_OWN, str(tool["name"]), msgspec.json.encode(tool))
+        for tool in (_SEARCH_TOOL, _CALL_TOOL)
+    )
+
+
+def is_own(target: Target) -> bool:
+    """Whether an entry is ours, and no server's."""
+    return target == _OWN
+
+
+def searched(
+    index: ToolIndex, message: Message, is_allowed: Allowed | None = None
+) -> bytes | Fault:
+    """The result of a call of `search_tools`, in JSON: tools as `tools/list` would tell them."""
+    query = message.arguments.get("query")
+    limit = message.arguments.get("limit", _USUALLY_FOUND)
+    if not isinstance(query, str) or not query.strip():
+        return _failed("'query' must be a text")
+    if type(limit) is not int or not 1 <= limit <= MOST_FOUND:
+        return _failed(f"'limit' must be a number from 1 to {MOST_FOUND}")
+    found = json_spans.array(each.text for each in index.search(query, limit, is_allowed))
+    tools = b'{"tools":%s}' % found
+    text = msgspec.json.encode(tools.decode())
+    return b'{"content":[{"type":"text","text":%s}],"structuredContent":%s,"isError":false}' % (
+        text,
+        tools,
+    )
+
+
+def unwrapped(message: Message) -> Message | Fault:
+    """A call of `call_tool` as a call of the tool itself, with all else that the client said."""
+    name, arguments = message.arguments.get("name"), message.arguments.get("arguments", {})
+    if not isinstance(name, str) or not name:
+        return message.fault(INVALID_PARAMS, f"invalid params: {CALL} needs the name of a tool")
+    if not isinstance(arguments, dict):
+        return message.fault(INVALID_PARAMS, "invalid params: the arguments are an object")
+    if name == CALL:
+        return message.fault(INVALID_PARAMS, f"invalid params: {CALL} does not call itself")
+    said = json_spans.value_at(message.body, ("params", "arguments", "arguments")) or b"{}"
+    changes = {messages.NAME: messages.text(name), ("params", "arguments"): said}
+    inner = messages.read(messages.rewritten(message.body, changes))
+    return inner if isinstance(inner, Message) else message.fault(INVALID_PARAMS, "invalid params")
+
+
+def _failed(reason: str) -> bytes:
+    """A result that tells a model what it did wrong, as the specification asks of tools."""
+    text = msgspec.json.encode(reason)
+    return b'{"content":[{"type":"text","text":%s}],"isError":true}' % text
+
+
+def _rarity(everything: int, having: int) -> float:
+    """How much a word says that so many have: idf of BM25, never below zero."""
+    return math.log(1 + (everything - having + 0.5) / (having + 0.5))
+
+
+def _weighted(entry: Shown, read: _Words) -> dict[str, float]:
+    """The words of a tool, and how much each counts."""
+    tool = _reader.decode(entry.text)
+    weights: defaultdict[str, float] = defaultdict(float)
+    for text, weight in (
+        (entry.name, _NAME),
+        (tool.title, _TITLE),
+        (tool.description, _DESCRIPTION),
+        *_parameters(tool.inputSchema),
+    ):
+        if isinstance(text, str):
+            for word in read.of(text):
+                weights[word] += weight
+    return weights
+
+
+def _parameters(schema: object) -> list[tuple[object, float]]:
+    """Names and descriptions of parameters."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return []
+    described = [each for each in properties.values() if isinstance(each, dict)]
+    return [
+        (" ".join(properties), _PARAMETER),
+        *((each.get("description"), _DESCRIPTION / 2) for each in described),
+    ]
+
+
+class _Words:
+    """Reads words; those that it has read before, at once."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def of(self, text: str) -> Iterator[str]:
+        """Words, also of names: `createIssue` and `create_issue` have two."""
+        known = self._known
+        for word in _WORD.findall(text):
+            found = known.get(word)
+            if found is None:
+                humps = map(str.lower, _HUMP.split(word))
+                found = known[word] = tuple(_stem(each) for each in humps if each not in _COMMON)
+            yield from found
+
+
+def _stem(word: str) -> str:
+    """A word in the singular, as far as its ending tells."""
+    for ending, singular in _ENDINGS:
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            return word[: -len(ending)] + singular
+    is_plural = word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word[:-1] if is_plural and len(word) > _SHORTEST_STEM else word
