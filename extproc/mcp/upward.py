@@ -35,6 +35,8 @@ class Origin(Struct, frozen=True):
     """Of the request that the client sent; empty: none, as in streams that a GET opens."""
     shown_uri: Callable[[str], str] | None = None
     """What the client calls a resource of the server; None: the same."""
+    key: bytes = b""
+    """Of the session, that its ids are made with: see `ids`; empty: without."""
     subscription: bytes = b""
     """Of a `subscriptions/listen` that we sent for a client: the id of its own request, in JSON."""
 
@@ -66,7 +68,7 @@ def _upward(origin: Origin, text: bytes) -> bytes | None:
 def _changes_of_request(origin: Origin, message: Message) -> dict[Path, bytes]:
     named = {ID: message.id, _TOKEN: message.meta.get("progressToken")}
     return {
-        path: messages.text(ids.outward(origin.server, value))
+        path: messages.text(ids.outward(origin.server, value, origin.key))
         for path, value in named.items()
         if messages.is_id(value)
     }
@@ -77,7 +79,7 @@ def _changes_of_notification(origin: Origin, message: Message) -> dict[Path, byt
     if method == "notifications/cancelled":
         cancelled = message.params.get("requestId")
         if messages.is_id(cancelled):
-            return {REQUEST_ID: messages.text(ids.outward(origin.server, cancelled))}
+            return {REQUEST_ID: messages.text(ids.outward(origin.server, cancelled, origin.key))}
     elif method.startswith("notifications/tasks"):
         if message.task_id:
             return {TASK_ID: messages.text(ids.outward_name(origin.server, message.task_id))}

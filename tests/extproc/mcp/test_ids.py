@@ -94,6 +94,42 @@ def test_whatever_is_ours_is_written_in_one_way(text: str) -> None:
     assert back is None or ids.outward(*back) == text
 
 
+# --- with a key ----------------------------------------------------------------------------
+
+KEY = b"of one session"
+
+
+@given(servers, identities)
+def test_with_a_key_every_id_comes_back_too(server: str, identity: int | float | str) -> None:
+    text = ids.outward(server, identity, KEY)
+    back = ids.inward(text, KEY)
+    assert back == (server, identity)
+    assert back is not None
+    assert type(back[1]) is type(identity)
+    assert ids.inward(text, b"of another session") is None
+
+
+@given(servers, identities, servers)
+def test_no_server_makes_an_id_of_another(
+    server: str, identity: int | float | str, other: str
+) -> None:
+    text = ids.outward(server, identity, KEY)
+    assert ids.inward(ids.outward(server, identity), KEY) is None
+    if other != server:
+        assert ids.inward(other + text.removeprefix(server), KEY) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["github/:i:5", "github/x:i:5", "github/i:5", "github/", "github/é:i:5", 5, "i:5"]
+)
+def test_what_was_made_without_the_key_is_none_of_ours(text: object) -> None:
+    assert ids.inward(text, KEY) is None
+
+
+def test_a_long_key_is_a_key() -> None:
+    assert ids.inward(ids.outward("github", 5, b"k" * 999), b"k" * 999) == ("github", 5)
+
+
 @given(servers, st.text(min_size=1))
 def test_events_and_tasks_come_back_to_their_server(server: str, own: str) -> None:
     assert ids.inward_name(ids.outward_name(server, own)) == (server, own)

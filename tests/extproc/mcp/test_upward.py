@@ -33,6 +33,15 @@ def test_a_request_of_a_server_names_it(identity: Any, outward: str) -> None:
     assert told(JIRA, text) == {"jsonrpc": "2.0", "id": outward, "method": "roots/list"}
 
 
+def test_with_a_key_its_ids_are_made_with_it() -> None:
+    origin = Origin("jira", key=b"key")
+    asked = told(origin, sent(id=5, method="x", params={"_meta": {"progressToken": "t"}}))
+    assert ids.inward(asked["id"], b"key") == ("jira", 5)
+    assert ids.inward(asked["params"]["_meta"]["progressToken"], b"key") == ("jira", "t")
+    cancelled = told(origin, sent(method="notifications/cancelled", params={"requestId": 5}))
+    assert cancelled["params"]["requestId"] == asked["id"]
+
+
 def test_its_progress_token_names_it_too_and_nothing_else_changes() -> None:
     text = (
         b'{"jsonrpc":"2.0", "id": 5, "method":"sampling/createMessage","params":'
