@@ -30,6 +30,8 @@ class Prefix(StrEnum):
     """Names that several servers have."""
 
 
+OWN_TOOLS = ("search_tools", "call_tool")
+"""Of the gateway itself, where tools are searched for."""
 SEPARATOR = "__"
 """Between the name of a server and that of a tool. No server's name has one."""
 
@@ -53,6 +55,24 @@ class StdioCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolChange:
+    """What clients are told of a tool instead of what its server says."""
+
+    name: str = ""
+    """What clients call it; empty: as the others."""
+    description: str | None = None
+    """None: its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSearch:
+    """Tools are searched for, instead of listed."""
+
+    pinned: tuple[str, ...] = ()
+    """Globs over the names that clients know: these are listed all the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class McpServer:
     """An MCP server."""
 
@@ -68,6 +88,8 @@ class McpServer:
     """Without it, nothing is served; else it is left out while it gives no answer."""
     timeout_seconds: float = 10.0
     """How long it may take to answer what is asked of all servers: initialize, lists."""
+    tools: tuple[tuple[str, ToolChange], ...] = ()
+    """What is changed of tools, by the server's own names."""
 
     @property
     def is_hubs(self) -> bool:
@@ -84,7 +106,11 @@ class McpView:
     servers: tuple[str, ...]
     """In the order in which they are listed."""
     is_federated: bool
-    """Several servers as one; else the only one is passed through as it is."""
+    """Several servers as one, or one that is shown otherwise than it is; else the only one is
+    passed through as it is."""
+    tools: tuple[str, ...] = ("*",)
+    """Globs over `SERVER__TOOL`, whatever clients call them: which tools there are."""
+    search: ToolSearch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +129,8 @@ class Mcp:
     session_keys: tuple[str, ...] = field(default=(), repr=False)
     """What session ids are sealed with: the first seals, all open. Empty: a key is made, and kept
     in the state directory."""
+    page_entries: int = 0
+    """Of a list, at once; 0: all."""
     idle_seconds: float = 1800.0
     """After so long, a session nobody has used is over."""
 

@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from extproc.mcp import ids, lists
 from extproc.mcp.lists import Listed, Listing, ListKind, Page, Shown
-from extproc.mcp.naming import Change, Names, Naming, Target
+from extproc.mcp.naming import Names, Naming, Target
 from extproc.mcp.uri_templates import UriTemplate
 from extproc.protocols import json_spans
+from gateway.mcp import ToolChange
 
 Lists = Mapping[str, Page]
 """Of one kind, by server; a server that is not there was not asked, or has none."""
@@ -206,7 +207,7 @@ def _named(by_server: Lists, names: Names, naming: Naming) -> list[Shown]:
     return entries
 
 
-def _changed(listed: Listed, name: str, change: Change | None) -> bytes:
+def _changed(listed: Listed, name: str, change: ToolChange | None) -> bytes:
     text = listed.text
     if name != listed.name:
         text = json_spans.replace_string(text, "name", msgspec.json.encode(name))

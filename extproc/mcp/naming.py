@@ -8,13 +8,14 @@ servers' lists to know whose a name is. A tool that was given a name of its own 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from gateway.mcp import SEPARATOR, Prefix
+from gateway.globs import is_like
+from gateway.mcp import SEPARATOR, Mcp, McpView, Prefix, ToolChange
 
 
 class Target(NamedTuple):
@@ -25,16 +26,7 @@ class Target(NamedTuple):
     """As the server itself calls it; of resources the URI, of templates the template."""
 
 
-class Change(Struct, frozen=True):
-    """What an operator says of a tool, or of a prompt."""
-
-    name: str = ""
-    """What clients call it; empty: as the others."""
-    description: str | None = None
-    """Instead of its own."""
-
-
-NO_CHANGES: Final[Mapping[Target, Change]] = MappingProxyType({})
+NO_CHANGES: Final[Mapping[Target, ToolChange]] = MappingProxyType({})
 
 
 class Names(Struct, frozen=True):
@@ -51,17 +43,27 @@ class Names(Struct, frozen=True):
 class Naming:
     """How things are called in one view."""
 
-    __slots__ = ("_is_prefixed", "_own", "_prefix", "_servers", "changes", "needs_lists")
+    __slots__ = (
+        "_is_chosen",
+        "_is_prefixed",
+        "_own",
+        "_prefix",
+        "_servers",
+        "changes",
+        "needs_lists",
+    )
 
     def __init__(
         self,
         prefix: Prefix,
         servers: Sequence[str],
-        changes: Mapping[Target, Change] = NO_CHANGES,
+        changes: Mapping[Target, ToolChange] = NO_CHANGES,
+        is_chosen: Callable[[Target], bool] | None = None,
     ) -> None:
-        """`servers` are those of the view, in its order."""
+        """`servers` are those of the view, in its order; what is not chosen does not exist."""
         is_alone = len(servers) == 1
         self.changes = changes
+        self._is_chosen = is_chosen
         self._servers = tuple(servers)
         self._prefix = prefix
         self._is_prefixed = prefix is Prefix.ALWAYS or (prefix is Prefix.AUTO and not is_alone)
@@ -82,14 +84,12 @@ class Naming:
             known = names.targets.get(name)
             if known is not None:
                 return known
-        own = self._own.get(name)
-        if own is not None:
-            return own
-        target = self._split(name)
+        target = self._own.get(name)
         if target is None:
-            return None
-        change = self.changes.get(target)
-        return target if change is None or not change.name else None
+            target = self._split(name)
+            if target is None or self._has_own(target):
+                return None
+        return target if self._is_chosen is None or self._is_chosen(target) else None
 
     def assign(self, listed: Mapping[str, Iterable[str]]) -> Names:
         """Names for what the servers list. Those that operators gave go before all others."""
@@ -97,6 +97,7 @@ class Naming:
             Target(server, name)
             for server in self._servers
             for name in dict.fromkeys(listed.get(server, ()))
+            if self._is_chosen is None or self._is_chosen(Target(server, name))
         ]
         times = Counter(target.name for target in everything)
         shown: dict[Target, str] = {}
@@ -132,3 +133,25 @@ class Naming:
             return None
         server, separator, own = name.partition(SEPARATOR)
         return Target(server, own) if separator and own and server in self._servers else None
+
+
+def of_tools(mcp: Mcp, view: McpView) -> Naming:
+    """How tools are called in a view, and which of them there are."""
+    changes = {
+        Target(server.name, tool): change
+        for server in mcp.servers
+        if server.name in view.servers
+        for tool, change in server.tools
+    }
+    if "*" in view.tools:
+        return Naming(mcp.prefix, view.servers, changes)
+
+    def is_chosen(target: Target) -> bool:
+        return is_like(view.tools, f"{target.server}{SEPARATOR}{target.name}")
+
+    return Naming(mcp.prefix, view.servers, changes, is_chosen)
+
+
+def of_prompts(mcp: Mcp, view: McpView) -> Naming:
+    """How prompts are called in a view."""
+    return Naming(mcp.prefix, view.servers)

@@ -22,9 +22,10 @@ from extproc.mcp.lists import Allowed, Listing, Shown
 from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.protocols import json_spans
+from gateway.globs import is_like
+from gateway.mcp import OWN_TOOLS
 
-SEARCH: Final = "search_tools"
-CALL: Final = "call_tool"
+SEARCH, CALL = OWN_TOOLS
 MOST_FOUND: Final = 50
 
 _USUALLY_FOUND: Final = 10
@@ -146,8 +147,8 @@ class ToolIndex:
 
 
 def lazy(of: Listing, pinned: Collection[str]) -> Listing:
-    """The list with our own tools and those that are pinned, by the names that clients know."""
-    kept = (each for each in of.entries if each.name in pinned)
+    """Our own tools, and of the list those that are pinned: globs over names that clients know."""
+    kept = (each for each in of.entries if is_like(pinned, each.name))
     return Listing(of.kind, (*own_tools(), *kept), of.ttl_ms, of.is_public)
 
 

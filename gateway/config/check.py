@@ -23,7 +23,11 @@ from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
 from gateway.config.limit_rules import envoy_can_count, limit_services_are_there, limits_can_apply
 from gateway.config.limits import LimitScopeBlock
-from gateway.config.mcp_meaning import servers_are_known
+from gateway.config.mcp_meaning import (
+    chosen_tools_are_of_servers,
+    servers_are_known,
+    tools_have_names,
+)
 from gateway.config.model_rules import (
     conditions_can_hold,
     providers_are_known,
@@ -320,6 +324,8 @@ RULES: tuple[Rule, ...] = (
     resources_are_unique,
     limits_can_be_counted,
     servers_are_known,
+    tools_have_names,
+    chosen_tools_are_of_servers,
 )
 
 

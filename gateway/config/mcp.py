@@ -8,11 +8,12 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.mcp_tools import McpSearchBlock, McpToolBlock
 from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
 from gateway.config.remote_guards import ServiceAuthBlock
 from gateway.config.routes import UrlPath
-from gateway.config.scalars import Duration, Flag, Name, Secret, Size, Text
+from gateway.config.scalars import Count, Duration, Flag, Globs, Name, Secret, Size, Text
 from gateway.config.urls import Url
 from gateway.mcp import Prefix, Transport
 
@@ -119,6 +120,9 @@ class McpServerBlock(Block):
     """How long it may take to answer what all servers are asked: `initialize` and lists; at most
     `120s`. Calls of tools may take as long as they like."""
 
+    tools: dict[Text, McpToolBlock] = Field(default={})
+    """Other names and descriptions for its tools, by the names that it gives them."""
+
     @model_validator(mode="after")
     def _has_one_form(self) -> McpServerBlock:
         if (self.url is None) == (self.command is None):
@@ -142,6 +146,12 @@ class McpViewBlock(Block):
 
     servers: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Which, by name, in the order in which their tools are listed."""
+    tools: Globs = ("*",)
+    """Globs over their tools, as `SERVER__TOOL` whatever clients call them: `github__create_*`.
+    Others are unknown there. Default: all of them."""
+    search: McpSearchBlock | None = None
+    """Tools are searched for instead of listed, for views with more tools than a model can take.
+    Default: all are listed."""
 
 
 class McpSessionsBlock(Block):
@@ -170,6 +180,11 @@ class McpBlock(Block):
     """When names of tools and prompts get that of their server before them, with `__` between:
     `auto` where several servers are served as one, `always`, `never` (the first server that has a
     name gets it), or `on_conflict`, where several have it."""
+    search: McpSearchBlock | None = None
+    """At the path of all servers, tools are searched for instead of listed. Default: all are
+    listed."""
+    page: Count | None = None
+    """How many entries of a list are told at once; clients ask for the next page. Default: all."""
     allowed_origins: tuple[ClientOrigin, ...] = ()
     """The origins of web pages that may ask, beside the gateway's own host; `*` for all. Requests
     of other pages are refused with 403, as the specification asks."""

@@ -7,17 +7,27 @@ from dataclasses import replace
 
 from gateway import names
 from gateway.config.finding import Finding
-from gateway.config.mcp import McpBlock, McpServerBlock
+from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
 from gateway.config.provider_auth import NoAuthBlock
 from gateway.config.provider_meaning import written_credential
 from gateway.config.urls import place
 from gateway.config.vendors import KeyForm
 from gateway.config.written import Written
 from gateway.credentials import Credential, StaticKey
-from gateway.mcp import Mcp, McpServer, McpView, StdioCommand, Transport
+from gateway.mcp import (
+    SEPARATOR,
+    Mcp,
+    McpServer,
+    McpView,
+    StdioCommand,
+    ToolChange,
+    ToolSearch,
+    Transport,
+)
 from gateway.model import Service
 from gateway.problem import did_you_mean
 
+_ALL = ("*",)
 _CONNECT_SECONDS = 5.0
 _BEARER = KeyForm("authorization", "Bearer ")
 
@@ -26,18 +36,24 @@ def mcp(block: McpBlock) -> Mcp:
     """What was written."""
     servers = tuple(_server(*item) for item in block.servers.items())
     every = tuple(each.name for each in servers)
+    changed = frozenset(each.name for each in servers if each.tools)
     return Mcp(
         servers=servers,
         path=block.path.rstrip("/"),
         views=(
-            *((_view("", every),) if every else ()),
-            *(_view(name, (name,)) for name in every),
-            *(_view(name, each.servers) for name, each in block.views.items()),
+            *(
+                (_view("", McpViewBlock(servers=every, search=block.search), changed),)
+                if every
+                else ()
+            ),
+            *(_view(name, McpViewBlock(servers=(name,)), changed) for name in every),
+            *(_view(name, each, changed) for name, each in block.views.items()),
         ),
         prefix=block.prefix,
         denies_as_unknown=block.denied == "unknown",
         allowed_origins=block.allowed_origins,
         session_keys=tuple(each.get_secret_value() for each in block.sessions.secrets),
+        page_entries=block.page or 0,
         idle_seconds=block.sessions.idle,
     )
 
@@ -73,6 +89,34 @@ def servers_are_known(written: Written) -> Iterator[Finding]:
                 )
 
 
+def tools_have_names(written: Written) -> Iterator[Finding]:
+    """Two tools with one name; a name that looks like that of another server's tool."""
+    block = written.config.mcp
+    given: dict[str, str] = {}
+    for server, each in block.servers.items():
+        for tool, change in each.tools.items():
+            path = ("mcp", "servers", server, "tools", tool, "name")
+            name = change.name
+            if name is None:
+                continue
+            if name in given:
+                yield Finding(path, f"'{name}' is {given[name]} already")
+            elif name.partition(SEPARATOR)[0] in block.servers and SEPARATOR in name:
+                yield Finding(path, "it begins like those of a server", "give it another name")
+            given.setdefault(name, f"{tool!r} of '{server}'")
+
+
+def chosen_tools_are_of_servers(written: Written) -> Iterator[Finding]:
+    """`tools: [githbu__search]`, where the view has no such server."""
+    for name, view in written.config.mcp.views.items():
+        for index, glob in enumerate(view.tools):
+            server = glob.partition(SEPARATOR)[0]
+            if not {"*", "?"} & set(server) and server not in view.servers:
+                path = ("mcp", "views", name, "tools", index)
+                hint = did_you_mean(server, view.servers) or "say it as SERVER__TOOL"
+                yield Finding(path, f"the view has no server '{server}'", hint)
+
+
 def _server(name: str, block: McpServerBlock) -> McpServer:
     if block.command is not None:
         transport, path = Transport.STDIO, names.hub_path(name)
@@ -95,11 +139,23 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         tuple(block.headers.items()),
         block.required,
         block.timeout,
+        tools=tuple(
+            (tool, ToolChange(each.name or "", each.description))
+            for tool, each in block.tools.items()
+        ),
     )
 
 
-def _view(name: str, servers: tuple[str, ...]) -> McpView:
-    return McpView(name, servers, len(servers) > 1)
+def _view(name: str, block: McpViewBlock, changed: frozenset[str]) -> McpView:
+    """`changed`: servers of which something is changed."""
+    search = None if block.search is None else ToolSearch(block.search.pinned)
+    is_as_it_is = (
+        len(block.servers) == 1
+        and changed.isdisjoint(block.servers)
+        and block.tools == _ALL
+        and search is None
+    )
+    return McpView(name, block.servers, not is_as_it_is, block.tools, search)
 
 
 def _credential(block: McpServerBlock) -> Credential | None:

@@ -8,8 +8,8 @@ import pytest
 from extproc.mcp import lists
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.lists import ListKind, Page
-from extproc.mcp.naming import Change, Naming, Target
-from gateway.mcp import Prefix
+from extproc.mcp.naming import Naming, Target
+from gateway.mcp import Prefix, ToolChange
 
 SERVERS = ("github", "jira")
 
@@ -22,7 +22,7 @@ def entries(kind: ListKind, *names: str | dict[str, Any]) -> Page:
 
 def catalogue(
     prefix: Prefix = Prefix.AUTO,
-    changes: dict[Target, Change] | None = None,
+    changes: dict[Target, ToolChange] | None = None,
     **listed: dict[str, list[Any]],
 ) -> Catalogue:
     """By the name of the kind in lower case."""
@@ -83,7 +83,10 @@ def test_everything_but_the_name_stays_as_it_was_written() -> None:
 
 def test_names_and_descriptions_of_the_operators_go_before_the_servers() -> None:
     of = catalogue(
-        changes={Target("jira", "a"): Change("close", "Closes it"), Target("jira", "b"): Change()},
+        changes={
+            Target("jira", "a"): ToolChange("close", "Closes it"),
+            Target("jira", "b"): ToolChange(),
+        },
         tools={"jira": [{"name": "a", "description": "x"}, {"name": "b"}]},
     )
     assert shown(of, ListKind.TOOLS) == [

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.mcp.naming import Change, Naming, Target
-from gateway.mcp import Prefix
+from extproc.mcp.naming import Naming, Target, of_prompts, of_tools
+from gateway.mcp import Mcp, McpServer, McpView, Prefix, ToolChange, Transport
 
 LISTED = {"github": ["search", "create_issue"], "jira": ["search", "close"]}
 
 
-def naming(prefix: Prefix, *servers: str, **changes: Change) -> Naming:
+def naming(prefix: Prefix, *servers: str, **changes: ToolChange) -> Naming:
     """Changes by `server__tool`."""
     return Naming(
         prefix,
@@ -101,7 +101,7 @@ def test_what_looks_like_a_prefix_may_be_a_name() -> None:
 
 @pytest.mark.parametrize("prefix", list(Prefix))
 def test_a_tool_with_a_name_of_its_own_has_no_other(prefix: Prefix) -> None:
-    of = naming(prefix, jira__close=Change(name="finish"))
+    of = naming(prefix, jira__close=ToolChange(name="finish"))
     assigned = of.assign(LISTED)
     assert of.find("finish", assigned) == Target("jira", "close")
     assert of.find("finish") == Target("jira", "close")
@@ -111,7 +111,7 @@ def test_a_tool_with_a_name_of_its_own_has_no_other(prefix: Prefix) -> None:
 
 
 def test_a_given_name_goes_before_those_of_servers() -> None:
-    of = naming(Prefix.NEVER, jira__close=Change(name="create_issue"))
+    of = naming(Prefix.NEVER, jira__close=ToolChange(name="create_issue"))
     assigned = of.assign(LISTED)
     assert assigned.targets["create_issue"] == Target("jira", "close")
     assert Target("github", "create_issue") in assigned.hidden
@@ -119,12 +119,12 @@ def test_a_given_name_goes_before_those_of_servers() -> None:
 
 
 def test_another_description_changes_no_name() -> None:
-    of = naming(Prefix.AUTO, jira__close=Change(description="x"))
+    of = naming(Prefix.AUTO, jira__close=ToolChange(description="x"))
     assert of.find("jira__close") == Target("jira", "close")
 
 
 def test_given_names_of_other_views_are_unknown() -> None:
-    of = naming(Prefix.AUTO, "github", other__close=Change(name="finish"))
+    of = naming(Prefix.AUTO, "github", other__close=ToolChange(name="finish"))
     assert of.find("finish") == Target("github", "finish")
     assert list(of.assign(LISTED).targets) == ["search", "create_issue"]
 
@@ -153,3 +153,46 @@ def test_every_listed_name_finds_what_it_was_listed_for(
             assert of.find(name) == target
     if prefix in (Prefix.AUTO, Prefix.ALWAYS):
         assert not assigned.hidden
+
+
+# --- as configured -------------------------------------------------------------------------
+
+FAR = McpServer("github", Transport.STREAMABLE_HTTP, "/mcp")
+CHANGED = McpServer(
+    "jira", Transport.STREAMABLE_HTTP, "/mcp", tools=(("close", ToolChange("finish")),)
+)
+
+
+def test_tools_that_were_not_chosen_do_not_exist() -> None:
+    view = McpView("v", ("github", "jira"), True, ("github__c*", "jira__close"))
+    of = of_tools(Mcp((FAR, CHANGED)), view)
+    assigned = of.assign(LISTED)
+    assert list(assigned.targets) == ["github__create_issue", "finish"]
+    assert of.find("github__search", assigned) is None
+    assert of.find("github__search") is None
+    assert of.find("github__copy") == Target("github", "copy")
+
+
+def test_a_changed_tool_that_was_not_chosen_does_not_exist_either() -> None:
+    view = McpView("v", ("github", "jira"), True, ("github__*",))
+    of = of_tools(Mcp((FAR, CHANGED)), view)
+    assert of.find("finish") is None
+    assert of.find("jira__close") is None
+
+
+def test_what_was_not_chosen_is_in_nobodys_way() -> None:
+    view = McpView("v", ("github", "jira"), True, ("jira__*",))
+    of = of_tools(Mcp((FAR, CHANGED), prefix=Prefix.ON_CONFLICT), view)
+    assert list(of.assign(LISTED).targets) == ["search", "finish"]
+
+
+def test_prompts_are_neither_changed_nor_chosen() -> None:
+    view = McpView("v", ("github", "jira"), True, ("github__c*",))
+    of = of_prompts(Mcp((FAR, CHANGED)), view)
+    assert of.find("jira__close") == Target("jira", "close")
+    assert len(of.assign(LISTED).targets) == 4
+
+
+def test_changes_of_servers_of_other_views_change_nothing() -> None:
+    of = of_tools(Mcp((FAR, CHANGED)), McpView("v", ("github",), False))
+    assert of.find("finish") == Target("github", "finish")

@@ -1,0 +1,76 @@
+"""What is said of the tools of MCP servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.mcp import McpView, ToolChange, ToolSearch
+from tests.gateway.config.loading import complaints
+from tests.kit.gateways import gateway_of
+
+SERVERS = "a: {url: 'http://a'}, b: {url: 'http://b'}"
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("'a b'", "must be the name of a tool"),
+        ("''", "must be the name of a tool"),
+        (f"{'x' * 129}", "must be the name of a tool"),
+        ("search_tools", "is the name of a tool of the gateway's own"),
+        ("a__x", "it begins like those of a server"),
+    ],
+)
+def test_a_tool_is_given_a_name_that_can_be_its_own(name: str, complaint: str) -> None:
+    (found,) = complaints(
+        f"mcp: {{servers: {{a: {{url: 'http://a', tools: {{x: {{name: {name}}}}}}}}}}}"
+    )
+    assert found.startswith(f"mcp.servers.a.tools.x.name: {complaint}")
+
+
+def test_no_two_tools_are_given_one_name() -> None:
+    (found,) = complaints(
+        "mcp: {servers: {a: {url: 'http://a', tools: {x: {name: go}}}, "
+        "b: {url: 'http://b', tools: {y: {name: go}}}}}"
+    )
+    assert found.startswith("mcp.servers.b.tools.y.name: 'go' is 'x' of 'a' already")
+
+
+@pytest.mark.parametrize("tools", ["[c__x]", "['c__*']", "[x]"])
+def test_chosen_tools_are_of_servers_of_the_view(tools: str) -> None:
+    (found,) = complaints(
+        f"mcp: {{servers: {{{SERVERS}}}, views: {{v: {{servers: [a], tools: {tools}}}}}}}"
+    )
+    assert found.startswith("mcp.views.v.tools.0: the view has no server")
+
+
+def test_changes_choices_and_searches_are_read() -> None:
+    mcp = gateway_of(
+        """
+        mcp:
+          servers:
+            a:
+              url: "http://a/mcp"
+              tools: {x: {name: go, description: Goes}, y: {description: Stays}}
+            b: {url: "http://b/mcp"}
+          views:
+            some: {servers: [a, b], tools: "?__x", search: {pinned: [go]}}
+            chosen: {servers: [b], tools: [b__x]}
+            alone: {servers: [b]}
+          search: {}
+          page: 100
+        """
+    ).mcp
+    assert mcp.servers[0].tools == (
+        ("x", ToolChange("go", "Goes")),
+        ("y", ToolChange("", "Stays")),
+    )
+    assert mcp.views == (
+        McpView("", ("a", "b"), True, search=ToolSearch()),
+        McpView("a", ("a",), True),
+        McpView("b", ("b",), False),
+        McpView("some", ("a", "b"), True, ("?__x",), ToolSearch(("go",))),
+        McpView("chosen", ("b",), True, ("b__x",)),
+        McpView("alone", ("b",), False),
+    )
+    assert mcp.page_entries == 100
