@@ -9,6 +9,8 @@ from xds_server.resources.extension import Json, duration
 
 NAME = "dragoman/mcp"
 """No plain route can have this name, since theirs have no slash."""
+_FOUND = "dragoman/mcp/found"
+"""The same requests, once extproc has said their server, and the path that they have there."""
 
 _IDLE_SECONDS = 3600.0
 """Of a stream: notifications may be rare. Servers and the hub send comments more often."""
@@ -46,21 +48,27 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     """Where clients find the servers; nothing where there are none."""
     if not gateway.mcp.servers:
         return ()
-    asked = ext_proc.mcp_bodies(listener.max_request_bytes)
+    has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
-        {
-            "name": NAME,
-            "match": {"path_separated_prefix": gateway.mcp.path},
-            "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
-            "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
-            "response_headers_to_remove": list(_SERVERS_OWN),
-            "response_headers_to_add": [_SESSION],
-            "route": {
-                "cluster_header": names.MCP_HEADER,
-                "auto_host_rewrite": True,
-                "timeout": "0s",  # answers stream for as long as they like
-                "idle_timeout": duration(_IDLE_SECONDS),
-                "retry_policy": {"retry_on": _RETRY_ON, "num_retries": 1},
-            },
-        },
+        _route(_FOUND, {"prefix": "/", "headers": [has_server]}, listener),
+        _route(NAME, {"path_separated_prefix": gateway.mcp.path}, listener),
     )
+
+
+def _route(name: str, match: Json, listener: Listener) -> Json:
+    asked = ext_proc.mcp_bodies(listener.max_request_bytes)
+    return {
+        "name": name,
+        "match": match,
+        "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
+        "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
+        "response_headers_to_remove": list(_SERVERS_OWN),
+        "response_headers_to_add": [_SESSION],
+        "route": {
+            "cluster_header": names.MCP_HEADER,
+            "auto_host_rewrite": True,
+            "timeout": "0s",  # answers stream for as long as they like
+            "idle_timeout": duration(_IDLE_SECONDS),
+            "retry_policy": {"retry_on": _RETRY_ON, "num_retries": 1},
+        },
+    }

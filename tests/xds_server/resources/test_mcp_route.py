@@ -18,20 +18,28 @@ def test_without_servers_there_is_no_route() -> None:
 
 
 def test_extproc_says_where_a_request_goes_and_an_answer_may_stream_for_ever() -> None:
-    (route,) = mcp_routes(GATEWAY, LISTENER)
-    assert route["match"] == {"path_separated_prefix": "/mcp"}
-    assert route["route"]["cluster_header"] == names.MCP_HEADER
-    assert route["route"]["timeout"] == "0s"
+    found, asked = mcp_routes(GATEWAY, LISTENER)
+    assert asked["match"] == {"path_separated_prefix": "/mcp"}
+    assert asked["route"]["cluster_header"] == names.MCP_HEADER
+    assert asked["route"]["timeout"] == "0s"
+    assert {**found, "name": "", "match": {}} == {**asked, "name": "", "match": {}}
+
+
+def test_a_request_whose_server_is_known_is_taken_whatever_its_path_there() -> None:
+    """extproc sets the path, too; before all other routes, such as that of the LLM API."""
+    found, _asked = mcp_routes(GATEWAY, LISTENER)
+    has_server = {"name": names.MCP_HEADER, "present_match": True}
+    assert found["match"] == {"prefix": "/", "headers": [has_server]}
 
 
 def test_no_server_sees_what_the_client_shows_to_the_gateway() -> None:
-    (route,) = mcp_routes(GATEWAY, LISTENER)
+    route, _ = mcp_routes(GATEWAY, LISTENER)
     removed = route["request_headers_to_remove"]
     assert {"authorization", "cookie", "x-api-key", "x-forwarded-for"} <= set(removed)
 
 
 def test_extproc_is_told_that_it_is_mcp_and_how_long_a_body_may_be() -> None:
-    (route,) = mcp_routes(GATEWAY, LISTENER)
+    route, _ = mcp_routes(GATEWAY, LISTENER)
     asked = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
     told = {each["key"]: each["value"] for each in asked["grpc_initial_metadata"]}
     assert told == {
