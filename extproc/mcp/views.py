@@ -4,6 +4,7 @@ reached."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -81,7 +82,11 @@ class Views:
         return self._by_name.get(rest[1:])
 
     def may_ask(self, origin: str, host: str) -> bool:
-        """Whether a page of that origin may ask (MCP, "Streamable HTTP", "Security Warning")."""
+        """Whether a page of that origin may ask (MCP, "Streamable HTTP", "Security Warning").
+
+        Of the gateway's own pages those that no other can pretend to be: a name without TLS may be
+        anybody's that resolves to this machine (DNS rebinding).
+        """
         if self._any:
             return True
         said = origin.lower()
@@ -91,7 +96,20 @@ class Views:
             there = urlsplit(said)
         except ValueError:
             return False
-        return there.scheme in ("http", "https") and there.netloc == host.lower()
+        if not there.netloc or there.netloc != host.lower():
+            return False
+        return there.scheme == "https" or (there.scheme == "http" and _is_own(there.hostname or ""))
+
+
+def _is_own(host: str) -> bool:
+    """Whether no name server is asked for it."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def binding_of(principal: Principal | None) -> str:

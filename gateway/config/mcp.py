@@ -186,8 +186,9 @@ class McpBlock(Block):
     page: Count | None = None
     """How many entries of a list are told at once; clients ask for the next page. Default: all."""
     allowed_origins: tuple[ClientOrigin, ...] = ()
-    """The origins of web pages that may ask, beside the gateway's own host; `*` for all. Requests
-    of other pages are refused with 403, as the specification asks."""
+    """The origins of web pages that may ask, beside those of the gateway's own host, by https, or
+    by http where it is `localhost` or an address; `*` for all. Requests of other pages are refused
+    with 403, as the specification asks."""
     denied: Literal["unknown", "forbidden"] = "unknown"
     """What is said of a tool, prompt or resource that rules deny: as if it did not exist, or that
     it is forbidden (403)."""

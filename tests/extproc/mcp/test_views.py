@@ -40,7 +40,6 @@ def test_a_server_is_behind_its_cluster_or_the_hub() -> None:
 @pytest.mark.parametrize(
     ("origin", "may"),
     [
-        ("http://gateway.example:8080", True),
         ("https://GATEWAY.example:8080", True),
         ("http://gateway.example", False),
         ("http://gateway.example:8080.evil.example", False),
@@ -51,6 +50,29 @@ def test_a_server_is_behind_its_cluster_or_the_hub() -> None:
 )
 def test_pages_of_the_gateway_itself_may_ask(origin: str, may: bool) -> None:
     assert VIEWS.may_ask(origin, "gateway.example:8080") is may
+
+
+@pytest.mark.parametrize(
+    ("host", "may"),
+    [
+        ("localhost:8080", True),
+        ("app.localhost", True),
+        ("127.0.0.1:8080", True),
+        ("[::1]:8080", True),
+        ("192.168.0.7", True),
+        ("evil.example", False),
+        ("localhost.evil.example:8080", False),
+        ("127.0.0.1.evil.example:8080", False),
+        ("notlocalhost", False),
+        ("", False),
+    ],
+)
+def test_a_page_without_tls_is_the_gateways_own_where_no_name_leads_to_it(
+    host: str, may: bool
+) -> None:
+    """A page of `evil.example` asks `evil.example`, which resolves to the gateway by then."""
+    assert VIEWS.may_ask(f"http://{host}", host) is may
+    assert VIEWS.may_ask(f"https://{host}", host) is bool(host)
 
 
 def test_sessions_are_of_one_caller() -> None:
