@@ -6,6 +6,7 @@ https://github.com/modelcontextprotocol/conformance
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -89,21 +90,39 @@ class Score:
 
 def installed() -> None:
     """All that is needed, once. Without npm or Go, tests are skipped; on CI they fail."""
-    wanted = json.dumps({"dependencies": PACKAGES, "server": SERVER, "private": True})
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes start at once
+        if not _is_installed():
+            _install()
+
+
+_WANTED = json.dumps({"dependencies": PACKAGES, "server": SERVER, "private": True})
+
+
+def _is_installed() -> bool:
     manifest = HOME / "package.json"
-    if manifest.exists() and manifest.read_text() == wanted and server_program().exists():
-        return
+    return manifest.exists() and manifest.read_text() == _WANTED and server_program().exists()
+
+
+def _install() -> None:
     for tool in ("npm", "go"):
         if shutil.which(tool) is None:
             why = f"the conformance suite needs {tool}"
             pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    HOME.mkdir(parents=True, exist_ok=True)
-    (HOME / "package.json").write_text(json.dumps({"dependencies": PACKAGES, "private": True}))
-    quiet = {"cwd": HOME, "check": True, "capture_output": True, "timeout": 300}
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund"], **quiet)  # type: ignore[call-overload]
-    go = os.environ | {"GOBIN": str(HOME / "bin"), "GOFLAGS": "-mod=mod"}
-    subprocess.run(["go", "install", SERVER], env=go, **quiet)  # type: ignore[call-overload]
-    manifest.write_text(wanted)
+    manifest = HOME / "package.json"
+    manifest.write_text(json.dumps({"dependencies": PACKAGES, "private": True}))
+    _quietly("npm", "install", "--no-audit", "--no-fund")
+    _quietly("go", "install", SERVER)
+    manifest.write_text(_WANTED)
+
+
+def _quietly(*command: str) -> None:
+    go = {"GOBIN": str(HOME / "bin"), "GOFLAGS": "-mod=mod"}
+    done = subprocess.run(
+        command, cwd=HOME, env=os.environ | go, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def server_program() -> Path:

@@ -6,6 +6,7 @@ and 2.x, Python 1.x in an environment of its own, the Inspector's command line.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -47,11 +48,13 @@ def python_1() -> Path:
     home = HOME / "python1"
     python = home / "bin" / "python"
     stamp = home / PYTHON_1
-    if not stamp.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", PYTHON_1]
-        subprocess.run(pip, check=True, timeout=300)
-        stamp.touch()
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", PYTHON_1]
+            subprocess.run(pip, check=True, timeout=300)
+            stamp.touch()
     return python
 
 

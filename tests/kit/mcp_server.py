@@ -359,6 +359,7 @@ def served(server: MCPServer, options: argparse.Namespace) -> App:
         event_store=Events() if options.resumable else None,
         retry_interval=50 if options.resumable else None,
         json_response=options.json,
+        max_request_body_size=64 << 20,
         stateless_http=options.stateless,
     )
     seen.append(Seen(OfAnEra(app, options.era)))

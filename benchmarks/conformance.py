@@ -1,0 +1,72 @@
+"""The official MCP conformance suite: against a server itself, and through the gateway, where it is
+one server or two. `python -m benchmarks.conformance` prints scores, and every check that differs.
+
+It needs npm and Go, and installs the suite and the server into `.venv/conformance`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.kit.conformance import Suite, everything_server, installed, score
+from tests.kit.mcp_peers import mcp_servers
+from tests.kit.stack import running
+
+YAML = """
+gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
+identity: {{required: false}}
+mcp:
+  prefix: on_conflict
+  servers:
+    every: {{url: "{every}"}}
+    other: {{url: "{other}"}}
+  views:
+    both: {{servers: [every, other]}}
+routes:
+  - name: bare
+    match: {{path: {{prefix: /bare}}}}
+    replace_prefix: /
+    backend: "{origin}"
+    auth: none
+"""
+WAYS = ("itself", "a route", "one server", "two as one")
+
+
+@contextmanager
+def ways(suite: Suite) -> Iterator[dict[str, str]]:
+    """How the server is reached → URL."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        every = stack.enter_context(everything_server(is_stateless=suite.is_modern))
+        other = stack.enter_context(mcp_servers(other=[]))["other"]
+        config = folder / "gateway.yaml"
+        origin = every.rstrip("/")
+        config.write_text(YAML.format(every=every, other=other.url, origin=origin))
+        gateway = stack.enter_context(running(config, folder / "state", workers=1))
+        urls = (every, f"{gateway.url}/bare", f"{gateway.url}/mcp/every", f"{gateway.url}/mcp/both")
+        yield dict(zip(WAYS, urls, strict=True))
+
+
+def main() -> None:
+    installed()
+    differs = False
+    for suite in Suite:
+        with ways(suite) as urls:
+            scores = {way: score(suite, url).scored(suite) for way, url in urls.items()}
+        straight = scores["itself"]
+        for way, found in scores.items():
+            print(
+                f"{suite.name.lower():8} {way:12} {found.passed:4} passed {found.failed:4} failed"
+            )
+            for each in found.worse_than(straight):
+                differs = True
+                print(f"           not as from the server itself: {each}")
+    sys.exit(differs)
+
+
+if __name__ == "__main__":
+    main()

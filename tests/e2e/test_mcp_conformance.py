@@ -1,0 +1,25 @@
+"""The official conformance suite through the gateway: the score of the server itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.conformance import ways
+from tests.kit.conformance import Suite, installed, score
+
+pytestmark = pytest.mark.envoy
+
+AT_LEAST = {Suite.FIRST: 44, Suite.LEGACY: 82, Suite.MODERN: 121}
+"""Checks that pass at the server itself: fewer would say that the suite did not run."""
+
+
+@pytest.mark.parametrize("suite", Suite)
+def test_the_score_is_the_servers_own(suite: Suite) -> None:
+    installed()
+    with ways(suite) as urls:
+        scores = {way: score(suite, urls[way]).scored(suite) for way in ("itself", "one server")}
+    assert scores["itself"].passed >= AT_LEAST[suite]
+    assert scores["itself"].failed == 0
+    for way in ("one server",):
+        assert scores[way].worse_than(scores["itself"]) == [], way
+        assert scores[way].failed == 0
