@@ -256,7 +256,10 @@ async def _serve(
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
         mcp=functools.partial(
-            serving, secrets=(session_secret(arguments.state_dir),), peers=services
+            serving,
+            secrets=(session_secret(arguments.state_dir),),
+            peers=services,
+            clock=time.monotonic,
         ),
     )
     source = _source(arguments, make)

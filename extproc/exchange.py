@@ -50,6 +50,9 @@ _VIA_UPSTREAM = "via_upstream"
 class Exchange:
     """Answers Envoy's messages about one HTTP request, in the order in which they come."""
 
+    patience = b""
+    """Envoy waits long enough as it is."""
+
     __slots__ = (
         "_answering",
         "_asking",

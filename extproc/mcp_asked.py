@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from extproc.events import Action, Respond, ResponseBody, ResponseHeaders
 from extproc.facts import Facts, McpCall
 from extproc.mcp import headers
+from extproc.mcp.lists import Allowed, ListKind
 from extproc.mcp.messages import Batch, Message
+from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
 from extproc.mcp_saying import fault, refused, unknown
@@ -66,6 +68,31 @@ class Caller(Struct):
         if call.name and self.serving.views.denies_as_unknown:
             return fault(unknown(message))
         return refused(verdict, message.raw_id)
+
+    def shows(self, kind: ListKind) -> Allowed | None:
+        """Which entries of a list the caller sees; None: all of them."""
+        rules = self.program.list_rules
+        if not rules.is_any:
+            return None
+        facts, view = self.facts, self.view.name
+        method, member = _USES[kind]
+
+        def is_shown(target: Target) -> bool:
+            call = McpCall(method, target.server, view=view)
+            facts.mcp = structs.replace(call, **{member: target.name})
+            return not isinstance(rules.on_request(facts), Deny)
+
+        return is_shown
+
+
+_USES: Final = {
+    ListKind.TOOLS: ("tools/call", "tool"),
+    ListKind.PROMPTS: ("prompts/get", "prompt"),
+    ListKind.RESOURCES: ("resources/read", "resource"),
+    ListKind.TEMPLATES: ("resources/read", "resource"),
+    ListKind.TASKS: ("tasks/get", "task"),
+}
+"""By which method an entry of a list is asked for, and which fact names it."""
 
 
 class Talk(Protocol):

@@ -29,6 +29,7 @@ from extproc.mcp.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Fault
 from extproc.mcp.messages import Batch
 from extproc.mcp.views import binding_of
 from extproc.mcp_asked import Answering, Caller, Talk
+from extproc.mcp_federated import FederatedTalk
 from extproc.mcp_one import OneTalk
 from extproc.mcp_saying import fault, refused
 from extproc.program import NOT_READY, Program
@@ -49,7 +50,7 @@ _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gat
 class McpExchange:
     """Answers Envoy's messages about one HTTP request, in the order in which they come."""
 
-    __slots__ = ("_facts", "_limit_bytes", "_program", "_talk", "is_over")
+    __slots__ = ("_facts", "_limit_bytes", "_program", "_talk", "is_over", "patience")
 
     def __init__(self, program: Program, now: datetime, limit_bytes: int) -> None:
         self._program = program
@@ -58,6 +59,8 @@ class McpExchange:
         self._talk: Talk | None = None
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
+        self.patience = b"" if program.mcp is None else program.mcp.patience
+        """What Envoy is told before an answer that may take a while."""
 
     def on_event(self, event: Event) -> Action | Awaitable[Action]:
         """What Envoy is to do now; awaitable when the answer needs the world."""
@@ -125,7 +128,7 @@ class McpExchange:
         if isinstance(verdict, Deny):
             return self._refuse(verdict, PolicyKind.IDENTITY)
         caller.binding = binding_of(self._facts.principal)
-        self._talk = talk = OneTalk(caller)
+        self._talk = talk = FederatedTalk(caller) if caller.view.is_federated else OneTalk(caller)
         return talk.on_headers(self._facts.method)
 
     def _on_body(self, body: bytes) -> Answering:

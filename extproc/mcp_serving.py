@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from extproc.mcp.naming import Naming
 from extproc.mcp.views import Served, Views
-from extproc.mcp_wire import encode_way
+from extproc.mcp_federation import Federation
+from extproc.mcp_wire import encode_way, patience
 from extproc.ports import McpPeers
+from gateway import names
 from gateway.mcp import Mcp
 
 
 class Ways:
     """How Envoy is told of each server, encoded once."""
 
-    __slots__ = ("_after_body", "_after_headers")
+    __slots__ = ("_after_body", "_after_headers", "hub")
 
     def __init__(self, servers: Iterable[Served]) -> None:
         served = tuple(servers)
         self._after_body = {each.name: _way(each, is_read=True) for each in served}
         self._after_headers = {each.name: _way(each, is_read=False) for each in served}
+        self.hub = encode_way(names.HUB_CLUSTER, names.HUB_STREAMS, (), is_read=False)
+        """To the streams of several servers, after headers."""
 
     def to(self, server: str, *, is_read: bool) -> bytes:
         """`is_read`: it answers the body, else the headers."""
@@ -32,19 +37,31 @@ class Serving(Struct, frozen=True):
 
     views: Views
     ways: Ways
-    peers: McpPeers
+    federation: Federation
+    namings: Mapping[str, Naming]
+    """By view."""
+    patience: bytes
+    """What Envoy is told when servers have to be asked: for how long it may take."""
 
 
-def serving(mcp: Mcp, secrets: Sequence[str], peers: McpPeers) -> Serving | None:
+def serving(
+    mcp: Mcp, secrets: Sequence[str], peers: McpPeers, clock: Callable[[], float]
+) -> Serving | None:
     """None: there are no servers. `secrets`: what sessions are sealed with, where the configuration
-    says none."""
+    says none; `clock` gives seconds that never go back."""
     if not mcp.servers:
         return None
     views = Views(mcp, mcp.session_keys or secrets)
     served: Mapping[str, Served] = {
         name: each for view in views.all.values() for name, each in view.servers.items()
     }
-    return Serving(views, Ways(served.values()), peers)
+    return Serving(
+        views,
+        Ways(served.values()),
+        Federation(peers, clock),
+        {name: Naming(views.prefix, tuple(view.servers)) for name, view in views.all.items()},
+        patience(mcp.longest_seconds),
+    )
 
 
 def _way(served: Served, *, is_read: bool) -> bytes:

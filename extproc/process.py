@@ -121,6 +121,8 @@ class _ExchangeStream:
         elif isinstance(action, Struct):  # as all actions are; asking for Awaitable takes longer
             self._call.send(wire.encode(event, action))
         else:
+            if exchange.patience:
+                self._call.send(exchange.patience)
             self._process.run(self._answer_later(event, action))
             return
         if exchange.is_over:

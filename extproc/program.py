@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
@@ -32,7 +32,7 @@ from extproc.policies.guard import Guards
 from extproc.policies.key_models import KeyModels
 from extproc.policies.limit import Limits
 from extproc.policies.logins import logins_of
-from extproc.policies.variables import ESTIMATE, PROMPT
+from extproc.policies.variables import ARGUMENTS, ESTIMATE, PROMPT
 from extproc.ports import Ledger, Limiter
 from extproc.saying import Sayer
 from extproc.served_limits import ServedLimits
@@ -43,9 +43,10 @@ from extproc.wellformed import WellFormed
 from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
+from gateway.cel import compile_expression
 from gateway.guards import reads_answers
 from gateway.mcp import Mcp
-from gateway.model import Gateway, Lossiness, Phase, Target
+from gateway.model import Effect, Gateway, Lossiness, Mode, Phase, Rule, Target
 from gateway.price import Price
 
 _TOKENS_OF = partial(expected, family=Family.OTHER)
@@ -81,6 +82,8 @@ class Program:
     """Asks the services of guards."""
     rules: Authorize
     """Of requests: who may do what."""
+    list_rules: Authorize
+    """The same of entries of MCP servers' lists."""
     mcp: Serving | None
     """MCP servers; None: there are none."""
     routes: frozenset[str]
@@ -167,6 +170,7 @@ def build(
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
         rules=rules.early,
+        list_rules=Authorize(_of_entries(gateway.rules)),
         mcp=mcp(gateway.mcp),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
@@ -216,6 +220,20 @@ def _policies(
         WellFormed(gateway.guards, audits or uncounted()),
         Guards(gateway.guards, audits, measure=_TOKENS_OF),
     )
+
+
+def _of_entries(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Whether a tool is shown, whatever it may be called with: rules that read arguments hide
+    nothing."""
+    shown: list[Rule] = []
+    for rule in rules:
+        is_asked = rule.mode is Mode.ENFORCE and rule.phase is Phase.REQUEST
+        compiled = compile_expression(rule.expression)
+        if isinstance(compiled, str) or ARGUMENTS not in compiled.names:
+            shown += [rule] if is_asked else []
+        elif is_asked and rule.effect is Effect.ALLOW:
+            shown.append(replace(rule, expression="true"))
+    return tuple(shown)
 
 
 def _in_order(*policies: Policy | None) -> tuple[Policy, ...]:

@@ -91,6 +91,9 @@ class McpServer:
     tools: tuple[tuple[str, ToolChange], ...] = ()
     """What is changed of tools, by the server's own names."""
 
+    list_seconds: float = 0.0
+    """How long its lists may be kept, where it does not say (`ttlMs`)."""
+
     @property
     def is_hubs(self) -> bool:
         """Whether it is reached by way of the hub, which offers it as one of Streamable HTTP."""
@@ -133,6 +136,11 @@ class Mcp:
     """Of a list, at once; 0: all."""
     idle_seconds: float = 1800.0
     """After so long, a session nobody has used is over."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long it may take to ask all servers, some of them twice; 0: there are none."""
+        return max((each.timeout_seconds for each in self.servers), default=0.0) * 2
 
     @property
     def has_hub(self) -> bool:

@@ -63,6 +63,8 @@ SERVICES_ADDRESS = "127.0.0.1:18010"
 """Where it is, where nobody says otherwise: this machine's alone."""
 HUB_CLUSTER = "service/hub"
 """The hub of the MCP gateway; extproc asks it as it asks services."""
+HUB_STREAMS = "/streams"
+"""Where the hub says what several servers say unasked, as one stream."""
 HUB_ADDRESS = "127.0.0.1:18011"
 """Where it is, where nobody says otherwise."""
 UNPLANNED_CLUSTER = "dragoman_unplanned"
@@ -174,6 +176,9 @@ SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 """Of a request of extproc's: the cluster of the service that it is for."""
 MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
 """The cluster that an MCP request goes to; set by extproc alone."""
+MCP_STREAMS_HEADER = f"{OWN_HEADER_PREFIX}mcp-streams"
+"""Of a request to the hub's streams, base64 of JSON: `{view, servers: {name: [session id,
+revision]}, number}`."""
 MCP_SESSION_HEADER = "mcp-session-id"
 MCP_HEADERS = frozenset(
     {

@@ -79,7 +79,7 @@ class Compiler:
                     _read_by(gateway, decided),
                     features,
                     is_limited=gateway.is_telling,
-                    longest_seconds=_longest(gateway),
+                    longest_seconds=gateway.mcp.longest_seconds,
                 ),
                 *(
                     memo.of(filters.limit_service_filter, each)
@@ -140,12 +140,6 @@ def _patient(topology: Topology, gateway: Gateway) -> Topology:
     if not waits:
         return topology
     return replace(topology, message_timeout_seconds=topology.message_timeout_seconds + waits)
-
-
-def _longest(gateway: Gateway) -> float:
-    """How long extproc may have to ask all MCP servers; 0: there are none."""
-    servers = gateway.mcp.servers
-    return max((each.timeout_seconds for each in servers), default=0.0) * 2 if servers else 0.0
 
 
 def _services(gateway: Gateway, topology: Topology, memo: Memo) -> Iterator[Resource]:

@@ -142,6 +142,11 @@ def rewritten(body: bytes, changes: Mapping[Path, bytes]) -> bytes:
     return json_spans.replace_at(body, changes)
 
 
+def params(body: bytes) -> bytes:
+    """The parameters of a message that was read, as they were written; empty: there are none."""
+    return json_spans.value_at(body, ("params",)) or b""
+
+
 def text(value: str) -> bytes:
     """A string as JSON."""
     return msgspec.json.encode(value)

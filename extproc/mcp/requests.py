@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from extproc.mcp import headers, jsonrpc
+from extproc.mcp.merging import LEGACY_REVISIONS
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served
 from extproc.ports import Asked
@@ -35,8 +36,9 @@ class Answer(Struct, frozen=True):
 
     status: int
     """Of HTTP; 0: it gave no answer."""
-    result: Raw | None = None
-    error: Raw | None = None
+    result: bytes | None = None
+    """JSON, as the error."""
+    error: bytes | None = None
     session: str = ""
     """What it calls the session that began with it."""
     why: str = ""
@@ -116,6 +118,28 @@ def client_of(initialize: bytes | Raw) -> Client:
     return Client(said.get("clientInfo", known.info), said.get("capabilities", known.capabilities))
 
 
+def client_of_meta(meta: Mapping[str, object]) -> Client:
+    """Of what it says with a request, where there are no sessions."""
+    known = Client()
+    info, capabilities = meta.get(headers.META_CLIENT_INFO), meta.get(headers.META_CAPABILITIES)
+    return Client(
+        Raw(msgspec.json.encode(info)) if isinstance(info, dict) else known.info,
+        Raw(msgspec.json.encode(capabilities)) if isinstance(capabilities, dict) else Raw(b"{}"),
+    )
+
+
+def initialize_of(client: Client) -> bytes:
+    """What such a client would say to a server of sessions: without what such a server would ask it
+    back, in a stream that this client does not read."""
+    return msgspec.json.encode(
+        {
+            "protocolVersion": LEGACY_REVISIONS[-1],
+            "capabilities": {},
+            "clientInfo": client.info,
+        }
+    )
+
+
 def read(status: int, head: Mapping[str, str], body: bytes) -> Answer:
     """What an answer says."""
     session = head.get(headers.SESSION_ID, "")
@@ -124,9 +148,9 @@ def read(status: int, head: Mapping[str, str], body: bytes) -> Answer:
     except (msgspec.DecodeError, msgspec.ValidationError):
         return Answer(status, session=session, why=f"status {status}, and no JSON-RPC answer")
     if not isinstance(said.result, UnsetType):
-        return Answer(status, result=said.result, session=session)
+        return Answer(status, result=bytes(said.result), session=session)
     if not isinstance(said.error, UnsetType):
-        return Answer(status, error=said.error, session=session)
+        return Answer(status, error=bytes(said.error), session=session)
     return Answer(status, session=session, why=f"status {status}, and no JSON-RPC answer")
 
 

@@ -27,6 +27,8 @@ class Served(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     is_required: bool
     timeout_seconds: float
+    list_seconds: float = 0.0
+    """How long its lists may be kept, where it does not say."""
 
 
 class View(Struct, frozen=True):
@@ -127,5 +129,11 @@ def _served(server: McpServer) -> Served:
         cluster = names.service_cluster(names.mcp_service(server.name))
         path = server.path
     return Served(
-        server.name, cluster, path, server.headers, server.is_required, server.timeout_seconds
+        server.name,
+        cluster,
+        path,
+        server.headers,
+        server.is_required,
+        server.timeout_seconds,
+        server.list_seconds,
     )

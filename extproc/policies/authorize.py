@@ -103,6 +103,10 @@ class Authorize:
         self._rules = tuple(sorted(compiled, key=lambda rule: _ORDER.index(rule.effect)))
         self._cases: dict[tuple[object, ...], _Case] = {}
 
+    @property
+    def is_any(self) -> bool:
+        return bool(self._rules)
+
     def reads(self, name: str) -> bool:
         """Whether some rule asks for this variable."""
         return name in self._names

@@ -14,6 +14,7 @@ from gateway.cel import EVERY_HEADER
 Getter: TypeAlias = Callable[[Facts], object | None]
 Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 
+ARGUMENTS = "mcp.arguments"
 PROMPT = "llm.prompt"
 ESTIMATE = "llm.estimated_input_tokens"
 """What it takes to know these is asked first: each costs a look at all that is said."""
@@ -99,7 +100,7 @@ GETTERS: Mapping[str, Getter] = {
     "mcp.tool": _of_mcp(lambda call: call.tool),
     "mcp.prompt": _of_mcp(lambda call: call.prompt),
     "mcp.resource": _of_mcp(lambda call: call.resource),
-    "mcp.arguments": _arguments,
+    ARGUMENTS: _arguments,
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),

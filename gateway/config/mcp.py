@@ -122,6 +122,10 @@ class McpServerBlock(Block):
 
     tools: dict[Text, McpToolBlock] = Field(default={})
     """Other names and descriptions for its tools, by the names that it gives them."""
+    cache_lists: Duration = 0.0
+    """How long its lists of tools, prompts and resources are kept where it does not say so itself
+    (`ttlMs`), for all callers; for servers whose lists are the same for everybody. Default: not
+    at all."""
 
     @model_validator(mode="after")
     def _has_one_form(self) -> McpServerBlock:

@@ -139,6 +139,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         tuple(block.headers.items()),
         block.required,
         block.timeout,
+        block.cache_lists,
         tools=tuple(
             (tool, ToolChange(each.name or "", each.description))
             for tool, each in block.tools.items()

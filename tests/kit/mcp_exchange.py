@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -55,7 +56,7 @@ def program(yaml: str, servers: Servers | None = None) -> Program:
         ledger=MemoryLedger(),
         choose=lambda: 0.0,
         created=7,
-        mcp=lambda mcp: serving(mcp, (SECRET,), servers or Servers()),
+        mcp=lambda mcp: serving(mcp, (SECRET,), servers or Servers(), time.monotonic),
     )
 
 

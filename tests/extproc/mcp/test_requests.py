@@ -59,7 +59,7 @@ def test_a_client_is_known_by_how_it_initialized() -> None:
 
 def test_answers_are_read_and_what_is_none_is_told() -> None:
     good = read(200, {"mcp-session-id": "s"}, b'{"jsonrpc":"2.0","id":1,"result":{"a":1}}')
-    assert (good.result, good.session, good.code) == (Raw(b'{"a":1}'), "s", 0)
+    assert (good.result, good.session, good.code) == (b'{"a":1}', "s", 0)
     bad = read(200, {}, b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"x"}}')
     assert bad.code == -32601
     odd = read(200, {}, b'{"error":{"code":"x"}}')

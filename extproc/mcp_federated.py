@@ -1,0 +1,389 @@
+"""Several MCP servers as one: what goes straight to its server, and what all are asked.
+
+A session's id holds the sessions with the servers, sealed. Clients of revisions without sessions
+have none; what servers of older ones want, the federation keeps.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from extproc.events import CONTINUE, Action, Direct, Respond, ResponseBody, ResponseHeaders, Show
+from extproc.facts import McpCall
+from extproc.later import later
+from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests
+from extproc.mcp.catalogue import Catalogue
+from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Fault
+from extproc.mcp.lists import BY_METHOD, ListKind
+from extproc.mcp.messages import Batch, Kind, Message
+from extproc.mcp.naming import Target
+from extproc.mcp.sessions import ServerSession, Session, bounded
+from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, named
+from extproc.mcp_federation import Joined, Whose, of_nobody
+from extproc.mcp_passage import Passage
+from extproc.mcp_saying import accepted, fault, refused, result, unknown
+from extproc.protocols.json_spans import Path
+from extproc.verdict import Deny
+from gateway import names
+
+_SERVER_INFO: Final = msgspec.json.encode(requests.SERVER_INFO)
+_NO_SESSION: Final = Deny(
+    400, "missing_session", "initialize first: the request says no Mcp-Session-Id"
+)
+_NO_STREAMS: Final = Deny(
+    405, "method_not_allowed", "this revision has POST alone", headers=(("allow", "POST"),)
+)
+_NO_BATCHES: Final = Fault(jsonrpc.INVALID_REQUEST, "several servers as one take no batches")
+_BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
+_OF_URIS: Final = (ListKind.RESOURCES, ListKind.TEMPLATES, ListKind.TOOLS)
+_TO_ALL: Final = "logging/setLevel"
+_EMPTY: Final = b"{}"
+
+_Found: TypeAlias = tuple[Target, ...]
+
+
+class FederatedTalk:
+    """One request to several servers."""
+
+    __slots__ = ("_caller", "_passage", "_whose", "is_over")
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._whose: Whose | None = None
+        self._passage: Passage | None = None
+        self.is_over = False
+
+    # what comes of Envoy
+
+    def on_headers(self, method: str) -> Answering:
+        caller = self._caller
+        if caller.session_id:
+            session = caller.opened()
+            if session is None:
+                return refused(SESSION_NOT_FOUND)
+            client = requests.client_of(session.initialize)
+            self._whose = Whose(session, session.nonce, client)
+        is_modern = headers.is_modern(caller.revision)
+        match method:
+            case "POST":
+                return Show()
+            case _ if self._whose is None:
+                return refused(_NO_STREAMS if is_modern else _NO_SESSION)
+            case "GET":
+                self.is_over = True
+                return self._streams(self._whose)
+            case _:
+                return later(caller.serving.federation.end(caller.view, self._whose), self._ended)
+
+    def on_batch(self, batch: Batch) -> Action:
+        return fault(_NO_BATCHES)
+
+    def on_message(self, message: Message) -> Answering:
+        if message.method == "initialize":
+            return self._begin(message)
+        if headers.is_modern(headers.revision(self._caller.facts.headers, message)):
+            self._whose = self._sessionless(message)
+        whose = self._whose
+        if whose is None:
+            if message.method == "ping":
+                return result(message, _EMPTY)
+            return refused(_NO_SESSION, message.raw_id)
+        if message.is_answer:
+            return self._answer(message, whose)
+        if message.kind is Kind.NOTIFICATION:
+            return self._notification(message, whose)
+        return self._request(message, whose)
+
+    def on_response(self, event: ResponseHeaders) -> Answering:
+        passage = self._passage
+        if passage is None:
+            self.is_over = True
+            return CONTINUE
+        found = passage.on_response(event)
+        return later(found, self._passed) if isinstance(found, Awaitable) else self._passed(found)
+
+    def on_answer(self, event: ResponseBody) -> Action:
+        passage = self._passage
+        return CONTINUE if passage is None else self._passed(passage.on_answer(event))
+
+    def _passed(self, action: Action) -> Action:
+        self.is_over = self._passage is None or self._passage.is_over
+        return action
+
+    # who asks
+
+    def _sessionless(self, message: Message) -> Whose:
+        """Everything is said with each request."""
+        client = requests.client_of_meta(message.meta)
+        initialize = requests.initialize_of(client)
+        scope = f"modern\n{self._caller.binding}\n{client.capabilities!r}"
+        return Whose(of_nobody(initialize), scope, client)
+
+    def _begin(self, message: Message) -> Answering:
+        caller = self._caller
+        denied = caller.judged(message, McpCall("initialize", view=caller.view.name))
+        if denied is not None:
+            return denied
+        params = messages.params(message.body) or _EMPTY
+        opening = caller.serving.federation.open(caller.view, params, is_modern=False)
+        return later(opening, lambda found: self._began(message, params, found))
+
+    def _began(self, message: Message, params: bytes, found: Mapping[str, Joined] | str) -> Action:
+        caller = self._caller
+        if isinstance(found, str):
+            return fault(message.fault(INTERNAL_ERROR, found, 502))
+        asked = message.text("protocolVersion")
+        session = Session(
+            caller.view.name,
+            {name: each.session for name, each in found.items()},
+            merging.agreed(asked),
+            bounded(params),
+            int(caller.facts.now.timestamp()),
+            secrets.token_hex(8),
+        )
+        hellos = {name: each.hello for name, each in found.items()}
+        said = merging.initialize(asked, hellos, _SERVER_INFO, is_changing=True)
+        sealed = caller.serving.views.sealer.seal(session, caller.binding)
+        return result(message, said, ((headers.SESSION_ID, sealed),))
+
+    def _ended(self, _: None) -> Action:
+        return Respond(200, (), b"", "dragoman_mcp")
+
+    def _streams(self, whose: Whose) -> Direct:
+        """What servers say unasked: of all of them, by the hub."""
+        caller = self._caller
+        told = {
+            name: (each.id, each.revision)
+            for name, served in caller.view.servers.items()
+            if (each := caller.serving.federation.known(served, whose)) is not None
+        }
+        document = {"view": caller.view.name, "servers": told, "number": whose.session.nonce}
+        coded = base64.b64encode(msgspec.json.encode(document)).decode()
+        return Direct(
+            caller.serving.ways.hub,
+            False,
+            ((names.MCP_STREAMS_HEADER, coded),),
+            (headers.SESSION_ID,),
+        )
+
+    # what clients say without asking
+
+    def _answer(self, message: Message, whose: Whose) -> Answering:
+        """To a request of a server, whose name is in its id."""
+        found = ids.inward(message.id)
+        if found is None:
+            return accepted()  # as servers do with what answers nothing
+        server, own = found
+        return self._direct(message, whose, Target(server, ""), {messages.ID: _json(own)})
+
+    def _notification(self, message: Message, whose: Whose) -> Answering:
+        caller = self._caller
+        denied = caller.judged(message, McpCall(message.method, view=caller.view.name))
+        if denied is not None:
+            return denied
+        if message.method == "notifications/progress":
+            found = ids.inward(message.params.get("progressToken"))
+            if found is None:
+                return accepted()
+            server, own = found
+            changes = {messages.PROGRESS_TOKEN: _json(own)}
+            return self._direct(message, whose, Target(server, ""), changes)
+        params = messages.params(message.body)
+        telling = caller.serving.federation.tell(caller.view, whose, message.method, params)
+        return later(telling, lambda _: accepted())
+
+    # what they ask for
+
+    def _request(self, message: Message, whose: Whose) -> Answering:
+        method = message.method
+        if method in BY_METHOD:
+            return self._list(message, BY_METHOD[method], whose)
+        match method:
+            case "tools/call" | "prompts/get" | "completion/complete":
+                return self._by_name(message, whose)
+            case _ if method in _BY_URI:
+                return self._by_uri(message, whose)
+            case _ if method.startswith("tasks/") and message.task_id:
+                return self._by_task(message, whose)
+        denied = self._caller.judged(message, McpCall(method, view=self._caller.view.name))
+        if denied is not None:
+            return denied
+        match method:
+            case "ping":
+                return result(message, _EMPTY)
+            case "server/discover":
+                return self._discover(message, whose)
+            case _ if method == _TO_ALL:
+                return self._set_level(message, whose)
+        status = 404 if whose.is_sessionless else 200
+        return fault(message.fault(METHOD_NOT_FOUND, f"Method not found: {method}", status))
+
+    def _by_name(self, message: Message, whose: Whose) -> Answering:
+        """Tools and prompts; `completion/complete` names a prompt, or a template."""
+        if message.method == "completion/complete" and named(message) != _ref(message, "name"):
+            return self._by_uri(message, whose)
+        naming = self._caller.serving.namings[self._caller.view.name]
+        if naming.needs_lists:
+            kind = ListKind.TOOLS if message.method == "tools/call" else ListKind.PROMPTS
+            return self._routed(message, whose, (kind,), _found_by_name)
+        target = naming.find(named(message))
+        return self._one_of(message, whose, () if target is None else (target,))
+
+    def _by_uri(self, message: Message, whose: Whose) -> Answering:
+        return self._routed(message, whose, _OF_URIS, _found_by_uri)
+
+    def _by_task(self, message: Message, whose: Whose) -> Answering:
+        found = ids.inward_name(message.task_id)
+        return self._one_of(message, whose, () if found is None else (Target(*found),))
+
+    def _routed(
+        self,
+        message: Message,
+        whose: Whose,
+        kinds: tuple[ListKind, ...],
+        find: Callable[[Catalogue, Message], _Found],
+    ) -> Answering:
+        """Whose it is, the lists say."""
+        caller = self._caller
+        naming = caller.serving.namings[caller.view.name]
+        listing = caller.serving.federation.catalogue(
+            caller.view, naming, whose, kinds, is_routing=True
+        )
+
+        def routed(found: Catalogue | str) -> Answering:
+            if isinstance(found, str):
+                return fault(message.fault(INTERNAL_ERROR, found, 502))
+            return self._one_of(message, whose, find(found, message))
+
+        return later(listing, routed)
+
+    def _one_of(self, message: Message, whose: Whose, targets: _Found) -> Answering:
+        """To the server of the first of them; where nothing says whose it is, that is a guess."""
+        known = [each for each in targets if each.server in self._caller.view.servers]
+        if not known:
+            return fault(unknown(message))
+        target = known[0]
+        call = call_of(message, target.server, target.name, self._caller.view.name)
+        denied = self._caller.judged(message, call)
+        if denied is not None:
+            return denied
+        changes: dict[Path, bytes] = {}
+        if target.name != named(message):
+            changes[_place(message)] = messages.text(target.name)
+        return self._direct(message, whose, target, changes)
+
+    def _direct(
+        self,
+        message: Message,
+        whose: Whose,
+        target: Target,
+        changes: Mapping[Path, bytes],
+    ) -> Answering:
+        caller, server = self._caller, target.server
+        served = caller.view.servers.get(server)
+        if served is None:
+            return fault(unknown(message)) if message.kind is Kind.REQUEST else accepted()
+
+        def sent(session: ServerSession | None) -> Action:
+            if session is None:
+                text = f"the server '{server}' gives no answer"
+                return fault(message.fault(INTERNAL_ERROR, text, 502))
+            self._passage = Passage(caller, whose, served, session, message, target.name, changes)
+            return self._passage.direct()
+
+        session = caller.serving.federation.known(served, whose)
+        if session is not None:
+            return sent(session)
+        return later(caller.serving.federation.session(served, whose), sent)
+
+    # what all are asked
+
+    def _list(self, message: Message, kind: ListKind, whose: Whose) -> Answering:
+        caller = self._caller
+        denied = caller.judged(message, McpCall(message.method, view=caller.view.name))
+        if denied is not None:
+            return denied
+        naming = caller.serving.namings[caller.view.name]
+        listing = caller.serving.federation.catalogue(caller.view, naming, whose, (kind,))
+        return later(listing, lambda found: self._listed(message, kind, whose, found))
+
+    def _listed(
+        self, message: Message, kind: ListKind, whose: Whose, found: Catalogue | str
+    ) -> Action:
+        if isinstance(found, str):
+            return fault(message.fault(INTERNAL_ERROR, found, 502))
+        said = lists.page(
+            found.listings[kind],
+            message.text("cursor"),
+            is_allowed=self._caller.shows(kind),
+            is_modern=whose.is_sessionless,
+        )
+        if isinstance(said, Fault):
+            return fault(message.fault(said.code, said.message, 200))
+        return result(message, said)
+
+    def _discover(self, message: Message, whose: Whose) -> Answering:
+        caller = self._caller
+        params = bytes(whose.session.initialize)
+        opening = caller.serving.federation.open(caller.view, params, is_modern=True)
+
+        def discovered(found: Mapping[str, Joined] | str) -> Action:
+            if isinstance(found, str):
+                return fault(message.fault(INTERNAL_ERROR, found, 502))
+            hellos = {name: each.hello for name, each in found.items()}
+            versions = merging.MODERN_REVISIONS
+            return result(message, merging.discover(versions, hellos, _SERVER_INFO))
+
+        return later(opening, discovered)
+
+    def _set_level(self, message: Message, whose: Whose) -> Answering:
+        caller = self._caller
+        params = messages.params(message.body) or _EMPTY
+        asking = caller.serving.federation.ask_all(caller.view, whose, message.method, params)
+
+        def told(answers: Mapping[str, requests.Answer]) -> Action:
+            if any(each.result is not None for each in answers.values()):
+                return result(message, _EMPTY)
+            codes = [each.code for each in answers.values() if each.code]
+            code = codes[0] if codes else INTERNAL_ERROR
+            text = "no server takes this level" if code == INVALID_PARAMS else "no server logs"
+            return fault(message.fault(code, text, 200))
+
+        return later(asking, told)
+
+
+def _json(identity: messages.Id) -> bytes:
+    return msgspec.json.encode(identity)
+
+
+def _ref(message: Message, member: str) -> object:
+    return message.members("ref").get(member)
+
+
+def _found_by_name(catalogue: Catalogue, message: Message) -> _Found:
+    find = catalogue.tool if message.method == "tools/call" else catalogue.prompt
+    found = find(named(message))
+    return () if found is None else (found,)
+
+
+def _found_by_uri(catalogue: Catalogue, message: Message) -> _Found:
+    is_template = message.method == "completion/complete"
+    return catalogue.template(named(message)) if is_template else catalogue.resource(named(message))
+
+
+def _place(message: Message) -> Path:
+    """Where the name stands."""
+    match message.method:
+        case "tools/call" | "prompts/get":
+            return messages.NAME
+        case "completion/complete":
+            is_prompt = named(message) == _ref(message, "name")
+            return messages.REF_NAME if is_prompt else messages.REF_URI
+        case method if method in _BY_URI:
+            return messages.URI
+    return messages.TASK_ID

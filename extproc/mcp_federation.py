@@ -1,0 +1,389 @@
+"""Asks the servers of a view, all at once, and keeps what they said: sessions that were opened
+late, and lists for as long as they may be kept.
+
+What a session's id cannot say, since the client has it already, is kept here by each worker on its
+own: a server that came back, or was restarted, has a new session, and the client notices nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from msgspec import Raw, Struct
+
+from extproc.mcp import merging, messages, requests
+from extproc.mcp.catalogue import Catalogue
+from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
+from extproc.mcp.merging import BrokenHello, Hello
+from extproc.mcp.naming import Naming
+from extproc.mcp.requests import Answer, Client
+from extproc.mcp.sessions import ServerSession, Session
+from extproc.mcp.views import Served, View
+from extproc.ports import Asked, McpPeers, ServiceUnavailable
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 1.0
+"""How long optional servers may take longer than those that are required."""
+DEAD_SECONDS: Final = 5.0
+"""How long an optional server that gave no answer is not asked again."""
+ROUTING_SECONDS: Final = 60.0
+"""How old lists may be by which it is found out whose something is."""
+_MOST_PAGES: Final = 64
+"""Of one list of one server."""
+_MOST_KEPT: Final = 8192
+_MOST_CATALOGUES: Final = 256
+_MODERN: Final = merging.MODERN_REVISIONS[-1]
+_LEGACY: Final = merging.LEGACY_REVISIONS[-1]
+_INITIALIZED: Final = "notifications/initialized"
+
+_T = TypeVar("_T")
+
+
+class Joined(Struct, frozen=True):
+    """A server that takes part."""
+
+    session: ServerSession
+    hello: Hello
+
+
+class Whose(Struct, frozen=True):
+    """On whose behalf servers are asked."""
+
+    session: Session
+    """Of the client; of one without, with nothing in it."""
+    scope: str
+    """Whose lists, and late sessions, these are: the session's number, or the caller."""
+    client: Client
+
+    @property
+    def is_sessionless(self) -> bool:
+        """It speaks a revision without sessions."""
+        return not self.session.nonce
+
+
+class _Kept(Struct):
+    page: Page
+    at: float
+    until: float
+
+
+class Federation:
+    """Who asks. The clock gives seconds that never go back."""
+
+    def __init__(self, peers: McpPeers, clock: Callable[[], float]) -> None:
+        self._peers = peers
+        self._clock = clock
+        self._late: OrderedDict[tuple[str, str], ServerSession] = OrderedDict()
+        """By scope and server: sessions beside those that the client's id holds."""
+        self._pages: OrderedDict[tuple[str, ListKind, str], _Kept] = OrderedDict()
+        """By server, kind and scope."""
+        self._catalogues: OrderedDict[tuple[object, ...], tuple[object, Catalogue]] = OrderedDict()
+        self._dead: dict[str, float] = {}
+        """Optional servers that gave no answer, and until when they are left alone."""
+
+    # sessions
+
+    async def open(
+        self, view: View, params: bytes, *, is_modern: bool
+    ) -> Mapping[str, Joined] | str:
+        """Begin with all servers; text: why nothing is served. `is_modern`: so does the client."""
+        found = await self._everybody(view, lambda each: self._join(each, params, is_modern))
+        for name, joined_ in found.items():
+            if isinstance(joined_, str):
+                logger.warning("the MCP server %s does not take part: %s", name, joined_)
+                if view.servers[name].is_required:
+                    return f"the server '{name}' gives no answer: {joined_}"
+        return {name: each for name, each in found.items() if isinstance(each, Joined)}
+
+    async def _join(self, served: Served, params: bytes, is_modern: bool) -> Joined | str:
+        """In the era of the client, where the server speaks it; else in the other."""
+        first, second = self._initialize, self._discover
+        if is_modern:
+            first, second = second, first
+        found = await first(served, params)
+        if isinstance(found, Joined):
+            return found
+        other = await second(served, params)
+        return other if isinstance(other, Joined) else found
+
+    async def _initialize(self, served: Served, params: bytes) -> Joined | str:
+        answer = await self._ask(served, ServerSession("", ""), "initialize", params, Client())
+        if answer.result is None:
+            return answer.why or f"error {answer.code}"
+        try:
+            hello = merging.read_initialize(answer.result)
+        except BrokenHello as error:
+            return str(error)
+        return Joined(ServerSession(answer.session, hello.revision), hello)
+
+    async def _discover(self, served: Served, params: bytes) -> Joined | str:
+        session = ServerSession("", _MODERN)
+        client = requests.client_of(params)
+        answer = await self._ask(served, session, "server/discover", b"", client)
+        if answer.result is None:
+            return answer.why or f"error {answer.code}"
+        try:
+            hello = merging.read_discover(answer.result)
+        except BrokenHello as error:
+            return str(error)
+        if hello.revision not in merging.MODERN_REVISIONS:
+            return "it speaks no revision without sessions"
+        return Joined(ServerSession("", hello.revision), hello)
+
+    def known(self, served: Served, whose: Whose) -> ServerSession | None:
+        """The session with a server, if there is one."""
+        late = self._late.get((whose.scope, served.name))
+        return late or whose.session.servers.get(served.name)
+
+    async def session(self, served: Served, whose: Whose) -> ServerSession | None:
+        """The session with a server; begun now, where there is none. None: it gives no answer."""
+        return self.known(served, whose) or await self.reopen(served, whose)
+
+    async def reopen(self, served: Served, whose: Whose) -> ServerSession | None:
+        """A new session with a server, in the place of one that is over."""
+        if self._is_dead(served):
+            return None
+        found = await self._join(served, whose.session.initialize, whose.is_sessionless)
+        if isinstance(found, str):
+            self._mark_dead(served, found)
+            return None
+        if found.session.revision not in merging.MODERN_REVISIONS:
+            await self._ask_for(
+                served, requests.told(served, found.session, _INITIALIZED, b"", whose.client)
+            )
+        _remember(self._late, (whose.scope, served.name), found.session, _MOST_KEPT)
+        self.forget_lists(served.name, whose)
+        return found.session
+
+    async def end(self, view: View, whose: Whose) -> None:
+        """The client's session is over, and so are those that it holds."""
+
+        async def one(served: Served) -> None:
+            session = self.known(served, whose)
+            self._late.pop((whose.scope, served.name), None)
+            if session is not None and session.id:
+                await self._ask_for(served, requests.ended(served, session))
+
+        await self._everybody(view, one)
+
+    # what all are told or asked
+
+    async def tell(self, view: View, whose: Whose, method: str, params: bytes) -> None:
+        """A notification of the client's."""
+
+        async def one(served: Served) -> None:
+            session = self.known(served, whose)
+            if session is not None:
+                await self._ask_for(
+                    served, requests.told(served, session, method, params, whose.client)
+                )
+
+        await self._everybody(view, one)
+
+    async def ask_all(
+        self, view: View, whose: Whose, method: str, params: bytes
+    ) -> Mapping[str, Answer]:
+        """One request to all; of those that take part."""
+
+        async def one(served: Served) -> Answer:
+            session = await self.session(served, whose)
+            if session is None:
+                return Answer(0, why="it does not take part")
+            return await self._ask(served, session, method, params, whose.client)
+
+        found = await self._everybody(view, one)
+        return {
+            name: Answer(0, why=each) if isinstance(each, str) else each
+            for name, each in found.items()
+        }
+
+    async def replay(self, served: Served, asked: Asked) -> Answer:
+        """A request of the client's, once more, in a session that was begun anew."""
+        return await self._answer(served, asked)
+
+    # lists
+
+    async def catalogue(
+        self,
+        view: View,
+        naming: Naming,
+        whose: Whose,
+        kinds: Sequence[ListKind],
+        *,
+        is_routing: bool = False,
+    ) -> Catalogue | str:
+        """What the servers list; text: a required one does not say. `is_routing`: it may be older
+        than what clients are shown."""
+        by_kind: dict[ListKind, dict[str, Page]] = {}
+        for kind in kinds:
+            pages = await self._lists(view, kind, whose, is_routing=is_routing)
+            if isinstance(pages, str):
+                return pages
+            by_kind[kind] = pages
+        # pages are kept with the catalogue, so that no other can have their ids
+        pages_of = tuple(page for each in by_kind.values() for page in each.values())
+        key = (view.name, *kinds, *map(id, pages_of))
+        known = self._catalogues.get(key)
+        if known is None:
+            made = Catalogue(tuple(view.servers), naming, naming, by_kind)
+            known = (pages_of, made)
+            _remember(self._catalogues, key, known, _MOST_CATALOGUES)
+        else:
+            self._catalogues.move_to_end(key)
+        return known[1]
+
+    def forget_lists(self, server: str, whose: Whose) -> None:
+        """They are another's."""
+        for kind in ListKind:
+            self._pages.pop((server, kind, whose.scope), None)
+
+    async def _lists(
+        self, view: View, kind: ListKind, whose: Whose, *, is_routing: bool
+    ) -> dict[str, Page] | str:
+        found: dict[str, Page] = {}
+        lacking: dict[str, Served] = {}
+        for name, served in view.servers.items():
+            page = self._kept(name, kind, whose, is_routing=is_routing)
+            if page is None:
+                lacking[name] = served
+            else:
+                found[name] = page
+        if lacking:
+            asked = await self._everybody(
+                View(view.name, lacking, True), lambda each: self._list(each, kind, whose)
+            )
+            for name, said in asked.items():
+                if isinstance(said, Page):
+                    found[name] = said
+                elif lacking[name].is_required:
+                    return f"the server '{name}' gives no answer: {said}"
+        return found
+
+    def _kept(self, server: str, kind: ListKind, whose: Whose, *, is_routing: bool) -> Page | None:
+        now = self._clock()
+        for scope in (whose.scope, ""):
+            kept = self._pages.get((server, kind, scope))
+            if kept is None:
+                continue
+            if kept.until > now or (is_routing and now - kept.at < ROUTING_SECONDS):
+                return kept.page
+        return None
+
+    async def _list(self, served: Served, kind: ListKind, whose: Whose) -> Page | str:
+        session = await self.session(served, whose)
+        if session is None:
+            return "it does not take part"
+        pages: list[Page] = []
+        cursor = ""
+        while len(pages) < _MOST_PAGES:
+            params = b'{"cursor":%s}' % messages.text(cursor) if cursor else b"{}"
+            answer = await self._ask(served, session, kind.method, params, whose.client)
+            if answer.status == 404 and session.id and not pages:
+                again = await self.reopen(served, whose)
+                if again is None:
+                    return "its session is over, and it begins none"
+                session = again
+                answer = await self._ask(served, session, kind.method, params, whose.client)
+            if answer.result is None:
+                if answer.code or pages:  # it has none of the kind, or no more
+                    break
+                return answer.why
+            try:
+                page = read_page(kind, answer.result)
+            except BrokenList as error:
+                return str(error)
+            pages.append(page)
+            if not page.next_cursor or page.next_cursor == cursor:
+                break
+            cursor = page.next_cursor
+        whole = joined(pages) if pages else Page(())
+        self._keep(served, kind, whose, whole)
+        return whole
+
+    def _keep(self, served: Served, kind: ListKind, whose: Whose, page: Page) -> None:
+        now = self._clock()
+        seconds = served.list_seconds if page.ttl_ms is None else page.ttl_ms / 1000
+        is_shared = page.is_public or (page.ttl_ms is None and served.list_seconds > 0)
+        scope = "" if is_shared and seconds > 0 else whose.scope
+        kept = _Kept(page, now, now + seconds)
+        _remember(self._pages, (served.name, kind, scope), kept, _MOST_KEPT)
+
+    # asking
+
+    async def _ask(
+        self, served: Served, session: ServerSession, method: str, params: bytes, client: Client
+    ) -> Answer:
+        return await self._answer(served, requests.asked(served, session, method, params, client))
+
+    async def _answer(self, served: Served, asked: Asked) -> Answer:
+        try:
+            found = await self._peers.ask(served.cluster, asked, served.timeout_seconds)
+        except ServiceUnavailable as error:
+            return Answer(0, why=str(error))
+        return requests.read(found.status, found.headers, found.body)
+
+    async def _ask_for(self, served: Served, asked: Asked) -> None:
+        """What has no answer."""
+        try:
+            await self._peers.ask(served.cluster, asked, served.timeout_seconds)
+        except ServiceUnavailable as error:
+            logger.info("the MCP server %s was not told: %s", served.name, error)
+
+    async def _everybody(
+        self, view: View, one: Callable[[Served], Awaitable[_T]]
+    ) -> dict[str, _T | str]:
+        """What `one` comes to for each server; text of those that are too late, or dead."""
+        found: dict[str, _T | str] = {}
+        waiting: dict[str, asyncio.Future[_T]] = {}
+        for name, served in view.servers.items():
+            if self._is_dead(served):
+                found[name] = "it gave no answer a moment ago"
+            else:
+                waiting[name] = asyncio.ensure_future(one(served))
+        required = [task for name, task in waiting.items() if view.servers[name].is_required]
+        try:
+            if required:
+                await asyncio.wait(required)
+            elif waiting:
+                await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
+            others = [task for task in waiting.values() if not task.done()]
+            if others:
+                await asyncio.wait(others, timeout=GRACE_SECONDS)
+        finally:
+            for name, task in waiting.items():
+                if not task.done():
+                    task.cancel()
+                    self._mark_dead(view.servers[name], "it is too late")
+        for name, task in waiting.items():
+            is_late = task.cancelled() or not task.done()
+            found[name] = "it is too late" if is_late else task.result()
+        return {name: found[name] for name in view.servers}
+
+    def _is_dead(self, served: Served) -> bool:
+        return not served.is_required and self._dead.get(served.name, 0.0) > self._clock()
+
+    def _mark_dead(self, served: Served, why: str) -> None:
+        if not served.is_required:
+            logger.warning("the MCP server %s is left out: %s", served.name, why)
+            self._dead[served.name] = self._clock() + DEAD_SECONDS
+
+
+def of_nobody(initialize: bytes) -> Session:
+    """The session of a client that has none."""
+    return Session("", {}, _MODERN, Raw(initialize), 0, "")
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def _remember(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)

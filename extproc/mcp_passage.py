@@ -1,0 +1,180 @@
+"""A message on its way to one server of several, and what comes back: it goes straight there, in
+the words of that server, and its answer is looked at where ids in it have to name the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from extproc.events import (
+    CONTINUE,
+    Action,
+    ChangeHeaders,
+    Direct,
+    Finish,
+    Replace,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+    Watch,
+)
+from extproc.mcp import headers, jsonrpc, messages, requests
+from extproc.mcp.messages import Message
+from extproc.mcp.sessions import ServerSession
+from extproc.mcp.streams import Upward
+from extproc.mcp.upward import Origin, upward
+from extproc.mcp.views import Served
+from extproc.mcp_asked import Answering, Caller
+from extproc.mcp_federation import Whose
+from extproc.mcp_saying import JSON, accepted
+from extproc.ports import Asked
+from extproc.protocols.json_spans import Path
+from extproc.protocols.sse import EventTooLarge
+
+_EVENTS: Final = "text/event-stream"
+_LENGTH: Final = "content-length"
+_OF_MODERN: Final = (headers.METHOD, headers.NAME)
+_SERVERS_FAULT: Final = "dragoman_mcp_event_too_large"
+
+
+class Passage:
+    """One message, of a client that has a session or none, to a server that has one or none."""
+
+    __slots__ = (
+        "_body",
+        "_caller",
+        "_head",
+        "_message",
+        "_pieces",
+        "_removed",
+        "_served",
+        "_stream",
+        "_whose",
+        "is_over",
+    )
+
+    def __init__(
+        self,
+        caller: Caller,
+        whose: Whose,
+        served: Served,
+        session: ServerSession,
+        message: Message,
+        name: str,
+        changes: Mapping[Path, bytes],
+    ) -> None:
+        """`name`: what the server calls what is asked for; `changes`: where it stands, if the
+        client calls it otherwise."""
+        self._caller, self._whose, self._served = caller, whose, served
+        self._message = message
+        self._pieces: list[bytes] = []
+        """Of an answer in JSON, which is changed when it is whole."""
+        self._stream: Upward | None = None
+        body = messages.rewritten(message.body, changes) if changes else message.body
+        is_modern = headers.is_modern(session.revision)
+        if is_modern and not whose.is_sessionless:
+            body = _with_meta(body, session.revision, whose)
+        self._body = body
+        self._head: tuple[tuple[str, str], ...] = self._said(session, name, is_modern=is_modern)
+        self._removed = () if is_modern else _OF_MODERN
+        if not session.id and caller.session_id:
+            self._removed = (*self._removed, headers.SESSION_ID)
+        self.is_over = False
+
+    def direct(self) -> Direct:
+        """Where Envoy sends it."""
+        body = None if self._body is self._message.body else self._body
+        way = self._caller.serving.ways.to(self._served.name, is_read=True)
+        return Direct(way, True, self._head, self._removed, self._caller.session_id, body)
+
+    def on_response(self, event: ResponseHeaders) -> Answering:
+        """The answer begins."""
+        if event.status == 404 and self._whose.session.servers and self._had_session():
+            return self._again()
+        kind = event.headers.get("content-type", "")
+        if kind.startswith(_EVENTS):
+            self._stream = Upward(self._origin())
+            return Watch(remove_headers=(_LENGTH,))
+        if self._names_tasks() and event.status < 300:
+            return Watch(remove_headers=(_LENGTH,))
+        self.is_over = True
+        if event.status in (400, 404) and not self._whose.is_sessionless and kind:
+            # of a revision without sessions; where there are any, 404 ends them
+            return ChangeHeaders(((":status", "200"),))
+        return CONTINUE
+
+    def on_answer(self, event: ResponseBody) -> Action:
+        """A piece of it."""
+        self.is_over = event.is_end
+        stream = self._stream
+        if stream is not None:
+            try:
+                said = stream.feed(event.body)
+            except EventTooLarge:
+                return Finish(b"", _SERVERS_FAULT)
+            return Replace(said + stream.end() if event.is_end else said)
+        self._pieces.append(event.body)
+        if not event.is_end:
+            return Replace(b"")
+        whole = b"".join(self._pieces)
+        return Replace(upward(self._origin(), whole) or whole)
+
+    def _origin(self) -> Origin:
+        return Origin(self._served.name, self._message.method)
+
+    def _names_tasks(self) -> bool:
+        """Whether a plain answer can have ids of the server's in it."""
+        return "task" in self._message.params or self._message.method.startswith("tasks/")
+
+    def _had_session(self) -> bool:
+        return any(name == headers.SESSION_ID for name, _ in self._head)
+
+    def _said(
+        self, session: ServerSession, name: str, *, is_modern: bool
+    ) -> tuple[tuple[str, str], ...]:
+        """The headers of the server's own era."""
+        said: list[tuple[str, str]] = [(headers.PROTOCOL_VERSION, session.revision)]
+        if session.id:
+            said.append((headers.SESSION_ID, session.id))
+        if is_modern and self._message.method:
+            said.append((headers.METHOD, self._message.method))
+            if self._message.method in headers.SOURCES:
+                said.append((headers.NAME, headers.encoded(name)))
+        return tuple(said)
+
+    async def _again(self) -> Action:
+        """The server's session is over, though the client's is not: it was restarted."""
+        federation, served = self._caller.serving.federation, self._served
+        session = await federation.reopen(served, self._whose)
+        self.is_over = True
+        message = self._message
+        if session is None:
+            text = f"the server '{served.name}' has lost its session, and begins none"
+            body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, text)
+            return Respond(502, JSON, body, "dragoman_mcp_session_lost")
+        head = requests.head(served, session, message.method)
+        answer = await federation.replay(served, Asked("POST", served.path, head, self._body))
+        if message.raw_id == jsonrpc.NO_ID or message.is_answer:
+            return accepted()
+        if answer.result is not None:
+            body = jsonrpc.result(message.raw_id, answer.result)
+        elif answer.error is not None:
+            body = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, answer.error)
+        else:
+            body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, answer.why)
+            return Respond(502, JSON, body, "dragoman_mcp_no_answer")
+        return Respond(200, JSON, upward(self._origin(), body) or body, "dragoman_mcp")
+
+
+def _with_meta(body: bytes, revision: str, whose: Whose) -> bytes:
+    """What a server without sessions wants said with each request."""
+    client = whose.client
+    said = {
+        headers.META_VERSION: msgspec.json.encode(revision),
+        headers.META_CLIENT_INFO: bytes(client.info),
+        headers.META_CAPABILITIES: bytes(client.capabilities),
+    }
+    return messages.rewritten(body, {(*messages.META, name): each for name, each in said.items()})
