@@ -48,7 +48,7 @@ from extproc.latencies import Latencies
 from extproc.mcp_serving import Serving, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
-from extproc.ports import LedgerUnavailable
+from extproc.ports import LedgerUnavailable, McpPeers
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused, FileSource
 from extproc.xds_source import XdsSource
@@ -255,12 +255,7 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        mcp=functools.partial(
-            serving,
-            secrets=(session_secret(arguments.state_dir),),
-            peers=services,
-            clock=time.monotonic,
-        ),
+        mcp=functools.partial(_serving, services, session_secret(arguments.state_dir)),
     )
     source = _source(arguments, make)
     methods: Methods = {
@@ -357,6 +352,10 @@ def _build(
         inquirer=inquirer,
         mcp=mcp,
     )
+
+
+def _serving(peers: McpPeers, secret: str, mcp: Mcp) -> Serving | None:
+    return serving(mcp, (secret,), peers, time.monotonic)
 
 
 def _stamp() -> Stamp:

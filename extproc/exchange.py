@@ -235,7 +235,7 @@ class Exchange:
 
     def _rules_of_answer(self) -> Authorize | None:
         """Those that are to be asked when it begins."""
-        rules, facts = self._program.answer_rules, self._facts
+        rules, facts = self._program.rules.late, self._facts
         self._is_judged = (
             rules is not None
             and facts.route not in self._program.open_routes
@@ -272,7 +272,7 @@ class Exchange:
     def _judged(self, event: ResponseHeaders) -> Deny | None:
         """What rules say of an answer, whose status has not gone on. They see no answer of Envoy's
         own, in which there is nothing of an upstream."""
-        rules, facts, plan = self._program.answer_rules, self._facts, self.plan
+        rules, facts, plan = self._program.rules.late, self._facts, self.plan
         if rules is None or not self._is_judged:
             return None
         self._is_judged = False

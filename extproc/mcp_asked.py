@@ -61,7 +61,7 @@ class Caller(Struct):
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""
         self.facts.mcp = call
-        verdict = self.program.rules.on_request(self.facts)
+        verdict = self.program.rules.early.on_request(self.facts)
         if not isinstance(verdict, Deny):
             return None
         self.program.audits.refused(self.facts, verdict)
@@ -71,7 +71,7 @@ class Caller(Struct):
 
     def shows(self, kind: ListKind) -> Allowed | None:
         """Which entries of a list the caller sees; None: all of them."""
-        rules = self.program.list_rules
+        rules = self.program.rules.of_entries
         if not rules.is_any:
             return None
         facts, view = self.facts, self.view.name

@@ -121,7 +121,7 @@ class FederatedTalk:
         """Everything is said with each request."""
         client = requests.client_of_meta(message.meta)
         initialize = requests.initialize_of(client)
-        scope = f"modern\n{self._caller.binding}\n{client.capabilities!r}"
+        scope = f"sessionless\n{self._caller.binding}\n{bytes(client.info)!r}"
         return Whose(of_nobody(initialize), scope, client)
 
     def _begin(self, message: Message) -> Answering:
@@ -130,7 +130,7 @@ class FederatedTalk:
         if denied is not None:
             return denied
         params = messages.params(message.body) or _EMPTY
-        opening = caller.serving.federation.open(caller.view, params, is_modern=False)
+        opening = caller.serving.federation.open(caller.view, params)
         return later(opening, lambda found: self._began(message, params, found))
 
     def _began(self, message: Message, params: bytes, found: Mapping[str, Joined] | str) -> Action:
@@ -175,7 +175,7 @@ class FederatedTalk:
 
     def _answer(self, message: Message, whose: Whose) -> Answering:
         """To a request of a server, whose name is in its id."""
-        found = ids.inward(message.id)
+        found = ids.inward(message.id, whose.key)
         if found is None:
             return accepted()  # as servers do with what answers nothing
         server, own = found
@@ -187,7 +187,7 @@ class FederatedTalk:
         if denied is not None:
             return denied
         if message.method == "notifications/progress":
-            found = ids.inward(message.params.get("progressToken"))
+            found = ids.inward(message.params.get("progressToken"), whose.key)
             if found is None:
                 return accepted()
             server, own = found
@@ -329,8 +329,7 @@ class FederatedTalk:
 
     def _discover(self, message: Message, whose: Whose) -> Answering:
         caller = self._caller
-        params = bytes(whose.session.initialize)
-        opening = caller.serving.federation.open(caller.view, params, is_modern=True)
+        opening = caller.serving.federation.discover(caller.view, whose)
 
         def discovered(found: Mapping[str, Joined] | str) -> Action:
             if isinstance(found, str):

@@ -61,6 +61,11 @@ class Whose(Struct, frozen=True):
     client: Client
 
     @property
+    def key(self) -> bytes:
+        """What ids of servers' requests are made with: no server knows it."""
+        return self.session.nonce.encode()
+
+    @property
     def is_sessionless(self) -> bool:
         """It speaks a revision without sessions."""
         return not self.session.nonce
@@ -78,7 +83,7 @@ class Federation:
     def __init__(self, peers: McpPeers, clock: Callable[[], float]) -> None:
         self._peers = peers
         self._clock = clock
-        self._late: OrderedDict[tuple[str, str], ServerSession] = OrderedDict()
+        self._late: OrderedDict[tuple[str, str], Joined] = OrderedDict()
         """By scope and server: sessions beside those that the client's id holds."""
         self._pages: OrderedDict[tuple[str, ListKind, str], _Kept] = OrderedDict()
         """By server, kind and scope."""
@@ -88,19 +93,34 @@ class Federation:
 
     # sessions
 
-    async def open(
-        self, view: View, params: bytes, *, is_modern: bool
+    async def open(self, view: View, params: bytes) -> Mapping[str, Joined] | str:
+        """Begin a session with all servers; text: why there is none."""
+        return self._those_there(
+            view, await self._everybody(view, lambda each: self._join(each, params))
+        )
+
+    async def discover(self, view: View, whose: Whose) -> Mapping[str, Joined] | str:
+        """The same for a client without sessions; those that servers want are kept."""
+
+        async def one(served: Served) -> Joined | str:
+            late = self._late.get((whose.scope, served.name))
+            return late or await self._begun(served, whose)
+
+        return self._those_there(view, await self._everybody(view, one))
+
+    def _those_there(
+        self, view: View, found: Mapping[str, Joined | str]
     ) -> Mapping[str, Joined] | str:
-        """Begin with all servers; text: why nothing is served. `is_modern`: so does the client."""
-        found = await self._everybody(view, lambda each: self._join(each, params, is_modern))
-        for name, joined_ in found.items():
-            if isinstance(joined_, str):
-                logger.warning("the MCP server %s does not take part: %s", name, joined_)
+        for name, each in found.items():
+            if isinstance(each, str):
+                logger.warning("the MCP server %s does not take part: %s", name, each)
                 if view.servers[name].is_required:
-                    return f"the server '{name}' gives no answer: {joined_}"
+                    return f"the server '{name}' gives no answer: {each}"
         return {name: each for name, each in found.items() if isinstance(each, Joined)}
 
-    async def _join(self, served: Served, params: bytes, is_modern: bool) -> Joined | str:
+    async def _join(
+        self, served: Served, params: bytes, *, is_modern: bool = False
+    ) -> Joined | str:
         """In the era of the client, where the server speaks it; else in the other."""
         first, second = self._initialize, self._discover
         if is_modern:
@@ -110,6 +130,19 @@ class Federation:
             return found
         other = await second(served, params)
         return other if isinstance(other, Joined) else found
+
+    async def _begun(self, served: Served, whose: Whose) -> Joined | str:
+        """Joined, and kept."""
+        params = bytes(whose.session.initialize)
+        found = await self._join(served, params, is_modern=whose.is_sessionless)
+        if isinstance(found, str):
+            return found
+        if found.session.revision not in merging.MODERN_REVISIONS:
+            told = requests.told(served, found.session, _INITIALIZED, b"", whose.client)
+            await self._ask_for(served, told)
+        _remember(self._late, (whose.scope, served.name), found, _MOST_KEPT)
+        self._forget_lists(served.name, whose)
+        return found
 
     async def _initialize(self, served: Served, params: bytes) -> Joined | str:
         answer = await self._ask(served, ServerSession("", ""), "initialize", params, Client())
@@ -138,7 +171,7 @@ class Federation:
     def known(self, served: Served, whose: Whose) -> ServerSession | None:
         """The session with a server, if there is one."""
         late = self._late.get((whose.scope, served.name))
-        return late or whose.session.servers.get(served.name)
+        return whose.session.servers.get(served.name) if late is None else late.session
 
     async def session(self, served: Served, whose: Whose) -> ServerSession | None:
         """The session with a server; begun now, where there is none. None: it gives no answer."""
@@ -148,16 +181,10 @@ class Federation:
         """A new session with a server, in the place of one that is over."""
         if self._is_dead(served):
             return None
-        found = await self._join(served, whose.session.initialize, whose.is_sessionless)
+        found = await self._begun(served, whose)
         if isinstance(found, str):
             self._mark_dead(served, found)
             return None
-        if found.session.revision not in merging.MODERN_REVISIONS:
-            await self._ask_for(
-                served, requests.told(served, found.session, _INITIALIZED, b"", whose.client)
-            )
-        _remember(self._late, (whose.scope, served.name), found.session, _MOST_KEPT)
-        self.forget_lists(served.name, whose)
         return found.session
 
     async def end(self, view: View, whose: Whose) -> None:
@@ -237,7 +264,7 @@ class Federation:
             self._catalogues.move_to_end(key)
         return known[1]
 
-    def forget_lists(self, server: str, whose: Whose) -> None:
+    def _forget_lists(self, server: str, whose: Whose) -> None:
         """They are another's."""
         for kind in ListKind:
             self._pages.pop((server, kind, whose.scope), None)

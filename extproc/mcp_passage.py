@@ -123,7 +123,7 @@ class Passage:
         return Replace(upward(self._origin(), whole) or whole)
 
     def _origin(self) -> Origin:
-        return Origin(self._served.name, self._message.method)
+        return Origin(self._served.name, self._message.method, key=self._whose.key)
 
     def _names_tasks(self) -> bool:
         """Whether a plain answer can have ids of the server's in it."""

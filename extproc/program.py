@@ -63,6 +63,17 @@ class Policy(Protocol):
     def on_request(self, facts: Facts) -> Verdict: ...
 
 
+class Rules(NamedTuple):
+    """Those of a program, by what they are asked about."""
+
+    early: Authorize
+    """Requests."""
+    late: Authorize | None
+    """Answers, when they have begun; None: nobody is asked."""
+    of_entries: Authorize
+    """Entries of MCP servers' lists."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What a request is answered by, from its start to its end."""
@@ -80,18 +91,14 @@ class Program:
     """What may be said, or is masked; before the budgets."""
     inquirer: Inquirer
     """Asks the services of guards."""
-    rules: Authorize
-    """Of requests: who may do what."""
-    list_rules: Authorize
-    """The same of entries of MCP servers' lists."""
+    rules: Rules
+    """Who may do what."""
     mcp: Serving | None
     """MCP servers; None: there are none."""
     routes: frozenset[str]
     """The plain routes that it knows."""
     open_routes: frozenset[str]
     """Those on which nobody is asked who they are."""
-    answer_rules: Authorize | None
-    """Who is asked whether an answer may go on, when it has begun; None: nobody."""
     answer_guards: Guards | None
     """What may be said in answers; None: nobody looks."""
     forms: Forms
@@ -169,12 +176,10 @@ def build(
         request_policies=_in_order(key_models, rules.early, formed if formed.is_any else None),
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
-        rules=rules.early,
-        list_rules=Authorize(_of_entries(gateway.rules)),
+        rules=rules,
         mcp=mcp(gateway.mcp),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
-        answer_rules=rules.late,
         answer_guards=_answer_guards(gateway, audits),
         forms=Forms(gateway.guards, audits or uncounted()),
         reads_calls=formed.reads_calls,
@@ -202,21 +207,14 @@ def build(
     )
 
 
-class _Rules(NamedTuple):
-    early: Authorize
-    """Of requests."""
-    late: Authorize | None
-    """Of responses."""
-
-
 def _policies(
     gateway: Gateway, audits: Audits | None
-) -> tuple[KeyModels | None, _Rules, WellFormed, Guards]:
+) -> tuple[KeyModels | None, Rules, WellFormed, Guards]:
     has_late = any(rule.phase is Phase.RESPONSE for rule in gateway.rules)
     late = Authorize(gateway.rules, audits, Phase.RESPONSE) if has_late else None
     return (
         KeyModels() if gateway.identity.has_stored_keys else None,
-        _Rules(Authorize(gateway.rules, audits), late),
+        Rules(Authorize(gateway.rules, audits), late, Authorize(_of_entries(gateway.rules))),
         WellFormed(gateway.guards, audits or uncounted()),
         Guards(gateway.guards, audits, measure=_TOKENS_OF),
     )
@@ -303,7 +301,7 @@ def _is_estimated(gateway: Gateway, limits: Limits) -> bool:
     return bool(gateway.budgets) or limits.counts_tokens
 
 
-def _is_read(name: str, rules: _Rules, chooser: Chooser) -> bool:
+def _is_read(name: str, rules: Rules, chooser: Chooser) -> bool:
     is_ruled = any(each.reads(name) for each in rules if each is not None)
     return is_ruled or chooser.reads(name)
 

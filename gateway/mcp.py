@@ -88,11 +88,10 @@ class McpServer:
     """Without it, nothing is served; else it is left out while it gives no answer."""
     timeout_seconds: float = 10.0
     """How long it may take to answer what is asked of all servers: initialize, lists."""
-    tools: tuple[tuple[str, ToolChange], ...] = ()
-    """What is changed of tools, by the server's own names."""
-
     list_seconds: float = 0.0
     """How long its lists may be kept, where it does not say (`ttlMs`)."""
+    tools: tuple[tuple[str, ToolChange], ...] = ()
+    """What is changed of tools, by the server's own names."""
 
     @property
     def is_hubs(self) -> bool:

@@ -126,3 +126,118 @@ def error(action: Action) -> Any:
 
 async def _awaited(action: Awaitable[Action]) -> Action:
     return await action
+
+
+TWO = """
+mcp:
+  servers:
+    a: {url: "http://a.example/mcp"}
+    b: {url: "http://b.example/mcp", required: false, timeout: 1s}
+"""
+MODERN = "2026-07-28"
+LEGACY = "2025-06-18"
+META: dict[str, object] = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+@dataclass(slots=True)
+class Fake:
+    """A server of one era, with tools and resources; it keeps what it was asked."""
+
+    name: str
+    tools: tuple[str, ...] = ("echo",)
+    resources: tuple[str, ...] = ()
+    is_modern: bool = False
+    sessions: int = 0
+    lost: set[str] = field(default_factory=set)
+    """Sessions that it knows no more."""
+    said: list[tuple[str, Asked]] = field(default_factory=list)
+    ttl_ms: int | None = None
+
+    def __call__(self, asked: Asked) -> Answered:
+        if asked.method == "DELETE":
+            self.said.append(("DELETE", asked))
+            return Answered(200, {}, b"")
+        document = json.loads(asked.body)
+        method = document["method"]
+        self.said.append((method, asked))
+        session = dict(asked.headers).get("mcp-session-id", "")
+        if session in self.lost:
+            return Answered(404, {}, b"no such session")
+        if "id" not in document:
+            return Answered(202, {}, b"")
+        known = self._results(method)
+        if known is None:
+            error = {"code": -32601, "message": f"no {method}"}
+            status = 404 if self.is_modern else 200
+            return self._answer(document["id"], "error", error, status=status)
+        headers = {}
+        if method == "initialize":
+            self.sessions += 1
+            headers["mcp-session-id"] = f"{self.name}-{self.sessions}"
+        return self._answer(document["id"], "result", known, headers=headers)
+
+    def methods(self) -> list[str]:
+        return [method for method, _ in self.said]
+
+    def _results(self, method: str) -> dict[str, object] | None:
+        offered = {"tools": {}, **({"resources": {}} if self.resources else {})}
+        results: dict[str, dict[str, object]] = {
+            "tools/list": {"tools": [{"name": each, "inputSchema": {}} for each in self.tools]},
+            "tools/call": {"content": [{"type": "text", "text": self.name}]},
+        }
+        if self.resources:
+            listed = [{"name": each, "uri": each} for each in self.resources]
+            results["resources/list"] = {"resources": listed}
+        if self.is_modern:
+            results["server/discover"] = {"supportedVersions": [MODERN], "capabilities": offered}
+        else:
+            results["logging/setLevel"] = {}
+            results["initialize"] = {
+                "protocolVersion": LEGACY,
+                "capabilities": offered,
+                "serverInfo": {"name": self.name, "version": "1"},
+                "instructions": f"Ask {self.name}.",
+            }
+        found = results.get(method)
+        if found is not None and self.ttl_ms is not None:
+            found = {**found, "ttlMs": self.ttl_ms, "cacheScope": "public"}
+        return found
+
+    def _answer(
+        self,
+        identity: object,
+        kind: str,
+        value: object,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        body = {"jsonrpc": "2.0", "id": identity, kind: value}
+        head = {"content-type": "application/json", **(headers or {})}
+        return Answered(status, head, json.dumps(body).encode())
+
+
+def fakes(*servers: Fake) -> Servers:
+    return Servers({f"service/mcp/{each.name}": each for each in servers})
+
+
+def opened(of: Program, **headers: str) -> str:
+    """The id of a session."""
+    action = played(of, **headers).post(
+        request("initialize", protocolVersion=LEGACY, capabilities={}, clientInfo={"name": "c"})
+    )
+    assert isinstance(action, Respond), action
+    return dict(action.headers)["mcp-session-id"]
+
+
+def answer(action: Action) -> Any:
+    """The JSON-RPC result that is answered."""
+    assert isinstance(action, Respond), action
+    return json.loads(action.body)["result"]
+
+
+def modern(method: str, **params: object) -> dict[str, object]:
+    """A request that says all, and the headers that go with it."""
+    return request(method, 1, **params, _meta=META)

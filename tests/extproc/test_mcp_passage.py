@@ -1,0 +1,127 @@
+"""What comes back from one server of several."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from extproc.events import (
+    CONTINUE,
+    ChangeHeaders,
+    Finish,
+    Replace,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+    Watch,
+)
+from extproc.mcp import ids
+from extproc.program import Program
+from tests.kit.mcp_exchange import (
+    TWO,
+    Fake,
+    Played,
+    call,
+    error,
+    fakes,
+    opened,
+    played,
+    program,
+    request,
+)
+
+EVENTS = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+
+
+def called(of: Program, message: object) -> Played:
+    one = played(of, mcp_session_id=opened(of))
+    one.post(message)
+    return one
+
+
+@pytest.fixture
+def of() -> Program:
+    return program(TWO, fakes(Fake("a"), Fake("b")))
+
+
+def test_questions_of_a_server_in_a_stream_name_it(of: Program) -> None:
+    one = called(of, call("b__echo"))
+    shown = one.say(ResponseHeaders(200, "", headers=EVENTS))
+    assert isinstance(shown, Watch)
+    assert shown.remove_headers == ("content-length",)
+    question = {"jsonrpc": "2.0", "id": 5, "method": "ping"}
+    text = b"id: 7\ndata: " + json.dumps(question).encode() + b"\n\n"
+    first = one.say(ResponseBody(text[:20], False))
+    second = one.say(ResponseBody(text[20:], True))
+    assert isinstance(first, Replace)
+    assert isinstance(second, Replace)
+    said = (first.body + second.body).splitlines()
+    assert said[0] == b"id: b/7"
+    identity = json.loads(said[1].removeprefix(b"data: "))["id"]
+    assert identity.startswith("b/")
+    assert ids.inward(identity) is None  # it was made with the session's key
+    assert one.exchange.is_over
+
+
+def test_a_stream_ends_that_has_an_event_without_end(of: Program) -> None:
+    one = called(of, call("b__echo"))
+    one.say(ResponseHeaders(200, "", headers=EVENTS))
+    talk = one.exchange._talk
+    talk._passage._stream._largest = 10  # type: ignore[union-attr]
+    assert isinstance(one.say(ResponseBody(b"data: " + b"x" * 20, False)), Finish)
+
+
+def test_an_answer_in_json_passes_unread(of: Program) -> None:
+    one = called(of, call("b__echo"))
+    assert one.say(ResponseHeaders(200, "", headers=JSON)) is CONTINUE
+    assert one.exchange.is_over
+
+
+def test_a_task_that_was_made_names_its_server(of: Program) -> None:
+    message = request("tools/call", name="b__echo", arguments={}, task={"ttl": 1})
+    one = called(of, message)
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=JSON)), Watch)
+    made = b'{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"7"}}}'
+    assert one.say(ResponseBody(made[:9], False)) == Replace(b"")
+    whole = one.say(ResponseBody(made[9:], True))
+    assert isinstance(whole, Replace)
+    assert json.loads(whole.body)["result"]["task"]["taskId"] == "b/7"
+
+
+def test_a_server_that_has_lost_its_session_is_asked_again() -> None:
+    a = Fake("a")
+    of = program(TWO, fakes(a, Fake("b")))
+    session = opened(of)
+    a.lost.add("a-1")
+    one = played(of, mcp_session_id=session)
+    one.post(call("a__echo", "x"))
+    again = one.say(ResponseHeaders(404, "", headers=JSON))
+    assert isinstance(again, Respond)
+    assert json.loads(again.body) == {
+        "jsonrpc": "2.0",
+        "id": "x",
+        "result": {"content": [{"type": "text", "text": "a"}]},
+    }
+    asked = json.loads(a.said[-1][1].body)
+    assert asked["params"]["name"] == "echo"
+    assert dict(a.said[-1][1].headers)["mcp-session-id"] == "a-2"
+    assert one.exchange.is_over
+
+
+def test_a_server_that_begins_no_session_again_is_told_of() -> None:
+    servers = fakes(Fake("a"), Fake("b"))
+    of = program(TWO, servers)
+    one = called(of, call("a__echo"))
+    servers.answers = {}
+    lost = one.say(ResponseHeaders(404, "", headers=JSON))
+    assert isinstance(lost, Respond)
+    assert lost.status == 502
+    assert error(lost)["message"] == "the server 'a' has lost its session, and begins none"
+
+
+def test_statuses_of_the_era_without_sessions_end_none() -> None:
+    of = program(TWO, fakes(Fake("a"), Fake("b", is_modern=True)))
+    one = called(of, call("b__echo"))
+    assert one.say(ResponseHeaders(404, "", headers=JSON)) == ChangeHeaders(((":status", "200"),))
