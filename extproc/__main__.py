@@ -10,19 +10,15 @@ import logging
 import os
 import random
 import secrets
-import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import uvloop
-from envoy_api.dial import Credentials
-from envoy_api.dial import Server as ManagementServer
-from envoy_api.discovery import Variant
 
-from extproc import access_log, authz, process, rate_limit
+from extproc import access_log, authz, flags, process, rate_limit
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.introspector import RemoteIntrospector
@@ -50,12 +46,13 @@ from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
 from extproc.ports import LedgerUnavailable, McpPeers
 from extproc.program import Program, build
-from extproc.source import ConfigurationRefused, FileSource
-from extproc.xds_source import XdsSource
+from extproc.source import ConfigurationRefused
+from extproc.stopping import until_stopped
+from gateway import names
 from gateway.mcp import Mcp
 from gateway.model import Gateway
 from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
-from gateway.telemetry import LEVELS, configure_logging
+from gateway.telemetry import configure_logging
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +60,6 @@ EDGES: Mapping[str, Callable[..., Awaitable[Server]]] = {
     "fast": fast.serve,
     "grpcio": reference.serve,
 }
-XDS_VARIANTS = ("auto", *Variant)
-XDS_FILES = (
-    ("ca", "PEM: who may have signed the management server's certificate; without it, no TLS"),
-    ("cert", "PEM: this worker's certificate for the management server"),
-    ("key", "PEM: its key"),
-    ("token", "the file that holds the bearer token for the management server"),
-)
 DRAIN_SECONDS = 3.0
 LET_GO_SECONDS = 2.0
 """Of the drain; then answers that still stream go on without this worker."""
@@ -84,18 +74,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         prog="dragoman extproc",
         description="Run one worker of the request path: it answers ext_proc and ext_authz.",
     )
-    source = made.add_mutually_exclusive_group()
-    source.add_argument(
-        "--xds",
-        metavar="TARGET",
-        default=environment.get("DRAGOMAN_XDS", "127.0.0.1:18000"),
-        help="the management server to take the configuration from: HOST:PORT or unix:PATH "
-        "[DRAGOMAN_XDS]",
-    )
-    source.add_argument(
-        "--config", metavar="FILE", type=Path, help="a YAML file to take it from instead"
-    )
-    _add_xds_flags(made, environment)
+    flags.add_source(made, environment)
     _add_addresses(made, environment)
     made.add_argument(
         "--state-dir",
@@ -112,19 +91,13 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--edge",
-        type=_one_of(tuple(EDGES)),
+        type=flags.one_of(tuple(EDGES)),
         metavar="EDGE",
         default=environment.get("DRAGOMAN_EDGE", "fast"),
         help="the gRPC server: fast is ours, grpcio the reference (default: %(default)s) "
         "[DRAGOMAN_EDGE]",
     )
-    made.add_argument(
-        "--log-level",
-        type=_one_of(LEVELS),
-        metavar="LEVEL",
-        default=environment.get("DRAGOMAN_LOG_LEVEL", "warning"),
-        help=f"how much is logged: {', '.join(LEVELS)} (default: %(default)s) [DRAGOMAN_LOG_LEVEL]",
-    )
+    flags.add_log_level(made, environment)
     return made
 
 
@@ -132,7 +105,7 @@ def _add_addresses(made: argparse.ArgumentParser, environment: Mapping[str, str]
     made.add_argument(
         "--listen",
         metavar="ADDRESS",
-        type=_address,
+        type=flags.address,
         default=environment.get("DRAGOMAN_EXTPROC_LISTEN", "127.0.0.1:18001"),
         help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s) "
         "[DRAGOMAN_EXTPROC_LISTEN]",
@@ -140,66 +113,19 @@ def _add_addresses(made: argparse.ArgumentParser, environment: Mapping[str, str]
     made.add_argument(
         "--services",
         metavar="ADDRESS",
-        type=_address,
+        type=flags.address,
         default=environment.get("DRAGOMAN_SERVICES", SERVICES_ADDRESS),
         help="where Envoy takes what is asked of services, such as guards': HOST:PORT or unix:PATH "
         "(default: %(default)s) [DRAGOMAN_SERVICES]",
     )
 
 
-def _add_xds_flags(made: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    made.add_argument(
-        "--xds-variant",
-        metavar="VARIANT",
-        type=_one_of(XDS_VARIANTS),
-        default=environment.get("DRAGOMAN_XDS_VARIANT", "auto"),
-        help="how to speak xDS: delta, sotw, or auto, which is delta where the server speaks it "
-        "[DRAGOMAN_XDS_VARIANT]",
-    )
-    for name, what in XDS_FILES:
-        variable = f"DRAGOMAN_XDS_{name.upper()}"
-        given = environment.get(variable)
-        made.add_argument(
-            f"--xds-{name}",
-            metavar="FILE",
-            type=Path,
-            default=Path(given) if given else None,
-            help=f"{what} [{variable}]",
-        )
-    made.add_argument(
-        "--xds-server-name",
-        metavar="NAME",
-        default=environment.get("DRAGOMAN_XDS_SERVER_NAME"),
-        help="the name in the management server's certificate, when it is not the host's "
-        "[DRAGOMAN_XDS_SERVER_NAME]",
-    )
-
-
-def _one_of(known: Sequence[str]) -> Callable[[str], str]:
-    """A flag's type; `choices` would not look at what the environment says."""
-
-    def check(value: str) -> str:
-        if value not in known:
-            raise argparse.ArgumentTypeError(f"not one of {', '.join(known)}: {value}")
-        return value
-
-    return check
-
-
-def _address(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    is_unix = value.startswith("unix:") and value != "unix:"
-    if is_unix or (host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        return value
-    raise argparse.ArgumentTypeError(f"neither HOST:PORT nor unix:PATH: {value}")
-
-
 def main() -> None:
     """Run a worker until it is told to stop."""
-    flags = parser(os.environ)
-    arguments = flags.parse_args()
-    if mistake := _credentials(arguments).mistake():
-        flags.error(mistake)
+    known = parser(os.environ)
+    arguments = known.parse_args()
+    if mistake := flags.credentials(arguments).mistake():
+        known.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
     try:
         uvloop.run(serve(arguments))
@@ -257,7 +183,7 @@ async def _serve(
         inquirer=Inquirer(services, _stamp),
         mcp=functools.partial(_serving, services, session_secret(arguments.state_dir)),
     )
-    source = _source(arguments, make)
+    source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     methods: Methods = {
         process.METHOD: calls,
         authz.METHOD: authz.Authorization(calls, time.time),
@@ -268,7 +194,7 @@ async def _serve(
     server = await _listen(arguments, methods)
     logger.info("listening on %s", server.address)
     try:
-        await _until_stopped(source.run, take)
+        await until_stopped(source.run, take)
     finally:
         health.leave()
         log.leave()
@@ -289,33 +215,6 @@ def _look_for_garbage_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-
-
-def _source(
-    arguments: argparse.Namespace, make: Callable[[Gateway, str], Program]
-) -> FileSource[Program] | XdsSource[Program]:
-    if arguments.config:
-        return FileSource(arguments.config, os.environ, make)
-    return _xds_source(arguments, make)
-
-
-def _xds_source(
-    arguments: argparse.Namespace, make: Callable[[Gateway, str], Program]
-) -> XdsSource[Program]:
-    server = ManagementServer(arguments.xds, _credentials(arguments))
-    is_open = arguments.xds_variant == "auto"
-    variant = None if is_open else Variant(arguments.xds_variant)
-    return XdsSource(server, arguments.worker, make, variant=variant)
-
-
-def _credentials(arguments: argparse.Namespace) -> Credentials:
-    return Credentials(
-        ca=arguments.xds_ca,
-        certificate=arguments.xds_cert,
-        key=arguments.xds_key,
-        token=arguments.xds_token,
-        server_name=arguments.xds_server_name,
-    )
 
 
 def _build(
@@ -369,22 +268,6 @@ async def _listen(arguments: argparse.Namespace, methods: Methods) -> Server:
         return await listen(methods, path=path)
     host, _, port = arguments.listen.rpartition(":")
     return await listen(methods, host=host, port=int(port))
-
-
-async def _until_stopped(
-    run: Callable[[Callable[[Program], None]], Awaitable[None]],
-    take: Callable[[Program], None],
-) -> None:
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    work = asyncio.ensure_future(run(take))
-    work.add_done_callback(lambda _: stopped.set())  # by itself it only ever ends by an exception
-    await stopped.wait()
-    if work.done():
-        work.result()
-    work.cancel()
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class XdsSource(Generic[Built]):
         *,
         variant: Variant | None = None,
         backoff: Backoff = BACKOFF,
+        agent: str = names.WORKER_AGENT,
     ) -> None:
         """No variant: delta, and State of the World when the server does not speak that."""
         self._server = server
@@ -65,7 +66,7 @@ class XdsSource(Generic[Built]):
             variant or Variant.DELTA,
             names.CONFIGURATION_TYPE,
             (names.CONFIGURATION_NAME,),
-            _node(node_id),
+            _node(node_id, agent),
         )
 
     async def run(self, on_program: OnProgram[Built]) -> None:
@@ -122,9 +123,9 @@ class XdsSource(Generic[Built]):
         return await built(config, sent.version, self._build)
 
 
-def _node(node_id: str) -> Any:
+def _node(node_id: str, agent: str) -> Any:
     return envoy_api.message("envoy.config.core.v3.Node")(
         id=node_id,
-        user_agent_name="dragoman-extproc",
+        user_agent_name=agent,
         user_agent_version=importlib.metadata.version("dragoman"),
     )

@@ -51,7 +51,7 @@ class StdioCommand:
     max_processes: int = 64
     """At once, of one that is not shared."""
     memory_bytes: int | None = None
-    """Of address space, for each process."""
+    """Of data (`RLIMIT_DATA`), for each process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 
 CONFIGURATION_TYPE = "type.googleapis.com/dragoman.v1.Configuration"
 CONFIGURATION_NAME = "dragoman"
+WORKER_AGENT, HUB_AGENT = "dragoman-extproc", "dragoman-hub"
+"""What those who ask for it say that they are."""
 
 VERDICTS_FOLDER = "verdicts"
 """In the state directory, a JSON file for each worker:

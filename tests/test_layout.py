@@ -26,7 +26,6 @@ TESTED_THROUGH = {
     "gateway/model.py": "gateway/test_resolve.py",
     "gateway/guards.py": "gateway/config/test_policies.py",
     "extproc/policies/remote/words.py": "extproc/policies/test_inquiry.py",
-    "gateway/openapi/values.py": "gateway/openapi/test_load.py",
     "gateway/scopes.py": "gateway/config/test_policies.py",
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",
@@ -93,6 +92,14 @@ TESTED_THROUGH = {
     # one suite for both edges
     "extproc/edges/service.py": "extproc/edges/test_edges.py",
     "extproc/edges/reference.py": "extproc/edges/test_edges.py",
+    # what the hub is made of, asked through the servers that it offers
+    "extproc/hub/lines.py": "extproc/hub/test_offered.py",
+    "extproc/hub/links.py": "extproc/hub/test_offered.py",
+    "extproc/hub/reading.py": "extproc/hub/test_offered.py",
+    "extproc/hub/replies.py": "extproc/hub/test_offered.py",
+    "extproc/hub/terms.py": "extproc/hub/test_offered.py",
+    "extproc/hub/web.py": "extproc/hub/test_edge.py",
+    "extproc/flags.py": "extproc/test_main.py",
     # wiring: tested as the process that it starts
     "xds_server/__main__.py": "e2e/test_apart.py",
 }

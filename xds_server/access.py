@@ -30,7 +30,7 @@ def admit(xds: Xds, node: Node, principal: Principal, kind: Kind = Kind.ENVOY) -
     client = _client(xds, node, principal)
     if isinstance(client, Refused):
         return client
-    if kind is Kind.WORKER:
+    if kind is not Kind.ENVOY:
         if not client.may_be_worker:
             return Refused("this client may not be a worker")
         return Grant("", client.may_have_secrets)

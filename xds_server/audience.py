@@ -20,6 +20,8 @@ class Kind(StrEnum):
     ENVOY = "envoy"
     """Envoys, and whoever else speaks xDS: gRPC clients."""
     WORKER = "extproc"
+    HUB = "hub"
+    """The hub of the MCP gateway, which is told what workers are."""
 
 
 class Level(StrEnum):

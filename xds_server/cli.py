@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.config import reference
 from gateway.config.check import warnings
 from gateway.model import Endpoint
-from gateway.names import SERVICES_ADDRESS
+from gateway.names import HUB_ADDRESS, SERVICES_ADDRESS
 from xds_server import control_plane, flags, programs, supervisor
 from xds_server.audience import Level
 from xds_server.commands import (
@@ -68,7 +68,7 @@ def xds(arguments: argparse.Namespace, environment: Environment) -> int:
         file=arguments.file,
         environment=environment,
         target=arguments.xds or "127.0.0.1:18000",
-        topology=control_plane.topology(arguments.extproc, arguments.services),
+        topology=control_plane.topology(arguments.extproc, arguments.services, arguments.hub),
         state_dir=arguments.state_dir,
         convert=import_.Telling(import_.say_on_stderr),
     )
@@ -151,6 +151,7 @@ COMMANDS: tuple[Command, ...] = (
             flags.XDS,
             flags.EXTPROC,
             flags.SERVICES,
+            flags.HUB,
             flags.ADMIN,
             flags.STATE_DIR,
             flags.LOG_LEVEL,
@@ -159,6 +160,7 @@ COMMANDS: tuple[Command, ...] = (
     xds_commands.GET,
     xds_commands.WATCH,
     Command("extproc", "run one worker of the request path alone; see `extproc --help`", elsewhere),
+    Command("hub", "run the hub of the MCP gateway alone; see `hub --help`", elsewhere),
     Command(
         "demo",
         "run two OpenAI-compatible providers that need no key and no internet",
@@ -171,7 +173,7 @@ COMMANDS: tuple[Command, ...] = (
         "print what Envoy will be told, as YAML without secrets",
         compile,
         (FILE,),
-        (flags.EXTPROC, flags.SERVICES, looking.ENVOY),
+        (flags.EXTPROC, flags.SERVICES, flags.HUB, looking.ENVOY),
     ),
     import_.COMMAND,
     explain.COMMAND,
@@ -313,10 +315,11 @@ def _snapshot(
     """What Envoy will be told; says on stderr what is wrong with the file or will surprise."""
     workers = getattr(arguments, flags.EXTPROC.key, WORKERS)
     services = getattr(arguments, flags.SERVICES.key, SERVICES_ADDRESS)
+    hub = getattr(arguments, flags.HUB.key, HUB_ADDRESS)
     level = getattr(arguments, looking.ENVOY.key, Level.V1_40)
     try:
         seen = looking.subject(file, arguments, environment)
-        topology = Topology(workers=workers, services=services)
+        topology = Topology(workers=workers, services=services, hub=hub)
         snapshot = looking.compiled(seen.gateway, topology, level)
     except looking.Unusable as mistakes:
         refuses(mistakes.lines)

@@ -34,9 +34,11 @@ NoteRefusal: TypeAlias = Callable[[Kind, Node, str, Sequence[str], str], object]
 """Who, its node, the type, the names that it refuses of it now, and why."""
 
 
-def kind_of(first_type_url: str) -> Kind:
+def kind_of(first_type_url: str, node: Node) -> Kind:
     """Who asks for this type before any other."""
-    return Kind.WORKER if first_type_url == names.CONFIGURATION_TYPE else Kind.ENVOY
+    if first_type_url != names.CONFIGURATION_TYPE:
+        return Kind.ENVOY
+    return Kind.HUB if node.user_agent == names.HUB_AGENT else Kind.WORKER
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from gateway.config.sources import Convert
 from gateway.config.xds_rules import exposure
 from gateway.ledger_place import LedgerPlace
 from gateway.model import AlertsTo, Endpoint, Gateway, Listener, Xds
-from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
+from gateway.names import HUB_ADDRESS, SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.problem import Problem
 from gateway.resolve import Resolver, resolve
 from gateway.telemetry import configure_logging
@@ -479,8 +479,10 @@ def utc_now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
 
 
-def topology(workers: tuple[str, ...], services: str = SERVICES_ADDRESS) -> Topology:
-    """Of workers at these addresses, whose requests Envoy takes at another, and the certificate
-    authorities of this machine."""
+def topology(
+    workers: tuple[str, ...], services: str = SERVICES_ADDRESS, hub: str = HUB_ADDRESS
+) -> Topology:
+    """Of workers at these addresses, whose requests Envoy takes at another, of the hub, and the
+    certificate authorities of this machine."""
     bundle = SYSTEM_CA_BUNDLE if SYSTEM_CA_BUNDLE.exists() else certifi.where()
-    return Topology(workers=workers, ca_bundle=str(bundle), services=services)
+    return Topology(workers=workers, ca_bundle=str(bundle), services=services, hub=hub)

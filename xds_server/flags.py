@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.model import Endpoint
-from gateway.names import SERVICES_ADDRESS
+from gateway.names import HUB_ADDRESS, SERVICES_ADDRESS
 from gateway.telemetry import LEVELS
 
 
@@ -233,6 +233,14 @@ SERVICES = Flag(
     "where Envoy listens for what extproc asks of services, such as guards': HOST:PORT or "
     f"unix:PATH; whoever reaches it can ask them (default: {SERVICES_ADDRESS})",
     SERVICES_ADDRESS,
+)
+HUB = Flag(
+    "--hub",
+    "DRAGOMAN_HUB",
+    target,
+    "TARGET",
+    f"where the hub of the MCP gateway is: HOST:PORT or unix:PATH (default: {HUB_ADDRESS})",
+    HUB_ADDRESS,
 )
 WORKERS = Flag(
     "--workers", "DRAGOMAN_WORKERS", count, "N", "extproc workers (default: one for each core)"

@@ -50,6 +50,11 @@ class Places:
         """Envoy's admin interface, unless it is asked for elsewhere."""
         return self.directory / "envoy-admin.sock"
 
+    @property
+    def hub_socket(self) -> str:
+        """Where Envoy reaches the hub of the MCP gateway."""
+        return f"unix:{self.directory / 'hub.sock'}"
+
     def worker_socket(self, number: int) -> str:
         return f"unix:{self.directory / f'extproc.{number}.sock'}"
 
@@ -82,6 +87,19 @@ def worker(
         *("--log-level", log_level),
     )
     return Command(f"extproc.{number}", arguments, child_environment(environment))
+
+
+def hub(places: Places, xds: str, log_level: str, environment: Mapping[str, str]) -> Command:
+    """The hub of the MCP gateway."""
+    arguments = (
+        *_python("extproc.hub"),
+        *("--xds", xds),
+        *("--listen", places.hub_socket),
+        *("--services", places.services_socket),
+        *("--node", "hub"),
+        *("--log-level", log_level),
+    )
+    return Command("hub", arguments, child_environment(environment))
 
 
 def demo(where: Endpoint, environment: Mapping[str, str]) -> Command:

@@ -12,6 +12,7 @@ from typing import NoReturn
 OWN = MappingProxyType(
     {
         "extproc": ("extproc",),
+        "hub": ("extproc.hub",),
         "test": ("extproc.trial", "test"),
         "cel": ("extproc.trial", "cel"),
     }

@@ -44,6 +44,17 @@ async def listeners_lack(listeners: Iterable[Endpoint]) -> tuple[str, ...]:
     return tuple(line for line in await asyncio.gather(*asked) if line)
 
 
+async def hub_lacks(target: str) -> tuple[str, ...]:
+    """Whether the hub of the MCP gateway takes no connection, at its Unix socket."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _, writer = await asyncio.open_unix_connection(target.removeprefix("unix:"))
+    except (OSError, TimeoutError):
+        return ("the hub of the MCP gateway does not answer",)
+    writer.close()
+    return ()
+
+
 async def _refusal(listener: Endpoint) -> str | None:
     host = ANY_ADDRESS.get(listener.host, listener.host)
     try:

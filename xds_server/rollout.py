@@ -110,7 +110,7 @@ class Rollout:
     async def _return_to(self, release: Release | None) -> None:
         """Who took what others refused takes this again."""
         self._wanted = release
-        self._clients.offer(Kind.WORKER, None if release is None else release.workers)
+        self._offer_workers(None if release is None else release.workers)
         if release is not None:
             await self._to_envoys(release)
 
@@ -127,10 +127,10 @@ class Rollout:
 
     async def _to_workers(self, release: Release) -> tuple[Problem, ...]:
         offered = release.workers
-        self._clients.offer(Kind.WORKER, offered)
+        self._offer_workers(offered)
 
         def is_decided() -> bool:
-            return self._is_superseded(release) or bool(self._refusals(Kind.WORKER, offered))
+            return self._is_superseded(release) or bool(self._refused_by_workers(offered))
 
         # Who is away may still serve what it had, so those that are expected count as well.
         have_all = await self._clients.wait_until(
@@ -147,7 +147,7 @@ class Rollout:
             await self._clients.wait_until(
                 lambda: is_decided() or self._has_current(Kind.WORKER), None
             )
-        return self._refusals(Kind.WORKER, offered)
+        return self._refused_by_workers(offered)
 
     async def _to_envoys(self, release: Release) -> tuple[Problem, ...]:
         offered = release.envoys
@@ -198,9 +198,17 @@ class Rollout:
         return self._clients.number_current(kind)
 
     def _have_all_workers(self) -> bool:
-        """Every worker that is connected, and as many as are expected."""
+        """Every worker that is connected, and as many as are expected; and a hub that is there."""
         connected = self._clients.number_connected(Kind.WORKER)
-        return self._current(Kind.WORKER) >= max(connected, self._expected_workers)
+        has_hub = self._current(Kind.HUB) >= self._clients.number_connected(Kind.HUB)
+        return has_hub and self._current(Kind.WORKER) >= max(connected, self._expected_workers)
+
+    def _offer_workers(self, offer: Offer | None) -> None:
+        for kind in (Kind.WORKER, Kind.HUB):
+            self._clients.offer(kind, offer)
+
+    def _refused_by_workers(self, offer: Offer) -> tuple[Problem, ...]:
+        return self._refusals(Kind.WORKER, offer) + self._refusals(Kind.HUB, offer)
 
     def _refusals(self, kind: Kind, offer: Offer) -> tuple[Problem, ...]:
         """Who refuses something of this offer, and why."""

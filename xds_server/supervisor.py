@@ -27,6 +27,7 @@ from xds_server.child import Child
 from xds_server.control_plane import Plane, Process
 from xds_server.free_ports import PortsOfFile, Wanted, complaints
 from xds_server.history import History
+from xds_server.occasional import Occasional
 from xds_server.processes import Places
 from xds_server.publisher import Written, first_config
 from xds_server.resources.bootstrap import bootstrap
@@ -38,6 +39,8 @@ ENVOY_DRAIN_SECONDS = 1.0
 ENVOY_GRACE_SECONDS = 0.7
 WORKER_GRACE_SECONDS = 1.5
 DEMO_GRACE_SECONDS = 0.5
+HUB_GRACE_SECONDS = 5.0
+"""Servers that are its children are asked to end, one step after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ class _Tree:
     demo: tuple[Child, ...]
     workers: tuple[Child, ...]
     envoy: Child
+    hub: Occasional
 
     @classmethod
     def of(cls, options: Options, gateway: Gateway, binary: str, places: Places) -> _Tree:
@@ -179,12 +183,13 @@ class _Tree:
             demo=tuple(Child(command, show) for command in demo),
             workers=tuple(Child(command, show) for command in workers),
             envoy=Child(envoy, show),
+            hub=Occasional(processes.hub(places, target, options.log_level, environment), show),
         )
 
     @property
     def children(self) -> tuple[Child, ...]:
         """In the order in which they are started."""
-        return (*self.demo, *self.workers, self.envoy)
+        return (*self.demo, *self.workers, *self.hub.children, self.envoy)
 
     async def run(self) -> int:
         """Everything, until a signal comes."""
@@ -220,6 +225,7 @@ class _Tree:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._announce(plane, client, stop))
                     tasks.create_task(control_plane.tell_changes(plane.publisher, say, stop))
+                    tasks.create_task(self._keep_hub(plane, stop))
                 show("dragoman", "stopping")
         return 0
 
@@ -229,14 +235,24 @@ class _Tree:
         async with asyncio.TaskGroup() as tasks:
             for child in self.children:
                 tasks.create_task(child.keep())
+            tasks.create_task(self.hub.keep())
             try:
                 yield
             finally:
                 if self.envoy.pid is not None:
                     await readiness.requests_end(client, ENVOY_DRAIN_SECONDS)
                 await self.envoy.stop(ENVOY_GRACE_SECONDS)
-                await asyncio.gather(*(each.stop(WORKER_GRACE_SECONDS) for each in self.workers))
+                workers = (each.stop(WORKER_GRACE_SECONDS) for each in self.workers)
+                await asyncio.gather(*workers, self.hub.stop(HUB_GRACE_SECONDS))
                 await asyncio.gather(*(each.stop(DEMO_GRACE_SECONDS) for each in self.demo))
+
+    async def _keep_hub(self, plane: Plane, stop: asyncio.Event) -> None:
+        """It runs while the configuration needs it."""
+        while not stop.is_set():
+            wanted = plane.publisher.wanted or plane.publisher.in_force
+            if wanted is not None:
+                self.hub.want(wanted.gateway.mcp.has_hub)
+            await control_plane.rest(stop)
 
     async def _announce(self, plane: Plane, client: httpx.AsyncClient, stop: asyncio.Event) -> None:
         """Say `ready` once nothing is missing."""
@@ -248,6 +264,8 @@ class _Tree:
 
     async def _missing(self, plane: Plane, client: httpx.AsyncClient) -> tuple[str, ...]:
         dead = [f"{one.command.name} does not run" for one in self.children if one.pid is None]
+        if self.hub.children:
+            dead += await readiness.hub_lacks(self.places.hub_socket)
         envoy = await readiness.envoy_lacks(client)
         listeners = [Endpoint(each.address, each.port) for each in plane.listeners()]
         demo = [self.options.demo] if self.options.is_demo else []
@@ -259,7 +277,7 @@ class _Tree:
 
     def _topology(self) -> Topology:
         sockets = tuple(self.places.worker_socket(each) for each in range(self.options.workers))
-        return control_plane.topology(sockets, self.places.services_socket)
+        return control_plane.topology(sockets, self.places.services_socket, self.places.hub_socket)
 
     def _write_bootstrap(self) -> None:
         chosen = self.options.envoy_admin

@@ -46,6 +46,12 @@ def _variable(value: str) -> str:
     return value
 
 
+def _argument(value: str) -> str:
+    if "\0" in value:
+        raise refusal("must have no NUL", is_shown=False)
+    return value
+
+
 def _session_key(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < _SHORTEST_KEY:
         raise refusal(f"must have at least {_SHORTEST_KEY} characters", is_shown=False)
@@ -69,6 +75,7 @@ ClientOrigin: TypeAlias = Annotated[
     str, AfterValidator(_origin), WithJsonSchema({"type": "string"})
 ]
 Variable: TypeAlias = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string"})]
+Argument: TypeAlias = Annotated[str, AfterValidator(_argument)]
 SessionKey: TypeAlias = Annotated[
     Secret, AfterValidator(_session_key), WithJsonSchema({"type": "string", "format": "secret"})
 ]
@@ -99,7 +106,7 @@ class McpServerBlock(Block):
     ca: TextFile | None = None
     """Certificate authorities in PEM that the server's certificate is checked against, instead of
     the system's. Needs an https url."""
-    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    command: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = None
     """A program that speaks MCP on its standard input and output, and its arguments:
     `[uvx, mcp-server-time]`."""
     environment: dict[Variable, Secret] = Field(default={})
@@ -108,11 +115,14 @@ class McpServerBlock(Block):
     directory: Text | None = None
     """Where the program starts. Default: where the hub was started."""
     shared: Flag = False
-    """Whether one process serves all sessions. Default: each session has its own."""
+    """Whether one process serves all sessions; it cannot ask clients then (sampling, elicitation,
+    roots). Default: each session has its own. Requests of 2026-07-28, which have no sessions, share
+    one in any case."""
     max_processes: Processes = 64
     """How many processes may run at once, of a server that is not shared."""
     memory: Size | None = None
-    """How much memory each process may have (address space). Default: no limit."""
+    """How much memory each process may have, as the limit of its data says (`RLIMIT_DATA`).
+    Default: no limit."""
     required: Flag = True
     """Whether it has to answer for the gateway to serve it together with others. `false`: while it
     gives no answer, the others are served without it."""
@@ -136,6 +146,8 @@ class McpServerBlock(Block):
             if name in self.model_fields_set:
                 form = "a command" if self.url is None else "a url"
                 raise refusal(f"has {form}, and '{name}' is for the other", is_shown=False)
+        if self.command is not None and not self.command[0].strip():
+            raise refusal("has a command without a program", is_shown=False)
         if self.transport is Transport.STDIO:
             raise refusal("has a url, and the transport of commands", is_shown=False)
         if self.key is not None and self.auth is not None:

@@ -150,7 +150,7 @@ class World:
     ) -> Peer:
         client = self.clients.join(kind, Node(node_id), variant=variant)
         peer = Peer(self.clients, client, self.story, refuses)
-        if kind is Kind.WORKER:
+        if kind is not Kind.ENVOY:
             peer.ask(names.CONFIGURATION_TYPE, names.CONFIGURATION_NAME)
         else:
             peer.ask(CLUSTER)

@@ -67,8 +67,9 @@ class ByCluster:
 
 
 def test_the_first_request_says_who_it_is() -> None:
-    assert kind_of(CONFIGURATION_TYPE) is Kind.WORKER
-    assert kind_of(CLUSTER) is Kind.ENVOY
+    assert kind_of(CONFIGURATION_TYPE, Node("w", user_agent="dragoman-extproc")) is Kind.WORKER
+    assert kind_of(CONFIGURATION_TYPE, Node("h", user_agent="dragoman-hub")) is Kind.HUB
+    assert kind_of(CLUSTER, Node("e", user_agent="envoy")) is Kind.ENVOY
 
 
 @both

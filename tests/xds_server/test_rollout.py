@@ -54,6 +54,38 @@ def test_envoys_get_nothing_while_a_worker_has_not_answered() -> None:
     world(scene)
 
 
+def test_envoys_get_nothing_while_the_hub_has_not_answered_and_it_is_no_worker() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.ENVOY, "envoy")
+        hub = stage.join(Kind.HUB, "hub")
+        change = stage.start(text("a"))
+        await stage.until(lambda: bool(heard(stage.story, "hub")))
+        assert "no extproc worker has acknowledged the configuration" in stage.rollout.missing()
+        hub.may_answer.clear()
+        stage.join(Kind.WORKER, "worker")
+        assert await change == ()
+        second = stage.start(text("a", "b"))
+        await stage.until(lambda: len(heard(stage.story, "worker")) == 2)
+        assert "envoy cluster b" in stage.story
+        assert stage.story[-1] != "envoy routes routes"
+        hub.may_answer.set()
+        assert await second == ()
+        assert stage.story[-1] == "envoy routes routes"
+
+    world(scene, workers=1)
+
+
+def test_what_the_hub_refuses_is_taken_back() -> None:
+    async def scene(stage: World) -> None:
+        stage.join(Kind.WORKER, "worker")
+        stage.join(Kind.HUB, "hub", refusing("a"))
+        (problem,) = await stage.bring(text("a"))
+        assert problem.message.startswith("hub hub refuses Configuration")
+        assert stage.rollout.accepted is None
+
+    world(scene)
+
+
 def test_envoys_get_nothing_while_an_expected_worker_is_away() -> None:
     async def scene(stage: World) -> None:
         stage.join(Kind.ENVOY, "envoy")

@@ -145,7 +145,7 @@ class Streams:
                 reason = f"too many streams of node {shown(node.id)}"
                 return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
             try:
-                return await self._attended(kind_of(type_url), talk, principal, context)
+                return await self._attended(kind_of(type_url, node), talk, principal, context)
             finally:
                 self._seats.stand_up(node.id)
         except BadRequest as mistake:

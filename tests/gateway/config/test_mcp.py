@@ -17,6 +17,8 @@ from tests.gateway.config.loading import complaints
         ("{url: 'http://a', transport: stdio}", "mcp.servers.a: has a url, and the transport of"),
         ("{url: 'http://a', key: k, auth: {type: none}}", "mcp.servers.a: has both key and auth"),
         ("{command: []}", "mcp.servers.a.command:"),
+        ("{command: ['']}", "mcp.servers.a: has a command without a program"),
+        ('{command: [a, "b\\0"]}', "mcp.servers.a.command.1: must have no NUL"),
         ("{command: [a], environment: {a-b: c}}", "mcp.servers.a.environment.a-b: must be the na"),
         ("{command: [a], max_processes: 0}", "mcp.servers.a.max_processes: must be from 1 to"),
         ("{url: 'http://a', timeout: 3m}", "mcp.servers.a.timeout: must be more than 0 and"),

@@ -1,0 +1,104 @@
+"""`python -m extproc.hub`: the hub of the MCP gateway, wired together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+import uvloop
+
+from extproc import flags
+from extproc.hub import edge
+from extproc.hub.keeping import Keeping
+from extproc.hub.site import HubSite
+from extproc.source import ConfigurationRefused
+from extproc.stopping import until_stopped
+from gateway import names
+from gateway.mcp import Mcp
+from gateway.model import Gateway
+from gateway.telemetry import configure_logging
+
+logger = logging.getLogger(__name__)
+
+BODY_BYTES = 64 << 20
+"""The largest message of a client; Envoy has refused what is larger than its listener takes."""
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The flags; each has an environment variable as its default."""
+    made = argparse.ArgumentParser(
+        prog="dragoman hub",
+        description="Run the hub of the MCP gateway: it starts the servers that are programs, and "
+        "holds what lasts longer than a request.",
+    )
+    flags.add_source(made, environment)
+    made.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        type=flags.address,
+        default=environment.get("DRAGOMAN_HUB_LISTEN", names.HUB_ADDRESS),
+        help="where Envoy connects: HOST:PORT or unix:PATH (default: %(default)s) "
+        "[DRAGOMAN_HUB_LISTEN]",
+    )
+    made.add_argument(
+        "--services",
+        metavar="ADDRESS",
+        type=flags.address,
+        default=environment.get("DRAGOMAN_SERVICES", names.SERVICES_ADDRESS),
+        help="where Envoy takes what is asked of servers: HOST:PORT or unix:PATH "
+        "(default: %(default)s) [DRAGOMAN_SERVICES]",
+    )
+    made.add_argument(
+        "--node",
+        metavar="NAME",
+        default=environment.get("DRAGOMAN_HUB_NODE", f"{os.uname().nodename}-hub"),
+        help="its name, its node id (default: host and hub) [DRAGOMAN_HUB_NODE]",
+    )
+    flags.add_log_level(made, environment)
+    return made
+
+
+def main() -> None:
+    """Run the hub until it is told to stop."""
+    known = parser(os.environ)
+    arguments = known.parse_args()
+    if mistake := flags.credentials(arguments).mistake():
+        known.error(mistake)
+    configure_logging(arguments.log_level, process="hub")
+    try:
+        uvloop.run(serve(arguments))
+    except (ConfigurationRefused, OSError) as error:  # the operator's to mend
+        logger.critical("%s", error)
+        sys.exit(1)
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    listener = edge.listening(arguments.listen)
+    keeping = await Keeping.start()
+    site = HubSite(keeping, time.monotonic)
+    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
+    try:
+        async with edge.serving(edge.application(site, BODY_BYTES), listener):
+            sweeping = asyncio.ensure_future(site.run())
+            try:
+                await until_stopped(source.run, site.take)
+            finally:
+                sweeping.cancel()
+                await site.close()
+    finally:
+        await keeping.stop()
+
+
+def _mcp_of(gateway: Gateway, version: str) -> Mcp:
+    """What of a configuration the hub needs."""
+    return gateway.mcp
+
+
+if __name__ == "__main__":
+    main()

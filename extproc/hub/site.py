@@ -1,0 +1,118 @@
+"""What the hub answers at which path, and its servers: those of the configuration in force.
+
+A change touches the servers whose block has changed, and no others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from extproc.hub import replies
+from extproc.hub.keeping import Keeping
+from extproc.hub.links import Connect, Ears, Link
+from extproc.hub.offered import Offered
+from extproc.hub.process import Child, environment_of, start
+from extproc.hub.session import Refused
+from extproc.hub.terms import Terms
+from extproc.hub.web import Reply, Request
+from extproc.mcp import jsonrpc
+from gateway import names
+from gateway.mcp import Mcp, McpServer, Transport
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    meant: tuple[McpServer, float]
+    offered: Offered
+
+
+class HubSite:
+    """The hub, without its HTTP server."""
+
+    def __init__(self, keeping: Keeping, clock: Callable[[], float]) -> None:
+        self._keeping = keeping
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._is_told = False
+        self._closing: set[asyncio.Future[None]] = set()
+
+    def take(self, mcp: Mcp) -> None:
+        """From now on these servers, and no others."""
+        self._is_told = True
+        meant = {each.name: (each, mcp.idle_seconds) for each in mcp.servers if each.is_hubs}
+        for name, entry in tuple(self._entries.items()):
+            if meant.get(name) != entry.meant:
+                del self._entries[name]
+                self._put_away(entry.offered)
+        for name, facts in meant.items():
+            if name not in self._entries:
+                self._entries[name] = _Entry(facts, self._offered(*facts))
+
+    async def answer(self, request: Request) -> Reply:
+        """One request of Envoy's."""
+        if not self._is_told:
+            text = "the hub has no configuration yet"
+            return replies.refusal(Refused(503, jsonrpc.INTERNAL_ERROR, text))
+        if request.path == "/healthz":
+            return Reply(200)
+        prefix = names.hub_path("")
+        if request.path.startswith(prefix):
+            entry = self._entries.get(request.path.removeprefix(prefix))
+            if entry is not None:
+                return await entry.offered.answer(request)
+        unknown = Refused(404, jsonrpc.INVALID_REQUEST, f"nothing is at {request.path}")
+        return replies.refusal(unknown)
+
+    async def run(self) -> None:
+        """Ends sessions that nobody uses, for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for entry in self._entries.values():
+                entry.offered.sweep()
+
+    async def close(self) -> None:
+        """Stop all servers."""
+        self.take(Mcp())
+        await asyncio.gather(*self._closing)
+
+    def _put_away(self, offered: Offered) -> None:
+        closing = asyncio.ensure_future(offered.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _offered(self, server: McpServer, idle_seconds: float) -> Offered:
+        assert server.transport is Transport.STDIO
+        assert server.stdio is not None
+        terms = Terms(sessions=server.stdio.max_processes, idle_seconds=idle_seconds)
+        child = child_of(server, terms, os.environ)
+        is_shared = server.stdio.is_shared
+        return Offered(server.name, self._starting(child), terms, self._clock, is_shared=is_shared)
+
+    def _starting(self, child: Child) -> Connect:
+        async def connect(headers: Mapping[str, str], ears: Ears) -> Link:
+            return await start(child, ears, self._keeping)
+
+        return connect
+
+
+def child_of(server: McpServer, terms: Terms, ours: Mapping[str, str]) -> Child:
+    """How to start a server that is a child process; `ours`: the hub's environment."""
+    stdio = server.stdio
+    assert stdio is not None
+    return Child(
+        name=server.name,
+        command=stdio.command,
+        environment=environment_of(dict(stdio.environment), ours),
+        directory=Path(stdio.directory) if stdio.directory else None,
+        message_bytes=terms.message_bytes,
+        limits={} if stdio.memory_bytes is None else {"memory": stdio.memory_bytes},
+    )

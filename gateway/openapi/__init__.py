@@ -1,1 +1,0 @@
-"""OpenAPI and Swagger documents, read as the tools of an MCP server."""
