@@ -23,7 +23,7 @@ from extproc.mcp.naming import Naming
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
-from extproc.ports import Asked, McpPeers, ServiceUnavailable
+from extproc.ports import Answered, Asked, McpPeers, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -228,6 +228,10 @@ class Federation:
             name: Answer(0, why=each) if isinstance(each, str) else each
             for name, each in found.items()
         }
+
+    async def relay(self, served: Served, asked: Asked) -> Answered:
+        """A request of the client's own, and its answer. Raises `ServiceUnavailable`."""
+        return await self._peers.ask(served.cluster, asked, served.timeout_seconds)
 
     async def replay(self, served: Served, asked: Asked) -> Answer:
         """A request of the client's, once more, in a session that was begun anew."""

@@ -17,12 +17,17 @@ from extproc.events import (
     ResponseHeaders,
     Show,
 )
-from extproc.mcp import headers
+from extproc.mcp import headers, jsonrpc, lists, requests
+from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
 from extproc.mcp.messages import Batch, Message
+from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, is_ours
-from extproc.mcp_asked import SESSION_NOT_FOUND, Caller, call_of, named
-from extproc.mcp_saying import refused
+from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, named
+from extproc.mcp_saying import JSON, fault, refused
+from extproc.ports import Answered, Asked, ServiceUnavailable
 
+_PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)
+"""What a client says of a list beside its body."""
 _NOTHING_SAID = msgspec.Raw(b"{}")
 
 
@@ -55,13 +60,39 @@ class OneTalk:
         self._is_opening = bool(caller.binding) and not is_sessionless
         return Show() if self._is_opening else CONTINUE
 
-    def on_message(self, message: Message) -> Action:
+    def on_message(self, message: Message) -> Answering:
         self._is_opening = self._is_opening and message.method == "initialize"
         denied = self._denied(message)
         if denied is not None:
             return denied
+        kind = BY_METHOD.get(message.method)
+        is_shown = None if kind is None else self._caller.shows(kind)
+        if kind is not None and is_shown is not None:
+            return self._filtered(message, kind, is_shown)
         self.is_over = not self._is_opening
         return self._direct(is_read=True)
+
+    async def _filtered(self, message: Message, kind: ListKind, is_shown: Allowed) -> Action:
+        """A list, of which rules may hide some: it is asked for here, and not by Envoy alone."""
+        self.is_over = True
+        caller, served = self._caller, self._caller.view.only
+        said = caller.facts.headers
+        head = [("accept", requests.ACCEPT), ("content-type", "application/json")]
+        head += [(name, said[name]) for name in _PASSED if name in said]
+        if session := self._own_id or caller.session_id:
+            head.append((headers.SESSION_ID, session))
+        asked = Asked("POST", served.path, (*head, *served.headers), message.body)
+        try:
+            found = await caller.serving.federation.relay(served, asked)
+            if found.status >= 300:  # clients know an era, and the end of a session, by it
+                return Respond(found.status, _content_type(found), found.body, "dragoman_mcp")
+            body = lists.filtered(
+                kind, found.body, lambda name: is_shown(Target(served.name, name))
+            )
+        except (ServiceUnavailable, BrokenList) as error:
+            text = f"the server '{served.name}' gives no list: {error}"
+            return fault(message.fault(jsonrpc.INTERNAL_ERROR, text, 502))
+        return Respond(found.status, JSON, body, "dragoman_mcp")
 
     def on_batch(self, batch: Batch) -> Action:
         """Each of them may be, or none is sent."""
@@ -106,3 +137,8 @@ class OneTalk:
             return Direct(way, is_read)
         own = ((headers.SESSION_ID, self._own_id),)
         return Direct(way, is_read, own, session=caller.session_id)
+
+
+def _content_type(found: Answered) -> tuple[tuple[str, str], ...]:
+    kind = found.headers.get("content-type", "")
+    return (("content-type", kind),) if kind else ()

@@ -5,6 +5,7 @@ Specification: https://json-schema.org/draft/2020-12; other drafts where `$schem
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ import msgspec
 
 LARGEST_SCHEMA_BYTES = 1 << 20
 _LONGEST_PLACE = 120
+_LONGEST_FAULT = 300
 
 
 class InvalidSchema(Exception):
@@ -59,6 +61,22 @@ class Schema:
             keyword = str(error.schema_path[-1]) if error.schema_path else "false"
             return f"at '{place or '/'}', {keyword!r} does not hold"
         return "it does not hold"
+
+    def faults(self, text: str, most: int) -> tuple[str, ...]:
+        """What is wrong with a text, in words that may repeat it, so for nobody but who said it."""
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+            return ("it is not JSON",)
+        if self._validator.is_valid(value):
+            return ()
+        found = []
+        for error in itertools.islice(self._validator.iter_errors(value), most):
+            place = "".join(f"/{part}" for part in error.instance_path)[:_LONGEST_PLACE]
+            said = " ".join(error.message.split())
+            cut = said if len(said) <= _LONGEST_FAULT else f"{said[:_LONGEST_FAULT]}…"
+            found.append(f"at '{place}': {cut}" if place else cut)
+        return tuple(found)
 
 
 def _nowhere(uri: str) -> NoReturn:

@@ -26,6 +26,7 @@ TESTED_THROUGH = {
     "gateway/model.py": "gateway/test_resolve.py",
     "gateway/guards.py": "gateway/config/test_policies.py",
     "extproc/policies/remote/words.py": "extproc/policies/test_inquiry.py",
+    "gateway/openapi/values.py": "gateway/openapi/test_load.py",
     "gateway/scopes.py": "gateway/config/test_policies.py",
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",

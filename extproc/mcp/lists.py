@@ -170,6 +170,31 @@ def page(
     return b",".join(texts)
 
 
+def filtered(kind: ListKind, body: bytes, is_shown: Callable[[str], bool]) -> bytes:
+    """An answer to a list request with those entries alone, by the names that their server gives
+    them; private, since it is somebody's. What is no list stays as it is. Raises `BrokenList`."""
+    try:
+        document = json_spans.decode(body)
+    except InvalidJson as error:
+        raise BrokenList(f"the list is not JSON: {error}") from None
+    result = document.get("result")
+    entries = result.get(kind.member) if isinstance(result, dict) else None
+    if not isinstance(result, dict) or not isinstance(entries, list):
+        return body
+    written = json_spans.items(json_spans.value_at(body, ("result", kind.member)) or b"[]")
+    kept = [
+        text
+        for entry, text in zip(entries, written, strict=True)
+        if isinstance(entry, dict)
+        and isinstance(entry.get(kind.key), str)
+        and is_shown(entry[kind.key])
+    ]
+    changes: dict[json_spans.Path, bytes] = {("result", kind.member): json_spans.array(kept)}
+    if "cacheScope" in result:
+        changes["result", "cacheScope"] = b'"private"'
+    return json_spans.replace_at(body, changes)
+
+
 def _some(
     entries: tuple[Shown, ...], start: int, size: int, is_allowed: Allowed | None
 ) -> tuple[Sequence[Shown], int]:

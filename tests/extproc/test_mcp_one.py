@@ -16,9 +16,12 @@ from gateway import names
 from tests.kit.mcp_exchange import (
     KEYED,
     ONE,
+    Fake,
     Played,
+    answer,
     call,
     error,
+    fakes,
     played,
     program,
     request,
@@ -141,3 +144,29 @@ def test_rules_of_models_say_nothing_of_tools() -> None:
     of = program(ONE + "authorize: [{name: none, for: {llm: '*'}, deny: 'true'}]")
     assert isinstance(played(of).post(call("x")), Direct)
     assert isinstance(Played, type)
+
+
+HIDING = """
+authorize: [{name: no-add, for: {mcp: "*"}, deny: 'mcp.tool == "add"'}]
+"""
+
+
+def test_lists_show_what_rules_allow() -> None:
+    fake = Fake("a", ("echo", "add"))
+    of = program(ONE + HIDING, fakes(fake))
+    action = played(of, mcp_session_id="s-1").post(request("tools/list", "x", cursor="c"))
+    assert [each["name"] for each in answer(action)["tools"]] == ["echo"]
+    ((_, asked),) = fake.said
+    assert b'"cursor": "c"' in asked.body
+    assert dict(asked.headers)["mcp-session-id"] == "s-1"
+    assert dict(asked.headers)["x-one"] == "1"
+
+
+def test_what_is_no_list_goes_on_as_it_is() -> None:
+    lost = Fake("a", lost={"s-1"})
+    of = program(ONE + HIDING, fakes(lost))
+    action = played(of, mcp_session_id="s-1").post(request("tools/list"))
+    assert isinstance(action, Respond)
+    assert (action.status, action.body) == (404, b"no such session")
+    none = played(program(ONE + HIDING)).post(request("tools/list"))
+    assert error(none)["message"].startswith("the server 'a' gives no list")

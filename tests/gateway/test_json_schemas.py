@@ -87,3 +87,15 @@ def test_patterns_take_linear_time() -> None:
 def test_false_allows_nothing() -> None:
     assert Schema(False).fault("3") is not None
     assert Schema(True).fault("3") is None
+
+
+def test_faults_are_told_in_words_to_who_made_them() -> None:
+    faults = Schema(PERSON).faults('{"age": "x", "more": 1}', 5)
+    assert len(faults) == 3
+    assert any("at '/age'" in each and "integer" in each for each in faults)
+    assert any("'more'" in each for each in faults)
+    assert any('"name"' in each for each in faults)
+    assert len(Schema(PERSON).faults('{"age": "x", "more": 1}', 1)) == 1
+    assert Schema(PERSON).faults('{"name": "ann"}', 5) == ()
+    assert Schema(PERSON).faults("{", 5) == ("it is not JSON",)
+    assert len(Schema({"maxLength": 1}).faults(f'"{"x" * 1000}"', 1)[0]) < 400

@@ -188,3 +188,21 @@ def test_a_foreign_cursor_is_refused_or_only_a_place(cursor: str) -> None:
     else:
         assert cursor == base64.urlsafe_b64encode(b'[-1,"b"]').decode()
         assert names(told(page)) == []
+
+
+def test_an_answer_is_left_with_what_may_be_seen() -> None:
+    said = (
+        b'{"jsonrpc":"2.0","id":1,"result":{"x":1.50,"tools":[{"name":"a"},{"name":"b"},{"x":1}],'
+        b'"cacheScope":"public"}}'
+    )
+    assert lists.filtered(ListKind.TOOLS, said, lambda name: name == "b") == (
+        b'{"jsonrpc":"2.0","id":1,"result":{"x":1.50,"tools":[{"name":"b"}],'
+        b'"cacheScope":"private"}}'
+    )
+
+
+def test_what_is_no_list_is_left_alone() -> None:
+    said = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"x"}}'
+    assert lists.filtered(ListKind.TOOLS, said, lambda _: False) == said
+    with pytest.raises(BrokenList):
+        lists.filtered(ListKind.TOOLS, b"<html>", lambda _: True)

@@ -1,0 +1,1 @@
+"""OpenAPI and Swagger documents, read as the tools of an MCP server."""
