@@ -124,13 +124,18 @@ def call_of(message: Message, server: str, name: str, view: str) -> McpCall:
         case "resources/read" | "resources/subscribe" | "resources/unsubscribe":
             return McpCall(method, server, resource=name, view=view)
         case "completion/complete":
-            is_prompt = message.members("ref").get("type") == "ref/prompt"
-            if is_prompt:
+            if is_of_prompt(message):
                 return McpCall(method, server, prompt=name, view=view)
             return McpCall(method, server, resource=name, view=view)
         case _ if method.startswith("tasks/") and name:
             return McpCall(method, server, task=name, view=view)
     return McpCall(method, view=view)
+
+
+def is_of_prompt(message: Message) -> bool:
+    """Whether `completion/complete` asks about a prompt; else about a resource, or a template. A
+    reference can have members of both: its type says which one counts."""
+    return message.members("ref").get("type") == "ref/prompt"
 
 
 def named(message: Message) -> str:
@@ -141,8 +146,7 @@ def named(message: Message) -> str:
         case "resources/read" | "resources/subscribe" | "resources/unsubscribe":
             return message.uri
         case "completion/complete":
-            ref = message.members("ref")
-            said = ref.get("name") or ref.get("uri")
+            said = message.members("ref").get("name" if is_of_prompt(message) else "uri")
             return said if isinstance(said, str) else ""
         case method if method.startswith("tasks/"):
             return message.task_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -16,17 +16,17 @@ import msgspec
 from extproc.events import CONTINUE, Action, Direct, Respond, ResponseBody, ResponseHeaders, Show
 from extproc.facts import McpCall
 from extproc.later import later
-from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests
+from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, search
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Fault
 from extproc.mcp.lists import BY_METHOD, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, bounded
-from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, named
+from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
 from extproc.mcp_passage import Passage
-from extproc.mcp_saying import accepted, fault, refused, result, unknown
+from extproc.mcp_saying import JSON, accepted, fault, refused, result, unknown
 from extproc.protocols.json_spans import Path
 from extproc.verdict import Deny
 from gateway import names
@@ -50,12 +50,14 @@ _Found: TypeAlias = tuple[Target, ...]
 class FederatedTalk:
     """One request to several servers."""
 
-    __slots__ = ("_caller", "_passage", "_whose", "is_over")
+    __slots__ = ("_caller", "_is_unwrapped", "_passage", "_whose", "is_over")
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._whose: Whose | None = None
         self._passage: Passage | None = None
+        self._is_unwrapped = False
+        """The message is not the client's own, but what it means."""
         self.is_over = False
 
     # what comes of Envoy
@@ -64,7 +66,7 @@ class FederatedTalk:
         caller = self._caller
         if caller.session_id:
             session = caller.opened()
-            if session is None:
+            if session is None or caller.serving.federation.is_over(session):
                 return refused(SESSION_NOT_FOUND)
             client = requests.client_of(session.initialize)
             self._whose = Whose(session, session.nonce, client)
@@ -203,6 +205,11 @@ class FederatedTalk:
         method = message.method
         if method in BY_METHOD:
             return self._list(message, BY_METHOD[method], whose)
+        if method == "tools/call" and self._caller.view.search is not None:
+            if message.name == search.SEARCH:
+                return self._search(message, whose)
+            if message.name == search.CALL:
+                return self._unwrapped(message, whose)
         match method:
             case "tools/call" | "prompts/get" | "completion/complete":
                 return self._by_name(message, whose)
@@ -225,11 +232,13 @@ class FederatedTalk:
 
     def _by_name(self, message: Message, whose: Whose) -> Answering:
         """Tools and prompts; `completion/complete` names a prompt, or a template."""
-        if message.method == "completion/complete" and named(message) != _ref(message, "name"):
+        if message.method == "completion/complete" and not is_of_prompt(message):
             return self._by_uri(message, whose)
-        naming = self._caller.serving.namings[self._caller.view.name]
+        view = self._caller.view
+        is_tool = message.method == "tools/call"
+        naming = view.tools if is_tool else view.prompts
         if naming.needs_lists:
-            kind = ListKind.TOOLS if message.method == "tools/call" else ListKind.PROMPTS
+            kind = ListKind.TOOLS if is_tool else ListKind.PROMPTS
             return self._routed(message, whose, (kind,), _found_by_name)
         target = naming.find(named(message))
         return self._one_of(message, whose, () if target is None else (target,))
@@ -250,10 +259,7 @@ class FederatedTalk:
     ) -> Answering:
         """Whose it is, the lists say."""
         caller = self._caller
-        naming = caller.serving.namings[caller.view.name]
-        listing = caller.serving.federation.catalogue(
-            caller.view, naming, whose, kinds, is_routing=True
-        )
+        listing = caller.serving.federation.catalogue(caller.view, whose, kinds, is_routing=True)
 
         def routed(found: Catalogue | str) -> Answering:
             if isinstance(found, str):
@@ -263,19 +269,80 @@ class FederatedTalk:
         return later(listing, routed)
 
     def _one_of(self, message: Message, whose: Whose, targets: _Found) -> Answering:
-        """To the server of the first of them; where nothing says whose it is, that is a guess."""
-        known = [each for each in targets if each.server in self._caller.view.servers]
-        if not known:
-            return fault(unknown(message))
-        target = known[0]
-        call = call_of(message, target.server, target.name, self._caller.view.name)
-        denied = self._caller.judged(message, call)
-        if denied is not None:
-            return denied
+        """To its server; where nothing says which of several it is, to one after the other."""
+        refusal: Respond | None = None
+        may: list[Target] = []
+        for target in targets:
+            if target.server in self._caller.view.servers:
+                call = call_of(message, target.server, target.name, self._caller.view.name)
+                denied = self._caller.judged(message, call)
+                refusal = refusal or denied
+                if denied is None:
+                    may.append(target)
+        if not may:
+            return refusal or fault(unknown(message))
+        if len(may) > 1:
+            return self._in_turn(message, whose, may)
+        target = may[0]
         changes: dict[Path, bytes] = {}
-        if target.name != named(message):
+        if target.name != named(message) or self._is_unwrapped:
             changes[_place(message)] = messages.text(target.name)
         return self._direct(message, whose, target, changes)
+
+    def _in_turn(self, message: Message, whose: Whose, targets: Sequence[Target]) -> Answering:
+        caller, place = self._caller, _place(message)
+        asked = [
+            (
+                caller.view.servers[target.server],
+                target.name if message.method in headers.SOURCES else "",
+                messages.params(
+                    messages.rewritten(message.body, {place: messages.text(target.name)})
+                ),
+            )
+            for target in targets
+        ]
+        asking = caller.serving.federation.ask_in_turn(whose, asked, message.method)
+
+        def answered(found: requests.Answer) -> Action:
+            if found.result is not None:
+                return result(message, bytes(found.result))
+            if found.error is not None:
+                return Respond(
+                    200,
+                    JSON,
+                    b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, bytes(found.error)),
+                    "dragoman_mcp",
+                )
+            return fault(message.fault(INTERNAL_ERROR, found.why, 502))
+
+        return later(asking, answered)
+
+    # what is searched for
+
+    def _search(self, message: Message, whose: Whose) -> Answering:
+        caller = self._caller
+        call = call_of(message, "", search.SEARCH, caller.view.name)
+        denied = caller.judged(message, call)
+        if denied is not None:
+            return denied
+        kinds = (ListKind.TOOLS,)
+        listing = caller.serving.federation.catalogue(caller.view, whose, kinds, is_routing=True)
+
+        def searched(found: Catalogue | str) -> Action:
+            if isinstance(found, str):
+                return fault(message.fault(INTERNAL_ERROR, found, 502))
+            is_allowed = caller.shows(ListKind.TOOLS)
+            said = search.searched(found.index, message, is_allowed, whose.is_sessionless)
+            return result(message, said)
+
+        return later(listing, searched)
+
+    def _unwrapped(self, message: Message, whose: Whose) -> Answering:
+        inner = search.unwrapped(message)
+        if isinstance(inner, Fault):
+            return fault(inner)
+        self._is_unwrapped = True
+        return self._request(inner, whose)
 
     def _direct(
         self,
@@ -308,8 +375,7 @@ class FederatedTalk:
         denied = caller.judged(message, McpCall(message.method, view=caller.view.name))
         if denied is not None:
             return denied
-        naming = caller.serving.namings[caller.view.name]
-        listing = caller.serving.federation.catalogue(caller.view, naming, whose, (kind,))
+        listing = caller.serving.federation.catalogue(caller.view, whose, (kind,))
         return later(listing, lambda found: self._listed(message, kind, whose, found))
 
     def _listed(
@@ -317,10 +383,16 @@ class FederatedTalk:
     ) -> Action:
         if isinstance(found, str):
             return fault(message.fault(INTERNAL_ERROR, found, 502))
+        caller = self._caller
+        listing, is_allowed = found.listings[kind], caller.shows(kind)
+        if kind is ListKind.TOOLS and caller.view.search is not None:
+            listing = found.pinned(caller.view.search.pinned)
+            is_allowed = search.or_own(is_allowed)
         said = lists.page(
-            found.listings[kind],
+            listing,
             message.text("cursor"),
-            is_allowed=self._caller.shows(kind),
+            caller.serving.views.page_entries,
+            is_allowed=is_allowed,
             is_modern=whose.is_sessionless,
         )
         if isinstance(said, Fault):
@@ -360,10 +432,6 @@ def _json(identity: messages.Id) -> bytes:
     return msgspec.json.encode(identity)
 
 
-def _ref(message: Message, member: str) -> object:
-    return message.members("ref").get(member)
-
-
 def _found_by_name(catalogue: Catalogue, message: Message) -> _Found:
     find = catalogue.tool if message.method == "tools/call" else catalogue.prompt
     found = find(named(message))
@@ -381,8 +449,7 @@ def _place(message: Message) -> Path:
         case "tools/call" | "prompts/get":
             return messages.NAME
         case "completion/complete":
-            is_prompt = named(message) == _ref(message, "name")
-            return messages.REF_NAME if is_prompt else messages.REF_URI
+            return messages.REF_NAME if is_of_prompt(message) else messages.REF_URI
         case method if method in _BY_URI:
             return messages.URI
     return messages.TASK_ID

@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from extproc.mcp import merging, messages, requests
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
-from extproc.mcp.naming import Naming
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
@@ -88,6 +88,8 @@ class Federation:
         self._pages: OrderedDict[tuple[str, ListKind, str], _Kept] = OrderedDict()
         """By server, kind and scope."""
         self._catalogues: OrderedDict[tuple[object, ...], tuple[object, Catalogue]] = OrderedDict()
+        self._over: OrderedDict[str, bool] = OrderedDict()
+        """Numbers of sessions that their clients have ended."""
         self._dead: dict[str, float] = {}
         """Optional servers that gave no answer, and until when they are left alone."""
 
@@ -196,7 +198,12 @@ class Federation:
             if session is not None and session.id:
                 await self._ask_for(served, requests.ended(served, session))
 
+        _remember(self._over, whose.session.nonce, True, _MOST_KEPT)
         await self._everybody(view, one)
+
+    def is_over(self, session: Session) -> bool:
+        """Whether its client has ended it, as far as this worker knows."""
+        return session.nonce in self._over
 
     # what all are told or asked
 
@@ -229,6 +236,27 @@ class Federation:
             for name, each in found.items()
         }
 
+    async def ask_in_turn(
+        self,
+        whose: Whose,
+        asked: Sequence[tuple[Served, str, bytes]],
+        method: str,
+    ) -> Answer:
+        """One request to one server after the other, until one knows: each with the name that it
+        has there, and its parameters. Where nobody does, what the first said that said anything."""
+        found: Answer | None = None
+        for served, name, params in asked:
+            session = await self.session(served, whose)
+            if session is None:
+                continue
+            request = requests.asked(served, session, method, params, whose.client, name)
+            answer = await self._answer(served, request)
+            if answer.result is not None:
+                return answer
+            if found is None or found.error is None:
+                found = answer
+        return found or Answer(0, why="no server gives an answer")
+
     async def relay(self, served: Served, asked: Asked) -> Answered:
         """A request of the client's own, and its answer. Raises `ServiceUnavailable`."""
         return await self._peers.ask(served.cluster, asked, served.timeout_seconds)
@@ -242,7 +270,6 @@ class Federation:
     async def catalogue(
         self,
         view: View,
-        naming: Naming,
         whose: Whose,
         kinds: Sequence[ListKind],
         *,
@@ -261,7 +288,7 @@ class Federation:
         key = (view.name, *kinds, *map(id, pages_of))
         known = self._catalogues.get(key)
         if known is None:
-            made = Catalogue(tuple(view.servers), naming, naming, by_kind)
+            made = Catalogue(tuple(view.servers), view.tools, view.prompts, by_kind)
             known = (pages_of, made)
             _remember(self._catalogues, key, known, _MOST_CATALOGUES)
         else:
@@ -286,7 +313,7 @@ class Federation:
                 found[name] = page
         if lacking:
             asked = await self._everybody(
-                View(view.name, lacking, True), lambda each: self._list(each, kind, whose)
+                replace(view, servers=lacking), lambda each: self._list(each, kind, whose)
             )
             for name, said in asked.items():
                 if isinstance(said, Page):

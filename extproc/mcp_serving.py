@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from extproc.mcp.naming import Naming
 from extproc.mcp.views import Served, Views
 from extproc.mcp_federation import Federation
 from extproc.mcp_wire import encode_way, patience
@@ -38,8 +37,6 @@ class Serving(Struct, frozen=True):
     views: Views
     ways: Ways
     federation: Federation
-    namings: Mapping[str, Naming]
-    """By view."""
     patience: bytes
     """What Envoy is told when servers have to be asked: for how long it may take."""
 
@@ -59,7 +56,6 @@ def serving(
         views,
         Ways(served.values()),
         Federation(peers, clock),
-        {name: Naming(views.prefix, tuple(view.servers)) for name, view in views.all.items()},
         patience(mcp.longest_seconds),
     )
 

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from extproc.mcp import ids, lists
+from extproc.mcp import ids, lists, search
 from extproc.mcp.lists import Listed, Listing, ListKind, Page, Shown
 from extproc.mcp.naming import Names, Naming, Target
 from extproc.mcp.uri_templates import UriTemplate
@@ -42,6 +42,8 @@ class Catalogue:
     """What one view offers. Lists that were not asked for are empty."""
 
     __slots__ = (
+        "_index",
+        "_pinned",
         "_prompt_names",
         "_prompt_naming",
         "_servers",
@@ -85,6 +87,22 @@ class Catalogue:
         self.listings: Mapping[ListKind, Listing] = {
             kind: lists.listing(kind, entries, of[kind].values()) for kind, entries in shown.items()
         }
+
+        self._index: search.ToolIndex | None = None
+        self._pinned: tuple[tuple[str, ...], Listing] | None = None
+
+    @property
+    def index(self) -> search.ToolIndex:
+        """Of all tools; made when it is first wanted."""
+        if self._index is None:
+            self._index = search.ToolIndex(self.listings[ListKind.TOOLS].entries)
+        return self._index
+
+    def pinned(self, globs: tuple[str, ...]) -> Listing:
+        """The tools that are listed where they are searched for; kept for the globs of the view."""
+        if self._pinned is None or self._pinned[0] != globs:
+            self._pinned = (globs, search.lazy(self.listings[ListKind.TOOLS], globs))
+        return self._pinned[1]
 
     @property
     def hidden(self) -> tuple[Target, ...]:

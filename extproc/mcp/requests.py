@@ -65,13 +65,21 @@ _said = msgspec.json.Decoder(_Said)
 
 
 def asked(
-    served: Served, session: ServerSession, method: str, params: bytes, client: Client
+    served: Served,
+    session: ServerSession,
+    method: str,
+    params: bytes,
+    client: Client,
+    name: str = "",
 ) -> Asked:
-    """A request of ours; `params` in JSON, empty: none."""
+    """A request of ours; `params` in JSON, empty: none. `name`: of what is asked for."""
     if headers.is_modern(session.revision):
         params = with_meta(params, session.revision, client)
     body = jsonrpc.request(OWN_ID, method, params)
-    return Asked("POST", served.path, head(served, session, method), body)
+    said = head(served, session, method)
+    if name and headers.is_modern(session.revision):
+        said = (*said, (headers.NAME, headers.encoded(name)))
+    return Asked("POST", served.path, said, body)
 
 
 def told(

@@ -35,6 +35,8 @@ _SATURATION: Final = 1.2
 _LENGTH_WEIGHT: Final = 0.75
 """k1 and b of BM25, as they are mostly set."""
 _NAME, _TITLE, _PARAMETER, _DESCRIPTION = 4.0, 3.0, 1.5, 1.0
+_COMPLETE: Final = b',"resultType":"complete"'
+"""What newer clients are told of each result."""
 _OWN: Final = Target("", "")
 _WORD: Final = re.compile(r"[^\W_]+")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -166,21 +168,22 @@ def is_own(target: Target) -> bool:
 
 
 def searched(
-    index: ToolIndex, message: Message, is_allowed: Allowed | None = None
-) -> bytes | Fault:
+    index: ToolIndex, message: Message, is_allowed: Allowed | None, is_modern: bool
+) -> bytes:
     """The result of a call of `search_tools`, in JSON: tools as `tools/list` would tell them."""
     query = message.arguments.get("query")
     limit = message.arguments.get("limit", _USUALLY_FOUND)
     if not isinstance(query, str) or not query.strip():
-        return _failed("'query' must be a text")
+        return _failed("'query' must be a text", is_modern)
     if type(limit) is not int or not 1 <= limit <= MOST_FOUND:
-        return _failed(f"'limit' must be a number from 1 to {MOST_FOUND}")
+        return _failed(f"'limit' must be a number from 1 to {MOST_FOUND}", is_modern)
     found = json_spans.array(each.text for each in index.search(query, limit, is_allowed))
     tools = b'{"tools":%s}' % found
     text = msgspec.json.encode(tools.decode())
-    return b'{"content":[{"type":"text","text":%s}],"structuredContent":%s,"isError":false}' % (
+    return b'{"content":[{"type":"text","text":%s}],"structuredContent":%s,"isError":false%s}' % (
         text,
         tools,
+        _COMPLETE if is_modern else b"",
     )
 
 
@@ -188,21 +191,29 @@ def unwrapped(message: Message) -> Message | Fault:
     """A call of `call_tool` as a call of the tool itself, with all else that the client said."""
     name, arguments = message.arguments.get("name"), message.arguments.get("arguments", {})
     if not isinstance(name, str) or not name:
-        return message.fault(INVALID_PARAMS, f"invalid params: {CALL} needs the name of a tool")
+        return message.fault(INVALID_PARAMS, f"{CALL} needs the name of a tool", 200)
     if not isinstance(arguments, dict):
-        return message.fault(INVALID_PARAMS, "invalid params: the arguments are an object")
+        return message.fault(INVALID_PARAMS, "the arguments of a tool are an object", 200)
     if name == CALL:
-        return message.fault(INVALID_PARAMS, f"invalid params: {CALL} does not call itself")
+        return message.fault(INVALID_PARAMS, f"{CALL} does not call itself", 200)
     said = json_spans.value_at(message.body, ("params", "arguments", "arguments")) or b"{}"
     changes = {messages.NAME: messages.text(name), ("params", "arguments"): said}
     inner = messages.read(messages.rewritten(message.body, changes))
-    return inner if isinstance(inner, Message) else message.fault(INVALID_PARAMS, "invalid params")
+    return inner if isinstance(inner, Message) else message.fault(INVALID_PARAMS, "no call", 200)
 
 
-def _failed(reason: str) -> bytes:
+def or_own(is_allowed: Allowed | None) -> Allowed | None:
+    """The same filter, which lets our own tools through; None: everything."""
+    if is_allowed is None:
+        return None
+    return lambda target: is_own(target) or is_allowed(target)
+
+
+def _failed(reason: str, is_modern: bool) -> bytes:
     """A result that tells a model what it did wrong, as the specification asks of tools."""
     text = msgspec.json.encode(reason)
-    return b'{"content":[{"type":"text","text":%s}],"isError":true}' % text
+    end = _COMPLETE if is_modern else b""
+    return b'{"content":[{"type":"text","text":%s}],"isError":true%s}' % (text, end)
 
 
 def _rarity(everything: int, having: int) -> float:
@@ -258,7 +269,17 @@ class _Words:
 
 
 def _stem(word: str) -> str:
-    """A word in the singular, as far as its ending tells."""
+    """A word without its ending, as far as English tells: `closes`, `closing`, `closed`."""
+    word = _singular(word)
+    for ending in ("ing", "ed", "e"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) >= _SHORTEST_STEM:
+            is_doubled = ending != "e" and stem[-1] == stem[-2] and stem[-1] not in "lsz"
+            return stem[:-1] if is_doubled else stem
+    return word
+
+
+def _singular(word: str) -> str:
     for ending, singular in _ENDINGS:
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word[: -len(ending)] + singular

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from extproc.mcp.naming import Naming, of_prompts, of_tools
 from extproc.mcp.sessions import Sealer
 from extproc.principal import Principal
 from gateway import names
-from gateway.mcp import Mcp, McpServer, Prefix
+from gateway.mcp import Mcp, McpServer, ToolSearch
 
 ANY = "*"
 
@@ -40,6 +41,11 @@ class View(Struct, frozen=True):
     """By name, in the order in which their tools are listed."""
     is_federated: bool
     """Else it is passed through as it is."""
+    tools: Naming
+    """How they are called, and which of them there are."""
+    prompts: Naming
+    search: ToolSearch | None = None
+    """Tools are searched for; None: all are listed."""
 
     @property
     def only(self) -> Served:
@@ -50,7 +56,15 @@ class View(Struct, frozen=True):
 class Views:
     """All of them, by path."""
 
-    __slots__ = ("_any", "_by_name", "_origins", "_path", "denies_as_unknown", "prefix", "sealer")
+    __slots__ = (
+        "_any",
+        "_by_name",
+        "_origins",
+        "_path",
+        "denies_as_unknown",
+        "page_entries",
+        "sealer",
+    )
 
     def __init__(self, mcp: Mcp, secrets: Sequence[str]) -> None:
         """`secrets`: what sessions are sealed with."""
@@ -58,14 +72,20 @@ class Views:
         self._path = mcp.path
         self._by_name = {
             view.name: View(
-                view.name, {name: served[name] for name in view.servers}, view.is_federated
+                view.name,
+                {name: served[name] for name in view.servers},
+                view.is_federated,
+                of_tools(mcp, view),
+                of_prompts(mcp, view),
+                view.search,
             )
             for view in mcp.views
         }
         self._origins = frozenset(map(str.lower, mcp.allowed_origins))
         self._any = ANY in self._origins
         self.sealer = Sealer(secrets)
-        self.prefix: Prefix = mcp.prefix
+        self.page_entries = mcp.page_entries
+        """Of a list, at once; 0: all."""
         self.denies_as_unknown = mcp.denies_as_unknown
 
     @property

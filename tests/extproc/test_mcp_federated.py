@@ -107,12 +107,30 @@ def test_a_tool_of_nobody_is_unknown(name: str) -> None:
 def test_a_resource_is_its_servers_by_the_lists() -> None:
     a, _, of = both(resources=("file:///b",))
     session = opened(of)
-    for uri, server in (("file:///a", "a"), ("file:///b", "b"), ("file:///other", "a")):
+    for uri, server in (("file:///a", "a"), ("file:///b", "b")):
         action = played(of, mcp_session_id=session).post(request("resources/read", uri=uri))
         assert set_headers(BODY, action)[names.MCP_HEADER] == f"service/mcp/{server}"
         assert isinstance(action, Direct)
         assert action.body is None
     assert a.methods().count("resources/list") == 1
+
+
+def test_of_a_resource_that_nobody_lists_all_are_asked_in_turn() -> None:
+    a, b, of = both(resources=("file:///b",))
+    session = opened(of)
+    ask = request("resources/read", uri="file:///other")
+    assert error(played(of, mcp_session_id=session).post(ask))["code"] == -32601
+    assert a.methods()[-1] == b.methods()[-1] == "resources/read"
+
+
+def test_the_type_of_a_reference_says_what_it_names() -> None:
+    a, _, of = both()
+    session = opened(of)
+    ref = {"type": "ref/resource", "name": "b__allowed", "uri": "file:///a"}
+    ask = request("completion/complete", ref=ref, argument={"name": "x", "value": ""})
+    action = played(of, mcp_session_id=session).post(ask)
+    assert set_headers(BODY, action)[names.MCP_HEADER] == "service/mcp/a"
+    assert a.methods()[-1] == "tools/list"
 
 
 def test_a_uri_that_both_have_is_told_apart() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.lists import ListKind
 from extproc.mcp.naming import Naming
-from extproc.mcp.requests import Client
+from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
 from extproc.mcp_federation import (
@@ -43,7 +43,8 @@ def served(name: str, *, is_required: bool = True, list_seconds: float = 0.0) ->
 
 
 def view(*servers: Served) -> View:
-    return View("", {each.name: each for each in servers}, True)
+    naming = Naming(Prefix.ALWAYS, tuple(each.name for each in servers))
+    return View("", {each.name: each for each in servers}, True, naming, naming)
 
 
 def whose(**sessions: str) -> Whose:
@@ -52,8 +53,7 @@ def whose(**sessions: str) -> Whose:
 
 
 def tools(of: Federation, there: View, who: Whose, *, is_routing: bool = False) -> list[str]:
-    naming = Naming(Prefix.ALWAYS, tuple(there.servers))
-    asking = of.catalogue(there, naming, who, (ListKind.TOOLS,), is_routing=is_routing)
+    asking = of.catalogue(there, who, (ListKind.TOOLS,), is_routing=is_routing)
     found = asyncio.run(asking)
     assert isinstance(found, Catalogue)
     return [each.name for each in found.listings[ListKind.TOOLS].entries]
@@ -141,16 +141,14 @@ def test_a_server_that_was_restarted_is_begun_with_anew() -> None:
 def test_a_server_without_a_kind_has_an_empty_list() -> None:
     of = Federation(fakes(Fake("a")), Clock())
     there = view(served("a"))
-    naming = Naming(Prefix.AUTO, ("a",))
-    found = asyncio.run(of.catalogue(there, naming, whose(a="s"), (ListKind.PROMPTS,)))
+    found = asyncio.run(of.catalogue(there, whose(a="s"), (ListKind.PROMPTS,)))
     assert isinstance(found, Catalogue)
     assert found.listings[ListKind.PROMPTS].entries == ()
 
 
 def test_a_required_server_that_says_nothing_leaves_no_list() -> None:
     of = Federation(Servers(), Clock())
-    naming = Naming(Prefix.AUTO, ("a",))
-    found = asyncio.run(of.catalogue(view(served("a")), naming, whose(a="s"), (ListKind.TOOLS,)))
+    found = asyncio.run(of.catalogue(view(served("a")), whose(a="s"), (ListKind.TOOLS,)))
     assert found == "the server 'a' gives no answer: nobody is at service/mcp/a"
 
 
@@ -166,3 +164,36 @@ def test_pages_are_followed_to_the_last() -> None:
 
     of = Federation(Servers({"service/mcp/a": paged}), Clock())
     assert tools(of, view(served("a")), whose(a="s")) == ["a__one", "a__two"]
+
+
+def in_turn(of: Federation, *servers: Served) -> Answer:
+    asked = [(each, "", b"{}") for each in servers]
+    return asyncio.run(of.ask_in_turn(whose(a="s", b="s"), asked, "tools/list"))
+
+
+def test_one_is_asked_after_the_other_until_one_knows() -> None:
+    a, b = Fake("a"), Fake("b")
+    found = in_turn(Federation(fakes(a, b), Clock()), served("a"), served("b"))
+    assert found.result is not None
+    assert (a.methods(), b.methods()) == (["tools/list"], [])
+
+
+def test_where_nobody_knows_the_first_error_is_told() -> None:
+    def refusing(code: int) -> Callable[[Asked], Answered]:
+        error = json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": code}}).encode()
+        return lambda _: Answered(200, {}, error)
+
+    refusals = {"service/mcp/a": refusing(-1), "service/mcp/b": refusing(-2)}
+    found = in_turn(Federation(Servers(refusals), Clock()), served("a"), served("b"))
+    assert found.code == -1
+    del refusals["service/mcp/a"]
+    found = in_turn(Federation(Servers(refusals), Clock()), served("a"), served("b"))
+    assert found.code == -2
+    assert in_turn(Federation(Servers(), Clock()), served("a")).status == 0
+
+
+def test_a_session_that_its_client_has_ended_is_over() -> None:
+    of, who = Federation(fakes(Fake("a")), Clock()), whose(a="s")
+    assert not of.is_over(who.session)
+    asyncio.run(of.end(view(served("a")), who))
+    assert of.is_over(who.session)

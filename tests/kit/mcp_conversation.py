@@ -56,6 +56,7 @@ class Client:
     name: str
     key: str = ""
     session: str = ""
+    path: str = "/mcp"
     revision: str = "2025-11-25"
     capabilities: dict[str, Any] = field(default_factory=lambda: {"elicitation": {}})
     questions: list[Any] = field(default_factory=list)
@@ -157,7 +158,7 @@ class Simulation:
 
     def _http(self, client: Client, method: str, body: bytes) -> HttpAnswer:
         exchange = McpExchange(self.program, NOW, LIMIT_BYTES)
-        head = {":method": method, ":path": "/mcp", ":authority": "gateway.example"}
+        head = {":method": method, ":path": client.path, ":authority": "gateway.example"}
         if client.key:
             head["authorization"] = f"Bearer {client.key}"
         if client.session:
@@ -248,6 +249,7 @@ class Conversation:
         self._servers: list[SimulatedServer] = []
         self._optional: set[str] = set()
         self._settings: list[str] = []
+        self._tools: dict[str, dict[str, dict[str, str]]] = {}
         self._simulation: Simulation | None = None
         self._clients: dict[str, Client] = {}
         self._heard: dict[str, int] = {}
@@ -276,14 +278,15 @@ class Conversation:
                 yield f"{name} < {_written(received.message) or received.method}"
         for answer in answers:
             for each in answer.messages or [None]:
-                yield f"{subject} < {_answer(answer.status, each)}"
+                if answer.status:
+                    yield f"{subject} < {_answer(answer.status, each)}"
         for identity, result in client.results.items():
             if identity not in [each.get("id") for each in answers[0].messages]:
                 yield f"{subject} < later, to {identity}: {_compact(result)}"
         client.results.clear()
 
     def _serve(self, text: str) -> None:
-        """`a search close resource=test://a optional`"""
+        """`a search close>finish resource=test://a optional`"""
         name, *words = text.split()
         options: dict[str, list[str]] = {}
         tools = []
@@ -293,6 +296,10 @@ class Conversation:
                 options.setdefault(option, []).append(value)
             elif word == "optional":
                 self._optional.add(name)
+            elif ">" in word:
+                tool, _, other = word.partition(">")
+                tools.append(tool)
+                self._tools.setdefault(name, {})[tool] = {"name": other}
             else:
                 tools.append(word)
         self._servers.append(
@@ -313,6 +320,7 @@ class Conversation:
             each.name: {
                 "url": f"http://{each.name}.example/mcp",
                 "required": each.name not in self._optional,
+                "tools": self._tools.get(each.name, {}),
             }
             for each in self._servers
         }
@@ -348,6 +356,9 @@ class Conversation:
                 return simulation.say(client, said)
             case "ends":
                 return simulation.end(client)
+            case "goes":
+                client.path = said
+                return HttpAnswer(0, {}, b"")
             case "takes":
                 client.session = self._clients[said].session
                 return HttpAnswer(0, {}, b"")
@@ -367,7 +378,7 @@ def _written(said: Any) -> str:
 
 def _answer(status: int, said: Any) -> str:
     if said is None:
-        return str(status) if status else "nothing"
+        return str(status)
     if "method" in said:
         return f"asked {_compact(said['id'])}: {_written(said)}" if "id" in said else _written(said)
     shown = _compact(said["result"]) if "result" in said else f"error {_compact(said['error'])}"

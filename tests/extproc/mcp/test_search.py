@@ -44,6 +44,9 @@ def found(query: str, **more: Any) -> list[str]:
         ("create an issue", "github__create_issue"),
         ("list the issues", "github__list_issues"),
         ("merging pull requests", "github__merge_pull_request"),
+        ("merged", "github__merge_pull_request"),
+        ("sending", "mail__send"),
+        ("adding to calendars", "calendar__createEvent"),
         ("create event", "calendar__createEvent"),
         ("who are the attendees", "calendar__createEvent"),
         ("weather", "weather__forecast"),
@@ -120,8 +123,7 @@ def call(name: str, arguments: Any) -> Message:
 
 
 def answered(arguments: Any) -> dict[str, Any]:
-    result = search.searched(INDEX, call("search_tools", arguments))
-    assert isinstance(result, bytes)
+    result = search.searched(INDEX, call("search_tools", arguments), None, False)
     document = json.loads(result)
     assert isinstance(document, dict)
     return document
