@@ -27,6 +27,7 @@ TESTED_THROUGH = {
     "gateway/guards.py": "gateway/config/test_policies.py",
     "extproc/policies/remote/words.py": "extproc/policies/test_inquiry.py",
     "gateway/openapi/values.py": "gateway/openapi/test_load.py",
+    "extproc/mcp/openapi/tool.py": "extproc/mcp/openapi/test_requests.py",
     "gateway/scopes.py": "gateway/config/test_policies.py",
     "gateway/credentials.py": "gateway/config/test_provider_meaning.py",
     "gateway/names.py": "xds_server/test_compile.py",
