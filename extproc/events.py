@@ -131,6 +131,9 @@ class Direct(Struct, frozen=True):
 class Show(Struct, frozen=True):
     """Read on, and show us the status of the answer, too."""
 
+    is_to_the_end: bool = False
+    """And let us know when it is over."""
+
 
 class Respond(Struct, frozen=True):
     """Answer the client ourselves."""

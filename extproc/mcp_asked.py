@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct, structs
 
-from extproc.events import Action, Respond, ResponseBody, ResponseHeaders
+from extproc.events import CONTINUE, Action, Respond, ResponseBody, ResponseHeaders, Show
 from extproc.facts import Facts, McpCall
+from extproc.later import later
 from extproc.mcp import headers
 from extproc.mcp.lists import Allowed, ListKind
-from extproc.mcp.messages import Batch, Message
+from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
+from extproc.mcp_admission import Admission
 from extproc.mcp_saying import fault, refused, unknown
 from extproc.mcp_serving import Serving
 from extproc.program import Program
@@ -33,6 +35,7 @@ class Caller(Struct):
     serving: Serving
     view: View
     facts: Facts
+    admission: Admission
     binding: str = ""
     """Whom sessions belong to; empty: anybody."""
 
@@ -57,6 +60,30 @@ class Caller(Struct):
         """The session id is a server's own, and the caller's would be sealed."""
         said = self.session_id
         return bool(said) and bool(self.binding) and not is_ours(said)
+
+    def show(self, *, is_needed: bool) -> Action:
+        """Go on with the body; `is_needed`: the status of the answer is to be seen, too."""
+        is_counted = self.program.limits.holds_places
+        return Show(is_counted) if is_needed or is_counted else CONTINUE
+
+    def admitted(self, message: Message, call: McpCall, then: Callable[[], Answering]) -> Answering:
+        """What comes of a call: why it may not be, or what is done then."""
+        denied = self.judged(message, call)
+        if denied is not None:
+            return denied
+        if not call.name or message.kind is not Kind.REQUEST:
+            return then()
+
+        def taken(refusal: Deny | None) -> Answering:
+            if refusal is None:
+                return then()
+            self.program.audits.refused(self.facts, refusal)
+            return refused(refusal, message.raw_id)
+
+        terms = self.serving.terms_of(call.server, call.tool)
+        money = 0 if terms is None else terms.price
+        found = self.admission.take(self.facts, money, len(message.body))
+        return later(found, taken) if isinstance(found, Awaitable) else taken(found)
 
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""

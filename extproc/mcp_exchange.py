@@ -28,6 +28,7 @@ from extproc.mcp import messages
 from extproc.mcp.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Fault
 from extproc.mcp.messages import Batch
 from extproc.mcp.views import binding_of
+from extproc.mcp_admission import Admission
 from extproc.mcp_asked import Answering, Caller, Talk
 from extproc.mcp_federated import FederatedTalk
 from extproc.mcp_one import OneTalk
@@ -50,11 +51,12 @@ _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gat
 class McpExchange:
     """Answers Envoy's messages about one HTTP request, in the order in which they come."""
 
-    __slots__ = ("_facts", "_limit_bytes", "_program", "_talk", "is_over", "patience")
+    __slots__ = ("_admission", "_facts", "_limit_bytes", "_program", "_talk", "is_over", "patience")
 
     def __init__(self, program: Program, now: datetime, limit_bytes: int) -> None:
         self._program = program
         self._facts = Facts(now=now)
+        self._admission = Admission(program)
         self._limit_bytes = limit_bytes
         self._talk: Talk | None = None
         self.is_over = False
@@ -83,6 +85,7 @@ class McpExchange:
 
     def on_close(self) -> None:
         """The request is over."""
+        self._admission.on_close()
 
     def _answered(self, found: Answering) -> Action | Awaitable[Action]:
         if not isinstance(found, Struct):
@@ -91,7 +94,8 @@ class McpExchange:
 
     def _told(self, action: Action) -> Action:
         is_refused = isinstance(action, Respond)
-        self.is_over = is_refused or (self._talk is not None and self._talk.is_over)
+        is_done = self._talk is not None and self._talk.is_over
+        self.is_over = is_refused or (is_done and not self._admission.holds_place)
         return action
 
     def _on_headers(self, event: RequestHeaders) -> Answering:
@@ -118,7 +122,7 @@ class McpExchange:
             return self._refuse(_WRONG_METHOD)
         if facts.method == "POST" and event.is_end:
             return fault(_NO_BODY)
-        caller = Caller(program, serving, view, facts)
+        caller = Caller(program, serving, view, facts, self._admission)
         verdict = program.authenticate.on_headers(facts)
         if isinstance(verdict, Verdict):
             return self._authenticated(caller, verdict)

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from extproc.events import CONTINUE, Action, Direct, Respond, ResponseBody, ResponseHeaders, Show
+from extproc.events import CONTINUE, Action, Direct, Respond, ResponseBody, ResponseHeaders
 from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, search
@@ -73,7 +73,7 @@ class FederatedTalk:
         is_modern = headers.is_modern(caller.revision)
         match method:
             case "POST":
-                return Show()
+                return caller.show(is_needed=True)
             case _ if self._whose is None:
                 return refused(_NO_STREAMS if is_modern else _NO_SESSION)
             case "GET":
@@ -284,10 +284,13 @@ class FederatedTalk:
         if len(may) > 1:
             return self._in_turn(message, whose, may)
         target = may[0]
+        call = call_of(message, target.server, target.name, self._caller.view.name)
         changes: dict[Path, bytes] = {}
         if target.name != named(message) or self._is_unwrapped:
             changes[_place(message)] = messages.text(target.name)
-        return self._direct(message, whose, target, changes)
+        return self._caller.admitted(
+            message, call, lambda: self._direct(message, whose, target, changes, call.tool)
+        )
 
     def _in_turn(self, message: Message, whose: Whose, targets: Sequence[Target]) -> Answering:
         caller, place = self._caller, _place(message)
@@ -350,6 +353,7 @@ class FederatedTalk:
         whose: Whose,
         target: Target,
         changes: Mapping[Path, bytes],
+        tool: str = "",
     ) -> Answering:
         caller, server = self._caller, target.server
         served = caller.view.servers.get(server)
@@ -361,7 +365,7 @@ class FederatedTalk:
                 text = f"the server '{server}' gives no answer"
                 return fault(message.fault(INTERNAL_ERROR, text, 502))
             self._passage = Passage(caller, whose, served, session, message, target.name, changes)
-            return self._passage.direct()
+            return self._passage.direct(caller.serving.terms_of(server, tool))
 
         session = caller.serving.federation.known(served, whose)
         if session is not None:

@@ -15,8 +15,8 @@ from extproc.events import (
     Respond,
     ResponseBody,
     ResponseHeaders,
-    Show,
 )
+from extproc.facts import McpCall
 from extproc.mcp import headers, jsonrpc, lists, requests
 from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
 from extproc.mcp.messages import Batch, Message
@@ -24,6 +24,7 @@ from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, is_ours
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, named
 from extproc.mcp_saying import JSON, fault, refused
+from extproc.mcp_serving import head_of
 from extproc.ports import Answered, Asked, ServiceUnavailable
 
 _PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)
@@ -58,19 +59,23 @@ class OneTalk:
             return self._direct(is_read=False)
         is_sessionless = bool(said) or headers.is_modern(caller.revision)
         self._is_opening = bool(caller.binding) and not is_sessionless
-        return Show() if self._is_opening else CONTINUE
+        return caller.show(is_needed=self._is_opening)
 
     def on_message(self, message: Message) -> Answering:
         self._is_opening = self._is_opening and message.method == "initialize"
-        denied = self._denied(message)
-        if denied is not None:
-            return denied
+        if message.is_answer:
+            return self._sent(message, None)
+        call = self._call(message)
+        return self._caller.admitted(message, call, lambda: self._sent(message, call))
+
+    def _sent(self, message: Message, call: McpCall | None) -> Answering:
+        """It may be."""
         kind = BY_METHOD.get(message.method)
         is_shown = None if kind is None else self._caller.shows(kind)
         if kind is not None and is_shown is not None:
             return self._filtered(message, kind, is_shown)
         self.is_over = not self._is_opening
-        return self._direct(is_read=True)
+        return self._direct(is_read=True, call=call)
 
     async def _filtered(self, message: Message, kind: ListKind, is_shown: Allowed) -> Action:
         """A list, of which rules may hide some: it is asked for here, and not by Envoy alone."""
@@ -97,7 +102,9 @@ class OneTalk:
     def on_batch(self, batch: Batch) -> Action:
         """Each of them may be, or none is sent."""
         for message in batch.messages:
-            denied = self._denied(message)
+            if message.is_answer:
+                continue
+            denied = self._caller.judged(message, self._call(message))
             if denied is not None:
                 return denied
         self.is_over = not self._is_opening
@@ -123,20 +130,20 @@ class OneTalk:
     def on_answer(self, event: ResponseBody) -> Action:
         return CONTINUE
 
-    def _denied(self, message: Message) -> Respond | None:
-        caller = self._caller
-        if message.is_answer:
-            return None
-        call = call_of(message, caller.view.only.name, named(message), caller.view.name)
-        return caller.judged(message, call)
+    def _call(self, message: Message) -> McpCall:
+        view = self._caller.view
+        return call_of(message, view.only.name, named(message), view.name)
 
-    def _direct(self, *, is_read: bool) -> Direct:
+    def _direct(self, *, is_read: bool, call: McpCall | None = None) -> Direct:
         caller = self._caller
-        way = caller.serving.ways.to(caller.view.only.name, is_read=is_read)
+        server = caller.view.only.name
+        way = caller.serving.ways.to(server, is_read=is_read)
+        head = () if call is None else head_of(caller.serving.terms_of(server, call.tool))
+        told = caller.admission.told
         if not self._own_id:
-            return Direct(way, is_read)
-        own = ((headers.SESSION_ID, self._own_id),)
-        return Direct(way, is_read, own, session=caller.session_id)
+            return Direct(way, is_read, head, told=told)
+        head = (*head, (headers.SESSION_ID, self._own_id))
+        return Direct(way, is_read, head, session=caller.session_id, told=told)
 
 
 def _content_type(found: Answered) -> tuple[tuple[str, str], ...]:

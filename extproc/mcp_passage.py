@@ -30,9 +30,11 @@ from extproc.mcp.views import Served
 from extproc.mcp_asked import Answering, Caller
 from extproc.mcp_federation import Whose
 from extproc.mcp_saying import JSON, accepted
+from extproc.mcp_serving import head_of
 from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge
+from gateway.mcp import ToolTerms
 
 _EVENTS: Final = "text/event-stream"
 _LENGTH: Final = "content-length"
@@ -84,11 +86,14 @@ class Passage:
             self._removed = (*self._removed, headers.SESSION_ID)
         self.is_over = False
 
-    def direct(self) -> Direct:
-        """Where Envoy sends it."""
+    def direct(self, terms: ToolTerms | None = None) -> Direct:
+        """Where Envoy sends it; `terms`: of the tool that is called."""
+        caller = self._caller
         body = None if self._body is self._message.body else self._body
-        way = self._caller.serving.ways.to(self._served.name, is_read=True)
-        return Direct(way, True, self._head, self._removed, self._caller.session_id, body)
+        way = caller.serving.ways.to(self._served.name, is_read=True)
+        head = (*self._head, *head_of(terms))
+        told = caller.admission.told
+        return Direct(way, True, head, self._removed, caller.session_id, body, told)
 
     def on_response(self, event: ResponseHeaders) -> Answering:
         """The answer begins."""

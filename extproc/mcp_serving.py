@@ -11,7 +11,9 @@ from extproc.mcp_federation import Federation
 from extproc.mcp_wire import encode_way, patience
 from extproc.ports import McpPeers
 from gateway import names
-from gateway.mcp import Mcp
+from gateway.mcp import ALL_TOOLS, Mcp, ToolTerms
+
+_RETRY_ON = "gateway-error,connect-failure,refused-stream,reset"
 
 
 class Ways:
@@ -39,6 +41,15 @@ class Serving(Struct, frozen=True):
     federation: Federation
     patience: bytes
     """What Envoy is told when servers have to be asked: for how long it may take."""
+    terms: Mapping[str, Mapping[str, ToolTerms]]
+    """By server and tool."""
+
+    def terms_of(self, server: str, tool: str) -> ToolTerms | None:
+        """On which a tool is called; None: on none, or it is no tool."""
+        of_server = self.terms.get(server)
+        if of_server is None or not tool:
+            return None
+        return of_server.get(tool) or of_server.get(ALL_TOOLS)
 
 
 def serving(
@@ -57,8 +68,23 @@ def serving(
         Ways(served.values()),
         Federation(peers, clock),
         patience(mcp.longest_seconds),
+        {each.name: dict(each.terms) for each in mcp.servers if each.terms},
     )
 
 
 def _way(served: Served, *, is_read: bool) -> bytes:
     return encode_way(served.cluster, served.path, served.headers, is_read=is_read)
+
+
+def head_of(terms: ToolTerms | None) -> tuple[tuple[str, str], ...]:
+    """What Envoy is told of them: how long it waits, and how often it tries again."""
+    if terms is None:
+        return ()
+    head: list[tuple[str, str]] = []
+    if terms.timeout_seconds is not None:
+        milliseconds = max(1, round(terms.timeout_seconds * 1000))
+        head.append((names.TIMEOUT_HEADER, str(milliseconds)))
+    if terms.retries:
+        head.append((names.RETRY_ON_HEADER, _RETRY_ON))
+        head.append((names.MAX_RETRIES_HEADER, str(terms.retries)))
+    return tuple(head)

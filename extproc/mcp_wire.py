@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envoy_api import message
@@ -15,18 +15,20 @@ from gateway import names
 _ProcessingResponse: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
 _OVERWRITE = 2  # HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 
-SHOWN: bytes = _ProcessingResponse(
-    request_headers={},
-    mode_override={
-        "request_header_mode": "SEND",
-        "request_body_mode": "BUFFERED",
-        "request_trailer_mode": "SKIP",
-        "response_header_mode": "SEND",
-        "response_body_mode": "NONE",
-        "response_trailer_mode": "SKIP",
-    },
-).SerializeToString()
+_MODE: Mapping[str, str] = {
+    "request_header_mode": "SEND",
+    "request_body_mode": "BUFFERED",
+    "request_trailer_mode": "SKIP",
+    "response_header_mode": "SEND",
+    "response_body_mode": "NONE",
+    "response_trailer_mode": "SKIP",
+}
+SHOWN: bytes = _ProcessingResponse(request_headers={}, mode_override=_MODE).SerializeToString()
 """The headers are read; go on with the body, and show the status of the answer, too."""
+SHOWN_TO_THE_END: bytes = _ProcessingResponse(
+    request_headers={}, mode_override={**_MODE, "response_trailer_mode": "SEND"}
+).SerializeToString()
+"""The same, and the call is open until the answer is over."""
 
 
 def patience(seconds: float) -> bytes:

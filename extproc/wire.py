@@ -228,7 +228,7 @@ def encode(event: Event, action: Action) -> bytes:
         case Direct():
             return mcp_wire.encode_direct(action)
         case Show():
-            return mcp_wire.SHOWN
+            return mcp_wire.SHOWN_TO_THE_END if action.is_to_the_end else mcp_wire.SHOWN
         case Replace() | Finish():
             return of_response(action.body)
         case Watch():

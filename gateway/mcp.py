@@ -65,6 +65,21 @@ class ToolChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolTerms:
+    """On which terms a tool is called."""
+
+    price: int = 0
+    """Of a call, in nanodollars."""
+    timeout_seconds: float | None = None
+    """For the whole answer; None: as long as it likes."""
+    retries: int = 0
+
+
+ALL_TOOLS = "*"
+"""Whose terms are those of all tools of a server that say none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolSearch:
     """Tools are searched for, instead of listed."""
 
@@ -92,6 +107,8 @@ class McpServer:
     """How long its lists may be kept, where it does not say (`ttlMs`)."""
     tools: tuple[tuple[str, ToolChange], ...] = ()
     """What is changed of tools, by the server's own names."""
+    terms: tuple[tuple[str, ToolTerms], ...] = ()
+    """By the server's own names, or for `ALL_TOOLS`."""
 
     @property
     def is_hubs(self) -> bool:

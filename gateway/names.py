@@ -196,6 +196,9 @@ MCP_HEADERS = frozenset(
 )
 """What extproc reads of MCP requests and their answers."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
+RETRY_ON_HEADER = "x-envoy-retry-on"
+TIMEOUT_HEADER = "x-envoy-upstream-rq-timeout-ms"
+"""For the whole answer."""
 TRY_TIMEOUT_HEADER = "x-envoy-upstream-rq-per-try-timeout-ms"
 """Until a try has to have begun its answer."""
 RETRY_HEADER = f"{OWN_HEADER_PREFIX}retry"

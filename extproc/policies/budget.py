@@ -235,9 +235,25 @@ class Budgets:
             return drawn
         if not drawn:
             return NOTHING_HELD
+        return self._begun(drawn, asked, facts)
+
+    def _begun(
+        self, drawn: Drawn, asked: Usage, facts: Facts
+    ) -> Held | Deny | Awaitable[Held | Deny]:
         if self._are_soft or (self._are_keys_budgeted and _owns_soft(facts)):
             return self._begin_softly(drawn, asked, facts)
         return self._reserve(drawn, asked, facts)
+
+    def begin_call(self, facts: Facts, money: int) -> Held | Deny | Awaitable[Held | Deny]:
+        """The same for what has no tokens, and costs so many nanodollars."""
+        if not money or (not self._lines and not _owned(facts)):
+            return NOTHING_HELD
+        drawn: Drawn = [
+            (line, Charge(counter, start, limit, money))
+            for line, is_money, counter, start, limit in self._case(facts).rows(facts.now)
+            if is_money
+        ]
+        return self._begun(drawn, Usage(0, 0), facts) if drawn else NOTHING_HELD
 
     def _reserve(
         self, drawn: Drawn, asked: Usage, facts: Facts
@@ -376,6 +392,8 @@ class Budgets:
 
     def _case(self, facts: Facts) -> Case:
         name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
+        if facts.mcp is not None:
+            name = (*name, facts.mcp.server)
         if self._keyed:
             name = (*name, *(by(facts) for by in self._keyed))
         case = self._cases.get(name)

@@ -222,6 +222,8 @@ class Limits:
         """By the identities of their groups, all of which are kept."""
         self._owned: dict[int, tuple[object, Group]] = {}
         """What keys have, by its identity: many have the same."""
+        self.holds_places = are_keys_limited or any(each.concurrent is not None for each in limits)
+        """Somebody may count what is open at once."""
         self.counts_tokens = are_keys_limited or any(
             line.counted is Counted.TOKENS for group in self._groups for line in group.lines
         )

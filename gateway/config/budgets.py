@@ -142,6 +142,8 @@ class BudgetScopeBlock(Block):
     """The model that the client asked for."""
     provider: Text | None = None
     """The provider that is tried first."""
+    mcp: Text | None = None
+    """Calls of an MCP server's tools that have a price, by the server."""
 
 
 class BudgetMode(StrEnum):

@@ -29,6 +29,9 @@ class LimitScopeBlock(Block):
     """The provider that is tried first."""
     llm: Text | None = None
     """Requests of an LLM API, by the model asked for; `*` for all of them, each model apart."""
+    mcp: Text | None = None
+    """Calls of tools, prompts and resources of an MCP server, by the server; `*` for all, each
+    server apart."""
     route: Text | None = None
     """Plain routes, by name."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway import names
 from gateway.config.finding import Finding
 from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
+from gateway.config.mcp_tools import McpToolBlock
 from gateway.config.provider_auth import NoAuthBlock
 from gateway.config.provider_meaning import written_credential
 from gateway.config.urls import place
@@ -22,9 +23,11 @@ from gateway.mcp import (
     StdioCommand,
     ToolChange,
     ToolSearch,
+    ToolTerms,
     Transport,
 )
 from gateway.model import Service
+from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 from gateway.problem import did_you_mean
 
 _ALL = ("*",)
@@ -143,8 +146,15 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         tools=tuple(
             (tool, ToolChange(each.name or "", each.description))
             for tool, each in block.tools.items()
+            if each.changes
         ),
+        terms=tuple((tool, _terms(each)) for tool, each in block.tools.items()),
     )
+
+
+def _terms(block: McpToolBlock) -> ToolTerms:
+    price = 0 if block.price is None else int(block.price * NANODOLLARS_PER_DOLLAR)
+    return ToolTerms(price, block.timeout, block.retries)
 
 
 def _view(name: str, block: McpViewBlock, changed: frozenset[str]) -> McpView:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, WithJsonSchema
 
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Globs, Text
+from gateway.config.scalars import Dollars, Duration, Globs, Retries, Text
 from gateway.mcp import OWN_TOOLS
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -28,13 +28,27 @@ ToolName: TypeAlias = Annotated[str, AfterValidator(_tool), WithJsonSchema({"typ
 
 
 class McpToolBlock(Block):
-    """What clients are told of a tool instead of what its server says."""
+    """What clients are told of a tool instead of what its server says, and on which terms it is
+    called. The terms of the tool `*` are those of all that say none."""
 
     name: ToolName | None = None
     """What clients call it, without any prefix. By its server's name it is then unknown; rules see
     that as before."""
     description: Text | None = None
     """What it does."""
+    price: Dollars | None = None
+    """What a call costs, in USD: it is counted in budgets of money. Default: nothing."""
+    timeout: Duration | None = None
+    """How long a call may take until its answer has begun and ended; then it is answered with 504.
+    Default: as long as it likes."""
+    retries: Retries = 0
+    """How often a call that its server did not answer, or answered with 502, 503 or 504, is made
+    again; of tools that may be called twice."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether clients see it otherwise than it is."""
+        return self.name is not None or self.description is not None
 
 
 class McpSearchBlock(Block):

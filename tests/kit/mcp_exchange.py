@@ -16,7 +16,7 @@ from extproc import wire
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.mcp_exchange import McpExchange
 from extproc.mcp_serving import serving
-from extproc.ports import Answered, Asked, ServiceUnavailable
+from extproc.ports import Answered, Asked, Limiter, ServiceUnavailable
 from extproc.program import Program, build
 from tests.kit.gateways import gateway_of
 from tests.kit.memory_ledger import MemoryLedger
@@ -48,12 +48,18 @@ class Servers:
         return self.answers[cluster](asked)
 
 
-def program(yaml: str, servers: Servers | None = None) -> Program:
+def program(
+    yaml: str,
+    servers: Servers | None = None,
+    limiter: Limiter | None = None,
+    ledger: MemoryLedger | None = None,
+) -> Program:
     """What a worker makes of a configuration."""
     return build(
         gateway_of(yaml),
         "1",
-        ledger=MemoryLedger(),
+        ledger=ledger or MemoryLedger(),
+        limiter=limiter,
         choose=lambda: 0.0,
         created=7,
         mcp=lambda mcp: serving(mcp, (SECRET,), servers or Servers(), time.monotonic),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway import names
 from gateway.model import Gateway, Listener
-from xds_server.resources import ext_proc
+from xds_server.resources import ext_proc, told
 from xds_server.resources.extension import Json, duration
 
 NAME = "dragoman/mcp"
@@ -50,20 +50,28 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
         return ()
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
-        _route(_FOUND, {"prefix": "/", "headers": [has_server]}, listener),
-        _route(NAME, {"path_separated_prefix": gateway.mcp.path}, listener),
+        _route(_FOUND, {"prefix": "/", "headers": [has_server]}, gateway, listener),
+        _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, listener),
     )
 
 
-def _route(name: str, match: Json, listener: Listener) -> Json:
+def _route(name: str, match: Json, gateway: Gateway, listener: Listener) -> Json:
+    limits = [each for each in gateway.limits if each.scope.route is None]
+    is_told = gateway.identity.has_stored_keys or told.is_told(limits)
     asked = ext_proc.mcp_bodies(listener.max_request_bytes)
     return {
         "name": name,
         "match": match,
         "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
         "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
-        "response_headers_to_remove": list(_SERVERS_OWN),
-        "response_headers_to_add": [_SESSION],
+        "response_headers_to_remove": [
+            *_SERVERS_OWN,
+            *(told.removed(gateway.limit_headers) if is_told else ()),
+        ],
+        "response_headers_to_add": [
+            _SESSION,
+            *(told.added(gateway.limit_headers) if is_told else ()),
+        ],
         "route": {
             "cluster_header": names.MCP_HEADER,
             "auto_host_rewrite": True,
