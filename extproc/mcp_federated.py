@@ -42,6 +42,20 @@ _NO_BATCHES: Final = Fault(jsonrpc.INVALID_REQUEST, "several servers as one take
 _BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 _OF_URIS: Final = (ListKind.RESOURCES, ListKind.TEMPLATES, ListKind.TOOLS)
 _TO_ALL: Final = "logging/setLevel"
+_REMOVED: Final = frozenset(
+    {
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tasks/list",
+        "tasks/result",
+    }
+)
+"""Methods that 2026-07-28 has no more."""
+_DISCOVER: Final = "server/discover"
+"""Which it began with."""
 _EMPTY: Final = b"{}"
 
 _Found: TypeAlias = tuple[Target, ...]
@@ -86,9 +100,16 @@ class FederatedTalk:
         return fault(_NO_BATCHES)
 
     def on_message(self, message: Message) -> Answering:
+        revision = headers.revision(self._caller.facts.headers, message)
+        is_modern = headers.is_modern(revision)
+        unsupported = _unsupported(message, revision)
+        if unsupported is not None:
+            return fault(unsupported)
+        if message.method in _REMOVED if is_modern else message.method == _DISCOVER:
+            return fault(_no_method(message, is_modern=is_modern))
         if message.method == "initialize":
             return self._begin(message)
-        if headers.is_modern(headers.revision(self._caller.facts.headers, message)):
+        if is_modern:
             self._whose = self._sessionless(message)
         whose = self._whose
         if whose is None:
@@ -223,12 +244,11 @@ class FederatedTalk:
         match method:
             case "ping":
                 return result(message, _EMPTY)
-            case "server/discover":
+            case _ if method == _DISCOVER:
                 return self._discover(message, whose)
             case _ if method == _TO_ALL:
                 return self._set_level(message, whose)
-        status = 404 if whose.is_sessionless else 200
-        return fault(message.fault(METHOD_NOT_FOUND, f"Method not found: {method}", status))
+        return fault(_no_method(message, is_modern=whose.is_sessionless))
 
     def _by_name(self, message: Message, whose: Whose) -> Answering:
         """Tools and prompts; `completion/complete` names a prompt, or a template."""
@@ -430,6 +450,22 @@ class FederatedTalk:
             return fault(message.fault(code, text, 200))
 
         return later(asking, told)
+
+
+def _unsupported(message: Message, revision: str) -> Fault | None:
+    """Of a revision that nobody knows."""
+    if not revision or revision in merging.LEGACY_REVISIONS or revision in merging.MODERN_REVISIONS:
+        return None
+    text = f"Unsupported protocol version: {revision}"
+    if not headers.is_modern(revision):
+        return message.fault(jsonrpc.INVALID_REQUEST, text)
+    data = {"supported": merging.MODERN_REVISIONS, "requested": revision}
+    return message.fault(jsonrpc.UNSUPPORTED_PROTOCOL_VERSION, text, data=data)
+
+
+def _no_method(message: Message, *, is_modern: bool) -> Fault:
+    text = f"Method not found: {message.method}"
+    return message.fault(METHOD_NOT_FOUND, text, 404 if is_modern else 200)
 
 
 def _json(identity: messages.Id) -> bytes:

@@ -6,6 +6,7 @@ https://modelcontextprotocol.io/specification, "Transports": Streamable HTTP.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,8 +20,7 @@ from extproc.mcp.views import Served
 from extproc.ports import Asked
 
 ACCEPT: Final = "application/json, text/event-stream"
-OWN_ID: Final = b'"dragoman"'
-"""Of the gateway's own requests; each is the only one of its HTTP request."""
+_OWN_IDS: Final = "dragoman-"
 SERVER_INFO: Final = {"name": "dragoman", "title": "Dragoman", "version": "0.1.0"}
 
 
@@ -72,10 +72,14 @@ def asked(
     client: Client,
     name: str = "",
 ) -> Asked:
-    """A request of ours; `params` in JSON, empty: none. `name`: of what is asked for."""
+    """A request of ours; `params` in JSON, empty: none. `name`: of what is asked for.
+
+    Its id is its own: in one session, other requests may be on their way, and of other workers.
+    """
     if headers.is_modern(session.revision):
         params = with_meta(params, session.revision, client)
-    body = jsonrpc.request(OWN_ID, method, params)
+    raw_id = msgspec.json.encode(_OWN_IDS + secrets.token_hex(8))
+    body = jsonrpc.request(raw_id, method, params)
     said = head(served, session, method)
     if name and headers.is_modern(session.revision):
         said = (*said, (headers.NAME, headers.encoded(name)))

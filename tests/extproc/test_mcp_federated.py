@@ -14,6 +14,7 @@ from gateway import names
 from tests.kit.mcp_exchange import (
     KEYED,
     LEGACY,
+    META,
     MODERN,
     TWO,
     Fake,
@@ -325,3 +326,46 @@ def test_streams_are_none_of_the_era_without_sessions() -> None:
     unknown = played(of, **head("what/ever")).post(modern("what/ever"))
     assert isinstance(unknown, Respond)
     assert unknown.status == 404
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "tasks/list", "no/such"],
+)
+def test_methods_that_the_era_without_sessions_has_not_are_not_found(method: str) -> None:
+    a, b, of = both()
+    head = {"mcp_protocol_version": MODERN, "mcp_method": method}
+    action = played(of, **head).post(modern(method))
+    assert isinstance(action, Respond)
+    assert (action.status, error(action)["code"]) == (404, -32601)
+    assert a.methods() == b.methods() == []
+
+
+def test_a_session_has_no_discovery() -> None:
+    _, _, of = both()
+    action = played(of, mcp_session_id=opened(of)).post(request("server/discover"))
+    assert isinstance(action, Respond)
+    assert (action.status, error(action)["code"]) == (200, -32601)
+
+
+@pytest.mark.parametrize(("revision", "code"), [("2027-01-01", -32022), ("1999-01-01", -32600)])
+def test_a_revision_that_nobody_knows_is_refused(revision: str, code: int) -> None:
+    _, _, of = both()
+    said = request(
+        "tools/list", _meta={**META, "io.modelcontextprotocol/protocolVersion": revision}
+    )
+    head = {"mcp_protocol_version": revision, "mcp_method": "tools/list"}
+    action = played(of, mcp_session_id=opened(of), **head).post(said)
+    assert isinstance(action, Respond)
+    assert (action.status, error(action)["code"]) == (400, code)
+    if code == -32022:
+        assert error(action)["data"] == {"supported": [MODERN], "requested": revision}
+
+
+def test_a_session_that_was_ended_is_none() -> None:
+    _, _, of = both()
+    session = opened(of)
+    assert played(of, method="DELETE", mcp_session_id=session).begin(is_end=True)
+    action = played(of, mcp_session_id=session).begin()
+    assert isinstance(action, Respond)
+    assert action.status == 404

@@ -25,13 +25,20 @@ def test_a_server_of_sessions_is_asked_in_its_own() -> None:
         "mcp-session-id": "s-1",
         "x-one": "1",
     }
-    assert json.loads(found.body) == {
+    said = json.loads(found.body)
+    assert said == {
         "jsonrpc": "2.0",
-        "id": "dragoman",
+        "id": said["id"],
         "method": "tools/list",
         "params": {"cursor": "x"},
     }
     assert ended(SERVED, LEGACY).method == "DELETE"
+
+
+def test_no_request_of_a_session_has_the_id_of_another() -> None:
+    """Servers keep what they are asked by its id; other workers ask in the same session."""
+    sent = [asked(SERVED, LEGACY, "tools/list", b"", CLIENT).body for _ in range(100)]
+    assert len({json.loads(each)["id"] for each in sent}) == 100
 
 
 def test_a_modern_server_is_told_all_with_each_request() -> None:
