@@ -1,0 +1,86 @@
+"""`examples/mcp-tools.yaml` through a real Envoy: which tools there are, and by which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import EXAMPLES
+from tests.kit.mcp_peers import McpServer, RawClient, mcp_servers
+from tests.kit.stack import Stack, running
+
+pytestmark = pytest.mark.envoy
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, McpServer]]:
+    with mcp_servers(github=[], notes=["--era", "legacy"]) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, each in servers.items():
+            patch.setenv(f"{name.upper()}_MCP", each.url)
+        folder = tmp_path_factory.mktemp("mcp-tools")
+        with running(EXAMPLES / "mcp-tools.yaml", folder / "state", workers=1) as stack:
+            yield stack
+
+
+def client(gateway: Stack, path: str) -> RawClient:
+    of = RawClient(f"{gateway.url}{path}")
+    of.initialize()
+    return of
+
+
+def listed(of: RawClient) -> list[str]:
+    """Names of all tools, page by page."""
+    names: list[str] = []
+    cursor = {}
+    while True:
+        page = of.ask("tools/list", cursor).result
+        assert len(page["tools"]) <= 5
+        names += [each["name"] for each in page["tools"]]
+        if "nextCursor" not in page:
+            return names
+        cursor = {"cursor": page["nextCursor"]}
+
+
+def test_a_view_has_the_tools_that_were_chosen(gateway: Stack) -> None:
+    of = client(gateway, "/mcp/small")
+    assert listed(of) == ["count_issues", "notes__echo"]
+    assert of.call("count_issues", {"a": 2, "b": 3}).result["structuredContent"]["by"] == "github"
+    assert of.call("github__add", {"a": 2, "b": 3}).error["message"] == "Unknown tool: github__add"
+    assert of.call("notes__add", {"a": 2, "b": 3}).error["message"] == "Unknown tool: notes__add"
+
+
+def test_tools_have_other_names_where_their_server_is_alone_too(gateway: Stack) -> None:
+    of = client(gateway, "/mcp/github")
+    names = listed(of)
+    assert "count_issues" in names
+    assert "add" not in names
+    assert len(names) > 5
+
+
+def test_tools_are_searched_for_and_called(gateway: Stack) -> None:
+    of = client(gateway, "/mcp")
+    assert listed(of) == ["search_tools", "call_tool", "count_issues"]
+    found = of.call("search_tools", {"query": "numbers of issues", "limit": 1}).result
+    (tool,) = found["structuredContent"]["tools"]
+    assert tool["name"] == "count_issues"
+    assert tool["description"] == "Adds two numbers of issues"
+    numbers = {"a": 2, "b": 3}
+    assert of.call("count_issues", numbers).result["structuredContent"]["total"] == 5
+    wrapped = of.call("call_tool", {"name": "notes__add", "arguments": numbers}).result
+    assert wrapped["structuredContent"] == {"total": 5, "by": "notes"}
+
+
+def test_a_resource_that_nobody_lists_is_asked_of_all(gateway: Stack) -> None:
+    of = client(gateway, "/mcp")
+    assert of.ask("resources/read", {"uri": "nobody://x"}).error["code"] in (-32002, -32602)
+    both = of.ask("resources/read", {"uri": "notes+shared://note"}).result
+    assert both["contents"][0]["uri"] == "shared://note"
