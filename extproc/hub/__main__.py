@@ -14,6 +14,7 @@ import uvloop
 
 from extproc import flags
 from extproc.hub import edge
+from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.site import HubSite
 from extproc.source import ConfigurationRefused
@@ -81,15 +82,17 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     listener = edge.listening(arguments.listen)
     keeping = await Keeping.start()
-    site = HubSite(keeping, time.monotonic)
+    joined = JoinedStreams(arguments.services)
+    site = HubSite(keeping, time.monotonic, joined)
     source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
     try:
         async with edge.serving(edge.application(site, BODY_BYTES), listener):
-            sweeping = asyncio.ensure_future(site.run())
+            running = [asyncio.ensure_future(site.run()), asyncio.ensure_future(joined.look())]
             try:
                 await until_stopped(source.run, site.take)
             finally:
-                sweeping.cancel()
+                for each in running:
+                    each.cancel()
                 await site.close()
     finally:
         await keeping.stop()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extproc.hub import replies
+from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.links import Connect, Ears, Link
 from extproc.hub.offered import Offered
@@ -21,6 +22,7 @@ from extproc.hub.session import Refused
 from extproc.hub.terms import Terms
 from extproc.hub.web import Reply, Request
 from extproc.mcp import jsonrpc
+from extproc.mcp.views import served
 from gateway import names
 from gateway.mcp import Mcp, McpServer, Transport
 
@@ -38,8 +40,9 @@ class _Entry:
 class HubSite:
     """The hub, without its HTTP server."""
 
-    def __init__(self, keeping: Keeping, clock: Callable[[], float]) -> None:
+    def __init__(self, keeping: Keeping, clock: Callable[[], float], joined: JoinedStreams) -> None:
         self._keeping = keeping
+        self._joined = joined
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._is_told = False
@@ -48,6 +51,10 @@ class HubSite:
     def take(self, mcp: Mcp) -> None:
         """From now on these servers, and no others."""
         self._is_told = True
+        self._joined.take(
+            {each.name: served(each) for each in mcp.servers},
+            {each.name: each.servers for each in mcp.views if each.is_federated},
+        )
         meant = {each.name: (each, mcp.idle_seconds) for each in mcp.servers if each.is_hubs}
         for name, entry in tuple(self._entries.items()):
             if meant.get(name) != entry.meant:
@@ -64,6 +71,8 @@ class HubSite:
             return replies.refusal(Refused(503, jsonrpc.INTERNAL_ERROR, text))
         if request.path == "/healthz":
             return Reply(200)
+        if request.path == names.HUB_STREAMS:
+            return await self._joined.answer(request)
         prefix = names.hub_path("")
         if request.path.startswith(prefix):
             entry = self._entries.get(request.path.removeprefix(prefix))

@@ -68,12 +68,12 @@ class Views:
 
     def __init__(self, mcp: Mcp, secrets: Sequence[str]) -> None:
         """`secrets`: what sessions are sealed with."""
-        served = {each.name: _served(each) for each in mcp.servers}
+        by_name = {each.name: served(each) for each in mcp.servers}
         self._path = mcp.path
         self._by_name = {
             view.name: View(
                 view.name,
-                {name: served[name] for name in view.servers},
+                {name: by_name[name] for name in view.servers},
                 view.is_federated,
                 of_tools(mcp, view),
                 of_prompts(mcp, view),
@@ -142,7 +142,8 @@ def binding_of(principal: Principal | None) -> str:
     return f"{principal.kind}\n{issuer}\n{principal.name}\n{principal.user}"
 
 
-def _served(server: McpServer) -> Served:
+def served(server: McpServer) -> Served:
+    """How a server is asked."""
     cluster = names.HUB_CLUSTER
     path = names.hub_path(server.name)
     if not server.is_hubs:

@@ -1,0 +1,205 @@
+"""What several servers say unasked, as one stream: the GET of a client of a federation.
+
+Who asks, which servers, and their sessions come from extproc, by a header. Each server's stream is
+read through Envoy, made to name its server (`extproc.mcp.streams`), and begun anew when it ends.
+Servers that were left out are looked for, and lists are said to have changed when they are back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from extproc.hub import replies, web
+from extproc.hub.far_stream import EVENT_STREAM, NoStream, pieces, status_of
+from extproc.hub.session import Refused
+from extproc.hub.web import Reply, Request
+from extproc.mcp import headers, ids, jsonrpc
+from extproc.mcp.streams import Upward
+from extproc.mcp.upward import Origin
+from extproc.mcp.views import Served
+from extproc.protocols.sse import EventTooLarge
+from gateway import names
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS: Final = 25.0
+AGAIN_SECONDS: Final = 1.0
+"""Until a stream that has ended is begun anew, unless its server says how long."""
+LONGEST_AGAIN_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 5.0
+"""How often servers are looked for that were left out."""
+LOOK_TIMEOUT_SECONDS: Final = 2.0
+_MOST_WAITING: Final = 256
+"""Pieces that a client has not read; servers then wait."""
+_COMMENT: Final = b": keep-alive\n\n"
+_BEGUN: Final = b": open\n\n"
+_CHANGED: Final = b"".join(
+    b"data: %s\n\n" % jsonrpc.notification(f"notifications/{each}/list_changed")
+    for each in ("tools", "prompts", "resources")
+)
+_UNREADABLE: Final = Refused(400, jsonrpc.INVALID_REQUEST, "the streams cannot be told apart")
+_RETRY: Final = re.compile(rb"^retry: ?([0-9]{1,9})\r?$", re.MULTILINE)
+_EVENT_ID: Final = re.compile(rb"^id: ?([^\r\n]+)\r?$", re.MULTILINE)
+
+
+class Wanted(Struct, frozen=True):
+    """What extproc says of a client's stream."""
+
+    view: str
+    servers: dict[str, tuple[str, str]]
+    """By name: the session's id, empty where it has none, and the revision."""
+    number: str
+    """Of the client's session, by which ids are made."""
+
+
+class _Audience:
+    """One client that listens."""
+
+    __slots__ = ("missing", "queue")
+
+    def __init__(self, missing: frozenset[str]) -> None:
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(_MOST_WAITING)
+        self.missing = missing
+        """Servers of its view that do not take part."""
+
+    def tell(self, said: bytes) -> None:
+        """At once, or not at all: who does not read cannot be told."""
+        if not self.queue.full():
+            self.queue.put_nowait(said)
+
+
+class JoinedStreams:
+    """All streams of all clients."""
+
+    def __init__(self, services: str) -> None:
+        """`services`: the address of Envoy's inner listener."""
+        self._services = services
+        self._servers: Mapping[str, Served] = {}
+        self._views: Mapping[str, tuple[str, ...]] = {}
+        self._audience: set[_Audience] = set()
+
+    def take(self, servers: Mapping[str, Served], views: Mapping[str, tuple[str, ...]]) -> None:
+        """From now on these, by name. Who listens is told when there are others than before."""
+        is_changed = (servers, views) != (self._servers, self._views)
+        is_first = not self._servers
+        self._servers, self._views = servers, views
+        if is_changed and not is_first:
+            for each in self._audience:
+                each.tell(_CHANGED)
+
+    async def answer(self, request: Request) -> Reply:
+        """The stream of a client."""
+        wanted = _read(request.headers.get(names.MCP_STREAMS_HEADER, ""))
+        if wanted is None or request.method != "GET":
+            return replies.refusal(_UNREADABLE)
+        last = ids.inward_name(request.headers.get("last-event-id", ""))
+        return web.events(self._said(wanted, last))
+
+    async def look(self) -> None:
+        """Looks for servers that somebody misses, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            missing = frozenset[str]().union(*(each.missing for each in self._audience))
+            found = [name for name in sorted(missing) if await self._is_there(name)]
+            for name in found:
+                self._is_back(name)
+
+    async def _is_there(self, name: str) -> bool:
+        served = self._servers.get(name)
+        if served is None:
+            return False
+        status = await status_of(self._services, served.cluster, served.path, LOOK_TIMEOUT_SECONDS)
+        return 0 < status < 500  # it refuses us, who have no session: it is there
+
+    def _is_back(self, name: str) -> None:
+        for each in self._audience:
+            if name in each.missing:
+                each.missing -= {name}
+                each.tell(_CHANGED)
+
+    async def _said(self, wanted: Wanted, last: tuple[str, str] | None) -> AsyncIterator[bytes]:
+        missing = frozenset(self._views.get(wanted.view, ())) - wanted.servers.keys()
+        audience = _Audience(missing)
+        self._audience.add(audience)
+        listening = [
+            asyncio.ensure_future(
+                self._listen(audience, wanted, name, last[1] if last and last[0] == name else "")
+            )
+            for name in wanted.servers
+        ]
+        try:
+            yield _BEGUN
+            while True:
+                try:
+                    async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                        said = await audience.queue.get()
+                except TimeoutError:
+                    said = _COMMENT
+                yield said
+        finally:
+            self._audience.discard(audience)
+            for each in listening:
+                each.cancel()
+
+    async def _listen(
+        self, audience: _Audience, wanted: Wanted, name: str, last_event: str
+    ) -> None:
+        """To one server, as long as the client listens and the server has the session."""
+        session, revision = wanted.servers[name]
+        if headers.is_modern(revision):
+            return
+        origin = Origin(name, key=wanted.number.encode())
+        again = AGAIN_SECONDS
+        while (served := self._servers.get(name)) is not None:
+            head = _head(served, session, revision, last_event)
+            upward = Upward(origin)
+            got = pieces(self._services, served.cluster, served.path, head)
+            try:
+                async for piece in got:
+                    again = AGAIN_SECONDS if piece else again
+                    if (asked := _RETRY.search(piece)) is not None:
+                        again = min(int(asked[1]) / 1000, LONGEST_AGAIN_SECONDS)
+                    for found in _EVENT_ID.finditer(piece):
+                        last_event = found[1].decode("latin-1")
+                    if said := upward.feed(piece):
+                        await audience.queue.put(said)
+            except NoStream as error:
+                if 400 <= error.status < 500:  # it has none, or no such session
+                    return
+                logger.info("the stream of the MCP server %s: %s", name, error)
+                again = min(again * 2, LONGEST_AGAIN_SECONDS)
+            except EventTooLarge as error:
+                logger.warning("the stream of the MCP server %s is ended: %s", name, error)
+                return
+            finally:
+                await got.aclose()  # type: ignore[attr-defined]  # it is a generator
+            await asyncio.sleep(again)
+
+
+def _head(served: Served, session: str, revision: str, last_event: str) -> list[tuple[str, str]]:
+    head = [("accept", EVENT_STREAM), *served.headers]
+    said: Mapping[str, str] = {
+        headers.SESSION_ID: session,
+        headers.PROTOCOL_VERSION: revision,
+        "last-event-id": last_event,
+    }
+    return [*head, *((name, value) for name, value in said.items() if value)]
+
+
+_wanted = msgspec.json.Decoder(Wanted)
+
+
+def _read(coded: str) -> Wanted | None:
+    try:
+        return _wanted.decode(base64.b64decode(coded, validate=True))
+    except (binascii.Error, msgspec.DecodeError, ValueError):
+        return None

@@ -1,0 +1,218 @@
+"""What several servers say unasked, as one stream; servers behind a listener as Envoy's."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extproc.hub import edge, joined, web
+from extproc.hub.far_stream import NoStream, pieces, status_of
+from extproc.hub.joined import JoinedStreams
+from extproc.hub.web import Reply, Request
+from extproc.mcp import ids
+from extproc.mcp.views import Served
+from gateway import names
+from tests.kit.in_a_loop import until
+
+NUMBER = "a number that no server knows"
+QUESTION = b'data: {"jsonrpc":"2.0","id":5,"method":"ping"}\n\n'
+NEWS = b'id: 7\ndata: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+
+
+class Far:
+    """Servers behind Envoy: of each, what it says to a GET, or the status that it refuses with."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, list[bytes] | int] = {}
+        self.asked: list[Request] = []
+        self.ends = False
+
+    async def answer(self, request: Request) -> Reply:
+        self.asked.append(request)
+        said = self.said.get(request.headers[names.SERVICE_HEADER], 503)
+        if isinstance(said, int):
+            return Reply(said)
+        return web.events(self._stream(said))
+
+    async def _stream(self, said: list[bytes]) -> AsyncIterator[bytes]:
+        for each in said:
+            yield each
+        if not self.ends:
+            await asyncio.sleep(3600)
+
+
+def served(name: str) -> Served:
+    return Served(name, f"service/mcp/{name}", "/mcp", (("x-one", "1"),), True, 1.0)
+
+
+def asked(last_event: str = "", **sessions: tuple[str, str]) -> Request:
+    document = {"view": "", "servers": sessions, "number": NUMBER}
+    coded = base64.b64encode(json.dumps(document).encode()).decode()
+    headers = {names.MCP_STREAMS_HEADER: coded}
+    if last_event:
+        headers["last-event-id"] = last_event
+    return Request("GET", names.HUB_STREAMS, "", headers)
+
+
+Scene = Callable[[Far, JoinedStreams, str], Awaitable[Any]]
+
+
+def play(folder: Path, scene: Scene) -> Any:
+    async def whole() -> Any:
+        far, address = Far(), f"unix:{folder / 's'}"
+        streams = JoinedStreams(address)
+        streams.take({name: served(name) for name in "ab"}, {"": ("a", "b")})
+        listener = edge.listening(address)
+        async with edge.serving(edge.application(far, 1 << 20), listener):
+            async with asyncio.timeout(20):
+                return await scene(far, streams, address)
+
+    return asyncio.run(whole())
+
+
+async def heard(reply: Reply, enough: Callable[[bytes], bool]) -> bytes:
+    assert not isinstance(reply.body, bytes)
+    whole = b""
+    async for piece in reply.body:
+        whole += piece
+        if enough(whole):
+            break
+    await reply.body.aclose()  # type: ignore[attr-defined]
+    return whole
+
+
+BOTH = {"a": ("a-1", "2025-06-18"), "b": ("b-1", "2025-11-25")}
+
+
+def test_what_servers_say_names_them(tmp_path: Path) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+        far.said = {"service/mcp/a": [QUESTION], "service/mcp/b": [NEWS]}
+        reply = await streams.answer(asked(**BOTH))
+        found = await heard(reply, lambda said: b"ping" in said and b"list_changed" in said)
+        of_a = next(each for each in far.asked if "a" in each.headers[names.SERVICE_HEADER][-1])
+        assert of_a.headers["mcp-session-id"] == "a-1"
+        assert of_a.headers["mcp-protocol-version"] == "2025-06-18"
+        assert of_a.headers["x-one"] == "1"
+        return found
+
+    said = play(tmp_path, scene)
+    assert b"id: b/7" in said
+    (line,) = [each for each in said.splitlines() if b"ping" in each]
+    identity = json.loads(line.removeprefix(b"data: "))["id"]
+    assert ids.inward(identity, NUMBER.encode()) == ("a", 5)
+
+
+def test_a_stream_that_ends_is_begun_anew_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "AGAIN_SECONDS", 0.01)
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> list[str]:
+        far.ends = True
+        far.said = {"service/mcp/a": [NEWS]}
+        reply = await streams.answer(asked("a/3", a=BOTH["a"]))
+        await heard(reply, lambda said: said.count(b"list_changed") == 2)
+        return [each.headers.get("last-event-id", "") for each in far.asked]
+
+    assert play(tmp_path, scene)[:2] == ["3", "7"]
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_who_has_no_stream_is_not_asked_again(tmp_path: Path, status: int) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> int:
+        far.said = {"service/mcp/a": status, "service/mcp/b": [QUESTION]}
+        reply = await streams.answer(asked(**BOTH))
+        await heard(reply, lambda said: b"ping" in said)
+        await asyncio.sleep(0.05)
+        return sum(each.headers[names.SERVICE_HEADER].endswith("a") for each in far.asked)
+
+    assert play(tmp_path, scene) == 1
+
+
+def test_servers_without_sessions_are_not_listened_to(tmp_path: Path) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> int:
+        reply = await streams.answer(asked(a=("", "2026-07-28")))
+        await heard(reply, lambda said: bool(said))
+        return len(far.asked)
+
+    assert play(tmp_path, scene) == 0
+
+
+def test_a_server_that_is_back_changes_the_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "LOOK_SECONDS", 0.02)
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+        far.said = {"service/mcp/a": 405}
+        looking = asyncio.ensure_future(streams.look())
+        reply = await streams.answer(asked(a=BOTH["a"]))
+        hearing = asyncio.ensure_future(heard(reply, lambda said: b"list_changed" in said))
+
+        async def was_looked_for() -> bool:
+            return any(each.headers[names.SERVICE_HEADER].endswith("b") for each in far.asked)
+
+        await until(was_looked_for)
+        assert not hearing.done()
+        far.said["service/mcp/b"] = 400
+        found = await hearing
+        looking.cancel()
+        return found
+
+    assert b"notifications/prompts/list_changed" in play(tmp_path, scene)
+
+
+def test_another_configuration_changes_the_lists_and_the_same_does_not(tmp_path: Path) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+        reply = await streams.answer(asked(a=("", "2026-07-28")))
+        hearing = asyncio.ensure_future(heard(reply, lambda said: b"list_changed" in said))
+        await asyncio.sleep(0.02)
+        streams.take({name: served(name) for name in "ab"}, {"": ("a", "b")})
+        await asyncio.sleep(0.02)
+        assert not hearing.done()
+        streams.take({"a": served("a")}, {"": ("a",)})
+        return await hearing
+
+    assert b"list_changed" in play(tmp_path, scene)
+
+
+def test_what_extproc_did_not_say_is_refused(tmp_path: Path) -> None:
+    async def scene(_: Far, streams: JoinedStreams, __: str) -> list[int]:
+        odd = Request("GET", names.HUB_STREAMS, "", {names.MCP_STREAMS_HEADER: "e30="})
+        none = Request("GET", names.HUB_STREAMS, "", {})
+        return [(await streams.answer(each)).status for each in (odd, none)]
+
+    assert play(tmp_path, scene) == [400, 400]
+
+
+def test_a_quiet_stream_is_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined, "KEEP_ALIVE_SECONDS", 0.01)
+
+    async def scene(_: Far, streams: JoinedStreams, __: str) -> bytes:
+        reply = await streams.answer(asked())
+        return await heard(reply, lambda said: said.count(b"keep-alive") == 2)
+
+    assert play(tmp_path, scene).startswith(b": open\n\n")
+
+
+def test_a_far_stream_says_why_there_is_none(tmp_path: Path) -> None:
+    async def scene(far: Far, _: JoinedStreams, address: str) -> None:
+        with pytest.raises(NoStream) as refused:
+            async for _piece in pieces(address, "service/mcp/a", "/mcp", ()):
+                pass
+        assert refused.value.status == 503
+        with pytest.raises(NoStream) as closed:
+            async for _piece in pieces("unix:/nowhere", "service/mcp/a", "/mcp", ()):
+                pass
+        assert closed.value.status == 0
+        far.said = {"service/mcp/a": [QUESTION]}
+        assert await status_of(address, "service/mcp/a", "/mcp", 1) == 200
+        assert await status_of(address, "service/mcp/b", "/mcp", 1) == 503
+
+    play(tmp_path, scene)
