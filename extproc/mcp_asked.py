@@ -20,7 +20,7 @@ from extproc.mcp_admission import Admission
 from extproc.mcp_saying import fault, refused, unknown
 from extproc.mcp_serving import Serving
 from extproc.program import Program
-from extproc.verdict import Deny
+from extproc.verdict import Deny, PolicyKind
 
 SESSION_NOT_FOUND: Final = Deny(404, "session_not_found", "there is no such session")
 """Clients initialize anew then ("Session Management")."""
@@ -88,6 +88,9 @@ class Caller(Struct):
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""
         self.facts.mcp = call
+        if (lacking := self._lacking(call)) is not None:
+            self.program.audits.refused(self.facts, lacking, PolicyKind.IDENTITY)
+            return refused(lacking, message.raw_id)
         verdict = self.program.rules.early.on_request(self.facts)
         if not isinstance(verdict, Deny):
             return None
@@ -95,6 +98,13 @@ class Caller(Struct):
         if call.name and self.serving.views.denies_as_unknown:
             return fault(unknown(message))
         return refused(verdict, message.raw_id)
+
+    def _lacking(self, call: McpCall) -> Deny | None:
+        """What a token would need for that."""
+        if (protection := self.serving.protection) is None:
+            return None
+        is_modern = headers.is_modern(self.revision)
+        return protection.permitted(self.facts.principal, call, is_modern=is_modern)
 
     def shows(self, kind: ListKind) -> Allowed | None:
         """Which entries of a list the caller sees; None: all of them."""

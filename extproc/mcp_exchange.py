@@ -123,17 +123,29 @@ class McpExchange:
         if facts.method == "POST" and event.is_end:
             return fault(_NO_BODY)
         caller = Caller(program, serving, view, facts, self._admission)
-        verdict = program.authenticate.on_headers(facts)
+        verdict = (serving.authenticate or program.authenticate).on_headers(facts)
         if isinstance(verdict, Verdict):
             return self._authenticated(caller, verdict)
         return later(verdict, lambda found: self._authenticated(caller, found))
 
     def _authenticated(self, caller: Caller, verdict: Verdict) -> Answering:
+        verdict = self._protected(caller, verdict)
         if isinstance(verdict, Deny):
             return self._refuse(verdict, PolicyKind.IDENTITY)
         caller.binding = binding_of(self._facts.principal)
         self._talk = talk = FederatedTalk(caller) if caller.view.is_federated else OneTalk(caller)
         return talk.on_headers(self._facts.method)
+
+    def _protected(self, caller: Caller, verdict: Verdict) -> Verdict:
+        """With where to get a token, where that is said."""
+        protection, view = caller.serving.protection, caller.view.name
+        if protection is None:
+            return verdict
+        if isinstance(verdict, Deny):
+            return protection.challenged(verdict, view)
+        principal = self._facts.principal
+        is_modern = mcp_headers.is_modern(caller.revision)
+        return protection.admitted(principal, view, is_modern=is_modern) or verdict
 
     def _on_body(self, body: bytes) -> Answering:
         talk = self._talk

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from extproc.mcp.protection import Protection
 from extproc.mcp.views import Served, Views
 from extproc.mcp_federation import Federation
 from extproc.mcp_wire import encode_way, patience
+from extproc.policies.authenticate import Authenticate
 from extproc.ports import McpPeers
 from gateway import names
 from gateway.mcp import ALL_TOOLS, Mcp, ToolTerms
@@ -43,6 +45,10 @@ class Serving(Struct, frozen=True):
     """What Envoy is told when servers have to be asked: for how long it may take."""
     terms: Mapping[str, Mapping[str, ToolTerms]]
     """By server and tool."""
+    authenticate: Authenticate | None = None
+    """Who may come in, since tokens can be for these alone; None: as anywhere."""
+    protection: Protection | None = None
+    """Who tells clients where to get a token; None: nobody."""
 
     def terms_of(self, server: str, tool: str) -> ToolTerms | None:
         """On which a tool is called; None: on none, or it is no tool."""

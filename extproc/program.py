@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
+from msgspec import structs
+
 from extproc.audits import Audits, uncounted
 from extproc.batches import Batches
 from extproc.bills import Books
@@ -21,6 +23,7 @@ from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.llm.estimate import expected
 from extproc.llm.token_weights import Family
+from extproc.mcp.protection import protection
 from extproc.mcp_serving import Serving
 from extproc.named import Models
 from extproc.outages import Outages
@@ -46,6 +49,7 @@ from gateway.catalog import price_of
 from gateway.cel import compile_expression
 from gateway.guards import reads_answers
 from gateway.mcp import Mcp
+from gateway.mcp_auth import protected
 from gateway.model import Effect, Gateway, Lossiness, Mode, Phase, Rule, Target
 from gateway.price import Price
 
@@ -177,7 +181,7 @@ def build(
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
         rules=rules,
-        mcp=mcp(gateway.mcp),
+        mcp=_mcp(gateway, mcp(gateway.mcp), witnesses),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_guards=_answer_guards(gateway, audits),
@@ -310,6 +314,15 @@ def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:
     routes = gateway.routes
     asking = {route.name: route.accepts for route in routes if route.is_caller_required}
     return Authenticate(gateway.identity, asking, witnesses, logins_of(gateway))
+
+
+def _mcp(gateway: Gateway, served: Serving | None, witnesses: Witnesses) -> Serving | None:
+    """With who may come in there, where that is not as anywhere."""
+    guard = protection(gateway.mcp, gateway.identity)
+    if served is None or guard is None:
+        return served
+    entrance = Authenticate(protected(gateway.identity, gateway.mcp), witnesses=witnesses)
+    return structs.replace(served, authenticate=entrance, protection=guard)
 
 
 def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target], Price | None]:

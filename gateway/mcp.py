@@ -133,6 +133,37 @@ class McpView:
 
 
 @dataclass(frozen=True, slots=True)
+class McpScopes:
+    """Which scopes a token needs (RFC 6749 §3.3): all that apply."""
+
+    every: tuple[str, ...] = ()
+    """For anything."""
+    views: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For anything at the path of a view, or of a server alone; by name."""
+    servers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For what a server is asked in particular: its tools, prompts, resources; by name."""
+    tools: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    """For calls: server, a glob over the server's own name of the tool, scopes."""
+
+
+@dataclass(frozen=True, slots=True)
+class McpAuth:
+    """The gateway as an OAuth 2.0 protected resource (RFC 9728)."""
+
+    url: str
+    """What clients call the gateway: an origin, without a slash at its end."""
+    servers: tuple[str, ...]
+    """Authorization servers that give tokens for it, by their issuer identifiers."""
+    is_required: bool = True
+    """Who brings no credential is told where to get a token."""
+    scopes: McpScopes = McpScopes()
+    offered: tuple[str, ...] = ()
+    """What clients are told to ask for; empty: what is needed for anything at their path."""
+    metadata: str = "{}"
+    """What else the metadata says: a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mcp:
     """The MCP gateway."""
 
@@ -152,6 +183,8 @@ class Mcp:
     """Of a list, at once; 0: all."""
     idle_seconds: float = 1800.0
     """After so long, a session nobody has used is over."""
+    auth: McpAuth | None = None
+    """None: nobody is told where to get a token."""
 
     @property
     def longest_seconds(self) -> float:

@@ -50,6 +50,7 @@ LOGIN_COOKIES_FILTER = "dragoman.login_cookies"
 LOGIN_ROUTE_PREFIX = "dragoman/login/"
 """Of routes at which browsers come back, or sign out; the name of the login follows, and which."""
 
+CORS_FILTER = "envoy.filters.http.cors"
 EXTERNAL_FILTER_PREFIX = "dragoman.external/"
 """Asks a service of the operator's own; the service's name follows."""
 EXTERNAL_TOLD_FILTER = "dragoman.external_told"

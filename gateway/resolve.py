@@ -139,7 +139,7 @@ class Resolver:
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
-            mcp=mcp(config.mcp),
+            mcp=mcp(config.mcp, config.identity),
             ledger=config.ledger.place,
             alerts_to=config.alerts.meaning,
             audit=None if config.audit is None else config.audit.terms,

@@ -30,6 +30,7 @@ from xds_server.resources.envoy_rules import decided_by_envoy
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.judge import Judge, judge_of
+from xds_server.resources.mcp_auth_route import mcp_issuers
 from xds_server.resources.memo import Memo
 from xds_server.resources.mirrors import mirrored
 from xds_server.resources.topology import Topology
@@ -52,6 +53,7 @@ class Compiler:
         self._memo.begin()
         memo, features = self._memo, FEATURES[level]
         issuers, logins = gateway.identity.issuers, gateway.identity.logins
+        of_mcp = mcp_issuers(gateway)
         decided = decided_by_envoy(gateway)
         tells_rules = any(each.checks_tokens for each in decided.values())
         parts = filters.parts_of(gateway, features)
@@ -68,7 +70,7 @@ class Compiler:
                     for listener in gateway.listeners
                 ),
                 *(
-                    (memo.of(filters.token_filter, issuers, logins, tells_rules),)
+                    (memo.of(filters.token_filter, issuers, logins, tells_rules, of_mcp),)
                     if issuers or logins
                     else ()
                 ),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.mcp_auth import McpAuthBlock
 from gateway.config.mcp_tools import McpSearchBlock, McpToolBlock
 from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
@@ -210,3 +211,6 @@ class McpBlock(Block):
     it is forbidden (403)."""
     sessions: McpSessionsBlock = McpSessionsBlock()
     """Sessions of clients."""
+    auth: McpAuthBlock | None = None
+    """The gateway as an OAuth 2.0 protected resource: where clients get tokens, and which scopes
+    they need. Default: nobody is told."""

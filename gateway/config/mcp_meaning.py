@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway import names
+from gateway.config import mcp_auth
 from gateway.config.finding import Finding
+from gateway.config.identity import IdentityBlock
 from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
 from gateway.config.mcp_tools import McpToolBlock
 from gateway.config.provider_auth import NoAuthBlock
@@ -35,7 +37,7 @@ _CONNECT_SECONDS = 5.0
 _BEARER = KeyForm("authorization", "Bearer ")
 
 
-def mcp(block: McpBlock) -> Mcp:
+def mcp(block: McpBlock, identity: IdentityBlock) -> Mcp:
     """What was written."""
     servers = tuple(_server(*item) for item in block.servers.items())
     every = tuple(each.name for each in servers)
@@ -58,6 +60,7 @@ def mcp(block: McpBlock) -> Mcp:
         session_keys=tuple(each.get_secret_value() for each in block.sessions.secrets),
         page_entries=block.page or 0,
         idle_seconds=block.sessions.idle,
+        auth=None if block.auth is None else mcp_auth.meaning(block.auth, identity),
     )
 
 
@@ -118,6 +121,15 @@ def chosen_tools_are_of_servers(written: Written) -> Iterator[Finding]:
                 path = ("mcp", "views", name, "tools", index)
                 hint = did_you_mean(server, view.servers) or "say it as SERVER__TOOL"
                 yield Finding(path, f"the view has no server '{server}'", hint)
+
+
+def tokens_can_be_had(written: Written) -> Iterator[Finding]:
+    """`auth` without an issuer; scopes of what there is not."""
+    block = written.config.mcp
+    if block.auth is not None:
+        servers = frozenset(block.servers) | written.mcp_servers
+        views = frozenset(block.views)
+        yield from mcp_auth.findings(block.auth, written.config.identity, servers, views)
 
 
 def _server(name: str, block: McpServerBlock) -> McpServer:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from extproc.events import CONTINUE, Direct, RequestBody, Respond
 from extproc.mcp.jsonrpc import HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR
+from gateway import names
 from tests.kit.gateways import golden_gateway
+from tests.kit.golden import GOLDEN
+from tests.kit.identity_provider import encoded
 from tests.kit.mcp_exchange import (
     KEYED,
     LIMIT_BYTES,
@@ -121,3 +126,27 @@ META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+
+
+def test_who_brings_nothing_is_told_where_to_get_a_token() -> None:
+    of = program((GOLDEN / "mcp-auth.yaml").read_text())
+    answer = played(of, "/mcp/github").begin()
+    assert isinstance(answer, Respond)
+    assert answer.status == 401
+    (challenge,) = (value for name, value in answer.headers if name == "www-authenticate")
+    metadata = "https://gateway.example/.well-known/oauth-protected-resource/mcp/github"
+    assert challenge == f'Bearer scope="mcp github", resource_metadata="{metadata}"'
+
+
+def test_a_call_that_needs_more_of_a_token_is_told_so_and_that_alone_is_refused() -> None:
+    of = program((GOLDEN / "mcp-auth.yaml").read_text())
+    said = {"iss": "https://idp.example/realms/a", "aud": "agents", "scope": "mcp github"}
+    token = {names.CLAIMS_HEADER.replace("-", "_"): encoded(json.dumps(said).encode())}
+    assert isinstance(played(of, "/mcp/github", **token).post(call("get_issue")), Direct)
+    answer = played(of, "/mcp/github", **token).post(call("delete_issue", 7))
+    assert isinstance(answer, Respond)
+    assert answer.status == 403
+    found = json.loads(answer.body)
+    assert found["id"] == 7
+    assert found["error"]["data"]["code"] == "insufficient_scope"
+    assert 'scope="github mcp github:write"' in dict(answer.headers)["www-authenticate"]

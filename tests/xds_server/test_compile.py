@@ -167,6 +167,7 @@ def test_only_its_address_changes_a_listener() -> None:
             "envoys-limits",
             "external-authz",
             "logins",
+            "mcp-auth",
         )  # has no listener of that name; see below
     ]
     assert len({listener.version for listener in listeners}) == 1

@@ -39,6 +39,7 @@ _ROUTER = extension(
     "envoy.extensions.filters.http.router.v3.Router",
     suppress_envoy_headers=True,
 )
+_CORS = extension(names.CORS_FILTER, "envoy.extensions.filters.http.cors.v3.Cors")
 _RULES = rbac.rbac_filter()
 """Always there: where it came later, connections that are open would do without it."""
 _TELLING: Json = {"name": names.COUNT_TELLING_FILTER, "typed_config": local_limit.telling_filter()}
@@ -62,6 +63,8 @@ class Parts:
     """What clients are answered when those give no answer; None: the filter's own status."""
     logins: tuple[str, ...] = ()
     """Where people log in. Each that is added changes the listeners."""
+    lets_pages_ask: bool = False
+    """Pages of other origins may ask MCP servers."""
 
 
 def parts_of(gateway: Gateway, features: Features) -> Parts:
@@ -73,6 +76,7 @@ def parts_of(gateway: Gateway, features: Features) -> Parts:
         tuple(each.name for each in gateway.external),
         status_of_errors(gateway.external, features),
         tuple(each.name for each in gateway.identity.logins),
+        bool(gateway.mcp.servers and gateway.mcp.allowed_origins),
     )
 
 
@@ -80,6 +84,7 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
     """All of them, in chain order."""
     return [
         *compressors(features),  # last of all to see an answer
+        *([_CORS] if parts.lets_pages_ask else []),  # preflights carry no credentials
         *([_off(names.LOGIN_GUARD_FILTER, login.LUA)] if parts.logins else []),
         *(_off(names.login_filter(each), login.FILTER) for each in parts.logins),
         *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
@@ -141,13 +146,17 @@ def external_filter(of: ExternalAuthz, features: Features) -> Resource:
 
 
 def token_filter(
-    issuers: tuple[Issuer, ...], logins: tuple[Login, ...], tells_rules: bool
+    issuers: tuple[Issuer, ...],
+    logins: tuple[Login, ...],
+    tells_rules: bool,
+    of_mcp: tuple[Issuer, ...] = (),
 ) -> Resource:
-    """Checks tokens; `tells_rules`: Envoy's own rules read them."""
+    """Checks tokens; `tells_rules`: Envoy's own rules read them. `of_mcp`: how they are checked for
+    MCP servers, where that is another way."""
     name = names.TOKENS_FILTER
     fetched = [names.jwks_cluster(each.issuer) for each in issuers if each.jwks_url]
     fetched += [names.login_keys_cluster(each.name) for each in logins if each.issuer.jwks_url]
-    config = jwt.token_filter(issuers, logins, tells_rules=tells_rules)
+    config = jwt.token_filter(issuers, logins, of_mcp, tells_rules=tells_rules)
     fields = {"name": name, "typed_config": config}
     return resource(FILTER, name, fields, [(CLUSTER, cluster) for cluster in fetched])
 

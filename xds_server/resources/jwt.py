@@ -21,6 +21,8 @@ from xds_server.resources.login import token_cookie
 
 FILTER = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 _PER_ROUTE = "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig"
+OF_MCP = "mcp"
+"""What routes to MCP servers say that they ask for, where tokens can be for these alone."""
 _AGAIN_SECONDS = 10.0
 _CONNECT_SECONDS = 3.0
 _FETCH_SECONDS = 5.0
@@ -34,11 +36,16 @@ _LOCATIONS: list[Json] = [
 
 
 def token_filter(
-    issuers: tuple[Issuer, ...], logins: tuple[Login, ...] = (), *, tells_rules: bool = False
+    issuers: tuple[Issuer, ...],
+    logins: tuple[Login, ...] = (),
+    of_mcp: tuple[Issuer, ...] = (),
+    *,
+    tells_rules: bool = False,
 ) -> Json:
     """On all routes but those that pass tokens on: no token is refused here, since what is none may
     be a key. `tells_rules`: claims go where Envoy's own rules read them, too. `logins`: for routes
-    that ask for it by name, tokens in their cookies."""
+    that ask for it by name, tokens in their cookies. `of_mcp`: likewise, the same issuers' tokens
+    for MCP servers, which are for nobody else."""
     providers = dict(pair for place, each in enumerate(issuers) for pair in _providers(place, each))
     if tells_rules:
         providers = {
@@ -49,16 +56,28 @@ def token_filter(
     fields: Json = {"stat_prefix": "dragoman"}
     if issuers:
         fields["rules"] = [{"match": {"prefix": "/"}, "requires": _any_of(providers)}]
+    requirements: Json = {}
+    if of_mcp:
+        mcps = {
+            f"mcp/{name}": each
+            for place, issuer in enumerate(of_mcp)
+            for name, each in _providers(place, issuer)
+        }
+        requirements[OF_MCP] = _any_of(mcps)
     if logins:
-        fields["requirement_map"] = {
+        requirements |= {
             requirement(name, takes_tokens=takes_tokens): _any_of(
                 (*own, *(providers if takes_tokens else ()))
             )
             for name, own in of_logins.items()
             for takes_tokens in (False, True)
         }
-    for own in of_logins.values():
-        providers |= own
+    for each in of_logins.values():
+        providers |= each
+    if of_mcp:
+        providers |= mcps
+    if requirements:
+        fields["requirement_map"] = requirements
     return typed(FILTER, providers=providers, **fields)
 
 
@@ -70,6 +89,11 @@ def requirement(login: str, *, takes_tokens: bool) -> str:
 def _any_of(providers: Iterable[str]) -> Json:
     tried: list[Json] = [{"provider_name": name} for name in providers]
     return {"requires_any": {"requirements": [*tried, {"allow_missing_or_failed": {}}]}}
+
+
+def for_mcp() -> Json:
+    """For routes to MCP servers."""
+    return typed(_PER_ROUTE, requirement_name=OF_MCP)
 
 
 def passed() -> Json:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gateway import names
 from gateway.model import Gateway, Listener
-from xds_server.resources import ext_proc, told
+from xds_server.resources import ext_proc, jwt, told
 from xds_server.resources.extension import Json, duration
+from xds_server.resources.mcp_auth_route import metadata_routes, pages
 
 NAME = "dragoman/mcp"
 """No plain route can have this name, since theirs have no slash."""
@@ -48,21 +49,31 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     """Where clients find the servers; nothing where there are none."""
     if not gateway.mcp.servers:
         return ()
+    per_filter = _filters(gateway, listener)
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
-        _route(_FOUND, {"prefix": "/", "headers": [has_server]}, gateway, listener),
-        _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, listener),
+        *metadata_routes(gateway.mcp),
+        _route(_FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
+        _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, per_filter),
     )
 
 
-def _route(name: str, match: Json, gateway: Gateway, listener: Listener) -> Json:
+def _filters(gateway: Gateway, listener: Listener) -> Json:
+    per_filter = {names.EXT_PROC_FILTER: ext_proc.mcp_bodies(listener.max_request_bytes)}
+    if gateway.mcp.auth is not None and gateway.identity.issuers:
+        per_filter[names.TOKENS_FILTER] = jwt.for_mcp()
+    if gateway.mcp.allowed_origins:
+        per_filter[names.CORS_FILTER] = pages(gateway.mcp)
+    return per_filter
+
+
+def _route(name: str, match: Json, gateway: Gateway, per_filter: Json) -> Json:
     limits = [each for each in gateway.limits if each.scope.route is None]
     is_told = gateway.identity.has_stored_keys or told.is_told(limits)
-    asked = ext_proc.mcp_bodies(listener.max_request_bytes)
     return {
         "name": name,
         "match": match,
-        "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
+        "typed_per_filter_config": per_filter,
         "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
         "response_headers_to_remove": [
             *_SERVERS_OWN,

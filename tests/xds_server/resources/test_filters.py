@@ -140,3 +140,9 @@ def test_older_envoys_answer_for_services_with_the_status_that_all_have() -> Non
     assert filters.status_of_errors((one,), old) == 502
     assert filters.status_of_errors((one, other), old) is None
     assert filters.status_of_errors((one,), NEW) is None
+
+
+def test_preflights_are_answered_before_anybody_is_asked_for_a_token() -> None:
+    chain = [each["name"] for each in http_filters(NEW, Parts(True, lets_pages_ask=True))]
+    assert chain.index(names.CORS_FILTER) < chain.index(names.TOKENS_FILTER)
+    assert names.CORS_FILTER not in {each["name"] for each in http_filters(NEW, Parts(True))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway import names
 from gateway.identity import Issuer
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.jwt import keys_upstream, passed, requirement, token_filter
+from xds_server.resources.jwt import for_mcp, keys_upstream, passed, requirement, token_filter
 
 FETCHED = Issuer("https://a", ("x",), jwks_url="https://a.example/keys", refresh_seconds=60)
 KNOWN = Issuer("https://b", (), jwks='{"keys": []}', is_forwarded=True, leeway_seconds=5)
@@ -93,3 +93,17 @@ def test_without_issuers_tokens_are_looked_for_on_routes_with_a_login_alone() ->
     found = token_filter((), golden_gateway("logins").identity.logins)
     assert "rules" not in found
     assert set(found["requirement_map"]) >= {requirement("staff", takes_tokens=False)}
+
+
+def test_tokens_for_mcp_are_asked_for_by_name() -> None:
+    """Elsewhere they open nothing."""
+    issuer = Issuer("https://a", ("x", "https://gw/mcp"), jwks_url="https://a/jwks")
+    found = token_filter((FETCHED,), (), (issuer,))
+    assert found["providers"]["mcp/0/https://a"]["audiences"] == ["x", "https://gw/mcp"]
+    asked = found["requirement_map"]["mcp"]["requires_any"]["requirements"]
+    tried = [each.get("provider_name") for each in asked]
+    assert tried == ["mcp/0/https://a", "mcp/0/https://a/again", None]
+    [rule] = found["rules"]
+    everywhere = rule["requires"]["requires_any"]["requirements"]
+    assert not any(each.get("provider_name", "").startswith("mcp/") for each in everywhere)
+    assert for_mcp()["requirement_name"] == "mcp"

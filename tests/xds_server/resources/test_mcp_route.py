@@ -46,3 +46,12 @@ def test_extproc_is_told_that_it_is_mcp_and_how_long_a_body_may_be() -> None:
         names.ROLE_METADATA: names.MCP_ROLE,
         names.LIMIT_METADATA: str(LISTENER.max_request_bytes),
     }
+
+
+def test_tokens_are_asked_for_as_of_mcp_and_pages_told_what_they_may() -> None:
+    gateway = golden_gateway("mcp-auth")
+    *_, found, asked = mcp_routes(gateway, gateway.listeners[0])
+    for route in (found, asked):
+        policies = route["typed_per_filter_config"]
+        assert policies[names.TOKENS_FILTER]["requirement_name"] == "mcp"
+        assert policies[names.CORS_FILTER]["expose_headers"].startswith("mcp-session-id")

@@ -1,0 +1,85 @@
+"""The MCP gateway as an OAuth 2.0 protected resource: what its resources are called, what is told
+of them (RFC 9728), and whose tokens are for them (RFC 8707)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.identity import Identity
+from gateway.mcp import Mcp, McpAuth
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+def view_path(mcp: Mcp, view: str) -> str:
+    """Where clients find a view; that without a name is at the root of all."""
+    return f"{mcp.path}/{view}" if view else mcp.path
+
+
+def resource(auth: McpAuth, mcp: Mcp, view: str) -> str:
+    """The canonical URI of a view (RFC 8707 §2)."""
+    return f"{auth.url}{view_path(mcp, view)}"
+
+
+def metadata_path(mcp: Mcp, view: str) -> str:
+    """Where its metadata is (RFC 9728 §3.1)."""
+    return f"{WELL_KNOWN}{view_path(mcp, view)}"
+
+
+def audiences(auth: McpAuth, mcp: Mcp, view: str) -> tuple[str, ...]:
+    """By which names a token may be for a view: its own, and those of what it is a part of."""
+    own = resource(auth, mcp, view)
+    names = dict.fromkeys((auth.url, f"{auth.url}/", f"{auth.url}{mcp.path}", own))
+    return tuple(names)
+
+
+def needed(auth: McpAuth, view: str) -> tuple[str, ...]:
+    """The scopes without which nothing is done at a view."""
+    scopes = auth.scopes
+    return unique((scopes.every, dict(scopes.views).get(view, ())))
+
+
+def known_scopes(auth: McpAuth) -> frozenset[str]:
+    """All that the configuration names."""
+    scopes = auth.scopes
+    of_names = (each for _, each in (*scopes.views, *scopes.servers))
+    of_tools = (each for _, _, each in scopes.tools)
+    return frozenset(unique((scopes.every, *of_names, *of_tools, auth.offered)))
+
+
+def document(auth: McpAuth, mcp: Mcp, view: str) -> str:
+    """The metadata of a view, as JSON (RFC 9728 §2)."""
+    scopes = auth.offered or needed(auth, view)
+    said = {
+        **json.loads(auth.metadata),
+        "resource": resource(auth, mcp, view),
+        "authorization_servers": auth.servers,
+        "bearer_methods_supported": ["header"],
+        **({"scopes_supported": scopes} if scopes else {}),
+    }
+    return json.dumps(said, ensure_ascii=False)
+
+
+def protected(identity: Identity, mcp: Mcp) -> Identity:
+    """Who may come in to MCP servers: as anywhere, but that tokens are for these, too, and are for
+    nobody else. Without `auth`, as anywhere."""
+    auth = mcp.auth
+    if auth is None:
+        return identity
+    every = unique(audiences(auth, mcp, each.name) for each in mcp.views)
+    asked = identity.introspection
+    return replace(
+        identity,
+        issuers=tuple(
+            replace(each, audiences=unique((each.audiences, every))) for each in identity.issuers
+        ),
+        introspection=asked and replace(asked, audiences=unique((asked.audiences, every))),
+        is_required=identity.is_required or auth.is_required,
+    )
+
+
+def unique(texts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """All of them, each once, in order."""
+    return tuple(dict.fromkeys(each for some in texts for each in some))

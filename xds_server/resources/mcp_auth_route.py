@@ -1,0 +1,102 @@
+"""What the MCP gateway tells of itself as an OAuth 2.0 protected resource (RFC 9728), and to whom
+browsers may show it. Envoy says it by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway import names
+from gateway.identity import Issuer
+from gateway.mcp import Mcp
+from gateway.mcp_auth import WELL_KNOWN, document, metadata_path, protected
+from gateway.model import Gateway
+from xds_server.resources import ext_proc
+from xds_server.resources.extension import Json, typed
+
+NAME = "dragoman/mcp/metadata"
+_CORS_POLICY = "envoy.extensions.filters.http.cors.v3.CorsPolicy"
+_METHODS = "POST, GET, DELETE"
+_REQUEST_HEADERS = "*, authorization"
+"""`*` is any but `authorization` (Fetch, "CORS-unsafe request-header names")."""
+_RESPONSE_HEADERS = "mcp-session-id, www-authenticate, retry-after"
+_PREFLIGHT_SECONDS = 600
+_METADATA_SECONDS = 300
+_ANYBODY = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET",
+    "access-control-allow-headers": "*",
+}
+
+
+def mcp_issuers(gateway: Gateway) -> tuple[Issuer, ...]:
+    """Whose tokens are checked otherwise than elsewhere; nothing: there are none."""
+    if gateway.mcp.auth is None or not gateway.mcp.servers:
+        return ()
+    return protected(gateway.identity, gateway.mcp).issuers
+
+
+def metadata_routes(mcp: Mcp) -> Iterator[Json]:
+    """The metadata of each view, at its own address; and that of all at the root."""
+    auth = mcp.auth
+    if auth is None:
+        return
+    said = {metadata_path(mcp, each.name): document(auth, mcp, each.name) for each in mcp.views}
+    said.setdefault(WELL_KNOWN, document(auth, mcp, ""))
+    yield _preflight()
+    for path, text in said.items():
+        headers = {
+            "content-type": "application/json",
+            "cache-control": f"public, max-age={_METADATA_SECONDS}",
+            "access-control-allow-origin": "*",
+        }
+        yield {
+            "name": NAME,
+            "match": {"path": path, "headers": [_is("GET", "HEAD")]},
+            **_direct(200, headers, text),
+        }
+
+
+def pages(mcp: Mcp) -> Json:
+    """What browsers are told of the answers to pages of other origins, and what they may ask."""
+    said = mcp.allowed_origins
+    allowed = (
+        [{"safe_regex": {"regex": ".*"}}]
+        if "*" in said
+        else [{"exact": each, "ignore_case": True} for each in said]
+    )
+    return typed(
+        _CORS_POLICY,
+        allow_origin_string_match=allowed,
+        allow_methods=_METHODS,
+        allow_headers=_REQUEST_HEADERS,
+        expose_headers=_RESPONSE_HEADERS,
+        max_age=str(_PREFLIGHT_SECONDS),
+    )
+
+
+def _preflight() -> Json:
+    """The metadata is for everybody."""
+    headers = {**_ANYBODY, "access-control-max-age": str(_PREFLIGHT_SECONDS)}
+    match = {"path_separated_prefix": WELL_KNOWN, "headers": [_is("OPTIONS")]}
+    return {"name": NAME, "match": match, **_direct(204, headers)}
+
+
+def _is(*methods: str) -> Json:
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
+
+
+def _direct(status: int, headers: dict[str, str], body: str = "") -> Json:
+    return {
+        "direct_response": {
+            "status": status,
+            **({"body": {"inline_string": body}} if body else {}),
+        },
+        "response_headers_to_add": [
+            {
+                "header": {"key": name, "value": value},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+            for name, value in headers.items()
+        ],
+        "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
+    }
