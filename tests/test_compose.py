@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from extproc.__main__ import parser as extproc_parser
+from extproc.hub.__main__ import parser as hub_parser
 from gateway.config.load import load_file
 from gateway.config.schema import Config
 from gateway.resolve import resolve
@@ -35,7 +36,7 @@ def test_the_file_follows_the_compose_specification() -> None:
 
 
 def test_the_parts_run_apart() -> None:
-    assert set(SERVICES) == {"envoy", "xds", "extproc", "redis", "demo"}
+    assert set(SERVICES) == {"envoy", "xds", "extproc", "hub", "redis", "demo"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -54,8 +55,9 @@ def test_every_command_is_one_that_we_have(name: str) -> None:
         assert name == "envoy"
         return
     assert program == "dragoman"
-    if rest[0] == "extproc":
-        extproc_parser({}).parse_args(rest[1:])
+    if rest[0] in ("extproc", "hub"):
+        own = extproc_parser if rest[0] == "extproc" else hub_parser
+        own({}).parse_args(rest[1:])
     else:
         arguments = cli.parser({}).parse_args(rest)
         assert cli.settle(arguments) == ()
@@ -64,7 +66,7 @@ def test_every_command_is_one_that_we_have(name: str) -> None:
 
 def test_health_checks_in_python_can_be_read() -> None:
     scripts = [SERVICES[name]["healthcheck"]["test"][-1] for name in OURS]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:
         compile(script, "healthcheck", "exec")
 

@@ -81,7 +81,7 @@ def main() -> None:
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     listener = edge.listening(arguments.listen)
-    keeping = await Keeping.start()
+    keeping = Keeping()
     joined = JoinedStreams(arguments.services)
     site = HubSite(keeping, time.monotonic, joined)
     source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import sys
 
 from extproc.hub import keeper
 
 
 class Keeping:
-    """A running keeper; see `keeper.py`."""
+    """A running keeper; see `keeper.py`. It reads at once, so that nobody waits for it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls) -> Keeping:
+    def __init__(self) -> None:
         """It has a session of its own: what ends the hub does not end it."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", keeper.__file__),
-            stdin=asyncio.subprocess.PIPE,
+        self._process = subprocess.Popen(
+            (sys.executable, "-I", "-S", keeper.__file__),
+            stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        return cls(process)
 
     def there(self, group: int) -> None:
         """To be killed when we are gone."""
@@ -35,13 +31,14 @@ class Keeping:
 
     def _tell(self, line: str) -> None:
         stdin = self._process.stdin
-        if stdin is not None and not stdin.is_closing():
+        assert stdin is not None
+        with contextlib.suppress(BrokenPipeError, ValueError):  # it was killed, or we are stopping
             stdin.write(line.encode())
+            stdin.flush()
 
     async def stop(self) -> None:
         """It kills what is left, and ends."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        with contextlib.suppress(ConnectionError):
-            await self._process.stdin.wait_closed()
-        await self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        await asyncio.to_thread(self._process.wait)

@@ -10,11 +10,13 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from extproc.hub import envelope
 from extproc.hub.keeping import Keeping
@@ -65,30 +67,67 @@ def environment_of(written: Mapping[str, str], ours: Mapping[str, str]) -> dict[
     return {**{name: ours[name] for name in INHERITED if name in ours}, **written}
 
 
+@dataclass(frozen=True, slots=True)
+class _Pipes:
+    """A process, and the ends of its pipes that are ours.
+
+    asyncio's own way to start one is not taken: uvloop forks, and then whatever has threads here
+    (gRPC) is asked to put itself in order in the child, which has been seen to crash. `Popen` uses
+    vfork.
+    """
+
+    process: subprocess.Popen[bytes]
+    stdin: asyncio.WriteTransport
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+    transports: tuple[asyncio.BaseTransport, ...]
+
+    @classmethod
+    async def of(cls, process: subprocess.Popen[bytes], limit: int) -> _Pipes:
+        loop = asyncio.get_running_loop()
+        assert process.stdin is not None
+        stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, process.stdin)
+        stdout, said = await _reader(process.stdout, limit)
+        stderr, complained = await _reader(process.stderr, limit)
+        return cls(process, stdin, stdout, stderr, (stdin, said, complained))
+
+    def close(self) -> None:
+        for each in self.transports:
+            each.close()
+
+
+async def _reader(
+    pipe: IO[bytes] | None, limit: int
+) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+    assert pipe is not None
+    reader = asyncio.StreamReader(limit=limit)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    return reader, transport
+
+
 class ServerProcess:
     """A running one: a `Link`."""
 
-    def __init__(
-        self, child: Child, process: asyncio.subprocess.Process, ears: Ears, keeping: Keeping
-    ) -> None:
+    def __init__(self, child: Child, pipes: _Pipes, ears: Ears, keeping: Keeping) -> None:
         self._child = child
-        self._process = process
+        self._pipes = pipes
         self._ears = ears
         self._keeping = keeping
         self._is_closing = False
         self._broken: str | None = None
-        self._lines = _Lines(child.name, process.pid)
+        self._lines = _Lines(child.name, pipes.process.pid)
         self._work = asyncio.ensure_future(self._follow())
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._pipes.process.pid
 
     def send(self, text: bytes) -> None:
         """Raises `Congested`."""
-        stdin = self._process.stdin
-        assert stdin is not None
-        if stdin.transport.get_write_buffer_size() > UNREAD_BYTES:
+        stdin = self._pipes.stdin
+        if stdin.get_write_buffer_size() > UNREAD_BYTES:
             raise Congested(f"{self._child.name} does not read what it is sent")
         if not stdin.is_closing():
             stdin.write(text + b"\n")
@@ -96,9 +135,7 @@ class ServerProcess:
     async def close(self, patience: Patience = Patience()) -> None:
         """Close its input, wait, SIGTERM, wait, SIGKILL; then nothing of it is left."""
         self._is_closing = True
-        stdin = self._process.stdin
-        assert stdin is not None
-        stdin.close()
+        self._pipes.stdin.close()
         ended = asyncio.shield(self._work)
         for seconds, number in (
             (patience.closed_seconds, signal.SIGTERM),
@@ -112,13 +149,13 @@ class ServerProcess:
 
     def _kill(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self.pid, number)
 
     async def _follow(self) -> None:
         """Until it is gone, and all that it has started."""
         errors = asyncio.ensure_future(self._read_errors())
         reading = asyncio.ensure_future(self._read())
-        exit_ = asyncio.ensure_future(exited(self._process.pid))
+        exit_ = asyncio.ensure_future(exited(self.pid))
         try:
             await asyncio.wait({reading, exit_}, return_when=asyncio.FIRST_COMPLETED)
             silent = 0.0 if self._broken else self._child.silent_seconds
@@ -127,21 +164,16 @@ class ServerProcess:
             if not exit_.done() and not self._is_closing:
                 self._broken = self._broken or "it closed its output"
                 self._kill(signal.SIGKILL)
-            code = await exit_
+            await exit_
             self._kill(signal.SIGKILL)  # what it has started
             await asyncio.wait({reading, errors}, timeout=LAST_WORDS_SECONDS)
         finally:
             for each in (errors, reading, exit_):
                 each.cancel()
-            self._close_pipes()
-            self._keeping.gone(self._process.pid)
-        if code is None:
-            code = await self._process.wait()  # for the pipes as well, and they are closed
+            self._pipes.close()  # whoever escaped may hold the other ends for ever
+            code = self._pipes.process.wait()
+            self._keeping.gone(self.pid)
         self._tell(self._broken or f"it ended with {_said(code)}")
-
-    def _close_pipes(self) -> None:
-        transport: asyncio.SubprocessTransport = self._process._transport  # type: ignore[attr-defined]
-        transport.close()
 
     def _tell(self, reason: str) -> None:
         if self._is_closing:
@@ -151,8 +183,7 @@ class ServerProcess:
         self._ears.ended(f"server {self._child.name}: {reason}")
 
     async def _read(self) -> None:
-        stdout = self._process.stdout
-        assert stdout is not None
+        stdout = self._pipes.stdout
         while True:
             try:
                 line = await stdout.readuntil(b"\n")
@@ -180,8 +211,7 @@ class ServerProcess:
         self._ears.heard(message, line)
 
     async def _read_errors(self) -> None:
-        stderr = self._process.stderr
-        assert stderr is not None
+        stderr = self._pipes.stderr
         rest, is_cut = b"", False
         while data := await stderr.read(STDERR_LINE_BYTES):
             *whole, rest = (rest + data).split(b"\n")
@@ -247,49 +277,36 @@ async def start(child: Child, ears: Ears, keeping: Keeping) -> ServerProcess:
     if child.directory is not None and not child.directory.is_dir():
         raise CannotConnect(f"server {child.name}: no directory {child.directory}")
     try:
-        process = await asyncio.create_subprocess_exec(
-            *launching(child.limits, os.getpid(), child.command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(child.environment),
-            cwd=child.directory,
-            start_new_session=True,  # a group of its own, which is killed as a whole
-            limit=child.message_bytes,
-        )
+        process = _started(child)
     except OSError as error:
         raise CannotConnect(f"server {child.name} cannot be started: {error.strerror}") from None
     keeping.there(process.pid)
-    return ServerProcess(child, process, ears, keeping)
+    return ServerProcess(child, await _Pipes.of(process, child.message_bytes), ears, keeping)
 
 
-async def exited(pid: int) -> int | None:
-    """How a child ended, when it has, whoever else holds its pipes; negative: by that signal.
+def _started(child: Child) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        launching(child.limits, os.getpid(), child.command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(child.environment),
+        cwd=child.directory,
+        start_new_session=True,  # a group of its own, which is killed as a whole
+    )
 
-    It stays to be collected by somebody else; None: it was already.
-    """
+
+async def exited(pid: int) -> None:
+    """Until a child has ended, whoever else holds its pipes. It stays to be collected."""
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
+    descriptor = os.pidfd_open(pid)
     try:
         loop.add_reader(descriptor, over.set)
         await over.wait()
-        return _status(descriptor)
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-
-
-def _status(descriptor: int) -> int | None:
-    try:
-        found = os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    assert found is not None
-    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
 
 def _said(code: int) -> str:

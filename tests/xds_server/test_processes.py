@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from extproc.__main__ import parser as extproc_parser
+from extproc.hub.__main__ import parser as hub_parser
 from gateway.model import Endpoint
 from xds_server import processes
 from xds_server.processes import Places, is_worth_showing
@@ -23,6 +24,15 @@ def test_a_worker_is_started_as_its_own_flags_allow() -> None:
     assert read.xds == "unix:/tmp/dragoman-x/xds.sock"
     assert read.listen == "unix:/tmp/dragoman-x/extproc.3.sock"
     assert (read.state_dir, read.worker, read.log_level) == (Path("state"), "3", "error")
+
+
+def test_the_hub_is_started_as_its_own_flags_allow() -> None:
+    command = processes.hub(PLACES, PLACES.xds_socket, "error", {})
+    assert command.name == "hub"
+    assert command.arguments[1:4] == ("-P", "-m", "extproc.hub")
+    read = hub_parser({}).parse_args(command.arguments[4:])
+    assert (read.xds, read.listen) == (PLACES.xds_socket, "unix:/tmp/dragoman-x/hub.sock")
+    assert (read.services, read.log_level) == (PLACES.services_socket, "error")
 
 
 def test_the_demo_is_started_where_it_is_to_listen() -> None:

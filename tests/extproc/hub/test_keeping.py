@@ -15,7 +15,7 @@ async def test_what_is_left_when_we_stop_is_killed_and_what_is_not_ours_any_more
         await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
         for _ in range(2)
     ]
-    keeping = await Keeping.start()
+    keeping = Keeping()
     keeping.there(ours.pid)
     keeping.there(gone.pid)
     keeping.gone(gone.pid)

@@ -81,7 +81,7 @@ def child(script: str, **changed: Any) -> Child:
 
 @contextlib.asynccontextmanager
 async def running(script: str, **changed: Any) -> AsyncIterator[tuple[ServerProcess, Listener]]:
-    keeping = await Keeping.start()
+    keeping = Keeping()
     listener = Listener()
     server = await process.start(child(script, **changed), listener, keeping)
     try:
@@ -141,7 +141,7 @@ async def test_a_program_that_is_not_there_ends_at_once() -> None:
 
 @in_a_loop
 async def test_a_directory_that_is_not_there_is_named() -> None:
-    keeping = await Keeping.start()
+    keeping = Keeping()
     with pytest.raises(CannotConnect, match="server one: no directory /no/such"):
         await process.start(child("", directory=Path("/no/such")), Listener(), keeping)
     await keeping.stop()
