@@ -14,7 +14,6 @@ from gateway.model import (
     Budget,
     DetectionAction,
     DetectionGuard,
-    Effect,
     Gateway,
     GuardAction,
     GuardTerms,
@@ -28,7 +27,6 @@ from gateway.model import (
     RegexGuard,
     RemoteGuard,
     Route,
-    Rule,
     SchemaGuard,
     Scope,
     Unit,
@@ -49,6 +47,7 @@ from xds_server.limit_checks import (
     scope_words,
 )
 from xds_server.resources.envoy_rules import EnvoyRules
+from xds_server.rule_checks import in_order, rule_check
 
 _UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
 CERTIFICATE = Check(
@@ -109,16 +108,16 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         *external,
         *credential_checks(gateway, is_required=route.is_caller_required, accepts=route.accepts),
         *(
-            _rule(rule, "headers")
-            for rule in _in_order(gateway.rules)
+            rule_check(rule, "headers")
+            for rule in in_order(gateway.rules)
             if is_for_route(rule.scope, route.name)
         ),
         *limits,
         *[limits_of_key(gateway, reads="headers")] * route.takes_stored_keys,
         *envoys_limits(gateway, route),
         *(
-            _rule(rule, _ANSWER)
-            for rule in _in_order(gateway.rules, Phase.RESPONSE)
+            rule_check(rule, _ANSWER)
+            for rule in in_order(gateway.rules, Phase.RESPONSE)
             if is_for_route(rule.scope, route.name)
         ),
     )
@@ -132,7 +131,7 @@ def envoys_checks(gateway: Gateway, rules: EnvoyRules) -> tuple[Check, ...]:
         refusal = "401 invalid_token" + ", 401 missing_credential" * bool(rules.missing)
         name = "token" if rules.missing else "token, when there is one"
         found.append(Check(name, Where.ENVOY, "headers", refusal, Failing.CLOSED, ""))
-    found += [replace(_rule(rule, "headers"), where=Where.ENVOY) for rule in rules.rules]
+    found += [replace(rule_check(rule, "headers"), where=Where.ENVOY) for rule in rules.rules]
     return tuple(found)
 
 
@@ -226,39 +225,16 @@ def _rules_of_headers(gateway: Gateway) -> Iterator[Check]:
 
 
 def _llm_rules(gateway: Gateway, reads: str, phase: Phase = Phase.REQUEST) -> Iterator[Check]:
-    for rule in _in_order(gateway.rules, phase):
+    for rule in in_order(gateway.rules, phase):
         if is_for_llm(rule.scope):
-            yield _rule(rule, reads)
+            yield rule_check(rule, reads)
 
 
 def _answer_rules(gateway: Gateway) -> Iterator[Check]:
     yield from _llm_rules(gateway, _ANSWER, Phase.RESPONSE)
 
 
-def _in_order(rules: tuple[Rule, ...], phase: Phase = Phase.REQUEST) -> list[Rule]:
-    asked = [rule for rule in rules if rule.phase is phase]
-    return sorted(asked, key=lambda rule: list(_EFFECTS).index(rule.effect))
-
-
 _ANSWER = "response headers"
-
-
-_EFFECTS = {
-    Effect.DENY: "an error denies",
-    Effect.REQUIRE: "an error refuses",
-    Effect.ALLOW: "an error allows nothing",
-}
-"""In the order in which rules are asked."""
-
-
-def _rule(rule: Rule, reads: str) -> Check:
-    effect = f"{rule.effect} of responses" if rule.phase is Phase.RESPONSE else f"{rule.effect}"
-    if rule.mode is Mode.AUDIT:
-        name = f"rule {rule.name} ({effect} in audit{scope_words(rule.scope)})"
-        return Check(name, Where.EXTPROC, reads, "", Failing.OPEN, "counted and logged")
-    name = f"rule {rule.name} ({effect}{scope_words(rule.scope)})"
-    failure = _EFFECTS[rule.effect]
-    return Check(name, Where.EXTPROC, reads, "403 permission_denied", Failing.CLOSED, failure)
 
 
 def _guards(gateway: Gateway) -> Iterator[Check]:

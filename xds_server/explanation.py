@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from gateway import names
 from gateway.attempts import choice_of, sequences
 from gateway.choice import described
-from gateway.model import Gateway, Model, Route, Target
+from gateway.model import Gateway, Identity, Model, Route, Target
 from gateway.operations import Operation
 from xds_server.audience import Level
-from xds_server.check import Check, Failing, Where
+from xds_server.check import Check
 from xds_server.checks import (
     CERTIFICATE,
     batch_checks,
@@ -44,11 +44,19 @@ from xds_server.explained import (
     GatewayPart,
     ModelPart,
     RoutePart,
-    Service,
     Try,
     Way,
 )
+from xds_server.explained_routes import (
+    body_limit,
+    envoys_checks,
+    is_shown,
+    service,
+    unseen,
+    when_failing,
+)
 from xds_server.llm_answers import LlmAnswers, is_each_judged, llm_answers, passed_answers
+from xds_server.mcp_checks import mcp_checks
 from xds_server.python_messages import (
     Caller,
     Message,
@@ -56,16 +64,16 @@ from xds_server.python_messages import (
     judged,
     least,
     llm_messages,
+    mcp_messages,
     messages,
     mode_of,
     most,
     session_messages,
 )
 from xds_server.render import to_json
-from xds_server.resources import ext_proc, llm_route
+from xds_server.resources import ext_proc, llm_route, mcp_route
 from xds_server.resources.envoy_rules import EnvoyRules, decided_by_envoy, who_decides
 from xds_server.resources.features import FEATURES
-from xds_server.resources.local_replies import POLICY_UNAVAILABLE
 from xds_server.resources.plain_route import UNMATCHED
 from xds_server.snapshot import CLUSTER, FILTER, LISTENER, ROUTES, Snapshot, short_type
 
@@ -125,7 +133,7 @@ class _Explaining:
         )
         return Explanation(
             self.level.value,
-            None if self.asking is None else _service(self.asking),
+            None if self.asking is None else service(self.asking),
             parts,
             self.models,
             tuple(self.cluster(name) for name in dict.fromkeys(found)),
@@ -172,13 +180,14 @@ class _Explaining:
                 hosts.extend(host.get("domains", ()))
         is_asking = any(each.name == names.EXT_PROC_FILTER for each in chain)
         asking = self.asking if is_asking else None
+        found.pop(mcp_route.FOUND, None)  # no client comes there before extproc has said so
         for name, (route, host, hosts) in sorted(found.items(), key=self.place):
             yield self.route_part(name, (route, host, manager), tuple(hosts), asking)
 
     def place(self, named: tuple[str, object]) -> int:
         """Each host has its routes in the order of the configuration, and some of them only."""
         name, _ = named
-        if llm_route.is_llm(name):
+        if llm_route.is_llm(name) or name == mcp_route.NAME:
             return -1
         return self.places.get(name, len(self.places) + (name == UNMATCHED))
 
@@ -197,11 +206,13 @@ class _Explaining:
         shown = messages(mode, Caller.LLM if kind == "llm" else Caller.PLAIN)
         action = route.get("route", {})
         answers = None
-        if kind == "llm" and _is_shown("request body", shown):
+        if kind == "llm" and is_shown("request body", shown):
             answers = llm_answers(self.gateway, name, self.features)
             shown = llm_messages(mode, answers)
         elif kind == "llm" and "upgrade_configs" in action:
             shown = session_messages(mode, passed_answers(self.gateway, name))
+        elif kind == "mcp":
+            shown = self.mcp_messages(mode)
         elif kind == "llm":
             shown = batch_messages(mode, passed_answers(self.gateway, name))
         elif plain is not None and plain.needs_identity:
@@ -217,15 +228,20 @@ class _Explaining:
             messages=shown,
             messages_least=least(shown),
             messages_most=most(shown),
-            checks=(*_envoys_checks(limit, shown), *self.checks(reading, plain, shown)),
-            when_extproc_fails=_when_failing(self.asking, shown),
-            body_limit=_body_limit(kind, limit, action, shown),
+            checks=(*envoys_checks(limit, shown), *self.checks(kind, reading, plain, shown)),
+            when_extproc_fails=when_failing(self.asking, shown),
+            body_limit=body_limit(kind, limit, action, shown),
             timeouts=timeouts(action, manager),
             retries=retries(kind, action),
-            clusters=tuple(self.clusters_of(reading, action)),
+            clusters=tuple(self.clusters_of(kind, reading, action)),
             copies=tuple(each["cluster"] for each in action.get("request_mirror_policies", ())),
-            unseen=_unseen(kind, shown, answers, is_ruled=name in self.decided),
+            unseen=unseen(kind, shown, answers, is_ruled=name in self.decided),
         )
+
+    def mcp_messages(self, mode: Json | None) -> tuple[Message, ...]:
+        mcp, identity = self.gateway.mcp, self.gateway.identity
+        is_federated = any(each.is_federated for each in mcp.views)
+        return mcp_messages(mode, is_federated=is_federated, is_known=_is_known(identity))
 
     def asked_why(self, plain: Route, shown: tuple[Message, ...]) -> tuple[Message, ...]:
         """What is shown on a plain route, with the reasons for which Envoy cannot decide there."""
@@ -239,21 +255,27 @@ class _Explaining:
         )
 
     def checks(
-        self, reading: str, plain: Route | None, shown: tuple[Message, ...]
+        self, kind: str, reading: str, plain: Route | None, shown: tuple[Message, ...]
     ) -> tuple[Check, ...]:
         """Those that extproc makes, where it is asked, else Envoy; then Envoy's limits."""
         if not shown and plain is not None:
             return unasked_checks(self.gateway, plain, self.decided.get(plain.name))
         if not shown:
             return ()
+        if kind == "mcp":
+            return mcp_checks(self.gateway)
         if reading:
             return _CHECKS.get(reading, llm_checks)(self.gateway)
         return () if plain is None else route_checks(self.gateway, plain)
 
-    def clusters_of(self, reading: str, action: Json) -> Iterator[str]:
+    def clusters_of(self, kind: str, reading: str, action: Json) -> Iterator[str]:
         """Those that may be chosen here."""
-        if reading == WEBSOCKET:
-            found: Iterable[str] = (
+        found: Iterable[str]
+        if kind == "mcp":
+            services = (names.mcp_service(each.name) for each in self.gateway.mcp.servers)
+            found = (*map(names.service_cluster, services), names.HUB_CLUSTER)
+        elif reading == WEBSOCKET:
+            found = (
                 names.websocket_cluster(each.name)
                 for each in self.gateway.providers
                 if each.path_of(Operation.REALTIME) is not None
@@ -386,22 +408,10 @@ def _reading(
     if answers is None:
         if "upgrade_configs" in action:
             return WEBSOCKET
-        return COUNTED if _is_shown("response body", shown) else UNREAD
+        return COUNTED if is_shown("response body", shown) else UNREAD
     if not answers.foreign:
         return _OWN
     return _BOTH if answers.own else _TRANSLATED
-
-
-def _service(asking: Json) -> Service:
-    is_open = bool(asking.get("failure_mode_allow"))
-    patterns = asking.get("forward_rules", {}).get("allowed_headers", {}).get("patterns")
-    return Service(
-        filter=names.EXT_PROC_FILTER,
-        timeout=asking.get("message_timeout", "0.200s"),
-        failing=Failing.OPEN if is_open else Failing.CLOSED,
-        answer="" if is_open else f"{POLICY_UNAVAILABLE.status} {POLICY_UNAVAILABLE.code}",
-        headers=("*",) if patterns is None else tuple(each.get("exact", "") for each in patterns),
-    )
 
 
 def _unexplained(table: Json, manager: Json) -> str:
@@ -414,71 +424,26 @@ def _unexplained(table: Json, manager: Json) -> str:
     return "more hosts come when they are asked for" if "vhds" in table else ""
 
 
+def _is_known(identity: Identity) -> bool:
+    """Whether callers may have credentials."""
+    return bool(
+        identity.api_keys
+        or identity.issuers
+        or identity.has_stored_keys
+        or identity.certificates
+        or identity.passwords
+        or identity.introspection
+    )
+
+
 def _kind(name: str, route: Json, plain: Route | None) -> str:
     if llm_route.is_llm(name):
         return "llm"
+    if name == mcp_route.NAME:
+        return "mcp"
     if plain is not None:
         return "plain"
     return "answer" if "direct_response" in route or "redirect" in route else "other"
-
-
-def _envoys_checks(limit: str | None, shown: tuple[Message, ...]) -> tuple[Check, ...]:
-    """Envoy counts only the bodies that it holds."""
-    if limit is None or not _is_shown("request body", shown):
-        return ()
-    refusal = "413 request_too_large"
-    name = f"body of at most {limit} bytes"
-    return (Check(name, Where.ENVOY, "body", refusal, Failing.CLOSED, ""),)
-
-
-def _when_failing(asking: Json | None, shown: tuple[Message, ...]) -> str:
-    if asking is None or not shown:
-        return "nothing: it is not asked"
-    service = _service(asking)
-    if service.failing is Failing.OPEN:
-        return "the request passes unchecked"
-    return f"refused: {service.answer}"
-
-
-def _body_limit(kind: str, limit: str | None, action: Json, shown: tuple[Message, ...]) -> str:
-    if kind == "answer":
-        return "not read"
-    if limit is not None and _is_shown("request body", shown):
-        return f"at most {limit} bytes; above: 413"
-    if limit is not None and action.get("retry_policy"):
-        return f"no limit: it streams; retried only up to {limit} bytes"
-    return "no limit: it streams"
-
-
-def _unseen(
-    kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None, *, is_ruled: bool
-) -> tuple[str, ...]:
-    """What passes without any check; Envoy itself moves all of it."""
-    if kind == "answer":
-        return ()
-    if not shown:
-        return ("the request's body" if is_ruled else "the whole request", "the whole answer")
-    if answers is not None:
-        done = ["read by guards"] * answers.is_guarded
-        done += ["translated"] * bool(answers.foreign) + ["counted"] * answers.is_counted
-        only = f": it is {' and '.join(done)}, no more" if done else ""
-        return (f"what the answer says{only}",)
-    found = []
-    if not _is_shown("request body", shown):
-        found.append("the request's body")
-    if not _is_shown("response body", shown):
-        found.append("the answer's body")
-    if not _is_shown("response headers", shown):
-        found.append("the answer's status and headers")
-    if kind == "llm":
-        is_counted = _is_shown("response body", shown)
-        rest = "what the answer says: it is counted, no more"
-        found.append(rest if is_counted else "what it costs: no budget counts it")
-    return tuple(found)
-
-
-def _is_shown(name: str, shown: tuple[Message, ...]) -> bool:
-    return any(each.name == name for each in shown)
 
 
 def _asking_in(value: object) -> list[Json]:

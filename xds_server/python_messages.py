@@ -21,6 +21,7 @@ class Caller(StrEnum):
     LLM = "an LLM route"
     PLAIN = "a plain route"
     TRY = "a try at a provider"
+    MCP = "a route of MCP servers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LLM, "response trailers"): _OVER,
     (Caller.PLAIN, "response trailers"): _OVER,
     (Caller.TRY, "request headers"): "which provider is tried",
+    (Caller.MCP, "request headers"): "who asks, and in which session",
+    (
+        Caller.MCP,
+        "request body",
+    ): "what is asked for, whether it may be, and of which server",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
 _NO_REASON = "because the operator's own resource says so"
@@ -167,6 +173,24 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
     elif answers.is_placed and "response trailers" in shown:
         found.append(replace(shown["response trailers"], when=f"{_IN_PLACE}, {_OF_TRAILERS}"))
     return tuple(found)
+
+
+def mcp_messages(mode: Json | None, *, is_federated: bool, is_known: bool) -> tuple[Message, ...]:
+    """The same on a route of MCP servers, where extproc asks for answers itself. `is_federated`:
+    several are one somewhere; `is_known`: callers are, and sessions are sealed for them."""
+    shown = messages(mode, Caller.MCP)
+    if not shown or not (is_federated or is_known):
+        return shown
+    several = "of several servers as one, when the request is for one of them"
+    opening = "when a session begins with a server alone"
+    whens = [several] * is_federated + [opening] * is_known
+    whys = ["whether its server has the session still, and whether it is a stream"] * is_federated
+    whys += ["the session's id, to be sealed for who asks"] * is_known
+    found = [Message("response headers", False, False, "; ".join(whens), "; ".join(whys))]
+    if is_federated:
+        why = "what servers ask the client, to name the server"
+        found.append(Message("response body", True, False, f"{several}: of event streams", why))
+    return (*shown, *found)
 
 
 def session_messages(mode: Json | None, answers: PassedAnswers) -> tuple[Message, ...]:

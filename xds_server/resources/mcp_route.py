@@ -10,7 +10,7 @@ from xds_server.resources.mcp_auth_route import metadata_routes, pages
 
 NAME = "dragoman/mcp"
 """No plain route can have this name, since theirs have no slash."""
-_FOUND = "dragoman/mcp/found"
+FOUND = "dragoman/mcp/found"
 """The same requests, once extproc has said their server, and the path that they have there."""
 
 _IDLE_SECONDS = 3600.0
@@ -53,7 +53,7 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
         *metadata_routes(gateway.mcp),
-        _route(_FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
+        _route(FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
         _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, per_filter),
     )
 

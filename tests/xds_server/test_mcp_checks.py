@@ -1,0 +1,43 @@
+"""What is checked of MCP requests, in order."""
+
+from __future__ import annotations
+
+from tests.kit.gateways import gateway_of
+from xds_server.check import Where
+from xds_server.mcp_checks import mcp_checks
+
+YAML = """
+identity: {api_keys: {keys: [{name: ann, key: sk-ann}]}}
+mcp:
+  servers: {a: {url: "http://a", tools: {dear: {price: 1}}}}
+authorize:
+  - {name: of-tools, for: {mcp: a}, allow: 'mcp.tool == "x"'}
+  - {name: of-all, deny: 'principal.team == "red"'}
+  - {name: of-models, for: {llm: "*"}, deny: 'true'}
+limits:
+  - {name: calls, for: {mcp: "*"}, requests: 1/s}
+  - {name: models, for: {llm: "*"}, requests: 1/s}
+"""
+
+
+def test_they_are_in_the_order_in_which_they_are_made() -> None:
+    found = [each.name for each in mcp_checks(gateway_of(YAML))]
+    assert found[0] == "path and method"
+    assert found[1].startswith("origin")
+    assert [each for each in found if each.startswith("rule")] == [
+        "rule of-all (deny)",
+        "rule of-tools (allow, for mcp=a)",
+    ]
+    assert [each for each in found if each.startswith("limit")] == [
+        "limit calls (1 requests per second, for mcp=*)"
+    ]
+    assert found[-1] == "budgets of money, for tools that have a price"
+
+
+def test_all_are_extprocs() -> None:
+    assert {each.where for each in mcp_checks(gateway_of(YAML))} == {Where.EXTPROC}
+
+
+def test_what_costs_nothing_has_no_budget() -> None:
+    found = mcp_checks(gateway_of("mcp: {servers: {a: {url: 'http://a'}}}"))
+    assert not any("budget" in each.name for each in found)

@@ -1,0 +1,59 @@
+"""The checks of MCP requests, in the order in which extproc makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.model import Gateway, Phase, Scope
+from xds_server.caller_checks import credential_checks
+from xds_server.check import Check, Failing, Where
+from xds_server.limit_checks import limit_check, limits_of_key
+from xds_server.rule_checks import in_order, rule_check
+
+_UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
+
+
+def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
+    """Of a request at a path of MCP servers; all of them in extproc."""
+    return (
+        _check("path and method", "headers", "404 unknown_view, 405 method_not_allowed"),
+        _check("origin, of pages in browsers", "headers", "403 forbidden_origin"),
+        *credential_checks(gateway, is_required=gateway.identity.is_required),
+        _check("session, where the request names one", "headers", "404 session_not_found"),
+        _check("one reading of the body", "body", "400, as JSON-RPC has it"),
+        *_rules(gateway),
+        *_limits(gateway),
+        *_budgets(gateway),
+    )
+
+
+def _check(name: str, reads: str, refusal: str) -> Check:
+    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, "")
+
+
+def _rules(gateway: Gateway) -> Iterator[Check]:
+    for rule in in_order(gateway.rules, Phase.REQUEST):
+        if _is_for_mcp(rule.scope):
+            yield rule_check(rule, "body")
+
+
+def _limits(gateway: Gateway) -> Iterator[Check]:
+    for each in gateway.limits:
+        if _is_for_mcp(each.scope) and each.is_workers:
+            yield limit_check(each, reads="headers", ledger=gateway.ledger)
+    if gateway.identity.has_stored_keys:
+        yield limits_of_key(gateway, reads="body")
+
+
+def _budgets(gateway: Gateway) -> Iterator[Check]:
+    """Of tools that have a price."""
+    if any(terms.price for each in gateway.mcp.servers for _, terms in each.terms):
+        refusal = "429 budget_exhausted"
+        name = "budgets of money, for tools that have a price"
+        yield Check(name, Where.EXTPROC, "body", refusal, Failing.CLOSED, _UNRESERVED)
+
+
+def _is_for_mcp(scope: Scope) -> bool:
+    """Whether something may have to be asked about a request for an MCP server."""
+    others = (scope.route, scope.model, scope.provider, scope.llm, scope.a2a)
+    return all(each is None for each in others)
