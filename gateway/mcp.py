@@ -109,6 +109,8 @@ class McpServer:
     """What is changed of tools, by the server's own names."""
     terms: tuple[tuple[str, ToolTerms], ...] = ()
     """By the server's own names, or for `ALL_TOOLS`."""
+    origin: str = ""
+    """Scheme and authority, of those of revision 2024-11-05, which say where to post."""
 
     @property
     def is_hubs(self) -> bool:

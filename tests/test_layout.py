@@ -100,6 +100,7 @@ TESTED_THROUGH = {
     "extproc/hub/reading.py": "extproc/hub/test_offered.py",
     "extproc/hub/replies.py": "extproc/hub/test_offered.py",
     "extproc/hub/terms.py": "extproc/hub/test_offered.py",
+    "extproc/hub/ways.py": "extproc/hub/test_site.py",
     "extproc/hub/web.py": "extproc/hub/test_edge.py",
     "extproc/flags.py": "extproc/test_main.py",
     # wiring: tested as the process that it starts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import logging
 import os
 import sys
@@ -13,10 +14,12 @@ from collections.abc import Mapping
 import uvloop
 
 from extproc import flags
+from extproc.adapters.service_client import ServiceClient
 from extproc.hub import edge
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.site import HubSite
+from extproc.hub.ways import WaysByEnvoy
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
@@ -83,7 +86,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     listener = edge.listening(arguments.listen)
     keeping = Keeping()
     joined = JoinedStreams(arguments.services)
-    site = HubSite(keeping, time.monotonic, joined)
+    client = ServiceClient(arguments.services)
+    ways = functools.partial(WaysByEnvoy, arguments.services, client)
+    site = HubSite(keeping, time.monotonic, joined, ways)
     source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
     try:
         async with edge.serving(edge.application(site, BODY_BYTES), listener):
@@ -95,6 +100,7 @@ async def serve(arguments: argparse.Namespace) -> None:
                     each.cancel()
                 await site.close()
     finally:
+        client.close()
         await keeping.stop()
 
 

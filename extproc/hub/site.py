@@ -9,22 +9,23 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from extproc.hub import replies
+from extproc.hub import replies, sse_server
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.links import Connect, Ears, Link
 from extproc.hub.offered import Offered
 from extproc.hub.process import Child, environment_of, start
 from extproc.hub.session import Refused
+from extproc.hub.sse_server import SseServer, Ways
 from extproc.hub.terms import Terms
 from extproc.hub.web import Reply, Request
 from extproc.mcp import jsonrpc
 from extproc.mcp.views import served
 from gateway import names
-from gateway.mcp import Mcp, McpServer, Transport
+from gateway.mcp import Mcp, McpServer
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,16 @@ class _Entry:
 class HubSite:
     """The hub, without its HTTP server."""
 
-    def __init__(self, keeping: Keeping, clock: Callable[[], float], joined: JoinedStreams) -> None:
+    def __init__(
+        self,
+        keeping: Keeping,
+        clock: Callable[[], float],
+        joined: JoinedStreams,
+        ways: Callable[[str], Ways],
+    ) -> None:
+        """`ways`: to a server, by the name of its cluster."""
         self._keeping = keeping
+        self._ways = ways
         self._joined = joined
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
@@ -55,7 +64,7 @@ class HubSite:
             {each.name: served(each) for each in mcp.servers},
             {each.name: each.servers for each in mcp.views if each.is_federated},
         )
-        meant = {each.name: (each, mcp.idle_seconds) for each in mcp.servers if each.is_hubs}
+        meant = {each.name: _meant(each, mcp) for each in mcp.servers if each.is_hubs}
         for name, entry in tuple(self._entries.items()):
             if meant.get(name) != entry.meant:
                 del self._entries[name]
@@ -99,8 +108,9 @@ class HubSite:
         closing.add_done_callback(self._closing.discard)
 
     def _offered(self, server: McpServer, idle_seconds: float) -> Offered:
-        assert server.transport is Transport.STDIO
-        assert server.stdio is not None
+        if server.stdio is None:
+            terms = Terms(idle_seconds=idle_seconds)
+            return Offered(server.name, self._connecting(server), terms, self._clock)
         terms = Terms(sessions=server.stdio.max_processes, idle_seconds=idle_seconds)
         child = child_of(server, terms, os.environ)
         is_shared = server.stdio.is_shared
@@ -111,6 +121,21 @@ class HubSite:
             return await start(child, ears, self._keeping)
 
         return connect
+
+    def _connecting(self, server: McpServer) -> Connect:
+        far = SseServer(server.name, server.origin, server.path, server.headers)
+        ways = self._ways(names.service_cluster(names.mcp_service(server.name)))
+
+        async def connect(headers: Mapping[str, str], ears: Ears) -> Link:
+            return await sse_server.connect(far, ways, ears)
+
+        return connect
+
+
+def _meant(server: McpServer, mcp: Mcp) -> tuple[McpServer, float]:
+    """What of a server, when it changes, ends its sessions."""
+    plain = McpServer(server.name, server.transport, server.path, server.stdio, server.headers)
+    return replace(plain, origin=server.origin), mcp.idle_seconds
 
 
 def child_of(server: McpServer, terms: Terms, ours: Mapping[str, str]) -> Child:

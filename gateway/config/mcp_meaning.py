@@ -146,6 +146,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
     else:
         transport = block.transport or Transport.STREAMABLE_HTTP
         path, stdio = place(block.url or "").path or "/", None
+    is_sse = transport is Transport.SSE
     return McpServer(
         name,
         transport,
@@ -161,6 +162,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
             if each.changes
         ),
         terms=tuple((tool, _terms(each)) for tool, each in block.tools.items()),
+        origin=place(block.url or "").origin if is_sse else "",
     )
 
 

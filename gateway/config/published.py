@@ -20,6 +20,7 @@ from gateway.config.remote_guards import WebhookGuardBlock
 from gateway.config.schema import Config
 from gateway.config.urls import place
 from gateway.config.vendors import VENDORS, Identity
+from gateway.mcp import Transport
 
 _SECRET = "key"
 _PASSWORDS = ("password", "sentinel_password")
@@ -119,7 +120,10 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
     for name, server in document.get("servers", {}).items():
         written = block.servers[name]
         if written.url is not None:
-            server["url"] = f"{NOWHERE}{place(written.url).path}"
+            found = place(written.url)
+            # those of the first revision say where to post, which must be at the same origin
+            origin = found.origin if written.transport is Transport.SSE else NOWHERE
+            server["url"] = f"{origin}{found.path}"
         if written.environment:
             server["environment"] = {
                 key: value.get_secret_value() for key, value in written.environment.items()

@@ -27,6 +27,11 @@ class Place:
     path: str
     """Without a slash at its end; empty for the root."""
 
+    @property
+    def origin(self) -> str:
+        """Scheme and authority."""
+        return f"{'https' if self.is_tls else 'http'}://{self.authority}"
+
     def upstream(self, connect_timeout_seconds: float) -> Upstream:
         return Upstream((self.endpoint,), self.authority, self.is_tls, connect_timeout_seconds)
 

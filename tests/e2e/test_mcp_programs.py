@@ -16,7 +16,7 @@ from mcp import Client
 from tests.e2e.conftest import EXAMPLES
 from tests.kit import web
 from tests.kit.mcp_clients import ROOT, Ann, all_tools, talk, text
-from tests.kit.mcp_peers import RawClient
+from tests.kit.mcp_peers import McpServer, RawClient, mcp_servers
 from tests.kit.stack import Stack, eventually, running
 
 pytestmark = [
@@ -60,18 +60,26 @@ mcp:
     every:
       command: [{python}, {every}, --name, every]
       environment: {{PYTHONPATH: {repository}, ZONE: Europe/Lisbon}}
+    old: {{url: "{url}", transport: sse, key: k-old, headers: {{x-caller: dragoman}}}}
     small: {{command: [{python}, {small}], shared: true}}
 """
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def old() -> Iterator[McpServer]:
+    with mcp_servers(old=["--sse"]) as servers:
+        yield servers["old"]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, old: McpServer) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("programs")
     small, every, config = folder / "small.py", folder / "every.py", folder / "gateway.yaml"
     small.write_text(SMALL)
     every.write_text("from tests.kit.mcp_server import main\nmain()\n")
     example = EXAMPLES / "mcp-stdio.yaml"
-    places = {"repository": EXAMPLES.parent, "small": small, "every": every}
+    url = f"http://127.0.0.1:{old.port}/sse"
+    places = {"url": url, "repository": EXAMPLES.parent, "small": small, "every": every}
     config.write_text(YAML.format(example=example, python=sys.executable, **places))
     with running(config, folder / "state", workers=1) as stack:
         yield stack
@@ -103,6 +111,39 @@ def test_a_program_is_a_server_with_everything_in_both_eras(gateway: Stack, mode
 
     talk(conversation)
     assert ann.asked == ["sampling", "elicitation", "roots"]
+
+
+def test_a_server_of_http_with_sse_is_a_server_like_others(gateway: Stack, old: McpServer) -> None:
+    ann = Ann()
+
+    async def conversation() -> None:
+        async with ann.client(f"{gateway.url}/mcp/old", "auto") as client:
+            assert {"add", "echo", "sample"} <= {each.name for each in await all_tools(client)}
+            steps = await client.call_tool("progress", {"steps": 3}, progress_callback=ann.step)
+            assert text(steps) == "old took 3 steps"
+            assert [each[0] for each in ann.progress] == [1, 2, 3]
+            assert text(await client.call_tool("sample", {"prompt": "q"})) == "the model said: Q"
+
+    talk(conversation)
+    stream = next(row for row in old.seen() if row["method"] == "GET")
+    assert stream["headers"]["authorization"] == "Bearer k-old"
+    assert stream["headers"]["x-caller"] == "dragoman"
+    post = next(row for row in old.seen() if row["method"] == "POST")
+    assert post["headers"]["authorization"] == "Bearer k-old"
+
+
+def test_a_server_of_http_with_sse_that_dies_ends_its_sessions(
+    gateway: Stack, old: McpServer
+) -> None:
+    client = RawClient(f"{gateway.url}/mcp/old")
+    client.initialize()
+    assert client.ask("ping").status == 200
+    old.kill()
+    eventually(lambda: client.ask("ping").status == 404, "the session is gone")
+    again = RawClient(f"{gateway.url}/mcp/old")
+    assert again.ask("initialize", {"protocolVersion": "2025-11-25"}).status == 503
+    old.restart()
+    eventually(lambda: RawClient(again.url).initialize().status == 200, "it is back")
 
 
 def test_programs_are_part_of_a_federation(gateway: Stack) -> None:

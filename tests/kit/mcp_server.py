@@ -52,6 +52,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 MODERN = "2026-07-28"
+WATCHED = ("/mcp", "/sse", "/messages/")
 COLOURS = ("amber", "azure", "black", "brown")
 
 Scope = MutableMapping[str, Any]
@@ -290,7 +291,7 @@ class OfAnEra:
         self._app, self._era = app, era
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/mcp":
+        if scope["type"] != "http" or scope["path"] not in WATCHED:
             return await self._app(scope, receive, send)
         version = next(
             (v.decode() for k, v in scope["headers"] if k == b"mcp-protocol-version"), ""
@@ -322,7 +323,7 @@ class Seen:
         self.requests: list[dict[str, Any]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/mcp":
+        if scope["type"] != "http" or scope["path"] not in WATCHED:
             return await self._app(scope, receive, send)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         body = bytearray()
@@ -355,6 +356,9 @@ def served(server: MCPServer, options: argparse.Namespace) -> App:
             seen[0].requests.clear()
         return JSONResponse(seen[0].requests)
 
+    if options.sse:
+        seen.append(Seen(server.sse_app()))  # type: ignore[arg-type]
+        return seen[0]
     app: Any = server.streamable_http_app(
         event_store=Events() if options.resumable else None,
         retry_interval=50 if options.resumable else None,
@@ -375,6 +379,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="answers are no event streams")
     parser.add_argument("--stateless", action="store_true")
     parser.add_argument("--resumable", action="store_true")
+    parser.add_argument("--sse", action="store_true", help="as in 2024-11-05, at /sse")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     server = built(options.name, options.tools)

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+from extproc.adapters.service_client import ServiceClient
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.site import HubSite, child_of
 from extproc.hub.terms import Terms
+from extproc.hub.ways import WaysByEnvoy
 from extproc.hub.web import Reply, Request
-from gateway.mcp import Mcp, McpServer, StdioCommand, Transport
+from gateway.mcp import Mcp, McpServer, StdioCommand, ToolChange, Transport
 from tests.kit.in_a_loop import in_a_loop
 from tests.kit.mcp_links import initialize, post, said
 
@@ -26,6 +28,10 @@ SERVER = (
     "    print(json.dumps({'jsonrpc': '2.0', 'id': asked['id'], 'result': told}), flush=True)\n"
 )
 COMMAND = StdioCommand((sys.executable, "-I", "-S", "-c", SERVER), (("KEY", "k"),))
+
+
+def ways(cluster: str) -> WaysByEnvoy:
+    return WaysByEnvoy("unix:/nowhere", ServiceClient("unix:/nowhere"), cluster)
 
 
 def server(name: str, **changed: object) -> McpServer:
@@ -40,7 +46,7 @@ def server(name: str, **changed: object) -> McpServer:
 @contextlib.asynccontextmanager
 async def hub(*servers: McpServer) -> AsyncIterator[HubSite]:
     keeping = Keeping()
-    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere"))
+    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere"), ways)
     site.take(Mcp(servers))
     try:
         yield site
@@ -66,7 +72,7 @@ async def test_each_server_is_at_its_path_and_nothing_anywhere_else() -> None:
 @in_a_loop
 async def test_without_a_configuration_nothing_is_answered() -> None:
     keeping = Keeping()
-    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere"))
+    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere"), ways)
     assert (await site.answer(Request("GET", "/healthz", "", {}))).status == 503
     assert (await ask(site, "one", initialize())).status == 503
     await keeping.stop()
@@ -89,6 +95,24 @@ async def test_a_change_touches_the_servers_whose_block_has_changed() -> None:
         reply = await ask(site, "changed", initialize())
         assert said(reply)["result"]["env"] == "new"
         assert (await ask(site, "new", initialize())).status == 200
+
+
+@in_a_loop
+async def test_other_names_of_tools_end_no_session() -> None:
+    async with hub(server("one")) as site:
+        session = (await ask(site, "one", initialize())).headers["mcp-session-id"]
+        renamed = replace(server("one"), tools=(("a", ToolChange("b")),), is_required=False)
+        site.take(Mcp((renamed,)))
+        assert (await ask(site, "one", post("ping", 1, session=session))).status == 200
+
+
+@in_a_loop
+async def test_a_server_of_the_first_revision_that_cannot_be_reached_is_503() -> None:
+    old = McpServer("old", Transport.SSE, "/sse", origin="http://old.example")
+    async with hub(old) as site:
+        reply = await ask(site, "old", initialize())
+        assert reply.status == 503
+        assert said(reply)["error"]["message"].startswith("server old: the way out is not open")
 
 
 def test_a_child_is_what_is_written_of_it() -> None:

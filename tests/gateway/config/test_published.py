@@ -13,6 +13,7 @@ from gateway.config.published import NOWHERE, for_workers, published
 from gateway.config.schema import Config
 from gateway.guards import Webhook
 from gateway.identity import Login
+from gateway.mcp import McpServer
 from gateway.model import Gateway, Guard, RemoteGuard, Xds
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
@@ -56,7 +57,17 @@ def without_secrets(gateway: Gateway) -> Gateway:
         xds=Xds(),
         identity=identity,
         audit=gateway.audit and replace(gateway.audit, key=None),
+        mcp=replace(
+            gateway.mcp,
+            session_keys=(),
+            servers=tuple(map(without_environment, gateway.mcp.servers)),
+        ),
     )
+
+
+def without_environment(server: McpServer) -> McpServer:
+    stdio = server.stdio
+    return server if stdio is None else replace(server, stdio=replace(stdio, environment=()))
 
 
 def without_secrets_of_login(login: Login) -> Login:
@@ -84,6 +95,7 @@ def read_by_workers(gateway: Gateway) -> tuple[object, ...]:
     return (
         replace(gateway.identity, issuers=issuers, logins=()),
         [(each.name, each.issuer.issuer, each.issuer.claims) for each in gateway.identity.logins],
+        gateway.mcp,
         gateway.models,
         gateway.rules,
         gateway.guards,
