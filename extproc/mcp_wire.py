@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from envoy_api import message
 
 from extproc.events import Direct
-from extproc.new_bodies import of_request
+from extproc.new_bodies import of_request, varint
 from extproc.told import encode_told
 from gateway import names
 
 _ProcessingResponse: Any = message("envoy.service.ext_proc.v3.ProcessingResponse")
+_HeaderMutation: Any = message("envoy.service.ext_proc.v3.HeaderMutation")
+# The tags of the fields, all length-delimited (wire type 2).
+_REQUEST_HEADERS, _REQUEST_BODY = b"\x0a", b"\x1a"  # ProcessingResponse: 1 and 3
+_RESPONSE = b"\x0a"  # HeadersResponse.response, BodyResponse.response = 1
+_HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
+_MOST_REMEMBERED = 8192
 _OVERWRITE = 2  # HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 
 _MODE: Mapping[str, str] = {
@@ -54,24 +61,46 @@ def encode_way(
 
 
 def encode_direct(action: Direct) -> bytes:
-    """The way, then what is of this request alone: parts of one message."""
+    """The way, then what is of this request alone: parts of one message.
+
+    Said by hand, of parts that come again and again, as the headers of a session do.
+    https://protobuf.dev/programming-guides/encoding/
+    """
     told = action.reply
     if action.set_headers or action.remove_headers:
-        mutation = {
-            "set_headers": [_header(*each) for each in action.set_headers],
-            "remove_headers": action.remove_headers,
-        }
-        kind = "request_body" if action.is_read else "request_headers"
-        response = _ProcessingResponse(**{kind: {"response": {"header_mutation": mutation}}})
-        told += response.SerializeToString()
+        mutation = b"".join(
+            (
+                *(_set(*each) for each in action.set_headers),
+                *(_removed(each) for each in action.remove_headers),
+            )
+        )
+        common = _HEADER_MUTATION + varint(len(mutation)) + mutation
+        phase = _RESPONSE + varint(len(common)) + common
+        told += (_REQUEST_BODY if action.is_read else _REQUEST_HEADERS) + varint(len(phase)) + phase
     if action.session:
-        response = _ProcessingResponse()
-        session = {names.MCP_SESSION: action.session}
-        response.dynamic_metadata.update({names.MCP_NAMESPACE: session})
-        told += response.SerializeToString()
+        told += _session(action.session)
     if action.told:
         told += encode_told(action.told)
     return told if action.body is None else of_request(told, action.body)
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _set(name: str, value: str) -> bytes:
+    """A header that is set, as a field of a HeaderMutation."""
+    return bytes(_HeaderMutation(set_headers=[_header(name, value)]).SerializeToString())
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _removed(name: str) -> bytes:
+    return bytes(_HeaderMutation(remove_headers=[name]).SerializeToString())
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _session(shown: str) -> bytes:
+    """What the client calls its session, for the answer."""
+    response = _ProcessingResponse()
+    response.dynamic_metadata.update({names.MCP_NAMESPACE: {names.MCP_SESSION: shown}})
+    return bytes(response.SerializeToString())
 
 
 def _header(name: str, value: str) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def of_request(before: bytes, body: bytes) -> bytes:
         lengths = outer & 127 | 128, outer >> 7, common & 127 | 128, common >> 7
         told = mutation & 127 | 128, mutation >> 7, size & 127 | 128, size >> 7
         return _IN_TWO_BYTES % (before, *lengths, length, digits, *told, body)
-    mutated = _MUTATED_BODY + _varint(size)
-    mutations = b"".join((length, digits, _BEHIND_LENGTH, _varint(len(mutated) + size), mutated))
-    response = _BODY_RESPONSE + _varint(len(mutations) + size)
-    whole = _REQUEST_BODY + _varint(len(response) + len(mutations) + size)
+    mutated = _MUTATED_BODY + varint(size)
+    mutations = b"".join((length, digits, _BEHIND_LENGTH, varint(len(mutated) + size), mutated))
+    response = _BODY_RESPONSE + varint(len(mutations) + size)
+    whole = _REQUEST_BODY + varint(len(response) + len(mutations) + size)
     return b"".join((before, whole, response, mutations, body))
 
 
@@ -60,14 +60,15 @@ def of_response(body: bytes) -> bytes:
     """A ProcessingResponse that has this piece of an answer sent on in the place of the one that
     was shown."""
     size = len(body)
-    mutated = _MUTATED_BODY + _varint(size)
-    mutation = _BODY_MUTATION + _varint(len(mutated) + size) + mutated
-    response = _BODY_RESPONSE + _varint(len(mutation) + size) + mutation
-    whole = _RESPONSE_BODY + _varint(len(response) + size)
+    mutated = _MUTATED_BODY + varint(size)
+    mutation = _BODY_MUTATION + varint(len(mutated) + size) + mutated
+    response = _BODY_RESPONSE + varint(len(mutation) + size) + mutation
+    whole = _RESPONSE_BODY + varint(len(response) + size)
     return b"".join((whole, response, body))
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A length, as protobuf writes it."""
     if number < 128:
         return bytes((number,))
     if number < 16384:
