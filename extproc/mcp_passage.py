@@ -49,6 +49,7 @@ class Passage:
         "_body",
         "_caller",
         "_head",
+        "_is_older",
         "_message",
         "_pieces",
         "_removed",
@@ -77,6 +78,8 @@ class Passage:
         self._stream: Upward | None = None
         body = messages.rewritten(message.body, changes) if changes else message.body
         is_modern = headers.is_modern(session.revision)
+        self._is_older = whose.is_sessionless and not is_modern
+        """The server's revision is of the era before the client's."""
         if is_modern and not whose.is_sessionless:
             body = _with_meta(body, session.revision, whose)
         self._body = body
@@ -128,10 +131,16 @@ class Passage:
         return Replace(upward(self._origin(), whole) or whole)
 
     def _origin(self) -> Origin:
-        return Origin(self._served.name, self._message.method, key=self._whose.key)
+        completes = self._is_older
+        return Origin(
+            self._served.name, self._message.method, key=self._whose.key, completes=completes
+        )
 
     def _names_tasks(self) -> bool:
-        """Whether a plain answer can have ids of the server's in it."""
+        """Whether a plain answer can have ids of the server's in it, or lacks what the client's
+        revision wants in all."""
+        if self._is_older:
+            return True
         return "task" in self._message.params or self._message.method.startswith("tasks/")
 
     def _had_session(self) -> bool:

@@ -39,6 +39,9 @@ class Origin(Struct, frozen=True):
     """Of the session, that its ids are made with: see `ids`; empty: without."""
     subscription: bytes = b""
     """Of a `subscriptions/listen` that we sent for a client: the id of its own request, in JSON."""
+    completes: bool = False
+    """The server is of the era before the client's, whose results say that they are whole, and how
+    long they may be kept (2026-07-28, "Results")."""
 
 
 def upward(origin: Origin, text: bytes) -> bytes | None:
@@ -121,9 +124,20 @@ def _answer(origin: Origin, text: bytes, names: dict[str, msgspec.Raw]) -> bytes
     if origin.subscription and json_spans.value_at(result, ("_meta", SUBSCRIPTION_ID)):
         changes["result", "_meta", SUBSCRIPTION_ID] = origin.subscription
         changes[ID] = origin.subscription
+    if origin.completes:
+        changes |= _completing(origin, result)
     if changes and not isinstance(messages.read(text, _DEEPEST), Message):
         return None
     return _changed(text, changes)
+
+
+def _completing(origin: Origin, result: bytes) -> dict[Path, bytes]:
+    """What a result lacks."""
+    lacking = {"resultType": b'"complete"'}
+    if origin.method == "resources/read":
+        lacking |= {"ttlMs": b"0", "cacheScope": b'"private"'}
+    has = _members.decode(result)
+    return {("result", name): value for name, value in lacking.items() if name not in has}
 
 
 def _task_paths(origin: Origin, result: bytes) -> list[Path]:

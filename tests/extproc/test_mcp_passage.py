@@ -19,12 +19,14 @@ from extproc.events import (
 from extproc.mcp import ids
 from extproc.program import Program
 from tests.kit.mcp_exchange import (
+    MODERN,
     TWO,
     Fake,
     Played,
     call,
     error,
     fakes,
+    modern,
     opened,
     played,
     program,
@@ -125,3 +127,21 @@ def test_statuses_of_the_era_without_sessions_end_none() -> None:
     of = program(TWO, fakes(Fake("a"), Fake("b", is_modern=True)))
     one = called(of, call("b__echo"))
     assert one.say(ResponseHeaders(404, "", headers=JSON)) == ChangeHeaders(((":status", "200"),))
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_results_of_the_era_with_sessions_say_to_clients_without_that_they_are_whole(
+    of: Program, is_stream: bool
+) -> None:
+    head = {"mcp_protocol_version": MODERN, "mcp_method": "tools/call", "mcp_name": "b__echo"}
+    one = played(of, **head)
+    one.post(modern("tools/call", name="b__echo"))
+    kind = EVENTS if is_stream else JSON
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=kind)), Watch)
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
+    shown = one.say(ResponseBody(b"data: %s\n\n" % said if is_stream else said, True))
+    assert isinstance(shown, Replace)
+    text = shown.body.removeprefix(b"data: ")
+    result = {"content": [], "resultType": "complete"}
+    assert json.loads(text) == {"jsonrpc": "2.0", "id": 1, "result": result}
+    assert one.exchange.is_over

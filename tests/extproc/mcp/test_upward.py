@@ -162,6 +162,28 @@ def test_what_two_readers_could_read_differently_is_not_passed_on(text: bytes) -
     assert upward(JIRA, text) is None
 
 
+@pytest.mark.parametrize(
+    ("method", "result", "more"),
+    [
+        ("tools/call", {"content": []}, {"resultType": "complete"}),
+        ("tools/call", {"resultType": "task", "content": []}, {}),
+        (
+            "resources/read",
+            {"contents": []},
+            {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"},
+        ),
+        ("resources/read", {"resultType": "complete", "ttlMs": 7, "cacheScope": "public"}, {}),
+    ],
+)
+def test_a_result_says_what_the_clients_era_wants_said(
+    method: str, result: dict[str, Any], more: dict[str, Any]
+) -> None:
+    origin = Origin("jira", method, completes=True)
+    assert told(origin, sent(id=1, result=result))["result"] == {**result, **more}
+    error = sent(id=1, error={"code": -32602, "message": "no"})
+    assert upward(origin, error) == error
+
+
 _identities = st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
