@@ -40,7 +40,7 @@ def running_beside(
     config: Path, state: Path, version: str, *, is_delta: bool = True
 ) -> Iterator[Stack]:
     """A gateway file served by an Envoy of this version, ready; all is stopped at the end."""
-    port, admin, xds, extproc, services, envoy_admin, demo = free_ports(7)
+    port, admin, xds, extproc, services, envoy_admin, demo, hub = free_ports(8)
     environment = {"DRAGOMAN_PORT": str(port), "DRAGOMAN_DEMO_PORT": str(demo)}
     state.mkdir(exist_ok=True, parents=True)
     log, file = state / "log", state / "envoy.json"
@@ -55,7 +55,8 @@ def running_beside(
     file.write_text(json.dumps(document))
     way_out = ("--services", f"127.0.0.1:{services}")
     dragoman, shared = str(COMMAND), ("--state-dir", str(state), *way_out)
-    plane = ("--xds", target, "--extproc", worker, "--admin", str(admin), *shared)
+    way_in = ("--hub", f"127.0.0.1:{hub}")
+    plane = ("--xds", target, "--extproc", worker, "--admin", str(admin), *way_in, *shared)
     envoy = (envoy_binary(version), "-c", str(file), "--disable-hot-restart", "--concurrency", "1")
     with ExitStack() as stack:
         control_plane = stack.enter_context(
@@ -66,6 +67,10 @@ def running_beside(
             (dragoman, "extproc", "--xds", target, "--listen", worker, *shared),
             (*envoy, "-l", "warning"),
         ):
+            stack.enter_context(started(log, environment, *command))
+        if "\nmcp:" in config.read_text():
+            listen = ("--listen", f"127.0.0.1:{hub}")
+            command = (dragoman, "hub", "--xds", target, *listen, *way_out)
             stack.enter_context(started(log, environment, *command))
         made = Stack(control_plane, port, admin, demo, config, state, log, envoy_admin)
         made.wait_ready()
