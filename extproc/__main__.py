@@ -29,6 +29,7 @@ from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
+from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
@@ -41,10 +42,10 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
-from extproc.mcp_serving import Serving, serving
+from extproc.mcp_serving import Serving, World, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
-from extproc.ports import LedgerUnavailable, McpPeers
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program, build
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
@@ -168,6 +169,7 @@ async def _serve(
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
+    sessions = World(services, session_board(arguments.state_dir), time.monotonic)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -181,7 +183,7 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        mcp=functools.partial(_serving, services, session_secret(arguments.state_dir)),
+        mcp=functools.partial(_serving, sessions, session_secret(arguments.state_dir)),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     methods: Methods = {
@@ -253,8 +255,8 @@ def _build(
     )
 
 
-def _serving(peers: McpPeers, secret: str, mcp: Mcp) -> Serving | None:
-    return serving(mcp, (secret,), peers, time.monotonic)
+def _serving(world: World, secret: str, mcp: Mcp) -> Serving | None:
+    return serving(mcp, (secret,), world)
 
 
 def _stamp() -> Stamp:

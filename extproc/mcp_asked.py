@@ -50,11 +50,18 @@ class Caller(Struct):
         return self.facts.headers.get(headers.PROTOCOL_VERSION, "")
 
     def opened(self) -> Session | None:
-        """The session, which we sealed for this caller and this view; None: it is none of those."""
-        session = self.serving.views.sealer.open(self.session_id, self.binding)
+        """The session, which we sealed for this caller and this view; None: it is none of those, or
+        is over."""
+        serving, now = self.serving, int(self.facts.now.timestamp())
+        session = serving.views.sealer.open(self.session_id, self.binding)
         if session is None or session.view != self.view.name:
             return None
-        return session
+        is_open = serving.board.use(session.nonce, now, serving.views.idle_seconds)
+        return session if is_open else None
+
+    def end(self, session: Session) -> None:
+        """The client says that it is over."""
+        self.serving.board.end(session.nonce, int(self.facts.now.timestamp()))
 
     def is_foreign(self) -> bool:
         """The session id is a server's own, and the caller's would be sealed."""

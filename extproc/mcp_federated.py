@@ -80,7 +80,7 @@ class FederatedTalk:
         caller = self._caller
         if caller.session_id:
             session = caller.opened()
-            if session is None or caller.serving.federation.is_over(session):
+            if session is None:
                 return refused(SESSION_NOT_FOUND)
             client = requests.client_of(session.initialize)
             self._whose = Whose(session, session.nonce, client)
@@ -94,6 +94,7 @@ class FederatedTalk:
                 self.is_over = True
                 return self._streams(self._whose)
             case _:
+                caller.end(self._whose.session)
                 return later(caller.serving.federation.end(caller.view, self._whose), self._ended)
 
     def on_batch(self, batch: Batch) -> Action:

@@ -88,8 +88,6 @@ class Federation:
         self._pages: OrderedDict[tuple[str, ListKind, str], _Kept] = OrderedDict()
         """By server, kind and scope."""
         self._catalogues: OrderedDict[tuple[object, ...], tuple[object, Catalogue]] = OrderedDict()
-        self._over: OrderedDict[str, bool] = OrderedDict()
-        """Numbers of sessions that their clients have ended."""
         self._dead: dict[str, float] = {}
         """Optional servers that gave no answer, and until when they are left alone."""
 
@@ -198,12 +196,7 @@ class Federation:
             if session is not None and session.id:
                 await self._ask_for(served, requests.ended(served, session))
 
-        _remember(self._over, whose.session.nonce, True, _MOST_KEPT)
         await self._everybody(view, one)
-
-    def is_over(self, session: Session) -> bool:
-        """Whether its client has ended it, as far as this worker knows."""
-        return session.nonce in self._over
 
     # what all are told or asked
 

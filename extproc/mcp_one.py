@@ -5,6 +5,8 @@ The session's id is the server's own for anonymous callers; else it is sealed fo
 
 from __future__ import annotations
 
+import secrets
+
 import msgspec
 
 from extproc.events import (
@@ -53,6 +55,8 @@ class OneTalk:
             if (session is None and is_ours(said)) or caller.is_foreign():
                 return refused(SESSION_NOT_FOUND)
             if session is not None:
+                if method == "DELETE":
+                    caller.end(session)
                 self._own_id = session.servers[caller.view.only.name].id
         if method != "POST":
             self.is_over = True
@@ -122,7 +126,7 @@ class OneTalk:
             "",
             _NOTHING_SAID,
             int(caller.facts.now.timestamp()),
-            "",
+            secrets.token_hex(8),
         )
         sealed = caller.serving.views.sealer.seal(session, caller.binding)
         return ChangeHeaders(((headers.SESSION_ID, sealed),))

@@ -11,7 +11,7 @@ from extproc.mcp.views import Served, Views
 from extproc.mcp_federation import Federation
 from extproc.mcp_wire import encode_way, patience
 from extproc.policies.authenticate import Authenticate
-from extproc.ports import McpPeers
+from extproc.ports import McpPeers, SessionBoard
 from gateway import names
 from gateway.mcp import ALL_TOOLS, Mcp, ToolTerms
 
@@ -35,12 +35,22 @@ class Ways:
         return (self._after_body if is_read else self._after_headers)[server]
 
 
+class World(Struct, frozen=True):
+    """What is there whatever the configuration says."""
+
+    peers: McpPeers
+    board: SessionBoard
+    clock: Callable[[], float]
+    """Gives seconds that never go back."""
+
+
 class Serving(Struct, frozen=True):
     """What MCP requests are answered by."""
 
     views: Views
     ways: Ways
     federation: Federation
+    board: SessionBoard
     patience: bytes
     """What Envoy is told when servers have to be asked: for how long it may take."""
     terms: Mapping[str, Mapping[str, ToolTerms]]
@@ -58,11 +68,9 @@ class Serving(Struct, frozen=True):
         return of_server.get(tool) or of_server.get(ALL_TOOLS)
 
 
-def serving(
-    mcp: Mcp, secrets: Sequence[str], peers: McpPeers, clock: Callable[[], float]
-) -> Serving | None:
+def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
     """None: there are no servers. `secrets`: what sessions are sealed with, where the configuration
-    says none; `clock` gives seconds that never go back."""
+    says none."""
     if not mcp.servers:
         return None
     views = Views(mcp, mcp.session_keys or secrets)
@@ -72,7 +80,8 @@ def serving(
     return Serving(
         views,
         Ways(served.values()),
-        Federation(peers, clock),
+        Federation(world.peers, world.clock),
+        world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
     )

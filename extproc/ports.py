@@ -341,6 +341,17 @@ class McpPeers(Protocol):
         """`cluster` is Envoy's. Raises `ServiceUnavailable`."""
 
 
+class SessionBoard(Protocol):
+    """When MCP sessions were last used, and which have ended, as all workers of a machine know."""
+
+    def use(self, number: str, now: int, idle_seconds: float) -> bool:
+        """Whether it is open; if so, it is used `now`, in seconds since 1970. One of which nothing
+        is known is."""
+
+    def end(self, number: str, now: int) -> None:
+        """It is over."""
+
+
 class Services(Protocol):
     """The way to services of other people, such as those of guards."""
 

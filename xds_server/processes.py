@@ -89,13 +89,16 @@ def worker(
     return Command(f"extproc.{number}", arguments, child_environment(environment))
 
 
-def hub(places: Places, xds: str, log_level: str, environment: Mapping[str, str]) -> Command:
+def hub(
+    places: Places, xds: str, state_dir: Path, log_level: str, environment: Mapping[str, str]
+) -> Command:
     """The hub of the MCP gateway."""
     arguments = (
         *_python("extproc.hub"),
         *("--xds", xds),
         *("--listen", places.hub_socket),
         *("--services", places.services_socket),
+        *("--state-dir", str(state_dir)),
         *("--node", "hub"),
         *("--log-level", log_level),
     )

@@ -183,7 +183,10 @@ class _Tree:
             demo=tuple(Child(command, show) for command in demo),
             workers=tuple(Child(command, show) for command in workers),
             envoy=Child(envoy, show),
-            hub=Occasional(processes.hub(places, target, options.log_level, environment), show),
+            hub=Occasional(
+                processes.hub(places, target, options.state_dir, options.log_level, environment),
+                show,
+            ),
         )
 
     @property

@@ -10,11 +10,13 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import uvloop
 
 from extproc import flags
 from extproc.adapters.service_client import ServiceClient
+from extproc.adapters.session_board import session_board
 from extproc.hub import edge
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
@@ -58,6 +60,14 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "(default: %(default)s) [DRAGOMAN_SERVICES]",
     )
     made.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(environment.get("DRAGOMAN_STATE_DIR", ".dragoman")),
+        help="that of the workers, with whom it shares what is known of sessions "
+        "(default: %(default)s) [DRAGOMAN_STATE_DIR]",
+    )
+    made.add_argument(
         "--node",
         metavar="NAME",
         default=environment.get("DRAGOMAN_HUB_NODE", f"{os.uname().nodename}-hub"),
@@ -85,7 +95,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     listener = edge.listening(arguments.listen)
     keeping = Keeping()
-    joined = JoinedStreams(arguments.services)
+    arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    joined = JoinedStreams(arguments.services, session_board(arguments.state_dir), time.time)
     client = ServiceClient(arguments.services)
     ways = functools.partial(WaysByEnvoy, arguments.services, client)
     site = HubSite(keeping, time.monotonic, joined, ways)

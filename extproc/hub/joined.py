@@ -11,8 +11,9 @@ import asyncio
 import base64
 import binascii
 import logging
+import math
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ from extproc.mcp import headers, ids, jsonrpc
 from extproc.mcp.streams import Upward
 from extproc.mcp.upward import Origin
 from extproc.mcp.views import Served
+from extproc.ports import SessionBoard
 from extproc.protocols.sse import EventTooLarge
 from gateway import names
 
@@ -80,9 +82,14 @@ class _Audience:
 class JoinedStreams:
     """All streams of all clients."""
 
-    def __init__(self, services: str) -> None:
-        """`services`: the address of Envoy's inner listener."""
+    def __init__(
+        self, services: str, board: SessionBoard | None, clock: Callable[[], float]
+    ) -> None:
+        """`services`: the address of Envoy's inner listener; `board` knows that sessions with an
+        open stream are used; the clock gives seconds since 1970."""
         self._services = services
+        self._board = board
+        self._clock = clock
         self._servers: Mapping[str, Served] = {}
         self._views: Mapping[str, tuple[str, ...]] = {}
         self._audience: set[_Audience] = set()
@@ -144,6 +151,8 @@ class JoinedStreams:
                         said = await audience.queue.get()
                 except TimeoutError:
                     said = _COMMENT
+                    if self._board is not None:
+                        self._board.use(wanted.number, int(self._clock()), math.inf)
                 yield said
         finally:
             self._audience.discard(audience)

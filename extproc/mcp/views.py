@@ -62,6 +62,7 @@ class Views:
         "_origins",
         "_path",
         "denies_as_unknown",
+        "idle_seconds",
         "page_entries",
         "sealer",
     )
@@ -84,6 +85,8 @@ class Views:
         self._origins = frozenset(map(str.lower, mcp.allowed_origins))
         self._any = ANY in self._origins
         self.sealer = Sealer(secrets)
+        self.idle_seconds = mcp.idle_seconds
+        """After so long, a session that nobody has used is over."""
         self.page_entries = mcp.page_entries
         """Of a list, at once; 0: all."""
         self.denies_as_unknown = mcp.denies_as_unknown

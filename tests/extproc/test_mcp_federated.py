@@ -17,6 +17,7 @@ from tests.kit.mcp_exchange import (
     META,
     MODERN,
     TWO,
+    Board,
     Fake,
     Servers,
     answer,
@@ -369,3 +370,19 @@ def test_a_session_that_was_ended_is_none() -> None:
     action = played(of, mcp_session_id=session).begin()
     assert isinstance(action, Respond)
     assert action.status == 404
+
+
+def test_a_session_that_nobody_has_used_is_over() -> None:
+    _, _, of = both()
+    session = opened(of)
+    assert of.mcp is not None
+    board = of.mcp.board
+    assert isinstance(board, Board)
+    assert isinstance(played(of, mcp_session_id=session).post(call("b__echo")), Direct)
+    (number,) = board.used
+    board.used[number] -= 1800
+    assert isinstance(played(of, mcp_session_id=session).post(call("b__echo")), Direct)
+    board.used[number] -= 1801
+    late = played(of, mcp_session_id=session).begin()
+    assert isinstance(late, Respond)
+    assert late.status == 404

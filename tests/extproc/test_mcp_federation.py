@@ -190,10 +190,3 @@ def test_where_nobody_knows_the_first_error_is_told() -> None:
     found = in_turn(Federation(Servers(refusals), Clock()), served("a"), served("b"))
     assert found.code == -2
     assert in_turn(Federation(Servers(), Clock()), served("a")).status == 0
-
-
-def test_a_session_that_its_client_has_ended_is_over() -> None:
-    of, who = Federation(fakes(Fake("a")), Clock()), whose(a="s")
-    assert not of.is_over(who.session)
-    asyncio.run(of.end(view(served("a")), who))
-    assert of.is_over(who.session)

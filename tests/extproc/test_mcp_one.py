@@ -170,3 +170,12 @@ def test_what_is_no_list_goes_on_as_it_is() -> None:
     assert (action.status, action.body) == (404, b"no such session")
     none = played(program(ONE + HIDING)).post(request("tools/list"))
     assert error(none)["message"].startswith("the server 'a' gives no list")
+
+
+def test_a_session_that_its_client_has_ended_is_over() -> None:
+    sealed = opened()
+    end = played(KNOWN, method="DELETE", authorization=ANN, mcp_session_id=sealed)
+    assert set_headers(HEAD, end.begin(is_end=True))["mcp-session-id"] == "s-1"
+    again = played(KNOWN, authorization=ANN, mcp_session_id=sealed).begin()
+    assert isinstance(again, Respond)
+    assert again.status == 404

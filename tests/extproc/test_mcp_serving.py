@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
-
 from extproc.inquiring import NOBODY
 from extproc.mcp_serving import serving
 from gateway.mcp import Mcp
 from tests.kit.gateways import golden_gateway
+from tests.kit.mcp_exchange import world
 
 
 def test_without_servers_there_is_none() -> None:
-    assert serving(Mcp(), ("secret",), NOBODY, time.monotonic) is None
+    assert serving(Mcp(), ("secret",), world(NOBODY)) is None
 
 
 def test_each_server_has_a_way_and_views_share_it() -> None:
-    found = serving(golden_gateway("mcp").mcp, ("secret",), NOBODY, time.monotonic)
+    found = serving(golden_gateway("mcp").mcp, ("secret",), world(NOBODY))
     assert found is not None
     assert b"service/mcp/github" in found.ways.to("github", is_read=True)
     assert b"service/hub" in found.ways.to("time", is_read=False)
@@ -24,8 +23,8 @@ def test_each_server_has_a_way_and_views_share_it() -> None:
 
 def test_the_secrets_of_the_configuration_come_before_the_machines() -> None:
     mcp = golden_gateway("mcp").mcp
-    one = serving(mcp, ("one",), NOBODY, time.monotonic)
-    other = serving(mcp, ("other",), NOBODY, time.monotonic)
+    one = serving(mcp, ("one",), world(NOBODY))
+    other = serving(mcp, ("other",), world(NOBODY))
     assert one is not None
     assert other is not None
     assert other.views.sealer.open("dm1.x", "") is None

@@ -15,8 +15,8 @@ from envoy_api import message
 from extproc import wire
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.mcp_exchange import McpExchange
-from extproc.mcp_serving import serving
-from extproc.ports import Answered, Asked, Limiter, ServiceUnavailable
+from extproc.mcp_serving import World, serving
+from extproc.ports import Answered, Asked, Limiter, McpPeers, ServiceUnavailable
 from extproc.program import Program, build
 from tests.kit.gateways import gateway_of
 from tests.kit.memory_ledger import MemoryLedger
@@ -48,6 +48,27 @@ class Servers:
         return self.answers[cluster](asked)
 
 
+class Board:
+    """A board in memory."""
+
+    def __init__(self) -> None:
+        self.used: dict[str, int] = {}
+        self.over: set[str] = set()
+
+    def use(self, number: str, now: int, idle_seconds: float) -> bool:
+        if number in self.over or now - self.used.get(number, now) > idle_seconds:
+            return False
+        self.used[number] = now
+        return True
+
+    def end(self, number: str, now: int) -> None:
+        self.over.add(number)
+
+
+def world(peers: McpPeers) -> World:
+    return World(peers, Board(), time.monotonic)
+
+
 def program(
     yaml: str,
     servers: Servers | None = None,
@@ -62,7 +83,7 @@ def program(
         limiter=limiter,
         choose=lambda: 0.0,
         created=7,
-        mcp=lambda mcp: serving(mcp, (SECRET,), servers or Servers(), time.monotonic),
+        mcp=lambda mcp: serving(mcp, (SECRET,), world(servers or Servers())),
     )
 
 

@@ -27,7 +27,7 @@ def test_a_worker_is_started_as_its_own_flags_allow() -> None:
 
 
 def test_the_hub_is_started_as_its_own_flags_allow() -> None:
-    command = processes.hub(PLACES, PLACES.xds_socket, "error", {})
+    command = processes.hub(PLACES, PLACES.xds_socket, Path("/state"), "error", {})
     assert command.name == "hub"
     assert command.arguments[1:4] == ("-P", "-m", "extproc.hub")
     read = hub_parser({}).parse_args(command.arguments[4:])

@@ -66,7 +66,7 @@ Scene = Callable[[Far, JoinedStreams, str], Awaitable[Any]]
 def play(folder: Path, scene: Scene) -> Any:
     async def whole() -> Any:
         far, address = Far(), f"unix:{folder / 's'}"
-        streams = JoinedStreams(address)
+        streams = JoinedStreams(address, None, lambda: 0.0)
         streams.take({name: served(name) for name in "ab"}, {"": ("a", "b")})
         listener = edge.listening(address)
         async with edge.serving(edge.application(far, 1 << 20), listener):

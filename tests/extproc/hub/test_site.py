@@ -46,7 +46,7 @@ def server(name: str, **changed: object) -> McpServer:
 @contextlib.asynccontextmanager
 async def hub(*servers: McpServer) -> AsyncIterator[HubSite]:
     keeping = Keeping()
-    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere"), ways)
+    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere", None, lambda: 0.0), ways)
     site.take(Mcp(servers))
     try:
         yield site
@@ -72,7 +72,7 @@ async def test_each_server_is_at_its_path_and_nothing_anywhere_else() -> None:
 @in_a_loop
 async def test_without_a_configuration_nothing_is_answered() -> None:
     keeping = Keeping()
-    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere"), ways)
+    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere", None, lambda: 0.0), ways)
     assert (await site.answer(Request("GET", "/healthz", "", {}))).status == 503
     assert (await ask(site, "one", initialize())).status == 503
     await keeping.stop()

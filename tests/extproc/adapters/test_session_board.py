@@ -1,0 +1,73 @@
+"""What workers of a machine know of sessions."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+from extproc.adapters import session_board
+from extproc.adapters.session_board import MappedSessionBoard
+from tests.kit.mcp_exchange import Board
+
+IDLE = 60.0
+
+
+def test_a_session_is_open_until_nobody_has_used_it_for_long(tmp_path: Path) -> None:
+    board = MappedSessionBoard(tmp_path / "b")
+    assert board.use("a", 100, IDLE)
+    assert board.use("a", 160, IDLE)
+    assert not board.use("a", 221, IDLE)
+    assert board.use("b", 221, IDLE)
+    assert not board.use("a", 221, IDLE)
+
+
+def test_one_that_has_ended_stays_so_in_all_workers(tmp_path: Path) -> None:
+    one, other = (MappedSessionBoard(tmp_path / "b") for _ in range(2))
+    assert one.use("a", 100, IDLE)
+    other.end("a", 101)
+    assert not one.use("a", 101, IDLE)
+    one.close()
+    other.close()
+    again = MappedSessionBoard(tmp_path / "b")
+    assert not again.use("a", 102, IDLE)
+
+
+def test_the_one_that_was_used_longest_ago_makes_way(tmp_path: Path) -> None:
+    board = MappedSessionBoard(tmp_path / "b")
+    same = [f"{number}" for number in range(400_000) if _bucket(f"{number}") == _bucket("0")][:5]
+    for now, number in enumerate(same[:4], 100):
+        assert board.use(number, now, IDLE)
+    board.end(same[1], 101)
+    assert board.use(same[4], 200, IDLE)  # in the place of the first
+    assert not board.use(same[1], 200, IDLE)
+    assert board.use(same[0], 201, IDLE)  # nothing is known of it
+
+
+def _bucket(number: str) -> int:
+    return session_board._name(number) % (session_board.ROWS // session_board._PLACES)
+
+
+def _used(path: Path, number: str) -> None:
+    board = MappedSessionBoard(path)
+    for now in range(100, 20_000):
+        board.use(number, now, 1e9)
+
+
+def test_processes_that_write_at_once_leave_it_readable(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_used, args=(path, f"{each}")) for each in range(4)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    board = MappedSessionBoard(path)
+    assert all(board.use(f"{each}", 19_999, 10) for each in range(4))
+
+
+def test_the_one_in_memory_does_the_same() -> None:
+    board = Board()
+    assert board.use("a", 100, IDLE)
+    assert not board.use("a", 161, IDLE)
+    board.end("b", 100)
+    assert not board.use("b", 100, IDLE)
