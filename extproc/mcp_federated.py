@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -26,7 +26,8 @@ from extproc.mcp.sessions import ServerSession, Session, bounded
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
 from extproc.mcp_passage import Passage
-from extproc.mcp_saying import JSON, accepted, fault, refused, result, unknown
+from extproc.mcp_saying import accepted, fault, refused, result, unknown
+from extproc.mcp_several import BY_URI, in_turn, place, searched
 from extproc.protocols.json_spans import Path
 from extproc.verdict import Deny
 from gateway import names
@@ -39,7 +40,6 @@ _NO_STREAMS: Final = Deny(
     405, "method_not_allowed", "this revision has POST alone", headers=(("allow", "POST"),)
 )
 _NO_BATCHES: Final = Fault(jsonrpc.INVALID_REQUEST, "several servers as one take no batches")
-_BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 _OF_URIS: Final = (ListKind.RESOURCES, ListKind.TEMPLATES, ListKind.TOOLS)
 _TO_ALL: Final = "logging/setLevel"
 _REMOVED: Final = frozenset(
@@ -145,7 +145,7 @@ class FederatedTalk:
         """Everything is said with each request."""
         client = requests.client_of_meta(message.meta)
         initialize = requests.initialize_of(client)
-        scope = f"sessionless\n{self._caller.binding}\n{bytes(client.info)!r}"
+        scope = f"sessionless\n{self._caller.binding}\n{initialize!r}"
         return Whose(of_nobody(initialize), scope, client)
 
     def _begin(self, message: Message) -> Answering:
@@ -229,13 +229,13 @@ class FederatedTalk:
             return self._list(message, BY_METHOD[method], whose)
         if method == "tools/call" and self._caller.view.search is not None:
             if message.name == search.SEARCH:
-                return self._search(message, whose)
+                return searched(self._caller, whose, message)
             if message.name == search.CALL:
                 return self._unwrapped(message, whose)
         match method:
             case "tools/call" | "prompts/get" | "completion/complete":
                 return self._by_name(message, whose)
-            case _ if method in _BY_URI:
+            case _ if method in BY_URI:
                 return self._by_uri(message, whose)
             case _ if method.startswith("tasks/") and message.task_id:
                 return self._by_task(message, whose)
@@ -303,63 +303,15 @@ class FederatedTalk:
         if not may:
             return refusal or fault(unknown(message))
         if len(may) > 1:
-            return self._in_turn(message, whose, may)
+            return in_turn(self._caller, whose, message, may)
         target = may[0]
         call = call_of(message, target.server, target.name, self._caller.view.name)
         changes: dict[Path, bytes] = {}
         if target.name != named(message) or self._is_unwrapped:
-            changes[_place(message)] = messages.text(target.name)
+            changes[place(message)] = messages.text(target.name)
         return self._caller.admitted(
             message, call, lambda: self._direct(message, whose, target, changes, call.tool)
         )
-
-    def _in_turn(self, message: Message, whose: Whose, targets: Sequence[Target]) -> Answering:
-        caller, place = self._caller, _place(message)
-        asked = [
-            (
-                caller.view.servers[target.server],
-                target.name if message.method in headers.SOURCES else "",
-                messages.params(
-                    messages.rewritten(message.body, {place: messages.text(target.name)})
-                ),
-            )
-            for target in targets
-        ]
-        asking = caller.serving.federation.ask_in_turn(whose, asked, message.method)
-
-        def answered(found: requests.Answer) -> Action:
-            if found.result is not None:
-                return result(message, bytes(found.result))
-            if found.error is not None:
-                return Respond(
-                    200,
-                    JSON,
-                    b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, bytes(found.error)),
-                    "dragoman_mcp",
-                )
-            return fault(message.fault(INTERNAL_ERROR, found.why, 502))
-
-        return later(asking, answered)
-
-    # what is searched for
-
-    def _search(self, message: Message, whose: Whose) -> Answering:
-        caller = self._caller
-        call = call_of(message, "", search.SEARCH, caller.view.name)
-        denied = caller.judged(message, call)
-        if denied is not None:
-            return denied
-        kinds = (ListKind.TOOLS,)
-        listing = caller.serving.federation.catalogue(caller.view, whose, kinds, is_routing=True)
-
-        def searched(found: Catalogue | str) -> Action:
-            if isinstance(found, str):
-                return fault(message.fault(INTERNAL_ERROR, found, 502))
-            is_allowed = caller.shows(ListKind.TOOLS)
-            said = search.searched(found.index, message, is_allowed, whose.is_sessionless)
-            return result(message, said)
-
-        return later(listing, searched)
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
         inner = search.unwrapped(message)
@@ -482,15 +434,3 @@ def _found_by_name(catalogue: Catalogue, message: Message) -> _Found:
 def _found_by_uri(catalogue: Catalogue, message: Message) -> _Found:
     is_template = message.method == "completion/complete"
     return catalogue.template(named(message)) if is_template else catalogue.resource(named(message))
-
-
-def _place(message: Message) -> Path:
-    """Where the name stands."""
-    match message.method:
-        case "tools/call" | "prompts/get":
-            return messages.NAME
-        case "completion/complete":
-            return messages.REF_NAME if is_of_prompt(message) else messages.REF_URI
-        case method if method in _BY_URI:
-            return messages.URI
-    return messages.TASK_ID

@@ -21,8 +21,9 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
-from extproc.mcp import headers, jsonrpc, messages, requests
+from extproc.mcp import headers, ids, jsonrpc, messages, requests, rounds
 from extproc.mcp.messages import Message
+from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.streams import Upward
 from extproc.mcp.upward import Origin, upward
@@ -34,6 +35,7 @@ from extproc.mcp_serving import head_of
 from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge
+from gateway import names
 from gateway.mcp import ToolTerms
 
 _EVENTS: Final = "text/event-stream"
@@ -49,6 +51,7 @@ class Passage:
         "_body",
         "_caller",
         "_head",
+        "_is_bridged",
         "_is_older",
         "_message",
         "_pieces",
@@ -84,6 +87,10 @@ class Passage:
             body = _with_meta(body, session.revision, whose)
         self._body = body
         self._head: tuple[tuple[str, str], ...] = self._said(session, name, is_modern=is_modern)
+        self._is_bridged = self._crosses(is_modern=is_modern)
+        if self._is_bridged:
+            envelope = Envelope(served.name, session.revision, whose.session.nonce, caller.binding)
+            self._head = (*self._head, (names.MCP_ROUNDS_HEADER, rounds.encode(envelope)))
         self._removed = () if is_modern else _OF_MODERN
         if not session.id and caller.session_id:
             self._removed = (*self._removed, headers.SESSION_ID)
@@ -93,16 +100,20 @@ class Passage:
         """Where Envoy sends it; `terms`: of the tool that is called."""
         caller = self._caller
         body = None if self._body is self._message.body else self._body
-        way = caller.serving.ways.to(self._served.name, is_read=True)
+        ways = caller.serving.ways
+        way = ways.rounds if self._is_bridged else ways.to(self._served.name, is_read=True)
         head = (*self._head, *head_of(terms))
         told = caller.admission.told
         return Direct(way, True, head, self._removed, caller.session_id, body, told)
 
     def on_response(self, event: ResponseHeaders) -> Answering:
         """The answer begins."""
-        if event.status == 404 and self._whose.session.servers and self._had_session():
+        if event.status == 404 and self._had_session():
             return self._again()
         kind = event.headers.get("content-type", "")
+        if self._is_bridged:  # the hub has made it name its server
+            self.is_over = True
+            return CONTINUE
         if kind.startswith(_EVENTS):
             self._stream = Upward(self._origin())
             return Watch(remove_headers=(_LENGTH,))
@@ -129,6 +140,17 @@ class Passage:
             return Replace(b"")
         whole = b"".join(self._pieces)
         return Replace(upward(self._origin(), whole) or whole)
+
+    def _crosses(self, *, is_modern: bool) -> bool:
+        """Whether it goes by the hub, since the server may ask a client of the other era back; so
+        does the answer to what was asked there."""
+        message, whose = self._message, self._whose
+        if message.is_answer:
+            found = ids.inward(message.id, whose.key)
+            return found is not None and rounds.read_own_id(found[1]) is not None
+        is_of_other_era = is_modern is not whose.is_sessionless
+        is_long = message.method in rounds.METHODS
+        return is_of_other_era and is_long and rounds.can_be_asked(bytes(whose.client.capabilities))
 
     def _origin(self) -> Origin:
         completes = self._is_older

@@ -21,7 +21,7 @@ _RETRY_ON = "gateway-error,connect-failure,refused-stream,reset"
 class Ways:
     """How Envoy is told of each server, encoded once."""
 
-    __slots__ = ("_after_body", "_after_headers", "hub")
+    __slots__ = ("_after_body", "_after_headers", "hub", "rounds")
 
     def __init__(self, servers: Iterable[Served]) -> None:
         served = tuple(servers)
@@ -29,6 +29,8 @@ class Ways:
         self._after_headers = {each.name: _way(each, is_read=False) for each in served}
         self.hub = encode_way(names.HUB_CLUSTER, names.HUB_STREAMS, (), is_read=False)
         """To the streams of several servers, after headers."""
+        self.rounds = encode_way(names.HUB_CLUSTER, names.HUB_ROUNDS, (), is_read=True)
+        """To the bridges between eras, after the body."""
 
     def to(self, server: str, *, is_read: bool) -> bytes:
         """`is_read`: it answers the body, else the headers."""

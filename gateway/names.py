@@ -68,6 +68,8 @@ HUB_CLUSTER = "service/hub"
 """The hub of the MCP gateway; extproc asks it as it asks services."""
 HUB_STREAMS = "/streams"
 """Where the hub says what several servers say unasked, as one stream."""
+HUB_ROUNDS = "/rounds"
+"""Where it takes calls between eras, in which servers may ask back."""
 HUB_ADDRESS = "127.0.0.1:18011"
 """Where it is, where nobody says otherwise."""
 UNPLANNED_CLUSTER = "dragoman_unplanned"
@@ -182,6 +184,8 @@ MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
 MCP_STREAMS_HEADER = f"{OWN_HEADER_PREFIX}mcp-streams"
 """Of a request to the hub's streams, base64 of JSON: `{view, servers: {name: [session id,
 revision]}, number}`."""
+MCP_ROUNDS_HEADER = f"{OWN_HEADER_PREFIX}mcp-rounds"
+"""Of a request to the hub's bridges: `extproc.mcp.rounds.Envelope`, in base64."""
 MCP_SESSION_HEADER = "mcp-session-id"
 MCP_HEADERS = frozenset(
     {

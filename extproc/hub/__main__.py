@@ -18,6 +18,7 @@ from extproc import flags
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.hub import edge
+from extproc.hub.bridging import Bridges
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.site import HubSite
@@ -99,7 +100,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     joined = JoinedStreams(arguments.services, session_board(arguments.state_dir), time.time)
     client = ServiceClient(arguments.services)
     ways = functools.partial(WaysByEnvoy, arguments.services, client)
-    site = HubSite(keeping, time.monotonic, joined, ways)
+    site = HubSite(keeping, time.monotonic, joined, ways, Bridges(arguments.services))
     source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
     try:
         async with edge.serving(edge.application(site, BODY_BYTES), listener):

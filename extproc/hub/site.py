@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from extproc.hub import replies, sse_server
+from extproc.hub.bridging import Bridges
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.links import Connect, Ears, Link
@@ -47,11 +48,13 @@ class HubSite:
         clock: Callable[[], float],
         joined: JoinedStreams,
         ways: Callable[[str], Ways],
+        bridges: Bridges,
     ) -> None:
         """`ways`: to a server, by the name of its cluster."""
         self._keeping = keeping
         self._ways = ways
         self._joined = joined
+        self._bridges = bridges
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._is_told = False
@@ -60,8 +63,10 @@ class HubSite:
     def take(self, mcp: Mcp) -> None:
         """From now on these servers, and no others."""
         self._is_told = True
+        servers = {each.name: served(each) for each in mcp.servers}
+        self._bridges.take(servers)
         self._joined.take(
-            {each.name: served(each) for each in mcp.servers},
+            servers,
             {each.name: each.servers for each in mcp.views if each.is_federated},
         )
         meant = {each.name: _meant(each, mcp) for each in mcp.servers if each.is_hubs}
@@ -82,6 +87,8 @@ class HubSite:
             return Reply(200)
         if request.path == names.HUB_STREAMS:
             return await self._joined.answer(request)
+        if request.path == names.HUB_ROUNDS:
+            return await self._bridges.answer(request)
         prefix = names.hub_path("")
         if request.path.startswith(prefix):
             entry = self._entries.get(request.path.removeprefix(prefix))
@@ -100,6 +107,7 @@ class HubSite:
     async def close(self) -> None:
         """Stop all servers."""
         self.take(Mcp())
+        await self._bridges.close()
         await asyncio.gather(*self._closing)
 
     def _put_away(self, offered: Offered) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from extproc.mcp import headers, jsonrpc
+from extproc.mcp import headers, jsonrpc, rounds
 from extproc.mcp.merging import LEGACY_REVISIONS
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served
@@ -141,12 +141,16 @@ def client_of_meta(meta: Mapping[str, object]) -> Client:
 
 
 def initialize_of(client: Client) -> bytes:
-    """What such a client would say to a server of sessions: without what such a server would ask it
-    back, in a stream that this client does not read."""
+    """What such a client would say to a server of sessions: of what it can, that which it can be
+    asked; for the hub brings it questions, and nothing else that such a server says unasked."""
     return msgspec.json.encode(
         {
             "protocolVersion": LEGACY_REVISIONS[-1],
-            "capabilities": {},
+            "capabilities": {
+                name: value
+                for name, value in _members(client.capabilities).items()
+                if name in rounds.CAPABILITIES
+            },
             "clientInfo": client.info,
         }
     )

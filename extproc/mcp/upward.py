@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from extproc.mcp import ids, messages
+from extproc.mcp import ids, jsonrpc, messages
 from extproc.mcp.messages import ID, PROGRESS_TOKEN, REQUEST_ID, TASK_ID, URI, Kind, Message
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import Path
@@ -21,6 +21,8 @@ from extproc.protocols.json_spans import Path
 RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 
+_COMPLETE: Final = {b"resultType": b'"complete"'}
+_COMPLETE_READ: Final = {**_COMPLETE, b"ttlMs": b"0", b"cacheScope": b'"private"'}
 _DEEPEST: Final = 200
 """What a server says may be nested deeper than what a client asks."""
 _TOKEN: Final[Path] = ("params", "_meta", PROGRESS_TOKEN[-1])
@@ -124,20 +126,27 @@ def _answer(origin: Origin, text: bytes, names: dict[str, msgspec.Raw]) -> bytes
     if origin.subscription and json_spans.value_at(result, ("_meta", SUBSCRIPTION_ID)):
         changes["result", "_meta", SUBSCRIPTION_ID] = origin.subscription
         changes[ID] = origin.subscription
-    if origin.completes:
-        changes |= _completing(origin, result)
     if changes and not isinstance(messages.read(text, _DEEPEST), Message):
         return None
-    return _changed(text, changes)
+    text = _changed(text, changes)
+    return _completed(text, origin.method) if origin.completes else text
 
 
-def _completing(origin: Origin, result: bytes) -> dict[Path, bytes]:
-    """What a result lacks."""
-    lacking = {"resultType": b'"complete"'}
-    if origin.method == "resources/read":
-        lacking |= {"ttlMs": b"0", "cacheScope": b'"private"'}
-    has = _members.decode(result)
-    return {("result", name): value for name, value in lacking.items() if name not in has}
+def _completed(text: bytes, method: str) -> bytes:
+    """The same answer, whose result says its type. It can be large: it is not read."""
+    names = _members.decode(text)
+    said = completed(bytes(names["result"]), method)
+    return jsonrpc.result(bytes(names.get("id", jsonrpc.NO_ID)), said)
+
+
+def completed(result: bytes, method: str) -> bytes:
+    """A result, in JSON, with what revisions without sessions want said in each."""
+    names = _members.decode(result)
+    wanted = _COMPLETE if method != "resources/read" else _COMPLETE_READ
+    added = b",".join(b'"%s":%s' % each for each in wanted.items() if each[0].decode() not in names)
+    if not added:
+        return result
+    return b"%s%s%s}" % (result.rstrip()[:-1], b"," if names else b"", added)
 
 
 def _task_paths(origin: Origin, result: bytes) -> list[Path]:

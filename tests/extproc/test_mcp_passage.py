@@ -9,16 +9,23 @@ import pytest
 from extproc.events import (
     CONTINUE,
     ChangeHeaders,
+    Direct,
     Finish,
     Replace,
+    RequestBody,
     Respond,
     ResponseBody,
     ResponseHeaders,
     Watch,
 )
-from extproc.mcp import ids
+from extproc.mcp import ids, rounds
+from extproc.mcp.headers import META_CAPABILITIES
+from extproc.mcp.rounds import Envelope
 from extproc.program import Program
+from gateway import names
 from tests.kit.mcp_exchange import (
+    LEGACY,
+    META,
     MODERN,
     TWO,
     Fake,
@@ -31,6 +38,7 @@ from tests.kit.mcp_exchange import (
     played,
     program,
     request,
+    set_headers,
 )
 
 EVENTS = {"content-type": "text/event-stream"}
@@ -145,3 +153,84 @@ def test_results_of_the_era_with_sessions_say_to_clients_without_that_they_are_w
     result = {"content": [], "resultType": "complete"}
     assert json.loads(text) == {"jsonrpc": "2.0", "id": 1, "result": result}
     assert one.exchange.is_over
+
+
+# --- between the eras ----------------------------------------------------------------------
+
+CAPABLE = {**META, META_CAPABILITIES: {"elicitation": {}}}
+"""Of a client without a session that can be asked."""
+
+
+def rounds_of(one: Played, action: object) -> Envelope | None:
+    """What the hub is told of the message; None: it does not go there."""
+    assert isinstance(action, Direct), action
+    headers = set_headers(RequestBody(b""), action)
+    if headers[names.MCP_HEADER] != names.HUB_CLUSTER:
+        assert names.MCP_ROUNDS_HEADER not in headers
+        return None
+    assert headers[":path"] == names.HUB_ROUNDS
+    return rounds.decode(headers[names.MCP_ROUNDS_HEADER])
+
+
+def sessionless(of: Program, meta: dict[str, object], tool: str = "a__echo") -> Played:
+    one = played(of, mcp_protocol_version=MODERN, mcp_method="tools/call", mcp_name=tool)
+    one.post(request("tools/call", name=tool, _meta=meta))
+    return one
+
+
+def test_a_client_that_can_be_asked_goes_by_the_hub_to_a_server_of_the_other_era() -> None:
+    of = program(TWO, fakes(Fake("a", is_modern=True), Fake("b")))
+    params = {"protocolVersion": LEGACY, "capabilities": {"sampling": {}}, "clientInfo": {}}
+    opening = played(of).post(request("initialize", **params))
+    assert isinstance(opening, Respond)
+    session = dict(opening.headers)["mcp-session-id"]
+    one = played(of, mcp_session_id=session)
+    envelope = rounds_of(one, one.post(call("a__echo")))
+    assert envelope is not None
+    assert (envelope.server, envelope.revision) == ("a", MODERN)
+    assert envelope.key
+    assert one.say(ResponseHeaders(200, "", headers=EVENTS)) is CONTINUE
+    own = ids.outward("a", rounds.own_id("call", "who"), envelope.key.encode())
+    answered = played(of, mcp_session_id=session)
+    action = answered.post({"jsonrpc": "2.0", "id": own, "result": {}})
+    assert rounds_of(answered, action) == envelope
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    assert json.loads(action.body)["id"] == "round:call:who"
+    assert rounds_of(one, played(of, mcp_session_id=session).post(call("b__echo"))) is None
+
+
+def test_who_cannot_be_asked_goes_straight_to_the_server() -> None:
+    of = program(TWO, fakes(Fake("a", is_modern=True), Fake("b")))
+    one = played(of, mcp_session_id=opened(of))
+    assert rounds_of(one, one.post(call("a__echo"))) is None
+
+
+def test_a_client_without_a_session_goes_by_the_hub_to_a_server_that_has_them() -> None:
+    a = Fake("a")
+    of = program(TWO, fakes(a, Fake("b")))
+    one = sessionless(of, CAPABLE)
+    envelope = rounds_of(one, one.said[-1])
+    assert envelope is not None
+    assert (envelope.revision, envelope.key) == (LEGACY, "")
+    asked = next(asked for method, asked in a.said if method == "initialize")
+    assert json.loads(asked.body)["params"]["capabilities"] == {"elicitation": {}}
+
+
+def test_results_of_older_servers_say_their_type_to_newer_clients(of: Program) -> None:
+    one = sessionless(of, META)
+    assert rounds_of(one, one.said[-1]) is None
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=JSON)), Watch)
+    assert one.say(ResponseBody(b'{"jsonrpc":"2.0","id":1,"result":{}}', True)) == Replace(
+        b'{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete"}}'
+    )
+
+
+def test_a_client_without_a_session_does_not_notice_that_one_was_lost() -> None:
+    a = Fake("a")
+    of = program(TWO, fakes(a, Fake("b")))
+    one = sessionless(of, META)
+    again = one.say(ResponseHeaders(404, "", headers={}))
+    assert isinstance(again, Respond)
+    assert json.loads(again.body)["result"]["resultType"] == "complete"
+    assert a.methods().count("initialize") == 2

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from extproc.adapters.service_client import ServiceClient
+from extproc.hub.bridging import Bridges
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.site import HubSite, child_of
@@ -46,7 +47,8 @@ def server(name: str, **changed: object) -> McpServer:
 @contextlib.asynccontextmanager
 async def hub(*servers: McpServer) -> AsyncIterator[HubSite]:
     keeping = Keeping()
-    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere", None, lambda: 0.0), ways)
+    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0)
+    site = HubSite(keeping, lambda: 0.0, joined, ways, Bridges("unix:/nowhere"))
     site.take(Mcp(servers))
     try:
         yield site
@@ -72,7 +74,8 @@ async def test_each_server_is_at_its_path_and_nothing_anywhere_else() -> None:
 @in_a_loop
 async def test_without_a_configuration_nothing_is_answered() -> None:
     keeping = Keeping()
-    site = HubSite(keeping, lambda: 0.0, JoinedStreams("unix:/nowhere", None, lambda: 0.0), ways)
+    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0)
+    site = HubSite(keeping, lambda: 0.0, joined, ways, Bridges("unix:/nowhere"))
     assert (await site.answer(Request("GET", "/healthz", "", {}))).status == 503
     assert (await ask(site, "one", initialize())).status == 503
     await keeping.stop()

@@ -206,3 +206,39 @@ def test_a_request_comes_back_as_it_was(identity: Any, token: Any, params: dict[
 def test_nothing_that_a_server_says_breaks_it(text: bytes) -> None:
     said = upward(JIRA, text)
     assert said is None or said == text
+
+
+# --- results that say their type -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("result", "outward"),
+    [
+        ("{}", '{"resultType":"complete"}'),
+        ('{"a": 1.0 }', '{"a": 1.0 ,"resultType":"complete"}'),
+        ('{"resultType":"task"}', '{"resultType":"task"}'),
+    ],
+)
+def test_a_newer_client_is_told_the_type_of_an_older_servers_result(
+    result: str, outward: str
+) -> None:
+    origin = Origin("jira", "tools/call", completes=True)
+    text = f'{{"jsonrpc":"2.0","id":"x","result":{result}}}'
+    assert upward(origin, text.encode()) == text.replace(result, outward).encode()
+    assert upward(JIRA, text.encode()) == text.encode()
+
+
+def test_what_is_read_is_told_how_long_it_may_be_kept() -> None:
+    origin = Origin("jira", "resources/read", completes=True)
+    document = told(origin, sent(id=1, result={"contents": [], "ttlMs": 5}))
+    assert document["result"] == {
+        "contents": [],
+        "ttlMs": 5,
+        "resultType": "complete",
+        "cacheScope": "private",
+    }
+
+
+def test_errors_have_no_type() -> None:
+    text = sent(id=1, error={"code": 1, "message": ""})
+    assert upward(Origin("jira", "tools/call", completes=True), text) == text

@@ -1,0 +1,82 @@
+"""What is answered for several MCP servers by asking them, one after the other, or by their lists:
+of a resource that nobody lists, who knows it; which tools are about what is searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from extproc.events import Action, Respond
+from extproc.later import later
+from extproc.mcp import headers, messages, requests, search
+from extproc.mcp.catalogue import Catalogue
+from extproc.mcp.jsonrpc import INTERNAL_ERROR
+from extproc.mcp.lists import ListKind
+from extproc.mcp.messages import Message
+from extproc.mcp.naming import Target
+from extproc.mcp.upward import completed
+from extproc.mcp_asked import Answering, Caller, call_of, is_of_prompt
+from extproc.mcp_federation import Whose
+from extproc.mcp_saying import JSON, fault, result
+from extproc.protocols.json_spans import Path
+
+BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
+
+
+def place(message: Message) -> Path:
+    """Where the name of what is asked for stands."""
+    match message.method:
+        case "tools/call" | "prompts/get":
+            return messages.NAME
+        case "completion/complete":
+            return messages.REF_NAME if is_of_prompt(message) else messages.REF_URI
+        case method if method in BY_URI:
+            return messages.URI
+    return messages.TASK_ID
+
+
+def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
+    """One server after the other is asked, until one knows."""
+    asked = [
+        (
+            caller.view.servers[target.server],
+            target.name if message.method in headers.SOURCES else "",
+            messages.params(
+                messages.rewritten(message.body, {place(message): messages.text(target.name)})
+            ),
+        )
+        for target in targets
+    ]
+
+    def answered(found: requests.Answer) -> Action:
+        if found.result is not None:
+            is_modern = whose.is_sessionless
+            said = completed(found.result, message.method) if is_modern else found.result
+            return result(message, said)
+        if found.error is not None:
+            body = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, found.error)
+            return Respond(200, JSON, body, "dragoman_mcp")
+        return fault(message.fault(INTERNAL_ERROR, found.why, 502))
+
+    asking = caller.serving.federation.ask_in_turn(whose, asked, message.method)
+    return later(asking, answered)
+
+
+def searched(caller: Caller, whose: Whose, message: Message) -> Answering:
+    """The tools that somebody looks for, and may call."""
+    call = call_of(message, "", search.SEARCH, caller.view.name)
+    denied = caller.judged(message, call)
+    if denied is not None:
+        return denied
+
+    def told(found: Catalogue | str) -> Action:
+        if isinstance(found, str):
+            return fault(message.fault(INTERNAL_ERROR, found, 502))
+        is_allowed = caller.shows(ListKind.TOOLS)
+        said = search.searched(found.index, message, is_allowed, whose.is_sessionless)
+        return result(message, said)
+
+    kinds = (ListKind.TOOLS,)
+    listing = caller.serving.federation.catalogue(caller.view, whose, kinds, is_routing=True)
+    return later(listing, told)
