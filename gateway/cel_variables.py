@@ -126,22 +126,28 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "mcp.server",
         "string",
-        "The MCP server whose tool, prompt or resource is asked for, or stands in a list; absent of"
+        "The MCP server whose tool, prompt or resource is asked for, or stands in a list; empty of"
         " what is none's, such as `initialize`.",
         needs_body=True,
     ),
     Variable(
         "mcp.tool",
         "string",
-        "The tool that is called, or stands in a list, as its server calls it.",
+        "The tool that is called, or stands in a list, as its server calls it; empty where it is no"
+        " tool.",
         needs_body=True,
     ),
     Variable("mcp.prompt", "string", "The same of a prompt.", needs_body=True),
-    Variable("mcp.resource", "string", "The URI of a resource, or of a template.", needs_body=True),
+    Variable(
+        "mcp.resource",
+        "string",
+        "The URI of a resource, or of a template; empty where it is none.",
+        needs_body=True,
+    ),
     Variable(
         "mcp.arguments",
         _DYNAMIC,
-        "The arguments of the call of a tool or a prompt; empty in lists.",
+        "The arguments of the call of a tool or a prompt; empty where there are none.",
         needs_body=True,
     ),
     Variable(

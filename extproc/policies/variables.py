@@ -46,8 +46,9 @@ def _if_llm(getter: Getter) -> Getter:
 
 
 def _of_mcp(read: Callable[[McpCall], object]) -> Getter:
-    """What is empty is absent."""
-    return lambda facts: (read(facts.mcp) or None) if facts.mcp is not None else None
+    """What an MCP request does not ask for is empty, so that a rule about tools says nothing of
+    prompts."""
+    return lambda facts: read(facts.mcp) if facts.mcp is not None else None
 
 
 def _kind(facts: Facts) -> str:
@@ -64,12 +65,6 @@ def _name(facts: Facts) -> str | None:
 
 def _namespace(facts: Facts) -> str | None:
     return (facts.mcp.server if facts.mcp is not None else facts.provider) or None
-
-
-def _arguments(facts: Facts) -> Mapping[str, object] | None:
-    """Of a call, also when there are none."""
-    call = facts.mcp
-    return call.arguments if call is not None and (call.tool or call.prompt) else None
 
 
 GETTERS: Mapping[str, Getter] = {
@@ -100,7 +95,7 @@ GETTERS: Mapping[str, Getter] = {
     "mcp.tool": _of_mcp(lambda call: call.tool),
     "mcp.prompt": _of_mcp(lambda call: call.prompt),
     "mcp.resource": _of_mcp(lambda call: call.resource),
-    ARGUMENTS: _arguments,
+    ARGUMENTS: _of_mcp(lambda call: call.arguments),
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),

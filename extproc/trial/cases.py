@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from extproc.audits import Audited
+from extproc.facts import McpCall
 from gateway.config.block import Block, refusal
 from gateway.config.described import Described
 from gateway.config.document import Document, read
@@ -47,6 +48,36 @@ class PrincipalBlock(Block):
     """Those of a token, where it is one that proves it."""
 
 
+class McpCallBlock(Block):
+    """What is asked of an MCP server: a tool, a prompt, or a resource."""
+
+    server: Text
+    """Its name."""
+    tool: Text | None = None
+    """As its server calls it; so are the others."""
+    prompt: Text | None = None
+    """A prompt."""
+    resource: Text | None = None
+    """A URI."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Of the tool or the prompt."""
+
+    @model_validator(mode="after")
+    def _asks_for_one_thing(self) -> McpCallBlock:
+        if sum(each is not None for each in (self.tool, self.prompt, self.resource)) != 1:
+            raise refusal("needs exactly one of tool, prompt and resource")
+        return self
+
+    @property
+    def call(self) -> McpCall:
+        """As policies see it."""
+        if self.tool is not None:
+            return McpCall("tools/call", self.server, tool=self.tool, arguments=self.arguments)
+        if self.prompt is not None:
+            return McpCall("prompts/get", self.server, prompt=self.prompt, arguments=self.arguments)
+        return McpCall("resources/read", self.server, resource=self.resource or "")
+
+
 class RequestBlock(Block):
     """One request, as Envoy would show it."""
 
@@ -66,6 +97,8 @@ class RequestBlock(Block):
     """Its `max_tokens`."""
     stream: bool = False
     """Its `stream`."""
+    mcp: McpCallBlock | None = None
+    """Instead of all that: a call of an MCP server."""
     route: Text | None = None
     """The plain route that Envoy would take; without it, it is for the LLM API."""
     source: Text = "127.0.0.1"
@@ -92,6 +125,8 @@ class RequestBlock(Block):
     def _says_each_once(self) -> RequestBlock:
         if self.model is not None and self.body is not None:
             raise refusal("either body or model")
+        if self.mcp is not None and (self.model, self.body, self.route) != (None, None, None):
+            raise refusal("either mcp, or model, body or route")
         if self.key is not None and self.principal is not None:
             raise refusal("either key or principal")
         return self
@@ -230,7 +265,7 @@ class SampleBlock(RequestBlock):
     @classmethod
     def _asks_for_something(cls, data: Any) -> Any:
         """A chat completion, where nothing says what it is."""
-        if isinstance(data, dict) and not data.keys() & {"body", "model", "path", "route"}:
+        if isinstance(data, dict) and not data.keys() & {"body", "mcp", "model", "path", "route"}:
             return {**data, "model": "any"}
         return data
 
@@ -319,7 +354,9 @@ def _known(kind: type[Block]) -> list[str]:
         [kind] if kind is not SuiteBlock else [SuiteBlock, CaseBlock, RequestBlock, ExpectBlock]
     )
     return [
-        name for block in (*blocks, PrincipalBlock, ResponseBlock) for name in block.model_fields
+        name
+        for block in (*blocks, McpCallBlock, PrincipalBlock, ResponseBlock)
+        for name in block.model_fields
     ]
 
 

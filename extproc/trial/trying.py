@@ -11,7 +11,7 @@ from pathlib import Path
 from extproc.audits import Audits
 from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
 from extproc.exchange import Exchange
-from extproc.facts import Facts
+from extproc.facts import Facts, McpCall
 from extproc.inquiring import Inquirer
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.guard import Guards
@@ -218,7 +218,32 @@ def tried(
     open_routes = {each.name for each in of.gateway.routes if not each.needs_identity}
     if request.route in open_routes:
         return Seen(None, ())  # Envoy asks nobody
+    if request.mcp is not None:
+        return asyncio.run(_called(of, program, request, request.mcp.call, look))
     return asyncio.run(_tried(of, program, request, response))
+
+
+async def _called(
+    of: Subject,
+    program: Program,
+    request: RequestBlock,
+    call: McpCall,
+    look: Callable[[Facts], None] | None,
+) -> Seen:
+    """A call of an MCP server: who asks, and what rules say."""
+    if call.server not in {each.name for each in of.gateway.mcp.servers}:
+        raise Unusable(f"no MCP server '{call.server}'")
+    headers = request.all_headers
+    facts = Facts(request.now, "POST", of.gateway.mcp.path, headers, request.source)
+    verdict = program.authenticate.on_headers(facts)
+    found = await verdict if isinstance(verdict, Awaitable) else verdict
+    facts.mcp = call
+    if not isinstance(found, Deny) and look is not None:
+        look(facts)
+    elif not isinstance(found, Deny):
+        found = program.rules.early.on_request(facts)
+    denied = found if isinstance(found, Deny) else None
+    return Seen(denied, (), dict(of.noted.verdicts.keys()))
 
 
 async def _tried(

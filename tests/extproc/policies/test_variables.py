@@ -131,7 +131,12 @@ def test_mcp_is_told_by_what_it_asks_for() -> None:
     assert found["resource.namespace"] == found["mcp.server"] == "db"
     assert found["mcp.arguments"] == {"table": "a"}
     plain = values(Facts(now=CALL.now, mcp=McpCall("initialize")))
-    assert {name for name in plain if name.startswith("mcp.")} == {"mcp.method"}
+    assert (plain["mcp.method"], plain["mcp.tool"], plain["mcp.arguments"]) == (
+        "initialize",
+        "",
+        {},
+    )
+    assert "mcp.tool" not in values(CALL)
 
 
 def test_only_the_headers_that_are_read_are_taken() -> None:

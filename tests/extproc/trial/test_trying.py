@@ -176,3 +176,49 @@ def test_a_response_is_judged_where_one_is_given(ours: Subject) -> None:
     first = tried(ours, RequestBlock(route="docs", key="bob"), response=tagged)
     assert first.denied is not None  # the request was refused already
     assert "docs-for-staff" in first.denied.reason
+
+
+MCP = """
+identity: {api_keys: {keys: [{name: ann, key: k-ann, team: red}, {name: bob, key: k-bob}]}}
+mcp: {servers: {db: {url: "http://db"}}}
+authorize:
+  - {name: reds, for: {mcp: db}, require: 'principal.team == "red"'}
+  - {name: no-drop, for: {mcp: "*"}, deny: 'mcp.tool == "drop" && mcp.arguments.table == "users"'}
+  - {name: models, for: {llm: "*"}, deny: 'true'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "call", "rule"),
+    [
+        ("ann", {"tool": "drop", "arguments": {"table": "users"}}, "no-drop"),
+        ("ann", {"tool": "drop", "arguments": {"table": "other"}}, ""),
+        ("ann", {"prompt": "review"}, ""),
+        ("bob", {"resource": "file:///a"}, "reds"),
+        ("bob", {"tool": "read", "arguments": {}}, "reds"),
+    ],
+)
+def test_calls_of_mcp_servers_are_tried(
+    tmp_path: Path, key: str, call: dict[str, object], rule: str
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(MCP)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+    request = RequestBlock.model_validate({"key": key, "mcp": {"server": "db", **call}})
+    denied = tried(of, request).denied
+    assert (denied.by.name if denied and denied.by else "") == rule
+
+
+def test_a_server_that_is_not_there_cannot_be_tried(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(MCP)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+    request = RequestBlock.model_validate({"mcp": {"server": "dbb", "tool": "x"}})
+    with pytest.raises(Unusable, match="no MCP server 'dbb'"):
+        tried(of, request)
+    seen: list[str] = []
+    there = RequestBlock.model_validate({"key": "ann", "mcp": {"server": "db", "tool": "x"}})
+    tried(of, there, lambda facts: seen.append(facts.mcp.tool if facts.mcp else ""))
+    assert seen == ["x"]
