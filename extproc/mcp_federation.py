@@ -11,13 +11,14 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from extproc.mcp import merging, messages, requests
 from extproc.mcp.catalogue import Catalogue
+from extproc.mcp.kept import Kept
 from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
 from extproc.mcp.requests import Answer, Client
@@ -36,7 +37,10 @@ ROUTING_SECONDS: Final = 60.0
 _MOST_PAGES: Final = 64
 """Of one list of one server."""
 _MOST_KEPT: Final = 8192
-_MOST_CATALOGUES: Final = 256
+_MOST_LISTED: Final = 131_072
+"""Tools and the like in lists that are kept, of some 400 bytes each."""
+_MOST_SHOWN: Final = 32_768
+"""The same as clients see them, found by their names: some 1,300 bytes each."""
 _MODERN: Final = merging.MODERN_REVISIONS[-1]
 _LEGACY: Final = merging.LEGACY_REVISIONS[-1]
 _INITIALIZED: Final = "notifications/initialized"
@@ -77,6 +81,17 @@ class _Kept(Struct):
     until: float
 
 
+_Shown: TypeAlias = tuple[tuple[Page, ...], Catalogue]
+
+
+def _listed(kept: _Kept) -> int:
+    return 1 + len(kept.page.entries)
+
+
+def _shown(kept: _Shown) -> int:
+    return 1 + sum(len(page.entries) for page in kept[0])
+
+
 class Federation:
     """Who asks. The clock gives seconds that never go back."""
 
@@ -85,9 +100,9 @@ class Federation:
         self._clock = clock
         self._late: OrderedDict[tuple[str, str], Joined] = OrderedDict()
         """By scope and server: sessions beside those that the client's id holds."""
-        self._pages: OrderedDict[tuple[str, ListKind, str], _Kept] = OrderedDict()
+        self._pages: Kept[tuple[str, ListKind, str], _Kept] = Kept(_MOST_LISTED, _listed)
         """By server, kind and scope."""
-        self._catalogues: OrderedDict[tuple[object, ...], tuple[object, Catalogue]] = OrderedDict()
+        self._catalogues: Kept[tuple[object, ...], _Shown] = Kept(_MOST_SHOWN, _shown)
         self._dead: dict[str, float] = {}
         """Optional servers that gave no answer, and until when they are left alone."""
 
@@ -283,15 +298,13 @@ class Federation:
         if known is None:
             made = Catalogue(tuple(view.servers), view.tools, view.prompts, by_kind)
             known = (pages_of, made)
-            _remember(self._catalogues, key, known, _MOST_CATALOGUES)
-        else:
-            self._catalogues.move_to_end(key)
+            self._catalogues.put(key, known)
         return known[1]
 
     def _forget_lists(self, server: str, whose: Whose) -> None:
         """They are another's."""
         for kind in ListKind:
-            self._pages.pop((server, kind, whose.scope), None)
+            self._pages.drop((server, kind, whose.scope))
 
     async def _lists(
         self, view: View, kind: ListKind, whose: Whose, *, is_routing: bool
@@ -362,7 +375,7 @@ class Federation:
         is_shared = page.is_public or (page.ttl_ms is None and served.list_seconds > 0)
         scope = "" if is_shared and seconds > 0 else whose.scope
         kept = _Kept(page, now, now + seconds)
-        _remember(self._pages, (served.name, kind, scope), kept, _MOST_KEPT)
+        self._pages.put((served.name, kind, scope), kept)
 
     # asking
 
