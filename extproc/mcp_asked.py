@@ -92,6 +92,13 @@ class Caller(Struct):
         found = self.admission.take(self.facts, money, len(message.body))
         return later(found, taken) if isinstance(found, Awaitable) else taken(found)
 
+    def is_counted(self, call: McpCall) -> bool:
+        """Whether a call takes something of limits or budgets."""
+        if not call.name:
+            return False
+        terms = self.serving.terms_of(call.server, call.tool)
+        return self.program.limits.are_for(self.facts) or (terms is not None and terms.price > 0)
+
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""
         self.facts.mcp = call

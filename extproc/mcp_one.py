@@ -20,6 +20,7 @@ from extproc.events import (
 )
 from extproc.facts import McpCall
 from extproc.mcp import headers, jsonrpc, lists, requests
+from extproc.mcp.jsonrpc import Fault
 from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
 from extproc.mcp.messages import Batch, Message
 from extproc.mcp.naming import Target
@@ -31,6 +32,7 @@ from extproc.ports import Answered, Asked, ServiceUnavailable
 
 _PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)
 """What a client says of a list beside its body."""
+_ALONE = Fault(jsonrpc.INVALID_REQUEST, "this message is not taken in a batch: send it alone")
 _NOTHING_SAID = msgspec.Raw(b"{}")
 
 
@@ -104,13 +106,19 @@ class OneTalk:
         return Respond(found.status, JSON, body, "dragoman_mcp")
 
     def on_batch(self, batch: Batch) -> Action:
-        """Each of them may be, or none is sent."""
+        """Each of them may be, or none is sent. What is counted, or hidden in lists, comes alone."""
+        caller = self._caller
         for message in batch.messages:
             if message.is_answer:
                 continue
-            denied = self._caller.judged(message, self._call(message))
+            call = self._call(message)
+            denied = caller.judged(message, call)
             if denied is not None:
                 return denied
+            kind = BY_METHOD.get(message.method)
+            is_filtered = kind is not None and caller.shows(kind) is not None
+            if is_filtered or caller.is_counted(call):
+                return fault(_ALONE)
         self.is_over = not self._is_opening
         return self._direct(is_read=True)
 

@@ -156,3 +156,12 @@ def test_envoy_is_told_how_long_to_wait_and_how_often_to_try() -> None:
     assert safe["x-envoy-retry-on"].startswith("gateway-error")
     other = set_headers(BODY, played(of).post(call("other")))
     assert not any(name.startswith("x-envoy") for name in other)
+
+
+def test_what_is_counted_comes_in_no_batch(limiter: MappedLimiter) -> None:
+    of = program(ONE + LIMITS, limiter=limiter)
+    refused_batch = played(of).post([call("x"), call("y")])
+    assert error(refused_batch)["message"].endswith("send it alone")
+    assert isinstance(played(of).post([request("ping", 1), request("ping", 2)]), Direct)
+    priced = played(program(PRICED)).post([call("dear")])
+    assert error(priced)["code"] == -32600

@@ -179,3 +179,9 @@ def test_a_session_that_its_client_has_ended_is_over() -> None:
     again = played(KNOWN, authorization=ANN, mcp_session_id=sealed).begin()
     assert isinstance(again, Respond)
     assert again.status == 404
+
+
+def test_lists_under_rules_come_in_no_batch() -> None:
+    of = program(ONE + HIDING, fakes(Fake("a")))
+    assert error(played(of).post([request("tools/list")]))["code"] == -32600
+    assert isinstance(played(of).post([call("echo")]), Direct)
