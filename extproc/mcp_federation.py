@@ -16,15 +16,17 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from extproc.mcp import merging, messages, requests
+from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.kept import Kept
 from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
 from extproc.mcp.requests import Answer, Client
+from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
 from extproc.ports import Answered, Asked, McpPeers, ServiceUnavailable
+from gateway import names
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ DEAD_SECONDS: Final = 5.0
 """How long an optional server that gave no answer is not asked again."""
 ROUTING_SECONDS: Final = 60.0
 """How old lists may be by which it is found out whose something is."""
+_HUB_SECONDS: Final = 5.0
+_CANCELLED: Final = "notifications/cancelled"
 _MOST_PAGES: Final = 64
 """Of one list of one server."""
 _MOST_KEPT: Final = 8192
@@ -216,16 +220,35 @@ class Federation:
     # what all are told or asked
 
     async def tell(self, view: View, whose: Whose, method: str, params: bytes) -> None:
-        """A notification of the client's."""
+        """A notification of the client's; those of revisions without sessions know none."""
 
         async def one(served: Served) -> None:
             session = self.known(served, whose)
-            if session is not None:
+            if session is not None and not headers.is_modern(session.revision):
                 await self._ask_for(
                     served, requests.told(served, session, method, params, whose.client)
                 )
 
         await self._everybody(view, one)
+        if method == _CANCELLED and self._has_rounds(view, whose):
+            await self._call_off(whose, jsonrpc.notification(method, params))
+
+    def _has_rounds(self, view: View, whose: Whose) -> bool:
+        """Whether calls of the client go by the hub, since a server may ask it in rounds."""
+        sessions = (self.known(each, whose) for each in view.servers.values())
+        return rounds.can_be_asked(bytes(whose.client.capabilities)) and any(
+            each is not None and headers.is_modern(each.revision) for each in sessions
+        )
+
+    async def _call_off(self, whose: Whose, note: bytes) -> None:
+        """The hub is told that a call is cancelled, which may be one of those."""
+        envelope = rounds.encode(Envelope("", "", whose.session.nonce, ""))
+        head = ((names.MCP_ROUNDS_HEADER, envelope), ("content-type", "application/json"))
+        asked = Asked("POST", names.HUB_ROUNDS, head, note)
+        try:
+            await self._peers.ask(names.HUB_CLUSTER, asked, _HUB_SECONDS)
+        except ServiceUnavailable as error:
+            logger.warning("the hub was not told that a call is cancelled: %s", error)
 
     async def ask_all(
         self, view: View, whose: Whose, method: str, params: bytes

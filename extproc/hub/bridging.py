@@ -78,12 +78,22 @@ class _Ask:
         return sse.encode(jsonrpc.error(self.message.raw_id, code, text))
 
 
-class _Answers:
-    """What a client has said to the questions of one call."""
+class _Call:
+    """A call of a client with a session, and what that has said to its questions."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: _Ask, far: FarCall) -> None:
+        self.ask = ask
+        self.far = far
+        """The latest round."""
         self.said: dict[str, Message] = {}
         self.more = asyncio.Event()
+        self.is_off = False
+        """The client wants no answer any more."""
+
+    def call_off(self) -> None:
+        self.is_off = True
+        self.far.close()  # which a server without sessions takes for it
+        self.more.set()
 
 
 class _Parked(msgspec.Struct):
@@ -107,7 +117,7 @@ class Bridges:
         self._services = services
         self._name = name
         self._servers: Mapping[str, Served] = {}
-        self._calls: dict[str, _Answers] = {}
+        self._calls: dict[str, _Call] = {}
         self._parked: dict[str, _Parked] = {}
         self._telling: set[asyncio.Future[None]] = set()
 
@@ -123,6 +133,8 @@ class Bridges:
             return replies.refusal(_UNREADABLE)
         if message.is_answer:
             return self._answered(message)
+        if message.kind is Kind.NOTIFICATION:
+            return self._told(envelope, message)
         served = self._servers.get(envelope.server)
         if served is None:
             gone = Refused(502, INTERNAL_ERROR, f"there is no server '{envelope.server}' any more")
@@ -157,6 +169,17 @@ class Bridges:
             call.more.set()
         return Reply(202)
 
+    def _told(self, envelope: Envelope, message: Message) -> Reply:
+        """A call is cancelled: one of the same session, that has this id."""
+        cancelled = message.params.get("requestId")
+        if message.method == "notifications/cancelled" and messages.is_id(cancelled):
+            for call in self._calls.values():
+                own = call.ask.message.id
+                is_same = type(own) is type(cancelled) and own == cancelled
+                if is_same and call.ask.envelope.key == envelope.key:
+                    call.call_off()
+        return Reply(202)
+
     async def _to_one_without_session(self, ask: _Ask) -> Reply:
         far = await self._post(ask, ask.body)
         if not far.is_stream:
@@ -172,8 +195,8 @@ class Bridges:
         return web.events(self._in_rounds(ask, far))
 
     async def _in_rounds(self, ask: _Ask, far: FarCall) -> AsyncIterator[bytes]:
-        name, answers = self._name(), _Answers()
-        self._calls[name] = answers
+        name, call = self._name(), _Call(ask, far)
+        self._calls[name] = call
         try:
             for number in range(MOST_ROUNDS):
                 while not _is_answer(said := await _more(far)):
@@ -186,36 +209,38 @@ class Bridges:
                     return
                 if not wanted.questions:  # it wants to be left alone for a while
                     await asyncio.sleep(min(_PAUSE_SECONDS * 2**number, 1.0))
-                answers.said.clear()
-                async for piece in self._asked(ask, name, answers, wanted):
+                call.said.clear()
+                async for piece in self._asked(name, call, wanted):
                     yield piece
-                results = _results(wanted, answers.said)
+                results = _results(wanted, call.said)
                 if isinstance(results, Message):
                     yield sse.encode(rounds.with_id(results.body, ask.message.raw_id))
                     return
                 own = messages.text(f"{name}:{number}")
-                far = await self._post(ask, rounds.again(ask.body, own, results, wanted.state))
+                again = rounds.again(ask.body, own, results, wanted.state)
+                call.far = far = await self._post(ask, again)
             yield ask.failed(f"it asked more than {MOST_ROUNDS} times")
         except NoAnswer as error:
-            yield ask.failed(str(error))
+            if not call.is_off:
+                yield ask.failed(str(error))
         finally:
             del self._calls[name]
             far.close()
 
-    async def _asked(
-        self, ask: _Ask, name: str, answers: _Answers, wanted: Wanted
-    ) -> AsyncIterator[bytes]:
+    async def _asked(self, name: str, call: _Call, wanted: Wanted) -> AsyncIterator[bytes]:
         """The questions, and comments until all are answered. Raises `NoAnswer`."""
-        origin = ask.origin
+        origin = call.ask.origin
         for each in wanted.questions:
             outward = ids.outward(origin.server, rounds.own_id(name, each.key), origin.key)
             yield sse.encode(jsonrpc.request(messages.text(outward), each.method, each.params))
         until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        while any(each.key not in answers.said for each in wanted.questions):
-            answers.more.clear()
+        while any(each.key not in call.said for each in wanted.questions):
+            if call.is_off:
+                raise NoAnswer("the client has called it off")
+            call.more.clear()
             try:
                 async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                    await answers.more.wait()
+                    await call.more.wait()
             except TimeoutError:
                 if asyncio.get_running_loop().time() > until:
                     raise NoAnswer("the client does not answer") from None

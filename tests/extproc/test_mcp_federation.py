@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
+from msgspec import Raw
 
+from extproc.mcp import rounds
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.lists import ListKind
 from extproc.mcp.naming import Naming
@@ -24,6 +26,7 @@ from extproc.mcp_federation import (
     of_nobody,
 )
 from extproc.ports import Answered, Asked
+from gateway import names
 from gateway.mcp import Prefix
 from tests.kit.mcp_exchange import Fake, Servers, fakes
 
@@ -190,3 +193,31 @@ def test_where_nobody_knows_the_first_error_is_told() -> None:
     found = in_turn(Federation(Servers(refusals), Clock()), served("a"), served("b"))
     assert found.code == -2
     assert in_turn(Federation(Servers(), Clock()), served("a")).status == 0
+
+
+def test_the_hub_is_told_what_is_cancelled_where_calls_go_by_it() -> None:
+    told: list[Asked] = []
+
+    def hub(asked: Asked) -> Answered:
+        told.append(asked)
+        return Answered(202, {}, b"")
+
+    a, b = Fake("a"), Fake("b", is_modern=True)
+    servers = Servers({"service/mcp/a": a, "service/mcp/b": b, names.HUB_CLUSTER: hub})
+    of, there = Federation(servers, Clock()), view(served("a"), served("b"))
+    held = {"a": ServerSession("s", "2025-06-18"), "b": ServerSession("", "2026-07-28")}
+    session = Session("", held, "2025-06-18", Raw(INITIALIZE), 0, "n")
+    params = b'{"requestId":5}'
+    for capabilities, times in ((b"{}", 0), (b'{"sampling":{}}', 1)):
+        who = Whose(session, "n", Client(capabilities=Raw(capabilities)))
+        asyncio.run(of.tell(there, who, "notifications/cancelled", params))
+        assert len(told) == times
+    (asked,) = told
+    assert json.loads(asked.body)["params"] == {"requestId": 5}
+    envelope = rounds.decode(dict(asked.headers)[names.MCP_ROUNDS_HEADER])
+    assert envelope is not None
+    assert envelope.key == "n"
+    asyncio.run(of.tell(there, who, "notifications/roots/list_changed", b""))
+    assert len(told) == 1  # that is nothing to the hub
+    assert "notifications/cancelled" in a.methods()
+    assert b.methods() == []

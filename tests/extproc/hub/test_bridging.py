@@ -265,6 +265,35 @@ def test_a_client_that_leaves_ends_the_call(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def cancelled(identity: Any) -> dict[str, Any]:
+    return {"method": "notifications/cancelled", "params": {"requestId": identity}}
+
+
+@pytest.mark.parametrize("is_asking", [False, True])
+def test_a_call_that_is_cancelled_ends(tmp_path: Path, is_asking: bool) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        far.answers = lambda _: far.stream()
+        reading = Reading(await bridges.answer(request(NEW, call())))
+        if is_asking:
+            far.more.put_nowait({"id": 1, "result": asking(inputRequests={"who": ASK})})
+        else:
+            far.more.put_nowait({"method": "notifications/message", "params": {}})
+        await reading.next()
+        for other in (2, "1", 1.5):
+            await replied(bridges, cancelled(other))
+        await replied(bridges, {"method": "notifications/initialized"})
+        following = asyncio.ensure_future(reading.next())
+        await asyncio.sleep(0.05)
+        assert not following.done()
+        assert await replied(bridges, cancelled(1)) == (202, None)
+        with pytest.raises(StopAsyncIteration):
+            await following
+        if not is_asking:
+            await until_so(lambda: far.gone == 1)
+
+    play(tmp_path, scene)
+
+
 # --- a client without a session, a server with one -----------------------------------------
 
 
