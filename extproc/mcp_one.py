@@ -106,7 +106,7 @@ class OneTalk:
         return Respond(found.status, JSON, body, "dragoman_mcp")
 
     def on_batch(self, batch: Batch) -> Action:
-        """Each of them may be, or none is sent. What is counted, or hidden in lists, comes alone."""
+        """Each of them may be, or none is sent. What is counted, or hidden, comes alone."""
         caller = self._caller
         for message in batch.messages:
             if message.is_answer:
