@@ -31,6 +31,7 @@ from extproc.mcp.views import binding_of
 from extproc.mcp_admission import Admission
 from extproc.mcp_asked import Answering, Caller, Talk
 from extproc.mcp_federated import FederatedTalk
+from extproc.mcp_front import Front
 from extproc.mcp_one import OneTalk
 from extproc.mcp_saying import fault, refused
 from extproc.program import NOT_READY, Program
@@ -51,7 +52,16 @@ _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gat
 class McpExchange:
     """Answers Envoy's messages about one HTTP request, in the order in which they come."""
 
-    __slots__ = ("_admission", "_facts", "_limit_bytes", "_program", "_talk", "is_over", "patience")
+    __slots__ = (
+        "_admission",
+        "_facts",
+        "_front",
+        "_limit_bytes",
+        "_program",
+        "_talk",
+        "is_over",
+        "patience",
+    )
 
     def __init__(self, program: Program, now: datetime, limit_bytes: int) -> None:
         self._program = program
@@ -59,6 +69,8 @@ class McpExchange:
         self._admission = Admission(program)
         self._limit_bytes = limit_bytes
         self._talk: Talk | None = None
+        self._front: Front | None = None
+        """Who is asked instead of a server."""
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
         self.patience = b"" if program.mcp is None else program.mcp.patience
@@ -112,6 +124,9 @@ class McpExchange:
             return self._refuse(NOT_READY)
         if (hindrance := program.audits.hindrance()) is not None:
             return self._refuse(hindrance)
+        if serving.front is not None and serving.front.is_at(facts.path):
+            self._front = serving.front
+            return self._front.on_headers(facts.method, facts.path, headers, is_end=event.is_end)
         view = serving.views.find(facts.path)
         if view is None:
             return self._refuse(_NOT_FOUND)
@@ -148,6 +163,8 @@ class McpExchange:
         return protection.admitted(principal, view, is_modern=is_modern) or verdict
 
     def _on_body(self, body: bytes) -> Answering:
+        if self._front is not None:
+            return self._front.on_body(self._facts.path, self._facts.headers, body)
         talk = self._talk
         if talk is None:
             return CONTINUE

@@ -9,6 +9,7 @@ from msgspec import Struct
 from extproc.mcp.protection import Protection
 from extproc.mcp.views import Served, Views
 from extproc.mcp_federation import Federation
+from extproc.mcp_front import Front, front
 from extproc.mcp_wire import encode_way, patience
 from extproc.policies.authenticate import Authenticate
 from extproc.ports import McpPeers, SessionBoard
@@ -61,6 +62,8 @@ class Serving(Struct, frozen=True):
     """Who may come in, since tokens can be for these alone; None: as anywhere."""
     protection: Protection | None = None
     """Who tells clients where to get a token; None: nobody."""
+    front: Front | None = None
+    """The authorization server that clients find here, where it is changed; None: none."""
 
     def terms_of(self, server: str, tool: str) -> ToolTerms | None:
         """On which a tool is called; None: on none, or it is no tool."""
@@ -86,6 +89,7 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
+        front=front(mcp, world.peers, world.clock),
     )
 
 

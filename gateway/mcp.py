@@ -149,6 +149,30 @@ class McpScopes:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorizationProxy:
+    """An authorization server that clients find at the gateway, too."""
+
+    authority: str
+    """Its host, and its port where that is none of the usual."""
+    metadata_path: str
+    """Where its metadata is."""
+    is_changed: bool = False
+    """The gateway says itself what is there; else Envoy passes it on as it is."""
+    client_id: str = ""
+    """What every client is told to be; empty: they register themselves, as the server likes."""
+    client_secret: str = field(default="", repr=False)
+    """Added to requests for tokens; clients are not told."""
+    audience: str = ""
+    """What authorization is asked for with, instead of a resource."""
+    strips_resource: bool = False
+    """The server takes no resource (RFC 8707)."""
+    relays_registration: bool = False
+    """Clients register by way of the gateway, so that pages can."""
+    adds_pkce: bool = False
+    """Its metadata does not say that it knows PKCE."""
+
+
+@dataclass(frozen=True, slots=True)
 class McpAuth:
     """The gateway as an OAuth 2.0 protected resource (RFC 9728)."""
 
@@ -163,6 +187,8 @@ class McpAuth:
     """What clients are told to ask for; empty: what is needed for anything at their path."""
     metadata: str = "{}"
     """What else the metadata says: a JSON object."""
+    proxy: AuthorizationProxy | None = None
+    """None: clients find authorization servers at their own addresses alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,18 @@ from gateway.mcp import Mcp, McpAuth
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
+SERVER_METADATA = (
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+)
+"""Where clients look for an authorization server (RFC 8414 §3, OpenID Connect Discovery 1.0 §4)."""
+_OWN_ENDPOINTS = "/.oauth"
+
+
+def endpoints_path(mcp: Mcp) -> str:
+    """Below which the gateway has endpoints of an authorization server; no view is there."""
+    return f"{mcp.path}{_OWN_ENDPOINTS}"
+
 
 def view_path(mcp: Mcp, view: str) -> str:
     """Where clients find a view; that without a name is at the root of all."""

@@ -308,6 +308,10 @@ def mcp_service(server: str) -> str:
     return f"mcp/{server}"
 
 
+MCP_AUTHORIZATION = "mcp-authorization"
+"""The service that is the authorization server which MCP clients find at the gateway."""
+
+
 def hub_path(server: str) -> str:
     """Where the hub offers a server that it speaks to, as one of Streamable HTTP."""
     return f"/servers/{server}"

@@ -150,7 +150,7 @@ class Resolver:
                     for name, block in guards
                     if isinstance(block, RemoteGuardBlock)
                 ),
-                *mcp_services(config.mcp),
+                *mcp_services(config.mcp, config.identity),
             ),
             limit_headers=config.limit_headers,
             limit_services=tuple(

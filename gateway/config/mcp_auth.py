@@ -13,9 +13,12 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from gateway.config.block import Block, refusal
 from gateway.config.finding import Finding, Path
 from gateway.config.identity import IdentityBlock
+from gateway.config.mcp_proxy import McpProxyBlock, proxied, proxied_service
+from gateway.config.mcp_proxy import findings as proxy_findings
 from gateway.config.scalars import Flag, Text
-from gateway.config.urls import Origin, is_exposed
+from gateway.config.urls import Origin
 from gateway.mcp import McpAuth, McpScopes
+from gateway.model import Service
 from gateway.problem import did_you_mean
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -85,15 +88,24 @@ class McpAuthBlock(Block):
     path; they are told of more when they need it."""
     metadata: Metadata = Field(default={})
     """What else the metadata says: `resource_name`, `resource_documentation`, and so on."""
+    proxy: McpProxyBlock | None = None
+    """An authorization server that clients find at the gateway, too. Default: none."""
+
+
+def issuers(block: McpAuthBlock, identity: IdentityBlock) -> tuple[str, ...]:
+    """Who gives tokens."""
+    if block.authorization_servers is not None:
+        return block.authorization_servers
+    return tuple(each.issuer for each in identity.jwt)
 
 
 def meaning(block: McpAuthBlock, identity: IdentityBlock) -> McpAuth:
     """What is meant."""
-    scopes = block.scopes
-    issuers = tuple(each.issuer for each in identity.jwt)
+    scopes, proxy, servers = block.scopes, block.proxy, issuers(block, identity)
+    url = block.url.rstrip("/")
     return McpAuth(
-        block.url.rstrip("/"),
-        issuers if block.authorization_servers is None else block.authorization_servers,
+        url,
+        (url,) if proxy is not None and proxy.is_advertised else servers,
         block.required,
         McpScopes(
             scopes.every,
@@ -103,7 +115,14 @@ def meaning(block: McpAuthBlock, identity: IdentityBlock) -> McpAuth:
         ),
         block.scopes_supported,
         json.dumps(block.metadata, sort_keys=True, ensure_ascii=False) if block.metadata else "{}",
+        None if proxy is None else proxied(proxy, servers),
     )
+
+
+def services(block: McpAuthBlock, identity: IdentityBlock) -> Iterator[Service]:
+    """Whom Envoy connects to."""
+    if block.proxy is not None:
+        yield proxied_service(block.proxy, issuers(block, identity))
 
 
 def findings(
@@ -113,8 +132,10 @@ def findings(
     at: Path = ("mcp", "auth")
     if not identity.jwt and identity.introspection is None:
         yield Finding(at, "no token opens anything", "identity needs jwt, or introspection")
-    elif not meaning(block, identity).servers:
+    elif not issuers(block, identity):
         yield Finding(at, "nobody gives tokens", "authorization_servers says who does")
+    if block.proxy is not None:
+        yield from proxy_findings(block.proxy, issuers(block, identity))
     for index, each in enumerate(block.authorization_servers or ()):
         if not each.startswith(("https://", "http://")):
             path: Path = (*at, "authorization_servers", index)
@@ -134,11 +155,6 @@ def findings(
             yield Finding(path, "must name a server and a tool", "such as github/create_issue")
         elif server not in servers:
             yield Finding(path, f"no server '{server}'", did_you_mean(server, servers))
-
-
-def is_open(block: McpAuthBlock) -> bool:
-    """Whether tokens are sent to the gateway without TLS, by what clients call it."""
-    return is_exposed(block.url)
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -64,8 +64,10 @@ def mcp(block: McpBlock, identity: IdentityBlock) -> Mcp:
     )
 
 
-def mcp_services(block: McpBlock) -> Iterator[Service]:
+def mcp_services(block: McpBlock, identity: IdentityBlock) -> Iterator[Service]:
     """Whom Envoy connects to."""
+    if block.auth is not None:
+        yield from mcp_auth.services(block.auth, identity)
     for name, server in block.servers.items():
         if server.url is None:
             continue

@@ -105,6 +105,9 @@ def for_workers(config: Config) -> str:
 
 
 def _hide_mcp(document: dict[str, Any]) -> None:
+    proxy = (document.get("auth") or {}).get("proxy") or {}
+    proxy.pop("ca", None)
+    (proxy.get("client") or {}).pop("secret", None)
     document.get("sessions", {}).pop("secrets", None)
     for server in document.get("servers", {}).values():
         for name in (_SECRET, "ca", "auth"):
@@ -117,6 +120,10 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
     """The hub starts the programs; workers and hub open sessions."""
     if keys := [each.get_secret_value() for each in block.sessions.secrets]:
         document["sessions"]["secrets"] = keys
+    proxy = None if block.auth is None else block.auth.proxy
+    if proxy is not None and proxy.client is not None and proxy.client.secret is not None:
+        secret = proxy.client.secret.get_secret_value()  # they add it
+        document["auth"]["proxy"]["client"]["secret"] = secret
     for name, server in document.get("servers", {}).items():
         written = block.servers[name]
         if written.url is not None:

@@ -61,6 +61,8 @@ class OAuthServer(HttpServer):
         self.exchanged: list[dict[str, str]] = []
         """Forms that came to the token endpoint."""
         self.fetches: list[str] = []
+        self.audience = ""
+        """Of all tokens; empty: what was asked for."""
         self._clients: dict[str, list[str]] = {}
         self._codes: dict[str, _Code] = {}
         super().__init__(_handler(self))
@@ -140,7 +142,7 @@ class OAuthServer(HttpServer):
         if code.client == self.manners.client[0] and form.get("client_secret", "") != secret:
             return 401, {"error": "invalid_client"}
         return 200, {
-            "access_token": self.access(code.audience, code.scope),
+            "access_token": self.access(self.audience or code.audience, code.scope),
             "token_type": "Bearer",
             "expires_in": 600,
             "scope": code.scope,

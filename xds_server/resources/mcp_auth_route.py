@@ -8,12 +8,20 @@ from collections.abc import Iterator
 from gateway import names
 from gateway.identity import Issuer
 from gateway.mcp import Mcp
-from gateway.mcp_auth import WELL_KNOWN, document, metadata_path, protected
+from gateway.mcp_auth import (
+    SERVER_METADATA,
+    WELL_KNOWN,
+    document,
+    endpoints_path,
+    metadata_path,
+    protected,
+)
 from gateway.model import Gateway
 from xds_server.resources import ext_proc
-from xds_server.resources.extension import Json, typed
+from xds_server.resources.extension import Json, duration, typed
 
 NAME = "dragoman/mcp/metadata"
+AUTHORIZATION = "dragoman/mcp/authorization"
 _CORS_POLICY = "envoy.extensions.filters.http.cors.v3.CorsPolicy"
 _METHODS = "POST, GET, DELETE"
 _REQUEST_HEADERS = "*, authorization"
@@ -21,11 +29,9 @@ _REQUEST_HEADERS = "*, authorization"
 _RESPONSE_HEADERS = "mcp-session-id, www-authenticate, retry-after"
 _PREFLIGHT_SECONDS = 600
 _METADATA_SECONDS = 300
-_ANYBODY = {
-    "access-control-allow-origin": "*",
-    "access-control-allow-methods": "GET",
-    "access-control-allow-headers": "*",
-}
+_METADATA_TIMEOUT_SECONDS = 10.0
+_MOST_BYTES = 65536
+"""Of what a client says of itself."""
 
 
 def mcp_issuers(gateway: Gateway) -> tuple[Issuer, ...]:
@@ -42,7 +48,7 @@ def metadata_routes(mcp: Mcp) -> Iterator[Json]:
         return
     said = {metadata_path(mcp, each.name): document(auth, mcp, each.name) for each in mcp.views}
     said.setdefault(WELL_KNOWN, document(auth, mcp, ""))
-    yield _preflight()
+    yield _preflight(WELL_KNOWN, "GET")
     for path, text in said.items():
         headers = {
             "content-type": "application/json",
@@ -53,6 +59,43 @@ def metadata_routes(mcp: Mcp) -> Iterator[Json]:
             "name": NAME,
             "match": {"path": path, "headers": [_is("GET", "HEAD")]},
             **_direct(200, headers, text),
+        }
+
+
+def authorization_routes(mcp: Mcp) -> Iterator[Json]:
+    """Where clients find an authorization server."""
+    proxy = None if mcp.auth is None else mcp.auth.proxy
+    if proxy is None:
+        return
+    if proxy.is_changed:
+        asked = ext_proc.mcp_bodies(_MOST_BYTES)
+        for prefix in (*SERVER_METADATA, endpoints_path(mcp)):
+            yield _preflight(prefix, "GET, POST")
+            yield {
+                "name": AUTHORIZATION,
+                "match": {"path_separated_prefix": prefix},
+                "direct_response": {"status": 404},  # extproc answers
+                "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
+            }
+        return
+    for prefix in SERVER_METADATA:
+        yield _preflight(prefix, "GET")
+        yield {
+            "name": AUTHORIZATION,
+            "match": {"path_separated_prefix": prefix, "headers": [_is("GET", "HEAD")]},
+            "route": {
+                "cluster": names.service_cluster(names.MCP_AUTHORIZATION),
+                "auto_host_rewrite": True,
+                "regex_rewrite": {
+                    "pattern": {"regex": "^.*$"},
+                    "substitution": proxy.metadata_path.replace("\\", "\\\\"),
+                },
+                "timeout": duration(_METADATA_TIMEOUT_SECONDS),
+            },
+            "request_headers_to_remove": [*names.CREDENTIAL_HEADERS, "cookie"],
+            "response_headers_to_remove": ["set-cookie"],
+            "response_headers_to_add": [_header("access-control-allow-origin", "*")],
+            "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
         }
 
 
@@ -74,10 +117,15 @@ def pages(mcp: Mcp) -> Json:
     )
 
 
-def _preflight() -> Json:
-    """The metadata is for everybody."""
-    headers = {**_ANYBODY, "access-control-max-age": str(_PREFLIGHT_SECONDS)}
-    match = {"path_separated_prefix": WELL_KNOWN, "headers": [_is("OPTIONS")]}
+def _preflight(prefix: str, methods: str) -> Json:
+    """It is for everybody."""
+    headers = {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": methods,
+        "access-control-allow-headers": _REQUEST_HEADERS,
+        "access-control-max-age": str(_PREFLIGHT_SECONDS),
+    }
+    match = {"path_separated_prefix": prefix, "headers": [_is("OPTIONS")]}
     return {"name": NAME, "match": match, **_direct(204, headers)}
 
 
@@ -91,12 +139,13 @@ def _direct(status: int, headers: dict[str, str], body: str = "") -> Json:
             "status": status,
             **({"body": {"inline_string": body}} if body else {}),
         },
-        "response_headers_to_add": [
-            {
-                "header": {"key": name, "value": value},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-            for name, value in headers.items()
-        ],
+        "response_headers_to_add": [_header(name, value) for name, value in headers.items()],
         "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
+    }
+
+
+def _header(name: str, value: str) -> Json:
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
     }

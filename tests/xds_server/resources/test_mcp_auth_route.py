@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 from gateway import names
-from gateway.mcp import Mcp
+from gateway.mcp import AuthorizationProxy, Mcp
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.mcp_auth_route import mcp_issuers, metadata_routes, pages
+from xds_server.resources.mcp_auth_route import (
+    authorization_routes,
+    mcp_issuers,
+    metadata_routes,
+    pages,
+)
 
 GATEWAY = golden_gateway("mcp-auth")
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -51,3 +57,30 @@ def test_any_origin_is_any() -> None:
     assert some["allow_origin_string_match"] == [
         {"exact": "https://app.example", "ignore_case": True}
     ]
+
+
+def test_metadata_of_a_server_passes_or_is_said_by_extproc() -> None:
+    proxy = AuthorizationProxy("idp.example", "/a/metadata")
+    assert GATEWAY.mcp.auth is not None
+
+    def routes(of: AuthorizationProxy) -> list[Any]:
+        auth = dataclasses.replace(GATEWAY.mcp.auth, proxy=of)  # type: ignore[type-var]
+        return list(authorization_routes(dataclasses.replace(GATEWAY.mcp, auth=auth)))
+
+    passing = [each for each in routes(proxy) if "route" in each]
+    assert len(passing) == 2
+    for each in passing:
+        assert each["route"]["cluster"] == "service/mcp-authorization"
+        assert each["route"]["regex_rewrite"]["substitution"] == "/a/metadata"
+        assert "authorization" in each["request_headers_to_remove"]
+    said = routes(dataclasses.replace(proxy, is_changed=True))
+    places = [
+        each["match"]["path_separated_prefix"] for each in said if "headers" not in each["match"]
+    ]
+    assert places == [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/mcp/.oauth",
+    ]
+    assert not any("route" in each for each in said)
+    assert list(authorization_routes(GATEWAY.mcp)) == []
