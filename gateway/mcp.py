@@ -211,6 +211,8 @@ class Mcp:
     """Of a list, at once; 0: all."""
     idle_seconds: float = 1800.0
     """After so long, a session nobody has used is over."""
+    sse_path: str = ""
+    """Where clients of revision 2024-11-05 find the same as at `path`; empty: nowhere."""
     auth: McpAuth | None = None
     """None: nobody is told where to get a token."""
 
@@ -223,7 +225,8 @@ class Mcp:
     def has_hub(self) -> bool:
         """Whether something needs the hub."""
         is_federated = any(each.is_federated for each in self.views)
-        return is_federated or any(each.is_hubs for each in self.servers)
+        has_sse_clients = bool(self.sse_path and self.servers)
+        return is_federated or has_sse_clients or any(each.is_hubs for each in self.servers)
 
     def view(self, name: str) -> McpView | None:
         """What is at a path."""

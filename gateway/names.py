@@ -181,6 +181,8 @@ SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 """Of a request of extproc's: the cluster of the service that it is for."""
 MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
 """The cluster that an MCP request goes to; set by extproc alone."""
+MCP_SSE_HEADER = f"{OWN_HEADER_PREFIX}mcp-sse"
+"""Of a request of a client of HTTP with SSE to the hub: the cluster that leads back to Envoy."""
 MCP_STREAMS_HEADER = f"{OWN_HEADER_PREFIX}mcp-streams"
 """Of a request to the hub's streams, base64 of JSON: `{view, servers: {name: [session id,
 revision]}, number}`."""
@@ -301,6 +303,11 @@ def service_cluster(service: str) -> str:
 def service_secret(service: str) -> str:
     """The SDS secret that holds the key for a service."""
     return f"service/{service}/key"
+
+
+def own_listener_cluster(gateway: str) -> str:
+    """The cluster that leads to a gateway's own listener."""
+    return service_cluster(f"gateway/{gateway}")
 
 
 def mcp_service(server: str) -> str:

@@ -111,6 +111,7 @@ def test_only_those_with_the_volume_can_write_outside_of_tmp() -> None:
     assert "VOLUME" not in DOCKERFILE  # would be a writable folder in every container
     assert [name for name in sorted(SERVICES) if "state" in mounts(name).values()] == [
         "extproc",
+        "hub",
         "xds",
     ]
 

@@ -123,6 +123,9 @@ def _clusters(
         yield memo.of(clusters.service_cluster, service, topology)
     if gateway.mcp.has_hub:
         yield clusters.hub_cluster(topology)
+    if gateway.mcp.sse_path and gateway.mcp.servers:
+        for listener in gateway.listeners:
+            yield memo.of(clusters.own_listener_cluster, listener, topology)
     for limit_service, upstream in gateway.limit_services:
         yield memo.of(clusters.limit_service_cluster, limit_service, upstream, topology)
     for external in gateway.external:
@@ -147,7 +150,8 @@ def _patient(topology: Topology, gateway: Gateway) -> Topology:
 def _services(gateway: Gateway, topology: Topology, memo: Memo) -> Iterator[Resource]:
     if gateway.services or gateway.mcp.servers:
         is_streaming = bool(gateway.mcp.servers)
-        yield memo.of(services.services_listener, topology, is_streaming)
+        leads_back = is_streaming and bool(gateway.mcp.sse_path)
+        yield memo.of(services.services_listener, topology, is_streaming, leads_back)
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:

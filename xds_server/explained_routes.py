@@ -62,7 +62,7 @@ def unseen(
     kind: str, shown: tuple[Message, ...], answers: LlmAnswers | None, *, is_ruled: bool
 ) -> tuple[str, ...]:
     """What passes without any check; Envoy itself moves all of it."""
-    if kind == "answer":
+    if kind in ("answer", "mcp sse"):  # of the latter, the hub asks again at the routes of MCP
         return ()
     if kind == "mcp":
         return ("what answers say",)

@@ -187,7 +187,7 @@ class _Explaining:
     def place(self, named: tuple[str, object]) -> int:
         """Each host has its routes in the order of the configuration, and some of them only."""
         name, _ = named
-        if llm_route.is_llm(name) or name == mcp_route.NAME:
+        if llm_route.is_llm(name) or name in (mcp_route.NAME, mcp_route.SSE):
             return -1
         return self.places.get(name, len(self.places) + (name == UNMATCHED))
 
@@ -441,6 +441,8 @@ def _kind(name: str, route: Json, plain: Route | None) -> str:
         return "llm"
     if name == mcp_route.NAME:
         return "mcp"
+    if name == mcp_route.SSE:
+        return "mcp sse"
     if plain is not None:
         return "plain"
     return "answer" if "direct_response" in route or "redirect" in route else "other"

@@ -18,10 +18,12 @@ from extproc import flags
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.hub import edge
+from extproc.hub.asking import ask
 from extproc.hub.bridging import Bridges
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
-from extproc.hub.site import HubSite
+from extproc.hub.site import HubSite, Parts
+from extproc.hub.sse_clients import SseClients
 from extproc.hub.ways import WaysByEnvoy
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
@@ -100,7 +102,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     joined = JoinedStreams(arguments.services, session_board(arguments.state_dir), time.time)
     client = ServiceClient(arguments.services)
     ways = functools.partial(WaysByEnvoy, arguments.services, client)
-    site = HubSite(keeping, time.monotonic, joined, ways, Bridges(arguments.services))
+    clients = SseClients(functools.partial(ask, arguments.services))
+    parts = Parts(joined, Bridges(arguments.services), clients)
+    site = HubSite(keeping, time.monotonic, ways, parts)
     source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
     try:
         async with edge.serving(edge.application(site, BODY_BYTES), listener):

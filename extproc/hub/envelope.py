@@ -188,3 +188,10 @@ def meta_text(message: Message, name: str) -> str | None:
     raw = meta(message).get(name)
     value = None if raw is None else msgspec.json.decode(raw)
     return value if isinstance(value, str) else None
+
+
+def error_text(message: Message) -> str:
+    """What an error response says."""
+    raw = (_fields(message.error) or {}).get("message")
+    value = None if raw is None else msgspec.json.decode(raw)
+    return value if isinstance(value, str) else "it was refused"

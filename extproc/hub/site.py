@@ -20,6 +20,7 @@ from extproc.hub.links import Connect, Ears, Link
 from extproc.hub.offered import Offered
 from extproc.hub.process import Child, environment_of, start
 from extproc.hub.session import Refused
+from extproc.hub.sse_clients import Paths, SseClients
 from extproc.hub.sse_server import SseServer, Ways
 from extproc.hub.terms import Terms
 from extproc.hub.web import Reply, Request
@@ -39,6 +40,15 @@ class _Entry:
     offered: Offered
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the hub does beside servers of its own."""
+
+    joined: JoinedStreams
+    bridges: Bridges
+    clients: SseClients
+
+
 class HubSite:
     """The hub, without its HTTP server."""
 
@@ -46,15 +56,14 @@ class HubSite:
         self,
         keeping: Keeping,
         clock: Callable[[], float],
-        joined: JoinedStreams,
         ways: Callable[[str], Ways],
-        bridges: Bridges,
+        parts: Parts,
     ) -> None:
         """`ways`: to a server, by the name of its cluster."""
+        self._parts = parts
+        self._paths: Paths | None = None
         self._keeping = keeping
         self._ways = ways
-        self._joined = joined
-        self._bridges = bridges
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._is_told = False
@@ -64,11 +73,12 @@ class HubSite:
         """From now on these servers, and no others."""
         self._is_told = True
         servers = {each.name: served(each) for each in mcp.servers}
-        self._bridges.take(servers)
-        self._joined.take(
+        self._parts.bridges.take(servers)
+        self._parts.joined.take(
             servers,
             {each.name: each.servers for each in mcp.views if each.is_federated},
         )
+        self._paths = Paths(mcp.sse_path, mcp.path) if mcp.sse_path else None
         meant = {each.name: _meant(each, mcp) for each in mcp.servers if each.is_hubs}
         for name, entry in tuple(self._entries.items()):
             if meant.get(name) != entry.meant:
@@ -86,14 +96,17 @@ class HubSite:
         if request.path == "/healthz":
             return Reply(200)
         if request.path == names.HUB_STREAMS:
-            return await self._joined.answer(request)
+            return await self._parts.joined.answer(request)
         if request.path == names.HUB_ROUNDS:
-            return await self._bridges.answer(request)
+            return await self._parts.bridges.answer(request)
         prefix = names.hub_path("")
         if request.path.startswith(prefix):
             entry = self._entries.get(request.path.removeprefix(prefix))
             if entry is not None:
                 return await entry.offered.answer(request)
+        mcp_path = None if self._paths is None else self._paths.of(request.path)
+        if mcp_path is not None:
+            return await self._parts.clients.answer(request, mcp_path)
         unknown = Refused(404, jsonrpc.INVALID_REQUEST, f"nothing is at {request.path}")
         return replies.refusal(unknown)
 
@@ -106,8 +119,9 @@ class HubSite:
 
     async def close(self) -> None:
         """Stop all servers."""
+        await self._parts.clients.close()
         self.take(Mcp())
-        await self._bridges.close()
+        await self._parts.bridges.close()
         await asyncio.gather(*self._closing)
 
     def _put_away(self, offered: Offered) -> None:

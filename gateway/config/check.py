@@ -26,6 +26,7 @@ from gateway.config.limits import LimitScopeBlock
 from gateway.config.mcp_meaning import (
     chosen_tools_are_of_servers,
     servers_are_known,
+    sse_clients_can_be_told_apart,
     tokens_can_be_had,
     tools_have_names,
 )
@@ -325,6 +326,7 @@ RULES: tuple[Rule, ...] = (
     resources_are_unique,
     limits_can_be_counted,
     servers_are_known,
+    sse_clients_can_be_told_apart,
     tokens_can_be_had,
     tools_have_names,
     chosen_tools_are_of_servers,

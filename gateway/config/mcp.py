@@ -189,6 +189,9 @@ class McpBlock(Block):
     path: UrlPath = "/mcp"
     """Where clients find all servers as one; each server alone, and each view, is at its name
     behind it: `/mcp/github`."""
+    sse_path: UrlPath | None = None
+    """Where clients of HTTP with SSE (revision 2024-11-05) find the same: `/sse` for all servers as
+    one, `/sse/github` for one alone. Default: nowhere."""
     servers: dict[ServerName, McpServerBlock] = Field(default={})
     """The servers, by a name of your choice."""
     views: dict[Name, McpViewBlock] = Field(default={})

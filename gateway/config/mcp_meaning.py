@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway import names
+from gateway.cel import Expression, TextExpression, compile_expression, compile_text
 from gateway.config import mcp_auth
 from gateway.config.finding import Finding
 from gateway.config.identity import IdentityBlock
@@ -34,6 +35,7 @@ from gateway.problem import did_you_mean
 
 _ALL = ("*",)
 _CONNECT_SECONDS = 5.0
+_NOT_BOTH = "leave one of them out"
 _BEARER = KeyForm("authorization", "Bearer ")
 
 
@@ -60,6 +62,7 @@ def mcp(block: McpBlock, identity: IdentityBlock) -> Mcp:
         session_keys=tuple(each.get_secret_value() for each in block.sessions.secrets),
         page_entries=block.page or 0,
         idle_seconds=block.sessions.idle,
+        sse_path=(block.sse_path or "").rstrip("/"),
         auth=None if block.auth is None else mcp_auth.meaning(block.auth, identity),
     )
 
@@ -132,6 +135,37 @@ def tokens_can_be_had(written: Written) -> Iterator[Finding]:
         servers = frozenset(block.servers) | written.mcp_servers
         views = frozenset(block.views)
         yield from mcp_auth.findings(block.auth, written.config.identity, servers, views)
+
+
+def sse_clients_can_be_told_apart(written: Written) -> Iterator[Finding]:
+    """Their requests come to Envoy again, from itself: without address and certificate."""
+    config = written.config
+    sse, whole = (config.mcp.sse_path or "").rstrip("/"), config.mcp.path.rstrip("/")
+    if config.mcp.sse_path is None:
+        return
+    path = ("mcp", "sse_path")
+    if not sse:
+        yield Finding(path, "nothing else would be served", "such as /sse")
+    if f"{sse}/".startswith(f"{whole}/") or f"{whole}/".startswith(f"{sse}/"):
+        yield Finding(path, "it must not be at mcp.path, below or above it", "such as /sse")
+    if any(each.tls is not None and each.tls.client_ca for each in config.gateways.values()):
+        yield Finding(path, "a gateway asks for certificates, which these clients cannot show")
+    for index, rule in enumerate(config.authorize):
+        if _reads_source(compile_expression(rule.expression)):
+            where = ("authorize", index, rule.effect.value)
+            yield Finding(where, "the address of clients at mcp.sse_path is not known", _NOT_BOTH)
+    for index, limit in enumerate(config.limits):
+        if limit.by is not None and _reads_source(compile_text(limit.by)):
+            yield Finding(
+                ("limits", index, "by"),
+                "the address of clients at mcp.sse_path is not known",
+                _NOT_BOTH,
+            )
+
+
+def _reads_source(compiled: Expression | TextExpression | str) -> bool:
+    names_read = frozenset[str]() if isinstance(compiled, str) else compiled.names
+    return any(each.startswith("source.") for each in names_read)
 
 
 def _server(name: str, block: McpServerBlock) -> McpServer:

@@ -8,7 +8,7 @@ from gateway import names
 from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer, Login
 from gateway.limits import LimitService
-from gateway.model import Endpoint, Provider, Service, Upstream
+from gateway.model import Endpoint, Listener, Provider, Service, Upstream
 from xds_server.resources import addresses
 from xds_server.resources.attempts import (
     Attempt,
@@ -32,6 +32,8 @@ _UNLIMITED = 1 << 30
 _IDLE_CONNECTION_SECONDS = 50
 """Shorter than the keep-alive of common servers and balancers (60 s): we close first."""
 
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""What is listened on everywhere is found here."""
 _CIRCUIT_BREAKERS: Json = {
     # Envoy's defaults (1024 requests, 3 retries) would be limits that nobody configured.
     "thresholds": [
@@ -231,6 +233,27 @@ def hub_cluster(topology: Topology) -> Resource:
         "circuit_breakers": _CIRCUIT_BREAKERS,
         **_http_options(_HTTP1),
     }
+    return resource(CLUSTER, name, fields)
+
+
+def own_listener_cluster(listener: Listener, topology: Topology) -> Resource:
+    """Leads to a listener of this very Envoy, for what the hub asks in the name of clients."""
+    name = names.own_listener_cluster(listener.name)
+    host = _ANY_ADDRESS.get(listener.address, listener.address)
+    here = addresses.socket_address(Endpoint(host, listener.port))
+    fields = {
+        "name": name,
+        **addresses.discovery([host]),
+        "connect_timeout": "0.5s",
+        "load_assignment": _endpoints(name, [here]),
+        "circuit_breakers": _CIRCUIT_BREAKERS,
+        **_http_options(_HTTP1),
+    }
+    if listener.tls is not None:  # its certificate is for names of clients': it is not checked
+        fields["transport_socket"] = extension(
+            "envoy.transport_sockets.tls",
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        )
     return resource(CLUSTER, name, fields)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gateway import names
 from gateway.model import Gateway, Listener
 from xds_server.resources import ext_proc, jwt, told
@@ -12,7 +14,8 @@ NAME = "dragoman/mcp"
 """No plain route can have this name, since theirs have no slash."""
 FOUND = "dragoman/mcp/found"
 """The same requests, once extproc has said their server, and the path that they have there."""
-
+SSE = "dragoman/mcp/sse"
+"""For clients of HTTP with SSE: to the hub."""
 _IDLE_SECONDS = 3600.0
 """Of a stream: notifications may be rare. Servers and the hub send comments more often."""
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request"
@@ -52,11 +55,42 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     per_filter = _filters(gateway, listener)
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
+        *_sse_routes(gateway, listener),
         *metadata_routes(gateway.mcp),
         *authorization_routes(gateway.mcp),
         _route(FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
         _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, per_filter),
     )
+
+
+def _sse_routes(gateway: Gateway, listener: Listener) -> Iterator[Json]:
+    """For clients of HTTP with SSE. Nothing is decided here: the hub makes requests of theirs, with
+    their credentials, to the routes below."""
+    if not gateway.mcp.sse_path:
+        return
+    per_filter = {names.EXT_PROC_FILTER: ext_proc.disabled()}
+    if gateway.identity.issuers:
+        per_filter[names.TOKENS_FILTER] = jwt.passed()
+    if gateway.mcp.allowed_origins:
+        per_filter[names.CORS_FILTER] = pages(gateway.mcp)
+    back: Json = {
+        "header": {
+            "key": names.MCP_SSE_HEADER,
+            "value": names.own_listener_cluster(listener.name),
+        },
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    yield {
+        "name": SSE,
+        "match": {"path_separated_prefix": gateway.mcp.sse_path},
+        "typed_per_filter_config": per_filter,
+        "request_headers_to_add": [back],
+        "route": {
+            "cluster": names.HUB_CLUSTER,
+            "timeout": "0s",
+            "idle_timeout": duration(_IDLE_SECONDS),
+        },
+    }
 
 
 def _filters(gateway: Gateway, listener: Listener) -> Json:

@@ -20,9 +20,11 @@ _LONGEST = "120s"
 """extproc waits for less, and goes away then."""
 
 
-def services_listener(topology: Topology, is_streaming: bool = False) -> Resource:
+def services_listener(
+    topology: Topology, is_streaming: bool = False, leads_back: bool = False
+) -> Resource:
     """Where extproc asks; the owner of a socket alone may. `is_streaming`: some of those who are
-    asked answer in streams, as MCP servers do."""
+    asked answer in streams, as MCP servers do. `leads_back`: to gateways' own listeners, too."""
     address = addresses.parse(topology.services)
     if "pipe" in address:
         address["pipe"]["mode"] = _OWNER_ALONE
@@ -31,7 +33,7 @@ def services_listener(topology: Topology, is_streaming: bool = False) -> Resourc
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="services",
         codec_type="HTTP1",
-        route_config=_table(is_streaming),
+        route_config=_table(is_streaming, leads_back),
         http_filters=[
             extension(
                 "envoy.filters.http.router",
@@ -53,11 +55,14 @@ def services_listener(topology: Topology, is_streaming: bool = False) -> Resourc
     return resource(LISTENER, names.SERVICES, fields)
 
 
-def _table(is_streaming: bool) -> Json:
+def _table(is_streaming: bool, leads_back: bool) -> Json:
     routes = [_route(names.service_cluster(""), _LONGEST)]  # and no provider
     if is_streaming:
         streams = (names.service_cluster(names.mcp_service("")), names.HUB_CLUSTER)
         routes = [*(_route(each, "0s") for each in streams), *routes]
+    if leads_back:  # where the Host header is that of a client, and tells which page asks
+        back = _route(names.own_listener_cluster(""), "0s")
+        routes = [{**back, "route": {**back["route"], "auto_host_rewrite": False}}, *routes]
     host = {"name": names.SERVICES, "domains": ["*"], "routes": routes}
     return {"name": names.SERVICES, "virtual_hosts": [host]}
 

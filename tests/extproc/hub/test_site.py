@@ -10,16 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from extproc.adapters.service_client import ServiceClient
+from extproc.hub.asking import Answer, NoAnswer, Question
 from extproc.hub.bridging import Bridges
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
-from extproc.hub.site import HubSite, child_of
+from extproc.hub.site import HubSite, Parts, child_of
+from extproc.hub.sse_clients import SseClients
 from extproc.hub.terms import Terms
 from extproc.hub.ways import WaysByEnvoy
 from extproc.hub.web import Reply, Request
 from gateway.mcp import Mcp, McpServer, StdioCommand, ToolChange, Transport
 from tests.kit.in_a_loop import in_a_loop
-from tests.kit.mcp_links import initialize, post, said
+from tests.kit.mcp_links import Events, initialize, post, said
 
 SERVER = (
     "import json, os, sys\n"
@@ -29,6 +31,15 @@ SERVER = (
     "    print(json.dumps({'jsonrpc': '2.0', 'id': asked['id'], 'result': told}), flush=True)\n"
 )
 COMMAND = StdioCommand((sys.executable, "-I", "-S", "-c", SERVER), (("KEY", "k"),))
+
+
+async def nobody(question: Question) -> Answer:
+    raise NoAnswer("nobody is there")
+
+
+def parts() -> Parts:
+    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0)
+    return Parts(joined, Bridges("unix:/nowhere"), SseClients(nobody))
 
 
 def ways(cluster: str) -> WaysByEnvoy:
@@ -47,8 +58,7 @@ def server(name: str, **changed: object) -> McpServer:
 @contextlib.asynccontextmanager
 async def hub(*servers: McpServer) -> AsyncIterator[HubSite]:
     keeping = Keeping()
-    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0)
-    site = HubSite(keeping, lambda: 0.0, joined, ways, Bridges("unix:/nowhere"))
+    site = HubSite(keeping, lambda: 0.0, ways, parts())
     site.take(Mcp(servers))
     try:
         yield site
@@ -72,10 +82,21 @@ async def test_each_server_is_at_its_path_and_nothing_anywhere_else() -> None:
 
 
 @in_a_loop
+async def test_clients_of_http_with_sse_have_a_path_where_one_is_written() -> None:
+    async with hub(server("one")) as site:
+        request = Request("GET", "/sse/one", "", {})
+        assert (await site.answer(request)).status == 404
+        site.take(Mcp((server("one"),), sse_path="/sse"))
+        reply = await site.answer(request)
+        endpoint = await anext(Events.of(reply).pieces)
+        assert endpoint.startswith(b"event: endpoint\ndata: /sse/one?session=")
+        assert (await site.answer(replace(request, path="/ssed"))).status == 404
+
+
+@in_a_loop
 async def test_without_a_configuration_nothing_is_answered() -> None:
     keeping = Keeping()
-    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0)
-    site = HubSite(keeping, lambda: 0.0, joined, ways, Bridges("unix:/nowhere"))
+    site = HubSite(keeping, lambda: 0.0, ways, parts())
     assert (await site.answer(Request("GET", "/healthz", "", {}))).status == 503
     assert (await ask(site, "one", initialize())).status == 503
     await keeping.stop()

@@ -90,3 +90,27 @@ def test_a_rule_is_for_a_server_that_is_there() -> None:
         "authorize: [{name: r, for: {mcp: abd}, allow: 'true'}]}"
     )
     assert found.startswith("authorize.0.for.mcp: no MCP server 'abd'")
+
+
+SSE = "mcp: {sse_path: /sse, servers: {a: {url: 'http://a/mcp'}}}\n"
+
+
+def test_clients_of_http_with_sse_need_the_hub() -> None:
+    gateway = gateway_of(SSE)
+    assert (gateway.mcp.sse_path, gateway.mcp.has_hub) == ("/sse", True)
+    assert not gateway_of("mcp: {servers: {a: {url: 'http://a/mcp'}}}").mcp.has_hub
+
+
+@pytest.mark.parametrize("path", ["/", "/mcp", "/mcp/sse"])
+def test_they_have_a_path_of_their_own(path: str) -> None:
+    text = f"mcp: {{sse_path: {path}, servers: {{a: {{url: 'http://a/mcp'}}}}}}"
+    assert complaints(text)[0].startswith("mcp.sse_path: ")
+
+
+def test_rules_and_limits_by_address_and_they_exclude_each_other() -> None:
+    rule = "authorize: [{name: near, require: 'source.address.startsWith(\"10.\")'}]\n"
+    (found,) = complaints(SSE + rule)
+    assert found.startswith("authorize.0.require: the address of clients at mcp.sse_path is not")
+    limit = "limits: [{name: each, by: source.address, requests: 1/min}]\n"
+    (found,) = complaints(SSE + limit)
+    assert found.startswith("limits.0.by: the address of clients at mcp.sse_path is not known")

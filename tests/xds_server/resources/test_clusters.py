@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gateway import names
-from gateway.model import Endpoint, Upstream
+from gateway.model import Endpoint, Listener, ServerTls, Upstream
 from tests.kit.gateways import golden_gateway
 from xds_server.audience import Level
 from xds_server.render import to_json
@@ -139,3 +139,20 @@ def test_a_provider_may_be_checked_against_authorities_of_its_own() -> None:
         cluster = to_json(clusters.route_cluster(each, TOPOLOGY))
         context = cluster["transport_socket"]["typed_config"]["common_tls_context"]
         assert context["validation_context"]["trusted_ca"] == expected
+
+
+def test_the_way_back_leads_to_the_listener_itself() -> None:
+    def back(address: str, tls: ServerTls | None = None) -> Json:
+        listener = Listener("a", address, 8080, 1000, tls)
+        return to_json(clusters.own_listener_cluster(listener, TOPOLOGY))
+
+    def host(cluster: Json) -> str:
+        (locality,) = cluster["load_assignment"]["endpoints"]
+        (endpoint,) = locality["lb_endpoints"]
+        return str(endpoint["endpoint"]["address"]["socket_address"]["address"])
+
+    assert back("0.0.0.0")["name"] == "service/gateway/a"
+    addresses = [host(back(each)) for each in ("0.0.0.0", "::", "10.0.0.1")]
+    assert addresses == ["127.0.0.1", "::1", "10.0.0.1"]
+    assert "transport_socket" not in back("10.0.0.1")
+    assert set(tls(back("10.0.0.1", ServerTls("cert", "key")))) == {"@type"}

@@ -7,7 +7,7 @@ import dataclasses
 from gateway import names
 from gateway.mcp import Mcp
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.mcp_route import mcp_routes
+from xds_server.resources.mcp_route import FOUND, NAME, mcp_routes
 
 GATEWAY = golden_gateway("mcp")
 LISTENER = GATEWAY.listeners[0]
@@ -55,3 +55,25 @@ def test_tokens_are_asked_for_as_of_mcp_and_pages_told_what_they_may() -> None:
         policies = route["typed_per_filter_config"]
         assert policies[names.TOKENS_FILTER]["requirement_name"] == "mcp"
         assert policies[names.CORS_FILTER]["expose_headers"].startswith("mcp-session-id")
+
+
+SSE_GATEWAY = dataclasses.replace(
+    GATEWAY, mcp=dataclasses.replace(GATEWAY.mcp, sse_path="/sse", allowed_origins=("https://a",))
+)
+
+
+def test_clients_of_http_with_sse_go_to_the_hub_which_is_told_the_way_back() -> None:
+    route, *others = mcp_routes(SSE_GATEWAY, LISTENER)
+    assert [each["name"] for each in others] == [FOUND, NAME]
+    assert route["match"] == {"path_separated_prefix": "/sse"}
+    assert (route["route"]["cluster"], route["route"]["timeout"]) == (names.HUB_CLUSTER, "0s")
+    (added,) = route["request_headers_to_add"]
+    assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"  # a client cannot choose it
+    assert added["header"] == {
+        "key": "x-dragoman-mcp-sse",
+        "value": f"service/gateway/{LISTENER.name}",
+    }
+    assert "request_headers_to_remove" not in route  # the hub needs the client's credentials
+    policy = route["typed_per_filter_config"]
+    assert policy[names.EXT_PROC_FILTER]["disabled"]
+    assert names.CORS_FILTER in policy

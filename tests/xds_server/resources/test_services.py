@@ -112,3 +112,17 @@ def route_of(text: str) -> str:
     table = to_json(compiled(text).of(ROUTES)["gateway/default"])
     (host,) = table["virtual_hosts"]
     return str(next(each for each in host["routes"] if each["name"] == "dragoman/llm"))
+
+
+def test_the_way_back_to_a_gateway_keeps_the_host_that_its_client_asked() -> None:
+    text = "mcp: {sse_path: /sse, servers: {a: {url: 'http://a/mcp'}}}"
+    snapshot = compiled(text)
+    listener = to_json(snapshot.of(LISTENER)[names.SERVICES])
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    back, *others = manager["route_config"]["virtual_hosts"][0]["routes"]
+    (header,) = back["match"]["headers"]
+    assert header["string_match"] == {"prefix": "service/gateway/"}
+    assert back["route"]["timeout"] == "0s"
+    assert not back["route"].get("auto_host_rewrite", False)
+    assert all(each["route"]["auto_host_rewrite"] for each in others)
+    assert {"service/gateway/default", names.HUB_CLUSTER} <= set(snapshot.of(CLUSTER))
