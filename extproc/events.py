@@ -126,6 +126,8 @@ class Direct(Struct, frozen=True):
     """The new body; None keeps the client's."""
     told: tuple[Told, ...] = ()
     """Where the client's limits stand, for the headers of the answer."""
+    is_shown: bool = False
+    """After headers: show us those of the answer, too."""
 
 
 class Show(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct, structs
@@ -10,15 +10,17 @@ from msgspec import Struct, structs
 from extproc.events import CONTINUE, Action, Respond, ResponseBody, ResponseHeaders, Show
 from extproc.facts import Facts, McpCall
 from extproc.later import later
-from extproc.mcp import headers
-from extproc.mcp.lists import Allowed, ListKind
+from extproc.mcp import headers, messages
+from extproc.mcp.lists import BY_METHOD, Allowed, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
 from extproc.mcp_admission import Admission
-from extproc.mcp_saying import fault, refused, unknown
+from extproc.mcp_overseeing import AskedFor, OverseenAnswer
+from extproc.mcp_saying import JSON, accepted, fault, refused, unknown, withheld
 from extproc.mcp_serving import Serving
+from extproc.policies.inquiry import Inquiry
 from extproc.program import Program
 from extproc.verdict import Deny, PolicyKind
 
@@ -73,17 +75,26 @@ class Caller(Struct):
         is_counted = self.program.limits.holds_places
         return Show(is_counted) if is_needed or is_counted else CONTINUE
 
-    def admitted(self, message: Message, call: McpCall, then: Callable[[], Answering]) -> Answering:
-        """What comes of a call: why it may not be, or what is done then."""
+    def admitted(
+        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
+    ) -> Answering:
+        """What comes of a call: why it may not be, or what is done then, with what guards have
+        made of it."""
         denied = self.judged(message, call)
         if denied is not None:
             return denied
+        return self.guarded(message, call, lambda passed: self._taken(passed, call, then))
+
+    def _taken(
+        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
+    ) -> Answering:
+        """Limits and budgets take of it."""
         if not call.name or message.kind is not Kind.REQUEST:
-            return then()
+            return then(message)
 
         def taken(refusal: Deny | None) -> Answering:
             if refusal is None:
-                return then()
+                return then(message)
             self.program.audits.refused(self.facts, refusal)
             return refused(refusal, message.raw_id)
 
@@ -98,6 +109,62 @@ class Caller(Struct):
             return False
         terms = self.serving.terms_of(call.server, call.tool)
         return self.program.limits.are_for(self.facts) or (terms is not None and terms.price > 0)
+
+    def guarded(
+        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
+    ) -> Answering:
+        """What comes of it past the guards. An answer to a server that may not go on is an error
+        for it, so that it waits no longer."""
+        guards, facts = self.program.mcp_guards, self.facts
+        facts.mcp = call
+        if guards is None or not guards.reads_requests(facts):
+            return then(message)
+
+        def passed(found: Message | Deny) -> Answering:
+            if not isinstance(found, Deny):
+                return then(found)
+            self.program.audits.refused(facts, found)
+            if message.kind is Kind.NOTIFICATION:
+                return accepted()
+            asked = asked_for(message, self.facts.headers)
+            body = withheld(found, message.raw_id, is_tool=asked.is_tool, is_modern=asked.is_modern)
+            if not message.is_answer:
+                return Respond(200, JSON, body, f"dragoman_{found.code}")
+            told = messages.read(body)
+            return then(told) if isinstance(told, Message) else accepted()
+
+        judged = guards.sent(facts, message)
+        if isinstance(judged, Inquiry):
+            return later(self.program.inquirer.settled(judged), passed)
+        return passed(judged)
+
+    def reads_answers(self, server: str) -> bool:
+        """Whether guards may have to read what it says."""
+        guards = self.program.mcp_guards
+        return guards is not None and guards.reads_answers(self._facts_of(server))
+
+    def reads_requests(self, server: str) -> bool:
+        """Whether guards read what this caller says to it."""
+        guards = self.program.mcp_guards
+        return guards is not None and guards.reads_requests(self._facts_of(server))
+
+    def overseen(
+        self, servers: Iterable[str], message: Message | None = None
+    ) -> OverseenAnswer | None:
+        """The answer of one of these, past the guards that read it; None: nobody does. `message`:
+        what is answered; None: nothing, it is a stream."""
+        guards = self.program.mcp_guards
+        if guards is None or (message is not None and message.method in UNREAD):
+            return None
+        facts = [each for each in map(self._facts_of, servers) if guards.reads_answers(each)]
+        if not facts:
+            return None
+        asked = AskedFor() if message is None else asked_for(message, self.facts.headers)
+        return OverseenAnswer(guards, self.program.inquirer, self.program.audits, facts, asked)
+
+    def _facts_of(self, server: str) -> Facts:
+        call = self.facts.mcp or McpCall("", view=self.view.name)
+        return structs.replace(self.facts, mcp=structs.replace(call, server=server))
 
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""
@@ -146,6 +213,18 @@ _USES: Final = {
 """By which method an entry of a list is asked for, and which fact names it."""
 
 
+UNREAD: Final = frozenset(
+    {"initialize", "ping", "server/discover", "logging/setLevel", *BY_METHOD}
+) - {"tasks/list"}
+"""Methods of whose requests and answers guards read nothing."""
+
+
+def asked_for(message: Message, head: Mapping[str, str]) -> AskedFor:
+    """What an answer to this message is told by."""
+    is_modern = headers.is_modern(headers.revision(head, message))
+    return AskedFor(message.method, message.raw_id, is_modern, "task" in message.params)
+
+
 class Talk(Protocol):
     """One request to one view."""
 
@@ -161,7 +240,7 @@ class Talk(Protocol):
 
     def on_response(self, event: ResponseHeaders) -> Answering: ...
 
-    def on_answer(self, event: ResponseBody) -> Action: ...
+    def on_answer(self, event: ResponseBody) -> Answering: ...
 
 
 def call_of(message: Message, server: str, name: str, view: str) -> McpCall:

@@ -18,15 +18,16 @@ from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, search
 from extproc.mcp.catalogue import Catalogue
-from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Fault
+from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, Fault
 from extproc.mcp.lists import BY_METHOD, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, bounded
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
+from extproc.mcp_overseeing import CODINGS, OverseenAnswer
 from extproc.mcp_passage import Passage
-from extproc.mcp_saying import accepted, fault, refused, result, unknown
+from extproc.mcp_saying import accepted, fault, no_method, refused, result, unknown, unsupported
 from extproc.mcp_several import BY_URI, in_turn, place, searched
 from extproc.protocols.json_spans import Path
 from extproc.verdict import Deny
@@ -64,12 +65,14 @@ _Found: TypeAlias = tuple[Target, ...]
 class FederatedTalk:
     """One request to several servers."""
 
-    __slots__ = ("_caller", "_is_unwrapped", "_passage", "_whose", "is_over")
+    __slots__ = ("_caller", "_is_unwrapped", "_overseen", "_passage", "_whose", "is_over")
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._whose: Whose | None = None
         self._passage: Passage | None = None
+        self._overseen: OverseenAnswer | None = None
+        """Guards read the stream of all servers."""
         self._is_unwrapped = False
         """The message is not the client's own, but what it means."""
         self.is_over = False
@@ -91,7 +94,8 @@ class FederatedTalk:
             case _ if self._whose is None:
                 return refused(_NO_STREAMS if is_modern else _NO_SESSION)
             case "GET":
-                self.is_over = True
+                self._overseen = caller.overseen(caller.view.servers)
+                self.is_over = self._overseen is None
                 return self._streams(self._whose)
             case _:
                 caller.end(self._whose.session)
@@ -103,11 +107,11 @@ class FederatedTalk:
     def on_message(self, message: Message) -> Answering:
         revision = headers.revision(self._caller.facts.headers, message)
         is_modern = headers.is_modern(revision)
-        unsupported = _unsupported(message, revision)
-        if unsupported is not None:
-            return fault(unsupported)
+        refusal = unsupported(message, revision)
+        if refusal is not None:
+            return fault(refusal)
         if message.method in _REMOVED if is_modern else message.method == _DISCOVER:
-            return fault(_no_method(message, is_modern=is_modern))
+            return fault(no_method(message, is_modern=is_modern))
         if message.method == "initialize":
             return self._begin(message)
         if is_modern:
@@ -126,17 +130,23 @@ class FederatedTalk:
     def on_response(self, event: ResponseHeaders) -> Answering:
         passage = self._passage
         if passage is None:
-            self.is_over = True
-            return CONTINUE
+            action = CONTINUE if self._overseen is None else self._overseen.begins(event)
+            return self._passed(action)
         found = passage.on_response(event)
         return later(found, self._passed) if isinstance(found, Awaitable) else self._passed(found)
 
-    def on_answer(self, event: ResponseBody) -> Action:
-        passage = self._passage
-        return CONTINUE if passage is None else self._passed(passage.on_answer(event))
+    def on_answer(self, event: ResponseBody) -> Answering:
+        if self._passage is not None:
+            found = self._passage.on_answer(event)
+        elif self._overseen is not None:
+            found = self._overseen.take(event.body, is_end=event.is_end)
+        else:
+            return CONTINUE
+        return later(found, self._passed) if isinstance(found, Awaitable) else self._passed(found)
 
     def _passed(self, action: Action) -> Action:
-        self.is_over = self._passage is None or self._passage.is_over
+        of = self._passage or self._overseen
+        self.is_over = of is None or of.is_over
         return action
 
     # who asks
@@ -192,7 +202,8 @@ class FederatedTalk:
             caller.serving.ways.hub,
             False,
             ((names.MCP_STREAMS_HEADER, coded),),
-            (headers.SESSION_ID,),
+            (headers.SESSION_ID, CODINGS),
+            is_shown=self._overseen is not None,
         )
 
     # what clients say without asking
@@ -203,7 +214,12 @@ class FederatedTalk:
         if found is None:
             return accepted()  # as servers do with what answers nothing
         server, own = found
-        return self._direct(message, whose, Target(server, ""), {messages.ID: _json(own)})
+        changes = {messages.ID: msgspec.json.encode(own)}
+        return self._caller.guarded(
+            message,
+            McpCall("", server, view=self._caller.view.name),
+            lambda passed: self._direct(passed, whose, Target(server, ""), changes),
+        )
 
     def _notification(self, message: Message, whose: Whose) -> Answering:
         caller = self._caller
@@ -215,7 +231,7 @@ class FederatedTalk:
             if found is None:
                 return accepted()
             server, own = found
-            changes = {messages.PROGRESS_TOKEN: _json(own)}
+            changes = {messages.PROGRESS_TOKEN: msgspec.json.encode(own)}
             return self._direct(message, whose, Target(server, ""), changes)
         params = messages.params(message.body)
         telling = caller.serving.federation.tell(caller.view, whose, message.method, params)
@@ -249,7 +265,7 @@ class FederatedTalk:
                 return self._discover(message, whose)
             case _ if method == _TO_ALL:
                 return self._set_level(message, whose)
-        return fault(_no_method(message, is_modern=whose.is_sessionless))
+        return fault(no_method(message, is_modern=whose.is_sessionless))
 
     def _by_name(self, message: Message, whose: Whose) -> Answering:
         """Tools and prompts; `completion/complete` names a prompt, or a template."""
@@ -310,7 +326,7 @@ class FederatedTalk:
         if target.name != named(message) or self._is_unwrapped:
             changes[place(message)] = messages.text(target.name)
         return self._caller.admitted(
-            message, call, lambda: self._direct(message, whose, target, changes, call.tool)
+            message, call, lambda passed: self._direct(passed, whose, target, changes, call.tool)
         )
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
@@ -403,26 +419,6 @@ class FederatedTalk:
             return fault(message.fault(code, text, 200))
 
         return later(asking, told)
-
-
-def _unsupported(message: Message, revision: str) -> Fault | None:
-    """Of a revision that nobody knows."""
-    if not revision or revision in merging.LEGACY_REVISIONS or revision in merging.MODERN_REVISIONS:
-        return None
-    text = f"Unsupported protocol version: {revision}"
-    if not headers.is_modern(revision):
-        return message.fault(jsonrpc.INVALID_REQUEST, text)
-    data = {"supported": merging.MODERN_REVISIONS, "requested": revision}
-    return message.fault(jsonrpc.UNSUPPORTED_PROTOCOL_VERSION, text, data=data)
-
-
-def _no_method(message: Message, *, is_modern: bool) -> Fault:
-    text = f"Method not found: {message.method}"
-    return message.fault(METHOD_NOT_FOUND, text, 404 if is_modern else 200)
-
-
-def _json(identity: messages.Id) -> bytes:
-    return msgspec.json.encode(identity)
 
 
 def _found_by_name(catalogue: Catalogue, message: Message) -> _Found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 
 import msgspec
+from msgspec import Struct, structs
 
 from extproc.events import (
     CONTINUE,
@@ -19,13 +20,15 @@ from extproc.events import (
     ResponseHeaders,
 )
 from extproc.facts import McpCall
+from extproc.later import later
 from extproc.mcp import headers, jsonrpc, lists, requests
 from extproc.mcp.jsonrpc import Fault
 from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
 from extproc.mcp.messages import Batch, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, is_ours
-from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, named
+from extproc.mcp_asked import SESSION_NOT_FOUND, UNREAD, Answering, Caller, call_of, named
+from extproc.mcp_overseeing import CODINGS, OverseenAnswer
 from extproc.mcp_saying import JSON, fault, refused
 from extproc.mcp_serving import head_of
 from extproc.ports import Answered, Asked, ServiceUnavailable
@@ -33,13 +36,14 @@ from extproc.ports import Answered, Asked, ServiceUnavailable
 _PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)
 """What a client says of a list beside its body."""
 _ALONE = Fault(jsonrpc.INVALID_REQUEST, "this message is not taken in a batch: send it alone")
+_NO_BATCHES = Fault(jsonrpc.INVALID_REQUEST, "what guards read comes in no batches")
 _NOTHING_SAID = msgspec.Raw(b"{}")
 
 
 class OneTalk:
     """One request to one server."""
 
-    __slots__ = ("_caller", "_is_opening", "_own_id", "is_over")
+    __slots__ = ("_caller", "_is_opening", "_overseen", "_own_id", "is_over")
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -47,6 +51,8 @@ class OneTalk:
         """What the server calls the session, when it is not what the client does."""
         self._is_opening = False
         """Its answer may begin a session."""
+        self._overseen: OverseenAnswer | None = None
+        """Guards read the answer."""
         self.is_over = False
 
     def on_headers(self, method: str) -> Action:
@@ -60,28 +66,42 @@ class OneTalk:
                 if method == "DELETE":
                     caller.end(session)
                 self._own_id = session.servers[caller.view.only.name].id
+        server = caller.view.only.name
         if method != "POST":
-            self.is_over = True
+            self._overseen = caller.overseen((server,)) if method == "GET" else None
+            self.is_over = self._overseen is None
             return self._direct(is_read=False)
         is_sessionless = bool(said) or headers.is_modern(caller.revision)
         self._is_opening = bool(caller.binding) and not is_sessionless
-        return caller.show(is_needed=self._is_opening)
+        return caller.show(is_needed=self._is_opening or caller.reads_answers(server))
 
     def on_message(self, message: Message) -> Answering:
         self._is_opening = self._is_opening and message.method == "initialize"
-        if message.is_answer:
-            return self._sent(message, None)
         call = self._call(message)
-        return self._caller.admitted(message, call, lambda: self._sent(message, call))
+        if message.is_answer or (not call.server and message.method not in UNREAD):
+            # whatever it is, the server gets it
+            of_server = structs.replace(call, server=self._caller.view.only.name)
+            guarded = self._caller.guarded
+            if message.is_answer:
+                return guarded(message, of_server, lambda passed: self._sent(message, passed, None))
+            denied = self._caller.judged(message, call)
+            return denied or guarded(
+                message, of_server, lambda passed: self._sent(message, passed, call)
+            )
+        return self._caller.admitted(
+            message, call, lambda passed: self._sent(message, passed, call)
+        )
 
-    def _sent(self, message: Message, call: McpCall | None) -> Answering:
-        """It may be."""
+    def _sent(self, written: Message, message: Message, call: McpCall | None) -> Answering:
+        """It may be; `message`: as guards have changed what was written."""
         kind = BY_METHOD.get(message.method)
         is_shown = None if kind is None else self._caller.shows(kind)
         if kind is not None and is_shown is not None:
             return self._filtered(message, kind, is_shown)
-        self.is_over = not self._is_opening
-        return self._direct(is_read=True, call=call)
+        self._overseen = self._caller.overseen((self._caller.view.only.name,), message)
+        self.is_over = not self._is_opening and self._overseen is None
+        body = None if message is written else message.body
+        return self._direct(is_read=True, call=call, body=body)
 
     async def _filtered(self, message: Message, kind: ListKind, is_shown: Allowed) -> Action:
         """A list, of which rules may hide some: it is asked for here, and not by Envoy alone."""
@@ -107,7 +127,9 @@ class OneTalk:
 
     def on_batch(self, batch: Batch) -> Action:
         """Each of them may be, or none is sent. What is counted, or hidden, comes alone."""
-        caller = self._caller
+        caller, server = self._caller, self._caller.view.only.name
+        if caller.reads_answers(server) or caller.reads_requests(server):
+            return fault(_NO_BATCHES)
         for message in batch.messages:
             if message.is_answer:
                 continue
@@ -123,6 +145,10 @@ class OneTalk:
         return self._direct(is_read=True)
 
     def on_response(self, event: ResponseHeaders) -> Action:
+        if self._overseen is not None:
+            action = self._overseen.begins(event)
+            self.is_over = self._overseen.is_over
+            return action
         self.is_over = True
         own_id = event.headers.get(headers.SESSION_ID, "")
         if not self._is_opening or not own_id:
@@ -139,23 +165,34 @@ class OneTalk:
         sealed = caller.serving.views.sealer.seal(session, caller.binding)
         return ChangeHeaders(((headers.SESSION_ID, sealed),))
 
-    def on_answer(self, event: ResponseBody) -> Action:
-        return CONTINUE
+    def on_answer(self, event: ResponseBody) -> Answering:
+        if self._overseen is None:
+            return CONTINUE
+        found = self._overseen.take(event.body, is_end=event.is_end)
+        return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
+
+    def _passed(self, action: Action) -> Action:
+        self.is_over = self._overseen is None or self._overseen.is_over
+        return action
 
     def _call(self, message: Message) -> McpCall:
         view = self._caller.view
         return call_of(message, view.only.name, named(message), view.name)
 
-    def _direct(self, *, is_read: bool, call: McpCall | None = None) -> Direct:
+    def _direct(
+        self, *, is_read: bool, call: McpCall | None = None, body: bytes | None = None
+    ) -> Direct:
         caller = self._caller
         server = caller.view.only.name
         way = caller.serving.ways.to(server, is_read=is_read)
         head = () if call is None else head_of(caller.serving.terms_of(server, call.tool))
         told = caller.admission.told
-        if not self._own_id:
-            return Direct(way, is_read, head, told=told)
-        head = (*head, (headers.SESSION_ID, self._own_id))
-        return Direct(way, is_read, head, session=caller.session_id, told=told)
+        session = ""
+        if self._own_id:
+            head, session = (*head, (headers.SESSION_ID, self._own_id)), caller.session_id
+        if self._overseen is None:
+            return Direct(way, is_read, head, session=session, body=body, told=told)
+        return Direct(way, is_read, head, (CODINGS,), session, body, told, is_shown=not is_read)
 
 
 def _content_type(found: Answered) -> tuple[tuple[str, str], ...]:

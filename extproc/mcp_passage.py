@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from extproc.events import (
     CONTINUE,
@@ -21,6 +22,7 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
+from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, messages, requests, rounds
 from extproc.mcp.messages import Message
 from extproc.mcp.rounds import Envelope
@@ -30,6 +32,7 @@ from extproc.mcp.upward import Origin, upward
 from extproc.mcp.views import Served
 from extproc.mcp_asked import Answering, Caller
 from extproc.mcp_federation import Whose
+from extproc.mcp_overseeing import CODINGS
 from extproc.mcp_saying import JSON, accepted
 from extproc.mcp_serving import head_of
 from extproc.ports import Asked
@@ -54,6 +57,7 @@ class Passage:
         "_is_bridged",
         "_is_older",
         "_message",
+        "_overseen",
         "_pieces",
         "_removed",
         "_served",
@@ -94,6 +98,10 @@ class Passage:
         self._removed = () if is_modern else _OF_MODERN
         if not session.id and caller.session_id:
             self._removed = (*self._removed, headers.SESSION_ID)
+        self._overseen = caller.overseen((served.name,), message)
+        """Guards read the answer."""
+        if self._overseen is not None:
+            self._removed = (*self._removed, CODINGS)
         self.is_over = False
 
     def direct(self, terms: ToolTerms | None = None) -> Direct:
@@ -111,35 +119,54 @@ class Passage:
         if event.status == 404 and self._had_session():
             return self._again()
         kind = event.headers.get("content-type", "")
-        if self._is_bridged:  # the hub has made it name its server
+        if self._is_bridged and self._overseen is None:  # the hub has made it name its server
             self.is_over = True
             return CONTINUE
-        if kind.startswith(_EVENTS):
-            self._stream = Upward(self._origin())
-            return Watch(remove_headers=(_LENGTH,))
-        if self._names_tasks() and event.status < 300:
-            return Watch(remove_headers=(_LENGTH,))
-        self.is_over = True
+        changed: tuple[tuple[str, str], ...] = ()
         if event.status in (400, 404) and not self._whose.is_sessionless and kind:
             # of a revision without sessions; where there are any, 404 ends them
-            return ChangeHeaders(((":status", "200"),))
-        return CONTINUE
+            changed = ((":status", "200"),)
+        if kind.startswith(_EVENTS) and not self._is_bridged:
+            self._stream = Upward(self._origin())
+        if self._overseen is not None:
+            action = self._overseen.begins(event, changed)
+            self.is_over = self._overseen.is_over
+            return action
+        if self._stream is not None or (self._names_tasks() and event.status < 300):
+            return Watch(remove_headers=(_LENGTH,))
+        self.is_over = True
+        return ChangeHeaders(changed) if changed else CONTINUE
 
-    def on_answer(self, event: ResponseBody) -> Action:
+    def on_answer(self, event: ResponseBody) -> Answering:
         """A piece of it."""
-        self.is_over = event.is_end
+        try:
+            said = self._upward(event)
+        except EventTooLarge:
+            self.is_over = True
+            return Finish(b"", _SERVERS_FAULT)
+        if self._overseen is None:
+            self.is_over = event.is_end
+            return Replace(said)
+        found = self._overseen.take(said, is_end=event.is_end)
+        return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
+
+    def _passed(self, action: Action) -> Action:
+        self.is_over = self._overseen is None or self._overseen.is_over
+        return action
+
+    def _upward(self, event: ResponseBody) -> bytes:
+        """What it says, with ids that name the server. Raises `EventTooLarge`."""
         stream = self._stream
         if stream is not None:
-            try:
-                said = stream.feed(event.body)
-            except EventTooLarge:
-                return Finish(b"", _SERVERS_FAULT)
-            return Replace(said + stream.end() if event.is_end else said)
+            said = stream.feed(event.body)
+            return said + stream.end() if event.is_end else said
+        if self._is_bridged or not self._names_tasks():
+            return event.body
         self._pieces.append(event.body)
         if not event.is_end:
-            return Replace(b"")
+            return b""
         whole = b"".join(self._pieces)
-        return Replace(upward(self._origin(), whole) or whole)
+        return upward(self._origin(), whole) or whole
 
     def _crosses(self, *, is_modern: bool) -> bool:
         """Whether it goes by the hub, since the server may ask a client of the other era back; so
@@ -202,7 +229,10 @@ class Passage:
         else:
             body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, answer.why)
             return Respond(502, JSON, body, "dragoman_mcp_no_answer")
-        return Respond(200, JSON, upward(self._origin(), body) or body, "dragoman_mcp")
+        body = upward(self._origin(), body) or body
+        if self._overseen is not None:
+            body = await self._overseen.whole(body)
+        return Respond(200, JSON, body, "dragoman_mcp")
 
 
 def _with_meta(body: bytes, revision: str, whose: Whose) -> bytes:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from extproc.events import Action, Respond
+from extproc.events import Action
 from extproc.later import later
-from extproc.mcp import headers, messages, requests, search
+from extproc.mcp import headers, jsonrpc, messages, requests, search
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
 from extproc.mcp.lists import ListKind
@@ -18,7 +18,7 @@ from extproc.mcp.naming import Target
 from extproc.mcp.upward import completed
 from extproc.mcp_asked import Answering, Caller, call_of, is_of_prompt
 from extproc.mcp_federation import Whose
-from extproc.mcp_saying import JSON, fault, result
+from extproc.mcp_saying import fault, relayed, result
 from extproc.protocols.json_spans import Path
 
 BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
@@ -49,15 +49,18 @@ def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Ta
         for target in targets
     ]
 
-    def answered(found: requests.Answer) -> Action:
+    overseen = caller.overseen((target.server for target in targets), message)
+
+    def answered(found: requests.Answer) -> Answering:
         if found.result is not None:
             is_modern = whose.is_sessionless
             said = completed(found.result, message.method) if is_modern else found.result
-            return result(message, said)
-        if found.error is not None:
+            body = jsonrpc.result(message.raw_id, said)
+        elif found.error is not None:
             body = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, found.error)
-            return Respond(200, JSON, body, "dragoman_mcp")
-        return fault(message.fault(INTERNAL_ERROR, found.why, 502))
+        else:
+            return fault(message.fault(INTERNAL_ERROR, found.why, 502))
+        return relayed(body) if overseen is None else later(overseen.whole(body), relayed)
 
     asking = caller.serving.federation.ask_in_turn(whose, asked, message.method)
     return later(asking, answered)

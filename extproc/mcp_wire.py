@@ -36,6 +36,10 @@ SHOWN_TO_THE_END: bytes = _ProcessingResponse(
     request_headers={}, mode_override={**_MODE, "response_trailer_mode": "SEND"}
 ).SerializeToString()
 """The same, and the call is open until the answer is over."""
+_ANSWERED: bytes = _ProcessingResponse(
+    mode_override={**_MODE, "request_body_mode": "NONE"}
+).SerializeToString()
+"""Show the status of the answer to what has no body."""
 
 
 def patience(seconds: float) -> bytes:
@@ -77,6 +81,8 @@ def encode_direct(action: Direct) -> bytes:
         common = _HEADER_MUTATION + varint(len(mutation)) + mutation
         phase = _RESPONSE + varint(len(common)) + common
         told += (_REQUEST_BODY if action.is_read else _REQUEST_HEADERS) + varint(len(phase)) + phase
+    if action.is_shown:
+        told += _ANSWERED
     if action.session:
         told += _session(action.session)
     if action.told:

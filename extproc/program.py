@@ -24,6 +24,7 @@ from extproc.leading import Leading
 from extproc.llm.estimate import expected
 from extproc.llm.token_weights import Family
 from extproc.mcp.protection import protection
+from extproc.mcp_guarding import McpGuards
 from extproc.mcp_serving import Serving
 from extproc.named import Models
 from extproc.outages import Outages
@@ -99,6 +100,8 @@ class Program:
     """Who may do what."""
     mcp: Serving | None
     """MCP servers; None: there are none."""
+    mcp_guards: McpGuards | None
+    """What may be said to them, and by them; None: anything."""
     routes: frozenset[str]
     """The plain routes that it knows."""
     open_routes: frozenset[str]
@@ -182,6 +185,7 @@ def build(
         inquirer=inquirer or Inquirer.of_nobody(),
         rules=rules,
         mcp=_mcp(gateway, mcp(gateway.mcp), witnesses),
+        mcp_guards=_mcp_guards(gateway, audits),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_guards=_answer_guards(gateway, audits),
@@ -283,6 +287,11 @@ def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
     guards = Guards(gateway.guards, audits, Phase.RESPONSE)
     is_read = guards.is_any or any(map(reads_answers, gateway.guards))
     return guards if is_read else None
+
+
+def _mcp_guards(gateway: Gateway, audits: Audits | None) -> McpGuards | None:
+    guards = gateway.mcp_guards
+    return McpGuards(guards, audits, _TOKENS_OF) if guards else None
 
 
 def _is_kept(gateway: Gateway) -> bool:

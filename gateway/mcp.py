@@ -215,11 +215,15 @@ class Mcp:
     """Where clients of revision 2024-11-05 find the same as at `path`; empty: nowhere."""
     auth: McpAuth | None = None
     """None: nobody is told where to get a token."""
+    guard_seconds: float = 0.0
+    """How long the services of guards may take, one after the other."""
 
     @property
     def longest_seconds(self) -> float:
-        """How long it may take to ask all servers, some of them twice; 0: there are none."""
-        return max((each.timeout_seconds for each in self.servers), default=0.0) * 2
+        """How long it may take to ask guards, and all servers, some of them twice; 0: there are
+        none."""
+        longest = max((each.timeout_seconds for each in self.servers), default=0.0) * 2
+        return longest + self.guard_seconds if longest else 0.0
 
     @property
     def has_hub(self) -> bool:

@@ -211,8 +211,7 @@ class Model:
     name: str
     """Exact, or with one `*`: `local/*`."""
     tiers: tuple[tuple[Target, ...], ...]
-    """Tried in order; inside a tier, one target is chosen by weight. With a `choice`: what may be
-    tried at each place, in whatever order."""
+    """Tried in order; in a tier, one is chosen by weight. With a `choice`: what may be at each."""
     is_listed: bool = True
     """Shown by `/v1/models`."""
     choice: Choice | None = None
@@ -472,6 +471,8 @@ class Gateway:
     alerts_to: AlertsTo | None = None
     external: tuple[ExternalAuthz, ...] = ()
     """Services that routes, and the LLM APIs, may ask."""
+    mcp_guards: tuple[Guard, ...] = ()
+    """Of what is said to MCP servers, and by them; `guards` are of LLM calls."""
 
     @property
     def callees(self) -> tuple[Provider | Service, ...]:
@@ -490,8 +491,7 @@ class Gateway:
 
     @property
     def is_counted(self) -> bool:
-        """Whether what calls cost may have to be known: there are budgets, or keys that may have
-        budgets of their own."""
+        """Whether the costs of calls may have to be known: for budgets, or for those of keys."""
         return bool(self.budgets) or self.identity.has_stored_keys
 
     @property

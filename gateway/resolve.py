@@ -124,13 +124,16 @@ class Resolver:
         names = tuple(listener.name for listener in listeners)
         limits = tuple(map(_limit, config.limits))
         guards = tuple(zip(guard_names(config), config.guardrails, strict=True))
+        meant = tuple(_guard(name, block) for name, block in guards)
+        of_mcp = tuple(each for each in meant if each.terms.scope.mcp is not None)
         return Gateway(
             listeners=listeners,
             identity=identity,
             providers=tuple(provider(*item) for item in config.llm.providers.items()),
             models=_models(config.llm),
             rules=rules,
-            guards=tuple(_guard(name, block) for name, block in guards),
+            guards=tuple(each for each in meant if each.terms.scope.mcp is None),
+            mcp_guards=of_mcp,
             budgets=tuple(map(_budget, config.budgets)),
             prices=tuple(prices(config.llm).items()),
             routes=self._resolved(
@@ -139,7 +142,7 @@ class Resolver:
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
-            mcp=mcp(config.mcp, config.identity),
+            mcp=mcp(config.mcp, config.identity, of_mcp),
             ledger=config.ledger.place,
             alerts_to=config.alerts.meaning,
             audit=None if config.audit is None else config.audit.terms,

@@ -121,11 +121,14 @@ class Guards:
         audits: Audits | None = None,
         phase: Phase = Phase.REQUEST,
         measure: Measure | None = None,
+        *,
+        is_whole: bool = False,
     ) -> None:
-        """`audits` is told what guards in `audit` find; `measure` counts tokens."""
+        """`audits` is told what guards in `audit` find; `measure` counts tokens; `is_whole`:
+        answers come whole, and their lengths are judged here."""
         self._audits = audits or uncounted()
         self._phase = phase
-        self._steps = Steps(list(read(guards, phase)), measure)
+        self._steps = Steps(list(read(guards, phase, is_whole=is_whole)), measure)
         self.is_any = bool(self._steps.all)
         """Some guard has to be asked."""
         self.is_tokenising = any(

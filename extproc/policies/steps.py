@@ -257,10 +257,12 @@ def refusal(name: str, message: str) -> Deny:
     return Deny(400, "content_policy_violation", f"{reason} (guard {name!r})", by=by)
 
 
-def read(guards: Iterable[Guard], phase: Phase) -> Iterator[Guard]:
-    """Those that look for something in texts; of answers, others look at their form."""
+def read(guards: Iterable[Guard], phase: Phase, *, is_whole: bool = False) -> Iterator[Guard]:
+    """Those that look for something in texts; of answers, others look at their form, and at their
+    length, unless they are `is_whole`."""
     for guard in guards:
         is_form = isinstance(guard, SchemaGuard)
-        is_form = is_form or (isinstance(guard, LengthGuard) and phase is Phase.RESPONSE)
+        is_long = isinstance(guard, LengthGuard) and phase is Phase.RESPONSE
+        is_form = is_form or (is_long and not is_whole)
         if guard.terms.phase in (phase, Phase.BOTH) and not is_form:
             yield guard

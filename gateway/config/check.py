@@ -23,6 +23,7 @@ from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
 from gateway.config.limit_rules import envoy_can_count, limit_services_are_there, limits_can_apply
 from gateway.config.limits import LimitScopeBlock
+from gateway.config.mcp_guard_rules import mcp_guards_can_judge
 from gateway.config.mcp_meaning import (
     chosen_tools_are_of_servers,
     servers_are_known,
@@ -330,6 +331,7 @@ RULES: tuple[Rule, ...] = (
     tokens_can_be_had,
     tools_have_names,
     chosen_tools_are_of_servers,
+    mcp_guards_can_judge,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gateway import names
@@ -18,6 +18,7 @@ from gateway.config.urls import place
 from gateway.config.vendors import KeyForm
 from gateway.config.written import Written
 from gateway.credentials import Credential, StaticKey
+from gateway.guards import Guard, RemoteGuard
 from gateway.mcp import (
     SEPARATOR,
     Mcp,
@@ -39,8 +40,8 @@ _NOT_BOTH = "leave one of them out"
 _BEARER = KeyForm("authorization", "Bearer ")
 
 
-def mcp(block: McpBlock, identity: IdentityBlock) -> Mcp:
-    """What was written."""
+def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) -> Mcp:
+    """What was written. `guards`: those of MCP."""
     servers = tuple(_server(*item) for item in block.servers.items())
     every = tuple(each.name for each in servers)
     changed = frozenset(each.name for each in servers if each.tools)
@@ -64,6 +65,7 @@ def mcp(block: McpBlock, identity: IdentityBlock) -> Mcp:
         idle_seconds=block.sessions.idle,
         sse_path=(block.sse_path or "").rstrip("/"),
         auth=None if block.auth is None else mcp_auth.meaning(block.auth, identity),
+        guard_seconds=sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
 
 

@@ -171,8 +171,7 @@ class RuleBlock(Block):
 
 
 class GuardScopeBlock(Block):
-    """Which LLM calls a guard is asked about. All that is written must hold; `*` matches
-    anything."""
+    """Which calls a guard is asked about. All that is written must hold; `*` matches anything."""
 
     key: Text | None = None
     """The name of the API key."""
@@ -184,6 +183,9 @@ class GuardScopeBlock(Block):
     """The model that the client asked for."""
     provider: Text | None = None
     """The provider that is tried first."""
+    mcp: Text | None = None
+    """What is said to MCP servers, and by them, by server; `*` for all. Without it, a guard is
+    asked about LLM calls alone."""
 
 
 class GuardTermsBlock(Block):
@@ -194,10 +196,11 @@ class GuardTermsBlock(Block):
     phase: Phase = Phase.REQUEST
     """What it reads: the `request`, the `response`, whole or streamed, or `both`."""
     who: GuardScopeBlock = Field(default=GuardScopeBlock(), alias="for")
-    """Which LLM calls the guard is asked about; without it, all."""
+    """Which LLM calls the guard is asked about, without it, all; or which MCP servers."""
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
     """Which texts it reads: `system` (with the definitions of tools), `user` (with all that stands
-    nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Default: all."""
+    nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Of MCP, all that clients
+    say is `tool_input`, and all that servers do `tool_output`. Default: all."""
     mode: Mode = Mode.ENFORCE
     """`audit`: the guard decides and changes nothing; what it would have done is counted and
     logged."""

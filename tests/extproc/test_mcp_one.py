@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 from extproc.events import (
     CONTINUE,
     ChangeHeaders,
     Direct,
+    Replace,
     RequestBody,
     Respond,
+    ResponseBody,
     ResponseHeaders,
     Show,
+    Watch,
 )
 from extproc.events import RequestHeaders as Headers
 from gateway import names
 from tests.kit.mcp_exchange import (
     KEYED,
+    META,
     ONE,
     Fake,
     Played,
@@ -185,3 +191,85 @@ def test_lists_under_rules_come_in_no_batch() -> None:
     of = program(ONE + HIDING, fakes(Fake("a")))
     assert error(played(of).post([request("tools/list")]))["code"] == -32600
     assert isinstance(played(of).post([call("echo")]), Direct)
+
+
+GUARDED = """
+guardrails:
+  - {name: in, type: regex, patterns: [bad], for: {mcp: a}}
+  - {name: mask, type: regex, patterns: [secret], action: mask, phase: both, for: {mcp: "*"}}
+"""
+
+
+def test_guards_read_arguments() -> None:
+    of = program(ONE + GUARDED)
+    fine = played(of).post(call("echo", text="fine"))
+    assert isinstance(fine, Direct)
+    assert fine.body is None
+    assert "accept-encoding" in fine.remove_headers
+    masked = played(of).post(call("echo", text="a secret"))
+    assert isinstance(masked, Direct)
+    assert masked.body is not None
+    assert json.loads(masked.body) == call("echo", text="a [redacted]")
+    denied = played(of).post(call("echo", 7, text="bad"))
+    assert answer(denied)["isError"]
+    other = error(played(of).post(request("prompts/get", name="p", arguments={"x": "bad"})))
+    assert other["code"] == -32003
+    unknown = error(played(of).post(request("of/others", text="bad")))
+    assert unknown["code"] == -32003
+    assert isinstance(played(of).post(request("resources/list", cursor="bad")), Direct)
+
+
+def test_guards_read_results() -> None:
+    one = played(program(ONE + GUARDED))
+    assert isinstance(one.begin(), Show)
+    one.say(RequestBody(json.dumps(call("echo")).encode()))
+    assert not one.exchange.is_over
+    shown = one.say(ResponseHeaders(200, "", headers={"content-type": "application/json"}))
+    assert isinstance(shown, Watch)
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"a":"secret"}}}'
+    passed = one.say(ResponseBody(said, True))
+    assert isinstance(passed, Replace)
+    assert passed.body == said.replace(b"secret", b"[redacted]")
+    assert one.exchange.is_over
+
+
+def test_guards_read_streams_that_clients_open() -> None:
+    one = played(program(ONE + GUARDED), method="GET")
+    action = one.begin(is_end=True)
+    assert isinstance(action, Direct)
+    assert told(HEAD, action).mode_override.response_header_mode == 1  # SEND
+    assert not one.exchange.is_over
+    one.say(ResponseHeaders(200, "", headers={"content-type": "text/event-stream"}))
+    event = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{"data":"secret"}}'
+    passed = one.say(ResponseBody(event + b"\n\n", False))
+    assert isinstance(passed, Replace)
+    assert b"[redacted]" in passed.body
+    ended = played(program(ONE + GUARDED), method="DELETE")
+    ended.begin(is_end=True)
+    assert ended.exchange.is_over
+
+
+def test_an_answer_to_the_server_that_is_blocked_is_an_error_for_it() -> None:
+    of = program(ONE + GUARDED)
+    said = {"jsonrpc": "2.0", "id": "q", "result": {"action": "accept", "content": {"x": "bad"}}}
+    action = played(of).post(said)
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    assert json.loads(action.body)["error"]["code"] == -32003
+    assert json.loads(action.body)["id"] == "q"
+
+
+def test_batches_are_refused_where_guards_read() -> None:
+    assert error(played(program(ONE + GUARDED)).post([call("x")]))["code"] == -32600
+
+
+def test_guards_of_others_change_nothing() -> None:
+    for guard in (
+        "guardrails: [{type: regex, patterns: [bad], phase: both}]",
+        "guardrails: [{type: regex, patterns: [bad], phase: both, for: {mcp: a, key: ann}}]",
+    ):
+        of = program(ONE + guard + KEYED)
+        one = played(of, authorization=BOB, mcp_protocol_version="2026-07-28")
+        assert one.begin() is CONTINUE
+        action = one.say(RequestBody(json.dumps(request("tools/list", _meta=META)).encode()))
+        assert not isinstance(action, Show)

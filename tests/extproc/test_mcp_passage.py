@@ -30,6 +30,7 @@ from tests.kit.mcp_exchange import (
     TWO,
     Fake,
     Played,
+    answer,
     call,
     error,
     fakes,
@@ -234,3 +235,87 @@ def test_a_client_without_a_session_does_not_notice_that_one_was_lost() -> None:
     assert isinstance(again, Respond)
     assert json.loads(again.body)["result"]["resultType"] == "complete"
     assert a.methods().count("initialize") == 2
+
+
+GUARDED = """
+guardrails:
+  - {name: in, type: regex, patterns: [bad], for: {mcp: b}}
+  - {name: mask, type: regex, patterns: [secret], action: mask, phase: both, for: {mcp: b}}
+"""
+
+
+@pytest.fixture
+def guarded() -> Program:
+    return program(TWO + GUARDED, fakes(Fake("a"), Fake("b", resources=("b://x",))))
+
+
+def test_guards_change_what_goes_to_their_server_alone(guarded: Program) -> None:
+    action = called(guarded, call("b__echo", text="a secret")).said[-1]
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    assert json.loads(action.body) == call("echo", text="a [redacted]")
+    assert "accept-encoding" in action.remove_headers
+    other = called(guarded, call("a__echo", text="bad secret"))
+    assert other.say(ResponseHeaders(200, "", headers=JSON)) is CONTINUE
+    assert answer(called(guarded, call("b__echo", text="bad")).said[-1])["isError"]
+
+
+def test_guards_read_what_their_server_answers(guarded: Program) -> None:
+    one = called(guarded, call("b__echo"))
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=JSON)), Watch)
+    said = one.say(ResponseBody(b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"te', False))
+    assert said == Replace(b"")
+    assert not one.exchange.is_over
+    said = one.say(ResponseBody(b'xt","text":"secret"}]}}', True))
+    assert isinstance(said, Replace)
+    assert b"[redacted]" in said.body
+    assert one.exchange.is_over
+
+
+def test_guards_read_events_that_name_their_server(guarded: Program) -> None:
+    one = called(guarded, call("b__echo"))
+    one.say(ResponseHeaders(200, "", headers=EVENTS))
+    question = {"jsonrpc": "2.0", "id": 5, "method": "x", "params": {"message": "secret"}}
+    said = one.say(ResponseBody(b"data: " + json.dumps(question).encode() + b"\n\n", True))
+    assert isinstance(said, Replace)
+    found = json.loads(said.body.removeprefix(b"data: "))
+    assert found["id"].startswith("b/")
+    assert found["params"] == {"message": "[redacted]"}
+
+
+def test_what_is_asked_again_is_read_too() -> None:
+    b = Fake("b")
+    of = program(TWO + GUARDED.replace("secret", "^b$"), fakes(Fake("a"), b))
+    one = called(of, call("b__echo"))
+    b.lost.add("b-1")
+    again = answer(one.say(ResponseHeaders(404, "", headers=JSON)))
+    assert again["content"][0]["text"] == "[redacted]"
+
+
+def test_guards_read_the_stream_of_all_servers(guarded: Program) -> None:
+    one = played(guarded, method="GET", mcp_session_id=opened(guarded))
+    action = one.begin(is_end=True)
+    assert isinstance(action, Direct)
+    assert action.is_shown
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=EVENTS)), Watch)
+    note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "secret"}}
+    said = one.say(ResponseBody(b"data: " + json.dumps(note).encode() + b"\n\n", True))
+    assert isinstance(said, Replace)
+    assert b"[redacted]" in said.body
+    assert one.exchange.is_over
+
+
+def test_answers_of_clients_reach_their_server_past_its_guards(guarded: Program) -> None:
+    one = called(guarded, call("b__echo"))
+    one.say(ResponseHeaders(200, "", headers=EVENTS))
+    question = b'data: {"jsonrpc":"2.0","id":5,"method":"ping"}\n\n'
+    said = one.say(ResponseBody(question, True))
+    assert isinstance(said, Replace)
+    identity = json.loads(said.body.removeprefix(b"data: "))["id"]
+    session = one.headers["mcp-session-id"]
+    reply = {"jsonrpc": "2.0", "id": identity, "result": {"content": {"x": "bad"}}}
+    action = played(guarded, mcp_session_id=session).post(reply)
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    assert json.loads(action.body)["id"] == 5
+    assert json.loads(action.body)["error"]["code"] == -32003

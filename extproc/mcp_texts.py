@@ -1,0 +1,160 @@
+"""What of MCP messages is text, of clients and of servers, and how to reword it.
+
+As in conversations, all is read but what is known to be structure: ids, cursors, kinds of content,
+`_meta`, names of tools and URIs, by which something is asked for; rules read those. What stands in
+arguments and structured content is read with its keys, and numbers as they are spelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from extproc.llm import texts
+from extproc.llm.shapes import FREE, Fields, Parts, Rule, Unread
+from extproc.protocols.json_spans import InvalidJson
+from extproc.rewording import Placed, Reword, Reworded, Rewording
+from extproc.verdict import By, Deny, PolicyKind
+from gateway.model import TextScope
+
+_ALL, _ID, _FILE = Unread.ALL, Unread.STRING, Unread.FILE
+_KINDS: Final = frozenset(
+    {"text", "image", "audio", "resource", "resource_link", "tool_use", "tool_result"}
+)
+_ROLES: Final = frozenset({"user", "assistant"})
+
+
+def _contents() -> Fields:
+    """Of the parts of results and of prompts; a resource's text stands in one."""
+    fields: dict[str, Rule] = Parts(
+        type=_KINDS,
+        text=FREE,
+        data=_ALL,  # of images and sound
+        blob=_FILE,
+        mimeType=_ID,
+        uri=_ID,
+        size=_ALL,
+        annotations=_ALL,
+        icons=_ALL,
+        name=FREE,
+        title=FREE,
+        description=FREE,
+        _meta=_ALL,
+    )
+    fields["resource"] = fields
+    return fields
+
+
+_CONTENTS = _contents()
+_MESSAGES: Fields = {"role": _ROLES, "content": _CONTENTS}
+_ENVELOPE: Mapping[str, Rule] = {"jsonrpc": _ALL, "id": _ALL, "method": _ALL}
+SENT: Fields = {
+    **_ENVELOPE,
+    "params": {
+        "name": _ALL,
+        "uri": _ALL,
+        "ref": _ALL,
+        "task": _ALL,
+        "taskId": _ID,
+        "cursor": _ALL,
+        "level": _ALL,
+        "requestState": _ALL,
+        "_meta": _ALL,
+        "arguments": FREE,
+        "argument": {"name": _ID, "value": FREE},
+        "context": {"arguments": FREE},
+    },
+    "result": {
+        "role": _ROLES,
+        "content": FREE,
+        "model": _ID,
+        "stopReason": _ID,
+        "action": frozenset({"accept", "decline", "cancel"}),
+        "resultType": _ALL,
+        "_meta": _ALL,
+    },
+    "error": {"code": _ALL, "message": FREE, "data": FREE},
+}
+"""Of clients: arguments, and what they answer to servers."""
+SAID: Fields = {
+    **_ENVELOPE,
+    "params": {
+        "_meta": _ALL,
+        "progressToken": _ALL,
+        "progress": _ALL,
+        "total": _ALL,
+        "requestId": _ALL,
+        "taskId": _ALL,
+        "elicitationId": _ALL,
+        "level": _ALL,
+        "mode": _ALL,
+        "maxTokens": _ALL,
+        "temperature": _ALL,
+        "includeContext": _ALL,
+        "modelPreferences": _ALL,
+        "uri": _ID,
+        "messages": _MESSAGES,
+    },
+    "result": {
+        "content": _CONTENTS,
+        "contents": _CONTENTS,
+        "messages": _MESSAGES,
+        "structuredContent": FREE,
+        "isError": _ALL,
+        "resultType": _ALL,
+        "requestState": _ALL,
+        "ttlMs": _ALL,
+        "cacheScope": _ALL,
+        "taskId": _ALL,
+        "task": _ALL,
+        "completion": {"values": FREE, "total": _ALL, "hasMore": _ALL},
+        "_meta": _ALL,
+    },
+    "error": {"code": _ALL, "message": FREE, "data": FREE},
+}
+"""Of servers: results, errors, and what they ask or tell clients."""
+
+
+class _Still:
+    """A rewording for which everything stands in one place."""
+
+    def __init__(self, rewording: Rewording) -> None:
+        self._rewording = rewording
+
+    def text(self, text: str) -> str:
+        return self._rewording.text(text)
+
+    def across(self, pieces: Sequence[str]) -> Sequence[str]:
+        return self._rewording.across(pieces)
+
+    def fixed(self, text: str) -> None:
+        self._rewording.fixed(text)
+
+
+def texts_of(document: Mapping[str, object], shape: Fields) -> tuple[str, ...] | Deny:
+    """All that a message says, in order."""
+    try:
+        return texts.texts(document, shape)
+    except InvalidJson as error:
+        return unreadable(error)
+
+
+def rewords(shape: Fields, scope: TextScope) -> Reword:
+    """How messages of this shape are reworded, of which all stands in this scope."""
+
+    def reword(body: bytes, rewording: Rewording) -> Reworded | Deny:
+        if isinstance(rewording, Placed):
+            rewording.at(scope)
+            rewording = _Still(rewording)
+        try:
+            return texts.reword(body, shape, rewording)
+        except InvalidJson as error:
+            return unreadable(error)
+
+    return reword
+
+
+def unreadable(error: Exception) -> Deny:
+    """What guards cannot read does not pass them."""
+    reason = f"guards cannot read the message: {error}"
+    return Deny(400, "unreadable_message", reason, by=By(PolicyKind.REQUEST))
