@@ -6,14 +6,13 @@ have none; what servers of older ones want, the federation keeps.
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
 
-from extproc.events import CONTINUE, Action, Direct, Respond, ResponseBody, ResponseHeaders
+from extproc.events import CONTINUE, Action, Respond, ResponseBody, ResponseHeaders
 from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, search
@@ -25,13 +24,16 @@ from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, bounded
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
+<<<<<<< HEAD
 from extproc.mcp_overseeing import CODINGS, OverseenAnswer
+=======
+from extproc.mcp_listening import LISTEN, listened, streams
+>>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
 from extproc.mcp_passage import Passage
 from extproc.mcp_saying import accepted, fault, no_method, refused, result, unknown, unsupported
 from extproc.mcp_several import BY_URI, in_turn, place, searched
 from extproc.protocols.json_spans import Path
 from extproc.verdict import Deny
-from gateway import names
 
 _SERVER_INFO: Final = msgspec.json.encode(requests.SERVER_INFO)
 _NO_SESSION: Final = Deny(
@@ -94,9 +96,14 @@ class FederatedTalk:
             case _ if self._whose is None:
                 return refused(_NO_STREAMS if is_modern else _NO_SESSION)
             case "GET":
+<<<<<<< HEAD
                 self._overseen = caller.overseen(caller.view.servers)
                 self.is_over = self._overseen is None
                 return self._streams(self._whose)
+=======
+                self.is_over = True
+                return streams(caller, self._whose)
+>>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
             case _:
                 caller.end(self._whose.session)
                 return later(caller.serving.federation.end(caller.view, self._whose), self._ended)
@@ -188,6 +195,7 @@ class FederatedTalk:
     def _ended(self, _: None) -> Action:
         return Respond(200, (), b"", "dragoman_mcp")
 
+<<<<<<< HEAD
     def _streams(self, whose: Whose) -> Direct:
         """What servers say unasked: of all of them, by the hub."""
         caller = self._caller
@@ -206,6 +214,8 @@ class FederatedTalk:
             is_shown=self._overseen is not None,
         )
 
+=======
+>>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
     # what clients say without asking
 
     def _answer(self, message: Message, whose: Whose) -> Answering:
@@ -265,7 +275,14 @@ class FederatedTalk:
                 return self._discover(message, whose)
             case _ if method == _TO_ALL:
                 return self._set_level(message, whose)
+<<<<<<< HEAD
         return fault(no_method(message, is_modern=whose.is_sessionless))
+=======
+            case _ if method == LISTEN and whose.is_sessionless:
+                self.is_over = True
+                return listened(self._caller, whose, message)
+        return fault(_no_method(message, is_modern=whose.is_sessionless))
+>>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
 
     def _by_name(self, message: Message, whose: Whose) -> Answering:
         """Tools and prompts; `completion/complete` names a prompt, or a template."""

@@ -22,12 +22,14 @@ _RETRY_ON = "gateway-error,connect-failure,refused-stream,reset"
 class Ways:
     """How Envoy is told of each server, encoded once."""
 
-    __slots__ = ("_after_body", "_after_headers", "hub", "rounds")
+    __slots__ = ("_after_body", "_after_headers", "hub", "listening", "rounds")
 
     def __init__(self, servers: Iterable[Served]) -> None:
         served = tuple(servers)
         self._after_body = {each.name: _way(each, is_read=True) for each in served}
         self._after_headers = {each.name: _way(each, is_read=False) for each in served}
+        self.listening = encode_way(names.HUB_CLUSTER, names.HUB_STREAMS, (), is_read=True)
+        """The same after a body."""
         self.hub = encode_way(names.HUB_CLUSTER, names.HUB_STREAMS, (), is_read=False)
         """To the streams of several servers, after headers."""
         self.rounds = encode_way(names.HUB_CLUSTER, names.HUB_ROUNDS, (), is_read=True)

@@ -29,9 +29,14 @@ class NoStream(Exception):
 
 
 async def pieces(
-    services: str, cluster: str, path: str, headers: Sequence[tuple[str, str]]
+    services: str,
+    cluster: str,
+    path: str,
+    headers: Sequence[tuple[str, str]],
+    body: bytes = b"",
 ) -> AsyncIterator[bytes]:
-    """What a GET is answered, piece by piece; the first is empty, and says that it has begun.
+    """What a GET, or with a body a POST, is answered, piece by piece; the first is empty, and says
+    that it has begun.
 
     `services` is the address of the inner listener. Raises `NoStream`.
     """
@@ -41,12 +46,19 @@ async def pieces(
         raise NoStream(0, f"the way out is not open: {error}") from None
     state = h11.Connection(h11.CLIENT)
     request = h11.Request(
-        method="GET",
+        method="POST" if body else "GET",
         target=path,
-        headers=[("host", "services"), (names.SERVICE_HEADER, cluster), *headers],
+        headers=[
+            ("host", "services"),
+            (names.SERVICE_HEADER, cluster),
+            *((("content-length", str(len(body))),) if body else ()),
+            *headers,
+        ],
     )
     try:
         writer.write(state.send(request) or b"")
+        if body:
+            writer.write(state.send(h11.Data(body)) or b"")
         writer.write(state.send(h11.EndOfMessage()) or b"")
         await writer.drain()
         while True:

@@ -17,11 +17,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from extproc.hub import replies, web
 from extproc.hub.far_stream import EVENT_STREAM, NoStream, pieces, status_of
 from extproc.hub.session import Refused
+from extproc.hub.subscriptions import LISTEN, Subscription, Told
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, ids, jsonrpc
 from extproc.mcp.streams import Upward
@@ -60,22 +61,35 @@ class Wanted(Struct, frozen=True):
     servers: dict[str, tuple[str, str]]
     """By name: the session's id, empty where it has none, and the revision."""
     number: str
-    """Of the client's session, by which ids are made."""
+    """Of the client's session, by which ids are made; empty: it has none."""
+    listen: Raw = Raw(b"")
+    """The id of its request, where it asked by one (`subscriptions/listen`)."""
+    notifications: dict[str, bool] = {}
+    uris: dict[str, dict[str, str]] = {}
+
+    @property
+    def subscription(self) -> Subscription | None:
+        """None: it asked by GET."""
+        if not bytes(self.listen):
+            return None
+        return Subscription(bytes(self.listen), self.notifications, self.uris)
 
 
 class _Audience:
     """One client that listens."""
 
-    __slots__ = ("missing", "queue")
+    __slots__ = ("changed", "missing", "queue")
 
-    def __init__(self, missing: frozenset[str]) -> None:
+    def __init__(self, missing: frozenset[str], changed: bytes) -> None:
+        self.changed = changed
+        """How it is told that lists have changed."""
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(_MOST_WAITING)
         self.missing = missing
         """Servers of its view that do not take part."""
 
     def tell(self, said: bytes) -> None:
         """At once, or not at all: who does not read cannot be told."""
-        if not self.queue.full():
+        if said and not self.queue.full():
             self.queue.put_nowait(said)
 
 
@@ -101,12 +115,12 @@ class JoinedStreams:
         self._servers, self._views = servers, views
         if is_changed and not is_first:
             for each in self._audience:
-                each.tell(_CHANGED)
+                each.tell(each.changed)
 
     async def answer(self, request: Request) -> Reply:
         """The stream of a client."""
         wanted = _read(request.headers.get(names.MCP_STREAMS_HEADER, ""))
-        if wanted is None or request.method != "GET":
+        if wanted is None or (request.method == "GET") is not (wanted.subscription is None):
             return replies.refusal(_UNREADABLE)
         last = ids.inward_name(request.headers.get("last-event-id", ""))
         return web.events(self._said(wanted, last))
@@ -131,11 +145,13 @@ class JoinedStreams:
         for each in self._audience:
             if name in each.missing:
                 each.missing -= {name}
-                each.tell(_CHANGED)
+                each.tell(each.changed)
 
     async def _said(self, wanted: Wanted, last: tuple[str, str] | None) -> AsyncIterator[bytes]:
         missing = frozenset(self._views.get(wanted.view, ())) - wanted.servers.keys()
-        audience = _Audience(missing)
+        subscription = wanted.subscription
+        changed = _CHANGED if subscription is None else subscription.changed()
+        audience = _Audience(missing, changed)
         self._audience.add(audience)
         listening = [
             asyncio.ensure_future(
@@ -144,14 +160,14 @@ class JoinedStreams:
             for name in wanted.servers
         ]
         try:
-            yield _BEGUN
+            yield _BEGUN if subscription is None else subscription.acknowledged()
             while True:
                 try:
                     async with asyncio.timeout(KEEP_ALIVE_SECONDS):
                         said = await audience.queue.get()
                 except TimeoutError:
                     said = _COMMENT
-                    if self._board is not None:
+                    if self._board is not None and wanted.number:
                         self._board.use(wanted.number, int(self._clock()), math.inf)
                 yield said
         finally:
@@ -164,14 +180,18 @@ class JoinedStreams:
     ) -> None:
         """To one server, as long as the client listens and the server has the session."""
         session, revision = wanted.servers[name]
-        if headers.is_modern(revision):
+        subscription, is_modern = wanted.subscription, headers.is_modern(revision)
+        if is_modern and subscription is None:
             return
-        origin = Origin(name, key=wanted.number.encode())
         again = AGAIN_SECONDS
         while (served := self._servers.get(name)) is not None:
             head = _head(served, session, revision, last_event)
-            upward = Upward(origin)
-            got = pieces(self._services, served.cluster, served.path, head)
+            body = b""
+            if is_modern and subscription is not None:
+                body = subscription.asked(name, revision)
+                head += [("content-type", web.JSON), (headers.METHOD, LISTEN)]
+            upward = _upward(wanted, name, subscription)
+            got = pieces(self._services, served.cluster, served.path, head, body)
             try:
                 async for piece in got:
                     again = AGAIN_SECONDS if piece else again
@@ -194,8 +214,14 @@ class JoinedStreams:
             await asyncio.sleep(again)
 
 
+def _upward(wanted: Wanted, name: str, subscription: Subscription | None) -> Upward | Told:
+    if subscription is None:
+        return Upward(Origin(name, key=wanted.number.encode()))
+    return Told(subscription, name)
+
+
 def _head(served: Served, session: str, revision: str, last_event: str) -> list[tuple[str, str]]:
-    head = [("accept", EVENT_STREAM), *served.headers]
+    head = [("accept", f"{web.JSON}, {EVENT_STREAM}"), *served.headers]
     said: Mapping[str, str] = {
         headers.SESSION_ID: session,
         headers.PROTOCOL_VERSION: revision,

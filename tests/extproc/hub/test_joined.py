@@ -216,3 +216,34 @@ def test_a_far_stream_says_why_there_is_none(tmp_path: Path) -> None:
         assert await status_of(address, "service/mcp/b", "/mcp", 1) == 503
 
     play(tmp_path, scene)
+
+
+def test_who_asks_without_a_session_hears_both_eras(tmp_path: Path) -> None:
+    def listened() -> Request:
+        document = {
+            "view": "",
+            "servers": {"a": BOTH["a"], "b": ("", "2026-07-28")},
+            "number": "",
+            "listen": 7,
+            "notifications": {"toolsListChanged": True},
+            "uris": {},
+        }
+        coded = base64.b64encode(json.dumps(document).encode()).decode()
+        return Request("POST", names.HUB_STREAMS, "", {names.MCP_STREAMS_HEADER: coded})
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+        far.said = {"service/mcp/a": [QUESTION, NEWS], "service/mcp/b": [NEWS]}
+        reply = await streams.answer(listened())
+        found = await heard(reply, lambda said: said.count(b"tools/list_changed") == 2)
+        methods = {each.headers[names.SERVICE_HEADER][-1]: each for each in far.asked}
+        assert methods["a"].method == "GET"
+        assert methods["b"].method == "POST"
+        assert methods["b"].headers["mcp-method"] == "subscriptions/listen"
+        assert json.loads(methods["b"].body)["method"] == "subscriptions/listen"
+        assert (await streams.answer(asked(a=BOTH["a"]))).status == 200
+        return found
+
+    said = play(tmp_path, scene)
+    assert b"acknowledged" in said.split(b"\n")[0]
+    assert b"ping" not in said
+    assert said.count(b'"io.modelcontextprotocol/subscriptionId":7') == 3
