@@ -7,6 +7,7 @@ a body are a policy bypass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, TypeAlias
 
@@ -29,6 +30,9 @@ _LONGEST_NAME = 64
 _QUOTES_PER_SEPARATOR = 4
 """At most, in valid JSON: a name and a string."""
 _WHITESPACE = frozenset(b" \t\n\r")
+_TWO = 2
+_MEMBER = re.compile(rb'\s*"([A-Za-z_]+)"\s*:\s*"')
+"""The beginning of a member of an object that is a string."""
 _BACKSLASH = ord("\\")
 _OPENING_BRACE = ord("{")
 
@@ -114,6 +118,11 @@ def replace_at(body: bytes, values: Mapping[Path, bytes]) -> bytes:
     The body must be one that `decode` accepted, the values must be JSON. `ValueError`: a path leads
     through what is no object.
     """
+    if len(values) == 1:
+        ((at, new_value),) = values.items()
+        span = _inner_string(body, *at) if len(at) == _TWO else None
+        if span is not None:
+            return b"".join((body[: span[0]], new_value, body[span[1] :]))
     if not body.lstrip().startswith(b"{"):
         raise ValueError("not an object")
     inner: dict[str, dict[Path, bytes]] = {}
@@ -275,6 +284,30 @@ def _outer_string(body: bytes, key: str) -> tuple[int, int] | None:
         return None
     end = body.index(b'"', start + 1)
     return None if body[end - 1] == _BACKSLASH else (start, end + 1)
+
+
+def _inner_string(body: bytes, outer: str, inner: str) -> tuple[int, int] | None:
+    """The span of a string that is the first member of an object, which is one of the outermost's,
+    where it can be told without reading the body; else None.
+
+    No bracket stands before that object, so it is the outermost's own. A name in quotes that are
+    not escaped is no part of a longer string, since what stood between two would be no JSON.
+    """
+    place = body.find(b"{", body.find(b"{") + 1)
+    if place < 0 or body.find(b"[", 0, place) >= 0:
+        return None
+    before = body[:place].rstrip()
+    quoted = f'"{outer}"'.encode()
+    name = before[:-1].rstrip()
+    if not (before.endswith(b":") and name.endswith(quoted)):
+        return None
+    if name[-len(quoted) - 1 : -len(quoted)] == b"\\":
+        return None
+    found = _MEMBER.match(body, place + 1)
+    if found is None or found[1] != inner.encode():
+        return None
+    end = body.index(b'"', found.end())
+    return None if body[end - 1] == _BACKSLASH else (found.end() - 1, end + 1)
 
 
 def _key_end(body: bytes, start: int) -> int:

@@ -334,6 +334,17 @@ def test_items_are_given_and_joined_as_they_are_written() -> None:
         (b'{"a":{}}', ("a", "b"), b'{"a":{"b":9}}'),
         (b'{"c":1}', ("a", "b", "d"), b'{"c":1,"a":{"b":{"d":9}}}'),
         (b"{}", ("a",), b'{"a":9}'),
+        (b'{"x":1,"a" :\t{ "b" : "1","c":2}}', ("a", "b"), b'{"x":1,"a" :\t{ "b" : 9,"c":2}}'),
+        (b'{"a":{"b":"1\\"","c":2}}', ("a", "b"), b'{"a":{"b":9,"c":2}}'),
+        (b'{"a":{"b":""}}', ("a", "b"), b'{"a":{"b":9}}'),
+        (b'{"a":{"c":"1","b":"2"}}', ("a", "b"), b'{"a":{"c":"1","b":9}}'),
+        (b'{"x":{"b":"1"},"a":{"b":"2"}}', ("a", "b"), b'{"x":{"b":"1"},"a":{"b":9}}'),
+        (b'{"x":["a"],"a":{"b":"2"}}', ("a", "b"), b'{"x":["a"],"a":{"b":9}}'),
+        (b'{"x":"\\"a\\":{","a":{"b":"2"}}', ("a", "b"), b'{"x":"\\"a\\":{","a":{"b":9}}'),
+        (b'{"x":"{","a":{"b":"2"}}', ("a", "b"), b'{"x":"{","a":{"b":9}}'),
+        (b'{"x":"a","y":{"b":"2"},"a":{}}', ("a", "b"), b'{"x":"a","y":{"b":"2"},"a":{"b":9}}'),
+        (b'{"\\"a":{"b":"2"},"a":{"b":"3"}}', ("a", "b"), b'{"\\"a":{"b":"2"},"a":{"b":9}}'),
+        (b'{"xa":{"b":"2"},"a":{"b":"3"}}', ("a", "b"), b'{"xa":{"b":"2"},"a":{"b":9}}'),
         (b'{"a":{"b":1}}', ("a",), b'{"a":9}'),
     ],
 )
@@ -401,3 +412,17 @@ def test_any_value_can_be_changed_where_it_stands(
         inner = inner[name]
     inner[path[-1]] = "new"
     assert changed == document
+
+
+_words = st.text('ab{["\\:, ', max_size=4) | st.sampled_from(["a", "b"])
+_objects = st.dictionaries(_words, _words | st.lists(_words, max_size=1), max_size=3)
+
+
+@given(st.dictionaries(_words, _words | _objects, max_size=4), st.sampled_from([None, 1]))
+def test_what_looks_like_a_path_is_none(document: dict[str, Any], indent: int | None) -> None:
+    body = json.dumps(document, indent=indent).encode()
+    inner = document.get("a", {})
+    if not isinstance(inner, dict):
+        return
+    changed = {**document, "a": {**inner, "b": "new"}}
+    assert json.loads(json_spans.replace_at(body, {("a", "b"): b'"new"'})) == changed
