@@ -24,11 +24,8 @@ from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, bounded
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
-<<<<<<< HEAD
-from extproc.mcp_overseeing import CODINGS, OverseenAnswer
-=======
 from extproc.mcp_listening import LISTEN, listened, streams
->>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
+from extproc.mcp_overseeing import OverseenAnswer
 from extproc.mcp_passage import Passage
 from extproc.mcp_saying import accepted, fault, no_method, refused, result, unknown, unsupported
 from extproc.mcp_several import BY_URI, in_turn, place, searched
@@ -96,14 +93,9 @@ class FederatedTalk:
             case _ if self._whose is None:
                 return refused(_NO_STREAMS if is_modern else _NO_SESSION)
             case "GET":
-<<<<<<< HEAD
                 self._overseen = caller.overseen(caller.view.servers)
                 self.is_over = self._overseen is None
-                return self._streams(self._whose)
-=======
-                self.is_over = True
-                return streams(caller, self._whose)
->>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
+                return streams(caller, self._whose, is_shown=not self.is_over)
             case _:
                 caller.end(self._whose.session)
                 return later(caller.serving.federation.end(caller.view, self._whose), self._ended)
@@ -195,27 +187,6 @@ class FederatedTalk:
     def _ended(self, _: None) -> Action:
         return Respond(200, (), b"", "dragoman_mcp")
 
-<<<<<<< HEAD
-    def _streams(self, whose: Whose) -> Direct:
-        """What servers say unasked: of all of them, by the hub."""
-        caller = self._caller
-        told = {
-            name: (each.id, each.revision)
-            for name, served in caller.view.servers.items()
-            if (each := caller.serving.federation.known(served, whose)) is not None
-        }
-        document = {"view": caller.view.name, "servers": told, "number": whose.session.nonce}
-        coded = base64.b64encode(msgspec.json.encode(document)).decode()
-        return Direct(
-            caller.serving.ways.hub,
-            False,
-            ((names.MCP_STREAMS_HEADER, coded),),
-            (headers.SESSION_ID, CODINGS),
-            is_shown=self._overseen is not None,
-        )
-
-=======
->>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
     # what clients say without asking
 
     def _answer(self, message: Message, whose: Whose) -> Answering:
@@ -275,14 +246,10 @@ class FederatedTalk:
                 return self._discover(message, whose)
             case _ if method == _TO_ALL:
                 return self._set_level(message, whose)
-<<<<<<< HEAD
-        return fault(no_method(message, is_modern=whose.is_sessionless))
-=======
             case _ if method == LISTEN and whose.is_sessionless:
                 self.is_over = True
                 return listened(self._caller, whose, message)
-        return fault(_no_method(message, is_modern=whose.is_sessionless))
->>>>>>> be064b6 (subscriptions/listen of several MCP servers as one, of both eras)
+        return fault(no_method(message, is_modern=whose.is_sessionless))
 
     def _by_name(self, message: Message, whose: Whose) -> Answering:
         """Tools and prompts; `completion/complete` names a prompt, or a template."""

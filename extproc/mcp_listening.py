@@ -21,6 +21,7 @@ from extproc.mcp.messages import Message
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp_asked import Caller
 from extproc.mcp_federation import Whose
+from extproc.mcp_overseeing import CODINGS
 from extproc.mcp_saying import fault
 from gateway import names
 
@@ -31,15 +32,16 @@ _OF_URIS: Final = (ListKind.RESOURCES, ListKind.TEMPLATES, ListKind.TOOLS)
 _MOST_URIS: Final = 256
 
 
-def streams(caller: Caller, whose: Whose) -> Direct:
-    """The stream that a GET opens."""
+def streams(caller: Caller, whose: Whose, *, is_shown: bool) -> Direct:
+    """The stream that a GET opens; `is_shown`: guards read it."""
     known = {
         name: session
         for name, served in caller.view.servers.items()
         if (session := caller.serving.federation.known(served, whose)) is not None
     }
     head = _head(caller, whose, known, {})
-    return Direct(caller.serving.ways.hub, False, head, (headers.SESSION_ID,))
+    removed = (headers.SESSION_ID, CODINGS)
+    return Direct(caller.serving.ways.hub, False, head, removed, is_shown=is_shown)
 
 
 async def listened(caller: Caller, whose: Whose, message: Message) -> Action:
