@@ -26,6 +26,8 @@ from extproc.verdict import Deny, PolicyKind
 
 SESSION_NOT_FOUND: Final = Deny(404, "session_not_found", "there is no such session")
 """Clients initialize anew then ("Session Management")."""
+POST_ALONE: Final = Deny(405, "method_not_allowed", "POST alone", headers=(("allow", "POST"),))
+"""Of what has neither sessions nor streams."""
 
 Answering: TypeAlias = Action | Awaitable[Action]
 

@@ -25,6 +25,7 @@ from extproc.mcp.sessions import ServerSession, Session, bounded
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
 from extproc.mcp_listening import LISTEN, listened, streams
+from extproc.mcp_of_api import answered, to_api
 from extproc.mcp_overseeing import OverseenAnswer
 from extproc.mcp_passage import Passage
 from extproc.mcp_saying import accepted, fault, no_method, refused, result, unknown, unsupported
@@ -333,10 +334,12 @@ class FederatedTalk:
         if served is None:
             return fault(unknown(message)) if message.kind is Kind.REQUEST else accepted()
 
-        def sent(session: ServerSession | None) -> Action:
+        def sent(session: ServerSession | None) -> Answering:
             if session is None:
                 text = f"the server '{server}' gives no answer"
                 return fault(message.fault(INTERNAL_ERROR, text, 502))
+            if served.is_api:
+                return answered(caller, served, to_api(message, tool, session.revision, changes))
             self._passage = Passage(caller, whose, served, session, message, target.name, changes)
             return self._passage.direct(caller.serving.terms_of(server, tool))
 

@@ -19,6 +19,7 @@ from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.sessions import ServerSession
+from extproc.mcp.views import Served
 from extproc.mcp_asked import Caller
 from extproc.mcp_federation import Whose
 from extproc.mcp_overseeing import CODINGS
@@ -36,7 +37,7 @@ def streams(caller: Caller, whose: Whose, *, is_shown: bool) -> Direct:
     """The stream that a GET opens; `is_shown`: guards read it."""
     known = {
         name: session
-        for name, served in caller.view.servers.items()
+        for name, served in _speaking(caller).items()
         if (session := caller.serving.federation.known(served, whose)) is not None
     }
     head = _head(caller, whose, known, {})
@@ -91,7 +92,7 @@ async def _sessions(
 ) -> dict[str, ServerSession]:
     """With all servers that answer; those that have sessions are told what is subscribed to."""
     federation, found = caller.serving.federation, dict[str, ServerSession]()
-    for name, served in caller.view.servers.items():
+    for name, served in _speaking(caller).items():
         session = await federation.session(served, whose)
         if session is None:
             continue
@@ -101,6 +102,11 @@ async def _sessions(
                 params = b'{"uri":%s}' % messages.text(own)
                 await federation.ask_in_turn(whose, [(served, "", params)], _SUBSCRIBE)
     return found
+
+
+def _speaking(caller: Caller) -> Mapping[str, Served]:
+    """REST APIs say nothing unasked."""
+    return {name: each for name, each in caller.view.servers.items() if not each.is_api}
 
 
 def _head(

@@ -27,7 +27,16 @@ from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
 from extproc.mcp.messages import Batch, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, is_ours
-from extproc.mcp_asked import SESSION_NOT_FOUND, UNREAD, Answering, Caller, call_of, named
+from extproc.mcp_asked import (
+    POST_ALONE,
+    SESSION_NOT_FOUND,
+    UNREAD,
+    Answering,
+    Caller,
+    call_of,
+    named,
+)
+from extproc.mcp_of_api import ToApi, answered
 from extproc.mcp_overseeing import CODINGS, OverseenAnswer
 from extproc.mcp_saying import JSON, fault, refused
 from extproc.mcp_serving import head_of
@@ -68,6 +77,8 @@ class OneTalk:
                 self._own_id = session.servers[caller.view.only.name].id
         server = caller.view.only.name
         if method != "POST":
+            if caller.view.only.is_api:
+                return refused(POST_ALONE)
             self._overseen = caller.overseen((server,)) if method == "GET" else None
             self.is_over = self._overseen is None
             return self._direct(is_read=False)
@@ -98,6 +109,9 @@ class OneTalk:
         is_shown = None if kind is None else self._caller.shows(kind)
         if kind is not None and is_shown is not None:
             return self._filtered(message, kind, is_shown)
+        if self._caller.view.only.is_api:
+            tool = "" if call is None else call.tool
+            return self._of_api(ToApi(message.body, message, tool))
         self._overseen = self._caller.overseen((self._caller.view.only.name,), message)
         self.is_over = not self._is_opening and self._overseen is None
         body = None if message is written else message.body
@@ -125,7 +139,7 @@ class OneTalk:
             return fault(message.fault(jsonrpc.INTERNAL_ERROR, text, 502))
         return Respond(found.status, JSON, body, "dragoman_mcp")
 
-    def on_batch(self, batch: Batch) -> Action:
+    def on_batch(self, batch: Batch) -> Answering:
         """Each of them may be, or none is sent. What is counted, or hidden, comes alone."""
         caller, server = self._caller, self._caller.view.only.name
         if caller.reads_answers(server) or caller.reads_requests(server):
@@ -141,6 +155,8 @@ class OneTalk:
             is_filtered = kind is not None and caller.shows(kind) is not None
             if is_filtered or caller.is_counted(call):
                 return fault(_ALONE)
+        if caller.view.only.is_api:
+            return self._of_api(ToApi(batch.body))
         self.is_over = not self._is_opening
         return self._direct(is_read=True)
 
@@ -174,6 +190,10 @@ class OneTalk:
     def _passed(self, action: Action) -> Action:
         self.is_over = self._overseen is None or self._overseen.is_over
         return action
+
+    def _of_api(self, told: ToApi) -> Answering:
+        self.is_over = True
+        return answered(self._caller, self._caller.view.only, told)
 
     def _call(self, message: Message) -> McpCall:
         view = self._caller.view

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from extproc.mcp.protection import Protection
 from extproc.mcp.views import Served, Views
+from extproc.mcp_apis import with_apis
 from extproc.mcp_federation import Federation
 from extproc.mcp_front import Front, front
 from extproc.mcp_wire import encode_way, patience
@@ -87,7 +88,7 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
     return Serving(
         views,
         Ways(served.values()),
-        Federation(world.peers, world.clock),
+        Federation(with_apis(world.peers, mcp.servers, served.values()), world.clock),
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.openapi.values import Api
+
 
 class Transport(StrEnum):
     """How a server is spoken to."""
@@ -15,6 +17,8 @@ class Transport(StrEnum):
     """Revision 2024-11-05: a stream that tells where to post."""
     STDIO = "stdio"
     """A child process of the hub."""
+    OPENAPI = "openapi"
+    """A REST API, whose operations are tools."""
 
 
 class Prefix(StrEnum):
@@ -111,11 +115,13 @@ class McpServer:
     """By the server's own names, or for `ALL_TOOLS`."""
     origin: str = ""
     """Scheme and authority, of those of revision 2024-11-05, which say where to post."""
+    api: Api | None = field(default=None, repr=False)
+    """Of a REST API."""
 
     @property
     def is_hubs(self) -> bool:
         """Whether it is reached by way of the hub, which offers it as one of Streamable HTTP."""
-        return self.transport is not Transport.STREAMABLE_HTTP
+        return self.transport in (Transport.SSE, Transport.STDIO)
 
 
 @dataclass(frozen=True, slots=True)

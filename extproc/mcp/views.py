@@ -30,6 +30,8 @@ class Served(Struct, frozen=True):
     timeout_seconds: float
     list_seconds: float = 0.0
     """How long its lists may be kept, where it does not say."""
+    is_api: bool = False
+    """A REST API, for which the worker answers."""
 
 
 class View(Struct, frozen=True):
@@ -160,4 +162,5 @@ def served(server: McpServer) -> Served:
         server.is_required,
         server.timeout_seconds,
         server.list_seconds,
+        server.api is not None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,9 @@ class Block(BaseModel):
     """A mapping with known keys. A key with nothing after it is as if it were not there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    is_named_by_file: ClassVar[bool] = False
+    """Whether the path of a file may stand in its place."""
 
     @model_validator(mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from gateway.config.limits import LimitScopeBlock
 from gateway.config.mcp_guard_rules import mcp_guards_can_judge
 from gateway.config.mcp_meaning import (
     chosen_tools_are_of_servers,
+    documents_are_apis,
     servers_are_known,
     sse_clients_can_be_told_apart,
     tokens_can_be_had,
@@ -332,6 +333,7 @@ RULES: tuple[Rule, ...] = (
     tools_have_names,
     chosen_tools_are_of_servers,
     mcp_guards_can_judge,
+    documents_are_apis,
 )
 
 

@@ -10,13 +10,16 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 from gateway.config.block import Block, refusal
 from gateway.config.mcp_auth import McpAuthBlock
 from gateway.config.mcp_tools import McpSearchBlock, McpToolBlock
+from gateway.config.openapi import OpenApiBlock
 from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
 from gateway.config.remote_guards import ServiceAuthBlock
 from gateway.config.routes import UrlPath
 from gateway.config.scalars import Count, Duration, Flag, Globs, Name, Secret, Size, Text
-from gateway.config.urls import Url
+from gateway.config.urls import Url, place
 from gateway.mcp import Prefix, Transport
+from gateway.openapi.values import Api
+from gateway.problem import Problem
 
 _SERVER = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,62}")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#]+")
@@ -91,10 +94,14 @@ _OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory")
 
 
 class McpServerBlock(Block):
-    """An MCP server: either at a `url`, or a `command` that is run here."""
+    """An MCP server: at a `url`, a `command` that is run here, or a REST API by its `openapi`."""
 
     url: Url | None = None
-    """Its endpoint: `https://api.example.com/mcp`."""
+    """Its endpoint: `https://api.example.com/mcp`. Of a REST API: where it is, `https://api.example`,
+    with its base path if it is not the document's. Default: where the document says."""
+    openapi: OpenApiBlock | None = None
+    """The OpenAPI document of a REST API, whose operations become tools: the path of a file, or a
+    block."""
     transport: Transport | None = None
     """How it is spoken to: `streamable-http`, or `sse` for servers of revision 2024-11-05, whose
     url is that of the stream. Default: `streamable-http`."""
@@ -129,7 +136,8 @@ class McpServerBlock(Block):
     gives no answer, the others are served without it."""
     timeout: Timeout = 10.0
     """How long it may take to answer what all servers are asked: `initialize` and lists; at most
-    `120s`. Calls of tools may take as long as they like."""
+    `120s`. Calls of tools may take as long as they like, but for those of REST APIs, for which this
+    counts."""
 
     tools: dict[Text, McpToolBlock] = Field(default={})
     """Other names and descriptions for its tools, by the names that it gives them."""
@@ -140,22 +148,47 @@ class McpServerBlock(Block):
 
     @model_validator(mode="after")
     def _has_one_form(self) -> McpServerBlock:
-        if (self.url is None) == (self.command is None):
+        if self.openapi is not None:
+            self._is_rest()
+        elif (self.url is None) == (self.command is None):
             raise refusal("needs either url or command", is_shown=False)
-        others = _OF_URL if self.url is None else _OF_COMMAND
+        others = _OF_COMMAND if self.command is None else _OF_URL
         for name in others:
             if name in self.model_fields_set:
-                form = "a command" if self.url is None else "a url"
+                form = "a url" if self.command is None else "a command"
                 raise refusal(f"has {form}, and '{name}' is for the other", is_shown=False)
         if self.command is not None and not self.command[0].strip():
             raise refusal("has a command without a program", is_shown=False)
         if self.transport is Transport.STDIO:
             raise refusal("has a url, and the transport of commands", is_shown=False)
+        if self.transport is Transport.OPENAPI:
+            raise refusal("needs an openapi, and no transport", is_shown=False)
         if self.key is not None and self.auth is not None:
             raise refusal("has both key and auth", "keep one of them", is_shown=False)
-        if self.ca is not None and not (self.url or "").startswith("https:"):
+        if self.ca is not None and not self.address.startswith("https:"):
             raise refusal("has a ca, and no https url", is_shown=False)
         return self
+
+    def _is_rest(self) -> None:
+        for name in ("command", "transport"):
+            if name in self.model_fields_set:
+                raise refusal(f"has an openapi, and '{name}' is for others", is_shown=False)
+
+    @property
+    def api(self) -> Api | tuple[Problem, ...] | None:
+        """Of a REST API, its operations; None: it is none."""
+        if self.openapi is None:
+            return None
+        path = place(self.url).path.rstrip("/") if self.url is not None else ""
+        return self.openapi.read(path or None)
+
+    @property
+    def address(self) -> str:
+        """Where it is: as is written, or as its document says; empty: it is a command, or neither
+        says."""
+        if self.url is None and isinstance(self.api, Api):
+            return self.api.url
+        return self.url or ""
 
 
 class McpViewBlock(Block):

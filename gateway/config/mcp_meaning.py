@@ -31,6 +31,7 @@ from gateway.mcp import (
     Transport,
 )
 from gateway.model import Service
+from gateway.openapi.values import Api
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 from gateway.problem import did_you_mean
 
@@ -74,9 +75,9 @@ def mcp_services(block: McpBlock, identity: IdentityBlock) -> Iterator[Service]:
     if block.auth is not None:
         yield from mcp_auth.services(block.auth, identity)
     for name, server in block.servers.items():
-        if server.url is None:
+        if not server.address:
             continue
-        upstream = place(server.url).upstream(_CONNECT_SECONDS)
+        upstream = place(server.address).upstream(_CONNECT_SECONDS)
         if server.ca is not None:
             upstream = replace(upstream, ca=server.ca.text)
         yield Service(names.mcp_service(name), upstream, _credential(server))
@@ -170,8 +171,23 @@ def _reads_source(compiled: Expression | TextExpression | str) -> bool:
     return any(each.startswith("source.") for each in names_read)
 
 
+def documents_are_apis(written: Written) -> Iterator[Finding]:
+    """What is wrong with documents of REST APIs, and whether it is known where these are."""
+    for name, server in written.config.mcp.servers.items():
+        path, api = ("mcp", "servers", name, "openapi"), server.api
+        if isinstance(api, Api) and not server.address:
+            yield Finding(
+                path, "the document does not say where the API is", "give the server a url"
+            )
+        for problem in api if isinstance(api, tuple) else ():
+            yield Finding(path, str(replace(problem, hint="")), problem.hint)
+
+
 def _server(name: str, block: McpServerBlock) -> McpServer:
-    if block.command is not None:
+    api = block.api
+    if isinstance(api, Api):
+        transport, path, stdio = Transport.OPENAPI, "/", None
+    elif block.command is not None:
         transport, path = Transport.STDIO, names.hub_path(name)
         stdio = StdioCommand(
             block.command,
@@ -201,6 +217,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         ),
         terms=tuple((tool, _terms(each)) for tool, each in block.tools.items()),
         origin=place(block.url or "").origin if is_sse else "",
+        api=api if isinstance(api, Api) else None,
     )
 
 

@@ -14,6 +14,7 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
 from gateway.config.mcp import McpBlock
+from gateway.config.openapi import inlined
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.remote_guards import WebhookGuardBlock
@@ -104,14 +105,16 @@ def for_workers(config: Config) -> str:
     return emit(each_text(document or _NOTHING, escape))
 
 
-def _hide_mcp(document: dict[str, Any]) -> None:
+def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
     proxy = (document.get("auth") or {}).get("proxy") or {}
     proxy.pop("ca", None)
     (proxy.get("client") or {}).pop("secret", None)
     document.get("sessions", {}).pop("secrets", None)
-    for server in document.get("servers", {}).values():
-        for name in (_SECRET, "ca", "auth"):
-            server.pop(name, None)
+    for name, server in document.get("servers", {}).items():
+        if (api := block.servers[name].openapi) is not None:
+            server["openapi"] = inlined(server["openapi"], api)
+        for secret in (_SECRET, "ca", "auth"):
+            server.pop(secret, None)
         if "environment" in server:
             server["environment"] = dict.fromkeys(server["environment"], NOT_TOLD)
 
@@ -185,7 +188,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         if block is not None:
             texts = {"prepend": block.before, "append": block.after}
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
-    _hide_mcp(document.get("mcp", {}))
+    _hide_mcp(document.get("mcp", {}), config.mcp)
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     document.get("alerts", {}).get("webhook", {}).pop("secret", None)

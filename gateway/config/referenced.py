@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias, get_args
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from gateway.config.block import refusal
+from gateway.config.block import Block, refusal
 from gateway.config.finding import Path
 from gateway.config.kinds import fields, is_union, items, plain, values
 
@@ -70,6 +70,8 @@ def _patterns(kind: object, around: tuple[object, ...] = ()) -> Iterator[Pattern
         return
     within = (*around, kind)
     if kind is FileText:
+        yield ()
+    if isinstance(kind, type) and issubclass(kind, Block) and kind.is_named_by_file:
         yield ()
     for name, inner in fields(kind).items():
         yield from ((name, *rest) for rest in _patterns(inner, within))

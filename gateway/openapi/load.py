@@ -70,6 +70,8 @@ def _edition(root: Tree) -> Edition:
 
 
 def _problem(mistake: Mistake, text: str, file: str) -> Problem:
+    if not mistake.place:  # it is the operator's word that means nothing
+        return Problem("", mistake.message, 0, file, mistake.hint)
     line = line_of(text, mistake.place)
     return Problem(pointer(mistake.place), mistake.message, line, file, mistake.hint)
 

@@ -1,0 +1,124 @@
+"""REST APIs that are served as MCP servers, by their OpenAPI documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from gateway.config.block import Block, refusal
+from gateway.config.referenced import FileText, TextFile
+from gateway.config.scalars import Flag, Globs, Text
+from gateway.openapi.load import load_api
+from gateway.openapi.values import Api, Selection, Terms
+from gateway.problem import Problem
+
+
+class OperationsBlock(Block):
+    """Operations of a document: those that fit in all that is said."""
+
+    names: Globs = ()
+    """Their operationId, or the name of the tool: `pets*`."""
+    tags: Globs = ()
+    """One of their tags."""
+    methods: Globs = ()
+    """`GET`, `POST` …, in any case."""
+    paths: Globs = ()
+    """Their path, as the document has it: `/pets/*`, in which `*` is anything, with slashes."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> OperationsBlock:
+        if not (self.names or self.tags or self.methods or self.paths):
+            raise refusal("needs one of names, tags, methods and paths", is_shown=False)
+        return self
+
+    @property
+    def meaning(self) -> Selection:
+        """The same as a value."""
+        return Selection(self.names, self.tags, self.methods, self.paths)
+
+
+class OpenApiBlock(Block):
+    """A REST API as an MCP server: each operation of its document is a tool. OpenAPI 3.0 to 3.2,
+    and Swagger 2. The path of a file alone is short for a block with this `file`."""
+
+    is_named_by_file: ClassVar[bool] = True
+
+    file: TextFile | None = None
+    """The document, as JSON or YAML. All of it is in this one file: nothing is fetched. One of file
+    and inline."""
+    inline: str | None = None
+    """The document itself, as text."""
+    include: tuple[OperationsBlock, ...] = ()
+    """Which operations become tools: those that one of these means. Default: all."""
+    exclude: tuple[OperationsBlock, ...] = ()
+    """Which do not, whatever `include` says. They need not even be right."""
+    names: dict[Text, Text] = Field(default={})
+    """Names of tools, by operationId or `METHOD /path`. Default: the operationId, or what method
+    and path make (`get_pets_by_id`), in letters, digits, `_` and `-`, at most 64."""
+    output_schemas: Flag = True
+    """Whether tools say what their answers look like. Answers that are not so are errors then, with
+    what is wrong and the answer in them."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(core_schema)
+        block = handler.resolve_ref_schema(found)
+        as_block = dict(block)
+        block.clear()
+        block |= {"anyOf": [as_block, {"type": "string", "format": "file"}]}
+        return found
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, data: object) -> object:
+        return {"file": data} if isinstance(data, FileText) else data
+
+    @model_validator(mode="after")
+    def _has_one_document(self) -> OpenApiBlock:
+        if (self.file is None) == (self.inline is None):
+            raise refusal("needs exactly one of file and inline", is_shown=False)
+        return self
+
+    @property
+    def text(self) -> str:
+        """The document."""
+        return self.file.text if self.file is not None else self.inline or ""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return "inline" if self.file is None else self.file.path
+
+    @cached_property
+    def _by_base_path(self) -> dict[str | None, Api | tuple[Problem, ...]]:
+        return {}
+
+    def read(self, base_path: str | None) -> Api | tuple[Problem, ...]:
+        """What the document means, with this base path instead of its own; read once."""
+        known = self._by_base_path
+        if base_path not in known:
+            terms = Terms(
+                tuple(each.meaning for each in self.include),
+                tuple(each.meaning for each in self.exclude),
+                tuple(self.names.items()),
+                base_path,
+                self.output_schemas,
+            )
+            known[base_path] = load_api(self.text, terms, file=self.path)
+        return known[base_path]
+
+
+def inlined(written: object, block: OpenApiBlock) -> Mapping[str, object]:
+    """The block as it is written, with the document in it."""
+    rest = written.items() if isinstance(written, dict) else ()
+    return {
+        "inline": block.text,
+        **{name: each for name, each in rest if name not in ("file", "inline")},
+    }
