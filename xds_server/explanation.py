@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from gateway import names
 from gateway.attempts import choice_of, sequences
 from gateway.choice import described
+from gateway.guards import reads_answers
 from gateway.model import Gateway, Identity, Model, Route, Target
 from gateway.operations import Operation
 from xds_server.audience import Level
@@ -241,7 +242,9 @@ class _Explaining:
     def mcp_messages(self, mode: Json | None) -> tuple[Message, ...]:
         mcp, identity = self.gateway.mcp, self.gateway.identity
         is_federated = any(each.is_federated for each in mcp.views)
-        return mcp_messages(mode, is_federated=is_federated, is_known=_is_known(identity))
+        is_read = any(map(reads_answers, self.gateway.mcp_guards))
+        known = _is_known(identity)
+        return mcp_messages(mode, is_federated=is_federated, is_known=known, is_read=is_read)
 
     def asked_why(self, plain: Route, shown: tuple[Message, ...]) -> tuple[Message, ...]:
         """What is shown on a plain route, with the reasons for which Envoy cannot decide there."""

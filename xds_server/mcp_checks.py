@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.model import Gateway, Phase, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
+from xds_server.guard_checks import guard_checks
 from xds_server.limit_checks import limit_check, limits_of_key
 from xds_server.rule_checks import in_order, rule_check
 
@@ -22,6 +23,7 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
         _check("session, where the request names one", "headers", "404 session_not_found"),
         _check("one reading of the body", "body", "400, as JSON-RPC has it"),
         *_rules(gateway),
+        *guard_checks(gateway.mcp_guards),
         *_limits(gateway),
         *_budgets(gateway),
     )

@@ -175,21 +175,32 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
     return tuple(found)
 
 
-def mcp_messages(mode: Json | None, *, is_federated: bool, is_known: bool) -> tuple[Message, ...]:
+_GUARDED = "where guards read what the server says"
+
+
+def mcp_messages(
+    mode: Json | None, *, is_federated: bool, is_known: bool, is_read: bool = False
+) -> tuple[Message, ...]:
     """The same on a route of MCP servers, where extproc asks for answers itself. `is_federated`:
-    several are one somewhere; `is_known`: callers are, and sessions are sealed for them."""
+    several are one somewhere; `is_known`: callers are, and sessions are sealed for them; `is_read`:
+    guards read answers."""
     shown = messages(mode, Caller.MCP)
-    if not shown or not (is_federated or is_known):
+    if not shown or not (is_federated or is_known or is_read):
         return shown
     several = "of several servers as one, when the request is for one of them"
     opening = "when a session begins with a server alone"
     whens = [several] * is_federated + [opening] * is_known
     whys = ["whether its server has the session still, and whether it is a stream"] * is_federated
     whys += ["the session's id, to be sealed for who asks"] * is_known
+    whens += [_GUARDED] * is_read
+    whys += ["whether its body is to be read"] * is_read
     found = [Message("response headers", False, False, "; ".join(whens), "; ".join(whys))]
     if is_federated:
         why = "what servers ask the client, to name the server"
         found.append(Message("response body", True, False, f"{several}: of event streams", why))
+    if is_read:
+        why = "what guards say of each message, which waits until it is whole"
+        found.append(Message("response body", True, False, _GUARDED, why))
     return (*shown, *found)
 
 

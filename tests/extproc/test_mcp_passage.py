@@ -319,3 +319,14 @@ def test_answers_of_clients_reach_their_server_past_its_guards(guarded: Program)
     assert action.body is not None
     assert json.loads(action.body)["id"] == 5
     assert json.loads(action.body)["error"]["code"] == -32003
+
+
+def test_guards_read_what_comes_by_the_hub() -> None:
+    of = program(TWO + GUARDED, fakes(Fake("a"), Fake("b")))
+    one = sessionless(of, CAPABLE, "b__echo")
+    assert rounds_of(one, one.said[-1]) is not None
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=EVENTS)), Watch)
+    event = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{"data":"secret"}}'
+    said = one.say(ResponseBody(event + b"\n\n", True))
+    assert isinstance(said, Replace)
+    assert b"[redacted]" in said.body

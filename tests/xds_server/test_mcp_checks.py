@@ -41,3 +41,15 @@ def test_all_are_extprocs() -> None:
 def test_what_costs_nothing_has_no_budget() -> None:
     found = mcp_checks(gateway_of("mcp: {servers: {a: {url: 'http://a'}}}"))
     assert not any("budget" in each.name for each in found)
+
+
+def test_guards_of_mcp_are_asked_before_limits() -> None:
+    guards = """
+guardrails:
+  - {name: model, type: regex, patterns: [x]}
+  - {name: tool, type: regex, patterns: [x], phase: both, for: {mcp: a}}
+"""
+    found = [each.name for each in mcp_checks(gateway_of(YAML + guards))]
+    (guard,) = (each for each in found if each.startswith("guard"))
+    assert guard.startswith("guard tool (block, 1 pattern, for mcp=a")
+    assert found.index(guard) < next(i for i, each in enumerate(found) if each.startswith("limit"))

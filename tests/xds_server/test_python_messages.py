@@ -12,6 +12,7 @@ from xds_server.python_messages import (
     batch_messages,
     least,
     llm_messages,
+    mcp_messages,
     messages,
     mode_of,
     most,
@@ -177,3 +178,11 @@ def test_every_message_says_why() -> None:
         shown = messages(FULL, caller)
         assert shown
         assert all(each.why and each.when for each in shown)
+
+
+def test_guards_of_mcp_read_answers() -> None:
+    mode = {"request_header_mode": "SEND", "request_body_mode": "BUFFERED"}
+    plain = mcp_messages(mode, is_federated=False, is_known=False)
+    read = mcp_messages(mode, is_federated=False, is_known=False, is_read=True)
+    assert [each.name for each in read[len(plain) :]] == ["response headers", "response body"]
+    assert all(each.when == "where guards read what the server says" for each in read[-2:])
