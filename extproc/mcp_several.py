@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from extproc.events import Action
+from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, jsonrpc, messages, requests, search
 from extproc.mcp.catalogue import Catalogue
@@ -37,7 +38,21 @@ def place(message: Message) -> Path:
 
 
 def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
-    """One server after the other is asked, until one knows."""
+    """One server after the other is asked, until one knows: past the limits of the first, and past
+    the guards of all, since all may hear of it."""
+    first, *others = (
+        call_of(message, each.server, each.name, caller.view.name) for each in targets
+    )
+
+    def past(passed: Message, left: Sequence[McpCall]) -> Answering:
+        if not left:
+            return _asked(caller, whose, passed, targets)
+        return caller.guarded(passed, left[0], lambda each: past(each, left[1:]))
+
+    return caller.admitted(message, first, lambda passed: past(passed, others))
+
+
+def _asked(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
     asked = [
         (
             caller.view.servers[target.server],

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.events import Respond
 from extproc.mcp import messages
-from extproc.mcp.messages import Message, Path
+from extproc.mcp.messages import Message
 from extproc.mcp_several import place
+from extproc.protocols import json_spans
 from tests.kit.mcp_exchange import (
     META,
     MODERN,
@@ -40,7 +44,7 @@ SEARCHED = TWO + "  search: {}\n"
     ],
 )
 def test_what_is_asked_for_is_named_in_its_place(
-    method: str, params: dict[str, object], path: Path
+    method: str, params: dict[str, object], path: json_spans.Path
 ) -> None:
     message = messages.read(json.dumps(request(method, **params)).encode())
     assert isinstance(message, Message)
@@ -56,6 +60,49 @@ def test_who_speaks_a_revision_without_sessions_is_told_the_type_of_results() ->
     )
     assert found["resultType"] == "complete"
     assert {each["name"] for each in found["structuredContent"]["tools"]} == {"a__echo", "b__echo"}
+
+
+UNLISTED = request("resources/read", uri="other://x")
+
+
+@pytest.fixture
+def limiter(tmp_path: Path) -> Iterator[MappedLimiter]:
+    made = MappedLimiter(tmp_path, None, lambda: 10**12, rows=1024)
+    yield made
+    made.close()
+
+
+def test_what_all_are_asked_for_in_turn_counts_in_limits(limiter: MappedLimiter) -> None:
+    limits = '\nlimits: [{name: calls, for: {mcp: "*"}, requests: 1/day}]\n'
+    a, b = Fake("a"), Fake("b")
+    of = program(TWO + limits, fakes(a, b), limiter)
+    session = opened(of)
+    first = played(of, mcp_session_id=session).post(UNLISTED)
+    second = played(of, mcp_session_id=session).post(UNLISTED)
+    assert isinstance(first, Respond)
+    assert isinstance(second, Respond)
+    assert (first.status, second.status) == (200, 429)
+    assert a.methods().count("resources/read") == b.methods().count("resources/read") == 1
+
+
+@pytest.mark.parametrize("server", ["a", "b"])
+def test_guards_of_all_read_what_they_are_asked_for_in_turn(server: str) -> None:
+    guards = (
+        f"\nguardrails: [{{name: g, type: regex, for: {{mcp: {server}}}, "
+        "patterns: [classified], action: block}]\n"
+    )
+    a, b = Fake("a"), Fake("b")
+    of = program(TWO + guards, fakes(a, b))
+    session = opened(of)
+    ref = {"type": "ref/resource", "uri": "other://{x}"}
+    for value, times in (("classified", 0), ("known", 1)):
+        argument = {"name": "x", "value": value}
+        ask = request("completion/complete", ref=ref, argument=argument)
+        action = played(of, mcp_session_id=session).post(ask)
+        assert isinstance(action, Respond)
+        assert "error" in json.loads(action.body)
+        assert a.methods().count("completion/complete") == times
+        assert b.methods().count("completion/complete") == times
 
 
 def test_rules_hide_what_is_searched_for() -> None:
