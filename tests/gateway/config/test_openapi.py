@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load, load_file
-from gateway.config.mcp_meaning import mcp_services
 from gateway.config.published import for_workers, published
 from gateway.config.schema import Config
 from gateway.mcp import McpServer, Transport
@@ -44,7 +43,7 @@ def test_a_document_is_a_file_beside_the_configuration(tmp_path: Path, server: s
     assert shop(config).transport is Transport.OPENAPI
     assert not shop(config).is_hubs
     assert tools(shop(config)) == ["listThings", "addThing", "get_things_by_id", "things_remove"]
-    (service,) = mcp_services(config.mcp)
+    (service,) = resolve(config).services
     assert (service.name, service.upstream.authority) == ("mcp/shop", "eu.shop.example:8443")
 
 
@@ -58,7 +57,7 @@ def test_what_is_said_of_it_is_meant(tmp_path: Path) -> None:
     assert tools(server) == ["listThings", "add", "get_things_by_id"]
     assert server.api is not None
     assert {(each.base_path, each.output_schema) for each in server.api.operations} == {("/v9", "")}
-    (service,) = mcp_services(config.mcp)
+    (service,) = resolve(config).services
     assert service.upstream.authority == "10.0.0.5:81"
 
 
