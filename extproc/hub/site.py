@@ -133,9 +133,11 @@ class HubSite:
         if server.stdio is None:
             terms = Terms(idle_seconds=idle_seconds)
             return Offered(server.name, self._connecting(server), terms, self._clock)
-        terms = Terms(sessions=server.stdio.max_processes, idle_seconds=idle_seconds)
-        child = child_of(server, terms, os.environ)
         is_shared = server.stdio.is_shared
+        terms = Terms(idle_seconds=idle_seconds)
+        if not is_shared:
+            terms = replace(terms, sessions=server.stdio.max_processes)
+        child = child_of(server, terms, os.environ)
         return Offered(server.name, self._starting(child), terms, self._clock, is_shared=is_shared)
 
     def _starting(self, child: Child) -> Connect:

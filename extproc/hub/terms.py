@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Terms:
     """Of one server."""
 
-    sessions: int = 1000
+    sessions: int = 100_000
     """At once."""
     idle_seconds: float = 1800.0
     """After so long without a request or a stream, a session is over."""

@@ -122,6 +122,15 @@ async def test_a_change_touches_the_servers_whose_block_has_changed() -> None:
 
 
 @in_a_loop
+async def test_so_many_processes_and_sessions_of_a_shared_one_as_there_come() -> None:
+    few = server("few", max_processes=1)
+    async with hub(few, server("shared", max_processes=1, is_shared=True)) as site:
+        for name, status in (("few", 503), ("shared", 200)):
+            assert (await ask(site, name, initialize())).status == 200
+            assert (await ask(site, name, initialize())).status == status
+
+
+@in_a_loop
 async def test_other_names_of_tools_end_no_session() -> None:
     async with hub(server("one")) as site:
         session = (await ask(site, "one", initialize())).headers["mcp-session-id"]
