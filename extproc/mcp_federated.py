@@ -42,6 +42,7 @@ _NO_STREAMS: Final = Deny(
 )
 _NO_BATCHES: Final = Fault(jsonrpc.INVALID_REQUEST, "several servers as one take no batches")
 _OF_URIS: Final = (ListKind.RESOURCES, ListKind.TEMPLATES, ListKind.TOOLS)
+_UNNAMED: Final = "Invalid params: what is asked for has no name"
 _TO_ALL: Final = "logging/setLevel"
 _REMOVED: Final = frozenset(
     {
@@ -254,8 +255,11 @@ class FederatedTalk:
 
     def _by_name(self, message: Message, whose: Whose) -> Answering:
         """Tools and prompts; `completion/complete` names a prompt, or a template."""
-        if message.method == "completion/complete" and not is_of_prompt(message):
-            return self._by_uri(message, whose)
+        if message.method == "completion/complete":
+            if not is_of_prompt(message):
+                return self._by_uri(message, whose)
+            if not named(message):
+                return fault(message.fault(INVALID_PARAMS, _UNNAMED, 200))
         view = self._caller.view
         is_tool = message.method == "tools/call"
         naming = view.tools if is_tool else view.prompts
@@ -266,6 +270,8 @@ class FederatedTalk:
         return self._one_of(message, whose, () if target is None else (target,))
 
     def _by_uri(self, message: Message, whose: Whose) -> Answering:
+        if not named(message):
+            return fault(message.fault(INVALID_PARAMS, _UNNAMED, 200))
         return self._routed(message, whose, _OF_URIS, _found_by_uri)
 
     def _by_task(self, message: Message, whose: Whose) -> Answering:

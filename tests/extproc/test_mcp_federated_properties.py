@@ -6,12 +6,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import Phase, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from extproc.events import Direct, Respond
 from extproc.mcp import ids
+from extproc.mcp.headers import META_CAPABILITIES, META_VERSION
 from tests.kit.mcp_conversation import Client, Simulation
+from tests.kit.mcp_exchange import TWO, Fake, fakes, opened, played, program
 from tests.kit.mcp_simulated import ASKING, SimulatedServer
 
 NAMES = ("a", "b", "c-1")
@@ -181,3 +184,55 @@ TestFederation.settings = settings(
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes
 )
+
+
+METHODS = [
+    *("initialize", "ping", "server/discover", "subscriptions/listen", "logging/setLevel"),
+    *("tools/call", "tools/list", "prompts/get", "completion/complete", "resources/read"),
+    *("resources/subscribe", "tasks/get", "tasks/list", "tasks/result", "other/thing"),
+    *("notifications/cancelled", "notifications/progress", "notifications/initialized"),
+]
+_names = st.sampled_from(
+    [
+        *("name", "arguments", "uri", "_meta", "ref", "type", "taskId", "requestState", "cursor"),
+        *("inputResponses", "progressToken", "requestId", "query"),
+        *(META_VERSION, META_CAPABILITIES),
+    ]
+)
+_values = st.recursive(
+    st.none()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["a__echo", "search_tools", "call_tool", "file:///a", "ref/prompt", "a/x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(METHODS),
+    _values,
+    st.none() | st.integers() | st.text(max_size=4),
+    st.sampled_from(["", "2025-11-25", "2026-07-28", "zzz"]),
+    st.booleans(),
+)
+def test_whatever_is_said_is_sent_on_or_answered(
+    method: str, params: Any, identity: Any, revision: str, has_session: bool
+) -> None:
+    message = {"jsonrpc": "2.0", "method": method, "params": params}
+    head = {"mcp_protocol_version": revision, "mcp_session_id": SESSION if has_session else ""}
+    if identity is not None:
+        message["id"] = identity
+    if revision == "2026-07-28":
+        head["mcp_method"] = method
+        named = params.get("name", params.get("uri", "")) if isinstance(params, dict) else ""
+        head["mcp_name"] = named if isinstance(named, str) else ""
+    one = played(SERVED, **{name: value for name, value in head.items() if value})
+    action = one.post(message)
+    assert isinstance(action, Direct | Respond)
+    assert one.exchange.is_over or isinstance(action, Direct)
+
+
+SERVED = program(TWO + "  search: {}\n", fakes(Fake("a", ("echo",), ("file:///a",)), Fake("b")))
+SESSION = opened(SERVED)
