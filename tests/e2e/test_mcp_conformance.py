@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.conformance import ways
+from benchmarks.conformance import DIFFERENT, FEDERATION, ONE, ways
 from tests.kit.conformance import Suite, installed, score
 
 pytestmark = pytest.mark.envoy
@@ -17,9 +17,10 @@ AT_LEAST = {Suite.FIRST: 44, Suite.LEGACY: 82, Suite.MODERN: 121}
 def test_the_score_is_the_servers_own(suite: Suite) -> None:
     installed()
     with ways(suite) as urls:
-        scores = {way: score(suite, urls[way]).scored(suite) for way in ("itself", "one server")}
-    assert scores["itself"].passed >= AT_LEAST[suite]
-    assert scores["itself"].failed == 0
-    for way in ("one server",):
-        assert scores[way].worse_than(scores["itself"]) == [], way
-        assert scores[way].failed == 0
+        itself, one, both = (
+            score(suite, urls[way]).scored(suite) for way in ("itself", ONE, FEDERATION)
+        )
+    assert itself.passed >= AT_LEAST[suite]
+    assert itself.failed == one.failed == both.failed == 0
+    assert one.worse_than(itself) == []
+    assert set(both.worse_than(itself)) <= DIFFERENT

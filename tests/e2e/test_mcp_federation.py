@@ -179,6 +179,24 @@ def test_a_session_hears_of_changes_of_all_servers(gateway: Stack) -> None:
     assert sorted(updated) == ["alpha://about", "beta://about"]
 
 
+@pytest.mark.parametrize("view", ["pair", "eras"])
+def test_who_listens_hears_of_changes_of_all_servers(gateway: Stack, view: str) -> None:
+    """Of servers without sessions, and of those that have some."""
+    names = ("alpha", "beta") if view == "pair" else ("old", "new")
+
+    async def conversation(client: Client) -> None:
+        watched = [f"{name}+shared://note" for name in names]
+        async with client.listen(tools_list_changed=True, resource_subscriptions=watched) as events:
+            for name in names:
+                await client.call_tool(f"{name}__update", {"uri": "shared://note"})
+                event = await anext(events)
+                assert str(getattr(event, "uri", "")) == f"{name}+shared://note"
+                await client.call_tool(f"{name}__grow", {"tool": f"heard_{gateway.port}"})
+                assert type(await anext(events)).__name__ == "ToolsListChanged"
+
+    tell(Ann().client(at(gateway, view)), conversation)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_name_that_no_server_has_is_refused(gateway: Stack, mode: str) -> None:
     async def conversation(client: Client) -> None:
