@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
+from msgspec import Struct
 
 from extproc.mcp import messages
 from extproc.mcp.jsonrpc import Fault
@@ -22,12 +25,21 @@ _OF_ENVOY = (names.TIMEOUT_HEADER, names.RETRY_ON_HEADER, names.MAX_RETRIES_HEAD
 """The terms on which a tool is called."""
 
 
+class _Api(Struct, frozen=True):
+    """One of them."""
+
+    server: ApiServer
+    served: Served
+    query: str
+    """What every request has in its query; may be secret."""
+
+
 class Apis:
     """Asks for the others as it is asked."""
 
     __slots__ = ("_peers", "_servers")
 
-    def __init__(self, peers: McpPeers, servers: dict[str, tuple[ApiServer, Served]]) -> None:
+    def __init__(self, peers: McpPeers, servers: dict[str, _Api]) -> None:
         """`servers` by cluster."""
         self._peers = peers
         self._servers = servers
@@ -39,31 +51,31 @@ class Apis:
             return await self._peers.ask(cluster, asked, timeout_seconds)
         if asked.method != "POST":
             return _NO_SESSIONS
-        server, served = known
         found = messages.read(asked.body)
         if isinstance(found, Fault):
             return Answered(found.status, _JSON, found.body())
         if isinstance(found, Message):
-            return await self._one(server, served, asked, found)
-        return await self._all(server, served, asked, found)
+            return await self._one(known, asked, found)
+        return await self._all(known, asked, found)
 
-    async def _all(self, server: ApiServer, served: Served, asked: Asked, batch: Batch) -> Answered:
-        every = (self._one(server, served, asked, each) for each in batch.messages)
+    async def _all(self, api: _Api, asked: Asked, batch: Batch) -> Answered:
+        every = (self._one(api, asked, each) for each in batch.messages)
         bodies = [each.body for each in await asyncio.gather(*every) if each.body]
         if not bodies:
             return Answered(202, {}, b"")
         return Answered(200, _JSON, b"[%b]" % b",".join(bodies))
 
-    async def _one(
-        self, server: ApiServer, served: Served, asked: Asked, message: Message
-    ) -> Answered:
+    async def _one(self, api: _Api, asked: Asked, message: Message) -> Answered:
+        server, served = api.server, api.served
         found = server.on_message(dict(asked.headers), message)
         if not isinstance(found, Call):
             return found
-        request = found.request
+        request, path = found.request, found.request.path
+        if api.query:
+            path += f"{'&' if '?' in path else '?'}{api.query}"
         of_envoy = (each for each in asked.headers if each[0] in _OF_ENVOY)
         head = (*request.headers, *served.headers, *of_envoy)
-        told = Asked(request.method, request.path, head, request.body)
+        told = Asked(request.method, path, head, request.body)
         try:
             answer = await self._peers.ask(served.cluster, told, served.timeout_seconds)
         except ServiceUnavailable as error:
@@ -75,7 +87,11 @@ def with_apis(peers: McpPeers, servers: Iterable[McpServer], served: Iterable[Se
     """The way to all servers; the same, if none is an API."""
     by_name = {each.name: each for each in served}
     apis = {
-        by_name[each.name].cluster: (ApiServer(each.name, each.api), by_name[each.name])
+        by_name[each.name].cluster: _Api(
+            ApiServer(each.name, each.api),
+            by_name[each.name],
+            urlencode(each.secret_query, quote_via=quote),
+        )
         for each in servers
         if each.api is not None and each.name in by_name
     }

@@ -117,6 +117,8 @@ class McpServer:
     """Scheme and authority, of those of revision 2024-11-05, which say where to post."""
     api: Api | None = field(default=None, repr=False)
     """Of a REST API."""
+    secret_query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Of a REST API: what every request has in its query."""
 
     @property
     def is_hubs(self) -> bool:

@@ -26,6 +26,7 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
         *guard_checks(gateway.mcp_guards),
         *_limits(gateway),
         *_budgets(gateway),
+        *_arguments(gateway),
     )
 
 
@@ -53,6 +54,12 @@ def _budgets(gateway: Gateway) -> Iterator[Check]:
         refusal = "429 budget_exhausted"
         name = "budgets of money, for tools that have a price"
         yield Check(name, Where.EXTPROC, "body", refusal, Failing.CLOSED, _UNRESERVED)
+
+
+def _arguments(gateway: Gateway) -> Iterator[Check]:
+    """Of REST APIs, which extproc asks itself."""
+    if any(each.api is not None for each in gateway.mcp.servers):
+        yield _check("arguments of tools of REST APIs", "body", "200, a result with isError")
 
 
 def _is_for_mcp(scope: Scope) -> bool:

@@ -12,6 +12,7 @@ from gateway.config.finding import Finding
 from gateway.config.identity import IdentityBlock
 from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
 from gateway.config.mcp_tools import McpToolBlock
+from gateway.config.openapi import told
 from gateway.config.provider_auth import NoAuthBlock
 from gateway.config.provider_meaning import written_credential
 from gateway.config.urls import place
@@ -218,6 +219,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         terms=tuple((tool, _terms(each)) for tool, each in block.tools.items()),
         origin=place(block.url or "").origin if is_sse else "",
         api=api if isinstance(api, Api) else None,
+        secret_query=() if block.openapi is None else tuple(told(block.openapi).items()),
     )
 
 

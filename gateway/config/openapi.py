@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
 
@@ -12,7 +11,7 @@ from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, refusal
 from gateway.config.referenced import FileText, TextFile
-from gateway.config.scalars import Flag, Globs, Text
+from gateway.config.scalars import Flag, Globs, Secret, Text
 from gateway.openapi.load import load_api
 from gateway.openapi.values import Api, Selection, Terms
 from gateway.problem import Problem
@@ -60,6 +59,10 @@ class OpenApiBlock(Block):
     names: dict[Text, Text] = Field(default={})
     """Names of tools, by operationId or `METHOD /path`. Default: the operationId, or what method
     and path make (`get_pets_by_id`), in letters, digits, `_` and `-`, at most 64."""
+    secret_query: dict[Text, Secret] = Field(default={})
+    """What every request has in its query, for APIs that want their key there: `{api_key:
+    "${KEY}"}`. Tools have no arguments of these names. Workers add it; keys in headers (`key`,
+    `auth` of the server) are given to Envoy alone."""
     output_schemas: Flag = True
     """Whether tools say what their answers look like. Answers that are not so are errors then, with
     what is wrong and the answer in them."""
@@ -110,12 +113,18 @@ class OpenApiBlock(Block):
                 tuple(self.names.items()),
                 base_path,
                 self.output_schemas,
+                tuple(self.secret_query),
             )
             known[base_path] = load_api(self.text, terms, file=self.path)
         return known[base_path]
 
 
-def inlined(written: object, block: OpenApiBlock) -> Mapping[str, object]:
+def told(block: OpenApiBlock) -> dict[str, str]:
+    """What stands in queries."""
+    return {name: each.get_secret_value() for name, each in block.secret_query.items()}
+
+
+def inlined(written: object, block: OpenApiBlock) -> dict[str, object]:
     """The block as it is written, with the document in it."""
     rest = written.items() if isinstance(written, dict) else ()
     return {

@@ -14,7 +14,7 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
 from gateway.config.mcp import McpBlock
-from gateway.config.openapi import inlined
+from gateway.config.openapi import inlined, told
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.remote_guards import WebhookGuardBlock
@@ -113,6 +113,8 @@ def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
     for name, server in document.get("servers", {}).items():
         if (api := block.servers[name].openapi) is not None:
             server["openapi"] = inlined(server["openapi"], api)
+            if api.secret_query:
+                server["openapi"]["secret_query"] = dict.fromkeys(api.secret_query, NOT_TOLD)
         for secret in (_SECRET, "ca", "auth"):
             server.pop(secret, None)
         if "environment" in server:
@@ -134,6 +136,8 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
             # those of the first revision say where to post, which must be at the same origin
             origin = found.origin if written.transport is Transport.SSE else NOWHERE
             server["url"] = f"{origin}{found.path}"
+        if written.openapi is not None and written.openapi.secret_query:
+            server["openapi"]["secret_query"] = told(written.openapi)  # they add it
         if written.environment:
             server["environment"] = {
                 key: value.get_secret_value() for key, value in written.environment.items()

@@ -94,7 +94,7 @@ class _Loading:
         chosen = [each for each in found if is_chosen(self.terms, each.candidate)]
         self.check_terms(found, chosen)
         schemes = schemes_of(document)
-        reader = Reader(document, schemes)
+        reader = Reader(document, schemes, self.terms.own_query)
         operations: dict[str, Operation] = {}
         for each in chosen:
             try:

@@ -43,7 +43,10 @@ def schemes_of(document: Document) -> tuple[Scheme, ...]:
 class Reader:
     """Reads operations; what several of them use is read once."""
 
-    def __init__(self, document: Document, schemes: tuple[Scheme, ...]) -> None:
+    def __init__(
+        self, document: Document, schemes: tuple[Scheme, ...], own_query: tuple[str, ...] = ()
+    ) -> None:
+        """`own_query`: names in the query that are no arguments."""
         self._document = document
         self._requests = Schemas(document, Direction.REQUEST)
         self._answers = Schemas(document, Direction.ANSWER)
@@ -54,7 +57,7 @@ class Reader:
             )
             for each in schemes
             if each.parameter
-        )
+        ) | {("query", name) for name in own_query}
         self._consumes = self._texts(document.root, (), "consumes")
         self._produces = self._texts(document.root, (), "produces")
 

@@ -192,3 +192,5 @@ class Terms:
     base_path: str | None = None
     """Instead of that of the document."""
     has_output_schemas: bool = True
+    own_query: tuple[str, ...] = ()
+    """Names of what the gateway itself sends in the query: no arguments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from extproc.mcp.views import served
 from extproc.mcp_apis import with_apis
 from extproc.ports import Answered, Asked, ServiceUnavailable
 from gateway.mcp import McpServer, Transport
+from gateway.openapi.values import Terms
 from tests.kit.mcp_exchange import Servers
 from tests.kit.openapi_documents import SHOP_31, read
 
@@ -60,6 +62,25 @@ def test_calls_are_requests_with_the_servers_headers_and_what_envoy_is_told() ->
         "x-own": "1",
         "x-envoy-max-retries": "2",
     }
+
+
+def test_what_every_request_has_in_its_query_is_no_argument() -> None:
+    api_of = read(SHOP_31, Terms(own_query=("limit", "k y")))
+    keyed = replace(SHOP, api=api_of, secret_query=(("k y", "s&cret"), ("limit", "9")))
+    assert "s&cret" not in repr(keyed)
+    servers = api()
+    peers = with_apis(servers, (keyed,), (served(keyed),))
+    for arguments, path in (
+        ({}, "/v1/things?k%20y=s%26cret&limit=9"),
+        ({"color": ["red"]}, "/v1/things?color=red&k%20y=s%26cret&limit=9"),
+    ):
+        call = request("tools/call", name="listThings", arguments=arguments)
+        asyncio.run(peers.ask(CLUSTER, asked(call), 3.0))
+        assert servers.asked[-1][1].path == path
+    refused = request("tools/call", name="listThings", arguments={"limit": 1})
+    found = result(asyncio.run(peers.ask(CLUSTER, asked(refused), 3.0)))
+    assert found["isError"]
+    assert "s&cret" not in json.dumps(found)
 
 
 def test_what_is_no_call_asks_nobody() -> None:

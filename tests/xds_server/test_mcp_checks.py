@@ -53,3 +53,10 @@ guardrails:
     (guard,) = (each for each in found if each.startswith("guard"))
     assert guard.startswith("guard tool (block, 1 pattern, for mcp=a")
     assert found.index(guard) < next(i for i, each in enumerate(found) if each.startswith("limit"))
+
+
+def test_arguments_of_rest_apis_are_checked_last() -> None:
+    document = '{"openapi": "3.1.0", "paths": {"/x": {"get": {}}}}'
+    server = f"{{url: 'http://a', openapi: {{inline: '{document}'}}}}"
+    found = mcp_checks(gateway_of(f"mcp: {{servers: {{a: {server}}}}}"))
+    assert found[-1].name == "arguments of tools of REST APIs"

@@ -140,3 +140,8 @@ def test_what_workers_are_told_is_shown_without_passwords_whatever_is_in_them() 
     assert redacted(CONFIGURATION_TYPE, plain) == plain
     broken = {"yaml": "password: 'geheim"}
     assert redacted(CONFIGURATION_TYPE, broken) == {"yaml": REDACTED}
+
+
+def test_keys_in_queries_of_rest_apis_are_hidden() -> None:
+    document = {"openapi": {"secret_query": {"api_key": "hidden-value"}}}
+    assert "hidden-value" not in str(redacted_document(document))

@@ -75,6 +75,19 @@ def test_workers_are_told_the_document_and_read_the_same(tmp_path: Path) -> None
     assert "http://a" not in for_workers(config)
 
 
+def test_a_key_in_the_query_is_told_workers_alone(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "{openapi: {file: shop.yaml, secret_query: {limit: the-key}}}")
+    assert "the-key" not in published(config)
+    again = load(for_workers(config), file="told", environment={})
+    assert isinstance(again, Config)
+    for server in (shop(config), shop(again)):
+        assert server.secret_query == (("limit", "the-key"),)
+        assert server.api is not None
+        assert [each.name for each in server.api.operations[0].parameters] == ["trace", "color"]
+        assert "limit" in server.api.operations[0].reserved
+        assert "the-key" not in repr(server)
+
+
 def test_every_problem_of_a_document_is_told_with_its_line(tmp_path: Path) -> None:
     broken = SHOP_31.replace("in: path", "in: nowhere").replace("in: header", "in: elsewhere")
     (tmp_path / "shop.yaml").write_text(broken)
