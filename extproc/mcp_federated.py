@@ -298,20 +298,12 @@ class FederatedTalk:
 
     def _one_of(self, message: Message, whose: Whose, targets: _Found) -> Answering:
         """To its server; where nothing says which of several it is, to one after the other."""
-        refusal: Respond | None = None
-        may: list[Target] = []
-        for target in targets:
-            if target.server in self._caller.view.servers:
-                call = call_of(message, target.server, target.name, self._caller.view.name)
-                denied = self._caller.judged(message, call)
-                refusal = refusal or denied
-                if denied is None:
-                    may.append(target)
-        if not may:
-            return refusal or fault(unknown(message))
-        if len(may) > 1:
-            return in_turn(self._caller, whose, message, may)
-        target = may[0]
+        known = [each for each in targets if each.server in self._caller.view.servers]
+        if not known:
+            return fault(unknown(message))
+        if len(known) > 1:
+            return in_turn(self._caller, whose, message, known)
+        target = known[0]
         call = call_of(message, target.server, target.name, self._caller.view.name)
         changes: dict[Path, bytes] = {}
         if target.name != named(message) or self._is_unwrapped:

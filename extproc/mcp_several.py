@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from extproc.events import Action
+from extproc.events import Action, Respond
 from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, jsonrpc, messages, requests, search
@@ -19,7 +19,7 @@ from extproc.mcp.naming import Target
 from extproc.mcp.upward import completed
 from extproc.mcp_asked import Answering, Caller, call_of, is_of_prompt
 from extproc.mcp_federation import Whose
-from extproc.mcp_saying import fault, relayed, result
+from extproc.mcp_saying import fault, relayed, result, unknown
 from extproc.protocols.json_spans import Path
 
 BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
@@ -38,18 +38,25 @@ def place(message: Message) -> Path:
 
 
 def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
-    """One server after the other is asked, until one knows: past the limits of the first, and past
-    the guards of all, since all may hear of it."""
-    first, *others = (
-        call_of(message, each.server, each.name, caller.view.name) for each in targets
-    )
+    """One server after the other is asked, of those that rules allow, until one knows: past the
+    limits of the first, and past the guards of all, since all may hear of it."""
+    refusal: Respond | None = None
+    may: list[tuple[Target, McpCall]] = []
+    for target in targets:
+        call = call_of(message, target.server, target.name, caller.view.name)
+        denied = caller.judged(message, call)
+        refusal = refusal or denied
+        if denied is None:
+            may.append((target, call))
+    if not may:
+        return refusal or fault(unknown(message))
 
-    def past(passed: Message, left: Sequence[McpCall]) -> Answering:
+    def past(passed: Message, left: Sequence[tuple[Target, McpCall]]) -> Answering:
         if not left:
-            return _asked(caller, whose, passed, targets)
-        return caller.guarded(passed, left[0], lambda each: past(each, left[1:]))
+            return _asked(caller, whose, passed, [each for each, _ in may])
+        return caller.guarded(passed, left[0][1], lambda each: past(each, left[1:]))
 
-    return caller.admitted(message, first, lambda passed: past(passed, others))
+    return caller.admitted(message, may[0][1], lambda passed: past(passed, may[1:]))
 
 
 def _asked(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
