@@ -15,6 +15,7 @@ import pytest
 
 from extproc import verdict
 from extproc.__main__ import parser as extproc_parser
+from extproc.hub.__main__ import parser as hub_parser
 from gateway.config.load import load
 from gateway.config.schema import Config
 from xds_server import cli
@@ -143,8 +144,9 @@ def test_the_commands_of_the_readme_are_ours(capsys: pytest.CaptureFixture[str])
     found = named("dragoman")
     assert len(found) > 5
     for arguments in found:
-        if arguments[0] == "extproc":
-            is_ours = parses(extproc_parser({}), arguments[1:])
+        own = {"extproc": extproc_parser, "hub": hub_parser}.get(arguments[0])
+        if own is not None:
+            is_ours = parses(own({}), arguments[1:])
         else:
             is_ours = parses(cli.parser({}), cli.with_one_name(arguments))
         assert is_ours, f"dragoman {shlex.join(arguments)}: {capsys.readouterr().err}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.conformance import DIFFERENT, FEDERATION, ONE, ways
+from benchmarks.conformance import DIFFERENT, DIFFERENT_OF_PROGRAMS, FEDERATION, ONE, PROGRAM, ways
 from tests.kit.conformance import Suite, installed, score
 
 pytestmark = pytest.mark.envoy
@@ -17,10 +17,11 @@ AT_LEAST = {Suite.FIRST: 44, Suite.LEGACY: 82, Suite.MODERN: 121}
 def test_the_score_is_the_servers_own(suite: Suite) -> None:
     installed()
     with ways(suite) as urls:
-        itself, one, both = (
-            score(suite, urls[way]).scored(suite) for way in ("itself", ONE, FEDERATION)
+        itself, one, both, program = (
+            score(suite, urls[way]).scored(suite) for way in ("itself", ONE, FEDERATION, PROGRAM)
         )
     assert itself.passed >= AT_LEAST[suite]
-    assert itself.failed == one.failed == both.failed == 0
+    assert itself.failed == one.failed == both.failed == program.failed == 0
     assert one.worse_than(itself) == []
     assert set(both.worse_than(itself)) <= DIFFERENT
+    assert set(program.worse_than(itself)) <= DIFFERENT_OF_PROGRAMS
