@@ -85,12 +85,12 @@ class Caller(Struct):
         denied = self.judged(message, call)
         if denied is not None:
             return denied
-        return self.guarded(message, call, lambda passed: self._taken(passed, call, then))
+        return self.guarded(message, call, lambda passed: self.taken(passed, call, then))
 
-    def _taken(
+    def taken(
         self, message: Message, call: McpCall, then: Callable[[Message], Answering]
     ) -> Answering:
-        """Limits and budgets take of it."""
+        """What comes of a call that may be: limits and budgets take of it, or refuse."""
         if not call.name or message.kind is not Kind.REQUEST:
             return then(message)
 

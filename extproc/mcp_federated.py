@@ -21,6 +21,7 @@ from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, Fault
 from extproc.mcp.lists import BY_METHOD, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
+from extproc.mcp.results import Keeping
 from extproc.mcp.sessions import ServerSession, Session, bounded
 from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_federation import Joined, Whose, of_nobody
@@ -28,6 +29,7 @@ from extproc.mcp_listening import LISTEN, listened, streams
 from extproc.mcp_of_api import answered, to_api
 from extproc.mcp_overseeing import OverseenAnswer
 from extproc.mcp_passage import Passage
+from extproc.mcp_remembering import remembered
 from extproc.mcp_saying import accepted, fault, no_method, refused, result, unknown, unsupported
 from extproc.mcp_several import BY_URI, in_turn, place, searched
 from extproc.protocols.json_spans import Path
@@ -308,9 +310,18 @@ class FederatedTalk:
         changes: dict[Path, bytes] = {}
         if target.name != named(message) or self._is_unwrapped:
             changes[place(message)] = messages.text(target.name)
-        return self._caller.admitted(
-            message, call, lambda passed: self._direct(passed, whose, target, changes, call.tool)
-        )
+        caller = self._caller
+
+        def past_guards(passed: Message) -> Answering:
+            def going(keeping: Keeping | None) -> Answering:
+                return caller.taken(passed, call, lambda it: direct(it, keeping))
+
+            return remembered(caller, whose, passed, target, going)
+
+        def direct(taken: Message, keeping: Keeping | None) -> Answering:
+            return self._direct(taken, whose, target, changes, call.tool, keeping)
+
+        return caller.guarded(message, call, past_guards)
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
         inner = search.unwrapped(message)
@@ -326,6 +337,7 @@ class FederatedTalk:
         target: Target,
         changes: Mapping[Path, bytes],
         tool: str = "",
+        keeping: Keeping | None = None,
     ) -> Answering:
         caller, server = self._caller, target.server
         served = caller.view.servers.get(server)
@@ -337,8 +349,10 @@ class FederatedTalk:
                 text = f"the server '{server}' gives no answer"
                 return fault(message.fault(INTERNAL_ERROR, text, 502))
             if served.is_api:
-                return answered(caller, served, to_api(message, tool, session.revision, changes))
+                told = to_api(message, tool, session.revision, changes)
+                return answered(caller, served, told, keeping)
             self._passage = Passage(caller, whose, served, session, message, target.name, changes)
+            self._passage.keeping = keeping
             return self._passage.direct(caller.serving.terms_of(server, tool))
 
         session = caller.serving.federation.known(served, whose)

@@ -10,6 +10,7 @@ from extproc.events import Respond
 from extproc.mcp import headers, jsonrpc, messages
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, Fault
 from extproc.mcp.messages import Message
+from extproc.mcp.results import Keeping
 from extproc.mcp.views import Served
 from extproc.mcp_asked import Caller
 from extproc.mcp_saying import fault
@@ -41,8 +42,10 @@ def to_api(message: Message, tool: str, revision: str, changes: Mapping[Path, by
     return ToApi(body, message, tool, revision)
 
 
-async def answered(caller: Caller, served: Served, told: ToApi) -> Respond:
-    """What it answers, past the guards that read it."""
+async def answered(
+    caller: Caller, served: Served, told: ToApi, keeping: Keeping | None = None
+) -> Respond:
+    """What it answers, past the guards that read it; `keeping`: a result is kept."""
     said = caller.facts.headers
     head = [(name, said[name]) for name in _PASSED if name in said and not told.revision]
     if told.revision:
@@ -56,11 +59,12 @@ async def answered(caller: Caller, served: Served, told: ToApi) -> Respond:
         text = f"the server '{served.name}' gives no answer: {error}"
         raw_id = jsonrpc.NO_ID if told.message is None else told.message.raw_id
         return fault(Fault(INTERNAL_ERROR, text, raw_id, 502))
-    body = found.body
+    body, kind = found.body, found.headers.get("content-type", "")
+    if keeping is not None and keeping.begins(found.status, kind):
+        keeping.feed(body, is_end=True)
     if told.message is not None and body:
         overseen = caller.overseen((served.name,), told.message)
         body = body if overseen is None else await overseen.whole(body)
-    kind = found.headers.get("content-type", "")
     of_body = (("content-type", kind),) if kind else ()
     limits = header_values(caller.admission.told) if caller.admission.told else ()
     return Respond(found.status, (*of_body, *limits), body, "dragoman_mcp")

@@ -25,6 +25,7 @@ from extproc.events import (
 from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, messages, requests, rounds
 from extproc.mcp.messages import Message
+from extproc.mcp.results import Keeping
 from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.streams import Upward
@@ -64,6 +65,7 @@ class Passage:
         "_stream",
         "_whose",
         "is_over",
+        "keeping",
     )
 
     def __init__(
@@ -102,6 +104,8 @@ class Passage:
         """Guards read the answer."""
         if self._overseen is not None:
             self._removed = (*self._removed, CODINGS)
+        self.keeping: Keeping | None = None
+        """The result is kept."""
         self.is_over = False
 
     def direct(self, terms: ToolTerms | None = None) -> Direct:
@@ -112,6 +116,10 @@ class Passage:
         way = ways.rounds if self._is_bridged else ways.to(self._served.name, is_read=True)
         head = (*self._head, *head_of(terms))
         told = caller.admission.told
+        if self._is_bridged:  # the client may be asked
+            self.keeping = None
+        if self.keeping is not None and self._overseen is None:
+            self._removed = (*self._removed, CODINGS)
         return Direct(way, True, head, self._removed, caller.session_id, body, told)
 
     def on_response(self, event: ResponseHeaders) -> Answering:
@@ -128,11 +136,16 @@ class Passage:
             changed = ((":status", "200"),)
         if kind.startswith(_EVENTS) and not self._is_bridged:
             self._stream = Upward(self._origin())
+        coding = event.headers.get("content-encoding", "identity")
+        if self.keeping is not None:
+            is_plain = coding == "identity" and self.keeping.begins(event.status, kind)
+            self.keeping = self.keeping if is_plain else None
         if self._overseen is not None:
             action = self._overseen.begins(event, changed)
             self.is_over = self._overseen.is_over
             return action
-        if self._stream is not None or (self._names_tasks() and event.status < 300):
+        is_changed = self._names_tasks() and event.status < 300
+        if self._stream is not None or self.keeping is not None or is_changed:
             return Watch(remove_headers=(_LENGTH,))
         self.is_over = True
         return ChangeHeaders(changed) if changed else CONTINUE
@@ -144,6 +157,8 @@ class Passage:
         except EventTooLarge:
             self.is_over = True
             return Finish(b"", _SERVERS_FAULT)
+        if self.keeping is not None:
+            self.keeping.feed(said, is_end=event.is_end)
         if self._overseen is None:
             self.is_over = event.is_end
             return Replace(said)

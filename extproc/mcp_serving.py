@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from extproc.mcp.protection import Protection
+from extproc.mcp.results import Results
 from extproc.mcp.views import Served, Views
 from extproc.mcp_apis import with_apis
 from extproc.mcp_federation import Federation
@@ -61,6 +62,8 @@ class Serving(Struct, frozen=True):
     """What Envoy is told when servers have to be asked: for how long it may take."""
     terms: Mapping[str, Mapping[str, ToolTerms]]
     """By server and tool."""
+    results: Results
+    """Of tools that only read."""
     authenticate: Authenticate | None = None
     """Who may come in, since tokens can be for these alone; None: as anywhere."""
     protection: Protection | None = None
@@ -92,6 +95,7 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
+        Results(world.clock),
         front=front(mcp, world.peers, world.clock),
     )
 

@@ -68,6 +68,15 @@ class ToolChange:
     """None: its own."""
 
 
+class CacheFor(StrEnum):
+    """Who gets a result that was kept."""
+
+    CALLER = "caller"
+    """Who asked before."""
+    EVERYBODY = "everybody"
+    """Whoever may call the tool."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolTerms:
     """On which terms a tool is called."""
@@ -77,6 +86,11 @@ class ToolTerms:
     timeout_seconds: float | None = None
     """For the whole answer; None: as long as it likes."""
     retries: int = 0
+    cache_seconds: float = 0.0
+    """For how long its results are kept; 0: not at all."""
+    cache_for: CacheFor = CacheFor.CALLER
+    is_read_only: bool = False
+    """It only reads, whatever it says of itself."""
 
 
 ALL_TOOLS = "*"
@@ -119,6 +133,11 @@ class McpServer:
     """Of a REST API."""
     secret_query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Of a REST API: what every request has in its query."""
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether results of some of its tools are kept."""
+        return any(terms.cache_seconds for _, terms in self.terms)
 
     @property
     def is_hubs(self) -> bool:

@@ -46,7 +46,7 @@ def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) 
     """What was written. `guards`: those of MCP."""
     servers = tuple(_server(*item) for item in block.servers.items())
     every = tuple(each.name for each in servers)
-    changed = frozenset(each.name for each in servers if each.tools)
+    changed = frozenset(each.name for each in servers if each.tools or each.keeps_results)
     return Mcp(
         servers=servers,
         path=block.path.rstrip("/"),
@@ -225,7 +225,14 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
 
 def _terms(block: McpToolBlock) -> ToolTerms:
     price = 0 if block.price is None else int(block.price * NANODOLLARS_PER_DOLLAR)
-    return ToolTerms(price, block.timeout, block.retries)
+    return ToolTerms(
+        price,
+        block.timeout,
+        block.retries,
+        block.cache or 0.0,
+        block.cache_for,
+        block.read_only,
+    )
 
 
 def _view(name: str, block: McpViewBlock, changed: frozenset[str]) -> McpView:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
-from gateway.config.scalars import Dollars, Duration, Globs, Retries, Text
-from gateway.mcp import OWN_TOOLS
+from gateway.config.scalars import Dollars, Duration, Flag, Globs, Retries, Text
+from gateway.mcp import OWN_TOOLS, CacheFor
 
+_LONGEST_CACHE = 24 * 3600.0
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -44,6 +45,24 @@ class McpToolBlock(Block):
     retries: Retries = 0
     """How often a call that its server did not answer, or answered with 502, 503 or 504, is made
     again; of tools that may be called twice."""
+
+    cache: Duration | None = None
+    """How long a result is kept, and told to who asks the same again, at most `24h`; of tools that
+    only read. Default: not at all."""
+    cache_for: CacheFor = CacheFor.CALLER
+    """Who gets it: the `caller` who asked before (a session, where callers are not known), or
+    `everybody` who may call the tool."""
+    read_only: Flag = False
+    """It only reads. Default: as its server says it (`readOnlyHint`)."""
+
+    @model_validator(mode="after")
+    def _is_kept(self) -> McpToolBlock:
+        if self.cache is not None and not 0 < self.cache <= _LONGEST_CACHE:
+            raise refusal("has a cache that must be more than 0 and at most 24h", is_shown=False)
+        if self.cache is None and ("cache_for" in self.model_fields_set or self.read_only):
+            hint = "cache: 60s, or leave it out"
+            raise refusal("says whose results are kept, and not for how long", hint, is_shown=False)
+        return self
 
     @property
     def changes(self) -> bool:

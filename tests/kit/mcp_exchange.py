@@ -182,6 +182,8 @@ class Fake:
     """Sessions that it knows no more."""
     said: list[tuple[str, Asked]] = field(default_factory=list)
     ttl_ms: int | None = None
+    annotations: Mapping[str, object] = field(default_factory=dict)
+    """Of all tools."""
 
     def __call__(self, asked: Asked) -> Answered:
         if asked.method == "DELETE":
@@ -212,7 +214,7 @@ class Fake:
     def _results(self, method: str) -> dict[str, object] | None:
         offered = {"tools": {}, **({"resources": {}} if self.resources else {})}
         results: dict[str, dict[str, object]] = {
-            "tools/list": {"tools": [{"name": each, "inputSchema": {}} for each in self.tools]},
+            "tools/list": {"tools": [self._tool(each) for each in self.tools]},
             "tools/call": {"content": [{"type": "text", "text": self.name}]},
         }
         if self.resources:
@@ -232,6 +234,10 @@ class Fake:
         if found is not None and self.ttl_ms is not None:
             found = {**found, "ttlMs": self.ttl_ms, "cacheScope": "public"}
         return found
+
+    def _tool(self, name: str) -> dict[str, object]:
+        more = {"annotations": self.annotations} if self.annotations else {}
+        return {"name": name, "inputSchema": {}, **more}
 
     def _answer(
         self,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mcp import McpView, ToolChange, ToolSearch
-from tests.gateway.config.loading import complaints
+from gateway.mcp import CacheFor, McpView, ToolChange, ToolSearch
+from tests.gateway.config.loading import complaints, meant
 from tests.kit.gateways import gateway_of
 
 SERVERS = "a: {url: 'http://a'}, b: {url: 'http://b'}"
@@ -74,3 +74,14 @@ def test_changes_choices_and_searches_are_read() -> None:
         McpView("alone", ("b",), False),
     )
     assert mcp.page_entries == 100
+
+
+def test_results_are_kept_for_a_time_that_is_said() -> None:
+    yaml = 'mcp: {servers: {a: {url: "http://a", tools: {t: %s}}}}'
+    found = meant(yaml % "{cache: 60s, cache_for: everybody, read_only: true}").mcp.servers[0]
+    ((_, terms),) = found.terms
+    assert (terms.cache_seconds, terms.is_read_only) == (60.0, True)
+    assert terms.cache_for is CacheFor.EVERYBODY
+    assert meant(yaml % "{cache: 60s}").mcp.views[1].is_federated
+    for wrong in ("{cache: 0s}", "{cache: 25h}", "{cache_for: everybody}", "{read_only: true}"):
+        assert len(complaints(yaml % wrong)) == 1
