@@ -82,10 +82,14 @@ class Caller(Struct):
     ) -> Answering:
         """What comes of a call: why it may not be, or what is done then, with what guards have
         made of it."""
+        return self.allowed(message, call, lambda passed: self.taken(passed, call, then))
+
+    def allowed(
+        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
+    ) -> Answering:
+        """The same, as far as rules and guards have a say."""
         denied = self.judged(message, call)
-        if denied is not None:
-            return denied
-        return self.guarded(message, call, lambda passed: self.taken(passed, call, then))
+        return self.guarded(message, call, then) if denied is None else denied
 
     def taken(
         self, message: Message, call: McpCall, then: Callable[[Message], Answering]

@@ -321,7 +321,7 @@ class FederatedTalk:
         def direct(taken: Message, keeping: Keeping | None) -> Answering:
             return self._direct(taken, whose, target, changes, call.tool, keeping)
 
-        return caller.guarded(message, call, past_guards)
+        return caller.allowed(message, call, past_guards)
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
         inner = search.unwrapped(message)
