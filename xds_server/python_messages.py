@@ -175,7 +175,7 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
     return tuple(found)
 
 
-_GUARDED = "where guards read what the server says"
+_OVERSEEN = "where guards read what the server says"
 
 
 def mcp_messages(
@@ -192,7 +192,7 @@ def mcp_messages(
     whens = [several] * is_federated + [opening] * is_known
     whys = ["whether its server has the session still, and whether it is a stream"] * is_federated
     whys += ["the session's id, to be sealed for who asks"] * is_known
-    whens += [_GUARDED] * is_read
+    whens += [_OVERSEEN] * is_read
     whys += ["whether its body is to be read"] * is_read
     found = [Message("response headers", False, False, "; ".join(whens), "; ".join(whys))]
     if is_federated:
@@ -200,7 +200,7 @@ def mcp_messages(
         found.append(Message("response body", True, False, f"{several}: of event streams", why))
     if is_read:
         why = "what guards say of each message, which waits until it is whole"
-        found.append(Message("response body", True, False, _GUARDED, why))
+        found.append(Message("response body", True, False, _OVERSEEN, why))
     return (*shown, *found)
 
 

@@ -19,6 +19,7 @@ CASES = (
     "llm-failover-paths",
     "llm-single",
     "logins",
+    "mcp",
     "mcp-auth",
     "mirrors",
     "providers",

@@ -17,6 +17,8 @@ import pytest
 from envoy_api import message, pack
 from google.protobuf import json_format
 
+from extproc.inquiring import NOBODY
+from extproc.mcp_serving import serving
 from extproc.process import Process
 from extproc.program import build
 from extproc.trial.trying import Unhurried
@@ -25,6 +27,7 @@ from gateway.model import Dialect, Gateway, ServerTls, dialect_of
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN
+from tests.kit.mcp_exchange import world
 from tests.kit.memory_ledger import MemoryLedger
 from xds_server.audience import Level
 from xds_server.check import Failing
@@ -33,7 +36,7 @@ from xds_server.explained import Explanation, RoutePart, Try
 from xds_server.explanation import explain, to_document
 from xds_server.python_messages import mode_of
 from xds_server.render import to_json
-from xds_server.resources import ext_proc
+from xds_server.resources import ext_proc, mcp_route
 from xds_server.resources.llm_route import client_dialect
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
@@ -80,6 +83,7 @@ def process(gateway: Gateway) -> Process:
         choose=lambda: 0.0,
         created=1,
         limiter=Unhurried(),
+        mcp=lambda mcp: serving(mcp, ("secret",), world(NOBODY)),
     )
     return made
 
@@ -203,6 +207,12 @@ class Played:
         method, path = PATHS.get(route) or ("POST", CHATS[client].format(model=quote(model)))
         asked = {":method": method, ":path": path if kind == "llm" else "/", "x-region": "here"}
         asked["content-length"] = "0" if kind != "llm" else "500"
+        if kind == "mcp":
+            asked |= {":path": "/mcp/github", "content-length": "40"}
+            envoy.headers({**asked, **headers})
+            envoy.body(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+            envoy.answer(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+            return envoy
         envoy.headers({**asked, **headers})
         if route in PATHS or kind != "llm":
             envoy.answer(b'{"object": "list", "data": []}')
@@ -270,10 +280,12 @@ def conversing(gateway: Gateway) -> Iterator[tuple[str, list[Dialect]]]:
             yield model.name.replace("*", "any"), offered
 
 
+_UNPLAYED = {"remote-guards", "mcp-auth"}
+"""Nobody plays services, and issuers."""
 _UNTOLD = ("dragoman_external/", "https/", "jwks/", "limits/", "llm/", "plan/", "login/")
 
 
-@pytest.mark.parametrize("case", sorted({*CASES} - {"remote-guards"}))  # nobody plays services
+@pytest.mark.parametrize("case", sorted({*CASES} - _UNPLAYED))
 @pytest.mark.parametrize("level", Level)
 def test_as_many_messages_are_sent_as_are_explained(case: str, level: Level) -> None:
     explanation, there = played(case, level)
@@ -492,7 +504,7 @@ def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, lev
         )
         compiled = {route["name"] for host in table["virtual_hosts"] for route in host["routes"]}
         assert len(told) == len(set(told))
-        assert set(told) == compiled
+        assert set(told) == compiled - {mcp_route.FOUND}
     routes = [route for part in explanation.gateways for route in part.routes]
     named = {name for route in routes for name in (*route.clusters, *route.copies)}
     named |= {name for model in explanation.models for one in model.tries for name in one.clusters}

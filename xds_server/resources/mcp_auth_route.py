@@ -3,6 +3,7 @@ browsers may show it. Envoy says it by itself."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from gateway import names
@@ -39,6 +40,15 @@ def mcp_issuers(gateway: Gateway) -> tuple[Issuer, ...]:
     if gateway.mcp.auth is None or not gateway.mcp.servers:
         return ()
     return protected(gateway.identity, gateway.mcp).issuers
+
+
+def told_routes(mcp: Mcp) -> Iterator[Json]:
+    """All of them, each by a name of its own."""
+    named: Counter[str] = Counter()
+    for route in (*metadata_routes(mcp), *authorization_routes(mcp)):
+        named[route["name"]] += 1
+        number = named[route["name"]]
+        yield route if number == 1 else {**route, "name": f"{route['name']}#{number}"}
 
 
 def metadata_routes(mcp: Mcp) -> Iterator[Json]:

@@ -8,7 +8,7 @@ from gateway import names
 from gateway.model import Gateway, Listener
 from xds_server.resources import ext_proc, jwt, told
 from xds_server.resources.extension import Json, duration
-from xds_server.resources.mcp_auth_route import authorization_routes, metadata_routes, pages
+from xds_server.resources.mcp_auth_route import pages, told_routes
 
 NAME = "dragoman/mcp"
 """No plain route can have this name, since theirs have no slash."""
@@ -56,8 +56,7 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
         *_sse_routes(gateway, listener),
-        *metadata_routes(gateway.mcp),
-        *authorization_routes(gateway.mcp),
+        *told_routes(gateway.mcp),
         _route(FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
         _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, per_filter),
     )

@@ -225,6 +225,6 @@ def test_budgets_are_integers() -> None:
 
 
 def test_a_budget_counts_keys_users_teams_models_and_providers() -> None:
-    (problem,) = problems("budgets: [{name: a, for: {mcp: '*'}, limit: 5 USD, per: day}]")
-    assert problem.message == "unknown key 'mcp'"
-    assert problem.hint == "known: key, model, provider, team, user"
+    (problem,) = problems("budgets: [{name: a, for: {a2a: '*'}, limit: 5 USD, per: day}]")
+    assert problem.message == "unknown key 'a2a'"
+    assert problem.hint == "known: key, mcp, model, provider, team, user"
