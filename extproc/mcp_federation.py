@@ -215,6 +215,8 @@ class Federation:
             if session is not None and session.id:
                 await self._ask_for(served, requests.ended(served, session))
 
+        if self._has_rounds(view, whose):
+            await self._call_off(whose, jsonrpc.notification(_CANCELLED))
         await self._everybody(view, one)
 
     # what all are told or asked
@@ -241,7 +243,8 @@ class Federation:
         )
 
     async def _call_off(self, whose: Whose, note: bytes) -> None:
-        """The hub is told that a call is cancelled, which may be one of those."""
+        """The hub is told that a call is cancelled, which may be one of those; of all, where that
+        names none."""
         envelope = rounds.encode(Envelope("", "", whose.session.nonce, ""))
         head = ((names.MCP_ROUNDS_HEADER, envelope), ("content-type", "application/json"))
         asked = Asked("POST", names.HUB_ROUNDS, head, note)

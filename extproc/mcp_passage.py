@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from extproc.events import (
     CONTINUE,
@@ -24,7 +25,7 @@ from extproc.events import (
 )
 from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, messages, requests, rounds
-from extproc.mcp.messages import Message
+from extproc.mcp.messages import Kind, Message
 from extproc.mcp.results import Keeping
 from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession
@@ -57,6 +58,7 @@ class Passage:
         "_head",
         "_is_bridged",
         "_is_older",
+        "_is_renamed",
         "_message",
         "_overseen",
         "_pieces",
@@ -91,18 +93,24 @@ class Passage:
         """The server's revision is of the era before the client's."""
         if is_modern and not whose.is_sessionless:
             body = _with_meta(body, session.revision, whose)
+        self._is_renamed = False
+        """The server knows the request by another id."""
         self._body = body
         self._head: tuple[tuple[str, str], ...] = self._said(session, name, is_modern=is_modern)
         self._is_bridged = self._crosses(is_modern=is_modern)
         if self._is_bridged:
             envelope = Envelope(served.name, session.revision, whose.session.nonce, caller.binding)
             self._head = (*self._head, (names.MCP_ROUNDS_HEADER, rounds.encode(envelope)))
+        elif self._is_older and message.kind is Kind.REQUEST:
+            # several clients may share the session, and call their requests the same
+            self._is_renamed = True
+            self._body = messages.rewritten(body, {messages.ID: requests.own_id()})
         self._removed = () if is_modern else _OF_MODERN
         if not session.id and caller.session_id:
             self._removed = (*self._removed, headers.SESSION_ID)
         self._overseen = caller.overseen((served.name,), message)
         """Guards read the answer."""
-        if self._overseen is not None:
+        if self._overseen is not None or self._is_older:
             self._removed = (*self._removed, CODINGS)
         self.keeping: Keeping | None = None
         """The result is kept."""
@@ -118,7 +126,7 @@ class Passage:
         told = caller.admission.told
         if self._is_bridged:  # the client may be asked
             self.keeping = None
-        if self.keeping is not None and self._overseen is None:
+        if self.keeping is not None and CODINGS not in self._removed:
             self._removed = (*self._removed, CODINGS)
         return Direct(way, True, head, self._removed, caller.session_id, body, told)
 
@@ -127,9 +135,6 @@ class Passage:
         if event.status == 404 and self._had_session():
             return self._again()
         kind = event.headers.get("content-type", "")
-        if self._is_bridged and self._overseen is None:  # the hub has made it name its server
-            self.is_over = True
-            return CONTINUE
         changed: tuple[tuple[str, str], ...] = ()
         if event.status in (400, 404) and not self._whose.is_sessionless and kind:
             # of a revision without sessions; where there are any, 404 ends them
@@ -144,7 +149,7 @@ class Passage:
             action = self._overseen.begins(event, changed)
             self.is_over = self._overseen.is_over
             return action
-        is_changed = self._names_tasks() and event.status < 300
+        is_changed = self._is_read_whole(event.status)
         if self._stream is not None or self.keeping is not None or is_changed:
             return Watch(remove_headers=(_LENGTH,))
         self.is_over = True
@@ -195,10 +200,20 @@ class Passage:
         return is_of_other_era and is_long and rounds.can_be_asked(bytes(whose.client.capabilities))
 
     def _origin(self) -> Origin:
-        completes = self._is_older
+        message = self._message
         return Origin(
-            self._served.name, self._message.method, key=self._whose.key, completes=completes
+            self._served.name,
+            message.method,
+            key=self._whose.key,
+            completes=self._is_older,
+            raw_id=message.raw_id if self._is_renamed else b"",
         )
+
+    def _is_read_whole(self, status: int) -> bool:
+        """Whether a plain answer is changed; what comes of the hub already is."""
+        if self._is_bridged:
+            return False
+        return self._is_older or (self._names_tasks() and status < 300)
 
     def _names_tasks(self) -> bool:
         """Whether a plain answer can have ids of the server's in it, or lacks what the client's
@@ -234,7 +249,12 @@ class Passage:
             body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, text)
             return Respond(502, JSON, body, "dragoman_mcp_session_lost")
         head = requests.head(served, session, message.method)
-        answer = await federation.replay(served, Asked("POST", served.path, head, self._body))
+        asked = Asked("POST", served.path, head, self._body)
+        if self._is_bridged:
+            named = [each for each in self._head if each[0] == names.MCP_ROUNDS_HEADER]
+            asked = replace(asked, path=names.HUB_ROUNDS, headers=(*head, *named))
+            served = replace(served, cluster=names.HUB_CLUSTER)
+        answer = await federation.replay(served, asked)
         if message.raw_id == jsonrpc.NO_ID or message.is_answer:
             return accepted()
         if answer.result is not None:
@@ -244,7 +264,8 @@ class Passage:
         else:
             body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, answer.why)
             return Respond(502, JSON, body, "dragoman_mcp_no_answer")
-        body = upward(self._origin(), body) or body
+        if not self._is_bridged:
+            body = upward(self._origin(), body) or body
         if self._overseen is not None:
             body = await self._overseen.whole(body)
         return Respond(200, JSON, body, "dragoman_mcp")

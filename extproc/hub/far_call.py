@@ -7,6 +7,7 @@ take to say something.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,11 @@ from gateway import names
 
 _READ_BYTES = 1 << 16
 _LARGEST_BYTES = 32 << 20
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LONGEST_LINE = 1024
+"""Of those that are noted."""
+_AGAIN_SECONDS = 0.1
+_LONGEST_AGAIN_SECONDS = 60.0
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -35,6 +41,12 @@ class FarCall:
         self._events: SseDecoder | None = None
         self._waiting: deque[bytes] = deque()
         self._is_ended = False
+        self._rest = b""
+        """Of a line that is cut."""
+        self.last_event = b""
+        """The id of the last event that had one: where the stream can be taken up again."""
+        self.again_seconds = _AGAIN_SECONDS
+        """How long its server wants to be left alone before that."""
         self.status = 0
         self.kind = ""
         """The content type."""
@@ -84,6 +96,7 @@ class FarCall:
         while not self._waiting and events is not None and not self._is_ended:
             piece = await self._piece()
             self._is_ended = piece is None
+            self._note(piece or b"")
             try:
                 found = events.end() if piece is None else events.feed(piece)
             except EventTooLarge as error:
@@ -92,6 +105,16 @@ class FarCall:
                 each.data for each in found if each.name in ("", "message") and each.data.strip()
             )
         return self._waiting.popleft() if self._waiting else None
+
+    def _note(self, piece: bytes) -> None:
+        """What lines say of the stream itself."""
+        lines = _LINE_END.split(self._rest + piece)
+        self._rest = lines.pop()[-_LONGEST_LINE:]
+        for line in lines:
+            if line.startswith(b"id:"):
+                self.last_event = line[3:].removeprefix(b" ")
+            elif line.startswith(b"retry:") and (said := line[6:].strip()).isdigit():
+                self.again_seconds = min(int(said[:9]) / 1000, _LONGEST_AGAIN_SECONDS)
 
     def close(self) -> None:
         """Nothing more is read; a server without sessions takes it as the end of the call."""
@@ -115,15 +138,39 @@ async def post(
     services: str, cluster: str, path: str, headers: Sequence[tuple[str, str]], body: bytes
 ) -> FarCall:
     """Ask a server; `services` is the address of the inner listener. Raises `NoAnswer`."""
+    said = [("content-length", str(len(body))), *headers]
+    return await _ask("POST", services, cluster, path, said, body)
+
+
+async def take_up(
+    services: str, cluster: str, path: str, headers: Sequence[tuple[str, str]], last_event: bytes
+) -> FarCall:
+    """Go on with a stream behind that event. Raises `NoAnswer`."""
+    said = [(name, value) for name, value in headers if name not in ("accept", "content-type")]
+    said += [("accept", _EVENT_STREAM), ("last-event-id", last_event.decode("latin-1"))]
+    call = await _ask("GET", services, cluster, path, said, b"")
+    if not call.is_stream:
+        call.close()
+        raise NoAnswer(f"its stream ended, and it goes on with none: status {call.status}")
+    return call
+
+
+async def _ask(
+    method: str,
+    services: str,
+    cluster: str,
+    path: str,
+    headers: Sequence[tuple[str, str]],
+    body: bytes,
+) -> FarCall:
     try:
         reader, writer = await _connected(services)
     except OSError as error:
         raise NoAnswer(f"the way out is not open: {error}") from None
     call = FarCall(reader, writer)
-    said = [("host", "services"), (names.SERVICE_HEADER, cluster)]
-    said += [("content-length", str(len(body))), *headers]
+    said = [("host", "services"), (names.SERVICE_HEADER, cluster), *headers]
     try:
-        await call.send(h11.Request(method="POST", target=path, headers=said), body)
+        await call.send(h11.Request(method=method, target=path, headers=said), body)
     except BaseException:
         call.close()
         raise

@@ -78,12 +78,16 @@ def asked(
     """
     if headers.is_modern(session.revision):
         params = with_meta(params, session.revision, client)
-    raw_id = msgspec.json.encode(_OWN_IDS + secrets.token_hex(8))
-    body = jsonrpc.request(raw_id, method, params)
+    body = jsonrpc.request(own_id(), method, params)
     said = head(served, session, method)
     if name and headers.is_modern(session.revision):
         said = (*said, (headers.NAME, headers.encoded(name)))
     return Asked("POST", served.path, said, body)
+
+
+def own_id() -> bytes:
+    """An id that no other request of the session has, in JSON."""
+    return msgspec.json.encode(_OWN_IDS + secrets.token_hex(8))
 
 
 def told(

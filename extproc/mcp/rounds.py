@@ -35,6 +35,7 @@ STATE_PREFIX: Final = "dmr."
 
 _ANSWERS: Final[Path] = ("params", "inputResponses")
 _STATE: Final[Path] = ("params", "requestState")
+_ELICITATION: Final[Path] = ("elicitationId",)
 _OWN_ID: Final = "round:"
 
 
@@ -107,6 +108,29 @@ def can_be_asked(capabilities: bytes) -> bool:
         return not CAPABILITIES.isdisjoint(msgspec.json.decode(capabilities, type=dict[str, Raw]))
     except msgspec.DecodeError:
         return False
+
+
+def is_offered(question: Question, capabilities: Mapping[str, object]) -> bool:
+    """Whether a client that has declared these can be asked that."""
+    capability = QUESTIONS.get(question.method)
+    declared = None if capability is None else capabilities.get(capability)
+    if not isinstance(declared, dict):
+        return False
+    return not _is_by_url(question) or "url" in declared
+
+
+def legacy_params(question: Question, identity: str) -> bytes:
+    """The parameters of a question as revisions with sessions have them: an elicitation by URL has
+    an id there."""
+    if not _is_by_url(question) or json_spans.value_at(question.params, _ELICITATION):
+        return question.params
+    return json_spans.replace_at(question.params, {_ELICITATION: messages.text(identity)})
+
+
+def _is_by_url(question: Question) -> bool:
+    if question.method != "elicitation/create" or not question.params.startswith(b"{"):
+        return False
+    return json_spans.value_at(question.params, ("mode",)) == b'"url"'
 
 
 def wanted(answer: bytes) -> Wanted | None:

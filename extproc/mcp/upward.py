@@ -44,6 +44,8 @@ class Origin(Struct, frozen=True):
     completes: bool = False
     """The server is of the era before the client's, whose results say that they are whole, and how
     long they may be kept (2026-07-28, "Results")."""
+    raw_id: bytes = b""
+    """What the client calls its request, in JSON; empty: as the server does."""
 
 
 def upward(origin: Origin, text: bytes) -> bytes | None:
@@ -117,7 +119,7 @@ def _answer(origin: Origin, text: bytes, names: dict[str, msgspec.Raw]) -> bytes
     """
     result = bytes(names.get("result", b""))
     if not result.startswith(b"{"):
-        return text
+        return _renamed(origin, text, names)
     changes: dict[Path, bytes] = {}
     for path in _task_paths(origin, result):
         task = _text_at(result, path)
@@ -129,14 +131,22 @@ def _answer(origin: Origin, text: bytes, names: dict[str, msgspec.Raw]) -> bytes
     if changes and not isinstance(messages.read(text, _DEEPEST), Message):
         return None
     text = _changed(text, changes)
-    return _completed(text, origin.method) if origin.completes else text
+    return _completed(origin, text) if origin.completes else text
 
 
-def _completed(text: bytes, method: str) -> bytes:
+def _completed(origin: Origin, text: bytes) -> bytes:
     """The same answer, whose result says its type. It can be large: it is not read."""
     names = _members.decode(text)
-    said = completed(bytes(names["result"]), method)
-    return jsonrpc.result(bytes(names.get("id", jsonrpc.NO_ID)), said)
+    said = completed(bytes(names["result"]), origin.method)
+    return jsonrpc.result(origin.raw_id or bytes(names.get("id", jsonrpc.NO_ID)), said)
+
+
+def _renamed(origin: Origin, text: bytes, names: dict[str, msgspec.Raw]) -> bytes:
+    """An answer without an object in it, by the client's own name for its request."""
+    if not origin.raw_id:
+        return text
+    kind = "error" if "error" in names else "result"
+    return b'{"jsonrpc":"2.0","id":%s,"%s":%s}' % (origin.raw_id, kind.encode(), names[kind])
 
 
 def completed(result: bytes, method: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,7 @@ mcp: {{servers: {{old: {{url: "{old}"}}, new: {{url: "{new}"}}}}}}
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, McpServer]]:
-    with mcp_servers(old=["--era", "legacy"], new=["--era", "modern"]) as started:
+    with mcp_servers(old=["--era", "legacy", "--resumable"], new=["--era", "modern"]) as started:
         yield started
 
 
@@ -62,3 +63,31 @@ def test_a_server_asks_a_client_of_either_era(gateway: Stack, server: str, mode:
 
     talk(talking)
     assert ann.asked == ["sampling", "elicitation", "roots"]
+
+
+@pytest.mark.parametrize("is_askable", [True, False])
+def test_newer_clients_that_call_their_requests_the_same_get_their_own_answers(
+    gateway: Stack, is_askable: bool
+) -> None:
+    """They share a session with an older server: as one caller, and nobody, do."""
+
+    def client() -> Client:
+        url = f"{gateway.url}/mcp"
+        return Ann().client(url) if is_askable else Client(url, cache=None)
+
+    async def talking() -> None:
+        async with client() as one, client() as other:
+            waiting = asyncio.ensure_future(one.call_tool("old__slow", {"seconds": 0.5}))
+            await asyncio.sleep(0.1)
+            assert text(await other.call_tool("old__echo", {"text": "x"})) == "old: x"
+            assert text(await waiting) == "old waited"
+
+    talk(talking)
+
+
+def test_a_stream_that_its_server_ends_is_taken_up_for_a_newer_client(gateway: Stack) -> None:
+    async def talking() -> None:
+        async with Ann().client(f"{gateway.url}/mcp") as client:
+            assert text(await client.call_tool("old__polled", {})) == "old was polled"
+
+    talk(talking)

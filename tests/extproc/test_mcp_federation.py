@@ -221,3 +221,6 @@ def test_the_hub_is_told_what_is_cancelled_where_calls_go_by_it() -> None:
     assert len(told) == 1  # that is nothing to the hub
     assert "notifications/cancelled" in a.methods()
     assert b.methods() == []
+    asyncio.run(of.end(there, who))
+    assert json.loads(told[-1].body)["method"] == "notifications/cancelled"
+    assert "params" not in json.loads(told[-1].body)  # all that waits

@@ -21,6 +21,7 @@ from extproc.events import (
 from extproc.mcp import ids, rounds
 from extproc.mcp.headers import META_CAPABILITIES
 from extproc.mcp.rounds import Envelope
+from extproc.ports import Answered, Asked
 from extproc.program import Program
 from gateway import names
 from tests.kit.mcp_exchange import (
@@ -235,6 +236,72 @@ def test_a_client_without_a_session_does_not_notice_that_one_was_lost() -> None:
     assert isinstance(again, Respond)
     assert json.loads(again.body)["result"]["resultType"] == "complete"
     assert a.methods().count("initialize") == 2
+
+
+def test_newer_clients_share_a_session_and_not_the_ids_of_their_requests(of: Program) -> None:
+    bodies = []
+    for _ in range(2):
+        action = sessionless(of, META).said[-1]
+        assert isinstance(action, Direct)
+        assert action.body is not None
+        bodies.append(json.loads(action.body))
+    one, other = bodies
+    assert one["id"] != other["id"]
+    assert {**one, "id": 1} == {**other, "id": 1}
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_errors_of_older_servers_are_those_of_the_clients_own_request(
+    of: Program, status: int
+) -> None:
+    one = sessionless(of, META)
+    assert isinstance(one.say(ResponseHeaders(status, "", headers=JSON)), Watch)
+    said = one.say(ResponseBody(b'{"jsonrpc":"2.0","id":"own","error":{"code":-1}}', True))
+    assert said == Replace(b'{"jsonrpc":"2.0","id":1,"error":{"code":-1}}')
+
+
+def askable(of: Program) -> str:
+    """A session of a client that can be asked."""
+    params = {"protocolVersion": LEGACY, "capabilities": {"sampling": {}}, "clientInfo": {}}
+    opening = played(of).post(request("initialize", **params))
+    assert isinstance(opening, Respond)
+    return dict(opening.headers)["mcp-session-id"]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_what_comes_by_the_hub_ends_no_session(status: int) -> None:
+    of = program(TWO, fakes(Fake("a", is_modern=True), Fake("b")))
+    one = played(of, mcp_session_id=askable(of))
+    assert rounds_of(one, one.post(call("a__echo"))) is not None
+    shown = one.say(ResponseHeaders(status, "", headers=JSON))
+    assert shown == ChangeHeaders(((":status", "200"),))
+    assert one.exchange.is_over
+
+
+def test_what_went_by_the_hub_goes_there_again_in_a_new_session() -> None:
+    said: list[Asked] = []
+
+    def hub(asked: Asked) -> Answered:
+        said.append(asked)
+        result = {"resultType": "input_required", "requestState": "dmr.x"}
+        body = {"jsonrpc": "2.0", "id": json.loads(asked.body)["id"], "result": result}
+        return Answered(200, JSON, json.dumps(body).encode())
+
+    a = Fake("a")
+    servers = fakes(a, Fake("b"))
+    servers.answers = {**servers.answers, names.HUB_CLUSTER: hub}
+    one = sessionless(program(TWO, servers), CAPABLE)
+    envelope = rounds_of(one, one.said[-1])
+    again = one.say(ResponseHeaders(404, "", headers={}))
+    assert isinstance(again, Respond)
+    assert json.loads(again.body)["id"] == 1
+    assert json.loads(again.body)["result"]["requestState"] == "dmr.x"
+    (asked,) = said
+    head = dict(asked.headers)
+    assert asked.path == names.HUB_ROUNDS
+    assert head["mcp-session-id"] == "a-2"
+    assert rounds.decode(head[names.MCP_ROUNDS_HEADER]) == envelope
+    assert "tools/call" not in a.methods()
 
 
 GUARDED = """

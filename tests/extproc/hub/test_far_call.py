@@ -103,3 +103,37 @@ def test_an_answer_that_breaks_off_is_told_so(tmp_path: Path) -> None:
         return first
 
     assert play(tmp_path, Far(web.events(broken())), scene) == b"1"
+
+
+@pytest.mark.parametrize("cut", range(1, 24, 3))
+def test_where_a_stream_can_be_taken_up_is_kept(tmp_path: Path, cut: int) -> None:
+    text = b"id: 1\nretry: 250\ndata: 1\n\nid:x y\r\n\r\n"
+    far = Far(web.events(pieces(text[:cut], text[cut:])))
+
+    async def scene(call: FarCall) -> tuple[bytes, float]:
+        assert await everything(call) == [b"1"]
+        return call.last_event, call.again_seconds
+
+    assert play(tmp_path, far, scene) == (b"x y", 0.25)
+
+
+def test_a_stream_goes_on_behind_its_last_event(tmp_path: Path) -> None:
+    far = Far(web.events(pieces(b"data: 2\n\n")))
+    head = [("accept", "x"), ("content-type", "y"), ("mcp-session-id", "s")]
+
+    async def scene(_: FarCall) -> list[bytes]:
+        address = f"unix:{tmp_path / 's'}"
+        far.reply = web.events(pieces(b"data: 3\n\n"))
+        call = await far_call.take_up(address, "service/mcp/a", "/mcp", head, b"7")
+        found = await everything(call)
+        call.close()
+        far.reply = Reply(405)
+        with pytest.raises(NoAnswer) as refused:
+            await far_call.take_up(address, "service/mcp/a", "/mcp", head, b"7")
+        assert "405" in str(refused.value)
+        return found
+
+    assert play(tmp_path, far, scene) == [b"3"]
+    asked = far.asked[1]
+    assert (asked.method, asked.body, asked.headers["last-event-id"]) == ("GET", b"", "7")
+    assert (asked.headers["accept"], asked.headers["mcp-session-id"]) == ("text/event-stream", "s")

@@ -124,3 +124,25 @@ def test_what_is_no_envelope_is_told_so(header: str) -> None:
 def test_what_is_sent_again_can_be_read() -> None:
     said = rounds.again(CALL, b"6", {"w": b"{}"}, b'"s"')
     assert isinstance(messages.read(said), Message)
+
+
+URL = Question("k", "elicitation/create", b'{"mode":"url","url":"x","message":"?"}')
+
+
+def test_a_client_is_asked_what_it_has_declared() -> None:
+    form = Question("k", "elicitation/create", b'{"mode":"form"}')
+    bare = Question("k", "roots/list")
+    assert rounds.is_offered(form, {"elicitation": {}})
+    assert not rounds.is_offered(URL, {"elicitation": {}})
+    assert rounds.is_offered(URL, {"elicitation": {"url": {}}})
+    assert rounds.is_offered(bare, {"roots": {}})
+    assert not rounds.is_offered(bare, {"elicitation": {}, "roots": None})
+    assert not rounds.is_offered(Question("k", "ping"), {"": {}, "ping": {}})
+
+
+def test_an_elicitation_by_url_has_the_id_that_it_had() -> None:
+    said = json.loads(rounds.legacy_params(URL, "own"))
+    assert said == {"mode": "url", "url": "x", "message": "?", "elicitationId": "own"}
+    known = Question("k", URL.method, b'{"mode":"url","elicitationId":"5"}')
+    assert rounds.legacy_params(known, "own") == known.params
+    assert rounds.legacy_params(Question("k", "roots/list"), "own") == b""

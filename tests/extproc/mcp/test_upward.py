@@ -242,3 +242,17 @@ def test_what_is_read_is_told_how_long_it_may_be_kept() -> None:
 def test_errors_have_no_type() -> None:
     text = sent(id=1, error={"code": 1, "message": ""})
     assert upward(Origin("jira", "tools/call", completes=True), text) == text
+
+
+@pytest.mark.parametrize(
+    "answer", [{"result": {"a": 1}}, {"result": 5}, {"error": {"code": 1, "message": ""}}]
+)
+def test_an_answer_is_to_the_request_as_its_client_calls_it(answer: dict[str, Any]) -> None:
+    origin = Origin("jira", "tools/call", completes=True, raw_id=b'"mine"')
+    document = told(origin, sent(id="ours", **answer))
+    assert document["id"] == "mine"
+    for name, said in answer.items():
+        typed = {"resultType": "complete"} if said == {"a": 1} else {}
+        assert document[name] == ({**said, **typed} if isinstance(said, dict) else said)
+    note = sent(method="notifications/message", params={})
+    assert upward(origin, note) == note
