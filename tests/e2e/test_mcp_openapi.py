@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mcp import Client
 
 from tests.e2e.conftest import Serve
@@ -26,30 +27,33 @@ pytestmark = [
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
-YAML = """
-gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
-mcp:
-  servers:
-    library:
-      url: {library}
-      openapi:
-        file: {file}
-        exclude: [{{tags: staff}}]
-        names: {{"GET /books/{{isbn}}": getBook}}
-      auth: {{type: api-key, header: x-library-key, key: {key}}}
-    desk:
-      url: {library}/api
-      openapi: {file}
-      auth: {{type: api-key, header: x-library-key, key: {key}}}
-      tools: {{lend: {{name: lend, description: Lends a book.}}}}
-    keyless: {{url: "{library}", openapi: "{file}", timeout: 2s}}
-    one: {{url: "{one}"}}
-  views: {{all: {{servers: [library, desk, one]}}}}
-authorize:
-  - name: no-covers
-    for: {{mcp: library}}
-    deny: 'mcp.tool == "setCover" && has(mcp.arguments.artist) && mcp.arguments.artist == "me"'
+MORE = """
+desk:
+  url: {library}/api
+  openapi: {file}
+  auth: {{type: api-key, header: x-library-key, key: {key}}}
+  tools: {{lend: {{name: lend, description: Lends a book.}}}}
+keyless: {{url: "{library}", openapi: "{file}", timeout: 2s}}
+one: {{url: "{one}"}}
 """
+RULE = {
+    "name": "no-covers",
+    "for": {"mcp": "library"},
+    "deny": 'mcp.tool == "setCover" && has(mcp.arguments.artist) && mcp.arguments.artist == "me"',
+}
+
+
+def configured(library: str, one: str) -> str:
+    """The example, with the servers of the test, and more of them."""
+    config = yaml.safe_load((EXAMPLES / "openapi.yaml").read_text("utf-8"))
+    file = EXAMPLES / "openapi" / "library.yaml"
+    own = config["mcp"]["servers"]["library"]
+    own["url"], own["openapi"]["file"], own["auth"]["key"] = library, str(file), KEY
+    more = yaml.safe_load(MORE.format(library=library, file=file, key=KEY, one=one))
+    config["mcp"]["servers"].update(more)
+    config["mcp"]["views"] = {"all": {"servers": ["library", "desk", "one"]}}
+    config["gateways"]["default"]["port"] = "${DRAGOMAN_PORT}"
+    return yaml.safe_dump({**config, "authorize": [RULE]})
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +68,8 @@ def gateway(
 ) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("openapi")
     config = folder / "gateway.yaml"
-    file = EXAMPLES / "openapi" / "library.yaml"
     with mcp_servers(one=[]) as servers:
-        config.write_text(
-            YAML.format(library=library.url, file=file, key=KEY, one=servers["one"].url)
-        )
+        config.write_text(configured(library.url, servers["one"].url))
         with serve(config, folder / "state") as stack:
             yield stack
 
