@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,7 @@ def call(gateway: Stack, name: str, arguments: dict[str, Any], path: str = "libr
         "params": {"name": name, "arguments": arguments},
     }
     headers = {"accept": ACCEPT, "mcp-protocol-version": "2025-11-25"}
-    found = web.post(f"{gateway.url}/mcp/{path}", json=body, headers=headers)
+    found = web.post(f"{gateway.url}/mcp/{path}", json=body, headers=headers, timeout=30)
     assert found.status_code == 200, found.text
     said = found.json()
     assert said["id"] == "a"
@@ -150,6 +152,18 @@ def test_what_the_model_gets_wrong_it_is_told(gateway: Stack, library: Library) 
     assert "not as its document says" in broken["content"][0]["text"]
     keyless = call(gateway, "listBooks", {}, "keyless")
     assert keyless["content"][0]["text"] == "HTTP 401 Unauthorized\nno key"
+
+
+def test_an_api_may_take_longer_than_envoy_waits_for_a_worker(gateway: Stack) -> None:
+    started = time.monotonic()
+    with ThreadPoolExecutor() as at_once:
+        late = at_once.submit(call, gateway, "getBook", {"isbn": "slow-6"})
+        unread = {"isbn": "slow-4"}
+        silent = at_once.submit(call, gateway, "get_books_by_isbn", unread, "keyless").result()
+    assert late.result()["content"][0]["text"] == "HTTP 404 Not Found\nno such book"
+    assert time.monotonic() - started > 5.5
+    assert silent["isError"]
+    assert silent["content"][0]["text"] == "the API gives no answer: no answer within 2 s"
 
 
 def test_rules_see_tools_and_arguments(gateway: Stack) -> None:

@@ -1,10 +1,15 @@
-"""The API of `examples/openapi/library.yaml`: books in memory, and what it was asked."""
+"""The API of `examples/openapi/library.yaml`: books in memory, and what it was asked.
+
+What ends with `slow-3` takes three seconds.
+"""
 
 from __future__ import annotations
 
 import email.parser
 import email.policy
 import json
+import re
+import time
 from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -47,10 +52,15 @@ class Library(HttpServer):
             handler.send_header("content-type", kind)
         if status != 204:
             handler.send_header("content-length", str(len(said)))
-        handler.end_headers()
-        handler.wfile.write(said)
+        try:
+            handler.end_headers()
+            handler.wfile.write(said)
+        except ConnectionError:  # who asked has gone
+            handler.close_connection = True
 
     def _said(self, asked: Recorded) -> tuple[int, str, bytes]:
+        if slow := re.search(r"/slow-(\d+)$", asked.path):
+            time.sleep(int(slow[1]))
         if asked.headers.get("x-library-key") != KEY:
             return 401, "text/plain", b"no key"
         parts = urlsplit(asked.path)

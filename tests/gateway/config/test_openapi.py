@@ -10,6 +10,7 @@ import pytest
 from gateway.config.load import load, load_file
 from gateway.config.published import for_workers, published
 from gateway.config.schema import Config
+from gateway.config.sources import load_sources
 from gateway.mcp import McpServer, Transport
 from gateway.resolve import resolve
 from tests.gateway.config.loading import complaints
@@ -45,6 +46,12 @@ def test_a_document_is_a_file_beside_the_configuration(tmp_path: Path, server: s
     assert tools(shop(config)) == ["listThings", "addThing", "get_things_by_id", "things_remove"]
     (service,) = resolve(config).services
     assert (service.name, service.upstream.authority) == ("mcp/shop", "eu.shop.example:8443")
+
+
+def test_the_document_is_watched(tmp_path: Path) -> None:
+    loaded(tmp_path, "{openapi: shop.yaml}")
+    watched = load_sources(tmp_path / "gateway.yaml", {}).watched
+    assert tmp_path / "shop.yaml" in watched
 
 
 def test_what_is_said_of_it_is_meant(tmp_path: Path) -> None:
