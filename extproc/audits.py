@@ -7,14 +7,14 @@ Docs: docs/audit.md; docs/authorization.md, "Trying a rule out".
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from extproc.facts import Facts
+from extproc.facts import Facts, McpCall
 from extproc.ports import AuditLog, Tally, Verdicts
 from extproc.principal import Principal
 from extproc.verdict import By, Deny, PolicyKind
@@ -183,11 +183,21 @@ class Audits:
             "route": facts.route,
             "model": shown(facts.model),
             "provider": facts.provider,
+            **({} if facts.mcp is None else _asked_of(facts.mcp, shown)),
             "config": trail.version,
         }
         if trail.has_content and facts.texts:
             record["content"] = _content(facts.texts)
         return record
+
+
+def _asked_of(call: McpCall, shown: Callable[[str], str]) -> Mapping[str, str]:
+    """Of an MCP request: the method, and what is asked of which server."""
+    return {
+        "mcp_method": shown(call.method),
+        "mcp_server": call.server,
+        "mcp_name": shown(call.name),
+    }
 
 
 def _caller(caller: Principal) -> Mapping[str, str]:

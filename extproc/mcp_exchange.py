@@ -14,6 +14,7 @@ from msgspec import Struct
 from extproc.events import (
     CONTINUE,
     Action,
+    Direct,
     Event,
     RequestBody,
     RequestHeaders,
@@ -108,6 +109,8 @@ class McpExchange:
         is_refused = isinstance(action, Respond)
         is_done = self._talk is not None and self._talk.is_over
         self.is_over = is_refused or (is_done and not self._admission.holds_place)
+        if type(action) is Direct and self._program.audits.is_all:
+            self._program.audits.passed(self._facts)
         return action
 
     def _on_headers(self, event: RequestHeaders) -> Answering:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 
+from extproc.audits import Trail
 from extproc.events import (
     CONTINUE,
     ChangeHeaders,
@@ -273,3 +276,27 @@ def test_guards_of_others_change_nothing() -> None:
         assert one.begin() is CONTINUE
         action = one.say(RequestBody(json.dumps(request("tools/list", _meta=META)).encode()))
         assert not isinstance(action, Show)
+
+
+class Book:
+    """An audit log in memory."""
+
+    is_blocked = False
+
+    def __init__(self) -> None:
+        self.records: list[Mapping[str, object]] = []
+
+    def put(self, record: Mapping[str, object]) -> None:
+        self.records.append(record)
+
+
+def test_what_is_decided_is_written_down_with_what_is_asked_for() -> None:
+    book = Book()
+    trail = Trail(book, "v", is_all=True)  # type: ignore[arg-type]
+    of = program(ONE + HIDING)
+    of = replace(of, audits=of.audits.with_trail(trail))
+    played(of).post(call("add"))
+    played(of).post(call("echo"))
+    told = [(each["verdict"], each["mcp_server"], each["mcp_name"]) for each in book.records]
+    assert told == [("deny", "a", "add"), ("pass", "a", "echo")]
+    assert book.records[0]["mcp_method"] == "tools/call"
