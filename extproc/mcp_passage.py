@@ -104,6 +104,7 @@ class Passage:
         elif self._is_older and message.kind is Kind.REQUEST:
             # several clients may share the session, and call their requests the same
             self._is_renamed = True
+            body = requests.without_meta(body)
             self._body = messages.rewritten(body, {messages.ID: requests.own_id()})
         self._removed = () if is_modern else _OF_MODERN
         if not session.id and caller.session_id:

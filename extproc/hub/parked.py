@@ -17,7 +17,7 @@ from extproc.hub.asks import COMMENT, Ask
 from extproc.hub.far_call import FarCall, NoAnswer
 from extproc.hub.session import Refused
 from extproc.hub.web import Reply
-from extproc.mcp import jsonrpc, messages, rounds
+from extproc.mcp import jsonrpc, messages, requests, rounds
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 from extproc.mcp.messages import Kind, Message
 from extproc.mcp.rounds import Question
@@ -76,7 +76,7 @@ class Parked:
             return await self._resumed(ask, message, state)
         call = _Call(ask, messages.text(f"dragoman-{self._name()}"))
         try:
-            body = rounds.with_id(message.body, call.own)
+            body = rounds.with_id(requests.without_meta(message.body), call.own)
             call.far = far = await ask.post(self._services, body)
             if not far.is_stream:
                 return ask.plain(far, await far.next() or b"")

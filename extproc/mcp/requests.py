@@ -13,13 +13,22 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from extproc.mcp import headers, jsonrpc, rounds
+from extproc.mcp import headers, jsonrpc, messages, rounds
 from extproc.mcp.merging import LEGACY_REVISIONS
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served
 from extproc.ports import Asked
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import Path
 
 ACCEPT: Final = "application/json, text/event-stream"
+_OF_REQUESTS: Final = (
+    headers.META_VERSION,
+    headers.META_CLIENT_INFO,
+    headers.META_CAPABILITIES,
+)
+"""What clients without sessions say of themselves with each request."""
+_ERA_META: Final = b"io.modelcontextprotocol/"
 _OWN_IDS: Final = "dragoman-"
 SERVER_INFO: Final = {"name": "dragoman", "title": "Dragoman", "version": "0.1.0"}
 
@@ -76,9 +85,7 @@ def asked(
 
     Its id is its own: in one session, other requests may be on their way, and of other workers.
     """
-    if headers.is_modern(session.revision):
-        params = with_meta(params, session.revision, client)
-    body = jsonrpc.request(own_id(), method, params)
+    body = jsonrpc.request(own_id(), method, _of_era(params, session.revision, client))
     said = head(served, session, method)
     if name and headers.is_modern(session.revision):
         said = (*said, (headers.NAME, headers.encoded(name)))
@@ -94,9 +101,7 @@ def told(
     served: Served, session: ServerSession, method: str, params: bytes, client: Client
 ) -> Asked:
     """A notification of ours, or one that is passed on."""
-    if headers.is_modern(session.revision):
-        params = with_meta(params, session.revision, client)
-    body = jsonrpc.notification(method, params)
+    body = jsonrpc.notification(method, _of_era(params, session.revision, client))
     return Asked("POST", served.path, head(served, session, method), body)
 
 
@@ -117,6 +122,13 @@ def head(served: Served, session: ServerSession, method: str) -> tuple[tuple[str
     return (*said, *served.headers)
 
 
+def _of_era(params: bytes, revision: str, client: Client) -> bytes:
+    """The parameters as servers of that revision have them."""
+    if headers.is_modern(revision):
+        return with_meta(params, revision, client)
+    return without_meta(params, messages.META[1:])
+
+
 def with_meta(params: bytes, revision: str, client: Client) -> bytes:
     """What a modern server wants said with each request; what was there of it is replaced."""
     document = _members(params) if params else {}
@@ -125,6 +137,15 @@ def with_meta(params: bytes, revision: str, client: Client) -> bytes:
     meta[headers.META_CLIENT_INFO] = client.info
     meta[headers.META_CAPABILITIES] = client.capabilities
     return msgspec.json.encode({**document, "_meta": meta})
+
+
+def without_meta(body: bytes, at: Path = messages.META) -> bytes:
+    """A message, or with `at` its parameters, for a server of sessions, which knows all that from
+    its handshake, and may take who says it for a client without."""
+    meta = json_spans.value_at(body, at) if _ERA_META in body else None
+    if meta is None or not meta.startswith(b"{"):
+        return body
+    return messages.rewritten(body, {at: json_spans.remove(meta, _OF_REQUESTS)})
 
 
 def client_of(initialize: bytes | Raw) -> Client:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 
 import pytest
 from mcp import Client
 
 from tests.kit.mcp_clients import ROOT, Ann, talk, text
-from tests.kit.mcp_peers import McpServer, mcp_servers
+from tests.kit.mcp_peers import McpServer, ModernRawClient, mcp_servers
 from tests.kit.stack import Stack, running
 
 pytestmark = [
@@ -19,7 +20,38 @@ pytestmark = [
 
 YAML = """
 gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
-mcp: {{servers: {{old: {{url: "{old}"}}, new: {{url: "{new}"}}}}}}
+mcp:
+  servers:
+    old: {{url: "{old}"}}
+    new: {{url: "{new}"}}
+    program: {{command: ["{python}", "{program}"]}}
+"""
+PROGRAM = """
+import json, sys
+
+def say(**said):
+    print(json.dumps({"jsonrpc": "2.0", **said}), flush=True)
+
+def read():
+    return json.loads(sys.stdin.readline() or sys.exit())
+
+while asked := read():
+    method, identity = asked.get("method"), asked.get("id")
+    if method == "initialize":
+        can = asked["params"]["capabilities"]
+        said = {"capabilities": {"tools": {}}, "serverInfo": {"name": "program", "version": "1"}}
+        say(id=identity, result={"protocolVersion": "2025-06-18", **said})
+    elif method == "tools/list":
+        say(id=identity, result={"tools": [{"name": "who", "inputSchema": {"type": "object"}}]})
+    elif method == "tools/call":
+        form = {"type": "object", "properties": {"name": {"type": "string"}}}
+        say(id="q", method="elicitation/create", params={"message": "?", "requestedSchema": form})
+        while (answer := read()).get("id") != "q":
+            pass
+        told = f"{answer['result']['content']['name']}, {' and '.join(sorted(can))}"
+        say(id=identity, result={"content": [{"type": "text", "text": told}]})
+    elif identity is not None:
+        say(id=identity, error={"code": -32601, "message": "unknown"})
 """
 
 
@@ -35,7 +67,10 @@ def gateway(
 ) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("mcp-bridges")
     config = folder / "gateway.yaml"
-    config.write_text(YAML.format(old=servers["old"].url, new=servers["new"].url))
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    urls = {name: each.url for name, each in servers.items()}
+    config.write_text(YAML.format(python=sys.executable, program=program, **urls))
     with running(config, folder / "state", workers=1) as stack:
         yield stack
 
@@ -91,3 +126,31 @@ def test_a_stream_that_its_server_ends_is_taken_up_for_a_newer_client(gateway: S
             assert text(await client.call_tool("old__polled", {})) == "old was polled"
 
     talk(talking)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_a_program_of_the_older_era_asks_too(gateway: Stack, mode: str) -> None:
+    async def talking() -> None:
+        async with Ann().client(f"{gateway.url}/mcp", mode) as client:
+            said = await client.call_tool("program__who", {})
+            assert text(said) == "Ann, elicitation and roots and sampling"
+
+    talk(talking)
+
+
+def test_a_round_is_of_use_for_the_call_that_it_is_of_and_once(gateway: Stack) -> None:
+    raw = ModernRawClient(f"{gateway.url}/mcp", capabilities={"elicitation": {}})
+    asked = raw.call("old__greet", {}).result
+    assert asked["resultType"] == "input_required"
+    (key,) = asked["inputRequests"]
+    given = {
+        "requestState": asked["requestState"],
+        "inputResponses": {key: {"action": "accept", "content": {"name": "Bob"}}},
+    }
+    other = raw.ask("tools/call", {"name": "old__echo", "arguments": {"text": "x"}, **given})
+    again = {"name": "old__greet", "arguments": {}, **given}
+    said = raw.ask("tools/call", again).result
+    assert said["content"][0]["text"] == "hello Bob"
+    for refused in (other, raw.ask("tools/call", again)):
+        assert refused.error["code"] == -32602
+        assert "requestState" in refused.error["message"]

@@ -248,6 +248,7 @@ def test_newer_clients_share_a_session_and_not_the_ids_of_their_requests(of: Pro
     one, other = bodies
     assert one["id"] != other["id"]
     assert {**one, "id": 1} == {**other, "id": 1}
+    assert one["params"]["_meta"] == {}  # it has had its handshake
 
 
 @pytest.mark.parametrize("status", [200, 400])

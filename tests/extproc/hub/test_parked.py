@@ -154,6 +154,7 @@ def test_several_clients_may_call_their_requests_the_same(tmp_path: Path) -> Non
         assert one[1]["id"] == two[1]["id"] == 1
         first, second = (each["id"] for each in far.asked)
         assert first != second
+        assert far.asked[0]["params"]["_meta"] == {}  # it has had its handshake
 
     play(tmp_path, scene)
 

@@ -6,7 +6,16 @@ import json
 
 from msgspec import Raw
 
-from extproc.mcp.requests import Client, asked, client_of, ended, read, told, with_meta
+from extproc.mcp.requests import (
+    Client,
+    asked,
+    client_of,
+    ended,
+    read,
+    told,
+    with_meta,
+    without_meta,
+)
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served
 
@@ -73,3 +82,20 @@ def test_answers_are_read_and_what_is_none_is_told() -> None:
     assert odd.code == 0
     for body in (b"Not Found", b'{"id":1}', b"[]"):
         assert read(404, {}, body).why == "status 404, and no JSON-RPC answer"
+
+
+def test_a_server_of_sessions_is_not_told_what_its_handshake_said() -> None:
+    """It could take who says it for a client without sessions."""
+    params = with_meta(b'{"a":1,"_meta":{"progressToken":5}}', MODERN.revision, CLIENT)
+    for found in (
+        asked(SERVED, LEGACY, "x", params, CLIENT),
+        told(SERVED, LEGACY, "x", params, CLIENT),
+    ):
+        assert json.loads(found.body)["params"] == {"a": 1, "_meta": {"progressToken": 5}}
+    body = b'{"jsonrpc":"2.0","id":1.0,"method":"x","params":%s}' % params
+    expected = (
+        b'{"jsonrpc":"2.0","id":1.0,"method":"x","params":{"a":1,"_meta":{"progressToken":5}}}'
+    )
+    assert without_meta(body) == expected
+    for other in (b"", b"{}", b'{"params":{"a":"io.modelcontextprotocol/"}}'):
+        assert without_meta(other) == other
