@@ -319,6 +319,9 @@ class FederatedTalk:
             return remembered(caller, whose, passed, target, going)
 
         def direct(taken: Message, keeping: Keeping | None) -> Answering:
+            if taken.method == "resources/subscribe" and changes:
+                told = caller.serving.federation.rename(whose, target, taken.uri)
+                return later(told, lambda _: self._direct(taken, whose, target, changes))
             return self._direct(taken, whose, target, changes, call.tool, keeping)
 
         return caller.allowed(message, call, past_guards)

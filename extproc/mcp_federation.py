@@ -16,11 +16,13 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
+from extproc.mcp import headers, jsonrpc, merging, messages, renamed, requests, rounds
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.kept import Kept
 from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
+from extproc.mcp.naming import Target
+from extproc.mcp.renamed import Renamed, RenamedUris
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession, Session
@@ -107,6 +109,8 @@ class Federation:
         self._pages: Kept[tuple[str, ListKind, str], _Kept] = Kept(_MOST_LISTED, _listed)
         """By server, kind and scope."""
         self._catalogues: Kept[tuple[object, ...], _Shown] = Kept(_MOST_SHOWN, _shown)
+        self.renamed = RenamedUris()
+        """By this worker."""
         self._dead: dict[str, float] = {}
         """Optional servers that gave no answer, and until when they are left alone."""
 
@@ -242,16 +246,24 @@ class Federation:
             each is not None and headers.is_modern(each.revision) for each in sessions
         )
 
+    async def rename(self, whose: Whose, target: Target, shown: str) -> None:
+        """The client subscribes to a resource that it calls so."""
+        said = Renamed(whose.session.nonce, target.server, target.name, shown)
+        self.renamed.keep(said)
+        await self._tell_hub(names.HUB_RENAMED, (), renamed.encode(said))
+
     async def _call_off(self, whose: Whose, note: bytes) -> None:
         """The hub is told that a call is cancelled, which may be one of those; of all, where that
         names none."""
         envelope = rounds.encode(Envelope("", "", whose.session.nonce, ""))
-        head = ((names.MCP_ROUNDS_HEADER, envelope), ("content-type", "application/json"))
-        asked = Asked("POST", names.HUB_ROUNDS, head, note)
+        await self._tell_hub(names.HUB_ROUNDS, ((names.MCP_ROUNDS_HEADER, envelope),), note)
+
+    async def _tell_hub(self, path: str, head: tuple[tuple[str, str], ...], body: bytes) -> None:
+        asked = Asked("POST", path, (*head, ("content-type", "application/json")), body)
         try:
             await self._peers.ask(names.HUB_CLUSTER, asked, _HUB_SECONDS)
         except ServiceUnavailable as error:
-            logger.warning("the hub was not told that a call is cancelled: %s", error)
+            logger.warning("the hub was not told at %s: %s", path, error)
 
     async def ask_all(
         self, view: View, whose: Whose, method: str, params: bytes

@@ -206,6 +206,7 @@ class Passage:
             self._served.name,
             message.method,
             key=self._whose.key,
+            shown_uri=self._shown_uri,
             completes=self._is_older,
             raw_id=message.raw_id if self._is_renamed else b"",
         )
@@ -215,6 +216,10 @@ class Passage:
         if self._is_bridged:
             return False
         return self._is_older or (self._names_tasks() and status < 300)
+
+    def _shown_uri(self, uri: str) -> str:
+        kept = self._caller.serving.federation.renamed
+        return kept.shown(self._whose.session.nonce, self._served.name, uri)
 
     def _names_tasks(self) -> bool:
         """Whether a plain answer can have ids of the server's in it, or lacks what the client's

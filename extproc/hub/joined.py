@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import logging
 import math
 import re
@@ -24,7 +25,8 @@ from extproc.hub.far_stream import EVENT_STREAM, NoStream, pieces, status_of
 from extproc.hub.session import Refused
 from extproc.hub.subscriptions import LISTEN, Subscription, Told
 from extproc.hub.web import Reply, Request
-from extproc.mcp import headers, ids, jsonrpc
+from extproc.mcp import headers, ids, jsonrpc, renamed
+from extproc.mcp.renamed import RenamedUris
 from extproc.mcp.streams import Upward
 from extproc.mcp.upward import Origin
 from extproc.mcp.views import Served
@@ -107,6 +109,15 @@ class JoinedStreams:
         self._servers: Mapping[str, Served] = {}
         self._views: Mapping[str, tuple[str, ...]] = {}
         self._audience: set[_Audience] = set()
+        self._renamed = RenamedUris()
+
+    def told(self, request: Request) -> Reply:
+        """What a client calls a resource."""
+        said = renamed.decode(request.body)
+        if said is None:
+            return Reply(400)
+        self._renamed.keep(said)
+        return Reply(204)
 
     def take(self, servers: Mapping[str, Served], views: Mapping[str, tuple[str, ...]]) -> None:
         """From now on these, by name. Who listens is told when there are others than before."""
@@ -124,6 +135,14 @@ class JoinedStreams:
             return replies.refusal(_UNREADABLE)
         last = ids.inward_name(request.headers.get("last-event-id", ""))
         return web.events(self._said(wanted, last))
+
+    def _upward(
+        self, wanted: Wanted, name: str, subscription: Subscription | None
+    ) -> Upward | Told:
+        if subscription is not None:
+            return Told(subscription, name)
+        shown = functools.partial(self._renamed.shown, wanted.number, name)
+        return Upward(Origin(name, key=wanted.number.encode(), shown_uri=shown))
 
     async def look(self) -> None:
         """Looks for servers that somebody misses, for ever."""
@@ -190,7 +209,7 @@ class JoinedStreams:
             if is_modern and subscription is not None:
                 body = subscription.asked(name, revision)
                 head += [("content-type", web.JSON), (headers.METHOD, LISTEN)]
-            upward = _upward(wanted, name, subscription)
+            upward = self._upward(wanted, name, subscription)
             got = pieces(self._services, served.cluster, served.path, head, body)
             try:
                 async for piece in got:
@@ -212,12 +231,6 @@ class JoinedStreams:
             finally:
                 await got.aclose()  # type: ignore[attr-defined]  # it is a generator
             await asyncio.sleep(again)
-
-
-def _upward(wanted: Wanted, name: str, subscription: Subscription | None) -> Upward | Told:
-    if subscription is None:
-        return Upward(Origin(name, key=wanted.number.encode()))
-    return Told(subscription, name)
 
 
 def _head(served: Served, session: str, revision: str, last_event: str) -> list[tuple[str, str]]:

@@ -97,6 +97,8 @@ class HubSite:
             return Reply(200)
         if request.path == names.HUB_STREAMS:
             return await self._parts.joined.answer(request)
+        if request.path == names.HUB_RENAMED:
+            return self._parts.joined.told(request)
         if request.path == names.HUB_ROUNDS:
             return await self._parts.bridges.answer(request)
         prefix = names.hub_path("")

@@ -398,3 +398,35 @@ def test_guards_read_what_comes_by_the_hub() -> None:
     said = one.say(ResponseBody(event + b"\n\n", True))
     assert isinstance(said, Replace)
     assert b"[redacted]" in said.body
+
+
+def test_a_change_of_a_resource_is_told_by_the_name_that_the_client_knows() -> None:
+    told: list[Asked] = []
+
+    def hub(asked: Asked) -> Answered:
+        told.append(asked)
+        return Answered(204, {}, b"")
+
+    servers = fakes(Fake("a", resources=("test://x",)), Fake("b", resources=("test://x",)))
+    servers.answers = {**servers.answers, names.HUB_CLUSTER: hub}
+    of = program(TWO, servers)
+    session = opened(of)
+    action = played(of, mcp_session_id=session).post(
+        request("resources/subscribe", uri="b+test://x")
+    )
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    assert json.loads(action.body)["params"]["uri"] == "test://x"
+    (asked,) = told
+    assert asked.path == names.HUB_RENAMED
+    assert json.loads(asked.body)["shown"] == "b+test://x"
+    note = {"jsonrpc": "2.0", "method": "notifications/resources/updated"}
+    said = b"data: %s\n\n" % json.dumps({**note, "params": {"uri": "test://x"}}).encode()
+    for tool, shown in (("b__echo", "b+test://x"), ("a__echo", "test://x")):
+        one = played(of, mcp_session_id=session)
+        one.post(call(tool))
+        one.say(ResponseHeaders(200, "", headers=EVENTS))
+        replaced = one.say(ResponseBody(said, True))
+        assert isinstance(replaced, Replace)
+        text = replaced.body.removeprefix(b"data: ")
+        assert json.loads(text)["params"] == {"uri": shown}

@@ -102,11 +102,16 @@ class Simulation:
         self.servers = {each.name: each for each in servers}
         self.program: Program = program(yaml, self)  # type: ignore[arg-type]
         self._calls: list[_Call] = []
+        self.hub: list[Asked] = []
+        """What the hub was told."""
 
     async def ask(self, cluster: str, asked: Asked, timeout_seconds: float) -> Answered:
         """What the gateway itself asks."""
-        server = self.servers[cluster.removeprefix(_CLUSTER)]
         await asyncio.sleep(0)
+        if cluster == names.HUB_CLUSTER:
+            self.hub.append(asked)
+            return Answered(204, {}, b"")
+        server = self.servers[cluster.removeprefix(_CLUSTER)]
         if server.is_down:
             raise ServiceUnavailable("it is down")
         return server.ask(asked)

@@ -15,7 +15,8 @@ from extproc.hub import edge, joined, web
 from extproc.hub.far_stream import NoStream, pieces, status_of
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.web import Reply, Request
-from extproc.mcp import ids
+from extproc.mcp import ids, renamed
+from extproc.mcp.renamed import Renamed
 from extproc.mcp.views import Served
 from gateway import names
 from tests.kit.in_a_loop import until
@@ -88,6 +89,21 @@ async def heard(reply: Reply, enough: Callable[[bytes], bool]) -> bytes:
 
 
 BOTH = {"a": ("a-1", "2025-06-18"), "b": ("b-1", "2025-11-25")}
+
+
+def test_changes_of_resources_are_told_by_the_names_that_the_client_knows(tmp_path: Path) -> None:
+    note = (
+        b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://x"}}'
+    )
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+        far.said = {"service/mcp/a": [b"data: %s\n\n" % note], "service/mcp/b": [QUESTION]}
+        said = renamed.encode(Renamed(NUMBER, "a", "test://x", "a+test://x"))
+        assert streams.told(Request("POST", names.HUB_RENAMED, "", {}, said)).status == 204
+        assert streams.told(Request("POST", names.HUB_RENAMED, "", {}, b"{}")).status == 400
+        return await heard(await streams.answer(asked(**BOTH)), lambda said: b"updated" in said)
+
+    assert b'"uri":"a+test://x"' in play(tmp_path, scene)
 
 
 def test_what_servers_say_names_them(tmp_path: Path) -> None:
