@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers run test check bench bench-xds reference clean
+.PHONY: help setup servers run test check bench bench-xds bench-mcp conformance reference clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ bench: setup ## Measure the whole stack under load; JSON=file writes the figures
 
 bench-xds: setup ## Measure the control plane with thousands of routes and of clients
 	@$(BIN)/python -m benchmarks.xds
+
+conformance: setup ## Score the MCP conformance suite: a server itself, and through the gateway
+	@$(BIN)/python -m benchmarks.conformance
+
+bench-mcp: setup ## Measure MCP under load: calls, lists, and sessions that listen
+	@$(BIN)/python -m benchmarks.federation
 
 reference: setup ## Write docs/reference again from the code
 	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/gateway/test_cel_reference.py tests/gateway/importers/agentgateway/test_reference.py tests/gateway/importers/test_litellm_reference.py tests/extproc/llm/test_reference.py tests/extproc/trial/test_cases.py tests/xds_server/test_cli.py

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from mcp import Client
 
-from tests.e2e.conftest import Serve
 from tests.kit import web
 from tests.kit.mcp_clients import ROOT, Ann, all_tools, talk, text
 from tests.kit.mcp_peers import (
@@ -23,7 +22,7 @@ from tests.kit.mcp_peers import (
     RawClient,
     mcp_servers,
 )
-from tests.kit.stack import Stack, eventually
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = [
     pytest.mark.envoy,
@@ -48,13 +47,13 @@ def servers() -> Iterator[dict[str, McpServer]]:
 
 @pytest.fixture(scope="module")
 def gateway(
-    serve: Serve, servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
+    servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("mcp")
     config = folder / "gateway.yaml"
     rows = [f'    {name}: {{url: "{each.url}"}}\n' for name, each in servers.items()]
     config.write_text(YAML + "".join(rows))
-    with serve(config, folder / "state") as stack:
+    with running(config, folder / "state", workers=1) as stack:
         yield stack
 
 

@@ -41,8 +41,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 SAID = ["the model said: QUIET", "hello Ann", "file:///home/ann"]
 
 
-@pytest.mark.parametrize("sdk", COMMANDS)
-@pytest.mark.parametrize("server", ["python1", "python2"])
+@pytest.mark.parametrize(
+    ("sdk", "server"),
+    [
+        ("typescript 1", "python1"),
+        ("typescript 2", "python2"),
+        ("typescript 2, legacy", "python2"),
+        ("python 1", "python1"),
+    ],
+)
 def test_an_sdk_uses_one_server(gateway: Stack, sdk: str, server: str) -> None:
     said = talk(sdk, f"{gateway.url}/mcp/{server}")
     assert {"add", "sample", "greet", "roots", "progress"} <= set(said.tools)
@@ -53,6 +60,7 @@ def test_an_sdk_uses_one_server(gateway: Stack, sdk: str, server: str) -> None:
 
 @pytest.mark.parametrize("sdk", COMMANDS)
 def test_an_sdk_uses_all_servers_as_one(gateway: Stack, sdk: str) -> None:
+    # Python 1.x samples outside of the call's stream, where no newer client can be asked
     for server in ("python1", "python2") if sdk != "typescript 2" else ("python2",):
         said = talk(sdk, f"{gateway.url}/mcp", prefix=f"{server}__")
         assert {"python1__add", "python2__add", "typescript1__echo"} <= set(said.tools)
@@ -62,16 +70,11 @@ def test_an_sdk_uses_all_servers_as_one(gateway: Stack, sdk: str) -> None:
 
 
 def test_the_inspector_sees_and_calls(gateway: Stack) -> None:
-    for place, name in (("mcp/typescript1", "get-sum"), ("mcp", "typescript1__get-sum")):
-        url = f"{gateway.url}/{place}"
-        listed = inspected(url, "--method", "tools/list")
-        assert name in [each["name"] for each in listed["tools"]]
-        called = inspected(
-            url, "--method", "tools/call", "--tool-name", name, "--tool-arg", "a=1", "b=2"
-        )
-        assert "3" in called["content"][0]["text"]
-        assert inspected(url, "--method", "prompts/list")["prompts"]
-        assert inspected(url, "--method", "resources/list")["resources"]
+    url, name = f"{gateway.url}/mcp", "typescript1__get-sum"
+    listed = inspected(url, "--method", "tools/list")
+    assert name in [each["name"] for each in listed["tools"]]
+    said = ("--method", "tools/call", "--tool-name", name, "--tool-arg", "a=1", "b=2")
+    assert "3" in inspected(url, *said)["content"][0]["text"]
 
 
 def test_tasks_of_a_server_are_its_own_in_the_federation(gateway: Stack) -> None:
