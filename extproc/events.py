@@ -128,6 +128,8 @@ class Direct(Struct, frozen=True):
     """Where the client's limits stand, for the headers of the answer."""
     is_shown: bool = False
     """After headers: show us those of the answer, too."""
+    token: str = ""
+    """What the server is shown of who calls: `Bearer …`; empty: nothing."""
 
 
 class Show(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct, structs
@@ -32,6 +33,9 @@ POST_ALONE: Final = Deny(405, "method_not_allowed", "POST alone", headers=(("all
 Answering: TypeAlias = Action | Awaitable[Action]
 
 
+NO_TOKENS: Mapping[str, str] = MappingProxyType({})
+
+
 class Caller(Struct):
     """A request, before its body is read."""
 
@@ -42,6 +46,8 @@ class Caller(Struct):
     admission: Admission
     binding: str = ""
     """Whom sessions belong to; empty: anybody."""
+    tokens: Mapping[str, str] = NO_TOKENS
+    """What servers are shown of the caller, by their names."""
 
     @property
     def session_id(self) -> str:

@@ -35,6 +35,7 @@ from extproc.mcp_federated import FederatedTalk
 from extproc.mcp_front import Front
 from extproc.mcp_one import OneTalk
 from extproc.mcp_saying import fault, refused
+from extproc.mcp_tokens import Entered
 from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny, PolicyKind, Verdict
 
@@ -151,6 +152,19 @@ class McpExchange:
         if isinstance(verdict, Deny):
             return self._refuse(verdict, PolicyKind.IDENTITY)
         caller.binding = binding_of(self._facts.principal)
+        exchanger = caller.serving.exchanger
+        if exchanger is None or not exchanger.is_for(caller.view):
+            return self._entered(caller)
+        facts = self._facts
+        entering = exchanger.enter(caller.view, facts.principal, facts.headers)
+        return later(entering, lambda found: self._entered(caller, found))
+
+    def _entered(self, caller: Caller, found: Entered | Deny | None = None) -> Answering:
+        """With the caller's tokens for servers, where these want some."""
+        if isinstance(found, Deny):
+            return self._refuse(found, PolicyKind.IDENTITY)
+        if found is not None:
+            caller.view, caller.tokens = found.view, found.tokens
         self._talk = talk = FederatedTalk(caller) if caller.view.is_federated else OneTalk(caller)
         return talk.on_headers(self._facts.method)
 

@@ -119,6 +119,7 @@ def _head(
         "view": caller.view.name,
         "servers": {name: (each.id, each.revision) for name, each in sessions.items()},
         "number": whose.session.nonce,
+        **({"tokens": dict(caller.tokens)} if caller.tokens else {}),
         **more,
     }
     coded = base64.b64encode(msgspec.json.encode(document)).decode()

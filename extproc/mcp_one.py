@@ -206,13 +206,15 @@ class OneTalk:
         server = caller.view.only.name
         way = caller.serving.ways.to(server, is_read=is_read)
         head = () if call is None else head_of(caller.serving.terms_of(server, call.tool))
-        told = caller.admission.told
+        told, token = caller.admission.told, caller.tokens.get(server, "")
         session = ""
         if self._own_id:
             head, session = (*head, (headers.SESSION_ID, self._own_id)), caller.session_id
         if self._overseen is None:
-            return Direct(way, is_read, head, session=session, body=body, told=told)
-        return Direct(way, is_read, head, (CODINGS,), session, body, told, is_shown=not is_read)
+            return Direct(way, is_read, head, session=session, body=body, told=told, token=token)
+        return Direct(
+            way, is_read, head, (CODINGS,), session, body, told, is_shown=not is_read, token=token
+        )
 
 
 def _content_type(found: Answered) -> tuple[tuple[str, str], ...]:

@@ -99,7 +99,9 @@ class Passage:
         self._head: tuple[tuple[str, str], ...] = self._said(session, name, is_modern=is_modern)
         self._is_bridged = self._crosses(is_modern=is_modern)
         if self._is_bridged:
-            envelope = Envelope(served.name, session.revision, whose.session.nonce, caller.binding)
+            token = caller.tokens.get(served.name, "")
+            key = whose.session.nonce
+            envelope = Envelope(served.name, session.revision, key, caller.binding, token)
             self._head = (*self._head, (names.MCP_ROUNDS_HEADER, rounds.encode(envelope)))
         elif self._is_older and message.kind is Kind.REQUEST:
             # several clients may share the session, and call their requests the same
@@ -125,11 +127,12 @@ class Passage:
         way = ways.rounds if self._is_bridged else ways.to(self._served.name, is_read=True)
         head = (*self._head, *head_of(terms))
         told = caller.admission.told
+        token = caller.tokens.get(self._served.name, "")
         if self._is_bridged:  # the client may be asked
             self.keeping = None
         if self.keeping is not None and CODINGS not in self._removed:
             self._removed = (*self._removed, CODINGS)
-        return Direct(way, True, head, self._removed, caller.session_id, body, told)
+        return Direct(way, True, head, self._removed, caller.session_id, body, told, token=token)
 
     def on_response(self, event: ResponseHeaders) -> Answering:
         """The answer begins."""

@@ -12,6 +12,7 @@ from extproc.mcp.views import Served, Views
 from extproc.mcp_apis import with_apis
 from extproc.mcp_federation import Federation
 from extproc.mcp_front import Front, front
+from extproc.mcp_tokens import Exchanger, exchanger
 from extproc.mcp_wire import encode_way, patience
 from extproc.policies.authenticate import Authenticate
 from extproc.ports import McpPeers, SessionBoard
@@ -68,6 +69,8 @@ class Serving(Struct, frozen=True):
     """Who may come in, since tokens can be for these alone; None: as anywhere."""
     protection: Protection | None = None
     """Who tells clients where to get a token; None: nobody."""
+    exchanger: Exchanger | None = None
+    """Who gets tokens of callers' own for servers; None: no server wants one."""
     front: Front | None = None
     """The authorization server that clients find here, where it is changed; None: none."""
 
@@ -96,6 +99,7 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
         Results(world.clock),
+        exchanger=exchanger(mcp, world.peers, world.clock),
         front=front(mcp, world.peers, world.clock),
     )
 

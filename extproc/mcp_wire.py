@@ -83,8 +83,8 @@ def encode_direct(action: Direct) -> bytes:
         told += (_REQUEST_BODY if action.is_read else _REQUEST_HEADERS) + varint(len(phase)) + phase
     if action.is_shown:
         told += _ANSWERED
-    if action.session:
-        told += _session(action.session)
+    if action.session or action.token:
+        told += _session(action.session, action.token)
     if action.told:
         told += encode_told(action.told)
     return told if action.body is None else of_request(told, action.body)
@@ -102,10 +102,12 @@ def _removed(name: str) -> bytes:
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _session(shown: str) -> bytes:
-    """What the client calls its session, for the answer."""
+def _session(shown: str, token: str) -> bytes:
+    """What the client calls its session, for the answer; and what the server is shown."""
     response = _ProcessingResponse()
-    response.dynamic_metadata.update({names.MCP_NAMESPACE: {names.MCP_SESSION: shown}})
+    said = {names.MCP_SESSION: shown, names.MCP_TOKEN: token}
+    found = {name: value for name, value in said.items() if value}
+    response.dynamic_metadata.update({names.MCP_NAMESPACE: found})
     return bytes(response.SerializeToString())
 
 

@@ -50,7 +50,7 @@ from gateway.catalog import price_of
 from gateway.cel import compile_expression
 from gateway.guards import reads_answers
 from gateway.mcp import Mcp
-from gateway.mcp_auth import protected
+from gateway.mcp_auth import is_apart, protected
 from gateway.model import Effect, Gateway, Lossiness, Mode, Phase, Rule, Target
 from gateway.price import Price
 
@@ -327,9 +327,9 @@ def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:
 
 def _mcp(gateway: Gateway, served: Serving | None, witnesses: Witnesses) -> Serving | None:
     """With who may come in there, where that is not as anywhere."""
-    guard = protection(gateway.mcp, gateway.identity)
-    if served is None or guard is None:
+    if served is None or not is_apart(gateway.mcp):
         return served
+    guard = protection(gateway.mcp, gateway.identity)
     entrance = Authenticate(protected(gateway.identity, gateway.mcp), witnesses=witnesses)
     return structs.replace(served, authenticate=entrance, protection=guard)
 

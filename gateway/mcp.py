@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.identity import ClientAuth
 from gateway.openapi.values import Api
 
 
@@ -36,6 +37,8 @@ class Prefix(StrEnum):
 
 OWN_TOOLS = ("search_tools", "call_tool")
 """Of the gateway itself, where tools are searched for."""
+_AUTHORIZATION_SECONDS = 8.0
+"""For two requests to authorization servers, one after the other."""
 SEPARATOR = "__"
 """Between the name of a server and that of a tool. No server's name has one."""
 
@@ -106,6 +109,31 @@ class ToolSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenEndpoint:
+    """Where tokens are asked for, and by whom."""
+
+    path: str
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    client_auth: ClientAuth = ClientAuth.NONE
+    scopes: tuple[str, ...] = ()
+    resource: str = ""
+    """The URI of what the token is for (RFC 8707 §2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExchange:
+    """A token of the caller's own, for the one that the caller has brought (RFC 8693)."""
+
+    endpoint: TokenEndpoint
+    subject_type: str
+    """Of the caller's token (RFC 8693 §3)."""
+    audience: str = ""
+    assertion: TokenEndpoint | None = None
+    """What is given is an identity assertion (ID-JAG), for which the token is asked for here."""
+
+
+@dataclass(frozen=True, slots=True)
 class McpServer:
     """An MCP server."""
 
@@ -133,6 +161,8 @@ class McpServer:
     """Of a REST API."""
     secret_query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Of a REST API: what every request has in its query."""
+    exchange: TokenExchange | None = None
+    """What it is shown of who calls; None: nothing."""
 
     @property
     def keeps_results(self) -> bool:
@@ -247,9 +277,12 @@ class Mcp:
 
     @property
     def longest_seconds(self) -> float:
-        """How long it may take to ask guards, and all servers, some of them twice; 0: there are
-        none."""
+        """How long it may take to ask authorization servers, guards, and all servers, some of them
+        twice; 0: there are none."""
         longest = max((each.timeout_seconds for each in self.servers), default=0.0) * 2
+        proxy = None if self.auth is None else self.auth.proxy
+        if self.exchanges_tokens or (proxy is not None and proxy.is_changed):
+            longest += _AUTHORIZATION_SECONDS
         return longest + self.guard_seconds if longest else 0.0
 
     @property
@@ -258,6 +291,11 @@ class Mcp:
         is_federated = any(each.is_federated for each in self.views)
         has_sse_clients = bool(self.sse_path and self.servers)
         return is_federated or has_sse_clients or any(each.is_hubs for each in self.servers)
+
+    @property
+    def exchanges_tokens(self) -> bool:
+        """Whether tokens of callers are needed to get others."""
+        return any(each.exchange is not None for each in self.servers)
 
     def view(self, name: str) -> McpView | None:
         """What is at a path."""

@@ -74,10 +74,19 @@ def document(auth: McpAuth, mcp: Mcp, view: str) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
+def is_apart(mcp: Mcp) -> bool:
+    """Whether tokens are checked otherwise than elsewhere."""
+    return mcp.auth is not None or mcp.exchanges_tokens
+
+
 def protected(identity: Identity, mcp: Mcp) -> Identity:
     """Who may come in to MCP servers: as anywhere, but that tokens are for these, too, and are for
-    nobody else. Without `auth`, as anywhere."""
+    nobody else; and where others are asked for with them, extproc is shown them. Without `auth`, as
+    anywhere."""
     auth = mcp.auth
+    if mcp.exchanges_tokens:
+        shown = tuple(replace(each, is_forwarded=True) for each in identity.issuers)
+        identity = replace(identity, issuers=shown)
     if auth is None:
         return identity
     every = unique(audiences(auth, mcp, each.name) for each in mcp.views)

@@ -101,8 +101,10 @@ LIMITS_NAMESPACE = "dragoman.limits"
 """Untyped dynamic metadata, where the client's limits stand, for headers of the answer: `{name:
 text}`, with some of the names below."""
 MCP_NAMESPACE = "dragoman.mcp"
-"""Untyped dynamic metadata, `{session}`: what the client calls its session."""
+"""Untyped dynamic metadata, `{session, token}`: what the client calls its session, and what the
+server is shown of who calls: `Bearer …`."""
 MCP_SESSION = "session"
+MCP_TOKEN = "token"
 RATE_LIMITS = (
     "limit-requests",
     "remaining-requests",
@@ -315,6 +317,16 @@ def own_listener_cluster(gateway: str) -> str:
 def mcp_service(server: str) -> str:
     """The service that is an MCP server."""
     return f"mcp/{server}"
+
+
+def mcp_token_service(server: str) -> str:
+    """The service that gives callers' tokens for an MCP server."""
+    return f"mcp-token/{server}"
+
+
+def mcp_assertion_service(server: str) -> str:
+    """The service that gives them for identity assertions."""
+    return f"mcp-assertion/{server}"
 
 
 MCP_AUTHORIZATION = "mcp-authorization"

@@ -55,7 +55,8 @@ class Ask:
             for name, value in request.headers.items()
             if name in _PASSED or name.startswith("mcp-")
         )
-        self.head = (*passed, *served.headers)
+        shown = (("authorization", envelope.token),) if envelope.token else ()
+        self.head = (*passed, *served.headers, *shown)
         self.origin = Origin(
             envelope.server,
             message.method,

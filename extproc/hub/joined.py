@@ -64,6 +64,8 @@ class Wanted(Struct, frozen=True):
     """By name: the session's id, empty where it has none, and the revision."""
     number: str
     """Of the client's session, by which ids are made; empty: it has none."""
+    tokens: dict[str, str] = {}
+    """What servers are shown of the caller: `Bearer …`."""
     listen: Raw = Raw(b"")
     """The id of its request, where it asked by one (`subscriptions/listen`)."""
     notifications: dict[str, bool] = {}
@@ -205,6 +207,8 @@ class JoinedStreams:
         again = AGAIN_SECONDS
         while (served := self._servers.get(name)) is not None:
             head = _head(served, session, revision, last_event)
+            if token := wanted.tokens.get(name):
+                head.append(("authorization", token))
             body = b""
             if is_modern and subscription is not None:
                 body = subscription.asked(name, revision)

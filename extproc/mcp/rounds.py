@@ -49,6 +49,8 @@ class Envelope(Struct, frozen=True):
     """What ids of servers' requests are made with, for this client; empty: it has no session."""
     binding: str
     """Whose message it is."""
+    token: str = ""
+    """What the server is shown of who calls: `Bearer …`; empty: nothing."""
 
 
 class Question(Struct, frozen=True):

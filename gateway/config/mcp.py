@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 
 from gateway.config.block import Block, refusal
 from gateway.config.mcp_auth import McpAuthBlock
+from gateway.config.mcp_exchange import McpExchangeBlock
 from gateway.config.mcp_tools import McpSearchBlock, McpToolBlock
 from gateway.config.openapi import OpenApiBlock
 from gateway.config.providers import SentHeader
@@ -89,7 +90,7 @@ Processes: TypeAlias = Annotated[
     AfterValidator(_processes),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_PROCESSES}),
 ]
-_OF_URL = ("transport", "key", "auth", "headers", "ca")
+_OF_URL = ("transport", "key", "auth", "exchange", "headers", "ca")
 _OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory")
 
 
@@ -109,6 +110,9 @@ class McpServerBlock(Block):
     """Sent as `Authorization: Bearer …`, best as `${VARIABLE}`. It is given to Envoy alone."""
     auth: ServiceAuthBlock | None = None
     """Instead of a key: another kind of credential."""
+    exchange: McpExchangeBlock | None = None
+    """Instead of a key: a token of each caller's own, which is asked for with the one that the
+    caller has brought."""
     headers: dict[SentHeader, Text] = Field(default={})
     """Sent with every request. Not for secrets."""
     ca: TextFile | None = None
@@ -165,12 +169,23 @@ class McpServerBlock(Block):
             raise refusal("needs an openapi, and no transport", is_shown=False)
         if self.key is not None and self.auth is not None:
             raise refusal("has both key and auth", "keep one of them", is_shown=False)
+        self._shows_one_thing()
         if self.ca is not None and not self.address.startswith("https:"):
             raise refusal("has a ca, and no https url", is_shown=False)
         return self
 
+    def _shows_one_thing(self) -> None:
+        if self.exchange is None:
+            return
+        if self.key is not None or self.auth is not None:
+            raise refusal("has an exchange, and another credential", is_shown=False)
+        if self.transport is Transport.SSE:
+            raise refusal("has an exchange, and the transport sse", is_shown=False)
+        if self.cache_lists:
+            raise refusal("has an exchange, and lists that are for everybody", is_shown=False)
+
     def _is_rest(self) -> None:
-        for name in ("command", "transport"):
+        for name in ("command", "transport", "exchange"):
             if name in self.model_fields_set:
                 raise refusal(f"has an openapi, and '{name}' is for others", is_shown=False)
 

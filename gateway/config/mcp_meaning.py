@@ -11,6 +11,7 @@ from gateway.config import mcp_auth
 from gateway.config.finding import Finding
 from gateway.config.identity import IdentityBlock
 from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
+from gateway.config.mcp_exchange import exchange, exchange_services
 from gateway.config.mcp_tools import McpToolBlock
 from gateway.config.openapi import told
 from gateway.config.provider_auth import NoAuthBlock
@@ -82,6 +83,8 @@ def mcp_services(block: McpBlock, identity: IdentityBlock) -> Iterator[Service]:
         if server.ca is not None:
             upstream = replace(upstream, ca=server.ca.text)
         yield Service(names.mcp_service(name), upstream, _credential(server))
+        if server.exchange is not None:
+            yield from exchange_services(name, server.exchange)
 
 
 def servers_are_known(written: Written) -> Iterator[Finding]:
@@ -220,6 +223,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         origin=place(block.url or "").origin if is_sse else "",
         api=api if isinstance(api, Api) else None,
         secret_query=() if block.openapi is None else tuple(told(block.openapi).items()),
+        exchange=None if block.exchange is None else exchange(block.exchange),
     )
 
 

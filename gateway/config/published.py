@@ -38,6 +38,7 @@ _NOTHING: dict[str, Any] = {"llm": {}}
 
 NOT_TOLD = "not-told"
 """In the place of a secret that the schema asks for."""
+NOWHERE_TLS = "https://nowhere"
 NOWHERE = "http://nowhere"
 """In the place of an address that workers need not know, and the schema asks for."""
 
@@ -117,8 +118,16 @@ def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
                 server["openapi"]["secret_query"] = dict.fromkeys(api.secret_query, NOT_TOLD)
         for secret in (_SECRET, "ca", "auth"):
             server.pop(secret, None)
+        for endpoint in _token_endpoints(server):
+            endpoint.pop("ca", None)
+            (endpoint.get("client") or {}).pop("secret", None)
         if "environment" in server:
             server["environment"] = dict.fromkeys(server["environment"], NOT_TOLD)
+
+
+def _token_endpoints(server: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    of = server.get("exchange") or {}
+    return tuple(each for each in (of, of.get("assertion")) if each)
 
 
 def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
@@ -138,6 +147,14 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
             server["url"] = f"{origin}{found.path}"
         if written.openapi is not None and written.openapi.secret_query:
             server["openapi"]["secret_query"] = told(written.openapi)  # they add it
+        if written.exchange is not None:
+            asked = (written.exchange, written.exchange.assertion)
+            for said, one in zip(_token_endpoints(server), asked, strict=False):
+                if one is None:
+                    continue
+                said["url"] = f"{NOWHERE_TLS}{place(one.url).path}"
+                if one.client is not None and one.client.secret is not None:
+                    said["client"]["secret"] = one.client.secret.get_secret_value()
         if written.environment:
             server["environment"] = {
                 key: value.get_secret_value() for key, value in written.environment.items()

@@ -6,6 +6,7 @@ Whoever comes with a browser is `ann`, and agrees to all that is asked for.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import secrets
@@ -15,6 +16,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.kit.http_server import Handler, HttpServer
 from tests.kit.identity_provider import SigningKey, claims, encoded, key_set
+
+ACCESS = "urn:ietf:params:oauth:token-type:access_token"
+ASSERTION = "urn:ietf:params:oauth:token-type:id-jag"
 
 
 @dataclass(slots=True)
@@ -63,6 +67,11 @@ class OAuthServer(HttpServer):
         self.fetches: list[str] = []
         self.audience = ""
         """Of all tokens; empty: what was asked for."""
+        self.lifetime = 600
+        self.shown = ""
+        """The header by which clients have to show who they are, where they exchange tokens."""
+        self.refused: set[str] = set()
+        """Whose tokens are exchanged for nothing."""
         self._clients: dict[str, list[str]] = {}
         self._codes: dict[str, _Code] = {}
         super().__init__(_handler(self))
@@ -125,8 +134,13 @@ class OAuthServer(HttpServer):
         )
         return 302, f"{redirect_uri}?{urlencode({'code': code, **state})}"
 
-    def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    def token(self, form: dict[str, str], shown: str = "") -> tuple[int, dict[str, Any]]:
         self.exchanged.append(form)
+        match form.get("grant_type"):
+            case "urn:ietf:params:oauth:grant-type:token-exchange":
+                return self._exchanged(form, shown)
+            case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+                return self._asserted(form, shown)
         if self.manners.refuses_resource and "resource" in form:
             return 400, {"error": "invalid_target"}
         code = self._codes.pop(form.get("code", ""), None)
@@ -148,9 +162,41 @@ class OAuthServer(HttpServer):
             "scope": code.scope,
         }
 
+    def _exchanged(self, form: dict[str, str], shown: str) -> tuple[int, dict[str, Any]]:
+        """RFC 8693 §2; what is given is an assertion, where that is asked for."""
+        if shown != self.shown:
+            return 401, {"error": "invalid_client"}
+        who = claims_of(form["subject_token"])["sub"]
+        if who in self.refused:
+            return 400, {"error": "invalid_request", "error_description": "not this one"}
+        wanted = form.get("requested_token_type", ACCESS)
+        token = self.access(form.get("audience", ""), form.get("scope", ""), sub=who, got=wanted)
+        is_assertion = wanted == ASSERTION
+        return 200, {
+            "access_token": token,
+            "issued_token_type": wanted,
+            "token_type": "N_A" if is_assertion else "Bearer",
+            "expires_in": self.lifetime,
+        }
+
+    def _asserted(self, form: dict[str, str], shown: str) -> tuple[int, dict[str, Any]]:
+        """RFC 7523 §2.1, of assertions for this server."""
+        said = claims_of(form["assertion"])
+        if shown != self.shown or said["aud"] != self.issuer or said["got"] != ASSERTION:
+            return 400, {"error": "invalid_grant"}
+        token = self.access("the server", form.get("scope", ""), sub=said["sub"])
+        return 200, {"access_token": token, "token_type": "bearer", "expires_in": self.lifetime}
+
     def access(self, audience: str | list[str], scope: str = "", **more: Any) -> str:
         """A token of ann's."""
         return self.key.sign(claims(self.issuer, aud=audience, scope=scope, **more), typ="at+jwt")
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Of a token that this server has signed, or another."""
+    payload = token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    return found
 
 
 def _handler(server: OAuthServer) -> type[Handler]:
@@ -176,7 +222,8 @@ def _handler(server: OAuthServer) -> type[Handler]:
                 case "/register", "application/json":
                     self._say(*server.register(json.loads(body)))
                 case "/token", "application/x-www-form-urlencoded":
-                    self._say(*server.token(_first(body.decode())))
+                    shown = self.headers.get("authorization", "")
+                    self._say(*server.token(_first(body.decode()), shown))
                 case _:
                     self._say(400, {"error": "invalid_request"})
 

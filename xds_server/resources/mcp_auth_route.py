@@ -14,6 +14,7 @@ from gateway.mcp_auth import (
     WELL_KNOWN,
     document,
     endpoints_path,
+    is_apart,
     metadata_path,
     protected,
 )
@@ -37,7 +38,7 @@ _MOST_BYTES = 65536
 
 def mcp_issuers(gateway: Gateway) -> tuple[Issuer, ...]:
     """Whose tokens are checked otherwise than elsewhere; nothing: there are none."""
-    if gateway.mcp.auth is None or not gateway.mcp.servers:
+    if not gateway.mcp.servers or not is_apart(gateway.mcp):
         return ()
     return protected(gateway.identity, gateway.mcp).issuers
 

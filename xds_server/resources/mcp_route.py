@@ -8,7 +8,7 @@ from gateway import names
 from gateway.model import Gateway, Listener
 from xds_server.resources import ext_proc, jwt, told
 from xds_server.resources.extension import Json, duration
-from xds_server.resources.mcp_auth_route import pages, told_routes
+from xds_server.resources.mcp_auth_route import mcp_issuers, pages, told_routes
 
 NAME = "dragoman/mcp"
 """No plain route can have this name, since theirs have no slash."""
@@ -45,6 +45,14 @@ _SESSION: Json = {
         "value": f"%DYNAMIC_METADATA({names.MCP_NAMESPACE}:{names.MCP_SESSION})%",
     },
     "append_action": "OVERWRITE_IF_EXISTS",
+}
+_TOKEN: Json = {
+    # what the client has shown is removed before
+    "header": {
+        "key": "authorization",
+        "value": f"%DYNAMIC_METADATA({names.MCP_NAMESPACE}:{names.MCP_TOKEN})%",
+    },
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
 }
 
 
@@ -94,7 +102,7 @@ def _sse_routes(gateway: Gateway, listener: Listener) -> Iterator[Json]:
 
 def _filters(gateway: Gateway, listener: Listener) -> Json:
     per_filter = {names.EXT_PROC_FILTER: ext_proc.mcp_bodies(listener.max_request_bytes)}
-    if gateway.mcp.auth is not None and gateway.identity.issuers:
+    if mcp_issuers(gateway):
         per_filter[names.TOKENS_FILTER] = jwt.for_mcp()
     if gateway.mcp.allowed_origins:
         per_filter[names.CORS_FILTER] = pages(gateway.mcp)
@@ -109,6 +117,7 @@ def _route(name: str, match: Json, gateway: Gateway, per_filter: Json) -> Json:
         "match": match,
         "typed_per_filter_config": per_filter,
         "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
+        **({"request_headers_to_add": [_TOKEN]} if gateway.mcp.exchanges_tokens else {}),
         "response_headers_to_remove": [
             *_SERVERS_OWN,
             *(told.removed(gateway.limit_headers) if is_told else ()),

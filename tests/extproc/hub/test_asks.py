@@ -19,14 +19,16 @@ from tests.kit.in_a_loop import in_a_loop
 from tests.kit.mcp_bridges import NEW, OLD, call
 
 
-def ask(said: Any, revision: str = NEW, binding: str = "ann", **headers: str) -> Ask:
+def ask(
+    said: Any, revision: str = NEW, binding: str = "ann", token: str = "", **headers: str
+) -> Ask:
     body = json.dumps({"jsonrpc": "2.0", **said}).encode()
     message = messages.read(body)
     assert isinstance(message, Message)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     served = Served("a", "service/mcp/a", "/mcp", (("x-one", "1"),), True, 1.0)
     request = Request("POST", "/rounds", "", named, body)
-    return Ask(Envelope("a", revision, "k", binding), served, request, message)
+    return Ask(Envelope("a", revision, "k", binding, token), served, request, message)
 
 
 def test_the_server_gets_what_is_meant_for_it() -> None:
@@ -37,6 +39,11 @@ def test_the_server_gets_what_is_meant_for_it() -> None:
         ("traceparent", "t"),
         ("x-one", "1"),
     )
+
+
+def test_the_server_is_shown_what_extproc_says_of_who_calls_and_nothing_else() -> None:
+    found = ask(call(), token="Bearer theirs", authorization="Bearer own")
+    assert found.head == (("x-one", "1"), ("authorization", "Bearer theirs"))
 
 
 def test_a_call_is_the_same_for_the_same_caller_and_name_alone() -> None:

@@ -13,7 +13,7 @@ from gateway.config.published import NOWHERE, for_workers, published
 from gateway.config.schema import Config
 from gateway.guards import Webhook
 from gateway.identity import Login
-from gateway.mcp import McpServer
+from gateway.mcp import McpAuth, McpServer
 from gateway.model import Gateway, Guard, RemoteGuard, Xds
 from gateway.resolve import resolve
 from tests.gateway.config.loading import loaded
@@ -61,13 +61,24 @@ def without_secrets(gateway: Gateway) -> Gateway:
             gateway.mcp,
             session_keys=(),
             servers=tuple(map(without_environment, gateway.mcp.servers)),
+            auth=without_client(gateway.mcp.auth),
         ),
     )
 
 
 def without_environment(server: McpServer) -> McpServer:
-    stdio = server.stdio
+    stdio, exchange = server.stdio, server.exchange
+    if exchange is not None:
+        assertion = exchange.assertion and replace(exchange.assertion, client_secret="")
+        endpoint = replace(exchange.endpoint, client_secret="")
+        server = replace(server, exchange=replace(exchange, endpoint=endpoint, assertion=assertion))
     return server if stdio is None else replace(server, stdio=replace(stdio, environment=()))
+
+
+def without_client(auth: McpAuth | None) -> McpAuth | None:
+    if auth is None or auth.proxy is None:
+        return auth
+    return replace(auth, proxy=replace(auth.proxy, client_secret=""))
 
 
 def without_secrets_of_login(login: Login) -> Login:
