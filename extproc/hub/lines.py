@@ -77,6 +77,7 @@ class Line:
             self._link.send(envelope.written(self._greeting))
             self.greeted = await asyncio.wait_for(self._answer, self._start_seconds)
         except CannotConnect as error:
+            await self._drop_link()
             self._failed(str(error))
         except TimeoutError:
             await self._drop_link()

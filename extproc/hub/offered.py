@@ -133,6 +133,9 @@ class Offered:
                 self._put_away(held, "nobody has used it for long")
 
     async def _post(self, request: Request) -> Reply:
+        if request.body.lstrip()[:1] == b"[":
+            text = "a server behind the hub takes no batches"
+            raise Refused(400, jsonrpc.INVALID_REQUEST, text)
         try:
             message = envelope.read(request.body)
         except envelope.NotAMessage as mistake:
@@ -157,9 +160,9 @@ class Offered:
             raise Refused(503, jsonrpc.INTERNAL_ERROR, text)
         if self._line is not None:
             return await self._initialize_shared(self._line, request, message)
-        refusal = self._restarts.refusal(self._clock())
-        if refusal is not None:
-            raise Refused(503, jsonrpc.INTERNAL_ERROR, refusal)
+        waiting = self._restarts.refusal(self._clock())
+        if waiting is not None:
+            raise Refused(503, jsonrpc.INTERNAL_ERROR, waiting)
         held = self._new()
         held.session = Session(lambda _, text: _send(held.link, text), self._limits)
         held.lost = lambda reason: self._lost(held, reason)
@@ -173,6 +176,9 @@ class Offered:
         except CannotConnect as error:
             self._sessions.pop(held.id, None)
             raise self._failed(str(error)) from None
+        except Refused as refusal:  # it was gone as soon as it was there
+            self._put_away(held, refusal.text)
+            raise self._failed(refusal.text) from None
         except TimeoutError:
             text = f"server {self._name}: no answer within {self._terms.start_seconds:g} s"
             self._put_away(held, text)

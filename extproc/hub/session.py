@@ -102,7 +102,12 @@ class Session:
             most = self._limits.requests
             raise Refused(429, jsonrpc.INTERNAL_ERROR, f"{most} requests are not answered")
         stream = self._opened(message.id, message, is_answer_alone=is_answer_alone)
-        self._send(message, envelope.one_line(text))
+        try:
+            self._send(message, envelope.one_line(text))
+        except BaseException:  # nobody will answer it
+            self._drop(message.id)
+            self.forget(stream)
+            raise
         return stream
 
     def _opened(self, id: bytes, message: Message, *, is_answer_alone: bool) -> Stream:
@@ -197,8 +202,11 @@ class Session:
             self._drop(id)
 
     def _forget_old(self) -> None:
-        ended = [
-            each.number for each in self._streams.values() if each.is_ended and not each.is_read
-        ]
-        for number in ended[: -self._limits.kept_streams or None]:
-            del self._streams[number]
+        ended = [each for each in self._streams.values() if each.is_ended and not each.is_read]
+        size = sum(each.size for each in ended)
+        for place, each in enumerate(ended):
+            is_one_too_many = len(ended) - place > self._limits.kept_streams
+            if not is_one_too_many and size <= 2 * self._limits.buffer_bytes:
+                return
+            size -= each.size
+            del self._streams[each.number]

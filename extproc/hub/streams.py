@@ -41,6 +41,11 @@ class Stream:
         return self._first + len(self._events)
 
     @property
+    def size(self) -> int:
+        """Of what is kept, in bytes."""
+        return self._size
+
+    @property
     def is_read(self) -> bool:
         return self.wake is not None
 

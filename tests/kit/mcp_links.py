@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from extproc.hub.envelope import read
-from extproc.hub.links import CannotConnect, Ears, Link
+from extproc.hub.links import CannotConnect, Congested, Ears, Link
 from extproc.hub.web import Reply, Request
 
 Answer = Callable[["FakeLink", dict[str, Any]], None]
@@ -25,9 +25,12 @@ class FakeLink:
     answer: Answer
     sent: list[dict[str, Any]] = field(default_factory=list)
     is_closed: bool = False
+    is_congested: bool = False
 
     def send(self, text: bytes) -> None:
         assert not self.is_closed
+        if self.is_congested:
+            raise Congested("it does not read")
         assert b"\n" not in text
         message = json.loads(text)
         self.sent.append(message)

@@ -37,3 +37,4 @@ def test_what_is_not_shown_is_unseen() -> None:
     assert "the answer's body" in unseen("plain", BODY, None, is_ruled=False)
     assert unseen("answer", BODY, None, is_ruled=False) == ()
     assert unseen("mcp", BODY, None, is_ruled=False) == ("what answers say",)
+    assert unseen("mcp sse", (), None, is_ruled=False) == ()  # the hub asks at the routes of MCP

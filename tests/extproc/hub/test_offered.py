@@ -166,7 +166,7 @@ async def test_a_second_reader_of_a_stream_takes_the_place_of_the_first() -> Non
         (Request("DELETE", "/", "", {"mcp-session-id": "nobody's"}), 404, -32001),
         (Request("GET", "/", "", {"accept": "application/json"}), 406, -32600),
         (posted(b"{"), 400, -32700),
-        (posted([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]), 400, -32700),
+        (posted([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]), 400, -32600),
         (post("tools/list", 1, session="x", mcp_protocol_version="1999-01-01"), 400, -32600),
         (initialize(session="x"), 400, -32600),
     ],
@@ -398,3 +398,14 @@ async def test_bad_bodies_leave_the_session_unharmed() -> None:
         assert (await world.ask(posted(body, session=session))).status == 400
     assert (await world.ask(post("tools/list", 1, session=session))).status == 200
     assert json.dumps(world.link.sent).count("tools/list") == 1
+
+
+@in_a_loop
+async def test_a_request_that_the_server_does_not_take_can_be_sent_again() -> None:
+    world = World()
+    session = await world.session()
+    world.link.is_congested = True
+    reply = await world.ask(post("tools/list", 1, session=session))
+    assert (reply.status, said(reply)["id"]) == (503, 1)
+    world.link.is_congested = False
+    assert (await world.ask(post("tools/list", 1, session=session))).status == 200

@@ -193,3 +193,15 @@ def test_it_is_busy_while_it_waits_for_an_answer_or_is_read() -> None:
     assert not world.session.is_busy
     world.session.reading(None).wake = lambda: None
     assert world.session.is_busy
+
+
+def test_streams_that_are_over_are_kept_while_there_is_room() -> None:
+    world = World(Limits(requests=10, buffer_bytes=100, kept_streams=10))
+    numbers = []
+    for id in range(5):
+        numbers.append(world.ask(id).number)
+        world.say(id=id, result={"x": "y" * 80})
+    world.ask(9)
+    with pytest.raises(Refused):
+        world.session.reading(f"{numbers[2]}-0")
+    assert len(heard(world.session.reading(f"{numbers[-1]}-0"))) == 1
