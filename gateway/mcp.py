@@ -59,6 +59,8 @@ class StdioCommand:
     """At once, of one that is not shared."""
     memory_bytes: int | None = None
     """Of data (`RLIMIT_DATA`), for each process."""
+    open_files: int | None = None
+    """Of each process, at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ class RoutePart:
     ways: tuple[Way, ...]
     """In the order in which they are asked."""
     kind: str
-    """`llm`, `mcp`, `mcp sse` (to the hub), `plain`, `answer` (Envoy's own), `other` (the operator's own resource)."""
+    """`llm`, `mcp`, `mcp sse` (to the hub), `plain`, `answer` (Envoy's own), `other` (the
+    operator's own resource)."""
     reading: str
     """What becomes of the bodies of an LLM API; empty: it is none."""
     hosts: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 `launch.py LIMITS PARENT COMMAND…`: a program of its own, because limits and the tie are made
 between fork and exec, where a process with threads may run nothing else. `LIMITS` is JSON:
-`{"memory": bytes, "files": number, "processor": seconds}`, each of them optional.
+`{"memory": bytes, "files": number}`, each of them optional.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ RESOURCES = {
     # what it may write to: interpreters reserve much more address space than they use
     "memory": resource.RLIMIT_DATA,
     "files": resource.RLIMIT_NOFILE,
-    "processor": resource.RLIMIT_CPU,
 }
 NOT_FOUND = 127
 """The exit status of a shell that does not find a command."""

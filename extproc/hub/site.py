@@ -168,11 +168,12 @@ def child_of(server: McpServer, terms: Terms, ours: Mapping[str, str]) -> Child:
     """How to start a server that is a child process; `ours`: the hub's environment."""
     stdio = server.stdio
     assert stdio is not None
+    limits = {"memory": stdio.memory_bytes, "files": stdio.open_files}
     return Child(
         name=server.name,
         command=stdio.command,
         environment=environment_of(dict(stdio.environment), ours),
         directory=Path(stdio.directory) if stdio.directory else None,
         message_bytes=terms.message_bytes,
-        limits={} if stdio.memory_bytes is None else {"memory": stdio.memory_bytes},
+        limits={name: number for name, number in limits.items() if number is not None},
     )

@@ -16,7 +16,7 @@ from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
 from gateway.config.remote_guards import ServiceAuthBlock
 from gateway.config.routes import UrlPath
-from gateway.config.scalars import Count, Duration, Flag, Globs, Name, Secret, Size, Text
+from gateway.config.scalars import Count, Duration, Flag, Globs, Name, Secret, Size, Text, Weight
 from gateway.config.urls import Url, place
 from gateway.mcp import Prefix, Transport
 from gateway.openapi.values import Api
@@ -91,7 +91,7 @@ Processes: TypeAlias = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_PROCESSES}),
 ]
 _OF_URL = ("transport", "key", "auth", "exchange", "headers", "ca")
-_OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory")
+_OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory", "open_files")
 
 
 class McpServerBlock(Block):
@@ -135,6 +135,8 @@ class McpServerBlock(Block):
     memory: Size | None = None
     """How much memory each process may have, as the limit of its data says (`RLIMIT_DATA`).
     Default: no limit."""
+    open_files: Weight | None = None
+    """How many files each process may have open (`RLIMIT_NOFILE`). Default: as many as the hub."""
     required: Flag = True
     """Whether it has to answer for the gateway to serve it together with others. `false`: while it
     gives no answer, the others are served without it."""

@@ -200,6 +200,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
             block.shared,
             block.max_processes,
             block.memory,
+            block.open_files,
         )
     else:
         transport = block.transport or Transport.STREAMABLE_HTTP

@@ -149,11 +149,11 @@ async def test_a_server_of_the_first_revision_that_cannot_be_reached_is_503() ->
 
 
 def test_a_child_is_what_is_written_of_it() -> None:
-    written = replace(COMMAND, directory="/srv", memory_bytes=1 << 30, max_processes=3)
+    written = replace(COMMAND, directory="/srv", memory_bytes=1 << 30, open_files=99)
     meant = McpServer("one", Transport.STDIO, "/servers/one", stdio=written)
     child = child_of(meant, Terms(message_bytes=5), {"PATH": "/bin", "SECRET": "s"})
     assert (child.name, child.command, child.message_bytes) == ("one", COMMAND.command, 5)
     assert child.environment == {"PATH": "/bin", "KEY": "k"}
-    assert (child.directory, child.limits) == (Path("/srv"), {"memory": 1 << 30})
+    assert (child.directory, child.limits) == (Path("/srv"), {"memory": 1 << 30, "files": 99})
     plain = child_of(server("one"), Terms(), dict(os.environ))
     assert (plain.directory, plain.limits) == (None, {})
