@@ -16,19 +16,19 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from extproc.mcp import headers, jsonrpc, merging, messages, renamed, requests, rounds
+from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.kept import Kept
 from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
 from extproc.mcp.naming import Target
+from extproc.mcp.noticed import Noticed
 from extproc.mcp.renamed import Renamed, RenamedUris
 from extproc.mcp.requests import Answer, Client
-from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
+from extproc.mcp_hub import Hub
 from extproc.ports import Answered, Asked, McpPeers, ServiceUnavailable
-from gateway import names
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ DEAD_SECONDS: Final = 5.0
 """How long an optional server that gave no answer is not asked again."""
 ROUTING_SECONDS: Final = 60.0
 """How old lists may be by which it is found out whose something is."""
-_HUB_SECONDS: Final = 5.0
 _CANCELLED: Final = "notifications/cancelled"
 _MOST_PAGES: Final = 64
 """Of one list of one server."""
@@ -109,6 +108,8 @@ class Federation:
         self._pages: Kept[tuple[str, ListKind, str], _Kept] = Kept(_MOST_LISTED, _listed)
         """By server, kind and scope."""
         self._catalogues: Kept[tuple[object, ...], _Shown] = Kept(_MOST_SHOWN, _shown)
+        self._hub = Hub(peers)
+        self._noticed = Noticed()
         self.renamed = RenamedUris()
         """By this worker."""
         self._dead: dict[str, float] = {}
@@ -220,7 +221,8 @@ class Federation:
                 await self._ask_for(served, requests.ended(served, session))
 
         if self._has_rounds(view, whose):
-            await self._call_off(whose, jsonrpc.notification(_CANCELLED))
+            note = jsonrpc.notification(_CANCELLED)
+            await self._hub.call_off(whose.session.nonce, note)
         await self._everybody(view, one)
 
     # what all are told or asked
@@ -237,7 +239,8 @@ class Federation:
 
         await self._everybody(view, one)
         if method == _CANCELLED and self._has_rounds(view, whose):
-            await self._call_off(whose, jsonrpc.notification(method, params))
+            note = jsonrpc.notification(method, params)
+            await self._hub.call_off(whose.session.nonce, note)
 
     def _has_rounds(self, view: View, whose: Whose) -> bool:
         """Whether calls of the client go by the hub, since a server may ask it in rounds."""
@@ -250,20 +253,7 @@ class Federation:
         """The client subscribes to a resource that it calls so."""
         said = Renamed(whose.session.nonce, target.server, target.name, shown)
         self.renamed.keep(said)
-        await self._tell_hub(names.HUB_RENAMED, (), renamed.encode(said))
-
-    async def _call_off(self, whose: Whose, note: bytes) -> None:
-        """The hub is told that a call is cancelled, which may be one of those; of all, where that
-        names none."""
-        envelope = rounds.encode(Envelope("", "", whose.session.nonce, ""))
-        await self._tell_hub(names.HUB_ROUNDS, ((names.MCP_ROUNDS_HEADER, envelope),), note)
-
-    async def _tell_hub(self, path: str, head: tuple[tuple[str, str], ...], body: bytes) -> None:
-        asked = Asked("POST", path, (*head, ("content-type", "application/json")), body)
-        try:
-            await self._peers.ask(names.HUB_CLUSTER, asked, _HUB_SECONDS)
-        except ServiceUnavailable as error:
-            logger.warning("the hub was not told at %s: %s", path, error)
+        await self._hub.rename(said)
 
     async def ask_all(
         self, view: View, whose: Whose, method: str, params: bytes
@@ -335,6 +325,7 @@ class Federation:
         known = self._catalogues.get(key)
         if known is None:
             made = Catalogue(tuple(view.servers), view.tools, view.prompts, by_kind)
+            self._noticed.hidden(view.name, made.hidden)
             known = (pages_of, made)
             self._catalogues.put(key, known)
         return known[1]
@@ -404,6 +395,7 @@ class Federation:
                 break
             cursor = page.next_cursor
         whole = joined(pages) if pages else Page(())
+        self._noticed.unread(served.name, kind.member, whole.unread)
         self._keep(served, kind, whose, whole)
         return whole
 

@@ -4,6 +4,7 @@ the words of that server, and its answer is looked at where ids in it have to na
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -42,6 +43,8 @@ from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge
 from gateway import names
 from gateway.mcp import ToolTerms
+
+logger = logging.getLogger(__name__)
 
 _EVENTS: Final = "text/event-stream"
 _LENGTH: Final = "content-length"
@@ -183,7 +186,10 @@ class Passage:
         stream = self._stream
         if stream is not None:
             said = stream.feed(event.body)
-            return said + stream.end() if event.is_end else said
+            if event.is_end:
+                said += stream.end()
+                self._tell_of(stream.refused)
+            return said
         if self._is_bridged or not self._names_tasks():
             return event.body
         self._pieces.append(event.body)
@@ -191,6 +197,11 @@ class Passage:
             return b""
         whole = b"".join(self._pieces)
         return upward(self._origin(), whole) or whole
+
+    def _tell_of(self, refused: int) -> None:
+        if refused:
+            name = self._served.name
+            logger.warning("the MCP server %s said %d messages that cannot be read", name, refused)
 
     def _crosses(self, *, is_modern: bool) -> bool:
         """Whether it goes by the hub, since the server may ask a client of the other era back; so
