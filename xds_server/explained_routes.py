@@ -66,6 +66,8 @@ def unseen(
         return ()
     if kind == "mcp":
         return ("what answers say",)
+    if kind == "mcp authorization":
+        return ("who asks: by this, clients come to be known",)
     if not shown:
         return ("the request's body" if is_ruled else "the whole request", "the whole answer")
     if answers is not None:

@@ -61,6 +61,7 @@ from xds_server.mcp_checks import mcp_checks
 from xds_server.python_messages import (
     Caller,
     Message,
+    authorization_messages,
     batch_messages,
     judged,
     least,
@@ -72,7 +73,7 @@ from xds_server.python_messages import (
     session_messages,
 )
 from xds_server.render import to_json
-from xds_server.resources import ext_proc, llm_route, mcp_route
+from xds_server.resources import ext_proc, llm_route, mcp_auth_route, mcp_route
 from xds_server.resources.envoy_rules import EnvoyRules, decided_by_envoy, who_decides
 from xds_server.resources.features import FEATURES
 from xds_server.resources.plain_route import UNMATCHED
@@ -214,6 +215,8 @@ class _Explaining:
             shown = session_messages(mode, passed_answers(self.gateway, name))
         elif kind == "mcp":
             shown = self.mcp_messages(mode)
+        elif kind == "mcp authorization":
+            shown = authorization_messages(mode)
         elif kind == "llm":
             shown = batch_messages(mode, passed_answers(self.gateway, name))
         elif plain is not None and plain.needs_identity:
@@ -277,6 +280,8 @@ class _Explaining:
         if kind == "mcp":
             services = (names.mcp_service(each.name) for each in self.gateway.mcp.servers)
             found = (*map(names.service_cluster, services), names.HUB_CLUSTER)
+        elif kind == "mcp authorization":
+            found = (names.service_cluster(names.MCP_AUTHORIZATION),)
         elif reading == WEBSOCKET:
             found = (
                 names.websocket_cluster(each.name)
@@ -444,6 +449,8 @@ def _kind(name: str, route: Json, plain: Route | None) -> str:
         return "llm"
     if name == mcp_route.NAME:
         return "mcp"
+    if name.partition("#")[0] == mcp_auth_route.AUTHORIZATION and "direct_response" in route:
+        return "mcp authorization"
     if name == mcp_route.SSE:
         return "mcp sse"
     if plain is not None:

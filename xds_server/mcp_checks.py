@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.mcp import Mcp
+from gateway.mcp_auth import protected
 from gateway.model import Gateway, Phase, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
@@ -19,9 +21,13 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         _check("path and method", "headers", "404 unknown_view, 405 method_not_allowed"),
         _check("origin, of pages in browsers", "headers", "403 forbidden_origin"),
-        *credential_checks(gateway, is_required=gateway.identity.is_required),
+        *credential_checks(
+            gateway, is_required=protected(gateway.identity, gateway.mcp).is_required
+        ),
+        *_tokens(gateway.mcp),
         _check("session, where the request names one", "headers", "404 session_not_found"),
         _check("one reading of the body", "body", "400, as JSON-RPC has it"),
+        *_scopes(gateway.mcp),
         *_rules(gateway),
         *guard_checks(gateway.mcp_guards),
         *_limits(gateway),
@@ -32,6 +38,20 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def _check(name: str, reads: str, refusal: str) -> Check:
     return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, "")
+
+
+def _tokens(mcp: Mcp) -> Iterator[Check]:
+    if mcp.auth is not None:
+        refusals = "401 invalid_token, 403 insufficient_scope"
+        yield _check("audience and scopes of a token", "headers", refusals)
+    if mcp.exchanges_tokens:
+        refusals = "403 token_needed, 403 token_refused, 502 token_unavailable"
+        yield _check("token of the caller's own for servers", "headers", refusals)
+
+
+def _scopes(mcp: Mcp) -> Iterator[Check]:
+    if mcp.auth is not None and (mcp.auth.scopes.servers or mcp.auth.scopes.tools):
+        yield _check("scopes for what is asked of a server", "body", "403 insufficient_scope")
 
 
 def _rules(gateway: Gateway) -> Iterator[Check]:

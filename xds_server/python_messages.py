@@ -22,6 +22,7 @@ class Caller(StrEnum):
     PLAIN = "a plain route"
     TRY = "a try at a provider"
     MCP = "a route of MCP servers"
+    AUTHORIZATION = "a route of an authorization server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (  # in the order in which they come
 _OVER = "that it is over, for a limit of requests that are open at once"
 _JUDGING = "whether the rules allow the response"
 _JUDGED = "when a rule of responses is for it"
+_POSTED = "when a client registers, or asks for a token"
 _IN_PLACE = "when a limit of open requests applies"
 _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LLM, "request headers"): "who asks, and for what",
@@ -72,6 +74,8 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
         Caller.MCP,
         "request body",
     ): "what is asked for, whether it may be, and of which server",
+    (Caller.AUTHORIZATION, "request headers"): "which of its endpoints is asked for",
+    (Caller.AUTHORIZATION, "request body"): "who registers, or wants a token",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
 _NO_REASON = "because the operator's own resource says so"
@@ -123,6 +127,14 @@ def judged(shown: tuple[Message, ...], *, is_certain: bool) -> tuple[Message, ..
         if each.name == "response headers" and not is_certain
         else each
         for each in shown
+    )
+
+
+def authorization_messages(mode: Json | None) -> tuple[Message, ...]:
+    """Of a route at which MCP clients find an authorization server."""
+    return tuple(
+        replace(each, is_certain=False, when=_POSTED) if each.name == "request body" else each
+        for each in messages(mode, Caller.AUTHORIZATION)
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from extproc.process import Process
 from extproc.program import build
 from extproc.trial.trying import Unhurried
 from gateway import names
-from gateway.model import Dialect, Gateway, ServerTls, dialect_of
+from gateway.mcp import AuthorizationProxy
+from gateway.model import Dialect, Gateway, ServerTls, Service, dialect_of
 from tests.kit.calls import RecordedCall
 from tests.kit.gateways import CASES, gateway_of, golden_gateway
 from tests.kit.golden import GOLDEN
@@ -479,6 +480,29 @@ def test_an_open_route_is_seen_by_nobody() -> None:
     assert by_name["rest"].unseen == ("the whole request", "the whole answer")
     assert by_name["rest"].when_extproc_fails == "nothing: it is not asked"
     assert by_name["dragoman/unmatched"].kind == "answer"
+
+
+def test_an_authorization_server_is_extprocs_where_something_is_put_right_there() -> None:
+    gateway = golden_gateway("mcp-auth")
+    auth = gateway.mcp.auth
+    assert auth is not None
+    for is_changed in (True, False):
+        proxy = AuthorizationProxy("idp.example", "/metadata", is_changed)
+        mcp = replace(gateway.mcp, auth=replace(auth, proxy=proxy))
+        there = Service(names.MCP_AUTHORIZATION, gateway.services[0].upstream)
+        services = (*gateway.services, there)
+        explanation, _ = explained(replace(gateway, mcp=mcp, services=services))
+        found = {
+            one.kind: one
+            for part in explanation.gateways
+            for one in part.routes
+            if names.service_cluster(names.MCP_AUTHORIZATION) in one.clusters
+        }
+        assert list(found) == (["mcp authorization"] if is_changed else ["other"])
+        (one,) = found.values()
+        assert [each.name for each in one.messages] == (
+            ["request headers", "request body"] if is_changed else []
+        )
 
 
 def test_routes_come_in_the_order_in_which_they_are_asked() -> None:

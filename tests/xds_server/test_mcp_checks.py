@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.kit.gateways import gateway_of
+from tests.kit.gateways import gateway_of, golden_gateway
 from xds_server.check import Where
 from xds_server.mcp_checks import mcp_checks
 
@@ -60,3 +60,15 @@ def test_arguments_of_rest_apis_are_checked_last() -> None:
     server = f"{{url: 'http://a', openapi: {{inline: '{document}'}}}}"
     found = mcp_checks(gateway_of(f"mcp: {{servers: {{a: {server}}}}}"))
     assert found[-1].name == "arguments of tools of REST APIs"
+
+
+def test_tokens_are_checked_for_their_audience_and_scopes_and_exchanged() -> None:
+    names = [each.name for each in mcp_checks(golden_gateway("mcp-auth"))]
+    entering, asking = "audience and scopes of a token", "scopes for what is asked of a server"
+    session = "session, where the request names one"
+    assert names.index(entering) < names.index(session) < names.index(asking)
+    assert "token of the caller's own for servers" not in names
+    servers = "{a: {url: 'http://a', exchange: {url: 'https://idp/token'}}}"
+    found = [each.name for each in mcp_checks(gateway_of(f"mcp: {{servers: {servers}}}"))]
+    assert "token of the caller's own for servers" in found
+    assert entering not in found
