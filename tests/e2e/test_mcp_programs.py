@@ -4,6 +4,7 @@ SDK; and what becomes of their sessions when they die, are changed, or lose the 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -111,6 +112,28 @@ def test_a_program_is_a_server_with_everything_in_both_eras(gateway: Stack, mode
 
     talk(conversation)
     assert ann.asked == ["sampling", "elicitation", "roots"]
+
+
+def test_an_answer_whose_stream_broke_off_is_fetched_with_the_last_event_id(
+    gateway: Stack,
+) -> None:
+    client = RawClient(f"{gateway.url}/mcp/every")
+    client.initialize()
+    headers = {
+        "accept": "application/json, text/event-stream",
+        "mcp-session-id": client.session,
+        "mcp-protocol-version": client.version,
+    }
+    params = {"name": "slow", "arguments": {"seconds": 1.5}}
+    call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+    with web.stream("POST", client.url, json=call, headers=headers, timeout=10) as begun:
+        id = next(begun.iter_lines()).removeprefix("id: ")
+    assert id.endswith("-0")
+    resumed = {**headers, "accept": "text/event-stream", "last-event-id": id}
+    with web.stream("GET", client.url, headers=resumed, timeout=10) as again:
+        data = [line for line in again.iter_lines() if line.startswith("data: ")]
+    (answer,) = [json.loads(line.removeprefix("data: ")) for line in data]
+    assert (answer["id"], answer["result"]["isError"]) == (7, False)
 
 
 def test_a_server_of_http_with_sse_is_a_server_like_others(gateway: Stack, old: McpServer) -> None:
