@@ -33,6 +33,7 @@ from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
+from extproc.adapters.tool_pins import SqliteToolPins
 from extproc.audits import Audits
 from extproc.bills import Books
 from extproc.cut_streams import CutStreams
@@ -169,7 +170,8 @@ async def _serve(
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
-    sessions = World(services, session_board(arguments.state_dir), time.monotonic)
+    pins = SqliteToolPins(arguments.state_dir, time.time)
+    sessions = World(services, session_board(arguments.state_dir), time.monotonic, pins)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -207,6 +209,7 @@ async def _serve(
         cut_streams.give_up()
         board.close()
         services.close()
+        pins.close()
         await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)

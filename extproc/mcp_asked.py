@@ -178,6 +178,16 @@ class Caller(Struct):
         call = self.facts.mcp or McpCall("", view=self.view.name)
         return structs.replace(self.facts, mcp=structs.replace(call, server=server))
 
+    def held(self, message: Message, call: McpCall) -> Respond | None:
+        """Why a tool may not be called by anybody, since its definition has changed."""
+        pinning = self.serving.pinning
+        deny = None if pinning is None else pinning.refusal(call.server, call.tool)
+        if deny is None:
+            return None
+        self.facts.mcp = call
+        self.program.audits.refused(self.facts, deny)
+        return refused(deny, message.raw_id)
+
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""
         self.facts.mcp = call

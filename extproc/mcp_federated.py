@@ -316,7 +316,8 @@ class FederatedTalk:
             def going(keeping: Keeping | None) -> Answering:
                 return caller.taken(passed, call, lambda it: direct(it, keeping))
 
-            return remembered(caller, whose, passed, target, going)
+            held = caller.held(passed, call)
+            return held or remembered(caller, whose, passed, target, going)
 
         def direct(taken: Message, keeping: Keeping | None) -> Answering:
             if taken.method == "resources/subscribe" and changes:

@@ -23,12 +23,13 @@ from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
 from extproc.mcp.naming import Target
 from extproc.mcp.noticed import Noticed
+from extproc.mcp.pinning import Pinning
 from extproc.mcp.renamed import Renamed, RenamedUris
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
 from extproc.mcp_hub import Hub
-from extproc.ports import Answered, Asked, McpPeers, ServiceUnavailable
+from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +101,11 @@ def _shown(kept: _Shown) -> int:
 class Federation:
     """Who asks. The clock gives seconds that never go back."""
 
-    def __init__(self, peers: McpPeers, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, peers: McpPeers, clock: Callable[[], float], pinning: Pinning | None = None
+    ) -> None:
         self._peers = peers
+        self._pinning = pinning
         self._clock = clock
         self._late: OrderedDict[tuple[str, str], Joined] = OrderedDict()
         """By scope and server: sessions beside those that the client's id holds."""
@@ -396,6 +400,11 @@ class Federation:
             cursor = page.next_cursor
         whole = joined(pages) if pages else Page(())
         self._noticed.unread(served.name, kind.member, whole.unread)
+        if kind is ListKind.TOOLS and self._pinning is not None:
+            try:
+                whole = self._pinning.passed(served.name, whole)
+            except PinsUnavailable as error:
+                return str(error)
         self._keep(served, kind, whose, whole)
         return whole
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from extproc.mcp.pinning import Pinning
 from extproc.mcp.protection import Protection
 from extproc.mcp.results import Results
 from extproc.mcp.views import Served, Views
@@ -15,7 +16,7 @@ from extproc.mcp_front import Front, front
 from extproc.mcp_tokens import Exchanger, exchanger
 from extproc.mcp_wire import encode_way, patience
 from extproc.policies.authenticate import Authenticate
-from extproc.ports import McpPeers, SessionBoard
+from extproc.ports import McpPeers, SessionBoard, ToolPins
 from gateway import names
 from gateway.mcp import ALL_TOOLS, Mcp, ToolTerms
 
@@ -50,6 +51,7 @@ class World(Struct, frozen=True):
     board: SessionBoard
     clock: Callable[[], float]
     """Gives seconds that never go back."""
+    pins: ToolPins
 
 
 class Serving(Struct, frozen=True):
@@ -65,6 +67,8 @@ class Serving(Struct, frozen=True):
     """By server and tool."""
     results: Results
     """Of tools that only read."""
+    pinning: Pinning | None
+    """Whose definitions of tools are watched; None: nobody's."""
     authenticate: Authenticate | None = None
     """Who may come in, since tokens can be for these alone; None: as anywhere."""
     protection: Protection | None = None
@@ -91,14 +95,17 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
     served: Mapping[str, Served] = {
         name: each for view in views.all.values() for name, each in view.servers.items()
     }
+    pinned = {each.name: each.pinning for each in mcp.servers if each.pinning is not None}
+    pinning = Pinning(world.pins, pinned) if pinned else None
     return Serving(
         views,
         Ways(served.values()),
-        Federation(with_apis(world.peers, mcp.servers, served.values()), world.clock),
+        Federation(with_apis(world.peers, mcp.servers, served.values()), world.clock, pinning),
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
         Results(world.clock),
+        pinning,
         exchanger=exchanger(mcp, world.peers, world.clock),
         front=front(mcp, world.peers, world.clock),
     )

@@ -341,6 +341,44 @@ class McpPeers(Protocol):
         """`cluster` is Envoy's. Raises `ServiceUnavailable`."""
 
 
+class PinsUnavailable(Exception):
+    """What is known of tools cannot be read, or written."""
+
+
+class Pin(NamedTuple):
+    """What is known of one tool of an MCP server, by the digests of its definitions."""
+
+    known: str
+    """That it may have; empty: none yet."""
+    seen: str
+    """That its server told last."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Somebody has to approve it."""
+        return self.known != self.seen
+
+
+class Seen(NamedTuple):
+    """A definition that was not told before."""
+
+    tool: str
+    known: str
+    """Where nothing is known of the tool."""
+    digest: str
+    text: str
+
+
+class ToolPins(Protocol):
+    """Where the workers of one machine keep them."""
+
+    def of(self, server: str) -> Mapping[str, Pin]:
+        """By tool. Raises `PinsUnavailable`."""
+
+    def put(self, server: str, seen: Sequence[Seen]) -> None:
+        """Keep them; what is known already stays. Raises `PinsUnavailable`."""
+
+
 class SessionBoard(Protocol):
     """When MCP sessions were last used, and which have ended, as all workers of a machine know."""
 

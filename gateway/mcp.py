@@ -73,6 +73,26 @@ class ToolChange:
     """None: its own."""
 
 
+class PinMode(StrEnum):
+    """What becomes of a tool whose definition has changed."""
+
+    NONE = "none"
+    """Nobody looks."""
+    WARN = "warn"
+    """It is logged, and can be looked up."""
+    QUARANTINE = "quarantine"
+    """It is neither listed nor called until somebody approves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinTerms:
+    """How definitions of a server's tools are watched."""
+
+    mode: PinMode = PinMode.QUARANTINE
+    holds_new: bool = False
+    """New tools of a server that is known are treated like changed ones."""
+
+
 class CacheFor(StrEnum):
     """Who gets a result that was kept."""
 
@@ -166,10 +186,15 @@ class McpServer:
     exchange: TokenExchange | None = None
     """What it is shown of who calls; None: nothing."""
 
+    pinning: PinTerms | None = None
+    """None: nobody looks whether definitions of its tools change."""
+
     @property
-    def keeps_results(self) -> bool:
-        """Whether results of some of its tools are kept."""
-        return any(terms.cache_seconds for _, terms in self.terms)
+    def is_changed(self) -> bool:
+        """Whether clients may see it otherwise than it is: its tools are changed or watched, or
+        some of their results are kept."""
+        is_kept = any(terms.cache_seconds for _, terms in self.terms)
+        return bool(self.tools) or is_kept or self.pinning is not None
 
     @property
     def is_hubs(self) -> bool:

@@ -21,6 +21,7 @@ from xds_server.commands import (
     import_,
     keys,
     looking,
+    mcp_tools,
     rollback,
     status,
 )
@@ -183,6 +184,7 @@ COMMANDS: tuple[Command, ...] = (
     rollback.COMMAND,
     *keys.COMMANDS,
     *budgets.COMMANDS,
+    *mcp_tools.COMMANDS,
     *audit.COMMANDS,
     Command(
         "test",

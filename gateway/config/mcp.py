@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 from gateway.config.block import Block, refusal
 from gateway.config.mcp_auth import McpAuthBlock
 from gateway.config.mcp_exchange import McpExchangeBlock
-from gateway.config.mcp_tools import McpSearchBlock, McpToolBlock
+from gateway.config.mcp_tools import McpPinningBlock, McpSearchBlock, McpToolBlock
 from gateway.config.openapi import OpenApiBlock
 from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
@@ -147,6 +147,8 @@ class McpServerBlock(Block):
 
     tools: dict[Text, McpToolBlock] = Field(default={})
     """Other names and descriptions for its tools, by the names that it gives them."""
+    pinning: McpPinningBlock | None = None
+    """Whether changes of its tools have to be approved. Default: as `mcp.pinning` says."""
     cache_lists: Duration = 0.0
     """How long its lists of tools, prompts and resources are kept where it does not say so itself
     (`ttlMs`), for all callers; for servers whose lists are the same for everybody. Default: not
@@ -253,6 +255,8 @@ class McpBlock(Block):
     search: McpSearchBlock | None = None
     """At the path of all servers, tools are searched for instead of listed. Default: all are
     listed."""
+    pinning: McpPinningBlock | None = None
+    """Whether changes of tools have to be approved. Default: nobody looks."""
     page: Count | None = None
     """How many entries of a list are told at once; clients ask for the next page. Default: all."""
     allowed_origins: tuple[ClientOrigin, ...] = ()

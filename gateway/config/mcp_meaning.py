@@ -12,7 +12,7 @@ from gateway.config.finding import Finding
 from gateway.config.identity import IdentityBlock
 from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
 from gateway.config.mcp_exchange import exchange, exchange_services
-from gateway.config.mcp_tools import McpToolBlock
+from gateway.config.mcp_tools import McpPinningBlock, McpToolBlock
 from gateway.config.openapi import told
 from gateway.config.provider_auth import NoAuthBlock
 from gateway.config.provider_meaning import written_credential
@@ -45,9 +45,9 @@ _BEARER = KeyForm("authorization", "Bearer ")
 
 def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) -> Mcp:
     """What was written. `guards`: those of MCP."""
-    servers = tuple(_server(*item) for item in block.servers.items())
+    servers = tuple(_server(*item, block.pinning) for item in block.servers.items())
     every = tuple(each.name for each in servers)
-    changed = frozenset(each.name for each in servers if each.tools or each.keeps_results)
+    changed = frozenset(each.name for each in servers if each.is_changed)
     return Mcp(
         servers=servers,
         path=block.path.rstrip("/"),
@@ -187,7 +187,8 @@ def documents_are_apis(written: Written) -> Iterator[Finding]:
             yield Finding(path, str(replace(problem, hint="")), problem.hint)
 
 
-def _server(name: str, block: McpServerBlock) -> McpServer:
+def _server(name: str, block: McpServerBlock, pinning: McpPinningBlock | None) -> McpServer:
+    pinning = block.pinning or pinning
     api = block.api
     if isinstance(api, Api):
         transport, path, stdio = Transport.OPENAPI, "/", None
@@ -223,6 +224,7 @@ def _server(name: str, block: McpServerBlock) -> McpServer:
         terms=tuple((tool, _terms(each)) for tool, each in block.tools.items()),
         origin=place(block.url or "").origin if is_sse else "",
         api=api if isinstance(api, Api) else None,
+        pinning=None if pinning is None else pinning.meaning,
         secret_query=() if block.openapi is None else tuple(told(block.openapi).items()),
         exchange=None if block.exchange is None else exchange(block.exchange),
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Dollars, Duration, Flag, Globs, Retries, Text
-from gateway.mcp import OWN_TOOLS, CacheFor
+from gateway.mcp import OWN_TOOLS, CacheFor, PinMode, PinTerms
 
 _LONGEST_CACHE = 24 * 3600.0
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -68,6 +68,24 @@ class McpToolBlock(Block):
     def changes(self) -> bool:
         """Whether clients see it otherwise than it is."""
         return self.name is not None or self.description is not None
+
+
+class McpPinningBlock(Block):
+    """Definitions of tools are known from when they are first listed: name, title, description,
+    schemas, annotations. One that changes has to be approved (`dragoman mcp approve`)."""
+
+    mode: PinMode = PinMode.QUARANTINE
+    """`quarantine`: a tool that has changed is neither listed nor called until it is approved;
+    `warn`: it is logged, and shown by `dragoman mcp tools`; `none`: nobody looks."""
+    new_tools: Literal["allow", "quarantine"] = "allow"
+    """Tools that a server has later than others: they are known at once, or have to be approved."""
+
+    @property
+    def meaning(self) -> PinTerms | None:
+        """None: nobody looks."""
+        if self.mode is PinMode.NONE:
+            return None
+        return PinTerms(self.mode, self.new_tools == "quarantine")
 
 
 class McpSearchBlock(Block):

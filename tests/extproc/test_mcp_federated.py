@@ -19,6 +19,7 @@ from tests.kit.mcp_exchange import (
     TWO,
     Board,
     Fake,
+    Pins,
     Servers,
     answer,
     call,
@@ -386,3 +387,55 @@ def test_a_session_that_nobody_has_used_is_over() -> None:
     late = played(of, mcp_session_id=session).begin()
     assert isinstance(late, Respond)
     assert late.status == 404
+
+
+PINNED = """
+mcp:
+  pinning: {new_tools: quarantine}
+  servers:
+    a: {url: "http://a.example/mcp"}
+    b: {url: "http://b.example/mcp", pinning: {mode: none}}
+"""
+
+
+def test_tools_that_have_changed_are_neither_listed_nor_called_until_they_are_approved() -> None:
+    pins, a, b = Pins(), Fake("a", ("x", "y")), Fake("b", ("x",))
+    of = program(PINNED, fakes(a, b), pins=pins)
+    session = opened(of)
+
+    def listed(path: str = "/mcp") -> list[str]:
+        headers = {"mcp_session_id": session if path == "/mcp" else opened_at(path)}
+        action = played(of, path, **headers).post(request("tools/list"))
+        return [each["name"] for each in answer(action)["tools"]]
+
+    def opened_at(path: str) -> str:
+        params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c"}}
+        action = played(of, path).post(request("initialize", **params))
+        assert isinstance(action, Respond)
+        return dict(action.headers)["mcp-session-id"]
+
+    def called(tool: str) -> object:
+        return played(of, mcp_session_id=session).post(call(tool))
+
+    assert listed() == ["a__x", "a__y", "b__x"]
+    a.annotations = {"destructiveHint": False}
+    b.annotations = {"destructiveHint": False}
+    a.tools = ("x", "y", "z")
+    assert listed() == ["b__x"]
+    assert listed("/mcp/a") == []
+    for tool in ("a__x", "a__z"):
+        denied = called(tool)
+        assert isinstance(denied, Respond)
+        assert denied.status == 403
+        assert error(denied)["data"] == {"code": "tool_quarantined"}
+    assert isinstance(called("b__x"), Direct)
+    pins.approve("a", "x")
+    pins.approve("a", "z")
+    assert listed() == ["a__x", "a__z", "b__x"]
+    assert isinstance(called("a__x"), Direct)
+    pins.is_away = True
+    unknown = called("a__x")
+    assert isinstance(unknown, Respond)
+    assert error(unknown)["data"] == {"code": "tool_unverified"}
+    failed = error(played(of, mcp_session_id=session).post(request("tools/list")))
+    assert failed["message"] == "the server 'a' gives no answer: it is away"

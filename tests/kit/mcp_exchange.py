@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,16 @@ from extproc import wire
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
 from extproc.mcp_exchange import McpExchange
 from extproc.mcp_serving import World, serving
-from extproc.ports import Answered, Asked, Limiter, McpPeers, ServiceUnavailable
+from extproc.ports import (
+    Answered,
+    Asked,
+    Limiter,
+    McpPeers,
+    Pin,
+    PinsUnavailable,
+    Seen,
+    ServiceUnavailable,
+)
 from extproc.program import Program, build
 from tests.kit.gateways import gateway_of
 from tests.kit.memory_ledger import MemoryLedger
@@ -65,8 +74,31 @@ class Board:
         self.over.add(number)
 
 
-def world(peers: McpPeers) -> World:
-    return World(peers, Board(), time.monotonic)
+class Pins:
+    """What is known of tools, in memory."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, Pin]] = {}
+        self.is_away = False
+
+    def of(self, server: str) -> Mapping[str, Pin]:
+        if self.is_away:
+            raise PinsUnavailable("it is away")
+        return self.known.get(server, {})
+
+    def put(self, server: str, seen: Sequence[Seen]) -> None:
+        of = self.known.setdefault(server, {})
+        for each in seen:
+            pin = of.get(each.tool)
+            of[each.tool] = Pin(each.known if pin is None else pin.known, each.digest)
+
+    def approve(self, server: str, tool: str) -> None:
+        seen = self.known[server][tool].seen
+        self.known[server][tool] = Pin(seen, seen)
+
+
+def world(peers: McpPeers, pins: Pins | None = None) -> World:
+    return World(peers, Board(), time.monotonic, pins or Pins())
 
 
 def program(
@@ -74,6 +106,7 @@ def program(
     servers: Servers | None = None,
     limiter: Limiter | None = None,
     ledger: MemoryLedger | None = None,
+    pins: Pins | None = None,
 ) -> Program:
     """What a worker makes of a configuration."""
     return build(
@@ -83,7 +116,7 @@ def program(
         limiter=limiter,
         choose=lambda: 0.0,
         created=7,
-        mcp=lambda mcp: serving(mcp, (SECRET,), world(servers or Servers())),
+        mcp=lambda mcp: serving(mcp, (SECRET,), world(servers or Servers(), pins)),
     )
 
 

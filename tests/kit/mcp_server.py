@@ -97,7 +97,7 @@ class Events(EventStore):
         return stream
 
 
-def built(name: str, page: int = 0) -> MCPServer:
+def built(name: str, page: int = 0, says: str = "") -> MCPServer:
     server = MCPServer(
         name,
         version="1.2.3",
@@ -105,7 +105,7 @@ def built(name: str, page: int = 0) -> MCPServer:
         log_level="ERROR",
         warn_on_duplicate_tools=False,
     )
-    _plain_tools(server, name)
+    _plain_tools(server, name, says)
     _asking_tools(server)
     _changing_tools(server, name)
     _resources(server, name)
@@ -120,13 +120,13 @@ def _many(text: str = "") -> str:
     return text
 
 
-def _plain_tools(server: MCPServer, name: str) -> None:
+def _plain_tools(server: MCPServer, name: str, says: str) -> None:
     @server.tool(annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True))
     def add(a: int, b: int) -> Sum:
         """Adds two numbers."""
         return Sum(total=a + b, by=name)
 
-    @server.tool()
+    @server.tool(description=says or None)
     def echo(text: str) -> str:
         """Says who it is, and what it was told."""
         return f"{name}: {text}"
@@ -376,13 +376,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: stdio")
     parser.add_argument("--era", choices=["both", "legacy", "modern"], default="both")
     parser.add_argument("--tools", type=int, default=0, help="so many more")
+    parser.add_argument("--says", default="", help="the description of echo")
     parser.add_argument("--json", action="store_true", help="answers are no event streams")
     parser.add_argument("--stateless", action="store_true")
     parser.add_argument("--resumable", action="store_true")
     parser.add_argument("--sse", action="store_true", help="as in 2024-11-05, at /sse")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    server = built(options.name, options.tools)
+    server = built(options.name, options.tools, options.says)
     if not options.port:
         return server.run("stdio")
     app = served(server, options)

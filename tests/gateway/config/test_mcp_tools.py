@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mcp import CacheFor, McpView, ToolChange, ToolSearch
+from gateway.mcp import CacheFor, McpView, PinMode, PinTerms, ToolChange, ToolSearch
 from tests.gateway.config.loading import complaints, meant
 from tests.kit.gateways import gateway_of
 
@@ -85,3 +85,11 @@ def test_results_are_kept_for_a_time_that_is_said() -> None:
     assert meant(yaml % "{cache: 60s}").mcp.views[1].is_federated
     for wrong in ("{cache: 0s}", "{cache: 25h}", "{cache_for: everybody}", "{read_only: true}"):
         assert len(complaints(yaml % wrong)) == 1
+
+
+def test_a_server_says_otherwise_than_all_whether_its_tools_are_pinned() -> None:
+    servers = "a: {url: 'http://a'}, b: {url: 'http://b', pinning: {mode: none}}"
+    found = meant(f"mcp: {{pinning: {{new_tools: quarantine}}, servers: {{{servers}}}}}").mcp
+    assert [each.pinning for each in found.servers] == [PinTerms(PinMode.QUARANTINE, True), None]
+    assert [view.is_federated for view in found.views] == [True, True, False]
+    assert meant(f"mcp: {{servers: {{{SERVERS}}}}}").mcp.servers[0].pinning is None
