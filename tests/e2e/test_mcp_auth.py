@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 
 from tests.e2e.conftest import EXAMPLES, Serve
 from tests.kit import web
+from tests.kit.http_server import Handler, HttpServer
 from tests.kit.mcp_clients import talk
 from tests.kit.mcp_peers import McpServer, RawClient, mcp_servers
 from tests.kit.oauth_clients import Browser, Shelf, signed_in
@@ -29,7 +30,10 @@ identity:
   jwt: [{issuer: "ISSUER", audiences: [agents], jwks: {url: "JWKS"}}]
   api_keys: {keys: [{name: bob, key: k-bob}]}
 mcp:
-  servers: {tools: {url: "SERVER"}, more: {url: "SERVER", required: false}}
+  servers:
+    tools: {url: "SERVER"}
+    more: {url: "SERVER", required: false}
+    closed: {url: "CLOSED", required: false}
   allowed_origins: ["https://app.example"]
   auth:
     url: "http://127.0.0.1:${DRAGOMAN_PORT}"
@@ -61,13 +65,29 @@ class World:
         return web.post(f"{self.stack.url}{path}", json=body, headers=sent, timeout=10)
 
 
+class Closed(Handler):
+    """A server that wants a token of its own."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", "0")))
+        self.send_response(401)
+        self.send_header("www-authenticate", 'Bearer resource_metadata="https://closed.example"')
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+
 @pytest.fixture(scope="module")
 def world(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("mcp-auth")
-    with mcp_servers(tools=[]) as servers, OAuthServer(Manners(path="/realms/a")) as idp:
+    with (
+        mcp_servers(tools=[]) as servers,
+        OAuthServer(Manners(path="/realms/a")) as idp,
+        HttpServer(Closed) as closed,
+    ):
         text = YAML.replace("ISSUER", idp.issuer).replace("JWKS", f"{idp.url}/jwks")
         config = folder / "gateway.yaml"
-        config.write_text(text.replace("SERVER", servers["tools"].url))
+        text = text.replace("SERVER", servers["tools"].url).replace("CLOSED", closed.url)
+        config.write_text(text)
         with serve(config, folder / "state") as stack:
             yield World(stack, idp, servers["tools"])
 
@@ -96,6 +116,21 @@ def test_a_client_that_knows_the_address_alone_comes_in_and_gets_more_when_it_ne
     passed = [row["headers"] for row in world.server.seen()]
     assert passed
     assert not any("authorization" in headers for headers in passed)
+
+
+def test_several_servers_as_one_ask_for_more_when_a_tool_needs_it(world: World) -> None:
+    async def conversation() -> None:
+        async with signed_in(f"{world.stack.url}/mcp", Browser(), Shelf()) as client:
+            names = [each.name for each in (await client.list_tools()).tools]
+            assert {"tools__add", "more__add"} <= set(names)
+            asked = len(world.idp.authorized)
+            assert not (await client.call_tool("more__add", {"a": 2, "b": 3})).is_error
+            assert len(world.idp.authorized) == asked
+            assert not (await client.call_tool("tools__add", {"a": 2, "b": 3})).is_error
+            assert world.idp.authorized[asked]["scope"] == "mcp:add"
+            assert world.idp.authorized[asked]["resource"] == f"{world.stack.url}/mcp"
+
+    talk(conversation)
 
 
 def test_the_example_lets_a_client_in_that_knows_the_address_alone(
@@ -172,6 +207,12 @@ def test_a_token_without_a_scope_is_told_which(world: World) -> None:
     challenge = refused.headers["www-authenticate"]
     assert challenge.startswith('Bearer error="insufficient_scope", scope="mcp", ')
     assert world.ask("/mcp/more", world.idp.access("agents")).status_code in (200, 400)
+
+
+def test_no_client_is_sent_for_a_token_for_a_server(world: World) -> None:
+    refused = world.ask("/mcp/closed", world.idp.access("agents"))
+    assert refused.status_code == 401
+    assert "www-authenticate" not in refused.headers
 
 
 def test_a_key_has_no_scopes(world: World) -> None:

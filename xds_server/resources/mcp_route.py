@@ -37,7 +37,8 @@ _CLIENTS_OWN = (
     "x-real-ip",
 )
 """What no server sees: tokens for the gateway are no tokens for it (MCP, "Token Passthrough")."""
-_SERVERS_OWN = ("set-cookie",)
+_SERVERS_OWN = ("set-cookie", "www-authenticate")
+"""What no client sees: where it would get a token for a server, which never sees it."""
 _SESSION: Json = {
     # what the server calls the session is no business of the client's
     "header": {

@@ -38,6 +38,11 @@ def test_no_server_sees_what_the_client_shows_to_the_gateway() -> None:
     assert {"authorization", "cookie", "x-api-key", "x-forwarded-for"} <= set(removed)
 
 
+def test_no_client_is_told_where_to_get_a_token_for_a_server() -> None:
+    route = mcp_routes(GATEWAY, LISTENER)[-1]
+    assert {"set-cookie", "www-authenticate"} <= set(route["response_headers_to_remove"])
+
+
 def test_extproc_is_told_that_it_is_mcp_and_how_long_a_body_may_be() -> None:
     route, _ = mcp_routes(GATEWAY, LISTENER)
     asked = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
