@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
 from extproc.mcp.catalogue import Catalogue
+from extproc.mcp.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
 from extproc.mcp.kept import Kept
 from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
 from extproc.mcp.merging import BrokenHello, Hello
@@ -40,6 +41,8 @@ DEAD_SECONDS: Final = 5.0
 ROUTING_SECONDS: Final = 60.0
 """How old lists may be by which it is found out whose something is."""
 _CANCELLED: Final = "notifications/cancelled"
+_HAS_NONE: Final = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS})
+"""Errors of servers that have none of a kind: the second is that of the Python SDK 1.x."""
 _MOST_PAGES: Final = 64
 """Of one list of one server."""
 _MOST_KEPT: Final = 8192
@@ -387,9 +390,9 @@ class Federation:
                 session = again
                 answer = await self._ask(served, session, kind.method, params, whose.client)
             if answer.result is None:
-                if answer.code or pages:  # it has none of the kind, or no more
+                if answer.code in _HAS_NONE and not pages:
                     break
-                return answer.why
+                return answer.why or f"error {answer.code}"
             try:
                 page = read_page(kind, answer.result)
             except BrokenList as error:

@@ -149,6 +149,18 @@ def test_a_server_without_a_kind_has_an_empty_list() -> None:
     assert found.listings[ListKind.PROMPTS].entries == ()
 
 
+@pytest.mark.parametrize(("code", "has_none"), [(-32601, True), (-32602, True), (-32603, False)])
+def test_a_list_that_fails_is_not_an_empty_one(code: int, has_none: bool) -> None:
+    error = {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "no"}}
+    said = Answered(200, {}, json.dumps(error).encode())
+    of = Federation(Servers({"service/mcp/a": lambda _: said}), Clock())
+    found = asyncio.run(of.catalogue(view(served("a")), whose(a="s"), (ListKind.TOOLS,)))
+    if has_none:
+        assert isinstance(found, Catalogue)
+    else:
+        assert found == "the server 'a' gives no answer: error -32603"
+
+
 def test_a_required_server_that_says_nothing_leaves_no_list() -> None:
     of = Federation(Servers(), Clock())
     found = asyncio.run(of.catalogue(view(served("a")), whose(a="s"), (ListKind.TOOLS,)))
