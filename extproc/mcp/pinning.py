@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +28,8 @@ NAME: Final = "pinning"
 """Of what refuses, in counters."""
 _MEMBERS: Final = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 _MOST_DIGESTS: Final = 16_384
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{6,}")
+"""Of a definition; shorter ones are seldom names."""
 _canonical = msgspec.json.Encoder(order="sorted")
 _BY = By(PolicyKind.GUARD, NAME)
 _UNKNOWN: Final = Deny(503, "tool_unverified", "what is known of tools cannot be read", by=_BY)
@@ -65,6 +68,7 @@ class Pinning:
             if not (now.is_pending and terms.mode is PinMode.QUARANTINE):
                 shown.append(entry)
         if news:
+            self._warn_of_shadows(server, news)
             self._pins.put(server, news)
         return page if len(shown) == len(page.entries) else replace(page, entries=tuple(shown))
 
@@ -86,6 +90,13 @@ class Pinning:
         reason = f"the tool '{tool}' of '{server}' {what}, and nobody has approved that"
         return Deny(403, "tool_quarantined", reason, by=_BY)
 
+    def _warn_of_shadows(self, server: str, news: Sequence[Seen]) -> None:
+        others = {
+            tool: other for other in self._terms if other != server for tool in self._pins.of(other)
+        }
+        for tool, whose in shadows(news, others):
+            logger.warning("the tool %s of the MCP server %s speaks of %s", tool, server, whose)
+
     def _digest(self, entry: bytes) -> tuple[str, str]:
         found = self._digests.get(entry)
         if found is None:
@@ -93,6 +104,18 @@ class Pinning:
                 self._digests.clear()
             found = self._digests[entry] = digest_of(entry)
         return found
+
+
+def shadows(news: Sequence[Seen], others: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Tools that are called like another server's, or whose definition names one: they may tell
+    models to use that otherwise. `others`: tool → server."""
+    own = {each.tool for each in news}
+    found: list[tuple[str, str]] = []
+    for each in news:
+        said = {word.strip("._-") for word in _WORD.findall(each.text)} - own
+        named = {each.tool, *said} & others.keys()
+        found += [(each.tool, f"{name} of {others[name]}") for name in sorted(named)]
+    return found
 
 
 def digest_of(entry: bytes) -> tuple[str, str]:
