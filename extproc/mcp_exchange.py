@@ -60,6 +60,7 @@ class McpExchange:
         "_front",
         "_limit_bytes",
         "_program",
+        "_shown",
         "_talk",
         "is_over",
         "patience",
@@ -71,6 +72,8 @@ class McpExchange:
         self._admission = Admission(program)
         self._limit_bytes = limit_bytes
         self._talk: Talk | None = None
+        self._shown: tuple[str, ...] = ()
+        """The servers that are shown who calls."""
         self._front: Front | None = None
         """Who is asked instead of a server."""
         self.is_over = False
@@ -88,6 +91,8 @@ class McpExchange:
         if talk is None:
             return CONTINUE
         if type(event) is ResponseHeaders:
+            if event.status == 401 and self._shown:
+                self._forget()
             return self._answered(talk.on_response(event))
         if type(event) is ResponseBody:
             return self._answered(talk.on_answer(event))
@@ -165,8 +170,14 @@ class McpExchange:
             return self._refuse(found, PolicyKind.IDENTITY)
         if found is not None:
             caller.view, caller.tokens = found.view, found.tokens
+            self._shown = tuple(found.tokens)
         self._talk = talk = FederatedTalk(caller) if caller.view.is_federated else OneTalk(caller)
         return talk.on_headers(self._facts.method)
+
+    def _forget(self) -> None:
+        serving = self._program.mcp
+        if serving is not None and serving.exchanger is not None:
+            serving.exchanger.forget(self._shown, self._facts.headers)
 
     def _protected(self, caller: Caller, verdict: Verdict) -> Verdict:
         """With where to get a token, where that is said."""

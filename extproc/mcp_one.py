@@ -84,7 +84,8 @@ class OneTalk:
             return self._direct(is_read=False)
         is_sessionless = bool(said) or headers.is_modern(caller.revision)
         self._is_opening = bool(caller.binding) and not is_sessionless
-        return caller.show(is_needed=self._is_opening or caller.reads_answers(server))
+        is_needed = self._is_opening or bool(caller.tokens) or caller.reads_answers(server)
+        return caller.show(is_needed=is_needed)
 
     def on_message(self, message: Message) -> Answering:
         self._is_opening = self._is_opening and message.method == "initialize"
@@ -113,7 +114,9 @@ class OneTalk:
             tool = "" if call is None else call.tool
             return self._of_api(ToApi(message.body, message, tool))
         self._overseen = self._caller.overseen((self._caller.view.only.name,), message)
-        self.is_over = not self._is_opening and self._overseen is None
+        # a server that takes a token no more says so by its status
+        is_seen = self._is_opening or bool(self._caller.tokens) or self._overseen is not None
+        self.is_over = not is_seen
         body = None if message is written else message.body
         return self._direct(is_read=True, call=call, body=body)
 

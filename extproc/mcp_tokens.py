@@ -8,7 +8,7 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -66,6 +66,15 @@ class Exchanger:
         """Whether a server of the view wants one."""
         return not self._by_server.keys().isdisjoint(view.servers)
 
+    def forget(self, servers: Iterable[str], headers: Mapping[str, str]) -> None:
+        """A server takes a token no more: the next request asks for another."""
+        for server in servers:
+            self._kept.pop(self._key_of(server, bearer(headers)), None)
+
+    def _key_of(self, server: str, subject: str) -> _Key:
+        digest = hashlib.blake2b(subject.encode("utf-8", "backslashreplace"), key=self._key)
+        return server, digest.digest()
+
     async def enter(
         self, view: View, principal: Principal | None, headers: Mapping[str, str]
     ) -> Entered | Deny:
@@ -93,8 +102,7 @@ class Exchanger:
             reason = f"the server '{server}' is asked with a token of the caller's own: bring one"
             return Deny(403, "token_needed", reason)
         subject = bearer(headers)
-        digest = hashlib.blake2b(subject.encode("utf-8", "backslashreplace"), key=self._key)
-        key = (server, digest.digest())
+        key = self._key_of(server, subject)
         kept = self._kept.get(key)
         if kept is not None and self._clock() < kept[1]:
             self._kept.move_to_end(key)

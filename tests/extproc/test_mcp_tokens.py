@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from extproc.events import Direct, RequestBody
+from extproc.events import Direct, RequestBody, ResponseHeaders, Show
 from extproc.mcp.views import View, Views
 from extproc.mcp_tokens import Entered, Exchanger, bearer, exchanger
 from extproc.ports import Answered, Asked, ServiceUnavailable
@@ -111,6 +111,20 @@ def test_a_token_is_kept_while_it_is_good_and_for_its_caller_alone() -> None:
     assert asyncio.run(conversation()) == ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t3"]
 
 
+def test_a_token_that_a_server_takes_no_more_is_asked_for_anew() -> None:
+    world = World()
+
+    async def conversation() -> list[str]:
+        found = [tokens(await world.enter("a"))["a"], tokens(await world.enter("a", "y"))["a"]]
+        assert world.exchanger is not None
+        world.exchanger.forget(("a", "b"), {"authorization": "Bearer x"})
+        found.append(tokens(await world.enter("a"))["a"])
+        found.append(tokens(await world.enter("a", "y"))["a"])
+        return found
+
+    assert asyncio.run(conversation()) == ["Bearer t1", "Bearer t2", "Bearer t3", "Bearer t2"]
+
+
 def test_no_token_is_kept_for_more_than_an_hour() -> None:
     world = World(Peers(seconds=1e9))
 
@@ -193,3 +207,23 @@ def test_envoy_is_told_what_the_server_is_shown() -> None:
     assert metadata["dragoman.mcp"]["token"] == "Bearer theirs"
     ((_, asked),) = idp.asked
     assert f"h.{claims}.s".encode() in asked.body
+
+
+@pytest.mark.parametrize(("status", "times"), [(200, 1), (401, 2), (403, 1)])
+def test_a_server_that_wants_another_token_gets_one_with_the_next_call(
+    status: int, times: int
+) -> None:
+    said = {"iss": "https://idp", "aud": "a", "sub": "ann"}
+    claims = encoded(json.dumps(said).encode())
+    granted = b'{"access_token": "theirs", "token_type": "Bearer"}'
+    idp = Servers({"service/mcp-token/a": lambda _: Answered(200, {}, granted)})
+    head = {"x_dragoman_claims": claims, "authorization": f"Bearer h.{claims}.s"}
+    of = program(YAML, idp)
+    for _ in range(2):
+        one = played(of, "/mcp/a", mcp_session_id="", **head)
+        assert isinstance(one.begin(), Show)
+        one.say(RequestBody(json.dumps(call("add")).encode()))
+        assert not one.exchange.is_over
+        one.say(ResponseHeaders(status, "", headers={}))
+        assert one.exchange.is_over
+    assert len(idp.asked) == times
