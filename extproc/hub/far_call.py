@@ -145,13 +145,16 @@ async def post(
 async def take_up(
     services: str, cluster: str, path: str, headers: Sequence[tuple[str, str]], last_event: bytes
 ) -> FarCall:
-    """Go on with a stream behind that event. Raises `NoAnswer`."""
+    """Go on with a stream behind that event, or with the session's own where none is named.
+    Raises `NoAnswer`."""
     said = [(name, value) for name, value in headers if name not in ("accept", "content-type")]
-    said += [("accept", _EVENT_STREAM), ("last-event-id", last_event.decode("latin-1"))]
+    said.append(("accept", _EVENT_STREAM))
+    if last_event:
+        said.append(("last-event-id", last_event.decode("latin-1")))
     call = await _ask("GET", services, cluster, path, said, b"")
     if not call.is_stream:
         call.close()
-        raise NoAnswer(f"its stream ended, and it goes on with none: status {call.status}")
+        raise NoAnswer(f"it goes on with no stream: status {call.status}")
     return call
 
 

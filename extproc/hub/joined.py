@@ -225,7 +225,8 @@ class JoinedStreams:
                     if said := upward.feed(piece):
                         await audience.queue.put(said)
             except NoStream as error:
-                if 400 <= error.status < 500:  # it has none, or no such session
+                is_taken = error.status == 409  # by a call that listens, too: `unasked`
+                if 400 <= error.status < 500 and not is_taken:  # it has none, or no such session
                     return
                 logger.info("the stream of the MCP server %s: %s", name, error)
                 again = min(again * 2, LONGEST_AGAIN_SECONDS)

@@ -16,6 +16,7 @@ from extproc.hub import asks, far_call, replies, web
 from extproc.hub.asks import COMMENT, Ask
 from extproc.hub.far_call import FarCall, NoAnswer
 from extproc.hub.session import Refused
+from extproc.hub.unasked import Unasked
 from extproc.hub.web import Reply
 from extproc.mcp import jsonrpc, messages, requests, rounds
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
@@ -40,7 +41,7 @@ _UNKNOWN: Final = Refused(
 class _Call:
     """One that is under way, or waits."""
 
-    __slots__ = ("ask", "asked", "far", "own", "question", "timer")
+    __slots__ = ("ask", "asked", "far", "inbox", "own", "question", "reading", "timer")
 
     def __init__(self, ask: Ask, own: bytes) -> None:
         self.ask = ask
@@ -52,10 +53,22 @@ class _Call:
         self.asked = b""
         """The id of the server's request that waits."""
         self.timer: asyncio.TimerHandle | None = None
+        self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
+        """What the server asks elsewhere."""
+        self.reading: asyncio.Future[bytes] | None = None
+        """The next message of its stream."""
+
+    def hear(self, said: bytes) -> None:
+        """A request of the server's, in the stream of its session."""
+        self.inbox.put_nowait(said)
 
     def close(self) -> None:
         if self.far is not None:
             self.far.close()
+        if self.reading is not None:
+            self.reading.cancel()
+            self.reading.add_done_callback(_passed_over)
+            self.reading = None
 
 
 class Parked:
@@ -65,6 +78,7 @@ class Parked:
         """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
         self._services = services
         self._name = name
+        self._unasked = Unasked(services)
         self._waiting: dict[str, _Call] = {}
         """By the state that the client was given."""
         self._telling: set[asyncio.Future[None]] = set()
@@ -76,6 +90,7 @@ class Parked:
             return await self._resumed(ask, message, state)
         call = _Call(ask, messages.text(f"dragoman-{self._name()}"))
         try:
+            await self._unasked.join(ask, call.hear)
             body = rounds.with_id(requests.without_meta(message.body), call.own)
             call.far = far = await ask.post(self._services, body)
             if not far.is_stream:
@@ -84,8 +99,8 @@ class Parked:
             self._call_off(call)
             raise
         finally:
-            if call.far is not None and not call.far.is_stream:
-                call.close()
+            if call.far is None or not call.far.is_stream:
+                self._close(call)
         return web.events(self._until_asked(call, ask))
 
     async def close(self) -> None:
@@ -122,7 +137,7 @@ class Parked:
                         yield COMMENT
                     elif asks.is_answer(said):
                         is_left = False
-                        call.close()
+                        self._close(call)
                         yield call.ask.last(said, now.raw_id)
                         return
                     elif (asked := _read(said)) is None:
@@ -138,7 +153,7 @@ class Parked:
                         await call.ask.tell(self._services, self._declined(asked))
         except NoAnswer as error:
             is_left = False
-            call.close()
+            self._close(call)
             yield now.failed(str(error))
         finally:
             if is_left:  # the client has gone: it calls the request off
@@ -157,7 +172,20 @@ class Parked:
                 raise NoAnswer("its stream ends again and again")
 
     async def _next(self, call: _Call) -> bytes:
-        """The next message; empty: the stream was taken up again."""
+        """The next message, in whichever stream; empty: that of the call was taken up again."""
+        if call.reading is None:
+            call.reading = asyncio.ensure_future(self._read_on(call))
+        asked = asyncio.ensure_future(call.inbox.get())
+        try:
+            await asyncio.wait({call.reading, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+        finally:
+            asked.cancel()
+        reading, call.reading = call.reading, None
+        return await reading
+
+    async def _read_on(self, call: _Call) -> bytes:
         far = call.far
         assert far is not None
         try:
@@ -213,8 +241,12 @@ class Parked:
     def _give_up(self, state: str) -> None:
         self._call_off(self._taken(state))
 
-    def _call_off(self, call: _Call) -> None:
+    def _close(self, call: _Call) -> None:
         call.close()
+        self._unasked.leave(call.ask, call.hear)
+
+    def _call_off(self, call: _Call) -> None:
+        self._close(call)
         params = b'{"requestId":%s}' % call.own
         note = jsonrpc.notification("notifications/cancelled", params)
         telling = asyncio.ensure_future(self._tell_late(call.ask, note))
@@ -226,6 +258,12 @@ class Parked:
             await ask.tell(self._services, note)
         except NoAnswer as error:
             logger.info("the MCP server %s was not told: %s", ask.envelope.server, error)
+
+
+def _passed_over(reading: asyncio.Future[bytes]) -> None:
+    """Nobody wants to know how it ended."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _read(said: bytes) -> Message | None:

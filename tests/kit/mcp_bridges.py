@@ -39,7 +39,7 @@ class Far:
     async def answer(self, request: Request) -> Reply:
         assert request.headers["x-one"] == "1"
         if request.method == "GET":
-            return self.taken_up(request.headers["last-event-id"])
+            return self.taken_up(request.headers.get("last-event-id", ""))
         message = json.loads(request.body)
         assert request.headers["mcp-protocol-version"] in (OLD, NEW)
         assert "authorization" not in request.headers
@@ -66,7 +66,7 @@ def result(identity: Any, **said: Any) -> Reply:
     return web.json(json.dumps({"jsonrpc": "2.0", "id": identity, "result": said}).encode())
 
 
-def request(revision: str, message: Any, binding: str = "ann") -> Request:
+def request(revision: str, message: Any, binding: str = "ann", session: str = "") -> Request:
     """As Envoy sends it on; `revision`: of the server."""
     envelope = Envelope("a", revision, KEY if revision == NEW else "", binding)
     headers = {
@@ -75,6 +75,8 @@ def request(revision: str, message: Any, binding: str = "ann") -> Request:
         "accept": "application/json, text/event-stream",
         "authorization": "Bearer secret",
     }
+    if session:
+        headers["mcp-session-id"] = session
     body = json.dumps({"jsonrpc": "2.0", **message}).encode()
     return Request("POST", names.HUB_ROUNDS, "", headers, body)
 

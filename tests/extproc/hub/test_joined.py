@@ -151,6 +151,26 @@ def test_who_has_no_stream_is_not_asked_again(tmp_path: Path, status: int) -> No
     assert play(tmp_path, scene) == 1
 
 
+def test_a_stream_that_somebody_else_has_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "AGAIN_SECONDS", 0.01)
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> None:
+        far.said = {"service/mcp/a": 409}
+        reply = await streams.answer(asked(a=BOTH["a"]))
+        hearing = asyncio.ensure_future(heard(reply, lambda said: b"ping" in said))
+
+        async def was_asked() -> bool:
+            return bool(far.asked)
+
+        await until(was_asked)
+        far.said = {"service/mcp/a": [QUESTION]}
+        assert b"ping" in await hearing
+
+    play(tmp_path, scene)
+
+
 def test_servers_without_sessions_are_not_listened_to(tmp_path: Path) -> None:
     async def scene(far: Far, streams: JoinedStreams, _: str) -> int:
         reply = await streams.answer(asked(a=("", "2026-07-28")))

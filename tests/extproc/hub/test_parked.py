@@ -268,7 +268,7 @@ def test_a_stream_that_is_not_taken_up_is_an_error(tmp_path: Path) -> None:
         far.answers = lambda _: web.events(ends())
         far.taken_up = lambda _: Reply(405)
         last = await Reading(await bridges.answer(request(OLD, call()))).next()
-        assert "it goes on with none: status 405" in last["error"]["message"]
+        assert "it goes on with no stream: status 405" in last["error"]["message"]
         far.taken_up = lambda _: web.events(ends())
         monkeypatch.setattr(parked_calls, "_MOST_TAKEN_UP", 2)
         reading = Reading(await bridges.answer(request(OLD, call())))

@@ -1,0 +1,122 @@
+"""What servers with sessions ask outside of the streams of calls: in the stream that a GET opens.
+
+Many servers ask there in the midst of a call. While there is a call of a client without sessions,
+the stream of its session is listened to. What is asked there says not for which call: with several
+of one session under way it is refused, since they may be of different people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from extproc.hub import far_call
+from extproc.hub.asks import DEEPEST, Ask
+from extproc.hub.far_call import NoAnswer
+from extproc.mcp import headers, jsonrpc, messages
+from extproc.mcp.jsonrpc import INTERNAL_ERROR
+from extproc.mcp.messages import Kind, Message
+
+logger = logging.getLogger(__name__)
+
+BEGIN_SECONDS: Final = 2.0
+"""How long a call waits for the stream to begin."""
+_AGAIN_SECONDS: Final = 1.0
+_AMBIGUOUS: Final = "several calls are under way, and it is not said which one this is for"
+
+Hear: TypeAlias = Callable[[bytes], None]
+_Key: TypeAlias = tuple[str, str]
+
+
+class _Stream:
+    """Of one session."""
+
+    __slots__ = ("ask", "begun", "hearers", "work")
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        """A call of it: how the server is reached."""
+        self.hearers: set[Hear] = set()
+        self.begun = asyncio.Event()
+        """It is there, or there is none."""
+        self.work: asyncio.Future[None] | None = None
+
+
+class Unasked:
+    """All such streams."""
+
+    def __init__(self, services: str) -> None:
+        """`services`: the address of Envoy's inner listener."""
+        self._services = services
+        self._streams: dict[_Key, _Stream] = {}
+
+    async def join(self, ask: Ask, hear: Hear) -> None:
+        """Before a call is sent; until it is left, `hear` is told what is asked in its session."""
+        key = _key(ask)
+        if not key[1]:
+            return
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = _Stream(ask)
+            stream.work = asyncio.ensure_future(self._listen(stream))
+        stream.hearers.add(hear)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_SECONDS):
+                await stream.begun.wait()
+
+    def leave(self, ask: Ask, hear: Hear) -> None:
+        """The call is over; a second time, it is nothing."""
+        stream = self._streams.get(_key(ask))
+        if stream is None or hear not in stream.hearers:
+            return
+        stream.hearers.discard(hear)
+        if not stream.hearers:
+            del self._streams[_key(ask)]
+            assert stream.work is not None
+            stream.work.cancel()
+
+    async def _listen(self, stream: _Stream) -> None:
+        ask = stream.ask
+        while True:
+            try:
+                await self._hear(stream)
+            except NoAnswer as error:  # it has none, or somebody else has it
+                logger.debug("the stream of the MCP server %s: %s", ask.envelope.server, error)
+                return
+            finally:
+                stream.begun.set()
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _hear(self, stream: _Stream) -> None:
+        """Until it ends. Raises `NoAnswer`."""
+        served = stream.ask.served
+        far = await far_call.take_up(
+            self._services, served.cluster, served.path, stream.ask.head, b""
+        )
+        stream.begun.set()
+        try:
+            while (said := await far.next()) is not None:
+                message = messages.read(said, DEEPEST)
+                if isinstance(message, Message) and message.kind is Kind.REQUEST:
+                    await self._asked(stream, message)
+        finally:
+            far.close()
+
+    async def _asked(self, stream: _Stream, message: Message) -> None:
+        """Raises `NoAnswer`."""
+        if message.method == "ping":
+            said = jsonrpc.result(message.raw_id, b"{}")
+        elif len(stream.hearers) == 1:
+            (hear,) = stream.hearers
+            hear(message.body)
+            return
+        else:
+            said = jsonrpc.error(message.raw_id, INTERNAL_ERROR, _AMBIGUOUS)
+        await stream.ask.tell(self._services, said)
+
+
+def _key(ask: Ask) -> _Key:
+    return ask.envelope.server, dict(ask.head).get(headers.SESSION_ID, "")

@@ -1,0 +1,168 @@
+"""What servers ask in the stream of a session, in the midst of a call."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extproc.hub import unasked, web
+from extproc.hub.bridging import Bridges
+from extproc.hub.web import Reply
+from tests.kit.mcp_bridges import (
+    ASK,
+    OLD,
+    Far,
+    Reading,
+    call,
+    event,
+    play,
+    request,
+    result,
+    until_so,
+)
+
+
+class Streams:
+    """A server that asks in the stream of the session."""
+
+    def __init__(self, far: Far) -> None:
+        self.far = far
+        self.opened = 0
+        self.closed = 0
+        self.asked: list[asyncio.Queue[Any]] = []
+        """Of each stream, what it asks."""
+        far.taken_up = self._open
+        far.answers = lambda said: far.stream() if "method" in said else Reply(202)
+
+    def _open(self, last_event: str) -> Reply:
+        assert last_event == ""
+        self.opened += 1
+        self.asked.append(asyncio.Queue())
+        return web.events(self._stream(self.asked[-1]))
+
+    async def _stream(self, asked: asyncio.Queue[Any]) -> Any:
+        try:
+            yield b": open\n\n"
+            while True:
+                yield event(await asked.get())
+        finally:
+            self.closed += 1
+
+
+async def begun(bridges: Bridges, identity: int = 1, session: str = "s", **params: Any) -> Reading:
+    message = call(identity, **params)
+    return Reading(await bridges.answer(request(OLD, message, session=session)))
+
+
+async def left(reading: Reading) -> None:
+    """Its client reads, and goes."""
+    waiting = asyncio.ensure_future(reading.next())
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await reading.leave()
+
+
+def test_a_question_there_is_of_the_one_call_that_is_under_way(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        streams = Streams(far)
+        reading = await begun(bridges)
+        assert streams.opened == 1
+        streams.asked[0].put_nowait({"method": "notifications/tools/list_changed"})
+        streams.asked[0].put_nowait({"id": 9, **ASK})
+        asked = (await reading.next())["result"]
+        assert asked["inputRequests"] == {"input": ASK}
+        given = {"requestState": asked["requestState"], "inputResponses": {"input": {"a": 1}}}
+        reading = await begun(bridges, 2, **given)
+        assert far.asked[-1] == {"jsonrpc": "2.0", "id": 9, "result": {"a": 1}}
+        far.more.put_nowait({"id": 1, "result": {}})
+        assert (await reading.next())["id"] == 2
+        await until_so(lambda: streams.closed == 1)
+        assert streams.opened == 1
+
+    play(tmp_path, scene)
+
+
+def test_with_several_calls_nobody_is_asked(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        streams = Streams(far)
+        one, two = await begun(bridges), await begun(bridges)
+        other = await begun(bridges, session="another")
+        assert streams.opened == 2
+        for each in streams.asked:
+            each.put_nowait({"id": 9, **ASK})
+        reading = asyncio.ensure_future(other.next())
+        await until_so(lambda: "error" in far.asked[-1])
+        assert far.asked[-1]["id"] == 9
+        assert "several calls are under way" in far.asked[-1]["error"]["message"]
+        assert "inputRequests" in (await reading)["result"]
+        for each in (one, two):
+            await left(each)
+        await until_so(lambda: streams.closed == 1)
+
+    play(tmp_path, scene)
+
+
+def test_pings_are_answered(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        streams = Streams(far)
+        reading = await begun(bridges)
+        streams.asked[0].put_nowait({"id": 9, "method": "ping"})
+        await until_so(lambda: far.asked[-1].get("id") == 9)
+        assert far.asked[-1]["result"] == {}
+        await left(reading)
+
+    play(tmp_path, scene)
+
+
+def test_where_there_is_no_such_stream_calls_go_on(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        far.answers = lambda said: result(said["id"], ok=True)
+        reply = await bridges.answer(request(OLD, call(), session="s"))
+        assert reply.status == 200
+
+    play(tmp_path, scene)
+
+
+def test_a_stream_that_does_not_begin_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unasked, "BEGIN_SECONDS", 0.01)
+
+    async def scene(far: Far, bridges: Bridges) -> None:
+        far.answers = lambda said: result(said["id"], ok=True)
+        held = asyncio.Event()
+        answer = far.answer
+
+        async def slow(asked: Any) -> Reply:
+            if asked.method == "GET":
+                await held.wait()
+            return await answer(asked)
+
+        far.answer = slow  # type: ignore[method-assign]
+        reply = await bridges.answer(request(OLD, call(), session="s"))
+        assert reply.status == 200
+        held.set()
+
+    play(tmp_path, scene)
+
+
+def test_a_stream_that_ends_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unasked, "_AGAIN_SECONDS", 0.01)
+
+    async def scene(far: Far, bridges: Bridges) -> None:
+        opened = []
+
+        async def once() -> Any:
+            opened.append(1)
+            yield event({"id": 9, **ASK}) if len(opened) == 2 else b": x\n\n"
+
+        far.answers = lambda said: far.stream() if "method" in said else Reply(202)
+        far.taken_up = lambda _: web.events(once())
+        reading = await begun(bridges)
+        assert "inputRequests" in (await reading.next())["result"]
+
+    play(tmp_path, scene)
