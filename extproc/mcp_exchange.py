@@ -162,6 +162,8 @@ class McpExchange:
             return self._entered(caller)
         facts = self._facts
         entering = exchanger.enter(caller.view, facts.principal, facts.headers)
+        if isinstance(entering, Entered | Deny):
+            return self._entered(caller, entering)
         return later(entering, lambda found: self._entered(caller, found))
 
     def _entered(self, caller: Caller, found: Entered | Deny | None = None) -> Answering:

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -75,15 +75,32 @@ class Exchanger:
         digest = hashlib.blake2b(subject.encode("utf-8", "backslashreplace"), key=self._key)
         return server, digest.digest()
 
-    async def enter(
+    def enter(
         self, view: View, principal: Principal | None, headers: Mapping[str, str]
-    ) -> Entered | Deny:
-        """With a token for each server that wants one. Optional servers for which there is none are
-        left out."""
+    ) -> Entered | Deny | Awaitable[Entered | Deny]:
+        """With a token for each server that wants one; at once where all are kept. Optional servers
+        for which there is none are left out."""
         wanted = [each for each in view.servers.values() if each.name in self._by_server]
-        found = await asyncio.gather(
-            *(self._token(each.name, principal, headers) for each in wanted)
-        )
+        if principal is None or principal.kind not in _WITH_TOKENS:
+            return self._fitted(view, wanted, [_needed(each.name) for each in wanted])
+        subject = bearer(headers)
+        kept: list[str | Deny] = []
+        for each in wanted:
+            token = self._known(self._key_of(each.name, subject))
+            if token is None:
+                return self._entered_later(view, wanted, subject)
+            kept.append(token)
+        return self._fitted(view, wanted, kept)
+
+    async def _entered_later(
+        self, view: View, wanted: Sequence[Served], subject: str
+    ) -> Entered | Deny:
+        found = await asyncio.gather(*(self._token(each.name, subject) for each in wanted))
+        return self._fitted(view, wanted, found)
+
+    def _fitted(
+        self, view: View, wanted: Sequence[Served], found: Sequence[str | Deny]
+    ) -> Entered | Deny:
         servers, tokens = dict(view.servers), dict[str, str]()
         for served, each in zip(wanted, found, strict=True):
             if isinstance(each, Deny):
@@ -95,18 +112,17 @@ class Exchanger:
                 servers[served.name] = _showing(served, shown)
         return Entered(replace(view, servers=servers), tokens)
 
-    async def _token(
-        self, server: str, principal: Principal | None, headers: Mapping[str, str]
-    ) -> str | Deny:
-        if principal is None or principal.kind not in _WITH_TOKENS:
-            reason = f"the server '{server}' is asked with a token of the caller's own: bring one"
-            return Deny(403, "token_needed", reason)
-        subject = bearer(headers)
-        key = self._key_of(server, subject)
+    def _known(self, key: _Key) -> str | None:
         kept = self._kept.get(key)
-        if kept is not None and self._clock() < kept[1]:
-            self._kept.move_to_end(key)
-            return kept[0]
+        if kept is None or self._clock() >= kept[1]:
+            return None
+        self._kept.move_to_end(key)
+        return kept[0]
+
+    async def _token(self, server: str, subject: str) -> str | Deny:
+        key = self._key_of(server, subject)
+        if (known := self._known(key)) is not None:
+            return known
         running = self._running.get(key)
         if running is None:
             running = asyncio.ensure_future(self._fetched(server, key, subject))
@@ -150,6 +166,11 @@ def exchanger(mcp: Mcp, peers: McpPeers, clock: Callable[[], float]) -> Exchange
     """None: no server wants tokens of callers' own."""
     found = {each.name: each.exchange for each in mcp.servers if each.exchange is not None}
     return Exchanger(found, peers, clock) if found else None
+
+
+def _needed(server: str) -> Deny:
+    reason = f"the server '{server}' is asked with a token of the caller's own: bring one"
+    return Deny(403, "token_needed", reason)
 
 
 def bearer(headers: Mapping[str, str]) -> str:

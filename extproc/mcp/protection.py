@@ -3,8 +3,9 @@ can get a token, or a better one (RFC 6750 §3, RFC 9728 §5.1, MCP "Authorizati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from extproc.facts import McpCall
 from extproc.principal import Principal
@@ -21,13 +22,15 @@ from gateway.mcp_auth import (
 )
 
 _CHALLENGE = "www-authenticate"
+_MOST_REMEMBERED = 4096
+"""Names of tools: clients say which."""
 _OTHER_AUDIENCE = "the token is for another resource"
 
 
 class Protection:
     """Of all views."""
 
-    __slots__ = ("_auth", "_known", "_metadata", "_mine", "_needed", "_servers")
+    __slots__ = ("_auth", "_known", "_metadata", "_mine", "_needed", "_of", "_servers")
 
     def __init__(self, mcp: Mcp, auth: McpAuth, identity: Identity) -> None:
         self._auth = auth
@@ -35,6 +38,7 @@ class Protection:
         self._metadata = {each: f"{auth.url}{metadata_path(mcp, each)}" for each in views}
         self._needed = {each: needed(auth, each) for each in views}
         self._servers = dict(auth.scopes.servers)
+        self._of = lru_cache(_MOST_REMEMBERED)(self._particular)
         self._known = known_scopes(auth)
         issued = unique(each.audiences for each in identity.issuers)
         asked = identity.introspection.audiences if identity.introspection else ()
@@ -67,18 +71,19 @@ class Protection:
         """Why something may not be asked of a server; None: it may, as far as scopes go."""
         if not call.server:
             return None
-        particular = tuple(self._of(call))
+        particular = self._of(call.server, call.tool)
         if not particular:
             return None
         wanted = unique((self._needed[call.view], particular))
         return self._lacking(principal, call.view, wanted, is_modern=is_modern)
 
-    def _of(self, call: McpCall) -> Iterator[str]:
-        yield from self._servers.get(call.server, ())
-        if call.tool:
-            for server, glob, scopes in self._auth.scopes.tools:
-                if server == call.server and is_like((glob,), call.tool):
-                    yield from scopes
+    def _particular(self, of: str, tool: str) -> tuple[str, ...]:
+        scopes = (
+            scopes
+            for server, glob, scopes in self._auth.scopes.tools
+            if tool and server == of and is_like((glob,), tool)
+        )
+        return unique((self._servers.get(of, ()), *scopes))
 
     def _lacking(
         self, principal: Principal | None, view: str, wanted: Sequence[str], *, is_modern: bool

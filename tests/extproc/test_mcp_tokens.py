@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 import pytest
@@ -69,7 +70,8 @@ class World:
         self.exchanger = self.exchanger or exchanger(self.mcp, self.peers, lambda: self.now)
         assert self.exchanger is not None
         headers = {"authorization": f"Bearer {token}"}
-        return await self.exchanger.enter(self.view(view), who, headers)
+        found = self.exchanger.enter(self.view(view), who, headers)
+        return await found if isinstance(found, Awaitable) else found
 
 
 def tokens(found: Entered | Deny) -> dict[str, str]:
