@@ -35,6 +35,10 @@ class Bridges:
         self._parked = Parked(services, name)
         self._servers: Mapping[str, Served] = {}
 
+    async def heard(self, server: str, session: str, message: Message) -> None:
+        """What a server asks in the stream of its session, to which a client listens."""
+        await self._parked.unasked.heard(server, session, message)
+
     def take(self, servers: Mapping[str, Served]) -> None:
         """From now on these, by name."""
         self._servers = servers

@@ -14,8 +14,8 @@ import functools
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -26,6 +26,7 @@ from extproc.hub.session import Refused
 from extproc.hub.subscriptions import LISTEN, Subscription, Told
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, ids, jsonrpc, renamed
+from extproc.mcp.messages import Message
 from extproc.mcp.renamed import RenamedUris
 from extproc.mcp.streams import Upward
 from extproc.mcp.upward import Origin
@@ -97,15 +98,24 @@ class _Audience:
             self.queue.put_nowait(said)
 
 
+Asked: TypeAlias = Callable[[str, str, Message], Awaitable[None]]
+
+
 class JoinedStreams:
     """All streams of all clients."""
 
     def __init__(
-        self, services: str, board: SessionBoard | None, clock: Callable[[], float]
+        self,
+        services: str,
+        board: SessionBoard | None,
+        clock: Callable[[], float],
+        asked: Asked,
     ) -> None:
         """`services`: the address of Envoy's inner listener; `board` knows that sessions with an
-        open stream are used; the clock gives seconds since 1970."""
+        open stream are used; the clock gives seconds since 1970; `asked` is told what servers ask
+        clients without sessions: the server, its session, and the request."""
         self._services = services
+        self._asked = asked
         self._board = board
         self._clock = clock
         self._servers: Mapping[str, Served] = {}
@@ -224,6 +234,8 @@ class JoinedStreams:
                         last_event = found[1].decode("latin-1")
                     if said := upward.feed(piece):
                         await audience.queue.put(said)
+                    while isinstance(upward, Told) and upward.asked:
+                        await self._asked(name, session, upward.asked.pop(0))
             except NoStream as error:
                 is_taken = error.status == 409  # by a call that listens, too: `unasked`
                 if 400 <= error.status < 500 and not is_taken:  # it has none, or no such session

@@ -78,7 +78,7 @@ class Parked:
         """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
         self._services = services
         self._name = name
-        self._unasked = Unasked(services)
+        self.unasked = Unasked(services)
         self._waiting: dict[str, _Call] = {}
         """By the state that the client was given."""
         self._telling: set[asyncio.Future[None]] = set()
@@ -90,7 +90,7 @@ class Parked:
             return await self._resumed(ask, message, state)
         call = _Call(ask, messages.text(f"dragoman-{self._name()}"))
         try:
-            await self._unasked.join(ask, call.hear)
+            await self.unasked.join(ask, call.hear)
             body = rounds.with_id(requests.without_meta(message.body), call.own)
             call.far = far = await ask.post(self._services, body)
             if not far.is_stream:
@@ -243,7 +243,7 @@ class Parked:
 
     def _close(self, call: _Call) -> None:
         call.close()
-        self._unasked.leave(call.ask, call.hear)
+        self.unasked.leave(call.ask, call.hear)
 
     def _call_off(self, call: _Call) -> None:
         self._close(call)

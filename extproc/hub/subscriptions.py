@@ -29,6 +29,8 @@ _OPTED: Final[Mapping[str, str]] = {
     "notifications/resources/list_changed": "resourcesListChanged",
 }
 """What has to be asked for to be told of it."""
+_DEEPEST: Final = 200
+"""What a server says may be nested deeper than what a client asks."""
 _PATH: Final = ("params", "_meta", SUBSCRIPTION_ID)
 _OWN_ID: Final = b'"dragoman-listen"'
 
@@ -70,7 +72,7 @@ class Subscription(Struct, frozen=True):
 
     def told(self, server: str, text: bytes) -> bytes:
         """What a server says, for the client; empty: nothing that it wants to hear."""
-        message = messages.read(text, 200)
+        message = messages.read(text, _DEEPEST)
         if not isinstance(message, Message) or message.kind is not Kind.NOTIFICATION:
             return b""
         opted = _OPTED.get(message.method)
@@ -92,8 +94,14 @@ class Told:
         self._subscription = subscription
         self._server = server
         self._events = SseDecoder()
+        self.asked: list[Message] = []
+        """What the server asks; whoever reads it takes it away."""
 
     def feed(self, data: bytes) -> bytes:
         """Raises `EventTooLarge`."""
         found = self._events.feed(data)
+        for each in found:
+            message = messages.read(each.data, _DEEPEST)
+            if isinstance(message, Message) and message.kind is Kind.REQUEST:
+                self.asked.append(message)
         return b"".join(self._subscription.told(self._server, each.data) for each in found)

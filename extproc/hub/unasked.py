@@ -78,6 +78,15 @@ class Unasked:
             assert stream.work is not None
             stream.work.cancel()
 
+    async def heard(self, server: str, session: str, message: Message) -> None:
+        """A request in the stream of a session, to which somebody else listens."""
+        stream = self._streams.get((server, session))
+        if stream is not None:
+            try:
+                await self._asked(stream, message)
+            except NoAnswer as error:
+                logger.info("the MCP server %s was not told: %s", server, error)
+
     async def _listen(self, stream: _Stream) -> None:
         ask = stream.ask
         while True:

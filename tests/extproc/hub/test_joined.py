@@ -16,6 +16,7 @@ from extproc.hub.far_stream import NoStream, pieces, status_of
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.web import Reply, Request
 from extproc.mcp import ids, renamed
+from extproc.mcp.messages import Message
 from extproc.mcp.renamed import Renamed
 from extproc.mcp.views import Served
 from gateway import names
@@ -33,6 +34,12 @@ class Far:
         self.said: dict[str, list[bytes] | int] = {}
         self.asked: list[Request] = []
         self.ends = False
+
+        self.heard: list[tuple[str, str, object]] = []
+        """What servers have asked clients without sessions."""
+
+    async def hear(self, server: str, session: str, message: Message) -> None:
+        self.heard.append((server, session, message.id))
 
     async def answer(self, request: Request) -> Reply:
         self.asked.append(request)
@@ -67,7 +74,7 @@ Scene = Callable[[Far, JoinedStreams, str], Awaitable[Any]]
 def play(folder: Path, scene: Scene) -> Any:
     async def whole() -> Any:
         far, address = Far(), f"unix:{folder / 's'}"
-        streams = JoinedStreams(address, None, lambda: 0.0)
+        streams = JoinedStreams(address, None, lambda: 0.0, far.hear)
         streams.take({name: served(name) for name in "ab"}, {"": ("a", "b")})
         listener = edge.listening(address)
         async with edge.serving(edge.application(far, 1 << 20), listener):
@@ -273,6 +280,7 @@ def test_who_asks_without_a_session_hears_both_eras(tmp_path: Path) -> None:
         found = await heard(reply, lambda said: said.count(b"tools/list_changed") == 2)
         methods = {each.headers[names.SERVICE_HEADER][-1]: each for each in far.asked}
         assert methods["a"].method == "GET"
+        assert far.heard == [("a", "a-1", 5)]
         assert methods["b"].method == "POST"
         assert methods["b"].headers["mcp-method"] == "subscriptions/listen"
         assert json.loads(methods["b"].body)["method"] == "subscriptions/listen"

@@ -38,8 +38,9 @@ async def nobody(question: Question) -> Answer:
 
 
 def parts() -> Parts:
-    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0)
-    return Parts(joined, Bridges("unix:/nowhere"), SseClients(nobody))
+    bridges = Bridges("unix:/nowhere")
+    joined = JoinedStreams("unix:/nowhere", None, lambda: 0.0, bridges.heard)
+    return Parts(joined, bridges, SseClients(nobody))
 
 
 def ways(cluster: str) -> WaysByEnvoy:

@@ -11,6 +11,7 @@ import pytest
 from extproc.hub import unasked, web
 from extproc.hub.bridging import Bridges
 from extproc.hub.web import Reply
+from extproc.mcp.messages import Message, read
 from tests.kit.mcp_bridges import (
     ASK,
     OLD,
@@ -164,5 +165,20 @@ def test_a_stream_that_ends_is_begun_anew(tmp_path: Path, monkeypatch: pytest.Mo
         far.taken_up = lambda _: web.events(once())
         reading = await begun(bridges)
         assert "inputRequests" in (await reading.next())["result"]
+
+    play(tmp_path, scene)
+
+
+def test_who_listens_already_tells_of_questions(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        far.taken_up = lambda _: Reply(409)
+        far.answers = lambda said: far.stream() if "method" in said else Reply(202)
+        reading = await begun(bridges)
+        question = read(event({"id": 9, **ASK}).removeprefix(b"data: "))
+        assert isinstance(question, Message)
+        await bridges.heard("a", "another", question)
+        await bridges.heard("a", "s", question)
+        assert "inputRequests" in (await reading.next())["result"]
+        assert len(far.asked) == 1
 
     play(tmp_path, scene)
