@@ -56,13 +56,23 @@ class Ask:
             if name in _PASSED or name.startswith("mcp-")
         )
         shown = (("authorization", envelope.token),) if envelope.token else ()
-        self.head = (*passed, *served.headers, *shown)
+        self.head: tuple[tuple[str, str], ...] = (*passed, *served.headers, *shown)
         self.origin = Origin(
             envelope.server,
             message.method,
             key=envelope.key.encode(),
             completes=not headers.is_modern(envelope.revision),
         )
+
+    @property
+    def session(self) -> str:
+        """The server's own id of it; empty: there is none."""
+        return dict(self.head).get(headers.SESSION_ID, "")
+
+    def renew(self, now: Ask) -> None:
+        """The same call comes again: tokens that it brings are newer."""
+        if now.session == self.session:
+            self.head = now.head
 
     def why(self, reason: str) -> str:
         """For people."""

@@ -119,6 +119,7 @@ class Parked:
         if said is None:
             return web.json(rounds.input_required(ask.raw_id, (call.question,), state))
         self._taken(state)
+        call.ask.renew(ask)
         try:
             await call.ask.tell(self._services, jsonrpc.result(call.asked, said))
         except BaseException:

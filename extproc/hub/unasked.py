@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from extproc.hub import far_call
 from extproc.hub.asks import DEEPEST, Ask
 from extproc.hub.far_call import NoAnswer
-from extproc.mcp import headers, jsonrpc, messages
+from extproc.mcp import jsonrpc, messages
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
 from extproc.mcp.messages import Kind, Message
 
@@ -128,4 +128,4 @@ class Unasked:
 
 
 def _key(ask: Ask) -> _Key:
-    return ask.envelope.server, dict(ask.head).get(headers.SESSION_ID, "")
+    return ask.envelope.server, ask.session

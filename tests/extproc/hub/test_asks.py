@@ -112,3 +112,11 @@ async def test_who_leaves_ends_what_was_waited_for() -> None:
     waiting.cancel()
     await asyncio.wait([waiting])
     await ended.wait()
+
+
+def test_a_call_that_comes_again_brings_its_newer_token() -> None:
+    one, again = ask(call(), mcp_session_id="s"), ask(call(), mcp_session_id="s", traceparent="t")
+    one.renew(again)
+    assert one.head == again.head
+    one.renew(ask(call(), mcp_session_id="another"))
+    assert one.session == "s"
