@@ -60,7 +60,6 @@ def test_an_sdk_uses_one_server(gateway: Stack, sdk: str, server: str) -> None:
 
 @pytest.mark.parametrize("sdk", COMMANDS)
 def test_an_sdk_uses_all_servers_as_one(gateway: Stack, sdk: str) -> None:
-    # Python 1.x samples outside of the call's stream, where no newer client can be asked
     for server in ("python1", "python2"):
         said = talk(sdk, f"{gateway.url}/mcp", prefix=f"{server}__")
         assert {"python1__add", "python2__add", "typescript1__echo"} <= set(said.tools)
