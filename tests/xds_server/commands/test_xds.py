@@ -45,7 +45,11 @@ def control_plane(address: str, snapshot: Snapshot, kind: Kind = Kind.ENVOY) -> 
             ready.set()
             await done.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    def work() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:  # ends calls that are open
+            runner.run(serve())
+
+    thread = threading.Thread(target=work)
     thread.start()
     assert ready.wait(5)
     try:
@@ -53,7 +57,6 @@ def control_plane(address: str, snapshot: Snapshot, kind: Kind = Kind.ENVOY) -> 
     finally:
         loop.call_soon_threadsafe(done.set)
         thread.join(5)
-        loop.close()
 
 
 @pytest.fixture
