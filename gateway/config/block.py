@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class Block(BaseModel):
@@ -30,3 +31,15 @@ def refusal(message: str, hint: str = "", *, is_shown: bool = True) -> PydanticC
     return PydanticCustomError(
         "refused", "{message}", {"message": message, "hint": hint, "is_shown": is_shown}
     )
+
+
+def block_or_text(
+    core_schema: CoreSchema, handler: GetJsonSchemaHandler, text_format: str
+) -> JsonSchemaValue:
+    """The JSON Schema of a block in whose place a text may stand, wherever it is referred to."""
+    found = handler(core_schema)
+    block = handler.resolve_ref_schema(found)
+    as_block = dict(block)
+    block.clear()
+    block |= {"anyOf": [as_block, {"type": "string", "format": text_format}]}
+    return found

@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema
 
 from gateway.cel import compile_text
 from gateway.choice import STICKY_HEADER, is_expression
-from gateway.config.block import Block, refusal
+from gateway.config.block import Block, block_or_text, refusal
 from gateway.config.failover import FailoverBlock
 from gateway.config.paths import PathsBlock
 from gateway.config.policies import Condition, refuse_answers
@@ -144,12 +144,7 @@ class ModelBlock(Block):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        found = handler(core_schema)
-        block = handler.resolve_ref_schema(found)
-        as_block = dict(block)
-        block.clear()
-        block |= {"anyOf": [as_block, {"type": "string", "format": "reference"}]}
-        return found
+        return block_or_text(core_schema, handler, "reference")
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from gateway.config.block import Block, refusal
+from gateway.config.block import Block, block_or_text, refusal
 from gateway.config.referenced import FileText, TextFile
 from gateway.config.scalars import Flag, Globs, Secret, Text
 from gateway.openapi.load import load_api
@@ -71,12 +71,7 @@ class OpenApiBlock(Block):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        found = handler(core_schema)
-        block = handler.resolve_ref_schema(found)
-        as_block = dict(block)
-        block.clear()
-        block |= {"anyOf": [as_block, {"type": "string", "format": "file"}]}
-        return found
+        return block_or_text(core_schema, handler, "file")
 
     @model_validator(mode="before")
     @classmethod

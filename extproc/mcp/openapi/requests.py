@@ -7,13 +7,14 @@ in a header it has no line end, in the query it sets no parameter but its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from urllib.parse import unquote
 
 from msgspec import Struct
 
 from extproc.mcp.openapi.form_bodies import decoded_base64, multipart, urlencoded, values_of
 from extproc.mcp.openapi.styles import (
+    Pair,
     Unsayable,
     encoded,
     header_text,
@@ -143,20 +144,44 @@ def _check_segments(parameter: Parameter, value: object) -> None:
 
 
 def _query(operation: Operation, given: list[tuple[Parameter, object]]) -> str:
-    members: list[str] = []
+    return "&".join(_members(given, operation.reserved, _in_query))
+
+
+def _cookies(operation: Operation, given: list[tuple[Parameter, object]]) -> str:
+    return "; ".join(_members(given, operation.reserved_cookies, _in_cookie))
+
+
+def _members(
+    given: list[tuple[Parameter, object]],
+    reserved: Set[str],
+    written: Callable[[Parameter, Pair], str],
+) -> Iterator[str]:
+    """Each `name=value`; objects must not set what is the operation's own."""
     for parameter, value in given:
         try:
             if parameter.media_type:
                 said = encoded(_content(parameter, value))
-                members.append(f"{encoded(parameter.name)}={said}")
+                yield f"{encoded(parameter.name)}={said}"
                 continue
             for pair in pairs(parameter.name, value, parameter.style, explode=parameter.explode):
-                if pair.is_of_object and pair.name in operation.reserved - {parameter.name}:
+                if pair.is_of_object and pair.name in reserved - {parameter.name}:
                     raise Unsayable(f"would set {pair.name!r}, which is not its own")
-                members.append(of_query(pair, allows_reserved=parameter.allows_reserved))
+                yield written(parameter, pair)
         except Unsayable as error:
             raise _Refused(parameter.argument, str(error)) from None
-    return "&".join(members)
+
+
+def _in_query(parameter: Parameter, pair: Pair) -> str:
+    return of_query(pair, allows_reserved=parameter.allows_reserved)
+
+
+def _in_cookie(parameter: Parameter, pair: Pair) -> str:
+    if parameter.style is not Style.COOKIE:
+        return of_query(pair)
+    plain = pair.delimiter.join(pair.texts)
+    if not _COOKIE.fullmatch(plain):
+        raise Unsayable("has characters that cannot stand in a cookie")
+    return f"{encoded(pair.name)}={plain}"
 
 
 def _in_header(parameter: Parameter, value: object) -> str:
@@ -166,29 +191,6 @@ def _in_header(parameter: Parameter, value: object) -> str:
         return in_header(value, parameter.style, explode=parameter.explode)
     except Unsayable as error:
         raise _Refused(parameter.argument, str(error)) from None
-
-
-def _cookies(operation: Operation, given: list[tuple[Parameter, object]]) -> str:
-    members: list[str] = []
-    for parameter, value in given:
-        try:
-            if parameter.media_type:
-                said = encoded(_content(parameter, value))
-                members.append(f"{encoded(parameter.name)}={said}")
-                continue
-            for pair in pairs(parameter.name, value, parameter.style, explode=parameter.explode):
-                if pair.is_of_object and pair.name in operation.reserved_cookies - {parameter.name}:
-                    raise Unsayable(f"would set {pair.name!r}, which is not its own")
-                if parameter.style is not Style.COOKIE:
-                    members.append(of_query(pair))
-                    continue
-                plain = pair.delimiter.join(pair.texts)
-                if not _COOKIE.fullmatch(plain):
-                    raise Unsayable("has characters that cannot stand in a cookie")
-                members.append(f"{encoded(pair.name)}={plain}")
-        except Unsayable as error:
-            raise _Refused(parameter.argument, str(error)) from None
-    return "; ".join(members)
 
 
 def _content(parameter: Parameter, value: object, *, is_ascii: bool = False) -> str:
