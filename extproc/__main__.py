@@ -43,7 +43,7 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
-from extproc.mcp_serving import Serving, World, serving
+from extproc.mcp_serving.serving import Serving, World, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
 from extproc.ports import LedgerUnavailable

@@ -24,7 +24,7 @@ from extproc.events import (
 )
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.llm.dialects import refusal
-from extproc.mcp_exchange import McpExchange
+from extproc.mcp_exchange.exchange import McpExchange
 from extproc.plan import Steering
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program

@@ -24,8 +24,8 @@ from extproc.leading import Leading
 from extproc.llm.estimate import expected
 from extproc.llm.token_weights import Family
 from extproc.mcp.protection import protection
-from extproc.mcp_guarding import McpGuards
-from extproc.mcp_serving import Serving
+from extproc.mcp_serving.guarding import McpGuards
+from extproc.mcp_serving.serving import Serving
 from extproc.named import Models
 from extproc.outages import Outages
 from extproc.plan import Planner, Steering

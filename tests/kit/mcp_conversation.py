@@ -36,7 +36,7 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
-from extproc.mcp_exchange import McpExchange
+from extproc.mcp_exchange.exchange import McpExchange
 from extproc.ports import Answered, Asked, ServiceUnavailable
 from extproc.program import Program
 from gateway import names

@@ -14,8 +14,8 @@ from envoy_api import message
 
 from extproc import wire
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
-from extproc.mcp_exchange import McpExchange
-from extproc.mcp_serving import World, serving
+from extproc.mcp_exchange.exchange import McpExchange
+from extproc.mcp_serving.serving import World, serving
 from extproc.ports import (
     Answered,
     Asked,

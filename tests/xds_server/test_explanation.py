@@ -18,7 +18,7 @@ from envoy_api import message, pack
 from google.protobuf import json_format
 
 from extproc.inquiring import NOBODY
-from extproc.mcp_serving import serving
+from extproc.mcp_serving.serving import serving
 from extproc.process import Process
 from extproc.program import build
 from extproc.trial.trying import Unhurried

@@ -17,9 +17,9 @@ from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.mcp.upward import completed
-from extproc.mcp_asked import Answering, Caller, call_of, is_of_prompt
-from extproc.mcp_federation import Whose
-from extproc.mcp_saying import fault, relayed, result, unknown
+from extproc.mcp_exchange.asked import Answering, Caller, call_of, is_of_prompt
+from extproc.mcp_serving.federation import Whose
+from extproc.mcp_serving.saying import fault, relayed, result, unknown
 from extproc.protocols.json_spans import Path
 
 BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})

@@ -17,10 +17,10 @@ from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
-from extproc.mcp_admission import Admission
-from extproc.mcp_overseeing import AskedFor, OverseenAnswer
-from extproc.mcp_saying import JSON, accepted, fault, refused, unknown, withheld
-from extproc.mcp_serving import Serving
+from extproc.mcp_exchange.admission import Admission
+from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
+from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
+from extproc.mcp_serving.serving import Serving
 from extproc.policies.inquiry import Inquiry
 from extproc.program import Program
 from extproc.verdict import Deny, PolicyKind

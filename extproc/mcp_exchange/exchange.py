@@ -29,13 +29,13 @@ from extproc.mcp import messages
 from extproc.mcp.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Fault
 from extproc.mcp.messages import Batch
 from extproc.mcp.views import binding_of
-from extproc.mcp_admission import Admission
-from extproc.mcp_asked import Answering, Caller, Talk
-from extproc.mcp_federated import FederatedTalk
-from extproc.mcp_front import Front
-from extproc.mcp_one import OneTalk
-from extproc.mcp_saying import fault, refused
-from extproc.mcp_tokens import Entered
+from extproc.mcp_exchange.admission import Admission
+from extproc.mcp_exchange.asked import Answering, Caller, Talk
+from extproc.mcp_exchange.federated import FederatedTalk
+from extproc.mcp_exchange.one import OneTalk
+from extproc.mcp_serving.front import Front
+from extproc.mcp_serving.saying import fault, refused
+from extproc.mcp_serving.tokens import Entered
 from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny, PolicyKind, Verdict
 

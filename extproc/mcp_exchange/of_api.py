@@ -12,9 +12,9 @@ from extproc.mcp.jsonrpc import INTERNAL_ERROR, Fault
 from extproc.mcp.messages import Message
 from extproc.mcp.results import Keeping
 from extproc.mcp.views import Served
-from extproc.mcp_asked import Caller
-from extproc.mcp_saying import fault
-from extproc.mcp_serving import head_of
+from extproc.mcp_exchange.asked import Caller
+from extproc.mcp_serving.saying import fault
+from extproc.mcp_serving.serving import head_of
 from extproc.ports import Asked, ServiceUnavailable
 from extproc.protocols.json_spans import Path
 from extproc.told import header_values

@@ -29,7 +29,7 @@ from extproc.mcp.renamed import Renamed, RenamedUris
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
-from extproc.mcp_hub import Hub
+from extproc.mcp_serving.hub import Hub
 from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
 
 logger = logging.getLogger(__name__)

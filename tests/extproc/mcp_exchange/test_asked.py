@@ -9,7 +9,7 @@ import pytest
 from extproc.facts import McpCall
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
-from extproc.mcp_asked import call_of, named
+from extproc.mcp_exchange.asked import call_of, named
 from tests.kit.mcp_exchange import request
 
 REF = {"type": "ref/prompt", "name": "p"}

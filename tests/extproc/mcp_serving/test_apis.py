@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from extproc.mcp.views import served
-from extproc.mcp_apis import with_apis
+from extproc.mcp_serving.apis import with_apis
 from extproc.ports import Answered, Asked, ServiceUnavailable
 from gateway.mcp import McpServer, Transport
 from gateway.openapi.values import Terms

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc import mcp_overseeing
 from extproc.audits import uncounted
 from extproc.events import CONTINUE, ChangeHeaders, Replace, Respond, ResponseHeaders, Watch
 from extproc.facts import Facts, McpCall
 from extproc.inquiring import Inquirer
-from extproc.mcp_guarding import McpGuards
-from extproc.mcp_overseeing import AskedFor, OverseenAnswer
+from extproc.mcp_serving import overseeing
+from extproc.mcp_serving.guarding import McpGuards
+from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
 from gateway.guards import Guard, GuardAction, GuardTerms, Phase, RegexGuard
 from gateway.scopes import Scope
 from tests.kit.opinions import Webhooks, replacing, webhook_guard
@@ -149,7 +149,7 @@ def test_what_is_coded_is_refused() -> None:
 
 
 def test_what_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp_overseeing, "LARGEST_BYTES", 100)
+    monkeypatch.setattr(overseeing, "LARGEST_BYTES", 100)
     of = begun(overseen(), JSON)
     said = taken(of, b"{" + b" " * 60, is_end=False) + taken(of, b" " * 60, is_end=False)
     assert json.loads(said)["error"]["data"] == {"code": "answer_too_large"}

@@ -16,7 +16,7 @@ from extproc.mcp.naming import Naming
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
-from extproc.mcp_federation import (
+from extproc.mcp_serving.federation import (
     DEAD_SECONDS,
     GRACE_SECONDS,
     ROUTING_SECONDS,

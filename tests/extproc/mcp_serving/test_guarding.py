@@ -10,7 +10,7 @@ from typing import Any
 from extproc.facts import Facts, McpCall
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
-from extproc.mcp_guarding import McpGuards, read
+from extproc.mcp_serving.guarding import McpGuards, read
 from extproc.policies.inquiry import Inquiry
 from extproc.verdict import Deny
 from gateway.guards import (

@@ -11,7 +11,7 @@ import pytest
 
 from extproc.events import Direct, RequestBody, ResponseHeaders, Show
 from extproc.mcp.views import View, Views
-from extproc.mcp_tokens import Entered, Exchanger, bearer, exchanger
+from extproc.mcp_serving.tokens import Entered, Exchanger, bearer, exchanger
 from extproc.ports import Answered, Asked, ServiceUnavailable
 from extproc.principal import Kind, Principal
 from extproc.verdict import Deny

@@ -7,7 +7,7 @@ import json
 
 from extproc.mcp import rounds
 from extproc.mcp.renamed import Renamed
-from extproc.mcp_hub import Hub
+from extproc.mcp_serving.hub import Hub
 from extproc.ports import Answered, Asked
 from gateway import names
 from tests.kit.mcp_exchange import Servers

@@ -19,8 +19,8 @@ from extproc.events import CONTINUE, Action, ChangeHeaders, Replace, Respond, Re
 from extproc.facts import Facts
 from extproc.inquiring import Inquirer
 from extproc.mcp import jsonrpc, messages
-from extproc.mcp_guarding import McpGuards, read
-from extproc.mcp_saying import JSON, withheld
+from extproc.mcp_serving.guarding import McpGuards, read
+from extproc.mcp_serving.saying import JSON, withheld
 from extproc.policies.inquiry import Inquiry
 from extproc.verdict import By, Deny, PolicyKind
 

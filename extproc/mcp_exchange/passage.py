@@ -33,11 +33,11 @@ from extproc.mcp.sessions import ServerSession
 from extproc.mcp.streams import Upward
 from extproc.mcp.upward import Origin, upward
 from extproc.mcp.views import Served
-from extproc.mcp_asked import Answering, Caller
-from extproc.mcp_federation import Whose
-from extproc.mcp_overseeing import CODINGS
-from extproc.mcp_saying import JSON, accepted
-from extproc.mcp_serving import head_of
+from extproc.mcp_exchange.asked import Answering, Caller
+from extproc.mcp_serving.federation import Whose
+from extproc.mcp_serving.overseeing import CODINGS
+from extproc.mcp_serving.saying import JSON, accepted
+from extproc.mcp_serving.serving import head_of
 from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge

@@ -27,7 +27,7 @@ from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
 from extproc.mcp.messages import Batch, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, is_ours
-from extproc.mcp_asked import (
+from extproc.mcp_exchange.asked import (
     POST_ALONE,
     SESSION_NOT_FOUND,
     UNREAD,
@@ -36,10 +36,10 @@ from extproc.mcp_asked import (
     call_of,
     named,
 )
-from extproc.mcp_of_api import ToApi, answered
-from extproc.mcp_overseeing import CODINGS, OverseenAnswer
-from extproc.mcp_saying import JSON, fault, refused
-from extproc.mcp_serving import head_of
+from extproc.mcp_exchange.of_api import ToApi, answered
+from extproc.mcp_serving.overseeing import CODINGS, OverseenAnswer
+from extproc.mcp_serving.saying import JSON, fault, refused
+from extproc.mcp_serving.serving import head_of
 from extproc.ports import Answered, Asked, ServiceUnavailable
 
 _PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)

@@ -14,7 +14,7 @@ from extproc.audits import Audits
 from extproc.facts import Facts
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
-from extproc.mcp_texts import SAID, SENT, rewords, texts_of, unreadable
+from extproc.mcp_serving.texts import SAID, SENT, rewords, texts_of, unreadable
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.lengths import Measure

@@ -20,10 +20,10 @@ from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served
-from extproc.mcp_asked import Caller
-from extproc.mcp_federation import Whose
-from extproc.mcp_overseeing import CODINGS
-from extproc.mcp_saying import fault
+from extproc.mcp_exchange.asked import Caller
+from extproc.mcp_serving.federation import Whose
+from extproc.mcp_serving.overseeing import CODINGS
+from extproc.mcp_serving.saying import fault
 from gateway import names
 
 LISTEN: Final = "subscriptions/listen"

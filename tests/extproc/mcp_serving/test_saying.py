@@ -7,9 +7,9 @@ import json
 import pytest
 
 from extproc.mcp.jsonrpc import Fault
-from extproc.mcp_saying import accepted, fault, refused, result, unknown
+from extproc.mcp_serving.saying import accepted, fault, refused, result, unknown
 from extproc.verdict import Deny
-from tests.extproc.test_mcp_asked import read
+from tests.extproc.mcp_exchange.test_asked import read
 from tests.kit.mcp_exchange import request
 
 

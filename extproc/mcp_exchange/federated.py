@@ -23,15 +23,30 @@ from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.results import Keeping
 from extproc.mcp.sessions import ServerSession, Session, bounded
-from extproc.mcp_asked import SESSION_NOT_FOUND, Answering, Caller, call_of, is_of_prompt, named
-from extproc.mcp_federation import Joined, Whose, of_nobody
-from extproc.mcp_listening import LISTEN, listened, streams
-from extproc.mcp_of_api import answered, to_api
-from extproc.mcp_overseeing import OverseenAnswer
-from extproc.mcp_passage import Passage
-from extproc.mcp_remembering import remembered
-from extproc.mcp_saying import accepted, fault, no_method, refused, result, unknown, unsupported
-from extproc.mcp_several import BY_URI, in_turn, place, searched
+from extproc.mcp_exchange.asked import (
+    SESSION_NOT_FOUND,
+    Answering,
+    Caller,
+    call_of,
+    is_of_prompt,
+    named,
+)
+from extproc.mcp_exchange.listening import LISTEN, listened, streams
+from extproc.mcp_exchange.of_api import answered, to_api
+from extproc.mcp_exchange.passage import Passage
+from extproc.mcp_exchange.remembering import remembered
+from extproc.mcp_exchange.several import BY_URI, in_turn, place, searched
+from extproc.mcp_serving.federation import Joined, Whose, of_nobody
+from extproc.mcp_serving.overseeing import OverseenAnswer
+from extproc.mcp_serving.saying import (
+    accepted,
+    fault,
+    no_method,
+    refused,
+    result,
+    unknown,
+    unsupported,
+)
 from extproc.protocols.json_spans import Path
 from extproc.verdict import Deny
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from extproc.inquiring import NOBODY
-from extproc.mcp_serving import serving
+from extproc.mcp_serving.serving import serving
 from gateway.mcp import Mcp
 from tests.kit.gateways import golden_gateway
 from tests.kit.mcp_exchange import world

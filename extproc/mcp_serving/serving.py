@@ -10,10 +10,10 @@ from extproc.mcp.pinning import Pinning
 from extproc.mcp.protection import Protection
 from extproc.mcp.results import Results
 from extproc.mcp.views import Served, Views
-from extproc.mcp_apis import with_apis
-from extproc.mcp_federation import Federation
-from extproc.mcp_front import Front, front
-from extproc.mcp_tokens import Exchanger, exchanger
+from extproc.mcp_serving.apis import with_apis
+from extproc.mcp_serving.federation import Federation
+from extproc.mcp_serving.front import Front, front
+from extproc.mcp_serving.tokens import Exchanger, exchanger
 from extproc.mcp_wire import encode_way, patience
 from extproc.policies.authenticate import Authenticate
 from extproc.ports import McpPeers, SessionBoard, ToolPins

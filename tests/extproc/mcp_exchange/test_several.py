@@ -13,7 +13,7 @@ from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.events import Respond
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
-from extproc.mcp_several import place
+from extproc.mcp_exchange.several import place
 from extproc.protocols import json_spans
 from tests.kit.mcp_exchange import (
     META,

@@ -9,7 +9,7 @@ import pytest
 from tests.kit.mcp_conversation import Conversation
 from tests.kit.transcript import check_transcript
 
-TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "mcp"
+TRANSCRIPTS = Path(__file__).parents[2] / "transcripts" / "mcp"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRANSCRIPTS.glob("*.txt")))
