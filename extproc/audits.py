@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from extproc.facts import Facts, McpCall
+from extproc.facts import A2aCall, Facts, McpCall
 from extproc.ports import AuditLog, Tally, Verdicts
 from extproc.principal import Principal
 from extproc.verdict import By, Deny, PolicyKind
@@ -184,6 +184,7 @@ class Audits:
             "model": shown(facts.model),
             "provider": facts.provider,
             **({} if facts.mcp is None else _asked_of(facts.mcp, shown)),
+            **({} if facts.a2a is None else _asked_of_agent(facts.a2a, shown)),
             "config": trail.version,
         }
         if trail.has_content and facts.texts:
@@ -197,6 +198,15 @@ def _asked_of(call: McpCall, shown: Callable[[str], str]) -> Mapping[str, str]:
         "mcp_method": shown(call.method),
         "mcp_server": call.server,
         "mcp_name": shown(call.name),
+    }
+
+
+def _asked_of_agent(call: A2aCall, shown: Callable[[str], str]) -> Mapping[str, str]:
+    """Of an A2A request: the operation, the agent, and the task."""
+    return {
+        "a2a_method": call.method,
+        "a2a_agent": call.agent,
+        "a2a_task_id": shown(call.task),
     }
 
 

@@ -43,6 +43,21 @@ class McpCall(Struct, frozen=True):
         return self.tool or self.prompt or self.resource or self.task
 
 
+class A2aCall(Struct, frozen=True):
+    """What is asked of an A2A agent."""
+
+    method: str
+    """The operation, as revision 1.0 calls it, whatever the client speaks: `SendMessage`."""
+    agent: str
+    task: str = ""
+    """The task that it is about; empty: none."""
+    context: str = ""
+    skill: str = ""
+    """What the message says that it is for, in its metadata."""
+    parts: tuple[Mapping[str, object], ...] = ()
+    """Of the message, as its revision writes them."""
+
+
 class Facts(Struct):
     """Grows as the request is read; a policy finds set what its phase promises."""
 
@@ -94,6 +109,8 @@ class Facts(Struct):
     """Changes the texts of the body; None: nobody can."""
     mcp: McpCall | None = None
     """None: this is no MCP request."""
+    a2a: A2aCall | None = None
+    """None: this is no A2A request."""
     status: int = 0
     """Of the answer; 0: there is none yet."""
     answer_headers: Mapping[str, str] = {}

@@ -151,6 +151,35 @@ VARIABLES: tuple[Variable, ...] = (
         needs_body=True,
     ),
     Variable(
+        "a2a.method",
+        "string",
+        "The operation of an A2A request, as revision 1.0 calls it, whatever the client speaks:"
+        " `SendMessage`, `GetTask`.",
+        needs_body=True,
+    ),
+    Variable("a2a.agent", "string", "The agent that is asked.", needs_body=True),
+    Variable(
+        "a2a.skill",
+        "string",
+        "The skill that the message names in its metadata (`skill` or `skillId`); empty where it"
+        " names none.",
+        needs_body=True,
+    ),
+    Variable(
+        "a2a.task_id",
+        "string",
+        "The task that the request is about; empty where it is none.",
+        needs_body=True,
+    ),
+    Variable("a2a.context_id", "string", "The same of a context.", needs_body=True),
+    Variable(
+        "a2a.parts",
+        _DYNAMIC,
+        "The parts of the message: `a2a.parts.all(part, has(part.text))`; empty where there is"
+        " none.",
+        needs_body=True,
+    ),
+    Variable(
         "response.status",
         "int",
         "The status of the answer: `200`. Like all of the answer, for rules of `phase: response`"

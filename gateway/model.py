@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.a2a import A2a as A2a
 from gateway.apis import DEFAULT_PREFIXES, Family
 from gateway.audit_log.terms import AuditTerms
 from gateway.betas import Betas
@@ -202,6 +203,8 @@ class Service:
     upstream: Upstream
     credential: Credential | None = None
     """How the service knows who asks; it is added by Envoy."""
+    is_grpc: bool = False
+    """It speaks HTTP/2 alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,6 +462,7 @@ class Gateway:
     xds: Xds = Xds()
     llm: Llm = field(default_factory=Llm)
     mcp: Mcp = field(default_factory=Mcp)
+    a2a: A2a = field(default_factory=A2a)
     ledger: LedgerPlace = field(default_factory=LedgerPlace)
     limits: tuple[Limit, ...] = ()
     audit: AuditTerms | None = None

@@ -185,6 +185,8 @@ SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 """Of a request of extproc's: the cluster of the service that it is for."""
 MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
 """The cluster that an MCP request goes to; set by extproc alone."""
+A2A_HEADER = f"{OWN_HEADER_PREFIX}a2a"
+"""The cluster that an A2A request goes to; set by extproc alone."""
 MCP_SSE_HEADER = f"{OWN_HEADER_PREFIX}mcp-sse"
 """Of a request of a client of HTTP with SSE to the hub: the cluster that leads back to Envoy."""
 MCP_STREAMS_HEADER = f"{OWN_HEADER_PREFIX}mcp-streams"
@@ -206,6 +208,22 @@ MCP_HEADERS = frozenset(
     }
 )
 """What extproc reads of MCP requests and their answers."""
+A2A_GRPC_SERVICES = ("lf.a2a.v1.A2AService", "a2a.v1.A2AService")
+"""Of revision 1.0, and of 0.3."""
+A2A_HEADERS = frozenset(
+    {
+        ":authority",
+        ":scheme",
+        "a2a-extensions",
+        "a2a-version",
+        "accept",
+        "content-type",
+        "grpc-encoding",
+        "if-none-match",
+        "x-a2a-extensions",
+    }
+)
+"""What extproc reads of A2A requests and their answers."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 RETRY_ON_HEADER = "x-envoy-retry-on"
 TIMEOUT_HEADER = "x-envoy-upstream-rq-timeout-ms"
@@ -230,6 +248,8 @@ ROLE_METADATA = "dragoman-role"
 ATTEMPT_ROLE = "attempt"
 MCP_ROLE = "mcp"
 """The same from a route of the MCP gateway."""
+A2A_ROLE = "a2a"
+"""The same from a route of the A2A gateway."""
 MIRROR_ROLE = "mirror"
 """The same from the filter of a cluster that gets copies."""
 ATTEMPT_METADATA = "dragoman-attempt"
@@ -317,6 +337,16 @@ def own_listener_cluster(gateway: str) -> str:
 def mcp_service(server: str) -> str:
     """The service that is an MCP server."""
     return f"mcp/{server}"
+
+
+def a2a_service(agent: str) -> str:
+    """The service that is an A2A agent."""
+    return f"a2a/{agent}"
+
+
+def a2a_grpc_service(agent: str) -> str:
+    """The service that is an A2A agent where it speaks gRPC."""
+    return f"a2a-grpc/{agent}"
 
 
 def mcp_token_service(server: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.choice import by_place
 from gateway.config import stars
+from gateway.config.a2a_meaning import a2a, a2a_services
 from gateway.config.budgets import BudgetBlock, BudgetMode, BudgetScopeBlock
 from gateway.config.check import guard_names
 from gateway.config.failover import failover
@@ -143,6 +144,7 @@ class Resolver:
             xds=resolve_xds(config),
             llm=_llm(config.llm),
             mcp=mcp(config.mcp, config.identity, of_mcp),
+            a2a=a2a(config.a2a),
             ledger=config.ledger.place,
             alerts_to=config.alerts.meaning,
             audit=None if config.audit is None else config.audit.terms,
@@ -154,6 +156,7 @@ class Resolver:
                     if isinstance(block, RemoteGuardBlock)
                 ),
                 *mcp_services(config.mcp, config.identity),
+                *a2a_services(config.a2a),
             ),
             limit_headers=config.limit_headers,
             limit_services=tuple(

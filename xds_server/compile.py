@@ -81,7 +81,7 @@ class Compiler:
                     _read_by(gateway, decided),
                     features,
                     is_limited=gateway.is_telling,
-                    longest_seconds=gateway.mcp.longest_seconds,
+                    longest_seconds=max(gateway.mcp.longest_seconds, gateway.a2a.longest_seconds),
                 ),
                 *(
                     memo.of(filters.limit_service_filter, each)
@@ -278,6 +278,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
             names.MCP_HEADERS if gateway.mcp.servers else (),
+            names.A2A_HEADERS if gateway.a2a.agents else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)

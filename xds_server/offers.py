@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from gateway.a2a import A2a
 from gateway.credentials import AwsCredential, Credential
 from gateway.model import Gateway, Mcp, NodeGroup, Provider, Route, Service, Xds
 from xds_server.access import admit
@@ -142,6 +143,7 @@ def for_group(gateway: Gateway, group: NodeGroup) -> Gateway:
         models=gateway.models if listeners else (),
         services=gateway.services if listeners else (),
         mcp=gateway.mcp if listeners else Mcp(),
+        a2a=gateway.a2a if listeners else A2a(),
         xds=replace(gateway.xds, resources=(*gateway.xds.resources, *group.resources)),
     )
 

@@ -134,6 +134,7 @@ class Authorize:
             facts.max_output_tokens,
             facts.route,
             facts.mcp and (facts.mcp.server, facts.mcp.name),
+            facts.a2a and facts.a2a.agent,
         )
         case = self._cases.get(name)
         if case is None:

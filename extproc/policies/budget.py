@@ -394,6 +394,8 @@ class Budgets:
         name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
         if facts.mcp is not None:
             name = (*name, facts.mcp.server)
+        if facts.a2a is not None:
+            name = (*name, "a2a", facts.a2a.agent)
         if self._keyed:
             name = (*name, *(by(facts) for by in self._keyed))
         case = self._cases.get(name)

@@ -57,7 +57,9 @@ def _model(facts: Facts) -> str | None:
 
 
 def _llm(facts: Facts) -> str | None:
-    return None if facts.route or facts.mcp is not None else facts.model
+    if facts.route or facts.mcp is not None or facts.a2a is not None:
+        return None
+    return facts.model
 
 
 def _provider(facts: Facts) -> str | None:
@@ -72,9 +74,8 @@ def _mcp(facts: Facts) -> str | None:
     return (facts.mcp.server or None) if facts.mcp is not None else None
 
 
-def _absent(_: Facts) -> str | None:
-    """No request of this version is for an agent."""
-    return None
+def _a2a(facts: Facts) -> str | None:
+    return facts.a2a.agent if facts.a2a is not None else None
 
 
 _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
@@ -85,7 +86,7 @@ _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
     ("provider", _provider),
     ("llm", _llm),
     ("mcp", _mcp),
-    ("a2a", _absent),
+    ("a2a", _a2a),
     ("route", _route),
 )
 

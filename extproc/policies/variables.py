@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from extproc.facts import Facts, McpCall
+from extproc.facts import A2aCall, Facts, McpCall
 from gateway.cel import EVERY_HEADER
 
 Getter: TypeAlias = Callable[[Facts], object | None]
@@ -51,15 +51,24 @@ def _of_mcp(read: Callable[[McpCall], object]) -> Getter:
     return lambda facts: read(facts.mcp) if facts.mcp is not None else None
 
 
+def _of_a2a(read: Callable[[A2aCall], object]) -> Getter:
+    """The same of an A2A request."""
+    return lambda facts: read(facts.a2a) if facts.a2a is not None else None
+
+
 def _kind(facts: Facts) -> str:
     if facts.mcp is not None:
         return "mcp"
+    if facts.a2a is not None:
+        return "a2a"
     return "http" if facts.route else "llm"
 
 
 def _name(facts: Facts) -> str | None:
     if facts.mcp is not None:
         return facts.mcp.name or None
+    if facts.a2a is not None:
+        return facts.a2a.agent
     return facts.route or facts.model or None
 
 
@@ -96,6 +105,12 @@ GETTERS: Mapping[str, Getter] = {
     "mcp.prompt": _of_mcp(lambda call: call.prompt),
     "mcp.resource": _of_mcp(lambda call: call.resource),
     ARGUMENTS: _of_mcp(lambda call: call.arguments),
+    "a2a.method": _of_a2a(lambda call: call.method),
+    "a2a.agent": _of_a2a(lambda call: call.agent),
+    "a2a.skill": _of_a2a(lambda call: call.skill),
+    "a2a.task_id": _of_a2a(lambda call: call.task),
+    "a2a.context_id": _of_a2a(lambda call: call.context),
+    "a2a.parts": _of_a2a(lambda call: list(call.parts)),
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from gateway.cel import compile_expression, is_literal
 from gateway.cel_variables import OF_ANSWERS
 from gateway.config import basic, introspection, logins, stars
+from gateway.config.a2a_meaning import agents_are_apart
 from gateway.config.budget_rules import (
     alerts_reach_somebody,
     low_budgets_can_be_followed,
@@ -78,7 +79,7 @@ from gateway.problem import Problem, did_you_mean
 
 Rule: TypeAlias = Callable[[Written], Iterable[Finding]]
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
-_KINDS = {"llm": "model", "mcp": "MCP server"}
+_KINDS = {"llm": "model", "mcp": "MCP server", "a2a": "agent"}
 """What a scope's field names, where that is called otherwise."""
 
 
@@ -170,6 +171,7 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
             ("route", written.routes),
             ("key", written.keys),
             ("mcp", written.mcp_servers),
+            ("a2a", written.agents),
         ):
             value: str | None = getattr(scope, field, None)
             if value is None or "*" in value or value in known:
@@ -334,6 +336,7 @@ RULES: tuple[Rule, ...] = (
     chosen_tools_are_of_servers,
     mcp_guards_can_judge,
     documents_are_apis,
+    agents_are_apart,
 )
 
 

@@ -10,7 +10,7 @@ from gateway.limits import Algorithm, CountedBy, envoys_key
 from gateway.problem import did_you_mean
 from gateway.scopes import Mode
 
-_OF_MODELS = ("model", "provider", "llm", "mcp")
+_OF_MODELS = ("model", "provider", "llm", "mcp", "a2a")
 _WORKERS = "leave counted_by out: then workers count"
 _OF_CALLERS = ("key", "user", "team")
 

@@ -32,6 +32,8 @@ class LimitScopeBlock(Block):
     mcp: Text | None = None
     """Calls of tools, prompts and resources of an MCP server, by the server; `*` for all, each
     server apart."""
+    a2a: Text | None = None
+    """Messages to an A2A agent, by the agent; `*` for all, each agent apart."""
     route: Text | None = None
     """Plain routes, by name."""
 

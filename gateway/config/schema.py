@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field, PrivateAttr
 
+from gateway.config.a2a import A2aBlock
 from gateway.config.alerts import AlertsBlock
 from gateway.config.audit import AuditBlock
 from gateway.config.block import Block
@@ -63,6 +64,8 @@ class Config(Block):
     """LLM providers and models, served under `/v1/` on every gateway."""
     mcp: McpBlock = McpBlock()
     """MCP servers, served under `/mcp` on every gateway."""
+    a2a: A2aBlock = A2aBlock()
+    """A2A agents, served under `/a2a` on every gateway."""
     authorize: tuple[RuleBlock, ...] = ()
     """Who may do what."""
     external_authz: dict[Name, ExternalAuthzBlock] = Field(default={})

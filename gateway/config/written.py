@@ -31,6 +31,7 @@ class Written:
     services: frozenset[str] = frozenset()
     """That may be asked whether requests may pass."""
     mcp_servers: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -50,6 +51,7 @@ class Written:
             logins=_keys(document, "identity", "logins"),
             services=_keys(document, "external_authz"),
             mcp_servers=_keys(document, "mcp", "servers") | frozenset(config.mcp.servers),
+            agents=_keys(document, "a2a", "agents") | frozenset(config.a2a.agents),
             has_introspection=_at(document, ("identity", "introspection")) is not None,
         )
 

@@ -129,7 +129,9 @@ def service_cluster(service: Service, topology: Topology) -> Resource:
     """A service that extproc asks, with the filters that show it who does."""
     name = names.service_cluster(service.name)
     protocol = _HTTP1
-    if service.upstream.is_tls:
+    if service.is_grpc:
+        protocol = {"explicit_http_config": {"http2_protocol_options": _HTTP2_KEPT_ALIVE}}
+    elif service.upstream.is_tls:
         protocol = {
             "auto_config": {
                 "http_protocol_options": {},

@@ -181,8 +181,17 @@ def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answ
 
 def mcp_bodies(limit_bytes: int) -> Json:
     """For the routes of the MCP gateway; extproc asks for answers where it must."""
+    return _bodies(names.MCP_ROLE, limit_bytes)
+
+
+def a2a_bodies(limit_bytes: int) -> Json:
+    """The same of the A2A gateway."""
+    return _bodies(names.A2A_ROLE, limit_bytes)
+
+
+def _bodies(role: str, limit_bytes: int) -> Json:
     metadata = [
-        {"key": names.ROLE_METADATA, "value": names.MCP_ROLE},
+        {"key": names.ROLE_METADATA, "value": role},
         {"key": names.LIMIT_METADATA, "value": str(limit_bytes)},
     ]
     return typed(

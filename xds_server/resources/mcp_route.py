@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gateway import names
 from gateway.model import Gateway, Listener
-from xds_server.resources import ext_proc, jwt, told
+from xds_server.resources import ext_proc, jwt
+from xds_server.resources.direct_route import IDLE_SECONDS, direct_route
 from xds_server.resources.extension import Json, duration
 from xds_server.resources.mcp_auth_route import mcp_issuers, pages, told_routes
 
@@ -16,29 +17,6 @@ FOUND = "dragoman/mcp/found"
 """The same requests, once extproc has said their server, and the path that they have there."""
 SSE = "dragoman/mcp/sse"
 """For clients of HTTP with SSE: to the hub."""
-_IDLE_SECONDS = 3600.0
-"""Of a stream: notifications may be rare. Servers and the hub send comments more often."""
-_RETRY_ON = "connect-failure,refused-stream,reset-before-request"
-"""What no server has seen."""
-_CLIENTS_OWN = (
-    *names.CREDENTIAL_HEADERS,
-    "cookie",
-    "forwarded",
-    "origin",
-    "proxy-authorization",
-    "referer",
-    "via",
-    "x-client-ip",
-    "x-forwarded-client-cert",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-real-ip",
-)
-"""What no server sees: tokens for the gateway are no tokens for it (MCP, "Token Passthrough")."""
-_SERVERS_OWN = ("set-cookie", "www-authenticate")
-"""What no client sees: where it would get a token for a server, which never sees it."""
 _SESSION: Json = {
     # what the server calls the session is no business of the client's
     "header": {
@@ -96,7 +74,7 @@ def _sse_routes(gateway: Gateway, listener: Listener) -> Iterator[Json]:
         "route": {
             "cluster": names.HUB_CLUSTER,
             "timeout": "0s",
-            "idle_timeout": duration(_IDLE_SECONDS),
+            "idle_timeout": duration(IDLE_SECONDS),
         },
     }
 
@@ -111,27 +89,12 @@ def _filters(gateway: Gateway, listener: Listener) -> Json:
 
 
 def _route(name: str, match: Json, gateway: Gateway, per_filter: Json) -> Json:
-    limits = [each for each in gateway.limits if each.scope.route is None]
-    is_told = gateway.identity.has_stored_keys or told.is_told(limits)
-    return {
-        "name": name,
-        "match": match,
-        "typed_per_filter_config": per_filter,
-        "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
-        **({"request_headers_to_add": [_TOKEN]} if gateway.mcp.exchanges_tokens else {}),
-        "response_headers_to_remove": [
-            *_SERVERS_OWN,
-            *(told.removed(gateway.limit_headers) if is_told else ()),
-        ],
-        "response_headers_to_add": [
-            _SESSION,
-            *(told.added(gateway.limit_headers) if is_told else ()),
-        ],
-        "route": {
-            "cluster_header": names.MCP_HEADER,
-            "auto_host_rewrite": True,
-            "timeout": "0s",  # answers stream for as long as they like
-            "idle_timeout": duration(_IDLE_SECONDS),
-            "retry_policy": {"retry_on": _RETRY_ON, "num_retries": 1},
-        },
-    }
+    return direct_route(
+        name,
+        match,
+        names.MCP_HEADER,
+        gateway,
+        per_filter,
+        added=(_TOKEN,) if gateway.mcp.exchanges_tokens else (),
+        answered=(_SESSION,),
+    )

@@ -11,6 +11,7 @@ import envoy_api
 from gateway import names
 from gateway.identity import Login
 from gateway.model import Gateway, Listener, Route
+from xds_server.resources.a2a_route import a2a_routes
 from xds_server.resources.clusters import route_cluster_name
 from xds_server.resources.compression import switched_on
 from xds_server.resources.envoy_rules import EnvoyRules
@@ -41,16 +42,17 @@ def route_table(
     memo: Memo,
     decided: Mapping[str, EnvoyRules] = NO_RULES,
 ) -> Resource:
-    """What a listener serves: MCP servers and the LLM API, where there are any, then the plain
-    routes in order; on those that are `decided`, Envoy asks nobody."""
+    """What a listener serves: MCP servers, A2A agents and the LLM API, where there are any, then
+    the plain routes in order; on those that are `decided`, Envoy asks nobody."""
     plain = tuple(route for route in gateway.routes if listener.name in route.listeners)
     llm = llm_routes(gateway, listener, features) if gateway.models else ()
     needs_unplanned = bool(gateway.models) and features.reads_plans
+    first = (*mcp_routes(gateway, listener), *a2a_routes(gateway, listener))
     table = _Table(
         names.route_table(listener.name, added(features, parts_of(gateway, features))),
         listener.max_request_bytes,
         listener.compresses,
-        tuple(map(serialized, (*mcp_routes(gateway, listener), *llm))),
+        tuple(map(serialized, (*first, *llm))),
         plain,
         tuple(decided[each.name] for each in plain if each.name in decided),
         needs_unplanned,

@@ -1,0 +1,71 @@
+"""A2A agents, as they are meant: where each is spoken to, and how clients find them.
+
+https://a2a-protocol.org/latest/specification/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+TENANT_SEPARATOR = "/"
+"""In a tenant that clients say: between the name of an agent, and a tenant of its own."""
+
+
+class Binding(StrEnum):
+    """How operations are said on the wire ("Protocol Binding Requirements")."""
+
+    JSONRPC = "JSONRPC"
+    HTTP_JSON = "HTTP+JSON"
+    GRPC = "GRPC"
+
+
+class Revision(StrEnum):
+    """Of the protocol, as `A2A-Version` says it."""
+
+    V0_3 = "0.3"
+    V1_0 = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class A2aAgent:
+    """An agent."""
+
+    name: str
+    authority: str
+    """Host, and port where that is none of the usual, of the place where its card is."""
+    card_path: str
+    """Where its card is, behind its cluster: `/.well-known/agent-card.json`."""
+    grpc_authority: str = ""
+    """Where it speaks gRPC; empty: nowhere else than at the place of its card."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent with every request, whatever the client sends."""
+    timeout_seconds: float = 10.0
+    """How long it may take to tell its card."""
+    refresh_seconds: float = 60.0
+    """How long its card is kept."""
+    price: int = 0
+    """Of a message, in nanodollars."""
+
+
+@dataclass(frozen=True, slots=True)
+class A2a:
+    """The A2A gateway."""
+
+    agents: tuple[A2aAgent, ...] = ()
+    path: str = "/a2a"
+    """Each agent is at its name behind it; itself, it is the list of those that the caller sees."""
+    url: str = ""
+    """What clients call the gateway: an origin, without a slash at its end. Empty: as each request
+    says."""
+    has_public_cards: bool = True
+    """Cards are for anybody; else for those who may come in."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long it may take to ask for a card; 0: there are no agents."""
+        return max((each.timeout_seconds for each in self.agents), default=0.0)
+
+    def agent(self, name: str) -> A2aAgent | None:
+        """By its name."""
+        return next((each for each in self.agents if each.name == name), None)

@@ -1,0 +1,98 @@
+"""A2A agents, and where clients find them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from gateway.config.block import Block, refusal
+from gateway.config.providers import SentHeader
+from gateway.config.referenced import TextFile
+from gateway.config.remote_guards import ServiceAuthBlock
+from gateway.config.routes import UrlPath
+from gateway.config.scalars import Dollars, Duration, Flag, Secret, Text
+from gateway.config.urls import Origin, Url
+
+_AGENT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,62}")
+_LONGEST_TIMEOUT = 60.0
+_SHORTEST_REFRESH = 1.0
+
+
+def _agent(value: str) -> str:
+    if not _AGENT.fullmatch(value):
+        raise refusal(
+            "must be the name of an agent",
+            "letters, digits, '.' and '-', a letter first, at most 63",
+        )
+    return value
+
+
+def _timeout(value: float) -> float:
+    if not 0 < value <= _LONGEST_TIMEOUT:
+        raise refusal(f"must be more than 0 and at most {_LONGEST_TIMEOUT:.0f}s")
+    return value
+
+
+def _refresh(value: float) -> float:
+    if value < _SHORTEST_REFRESH:
+        raise refusal(f"must be at least {_SHORTEST_REFRESH:.0f}s")
+    return value
+
+
+AgentName: TypeAlias = Annotated[str, AfterValidator(_agent), WithJsonSchema({"type": "string"})]
+Timeout: TypeAlias = Annotated[Duration, AfterValidator(_timeout)]
+Refresh: TypeAlias = Annotated[Duration, AfterValidator(_refresh)]
+
+
+class A2aAgentBlock(Block):
+    """An A2A agent. What it can do, its card says; bytes go only to where this block says."""
+
+    url: Url
+    """Where it is: `https://travel.example.com`. Its card is at `/.well-known/agent-card.json`
+    there, and of the addresses that its card names, those at this host are used."""
+    card: UrlPath | None = None
+    """The path of its card, where it is another."""
+    grpc: Origin | None = None
+    """Where it speaks gRPC, if it does: `http://travel.example.com:50051`."""
+    key: Secret | None = None
+    """Sent as `Authorization: Bearer …`, best as `${VARIABLE}`. It is given to Envoy alone."""
+    auth: ServiceAuthBlock | None = None
+    """Instead of a key: another kind of credential."""
+    headers: dict[SentHeader, Text] = Field(default={})
+    """Sent with every request. Not for secrets."""
+    ca: TextFile | None = None
+    """Certificate authorities in PEM that its certificate is checked against, instead of the
+    system's. Needs an https url."""
+    timeout: Timeout = 10.0
+    """How long it may take to tell its card; at most `60s`. Its answers may take as long as they
+    like."""
+    refresh: Refresh = 60.0
+    """After how long its card is asked for again."""
+    price: Dollars | None = None
+    """What a message to it costs, in USD: it is counted in budgets of money. Default: nothing."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> A2aAgentBlock:
+        if self.key is not None and self.auth is not None:
+            raise refusal("has both key and auth", "keep one of them", is_shown=False)
+        urls = (self.url, self.grpc or "")
+        if self.ca is not None and not any(each.startswith("https:") for each in urls):
+            raise refusal("has a ca, and no https url", is_shown=False)
+        return self
+
+
+class A2aBlock(Block):
+    """The A2A gateway: agents that find each other, and work together, at one address."""
+
+    path: UrlPath = "/a2a"
+    """Where clients find the list of agents; each agent is at its name behind it: `/a2a/travel`."""
+    url: Origin | None = None
+    """What clients call the gateway, as cards say it: `https://agents.example.com`. Default: as
+    each request says it, with its scheme and its host."""
+    public_cards: Flag = True
+    """Whether cards are for anybody, as clients expect that look for an agent. `false`: for those
+    who may come in. The list of agents is for those in any case."""
+    agents: dict[AgentName, A2aAgentBlock] = Field(default={})
+    """The agents, by a name of your choice."""
