@@ -21,7 +21,12 @@ from grpc_tools import protoc
 
 HERE = Path(__file__).parent
 DESCRIPTORS = HERE / "envoy_api" / "descriptors.fds"
-OWN_FILES = ("dragoman/v1/configuration.proto", "dragoman/v1/discovery.proto")
+OWN_FILES = (
+    "dragoman/v1/configuration.proto",
+    "dragoman/v1/discovery.proto",
+    "dragoman/a2a/v0_3.proto",
+    "dragoman/a2a/v1_0.proto",
+)
 
 _FILE_NAME = re.compile(rb"\x0a([\x08-\x7f])([a-z0-9_/.\-]+?\.proto)")
 _FIELDS_OF_A_FILE = frozenset({*range(1, 13), 14})
