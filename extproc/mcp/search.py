@@ -1,16 +1,14 @@
 """Tools that are searched for instead of listed: `search_tools`, and `call_tool` for what it finds.
 
-Ranked by BM25 over the words of names, titles, descriptions and parameters. The index is made once
-for a list. A client that calls only what is listed calls what it found by `call_tool`, which is the
+Ranked by the words of names, titles, descriptions and parameters. The index is made once for a
+list. A client that calls only what is listed calls what it found by `call_tool`, which is the
 same call in another form: policies see the tool itself.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -22,6 +20,7 @@ from extproc.mcp.lists import Allowed, Listing, Shown
 from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.protocols import json_spans
+from extproc.ranking import Ranking, in_order
 from gateway.globs import is_like
 from gateway.mcp import OWN_TOOLS
 
@@ -29,23 +28,10 @@ SEARCH, CALL = OWN_TOOLS
 MOST_FOUND: Final = 50
 
 _USUALLY_FOUND: Final = 10
-_LONGEST_QUERY: Final = 1000
-"""Characters; the rest is not read."""
-_SATURATION: Final = 1.2
-_LENGTH_WEIGHT: Final = 0.75
-"""k1 and b of BM25, as they are mostly set."""
 _NAME, _TITLE, _PARAMETER, _DESCRIPTION = 4.0, 3.0, 1.5, 1.0
 _COMPLETE: Final = b',"resultType":"complete"'
 """What newer clients are told of each result."""
 _OWN: Final = Target("", "")
-_WORD: Final = re.compile(r"[^\W_]+")
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_COMMON: Final = frozenset(
-    {"a", "an", "and", "are", "as", "at", "be", "by", "can", "for", "from", "in", "into", "is"}
-    | {"it", "of", "on", "or", "that", "the", "this", "to", "use", "with", "you"}
-)
-_ENDINGS: Final = (("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"))
-_SHORTEST_STEM: Final = 3
 
 _SEARCH_TOOL: Final = {
     "name": SEARCH,
@@ -100,52 +86,29 @@ _reader = msgspec.json.Decoder(_Tool)
 class ToolIndex:
     """The words of a list of tools."""
 
-    __slots__ = ("_entries", "_names", "_postings")
+    __slots__ = ("_entries", "_names", "_ranking")
 
     def __init__(self, entries: Sequence[Shown]) -> None:
         self._entries = tuple(entries)
         self._names = {each.name: position for position, each in enumerate(entries)}
-        read = _Words()
-        words = [_weighted(each, read) for each in entries]
-        lengths = [sum(each.values()) for each in words]
-        mean = sum(lengths) / len(lengths) if lengths else 0.0
-        frequency = Counter(word for each in words for word in each)
-        postings: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        for position, weights in enumerate(words):
-            norm = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * lengths[position] / (mean or 1.0)
-            for word, weight in weights.items():
-                rarity = _rarity(len(words), frequency[word])
-                score = rarity * weight * (_SATURATION + 1) / (weight + _SATURATION * norm)
-                postings[word].append((position, score))
-        self._postings: Mapping[str, list[tuple[int, float]]] = dict(postings)
+        self._ranking = Ranking(map(_texts, entries))
 
     def search(
         self, query: str, limit: int = _USUALLY_FOUND, is_allowed: Allowed | None = None
     ) -> tuple[Shown, ...]:
         """Tools that have a word of the query, the best first; of equals, in the order listed."""
-        scores: defaultdict[int, float] = defaultdict(float)
-        for word in dict.fromkeys(_Words().of(query[:_LONGEST_QUERY])):
-            for position, score in self._of(word):
-                scores[position] += score
+        scores = self._ranking.scores(query)
         exact = self._names.get(query.strip())
         if exact is not None:
             scores[exact] = math.inf
         found: list[Shown] = []
-        for position in sorted(scores, key=lambda each: (-scores[each], each)):
+        for position in in_order(scores):
             entry = self._entries[position]
             if is_allowed is None or is_allowed(entry.target):
                 found.append(entry)
                 if len(found) == limit:
                     break
         return tuple(found)
-
-    def _of(self, word: str) -> Iterable[tuple[int, float]]:
-        """Where a word stands; where it does not, the words that begin with it, at half."""
-        known = self._postings.get(word)
-        if known is not None or len(word) < _SHORTEST_STEM:
-            return known or ()
-        longer = (each for name, each in self._postings.items() if name.startswith(word))
-        return ((position, score / 2) for each in longer for position, score in each)
 
 
 def lazy(of: Listing, pinned: Collection[str]) -> Listing:
@@ -216,25 +179,15 @@ def _failed(reason: str, is_modern: bool) -> bytes:
     return b'{"content":[{"type":"text","text":%s}],"isError":true%s}' % (text, end)
 
 
-def _rarity(everything: int, having: int) -> float:
-    """How much a word says that so many have: idf of BM25, never below zero."""
-    return math.log(1 + (everything - having + 0.5) / (having + 0.5))
-
-
-def _weighted(entry: Shown, read: _Words) -> dict[str, float]:
-    """The words of a tool, and how much each counts."""
+def _texts(entry: Shown) -> list[tuple[object, float]]:
+    """The texts of a tool, and how much a word of each counts."""
     tool = _reader.decode(entry.text)
-    weights: defaultdict[str, float] = defaultdict(float)
-    for text, weight in (
+    return [
         (entry.name, _NAME),
         (tool.title, _TITLE),
         (tool.description, _DESCRIPTION),
         *_parameters(tool.inputSchema),
-    ):
-        if isinstance(text, str):
-            for word in read.of(text):
-                weights[word] += weight
-    return weights
+    ]
 
 
 def _parameters(schema: object) -> list[tuple[object, float]]:
@@ -247,41 +200,3 @@ def _parameters(schema: object) -> list[tuple[object, float]]:
         (" ".join(properties), _PARAMETER),
         *((each.get("description"), _DESCRIPTION / 2) for each in described),
     ]
-
-
-class _Words:
-    """Reads words; those that it has read before, at once."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[str, ...]] = {}
-
-    def of(self, text: str) -> Iterator[str]:
-        """Words, also of names: `createIssue` and `create_issue` have two."""
-        known = self._known
-        for word in _WORD.findall(text):
-            found = known.get(word)
-            if found is None:
-                humps = map(str.lower, _HUMP.split(word))
-                found = known[word] = tuple(_stem(each) for each in humps if each not in _COMMON)
-            yield from found
-
-
-def _stem(word: str) -> str:
-    """A word without its ending, as far as English tells: `closes`, `closing`, `closed`."""
-    word = _singular(word)
-    for ending in ("ing", "ed", "e"):
-        stem = word.removesuffix(ending)
-        if stem != word and len(stem) >= _SHORTEST_STEM:
-            is_doubled = ending != "e" and stem[-1] == stem[-2] and stem[-1] not in "lsz"
-            return stem[:-1] if is_doubled else stem
-    return word
-
-
-def _singular(word: str) -> str:
-    for ending, singular in _ENDINGS:
-        if word.endswith(ending) and len(word) > len(ending) + 1:
-            return word[: -len(ending)] + singular
-    is_plural = word.endswith("s") and not word.endswith(("ss", "us", "is"))
-    return word[:-1] if is_plural and len(word) > _SHORTEST_STEM else word
