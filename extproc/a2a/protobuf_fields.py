@@ -51,24 +51,48 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     position = 0
     while position < len(message):
         tag, position = _varint_at(message, position)
-        match tag & 7:
-            case 0:
-                value, position = _varint_at(message, position)
-                yield tag >> 3, value
-                continue
-            case 1:
-                length = 8
-            case 2:
-                length, position = _varint_at(message, position)
-            case 5:
-                length = 4
-            case other:
-                raise BrokenMessage(f"wire type {other}")
-        end = position + length
-        if end > len(message):
+        length, content = _extent(message, tag & 7, position)
+        position = content + length
+        if position > len(message):
             raise BrokenMessage("it ends too early")
-        yield tag >> 3, message[position:end]
-        position = end
+        if tag & 7 == _VARINT:
+            yield tag >> 3, _varint_at(message, content)[0]
+        else:
+            yield tag >> 3, message[content:position]
+
+
+def without(message: bytes, path: Sequence[int]) -> bytes:
+    """The message without a field, however often it is there: a repeated one cannot be replaced by
+    what is added. Raises `BrokenMessage`."""
+    pieces: list[bytes] = []
+    position = 0
+    while position < len(message):
+        start = position
+        tag, after = _varint_at(message, position)
+        length, content = _extent(message, tag & 7, after)
+        position = content + length
+        if position > len(message):
+            raise BrokenMessage("it ends too early")
+        if tag >> 3 != path[0]:
+            pieces.append(message[start:position])
+        elif len(path) > 1 and tag & 7 == _DELIMITED:
+            pieces.append(delimited(path[0], without(message[content:position], path[1:])))
+    return b"".join(pieces)
+
+
+def _extent(message: bytes, wire_type: int, position: int) -> tuple[int, int]:
+    """How long a value is, and where it begins."""
+    match wire_type:
+        case 0:
+            return _varint_at(message, position)[1] - position, position
+        case 1:
+            return 8, position
+        case 2:
+            return _varint_at(message, position)
+        case 5:
+            return 4, position
+        case other:
+            raise BrokenMessage(f"wire type {other}")
 
 
 def _varint_at(message: bytes, position: int) -> tuple[int, int]:

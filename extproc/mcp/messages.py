@@ -18,7 +18,14 @@ from msgspec import Struct
 
 from extproc.mcp.jsonrpc import INVALID_REQUEST, NO_ID, PARSE_ERROR, Fault
 from extproc.protocols import json_spans
-from extproc.protocols.json_spans import DuplicateKey, InvalidJson, Path, TooComplex, TooDeep
+from extproc.protocols.json_spans import (
+    DuplicateKey,
+    InvalidJson,
+    Path,
+    TooComplex,
+    TooDeep,
+    is_deeper,
+)
 
 MAX_DEPTH: Final = 64
 """Of objects and arrays within each other."""
@@ -40,8 +47,6 @@ REQUEST_STATE: Final[Path] = ("params", "requestState")
 CURSOR: Final[Path] = ("params", "cursor")
 
 _EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
-_PLAIN = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(each for each in range(256) if each not in b"[]{}")
 
 
 class Kind(Enum):
@@ -156,19 +161,6 @@ def is_id(value: object) -> TypeGuard[Id]:
     """A text or a number, which is no truth value."""
     kind = type(value)
     return kind is str or kind is int or (kind is float and math.isfinite(value))  # type: ignore[arg-type]
-
-
-def is_deeper(body: bytes, depth: int) -> bool:
-    """Whether objects and arrays are nested deeper than that. The body must be JSON."""
-    if body.count(b"{") + body.count(b"[") <= depth:
-        return False
-    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = b"".join(bare.split(b'"')[::2]).translate(_PLAIN, _NO_BRACKETS)
-    for _ in range(depth):  # each round takes away the innermost
-        if not brackets:
-            return False
-        brackets = brackets.replace(b"[]", b"")
-    return bool(brackets)
 
 
 def _batch(document: list[object], body: bytes) -> Batch | Fault:

@@ -35,6 +35,8 @@ _MEMBER = re.compile(rb'\s*"([A-Za-z_]+)"\s*:\s*"')
 """The beginning of a member of an object that is a string."""
 _BACKSLASH = ord("\\")
 _OPENING_BRACE = ord("{")
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(each for each in range(256) if each not in b"[]{}")
 
 
 class InvalidJson(ValueError):
@@ -79,6 +81,19 @@ def decode_exactly(text: bytes) -> object:
 def encode(value: object) -> bytes:
     """Compact JSON of what `decode` or `decode_exactly` gave, or of a part of it."""
     return msgspec.json.encode(value, enc_hook=_as_written)
+
+
+def is_deeper(body: bytes, depth: int) -> bool:
+    """Whether objects and arrays are nested deeper than that. The body must be JSON."""
+    if body.count(b"{") + body.count(b"[") <= depth:
+        return False
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(bare.split(b'"')[::2]).translate(_SQUARE, _NO_BRACKETS)
+    for _ in range(depth):  # each round takes away the innermost
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def count_separators(text: bytes) -> int:

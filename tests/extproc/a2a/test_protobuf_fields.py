@@ -45,3 +45,18 @@ def test_what_is_added_at_the_end_replaces_and_the_rest_stays(before: str, after
     changed = request.SerializeToString() + protobuf_fields.text((2, 3), after)
     request.message.task_id = after
     assert a2a_pb2.SendMessageRequest.FromString(changed) == request
+
+
+@given(st.lists(st.text(max_size=3), max_size=3))
+def test_a_repeated_field_is_taken_out(references: list[str]) -> None:
+    message = a2a_pb2.Message(task_id="t", reference_task_ids=references, parts=[{"text": "hi"}])
+    request = a2a_pb2.SendMessageRequest(tenant="a", message=message)
+    taken = protobuf_fields.without(request.SerializeToString(), (2, 8))
+    del request.message.reference_task_ids[:]
+    assert taken == request.SerializeToString()
+
+
+@pytest.mark.parametrize("broken", [b"\x0a\x05abc", b"\x09abc", b"\x0b"])
+def test_nothing_is_taken_out_of_what_is_broken(broken: bytes) -> None:
+    with pytest.raises(BrokenMessage):
+        protobuf_fields.without(broken, (2, 8))
