@@ -67,6 +67,7 @@ TESTED_THROUGH = {
     "extproc/adapters/leased_ledger.py": "extproc/adapters/test_sqlite_ledger.py",
     "extproc/adapters/levels.py": "extproc/adapters/test_sqlite_ledger.py",
     "extproc/adapters/waiters.py": "extproc/adapters/test_sqlite_ledger.py",
+    "extproc/a2a/forms/losses.py": "extproc/a2a/forms/test_protobuf.py",
     "extproc/policies/lines.py": "extproc/policies/test_budget.py",
     "extproc/read.py": "extproc/test_asking.py",
     "extproc/adapters/redis_scripts.py": "extproc/adapters/test_redis_server.py",

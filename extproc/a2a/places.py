@@ -7,7 +7,7 @@ or in protobuf the numbers of fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -20,14 +20,14 @@ Names: TypeAlias = tuple[str, ...]
 Numbers: TypeAlias = tuple[int, ...]
 
 
-class Form(Enum):
+class Form(StrEnum):
     """What a document looks like."""
 
-    V1_0 = auto()
+    V1_0 = "1.0"
     """In all bindings."""
-    V0_3 = auto()
+    V0_3 = "0.3"
     """Of JSON-RPC: what something is, its `kind` says."""
-    V0_3_PROTO = auto()
+    V0_3_PROTO = "0.3-proto"
     """Of gRPC, and of HTTP+JSON as the SDKs of 0.3 write it: tasks are named `tasks/{id}`."""
 
 

@@ -32,6 +32,7 @@ EXTENSIONS: Final = ("a2a-extensions", "x-a2a-extensions")
 """The second is that of 0.3."""
 MAX_EXTENSIONS: Final = 100
 
+_REVISIONS: Final = {"": Revision.V0_3, **{str(each): each for each in Revision}}
 _EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
 _PUSHES: Final = {
     Form.V1_0: ("taskPushNotificationConfig",),
@@ -199,19 +200,20 @@ def of_document(
 def revision_of(headers: Mapping[str, str], query: str = "") -> Revision | Fault:
     """What a request says that it is of: §3.6. Nothing said is 0.3; patch numbers do not matter."""
     said = headers.get(VERSION, "").strip()
-    if VERSION in query.lower():
+    if query and VERSION in query.lower():
         asked = [value for name, value in _parameters(query) if name.lower() == VERSION]
         if len({*asked, said} - {""}) > 1:
             return _invalid("A2A-Version is said twice, and differently")
         said = said or asked[0].strip()
-    if not said:
-        return Revision.V0_3
+    known = _REVISIONS.get(said)
+    if known is not None:
+        return known
     major, _, rest = said.partition(".")
     minor, _, patch = rest.partition(".")
     if not patch or (patch.isascii() and patch.isdigit()):
-        for revision in Revision:
-            if revision == f"{major}.{minor}":
-                return revision
+        known = _REVISIONS.get(f"{major}.{minor}")
+        if known is not None:
+            return known
     return Fault(
         ErrorKind.VERSION_NOT_SUPPORTED,
         f"A2A {said[:64]!r} is not supported; supported are {', '.join(Revision)}",
@@ -338,24 +340,17 @@ def _merge_path(document: dict[str, object], found: http_paths.Found) -> str:
 # --- documents -----------------------------------------------------------------------------
 
 
-def _at(document: Mapping[str, object], path: Names) -> object:
-    value: object = document
-    for name in path:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value
-
-
 def _text(document: Mapping[str, object], path: Names) -> str:
-    if not path:
-        return ""
-    value = _at(document, path)
+    value: object = document if path else None
+    for name in path:
+        if not isinstance(value, dict):
+            return ""
+        value = value.get(name)
+    if type(value) is str:
+        return value
     if value is None:
         return ""
-    if type(value) is not str:
-        raise _Wrong(f"{path[-1]!r} is a text")
-    return value
+    raise _Wrong(f"{path[-1]!r} is a text")
 
 
 def _texts(document: Mapping[str, object], name: str) -> tuple[str, ...]:
