@@ -22,7 +22,8 @@ Sign = Callable[[Mapping[str, object]], list[dict[str, str]]]
 
 _LEGACY_VERSION: Final = "0.3.0"
 _LEGACY_PLACES: Final = ("url", "preferredTransport", "additionalInterfaces", "protocolVersion")
-_SECURITY: Final = ("securitySchemes", "securityRequirements", "security")
+_SECURITY: Final = ("securitySchemes", "securityRequirements", "security", "authentication")
+"""The last is older than 0.2."""
 _EXTENDED: Final = "supportsAuthenticatedExtendedCard"
 _OTHERWISE: Final = (
     *("supported_interfaces", "security_schemes", "security_requirements"),

@@ -22,6 +22,8 @@ MOST_SIGNATURES: Final = 8
 """Of a card that are tried; each costs some 100 µs for each form."""
 
 _MOST_HEADER_BYTES: Final = 4096
+_MOST_KEYS: Final = 8
+"""That are tried for a signature: of the same id, or where it names none."""
 
 
 class Verified(Struct, frozen=True):
@@ -100,6 +102,8 @@ def _verified(
     trusted = [each for each in keys.named(signature.kid) if signature.algorithm in each.algorithms]
     if not trusted:
         return f"is of a key that is not trusted: {signature.kid!r} with {signature.algorithm}"
+    if len(trusted) > _MOST_KEYS:
+        return f"is of one of {len(trusted)} keys, and does not say which"
     for payload, form in payloads.items():
         signed = _input(signature.protected, payload)
         for key in trusted:

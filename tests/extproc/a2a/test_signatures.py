@@ -247,6 +247,15 @@ def test_a_signature_without_the_id_of_a_key_is_tried_with_all() -> None:
     assert found.kid == "key-1"
 
 
+def test_no_more_keys_are_tried_than_anybody_needs() -> None:
+    key = signer()
+    keys = [public(key.public(), kid=f"key-{number}") for number in range(9)]
+    card = as_signed(CARD, key, canonical.specified(CARD), kid="")
+    found = signatures.verify(card, key_set(*keys))
+    assert found == Unverified("signature 1 is of one of 9 keys, and does not say which")
+    assert isinstance(signatures.verify(card, key_set(*keys[:8])), Verified)
+
+
 def test_no_more_signatures_are_tried_than_anybody_needs() -> None:
     key = signer()
     wrong = signatures.sign({**CARD, "name": "b"}, key)[:1] * signatures.MOST_SIGNATURES
