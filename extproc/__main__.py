@@ -14,11 +14,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
 
 from extproc import access_log, authz, flags, process, rate_limit
+from extproc.a2a_serving.directory import Times
+from extproc.a2a_serving.serving import Serving as Agents
+from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.introspector import RemoteIntrospector
@@ -51,6 +55,8 @@ from extproc.program import Program, build
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
+from gateway.a2a import A2a
+from gateway.identity import Identity
 from gateway.mcp import Mcp
 from gateway.model import Gateway
 from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
@@ -186,6 +192,7 @@ async def _serve(
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
         mcp=functools.partial(_serving, sessions, session_secret(arguments.state_dir)),
+        a2a=functools.partial(agents, peers=services, times=Times(time.monotonic, _now)),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     methods: Methods = {
@@ -238,6 +245,7 @@ def _build(
     limiters: LimiterPlaces,
     inquirer: Inquirer,
     mcp: Callable[[Mcp], Serving | None],
+    a2a: Callable[[A2a, Identity], Agents | None],
 ) -> Program:
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
@@ -255,11 +263,16 @@ def _build(
         limiter=limiters.at(gateway.ledger),
         inquirer=inquirer,
         mcp=mcp,
+        a2a=a2a,
     )
 
 
 def _serving(world: World, secret: str, mcp: Mcp) -> Serving | None:
     return serving(mcp, (secret,), world)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _stamp() -> Stamp:

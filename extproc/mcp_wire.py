@@ -51,10 +51,17 @@ def patience(seconds: float) -> bytes:
 
 
 def encode_way(
-    cluster: str, path: str, headers: Sequence[tuple[str, str]], *, is_read: bool
+    cluster: str,
+    path: str,
+    headers: Sequence[tuple[str, str]],
+    *,
+    is_read: bool,
+    header: str = names.MCP_HEADER,
 ) -> bytes:
-    """What is always the same where a request goes to this server; `headers`: its own."""
-    set_headers = [(names.MCP_HEADER, cluster), (":path", path), *headers]
+    """What is always the same where a request goes to this server; `headers`: its own; `header`:
+    the one that says so. An empty path stays as it is."""
+    at = [(":path", path)] if path else []
+    set_headers = [(header, cluster), *at, *headers]
     response = {
         "header_mutation": {"set_headers": [_header(*each) for each in set_headers]},
         "clear_route_cache": True,

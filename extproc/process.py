@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from extproc import attempt, wire
+from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.audits import Audits, uncounted
 from extproc.edges.service import Call, Stream
 from extproc.events import (
@@ -35,6 +36,7 @@ from gateway.model import Lossiness
 
 logger = logging.getLogger(__name__)
 
+_Exchange: TypeAlias = Exchange | McpExchange | A2aExchange
 _INTERNAL = 13  # grpc-status INTERNAL
 METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 _UNAVAILABLE = refusal(None, NOT_READY)
@@ -62,23 +64,24 @@ class Process:
             self.audits.count(NOT_READY)
             return _UnavailableStream(call)
         now = datetime.fromtimestamp(self._clock(), UTC)
-        if role == names.MCP_ROLE:
-            limit = metadata.get(names.LIMIT_METADATA)
-            bytes_at_most = int(limit) if limit else NO_LIMIT
-            return self._opened(call, McpExchange(self.program, now, bytes_at_most))
-        route = metadata.get(names.ROUTE_METADATA)
         limit = metadata.get(names.LIMIT_METADATA)
+        bytes_at_most = int(limit) if limit else NO_LIMIT
+        if role == names.MCP_ROLE:
+            return self._opened(call, McpExchange(self.program, now, bytes_at_most))
+        if role == names.A2A_ROLE:
+            return self._opened(call, A2aExchange(self.program, now, bytes_at_most))
+        route = metadata.get(names.ROUTE_METADATA)
         steered = metadata.get(names.STEERING_METADATA)
         exchange = Exchange(
             self.program,
             now,
             unquote(route) if route else "",
-            int(limit) if limit else NO_LIMIT,
+            bytes_at_most,
             Steering(steered) if steered else Steering.METADATA,
         )
         return self._opened(call, exchange)
 
-    def _opened(self, call: Call, exchange: Exchange | McpExchange) -> Stream:
+    def _opened(self, call: Call, exchange: _Exchange) -> Stream:
         stream = _ExchangeStream(call, exchange, self)
         self._open.add(stream)
         return stream
@@ -107,7 +110,7 @@ class Process:
 class _ExchangeStream:
     __slots__ = ("_call", "_exchange", "_process")
 
-    def __init__(self, call: Call, exchange: Exchange | McpExchange, process: Process) -> None:
+    def __init__(self, call: Call, exchange: _Exchange, process: Process) -> None:
         self._call = call
         self._exchange = exchange
         self._process = process

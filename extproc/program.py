@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import structs
 
+from extproc.a2a_serving.serving import Serving as A2aServing
 from extproc.audits import Audits, uncounted
 from extproc.batches import Batches
 from extproc.bills import Books
@@ -36,7 +37,7 @@ from extproc.policies.guard import Guards
 from extproc.policies.key_models import KeyModels
 from extproc.policies.limit import Limits
 from extproc.policies.logins import logins_of
-from extproc.policies.variables import ARGUMENTS, ESTIMATE, PROMPT
+from extproc.policies.variables import ESTIMATE, OF_ONE_CALL, PROMPT
 from extproc.ports import Ledger, Limiter
 from extproc.saying import Sayer
 from extproc.served_limits import ServedLimits
@@ -44,11 +45,13 @@ from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
 from extproc.verdict import By, Deny, PolicyKind, Verdict
 from extproc.wellformed import WellFormed
+from gateway.a2a import A2a
 from gateway.apis import Paths
 from gateway.attempts import plan_sequences
 from gateway.catalog import price_of
 from gateway.cel import compile_expression
 from gateway.guards import reads_answers
+from gateway.identity import Identity
 from gateway.mcp import Mcp
 from gateway.mcp_auth import is_apart, protected
 from gateway.model import Effect, Gateway, Lossiness, Mode, Phase, Rule, Target
@@ -76,7 +79,7 @@ class Rules(NamedTuple):
     late: Authorize | None
     """Answers, when they have begun; None: nobody is asked."""
     of_entries: Authorize
-    """Entries of MCP servers' lists."""
+    """Entries of MCP servers' lists, and of the list of agents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class Program:
     """MCP servers; None: there are none."""
     mcp_guards: McpGuards | None
     """What may be said to them, and by them; None: anything."""
+    a2a: A2aServing | None
+    """A2A agents; None: there are none."""
     routes: frozenset[str]
     """The plain routes that it knows."""
     open_routes: frozenset[str]
@@ -169,6 +174,7 @@ def build(
     limiter: Limiter | None = None,
     inquirer: Inquirer | None = None,
     mcp: Callable[[Mcp], Serving | None] = lambda _: None,
+    a2a: Callable[[A2a, Identity], A2aServing | None] = lambda _, __: None,
 ) -> Program:
     key_models, rules, formed, guards = _policies(gateway, audits)
     pricing, seen, health, chooser = _choosing(gateway, choose, latencies, states)
@@ -186,6 +192,7 @@ def build(
         rules=rules,
         mcp=_mcp(gateway, mcp(gateway.mcp), witnesses),
         mcp_guards=_mcp_guards(gateway, audits),
+        a2a=a2a(gateway.a2a, gateway.identity),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_guards=_answer_guards(gateway, audits),
@@ -229,13 +236,13 @@ def _policies(
 
 
 def _of_entries(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Whether a tool is shown, whatever it may be called with: rules that read arguments hide
-    nothing."""
+    """Whether a tool is shown, whatever it may be called with, or an agent, whatever it may be
+    asked: rules that read that hide nothing."""
     shown: list[Rule] = []
     for rule in rules:
         is_asked = rule.mode is Mode.ENFORCE and rule.phase is Phase.REQUEST
         compiled = compile_expression(rule.expression)
-        if isinstance(compiled, str) or ARGUMENTS not in compiled.names:
+        if isinstance(compiled, str) or compiled.names.isdisjoint(OF_ONE_CALL):
             shown += [rule] if is_asked else []
         elif is_asked and rule.effect is Effect.ALLOW:
             shown.append(replace(rule, expression="true"))

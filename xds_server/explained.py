@@ -66,7 +66,7 @@ class RoutePart:
     ways: tuple[Way, ...]
     """In the order in which they are asked."""
     kind: str
-    """`llm`, `mcp`, `mcp sse` (to the hub), `plain`, `answer` (Envoy's own), `other` (the
+    """`llm`, `mcp`, `a2a`, `mcp sse` (to the hub), `plain`, `answer` (Envoy's own), `other` (the
     operator's own resource)."""
     reading: str
     """What becomes of the bodies of an LLM API; empty: it is none."""

@@ -64,7 +64,7 @@ def unseen(
     """What passes without any check; Envoy itself moves all of it."""
     if kind in ("answer", "mcp sse"):  # of the latter, the hub asks again at the routes of MCP
         return ()
-    if kind == "mcp":
+    if kind in ("mcp", "a2a"):
         return ("what answers say",)
     if kind == "mcp authorization":
         return ("who asks: by this, clients come to be known",)

@@ -15,6 +15,7 @@ from gateway.choice import described
 from gateway.guards import reads_answers
 from gateway.model import Gateway, Identity, Model, Route, Target
 from gateway.operations import Operation
+from xds_server.a2a_checks import a2a_checks
 from xds_server.audience import Level
 from xds_server.check import Check
 from xds_server.checks import (
@@ -73,7 +74,7 @@ from xds_server.python_messages import (
     session_messages,
 )
 from xds_server.render import to_json
-from xds_server.resources import ext_proc, llm_route, mcp_auth_route, mcp_route
+from xds_server.resources import a2a_route, ext_proc, llm_route, mcp_auth_route, mcp_route
 from xds_server.resources.envoy_rules import EnvoyRules, decided_by_envoy, who_decides
 from xds_server.resources.features import FEATURES
 from xds_server.resources.plain_route import UNMATCHED
@@ -182,14 +183,15 @@ class _Explaining:
                 hosts.extend(host.get("domains", ()))
         is_asking = any(each.name == names.EXT_PROC_FILTER for each in chain)
         asking = self.asking if is_asking else None
-        found.pop(mcp_route.FOUND, None)  # no client comes there before extproc has said so
+        for name in (mcp_route.FOUND, a2a_route.FOUND):
+            found.pop(name, None)  # no client comes there before extproc has said so
         for name, (route, host, hosts) in sorted(found.items(), key=self.place):
             yield self.route_part(name, (route, host, manager), tuple(hosts), asking)
 
     def place(self, named: tuple[str, object]) -> int:
         """Each host has its routes in the order of the configuration, and some of them only."""
         name, _ = named
-        if llm_route.is_llm(name) or name in (mcp_route.NAME, mcp_route.SSE):
+        if llm_route.is_llm(name) or name in _FIRST or _is_a2a(name):
             return -1
         return self.places.get(name, len(self.places) + (name == UNMATCHED))
 
@@ -215,6 +217,8 @@ class _Explaining:
             shown = session_messages(mode, passed_answers(self.gateway, name))
         elif kind == "mcp":
             shown = self.mcp_messages(mode)
+        elif kind == "a2a":
+            shown = messages(mode, Caller.A2A)
         elif kind == "mcp authorization":
             shown = authorization_messages(mode)
         elif kind == "llm":
@@ -270,6 +274,8 @@ class _Explaining:
             return ()
         if kind == "mcp":
             return mcp_checks(self.gateway)
+        if kind == "a2a":
+            return a2a_checks(self.gateway)
         if reading:
             return _CHECKS.get(reading, llm_checks)(self.gateway)
         return () if plain is None else route_checks(self.gateway, plain)
@@ -280,6 +286,14 @@ class _Explaining:
         if kind == "mcp":
             services = (names.mcp_service(each.name) for each in self.gateway.mcp.servers)
             found = (*map(names.service_cluster, services), names.HUB_CLUSTER)
+        elif kind == "a2a":
+            services = (
+                service
+                for each in self.gateway.a2a.agents
+                for service in (names.a2a_service(each.name), names.a2a_grpc_service(each.name))
+                if each.grpc_authority or service == names.a2a_service(each.name)
+            )
+            found = map(names.service_cluster, services)
         elif kind == "mcp authorization":
             found = (names.service_cluster(names.MCP_AUTHORIZATION),)
         elif reading == WEBSOCKET:
@@ -444,11 +458,21 @@ def _is_known(identity: Identity) -> bool:
     )
 
 
+_FIRST = (mcp_route.NAME, mcp_route.SSE)
+"""Beside those of the LLM APIs, and of agents."""
+
+
+def _is_a2a(name: str) -> bool:
+    return name in (a2a_route.NAME, a2a_route.GRPC)
+
+
 def _kind(name: str, route: Json, plain: Route | None) -> str:
     if llm_route.is_llm(name):
         return "llm"
     if name == mcp_route.NAME:
         return "mcp"
+    if _is_a2a(name):
+        return "a2a"
     if name.partition("#")[0] == mcp_auth_route.AUTHORIZATION and "direct_response" in route:
         return "mcp authorization"
     if name == mcp_route.SSE:

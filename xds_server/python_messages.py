@@ -22,6 +22,7 @@ class Caller(StrEnum):
     PLAIN = "a plain route"
     TRY = "a try at a provider"
     MCP = "a route of MCP servers"
+    A2A = "a route of A2A agents"
     AUTHORIZATION = "a route of an authorization server"
 
 
@@ -74,6 +75,8 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
         Caller.MCP,
         "request body",
     ): "what is asked for, whether it may be, and of which server",
+    (Caller.A2A, "request headers"): "who asks, and which agent",
+    (Caller.A2A, "request body"): "what is asked of it, and whether it may be",
     (Caller.AUTHORIZATION, "request headers"): "which of its endpoints is asked for",
     (Caller.AUTHORIZATION, "request body"): "who registers, or wants a token",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",

@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct, structs
 
+from extproc.admission import Admission
 from extproc.events import CONTINUE, Action, Respond, ResponseBody, ResponseHeaders, Show
 from extproc.facts import Facts, McpCall
 from extproc.later import later
@@ -17,7 +18,6 @@ from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
-from extproc.mcp_exchange.admission import Admission
 from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
 from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
 from extproc.mcp_serving.serving import Serving

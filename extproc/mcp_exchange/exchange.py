@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from extproc.admission import Admission
 from extproc.events import (
     CONTINUE,
     Action,
@@ -29,7 +30,6 @@ from extproc.mcp import messages
 from extproc.mcp.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Fault
 from extproc.mcp.messages import Batch
 from extproc.mcp.views import binding_of
-from extproc.mcp_exchange.admission import Admission
 from extproc.mcp_exchange.asked import Answering, Caller, Talk
 from extproc.mcp_exchange.federated import FederatedTalk
 from extproc.mcp_exchange.one import OneTalk

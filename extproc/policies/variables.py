@@ -15,6 +15,8 @@ Getter: TypeAlias = Callable[[Facts], object | None]
 Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 
 ARGUMENTS = "mcp.arguments"
+OF_ONE_CALL = frozenset({ARGUMENTS, "a2a.parts", "a2a.skill", "a2a.task_id", "a2a.context_id"})
+"""What no entry of a list has."""
 PROMPT = "llm.prompt"
 ESTIMATE = "llm.estimated_input_tokens"
 """What it takes to know these is asked first: each costs a look at all that is said."""

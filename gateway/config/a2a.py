@@ -51,7 +51,8 @@ class A2aAgentBlock(Block):
 
     url: Url
     """Where it is: `https://travel.example.com`. Its card is at `/.well-known/agent-card.json`
-    there, and of the addresses that its card names, those at this host are used."""
+    there. Of the addresses that its card names, only paths count: the first is taken for this
+    place, and those at other hosts are left out."""
     card: UrlPath | None = None
     """The path of its card, where it is another."""
     grpc: Origin | None = None

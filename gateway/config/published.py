@@ -210,6 +210,9 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
             texts = {"prepend": block.before, "append": block.after}
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
     _hide_mcp(document.get("mcp", {}), config.mcp)
+    for agent in document.get("a2a", {}).get("agents", {}).values():
+        for secret in (_SECRET, "ca", "auth"):
+            agent.pop(secret, None)
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     document.get("alerts", {}).get("webhook", {}).pop("secret", None)

@@ -19,6 +19,7 @@ CASES = (
     "llm-failover-paths",
     "llm-single",
     "logins",
+    "a2a",
     "mcp",
     "mcp-auth",
     "mirrors",

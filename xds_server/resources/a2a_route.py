@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway import names
 from gateway.model import Gateway, Listener
 from xds_server.resources import ext_proc
@@ -11,7 +13,7 @@ from xds_server.resources.extension import Json
 NAME = "dragoman/a2a"
 """No plain route can have this name, since theirs have no slash."""
 GRPC = "dragoman/a2a/grpc"
-"""Requests of gRPC, whose path names no agent; with `#n` where there are several services."""
+"""Requests of gRPC, whose path names no agent."""
 FOUND = "dragoman/a2a/found"
 """The same requests, once extproc has said their agent, and the path that they have there."""
 
@@ -22,13 +24,11 @@ def a2a_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
         return ()
     per_filter = {names.EXT_PROC_FILTER: ext_proc.a2a_bodies(listener.max_request_bytes)}
     has_agent: Json = {"name": names.A2A_HEADER, "present_match": True}  # clients' own is removed
+    services = "|".join(map(re.escape, names.A2A_GRPC_SERVICES))
     matches: tuple[tuple[str, Json], ...] = (
         (FOUND, {"prefix": "/", "headers": [has_agent]}),
         (NAME, {"path_separated_prefix": gateway.a2a.path}),
-        *(
-            (f"{GRPC}#{number}", {"prefix": f"/{service}/"})
-            for number, service in enumerate(names.A2A_GRPC_SERVICES)
-        ),
+        (GRPC, {"safe_regex": {"regex": f"/({services})/[A-Za-z]+"}}),
     )
     return tuple(
         direct_route(name, match, names.A2A_HEADER, gateway, per_filter) for name, match in matches

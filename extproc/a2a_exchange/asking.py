@@ -1,0 +1,166 @@
+"""One operation that is asked of an agent: whether it may be, and how it goes there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Final, TypeAlias
+
+from extproc.a2a import grpc_frames
+from extproc.a2a.edits import Carried, Edit, edited
+from extproc.a2a.errors import ErrorKind, Fault
+from extproc.a2a.operations import OPERATIONS
+from extproc.a2a.requests import A2aRequest
+from extproc.a2a_serving.directory import Found, NoCard
+from extproc.a2a_serving.saying import Speech
+from extproc.a2a_serving.serving import Serving
+from extproc.admission import Admission
+from extproc.events import Action, Direct, Respond
+from extproc.facts import A2aCall, Facts
+from extproc.later import later
+from extproc.program import Program
+from extproc.verdict import Deny
+from gateway.a2a import TENANT_SEPARATOR, Binding
+
+Answering: TypeAlias = Action | Awaitable[Action]
+
+_SKILLS: Final = ("skill", "skillId")
+"""Where messages name a skill, in their metadata."""
+_NO_CARD: Final = "agent_unavailable"
+
+
+class Asking:
+    """Of one HTTP request."""
+
+    __slots__ = ("_agent", "_behind", "_facts", "_program", "_serving", "admission", "is_sent")
+
+    def __init__(
+        self, program: Program, serving: Serving, facts: Facts, agent: str, behind: str
+    ) -> None:
+        """`agent`: whom the path names; empty: nobody. `behind`: what of it is behind that."""
+        self._program, self._serving, self._facts = program, serving, facts
+        self._agent, self._behind = agent, behind
+        self.admission = Admission(program)
+        self.is_sent = False
+
+    def asked(self, request: A2aRequest, body: bytes) -> Answering:
+        """What comes of it."""
+        speech = Speech(request.binding, request.revision, request.raw_id)
+        agent = self._agent or self._named(request)
+        if agent is None:
+            message = "the tenant names no agent: it is the agent's name, as its card says"
+            return speech.fault(Fault(ErrorKind.INVALID_PARAMS, message))
+        program, facts = self._program, self._facts
+        facts.a2a = call_of(request, agent)
+        verdict = program.rules.early.on_request(facts)
+        if isinstance(verdict, Deny):
+            return self._refused(speech, verdict)
+        if not OPERATIONS[request.operation].has_message:
+            return self._found(speech, request, body, agent)
+        price = self._serving.directory.agents[agent].price
+
+        def taken(refusal: Deny | None) -> Answering:
+            if refusal is not None:
+                return self._refused(speech, refusal)
+            return self._found(speech, request, body, agent)
+
+        found = self.admission.take(facts, price, len(body))
+        return later(found, taken) if isinstance(found, Awaitable) else taken(found)
+
+    def _named(self, request: A2aRequest) -> str | None:
+        """Whom a request of gRPC is for: its tenant says so, or there is one agent alone."""
+        agents = self._serving.directory.agents
+        name = request.tenant.partition(TENANT_SEPARATOR)[0]
+        if name in agents:
+            return name
+        return next(iter(agents)) if len(agents) == 1 else None
+
+    def _found(self, speech: Speech, request: A2aRequest, body: bytes, agent: str) -> Answering:
+        found = self._serving.directory.known(agent)
+        if found is not None:
+            return self._sent(speech, request, body, found)
+        return self._sent_later(speech, request, body, agent)
+
+    async def _sent_later(
+        self, speech: Speech, request: A2aRequest, body: bytes, agent: str
+    ) -> Action:
+        try:
+            found = await self._serving.directory.found(agent)
+        except NoCard as error:
+            reason = f"the agent '{agent}' tells no card: {error}"
+            return self._refused(speech, Deny(503, _NO_CARD, reason))
+        return self._sent(speech, request, body, found)
+
+    def _sent(self, speech: Speech, request: A2aRequest, body: bytes, found: Found) -> Action:
+        call = self._facts.a2a
+        if request.message is not None and call is not None:
+            mismatch = found.modes.mismatch(call.parts, request.accepted_output_modes, call.skill)
+            if mismatch is not None:
+                kind = ErrorKind.CONTENT_TYPE_NOT_SUPPORTED
+                return speech.fault(Fault(kind, mismatch.message, mismatch.metadata))
+        way = found.ways.get((request.binding, request.revision))
+        if way is None:
+            return speech.fault(_no_way(request, found))
+        if _asks_for_push(request):
+            message = "this gateway passes no push notifications on"
+            return speech.fault(Fault(ErrorKind.PUSH_NOTIFICATION_NOT_SUPPORTED, message))
+        self.is_sent = True
+        head: tuple[tuple[str, str], ...] = ()
+        changed: bytes | None = None
+        if request.binding is Binding.HTTP_JSON:
+            _, mark, query = self._facts.path.partition("?")
+            head = ((":path", f"{way.path}{self._behind}{mark}{query}"),)
+        elif request.binding is Binding.GRPC and request.tenant != way.tenant:
+            said = grpc_frames.read_one(body, self._facts.headers)
+            edit = Edit(tenant=way.tenant)
+            changed = grpc_frames.frame(edited(request, Carried("", "", said), edit).body)
+        is_read = bool(body)
+        reply = way.after_body if is_read else way.after_headers
+        return Direct(reply, is_read, head, body=changed, told=self.admission.told)
+
+    def _refused(self, speech: Speech, deny: Deny) -> Respond:
+        self._program.audits.refused(self._facts, deny)
+        return speech.refused(deny)
+
+
+def call_of(request: A2aRequest, agent: str) -> A2aCall:
+    """What is asked of it, for policies."""
+    message = request.message or {}
+    said = message.get("metadata")
+    return A2aCall(
+        request.operation.value,
+        agent,
+        request.task_id,
+        request.context_id,
+        _skill(said) if isinstance(said, Mapping) else "",
+        parts_of(message),
+    )
+
+
+def parts_of(message: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
+    """Of a message in the words of any revision."""
+    said = message.get("content" if "content" in message else "parts")
+    return tuple(each for each in said if isinstance(each, dict)) if isinstance(said, list) else ()
+
+
+def _skill(metadata: Mapping[str, object]) -> str:
+    return next((said for name in _SKILLS if isinstance(said := metadata.get(name), str)), "")
+
+
+def _asks_for_push(request: A2aRequest) -> bool:
+    return OPERATIONS[request.operation].is_about_push or bool(request.push_url)
+
+
+def _no_way(request: A2aRequest, found: Found) -> Fault:
+    """The agent does not speak so."""
+    revisions = sorted({revision.value for _, revision in found.ways})
+    if request.revision.value not in revisions:
+        message = (
+            f"the agent '{found.agent.name}' does not speak revision {request.revision.value};"
+            f" it speaks {', '.join(revisions) or 'none'}"
+        )
+        return Fault(ErrorKind.VERSION_NOT_SUPPORTED, message)
+    message = (
+        f"the agent '{found.agent.name}' does not speak {request.binding.value} of revision"
+        f" {request.revision.value}"
+    )
+    return Fault(ErrorKind.UNSUPPORTED_OPERATION, message)

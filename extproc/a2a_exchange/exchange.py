@@ -1,0 +1,200 @@
+"""One A2A request and its answer: who asks → which agent → what → whether it may be → there.
+
+Decides, and does no I/O. Answers pass unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from msgspec import Struct, structs
+
+from extproc.a2a import requests
+from extproc.a2a.errors import Fault
+from extproc.a2a.forms.grpc_requests import read_grpc
+from extproc.a2a.operations import GRPC_PATHS
+from extproc.a2a.requests import A2aRequest
+from extproc.a2a_exchange.asking import Asking
+from extproc.a2a_exchange.telling import Telling
+from extproc.a2a_serving.saying import Speech
+from extproc.a2a_serving.serving import WELL_KNOWN, Serving
+from extproc.events import (
+    CONTINUE,
+    Action,
+    Direct,
+    Event,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    Show,
+)
+from extproc.facts import Facts
+from extproc.later import later
+from extproc.program import NOT_READY, Program
+from extproc.verdict import Deny, PolicyKind, Verdict
+from gateway.a2a import Binding, Revision
+
+_NOT_FOUND = Deny(404, "unknown_agent", "no agent is at this path")
+_POST_ALONE = Deny(405, "method_not_allowed", "POST alone", headers=(("allow", "POST"),))
+_GET_ALONE = Deny(405, "method_not_allowed", "GET alone", headers=(("allow", "GET, HEAD"),))
+_TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
+_READING: Final = frozenset({"GET", "HEAD"})
+_PLAIN: Final = Speech(Binding.HTTP_JSON, Revision.V1_0)
+"""Where no operation is asked for."""
+
+Answering: TypeAlias = Action | Awaitable[Action]
+
+
+class A2aExchange:
+    """Answers Envoy's messages about one HTTP request, in the order in which they come."""
+
+    __slots__ = (
+        "_agent",
+        "_asking",
+        "_behind",
+        "_facts",
+        "_limit_bytes",
+        "_program",
+        "_speech",
+        "is_over",
+        "patience",
+    )
+
+    def __init__(self, program: Program, now: datetime, limit_bytes: int) -> None:
+        self._program = program
+        self._facts = Facts(now=now)
+        self._limit_bytes = limit_bytes
+        self._agent = ""
+        """Whom the path names; empty: nobody, the request itself does."""
+        self._behind = ""
+        """What of the path is behind the agent's name."""
+        self._speech = _PLAIN
+        self._asking: Asking | None = None
+        self.is_over = False
+        """Nothing that Envoy may still say can matter: the call may end."""
+        self.patience = b"" if program.a2a is None else program.a2a.patience
+        """What Envoy is told before an answer that may take a while."""
+
+    def on_event(self, event: Event) -> Action | Awaitable[Action]:
+        """What Envoy is to do now; awaitable when the answer needs the world."""
+        if type(event) is RequestBody:
+            return self._answered(self._on_body(event.body))
+        if type(event) is RequestHeaders:
+            return self._answered(self._on_headers(event))
+        return CONTINUE
+
+    def let_go(self) -> bool:
+        """This worker must leave: whether Envoy can go on alone."""
+        return self._asking is not None and self._asking.is_sent
+
+    def on_close(self) -> None:
+        """The request is over."""
+        if self._asking is not None:
+            self._asking.admission.on_close()
+
+    def _answered(self, found: Answering) -> Action | Awaitable[Action]:
+        return self._told(found) if isinstance(found, Struct) else later(found, self._told)
+
+    def _told(self, action: Action) -> Action:
+        is_sent = type(action) is Direct
+        holds_place = self._asking is not None and self._asking.admission.holds_place
+        self.is_over = isinstance(action, Respond) or (is_sent and not holds_place)
+        if is_sent and self._program.audits.is_all:
+            self._program.audits.passed(self._facts)
+        return action
+
+    def _on_headers(self, event: RequestHeaders) -> Answering:
+        program, facts = self._program, self._facts
+        headers = facts.headers = event.headers
+        facts.method = headers.get(":method", "")
+        facts.path = headers.get(":path", "")
+        facts.source_address = event.source_address
+        facts.source_identity = event.source_identity
+        facts.source_subject = event.source_subject
+        facts.external = event.external
+        serving = program.a2a
+        if serving is None:
+            return self._refuse(NOT_READY)
+        path = facts.path.partition("?")[0]
+        if (spoken := GRPC_PATHS.get(path)) is not None:
+            self._speech = Speech(Binding.GRPC, spoken[1])
+        elif (place := serving.place(path)) is not None:
+            self._agent, self._behind = place
+            self._speech = _speech(self._behind, headers.get("a2a-version", ""))
+        else:
+            return self._refuse(_NOT_FOUND)
+        if (hindrance := program.audits.hindrance()) is not None:
+            return self._refuse(hindrance)
+        if self._behind in WELL_KNOWN and serving.has_public_cards:
+            return self._entered(serving, is_end=event.is_end)
+        verdict = program.authenticate.on_headers(facts)
+        if isinstance(verdict, Verdict):
+            return self._authenticated(serving, verdict, is_end=event.is_end)
+        return later(
+            verdict, lambda found: self._authenticated(serving, found, is_end=event.is_end)
+        )
+
+    def _authenticated(self, serving: Serving, verdict: Verdict, *, is_end: bool) -> Answering:
+        if isinstance(verdict, Deny):
+            return self._refuse(verdict, PolicyKind.IDENTITY)
+        return self._entered(serving, is_end=is_end)
+
+    def _entered(self, serving: Serving, *, is_end: bool) -> Answering:
+        """It is known who asks."""
+        if self._speech.binding is not Binding.GRPC:
+            if not self._agent:
+                return self._listed(serving)
+            if self._agent not in serving.directory.agents:
+                return self._refuse(_NOT_FOUND)
+            if self._behind in WELL_KNOWN:
+                if self._facts.method not in _READING:
+                    return self._refuse(_GET_ALONE)
+                return Telling(self._program, serving, self._facts).card(self._agent)
+        self._asking = Asking(self._program, serving, self._facts, self._agent, self._behind)
+        if self._speech.binding is Binding.JSONRPC and self._facts.method != "POST":
+            return self._refuse(_POST_ALONE)
+        if is_end:
+            return self._read(b"")
+        return Show(is_to_the_end=True) if self._program.limits.holds_places else CONTINUE
+
+    def _listed(self, serving: Serving) -> Answering:
+        if self._facts.method not in _READING:
+            return self._refuse(_GET_ALONE)
+        return Telling(self._program, serving, self._facts).listed()
+
+    def _on_body(self, body: bytes) -> Answering:
+        if self._asking is None:
+            return CONTINUE
+        if len(body) > self._limit_bytes:
+            return self._refuse(_TOO_LARGE)
+        return self._read(body)
+
+    def _read(self, body: bytes) -> Answering:
+        facts = self._facts
+        path, _, query = facts.path.partition("?")
+        found: A2aRequest | Fault
+        match self._speech.binding:
+            case Binding.JSONRPC:
+                found = requests.read_jsonrpc(body, facts.headers, query)
+            case Binding.HTTP_JSON:
+                found = requests.read_http(facts.method, self._behind, query, body, facts.headers)
+            case Binding.GRPC:
+                found = read_grpc(path, body, facts.headers)
+        if isinstance(found, Fault):
+            return structs.replace(self._speech, raw_id=found.raw_id).fault(found)
+        assert self._asking is not None
+        return self._asking.asked(found, body)
+
+    def _refuse(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> Respond:
+        self._program.audits.refused(self._facts, deny, otherwise)
+        return self._speech.refused(deny)
+
+
+def _speech(behind: str, version: str) -> Speech:
+    """As far as it is known before the body is."""
+    is_old = behind.startswith("/v1/") or not version.startswith("1")
+    revision = Revision.V0_3 if is_old else Revision.V1_0
+    is_jsonrpc = behind in ("", "/")
+    return Speech(Binding.JSONRPC if is_jsonrpc else Binding.HTTP_JSON, revision)

@@ -1,0 +1,73 @@
+"""What clients are told of agents: the card of one, and the list of those that they may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Final, TypeAlias
+
+from extproc.a2a.errors import ErrorKind, Fault
+from extproc.a2a.registry import Misasked, View, read_query
+from extproc.a2a_serving.directory import Found, NoCard
+from extproc.a2a_serving.saying import Speech
+from extproc.a2a_serving.serving import Serving
+from extproc.a2a_serving.shown import origin_of
+from extproc.events import Action, Respond
+from extproc.facts import A2aCall, Facts
+from extproc.program import Program
+from extproc.verdict import Deny
+from gateway.a2a import Binding, Revision
+
+Answering: TypeAlias = Action | Awaitable[Action]
+
+_JSON: Final = ("content-type", "application/json")
+_NOT_KEPT: Final = ("cache-control", "no-store")
+_PLAIN: Final = Speech(Binding.HTTP_JSON, Revision.V1_0)
+
+
+class Telling:
+    """Of one HTTP request, which asks for nothing else."""
+
+    __slots__ = ("_facts", "_origin", "_program", "_serving")
+
+    def __init__(self, program: Program, serving: Serving, facts: Facts) -> None:
+        self._program, self._serving, self._facts = program, serving, facts
+        self._origin = origin_of(serving.url, facts.headers)
+
+    def card(self, name: str) -> Answering:
+        """Of an agent."""
+        found = self._serving.directory.known(name)
+        return self._card_later(name) if found is None else self._shown(found)
+
+    async def _card_later(self, name: str) -> Action:
+        try:
+            return self._shown(await self._serving.directory.found(name))
+        except NoCard as error:
+            reason = f"the agent '{name}' tells no card: {error}"
+            return _PLAIN.refused(Deny(503, "agent_unavailable", reason))
+
+    def _shown(self, found: Found) -> Respond:
+        shown = self._serving.cards.shown(found, self._origin)
+        kept = f"{'public' if self._serving.has_public_cards else 'private'}, max-age=60"
+        head = (("etag", shown.tag), ("cache-control", kept), ("vary", "host"))
+        if self._facts.headers.get("if-none-match") == shown.tag:
+            return Respond(304, head, b"", "dragoman_a2a_card")
+        return Respond(200, (_JSON, *head), shown.body, "dragoman_a2a_card")
+
+    async def listed(self) -> Action:
+        """The agents that the caller may ask, as the query wants them."""
+        directory, cards = self._serving.directory, self._serving.cards
+        try:
+            query = read_query(self._facts.path.partition("?")[2])
+        except Misasked as error:
+            return _PLAIN.fault(Fault(ErrorKind.INVALID_REQUEST, str(error)))
+        await directory.asked_all(filter(self._is_seen, directory.agents))
+        view = View(self._is_seen, lambda name: cards.url(name, self._origin), directory.health)
+        body = directory.registry().search(query, view)
+        return Respond(200, (_JSON, _NOT_KEPT), body, "dragoman_a2a_agents")
+
+    def _is_seen(self, name: str) -> bool:
+        rules, facts = self._program.rules.of_entries, self._facts
+        if not rules.is_any:
+            return True
+        facts.a2a = A2aCall("SendMessage", name)
+        return not isinstance(rules.on_request(facts), Deny)

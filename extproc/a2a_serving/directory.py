@@ -1,0 +1,224 @@
+"""The agents and their cards: asked for when somebody wants one, kept, and asked for again.
+
+An agent that tells no card keeps the last that it told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from msgspec import Struct, structs
+
+from extproc.a2a.cards import BrokenCard, Card, Interface, read_card
+from extproc.a2a.modes import CardModes, modes_of
+from extproc.a2a.registry import Entry, Health, Registry, Status
+from extproc.mcp_wire import encode_way
+from extproc.ports import Asked, McpPeers, ServiceUnavailable
+from gateway import names
+from gateway.a2a import A2aAgent, Binding, Revision
+
+logger = logging.getLogger(__name__)
+
+_AGAIN_SECONDS: Final = 5.0
+"""For so long, an agent that told no card is not asked again."""
+_HEAD: Final = (("accept", "application/json"), ("a2a-version", Revision.V1_0.value))
+
+
+_UNKNOWN: Final = Health(Status.UNKNOWN)
+
+
+class Times(NamedTuple):
+    """What time it is."""
+
+    clock: Callable[[], float]
+    """Seconds that never go back."""
+    stamp: Callable[[], str]
+    """Now, as RFC 3339 has it."""
+
+
+class NoCard(Exception):
+    """The agent has told none that could be read."""
+
+
+class Way(Struct, frozen=True):
+    """How an agent is spoken to, in one binding and revision."""
+
+    path: str
+    """Of its interface, without a slash at its end; empty for gRPC."""
+    tenant: str
+    after_headers: bytes
+    """What Envoy is told (`mcp_wire.encode_way`), when the headers are answered."""
+    after_body: bytes
+    """The same of the body."""
+
+
+class Found(Struct, frozen=True):
+    """An agent, as its card describes it."""
+
+    agent: A2aAgent
+    card: Card
+    modes: CardModes
+    ways: Mapping[tuple[Binding, Revision], Way]
+    at: float
+    """When it was told last, by the clock that never goes back."""
+    changed_at: str
+    """When it was told otherwise before, or not at all: RFC 3339."""
+
+
+class Directory:
+    """The agents of a program."""
+
+    __slots__ = ("_agents", "_asking", "_found", "_health", "_index", "_peers", "_times", "_wait")
+
+    def __init__(self, agents: Iterable[A2aAgent], peers: McpPeers, times: Times) -> None:
+        self._agents = {each.name: each for each in agents}
+        self._peers = peers
+        self._times = times
+        self._found: dict[str, Found] = {}
+        self._index: Registry | None = None
+        """Of what was found; None: something has changed since it was made."""
+        self._health: dict[str, Health] = {}
+        self._wait: dict[str, float] = {}
+        """Until when an agent is not asked again."""
+        self._asking: dict[str, asyncio.Future[Found]] = {}
+
+    @property
+    def agents(self) -> Mapping[str, A2aAgent]:
+        """By name, in the order in which they were written."""
+        return self._agents
+
+    def health(self, name: str) -> Health:
+        """How an agent did when its card was asked for last."""
+        return self._health.get(name, _UNKNOWN)
+
+    def registry(self) -> Registry:
+        """All of them, with the cards that they told last."""
+        if self._index is None:
+            self._index = Registry(map(self._entry, self._agents))
+        return self._index
+
+    async def asked_all(self, among: Iterable[str]) -> None:
+        """Those that have told no card are asked, all at once."""
+        missing = [each for each in among if self.known(each) is None]
+        await asyncio.gather(*map(self.found, missing), return_exceptions=True)
+
+    def _entry(self, name: str) -> Entry:
+        found = self._found.get(name)
+        return Entry(name, None) if found is None else Entry(name, found.card, found.changed_at)
+
+    def known(self, name: str) -> Found | None:
+        """What it told last; it is asked again, where that is long ago, but not waited for."""
+        found = self._found.get(name)
+        if found is not None and self._is_due(found):
+            self._ask(name)
+        return found
+
+    async def found(self, name: str) -> Found:
+        """The same; where it has told nothing, it is asked. Raises `NoCard`."""
+        found = self.known(name)
+        if found is not None:
+            return found
+        if self._times.clock() < self._wait.get(name, 0.0):
+            raise NoCard(self.health(name).reason)
+        return await asyncio.shield(self._ask(name))
+
+    def _is_due(self, found: Found) -> bool:
+        now = self._times.clock()
+        is_old = now - found.at >= found.agent.refresh_seconds
+        return is_old and now >= self._wait.get(found.agent.name, 0.0)
+
+    def _ask(self, name: str) -> asyncio.Future[Found]:
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = self._asking[name] = asyncio.ensure_future(self._fetched(self._agents[name]))
+            asking.add_done_callback(lambda done: self._asked(name, done))
+        return asking
+
+    def _asked(self, name: str, done: asyncio.Future[Found]) -> None:
+        self._asking.pop(name, None)
+        if not done.cancelled():
+            done.exception()  # whoever waits has it; else it was logged
+
+    async def _fetched(self, agent: A2aAgent) -> Found:
+        try:
+            card = await self._card(agent)
+        except NoCard as error:
+            self._wait[agent.name] = self._times.clock() + _AGAIN_SECONDS
+            self._tell(agent.name, Status.UNHEALTHY, str(error))
+            raise
+        self._tell(agent.name, Status.HEALTHY)
+        return self._taken(agent, card)
+
+    def _taken(self, agent: A2aAgent, card: Card) -> Found:
+        before, now = self._found.get(agent.name), self._times.clock()
+        if before is not None and before.card.digest == card.digest:
+            found = structs.replace(before, at=now)
+        else:
+            if before is not None:
+                logger.info("the card of the agent %s has changed", agent.name)
+            for reason in card.unused:
+                logger.warning("of the card of the agent %s: %s", agent.name, reason)
+            ways = ways_of(agent, card)
+            found = Found(agent, card, modes_of(card), ways, now, self._times.stamp())
+            self._index = None
+        self._found[agent.name] = found
+        return found
+
+    def _tell(self, name: str, status: Status, reason: str = "") -> None:
+        """Since when it is so is kept."""
+        before = self.health(name)
+        if before.status is status and before.reason == reason:
+            return
+        since = before.since if before.status is status else self._times.stamp()
+        self._health[name] = Health(status, since, reason)
+        if reason:
+            logger.warning("no card of the agent %s: %s", name, reason)
+
+    async def _card(self, agent: A2aAgent) -> Card:
+        cluster = names.service_cluster(names.a2a_service(agent.name))
+        asked = Asked("GET", agent.card_path, (*_HEAD, *agent.headers), b"")
+        try:
+            answer = await self._peers.ask(cluster, asked, agent.timeout_seconds)
+        except ServiceUnavailable as error:
+            raise NoCard(str(error)) from None
+        if answer.status != 200:
+            raise NoCard(f"it answers with {answer.status}")
+        card = read_card(answer.body)
+        if isinstance(card, BrokenCard):
+            raise NoCard(card.reason)
+        return card
+
+
+def ways_of(agent: A2aAgent, card: Card) -> Mapping[tuple[Binding, Revision], Way]:
+    """How it is spoken to, by the first interface of each kind that is served."""
+    found: dict[tuple[Binding, Revision], Way] = {}
+    for each in served(agent, card):
+        found.setdefault((each.binding, each.revision), _way(agent, each))
+    return found
+
+
+def served(agent: A2aAgent, card: Card) -> tuple[Interface, ...]:
+    """The interfaces that are where the configuration says that the agent is; bytes go nowhere
+    else. A card may call that place otherwise: its first says how."""
+    over_http = [each for each in card.interfaces if each.binding is not Binding.GRPC]
+    places = {agent.authority, *(each.authority for each in over_http[:1])}
+    return tuple(
+        each
+        for each in card.interfaces
+        if (agent.grpc_authority if each.binding is Binding.GRPC else each.authority in places)
+    )
+
+
+def _way(agent: A2aAgent, interface: Interface) -> Way:
+    is_grpc = interface.binding is Binding.GRPC
+    service = (names.a2a_grpc_service if is_grpc else names.a2a_service)(agent.name)
+    path = interface.path if interface.binding is Binding.JSONRPC else ""
+
+    def encoded(*, is_read: bool) -> bytes:
+        cluster = names.service_cluster(service)
+        return encode_way(cluster, path, agent.headers, is_read=is_read, header=names.A2A_HEADER)
+
+    return Way(interface.path, interface.tenant, encoded(is_read=False), encoded(is_read=True))

@@ -1,0 +1,44 @@
+"""What is answered to A2A clients by the gateway itself, in the words of their binding and
+revision."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from extproc.a2a import agent_errors, errors
+from extproc.a2a.errors import NO_ID, ErrorKind, Fault
+from extproc.events import Respond
+from extproc.verdict import Deny
+from gateway.a2a import Binding, Revision
+
+CODE: Final = "code"
+"""In an error's metadata: which policy of the gateway refused, as `Deny.code` has it."""
+
+
+class Speech(Struct, frozen=True):
+    """How a client is spoken to."""
+
+    binding: Binding
+    revision: Revision
+    raw_id: bytes = NO_ID
+
+    def fault(self, fault: Fault, headers: tuple[tuple[str, str], ...] = ()) -> Respond:
+        """What the protocol has a word for."""
+        said = errors.said(fault, self.binding, self.revision, self.raw_id)
+        details = f"dragoman_a2a_{fault.kind.name.lower()}"
+        return Respond(said.status, (*said.headers, *headers), said.body, details)
+
+    def refused(self, deny: Deny) -> Respond:
+        """Who may not, or not now."""
+        fault = Fault(agent_errors.of_status(deny.status), deny.reason, {CODE: deny.code})
+        said = errors.said(fault, self.binding, self.revision, self.raw_id)
+        return Respond(
+            said.status, (*said.headers, *deny.headers), said.body, f"dragoman_{deny.code}"
+        )
+
+
+def unknown_method(method: str) -> Fault:
+    """An operation that there is not."""
+    return Fault(ErrorKind.METHOD_NOT_FOUND, f"there is no operation {method!r}")

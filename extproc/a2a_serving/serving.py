@@ -1,0 +1,55 @@
+"""The A2A gateway of a program: its agents, and where clients find what."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from extproc.a2a_serving.directory import Directory, Times
+from extproc.a2a_serving.shown import Cards
+from extproc.mcp_wire import patience
+from extproc.ports import McpPeers
+from gateway.a2a import A2a
+from gateway.identity import Identity
+
+WELL_KNOWN: Final = frozenset({"/.well-known/agent-card.json", "/.well-known/agent.json"})
+"""Behind an agent's address: its card, as 0.3 and later look for it, and as earlier ones did."""
+
+
+class Serving(Struct, frozen=True):
+    """What A2A requests are answered by."""
+
+    path: str
+    url: str
+    """What clients call the gateway; empty: as each request says."""
+    has_public_cards: bool
+    directory: Directory
+    cards: Cards
+    """As clients see them."""
+    patience: bytes
+    """What Envoy is told when an agent has to be asked for its card."""
+
+    def place(self, path: str) -> tuple[str, str] | None:
+        """Which agent a path is for, and what is behind its name; both empty: it is the list of
+        them. None: it is no path of agents."""
+        if path == self.path or path == f"{self.path}/":
+            return "", ""
+        if not path.startswith(f"{self.path}/"):
+            return None
+        name, slash, behind = path[len(self.path) + 1 :].partition("/")
+        return name, slash + behind
+
+
+def serving(a2a: A2a, identity: Identity, peers: McpPeers, times: Times) -> Serving | None:
+    """None: there are no agents."""
+    if not a2a.agents:
+        return None
+    return Serving(
+        a2a.path,
+        a2a.url,
+        a2a.has_public_cards,
+        Directory(a2a.agents, peers, times),
+        Cards(a2a.path, identity),
+        patience(a2a.longest_seconds),
+    )

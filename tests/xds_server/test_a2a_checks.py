@@ -1,0 +1,38 @@
+"""What is checked of A2A requests, in order."""
+
+from __future__ import annotations
+
+from tests.kit.gateways import gateway_of, golden_gateway
+from xds_server.a2a_checks import a2a_checks
+from xds_server.check import Where
+
+
+def test_they_are_in_the_order_in_which_they_are_made() -> None:
+    found = [each.name for each in a2a_checks(golden_gateway("a2a"))]
+    assert found == [
+        "API key",
+        "path and method",
+        "one reading of the request",
+        "rule no-cancelling (deny, for a2a=hotels)",
+        "limit messages (60 requests per minute, for a2a=*)",
+        "budgets of money, for agents that have a price",
+        "modes of the message, by the agent's card",
+    ]
+
+
+def test_all_are_extprocs() -> None:
+    assert {each.where for each in a2a_checks(golden_gateway("a2a"))} == {Where.EXTPROC}
+
+
+def test_what_is_for_others_is_not_asked() -> None:
+    text = """
+a2a: {agents: {a: {url: "http://a"}}}
+mcp: {servers: {b: {url: "http://b"}}}
+authorize:
+  - {name: tools, for: {mcp: b}, deny: 'mcp.tool == "x"'}
+  - {name: all, deny: 'apiKey.name == "x"'}
+limits: [{name: calls, for: {mcp: "*"}, requests: 1/s}]
+"""
+    found = [each.name for each in a2a_checks(gateway_of(text))]
+    assert [each for each in found if each.startswith(("rule", "limit"))] == ["rule all (deny)"]
+    assert not any("budget" in each for each in found)

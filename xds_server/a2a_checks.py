@@ -1,0 +1,58 @@
+"""The checks of A2A requests, in the order in which extproc makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.model import Gateway, Phase, Scope
+from xds_server.caller_checks import credential_checks
+from xds_server.check import Check, Failing, Where
+from xds_server.limit_checks import limit_check, limits_of_key
+from xds_server.rule_checks import in_order, rule_check
+
+_UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
+
+
+def a2a_checks(gateway: Gateway) -> tuple[Check, ...]:
+    """Of a request for an agent; all of them in extproc."""
+    return (
+        *credential_checks(gateway, is_required=gateway.identity.is_required),
+        _check("path and method", "headers", "404 unknown_agent, 405 method_not_allowed"),
+        _check("one reading of the request", "body", "400, as its binding has it"),
+        *_rules(gateway),
+        *_limits(gateway),
+        *_budgets(gateway),
+        _check("modes of the message, by the agent's card", "body", "CONTENT_TYPE_NOT_SUPPORTED"),
+    )
+
+
+def _check(name: str, reads: str, refusal: str) -> Check:
+    return Check(name, Where.EXTPROC, reads, refusal, Failing.CLOSED, "")
+
+
+def _rules(gateway: Gateway) -> Iterator[Check]:
+    for rule in in_order(gateway.rules, Phase.REQUEST):
+        if _is_for_a2a(rule.scope):
+            yield rule_check(rule, "body")
+
+
+def _limits(gateway: Gateway) -> Iterator[Check]:
+    for each in gateway.limits:
+        if _is_for_a2a(each.scope) and each.is_workers:
+            yield limit_check(each, reads="headers", ledger=gateway.ledger)
+    if gateway.identity.has_stored_keys:
+        yield limits_of_key(gateway, reads="body")
+
+
+def _budgets(gateway: Gateway) -> Iterator[Check]:
+    """Of agents whose messages have a price."""
+    if any(each.price for each in gateway.a2a.agents):
+        refusal = "429 budget_exhausted"
+        name = "budgets of money, for agents that have a price"
+        yield Check(name, Where.EXTPROC, "body", refusal, Failing.CLOSED, _UNRESERVED)
+
+
+def _is_for_a2a(scope: Scope) -> bool:
+    """Whether something may have to be asked about a request for an agent."""
+    others = (scope.route, scope.model, scope.provider, scope.llm, scope.mcp)
+    return all(each is None for each in others)
