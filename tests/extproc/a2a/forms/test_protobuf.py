@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from extproc.a2a.forms import protobuf
 from extproc.a2a.forms.losses import Loss, Losses, Lost, Malformed
 from extproc.a2a.forms.protobuf import V0_3, V1_0, BrokenMessage
+from tests.kit.a2a_documents import tasks
 
 FILES = {V1_0: a2a_pb2.DESCRIPTOR, V0_3: a2a_v0_3_pb2.DESCRIPTOR}
 MESSAGES = [
@@ -54,56 +54,6 @@ def test_every_message_has_the_fields_of_the_sdks(package: str, name: str) -> No
 
 
 # --- as JSON: protobuf's own reader and writer are the oracle ------------------------------
-
-texts = st.text(max_size=6)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**60), 2**60)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | texts,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-structs = st.dictionaries(st.text(max_size=4), values, max_size=3)
-rest = {"metadata": structs, "mediaType": texts, "filename": texts}
-parts = st.one_of(
-    st.fixed_dictionaries({"text": texts}, optional=rest),
-    st.fixed_dictionaries(
-        {"raw": st.binary(max_size=9).map(lambda raw: base64.b64encode(raw).decode())},
-        optional=rest,
-    ),
-    st.fixed_dictionaries({"url": texts}, optional=rest),
-    st.fixed_dictionaries({"data": values}, optional=rest),
-)
-messages = st.fixed_dictionaries(
-    {"messageId": texts, "role": st.sampled_from(["ROLE_USER", "ROLE_AGENT"])},
-    optional={
-        "parts": st.lists(parts, max_size=3),
-        "contextId": texts,
-        "taskId": texts,
-        "metadata": structs,
-        "extensions": st.lists(texts, max_size=2),
-        "referenceTaskIds": st.lists(texts, max_size=2),
-    },
-)
-statuses = st.fixed_dictionaries(
-    {
-        "state": st.sampled_from(
-            [each for each in a2a_pb2.TaskState.DESCRIPTOR.values_by_name if "UNSP" not in each]
-        )
-    },
-    optional={
-        "message": messages,
-        "timestamp": st.datetimes().map(lambda at: at.strftime("%04Y-%m-%dT%H:%M:%S.%fZ")),
-    },
-)
-tasks = st.fixed_dictionaries(
-    {"id": texts, "status": statuses},
-    optional={"history": st.lists(messages, max_size=2), "metadata": structs},
-)
 
 
 @settings(max_examples=150)
