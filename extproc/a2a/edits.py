@@ -12,7 +12,7 @@ from urllib.parse import quote_plus, unquote_plus
 import msgspec
 from msgspec import Struct
 
-from extproc.a2a import http_paths, protobuf_fields
+from extproc.a2a import http_paths, protobuf_fields, spelling
 from extproc.a2a.operations import Operation
 from extproc.a2a.places import FIELDS, PLACES, Fields, Form, Names, Numbers, resource
 from extproc.a2a.requests import A2aRequest
@@ -108,7 +108,6 @@ def _resource(request: A2aRequest, edit: Edit) -> str:
 
 def _edited_http(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
     changes = _changes(request, edit)
-    is_v0_3 = request.form is Form.V0_3_PROTO
     path = http_paths.written(
         request.operation,
         request.revision,
@@ -120,39 +119,49 @@ def _edited_http(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
     body = carried.body
     if not body.strip():
         return Carried(path, query, body)
-    if is_v0_3:
-        changes = _moved(changes, request, edit, body)
-    in_path = {
-        PLACES[request.form][request.operation].tenant,
-        PLACES[request.form][request.operation].resource,
-    }
+    document = json_spans.decode(body)
+    if request.form is Form.V0_3_PROTO:
+        changes = _moved(changes, request, edit, document)
+    places = PLACES[request.form][request.operation]
+    in_path = {places.tenant, places.resource}
     if request.message is None:
-        in_path.add(PLACES[request.form][request.operation].task_id)
+        in_path.add(places.task_id)
     kept = {
-        place: value
+        spelling.as_written(document, place) if request.form is Form.V0_3_PROTO else place: value
         for place, value in changes.items()
-        if place not in in_path or json_spans.value_at(body, place) is not None
+        if place not in in_path or _has(document, place)
     }
     return Carried(path, query, json_spans.replace_at(body, kept) if kept else body)
 
 
+def _has(document: Mapping[str, object], place: Names) -> bool:
+    value: object = document
+    for name in spelling.as_written(document, place):
+        if not isinstance(value, dict) or value.get(name) is None:
+            return False
+        value = value[name]
+    return True
+
+
 def _moved(
-    changes: Mapping[Names, bytes], request: A2aRequest, edit: Edit, body: bytes
+    changes: Mapping[Names, bytes],
+    request: A2aRequest,
+    edit: Edit,
+    document: Mapping[str, object],
 ) -> dict[Names, bytes]:
     """The same where the client has said a webhook: in one of two places of 0.3."""
-    moved = dict(changes)
     if request.message is not None:
-        if json_spans.value_at(body, ("configuration", *_OF_JSONRPC)) is not None:
-            moved = {
-                ("configuration", *_OF_JSONRPC, path[-1])
-                if path[:2] == ("configuration", "pushNotification")
-                else path: value
-                for path, value in changes.items()
-            }
-        return moved
+        if not _has(document, ("configuration", *_OF_JSONRPC)):
+            return dict(changes)
+        return {
+            ("configuration", *_OF_JSONRPC, path[-1])
+            if path[:2] == ("configuration", "pushNotification")
+            else path: value
+            for path, value in changes.items()
+        }
     if request.operation is not Operation.CREATE_PUSH:
-        return moved
-    is_bare = json_spans.value_at(body, ("config",)) is None
+        return dict(changes)
+    is_bare = not _has(document, ("config",))
     outer: Names = () if is_bare else ("config",)
     moved = {
         path[1:] if is_bare and path[0] == "config" else path: value
@@ -162,7 +171,7 @@ def _moved(
         moved.pop(("configId",), None)
     if edit.push_id is not None:
         moved[(*outer, *_OF_JSONRPC, "id")] = msgspec.json.encode(edit.push_id)
-    if json_spans.value_at(body, (*outer, "name")) is not None:
+    if _has(document, (*outer, "name")):
         task_id = request.task_id if edit.task_id is None else edit.task_id
         push_id = request.push_id if edit.push_id is None else edit.push_id
         moved[(*outer, "name")] = msgspec.json.encode(resource(task_id, push_id))

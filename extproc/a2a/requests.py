@@ -21,6 +21,7 @@ from extproc.a2a import http_paths, spelling
 from extproc.a2a.errors import NO_ID, ErrorKind, Fault
 from extproc.a2a.operations import JSONRPC_METHODS, OPERATIONS, Operation
 from extproc.a2a.places import PLACES, Form, Names, Places, form, read_resource, resource
+from extproc.a2a.spelling import SaidTwice
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from gateway.a2a import Binding, Revision
@@ -147,6 +148,11 @@ def read_http(
         return document
     if type(document) is not dict:
         return _invalid("a body is a JSON object")
+    if revision is Revision.V0_3 and document:
+        try:
+            document = spelling.in_json(document, found.operation)
+        except SaidTwice as error:
+            return Fault(ErrorKind.INVALID_PARAMS, str(error))
     wrong = _merge_query(document, query, is_read=method != "POST") or _merge_path(document, found)
     if wrong:
         return Fault(ErrorKind.INVALID_PARAMS, wrong)
@@ -208,6 +214,11 @@ def revision_of(headers: Mapping[str, str], query: str = "") -> Revision | Fault
     known = _REVISIONS.get(said)
     if known is not None:
         return known
+    if "," in said:  # a header that was sent twice
+        lines = {each.strip() for each in said.split(",")}
+        if len(lines) > 1:
+            return _invalid("A2A-Version is said twice, and differently")
+        said = lines.pop()
     major, _, rest = said.partition(".")
     minor, _, patch = rest.partition(".")
     if not patch or (patch.isascii() and patch.isdigit()):

@@ -2,11 +2,13 @@
 
 JSON of protobuf is read with the names of its fields, too; some languages compare names without
 case. So a member that differs from one that the protocol has in that alone is refused: what is
-decided upon must be all that there is.
+decided upon must be all that there is. But clients of 0.3 over HTTP+JSON write either names, so
+there the names of fields are read as what they are, unless both are said.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from extproc.a2a.operations import Operation
-from extproc.a2a.places import Form
+from extproc.a2a.places import Form, Names
 
 
 class Known(Struct, frozen=True):
@@ -23,12 +25,29 @@ class Known(Struct, frozen=True):
     members: Mapping[str, Known | None]
     """What is in them, where that is known; also of the items of an array."""
     folded: frozenset[str]
+    aliases: Mapping[str, str]
+    """Names of fields in protobuf of 0.3, and what JSON has for them."""
+
+
+class SaidTwice(ValueError):
+    """A member, by both of its names."""
+
+
+_MESSAGE: Final = "message"
+_CAPITAL: Final = re.compile("[A-Z]")
+
+
+def _snake(name: str) -> str:
+    return _CAPITAL.sub(lambda found: "_" + found[0].lower(), name)
 
 
 def _known(names: str, also: str = "", **inner: Known) -> Known:
-    """`also`: what some read as one of them, spelled otherwise."""
+    """`also`: what protobuf of 0.3 calls the message."""
     members = {**dict.fromkeys(names.split()), **inner}
-    return Known(members, frozenset(map(_fold, [*members, *also.split()])))
+    aliases = {_snake(each): each for each in members if _snake(each) != each}
+    if also:
+        aliases[also] = _MESSAGE
+    return Known(members, frozenset(map(_fold, [*members, *also.split()])), aliases)
 
 
 def _fold(name: str) -> str:
@@ -119,6 +138,39 @@ _KNOWN: Final[Mapping[Form, Mapping[Operation, Known]]] = MappingProxyType(
         },
     }
 )
+
+
+def in_json(document: Mapping[str, object], operation: Operation) -> dict[str, object]:
+    """What is asked over HTTP+JSON of 0.3, with the names of JSON. Raises `SaidTwice`."""
+    return _in_json(document, _KNOWN[Form.V0_3_PROTO][operation])
+
+
+def _in_json(document: Mapping[str, object], known: Known) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in document.items():
+        name = known.aliases.get(key, key)
+        if name in found:
+            raise SaidTwice(f"{name!r} is said twice")
+        inner = known.members.get(name)
+        if inner is not None and isinstance(value, dict):
+            value = _in_json(value, inner)
+        elif inner is not None and isinstance(value, list):
+            value = [_in_json(each, inner) if isinstance(each, dict) else each for each in value]
+        found[name] = value
+    return found
+
+
+def as_written(document: Mapping[str, object], path: Names) -> Names:
+    """The path in such a document as it was written."""
+    found: list[str] = []
+    value: object = document
+    for name in path:
+        other = "request" if name == _MESSAGE and not found else _snake(name)
+        if isinstance(value, dict) and name not in value and other in value:
+            name = other
+        found.append(name)
+        value = value.get(name) if isinstance(value, dict) else None
+    return tuple(found)
 
 
 def misspelt_in(document: Mapping[str, object], form: Form, operation: Operation) -> str:

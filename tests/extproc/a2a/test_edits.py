@@ -208,6 +208,23 @@ def test_a_webhook_with_a_message_of_0_3_over_http_changes_where_it_was_said() -
     assert changed["configuration"] == {"pushNotificationConfig": {"url": "U", "token": "T"}}
 
 
+def test_a_message_of_0_3_over_http_changes_by_the_names_that_it_was_written_with() -> None:
+    """As the official SDK of 1.x writes them."""
+    body = {
+        "request": {"content": [], "task_id": "t"},
+        "configuration": {"push_notification": {"url": "u"}},
+    }
+    carried = Carried("/v1/message:send", "", json.dumps(body).encode())
+    request = requests.read_http("POST", carried.path, "", carried.body, {})
+    assert isinstance(request, A2aRequest)
+    assert (request.task_id, request.push_url) == ("t", "u")
+    changed = edits.edited(request, carried, Edit(push_url="U", task_id="T", context_id="C"))
+    assert json.loads(changed.body) == {
+        "request": {"content": [], "task_id": "T", "contextId": "C"},
+        "configuration": {"push_notification": {"url": "U"}},
+    }
+
+
 def test_other_tasks_are_replaced_in_protobuf_too() -> None:
     message = a2a_pb2.Message(parts=[{"text": "hi"}], reference_task_ids=["a", "b"])
     asked = a2a_pb2.SendMessageRequest(message=message)

@@ -212,6 +212,7 @@ def test_every_method_is_of_one_revision(method: str, revision: Revision) -> Non
         ("0.3", "", Revision.V0_3),
         ("0.3.0", "", Revision.V0_3),
         (" 1.0.1 ", "", Revision.V1_0),
+        ("1.0, 1.0", "", Revision.V1_0),
         ("", "A2A-Version=1.0", Revision.V1_0),
         ("", "x=1&a2a-version=1.0", Revision.V1_0),
         ("1.0", "A2A-Version=1.0", Revision.V1_0),
@@ -232,8 +233,9 @@ def test_other_revisions_are_not_supported(said: str) -> None:
     assert fault.raw_id == b"1"
 
 
-def test_two_revisions_are_refused() -> None:
-    fault = requests.revision_of({"a2a-version": "1.0"}, "A2A-Version=0.3")
+@pytest.mark.parametrize(("header", "query"), [("1.0", "A2A-Version=0.3"), ("1.0, 0.3", "")])
+def test_two_revisions_are_refused(header: str, query: str) -> None:
+    fault = requests.revision_of({"a2a-version": header}, query)
     assert isinstance(fault, Fault)
     assert fault.kind is ErrorKind.INVALID_REQUEST
 
@@ -412,7 +414,14 @@ def test_a_webhook_of_0_3_may_be_the_whole_body() -> None:
             "",
             ErrorKind.INVALID_PARAMS,
         ),
-        ("POST", "/v1/message:send", {"request": {"content": []}}, "", ErrorKind.INVALID_PARAMS),
+        (
+            "POST",
+            "/v1/message:send",
+            {"request": {"content": []}, "message": {"content": []}},
+            "",
+            ErrorKind.INVALID_PARAMS,
+        ),
+        ("POST", "/v1/message:send", {"Message": {"content": []}}, "", ErrorKind.INVALID_PARAMS),
     ],
 )
 def test_what_is_read_differently_by_others_is_refused(

@@ -64,3 +64,32 @@ def test_all_members_of_the_protocol_are_known(revision: Revision) -> None:
     for operation in FIELDS[revision]:
         descriptor = file.message_types_by_name[MESSAGES[revision][operation]]
         names(descriptor, spelling._KNOWN[form][operation])
+
+
+def test_names_of_fields_of_0_3_are_read_as_those_of_json() -> None:
+    document = {
+        "request": {
+            "message_id": "m",
+            "content": [{"file": {"file_with_uri": "u"}, "metadata": {"task_id": 1}}, "odd"],
+        },
+        "configuration": {"push_notification": {"url": "u"}},
+    }
+    assert spelling.in_json(document, SEND) == {
+        "message": {
+            "messageId": "m",
+            "content": [{"file": {"fileWithUri": "u"}, "metadata": {"task_id": 1}}, "odd"],
+        },
+        "configuration": {"pushNotification": {"url": "u"}},
+    }
+    path = ("message", "messageId")
+    assert spelling.as_written(document, path) == ("request", "message_id")
+    assert spelling.as_written(document, ("message", "taskId")) == ("request", "taskId")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"message": {}, "request": {}}, {"message": {"taskId": "a", "task_id": "b"}}],
+)
+def test_both_names_at_once_are_refused(document: Any) -> None:
+    with pytest.raises(spelling.SaidTwice):
+        spelling.in_json(document, SEND)
