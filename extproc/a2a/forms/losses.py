@@ -14,8 +14,7 @@
 | `page` | to 0.3 | pages of webhooks: it answers with all of them (JSON-RPC, HTTP+JSON) |
 | `request_metadata` | to protobuf of 0.3 and its HTTP+JSON | a cancelling has no metadata |
 | `no_content` | to 0.3 | a part without content, or with one of a later revision, is left out |
-| `device_code`, `several_flows` | cards to 0.3, to 1.0 | flows of OAuth that the other cannot say |
-| `transition_history` | cards to 1.0 | a capability that is gone |
+| `several_flows` | cards to protobuf | of several flows of OAuth, the first |
 """
 
 from __future__ import annotations
@@ -41,9 +40,7 @@ class Loss(StrEnum):
     PAGE = "page"
     REQUEST_METADATA = "request_metadata"
     NO_CONTENT = "no_content"
-    DEVICE_CODE = "device_code"
     SEVERAL_FLOWS = "several_flows"
-    TRANSITION_HISTORY = "transition_history"
 
 
 class Lost(Struct, frozen=True):

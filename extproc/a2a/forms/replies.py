@@ -8,7 +8,7 @@ from typing import Final
 
 from extproc.a2a import agent_errors, grpc_frames
 from extproc.a2a.errors import NO_ID, ErrorKind, Fault, Said
-from extproc.a2a.forms import protobuf
+from extproc.a2a.forms import card_messages, protobuf
 from extproc.a2a.forms.answered import result_down, result_up
 from extproc.a2a.forms.calls import PACKAGES, Target
 from extproc.a2a.forms.losses import Losses, Malformed
@@ -114,11 +114,15 @@ def encode(operation: Operation, revision: Revision, said: object, losses: Losse
         return b""
     if not isinstance(said, Mapping):
         raise Malformed(f"a {name} is an object")
+    if operation is Operation.EXTENDED_CARD:
+        return card_messages.to_message(said, revision, losses)
     return protobuf.encode(PACKAGES[revision] + name, said, losses)
 
 
 def decode(operation: Operation, revision: Revision, message: bytes) -> object:
     """The document of a message of gRPC."""
+    if operation is Operation.EXTENDED_CARD:
+        return card_messages.from_message(message, revision)
     name = RESULTS[revision].get(operation)
     return {} if name is None else protobuf.decode(PACKAGES[revision] + name, message)
 
