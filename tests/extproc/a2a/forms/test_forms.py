@@ -4,10 +4,12 @@ revision to every other, through a gateway of a few lines that has nothing but t
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 import grpc
 import grpc.aio
@@ -24,13 +26,11 @@ from a2a.compat.v0_3.rest_transport import CompatRestTransport
 from a2a.types import a2a_pb2
 from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError
 
-from extproc.a2a import errors, grpc_frames, requests
-from extproc.a2a.errors import Fault, Said
-from extproc.a2a.forms import calls, replies
-from extproc.a2a.forms.asked import request_up
+from extproc.a2a import grpc_frames, requests
+from extproc.a2a.errors import DETAILS, Fault
 from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.grpc_requests import read_message
-from extproc.a2a.forms.streams import StreamReader, StreamWriter, Translation
+from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.requests import A2aRequest
 from gateway.a2a import Binding, Revision
 from tests.kit.a2a_agent import Agent, running_agent
@@ -44,7 +44,7 @@ HTTP: dict[Target, Callable[..., ClientTransport]] = {
     Target(Binding.HTTP_JSON, Revision.V1_0): RestTransport,
 }
 PATHS = {Binding.JSONRPC: "/rpc", Binding.HTTP_JSON: "/rest", Binding.GRPC: ""}
-Trailers = dict[str, str]
+Headers = tuple[tuple[str, str], ...]
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ class Answer:
     """Of an agent, or to a client; trailers are there when the pieces are."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     pieces: AsyncIterator[bytes]
-    trailers: Trailers
+    trailers: dict[str, str] = field(default_factory=dict)
 
 
 class Gateway:
@@ -74,29 +74,33 @@ class Gateway:
         stack.push_async_callback(self._channel.close)
 
     async def answer(self, found: A2aRequest | Fault, client: Target) -> Answer:
-        if isinstance(found, Fault):
-            return whole(errors.said(found, client.binding, client.revision), {})
-        losses: list[Any] = []
-        asked = request_up(found.operation, found.document, found.form, losses)
-        call = calls.call(found.operation, asked, self._target, losses)
-        answer = await self._ask(call, is_stream=found.is_stream)
-        is_stream = dict(answer.headers).get("content-type", "") != "application/json"
-        if found.is_stream and is_stream and answer.status == 200:
-            reader = StreamReader(found.operation, self._target)
-            writer = StreamWriter(found.operation, client, found.raw_id)
-            return translated(answer, Translation(reader, writer), client)
-        body = b"".join([each async for each in answer.pieces])
-        said = Said(answer.status, answer.headers, body)
-        result = replies.read(found.operation, self._target, said, answer.trailers, losses)
-        if isinstance(result, Fault):
-            fault = errors.said(result, client.binding, client.revision, found.raw_id)
-            return whole(fault, dict(errors.trailers(result, client.revision)))
-        well = dict(replies.WENT_WELL)
-        return whole(replies.written(found.operation, result, client, losses, found.raw_id), well)
+        assert isinstance(found, A2aRequest), found
+        interpreter = Interpreter(found, self._target)
+        call = interpreter.call()
+        assert isinstance(call, Call), call
+        asked = await self._ask(call)
+        begun = interpreter.begin(asked.status, dict(asked.headers))
+        if begun is None:
+            async for each in asked.pieces:
+                assert interpreter.feed(each) == b""
+            ended = interpreter.end(asked.trailers)
+            assert ended.begun is not None
+            return Answer(*ended.begun, pieces_of(ended.body), dict(ended.trailers))
+        trailers: dict[str, str] = {}
 
-    async def _ask(self, call: Call, *, is_stream: bool) -> Answer:
+        async def pieces() -> AsyncIterator[bytes]:
+            async for each in asked.pieces:
+                yield interpreter.feed(each)
+            ended = interpreter.end(asked.trailers)
+            assert ended.begun is None
+            yield ended.body
+            trailers.update(ended.trailers)
+
+        return Answer(*begun, pieces(), trailers)
+
+    async def _ask(self, call: Call) -> Answer:
         if self._target.binding is Binding.GRPC:
-            return await self._ask_grpc(call, is_stream=is_stream)
+            return self._ask_grpc(call)
         url = self._agent.url + PATHS[self._target.binding] + call.path
         request = self._http.build_request(
             call.method,
@@ -106,49 +110,32 @@ class Gateway:
         )
         response = await self._http.send(request, stream=True)
         headers = tuple((name.lower(), value) for name, value in response.headers.items())
-        return Answer(response.status_code, headers, response.aiter_bytes(), {})
+        return Answer(response.status_code, headers, response.aiter_bytes())
 
-    async def _ask_grpc(self, call: Call, *, is_stream: bool) -> Answer:
+    def _ask_grpc(self, call: Call) -> Answer:
         """As an HTTP client would see it: errors are trailers."""
-        metadata = [each for each in call.headers if each[0] not in ("content-type", "te")]
+        metadata = tuple(each for each in call.headers if each[0] not in ("content-type", "te"))
         (message,) = grpc_frames.FrameDecoder().feed(call.body)
-        trailers: Trailers = {}
-        headers = (("content-type", "application/grpc"),)
-        asked = self._channel.unary_stream(call.path)(message, metadata=tuple(metadata))
+        trailers: dict[str, str] = {}
+        asked = self._channel.unary_stream(call.path)(message, metadata=metadata)
 
         async def pieces() -> AsyncIterator[bytes]:
             try:
                 async for each in asked:
                     yield grpc_frames.frame(each)
-                trailers.update(replies.WENT_WELL)
+                trailers["grpc-status"] = "0"
             except grpc.aio.AioRpcError as error:
                 trailers["grpc-status"] = str(error.code().value[0])
-                trailers["grpc-message"] = errors._escaped(error.details() or "")
+                trailers["grpc-message"] = quote(error.details() or "")
                 for name, value in error.trailing_metadata() or ():
-                    if name == errors.DETAILS and isinstance(value, bytes):
-                        trailers[name] = errors.base64.b64encode(value).decode()
+                    if name == DETAILS and isinstance(value, bytes):
+                        trailers[name] = base64.b64encode(value).decode()
 
-        return Answer(200, headers, pieces(), trailers)
-
-
-def whole(said: Said, trailers: Trailers) -> Answer:
-    async def pieces() -> AsyncIterator[bytes]:
-        yield said.body
-
-    return Answer(said.status, said.headers, pieces(), trailers)
+        return Answer(200, (("content-type", "application/grpc"),), pieces(), trailers)
 
 
-def translated(answer: Answer, translation: Translation, client: Target) -> Answer:
-    trailers: Trailers = {}
-
-    async def pieces() -> AsyncIterator[bytes]:
-        async for each in answer.pieces:
-            yield translation.feed(each)
-        yield translation.end(answer.trailers)
-        trailers.update(translation.trailers)
-
-    kind = "application/grpc" if client.binding is Binding.GRPC else "text/event-stream"
-    return Answer(200, (("content-type", kind),), pieces(), trailers)
+async def pieces_of(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 async def transport(gateway: Gateway, client: Target, stack: AsyncExitStack) -> ClientTransport:
@@ -202,16 +189,16 @@ async def grpc_transport(
     return CompatGrpcTransport(channel, None)
 
 
-async def finish(context: Any, trailers: Trailers) -> None:
+async def finish(context: Any, trailers: dict[str, str]) -> None:
     number = int(trailers["grpc-status"])
     if number == 0:
         return
-    details = trailers.get(errors.DETAILS)
+    details = trailers.get(DETAILS)
     if details is not None:
-        packed = errors.base64.b64decode(details + "=" * (-len(details) % 4))
-        context.set_trailing_metadata(((errors.DETAILS, packed),))
+        packed = base64.b64decode(details + "=" * (-len(details) % 4))
+        context.set_trailing_metadata(((DETAILS, packed),))
     (code,) = [each for each in grpc.StatusCode if each.value[0] == number]
-    await context.abort(code, httpx.URL(f"http://x/{trailers['grpc-message']}").path[1:])
+    await context.abort(code, unquote(trailers["grpc-message"]))
 
 
 def said(text: str, task_id: str = "", context_id: str = "") -> a2a_pb2.SendMessageRequest:
