@@ -21,7 +21,6 @@ import uvloop
 
 from extproc import access_log, authz, flags, process, rate_limit
 from extproc.a2a_serving.directory import Times
-from extproc.a2a_serving.serving import Serving as Agents
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
@@ -47,17 +46,14 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
-from extproc.mcp_serving.serving import Serving, World, serving
+from extproc.mcp_serving.serving import World, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
 from extproc.ports import LedgerUnavailable
-from extproc.program import Program, build
+from extproc.program import Program, Serve, build
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
-from gateway.a2a import A2a
-from gateway.identity import Identity
-from gateway.mcp import Mcp
 from gateway.model import Gateway
 from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.telemetry import configure_logging
@@ -177,7 +173,6 @@ async def _serve(
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SqliteToolPins(arguments.state_dir, time.time)
-    sessions = World(services, session_board(arguments.state_dir), time.monotonic, pins)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -191,8 +186,7 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        mcp=functools.partial(_serving, sessions, session_secret(arguments.state_dir)),
-        a2a=functools.partial(agents, peers=services, times=Times(time.monotonic, _now)),
+        serve=_serve_others(services, pins, arguments.state_dir),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     methods: Methods = {
@@ -244,8 +238,7 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
-    mcp: Callable[[Mcp], Serving | None],
-    a2a: Callable[[A2a, Identity], Agents | None],
+    serve: Serve,
 ) -> Program:
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
@@ -262,13 +255,19 @@ def _build(
         witnesses=replace(witnesses, keys=stored),
         limiter=limiters.at(gateway.ledger),
         inquirer=inquirer,
-        mcp=mcp,
-        a2a=a2a,
+        serve=serve,
     )
 
 
-def _serving(world: World, secret: str, mcp: Mcp) -> Serving | None:
-    return serving(mcp, (secret,), world)
+def _serve_others(services: ServiceClient, pins: SqliteToolPins, state_dir: Path) -> Serve:
+    """MCP servers, and A2A agents."""
+    world = World(services, session_board(state_dir), time.monotonic, pins)
+    secrets_of_sessions = (session_secret(state_dir),)
+    times = Times(time.monotonic, _now)
+    return Serve(
+        lambda mcp: serving(mcp, secrets_of_sessions, world),
+        lambda a2a, identity: agents(a2a, identity, services, times),
+    )
 
 
 def _now() -> str:

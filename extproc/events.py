@@ -112,10 +112,10 @@ class Forward(Struct, frozen=True):
 
 
 class Direct(Struct, frozen=True):
-    """Send the request to an MCP server, or to the hub."""
+    """Send the request to an MCP server, to the hub, or to an A2A agent."""
 
     reply: bytes
-    """The part of the answer that depends on where it goes alone (`mcp_wire.encode_way`)."""
+    """The part of the answer that depends on where it goes alone (`direct_wire.encode_way`)."""
     is_read: bool
     """Answers the body; else the headers."""
     set_headers: tuple[tuple[str, str], ...] = ()

@@ -158,6 +158,16 @@ class Program:
     """Seconds that never go back."""
 
 
+class Serve(NamedTuple):
+    """Who answers for servers and agents."""
+
+    mcp: Callable[[Mcp], Serving | None]
+    a2a: Callable[[A2a, Identity], A2aServing | None]
+
+
+NOTHING_SERVED = Serve(lambda _: None, lambda _, __: None)
+
+
 def build(
     gateway: Gateway,
     version: str,
@@ -173,13 +183,11 @@ def build(
     witnesses: Witnesses = NO_WITNESSES,
     limiter: Limiter | None = None,
     inquirer: Inquirer | None = None,
-    mcp: Callable[[Mcp], Serving | None] = lambda _: None,
-    a2a: Callable[[A2a, Identity], A2aServing | None] = lambda _, __: None,
+    serve: Serve = NOTHING_SERVED,
 ) -> Program:
-    key_models, rules, formed, guards = _policies(gateway, audits)
+    key_models, rules, formed, guards, limits = _policies(gateway, audits, limiter)
     pricing, seen, health, chooser = _choosing(gateway, choose, latencies, states)
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
-    limits = _limits(gateway, limiter, audits)
     planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
@@ -190,9 +198,9 @@ def build(
         guards=guards,
         inquirer=inquirer or Inquirer.of_nobody(),
         rules=rules,
-        mcp=_mcp(gateway, mcp(gateway.mcp), witnesses),
+        mcp=_mcp(gateway, serve.mcp(gateway.mcp), witnesses),
         mcp_guards=_mcp_guards(gateway, audits),
-        a2a=a2a(gateway.a2a, gateway.identity),
+        a2a=serve.a2a(gateway.a2a, gateway.identity),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_guards=_answer_guards(gateway, audits),
@@ -223,8 +231,8 @@ def build(
 
 
 def _policies(
-    gateway: Gateway, audits: Audits | None
-) -> tuple[KeyModels | None, Rules, WellFormed, Guards]:
+    gateway: Gateway, audits: Audits | None, limiter: Limiter | None
+) -> tuple[KeyModels | None, Rules, WellFormed, Guards, Limits]:
     has_late = any(rule.phase is Phase.RESPONSE for rule in gateway.rules)
     late = Authorize(gateway.rules, audits, Phase.RESPONSE) if has_late else None
     return (
@@ -232,6 +240,7 @@ def _policies(
         Rules(Authorize(gateway.rules, audits), late, Authorize(_of_entries(gateway.rules))),
         WellFormed(gateway.guards, audits or uncounted()),
         Guards(gateway.guards, audits, measure=_TOKENS_OF),
+        _limits(gateway, limiter, audits),
     )
 
 

@@ -15,7 +15,7 @@ from envoy_api import message
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from extproc import mcp_wire
+from extproc import direct_wire
 from extproc.events import (
     Action,
     ChangeHeaders,
@@ -226,9 +226,9 @@ def encode(event: Event, action: Action) -> bytes:
         case Respond():
             return _encode_respond(action)
         case Direct():
-            return mcp_wire.encode_direct(action)
+            return direct_wire.encode_direct(action)
         case Show():
-            return mcp_wire.SHOWN_TO_THE_END if action.is_to_the_end else mcp_wire.SHOWN
+            return direct_wire.SHOWN_TO_THE_END if action.is_to_the_end else direct_wire.SHOWN
         case Replace() | Finish():
             return of_response(action.body)
         case Watch():

@@ -174,7 +174,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("a2a.context_id", "string", "The same of a context.", needs_body=True),
     Variable(
         "a2a.parts",
-        _DYNAMIC,
+        "list<map<string, dyn>>",
         "The parts of the message: `a2a.parts.all(part, has(part.text))`; empty where there is"
         " none.",
         needs_body=True,

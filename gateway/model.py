@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.a2a import A2a as A2a
+from gateway.alerts import AlertsTo as AlertsTo
 from gateway.apis import DEFAULT_PREFIXES, Family
 from gateway.audit_log.terms import AuditTerms
 from gateway.betas import Betas
@@ -432,15 +433,6 @@ class Xds:
     """For every node."""
     history_limit: int = 20
     """How many configurations are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertsTo:
-    """Who is told what is spent of budgets."""
-
-    url: str
-    secret: str = field(default="", repr=False)
-    """Base64; empty: nothing is signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def code_in(node: ast.expr) -> str:
 
 def error_rows() -> frozenset[tuple[str, str]]:
     """Status and code of every row of the table of errors."""
-    pages = ("docs/llm.md", "docs/mcp.md")
+    pages = ("docs/llm.md", "docs/mcp.md", "docs/a2a.md")
     text = "\n".join((ROOT / page).read_text("utf-8") for page in pages)
     return frozenset(re.findall(r"^\| (\w+) \| `(\w+)` \|", text, re.MULTILINE))
 

@@ -24,6 +24,9 @@ BROUGHT_BY_OTHERS = {"pydantic_core"}  # by pydantic, of which it is a part
 TESTED_THROUGH = {
     # values and tables without a decision: tested where they are used
     "gateway/model.py": "gateway/test_resolve.py",
+    "gateway/a2a.py": "gateway/config/test_a2a_meaning.py",
+    "gateway/alerts.py": "gateway/config/test_budgets.py",
+    "xds_server/resources/direct_route.py": "xds_server/resources/test_mcp_route.py",
     "gateway/guards.py": "gateway/config/test_policies.py",
     "extproc/policies/remote/words.py": "extproc/policies/test_inquiry.py",
     "gateway/openapi/values.py": "gateway/openapi/test_load.py",

@@ -11,7 +11,7 @@ from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.operations import OPERATIONS
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_serving.directory import Found, NoCard
-from extproc.a2a_serving.saying import Speech
+from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.admission import Admission
 from extproc.events import Action, Direct, Respond
@@ -25,7 +25,6 @@ Answering: TypeAlias = Action | Awaitable[Action]
 
 _SKILLS: Final = ("skill", "skillId")
 """Where messages name a skill, in their metadata."""
-_NO_CARD: Final = "agent_unavailable"
 
 
 class Asking:
@@ -86,8 +85,7 @@ class Asking:
         try:
             found = await self._serving.directory.found(agent)
         except NoCard as error:
-            reason = f"the agent '{agent}' tells no card: {error}"
-            return self._refused(speech, Deny(503, _NO_CARD, reason))
+            return self._refused(speech, without_card(agent, error))
         return self._sent(speech, request, body, found)
 
     def _sent(self, speech: Speech, request: A2aRequest, body: bytes, found: Found) -> Action:

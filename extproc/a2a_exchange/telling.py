@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.registry import Misasked, View, read_query
 from extproc.a2a_serving.directory import Found, NoCard
-from extproc.a2a_serving.saying import Speech
+from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.a2a_serving.shown import origin_of
 from extproc.events import Action, Respond
@@ -42,8 +42,7 @@ class Telling:
         try:
             return self._shown(await self._serving.directory.found(name))
         except NoCard as error:
-            reason = f"the agent '{name}' tells no card: {error}"
-            return _PLAIN.refused(Deny(503, "agent_unavailable", reason))
+            return _PLAIN.refused(without_card(name, error))
 
     def _shown(self, found: Found) -> Respond:
         shown = self._serving.cards.shown(found, self._origin)

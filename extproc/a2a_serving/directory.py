@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from extproc.a2a.cards import BrokenCard, Card, Interface, read_card
 from extproc.a2a.modes import CardModes, modes_of
 from extproc.a2a.registry import Entry, Health, Registry, Status
-from extproc.mcp_wire import encode_way
+from extproc.direct_wire import encode_way
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
 from gateway import names
 from gateway.a2a import A2aAgent, Binding, Revision
@@ -50,7 +50,7 @@ class Way(Struct, frozen=True):
     """Of its interface, without a slash at its end; empty for gRPC."""
     tenant: str
     after_headers: bytes
-    """What Envoy is told (`mcp_wire.encode_way`), when the headers are answered."""
+    """What Envoy is told (`direct_wire.encode_way`), when the headers are answered."""
     after_body: bytes
     """The same of the body."""
 

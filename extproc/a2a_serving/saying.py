@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from extproc.a2a import agent_errors, errors
-from extproc.a2a.errors import NO_ID, ErrorKind, Fault
+from extproc.a2a.errors import NO_ID, Fault
 from extproc.events import Respond
 from extproc.verdict import Deny
 from gateway.a2a import Binding, Revision
@@ -34,11 +34,10 @@ class Speech(Struct, frozen=True):
         """Who may not, or not now."""
         fault = Fault(agent_errors.of_status(deny.status), deny.reason, {CODE: deny.code})
         said = errors.said(fault, self.binding, self.revision, self.raw_id)
-        return Respond(
-            said.status, (*said.headers, *deny.headers), said.body, f"dragoman_{deny.code}"
-        )
+        status = said.status if self.binding is Binding.GRPC else deny.status
+        return Respond(status, (*said.headers, *deny.headers), said.body, f"dragoman_{deny.code}")
 
 
-def unknown_method(method: str) -> Fault:
-    """An operation that there is not."""
-    return Fault(ErrorKind.METHOD_NOT_FOUND, f"there is no operation {method!r}")
+def without_card(agent: str, error: Exception) -> Deny:
+    """Nobody knows how an agent is spoken to."""
+    return Deny(503, "agent_unavailable", f"the agent '{agent}' tells no card: {error}")

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from extproc.a2a_serving.directory import Directory, Times
 from extproc.a2a_serving.shown import Cards
-from extproc.mcp_wire import patience
+from extproc.direct_wire import patience
 from extproc.ports import McpPeers
 from gateway.a2a import A2a
 from gateway.identity import Identity

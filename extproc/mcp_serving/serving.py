@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from extproc.direct_wire import encode_way, patience
 from extproc.mcp.pinning import Pinning
 from extproc.mcp.protection import Protection
 from extproc.mcp.results import Results
@@ -14,7 +15,6 @@ from extproc.mcp_serving.apis import with_apis
 from extproc.mcp_serving.federation import Federation
 from extproc.mcp_serving.front import Front, front
 from extproc.mcp_serving.tokens import Exchanger, exchanger
-from extproc.mcp_wire import encode_way, patience
 from extproc.policies.authenticate import Authenticate
 from extproc.ports import McpPeers, SessionBoard, ToolPins
 from gateway import names

@@ -26,7 +26,7 @@ from extproc.ports import (
     Seen,
     ServiceUnavailable,
 )
-from extproc.program import Program, build
+from extproc.program import NOTHING_SERVED, Program, build
 from tests.kit.gateways import gateway_of
 from tests.kit.memory_ledger import MemoryLedger
 
@@ -116,7 +116,9 @@ def program(
         limiter=limiter,
         choose=lambda: 0.0,
         created=7,
-        mcp=lambda mcp: serving(mcp, (SECRET,), world(servers or Servers(), pins)),
+        serve=NOTHING_SERVED._replace(
+            mcp=lambda mcp: serving(mcp, (SECRET,), world(servers or Servers(), pins))
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from google.protobuf import json_format
 from extproc.inquiring import NOBODY
 from extproc.mcp_serving.serving import serving
 from extproc.process import Process
-from extproc.program import build
+from extproc.program import NOTHING_SERVED, build
 from extproc.trial.trying import Unhurried
 from gateway import names
 from gateway.mcp import AuthorizationProxy
@@ -37,7 +37,7 @@ from xds_server.explained import Explanation, RoutePart, Try
 from xds_server.explanation import explain, to_document
 from xds_server.python_messages import mode_of
 from xds_server.render import to_json
-from xds_server.resources import ext_proc, mcp_route
+from xds_server.resources import a2a_route, ext_proc, mcp_route
 from xds_server.resources.llm_route import client_dialect
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import (
@@ -84,7 +84,7 @@ def process(gateway: Gateway) -> Process:
         choose=lambda: 0.0,
         created=1,
         limiter=Unhurried(),
-        mcp=lambda mcp: serving(mcp, ("secret",), world(NOBODY)),
+        serve=NOTHING_SERVED._replace(mcp=lambda mcp: serving(mcp, ("secret",), world(NOBODY))),
     )
     return made
 
@@ -281,8 +281,8 @@ def conversing(gateway: Gateway) -> Iterator[tuple[str, list[Dialect]]]:
             yield model.name.replace("*", "any"), offered
 
 
-_UNPLAYED = {"remote-guards", "mcp-auth"}
-"""Nobody plays services, and issuers."""
+_UNPLAYED = {"a2a", "remote-guards", "mcp-auth"}
+"""Nobody plays agents, services, and issuers."""
 _UNTOLD = ("dragoman_external/", "https/", "jwks/", "limits/", "llm/", "plan/", "login/")
 
 
@@ -528,7 +528,7 @@ def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, lev
         )
         compiled = {route["name"] for host in table["virtual_hosts"] for route in host["routes"]}
         assert len(told) == len(set(told))
-        assert set(told) == compiled - {mcp_route.FOUND}
+        assert set(told) == compiled - {a2a_route.FOUND, mcp_route.FOUND}
     routes = [route for part in explanation.gateways for route in part.routes]
     named = {name for route in routes for name in (*route.clusters, *route.copies)}
     named |= {name for model in explanation.models for one in model.tries for name in one.clusters}

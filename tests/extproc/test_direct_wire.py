@@ -1,11 +1,11 @@
-"""What Envoy is told of MCP requests."""
+"""What Envoy is told of requests that go where extproc says."""
 
 from __future__ import annotations
 
 from envoy_api import message
 
+from extproc.direct_wire import SHOWN, encode_direct, encode_way, patience
 from extproc.events import Direct
-from extproc.mcp_wire import SHOWN, encode_direct, encode_way, patience
 from gateway import names
 
 Response = message("envoy.service.ext_proc.v3.ProcessingResponse")

@@ -1,4 +1,5 @@
-"""What Envoy is told of MCP requests, as protobuf: where one goes, and that its answer is shown."""
+"""What Envoy is told of requests that go where extproc says, to MCP servers and A2A agents: the
+way there, and that their answers are shown, as protobuf."""
 
 from __future__ import annotations
 
