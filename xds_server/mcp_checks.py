@@ -28,6 +28,7 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
         _check("session, where the request names one", "headers", "404 session_not_found"),
         _check("one reading of the body", "body", "400, as JSON-RPC has it"),
         *_scopes(gateway.mcp),
+        *_key_tools(gateway),
         *_rules(gateway),
         *guard_checks(gateway.mcp_guards),
         *_limits(gateway),
@@ -52,6 +53,13 @@ def _tokens(mcp: Mcp) -> Iterator[Check]:
 def _scopes(mcp: Mcp) -> Iterator[Check]:
     if mcp.auth is not None and (mcp.auth.scopes.servers or mcp.auth.scopes.tools):
         yield _check("scopes for what is asked of a server", "body", "403 insufficient_scope")
+
+
+def _key_tools(gateway: Gateway) -> Iterator[Check]:
+    if gateway.identity.are_keys_for_tools:
+        is_told = not gateway.mcp.denies_as_unknown
+        refusal = "403 tool_not_allowed" if is_told else "200, Unknown tool"
+        yield _check("tools of the key, where it is for some", "body", refusal)
 
 
 def _rules(gateway: Gateway) -> Iterator[Check]:

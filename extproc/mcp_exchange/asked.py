@@ -22,6 +22,7 @@ from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
 from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
 from extproc.mcp_serving.serving import Serving
 from extproc.policies.inquiry import Inquiry
+from extproc.policies.key_tools import KeyTools
 from extproc.program import Program
 from extproc.verdict import Deny, PolicyKind
 
@@ -194,13 +195,13 @@ class Caller(Struct):
         if (lacking := self._lacking(call)) is not None:
             self.program.audits.refused(self.facts, lacking, PolicyKind.IDENTITY)
             return refused(lacking, message.raw_id)
-        verdict = self.program.rules.early.on_request(self.facts)
-        if not isinstance(verdict, Deny):
+        denied = self.program.mcp_refusal(self.facts)
+        if denied is None:
             return None
-        self.program.audits.refused(self.facts, verdict)
+        self.program.audits.refused(self.facts, denied)
         if call.name and self.serving.views.denies_as_unknown:
             return fault(unknown(message))
-        return refused(verdict, message.raw_id)
+        return refused(denied, message.raw_id)
 
     def _lacking(self, call: McpCall) -> Deny | None:
         """What a token would need for that."""
@@ -211,8 +212,8 @@ class Caller(Struct):
 
     def shows(self, kind: ListKind) -> Allowed | None:
         """Which entries of a list the caller sees; None: all of them."""
-        rules = self.program.rules.of_entries
-        if not rules.is_any:
+        rules, keys = self.program.rules.of_entries, self._key_tools(kind)
+        if not rules.is_any and keys is None:
             return None
         facts, view = self.facts, self.view.name
         method, member = _USES[kind]
@@ -220,9 +221,17 @@ class Caller(Struct):
         def is_shown(target: Target) -> bool:
             call = McpCall(method, target.server, view=view)
             facts.mcp = structs.replace(call, **{member: target.name})
+            if keys is not None and isinstance(keys.on_request(facts), Deny):
+                return False
             return not isinstance(rules.on_request(facts), Deny)
 
         return is_shown
+
+    def _key_tools(self, kind: ListKind) -> KeyTools | None:
+        """None: nothing of the list depends on the key."""
+        who = self.facts.principal
+        is_for_some = kind is ListKind.TOOLS and who is not None and bool(who.tools)
+        return self.program.key_tools if is_for_some else None
 
 
 _USES: Final = {

@@ -241,7 +241,7 @@ async def _called(
     if not isinstance(found, Deny) and look is not None:
         look(facts)
     elif not isinstance(found, Deny):
-        found = program.rules.early.on_request(facts)
+        return Seen(program.mcp_refusal(facts), (), dict(of.noted.verdicts.keys()))
     denied = found if isinstance(found, Deny) else None
     return Seen(denied, (), dict(of.noted.verdicts.keys()))
 

@@ -125,7 +125,7 @@ def tools_have_names(written: Written) -> Iterator[Finding]:
 
 
 def chosen_tools_are_of_servers(written: Written) -> Iterator[Finding]:
-    """`tools: [githbu__search]`, where the view has no such server."""
+    """`tools: [githbu__search]`, where the view has no such server, or nobody has."""
     for name, view in written.config.mcp.views.items():
         for index, glob in enumerate(view.tools):
             server = glob.partition(SEPARATOR)[0]
@@ -133,6 +133,14 @@ def chosen_tools_are_of_servers(written: Written) -> Iterator[Finding]:
                 path = ("mcp", "views", name, "tools", index)
                 hint = did_you_mean(server, view.servers) or "say it as SERVER__TOOL"
                 yield Finding(path, f"the view has no server '{server}'", hint)
+    known = frozenset(written.config.mcp.servers) | written.mcp_servers
+    for position, key in enumerate(written.config.identity.api_keys.keys):
+        for index, glob in enumerate(key.tools):
+            server = glob.partition(SEPARATOR)[0]
+            if not {"*", "?"} & set(server) and server not in known:
+                where = ("identity", "api_keys", "keys", position, "tools", index)
+                hint = did_you_mean(server, known) or "say it as SERVER__TOOL"
+                yield Finding(where, f"no server '{server}'", hint)
 
 
 def tokens_can_be_had(written: Written) -> Iterator[Finding]:

@@ -86,6 +86,7 @@ TERMS = (
     _flag("--groups", _list, "NAME,…", "what rules see as `principal.groups`"),
     _flag("--tags", _tags, "NAME=VALUE,…", "free labels, for rules"),
     _flag("--models", _list, "MODEL,…", "the models that it opens; `*` stands for anything"),
+    _flag("--tools", _list, "GLOB,…", "the tools of MCP servers that it opens: `github__*`"),
     _flag(
         "--budgets",
         _budgets,

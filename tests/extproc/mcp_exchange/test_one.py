@@ -181,6 +181,41 @@ def test_what_is_no_list_goes_on_as_it_is() -> None:
     assert error(none)["message"].startswith("the server 'a' gives no list")
 
 
+SOME = """
+identity:
+  api_keys:
+    keys: [{name: ann, key: sk-ann, tools: [a__e*, "?__echo"]}, {name: bob, key: sk-bob}]
+"""
+
+
+def test_a_key_for_some_tools_opens_no_others() -> None:
+    of = program(ONE + SOME)
+    assert isinstance(played(of, authorization=ANN).post(call("echo")), Direct)
+    refusal = played(of, authorization=ANN).post(call("add", 7))
+    assert error(refusal) == {"code": -32602, "message": "Unknown tool: add"}
+    batch = played(of, authorization=ANN).post([call("echo"), call("add")])
+    assert error(batch)["message"] == "Unknown tool: add"
+    assert isinstance(played(of, authorization=ANN).post(request("prompts/get", name="p")), Direct)
+    assert isinstance(played(of, authorization=BOB).post(call("add")), Direct)
+
+
+def test_who_has_such_a_key_can_be_told_so() -> None:
+    of = program(ONE.replace("mcp: {", "mcp: {denied: forbidden, ") + SOME)
+    refusal = played(of, authorization=ANN).post(call("add"))
+    assert isinstance(refusal, Respond)
+    assert refusal.status == 403
+    assert error(refusal)["message"] == "the API key 'ann' is not for the tool 'a__add'"
+    assert error(refusal)["data"] == {"code": "tool_not_allowed", "param": "name"}
+
+
+def test_lists_show_the_tools_of_the_key_and_pass_unread_for_others() -> None:
+    of = program(ONE + SOME, fakes(Fake("a", ("echo", "add"))))
+    action = played(of, authorization=ANN).post(request("tools/list"))
+    assert [each["name"] for each in answer(action)["tools"]] == ["echo"]
+    assert isinstance(played(of, authorization=ANN).post(request("prompts/list")), Direct)
+    assert isinstance(played(of, authorization=BOB).post(request("tools/list")), Direct)
+
+
 def test_a_session_that_its_client_has_ended_is_over() -> None:
     sealed = opened()
     end = played(KNOWN, method="DELETE", authorization=ANN, mcp_session_id=sealed)
