@@ -192,19 +192,27 @@ class JoinedStreams:
         ]
         try:
             yield _BEGUN if subscription is None else subscription.acknowledged()
+            used = self._clock()
             while True:
                 try:
                     async with asyncio.timeout(KEEP_ALIVE_SECONDS):
                         said = await audience.queue.get()
                 except TimeoutError:
                     said = _COMMENT
-                    if self._board is not None and wanted.number:
-                        self._board.use(wanted.number, int(self._clock()), math.inf)
+                now = self._clock()
+                if said is _COMMENT or now >= used + KEEP_ALIVE_SECONDS:
+                    used = now
+                    self._use(wanted.number)
                 yield said
         finally:
             self._audience.discard(audience)
             for each in listening:
                 each.cancel()
+
+    def _use(self, number: str) -> None:
+        """The session of a client is not idle while a stream of it is open."""
+        if self._board is not None and number:
+            self._board.use(number, int(self._clock()), math.inf)
 
     async def _listen(
         self, audience: _Audience, wanted: Wanted, name: str, last_event: str

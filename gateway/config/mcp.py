@@ -28,6 +28,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_PROCESSES = 10_000
 _SHORTEST_KEY = 32
 _LONGEST_TIMEOUT = 120.0
+_SHORTEST_IDLE = 60.0
+"""Open streams note that their sessions are used, twice a minute."""
 
 
 def _server(value: str) -> str:
@@ -223,6 +225,12 @@ class McpViewBlock(Block):
     Default: all are listed."""
 
 
+def _idle(value: float) -> float:
+    if value < _SHORTEST_IDLE:
+        raise refusal("must be at least 1m")
+    return value
+
+
 class McpSessionsBlock(Block):
     """Sessions of clients."""
 
@@ -231,8 +239,9 @@ class McpSessionsBlock(Block):
     `${VARIABLE}`: the first seals, and all of them open, so that a new one is put first. Machines
     that have the same keys take over sessions of each other. Default: one is made, and kept in the
     state directory."""
-    idle: Duration = 1800.0
-    """After so long a session that nobody has used is over."""
+    idle: Annotated[Duration, AfterValidator(_idle)] = 1800.0
+    """After so long a session that nobody has used, and of which no stream is open, is over; at
+    least 1m."""
 
 
 class McpBlock(Block):

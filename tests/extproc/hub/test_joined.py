@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -242,6 +244,38 @@ def test_a_quiet_stream_is_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return await heard(reply, lambda said: said.count(b"keep-alive") == 2)
 
     assert play(tmp_path, scene).startswith(b": open\n\n")
+
+
+class Board:
+    def __init__(self) -> None:
+        self.used: list[int] = []
+
+    def use(self, number: str, now: int, idle_seconds: float) -> bool:
+        assert (number, idle_seconds) == (NUMBER, math.inf)
+        self.used.append(now)
+        return True
+
+    def end(self, number: str, now: int) -> None:
+        raise AssertionError
+
+
+def test_a_session_is_used_while_its_stream_is_open_however_much_is_said_there(
+    tmp_path: Path,
+) -> None:
+    board, times = Board(), itertools.count(100, 10)
+
+    async def scene() -> None:
+        far, address = Far(), f"unix:{tmp_path / 's'}"
+        far.said = {"service/mcp/a": [NEWS] * 10}
+        streams = JoinedStreams(address, board, lambda: float(next(times)), far.hear)
+        streams.take({"a": served("a")}, {"": ("a",)})
+        listener = edge.listening(address)
+        async with edge.serving(edge.application(far, 1 << 20), listener):
+            reply = await streams.answer(asked(a=("a-1", "2025-11-25")))
+            await heard(reply, lambda said: said.count(b"list_changed") == 10)
+
+    asyncio.run(scene())
+    assert 0 < len(board.used) < 10  # now and then is enough
 
 
 def test_a_far_stream_says_why_there_is_none(tmp_path: Path) -> None:
