@@ -34,6 +34,7 @@ from extproc.principal import Kind, Principal, of_key
 from extproc.program import Policy, Program, build
 from extproc.trial.cases import RequestBlock, ResponseBlock
 from extproc.verdict import PASS, Deny, Verdict
+from gateway.config.fetched import NotAsked
 from gateway.config.load import load, load_file
 from gateway.config.schema import Config
 from gateway.model import Gateway, Mode
@@ -184,7 +185,7 @@ def subject(path: Path | None, environment: dict[str, str]) -> Subject | tuple[P
     config = (
         load(_ANY_MODEL, file="any", environment={})
         if path is None
-        else load_file(path, environment)
+        else load_file(path, environment, NotAsked())
     )
     if not isinstance(config, Config):
         return config

@@ -104,7 +104,7 @@ class McpServerBlock(Block):
     with its base path if it is not the document's. Default: where the document says."""
     openapi: OpenApiBlock | None = None
     """The OpenAPI document of a REST API, whose operations become tools: the path of a file, or a
-    block."""
+    block that says more, such as a url."""
     transport: Transport | None = None
     """How it is spoken to: `streamable-http`, or `sse` for servers of revision 2024-11-05, whose
     url is that of the stream. Default: `streamable-http`."""
@@ -205,10 +205,10 @@ class McpServerBlock(Block):
 
     @property
     def address(self) -> str:
-        """Where it is: as is written, or as its document says; empty: it is a command, or neither
-        says."""
-        if self.url is None and isinstance(self.api, Api):
-            return self.api.url
+        """Where it is: as is written, as its document says, or where that is fetched; empty: it is
+        a command, or nobody says."""
+        if self.url is None and self.openapi is not None and isinstance(self.api, Api):
+            return self.api.url or self.openapi.origin
         return self.url or ""
 
 

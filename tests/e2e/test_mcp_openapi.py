@@ -17,7 +17,7 @@ from mcp import Client
 
 from tests.e2e.conftest import Serve
 from tests.kit import web
-from tests.kit.library import KEY, PNG, Library
+from tests.kit.library import KEY, PNG, READER, Library
 from tests.kit.mcp_clients import Ann, all_tools, talk
 from tests.kit.mcp_peers import ACCEPT, mcp_servers
 from tests.kit.stack import Stack
@@ -35,6 +35,10 @@ desk:
   openapi: {file}
   auth: {{type: api-key, header: x-library-key, key: {key}}}
   tools: {{lend: {{name: lend, description: Lends a book.}}}}
+fetched:
+  url: {library}/api
+  openapi: {{url: "{library}/openapi.yaml", headers: {{authorization: {reader}}}}}
+  auth: {{type: api-key, header: x-library-key, key: {key}}}
 keyless: {{url: "{library}", openapi: "{file}", timeout: 2s}}
 one: {{url: "{one}"}}
 """
@@ -51,7 +55,7 @@ def configured(library: str, one: str) -> str:
     file = EXAMPLES / "openapi" / "library.yaml"
     own = config["mcp"]["servers"]["library"]
     own["url"], own["openapi"]["file"], own["auth"]["key"] = library, str(file), KEY
-    more = yaml.safe_load(MORE.format(library=library, file=file, key=KEY, one=one))
+    more = yaml.safe_load(MORE.format(library=library, file=file, key=KEY, reader=READER, one=one))
     config["mcp"]["servers"].update(more)
     config["mcp"]["views"] = {"all": {"servers": ["library", "desk", "one"]}}
     config["gateways"]["default"]["port"] = "${DRAGOMAN_PORT}"
@@ -170,6 +174,15 @@ def test_rules_see_tools_and_arguments(gateway: Stack) -> None:
     arguments = {"isbn": "1", "picture": "", "artist": "me"}
     assert call(gateway, "setCover", arguments)["message"] == "Unknown tool: setCover"
     assert "isError" not in call(gateway, "setCover", {**arguments, "artist": "you"})
+
+
+def test_its_document_may_be_at_a_url(gateway: Stack, library: Library) -> None:
+    found = call(gateway, "getBook", {"isbn": "unknown"}, "fetched")
+    assert found["message"] == "Unknown tool: getBook", "the names are those of the document"
+    found = call(gateway, "get_books_by_isbn", {"isbn": "a/b"}, "fetched")
+    assert found["structuredContent"] == library.books["a/b"]
+    (kept,) = (gateway.state / "documents").iterdir()
+    assert json.loads(kept.read_bytes())["url"] == f"{library.url}/openapi.yaml"
 
 
 def test_it_has_neither_sessions_nor_streams(gateway: Stack) -> None:
