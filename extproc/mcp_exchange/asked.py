@@ -89,14 +89,10 @@ class Caller(Struct):
     ) -> Answering:
         """What comes of a call: why it may not be, or what is done then, with what guards have
         made of it."""
-        return self.allowed(message, call, lambda passed: self.taken(passed, call, then))
-
-    def allowed(
-        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
-    ) -> Answering:
-        """The same, as far as rules and guards have a say."""
         denied = self.judged(message, call)
-        return self.guarded(message, call, then) if denied is None else denied
+        if denied is not None:
+            return denied
+        return self.guarded(message, call, lambda passed: self.taken(passed, call, then))
 
     def taken(
         self, message: Message, call: McpCall, then: Callable[[Message], Answering]
@@ -150,6 +146,13 @@ class Caller(Struct):
         if isinstance(judged, Inquiry):
             return later(self.program.inquirer.settled(judged), passed)
         return passed(judged)
+
+    def wants_definition(self, call: McpCall) -> bool:
+        """Whether guards have to know the tool as its server lists it."""
+        guards = self.program.mcp_guards
+        if guards is None:
+            return False
+        return guards.wants_definition(structs.replace(self.facts, mcp=call))
 
     def reads_answers(self, server: str) -> bool:
         """Whether guards may have to read what it says."""

@@ -31,6 +31,7 @@ from extproc.mcp_exchange.asked import (
     is_of_prompt,
     named,
 )
+from extproc.mcp_exchange.defined import defined
 from extproc.mcp_exchange.listening import LISTEN, listened, streams
 from extproc.mcp_exchange.of_api import answered, to_api
 from extproc.mcp_exchange.passage import Passage
@@ -326,6 +327,9 @@ class FederatedTalk:
         if target.name != named(message) or self._is_unwrapped:
             changes[place(message)] = messages.text(target.name)
         caller = self._caller
+        denied = caller.judged(message, call)
+        if denied is not None:
+            return denied
 
         def past_guards(passed: Message) -> Answering:
             def going(keeping: Keeping | None) -> Answering:
@@ -340,7 +344,9 @@ class FederatedTalk:
                 return later(told, lambda _: self._direct(taken, whose, target, changes))
             return self._direct(taken, whose, target, changes, call.tool, keeping)
 
-        return caller.allowed(message, call, past_guards)
+        return defined(
+            caller, whose, message, call, lambda known: caller.guarded(message, known, past_guards)
+        )
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
         inner = search.unwrapped(message)

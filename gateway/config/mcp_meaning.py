@@ -20,7 +20,8 @@ from gateway.config.urls import place
 from gateway.config.vendors import KeyForm
 from gateway.config.written import Written
 from gateway.credentials import Credential, StaticKey
-from gateway.guards import Guard, RemoteGuard
+from gateway.globs import is_like
+from gateway.guards import Guard, RemoteGuard, SchemaGuard
 from gateway.mcp import (
     SEPARATOR,
     Mcp,
@@ -47,7 +48,10 @@ def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) 
     """What was written. `guards`: those of MCP."""
     servers = tuple(_server(*item, block.pinning) for item in block.servers.items())
     every = tuple(each.name for each in servers)
-    changed = frozenset(each.name for each in servers if each.is_changed)
+    judged = [each.terms.scope.mcp or "" for each in guards if _is_by_definition(each)]
+    changed = frozenset(
+        each.name for each in servers if each.is_changed or is_like(judged, each.name)
+    )
     return Mcp(
         servers=servers,
         path=block.path.rstrip("/"),
@@ -70,6 +74,11 @@ def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) 
         auth=None if block.auth is None else mcp_auth.meaning(block.auth, identity),
         guard_seconds=sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
+
+
+def _is_by_definition(guard: Guard) -> bool:
+    """It has to know tools as their servers list them."""
+    return isinstance(guard, SchemaGuard) and guard.schema is None
 
 
 def mcp_services(block: McpBlock, identity: IdentityBlock) -> Iterator[Service]:
