@@ -29,7 +29,7 @@ from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
 from gateway.mcp import Mcp
-from gateway.model import Gateway
+from gateway.model import Gateway, Rule
 from gateway.telemetry import configure_logging
 
 logger = logging.getLogger(__name__)
@@ -107,12 +107,12 @@ async def serve(arguments: argparse.Namespace) -> None:
     clients = SseClients(functools.partial(ask, arguments.services))
     parts = Parts(joined, bridges, clients)
     site = HubSite(keeping, time.monotonic, ways, parts)
-    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
+    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _of_mcp)
     try:
         async with edge.serving(edge.application(site, BODY_BYTES), listener):
             running = [asyncio.ensure_future(site.run()), asyncio.ensure_future(joined.look())]
             try:
-                await until_stopped(source.run, site.take)
+                await until_stopped(source.run, lambda found: site.take(*found))
             finally:
                 for each in running:
                     each.cancel()
@@ -122,9 +122,9 @@ async def serve(arguments: argparse.Namespace) -> None:
         await keeping.stop()
 
 
-def _mcp_of(gateway: Gateway, version: str) -> Mcp:
+def _of_mcp(gateway: Gateway, version: str) -> tuple[Mcp, tuple[Rule, ...]]:
     """What of a configuration the hub needs."""
-    return gateway.mcp
+    return gateway.mcp, gateway.rules
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import functools
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -26,6 +26,7 @@ from extproc.hub.session import Refused
 from extproc.hub.subscriptions import LISTEN, Subscription, Told
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, ids, jsonrpc, renamed
+from extproc.mcp.listings import KINDS, NOTHING, Listing, changed
 from extproc.mcp.messages import Message
 from extproc.mcp.renamed import RenamedUris
 from extproc.mcp.streams import Upward
@@ -44,14 +45,13 @@ LONGEST_AGAIN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 5.0
 """How often servers are looked for that were left out."""
 LOOK_TIMEOUT_SECONDS: Final = 2.0
+TOLD_SECONDS: Final = 2.0
+"""After a configuration has come, until clients are told what it changes: workers have it then,
+too, and what was changed at once is told at once."""
 _MOST_WAITING: Final = 256
 """Pieces that a client has not read; servers then wait."""
 _COMMENT: Final = b": keep-alive\n\n"
 _BEGUN: Final = b": open\n\n"
-_CHANGED: Final = b"".join(
-    b"data: %s\n\n" % jsonrpc.notification(f"notifications/{each}/list_changed")
-    for each in ("tools", "prompts", "resources")
-)
 _UNREADABLE: Final = Refused(400, jsonrpc.INVALID_REQUEST, "the streams cannot be told apart")
 _RETRY: Final = re.compile(rb"^retry: ?([0-9]{1,9})\r?$", re.MULTILINE)
 _EVENT_ID: Final = re.compile(rb"^id: ?([^\r\n]+)\r?$", re.MULTILINE)
@@ -83,17 +83,25 @@ class Wanted(Struct, frozen=True):
 class _Audience:
     """One client that listens."""
 
-    __slots__ = ("changed", "missing", "queue")
+    __slots__ = ("_subscription", "missing", "queue", "view")
 
-    def __init__(self, missing: frozenset[str], changed: bytes) -> None:
-        self.changed = changed
-        """How it is told that lists have changed."""
+    def __init__(self, wanted: Wanted, missing: frozenset[str]) -> None:
+        self._subscription = wanted.subscription
+        self.view = wanted.view
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(_MOST_WAITING)
         self.missing = missing
         """Servers of its view that do not take part."""
 
-    def tell(self, said: bytes) -> None:
-        """At once, or not at all: who does not read cannot be told."""
+    def tell(self, kinds: Sequence[str]) -> None:
+        """That these lists have changed; at once, or not at all: who does not read cannot be
+        told."""
+        if self._subscription is None:
+            said = b"".join(
+                b"data: %s\n\n" % jsonrpc.notification(f"notifications/{each}/list_changed")
+                for each in kinds
+            )
+        else:
+            said = self._subscription.changed(kinds)
         if said and not self.queue.full():
             self.queue.put_nowait(said)
 
@@ -119,7 +127,10 @@ class JoinedStreams:
         self._board = board
         self._clock = clock
         self._servers: Mapping[str, Served] = {}
-        self._views: Mapping[str, tuple[str, ...]] = {}
+        self._views: Mapping[str, Listing] = {}
+        self._told: Mapping[str, Listing] = {}
+        """What clients know of."""
+        self._telling: asyncio.TimerHandle | None = None
         self._audience: set[_Audience] = set()
         self._renamed = RenamedUris()
 
@@ -131,14 +142,25 @@ class JoinedStreams:
         self._renamed.keep(said)
         return Reply(204)
 
-    def take(self, servers: Mapping[str, Served], views: Mapping[str, tuple[str, ...]]) -> None:
-        """From now on these, by name. Who listens is told when there are others than before."""
-        is_changed = (servers, views) != (self._servers, self._views)
-        is_first = not self._servers
+    def take(self, servers: Mapping[str, Served], views: Mapping[str, Listing]) -> None:
+        """From now on these, by name. Who listens is told soon which lists are others than
+        before."""
         self._servers, self._views = servers, views
-        if is_changed and not is_first:
-            for each in self._audience:
-                each.tell(each.changed)
+        if not self._audience:
+            self._told = views
+        elif self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TOLD_SECONDS, self._tell)
+
+    def _tell(self) -> None:
+        before, self._told, self._telling = self._told, self._views, None
+        for each in self._audience:
+            known, now = (views.get(each.view, NOTHING) for views in (before, self._told))
+            each.tell(changed(known, now))
+
+    def close(self) -> None:
+        """Nobody is told anything any more."""
+        if self._telling is not None:
+            self._telling.cancel()
 
     async def answer(self, request: Request) -> Reply:
         """The stream of a client."""
@@ -176,13 +198,12 @@ class JoinedStreams:
         for each in self._audience:
             if name in each.missing:
                 each.missing -= {name}
-                each.tell(each.changed)
+                each.tell(KINDS)
 
     async def _said(self, wanted: Wanted, last: tuple[str, str] | None) -> AsyncIterator[bytes]:
-        missing = frozenset(self._views.get(wanted.view, ())) - wanted.servers.keys()
+        known = self._views.get(wanted.view, NOTHING).speaking
         subscription = wanted.subscription
-        changed = _CHANGED if subscription is None else subscription.changed()
-        audience = _Audience(missing, changed)
+        audience = _Audience(wanted, frozenset(known) - wanted.servers.keys())
         self._audience.add(audience)
         listening = [
             asyncio.ensure_future(

@@ -32,7 +32,7 @@ ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
 MORE = """
 desk:
   url: {library}/api
-  openapi: {file}
+  openapi: {copy}
   auth: {{type: api-key, header: x-library-key, key: {key}}}
   tools: {{lend: {{name: lend, description: Lends a book.}}}}
 fetched:
@@ -49,13 +49,21 @@ RULE = {
 }
 
 
-def configured(library: str, one: str) -> str:
+SHELF = """
+  /shelves/{name}:
+    get: {{operationId: {name}, responses: {{"200": {{description: A shelf}}}}}}
+"""
+
+
+def configured(library: str, one: str, copy: Path) -> str:
     """The example, with the servers of the test, and more of them."""
     config = yaml.safe_load((EXAMPLES / "openapi.yaml").read_text("utf-8"))
     file = EXAMPLES / "openapi" / "library.yaml"
     own = config["mcp"]["servers"]["library"]
     own["url"], own["openapi"]["file"], own["auth"]["key"] = library, str(file), KEY
-    more = yaml.safe_load(MORE.format(library=library, file=file, key=KEY, reader=READER, one=one))
+    copy.write_text(file.read_text("utf-8"), "utf-8")
+    names = {"library": library, "file": file, "copy": copy, "reader": READER, "one": one}
+    more = yaml.safe_load(MORE.format(key=KEY, **names))
     config["mcp"]["servers"].update(more)
     config["mcp"]["views"] = {"all": {"servers": ["library", "desk", "one"]}}
     config["gateways"]["default"]["port"] = "${DRAGOMAN_PORT}"
@@ -75,7 +83,7 @@ def gateway(
     folder = tmp_path_factory.mktemp("openapi")
     config = folder / "gateway.yaml"
     with mcp_servers(one=[]) as servers:
-        config.write_text(configured(library.url, servers["one"].url))
+        config.write_text(configured(library.url, servers["one"].url, folder / "desk.yaml"))
         with serve(config, folder / "state") as stack:
             yield stack
 
@@ -222,3 +230,32 @@ def test_it_is_one_of_several_servers(gateway: Stack, library: Library, mode: st
         assert wrong.is_error
 
     talk(lambda: _with(f"{gateway.url}/mcp/all", mode, conversation))
+
+
+@ERAS
+def test_a_changed_document_is_told_to_who_listens(gateway: Stack, mode: str) -> None:
+    ann, shelf = Ann(), f"shelf_{mode}"
+    document = gateway.config.with_name("desk.yaml")
+
+    def put() -> None:
+        written = document.read_text("utf-8")
+        paths = f"paths:{SHELF.format(name=shelf)}"
+        document.write_text(written.replace("paths:\n", paths, 1), "utf-8")
+
+    async def conversation(client: Client) -> None:
+        assert f"desk__{shelf}" not in {each.name for each in await all_tools(client)}
+        if mode == "legacy":
+            changed = "notifications/tools/list_changed"
+            put()
+            await ann.until(lambda: bool(ann.heard(changed)), "the list has changed")
+        else:
+            async with client.listen(tools_list_changed=True) as events:
+                put()
+                assert type(await anext(events)).__name__ == "ToolsListChanged"
+        assert f"desk__{shelf}" in {each.name for each in await all_tools(client)}
+
+    async def whole() -> None:
+        async with ann.client(f"{gateway.url}/mcp/all", mode) as client:
+            await conversation(client)
+
+    talk(whole)

@@ -18,6 +18,7 @@ from extproc.hub.far_stream import NoStream, pieces, status_of
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.web import Reply, Request
 from extproc.mcp import ids, renamed
+from extproc.mcp.listings import Listing
 from extproc.mcp.messages import Message
 from extproc.mcp.renamed import Renamed
 from extproc.mcp.views import Served
@@ -27,6 +28,8 @@ from tests.kit.in_a_loop import until
 NUMBER = "a number that no server knows"
 QUESTION = b'data: {"jsonrpc":"2.0","id":5,"method":"ping"}\n\n'
 NEWS = b'id: 7\ndata: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+
+BOTH_LISTED = Listing(("a", "b"), {"tools": 1, "prompts": 1, "resources": 1})
 
 
 class Far:
@@ -61,8 +64,8 @@ def served(name: str) -> Served:
     return Served(name, f"service/mcp/{name}", "/mcp", (("x-one", "1"),), True, 1.0)
 
 
-def asked(last_event: str = "", **sessions: tuple[str, str]) -> Request:
-    document = {"view": "", "servers": sessions, "number": NUMBER}
+def asked(last_event: str = "", view: str = "", **sessions: tuple[str, str]) -> Request:
+    document = {"view": view, "servers": sessions, "number": NUMBER}
     coded = base64.b64encode(json.dumps(document).encode()).decode()
     headers = {names.MCP_STREAMS_HEADER: coded}
     if last_event:
@@ -77,7 +80,7 @@ def play(folder: Path, scene: Scene) -> Any:
     async def whole() -> Any:
         far, address = Far(), f"unix:{folder / 's'}"
         streams = JoinedStreams(address, None, lambda: 0.0, far.hear)
-        streams.take({name: served(name) for name in "ab"}, {"": ("a", "b")})
+        streams.take({name: served(name) for name in "ab"}, {"": BOTH_LISTED})
         listener = edge.listening(address)
         async with edge.serving(edge.application(far, 1 << 20), listener):
             async with asyncio.timeout(20):
@@ -213,18 +216,52 @@ def test_a_server_that_is_back_changes_the_lists(
     assert b"notifications/prompts/list_changed" in play(tmp_path, scene)
 
 
-def test_another_configuration_changes_the_lists_and_the_same_does_not(tmp_path: Path) -> None:
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+def test_another_configuration_is_told_to_whom_it_changes_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "TOLD_SECONDS", 0.05)
+    servers = {name: served(name) for name in "ab"}
+    renamed = Listing(("a", "b"), {"tools": 2, "prompts": 1, "resources": 1})
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> tuple[bytes, bool]:
+        both = {"": BOTH_LISTED, "other": BOTH_LISTED}
+        streams.take(servers, both)
         reply = await streams.answer(asked(a=("", "2026-07-28")))
+        elsewhere = await streams.answer(asked(view="other", a=("", "2026-07-28")))
+        hearing, other = (
+            asyncio.ensure_future(heard(each, lambda said: b"list_changed" in said))
+            for each in (reply, elsewhere)
+        )
+        await asyncio.sleep(0.02)
+        streams.take(servers, dict(both))
+        streams.take(servers, {**both, "": renamed})
+        streams.take(servers, dict(both))  # it was taken back before anybody heard of it
+        await asyncio.sleep(0.1)
+        assert not hearing.done()
+        streams.take(servers, {**both, "": renamed})
+        found = await hearing
+        is_told = other.done()
+        other.cancel()
+        return found, is_told
+
+    said, is_other_told = play(tmp_path, scene)
+    assert said.count(b"list_changed") == said.count(b"notifications/tools/list_changed") == 1
+    assert not is_other_told
+
+
+def test_a_view_that_is_gone_has_other_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "TOLD_SECONDS", 0.01)
+
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+        reply = await streams.answer(asked())
         hearing = asyncio.ensure_future(heard(reply, lambda said: b"list_changed" in said))
         await asyncio.sleep(0.02)
-        streams.take({name: served(name) for name in "ab"}, {"": ("a", "b")})
-        await asyncio.sleep(0.02)
-        assert not hearing.done()
-        streams.take({"a": served("a")}, {"": ("a",)})
+        streams.take({"a": served("a")}, {})
         return await hearing
 
-    assert b"list_changed" in play(tmp_path, scene)
+    assert play(tmp_path, scene).count(b"list_changed") == 3
 
 
 def test_what_extproc_did_not_say_is_refused(tmp_path: Path) -> None:
@@ -268,7 +305,7 @@ def test_a_session_is_used_while_its_stream_is_open_however_much_is_said_there(
         far, address = Far(), f"unix:{tmp_path / 's'}"
         far.said = {"service/mcp/a": [NEWS] * 10}
         streams = JoinedStreams(address, board, lambda: float(next(times)), far.hear)
-        streams.take({"a": served("a")}, {"": ("a",)})
+        streams.take({"a": served("a")}, {"": Listing(("a",), {})})
         listener = edge.listening(address)
         async with edge.serving(edge.application(far, 1 << 20), listener):
             reply = await streams.answer(asked(a=("a-1", "2025-11-25")))
