@@ -276,6 +276,9 @@ class Talk(Protocol):
 
     def on_answer(self, event: ResponseBody) -> Answering: ...
 
+    def on_close(self) -> None:
+        """The request is over, whether it was answered or not."""
+
 
 def call_of(message: Message, server: str, name: str, view: str) -> McpCall:
     """What is asked of a server; `name` as the server calls it."""

@@ -106,6 +106,8 @@ class McpExchange:
     def on_close(self) -> None:
         """The request is over."""
         self._admission.on_close()
+        if self._talk is not None:
+            self._talk.on_close()
 
     def _answered(self, found: Answering) -> Action | Awaitable[Action]:
         if not isinstance(found, Struct):

@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from mcp import Client
 
 from tests.kit.mcp_clients import ROOT, Ann, talk, text
 from tests.kit.mcp_peers import McpServer, ModernRawClient, mcp_servers
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = [
     pytest.mark.envoy,
@@ -118,6 +119,25 @@ def test_newer_clients_that_call_their_requests_the_same_get_their_own_answers(
             assert text(await waiting) == "old waited"
 
     talk(talking)
+
+
+@pytest.mark.parametrize("is_askable", [True, False])
+def test_an_older_server_is_told_when_a_newer_client_leaves(
+    gateway: Stack, servers: dict[str, McpServer], is_askable: bool
+) -> None:
+    """By the hub, where the client can be asked; else straight through Envoy."""
+    old = servers["old"]
+    old.forget()
+    client = ModernRawClient(
+        f"{gateway.url}/mcp", capabilities={"sampling": {}} if is_askable else {}
+    )
+    client.patience = 0.5
+    with pytest.raises(httpx.ReadTimeout):
+        client.call("old__slow", {"seconds": 20})
+    (asked,) = old.asked("tools/call")
+    eventually(lambda: bool(old.asked("notifications/cancelled")), "the server to be told")
+    (told,) = old.asked("notifications/cancelled")
+    assert told["params"]["requestId"] == asked["id"]
 
 
 def test_a_stream_that_its_server_ends_is_taken_up_for_a_newer_client(gateway: Stack) -> None:
