@@ -117,6 +117,13 @@ VARIABLES: tuple[Variable, ...] = (
         needs_body=True,
     ),
     Variable(
+        "llm.params",
+        _DYNAMIC,
+        "What the body says beside the conversation, as the client's API calls it:"
+        " `llm.params.temperature`, `llm.params.generationConfig.topK`.",
+        needs_body=True,
+    ),
+    Variable(
         "llm.prompt",
         "string",
         "All text that the model would read, one part per line.",

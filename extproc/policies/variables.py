@@ -17,6 +17,23 @@ Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 ARGUMENTS = "mcp.arguments"
 PROMPT = "llm.prompt"
 ESTIMATE = "llm.estimated_input_tokens"
+PARAMS = "llm.params"
+_CONVERSATION = frozenset(
+    {
+        "content",
+        "contents",
+        "documents",
+        "input",
+        "instructions",
+        "messages",
+        "prompt",
+        "query",
+        "system",
+        "systemInstruction",
+        "system_instruction",
+    }
+)
+"""Fields of bodies, in any dialect, that are what the model reads."""
 """What it takes to know these is asked first: each costs a look at all that is said."""
 
 
@@ -101,11 +118,18 @@ GETTERS: Mapping[str, Getter] = {
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),
     "llm.max_output_tokens": lambda facts: facts.max_output_tokens,
     ESTIMATE: _if_llm(lambda facts: facts.estimated_input_tokens),
+    PARAMS: _if_llm(lambda facts: params_of(facts.document)),
     PROMPT: _if_llm(lambda facts: "\n".join(facts.texts)),
     "response.status": lambda facts: facts.status or None,
     "response.provider": lambda facts: facts.answered_by or None,
 }
 """`request.headers` and `response.headers` are made to measure by `getters`."""
+
+
+def params_of(document: Mapping[str, object]) -> dict[str, object]:
+    """What a request says beside the conversation, which would cost more to be made ready for an
+    expression than all the rest."""
+    return {name: value for name, value in document.items() if name not in _CONVERSATION}
 
 
 def getters(
