@@ -41,7 +41,18 @@ _UNKNOWN: Final = Refused(
 class _Call:
     """One that is under way, or waits."""
 
-    __slots__ = ("ask", "asked", "far", "inbox", "own", "question", "reading", "timer")
+    __slots__ = (
+        "ask",
+        "asked",
+        "far",
+        "inbox",
+        "is_elsewhere",
+        "is_waiting",
+        "own",
+        "question",
+        "reading",
+        "timer",
+    )
 
     def __init__(self, ask: Ask, own: bytes) -> None:
         self.ask = ask
@@ -52,6 +63,10 @@ class _Call:
         self.question: Question | None = None
         self.asked = b""
         """The id of the server's request that waits."""
+        self.is_elsewhere = False
+        """It came in the stream of the session, and may be about another call."""
+        self.is_waiting = False
+        """Its client is to be asked something, or is."""
         self.timer: asyncio.TimerHandle | None = None
         self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
         """What the server asks elsewhere."""
@@ -61,6 +76,11 @@ class _Call:
     def hear(self, said: bytes) -> None:
         """A request of the server's, in the stream of its session."""
         self.inbox.put_nowait(said)
+        self.is_waiting = True
+
+    def unheard(self) -> list[bytes]:
+        """What the server has asked elsewhere, and nobody was asked."""
+        return [self.inbox.get_nowait() for _ in range(self.inbox.qsize())]
 
     def close(self) -> None:
         if self.far is not None:
@@ -90,7 +110,7 @@ class Parked:
             return await self._resumed(ask, message, state)
         call = _Call(ask, messages.text(f"dragoman-{self._name()}"))
         try:
-            await self.unasked.join(ask, call.hear)
+            await self.unasked.join(ask, call)
             body = rounds.with_id(requests.without_meta(message.body), call.own)
             call.far = far = await ask.post(self._services, body)
             if not far.is_stream:
@@ -151,6 +171,7 @@ class Parked:
                         yield asks.event(self._park(call, asked, question, now))
                         return
                     else:
+                        call.is_waiting = not call.inbox.empty()
                         await call.ask.tell(self._services, self._declined(asked))
         except NoAnswer as error:
             is_left = False
@@ -180,10 +201,12 @@ class Parked:
         try:
             await asyncio.wait({call.reading, asked}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
+                call.is_elsewhere = True
                 return asked.result()
         finally:
             asked.cancel()
         reading, call.reading = call.reading, None
+        call.is_elsewhere = False
         return await reading
 
     async def _read_on(self, call: _Call) -> bytes:
@@ -231,26 +254,34 @@ class Parked:
         loop = asyncio.get_running_loop()
         call.timer = loop.call_later(asks.PATIENCE_SECONDS, self._give_up, state)
         self._waiting[state] = call
+        call.is_waiting = True
         return rounds.input_required(now.raw_id, (question,), state)
 
     def _taken(self, state: str) -> _Call:
         call = self._waiting.pop(state)
+        call.is_waiting = not call.inbox.empty()
         if call.timer is not None:
             call.timer.cancel()
         return call
 
     def _give_up(self, state: str) -> None:
-        self._call_off(self._taken(state))
+        call = self._taken(state)
+        if call.is_elsewhere:  # the call that it is about may go on
+            said = jsonrpc.error(call.asked, INTERNAL_ERROR, "the client gave no answer")
+            self._tell_later(call.ask, said)
+        self._call_off(call)
 
     def _close(self, call: _Call) -> None:
         call.close()
-        self.unasked.leave(call.ask, call.hear)
+        self.unasked.leave(call.ask, call, call.unheard())
 
     def _call_off(self, call: _Call) -> None:
         self._close(call)
         params = b'{"requestId":%s}' % call.own
-        note = jsonrpc.notification("notifications/cancelled", params)
-        telling = asyncio.ensure_future(self._tell_late(call.ask, note))
+        self._tell_later(call.ask, jsonrpc.notification("notifications/cancelled", params))
+
+    def _tell_later(self, ask: Ask, said: bytes) -> None:
+        telling = asyncio.ensure_future(self._tell_late(ask, said))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
 
