@@ -31,6 +31,7 @@ from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
+from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.adapters.tool_pins import SqliteToolPins
@@ -171,7 +172,8 @@ async def _serve(
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SqliteToolPins(arguments.state_dir, time.time)
-    sessions = World(services, session_board(arguments.state_dir), time.monotonic, pins)
+    shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
+    sessions = World(services, shared, time.monotonic, pins)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -185,6 +187,7 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
+        shared=shared,
         mcp=functools.partial(_serving, sessions, session_secret(arguments.state_dir)),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
@@ -210,6 +213,7 @@ async def _serve(
         board.close()
         services.close()
         pins.close()
+        await shared.close()
         await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)
@@ -237,8 +241,10 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
+    shared: SharedSessionBoard,
     mcp: Callable[[Mcp], Serving | None],
 ) -> Program:
+    shared.follow(sessions_at(gateway))
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
         gateway,

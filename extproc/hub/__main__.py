@@ -17,6 +17,7 @@ import uvloop
 from extproc import flags
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
+from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
 from extproc.hub import edge
 from extproc.hub.asking import ask
 from extproc.hub.bridging import Bridges
@@ -28,8 +29,7 @@ from extproc.hub.ways import WaysByEnvoy
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
-from gateway.mcp import Mcp
-from gateway.model import Gateway, Rule
+from gateway.model import Gateway
 from gateway.telemetry import configure_logging
 
 logger = logging.getLogger(__name__)
@@ -100,31 +100,37 @@ async def serve(arguments: argparse.Namespace) -> None:
     keeping = Keeping()
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     bridges = Bridges(arguments.services)
-    board = session_board(arguments.state_dir)
+    board = SharedSessionBoard(session_board(arguments.state_dir), time.time)
     joined = JoinedStreams(arguments.services, board, time.time, bridges.heard)
     client = ServiceClient(arguments.services)
     ways = functools.partial(WaysByEnvoy, arguments.services, client)
     clients = SseClients(functools.partial(ask, arguments.services))
     parts = Parts(joined, bridges, clients)
     site = HubSite(keeping, time.monotonic, ways, parts)
-    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _of_mcp)
+    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _whole)
+
+    def take(found: Gateway) -> None:
+        board.follow(sessions_at(found))
+        site.take(found.mcp, found.rules)
+
     try:
         async with edge.serving(edge.application(site, BODY_BYTES), listener):
             running = [asyncio.ensure_future(site.run()), asyncio.ensure_future(joined.look())]
             try:
-                await until_stopped(source.run, lambda found: site.take(*found))
+                await until_stopped(source.run, take)
             finally:
                 for each in running:
                     each.cancel()
                 await site.close()
     finally:
         client.close()
+        await board.close()
         await keeping.stop()
 
 
-def _of_mcp(gateway: Gateway, version: str) -> tuple[Mcp, tuple[Rule, ...]]:
-    """What of a configuration the hub needs."""
-    return gateway.mcp, gateway.rules
+def _whole(gateway: Gateway, version: str) -> Gateway:
+    """Nothing is compiled for the hub."""
+    return gateway
 
 
 if __name__ == "__main__":
