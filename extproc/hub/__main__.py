@@ -23,6 +23,7 @@ from extproc.hub.asking import ask
 from extproc.hub.bridging import Bridges
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
+from extproc.hub.silent import Silent
 from extproc.hub.site import HubSite, Parts
 from extproc.hub.sse_clients import SseClients
 from extproc.hub.ways import WaysByEnvoy
@@ -99,9 +100,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     listener = edge.listening(arguments.listen)
     keeping = Keeping()
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    bridges = Bridges(arguments.services)
+    silent = Silent()
+    bridges = Bridges(arguments.services, silent=silent)
     board = SharedSessionBoard(session_board(arguments.state_dir), time.time)
-    joined = JoinedStreams(arguments.services, board, time.time, bridges.heard)
+    joined = JoinedStreams(arguments.services, board, time.time, bridges.heard, silent)
     client = ServiceClient(arguments.services)
     ways = functools.partial(WaysByEnvoy, arguments.services, client)
     clients = SseClients(functools.partial(ask, arguments.services))

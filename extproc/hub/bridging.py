@@ -13,6 +13,7 @@ from extproc.hub.far_call import NoAnswer
 from extproc.hub.in_rounds import InRounds
 from extproc.hub.parked import Parked
 from extproc.hub.session import Refused
+from extproc.hub.silent import Silent
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, jsonrpc, messages, rounds
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
@@ -28,11 +29,14 @@ class Bridges:
     """All such calls."""
 
     def __init__(
-        self, services: str, name: Callable[[], str] = lambda: secrets.token_hex(16)
+        self,
+        services: str,
+        name: Callable[[], str] = lambda: secrets.token_hex(16),
+        silent: Silent | None = None,
     ) -> None:
         """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
         self._in_rounds = InRounds(services, name)
-        self._parked = Parked(services, name)
+        self._parked = Parked(services, name, silent or Silent())
         self._servers: Mapping[str, Served] = {}
 
     async def heard(self, server: str, session: str, message: Message) -> None:

@@ -28,7 +28,11 @@ _EVENT_STREAM = "text/event-stream"
 
 
 class NoAnswer(Exception):
-    """There is none, or no more of it."""
+    """There is none, or no more of it; `status` is what was answered instead, 0: nothing."""
+
+    def __init__(self, why: str, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class FarCall:
@@ -154,7 +158,7 @@ async def take_up(
     call = await _ask("GET", services, cluster, path, said, b"")
     if not call.is_stream:
         call.close()
-        raise NoAnswer(f"it goes on with no stream: status {call.status}")
+        raise NoAnswer(f"it goes on with no stream: status {call.status}", call.status)
     return call
 
 

@@ -23,6 +23,7 @@ from msgspec import Raw, Struct
 from extproc.hub import replies, web
 from extproc.hub.far_stream import EVENT_STREAM, NoStream, pieces, status_of
 from extproc.hub.session import Refused
+from extproc.hub.silent import STATUS, Silent
 from extproc.hub.subscriptions import LISTEN, Subscription, Told
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, ids, jsonrpc, renamed
@@ -118,12 +119,14 @@ class JoinedStreams:
         board: SessionBoard | None,
         clock: Callable[[], float],
         asked: Asked,
+        silent: Silent | None = None,
     ) -> None:
         """`services`: the address of Envoy's inner listener; `board` knows that sessions with an
         open stream are used; the clock gives seconds since 1970; `asked` is told what servers ask
         clients without sessions: the server, its session, and the request."""
         self._services = services
         self._asked = asked
+        self._silent = silent or Silent()
         self._board = board
         self._clock = clock
         self._servers: Mapping[str, Served] = {}
@@ -146,6 +149,7 @@ class JoinedStreams:
         """From now on these, by name. Who listens is told soon which lists are others than
         before."""
         self._servers, self._views = servers, views
+        self._silent.forget()
         if not self._audience:
             self._told = views
         elif self._telling is None:
@@ -243,6 +247,8 @@ class JoinedStreams:
         subscription, is_modern = wanted.subscription, headers.is_modern(revision)
         if is_modern and subscription is None:
             return
+        if not is_modern and (known := self._servers.get(name)) and self._silent.has(known):
+            return
         again = AGAIN_SECONDS
         while (served := self._servers.get(name)) is not None:
             head = _head(served, session, revision, last_event)
@@ -267,6 +273,8 @@ class JoinedStreams:
                         await self._asked(name, session, upward.asked.pop(0))
             except NoStream as error:
                 is_taken = error.status == 409  # by a call that listens, too: `unasked`
+                if error.status == STATUS and not is_modern:
+                    self._silent.note(served)
                 if 400 <= error.status < 500 and not is_taken:  # it has none, or no such session
                     return
                 logger.info("the stream of the MCP server %s: %s", name, error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
@@ -16,6 +15,7 @@ from extproc.hub import asks, far_call, replies, web
 from extproc.hub.asks import COMMENT, Ask
 from extproc.hub.far_call import FarCall, NoAnswer
 from extproc.hub.session import Refused
+from extproc.hub.silent import Silent
 from extproc.hub.unasked import Unasked
 from extproc.hub.web import Reply
 from extproc.mcp import jsonrpc, messages, requests, rounds
@@ -94,11 +94,11 @@ class _Call:
 class Parked:
     """All such calls."""
 
-    def __init__(self, services: str, name: Callable[[], str] = lambda: secrets.token_hex(16)):
+    def __init__(self, services: str, name: Callable[[], str], silent: Silent) -> None:
         """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
         self._services = services
         self._name = name
-        self.unasked = Unasked(services)
+        self.unasked = Unasked(services, silent)
         self._waiting: dict[str, _Call] = {}
         """By the state that the client was given."""
         self._telling: set[asyncio.Future[None]] = set()

@@ -15,9 +15,10 @@ import logging
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeAlias
 
-from extproc.hub import far_call
+from extproc.hub import far_call, silent
 from extproc.hub.asks import DEEPEST, Ask
 from extproc.hub.far_call import NoAnswer
+from extproc.hub.silent import Silent
 from extproc.mcp import jsonrpc, messages
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
 from extproc.mcp.messages import Kind, Message
@@ -63,16 +64,17 @@ class _Stream:
 class Unasked:
     """All such streams."""
 
-    def __init__(self, services: str) -> None:
-        """`services`: the address of Envoy's inner listener."""
+    def __init__(self, services: str, known: Silent) -> None:
+        """`services`: the address of Envoy's inner listener; `known`: who has no such stream."""
         self._services = services
+        self._silent = known
         self._streams: dict[_Key, _Stream] = {}
         self._telling: set[asyncio.Future[None]] = set()
 
     async def join(self, ask: Ask, hearer: Hearer) -> None:
         """Before a call is sent; until it is left, it hears what is asked in its session."""
         key = _key(ask)
-        if not key[1]:
+        if not key[1] or self._silent.has(ask.served):
             return
         stream = self._streams.get(key)
         if stream is None:
@@ -122,6 +124,8 @@ class Unasked:
                 await self._hear(stream)
             except NoAnswer as error:  # it has none, or somebody else has it
                 logger.debug("the stream of the MCP server %s: %s", ask.envelope.server, error)
+                if error.status == silent.STATUS:
+                    self._silent.note(ask.served)
                 return
             finally:
                 stream.begun.set()

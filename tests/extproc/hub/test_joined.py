@@ -264,6 +264,25 @@ def test_a_view_that_is_gone_has_other_lists(
     assert play(tmp_path, scene).count(b"list_changed") == 3
 
 
+def test_a_server_without_streams_is_not_asked_for_each_session(tmp_path: Path) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: str) -> None:
+        far.said = {"service/mcp/a": 405}
+
+        async def listen(seconds: float) -> int:
+            reply = await streams.answer(asked(a=BOTH["a"]))
+            hearing = asyncio.ensure_future(heard(reply, lambda said: False))
+            await asyncio.sleep(seconds)
+            hearing.cancel()
+            return len(far.asked)
+
+        assert await listen(1.0) == 1
+        assert [await listen(0.05) for _number in range(3)] == [1, 1, 1]
+        streams.take({"a": served("a")}, {"": BOTH_LISTED})
+        assert await listen(0.5) == 2, "it may be another server by now"
+
+    play(tmp_path, scene)
+
+
 def test_what_extproc_did_not_say_is_refused(tmp_path: Path) -> None:
     async def scene(_: Far, streams: JoinedStreams, __: str) -> list[int]:
         odd = Request("GET", names.HUB_STREAMS, "", {names.MCP_STREAMS_HEADER: "e30="})

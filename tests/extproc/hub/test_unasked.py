@@ -257,3 +257,21 @@ def test_who_listens_already_tells_of_questions(tmp_path: Path) -> None:
         assert len(far.asked) == 1
 
     play(tmp_path, scene)
+
+
+def test_a_server_without_such_streams_is_not_asked_each_time(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        asked: list[str] = []
+
+        def refuse(last_event: str) -> Reply:
+            asked.append(last_event)
+            return Reply(405)
+
+        far.taken_up = refuse
+        far.answers = lambda said: result(said["id"], ok=True)
+        for number in range(3):
+            reply = await bridges.answer(request(OLD, call(number), "ann", f"s{number}"))
+            assert reply.status == 200
+        assert asked == [""]
+
+    play(tmp_path, scene)
