@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
@@ -33,8 +34,14 @@ _MOST_TAKEN_UP: Final = 100
 """How often a stream may end and be taken up again, without a message in between."""
 _KEY: Final = "input"
 """Of the one question that a server with a session asks at a time."""
-_UNKNOWN: Final = Refused(
-    400, INVALID_PARAMS, "the requestState is unknown, or no longer known: ask anew"
+_UNKNOWN: Final = "the requestState is unknown, or no longer known: ask anew"
+_LATE: Final = "the call waited for an answer, which came too late: the server was not told of it"
+_LOST: Final = (
+    "the gateway was restarted while the call waited for an answer, or it waits at another machine:"
+    " the server was not told of the answer"
+)
+_AGAIN: Final = (
+    "What the call may have done until then is done. Where that does no harm, call again."
 )
 
 
@@ -99,8 +106,12 @@ class Parked:
         self._services = services
         self._name = name
         self.unasked = Unasked(services, silent)
+        self._run = secrets.token_hex(4)
+        """Of this hub, from its start to its end."""
         self._waiting: dict[str, _Call] = {}
         """By the state that the client was given."""
+        self._late: dict[str, object] = {}
+        """The same of calls that were given up: whose they were."""
         self._telling: set[asyncio.Future[None]] = set()
 
     async def call(self, ask: Ask, message: Message) -> Reply:
@@ -133,7 +144,7 @@ class Parked:
         """The call comes again, with answers."""
         call = self._waiting.get(state)
         if call is None or call.ask.same != ask.same:
-            return replies.refusal(_UNKNOWN, ask.raw_id)
+            return self._gone(ask, message, state)
         assert call.question is not None
         said = rounds.answers(message.body).get(call.question.key)
         if said is None:
@@ -146,6 +157,20 @@ class Parked:
             self._call_off(call)
             raise
         return web.events(self._until_asked(call, ask))
+
+    def _gone(self, ask: Ask, message: Message, state: str) -> Reply:
+        """Nothing is known of the call. It is not made anew: the server may have done half of it.
+        Of tools, models are told, who can call again; an error of the protocol reaches none."""
+        run, dot, _ = state.removeprefix(rounds.STATE_PREFIX).partition(".")
+        if self._late.get(state) == ask.same:
+            why = _LATE
+        elif dot and run != self._run:
+            why = _LOST
+        else:
+            return replies.refusal(Refused(400, INVALID_PARAMS, _UNKNOWN), ask.raw_id)
+        if message.method == "tools/call":
+            return web.json(jsonrpc.result(ask.raw_id, rounds.failed_tool(f"{why}. {_AGAIN}")))
+        return replies.refusal(Refused(400, INVALID_PARAMS, f"{why}: ask anew"), ask.raw_id)
 
     async def _until_asked(self, call: _Call, now: Ask) -> AsyncGenerator[bytes, None]:
         """What the server says, until it has answered, or asks; `now`: the client's request of
@@ -249,7 +274,7 @@ class Parked:
 
     def _park(self, call: _Call, asked: Message, question: Question, now: Ask) -> bytes:
         """The answer that asks the client."""
-        state = f"{rounds.STATE_PREFIX}{self._name()}"
+        state = f"{rounds.STATE_PREFIX}{self._run}.{self._name()}"
         call.question, call.asked = question, asked.raw_id
         loop = asyncio.get_running_loop()
         call.timer = loop.call_later(asks.PATIENCE_SECONDS, self._give_up, state)
@@ -266,6 +291,9 @@ class Parked:
 
     def _give_up(self, state: str) -> None:
         call = self._taken(state)
+        while len(self._late) >= MOST_WAITING:
+            del self._late[next(iter(self._late))]
+        self._late[state] = call.ask.same
         if call.is_elsewhere:  # the call that it is about may go on
             said = jsonrpc.error(call.asked, INTERNAL_ERROR, "the client gave no answer")
             self._tell_later(call.ask, said)

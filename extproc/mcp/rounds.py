@@ -179,6 +179,12 @@ def input_required(raw_id: bytes, questions: Iterable[Question], state: str) -> 
     return jsonrpc.result(raw_id, said)
 
 
+def failed_tool(text: str) -> bytes:
+    """A result that says that the call has failed, which models can read."""
+    content = b'[{"type":"text","text":%s}]' % messages.text(text)
+    return b'{"resultType":"complete","content":%s,"isError":true}' % content
+
+
 def answers(body: bytes) -> dict[str, bytes]:
     """The input that a request brings, in JSON, by key."""
     found = json_spans.value_at(body, _ANSWERS)
