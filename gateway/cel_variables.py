@@ -158,6 +158,13 @@ VARIABLES: tuple[Variable, ...] = (
         needs_body=True,
     ),
     Variable(
+        "mcp.result",
+        _DYNAMIC,
+        "What a call of MCP comes to: `mcp.result.isError`, `mcp.result.structuredContent.total`."
+        " For rules of `phase: response` alone, which are not asked about errors of JSON-RPC.",
+        needs_answer=True,
+    ),
+    Variable(
         "response.status",
         "int",
         "The status of the answer: `200`. Like all of the answer, for rules of `phase: response`"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.mcp import Mcp
 from gateway.mcp_auth import protected
-from gateway.model import Gateway, Phase, Scope
+from gateway.model import Gateway, Phase, Rule, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
 from xds_server.guard_checks import guard_checks
@@ -34,7 +34,14 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
         *_limits(gateway),
         *_budgets(gateway),
         *_arguments(gateway),
+        *(rule_check(each, "result") for each in rules_of_results(gateway)),
     )
+
+
+def rules_of_results(gateway: Gateway) -> list[Rule]:
+    """Those that may be asked about what calls come to."""
+    rules = in_order(gateway.rules, Phase.RESPONSE)
+    return [each for each in rules if _is_for_mcp(each.scope)]
 
 
 def _check(name: str, reads: str, refusal: str) -> Check:

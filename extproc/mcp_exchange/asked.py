@@ -18,7 +18,7 @@ from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
 from extproc.mcp_exchange.admission import Admission
-from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
+from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer, Overseers
 from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
 from extproc.mcp_serving.serving import Serving
 from extproc.policies.inquiry import Inquiry
@@ -155,9 +155,13 @@ class Caller(Struct):
         return guards.wants_definition(structs.replace(self.facts, mcp=call))
 
     def reads_answers(self, server: str) -> bool:
-        """Whether guards may have to read what it says."""
-        guards = self.program.mcp_guards
-        return guards is not None and guards.reads_answers(self._facts_of(server))
+        """Whether guards, or rules of responses, may have to read what it says."""
+        return self._is_read(self._facts_of(server))
+
+    def _is_read(self, facts: Facts) -> bool:
+        guards, rules = self.program.mcp_guards, self.program.rules.late
+        is_ruled = rules is not None and rules.are_for(facts)
+        return is_ruled or (guards is not None and guards.reads_answers(facts))
 
     def reads_requests(self, server: str) -> bool:
         """Whether guards read what this caller says to it."""
@@ -169,14 +173,17 @@ class Caller(Struct):
     ) -> OverseenAnswer | None:
         """The answer of one of these, past the guards that read it; None: nobody does. `message`:
         what is answered; None: nothing, it is a stream."""
-        guards = self.program.mcp_guards
-        if guards is None or (message is not None and message.method in UNREAD):
+        if message is not None and message.method in UNREAD:
             return None
-        facts = [each for each in map(self._facts_of, servers) if guards.reads_answers(each)]
+        facts = [each for each in map(self._facts_of, servers) if self._is_read(each)]
         if not facts:
             return None
+        program = self.program
+        overseers = Overseers(
+            program.mcp_guards, program.rules.late, program.inquirer, program.audits
+        )
         asked = AskedFor() if message is None else asked_for(message, self.facts.headers)
-        return OverseenAnswer(guards, self.program.inquirer, self.program.audits, facts, asked)
+        return OverseenAnswer(overseers, facts, asked)
 
     def _facts_of(self, server: str) -> Facts:
         call = self.facts.mcp or McpCall("", view=self.view.name)

@@ -113,6 +113,7 @@ GETTERS: Mapping[str, Getter] = {
     "mcp.prompt": _of_mcp(lambda call: call.prompt),
     "mcp.resource": _of_mcp(lambda call: call.resource),
     ARGUMENTS: _of_mcp(lambda call: call.arguments),
+    "mcp.result": _of_mcp(lambda call: call.result),
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),

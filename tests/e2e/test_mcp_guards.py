@@ -81,6 +81,16 @@ def test_a_result_that_gives_orders_is_a_failed_one(notes: tuple[RawClient, str]
     assert of.call(f"{prefix}add", {"a": 1, "b": 2}).result["structuredContent"]["total"] == 3
 
 
+def test_a_rule_reads_what_a_call_comes_to(notes: tuple[RawClient, str]) -> None:
+    of, prefix = notes
+    answer = of.call(f"{prefix}echo", {"text": "a DRAFT"})
+    assert answer.result["isError"]
+    said = answer.result["content"][0]["text"]
+    assert said == "the response is denied by 'no-drafts'"
+    assert answer.result["_meta"] == {"dragoman/denied": "permission_denied"}
+    assert "DRAFT" not in answer.text
+
+
 def test_what_is_answered_in_json_is_read_too(gateway: Stack) -> None:
     of = RawClient(f"{gateway.url}/mcp/github")
     of.initialize()

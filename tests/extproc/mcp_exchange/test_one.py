@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
+
 from extproc.audits import Trail
 from extproc.events import (
     CONTINUE,
@@ -268,6 +270,32 @@ def test_guards_read_results() -> None:
     passed = one.say(ResponseBody(said, True))
     assert isinstance(passed, Replace)
     assert passed.body == said.replace(b"secret", b"[redacted]")
+    assert one.exchange.is_over
+
+
+RULED = """
+authorize:
+  - {name: few, for: {mcp: a}, require: mcp.result.structuredContent.total < 5, phase: response}
+"""
+
+
+@pytest.mark.parametrize(("total", "is_refused"), [(4, False), (5, True)])
+def test_rules_of_responses_read_results(total: int, is_refused: bool) -> None:
+    one = played(program(ONE + RULED))
+    action = one.post(call("add"))
+    assert isinstance(action, Direct)
+    assert "accept-encoding" in action.remove_headers
+    one.say(ResponseHeaders(200, "", headers={"content-type": "application/json"}))
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"total":%d}}}' % total
+    passed = one.say(ResponseBody(said, True))
+    assert isinstance(passed, Replace)
+    assert (passed.body == said) is not is_refused
+    assert (b"isError" in passed.body) is is_refused
+
+
+def test_rules_of_responses_are_not_asked_about_lists() -> None:
+    one = played(program(ONE + RULED))
+    one.post(request("tools/list"))
     assert one.exchange.is_over
 
 

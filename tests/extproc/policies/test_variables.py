@@ -34,7 +34,7 @@ CALL = Facts(
 NOTHING = Facts(now=NOW)
 ROUTE = Facts(now=NOW, route="shop", path="/")
 TOOL = Facts(now=NOW, mcp=McpCall("tools/call", "db", tool="drop", arguments={"table": "a"}))
-EVERY_NAME = McpCall("tools/call", "db", "drop", "ask", "file:///a", arguments={})
+EVERY_NAME = McpCall("tools/call", "db", "drop", "ask", "file:///a", arguments={}, result={})
 
 
 def values(facts: Facts) -> dict[str, object]:
