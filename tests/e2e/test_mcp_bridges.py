@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -174,3 +176,28 @@ def test_a_round_is_of_use_for_the_call_that_it_is_of_and_once(gateway: Stack) -
     for refused in (other, raw.ask("tools/call", again)):
         assert refused.error["code"] == -32602
         assert "requestState" in refused.error["message"]
+
+
+def test_models_are_told_when_the_hub_that_a_call_waited_in_is_gone(gateway: Stack) -> None:
+    raw = ModernRawClient(f"{gateway.url}/mcp", capabilities={"elicitation": {}})
+    asked = raw.call("old__greet", {}).result
+    (key,) = asked["inputRequests"]
+    before = hub(gateway)
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: hub(gateway) not in (0, before), "there is another hub")
+    given = {
+        "requestState": asked["requestState"],
+        "inputResponses": {key: {"action": "accept", "content": {"name": "Bob"}}},
+    }
+    again = {"name": "old__greet", "arguments": {}, **given}
+    eventually(lambda: raw.ask("tools/call", again).status == 200, "it answers", seconds=30)
+    said = raw.ask("tools/call", again).result
+    assert said["isError"]
+    assert "the gateway was restarted" in said["content"][0]["text"]
+    assert raw.call("old__greet", {}).result["resultType"] == "input_required"
+
+
+def hub(gateway: Stack) -> int:
+    """Its process; 0: there is none."""
+    status = httpx.get(f"{gateway.admin_url}/api/status", timeout=10, trust_env=False).json()
+    return next((each["pid"] or 0 for each in status["processes"] if each["name"] == "hub"), 0)
