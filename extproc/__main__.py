@@ -24,6 +24,7 @@ from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
+from extproc.adapters.heap import keep_freed_memory
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.key_places import KeyPlaces
@@ -34,6 +35,7 @@ from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
+from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.adapters.tool_pins import SqliteToolPins
@@ -131,6 +133,7 @@ def main() -> None:
     if mistake := flags.credentials(arguments).mistake():
         known.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
+    keep_freed_memory(os.environ)
     try:
         uvloop.run(serve(arguments))
     except (ConfigurationRefused, LedgerUnavailable, OSError) as error:  # the operator's to mend
@@ -173,6 +176,7 @@ async def _serve(
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SqliteToolPins(arguments.state_dir, time.time)
+    shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -186,7 +190,8 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        serve=_serve_others(services, pins, arguments.state_dir),
+        shared=shared,
+        serve=_serve_others(services, shared, pins, arguments.state_dir),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     methods: Methods = {
@@ -211,6 +216,7 @@ async def _serve(
         board.close()
         services.close()
         pins.close()
+        await shared.close()
         await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)
@@ -238,8 +244,10 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
+    shared: SharedSessionBoard,
     serve: Serve,
 ) -> Program:
+    shared.follow(sessions_at(gateway))
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
         gateway,
@@ -259,9 +267,11 @@ def _build(
     )
 
 
-def _serve_others(services: ServiceClient, pins: SqliteToolPins, state_dir: Path) -> Serve:
+def _serve_others(
+    services: ServiceClient, board: SharedSessionBoard, pins: SqliteToolPins, state_dir: Path
+) -> Serve:
     """MCP servers, and A2A agents."""
-    world = World(services, session_board(state_dir), time.monotonic, pins)
+    world = World(services, board, time.monotonic, pins)
     secrets_of_sessions = (session_secret(state_dir),)
     times = Times(time.monotonic, _now)
     return Serve(

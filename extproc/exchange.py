@@ -36,7 +36,7 @@ from extproc.plan import Plan, Steering
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.limit import NOTHING_TAKEN, Taken
-from extproc.policies.variables import PROMPT
+from extproc.policies.variables import PARAMS, PROMPT, params_of
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
@@ -214,7 +214,7 @@ class Exchange:
             return CONTINUE
         self._passed()
         self._held, self._taken, self.plan = ready.held, ready.taken, ready.plan
-        rules, texts = self._rules_of_answer(), self._facts.texts
+        rules, texts, document = self._rules_of_answer(), self._facts.texts, self._facts.document
         if ready.means is not None:
             self._answering = Session(ready.plan, ready.held, ready.means)
         elif ready.watching is not None:
@@ -231,6 +231,8 @@ class Exchange:
         self._asking.forget_request()
         if rules is not None and rules.reads(PROMPT):
             self._facts.texts = texts
+        if rules is not None and rules.reads(PARAMS):
+            self._facts.document = params_of(document)
         return ready.forward
 
     def _rules_of_answer(self) -> Authorize | None:

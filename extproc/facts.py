@@ -36,6 +36,10 @@ class McpCall(Struct, frozen=True):
     """Of a tool or a prompt."""
     view: str = ""
     """Where the client asks; empty: where all servers are one."""
+    definition: bytes = b""
+    """Of the tool, as its server lists it; empty: nobody has asked, or there is none."""
+    result: Mapping[str, object] | None = None
+    """What came of it; None: it has no result, or none yet."""
 
     @property
     def name(self) -> str:

@@ -25,7 +25,6 @@ class HeldKey:
         self.id = key.id
         self.principal: Principal = replace(
             of_key(key.holder()),
-            models=key.models,
             budgets=key.own_budgets(),
             limits=key.own_limits(),
             counted_as=f"key:{key.id}",

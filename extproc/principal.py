@@ -45,6 +45,8 @@ class Principal:
     """Of the token; None: there was none."""
     models: tuple[str, ...] = ()
     """Which the key opens, `*` stands for anything; empty: all."""
+    tools: tuple[str, ...] = ()
+    """Which tools of MCP servers the key opens: globs over `SERVER__TOOL`; empty: all."""
     budgets: tuple[Budget, ...] = ()
     """The key's own."""
     limits: tuple[Limit, ...] = ()
@@ -55,4 +57,14 @@ class Principal:
 
 def of_key(key: ApiKey) -> Principal:
     """Who holds a key."""
-    return Principal(Kind.API_KEY, key.name, key.name, key.user, key.team, key.groups, key.tags)
+    return Principal(
+        Kind.API_KEY,
+        key.name,
+        key.name,
+        key.user,
+        key.team,
+        key.groups,
+        key.tags,
+        models=key.models,
+        tools=key.tools,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
@@ -35,6 +35,7 @@ from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
 from extproc.policies.key_models import KeyModels
+from extproc.policies.key_tools import KeyTools
 from extproc.policies.limit import Limits
 from extproc.policies.logins import logins_of
 from extproc.policies.variables import ESTIMATE, OF_ONE_CALL, PROMPT
@@ -43,7 +44,7 @@ from extproc.saying import Sayer
 from extproc.served_limits import ServedLimits
 from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
-from extproc.verdict import By, Deny, PolicyKind, Verdict
+from extproc.verdict import PASS, By, Deny, PolicyKind, Verdict
 from extproc.wellformed import WellFormed
 from gateway.a2a import A2a
 from gateway.apis import Paths
@@ -90,6 +91,8 @@ class Program:
     authenticate: Authenticate
     key_models: KeyModels | None
     """Which models keys are for; None: each is for all."""
+    key_tools: KeyTools | None
+    """Which tools of MCP servers keys are for; None: each is for all."""
     header_policies: tuple[Policy, ...]
     """For requests whose body is not read, in order."""
     request_policies: tuple[Policy, ...]
@@ -144,8 +147,6 @@ class Program:
     """Where is written down who was fast; None: no model asks for it."""
     health: Health | None
     """Where is written down who failed; None: nobody is set aside."""
-    outages: Outages
-    """Who is told of providers that could not be asked."""
     cut_streams: CutStreams
     """Who is told of streams that nobody here sees."""
     models: tuple[str, ...]
@@ -156,6 +157,15 @@ class Program:
     """Who is told of verdicts."""
     clock: Callable[[], float] = time.monotonic
     """Seconds that never go back."""
+    outages: Outages = field(default_factory=lambda: Outages(time.monotonic))
+    """Who is told of providers that could not be asked."""
+
+    def mcp_refusal(self, facts: Facts) -> Deny | None:
+        """Why an MCP request may not be: the key is not for it, or a rule says so; None: it may."""
+        verdict = PASS if self.key_tools is None else self.key_tools.on_request(facts)
+        if not isinstance(verdict, Deny):
+            verdict = self.rules.early.on_request(facts)
+        return verdict if isinstance(verdict, Deny) else None
 
 
 class Serve(NamedTuple):
@@ -187,12 +197,13 @@ def build(
 ) -> Program:
     key_models, rules, formed, guards, limits = _policies(gateway, audits, limiter)
     pricing, seen, health, chooser = _choosing(gateway, choose, latencies, states)
-    budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=key_models is not None)
+    budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=gateway.identity.has_stored_keys)
     planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
         authenticate=_authenticate(gateway, witnesses),
         key_models=key_models,
+        key_tools=KeyTools() if gateway.identity.are_keys_for_tools else None,
         header_policies=_in_order(key_models, rules.early),
         request_policies=_in_order(key_models, rules.early, formed if formed.is_any else None),
         guards=guards,
@@ -222,7 +233,6 @@ def build(
         choose=choose,
         latencies=seen if chooser.is_timed else None,
         health=health if health.is_asked else None,
-        outages=Outages(time.monotonic),
         cut_streams=cut_streams or alone(),
         models=_listed(gateway),
         created=created,
@@ -236,7 +246,7 @@ def _policies(
     has_late = any(rule.phase is Phase.RESPONSE for rule in gateway.rules)
     late = Authorize(gateway.rules, audits, Phase.RESPONSE) if has_late else None
     return (
-        KeyModels() if gateway.identity.has_stored_keys else None,
+        KeyModels() if gateway.identity.are_keys_for_models else None,
         Rules(Authorize(gateway.rules, audits), late, Authorize(_of_entries(gateway.rules))),
         WellFormed(gateway.guards, audits or uncounted()),
         Guards(gateway.guards, audits, measure=_TOKENS_OF),

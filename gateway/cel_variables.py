@@ -117,6 +117,13 @@ VARIABLES: tuple[Variable, ...] = (
         needs_body=True,
     ),
     Variable(
+        "llm.params",
+        _DYNAMIC,
+        "What the body says beside the conversation, as the client's API calls it:"
+        " `llm.params.temperature`, `llm.params.generationConfig.topK`.",
+        needs_body=True,
+    ),
+    Variable(
         "llm.prompt",
         "string",
         "All text that the model would read, one part per line.",
@@ -178,6 +185,13 @@ VARIABLES: tuple[Variable, ...] = (
         "The parts of the message: `a2a.parts.all(part, has(part.text))`; empty where there is"
         " none.",
         needs_body=True,
+    ),
+    Variable(
+        "mcp.result",
+        _DYNAMIC,
+        "What a call of MCP comes to: `mcp.result.isError`, `mcp.result.structuredContent.total`."
+        " For rules of `phase: response` alone, which are not asked about errors of JSON-RPC.",
+        needs_answer=True,
     ),
     Variable(
         "response.status",

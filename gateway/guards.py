@@ -174,6 +174,8 @@ class SchemaSubject(StrEnum):
     """Of a request."""
     TOOL_INPUT = "tool_input"
     """The arguments of each call."""
+    TOOL_OUTPUT = "tool_output"
+    """The structured result of each call of an MCP server's tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class SchemaGuard:
 
     name: str
     schema: str | None
-    """As JSON; None: what the request itself asks for."""
+    """As JSON; None: what the request itself asks for, or, of MCP, the tool's own."""
     subject: SchemaSubject
     tools: tuple[str, ...]
     """Whose calls, `*` stands for anything."""

@@ -18,6 +18,10 @@ class ApiKey:
     team: str = ""
     groups: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    models: tuple[str, ...] = ()
+    """Which it opens, `*` stands for anything; empty: all."""
+    tools: tuple[str, ...] = ()
+    """Which tools of MCP servers it opens: globs over `SERVER__TOOL`; empty: all."""
 
 
 class TokenMode(StrEnum):
@@ -237,3 +241,13 @@ class Identity:
     """For how long keys that are made at run time are believed while their server is away."""
     logins: tuple[Login, ...] = ()
     """On the routes that name one, browsers are sent to log in."""
+
+    @property
+    def are_keys_for_models(self) -> bool:
+        """Whether some key may be for some models alone."""
+        return self.has_stored_keys or any(each.models for each in self.api_keys)
+
+    @property
+    def are_keys_for_tools(self) -> bool:
+        """Whether some key may be for some tools alone."""
+        return self.has_stored_keys or any(each.tools for each in self.api_keys)

@@ -54,6 +54,10 @@ class Schema:
             value = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             return "it is not JSON"
+        return self.fault_of(value)
+
+    def fault_of(self, value: object) -> str | None:
+        """The same of a value."""
         if self._validator.is_valid(value):
             return None
         for error in self._validator.iter_errors(value):

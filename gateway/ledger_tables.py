@@ -63,7 +63,7 @@ def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
 
 POSTGRES_LOCK = 0x647261676F6D616E
 """Who makes the tables holds this advisory lock."""
-POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'limit_workers'"
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'mcp_sessions'"
 """A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
 asks again after waiting for the lock is told what was so before."""
 
@@ -119,6 +119,10 @@ CREATE INDEX IF NOT EXISTS limit_rates_by_age ON {0}.limit_rates (free_at);
 CREATE UNLOGGED TABLE IF NOT EXISTS {0}.limit_workers (
   worker text PRIMARY KEY, until timestamptz NOT NULL
 );
+CREATE TABLE IF NOT EXISTS {0}.mcp_sessions (
+  name bigint PRIMARY KEY, changed bigint NOT NULL, is_over boolean NOT NULL DEFAULT false
+);
+CREATE INDEX IF NOT EXISTS mcp_sessions_by_change ON {0}.mcp_sessions (is_over, changed);
 """
 """`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs.
 `key_changes` says which row of `key_log` is the last."""

@@ -244,6 +244,8 @@ def _identity(block: IdentityBlock) -> Identity:
             team=key.team or "",
             groups=key.groups,
             tags=tuple(key.tags.items()),
+            models=key.models,
+            tools=key.tools,
         )
         for key in block.accepted_keys
     )

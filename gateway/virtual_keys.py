@@ -97,6 +97,8 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     tags: dict[str, str] = {}
     models: tuple[str, ...] = ()
     """Which models it opens, `*` stands for anything; empty: all."""
+    tools: tuple[str, ...] = ()
+    """Which tools of MCP servers it opens: globs over `SERVER__TOOL`; empty: all."""
     budgets: tuple[OwnBudget, ...] = ()
     limits: tuple[OwnLimit, ...] = ()
     expires: int | None = None
@@ -126,6 +128,8 @@ class VirtualKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             team=self.team,
             groups=self.groups,
             tags=tuple(self.tags.items()),
+            models=self.models,
+            tools=self.tools,
         )
 
     def own_budgets(self) -> tuple[Budget, ...]:

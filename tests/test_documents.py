@@ -23,6 +23,7 @@ from xds_server.resources.local_replies import (
     EXTERNAL_REPLIES,
     LOCAL_REPLIES,
     OF_LOGINS,
+    OF_MCP,
     POLICY_UNAVAILABLE,
 )
 
@@ -201,7 +202,8 @@ def test_the_architecture_is_short_enough_to_be_read() -> None:
 def test_every_refusal_is_in_the_table_of_errors_and_no_other() -> None:
     rows = error_rows()
     envoys = {
-        reply.code for reply in (POLICY_UNAVAILABLE, *EXTERNAL_REPLIES, *OF_LOGINS, *LOCAL_REPLIES)
+        reply.code
+        for reply in (POLICY_UNAVAILABLE, *EXTERNAL_REPLIES, *OF_LOGINS, *OF_MCP, *LOCAL_REPLIES)
     }
     assert refusals() - rows == frozenset()
     assert envoys - {code for _, code in rows} == set()

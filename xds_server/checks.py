@@ -230,7 +230,7 @@ def _guards(gateway: Gateway) -> Iterator[Check]:
 
 
 def _key_models(gateway: Gateway) -> Iterator[Check]:
-    if gateway.identity.has_stored_keys:
+    if gateway.identity.are_keys_for_models:
         name = "models of the key, where it is for some"
         yield Check(name, Where.EXTPROC, "body", "403 model_not_allowed", Failing.CLOSED, "")
 

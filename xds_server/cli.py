@@ -27,6 +27,7 @@ from xds_server.commands import (
 )
 from xds_server.commands import xds as xds_commands
 from xds_server.commands.command import Argument, Command, Environment, Switch, refuses
+from xds_server.documents import RemoteDocuments
 from xds_server.free_ports import Wanted, complaints
 from xds_server.render import to_yaml
 from xds_server.resources.topology import Topology
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         log_level=arguments.log_level,
         environment=_with_ports(arguments, environment),
         convert=import_.Telling(import_.say_on_stderr),
+        documents=RemoteDocuments(arguments.state_dir),
     )
     return supervisor.run(options)
 
@@ -72,6 +74,7 @@ def xds(arguments: argparse.Namespace, environment: Environment) -> int:
         topology=control_plane.topology(arguments.extproc, arguments.services, arguments.hub),
         state_dir=arguments.state_dir,
         convert=import_.Telling(import_.say_on_stderr),
+        documents=RemoteDocuments(arguments.state_dir),
     )
     return control_plane.run_alone(options, arguments.admin, arguments.log_level)
 

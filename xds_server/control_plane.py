@@ -48,6 +48,7 @@ from xds_server.clients import Clients
 from xds_server.compile import Compiler
 from xds_server.deeds import AuditedKeyStore, Deeds
 from xds_server.difference import state_json
+from xds_server.documents import RemoteDocuments
 from xds_server.free_ports import Wanted, complaints
 from xds_server.history import History, Origin
 from xds_server.http_edge import listening_socket, serving
@@ -96,7 +97,8 @@ class Options:
     """Instead of what the file says, where it has one gateway."""
     convert: Convert | None = None
     """Makes ours of other gateways' files."""
-
+    documents: RemoteDocuments = field(default_factory=RemoteDocuments, repr=False, compare=False)
+    """Fetches what the file names by URLs."""
     security: Security = NO_SECURITY
     """What is shown and asked for before the configuration is read again."""
     compiler: Compiler = field(default_factory=Compiler, repr=False, compare=False)
@@ -106,7 +108,7 @@ class Options:
 
     @property
     def written(self) -> Written:
-        return Written(self.file, self.environment, self.convert)
+        return Written(self.file, self.environment, self.convert, self.documents)
 
     def compile(self, gateway: Gateway, *, level: Level) -> Snapshot:
         return self.compiler.compile(gateway, self.topology, level)
@@ -260,16 +262,18 @@ async def planning(options: Options) -> AsyncIterator[Plane]:
     alerting = Alerting(budget_desk(options, publisher, deeds), told, time.time)
     await server.start([each for each in (options.private_target, options.target) if each])
     async with asyncio.TaskGroup() as tasks:
-        minting = tasks.create_task(minter.run())
-        watching = tasks.create_task(watch(publisher.watched, publisher.publish_file))
-        looking = tasks.create_task(alerting.run())
+        running = [
+            tasks.create_task(minter.run()),
+            tasks.create_task(watch(publisher.watched, publisher.publish_file)),
+            tasks.create_task(alerting.run()),
+            tasks.create_task(options.documents.keep(publisher.wanted_documents)),
+        ]
         plane = Plane(options, publisher, overview, set(), minter, deeds, alerting)
         try:
             yield plane
         finally:
-            watching.cancel()
-            minting.cancel()
-            looking.cancel()
+            for task in running:
+                task.cancel()
             for going_back in plane.rollbacks:
                 going_back.cancel()
             await server.stop()
@@ -321,8 +325,9 @@ async def admin_serving(
     def status() -> Mapping[str, object]:
         rows = [{"name": one.name, "pid": one.pid, "restarts": one.restarts} for one in processes()]
         tokens = [asdict(each) for each in plane.minter.states()]
-        audits = audit_rows(plane.verdicts())
-        return {**plane.overview.status(), "processes": rows, "tokens": tokens, "audits": audits}
+        documents = [asdict(each) for each in plane.options.documents.states()]
+        more = {"tokens": tokens, "documents": documents, "audits": audit_rows(plane.verdicts())}
+        return {**plane.overview.status(), "processes": rows, **more}
 
     def metrics() -> bytes:
         restarts = {one.name: one.restarts for one in processes()}

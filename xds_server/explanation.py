@@ -58,7 +58,7 @@ from xds_server.explained_routes import (
     when_failing,
 )
 from xds_server.llm_answers import LlmAnswers, is_each_judged, llm_answers, passed_answers
-from xds_server.mcp_checks import mcp_checks
+from xds_server.mcp_checks import mcp_checks, rules_of_results
 from xds_server.python_messages import (
     Caller,
     Message,
@@ -250,6 +250,7 @@ class _Explaining:
         mcp, identity = self.gateway.mcp, self.gateway.identity
         is_federated = any(each.is_federated for each in mcp.views)
         is_read = any(map(reads_answers, self.gateway.mcp_guards))
+        is_read = is_read or bool(rules_of_results(self.gateway))
         known = _is_known(identity)
         return mcp_messages(mode, is_federated=is_federated, is_known=known, is_read=is_read)
 

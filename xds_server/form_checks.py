@@ -18,6 +18,7 @@ _SUBJECTS: Mapping[SchemaSubject, str] = {
     SchemaSubject.ANSWER: "answers",
     SchemaSubject.BODY: "bodies of requests",
     SchemaSubject.TOOL_INPUT: "arguments of calls",
+    SchemaSubject.TOOL_OUTPUT: "results of calls",
 }
 
 
@@ -39,9 +40,11 @@ def _what(guard: LengthGuard | SchemaGuard) -> tuple[str, str]:
         bounds = ((guard.most_characters, "characters"), (guard.most_tokens, "tokens"))
         most = " and ".join(f"{amount} {unit}" for amount, unit in bounds if amount is not None)
         return f"at most {most}{only}", "400 text_too_long"
-    whose = "a schema" if guard.schema is not None else "the request's own schema"
+    is_of_mcp = guard.terms.scope.mcp is not None
+    own = "the tool's own schema" if is_of_mcp else "the request's own schema"
+    whose = "a schema" if guard.schema is not None else own
     subject = _SUBJECTS[guard.subject]
-    if guard.terms.phase is Phase.REQUEST:
+    if guard.terms.phase is Phase.REQUEST or is_of_mcp:
         return f"{whose} of {subject}", "400 schema_violation"
     stream = "streams held to their end" if guard.is_held else "streams cut before their end"
     refusal = "502 schema_violation"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.mcp import Mcp
 from gateway.mcp_auth import protected
-from gateway.model import Gateway, Phase, Scope
+from gateway.model import Gateway, Phase, Rule, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
 from xds_server.guard_checks import guard_checks
@@ -28,12 +28,20 @@ def mcp_checks(gateway: Gateway) -> tuple[Check, ...]:
         _check("session, where the request names one", "headers", "404 session_not_found"),
         _check("one reading of the body", "body", "400, as JSON-RPC has it"),
         *_scopes(gateway.mcp),
+        *_key_tools(gateway),
         *_rules(gateway),
         *guard_checks(gateway.mcp_guards),
         *_limits(gateway),
         *_budgets(gateway),
         *_arguments(gateway),
+        *(rule_check(each, "result") for each in rules_of_results(gateway)),
     )
+
+
+def rules_of_results(gateway: Gateway) -> list[Rule]:
+    """Those that may be asked about what calls come to."""
+    rules = in_order(gateway.rules, Phase.RESPONSE)
+    return [each for each in rules if _is_for_mcp(each.scope)]
 
 
 def _check(name: str, reads: str, refusal: str) -> Check:
@@ -52,6 +60,13 @@ def _tokens(mcp: Mcp) -> Iterator[Check]:
 def _scopes(mcp: Mcp) -> Iterator[Check]:
     if mcp.auth is not None and (mcp.auth.scopes.servers or mcp.auth.scopes.tools):
         yield _check("scopes for what is asked of a server", "body", "403 insufficient_scope")
+
+
+def _key_tools(gateway: Gateway) -> Iterator[Check]:
+    if gateway.identity.are_keys_for_tools:
+        is_told = not gateway.mcp.denies_as_unknown
+        refusal = "403 tool_not_allowed" if is_told else "200, Unknown tool"
+        yield _check("tools of the key, where it is for some", "body", refusal)
 
 
 def _rules(gateway: Gateway) -> Iterator[Check]:

@@ -11,12 +11,13 @@ import functools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
 from gateway import names
+from gateway.config.fetched import Documents, NotFetched, Wanted
 from gateway.config.files import Disk, Remembered, Watched
 from gateway.config.finding import dotted
 from gateway.config.schema import Config
@@ -53,9 +54,13 @@ class Written:
     environment: Mapping[str, str]
     convert: Convert | None = None
     """Makes ours of other gateways' files."""
+    documents: Documents = field(default_factory=NotFetched, repr=False)
+    """Fetches what is named by URLs."""
 
     def loader(self, root: Path | None = None) -> Loader:
-        return Loader(root or self.path, self.environment, convert=self.convert)
+        return Loader(
+            root or self.path, self.environment, convert=self.convert, documents=self.documents
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,7 @@ class Publisher:
         self._in_force: _Attempt | None = None
         self._times = Times()
         self._watched: Watched = {}
+        self._wanted: tuple[Wanted, ...] = ()
         self._reading = asyncio.Lock()
         self._recording = asyncio.Lock()
 
@@ -151,6 +157,10 @@ class Publisher:
     def watched(self) -> Watched:
         """What was read, as it was then; its change is a reason to publish again."""
         return self._watched
+
+    def wanted_documents(self) -> tuple[Wanted, ...]:
+        """What was fetched for the last load; of one that failed, for the one before as well."""
+        return self._wanted
 
     def missing(self) -> tuple[str, ...]:
         """What stands between us and serving the wanted configuration; empty: ready."""
@@ -202,6 +212,8 @@ class Publisher:
         self._times = replace(self._times, attempted=self._history.now())
         if isinstance(loaded, Loaded):
             self._watched = loaded.watched
+            before = () if loaded.config is not None else self._wanted
+            self._wanted = tuple(dict.fromkeys((*before, *loaded.wanted)))
         return loaded
 
     async def _remembered(self, pin: Pin) -> _Attempt | tuple[Problem, ...]:
@@ -209,6 +221,7 @@ class Publisher:
         if isinstance(loaded, tuple):
             return loaded
         self._watched = {**loaded.watched, **self._watched}
+        self._wanted = tuple(dict.fromkeys((*self._wanted, *loaded.wanted)))
         return await self._prepared(loaded, pin)
 
     async def _prepared(self, loaded: Loaded, pin: Pin | None) -> _Attempt | tuple[Problem, ...]:

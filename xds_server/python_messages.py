@@ -190,7 +190,7 @@ def llm_messages(mode: Json | None, answers: LlmAnswers) -> tuple[Message, ...]:
     return tuple(found)
 
 
-_OVERSEEN = "where guards read what the server says"
+_OVERSEEN = "where guards or rules read what the server says"
 
 
 def mcp_messages(
@@ -198,7 +198,7 @@ def mcp_messages(
 ) -> tuple[Message, ...]:
     """The same on a route of MCP servers, where extproc asks for answers itself. `is_federated`:
     several are one somewhere; `is_known`: callers are, and sessions are sealed for them; `is_read`:
-    guards read answers."""
+    guards, or rules, read answers."""
     shown = messages(mode, Caller.MCP)
     if not shown or not (is_federated or is_known or is_read):
         return shown
@@ -214,7 +214,7 @@ def mcp_messages(
         why = "what servers ask the client, to name the server"
         found.append(Message("response body", True, False, f"{several}: of event streams", why))
     if is_read:
-        why = "what guards say of each message, which waits until it is whole"
+        why = "what guards and rules say of each message, which waits until it is whole"
         found.append(Message("response body", True, False, _OVERSEEN, why))
     return (*shown, *found)
 

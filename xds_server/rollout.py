@@ -137,11 +137,13 @@ class Rollout:
             lambda: is_decided() or self._have_all_workers(), self._patience.worker_seconds
         )
         if not have_all:
+            lacks_hub = self._current(Kind.HUB) < self._clients.number_connected(Kind.HUB)
             logger.warning(
-                "configuration %s: only %d of %d workers have it; going on without the others",
+                "configuration %s: only %d of %d workers have it%s; going on without the others",
                 release.version,
                 self._current(Kind.WORKER),
                 max(self._expected_workers, self._clients.number_connected(Kind.WORKER)),
+                ", and not the hub" if lacks_hub else "",
             )
         if self._expected_workers:  # what no worker knows must not reach Envoy
             await self._clients.wait_until(

@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -25,6 +25,7 @@ from gateway.telemetry import configure_logging
 from xds_server import control_plane, flags, processes, readiness
 from xds_server.child import Child
 from xds_server.control_plane import Plane, Process
+from xds_server.documents import RemoteDocuments
 from xds_server.free_ports import PortsOfFile, Wanted, complaints
 from xds_server.history import History
 from xds_server.occasional import Occasional
@@ -67,12 +68,18 @@ class Options:
     """For the file's variables; children get what they need of it."""
     convert: Convert | None = None
     """Makes ours of other gateways' files."""
+    documents: RemoteDocuments = field(default_factory=RemoteDocuments, repr=False)
+    """Fetches what the file names by URLs."""
+
+    @property
+    def written(self) -> Written:
+        return Written(self.file, self.environment, self.convert, self.documents)
 
 
 def run(options: Options) -> int:
     """Run until asked to stop; the exit status."""
     history = History(options.state_dir, control_plane.utc_now)
-    config = first_config(Written(options.file, options.environment, options.convert), history)
+    config = first_config(options.written, history)
     if not isinstance(config, Config):
         return _refused(*(str(problem) for problem in config))
     gateway = control_plane.meant(config, options.port)
@@ -206,6 +213,7 @@ class _Tree:
             state_dir=self.options.state_dir,
             port=self.options.port,
             convert=self.options.convert,
+            documents=self.options.documents,
             security=security_of(self.gateway.xds),
         )
         admin = self.options.admin or self.gateway.admin

@@ -38,7 +38,7 @@ class MappedSessionBoard:
 
     def use(self, number: str, now: int, idle_seconds: float) -> bool:
         """Whether it is open; if so, it is used now."""
-        name = _name(number)
+        name = name_of(number)
         place = self._place(name)
         known, last, is_over = _ROW.unpack_from(self._map, place)
         if known == name and (is_over or now - last > idle_seconds):
@@ -49,8 +49,19 @@ class MappedSessionBoard:
 
     def end(self, number: str, now: int) -> None:
         """It is over."""
-        name = _name(number)
+        name = name_of(number)
         _ROW.pack_into(self._map, self._place(name), name, now, 1)
+
+    def note(self, name: int, last: int, *, is_over: bool) -> None:
+        """What others know of a session, by its name: it was used then, or is over."""
+        place = self._place(name)
+        known, own, was_over = _ROW.unpack_from(self._map, place)
+        if known != name and own > last:
+            return  # all that are there were used later
+        is_over = is_over or (known == name and bool(was_over))
+        if known != name or last > own or is_over != bool(was_over):
+            last = max(last, own) if known == name else last
+            _ROW.pack_into(self._map, place, name, last, is_over)
 
     def close(self) -> None:
         self._map.close()
@@ -73,7 +84,7 @@ def session_board(state_dir: Path) -> MappedSessionBoard:
     return MappedSessionBoard(state_dir / FILE)
 
 
-def _name(number: str) -> int:
-    """Never 0: that is of a row that nobody has."""
+def name_of(number: str) -> int:
+    """Of a session, in 64 bits. Never 0: that is of a row that nobody has."""
     digest = blake2b(number.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") or 1

@@ -17,18 +17,20 @@ import uvloop
 from extproc import flags
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
+from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
 from extproc.hub import edge
 from extproc.hub.asking import ask
 from extproc.hub.bridging import Bridges
+from extproc.hub.driver import WayOut
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
+from extproc.hub.silent import Silent
 from extproc.hub.site import HubSite, Parts
 from extproc.hub.sse_clients import SseClients
 from extproc.hub.ways import WaysByEnvoy
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
-from gateway.mcp import Mcp
 from gateway.model import Gateway
 from gateway.telemetry import configure_logging
 
@@ -99,32 +101,44 @@ async def serve(arguments: argparse.Namespace) -> None:
     listener = edge.listening(arguments.listen)
     keeping = Keeping()
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    bridges = Bridges(arguments.services)
-    board = session_board(arguments.state_dir)
-    joined = JoinedStreams(arguments.services, board, time.time, bridges.heard)
+    silent = Silent()
+    way = WayOut(arguments.services)
+    bridges = Bridges(way, silent=silent)
+    board = SharedSessionBoard(session_board(arguments.state_dir), time.time)
+    joined = JoinedStreams(way, board, time.time, bridges.heard, silent)
     client = ServiceClient(arguments.services)
-    ways = functools.partial(WaysByEnvoy, arguments.services, client)
-    clients = SseClients(functools.partial(ask, arguments.services))
+    ways = functools.partial(WaysByEnvoy, way, client)
+    clients = SseClients(functools.partial(ask, way))
     parts = Parts(joined, bridges, clients)
     site = HubSite(keeping, time.monotonic, ways, parts)
-    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _mcp_of)
+    source = flags.source(arguments, arguments.node, names.HUB_AGENT, _whole)
+
+    def take(found: Gateway) -> None:
+        board.follow(sessions_at(found))
+        site.take(found.mcp, found.rules)
+
     try:
-        async with edge.serving(edge.application(site, BODY_BYTES), listener):
-            running = [asyncio.ensure_future(site.run()), asyncio.ensure_future(joined.look())]
+        async with edge.serving(site, BODY_BYTES, listener):
+            running = [
+                asyncio.ensure_future(each)
+                for each in (site.run(), joined.look(), joined.keep_alive())
+            ]
             try:
-                await until_stopped(source.run, site.take)
+                await until_stopped(source.run, take)
             finally:
                 for each in running:
                     each.cancel()
                 await site.close()
     finally:
         client.close()
+        way.close()
+        await board.close()
         await keeping.stop()
 
 
-def _mcp_of(gateway: Gateway, version: str) -> Mcp:
-    """What of a configuration the hub needs."""
-    return gateway.mcp
+def _whole(gateway: Gateway, version: str) -> Gateway:
+    """Nothing is compiled for the hub."""
+    return gateway
 
 
 if __name__ == "__main__":

@@ -13,9 +13,12 @@ from typing import Final
 import msgspec
 
 from extproc.hub import asks, far_call, replies, web
+from extproc.hub.asking import NoAnswer
 from extproc.hub.asks import COMMENT, Ask
-from extproc.hub.far_call import FarCall, NoAnswer
+from extproc.hub.driver import WayOut
+from extproc.hub.far_call import FarCall
 from extproc.hub.session import Refused
+from extproc.hub.silent import Silent
 from extproc.hub.unasked import Unasked
 from extproc.hub.web import Reply
 from extproc.mcp import jsonrpc, messages, requests, rounds
@@ -33,15 +36,32 @@ _MOST_TAKEN_UP: Final = 100
 """How often a stream may end and be taken up again, without a message in between."""
 _KEY: Final = "input"
 """Of the one question that a server with a session asks at a time."""
-_UNKNOWN: Final = Refused(
-    400, INVALID_PARAMS, "the requestState is unknown, or no longer known: ask anew"
+_UNKNOWN: Final = "the requestState is unknown, or no longer known: ask anew"
+_LATE: Final = "the call waited for an answer, which came too late: the server was not told of it"
+_LOST: Final = (
+    "the gateway was restarted while the call waited for an answer, or it waits at another machine:"
+    " the server was not told of the answer"
+)
+_AGAIN: Final = (
+    "What the call may have done until then is done. Where that does no harm, call again."
 )
 
 
 class _Call:
     """One that is under way, or waits."""
 
-    __slots__ = ("ask", "asked", "far", "inbox", "own", "question", "reading", "timer")
+    __slots__ = (
+        "ask",
+        "asked",
+        "far",
+        "inbox",
+        "is_elsewhere",
+        "is_waiting",
+        "own",
+        "question",
+        "reading",
+        "timer",
+    )
 
     def __init__(self, ask: Ask, own: bytes) -> None:
         self.ask = ask
@@ -52,6 +72,10 @@ class _Call:
         self.question: Question | None = None
         self.asked = b""
         """The id of the server's request that waits."""
+        self.is_elsewhere = False
+        """It came in the stream of the session, and may be about another call."""
+        self.is_waiting = False
+        """Its client is to be asked something, or is."""
         self.timer: asyncio.TimerHandle | None = None
         self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
         """What the server asks elsewhere."""
@@ -61,6 +85,11 @@ class _Call:
     def hear(self, said: bytes) -> None:
         """A request of the server's, in the stream of its session."""
         self.inbox.put_nowait(said)
+        self.is_waiting = True
+
+    def unheard(self) -> list[bytes]:
+        """What the server has asked elsewhere, and nobody was asked."""
+        return [self.inbox.get_nowait() for _ in range(self.inbox.qsize())]
 
     def close(self) -> None:
         if self.far is not None:
@@ -74,13 +103,17 @@ class _Call:
 class Parked:
     """All such calls."""
 
-    def __init__(self, services: str, name: Callable[[], str] = lambda: secrets.token_hex(16)):
-        """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
-        self._services = services
+    def __init__(self, way: WayOut, name: Callable[[], str], silent: Silent) -> None:
+        """`way`: to the servers; `name` gives what nobody guesses."""
+        self._way = way
         self._name = name
-        self.unasked = Unasked(services)
+        self.unasked = Unasked(way, silent)
+        self._run = secrets.token_hex(4)
+        """Of this hub, from its start to its end."""
         self._waiting: dict[str, _Call] = {}
         """By the state that the client was given."""
+        self._late: dict[str, object] = {}
+        """The same of calls that were given up: whose they were."""
         self._telling: set[asyncio.Future[None]] = set()
 
     async def call(self, ask: Ask, message: Message) -> Reply:
@@ -90,9 +123,9 @@ class Parked:
             return await self._resumed(ask, message, state)
         call = _Call(ask, messages.text(f"dragoman-{self._name()}"))
         try:
-            await self.unasked.join(ask, call.hear)
+            await self.unasked.join(ask, call)
             body = rounds.with_id(requests.without_meta(message.body), call.own)
-            call.far = far = await ask.post(self._services, body)
+            call.far = far = await ask.post(self._way, body)
             if not far.is_stream:
                 return ask.plain(far, await far.next() or b"")
         except asyncio.CancelledError:  # the client has gone
@@ -113,7 +146,7 @@ class Parked:
         """The call comes again, with answers."""
         call = self._waiting.get(state)
         if call is None or call.ask.same != ask.same:
-            return replies.refusal(_UNKNOWN, ask.raw_id)
+            return self._gone(ask, message, state)
         assert call.question is not None
         said = rounds.answers(message.body).get(call.question.key)
         if said is None:
@@ -121,11 +154,25 @@ class Parked:
         self._taken(state)
         call.ask.renew(ask)
         try:
-            await call.ask.tell(self._services, jsonrpc.result(call.asked, said))
+            await call.ask.tell(self._way, jsonrpc.result(call.asked, said))
         except BaseException:
             self._call_off(call)
             raise
         return web.events(self._until_asked(call, ask))
+
+    def _gone(self, ask: Ask, message: Message, state: str) -> Reply:
+        """Nothing is known of the call. It is not made anew: the server may have done half of it.
+        Of tools, models are told, who can call again; an error of the protocol reaches none."""
+        run, dot, _ = state.removeprefix(rounds.STATE_PREFIX).partition(".")
+        if self._late.get(state) == ask.same:
+            why = _LATE
+        elif dot and run != self._run:
+            why = _LOST
+        else:
+            return replies.refusal(Refused(400, INVALID_PARAMS, _UNKNOWN), ask.raw_id)
+        if message.method == "tools/call":
+            return web.json(jsonrpc.result(ask.raw_id, rounds.failed_tool(f"{why}. {_AGAIN}")))
+        return replies.refusal(Refused(400, INVALID_PARAMS, f"{why}: ask anew"), ask.raw_id)
 
     async def _until_asked(self, call: _Call, now: Ask) -> AsyncGenerator[bytes, None]:
         """What the server says, until it has answered, or asks; `now`: the client's request of
@@ -151,7 +198,8 @@ class Parked:
                         yield asks.event(self._park(call, asked, question, now))
                         return
                     else:
-                        await call.ask.tell(self._services, self._declined(asked))
+                        call.is_waiting = not call.inbox.empty()
+                        await call.ask.tell(self._way, self._declined(asked))
         except NoAnswer as error:
             is_left = False
             self._close(call)
@@ -180,10 +228,12 @@ class Parked:
         try:
             await asyncio.wait({call.reading, asked}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
+                call.is_elsewhere = True
                 return asked.result()
         finally:
             asked.cancel()
         reading, call.reading = call.reading, None
+        call.is_elsewhere = False
         return await reading
 
     async def _read_on(self, call: _Call) -> bytes:
@@ -202,7 +252,7 @@ class Parked:
         await asyncio.sleep(far.again_seconds)
         served, head = call.ask.served, call.ask.head
         call.far = await far_call.take_up(
-            self._services, served.cluster, served.path, head, far.last_event
+            self._way, served.cluster, served.path, head, far.last_event
         )
         call.far.last_event = far.last_event
         return b""
@@ -226,37 +276,48 @@ class Parked:
 
     def _park(self, call: _Call, asked: Message, question: Question, now: Ask) -> bytes:
         """The answer that asks the client."""
-        state = f"{rounds.STATE_PREFIX}{self._name()}"
+        state = f"{rounds.STATE_PREFIX}{self._run}.{self._name()}"
         call.question, call.asked = question, asked.raw_id
         loop = asyncio.get_running_loop()
         call.timer = loop.call_later(asks.PATIENCE_SECONDS, self._give_up, state)
         self._waiting[state] = call
+        call.is_waiting = True
         return rounds.input_required(now.raw_id, (question,), state)
 
     def _taken(self, state: str) -> _Call:
         call = self._waiting.pop(state)
+        call.is_waiting = not call.inbox.empty()
         if call.timer is not None:
             call.timer.cancel()
         return call
 
     def _give_up(self, state: str) -> None:
-        self._call_off(self._taken(state))
+        call = self._taken(state)
+        while len(self._late) >= MOST_WAITING:
+            del self._late[next(iter(self._late))]
+        self._late[state] = call.ask.same
+        if call.is_elsewhere:  # the call that it is about may go on
+            said = jsonrpc.error(call.asked, INTERNAL_ERROR, "the client gave no answer")
+            self._tell_later(call.ask, said)
+        self._call_off(call)
 
     def _close(self, call: _Call) -> None:
         call.close()
-        self.unasked.leave(call.ask, call.hear)
+        self.unasked.leave(call.ask, call, call.unheard())
 
     def _call_off(self, call: _Call) -> None:
         self._close(call)
         params = b'{"requestId":%s}' % call.own
-        note = jsonrpc.notification("notifications/cancelled", params)
-        telling = asyncio.ensure_future(self._tell_late(call.ask, note))
+        self._tell_later(call.ask, jsonrpc.notification("notifications/cancelled", params))
+
+    def _tell_later(self, ask: Ask, said: bytes) -> None:
+        telling = asyncio.ensure_future(self._tell_late(ask, said))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
 
     async def _tell_late(self, ask: Ask, note: bytes) -> None:
         try:
-            await ask.tell(self._services, note)
+            await ask.tell(self._way, note)
         except NoAnswer as error:
             logger.info("the MCP server %s was not told: %s", ask.envelope.server, error)
 

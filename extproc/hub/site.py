@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,9 +25,11 @@ from extproc.hub.sse_server import SseServer, Ways
 from extproc.hub.terms import Terms
 from extproc.hub.web import Reply, Request
 from extproc.mcp import jsonrpc
+from extproc.mcp.listings import listings
 from extproc.mcp.views import served
 from gateway import names
 from gateway.mcp import Mcp, McpServer
+from gateway.model import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -69,15 +71,12 @@ class HubSite:
         self._is_told = False
         self._closing: set[asyncio.Future[None]] = set()
 
-    def take(self, mcp: Mcp) -> None:
-        """From now on these servers, and no others."""
+    def take(self, mcp: Mcp, rules: Sequence[Rule] = ()) -> None:
+        """From now on these servers, and no others. `rules`: who sees what."""
         self._is_told = True
         servers = {each.name: served(each) for each in mcp.servers}
         self._parts.bridges.take(servers)
-        self._parts.joined.take(
-            servers,
-            {each.name: each.servers for each in mcp.views if each.is_federated},
-        )
+        self._parts.joined.take(servers, listings(mcp, rules))
         self._paths = Paths(mcp.sse_path, mcp.path) if mcp.sse_path else None
         meant = {each.name: _meant(each, mcp) for each in mcp.servers if each.is_hubs}
         for name, entry in tuple(self._entries.items()):
@@ -122,6 +121,7 @@ class HubSite:
     async def close(self) -> None:
         """Stop all servers."""
         await self._parts.clients.close()
+        self._parts.joined.close()
         self.take(Mcp())
         await self._parts.bridges.close()
         await asyncio.gather(*self._closing)

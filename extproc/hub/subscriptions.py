@@ -7,7 +7,7 @@ they say in their streams is told on where it was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -62,9 +62,10 @@ class Subscription(Struct, frozen=True):
         params = msgspec.json.encode({"notifications": wanted})
         return jsonrpc.request(_OWN_ID, LISTEN, with_meta(params, revision, Client()))
 
-    def changed(self) -> bytes:
-        """All lists may have changed, of which the client wants to hear."""
-        said = (method for method, opted in _OPTED.items() if self.notifications.get(opted))
+    def changed(self, kinds: Sequence[str]) -> bytes:
+        """Of these lists, which may have changed, those of which the client wants to hear."""
+        methods = (f"notifications/{each}/list_changed" for each in kinds)
+        said = (each for each in methods if self.notifications.get(_OPTED[each]))
         return b"".join(encode(self._named(jsonrpc.notification(each))) for each in said)
 
     def _named(self, text: bytes) -> bytes:

@@ -42,6 +42,7 @@ class Catalogue:
     """What one view offers. Lists that were not asked for are empty."""
 
     __slots__ = (
+        "_definitions",
         "_index",
         "_pinned",
         "_prompt_names",
@@ -89,6 +90,7 @@ class Catalogue:
         }
 
         self._index: search.ToolIndex | None = None
+        self._definitions: dict[Target, bytes] | None = None
         self._pinned: tuple[tuple[str, ...], Listing] | None = None
 
     @property
@@ -103,6 +105,13 @@ class Catalogue:
         if self._pinned is None or self._pinned[0] != globs:
             self._pinned = (globs, search.lazy(self.listings[ListKind.TOOLS], globs))
         return self._pinned[1]
+
+    def definition(self, target: Target) -> bytes:
+        """A tool as its server lists it, but for what is changed of it; empty: it is not listed."""
+        if self._definitions is None:
+            entries = self.listings[ListKind.TOOLS].entries
+            self._definitions = {each.target: each.text for each in entries}
+        return self._definitions.get(target, b"")
 
     @property
     def hidden(self) -> tuple[Target, ...]:

@@ -2,13 +2,14 @@
 
 The base protocol, "Messages" (https://modelcontextprotocol.io/specification/2025-11-25/basic), and
 batches of 2025-03-26. What two readers could read differently is refused: a key said twice, at any
-depth; so is what is nested beyond `MAX_DEPTH`.
+depth, and a member that is decided on, in another spelling (`Method`: some readers, such as Go's,
+take it for `method`); so is what is nested beyond `MAX_DEPTH`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeGuard
@@ -46,6 +47,15 @@ REQUEST_ID: Final[Path] = ("params", "requestId")
 REQUEST_STATE: Final[Path] = ("params", "requestState")
 CURSOR: Final[Path] = ("params", "cursor")
 
+_MEMBERS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_READ: Final = frozenset(
+    {"name", "uri", "arguments", "ref", "type", "taskId", "task", "cursor"}
+    | {"requestState", "inputResponses", "protocolVersion", "_meta"}
+)
+"""Parameters of the protocol's own methods, and members of `ref`, that something is decided by."""
+_SPELLINGS: Final = MappingProxyType({each.casefold(): each for each in _MEMBERS | _READ})
+_OWN: Final = ("tools/", "prompts/", "resources/", "completion/", "tasks/", "initialize")
+
 _EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -73,6 +83,12 @@ class Message(Struct, frozen=True):
     """Decoded; empty when there are none."""
     body: bytes
     """As it was written."""
+
+    @property
+    def is_asked_oddly(self) -> bool:
+        """Its id is a number with a fraction or an exponent: "string or integer", the base protocol
+        says, and servers take it for a notification that needs no answer."""
+        return self.kind is Kind.REQUEST and type(self.id) is float
 
     @property
     def is_answer(self) -> bool:
@@ -180,6 +196,8 @@ def _batch(document: list[object], body: bytes) -> Batch | Fault:
 
 
 def _message(document: dict[str, object], body: bytes) -> Message | Fault:
+    if wrong := _misspelt(document, _MEMBERS):
+        return Fault(INVALID_REQUEST, wrong)
     has_id = "id" in document
     said = document.get("id")
     raw_id = NO_ID
@@ -201,6 +219,8 @@ def _message(document: dict[str, object], body: bytes) -> Message | Fault:
     params = document.get("params")
     if type(params) is not dict and params is not None:
         return Fault(INVALID_REQUEST, "params are an object", raw_id)
+    if params is not None and method.startswith(_OWN) and (wrong := _misspelt_within(params)):
+        return Fault(INVALID_REQUEST, wrong, raw_id)
     kind = Kind.REQUEST if has_id else Kind.NOTIFICATION
     return Message(kind, method, identity, raw_id, _EMPTY if params is None else params, body)
 
@@ -214,6 +234,20 @@ def _answer(
     if identity is None and not is_error:
         return Fault(INVALID_REQUEST, "a result has an id", raw_id)
     return Message(Kind.ERROR if is_error else Kind.RESULT, "", identity, raw_id, _EMPTY, body)
+
+
+def _misspelt_within(params: Mapping[str, object]) -> str:
+    reference = params.get("ref")
+    wrong = _misspelt(params, _READ)
+    return wrong or (_misspelt(reference, _READ) if type(reference) is dict else "")
+
+
+def _misspelt(written: Iterable[str], wanted: frozenset[str]) -> str:
+    """What is wrong with names that others may take for these; empty: nothing."""
+    for each in written:
+        if each not in wanted and (meant := _SPELLINGS.get(each.casefold())) in wanted:
+            return f"the message is refused: '{each}' is not '{meant}', but may be taken for it"
+    return ""
 
 
 def _raw(identity: Id, body: bytes) -> bytes:

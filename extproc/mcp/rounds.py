@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from extproc.mcp import jsonrpc, messages
-from extproc.mcp.messages import ID
+from extproc.mcp.messages import ID, Message
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import Path
 
@@ -179,10 +179,21 @@ def input_required(raw_id: bytes, questions: Iterable[Question], state: str) -> 
     return jsonrpc.result(raw_id, said)
 
 
+def failed_tool(text: str) -> bytes:
+    """A result that says that the call has failed, which models can read."""
+    content = b'[{"type":"text","text":%s}]' % messages.text(text)
+    return b'{"resultType":"complete","content":%s,"isError":true}' % content
+
+
 def answers(body: bytes) -> dict[str, bytes]:
     """The input that a request brings, in JSON, by key."""
     found = json_spans.value_at(body, _ANSWERS)
     return json_spans.members(found) if found and found.startswith(b"{") else {}
+
+
+def is_ours(message: Message) -> bool:
+    """Whether it goes on with a call that waits in the hub, as it says."""
+    return message.text("requestState").startswith(STATE_PREFIX)
 
 
 def with_id(answer: bytes, raw_id: bytes) -> bytes:

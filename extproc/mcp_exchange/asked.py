@@ -18,10 +18,11 @@ from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import View
-from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
+from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer, Overseers
 from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
 from extproc.mcp_serving.serving import Serving
 from extproc.policies.inquiry import Inquiry
+from extproc.policies.key_tools import KeyTools
 from extproc.program import Program
 from extproc.verdict import Deny, PolicyKind
 
@@ -88,14 +89,10 @@ class Caller(Struct):
     ) -> Answering:
         """What comes of a call: why it may not be, or what is done then, with what guards have
         made of it."""
-        return self.allowed(message, call, lambda passed: self.taken(passed, call, then))
-
-    def allowed(
-        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
-    ) -> Answering:
-        """The same, as far as rules and guards have a say."""
         denied = self.judged(message, call)
-        return self.guarded(message, call, then) if denied is None else denied
+        if denied is not None:
+            return denied
+        return self.guarded(message, call, lambda passed: self.taken(passed, call, then))
 
     def taken(
         self, message: Message, call: McpCall, then: Callable[[Message], Answering]
@@ -150,10 +147,21 @@ class Caller(Struct):
             return later(self.program.inquirer.settled(judged), passed)
         return passed(judged)
 
-    def reads_answers(self, server: str) -> bool:
-        """Whether guards may have to read what it says."""
+    def wants_definition(self, call: McpCall) -> bool:
+        """Whether guards have to know the tool as its server lists it."""
         guards = self.program.mcp_guards
-        return guards is not None and guards.reads_answers(self._facts_of(server))
+        if guards is None:
+            return False
+        return guards.wants_definition(structs.replace(self.facts, mcp=call))
+
+    def reads_answers(self, server: str) -> bool:
+        """Whether guards, or rules of responses, may have to read what it says."""
+        return self._is_read(self._facts_of(server))
+
+    def _is_read(self, facts: Facts) -> bool:
+        guards, rules = self.program.mcp_guards, self.program.rules.late
+        is_ruled = rules is not None and rules.are_for(facts)
+        return is_ruled or (guards is not None and guards.reads_answers(facts))
 
     def reads_requests(self, server: str) -> bool:
         """Whether guards read what this caller says to it."""
@@ -165,14 +173,17 @@ class Caller(Struct):
     ) -> OverseenAnswer | None:
         """The answer of one of these, past the guards that read it; None: nobody does. `message`:
         what is answered; None: nothing, it is a stream."""
-        guards = self.program.mcp_guards
-        if guards is None or (message is not None and message.method in UNREAD):
+        if message is not None and message.method in UNREAD:
             return None
-        facts = [each for each in map(self._facts_of, servers) if guards.reads_answers(each)]
+        facts = [each for each in map(self._facts_of, servers) if self._is_read(each)]
         if not facts:
             return None
+        program = self.program
+        overseers = Overseers(
+            program.mcp_guards, program.rules.late, program.inquirer, program.audits
+        )
         asked = AskedFor() if message is None else asked_for(message, self.facts.headers)
-        return OverseenAnswer(guards, self.program.inquirer, self.program.audits, facts, asked)
+        return OverseenAnswer(overseers, facts, asked)
 
     def _facts_of(self, server: str) -> Facts:
         call = self.facts.mcp or McpCall("", view=self.view.name)
@@ -194,13 +205,13 @@ class Caller(Struct):
         if (lacking := self._lacking(call)) is not None:
             self.program.audits.refused(self.facts, lacking, PolicyKind.IDENTITY)
             return refused(lacking, message.raw_id)
-        verdict = self.program.rules.early.on_request(self.facts)
-        if not isinstance(verdict, Deny):
+        denied = self.program.mcp_refusal(self.facts)
+        if denied is None:
             return None
-        self.program.audits.refused(self.facts, verdict)
+        self.program.audits.refused(self.facts, denied)
         if call.name and self.serving.views.denies_as_unknown:
             return fault(unknown(message))
-        return refused(verdict, message.raw_id)
+        return refused(denied, message.raw_id)
 
     def _lacking(self, call: McpCall) -> Deny | None:
         """What a token would need for that."""
@@ -211,8 +222,8 @@ class Caller(Struct):
 
     def shows(self, kind: ListKind) -> Allowed | None:
         """Which entries of a list the caller sees; None: all of them."""
-        rules = self.program.rules.of_entries
-        if not rules.is_any:
+        rules, keys = self.program.rules.of_entries, self._key_tools(kind)
+        if not rules.is_any and keys is None:
             return None
         facts, view = self.facts, self.view.name
         method, member = _USES[kind]
@@ -220,9 +231,17 @@ class Caller(Struct):
         def is_shown(target: Target) -> bool:
             call = McpCall(method, target.server, view=view)
             facts.mcp = structs.replace(call, **{member: target.name})
+            if keys is not None and isinstance(keys.on_request(facts), Deny):
+                return False
             return not isinstance(rules.on_request(facts), Deny)
 
         return is_shown
+
+    def _key_tools(self, kind: ListKind) -> KeyTools | None:
+        """None: nothing of the list depends on the key."""
+        who = self.facts.principal
+        is_for_some = kind is ListKind.TOOLS and who is not None and bool(who.tools)
+        return self.program.key_tools if is_for_some else None
 
 
 _USES: Final = {
@@ -263,6 +282,9 @@ class Talk(Protocol):
     def on_response(self, event: ResponseHeaders) -> Answering: ...
 
     def on_answer(self, event: ResponseBody) -> Answering: ...
+
+    def on_close(self) -> None:
+        """The request is over, whether it was answered or not."""
 
 
 def call_of(message: Message, server: str, name: str, view: str) -> McpCall:

@@ -48,6 +48,7 @@ _ALLOWED = (("allow", "POST, GET, DELETE"),)
 _WRONG_METHOD = Deny(405, "method_not_allowed", "POST, GET or DELETE", headers=_ALLOWED)
 _NO_BODY = Fault(PARSE_ERROR, "the request has no body")
 _NO_BATCHES = Fault(INVALID_REQUEST, f"revision {_BATCHES} alone has batches")
+_ODD_ID = Fault(INVALID_REQUEST, "the id of a request is a string or an integer")
 _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
 
 
@@ -105,6 +106,8 @@ class McpExchange:
     def on_close(self) -> None:
         """The request is over."""
         self._admission.on_close()
+        if self._talk is not None:
+            self._talk.on_close()
 
     def _answered(self, found: Answering) -> Action | Awaitable[Action]:
         if not isinstance(found, Struct):
@@ -204,9 +207,13 @@ class McpExchange:
         if isinstance(found, Fault):
             return fault(found)
         if isinstance(found, Batch):
+            if any(each.is_asked_oddly for each in found.messages):
+                return fault(_ODD_ID)
             if self._facts.headers.get(mcp_headers.PROTOCOL_VERSION, _BATCHES) != _BATCHES:
                 return fault(_NO_BATCHES)
             return talk.on_batch(found)
+        if found.is_asked_oddly:
+            return fault(_ODD_ID)
         mismatch = mcp_headers.mismatch(self._facts.headers, found)
         if mismatch is not None:
             return fault(mismatch)

@@ -15,7 +15,7 @@ import msgspec
 from extproc.events import CONTINUE, Action, Respond, ResponseBody, ResponseHeaders
 from extproc.facts import McpCall
 from extproc.later import later
-from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, search
+from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, rounds, search
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, Fault
 from extproc.mcp.lists import BY_METHOD, ListKind
@@ -31,9 +31,10 @@ from extproc.mcp_exchange.asked import (
     is_of_prompt,
     named,
 )
+from extproc.mcp_exchange.defined import defined
 from extproc.mcp_exchange.listening import LISTEN, listened, streams
 from extproc.mcp_exchange.of_api import answered, to_api
-from extproc.mcp_exchange.passage import Passage
+from extproc.mcp_exchange.passage import Passage, crosses
 from extproc.mcp_exchange.remembering import remembered
 from extproc.mcp_exchange.several import BY_URI, in_turn, place, searched
 from extproc.mcp_serving.federation import Joined, Whose, of_nobody
@@ -161,6 +162,10 @@ class FederatedTalk:
         else:
             return CONTINUE
         return later(found, self._passed) if isinstance(found, Awaitable) else self._passed(found)
+
+    def on_close(self) -> None:
+        if self._passage is not None:
+            self._passage.on_close()
 
     def _passed(self, action: Action) -> Action:
         of = self._passage or self._overseen
@@ -326,10 +331,20 @@ class FederatedTalk:
         if target.name != named(message) or self._is_unwrapped:
             changes[place(message)] = messages.text(target.name)
         caller = self._caller
+        denied = caller.judged(message, call)
+        if denied is not None:
+            return denied
 
         def past_guards(passed: Message) -> Answering:
             def going(keeping: Keeping | None) -> Answering:
-                return caller.taken(passed, call, lambda it: direct(it, keeping))
+                taking = self._is_new(passed, whose, target.server)
+
+                def taken(is_new: bool) -> Answering:
+                    if not is_new:
+                        return direct(passed, keeping)
+                    return caller.taken(passed, call, lambda it: direct(it, keeping))
+
+                return later(taking, taken) if isinstance(taking, Awaitable) else taken(taking)
 
             held = caller.held(passed, call)
             return held or remembered(caller, whose, passed, target, going)
@@ -340,7 +355,22 @@ class FederatedTalk:
                 return later(told, lambda _: self._direct(taken, whose, target, changes))
             return self._direct(taken, whose, target, changes, call.tool, keeping)
 
-        return caller.allowed(message, call, past_guards)
+        return defined(
+            caller, whose, message, call, lambda known: caller.guarded(message, known, past_guards)
+        )
+
+    def _is_new(self, message: Message, whose: Whose, server: str) -> bool | Awaitable[bool]:
+        """Whether a call begins. A further round of one that waits in the hub does not: the hub
+        takes each state once, and sends nothing on for any other."""
+        served = self._caller.view.servers[server]
+        if not rounds.is_ours(message) or not whose.is_sessionless or served.is_api:
+            return True
+        federation = self._caller.serving.federation
+
+        def begins(session: ServerSession | None) -> bool:
+            return session is None or not crosses(message, whose, session)
+
+        return later(federation.session(served, whose), begins)
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
         inner = search.unwrapped(message)

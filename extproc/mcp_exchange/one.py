@@ -190,6 +190,9 @@ class OneTalk:
         found = self._overseen.take(event.body, is_end=event.is_end)
         return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
 
+    def on_close(self) -> None:
+        """Client and server tell each other."""
+
     def _passed(self, action: Action) -> Action:
         self.is_over = self._overseen is None or self._overseen.is_over
         return action

@@ -61,12 +61,13 @@ class Passage:
         "_head",
         "_is_bridged",
         "_is_older",
-        "_is_renamed",
         "_message",
         "_overseen",
+        "_own_id",
         "_pieces",
         "_removed",
         "_served",
+        "_session",
         "_stream",
         "_whose",
         "is_over",
@@ -96,11 +97,12 @@ class Passage:
         """The server's revision is of the era before the client's."""
         if is_modern and not whose.is_sessionless:
             body = _with_meta(body, session.revision, whose)
-        self._is_renamed = False
-        """The server knows the request by another id."""
+        self._session = session
+        self._own_id = b""
+        """What the server calls the request, where that is not what the client does; JSON."""
         self._body = body
         self._head: tuple[tuple[str, str], ...] = self._said(session, name, is_modern=is_modern)
-        self._is_bridged = self._crosses(is_modern=is_modern)
+        self._is_bridged = crosses(message, whose, session)
         if self._is_bridged:
             token = caller.tokens.get(served.name, "")
             key = whose.session.nonce
@@ -108,9 +110,9 @@ class Passage:
             self._head = (*self._head, (names.MCP_ROUNDS_HEADER, rounds.encode(envelope)))
         elif self._is_older and message.kind is Kind.REQUEST:
             # several clients may share the session, and call their requests the same
-            self._is_renamed = True
+            self._own_id = requests.own_id()
             body = requests.without_meta(body)
-            self._body = messages.rewritten(body, {messages.ID: requests.own_id()})
+            self._body = messages.rewritten(body, {messages.ID: self._own_id})
         self._removed = () if is_modern else _OF_MODERN
         if not session.id and caller.session_id:
             self._removed = (*self._removed, headers.SESSION_ID)
@@ -177,6 +179,13 @@ class Passage:
         found = self._overseen.take(said, is_end=event.is_end)
         return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
 
+    def on_close(self) -> None:
+        """The request is over. Where its client has left before the answer, an older server does
+        not take the end of the stream for the end of the call ("Cancellation")."""
+        if self._own_id and not self.is_over:
+            federation = self._caller.serving.federation
+            federation.call_off(self._served, self._session, self._own_id)
+
     def _passed(self, action: Action) -> Action:
         self.is_over = self._overseen is None or self._overseen.is_over
         return action
@@ -203,17 +212,6 @@ class Passage:
             name = self._served.name
             logger.warning("the MCP server %s said %d messages that cannot be read", name, refused)
 
-    def _crosses(self, *, is_modern: bool) -> bool:
-        """Whether it goes by the hub, since the server may ask a client of the other era back; so
-        does the answer to what was asked there."""
-        message, whose = self._message, self._whose
-        if message.is_answer:
-            found = ids.inward(message.id, whose.key)
-            return found is not None and rounds.read_own_id(found[1]) is not None
-        is_of_other_era = is_modern is not whose.is_sessionless
-        is_long = message.method in rounds.METHODS
-        return is_of_other_era and is_long and rounds.can_be_asked(bytes(whose.client.capabilities))
-
     def _origin(self) -> Origin:
         message = self._message
         return Origin(
@@ -222,7 +220,7 @@ class Passage:
             key=self._whose.key,
             shown_uri=self._shown_uri,
             completes=self._is_older,
-            raw_id=message.raw_id if self._is_renamed else b"",
+            raw_id=message.raw_id if self._own_id else b"",
         )
 
     def _is_read_whole(self, status: int) -> bool:
@@ -289,6 +287,17 @@ class Passage:
         if self._overseen is not None:
             body = await self._overseen.whole(body)
         return Respond(200, JSON, body, "dragoman_mcp")
+
+
+def crosses(message: Message, whose: Whose, session: ServerSession) -> bool:
+    """Whether it goes by the hub, since the server may ask a client of the other era back; so does
+    the answer to what was asked there."""
+    if message.is_answer:
+        found = ids.inward(message.id, whose.key)
+        return found is not None and rounds.read_own_id(found[1]) is not None
+    is_of_other_era = headers.is_modern(session.revision) is not whose.is_sessionless
+    is_long = message.method in rounds.METHODS
+    return is_of_other_era and is_long and rounds.can_be_asked(bytes(whose.client.capabilities))
 
 
 def _with_meta(body: bytes, revision: str, whose: Whose) -> bytes:

@@ -65,5 +65,5 @@ def _found(
 
 def _says_so(catalogue: Catalogue, target: Target) -> bool:
     """The tool's own annotation."""
-    entries = catalogue.listings[ListKind.TOOLS].entries
-    return any(each.target == target and is_read_only(each.text) for each in entries)
+    definition = catalogue.definition(target)
+    return bool(definition) and is_read_only(definition)

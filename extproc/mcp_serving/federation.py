@@ -29,6 +29,8 @@ from extproc.mcp.renamed import Renamed, RenamedUris
 from extproc.mcp.requests import Answer, Client
 from extproc.mcp.sessions import ServerSession, Session
 from extproc.mcp.views import Served, View
+from extproc.mcp_serving import calling_off
+from extproc.mcp_serving.calling_off import CallingOff
 from extproc.mcp_serving.hub import Hub
 from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
 
@@ -40,7 +42,6 @@ DEAD_SECONDS: Final = 5.0
 """How long an optional server that gave no answer is not asked again."""
 ROUTING_SECONDS: Final = 60.0
 """How old lists may be by which it is found out whose something is."""
-_CANCELLED: Final = "notifications/cancelled"
 _HAS_NONE: Final = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS})
 """Errors of servers that have none of a kind: the second is that of the Python SDK 1.x."""
 _MOST_PAGES: Final = 64
@@ -119,6 +120,7 @@ class Federation:
         self._noticed = Noticed()
         self.renamed = RenamedUris()
         """By this worker."""
+        self.call_off = CallingOff(self._ask_for)
         self._dead: dict[str, float] = {}
         """Optional servers that gave no answer, and until when they are left alone."""
 
@@ -228,7 +230,7 @@ class Federation:
                 await self._ask_for(served, requests.ended(served, session))
 
         if self._has_rounds(view, whose):
-            note = jsonrpc.notification(_CANCELLED)
+            note = jsonrpc.notification(calling_off.METHOD)
             await self._hub.call_off(whose.session.nonce, note)
         await self._everybody(view, one)
 
@@ -245,7 +247,7 @@ class Federation:
                 )
 
         await self._everybody(view, one)
-        if method == _CANCELLED and self._has_rounds(view, whose):
+        if method == calling_off.METHOD and self._has_rounds(view, whose):
             note = jsonrpc.notification(method, params)
             await self._hub.call_off(whose.session.nonce, note)
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from extproc.audits import Audits
+from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
+from extproc.mcp_serving.forms import McpForms
 from extproc.mcp_serving.texts import SAID, SENT, rewords, texts_of, unreadable
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Inquiry
@@ -30,22 +31,32 @@ _REWORD_SAID = rewords(SAID, TextScope.TOOL_OUTPUT)
 class McpGuards:
     """Those of a gateway that are for MCP servers."""
 
-    __slots__ = ("_answers", "_requests")
+    __slots__ = ("_answers", "_forms", "_requests")
 
     def __init__(self, guards: Sequence[Guard], audits: Audits | None, measure: Measure) -> None:
+        self._forms = McpForms(guards, audits or uncounted())
         self._requests = Guards(guards, audits, measure=measure)
         self._answers = Guards(guards, audits, Phase.RESPONSE, measure, is_whole=True)
 
     def reads_requests(self, facts: Facts) -> bool:
         """Whether somebody reads what this caller says to the server of `facts.mcp`."""
-        return bool(self._requests.steps_for(facts))
+        return bool(self._requests.steps_for(facts)) or self._forms.reads_requests(facts)
 
     def reads_answers(self, facts: Facts) -> bool:
         """Whether somebody reads what that server says to this caller."""
-        return bool(self._answers.steps_for(facts))
+        return bool(self._answers.steps_for(facts)) or self._forms.reads_answers(facts)
+
+    def wants_definition(self, facts: Facts) -> bool:
+        """Whether some judge by the tool's own schemas, which `facts.mcp` must have."""
+        return self._forms.wants_definition(facts)
 
     def sent(self, facts: Facts, message: Message) -> Message | Deny | Inquiry[Message | Deny]:
-        """A message of a client, as it may go on."""
+        """A message of a client, as it may go on. Forms are judged first, as it came."""
+        denied = self._forms.sent(facts, message)
+        if denied is not None:
+            return denied
+        if not self._requests.is_any:
+            return message
         document: Mapping[str, object] = {"params": message.params}
         if message.is_answer:
             document = json_spans.decode(message.body)  # it was read before
@@ -70,6 +81,11 @@ class McpGuards:
         self, facts: Facts, text: bytes, document: Mapping[str, object]
     ) -> bytes | Deny | Inquiry[bytes | Deny]:
         """A message of a server, as it may go on. `document`: the same, decoded."""
+        denied = self._forms.said(facts, document)
+        if denied is not None:
+            return denied
+        if not self._answers.is_any:
+            return text
         texts = texts_of(document, SAID)
         if isinstance(texts, Deny):
             return texts

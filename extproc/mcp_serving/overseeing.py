@@ -1,4 +1,4 @@
-"""An answer of an MCP server on its way to the client, past the guards that read it.
+"""An answer of an MCP server on its way to the client, past the guards and rules that read it.
 
 One JSON document waits until it is whole; of an event stream, each event does. What no guard
 changes stays as it is. Bounded memory: what is larger than `LARGEST_BYTES` is refused.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from extproc.audits import Audits
 from extproc.events import CONTINUE, Action, ChangeHeaders, Replace, Respond, ResponseHeaders, Watch
@@ -21,6 +22,7 @@ from extproc.inquiring import Inquirer
 from extproc.mcp import jsonrpc, messages
 from extproc.mcp_serving.guarding import McpGuards, read
 from extproc.mcp_serving.saying import JSON, withheld
+from extproc.policies.authorize import Authorize
 from extproc.policies.inquiry import Inquiry
 from extproc.verdict import By, Deny, PolicyKind
 
@@ -31,6 +33,8 @@ CODINGS: Final = "accept-encoding"
 """Removed from requests whose answers are read."""
 _EVENTS: Final = "text/event-stream"
 _JSON: Final = "application/json"
+_PLAIN: Final[Mapping[str, str]] = MappingProxyType({"content-type": _JSON})
+"""Headers of answers that Envoy has not shown."""
 _BLANK: Final = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 """What ends an event."""
 _LINE: Final = re.compile(rb"\r\n|\r|\n")
@@ -48,6 +52,12 @@ _CODED: Final = Deny(
     "unreadable_answer",
     "guards cannot read the answer: it has a content coding that nobody asked for",
     by=By(PolicyKind.ANSWER),
+)
+_UNJUDGED: Final = Deny(
+    403,
+    "permission_denied",
+    "rules of responses cannot judge a result in a stream that was taken up again",
+    by=By(PolicyKind.RULE),
 )
 
 _Judged: TypeAlias = bytes | Deny
@@ -71,6 +81,16 @@ class AskedFor(Struct, frozen=True):
         return self.method == "tools/call" and not self.is_task
 
 
+class Overseers(Struct, frozen=True):
+    """Who reads answers."""
+
+    guards: McpGuards | None
+    rules: Authorize | None
+    """Of responses."""
+    inquirer: Inquirer
+    audits: Audits
+
+
 class OverseenAnswer:
     """The answer to one request."""
 
@@ -79,6 +99,7 @@ class OverseenAnswer:
         "_audits",
         "_facts",
         "_guards",
+        "_head",
         "_in_turn",
         "_inquirer",
         "_is_begun",
@@ -86,20 +107,22 @@ class OverseenAnswer:
         "_is_stream",
         "_pending",
         "_pending_bytes",
+        "_rules",
+        "_status",
         "_waiting",
         "is_over",
     )
 
     def __init__(
         self,
-        guards: McpGuards,
-        inquirer: Inquirer,
-        audits: Audits,
+        overseers: Overseers,
         facts: Sequence[Facts],
         asked: AskedFor,
     ) -> None:
         """`facts`: one for each server whose words these may be."""
-        self._guards, self._inquirer, self._audits = guards, inquirer, audits
+        self._guards, self._rules = overseers.guards, overseers.rules
+        self._inquirer, self._audits = overseers.inquirer, overseers.audits
+        self._status, self._head = 200, _PLAIN
         self._facts = tuple(facts)
         self._asked = asked
         self._in_turn = asyncio.Lock()
@@ -119,6 +142,7 @@ class OverseenAnswer:
         self, event: ResponseHeaders, set_headers: tuple[tuple[str, str], ...] = ()
     ) -> Action:
         """What is done with its headers; it is over where its body has nothing to read."""
+        self._status, self._head = event.status, event.headers
         shown = self._is_shown(event)
         if shown is True:
             return Watch(set_headers, (LENGTH,))
@@ -202,8 +226,13 @@ class OverseenAnswer:
     def _judged(
         self, text: bytes, document: Mapping[str, object]
     ) -> Generator[Inquiry[_Judged], _Judged, _Judged]:
-        """Past the guards of each server that may have said it."""
+        """Past the rules, and the guards, of each server that may have said it."""
         for facts in self._facts:
+            denied = self._ruled(facts, document)
+            if denied is not None:
+                return denied
+            if self._guards is None:
+                continue
             found = self._guards.said(facts, text, document)
             judged = (yield found) if isinstance(found, Inquiry) else found
             if isinstance(judged, Deny):
@@ -214,6 +243,24 @@ class OverseenAnswer:
                     return changed
                 text, document = judged, changed
         return text
+
+    def _ruled(self, facts: Facts, document: Mapping[str, object]) -> Deny | None:
+        """Why rules of responses let a result not go on."""
+        result, call = document.get("result"), facts.mcp
+        if self._rules is None or call is None or "method" in document:
+            return None
+        if not isinstance(result, dict):
+            return None
+        if not self._asked.method:
+            return _UNJUDGED if self._rules.are_for(facts) else None
+        known = structs.replace(
+            facts,
+            mcp=structs.replace(call, result=result),
+            status=self._status,
+            answer_headers=self._head,
+        )
+        verdict = self._rules.on_response(known)
+        return verdict if isinstance(verdict, Deny) else None
 
     def _event(self, block: bytes) -> _Work:
         """An event of a stream, with the empty line that ends it."""

@@ -19,7 +19,24 @@ OF_ONE_CALL = frozenset({ARGUMENTS, "a2a.parts", "a2a.skill", "a2a.task_id", "a2
 """What no entry of a list has."""
 PROMPT = "llm.prompt"
 ESTIMATE = "llm.estimated_input_tokens"
+PARAMS = "llm.params"
 """What it takes to know these is asked first: each costs a look at all that is said."""
+_CONVERSATION = frozenset(
+    {
+        "content",
+        "contents",
+        "documents",
+        "input",
+        "instructions",
+        "messages",
+        "prompt",
+        "query",
+        "system",
+        "systemInstruction",
+        "system_instruction",
+    }
+)
+"""Fields of bodies, in any dialect, that are what the model reads."""
 
 
 def _tags(facts: Facts) -> dict[str, str]:
@@ -113,16 +130,24 @@ GETTERS: Mapping[str, Getter] = {
     "a2a.task_id": _of_a2a(lambda call: call.task),
     "a2a.context_id": _of_a2a(lambda call: call.context),
     "a2a.parts": _of_a2a(lambda call: list(call.parts)),
+    "mcp.result": _of_mcp(lambda call: call.result),
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,
     "llm.is_stream": _if_llm(lambda facts: facts.is_stream),
     "llm.max_output_tokens": lambda facts: facts.max_output_tokens,
     ESTIMATE: _if_llm(lambda facts: facts.estimated_input_tokens),
+    PARAMS: _if_llm(lambda facts: params_of(facts.document)),
     PROMPT: _if_llm(lambda facts: "\n".join(facts.texts)),
     "response.status": lambda facts: facts.status or None,
     "response.provider": lambda facts: facts.answered_by or None,
 }
 """`request.headers` and `response.headers` are made to measure by `getters`."""
+
+
+def params_of(document: Mapping[str, object]) -> dict[str, object]:
+    """What a request says beside the conversation, which would cost more to be made ready for an
+    expression than all the rest."""
+    return {name: value for name, value in document.items() if name not in _CONVERSATION}
 
 
 def getters(

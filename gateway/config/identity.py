@@ -47,6 +47,12 @@ class ApiKeyBlock(Block):
     """What rules see as `principal.groups`."""
     tags: dict[Text, Text] = Field(default={})
     """Free labels, for rules."""
+    models: tuple[Text, ...] = ()
+    """The models that it opens, as clients ask for them; `*` stands for anything. Others are
+    refused with 403 `model_not_allowed`. Default: all."""
+    tools: tuple[Text, ...] = ()
+    """The tools of MCP servers that it opens: globs over `SERVER__TOOL`, the servers' own names,
+    such as `github__*`. Others do not exist for it. Default: all."""
 
     @model_validator(mode="after")
     def _has_one_form(self) -> ApiKeyBlock:

@@ -126,6 +126,8 @@ class KeyTermsBlock(Block):
     """Free labels, for rules."""
     models: tuple[Text, ...] = ()
     """The models that it opens, as clients ask for them; `*` stands for anything. Default: all."""
+    tools: tuple[Text, ...] = ()
+    """The tools of MCP servers that it opens: globs over `SERVER__TOOL`. Default: all."""
     budgets: tuple[KeyBudgetBlock, ...] = ()
     """Its own budgets, one for each unit and period."""
     limits: tuple[KeyLimitBlock, ...] = ()
@@ -176,6 +178,7 @@ def applied(terms: KeyTermsBlock, key: VirtualKey, now: int) -> VirtualKey | Pro
         groups=terms.groups,
         tags=terms.tags,
         models=terms.models,
+        tools=terms.tools,
         budgets=tuple(
             OwnBudget(
                 each.limit.unit,
@@ -205,6 +208,7 @@ def said_of(key: VirtualKey) -> dict[str, Any]:
         "groups": list(key.groups),
         "tags": dict(key.tags),
         "models": list(key.models),
+        "tools": list(key.tools),
         "budgets": list(map(_budget_said, key.budgets)),
         "limits": list(map(_limit_said, key.limits)),
         "expires": None if key.expires is None else iso(key.expires),

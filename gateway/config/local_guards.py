@@ -18,6 +18,7 @@ from gateway.json_schemas import LARGEST_SCHEMA_BYTES, InvalidSchema, Schema
 
 LONGEST_WORD = 200
 MOST_WORDS = 10_000
+_OF_TOOLS = (SchemaSubject.TOOL_INPUT, SchemaSubject.TOOL_OUTPUT)
 
 
 def _word(value: str) -> str:
@@ -126,12 +127,14 @@ class SchemaGuardBlock(GuardTermsBlock):
     """A schema."""
     phase: Phase = Phase.RESPONSE
     """`response`: answers; `request`: requests, of which it judges `body` or `tool_input`; `both`:
-    the calls of requests and of answers."""
+    the calls of requests and of answers. Of MCP, `tool_input` is of requests, `tool_output` of
+    responses."""
     scope: None = None
     """Is said by `of`."""
     of: SchemaSubject = SchemaSubject.ANSWER
     """`answer`: what the model says, of each choice; `tool_input`: the arguments of each call;
-    `body`: a request as it goes on, in the words of its client's API."""
+    `body`: a request as it goes on, in the words of its client's API; `tool_output`: the structured
+    result of each call of an MCP server's tool that did not fail."""
     schema_: SchemaDocument | None = Field(default=None, alias="schema")
     """The schema."""
     file: TextFile | None = None
@@ -139,8 +142,13 @@ class SchemaGuardBlock(GuardTermsBlock):
     from_request: Flag = False
     """What the request asks for: its own structured output, or the parameters of its tools. Where
     it asks for none, nothing is checked; calls of tools that it does not have are refused."""
+    from_server: Flag = False
+    """Of MCP: what the server says of its tool, as it lists it: `inputSchema` for `tool_input`,
+    `outputSchema` for `tool_output`. A tool that has none is not judged; calls of tools that it
+    does not list are refused."""
     tools: Globs = ("*",)
-    """Of `tool_input`: whose calls, `*` stands for anything."""
+    """Of `tool_input` and `tool_output`: whose calls, `*` stands for anything. Of MCP, tools have
+    the names by which their servers know them."""
     stream: Literal["hold", "cut"] = "hold"
     """`hold`: a stream waits until its end, and none of it goes on when it is refused; `cut`: it
     goes on as it comes, and ends with an error in the place of its last event."""
@@ -149,20 +157,26 @@ class SchemaGuardBlock(GuardTermsBlock):
 
     @model_validator(mode="after")
     def _has_one_schema(self) -> SchemaGuardBlock:
-        if sum((self.schema_ is not None, self.file is not None, self.from_request)) != 1:
-            raise refusal("needs one of schema, file and from_request", is_shown=False)
+        own = (self.from_request, self.from_server)
+        if sum((self.schema_ is not None, self.file is not None, *own)) != 1:
+            needed = "schema, file, from_request and from_server"
+            raise refusal(f"needs one of {needed}", is_shown=False)
         if self.file is not None:
             mistake = schema_mistake(self._read())
             if mistake is not None:
                 hint = "JSON or YAML, of JSON Schema's draft 2020-12"
                 raise refusal(f"has a file that is no schema: {mistake}", hint, is_shown=False)
-        if self.of is not SchemaSubject.TOOL_INPUT and self.tools != ("*",):
+        if self.of not in _OF_TOOLS and self.tools != ("*",):
             raise refusal("names tools, which `of: tool_input` is about", is_shown=False)
         return self
 
     @model_validator(mode="after")
     def _judges_what_there_is(self) -> SchemaGuardBlock:
-        wanted = {SchemaSubject.ANSWER: Phase.RESPONSE, SchemaSubject.BODY: Phase.REQUEST}
+        wanted = {
+            SchemaSubject.ANSWER: Phase.RESPONSE,
+            SchemaSubject.BODY: Phase.REQUEST,
+            SchemaSubject.TOOL_OUTPUT: Phase.RESPONSE,
+        }
         if wanted.get(self.of, self.phase) is not self.phase:
             hint = f"of: {self.of} is judged in phase: {wanted[self.of]}"
             raise refusal(f"judges of: {self.of} in phase: {self.phase}", hint, is_shown=False)

@@ -28,6 +28,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_PROCESSES = 10_000
 _SHORTEST_KEY = 32
 _LONGEST_TIMEOUT = 120.0
+_SHORTEST_IDLE = 60.0
+"""Open streams note that their sessions are used, twice a minute."""
 
 
 def _server(value: str) -> str:
@@ -102,7 +104,7 @@ class McpServerBlock(Block):
     with its base path if it is not the document's. Default: where the document says."""
     openapi: OpenApiBlock | None = None
     """The OpenAPI document of a REST API, whose operations become tools: the path of a file, or a
-    block."""
+    block that says more, such as a url."""
     transport: Transport | None = None
     """How it is spoken to: `streamable-http`, or `sse` for servers of revision 2024-11-05, whose
     url is that of the stream. Default: `streamable-http`."""
@@ -203,10 +205,10 @@ class McpServerBlock(Block):
 
     @property
     def address(self) -> str:
-        """Where it is: as is written, or as its document says; empty: it is a command, or neither
-        says."""
-        if self.url is None and isinstance(self.api, Api):
-            return self.api.url
+        """Where it is: as is written, as its document says, or where that is fetched; empty: it is
+        a command, or nobody says."""
+        if self.url is None and self.openapi is not None and isinstance(self.api, Api):
+            return self.api.url or self.openapi.origin
         return self.url or ""
 
 
@@ -223,6 +225,12 @@ class McpViewBlock(Block):
     Default: all are listed."""
 
 
+def _idle(value: float) -> float:
+    if value < _SHORTEST_IDLE:
+        raise refusal("must be at least 1m")
+    return value
+
+
 class McpSessionsBlock(Block):
     """Sessions of clients."""
 
@@ -231,8 +239,9 @@ class McpSessionsBlock(Block):
     `${VARIABLE}`: the first seals, and all of them open, so that a new one is put first. Machines
     that have the same keys take over sessions of each other. Default: one is made, and kept in the
     state directory."""
-    idle: Duration = 1800.0
-    """After so long a session that nobody has used is over."""
+    idle: Annotated[Duration, AfterValidator(_idle)] = 1800.0
+    """After so long a session that nobody has used, and of which no stream is open, is over; at
+    least 1m."""
 
 
 class McpBlock(Block):

@@ -9,7 +9,7 @@ from gateway.config.local_guards import SchemaGuardBlock
 from gateway.config.policies import DetectionBlock, GuardTermsBlock
 from gateway.config.remote_guards import RemoteGuardBlock
 from gateway.config.written import Written
-from gateway.guards import DetectionAction, Phase, TextScope
+from gateway.guards import DetectionAction, Phase, SchemaSubject, TextScope
 
 _READ = {
     Phase.REQUEST: {TextScope.TOOL_INPUT},
@@ -20,10 +20,33 @@ _READ = {
 
 
 def mcp_guards_can_judge(written: Written) -> Iterator[Finding]:
-    """`{type: json_schema, for: {mcp: "*"}}`; one that reads nothing that there is."""
+    """`{type: pii, action: tokenise, for: {mcp: "*"}}`; one that reads nothing that there is."""
     for index, guard in enumerate(written.config.guardrails):
         if isinstance(guard, GuardTermsBlock) and guard.who.mcp is not None:
             yield from _findings(("guardrails", index), guard)
+        elif isinstance(guard, SchemaGuardBlock):
+            yield from _of_mcp_alone(("guardrails", index), guard)
+
+
+def _of_mcp_alone(path: Path, guard: SchemaGuardBlock) -> Iterator[Finding]:
+    hint = 'for: {mcp: "*"}'
+    if guard.from_server:
+        yield Finding((*path, "from_server"), "is for tools of MCP servers", hint)
+    if guard.of is SchemaSubject.TOOL_OUTPUT:
+        yield Finding((*path, "of"), "results are those of tools of MCP servers", hint)
+
+
+def _schema(path: Path, guard: SchemaGuardBlock) -> Iterator[Finding]:
+    if guard.from_request:
+        what = "a call of MCP asks for no schema"
+        yield Finding((*path, "from_request"), what, "from_server: true, or schema")
+    if guard.of not in (SchemaSubject.TOOL_INPUT, SchemaSubject.TOOL_OUTPUT):
+        what = f"MCP has no {guard.of}"
+        yield Finding((*path, "of"), what, "of: tool_input, or of: tool_output")
+    elif guard.of is SchemaSubject.TOOL_INPUT and guard.phase is not Phase.REQUEST:
+        yield Finding(path, "judges arguments, which requests have", "phase: request")
+    if "stream" in guard.model_fields_set:
+        yield Finding((*path, "stream"), "results wait until they are whole", "leave it out")
 
 
 def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
@@ -31,7 +54,7 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
         if getattr(guard.who, name) is not None:
             yield Finding((*path, "for", name), "what is said to MCP servers has none")
     if isinstance(guard, SchemaGuardBlock):
-        yield Finding(path, "a json_schema guard reads LLM calls alone", "leave out mcp")
+        yield from _schema(path, guard)
         return
     if isinstance(guard, DetectionBlock) and guard.action is DetectionAction.TOKENISE:
         yield Finding((*path, "action"), "tokenise is for LLM calls alone", "mask, or block")

@@ -20,7 +20,8 @@ from gateway.config.urls import place
 from gateway.config.vendors import KeyForm
 from gateway.config.written import Written
 from gateway.credentials import Credential, StaticKey
-from gateway.guards import Guard, RemoteGuard
+from gateway.globs import is_like
+from gateway.guards import Guard, RemoteGuard, SchemaGuard
 from gateway.mcp import (
     SEPARATOR,
     Mcp,
@@ -47,7 +48,10 @@ def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) 
     """What was written. `guards`: those of MCP."""
     servers = tuple(_server(*item, block.pinning) for item in block.servers.items())
     every = tuple(each.name for each in servers)
-    changed = frozenset(each.name for each in servers if each.is_changed)
+    judged = [each.terms.scope.mcp or "" for each in guards if _is_by_definition(each)]
+    changed = frozenset(
+        each.name for each in servers if each.is_changed or is_like(judged, each.name)
+    )
     return Mcp(
         servers=servers,
         path=block.path.rstrip("/"),
@@ -70,6 +74,11 @@ def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) 
         auth=None if block.auth is None else mcp_auth.meaning(block.auth, identity),
         guard_seconds=sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
+
+
+def _is_by_definition(guard: Guard) -> bool:
+    """It has to know tools as their servers list them."""
+    return isinstance(guard, SchemaGuard) and guard.schema is None
 
 
 def mcp_services(block: McpBlock, identity: IdentityBlock) -> Iterator[Service]:
@@ -125,7 +134,7 @@ def tools_have_names(written: Written) -> Iterator[Finding]:
 
 
 def chosen_tools_are_of_servers(written: Written) -> Iterator[Finding]:
-    """`tools: [githbu__search]`, where the view has no such server."""
+    """`tools: [githbu__search]`, where the view has no such server, or nobody has."""
     for name, view in written.config.mcp.views.items():
         for index, glob in enumerate(view.tools):
             server = glob.partition(SEPARATOR)[0]
@@ -133,6 +142,14 @@ def chosen_tools_are_of_servers(written: Written) -> Iterator[Finding]:
                 path = ("mcp", "views", name, "tools", index)
                 hint = did_you_mean(server, view.servers) or "say it as SERVER__TOOL"
                 yield Finding(path, f"the view has no server '{server}'", hint)
+    known = frozenset(written.config.mcp.servers) | written.mcp_servers
+    for position, key in enumerate(written.config.identity.api_keys.keys):
+        for index, glob in enumerate(key.tools):
+            server = glob.partition(SEPARATOR)[0]
+            if not {"*", "?"} & set(server) and server not in known:
+                where = ("identity", "api_keys", "keys", position, "tools", index)
+                hint = did_you_mean(server, known) or "say it as SERVER__TOOL"
+                yield Finding(where, f"no server '{server}'", hint)
 
 
 def tokens_can_be_had(written: Written) -> Iterator[Finding]:

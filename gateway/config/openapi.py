@@ -10,11 +10,17 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gateway.config.block import Block, block_or_text, refusal
+from gateway.config.fetched import AskingHeader, HeaderSecret, Refresh, RemoteDocument
 from gateway.config.referenced import FileText, TextFile
 from gateway.config.scalars import Flag, Globs, Secret, Text
+from gateway.config.urls import is_exposed, place
 from gateway.openapi.load import load_api
 from gateway.openapi.values import Api, Selection, Terms
 from gateway.problem import Problem
+
+_OF_DOCUMENT = ("file", "inline", "url", "headers", "refresh", "ca")
+_OF_URL = ("headers", "refresh", "ca")
+_UNKNOWN = Api("", "")
 
 
 class OperationsBlock(Block):
@@ -48,8 +54,18 @@ class OpenApiBlock(Block):
     is_named_by_file: ClassVar[bool] = True
 
     file: TextFile | None = None
-    """The document, as JSON or YAML. All of it is in this one file: nothing is fetched. One of file
-    and inline."""
+    """The document, as JSON or YAML. All of it is in this one file: nothing that it refers to is
+    fetched. One of file, url and inline."""
+    url: RemoteDocument | None = None
+    """Where the control plane fetches the document: `https://api.example.com/openapi.json`. The
+    last one is kept in the state directory, for when it cannot be fetched."""
+    refresh: Refresh = 300.0
+    """How often the URL is asked whether the document has changed; 10s or longer."""
+    headers: dict[AskingHeader, HeaderSecret] = Field(default={})
+    """Sent to the URL: `{authorization: "Bearer ${TOKEN}"}`."""
+    ca: TextFile | None = None
+    """Certificate authorities in PEM that the URL's certificate is checked against. Default: the
+    system's."""
     inline: str | None = None
     """The document itself, as text."""
     include: tuple[OperationsBlock, ...] = ()
@@ -80,26 +96,45 @@ class OpenApiBlock(Block):
 
     @model_validator(mode="after")
     def _has_one_document(self) -> OpenApiBlock:
-        if (self.file is None) == (self.inline is None):
-            raise refusal("needs exactly one of file and inline", is_shown=False)
+        if sum(each is not None for each in (self.file, self.url, self.inline)) != 1:
+            raise refusal("needs exactly one of file, url and inline", is_shown=False)
+        for name in _OF_URL:
+            if self.url is None and name in self.model_fields_set:
+                raise refusal(f"has no url, and '{name}' is for one", is_shown=False)
+        if self.url is not None and self.ca is not None and not self.url.url.startswith("https:"):
+            raise refusal("has a ca, and no https url", is_shown=False)
+        if self.url is not None and self.headers and is_exposed(self.url.url):
+            raise refusal("has headers, and a url without TLS", "use https", is_shown=False)
         return self
 
     @property
     def text(self) -> str:
-        """The document."""
+        """The document; empty: nobody has fetched it."""
+        if self.url is not None:
+            return self.url.text or ""
         return self.file.text if self.file is not None else self.inline or ""
 
     @property
     def path(self) -> str:
         """Where it is."""
+        if self.url is not None:
+            return self.url.url
         return "inline" if self.file is None else self.file.path
+
+    @property
+    def origin(self) -> str:
+        """Where the API is, if the document does not say; empty: nobody knows."""
+        return "" if self.url is None else place(self.url.url).origin
 
     @cached_property
     def _by_base_path(self) -> dict[str | None, Api | tuple[Problem, ...]]:
         return {}
 
     def read(self, base_path: str | None) -> Api | tuple[Problem, ...]:
-        """What the document means, with this base path instead of its own; read once."""
+        """What the document means, with this base path instead of its own; read once. Of one that
+        nobody has fetched, nothing is known."""
+        if self.url is not None and self.url.text is None:
+            return _UNKNOWN
         known = self._by_base_path
         if base_path not in known:
             terms = Terms(
@@ -124,5 +159,5 @@ def inlined(written: object, block: OpenApiBlock) -> dict[str, object]:
     rest = written.items() if isinstance(written, dict) else ()
     return {
         "inline": block.text,
-        **{name: each for name, each in rest if name not in ("file", "inline")},
+        **{name: each for name, each in rest if name not in _OF_DOCUMENT},
     }

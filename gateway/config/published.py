@@ -112,8 +112,11 @@ def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
     (proxy.get("client") or {}).pop("secret", None)
     document.get("sessions", {}).pop("secrets", None)
     for name, server in document.get("servers", {}).items():
-        if (api := block.servers[name].openapi) is not None:
+        written = block.servers[name]
+        if (api := written.openapi) is not None:
             server["openapi"] = inlined(server["openapi"], api)
+            if api.url is not None and written.url is None:  # a text does not say whence it came
+                server["url"] = written.address
             if api.secret_query:
                 server["openapi"]["secret_query"] = dict.fromkeys(api.secret_query, NOT_TOLD)
         for secret in (_SECRET, "ca", "auth"):
@@ -145,6 +148,8 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
             # those of the first revision say where to post, which must be at the same origin
             origin = found.origin if written.transport is Transport.SSE else NOWHERE
             server["url"] = f"{origin}{found.path}"
+        elif "url" in server:
+            server["url"] = NOWHERE
         if written.openapi is not None and written.openapi.secret_query:
             server["openapi"]["secret_query"] = told(written.openapi)  # they add it
         if written.exchange is not None:

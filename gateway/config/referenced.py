@@ -47,8 +47,25 @@ TextFile: TypeAlias = Annotated[
 
 def named_files(kind: object, value: object) -> Iterator[tuple[Path, str]]:
     """Every path of a file in a value of the type `kind`, and where it stands."""
-    for pattern in _patterns(kind):
+    yield from places(kind, value, FileText)
+
+
+def places(kind: object, value: object, wanted: type) -> Iterator[tuple[Path, str]]:
+    """Every text in a value of the type `kind` that will be a `wanted`, and where it stands."""
+    for pattern in _patterns(kind, wanted):
         yield from _matching(pattern, value, ())
+
+
+def at(value: object, path: Path) -> dict[str, object]:
+    """The block at a path; empty: there is none."""
+    for key in path:
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return {}
+    return value if isinstance(value, dict) else {}
 
 
 def put(value: object, path: Path, item: object) -> object:
@@ -63,24 +80,24 @@ def put(value: object, path: Path, item: object) -> object:
     raise KeyError(key)
 
 
-def _patterns(kind: object, around: tuple[object, ...] = ()) -> Iterator[Pattern]:
+def _patterns(kind: object, wanted: type, around: tuple[object, ...] = ()) -> Iterator[Pattern]:
     """`around` are the kinds that it is within: what holds itself names files once at most."""
     kind = plain(kind)
     if kind in around:
         return
     within = (*around, kind)
-    if kind is FileText:
+    if kind is wanted:
         yield ()
     if isinstance(kind, type) and issubclass(kind, Block) and kind.is_named_by_file:
-        yield ()
+        yield from [()] if wanted is FileText else ()
     for name, inner in fields(kind).items():
-        yield from ((name, *rest) for rest in _patterns(inner, within))
+        yield from ((name, *rest) for rest in _patterns(inner, wanted, within))
     inner = items(kind) or values(kind)
     if inner is not None:
-        yield from ((None, *rest) for rest in _patterns(inner, within))
+        yield from ((None, *rest) for rest in _patterns(inner, wanted, within))
     if is_union(kind):
         for each in get_args(kind):
-            yield from _patterns(each, within)
+            yield from _patterns(each, wanted, within)
 
 
 def _matching(pattern: Pattern, value: object, path: Path) -> Iterator[tuple[Path, str]]:

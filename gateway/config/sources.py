@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.config.document import Document, read
+from gateway.config.fetched import Documents, Fetched, NotFetched, Wanted, named_documents
 from gateway.config.files import Disk, Files, Stamp, Watched
 from gateway.config.finding import Finding, dotted
 from gateway.config.gathering import Gathered, Gathering, absolute, content_of
@@ -28,6 +29,7 @@ Convert: TypeAlias = Callable[[str, str], Imported | tuple[Problem, ...] | None]
 """Text and file → ours, what is wrong with it, or None when it is in our language already."""
 
 _DISK = Disk()
+_NOT_FETCHED = NotFetched()
 
 READ_AGAIN = 3
 """Times, while files change as they are read. Whoever watches will notice the rest."""
@@ -43,11 +45,13 @@ class Loaded:
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Absolute path → YAML as it was read, before variables are replaced; the root first."""
     referenced: Mapping[str, str] = field(default_factory=dict)
-    """Absolute path → digest, of the files that are named: certificates, keys, prices."""
+    """Absolute path or URL → digest, of what is named: certificates, keys, prices, documents."""
     watched: Watched = field(default_factory=dict)
     """Files, and folders that were searched: a change of any may change what is loaded."""
     imported: Imported | None = None
     """The root was somebody else's file, and this is what became of it."""
+    wanted: tuple[Wanted, ...] = ()
+    """Documents that are fetched."""
 
 
 def load_sources(
@@ -56,9 +60,10 @@ def load_sources(
     *,
     files: Files = _DISK,
     convert: Convert | None = None,
+    documents: Documents = _NOT_FETCHED,
 ) -> Loaded:
     """Read everything once. Whoever reads again keeps a `Loader`."""
-    return Loader(path, environment, files=files, convert=convert).load()
+    return Loader(path, environment, files=files, convert=convert, documents=documents).load()
 
 
 class Loader:
@@ -71,11 +76,13 @@ class Loader:
         *,
         files: Files = _DISK,
         convert: Convert | None = None,
+        documents: Documents = _NOT_FETCHED,
     ) -> None:
         self._path = path
         self._environment = dict(environment)
         self._files = files
         self._convert = convert
+        self._remote = documents
         self._documents: dict[bytes, Document] = {}
         self._blocks = KeptBlocks()
 
@@ -140,11 +147,13 @@ class Loader:
         whole = replace(whole, findings=(*gathered.findings, *whole.findings))
         if not whole.findings and not gathered.problems and _says_nothing(whole.value):
             return replace(loaded, problems=(_nothing(whole.parts[0].file),))
-        named = _Named(files, whole)
-        meant = understood(whole, named.read(), named.findings, self._blocks)
+        named = _Named(files, self._remote, whole)
+        value = named.fetched(named.read())
+        meant = understood(whole, value, named.findings, self._blocks)
         loaded = replace(
             loaded,
             referenced={**gathered.referenced, **named.digests},
+            wanted=named.wanted,
             watched={**named.watched, **gathered.watched},
         )
         if isinstance(meant, tuple):
@@ -156,16 +165,19 @@ class Loader:
 
 
 class _Named:
-    """The files that a document names, read into the places of their paths."""
+    """What a document names, read into the places of paths and URLs."""
 
-    def __init__(self, files: Files, whole: Merged) -> None:
+    def __init__(self, files: Files, documents: Documents, whole: Merged) -> None:
         self.files = files
+        self.documents = documents
         self.whole = whole
         self.findings: list[Finding] = []
         self.digests: dict[str, str] = {}
         self.watched: dict[Path, Stamp | None] = {}
+        self.wanted: tuple[Wanted, ...] = ()
 
     def read(self) -> object:
+        """With files."""
         value = self.whole.value
         for path, written in tuple(named_files(Config, value)):
             if path in self.whole.lost:
@@ -178,6 +190,27 @@ class _Named:
                 continue
             self.digests[absolute(file)] = content.digest
             value = put(value, path, FileText(written, content.text))
+        return value
+
+    def fetched(self, value: object) -> object:
+        """With documents, too."""
+        lost = {*self.whole.lost, *(each.path for each in self.findings)}
+        named = [each for each in named_documents(Config, value) if each[0] not in lost]
+        self.wanted = tuple(dict.fromkeys(wanted for _, wanted in named))
+        for wanted in self.wanted:
+            file = self.documents.file(wanted)
+            if file is not None:
+                self.watched.setdefault(file, self.files.stamp(file))
+        found = self.documents.read(self.wanted) if self.wanted else {}
+        for path, wanted in named:
+            document = found[wanted]
+            if isinstance(document, str):
+                self.findings.append(Finding(path, f"'{wanted.url}' {document}"))
+                continue
+            if document is not None:
+                self.digests[wanted.url] = document.digest
+            text = None if document is None else document.text
+            value = put(value, path, Fetched(wanted.url, text))
         return value
 
 

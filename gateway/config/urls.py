@@ -62,7 +62,8 @@ def is_exposed(url: str) -> bool:
         return host != "localhost"
 
 
-def _url(value: str) -> str:
+def upstream_url(value: str) -> str:
+    """Refuses what is none."""
     hint = "such as https://api.example.com/v1"
     try:
         parts = urlsplit(value)
@@ -82,13 +83,13 @@ def _url(value: str) -> str:
 
 
 def _origin(value: str) -> str:
-    if place(_url(value)).path:
+    if place(upstream_url(value)).path:
         raise refusal("must have no path", "replace_prefix on the route changes the path")
     return value
 
 
 Url: TypeAlias = Annotated[
-    str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "url"})
+    str, AfterValidator(upstream_url), WithJsonSchema({"type": "string", "format": "url"})
 ]
 Origin: TypeAlias = Annotated[
     str, AfterValidator(_origin), WithJsonSchema({"type": "string", "format": "url"})

@@ -53,6 +53,15 @@ def load_api(text: str, terms: Terms = _EVERYTHING, *, file: str = "") -> Api | 
     return api
 
 
+def no_document(text: str) -> str:
+    """Why a text is no OpenAPI document at all; empty: it is one, right or wrong."""
+    try:
+        _edition(read(text))
+    except NotADocument as error:
+        return error.message
+    return ""
+
+
 def _edition(root: Tree) -> Edition:
     if not isinstance(root, dict):
         raise NotADocument("an OpenAPI document is an object")

@@ -29,6 +29,9 @@ llm:
 authorize:
   - {{name: no-large, for: {{model: large}}, deny: "true", mode: audit}}
   - {{name: no-secret, for: {{llm: "*"}}, deny: 'llm.prompt.contains("forbidden")'}}
+  - name: cool
+    for: {{llm: "*"}}
+    deny: has(llm.params.temperature) && llm.params.temperature > 1
 """
 
 
@@ -43,11 +46,11 @@ def ruled(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             yield stack
 
 
-def ask(stack: Stack, model: str, text: str = "hello") -> httpx.Response:
+def ask(stack: Stack, model: str, text: str = "hello", **params: Any) -> httpx.Response:
     return web.post(
         f"{stack.url}/v1/chat/completions",
         headers={"authorization": f"Bearer {KEY}"},
-        json={"model": model, "messages": [{"role": "user", "content": text}]},
+        json={"model": model, "messages": [{"role": "user", "content": text}], **params},
         timeout=10,
     )
 
@@ -86,3 +89,10 @@ def test_an_enforced_rule_beside_it_refuses(ruled: Stack) -> None:
     )
     metrics = f"{ruled.admin_url}/metrics"
     eventually(lambda: wanted in web.get(metrics, timeout=5).text, "it is counted")
+
+
+def test_a_rule_reads_what_is_asked_for_beside_the_texts(ruled: Stack) -> None:
+    assert ask(ruled, "small", temperature=1).status_code == 200
+    refused = ask(ruled, "small", temperature=1.5)
+    assert refused.status_code == 403
+    assert "'cool'" in refused.json()["error"]["message"]

@@ -120,6 +120,11 @@ BROKEN: dict[str, tuple[Callable[[str], bytes | str], int]] = {
     "a key twice, deep inside": (lambda place: call(place, '[{"a":{"b":1,"b":2}}]'), -32600),
     "nested too deep": (lambda place: call(place, nested(64)), -32600),
     "nested very deep": (lambda place: call(place, nested(100_000)), -32600),
+    "the method in another spelling": (
+        lambda place: call(place).replace('"id":7', '"id":7,"Method":"ping"'),
+        -32600,
+    ),
+    "the name in another spelling": (lambda place: call(place, more=',"Name":"fail"'), -32600),
     "params are a list": (
         lambda _: '{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}',
         -32600,
@@ -138,7 +143,7 @@ BROKEN: dict[str, tuple[Callable[[str], bytes | str], int]] = {
             lambda place, written=written: call(place).replace('"id":7', f'"id":{written}'),
             -32600,
         )
-        for written in ("null", "true", "{}", "[7]")
+        for written in ("null", "true", "{}", "[7]", "7.5", "7.0", "7e1")
     },
 }
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from mcp import Client
 
 from tests.kit.mcp_clients import ROOT, Ann, talk, text
 from tests.kit.mcp_peers import McpServer, ModernRawClient, mcp_servers
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = [
     pytest.mark.envoy,
@@ -120,6 +123,25 @@ def test_newer_clients_that_call_their_requests_the_same_get_their_own_answers(
     talk(talking)
 
 
+@pytest.mark.parametrize("is_askable", [True, False])
+def test_an_older_server_is_told_when_a_newer_client_leaves(
+    gateway: Stack, servers: dict[str, McpServer], is_askable: bool
+) -> None:
+    """By the hub, where the client can be asked; else straight through Envoy."""
+    old = servers["old"]
+    old.forget()
+    client = ModernRawClient(
+        f"{gateway.url}/mcp", capabilities={"sampling": {}} if is_askable else {}
+    )
+    client.patience = 0.5
+    with pytest.raises(httpx.ReadTimeout):
+        client.call("old__slow", {"seconds": 20})
+    (asked,) = old.asked("tools/call")
+    eventually(lambda: bool(old.asked("notifications/cancelled")), "the server to be told")
+    (told,) = old.asked("notifications/cancelled")
+    assert told["params"]["requestId"] == asked["id"]
+
+
 def test_a_stream_that_its_server_ends_is_taken_up_for_a_newer_client(gateway: Stack) -> None:
     async def talking() -> None:
         async with Ann().client(f"{gateway.url}/mcp") as client:
@@ -154,3 +176,28 @@ def test_a_round_is_of_use_for_the_call_that_it_is_of_and_once(gateway: Stack) -
     for refused in (other, raw.ask("tools/call", again)):
         assert refused.error["code"] == -32602
         assert "requestState" in refused.error["message"]
+
+
+def test_models_are_told_when_the_hub_that_a_call_waited_in_is_gone(gateway: Stack) -> None:
+    raw = ModernRawClient(f"{gateway.url}/mcp", capabilities={"elicitation": {}})
+    asked = raw.call("old__greet", {}).result
+    (key,) = asked["inputRequests"]
+    before = hub(gateway)
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: hub(gateway) not in (0, before), "there is another hub")
+    given = {
+        "requestState": asked["requestState"],
+        "inputResponses": {key: {"action": "accept", "content": {"name": "Bob"}}},
+    }
+    again = {"name": "old__greet", "arguments": {}, **given}
+    eventually(lambda: raw.ask("tools/call", again).status == 200, "it answers", seconds=30)
+    said = raw.ask("tools/call", again).result
+    assert said["isError"]
+    assert "the gateway was restarted" in said["content"][0]["text"]
+    assert raw.call("old__greet", {}).result["resultType"] == "input_required"
+
+
+def hub(gateway: Stack) -> int:
+    """Its process; 0: there is none."""
+    status = httpx.get(f"{gateway.admin_url}/api/status", timeout=10, trust_env=False).json()
+    return next((each["pid"] or 0 for each in status["processes"] if each["name"] == "hub"), 0)

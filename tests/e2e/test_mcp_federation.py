@@ -299,6 +299,26 @@ def test_a_dead_optional_server_is_left_out(gateway: Stack, mode: str) -> None:
     tell(Ann().client(at(gateway, "holes"), mode), conversation)
 
 
+def test_a_call_of_a_server_that_has_gone_is_an_error_of_json_rpc(
+    gateway: Stack, servers: dict[str, McpServer]
+) -> None:
+    """Alone, and as one of several: Envoy says so, in the words that clients read."""
+    client = RawClient(at(gateway, "brittle"))
+    alone = RawClient(at(gateway, "gamma"))
+    for each in (client, alone):
+        each.initialize()
+    servers["gamma"].kill()
+    try:
+        for each, name in ((client, "gamma__add"), (alone, "add")):
+            refused = each.call(name, {"a": 1, "b": 1})
+            assert refused.status == 503
+            assert refused.headers["content-type"] == "application/json"
+            assert refused.error["code"] == -32603
+            assert refused.error["data"] == {"code": "server_unavailable"}
+    finally:
+        servers["gamma"].restart()
+
+
 def test_a_dead_required_server_is_an_error(gateway: Stack) -> None:
     client = RawClient(at(gateway, "broken"))
     refused = client.ask(

@@ -81,6 +81,16 @@ def test_a_result_that_gives_orders_is_a_failed_one(notes: tuple[RawClient, str]
     assert of.call(f"{prefix}add", {"a": 1, "b": 2}).result["structuredContent"]["total"] == 3
 
 
+def test_a_rule_reads_what_a_call_comes_to(notes: tuple[RawClient, str]) -> None:
+    of, prefix = notes
+    answer = of.call(f"{prefix}echo", {"text": "a DRAFT"})
+    assert answer.result["isError"]
+    said = answer.result["content"][0]["text"]
+    assert said == "the response is denied by 'no-drafts'"
+    assert answer.result["_meta"] == {"dragoman/denied": "permission_denied"}
+    assert "DRAFT" not in answer.text
+
+
 def test_what_is_answered_in_json_is_read_too(gateway: Stack) -> None:
     of = RawClient(f"{gateway.url}/mcp/github")
     of.initialize()
@@ -90,6 +100,29 @@ def test_what_is_answered_in_json_is_read_too(gateway: Stack) -> None:
     assert of.call("echo", {"text": "ann@example.com"}).result["content"][0]["text"] == (
         "github: ann@example.com"
     )
+
+
+def test_a_structured_result_is_what_the_schema_wants(notes: tuple[RawClient, str]) -> None:
+    of, prefix = notes
+    answer = of.call(f"{prefix}add", {"a": 999, "b": 2})
+    assert answer.result["isError"]
+    assert "at '/total', 'maximum' does not hold (guard 'sums')" in answer.text
+    assert answer.result["_meta"] == {"dragoman/denied": "schema_violation"}
+    assert "structuredContent" not in answer.result
+
+
+@pytest.mark.parametrize(("path", "prefix"), [("/mcp", "github__"), ("/mcp/github", "")])
+def test_arguments_are_what_the_tool_takes(
+    gateway: Stack, servers: dict[str, McpServer], path: str, prefix: str
+) -> None:
+    of = RawClient(f"{gateway.url}{path}")
+    of.initialize()
+    assert of.call(f"{prefix}add", {"a": 1, "b": 2}).result["structuredContent"]["total"] == 3
+    servers["github"].forget()
+    answer = of.call(f"{prefix}add", {"a": 1, "b": "two"})
+    assert answer.result["isError"]
+    assert "at '/b', 'type' does not hold (guard 'takes')" in answer.text
+    assert servers["github"].asked("tools/call") == []
 
 
 def test_what_is_said_in_the_midst_of_a_call_is_read(gateway: Stack) -> None:

@@ -17,7 +17,7 @@ from mcp import Client
 
 from tests.e2e.conftest import Serve
 from tests.kit import web
-from tests.kit.library import KEY, PNG, Library
+from tests.kit.library import KEY, PNG, READER, Library
 from tests.kit.mcp_clients import Ann, all_tools, talk
 from tests.kit.mcp_peers import ACCEPT, mcp_servers
 from tests.kit.stack import Stack
@@ -32,9 +32,13 @@ ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
 MORE = """
 desk:
   url: {library}/api
-  openapi: {file}
+  openapi: {copy}
   auth: {{type: api-key, header: x-library-key, key: {key}}}
   tools: {{lend: {{name: lend, description: Lends a book.}}}}
+fetched:
+  url: {library}/api
+  openapi: {{url: "{library}/openapi.yaml", headers: {{authorization: {reader}}}}}
+  auth: {{type: api-key, header: x-library-key, key: {key}}}
 keyless: {{url: "{library}", openapi: "{file}", timeout: 2s}}
 one: {{url: "{one}"}}
 """
@@ -45,13 +49,21 @@ RULE = {
 }
 
 
-def configured(library: str, one: str) -> str:
+SHELF = """
+  /shelves/{name}:
+    get: {{operationId: {name}, responses: {{"200": {{description: A shelf}}}}}}
+"""
+
+
+def configured(library: str, one: str, copy: Path) -> str:
     """The example, with the servers of the test, and more of them."""
     config = yaml.safe_load((EXAMPLES / "openapi.yaml").read_text("utf-8"))
     file = EXAMPLES / "openapi" / "library.yaml"
     own = config["mcp"]["servers"]["library"]
     own["url"], own["openapi"]["file"], own["auth"]["key"] = library, str(file), KEY
-    more = yaml.safe_load(MORE.format(library=library, file=file, key=KEY, one=one))
+    copy.write_text(file.read_text("utf-8"), "utf-8")
+    names = {"library": library, "file": file, "copy": copy, "reader": READER, "one": one}
+    more = yaml.safe_load(MORE.format(key=KEY, **names))
     config["mcp"]["servers"].update(more)
     config["mcp"]["views"] = {"all": {"servers": ["library", "desk", "one"]}}
     config["gateways"]["default"]["port"] = "${DRAGOMAN_PORT}"
@@ -71,7 +83,7 @@ def gateway(
     folder = tmp_path_factory.mktemp("openapi")
     config = folder / "gateway.yaml"
     with mcp_servers(one=[]) as servers:
-        config.write_text(configured(library.url, servers["one"].url))
+        config.write_text(configured(library.url, servers["one"].url, folder / "desk.yaml"))
         with serve(config, folder / "state") as stack:
             yield stack
 
@@ -172,6 +184,15 @@ def test_rules_see_tools_and_arguments(gateway: Stack) -> None:
     assert "isError" not in call(gateway, "setCover", {**arguments, "artist": "you"})
 
 
+def test_its_document_may_be_at_a_url(gateway: Stack, library: Library) -> None:
+    found = call(gateway, "getBook", {"isbn": "unknown"}, "fetched")
+    assert found["message"] == "Unknown tool: getBook", "the names are those of the document"
+    found = call(gateway, "get_books_by_isbn", {"isbn": "a/b"}, "fetched")
+    assert found["structuredContent"] == library.books["a/b"]
+    (kept,) = (gateway.state / "documents").iterdir()
+    assert json.loads(kept.read_bytes())["url"] == f"{library.url}/openapi.yaml"
+
+
 def test_it_has_neither_sessions_nor_streams(gateway: Stack) -> None:
     url = f"{gateway.url}/mcp/library"
     assert web.get(url, headers={"accept": ACCEPT}).status_code == 405
@@ -209,3 +230,32 @@ def test_it_is_one_of_several_servers(gateway: Stack, library: Library, mode: st
         assert wrong.is_error
 
     talk(lambda: _with(f"{gateway.url}/mcp/all", mode, conversation))
+
+
+@ERAS
+def test_a_changed_document_is_told_to_who_listens(gateway: Stack, mode: str) -> None:
+    ann, shelf = Ann(), f"shelf_{mode}"
+    document = gateway.config.with_name("desk.yaml")
+
+    def put() -> None:
+        written = document.read_text("utf-8")
+        paths = f"paths:{SHELF.format(name=shelf)}"
+        document.write_text(written.replace("paths:\n", paths, 1), "utf-8")
+
+    async def conversation(client: Client) -> None:
+        assert f"desk__{shelf}" not in {each.name for each in await all_tools(client)}
+        if mode == "legacy":
+            changed = "notifications/tools/list_changed"
+            put()
+            await ann.until(lambda: bool(ann.heard(changed)), "the list has changed")
+        else:
+            async with client.listen(tools_list_changed=True) as events:
+                put()
+                assert type(await anext(events)).__name__ == "ToolsListChanged"
+        assert f"desk__{shelf}" in {each.name for each in await all_tools(client)}
+
+    async def whole() -> None:
+        async with ann.client(f"{gateway.url}/mcp/all", mode) as client:
+            await conversation(client)
+
+    talk(whole)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import EXAMPLES
+from tests.kit import web
 from tests.kit.mcp_peers import McpServer, RawClient, mcp_servers
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = pytest.mark.envoy
 
@@ -31,8 +32,8 @@ def gateway(
             yield stack
 
 
-def client(gateway: Stack, path: str) -> RawClient:
-    of = RawClient(f"{gateway.url}{path}")
+def client(gateway: Stack, path: str, key: str = "sk-desk") -> RawClient:
+    of = RawClient(f"{gateway.url}{path}", {"authorization": f"Bearer {key}"})
     of.initialize()
     return of
 
@@ -77,6 +78,32 @@ def test_tools_are_searched_for_and_called(gateway: Stack) -> None:
     assert of.call("count_issues", numbers).result["structuredContent"]["total"] == 5
     wrapped = of.call("call_tool", {"name": "notes__add", "arguments": numbers}).result
     assert wrapped["structuredContent"] == {"total": 5, "by": "notes"}
+
+
+def test_a_key_of_the_file_opens_its_tools_alone(gateway: Stack) -> None:
+    assert listed(client(gateway, "/mcp/notes", "sk-reader")) == ["echo"]
+    of = client(gateway, "/mcp", "sk-reader")
+    found = of.call("search_tools", {"query": "numbers add echo"}).result["structuredContent"]
+    assert {each["name"] for each in found["tools"]} == {"count_issues", "notes__echo"}
+    assert of.call("count_issues", {"a": 2, "b": 3}).result["structuredContent"]["total"] == 5
+    wrapped = {"name": "notes__add", "arguments": {"a": 2, "b": 3}}
+    assert of.call("call_tool", wrapped).error["message"] == "Unknown tool: notes__add"
+    assert of.call("notes__add", {"a": 2, "b": 3}).error["message"] == "Unknown tool: notes__add"
+
+
+def test_a_key_that_is_made_at_run_time_opens_its_tools_alone(gateway: Stack) -> None:
+    where = {"authorization": f"Bearer {(gateway.state / 'admin-token').read_text().strip()}"}
+    asked = f"http://127.0.0.1:{gateway.admin_port}/api/keys"
+    made = web.post(asked, json={"name": "ci", "tools": ["notes__add"]}, headers=where)
+    assert made.json()["tools"] == ["notes__add"]
+    of = client(gateway, "/mcp/notes", made.json()["key"])
+    assert listed(of) == ["add"]
+    assert of.call("add", {"a": 2, "b": 3}).result["structuredContent"]["total"] == 5
+    assert of.call("echo", {"text": "x"}).error["message"] == "Unknown tool: echo"
+    changed = web.request("PATCH", f"{asked}/ci", json={"tools": ["notes__e*"]}, headers=where)
+    assert changed.status_code == 200
+    eventually(lambda: listed(of) == ["echo"], "the change is known")
+    assert of.call("add", {"a": 2, "b": 3}).error["message"] == "Unknown tool: add"
 
 
 def test_a_resource_that_nobody_lists_is_asked_of_all(gateway: Stack) -> None:

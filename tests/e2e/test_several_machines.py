@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import EXAMPLES
 from tests.e2e.test_keys import code, keys, made, statuses
+from tests.kit import web
+from tests.kit.mcp_peers import ACCEPT
+from tests.kit.openapi_documents import document
 from tests.kit.servers import Server, postgres, redis
 from tests.kit.stack import Stack, eventually, running
 from xds_server import cli
@@ -25,6 +29,28 @@ ASK: dict[str, Any] = {
     "messages": [{"role": "user", "content": "say hello"}],
     "max_tokens": 20,
 }
+
+
+MCP = """
+mcp:
+  sessions: {secrets: [a-secret-of-both-machines-and-no-other]}
+  servers:
+    one: {openapi: {inline: 'DOCUMENT'}}
+    two: {openapi: {inline: 'DOCUMENT'}}
+"""
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "ann", "version": "1"},
+}
+
+
+def on_redis(folder: Path) -> Path:
+    """The example, with MCP servers: one of them starts a hub, so the other ledger goes without."""
+    file = folder / "gateway.yaml"
+    api = document("/x", "get", {}, servers=[{"url": "http://127.0.0.1:1"}])
+    file.write_text(EXAMPLE.read_text() + MCP.replace("DOCUMENT", api))
+    return file
 
 
 def on_postgres(folder: Path, server: Server) -> Path:
@@ -45,7 +71,7 @@ def machines(
     start = {"redis": redis, "postgres": postgres}[request.param]
     with start(folder / "server") as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("REDIS_URL", f"redis://127.0.0.1:{server.port}")
-        file = EXAMPLE if request.param == "redis" else on_postgres(folder, server)
+        file = on_redis(folder) if request.param == "redis" else on_postgres(folder, server)
         with (
             running(file, folder / "a", workers=2) as a,
             running(file, folder / "b", workers=2) as b,
@@ -77,6 +103,31 @@ def test_a_key_is_rotated_and_changed_on_any_machine(
     new = keys(b, "rotate", "moved", "--keep", "0").strip()
     eventually(lambda: statuses(a, old) == [401], "the one before is cut")
     assert statuses(a, new) == statuses(b, new) == [200]
+
+
+@pytest.mark.parametrize("machines", ["redis"], indirect=True)
+def test_a_session_that_has_ended_on_one_machine_has_on_the_other_within_a_second(
+    machines: tuple[Stack, Stack, Server],
+) -> None:
+    a, b, _ = machines
+    head = {"authorization": f"Bearer {made(a, 'ann')}", "accept": ACCEPT}
+
+    def asked(stack: Stack, method: str, params: dict[str, Any]) -> httpx.Response:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return web.post(f"{stack.url}/mcp", json=body, headers=head, timeout=30)
+
+    began = asked(a, "initialize", INITIALIZE)
+    assert began.status_code == 200, began.text
+    head["mcp-session-id"] = began.headers["mcp-session-id"]
+    head["mcp-protocol-version"] = "2025-11-25"
+    assert [asked(each, "ping", {}).status_code for each in (a, b)] == [200, 200]
+    ended = web.request("DELETE", f"{a.url}/mcp", headers=head, timeout=30)
+    assert ended.status_code == 200, ended.text
+    assert asked(a, "ping", {}).status_code == 404
+    time.sleep(1.0)
+    found = asked(b, "ping", {})
+    assert found.status_code == 404
+    assert found.json()["error"]["data"]["code"] == "session_not_found"
 
 
 def test_a_limit_is_one_for_both_machines(machines: tuple[Stack, Stack, Server]) -> None:

@@ -9,9 +9,12 @@ import pytest
 
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.events import Action, Direct, RequestBody, Respond, ResponseHeaders, Show
+from extproc.mcp.headers import META_CAPABILITIES
 from tests.kit.far_limiter import FarLimiter
 from tests.kit.mcp_exchange import (
     KEYED,
+    META,
+    MODERN,
     ONE,
     TWO,
     Fake,
@@ -60,6 +63,26 @@ def test_calls_of_each_server_are_limited_and_talk_is_not(limiter: MappedLimiter
     assert isinstance(said(call("b__echo")), Direct)
     for _ in range(3):
         assert isinstance(said(request("tools/list")), Respond)
+
+
+def test_a_call_counts_once_however_often_its_client_is_asked(limiter: MappedLimiter) -> None:
+    """Of a client without sessions; its call waits in the hub, by a state that the hub gave."""
+    of = program(TWO + LIMITS, fakes(Fake("a"), Fake("b", is_modern=True)), limiter)
+
+    def said(tool: str, capabilities: object, **more: object) -> Action:
+        meta = {**META, META_CAPABILITIES: capabilities}
+        head = {"mcp_protocol_version": MODERN, "mcp_method": "tools/call", "mcp_name": tool}
+        return played(of, **head).post(request("tools/call", name=tool, _meta=meta, **more))
+
+    asked, ours = {"elicitation": {}}, {"inputResponses": {}, "requestState": "dmr.0123"}
+    assert isinstance(said("a__echo", asked), Direct)
+    for _ in range(2):
+        assert isinstance(said("a__echo", asked, **ours), Direct)
+    refused(said("a__echo", asked), "rate_limit_exceeded")
+    refused(said("a__echo", asked, requestState="another's"), "rate_limit_exceeded")
+    refused(said("a__echo", {}, **ours), "rate_limit_exceeded")  # it does not go by the hub
+    assert isinstance(said("b__echo", asked, **ours), Direct)
+    refused(said("b__echo", asked, **ours), "rate_limit_exceeded")  # nor does this
 
 
 def test_who_calls_is_told_where_limits_stand(limiter: MappedLimiter) -> None:

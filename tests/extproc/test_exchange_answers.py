@@ -165,6 +165,12 @@ def test_what_was_asked_is_still_known() -> None:
     assert refused(there.answered(cluster))[0] == 403
 
 
+def test_what_was_asked_for_beside_is_still_known() -> None:
+    there = ruled(for_model("gpt", "llm.params.max_tokens > 0 && !has(llm.params.messages)"))
+    (cluster,) = clusters(there.ask(**chat("gpt", max_tokens=9)))
+    assert refused(there.answered(cluster))[0] == 403
+
+
 def test_a_worker_that_leaves_lets_no_answer_go_unjudged() -> None:
     there = ruled()
     (cluster,) = clusters(there.ask(**chat("gpt")))

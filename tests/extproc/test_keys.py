@@ -35,7 +35,7 @@ def test_it_opens_when_the_stored_key_would(terms: dict[str, object], secret: st
 
 
 def test_all_who_use_it_are_one_principal() -> None:
-    held = HeldKey(virtual_key(1, team="red", models=("gpt-*",)))
+    held = HeldKey(virtual_key(1, team="red", models=("gpt-*",), tools=("a__*",)))
     assert (held.principal.key, held.principal.team) == ("key-00001", "red")
-    assert held.principal.models == ("gpt-*",)
+    assert (held.principal.models, held.principal.tools) == (("gpt-*",), ("a__*",))
     assert held.id == virtual_key(1).id

@@ -11,12 +11,16 @@ import json
 import re
 import time
 from email.message import EmailMessage
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.kit.http_server import Handler, HttpServer
 from tests.kit.recorder import Recorded
 
 KEY = "the-librarys-key"
+READER = "Bearer a-reader"
+"""Who may read its document, at `/openapi.yaml`."""
+DOCUMENT = Path(__file__).parents[2] / "examples" / "openapi" / "library.yaml"
 PNG = b"\x89PNG\r\n\x1a\n\x00picture"
 
 
@@ -61,6 +65,8 @@ class Library(HttpServer):
     def _said(self, asked: Recorded) -> tuple[int, str, bytes]:
         if slow := re.search(r"/slow-(\d+)$", asked.path):
             time.sleep(int(slow[1]))
+        if asked.path == "/openapi.yaml" and asked.headers.get("authorization") == READER:
+            return 200, "application/yaml", DOCUMENT.read_bytes()
         if asked.headers.get("x-library-key") != KEY:
             return 401, "text/plain", b"no key"
         parts = urlsplit(asked.path)

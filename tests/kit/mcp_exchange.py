@@ -219,6 +219,8 @@ class Fake:
     ttl_ms: int | None = None
     annotations: Mapping[str, object] = field(default_factory=dict)
     """Of all tools."""
+    schemas: Mapping[str, object] = field(default_factory=lambda: {"inputSchema": {}})
+    """Of all tools."""
 
     def __call__(self, asked: Asked) -> Answered:
         if asked.method == "DELETE":
@@ -272,7 +274,7 @@ class Fake:
 
     def _tool(self, name: str) -> dict[str, object]:
         more = {"annotations": self.annotations} if self.annotations else {}
-        return {"name": name, "inputSchema": {}, **more}
+        return {"name": name, **self.schemas, **more}
 
     def _answer(
         self,

@@ -157,6 +157,8 @@ class RawClient:
     headers: dict[str, str] = field(default_factory=dict)
     version: str = LEGACY
     session: str = ""
+    patience: float = 30.0
+    """Seconds, until it hangs up."""
     _last_id: int = 0
 
     def post(self, body: bytes | str | dict[str, Any] | list[Any], **headers: str) -> Answer:
@@ -171,7 +173,7 @@ class RawClient:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         sent = {name: value for name, value in sent.items() if value}
-        return read(web.post(self.url, content=content, headers=sent, timeout=30))
+        return read(web.post(self.url, content=content, headers=sent, timeout=self.patience))
 
     def ask(self, method: str, params: Any = None, **headers: str) -> Answer:
         self._last_id += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.model import Endpoint
 from tests.kit.stack import eventually, free_ports
 from xds_server.control_plane import Options, Plane, admin_serving, planning
+from xds_server.documents import RemoteDocuments
 from xds_server.history import FOLDER
 from xds_server.resources.topology import Topology
 
@@ -48,7 +49,9 @@ class RunningPlane:
 
 
 @contextmanager
-def running_plane(folder: Path, text: str) -> Iterator[RunningPlane]:
+def running_plane(
+    folder: Path, text: str, documents: RemoteDocuments | None = None
+) -> Iterator[RunningPlane]:
     """Serving inside the block; its first configuration is in force."""
     file, state = folder / "gateway.yaml", folder / "state"
     file.write_text(text)
@@ -58,6 +61,7 @@ def running_plane(folder: Path, text: str) -> Iterator[RunningPlane]:
         target=f"unix:{folder}/xds.sock",
         topology=Topology(workers=()),
         state_dir=state,
+        documents=documents or RemoteDocuments(state),
     )
     admin = Endpoint("127.0.0.1", free_ports(1)[0])
     started, failures = threading.Event(), list[BaseException]()

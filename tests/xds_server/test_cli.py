@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.kit.openapi_documents import document
+from tests.kit.sites import Say, Site
 from xds_server import cli
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,21 @@ def test_every_problem_of_every_file_is_reported(
     for where in (f"{one}:1:", f"{one}:2:", f"{two}:1:"):
         assert where in said.err
     assert "did you mean 'port'?" in said.err
+
+
+def test_documents_at_urls_are_fetched_to_look_at_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    with Site(lambda path: Say(body=document("/x", "get", {}).encode())) as site:
+        file.write_text(f"mcp: {{servers: {{a: {{openapi: {{url: '{site.url}/o.json'}}}}}}}}\n")
+        assert cli.main(["validate", str(file)], {}) == 0
+        assert cli.main(["compile", str(file)], {}) == 0
+        assert f"port_value: {site.port}" in capsys.readouterr().out
+    assert cli.main(["validate", str(file)], {}) == 1
+    told = capsys.readouterr().err
+    assert f"{file}:1: mcp.servers.a.openapi.url: '{site.url}/o.json' cannot be fetched: " in told
+    assert [each.name for each in tmp_path.iterdir()] == ["gateway.yaml"], "nothing is kept"
 
 
 def test_warnings_do_not_fail_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

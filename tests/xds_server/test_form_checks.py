@@ -9,6 +9,7 @@ from gateway.model import (
     Phase,
     SchemaGuard,
     SchemaSubject,
+    Scope,
     TextScope,
 )
 from xds_server.check import Failing
@@ -55,3 +56,11 @@ def test_a_schema_may_be_of_requests() -> None:
     calls = SchemaGuard("args", "{}", SchemaSubject.TOOL_INPUT, ("*",), True, "", both)
     check = form_guard(calls, "")
     assert (check.reads, check.refusal) == ("body and answer", "400 or 502 schema_violation")
+
+
+def test_of_mcp_a_schema_may_be_the_tools_own() -> None:
+    answers = GuardTerms(Scope(mcp="*"), Phase.RESPONSE)
+    own = SchemaGuard("out", None, SchemaSubject.TOOL_OUTPUT, ("*",), True, "", answers)
+    check = form_guard(own, ", mcp *")
+    assert check.name == "guard out (block, the tool's own schema of results of calls, mcp *)"
+    assert (check.reads, check.refusal) == ("answer", "400 schema_violation")

@@ -185,4 +185,4 @@ def test_guards_of_mcp_read_answers() -> None:
     plain = mcp_messages(mode, is_federated=False, is_known=False)
     read = mcp_messages(mode, is_federated=False, is_known=False, is_read=True)
     assert [each.name for each in read[len(plain) :]] == ["response headers", "response body"]
-    assert all(each.when == "where guards read what the server says" for each in read[-2:])
+    assert all(each.when == "where guards or rules read what the server says" for each in read[-2:])

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from gateway.config.fetched import NotAsked
 from gateway.config.sources import load_sources
 from gateway.ledger_place import LedgerKind
 from gateway.limits import Counted
@@ -86,6 +87,7 @@ TERMS = (
     _flag("--groups", _list, "NAME,…", "what rules see as `principal.groups`"),
     _flag("--tags", _tags, "NAME=VALUE,…", "free labels, for rules"),
     _flag("--models", _list, "MODEL,…", "the models that it opens; `*` stands for anything"),
+    _flag("--tools", _list, "GLOB,…", "the tools of MCP servers that it opens: `github__*`"),
     _flag(
         "--budgets",
         _budgets,
@@ -240,7 +242,7 @@ def _giving(arguments: argparse.Namespace, environment: Environment) -> Give:
     if arguments.into is None:
         admin = asking(arguments, environment)
         return lambda keys: admin.ask("POST", "/api/key-import", {"keys": keys})
-    loaded = load_sources(arguments.into, environment)
+    loaded = load_sources(arguments.into, environment, documents=NotAsked())
     if loaded.config is None:
         raise Unanswered("; ".join(map(str, loaded.problems)))
     gateway = resolve(loaded.config)

@@ -15,6 +15,7 @@ from xds_server.commands.command import Environment
 from xds_server.commands.import_ import Telling, say_on_stderr
 from xds_server.compile import BrokenSnapshot, compile_gateway
 from xds_server.control_plane import meant
+from xds_server.documents import RemoteDocuments
 from xds_server.resources.raw import raw_problems
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import DuplicateResource, Snapshot
@@ -52,7 +53,9 @@ def subject(path: Path, arguments: argparse.Namespace, environment: Environment)
     port: int | None = arguments.port if flags.PORT.key in arguments.typed else None
     if port is not None:  # flags stand above variables
         environment = {**environment, flags.PORT.variable: str(port)}
-    loaded = load_sources(path, environment, convert=Telling(say_on_stderr))
+    loaded = load_sources(
+        path, environment, convert=Telling(say_on_stderr), documents=RemoteDocuments()
+    )
     if loaded.config is None:
         raise Unusable(*map(str, loaded.problems))
     if problems := raw_problems(loaded.config):

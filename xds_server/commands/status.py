@@ -38,6 +38,7 @@ def lines(status: Answer) -> Iterator[str]:
         yield f"history: {line}"
     yield from _clients(rows(status.get("clients")))
     yield from _tokens(rows(status.get("tokens")))
+    yield from _documents(rows(status.get("documents")))
     yield from _refusals(rows(status.get("refusals")))
     yield from _audits(rows(status.get("audits")))
     yield from _processes(rows(status.get("processes")))
@@ -92,6 +93,15 @@ def _tokens(tokens: list[Answer]) -> Iterator[str]:
             left = "the last one still serves" if each.get("has_token") else "requests are refused"
             names = ", ".join(texts(each.get("providers")))
             yield f"no new token for {names}: {each['problem']}; {left}"
+
+
+def _documents(documents: list[Answer]) -> Iterator[str]:
+    """Those that cannot be fetched; without any of one, it is a problem of the file, too."""
+    for each in documents:
+        if each.get("problem"):
+            fetched = each.get("fetched")
+            used = f"the one of {fetched} is used" if fetched else "there is none"
+            yield f"no new document from {each.get('url')}: {each['problem']}; {used}"
 
 
 def _refusals(refusals: list[Answer]) -> Iterator[str]:

@@ -65,6 +65,8 @@ class Parts:
     """Where people log in. Each that is added changes the listeners."""
     lets_pages_ask: bool = False
     """Pages of other origins may ask MCP servers."""
+    serves_mcp: bool = False
+    """What Envoy itself says there has a form of its own."""
 
 
 def parts_of(gateway: Gateway, features: Features) -> Parts:
@@ -77,6 +79,7 @@ def parts_of(gateway: Gateway, features: Features) -> Parts:
         status_of_errors(gateway.external, features),
         tuple(each.name for each in gateway.identity.logins),
         bool(gateway.mcp.servers and gateway.mcp.allowed_origins),
+        bool(gateway.mcp.servers),
     )
 
 

@@ -88,6 +88,7 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
             if parts.external
             else None,
             logs_in=bool(parts.logins),
+            serves_mcp=parts.serves_mcp,
         ),
         access_log=[
             *([stream_log(ext_proc.service())] if features.reads_usage else []),

@@ -1,7 +1,9 @@
-"""What Envoy itself says on the LLM routes, in the shape of the errors that their clients expect.
+"""What Envoy itself says on the LLM routes, in the shape of the errors that their clients expect,
+and on those of MCP.
 
 https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors,
-https://cloud.google.com/apis/design/errors, and Bedrock's common errors.
+https://cloud.google.com/apis/design/errors, Bedrock's common errors, and JSON-RPC 2.0, "Error
+object".
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from gateway import names
-from xds_server.resources import asked_limit, llm_route, local_limit, login, rbac
+from xds_server.resources import asked_limit, llm_route, local_limit, login, mcp_route, rbac
 from xds_server.resources.extension import Json, log_filter
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
@@ -147,6 +149,13 @@ LOCAL_REPLIES = (
     ),
 )
 
+OF_MCP = (
+    *LOCAL_REPLIES[1:3],
+    LocalReply("response.code == 504", "server_timeout", "the MCP server did not answer in time"),
+    LocalReply("response.code >= 500", "server_unavailable", "the MCP server could not be reached"),
+)
+"""On the routes of MCP. Other answers with 4xx are left alone: clients tell eras by them."""
+
 _WHY = f"%CEL({rbac.REASON})%"
 DENIALS = (
     LocalReply(
@@ -194,16 +203,21 @@ _BEDROCK: Mapping[Fault, str] = {
 }
 
 
+_INVALID_REQUEST, _INTERNAL_ERROR = -32600, -32603
+"""Of JSON-RPC."""
+
+
 def local_reply_config(
     *,
     counts_requests: bool = False,
     asks_services: bool = False,
     external: LocalReply | None = None,
     logs_in: bool = False,
+    serves_mcp: bool = False,
 ) -> Json:
     """Leaves extproc's own answers as they are, and other routes but for a missing policy, and for
     a limit where Envoy counts. `external`: where services are asked, when one gives no answer.
-    `logs_in`: where people do."""
+    `logs_in`: where people do. `serves_mcp`: there are MCP servers."""
     return {
         "mappers": [
             {"filter": log_filter(_OURS)},
@@ -215,6 +229,17 @@ def local_reply_config(
                     *((external, EXTERNALLY_DENIED, UNASKED) if external is not None else ()),
                     *LOCAL_REPLIES,
                 )
+            ),
+            *(
+                _mapper(
+                    reply, f'xds.route_name.startsWith("{mcp_route.NAME}") && {reply.when}', _mcp
+                )
+                for reply in (
+                    POLICY_UNAVAILABLE,
+                    *((external,) if external is not None else ()),
+                    *OF_MCP,
+                )
+                if serves_mcp
             ),
             *(
                 _mapper(reply, f"{asked}{reply.when}", said)
@@ -271,6 +296,12 @@ def _gemini(reply: LocalReply) -> Json:
 
 def _bedrock(reply: LocalReply) -> Json:
     return {"__type": _BEDROCK[reply.fault], "message": reply.message}
+
+
+def _mcp(reply: LocalReply) -> Json:
+    code = _INVALID_REQUEST if reply.fault is Fault.CLIENT else _INTERNAL_ERROR
+    error = {"code": code, "message": reply.message, "data": {"code": reply.code}}
+    return {"jsonrpc": "2.0", "id": None, "error": error}  # Envoy knows no id
 
 
 _DIALECTS: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (

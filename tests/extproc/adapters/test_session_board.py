@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import multiprocessing
 from pathlib import Path
 
 from extproc.adapters import session_board
-from extproc.adapters.session_board import MappedSessionBoard
+from extproc.adapters.session_board import MappedSessionBoard, name_of
 from tests.kit.mcp_exchange import Board
 
 IDLE = 60.0
@@ -34,7 +36,7 @@ def test_one_that_has_ended_stays_so_in_all_workers(tmp_path: Path) -> None:
 
 def test_the_one_that_was_used_longest_ago_makes_way(tmp_path: Path) -> None:
     board = MappedSessionBoard(tmp_path / "b")
-    same = [f"{number}" for number in range(400_000) if _bucket(f"{number}") == _bucket("0")][:5]
+    same = _neighbours()
     for now, number in enumerate(same[:4], 100):
         assert board.use(number, now, IDLE)
     board.end(same[1], 101)
@@ -43,8 +45,38 @@ def test_the_one_that_was_used_longest_ago_makes_way(tmp_path: Path) -> None:
     assert board.use(same[0], 201, IDLE)  # nothing is known of it
 
 
+def test_what_others_know_is_noted(tmp_path: Path) -> None:
+    board = MappedSessionBoard(tmp_path / "b")
+    board.note(name_of("a"), 100, is_over=False)
+    assert not board.use("a", 161, IDLE)
+    board.note(name_of("a"), 150, is_over=False)
+    assert board.use("a", 161, IDLE)
+    board.note(name_of("a"), 120, is_over=False)
+    assert board.use("a", 220, IDLE), "it was used later than others know"
+    board.note(name_of("a"), 120, is_over=True)
+    assert not board.use("a", 220, IDLE)
+    board.note(name_of("a"), 230, is_over=False)
+    assert not board.use("a", 231, IDLE), "what is over stays so"
+
+
+def test_who_was_used_later_makes_no_way_for_what_others_know(tmp_path: Path) -> None:
+    board = MappedSessionBoard(tmp_path / "b")
+    same = _neighbours()
+    for number in same[:4]:
+        board.end(number, 200)
+    board.note(name_of(same[4]), 100, is_over=True)
+    assert not any(board.use(number, 201, IDLE) for number in same[:4])
+
+
+@functools.cache
+def _neighbours() -> tuple[str, ...]:
+    """Five sessions for the same four places."""
+    there = (f"{number}" for number in range(1_000_000))
+    return tuple(itertools.islice((each for each in there if _bucket(each) == _bucket("0")), 5))
+
+
 def _bucket(number: str) -> int:
-    return session_board._name(number) % (session_board.ROWS // session_board._PLACES)
+    return session_board.name_of(number) % (session_board.ROWS // session_board._PLACES)
 
 
 def _used(path: Path, number: str) -> None:

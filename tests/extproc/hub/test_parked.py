@@ -105,8 +105,31 @@ def test_who_is_not_answered_in_time_is_told(
         await until_so(lambda: len(far.asked) == 2)
         assert far.asked[-1]["method"] == "notifications/cancelled"
         assert far.asked[-1]["params"] == {"requestId": far.asked[0]["id"]}
-        reply = await bridges.answer(request(OLD, call(2, requestState=state)))
-        assert reply.status == 400
+        status, late = await replied(bridges, call(2, requestState=state), OLD)
+        assert (status, late["id"], late["result"]["isError"]) == (200, 2, True)
+        assert "came too late" in late["result"]["content"][0]["text"]
+        other = await bridges.answer(request(OLD, call(2, requestState=state), "bob"))
+        assert other.status == 400, "whose call it was, nobody else is told"
+
+    play(tmp_path, scene)
+
+
+def test_what_waited_in_another_hub_is_not_made_anew_and_models_are_told(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        state = await parked(far, bridges)
+        prefix, _, name = state.split(".")
+        lost = call(2, requestState=f"{prefix}.another.{name}", inputResponses={"input": {}})
+        status, said = await replied(bridges, lost, OLD)
+        assert (status, said["id"]) == (200, 2)
+        assert (said["result"]["isError"], said["result"]["resultType"]) == (True, "complete")
+        text = said["result"]["content"][0]["text"]
+        assert "the gateway was restarted" in text
+        assert "call again" in text
+        prompt = {**lost, "method": "prompts/get"}
+        status, said = await replied(bridges, prompt, OLD)
+        assert (status, said["error"]["code"]) == (400, -32602)
+        assert "the gateway was restarted" in said["error"]["message"]
+        assert len(far.asked) == 1, "the server is asked nothing"
 
     play(tmp_path, scene)
 

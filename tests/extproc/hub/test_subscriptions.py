@@ -66,4 +66,7 @@ def test_a_stream_may_be_cut_anywhere() -> None:
 
 
 def test_all_lists_that_are_listened_to_may_have_changed() -> None:
-    assert said(SUBSCRIPTION.changed())["method"] == "notifications/tools/list_changed"
+    assert (
+        said(SUBSCRIPTION.changed(("tools", "prompts")))["method"]
+        == "notifications/tools/list_changed"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from extproc.hub import unasked, web
+from extproc.hub import asks, unasked, web
 from extproc.hub.bridging import Bridges
 from extproc.hub.web import Reply
 from extproc.mcp.messages import Message, read
@@ -53,9 +53,11 @@ class Streams:
             self.closed += 1
 
 
-async def begun(bridges: Bridges, identity: int = 1, session: str = "s", **params: Any) -> Reading:
+async def begun(
+    bridges: Bridges, identity: int = 1, session: str = "s", binding: str = "ann", **params: Any
+) -> Reading:
     message = call(identity, **params)
-    return Reading(await bridges.answer(request(OLD, message, session=session)))
+    return Reading(await bridges.answer(request(OLD, message, binding, session)))
 
 
 async def left(reading: Reading) -> None:
@@ -87,11 +89,84 @@ def test_a_question_there_is_of_the_one_call_that_is_under_way(tmp_path: Path) -
     play(tmp_path, scene)
 
 
-def test_with_several_calls_nobody_is_asked(tmp_path: Path) -> None:
+async def asked_of(reading: Reading) -> Any:
+    return (await reading.next())["result"]
+
+
+def test_of_several_calls_of_one_caller_each_is_asked_something_else(tmp_path: Path) -> None:
     async def scene(far: Far, bridges: Bridges) -> None:
         streams = Streams(far)
-        one, two = await begun(bridges), await begun(bridges)
-        other = await begun(bridges, session="another")
+        readings = [await begun(bridges, each) for each in (1, 2)]
+        assert streams.opened == 1
+        for identity in (7, 8):
+            streams.asked[0].put_nowait({"id": identity, **ASK})
+        states = [(await asked_of(each))["requestState"] for each in readings]
+        for number, state in enumerate(states):
+            given = {"inputResponses": {"input": {"to": number}}, "requestState": state}
+            readings[number] = await begun(bridges, 3 + number, **given)
+        answers = {each["id"]: each["result"] for each in far.asked if "result" in each}
+        assert answers == {8: {"to": 0}, 7: {"to": 1}}  # the latest call was asked first
+        for each in readings:
+            await left(each)
+
+    play(tmp_path, scene)
+
+
+async def errors(far: Far, *of: int) -> list[str]:
+    """What the server is told in answer to these questions."""
+
+    def told() -> dict[int, str]:
+        return {each["id"]: each["error"]["message"] for each in far.asked if "error" in each}
+
+    await until_so(lambda: told().keys() >= {*of})
+    return [told()[each] for each in of]
+
+
+def test_what_no_client_answers_is_an_error_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asks, "PATIENCE_SECONDS", 0.05)
+
+    async def scene(far: Far, bridges: Bridges) -> None:
+        streams = Streams(far)
+        reading = await begun(bridges)
+        for identity in (7, 8):  # the second waits for the first
+            streams.asked[0].put_nowait({"id": identity, **ASK})
+        assert "inputRequests" in await asked_of(reading)
+        assert await errors(far, 7, 8) == [
+            "the client gave no answer",
+            "the call is over, and nobody can be asked",
+        ]
+        await until_so(lambda: far.asked[-1].get("method") == "notifications/cancelled")
+
+    play(tmp_path, scene)
+
+
+def test_what_waits_behind_a_call_that_ends_is_asked_of_another(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        streams = Streams(far)
+        first, last = await begun(bridges, 1), await begun(bridges, 2)
+        for identity in (6, 7, 8):  # the last call's, the first's, and the last's once more
+            streams.asked[0].put_nowait({"id": identity, **ASK})
+        states = [(await asked_of(each))["requestState"] for each in (last, first)]
+        bridges._parked._give_up(states[0])  # its client has not come back for ten minutes
+        assert await errors(far, 6) == ["the client gave no answer"]
+        given = {"inputResponses": {"input": {}}, "requestState": states[1]}
+        again = await begun(bridges, 3, **given)
+        state = (await asked_of(again))["requestState"]
+        given = {"inputResponses": {"input": {"a": 1}}, "requestState": state}
+        again = await begun(bridges, 4, **given)
+        assert far.asked[-1] == {"jsonrpc": "2.0", "id": 8, "result": {"a": 1}}
+        await left(again)
+
+    play(tmp_path, scene)
+
+
+def test_where_callers_are_not_known_several_calls_are_asked_nothing(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        streams = Streams(far)
+        one, two = [await begun(bridges, binding="") for _ in range(2)]
+        other = await begun(bridges, session="another", binding="")
         assert streams.opened == 2
         for each in streams.asked:
             each.put_nowait({"id": 9, **ASK})
@@ -180,5 +255,23 @@ def test_who_listens_already_tells_of_questions(tmp_path: Path) -> None:
         await bridges.heard("a", "s", question)
         assert "inputRequests" in (await reading.next())["result"]
         assert len(far.asked) == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_server_without_such_streams_is_not_asked_each_time(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        asked: list[str] = []
+
+        def refuse(last_event: str) -> Reply:
+            asked.append(last_event)
+            return Reply(405)
+
+        far.taken_up = refuse
+        far.answers = lambda said: result(said["id"], ok=True)
+        for number in range(3):
+            reply = await bridges.answer(request(OLD, call(number), "ann", f"s{number}"))
+            assert reply.status == 200
+        assert asked == [""]
 
     play(tmp_path, scene)

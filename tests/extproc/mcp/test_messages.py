@@ -92,6 +92,14 @@ def test_a_number_with_a_fraction_stays_as_it_was_written() -> None:
     assert read(b'{"jsonrpc":"2.0","id": 1.50,"method":"ping"}').raw_id == b"1.50"
 
 
+def test_the_id_of_a_request_is_no_fraction() -> None:
+    for raw in (b"1.5", b"1.0", b"1E3"):
+        assert read(b'{"jsonrpc":"2.0","id":%s,"method":"ping"}' % raw).is_asked_oddly
+        assert not read(b'{"jsonrpc":"2.0","id":%s,"result":{}}' % raw).is_asked_oddly
+    for raw in (b"1", b'"1.5"'):
+        assert not read(b'{"jsonrpc":"2.0","id":%s,"method":"ping"}' % raw).is_asked_oddly
+
+
 @pytest.mark.parametrize(
     "raw", [b"null", b"true", b"false", b"{}", b"[]", b"[1]", b'{"a":1}', b"1e400"]
 )
@@ -140,6 +148,37 @@ def test_what_is_not_json_is_told_so(body: bytes) -> None:
 )
 def test_what_is_no_message_is_told_so(body: bytes) -> None:
     assert refused(body).code == INVALID_REQUEST
+
+
+CALLED = '{"jsonrpc":"2.0","id":1,"method":"%s",%s"params":{"name":"a"%s}}'
+
+
+@pytest.mark.parametrize(
+    ("beside", "within", "wrong", "meant"),
+    [
+        ('"Method":"ping",', "", "Method", "method"),
+        ('"METHOD":"ping",', "", "METHOD", "method"),
+        ('"param\u017f":{},', "", "param\u017f", "params"),  # Go's reader folds it, too
+        ('"ID":2,', "", "ID", "id"),
+        ('"Params":{},', "", "Params", "params"),
+        ("", ',"Name":"b"', "Name", "name"),
+        ("", ',"Arguments":{}', "Arguments", "arguments"),
+        ("", ',"_Meta":{}', "_Meta", "_meta"),
+        ("", ',"TaskId":"x"', "TaskId", "taskId"),
+        ("", ',"ref":{"Uri":"x"}', "Uri", "uri"),
+    ],
+)
+def test_a_member_in_another_spelling_is_refused_since_some_take_it_for_the_one_that_is_read(
+    beside: str, within: str, wrong: str, meant: str
+) -> None:
+    fault = refused((CALLED % ("tools/call", beside, within)).encode())
+    assert fault.code == INVALID_REQUEST
+    assert f"'{wrong}' is not '{meant}'" in fault.message
+
+
+def test_arguments_and_parameters_of_others_methods_have_the_names_that_they_like() -> None:
+    read((CALLED % ("tools/call", "", ',"arguments":{"Name":1,"name":2,"ID":3}')).encode())
+    read((CALLED % ("vendor/call", "", ',"Name":"b"')).encode())
 
 
 def test_a_refusal_has_the_id_of_what_it_refuses() -> None:

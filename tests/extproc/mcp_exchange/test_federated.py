@@ -49,6 +49,27 @@ def forwarded(action: object) -> dict[str, Any]:
     return found
 
 
+def test_a_key_for_some_tools_is_listed_and_finds_no_others() -> None:
+    keyed = KEYED.replace("key: sk-ann", 'key: sk-ann, tools: ["b__*"]')
+    fake = Fake("a", ("echo", "add")), Fake("b", ("echo",))
+    of = program(TWO.replace("mcp:", "mcp:\n  search: {pinned: ['*']}") + keyed, fakes(*fake))
+    head = {"authorization": "Bearer sk-ann"}
+    head["mcp_session_id"] = opened(of, **head)
+
+    def said(method: str, **params: object) -> Any:
+        return played(of, **head).post(request(method, **params))
+
+    listed = [each["name"] for each in answer(said("tools/list"))["tools"]]
+    assert listed == ["search_tools", "call_tool", "b__echo"]
+    query = {"query": "echo"}
+    found = answer(said("tools/call", name="search_tools", arguments=query))
+    assert [each["name"] for each in found["structuredContent"]["tools"]] == ["b__echo"]
+    wrapped = {"name": "a__echo", "arguments": {}}
+    refused = said("tools/call", name="call_tool", arguments=wrapped)
+    assert error(refused)["message"] == "Unknown tool: a__echo"
+    forwarded(said("tools/call", name="b__echo", arguments={}))
+
+
 def test_a_session_begins_with_all_servers() -> None:
     a, b, of = both()
     action = played(of).post(request("initialize", protocolVersion=LEGACY, capabilities={}))

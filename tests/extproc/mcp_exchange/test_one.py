@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
+
 from extproc.audits import Trail
 from extproc.events import (
     CONTINUE,
@@ -181,6 +183,41 @@ def test_what_is_no_list_goes_on_as_it_is() -> None:
     assert error(none)["message"].startswith("the server 'a' gives no list")
 
 
+SOME = """
+identity:
+  api_keys:
+    keys: [{name: ann, key: sk-ann, tools: [a__e*, "?__echo"]}, {name: bob, key: sk-bob}]
+"""
+
+
+def test_a_key_for_some_tools_opens_no_others() -> None:
+    of = program(ONE + SOME)
+    assert isinstance(played(of, authorization=ANN).post(call("echo")), Direct)
+    refusal = played(of, authorization=ANN).post(call("add", 7))
+    assert error(refusal) == {"code": -32602, "message": "Unknown tool: add"}
+    batch = played(of, authorization=ANN).post([call("echo"), call("add")])
+    assert error(batch)["message"] == "Unknown tool: add"
+    assert isinstance(played(of, authorization=ANN).post(request("prompts/get", name="p")), Direct)
+    assert isinstance(played(of, authorization=BOB).post(call("add")), Direct)
+
+
+def test_who_has_such_a_key_can_be_told_so() -> None:
+    of = program(ONE.replace("mcp: {", "mcp: {denied: forbidden, ") + SOME)
+    refusal = played(of, authorization=ANN).post(call("add"))
+    assert isinstance(refusal, Respond)
+    assert refusal.status == 403
+    assert error(refusal)["message"] == "the API key 'ann' is not for the tool 'a__add'"
+    assert error(refusal)["data"] == {"code": "tool_not_allowed", "param": "name"}
+
+
+def test_lists_show_the_tools_of_the_key_and_pass_unread_for_others() -> None:
+    of = program(ONE + SOME, fakes(Fake("a", ("echo", "add"))))
+    action = played(of, authorization=ANN).post(request("tools/list"))
+    assert [each["name"] for each in answer(action)["tools"]] == ["echo"]
+    assert isinstance(played(of, authorization=ANN).post(request("prompts/list")), Direct)
+    assert isinstance(played(of, authorization=BOB).post(request("tools/list")), Direct)
+
+
 def test_a_session_that_its_client_has_ended_is_over() -> None:
     sealed = opened()
     end = played(KNOWN, method="DELETE", authorization=ANN, mcp_session_id=sealed)
@@ -233,6 +270,32 @@ def test_guards_read_results() -> None:
     passed = one.say(ResponseBody(said, True))
     assert isinstance(passed, Replace)
     assert passed.body == said.replace(b"secret", b"[redacted]")
+    assert one.exchange.is_over
+
+
+RULED = """
+authorize:
+  - {name: few, for: {mcp: a}, require: mcp.result.structuredContent.total < 5, phase: response}
+"""
+
+
+@pytest.mark.parametrize(("total", "is_refused"), [(4, False), (5, True)])
+def test_rules_of_responses_read_results(total: int, is_refused: bool) -> None:
+    one = played(program(ONE + RULED))
+    action = one.post(call("add"))
+    assert isinstance(action, Direct)
+    assert "accept-encoding" in action.remove_headers
+    one.say(ResponseHeaders(200, "", headers={"content-type": "application/json"}))
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"total":%d}}}' % total
+    passed = one.say(ResponseBody(said, True))
+    assert isinstance(passed, Replace)
+    assert (passed.body == said) is not is_refused
+    assert (b"isError" in passed.body) is is_refused
+
+
+def test_rules_of_responses_are_not_asked_about_lists() -> None:
+    one = played(program(ONE + RULED))
+    one.post(request("tools/list"))
     assert one.exchange.is_over
 
 

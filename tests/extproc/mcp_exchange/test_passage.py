@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -217,6 +218,42 @@ def test_a_client_without_a_session_goes_by_the_hub_to_a_server_that_has_them() 
     assert (envelope.revision, envelope.key) == (LEGACY, "")
     asked = next(asked for method, asked in a.said if method == "initialize")
     assert json.loads(asked.body)["params"]["capabilities"] == {"elicitation": {}}
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_an_older_server_is_told_when_a_newer_client_leaves_its_call(is_begun: bool) -> None:
+    a = Fake("a")
+    of = program(TWO, fakes(a, Fake("b")))
+    one = sessionless(of, META)
+    sent = one.said[-1]
+    assert isinstance(sent, Direct)
+    assert sent.body is not None
+    if is_begun:
+        one.say(ResponseHeaders(200, "", headers=EVENTS))
+        one.say(ResponseBody(b": begun\n\n", False))
+
+    async def left() -> None:
+        one.exchange.on_close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    asyncio.run(left())
+    method, asked = a.said[-1]
+    assert method == "notifications/cancelled"
+    assert dict(asked.headers)["mcp-session-id"] == "a-1"
+    assert json.loads(asked.body)["params"]["requestId"] == json.loads(sent.body)["id"]
+
+
+def test_a_call_that_was_answered_is_not_called_off(of: Program) -> None:
+    one = sessionless(of, META)
+    one.say(ResponseHeaders(200, "", headers=JSON))
+    one.say(ResponseBody(b'{"jsonrpc":"2.0","id":1,"result":{}}', True))
+    one.exchange.on_close()  # there is no loop here: nothing could be told
+
+
+def test_what_a_newer_client_leaves_at_a_newer_server_ends_with_its_stream() -> None:
+    of = program(TWO, fakes(Fake("a", is_modern=True), Fake("b")))
+    sessionless(of, META).exchange.on_close()
 
 
 def test_results_of_older_servers_say_their_type_to_newer_clients(of: Program) -> None:

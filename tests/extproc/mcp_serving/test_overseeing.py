@@ -19,8 +19,11 @@ from extproc.facts import Facts, McpCall
 from extproc.inquiring import Inquirer
 from extproc.mcp_serving import overseeing
 from extproc.mcp_serving.guarding import McpGuards
-from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer
+from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer, Overseers
+from extproc.policies.authorize import Authorize
 from gateway.guards import Guard, GuardAction, GuardTerms, Phase, RegexGuard
+from gateway.model import Effect, Rule
+from gateway.model import Phase as RulePhase
 from gateway.scopes import Scope
 from tests.kit.opinions import Webhooks, replacing, webhook_guard
 
@@ -41,7 +44,21 @@ def overseen(
     now = datetime(2026, 11, 26, tzinfo=UTC)
     facts = [Facts(now=now, mcp=McpCall("", each)) for each in servers]
     of = McpGuards(guards or (BLOCK, MASK), None, lambda texts: len(texts))
-    return OverseenAnswer(of, inquirer or Inquirer.of_nobody(), uncounted(), facts, asked)
+    overseers = Overseers(of, None, inquirer or Inquirer.of_nobody(), uncounted())
+    return OverseenAnswer(overseers, facts, asked)
+
+
+def ruled(*rules: Rule, asked: AskedFor = CALL, tool: str = "add") -> OverseenAnswer:
+    """By rules alone."""
+    late = Authorize(rules, phase=RulePhase.RESPONSE)
+    facts = Facts(now=datetime(2026, 11, 26, tzinfo=UTC), mcp=McpCall("tools/call", "a", tool))
+    overseers = Overseers(None, late, Inquirer.of_nobody(), uncounted())
+    return OverseenAnswer(overseers, [facts], asked)
+
+
+def denying(expression: str, server: str = "a") -> Rule:
+    scope, phase = Scope(mcp=server), RulePhase.RESPONSE
+    return Rule("no-secrets", scope, Effect.DENY, expression, phase=phase)
 
 
 def begun(of: OverseenAnswer, headers: dict[str, str], status: int = 200) -> OverseenAnswer:
@@ -269,3 +286,54 @@ def test_a_service_that_says_nothing_is_an_error() -> None:
     of = overseen(hook)
     said = json.loads(asyncio.run(of.whole(encoded(result("x")))))
     assert said["error"]["code"] == -32006
+
+
+# --- rules of results ----------------------------------------------------------------------
+
+
+def test_a_rule_reads_what_a_call_comes_to() -> None:
+    rule = denying('mcp.tool == "add" && mcp.result.content[0].text.contains("secret")')
+    text = encoded(result("fine"))
+    assert taken(begun(ruled(rule), JSON), text) == text
+    denied = json.loads(taken(begun(ruled(rule), JSON), encoded(result("a secret"))))
+    assert denied["result"]["isError"]
+    said = denied["result"]["content"][0]["text"]
+    assert said == "the response is denied by 'no-secrets'"
+    other = ruled(rule, tool="echo")
+    assert b"a secret" in taken(begun(other, JSON), encoded(result("a secret")))
+
+
+def test_a_rule_that_cannot_be_evaluated_refuses() -> None:
+    rule = denying("mcp.result.structuredContent.total > 5")
+    assert json.loads(taken(begun(ruled(rule), JSON), encoded(result("x"))))["result"]["isError"]
+
+
+def test_a_rule_reads_the_status_and_headers_of_the_answer() -> None:
+    rule = denying('response.status == 200 && "x-stage" in response.headers')
+    text = encoded(result("fine"))
+    assert taken(begun(ruled(rule), JSON), text) == text
+    assert b"isError" in taken(begun(ruled(rule), {**JSON, "x-stage": "1"}), text)
+    assert asyncio.run(ruled(denying("response.status != 200")).whole(text)) == text
+
+
+def test_rules_judge_results_and_nothing_else() -> None:
+    rule = denying("true")
+    for message in (
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "x"}},
+        {"jsonrpc": "2.0", "id": 5, "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/message", "params": {}},
+    ):
+        assert taken(begun(ruled(rule), JSON), encoded(message)) == encoded(message)
+    of = begun(ruled(rule), EVENTS)
+    question = event({"jsonrpc": "2.0", "id": 5, "method": "ping"})
+    assert taken(of, question, is_end=False) == question
+    assert b"isError" in taken(of, event(result("x")))
+
+
+def test_a_result_in_a_stream_that_was_taken_up_again_is_refused_where_rules_would_judge_it() -> (
+    None
+):
+    text = event(result("x"))
+    assert b"taken up again" in taken(begun(ruled(denying("true"), asked=STREAM), EVENTS), text)
+    others = ruled(denying("true", "b"), asked=STREAM)
+    assert taken(begun(others, EVENTS), text) == text

@@ -26,6 +26,7 @@ CALL = Facts(
     max_output_tokens=64,
     estimated_input_tokens=12,
     texts=("be brief", "hello"),
+    document={"model": "fast", "temperature": 0.5, "messages": [], "tools": [{"name": "t"}]},
     status=404,
     answer_headers={":status": "404", "server": "nginx", "x-b": "3"},
     answered_by="second",
@@ -33,7 +34,7 @@ CALL = Facts(
 NOTHING = Facts(now=NOW)
 ROUTE = Facts(now=NOW, route="shop", path="/")
 TOOL = Facts(now=NOW, mcp=McpCall("tools/call", "db", tool="drop", arguments={"table": "a"}))
-EVERY_NAME = McpCall("tools/call", "db", "drop", "ask", "file:///a", arguments={})
+EVERY_NAME = McpCall("tools/call", "db", "drop", "ask", "file:///a", arguments={}, result={})
 
 
 def values(facts: Facts) -> dict[str, object]:
@@ -73,6 +74,7 @@ def test_a_call_has_all_of_them() -> None:
         "llm.is_stream": True,
         "llm.max_output_tokens": 64,
         "llm.estimated_input_tokens": 12,
+        "llm.params": {"model": "fast", "temperature": 0.5, "tools": [{"name": "t"}]},
         "llm.prompt": "be brief\nhello",
         "response.status": 404,
         "response.provider": "second",

@@ -179,13 +179,40 @@ def test_a_response_is_judged_where_one_is_given(ours: Subject) -> None:
 
 
 MCP = """
-identity: {api_keys: {keys: [{name: ann, key: k-ann, team: red}, {name: bob, key: k-bob}]}}
+identity:
+  api_keys:
+    keys:
+      - {name: ann, key: k-ann, team: red}
+      - {name: bob, key: k-bob}
+      - {name: ci, key: k-ci, team: red, tools: ["db__read*"]}
 mcp: {servers: {db: {url: "http://db"}}}
 authorize:
   - {name: reds, for: {mcp: db}, require: 'principal.team == "red"'}
   - {name: no-drop, for: {mcp: "*"}, deny: 'mcp.tool == "drop" && mcp.arguments.table == "users"'}
   - {name: models, for: {llm: "*"}, deny: 'true'}
+  - {name: few, for: {mcp: db}, deny: 'mcp.tool == "read" && mcp.result.rows > 9', phase: response}
 """
+
+
+@pytest.mark.parametrize(
+    ("response", "rule"),
+    [
+        ({"result": {"rows": 9}}, ""),
+        ({"result": {"rows": 10}}, "few"),
+        ({"result": {}}, "few"),  # what cannot be evaluated refuses
+        ({"status": 200}, ""),
+    ],
+)
+def test_results_of_mcp_servers_are_tried(
+    tmp_path: Path, response: dict[str, object], rule: str
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(MCP)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+    request = RequestBlock.model_validate({"key": "ann", "mcp": {"server": "db", "tool": "read"}})
+    denied = tried(of, request, response=ResponseBlock.model_validate(response)).denied
+    assert (denied.by.name if denied and denied.by else "") == rule
 
 
 @pytest.mark.parametrize(
@@ -208,6 +235,20 @@ def test_calls_of_mcp_servers_are_tried(
     request = RequestBlock.model_validate({"key": key, "mcp": {"server": "db", **call}})
     denied = tried(of, request).denied
     assert (denied.by.name if denied and denied.by else "") == rule
+
+
+def test_keys_for_some_tools_are_tried(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(MCP)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+
+    def said(tool: str) -> Seen:
+        call = {"server": "db", "tool": tool}
+        return tried(of, RequestBlock.model_validate({"key": "ci", "mcp": call}))
+
+    assert said("read_all").denied is None
+    assert refused(said("drop")) == (403, "tool_not_allowed")
 
 
 def test_a_server_that_is_not_there_cannot_be_tried(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ KEYS = f"""
             team: red
             groups: [x, y]
             tags: {{cost: "1"}}
+            models: [fast, "gpt-*"]
+            tools: ["g?thub__*"]
           - {{name: b, digest: {DIGEST}}}
     """
 
@@ -31,6 +33,8 @@ def test_keys_are_kept_as_digests() -> None:
                 "red",
                 ("x", "y"),
                 (("cost", "1"),),
+                ("fast", "gpt-*"),
+                ("g?thub__*",),
             ),
             ApiKey("b", DIGEST),
         ),

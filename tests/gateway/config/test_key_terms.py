@@ -28,6 +28,7 @@ ALL = {
     "groups": ["a", "b"],
     "tags": {"env": "prod"},
     "models": ["gpt-*", "fast"],
+    "tools": ["github__*", "notes__search"],
     "budgets": [{"limit": "5 USD", "per": "day"}, {"limit": "1M tokens", "per": "month"}],
     "limits": [
         {"requests": "60/min", "tokens": "100k/min"},

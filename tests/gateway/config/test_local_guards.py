@@ -119,7 +119,7 @@ def test_a_schema_is_that_of_the_request() -> None:
         ("{type: max_length}", "needs characters, or tokens"),
         ("{type: max_length, characters: 0}", "characters"),
         ("{type: max_length, tokens: 0}", "tokens"),
-        ("{type: json_schema}", "needs one of schema, file and from_request"),
+        ("{type: json_schema}", "needs one of schema, file, from_request and from_server"),
         ("{type: json_schema, from_request: true, schema: {}}", "needs one of schema"),
         ("{type: json_schema, schema: {type: strin}}", "is no JSON Schema that can be used"),
         ("{type: json_schema, schema: {$ref: 'http://x/y'}}", "is no JSON Schema"),

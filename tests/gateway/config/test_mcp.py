@@ -41,6 +41,12 @@ def test_a_short_secret_seals_no_session() -> None:
     assert "short'" not in found
 
 
+def test_sessions_are_idle_for_a_minute_at_least() -> None:
+    (found,) = complaints("mcp: {sessions: {idle: 59s}}")
+    assert "must be at least 1m" in found
+    assert complaints("mcp: {sessions: {idle: 1m}}") == []
+
+
 def test_an_origin_has_a_scheme_and_no_path() -> None:
     (found,) = complaints("mcp: {allowed_origins: ['https://a.example/x']}")
     assert "must be an origin" in found

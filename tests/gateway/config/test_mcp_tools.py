@@ -44,6 +44,14 @@ def test_chosen_tools_are_of_servers_of_the_view(tools: str) -> None:
     assert found.startswith("mcp.views.v.tools.0: the view has no server")
 
 
+def test_tools_of_keys_are_of_servers() -> None:
+    (found,) = complaints(
+        f"mcp: {{servers: {{{SERVERS}}}}}\n"
+        "identity: {api_keys: {keys: [{name: ci, key: k, tools: [a__x, '*__y', aa__z]}]}}"
+    )
+    assert found.startswith("identity.api_keys.keys.0.tools.2: no server 'aa'")
+
+
 def test_changes_choices_and_searches_are_read() -> None:
     mcp = gateway_of(
         """

@@ -111,7 +111,7 @@ def test_every_problem_of_a_document_is_told_with_its_line(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("server", "complaint"),
     [
-        ("{openapi: {}}", "mcp.servers.a.openapi: needs exactly one of file and inline"),
+        ("{openapi: {}}", "mcp.servers.a.openapi: needs exactly one of file, url and inline"),
         ("{openapi: {inline: '3'}}", "mcp.servers.a.openapi: inline: an OpenAPI document is an ob"),
         (f"{{openapi: {{inline: {INLINE}}}, command: [a]}}", "mcp.servers.a: has an openapi, and"),
         (f"{{openapi: {{inline: {INLINE}}}, transport: sse}}", "mcp.servers.a: has an openapi, a"),

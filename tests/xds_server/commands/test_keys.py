@@ -63,6 +63,7 @@ def say(plane: RunningPlane, capsys: pytest.CaptureFixture[str]) -> Say:
 def test_a_new_key_is_all_that_is_printed(say: Say) -> None:
     budgets = ("--budgets", "5 USD/day, 1M tokens/month")
     others = ("--tags", "env=prod,tier=1", "--models", "gpt-*,fast", "--expires", "90d")
+    others = (*others, "--tools", "github__*,notes__search")
     limits = ("--limits", "requests=60/min, tokens=100k/min,concurrent=5")
     text = say("create", "ci", "--team", "red", *budgets, *limits, *others)
     assert parse(text) is not None
@@ -77,10 +78,12 @@ def test_a_new_key_is_all_that_is_printed(say: Say) -> None:
         {"concurrent": 5},
     ]
     assert (shown["tags"], shown["models"]) == ({"env": "prod", "tier": "1"}, ["gpt-*", "fast"])
+    assert shown["tools"] == ["github__*", "notes__search"]
     lines = say("show", "ci").splitlines()
     assert "budgets: 5 USD per day, 1000000 tokens per month" in lines
     assert "limits: requests=60/min, tokens=100000/min, concurrent=5" in lines
     assert "tags: env=prod, tier=1" in lines
+    assert "tools: github__*, notes__search" in lines
     assert "state: valid" in lines
 
 

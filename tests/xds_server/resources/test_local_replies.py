@@ -19,6 +19,7 @@ from xds_server.resources.local_replies import (
     LIMITED,
     LOCAL_REPLIES,
     OF_LOGINS,
+    OF_MCP,
     OF_SERVICES,
     POLICY_UNAVAILABLE,
     UNASKED,
@@ -60,6 +61,27 @@ def test_other_routes_are_left_alone_but_for_a_missing_policy_and_rules_of_envoy
         assert expression(mapper).startswith('xds.route_name.startsWith("dragoman/llm')
     said = [expression(mapper).rpartition(" && ")[2] for mapper in ON_PLAIN]
     assert said == [reply.when for reply in PLAIN] * 2
+
+
+def test_clients_of_mcp_are_told_in_json_rpc() -> None:
+    begin = 'xds.route_name.startsWith("dragoman/mcp") && '
+    mappers = local_reply_config(serves_mcp=True, external=EXTERNAL_UNAVAILABLE)["mappers"]
+    told = {
+        expression(each).removeprefix(begin): each["body_format_override"]["json_format"]
+        for each in mappers
+        if expression(each).startswith(begin)
+    }
+    assert list(told) == [each.when for each in (POLICY_UNAVAILABLE, EXTERNAL_UNAVAILABLE, *OF_MCP)]
+    assert told["response.code == 413"]["error"]["code"] == -32600
+    assert told["response.code >= 500"] == {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {
+            "code": -32603,
+            "message": "the MCP server could not be reached",
+            "data": {"code": "server_unavailable"},
+        },
+    }
 
 
 def test_what_services_and_limits_refuse_is_said_in_both_forms() -> None:

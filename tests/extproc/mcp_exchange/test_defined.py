@@ -1,0 +1,85 @@
+"""Calls that are judged by what their server says of the tool."""
+
+from __future__ import annotations
+
+import json
+
+from extproc.events import Action, Direct, Replace, ResponseBody, ResponseHeaders, Watch
+from tests.kit.mcp_exchange import (
+    Fake,
+    Servers,
+    answer,
+    call,
+    error,
+    fakes,
+    opened,
+    played,
+    program,
+    request,
+)
+
+YAML = """
+mcp:
+  servers:
+    a: {url: "http://a.example/mcp"}
+guardrails:
+  - {name: in, type: json_schema, of: tool_input, phase: request, from_server: true, for: {mcp: a}}
+  - {name: out, type: json_schema, of: tool_output, from_server: true, for: {mcp: "*"}}
+"""
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+JSON = {"content-type": "application/json"}
+
+
+def server() -> Fake:
+    return Fake("a", ("echo",), schemas={"inputSchema": SCHEMA, "outputSchema": SCHEMA})
+
+
+def said(fake: Fake, message: object) -> Action:
+    of = program(YAML, fakes(fake))
+    return played(of, mcp_session_id=opened(of)).post(message)
+
+
+def test_arguments_that_the_tool_does_not_take_do_not_reach_the_server() -> None:
+    assert isinstance(said(server(), call("echo", n=1)), Direct)
+    refused = answer(said(server(), call("echo", n="1")))
+    assert refused["isError"]
+    assert "at '/n', 'type' does not hold (guard 'in')" in refused["content"][0]["text"]
+
+
+def test_the_list_is_asked_for_once() -> None:
+    fake = server()
+    of = program(YAML, fakes(fake))
+    session = opened(of)
+    for _ in range(3):
+        assert isinstance(played(of, mcp_session_id=session).post(call("echo", n=1)), Direct)
+    assert fake.methods().count("tools/list") == 1
+
+
+def test_results_that_the_tool_does_not_promise_are_failed_ones() -> None:
+    of = program(YAML, fakes(server()))
+    one = played(of, mcp_session_id=opened(of))
+    assert isinstance(one.post(call("echo", n=1)), Direct)
+    assert isinstance(one.say(ResponseHeaders(200, "", headers=JSON)), Watch)
+    result = {"content": [], "structuredContent": {"n": "one"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+    told = one.say(ResponseBody(body, True))
+    assert isinstance(told, Replace)
+    found = json.loads(told.body)["result"]
+    assert found["isError"]
+    assert "(guard 'out')" in found["content"][0]["text"]
+
+
+def test_a_tool_that_is_not_listed_is_refused_and_so_is_any_while_there_is_no_list() -> None:
+    assert "lists no such tool" in answer(said(server(), call("other")))["content"][0]["text"]
+    of = program(YAML, servers := fakes(server()))
+    session = opened(of)
+    servers.answers = {}
+    refused = error(played(of, mcp_session_id=session).post(call("echo", n=1)))
+    assert refused["code"] == -32603
+    assert isinstance(servers, Servers)
+
+
+def test_what_is_no_call_of_a_tool_asks_for_no_list() -> None:
+    fake = server()
+    assert isinstance(said(fake, request("prompts/get", name="p")), Direct)
+    assert "tools/list" not in fake.methods()
