@@ -1,8 +1,8 @@
 """Ids and texts in requests and answers of A2A, changed wherever they stand, in every form.
 
 Ids: so that a task that a client names says where it is. Texts: those of parts, for guards. What is
-in metadata and data is not looked at. JSON keeps its numbers as they were written; protobuf keeps
-every other byte.
+in metadata and data is not looked at. JSON keeps its numbers as they were written, protobuf every
+other byte; of event streams, what is no event is left out.
 """
 
 from __future__ import annotations
