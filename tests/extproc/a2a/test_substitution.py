@@ -22,6 +22,7 @@ from extproc.a2a.substitution import (
     in_body,
     in_event,
     in_message,
+    in_notification,
     in_protobuf,
     in_protobuf_message,
     in_result,
@@ -211,3 +212,20 @@ def test_answers_of_grpc_change_in_their_frames() -> None:
 
 def test_an_empty_answer_stays() -> None:
     assert in_body(Operation.DELETE_PUSH, Binding.HTTP_JSON, Revision.V0_3, b"", LOUD) == b""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"task": TASK}, {"task": LOUD_TASK}),
+        ({**TASK, "kind": "task"}, {**LOUD_TASK, "kind": "task"}),
+        (TASK, LOUD_TASK),
+        (
+            {"statusUpdate": {"taskId": "t", "status": {"message": MESSAGE}}},
+            {"statusUpdate": {"taskId": "task:t", "status": {"message": LOUD_MESSAGE}}},
+        ),
+        ([], []),
+    ],
+)
+def test_notifications_change_too(body: Any, expected: Any) -> None:
+    assert json.loads(in_notification(json.dumps(body).encode(), LOUD)) == expected
