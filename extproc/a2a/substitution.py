@@ -251,6 +251,15 @@ def in_body(
     return _in_json(operation, binding, body, changes)
 
 
+def in_notification(body: bytes, changes: Substitution) -> bytes:
+    """What an agent calls a webhook with; in 0.3 a task, whose kind some leave out. Raises
+    `InvalidJson`."""
+    document = json_spans.decode_exactly(body)
+    is_bare = isinstance(document, dict) and not {"kind", *_PAYLOADS} & document.keys()
+    changed = _task(document, changes) if is_bare else in_event(document, changes)
+    return json_spans.encode(changed)
+
+
 def _in_json(operation: Operation, binding: Binding, body: bytes, changes: Substitution) -> bytes:
     document = json_spans.decode_exactly(body)
     if binding is not Binding.JSONRPC:
