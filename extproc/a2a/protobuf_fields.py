@@ -7,11 +7,15 @@ and every other byte stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 _VARINT, _DELIMITED = 0, 2
 _LONGEST_VARINT: Final = 10
+
+
+Tree: TypeAlias = "Mapping[int, Tree | Callable[[str], str]]"
+"""Of the numbers of fields: what is in them, or what becomes of their text."""
 
 
 class BrokenMessage(ValueError):
@@ -78,6 +82,36 @@ def without(message: bytes, path: Sequence[int]) -> bytes:
         elif len(path) > 1 and tag & 7 == _DELIMITED:
             pieces.append(delimited(path[0], without(message[content:position], path[1:])))
     return b"".join(pieces)
+
+
+def mapped(message: bytes, tree: Tree) -> bytes:
+    """The message with those texts changed, wherever they are said. Raises `BrokenMessage`."""
+    pieces: list[bytes] = []
+    position = done = 0
+    while position < len(message):
+        start = position
+        tag, after = _varint_at(message, position)
+        length, content = _extent(message, tag & 7, after)
+        position = content + length
+        if position > len(message):
+            raise BrokenMessage("it ends too early")
+        below = tree.get(tag >> 3)
+        if below is None or tag & 7 != _DELIMITED:
+            continue
+        value = message[content:position]
+        new = _changed(value, below) if callable(below) else mapped(value, below)
+        if new != value:
+            pieces += (message[done:start], delimited(tag >> 3, new))
+            done = position
+    pieces.append(message[done:])
+    return b"".join(pieces)
+
+
+def _changed(value: bytes, change: Callable[[str], str]) -> bytes:
+    try:
+        return change(value.decode()).encode()
+    except UnicodeDecodeError:
+        raise BrokenMessage("a text is not UTF-8") from None
 
 
 def _extent(message: bytes, wire_type: int, position: int) -> tuple[int, int]:

@@ -244,6 +244,25 @@ async def conversation(client: ClientTransport, context: ClientCallContext) -> N
     assert events[-1].status_update.status.state == a2a_pb2.TASK_STATE_COMPLETED
 
     await webhooks(client, context, done.id)
+    await subscription(client, context)
+
+
+async def subscription(client: ClientTransport, context: ClientCallContext) -> None:
+    """A task that goes on is watched, and cancelled."""
+    request = said("wait")
+    request.configuration.return_immediately = True
+    waiting = (await client.send_message(request, context=context)).task
+    assert waiting.status.state != a2a_pb2.TASK_STATE_COMPLETED
+    watched = client.subscribe(a2a_pb2.SubscribeToTaskRequest(id=waiting.id), context=context)
+    states = []
+    async for event in watched:
+        status = event.task.status if event.HasField("task") else event.status_update.status
+        states.append(status.state)
+        if len(states) == 1:
+            asked = a2a_pb2.CancelTaskRequest(id=waiting.id)
+            cancelled = await client.cancel_task(asked, context=context)
+            assert cancelled.status.state == a2a_pb2.TASK_STATE_CANCELED
+    assert states[-1] == a2a_pb2.TASK_STATE_CANCELED
 
 
 async def webhooks(client: ClientTransport, context: ClientCallContext, task_id: str) -> None:
