@@ -194,14 +194,7 @@ async def _serve(
         serve=_serve_others(services, shared, pins, arguments.state_dir),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
-    methods: Methods = {
-        process.METHOD: calls,
-        authz.METHOD: authz.Authorization(calls, time.time),
-        access_log.METHOD: log,
-        rate_limit.METHOD: rate_limit.RateLimits(calls),
-        **health.methods,
-    }
-    server = await _listen(arguments, methods)
+    server = await _listen(arguments, _methods(calls, log, health))
     logger.info("listening on %s", server.address)
     try:
         await until_stopped(source.run, take)
@@ -220,6 +213,17 @@ async def _serve(
         await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)
+
+
+def _methods(calls: process.Process, log: access_log.AccessLog, health: Health) -> Methods:
+    """What Envoy asks."""
+    return {
+        process.METHOD: calls,
+        authz.METHOD: authz.Authorization(calls, time.time),
+        access_log.METHOD: log,
+        rate_limit.METHOD: rate_limit.RateLimits(calls),
+        **health.methods,
+    }
 
 
 def _look_for_garbage_seldom() -> None:

@@ -191,7 +191,7 @@ class _Explaining:
     def place(self, named: tuple[str, object]) -> int:
         """Each host has its routes in the order of the configuration, and some of them only."""
         name, _ = named
-        if llm_route.is_llm(name) or name in _FIRST or _is_a2a(name):
+        if llm_route.is_llm(name) or name in _KINDS:
             return -1
         return self.places.get(name, len(self.places) + (name == UNMATCHED))
 
@@ -459,25 +459,22 @@ def _is_known(identity: Identity) -> bool:
     )
 
 
-_FIRST = (mcp_route.NAME, mcp_route.SSE)
-"""Beside those of the LLM APIs, and of agents."""
-
-
-def _is_a2a(name: str) -> bool:
-    return name in (a2a_route.NAME, a2a_route.GRPC)
+_KINDS = {
+    mcp_route.NAME: "mcp",
+    mcp_route.SSE: "mcp sse",
+    a2a_route.NAME: "a2a",
+    a2a_route.GRPC: "a2a",
+}
+"""Of routes that are there where there are servers or agents; before plain ones."""
 
 
 def _kind(name: str, route: Json, plain: Route | None) -> str:
     if llm_route.is_llm(name):
         return "llm"
-    if name == mcp_route.NAME:
-        return "mcp"
-    if _is_a2a(name):
-        return "a2a"
+    if name in _KINDS:
+        return _KINDS[name]
     if name.partition("#")[0] == mcp_auth_route.AUTHORIZATION and "direct_response" in route:
         return "mcp authorization"
-    if name == mcp_route.SSE:
-        return "mcp sse"
     if plain is not None:
         return "plain"
     return "answer" if "direct_response" in route or "redirect" in route else "other"
