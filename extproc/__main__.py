@@ -32,6 +32,7 @@ from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
+from extproc.adapters.shared_pins import SharedToolPins, pins_at
 from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
@@ -173,7 +174,7 @@ async def _serve(
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
-    pins = SqliteToolPins(arguments.state_dir, time.time)
+    pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
     shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
     sessions = World(services, shared, time.monotonic, pins)
     make = functools.partial(
@@ -189,7 +190,7 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        shared=shared,
+        shared=(shared, pins),
         mcp=functools.partial(_serving, sessions, session_secret(arguments.state_dir)),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
@@ -214,7 +215,7 @@ async def _serve(
         cut_streams.give_up()
         board.close()
         services.close()
-        pins.close()
+        await pins.close()
         await shared.close()
         await limiters.close()
         tally.write()
@@ -243,10 +244,12 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
-    shared: SharedSessionBoard,
+    shared: tuple[SharedSessionBoard, SharedToolPins],
     mcp: Callable[[Mcp], Serving | None],
 ) -> Program:
-    shared.follow(sessions_at(gateway))
+    sessions, pins = shared
+    sessions.follow(sessions_at(gateway))
+    pins.follow(pins_at(gateway))
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
         gateway,

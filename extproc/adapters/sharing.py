@@ -94,10 +94,12 @@ class Sharing:
                     async with asyncio.timeout(pause):
                         await self._news.wait()
         finally:
-            with contextlib.suppress(LedgerUnavailable, TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await visitor.leave()
-            await visitor.close()
+            try:
+                with contextlib.suppress(LedgerUnavailable, TimeoutError):
+                    async with asyncio.timeout(LEAVE_SECONDS):
+                        await visitor.leave()
+            finally:
+                await visitor.close()
 
     async def _visited(self, visitor: Visitor) -> float:
         """How long to wait then, in seconds."""
