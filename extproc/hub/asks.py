@@ -59,11 +59,13 @@ class Ask:
         )
         shown = (("authorization", envelope.token),) if envelope.token else ()
         self.head: tuple[tuple[str, str], ...] = (*passed, *served.headers, *shown)
+        is_older = not headers.is_modern(envelope.revision)
         self.origin = Origin(
             envelope.server,
             message.method,
             key=envelope.key.encode(),
-            completes=not headers.is_modern(envelope.revision),
+            completes=is_older,
+            log_level=headers.log_level(message) if is_older else None,
         )
 
     @property

@@ -342,4 +342,4 @@ def _told(first: Ask, now: Ask, note: Message) -> bytes | None:
         changes = {messages.PROGRESS_TOKEN: msgspec.json.encode(now.token)}
         said = messages.rewritten(said, changes)
     told = upward(first.origin, said)
-    return None if told is None else asks.event(told)
+    return asks.event(told) if told else None

@@ -221,6 +221,7 @@ class Passage:
             shown_uri=self._shown_uri,
             completes=self._is_older,
             raw_id=message.raw_id if self._own_id else b"",
+            log_level=headers.log_level(message) if self._is_older else None,
         )
 
     def _is_read_whole(self, status: int) -> bool:
