@@ -21,7 +21,6 @@ import uvloop
 from extproc import access_log, authz, flags, process, rate_limit
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
-from extproc.adapters.heap import keep_freed_memory
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.key_places import KeyPlaces
@@ -34,6 +33,7 @@ from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
 from extproc.adapters.shared_pins import SharedToolPins, pins_at
 from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
+from extproc.adapters.sqlite_consents import SqliteConsents
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.adapters.tool_pins import SqliteToolPins
@@ -132,7 +132,6 @@ def main() -> None:
     if mistake := flags.credentials(arguments).mistake():
         known.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
-    keep_freed_memory(os.environ)
     try:
         uvloop.run(serve(arguments))
     except (ConfigurationRefused, LedgerUnavailable, OSError) as error:  # the operator's to mend
@@ -175,8 +174,9 @@ async def _serve(
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
+    consents = SqliteConsents(arguments.state_dir, time.time)
     shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
-    sessions = World(services, shared, time.monotonic, pins)
+    sessions = World(services, shared, time.monotonic, pins, consents, time.time)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -194,14 +194,7 @@ async def _serve(
         mcp=functools.partial(_serving, sessions, session_secret(arguments.state_dir)),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
-    methods: Methods = {
-        process.METHOD: calls,
-        authz.METHOD: authz.Authorization(calls, time.time),
-        access_log.METHOD: log,
-        rate_limit.METHOD: rate_limit.RateLimits(calls),
-        **health.methods,
-    }
-    server = await _listen(arguments, methods)
+    server = await _listen(arguments, _methods(calls, log, health))
     logger.info("listening on %s", server.address)
     try:
         await until_stopped(source.run, take)
@@ -216,10 +209,22 @@ async def _serve(
         board.close()
         services.close()
         await pins.close()
+        consents.close()
         await shared.close()
         await limiters.close()
         tally.write()
         await asyncio.to_thread(logs.close)
+
+
+def _methods(calls: process.Process, log: access_log.AccessLog, health: Health) -> Methods:
+    """What Envoy asks."""
+    return {
+        process.METHOD: calls,
+        authz.METHOD: authz.Authorization(calls, time.time),
+        access_log.METHOD: log,
+        rate_limit.METHOD: rate_limit.RateLimits(calls),
+        **health.methods,
+    }
 
 
 def _look_for_garbage_seldom() -> None:

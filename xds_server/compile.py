@@ -278,6 +278,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
             names.MCP_HEADERS if gateway.mcp.servers else (),
+            {"cookie"} if gateway.mcp.asks_for_consent else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)

@@ -65,7 +65,7 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
         *_sse_routes(gateway, listener),
-        *told_routes(gateway.mcp),
+        *told_routes(gateway),
         _route(FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
         _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, per_filter),
     )
@@ -118,7 +118,7 @@ def _route(name: str, match: Json, gateway: Gateway, per_filter: Json) -> Json:
         "match": match,
         "typed_per_filter_config": per_filter,
         "request_headers_to_remove": [*_CLIENTS_OWN, names.MCP_HEADER],
-        **({"request_headers_to_add": [_TOKEN]} if gateway.mcp.exchanges_tokens else {}),
+        **({"request_headers_to_add": [_TOKEN]} if gateway.mcp.shows_tokens else {}),
         "response_headers_to_remove": [
             *_SERVERS_OWN,
             *(told.removed(gateway.limit_headers) if is_told else ()),
