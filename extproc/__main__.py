@@ -24,7 +24,6 @@ from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
-from extproc.adapters.heap import keep_freed_memory
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.key_places import KeyPlaces
@@ -35,7 +34,9 @@ from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
+from extproc.adapters.shared_pins import SharedToolPins, pins_at
 from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
+from extproc.adapters.sqlite_consents import SqliteConsents
 from extproc.adapters.sqlite_ledger import open_ledger
 from extproc.adapters.tally import FileTally
 from extproc.adapters.tool_pins import SqliteToolPins
@@ -133,7 +134,6 @@ def main() -> None:
     if mistake := flags.credentials(arguments).mistake():
         known.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
-    keep_freed_memory(os.environ)
     try:
         uvloop.run(serve(arguments))
     except (ConfigurationRefused, LedgerUnavailable, OSError) as error:  # the operator's to mend
@@ -175,8 +175,10 @@ async def _serve(
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
-    pins = SqliteToolPins(arguments.state_dir, time.time)
+    pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
+    consents = SqliteConsents(arguments.state_dir, time.time)
     shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
+    world = World(services, shared, time.monotonic, pins, consents, time.time)
     make = functools.partial(
         _build,
         ledgers=ledgers,
@@ -190,8 +192,8 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        shared=shared,
-        serve=_serve_others(services, shared, pins, arguments.state_dir),
+        shared=(shared, pins),
+        serve=_serve_others(services, world, arguments.state_dir),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     server = await _listen(arguments, _methods(calls, log, health))
@@ -208,7 +210,8 @@ async def _serve(
         cut_streams.give_up()
         board.close()
         services.close()
-        pins.close()
+        await pins.close()
+        consents.close()
         await shared.close()
         await limiters.close()
         tally.write()
@@ -248,10 +251,12 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
-    shared: SharedSessionBoard,
+    shared: tuple[SharedSessionBoard, SharedToolPins],
     serve: Serve,
 ) -> Program:
-    shared.follow(sessions_at(gateway))
+    sessions, pins = shared
+    sessions.follow(sessions_at(gateway))
+    pins.follow(pins_at(gateway))
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
         gateway,
@@ -271,11 +276,8 @@ def _build(
     )
 
 
-def _serve_others(
-    services: ServiceClient, board: SharedSessionBoard, pins: SqliteToolPins, state_dir: Path
-) -> Serve:
+def _serve_others(services: ServiceClient, world: World, state_dir: Path) -> Serve:
     """MCP servers, and A2A agents."""
-    world = World(services, board, time.monotonic, pins)
     secrets_of_sessions = (session_secret(state_dir),)
     times = Times(time.monotonic, _now)
     return Serve(

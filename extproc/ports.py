@@ -379,6 +379,66 @@ class ToolPins(Protocol):
         """Keep them; what is known already stays. Raises `PinsUnavailable`."""
 
 
+class ConsentsUnavailable(Exception):
+    """What callers have agreed to cannot be read, or written."""
+
+
+class Agreed(NamedTuple):
+    """What a caller has agreed to."""
+
+    sealed: bytes
+    """The tokens."""
+    version: int
+    """Grows with each change."""
+
+
+class Agreement(NamedTuple):
+    """A caller, a server, and the tokens."""
+
+    owner: str
+    server: str
+    who: str
+    """For people."""
+    sealed: bytes
+    expires: int
+    """Of the access token, in seconds since 1970; 0: it does not say."""
+
+
+class Consents(Protocol):
+    """What callers have agreed to, as all workers know it; and the browsers that are away for that.
+    All of it raises `ConsentsUnavailable`."""
+
+    async def find(self, owner: str, server: str) -> Agreed | None:
+        """None: nothing."""
+
+    async def keep(self, agreement: Agreement) -> None:
+        """In the place of what was there."""
+
+    async def lease(self, owner: str, server: str, version: int, seconds: float) -> bool:
+        """Whether it is this worker's to renew, for so long: nobody else is at it, and it is still
+        that version."""
+
+    async def renew(self, agreement: Agreement, version: int) -> bool:
+        """Put other tokens in the place of that version, which is leased no more. Whether it was
+        still there."""
+
+    async def free(self, owner: str, server: str, version: int) -> None:
+        """It was not renewed; somebody else may try."""
+
+    async def drop(self, owner: str, server: str, version: int) -> bool:
+        """Forget that version. Whether it was still there."""
+
+    async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
+        """A browser goes away, and comes back with that name. Whether `once`, which both may be
+        used for until then, was not used before."""
+
+    async def take(self, name: str) -> bytes | None:
+        """It is back: what was kept of it, once. None: nothing, or too long ago."""
+
+    def close(self) -> None:
+        """Nothing is kept any more."""
+
+
 class SessionBoard(Protocol):
     """When MCP sessions were last used, and which have ended, as all workers of a machine know."""
 

@@ -38,8 +38,10 @@ from extproc.policies.key_models import KeyModels
 from extproc.policies.key_tools import KeyTools
 from extproc.policies.limit import Limits
 from extproc.policies.logins import logins_of
+from extproc.policies.tokens import Tokens
 from extproc.policies.variables import ESTIMATE, OF_ONE_CALL, PROMPT
 from extproc.ports import Ledger, Limiter
+from extproc.principal import Kind
 from extproc.saying import Sayer
 from extproc.served_limits import ServedLimits
 from extproc.shaping import Shaper, shaper
@@ -353,7 +355,14 @@ def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:
 
 def _mcp(gateway: Gateway, served: Serving | None, witnesses: Witnesses) -> Serving | None:
     """With who may come in there, where that is not as anywhere."""
-    if served is None or not is_apart(gateway.mcp):
+    if served is None:
+        return None
+    login = gateway.mcp.consent_login
+    issuers = tuple(each.issuer for each in gateway.identity.logins if each.name == login)
+    if served.desk is not None and issuers:
+        desk = served.desk.with_logins(Tokens(issuers, Kind.LOGIN).principal)
+        served = structs.replace(served, desk=desk)
+    if not is_apart(gateway.mcp):
         return served
     guard = protection(gateway.mcp, gateway.identity)
     entrance = Authenticate(protected(gateway.identity, gateway.mcp), witnesses=witnesses)

@@ -63,7 +63,7 @@ def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
 
 POSTGRES_LOCK = 0x647261676F6D616E
 """Who makes the tables holds this advisory lock."""
-POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'mcp_sessions'"
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'mcp_tools'"
 """A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
 asks again after waiting for the lock is told what was so before."""
 
@@ -123,6 +123,11 @@ CREATE TABLE IF NOT EXISTS {0}.mcp_sessions (
   name bigint PRIMARY KEY, changed bigint NOT NULL, is_over boolean NOT NULL DEFAULT false
 );
 CREATE INDEX IF NOT EXISTS mcp_sessions_by_change ON {0}.mcp_sessions (is_over, changed);
+CREATE TABLE IF NOT EXISTS {0}.mcp_tools (
+  server text NOT NULL, tool text NOT NULL, known text NOT NULL, known_text text NOT NULL,
+  changed bigint NOT NULL, PRIMARY KEY (server, tool)
+);
+CREATE INDEX IF NOT EXISTS mcp_tools_by_change ON {0}.mcp_tools (changed);
 """
 """`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs.
 `key_changes` says which row of `key_log` is the last."""

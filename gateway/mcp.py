@@ -39,6 +39,9 @@ OWN_TOOLS = ("search_tools", "call_tool")
 """Of the gateway itself, where tools are searched for."""
 _AUTHORIZATION_SECONDS = 8.0
 """For two requests to authorization servers, one after the other."""
+CONSENT_SECONDS = 30.0
+"""How long a request may take longer where people are asked: to refresh a token, or to wait until
+somebody has agreed."""
 SEPARATOR = "__"
 """Between the name of a server and that of a tool. No server's name has one."""
 
@@ -156,6 +159,34 @@ class TokenExchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """How each caller agrees, at a server's own authorization server, that the gateway uses the
+    server for them (the authorization code flow of RFC 6749, with PKCE)."""
+
+    issuer: str
+    """Its issuer identifier; empty: what it calls itself is not looked at."""
+    authority: str
+    """Of the host that is asked for metadata and tokens."""
+    authorize_url: str = ""
+    """Where browsers are sent; empty: the metadata says so, as all that is empty here."""
+    token_path: str = ""
+    revoke_path: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    client_auth: ClientAuth = ClientAuth.NONE
+    scopes: tuple[str, ...] = ()
+    resource: str = ""
+    """The URI of the server (RFC 8707); empty: nothing is said."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """What else authorization is asked for with."""
+
+    @property
+    def is_discovered(self) -> bool:
+        """Whether metadata says where it is asked."""
+        return not self.token_path
+
+
+@dataclass(frozen=True, slots=True)
 class McpServer:
     """An MCP server."""
 
@@ -185,16 +216,19 @@ class McpServer:
     """Of a REST API: what every request has in its query."""
     exchange: TokenExchange | None = None
     """What it is shown of who calls; None: nothing."""
+    consent: Consent | None = None
+    """How callers agree that it is used for them; None: nobody is asked."""
 
     pinning: PinTerms | None = None
     """None: nobody looks whether definitions of its tools change."""
 
     @property
     def is_changed(self) -> bool:
-        """Whether clients may see it otherwise than it is: its tools are changed or watched, or
-        some of their results are kept."""
+        """Whether clients may see it otherwise than it is: its tools are changed or watched, some
+        of their results are kept, or its callers have to agree before there are any."""
         is_kept = any(terms.cache_seconds for _, terms in self.terms)
-        return bool(self.tools) or is_kept or self.pinning is not None
+        is_watched = self.pinning is not None or self.consent is not None
+        return bool(self.tools) or is_kept or is_watched
 
     @property
     def is_hubs(self) -> bool:
@@ -299,6 +333,11 @@ class Mcp:
     """Where clients of revision 2024-11-05 find the same as at `path`; empty: nowhere."""
     auth: McpAuth | None = None
     """None: nobody is told where to get a token."""
+    consent_url: str = ""
+    """What browsers call the gateway, where people agree that servers are used for them: an origin,
+    without a slash at its end."""
+    consent_login: str = ""
+    """By which login it is made sure who they are; empty: by none."""
     guard_seconds: float = 0.0
     """How long the services of guards may take, one after the other."""
 
@@ -310,6 +349,8 @@ class Mcp:
         proxy = None if self.auth is None else self.auth.proxy
         if self.exchanges_tokens or (proxy is not None and proxy.is_changed):
             longest += _AUTHORIZATION_SECONDS
+        if self.asks_for_consent:
+            longest += CONSENT_SECONDS
         return longest + self.guard_seconds if longest else 0.0
 
     @property
@@ -323,6 +364,16 @@ class Mcp:
     def exchanges_tokens(self) -> bool:
         """Whether tokens of callers are needed to get others."""
         return any(each.exchange is not None for each in self.servers)
+
+    @property
+    def asks_for_consent(self) -> bool:
+        """Whether callers are asked to agree that servers are used for them."""
+        return any(each.consent is not None for each in self.servers)
+
+    @property
+    def shows_tokens(self) -> bool:
+        """Whether servers are shown tokens of callers' own."""
+        return self.exchanges_tokens or self.asks_for_consent
 
     def view(self, name: str) -> McpView | None:
         """What is at a path."""

@@ -18,6 +18,9 @@ SERVER_METADATA = (
 )
 """Where clients look for an authorization server (RFC 8414 §3, OpenID Connect Discovery 1.0 §4)."""
 _OWN_ENDPOINTS = "/.oauth"
+CONNECT, CALLBACK = "/connect", "/callback"
+"""Below these of the gateway's endpoints, people agree that servers are used for them: where links
+lead to, and where authorization servers send browsers back to."""
 
 
 def endpoints_path(mcp: Mcp) -> str:

@@ -68,6 +68,9 @@ HUB_CLUSTER = "service/hub"
 """The hub of the MCP gateway; extproc asks it as it asks services."""
 HUB_STREAMS = "/streams"
 """Where the hub says what several servers say unasked, as one stream."""
+HUB_CONNECTED = "/connected"
+"""Where it is told that a caller has agreed that a server is used for them:
+`extproc.mcp.tickets.Connected`, in JSON."""
 HUB_RENAMED = "/renamed"
 """Where it is told what clients call resources: `extproc.mcp.renamed.Renamed`, in JSON."""
 HUB_ROUNDS = "/rounds"
@@ -357,6 +360,11 @@ def mcp_token_service(server: str) -> str:
 def mcp_assertion_service(server: str) -> str:
     """The service that gives them for identity assertions."""
     return f"mcp-assertion/{server}"
+
+
+def mcp_consent_service(server: str) -> str:
+    """The service where callers agree that an MCP server is used for them."""
+    return f"mcp-consent/{server}"
 
 
 MCP_AUTHORIZATION = "mcp-authorization"

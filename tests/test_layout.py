@@ -77,6 +77,7 @@ TESTED_THROUGH = {
     "extproc/adapters/postgres_statements.py": "extproc/adapters/test_postgres_server.py",
     "gateway/config/alerts.py": "gateway/config/test_budgets.py",
     "gateway/ledger_tables.py": "xds_server/budgets/test_stores.py",
+    "gateway/mcp_consents.py": "extproc/adapters/test_sqlite_consents.py",
     "gateway/mcp_pins.py": "extproc/adapters/test_tool_pins.py",
     "xds_server/budgets/store.py": "xds_server/budgets/test_stores.py",
     "xds_server/budgets/sqlite_store.py": "xds_server/budgets/test_stores.py",

@@ -279,6 +279,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
             names.MCP_HEADERS if gateway.mcp.servers else (),
             names.A2A_HEADERS if gateway.a2a.agents else (),
+            {"cookie"} if gateway.mcp.asks_for_consent else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)

@@ -2,7 +2,7 @@
 
 The last one of each is a file in the state directory, which is watched like any other file: a
 document that has changed is a changed configuration. While a URL gives nothing, the last one is
-used.
+used; at a start, where that cannot be used, the last one that was in force.
 """
 
 from __future__ import annotations
@@ -108,6 +108,30 @@ class RemoteDocuments:
                 known |= {each: self._known(each) for each in new}
         return {each: _found(state) for each, state in known.items()}
 
+    def accept(self, digests: Mapping[str, str]) -> None:
+        with self._lock:
+            known = list(self._states.items())
+        for wanted, state in known:
+            file, kept = self._good_file(wanted), state.kept
+            if file is None or kept is None or digests.get(wanted.url) != _digest(kept.text):
+                continue
+            good = self._stored(wanted, file)
+            if good is None or good.text != kept.text:
+                try:
+                    _write(file, msgspec.json.encode(kept))
+                except OSError as error:
+                    logger.warning("'%s': it cannot be kept: %s", wanted.url, error.strerror)
+
+    def fall_back(self) -> bool:
+        is_other = False
+        with self._lock:
+            for wanted, state in self._states.items():
+                good = self._stored(wanted, self._good_file(wanted))
+                if good is not None and state.kept is not None and good.text != state.kept.text:
+                    state.kept, state.problem = good, "what is there now cannot be used"
+                    is_other = True
+        return is_other
+
     async def keep(self, wanted: Callable[[], Iterable[Wanted]]) -> None:
         """Fetch these again whenever it is time to; until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -124,11 +148,16 @@ class RemoteDocuments:
                 for each, one in self._states.items()
             )
 
+    def _good_file(self, wanted: Wanted) -> Path | None:
+        """That was in force last."""
+        file = self.file(wanted)
+        return None if file is None else file.with_suffix(".good.json")
+
     def _known(self, wanted: Wanted) -> _State:
         """Under the lock."""
         found = self._states.get(wanted)
         if found is None:
-            found = self._states[wanted] = _State(self._stored(wanted))
+            found = self._states[wanted] = _State(self._stored(wanted, self.file(wanted)))
         return found
 
     def _is_new(self, state: _State) -> bool:
@@ -212,8 +241,7 @@ class RemoteDocuments:
                 raise CannotBeFetched(why) from error
             logger.warning("'%s': %s", wanted.url, why)
 
-    def _stored(self, wanted: Wanted) -> _Kept | None:
-        file = self.file(wanted)
+    def _stored(self, wanted: Wanted, file: Path | None) -> _Kept | None:
         if file is None:
             return None
         try:
@@ -241,5 +269,8 @@ def _write(file: Path, data: bytes) -> None:
 def _found(state: _State) -> Found:
     if state.kept is None:
         return f"cannot be fetched: {state.problem}"
-    text = state.kept.text
-    return Content(text, hashlib.sha256(text.encode()).hexdigest())
+    return Content(state.kept.text, _digest(state.kept.text))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -55,6 +55,9 @@ def _tokens(mcp: Mcp) -> Iterator[Check]:
     if mcp.exchanges_tokens:
         refusals = "403 token_needed, 403 token_refused, 502 token_unavailable"
         yield _check("token of the caller's own for servers", "headers", refusals)
+    if mcp.asks_for_consent:
+        refusals = "a link, in the client's words; 503 consent_unavailable"
+        yield _check("consent of the caller's own for servers", "headers", refusals)
 
 
 def _scopes(mcp: Mcp) -> Iterator[Check]:

@@ -300,6 +300,7 @@ class Publisher:
         self._times = replace(self._times, taken=now, since=since)
 
     def _record(self, attempt: _Attempt) -> None:
+        self._written.documents.accept(attempt.sources.referenced)
         if self._deeds is not None:
             self._deeds.in_force(attempt.release, attempt.origin)
         if attempt.pin is None:
@@ -347,7 +348,20 @@ def _named(twice: DuplicateResource) -> str:
 
 
 def first_config(written: Written, history: History) -> Config | tuple[Problem, ...]:
-    """What a publisher will begin with, or what is wrong with it."""
+    """What a publisher will begin with, or what is wrong with it. Documents that others have
+    changed for the worse meanwhile do not count."""
+    found = _first(written, history)
+    if isinstance(found, Config) or not written.documents.fall_back():
+        return found
+    again = _first(written, history)
+    if not isinstance(again, Config):
+        return found
+    for problem in found:
+        logger.warning("what was in force last is used instead: %s", problem)
+    return again
+
+
+def _first(written: Written, history: History) -> Config | tuple[Problem, ...]:
     loaded = written.loader().load()
     pin = history.pin
     if pin is not None and pin.overrides == _sources(written.path, loaded).digest():

@@ -66,21 +66,14 @@ PYTHONS = UNRULED + _RULE % ".lowerAscii()"
 """The same, but that it is Python's."""
 
 
-NUMBER = b"NUMBERED"
-"""In a prompt that is to be another each time: where the generator puts the request's number."""
-
-
-def body(size: int, *, is_stream: bool, is_new: bool = False) -> bytes:
+def body(size: int, *, is_stream: bool) -> bytes:
     """A chat request with a prompt of about so many bytes."""
     words = "Tell me about the history of the interpreter's trade, briefly. "
-    prompt = (words * (size // len(words) + 1))[: size - 150]
-    if is_new:
-        prompt = NUMBER.decode() + prompt[len(NUMBER) :]
     request: dict[str, Any] = {
         "model": "bench",
         "messages": [
             {"role": "system", "content": "You are a terse assistant."},
-            {"role": "user", "content": prompt},
+            {"role": "user", "content": (words * (size // len(words) + 1))[: size - 150]},
         ],
         "max_tokens": 256,
     }

@@ -91,7 +91,9 @@ class KeyDirectory:
         self._waiting: dict[str, asyncio.Future[HeldKey | None]] = {}
         self._visit: asyncio.Task[Reading] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._used: set[str] = set()
+        self._used: list[str] = []
+        self._round = 0
+        """How often uses were told: each key is noted once between two times."""
         self._uses_due = loop.time() + self._bounds.uses_seconds
         self._idle_polls = 0
         self._is_in_trouble = self._is_closed = False
@@ -113,9 +115,11 @@ class KeyDirectory:
         """As it is in the store."""
         return self._look_up(id)
 
-    def note_use(self, id: str) -> None:
+    def note_use(self, key: HeldKey) -> None:
         """It is told to the store some time later."""
-        self._used.add(id)
+        if key.noted != self._round:
+            key.noted = self._round
+            self._used.append(key.id)
 
     async def close(self) -> None:
         """Tell the last uses, and let go of the store."""
@@ -132,7 +136,7 @@ class KeyDirectory:
             await asyncio.wait([self._visit])
         try:
             if self._used:
-                await self._note_uses(sorted(self._used))
+                await self._note_uses(sorted(set(self._used)))
         except KeysUnavailable as error:
             logger.warning("when keys were last used is not told: %s", error)
         finally:
@@ -165,7 +169,8 @@ class KeyDirectory:
         used: Sequence[str] = ()
         if now >= self._uses_due:
             self._uses_due = now + self._bounds.uses_seconds
-            used, self._used = sorted(self._used), set()
+            used, self._used = sorted(set(self._used)), []
+            self._round += 1
         visit = _Visit(tuple(self._waiting), self._last, used, now)
         self._visit = self._loop.create_task(self._look(visit))
         self._visit.add_done_callback(lambda done: self._end(visit, done))
@@ -177,7 +182,7 @@ class KeyDirectory:
         if error is None:
             self._learn(visit, done.result())
         elif isinstance(error, KeysUnavailable):
-            self._used.update(visit.used)
+            self._used = [*{*self._used, *visit.used}]
             self._complain(error)
         else:
             logger.error("keys cannot be looked up", exc_info=error)

@@ -70,7 +70,8 @@ class _Meter:
         """None: it counts places, and its row only says where."""
         self.places = places
         self.row = -1
-        """The word at which its row was last found to begin."""
+        """The word at which its row was last found to begin. If the first half of the name is
+        still there, so is the other: in one row, they are two names' once in 2^64."""
 
 
 class MappedLimiter:
@@ -116,7 +117,7 @@ class MappedLimiter:
             is_refused = False
             for meter, wanted, is_binding in cast("Sequence[tuple[_Meter, int, bool]]", draws):
                 row = meter.row
-                if row < 0 or words[row] != meter.high or words[row + 1] != meter.low:
+                if row < 0 or words[row] != meter.high:
                     row = self._found(shared, meter, now)
                 measure = meter.measure
                 if measure is None:
@@ -160,7 +161,9 @@ class MappedLimiter:
         for corrections, at_ns in self._corrections:
             for meter, more in corrections:
                 if meter.measure is not None:
-                    row = self._found(shared, meter, now)
+                    row = meter.row
+                    if row < 0 or shared.words[row] != meter.high:
+                        row = self._found(shared, meter, now)
                     meter.measure.correct(shared.words, row, now, more, at_ns)
         self._corrections.clear()
 
@@ -205,17 +208,18 @@ class MappedLimiter:
         return self._shared
 
     def _found(self, shared: _Shared, meter: _Meter, now: int) -> int:
-        """Where the row of a meter begins; a free one is made its own."""
+        """Where the row of a meter begins; a free one is made its own: the one that is free for the
+        longest, or was nobody's, so that whoever comes back soon finds its own."""
         words = shared.words
         first = (meter.low % self._sets) * _WAYS * ROW_WORDS
-        free = -1
+        free, free_at = -1, now + 1
         for row in range(first, first + _WAYS * ROW_WORDS, ROW_WORDS):
             if words[row] == meter.high and words[row + 1] == meter.low:
                 meter.row = row
                 return row
-            is_free = free < 0 and (words[row] == 0 or words[row + FREE_AT] <= now)
-            if is_free and not shared.held(row // ROW_WORDS):
-                free = row
+            since = words[row + FREE_AT] if words[row] else 0
+            if since < free_at and not shared.held(row // ROW_WORDS):
+                free, free_at = row, since
         if free < 0:
             raise LimitsUnavailable("there are too many to be counted apart")
         words[free] = 0

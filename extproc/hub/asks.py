@@ -12,9 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from extproc.hub import far_call
-from extproc.hub.asking import NoAnswer
-from extproc.hub.driver import WayOut
-from extproc.hub.far_call import FarCall
+from extproc.hub.far_call import FarCall, NoAnswer
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, jsonrpc, messages, rounds
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
@@ -59,11 +57,13 @@ class Ask:
         )
         shown = (("authorization", envelope.token),) if envelope.token else ()
         self.head: tuple[tuple[str, str], ...] = (*passed, *served.headers, *shown)
+        is_older = not headers.is_modern(envelope.revision)
         self.origin = Origin(
             envelope.server,
             message.method,
             key=envelope.key.encode(),
-            completes=not headers.is_modern(envelope.revision),
+            completes=is_older,
+            log_level=headers.log_level(message) if is_older else None,
         )
 
     @property
@@ -104,15 +104,15 @@ class Ask:
         """Whether the client has said that it can be asked so."""
         return rounds.is_offered(question, self.capabilities)
 
-    async def post(self, way: WayOut, body: bytes) -> FarCall:
+    async def post(self, services: str, body: bytes) -> FarCall:
         """Raises `NoAnswer`."""
-        return await far_call.post(way, self.served.cluster, self.served.path, self.head, body)
+        return await far_call.post(services, self.served.cluster, self.served.path, self.head, body)
 
-    async def tell(self, way: WayOut, said: bytes) -> None:
+    async def tell(self, services: str, said: bytes) -> None:
         """A message that has no answer. Raises `NoAnswer`."""
         try:
             async with asyncio.timeout(self.served.timeout_seconds):
-                far = await self.post(way, said)
+                far = await self.post(services, said)
         except TimeoutError:
             raise NoAnswer("it does not take what it is told") from None
         far.close()

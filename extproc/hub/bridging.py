@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from extproc.hub import replies
-from extproc.hub.asking import NoAnswer
 from extproc.hub.asks import Ask
-from extproc.hub.driver import WayOut
+from extproc.hub.far_call import NoAnswer
 from extproc.hub.in_rounds import InRounds
 from extproc.hub.parked import Parked
 from extproc.hub.session import Refused
@@ -31,13 +30,13 @@ class Bridges:
 
     def __init__(
         self,
-        way: WayOut,
+        services: str,
         name: Callable[[], str] = lambda: secrets.token_hex(16),
         silent: Silent | None = None,
     ) -> None:
-        """`way`: to the servers; `name` gives what nobody guesses."""
-        self._in_rounds = InRounds(way, name)
-        self._parked = Parked(way, name, silent or Silent())
+        """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
+        self._in_rounds = InRounds(services, name)
+        self._parked = Parked(services, name, silent or Silent())
         self._servers: Mapping[str, Served] = {}
 
     async def heard(self, server: str, session: str, message: Message) -> None:

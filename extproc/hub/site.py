@@ -98,6 +98,8 @@ class HubSite:
             return await self._parts.joined.answer(request)
         if request.path == names.HUB_RENAMED:
             return self._parts.joined.told(request)
+        if request.path == names.HUB_CONNECTED:
+            return self._parts.joined.connected(request)
         if request.path == names.HUB_ROUNDS:
             return await self._parts.bridges.answer(request)
         prefix = names.hub_path("")

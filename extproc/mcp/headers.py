@@ -23,6 +23,7 @@ NAME: Final = "mcp-name"
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
+META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 
 FIRST_MODERN: Final = "2026-07-28"
 """The first revision without sessions; revisions are dates, and sort."""
@@ -131,3 +132,9 @@ def _differs(message: Message, name: str, said: str, value: str) -> Fault:
     return message.fault(
         HEADER_MISMATCH, f"header mismatch: {name} says {shown!r}, the body {real!r}"
     )
+
+
+def log_level(message: Message) -> str:
+    """The least that the client wants to hear of logs, of this request; empty: nothing."""
+    said = message.meta.get(META_LOG_LEVEL)
+    return said if isinstance(said, str) else ""

@@ -162,7 +162,7 @@ class Upward:
 
 def _single(said: bytes | None) -> list[bytes]:
     """The messages of a batch, each an event of its own: newer clients know no batches."""
-    if said is None:
+    if not said:
         return []
     return json_spans.items(said) if said.startswith(b"[") else [said]
 

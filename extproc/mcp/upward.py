@@ -21,6 +21,12 @@ from extproc.protocols.json_spans import Path
 RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 
+_LOG: Final = "notifications/message"
+_LEVELS: Final = (
+    *("debug", "info", "notice", "warning"),
+    *("error", "critical", "alert", "emergency"),
+)
+
 _COMPLETE: Final = {b"resultType": b'"complete"'}
 _COMPLETE_READ: Final = {**_COMPLETE, b"ttlMs": b"0", b"cacheScope": b'"private"'}
 _DEEPEST: Final = 200
@@ -46,15 +52,21 @@ class Origin(Struct, frozen=True):
     long they may be kept (2026-07-28, "Results")."""
     raw_id: bytes = b""
     """What the client calls its request, in JSON; empty: as the server does."""
+    log_level: str | None = None
+    """The least that the client wants to hear of logs; empty: nothing. None: what its session does.
+    (2026-07-28, "Per-request log level".)"""
 
 
 def upward(origin: Origin, text: bytes) -> bytes | None:
-    """A message, or a batch of them, as the client is told; None: it cannot be read."""
+    """A message, or a batch of them, as the client is told; empty: it is told nothing of that;
+    None: it cannot be read."""
     try:
         if text.lstrip()[:1] == b"[":
             said = [_upward(origin, each) for each in json_spans.items(text)]
-            known = [each for each in said if each is not None]
-            return json_spans.array(known) if said and len(known) == len(said) else None
+            told = [each for each in said if each]
+            if not said or None in said:
+                return None
+            return json_spans.array(told) if told else b""
         return _upward(origin, text)
     except (msgspec.DecodeError, RecursionError):
         return None
@@ -68,8 +80,20 @@ def _upward(origin: Origin, text: bytes) -> bytes | None:
     message = messages.read(text, _DEEPEST)
     if not isinstance(message, Message) or message.is_answer:
         return None
+    if message.method == _LOG and not _is_wanted(origin.log_level, message):
+        return b""
     changes = _changes_of_request if message.kind is Kind.REQUEST else _changes_of_notification
     return _changed(text, {**changes(origin, message), **_changes_of_meta(origin, message)})
+
+
+def _is_wanted(least: str | None, log: Message) -> bool:
+    """Whether the client is to hear of it."""
+    if least is None:
+        return True
+    level = log.text("level")
+    if least not in _LEVELS or level not in _LEVELS:
+        return False
+    return _LEVELS.index(level) >= _LEVELS.index(least)
 
 
 def _changes_of_request(origin: Origin, message: Message) -> dict[Path, bytes]:

@@ -32,6 +32,8 @@ class Served(Struct, frozen=True):
     """How long its lists may be kept, where it does not say."""
     is_api: bool = False
     """A REST API, for which the worker answers."""
+    is_personal: bool = False
+    """Callers have to agree that it is used for them."""
 
 
 class View(Struct, frozen=True):
@@ -163,4 +165,5 @@ def served(server: McpServer) -> Served:
         server.timeout_seconds,
         server.list_seconds,
         server.api is not None,
+        server.consent is not None,
     )

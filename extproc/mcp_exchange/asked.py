@@ -17,10 +17,11 @@ from extproc.mcp.lists import BY_METHOD, Allowed, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import Session, is_ours
-from extproc.mcp.views import View
+from extproc.mcp.views import Served, View
 from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer, Overseers
 from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
 from extproc.mcp_serving.serving import Serving
+from extproc.mcp_serving.tokens import NOBODY
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.key_tools import KeyTools
 from extproc.program import Program
@@ -49,6 +50,8 @@ class Caller(Struct):
     """Whom sessions belong to; empty: anybody."""
     tokens: Mapping[str, str] = NO_TOKENS
     """What servers are shown of the caller, by their names."""
+    unconnected: Mapping[str, Served] = NOBODY
+    """Servers of the view that the caller has to agree to first."""
 
     @property
     def session_id(self) -> str:

@@ -33,6 +33,7 @@ from extproc.mcp.views import binding_of
 from extproc.mcp_exchange.asked import Answering, Caller, Talk
 from extproc.mcp_exchange.federated import FederatedTalk
 from extproc.mcp_exchange.one import OneTalk
+from extproc.mcp_serving.consent_desk import ConsentDesk
 from extproc.mcp_serving.front import Front
 from extproc.mcp_serving.saying import fault, refused
 from extproc.mcp_serving.tokens import Entered
@@ -75,7 +76,7 @@ class McpExchange:
         self._talk: Talk | None = None
         self._shown: tuple[str, ...] = ()
         """The servers that are shown who calls."""
-        self._front: Front | None = None
+        self._front: Front | ConsentDesk | None = None
         """Who is asked instead of a server."""
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
@@ -136,9 +137,10 @@ class McpExchange:
             return self._refuse(NOT_READY)
         if (hindrance := program.audits.hindrance()) is not None:
             return self._refuse(hindrance)
-        if serving.front is not None and serving.front.is_at(facts.path):
-            self._front = serving.front
-            return self._front.on_headers(facts.method, facts.path, headers, is_end=event.is_end)
+        for front in (serving.desk, serving.front):
+            if front is not None and front.is_at(facts.path):
+                self._front = front
+                return front.on_headers(facts.method, facts.path, headers, is_end=event.is_end)
         view = serving.views.find(facts.path)
         if view is None:
             return self._refuse(_NOT_FOUND)
@@ -160,14 +162,26 @@ class McpExchange:
         if isinstance(verdict, Deny):
             return self._refuse(verdict, PolicyKind.IDENTITY)
         caller.binding = binding_of(self._facts.principal)
-        exchanger = caller.serving.exchanger
+        exchanger, facts = caller.serving.exchanger, self._facts
         if exchanger is None or not exchanger.is_for(caller.view):
-            return self._entered(caller)
-        facts = self._facts
+            return self._exchanged(caller, None)
         entering = exchanger.enter(caller.view, facts.principal, facts.headers)
         if isinstance(entering, Entered | Deny):
+            return self._exchanged(caller, entering)
+        return later(entering, lambda found: self._exchanged(caller, found))
+
+    def _exchanged(self, caller: Caller, found: Entered | Deny | None) -> Answering:
+        """With the tokens that were given for the caller's; then with those that the caller has
+        agreed to."""
+        connections = caller.serving.connections
+        is_over = isinstance(found, Deny) or connections is None
+        if is_over or connections is None or not connections.is_for(caller.view):
+            return self._entered(caller, found)
+        before = found if isinstance(found, Entered) else Entered(caller.view, {})
+        entering = connections.enter(before, self._facts.principal)
+        if isinstance(entering, Entered | Deny):
             return self._entered(caller, entering)
-        return later(entering, lambda found: self._entered(caller, found))
+        return later(entering, lambda entered: self._entered(caller, entered))
 
     def _entered(self, caller: Caller, found: Entered | Deny | None = None) -> Answering:
         """With the caller's tokens for servers, where these want some."""
@@ -175,6 +189,7 @@ class McpExchange:
             return self._refuse(found, PolicyKind.IDENTITY)
         if found is not None:
             caller.view, caller.tokens = found.view, found.tokens
+            caller.unconnected = found.unconnected
             self._shown = tuple(found.tokens)
         self._talk = talk = FederatedTalk(caller) if caller.view.is_federated else OneTalk(caller)
         return talk.on_headers(self._facts.method)

@@ -17,12 +17,14 @@ from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, rounds, search
 from extproc.mcp.catalogue import Catalogue
+from extproc.mcp.eliciting import Returned, returned
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, Fault
 from extproc.mcp.lists import BY_METHOD, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.results import Keeping
 from extproc.mcp.sessions import ServerSession, Session, bounded
+from extproc.mcp_exchange import consenting
 from extproc.mcp_exchange.asked import (
     SESSION_NOT_FOUND,
     Answering,
@@ -31,12 +33,21 @@ from extproc.mcp_exchange.asked import (
     is_of_prompt,
     named,
 )
+from extproc.mcp_exchange.consenting import connected_by
 from extproc.mcp_exchange.defined import defined
 from extproc.mcp_exchange.listening import LISTEN, listened, streams
 from extproc.mcp_exchange.of_api import answered, to_api
 from extproc.mcp_exchange.passage import Passage, crosses
 from extproc.mcp_exchange.remembering import remembered
-from extproc.mcp_exchange.several import BY_URI, in_turn, place, searched
+from extproc.mcp_exchange.several import (
+    BY_URI,
+    found_by_name,
+    found_by_uri,
+    in_turn,
+    level_set,
+    place,
+    searched,
+)
 from extproc.mcp_serving.federation import Joined, Whose, of_nobody
 from extproc.mcp_serving.overseeing import OverseenAnswer
 from extproc.mcp_serving.saying import (
@@ -84,7 +95,15 @@ _Found: TypeAlias = tuple[Target, ...]
 class FederatedTalk:
     """One request to several servers."""
 
-    __slots__ = ("_caller", "_is_unwrapped", "_overseen", "_passage", "_whose", "is_over")
+    __slots__ = (
+        "_caller",
+        "_is_unwrapped",
+        "_overseen",
+        "_passage",
+        "_returned",
+        "_whose",
+        "is_over",
+    )
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -94,6 +113,8 @@ class FederatedTalk:
         """Guards read the stream of all servers."""
         self._is_unwrapped = False
         """The message is not the client's own, but what it means."""
+        self._returned: Returned | None = None
+        """The user was asked to agree to something."""
         self.is_over = False
 
     # what comes of Envoy
@@ -135,6 +156,9 @@ class FederatedTalk:
             return self._begin(message)
         if is_modern:
             self._whose = self._sessionless(message)
+            if self._caller.serving.desk is not None:
+                self._returned = returned(message)
+                message = message if self._returned is None else self._returned.message
         whose = self._whose
         if whose is None:
             if message.method == "ping":
@@ -203,7 +227,7 @@ class FederatedTalk:
             int(caller.facts.now.timestamp()),
             secrets.token_hex(8),
         )
-        hellos = {name: each.hello for name, each in found.items()}
+        hellos = consenting.hellos(caller, found)
         said = merging.initialize(asked, hellos, _SERVER_INFO, is_changing=True)
         sealed = caller.serving.views.sealer.seal(session, caller.binding)
         return result(message, said, ((headers.SESSION_ID, sealed),))
@@ -248,6 +272,9 @@ class FederatedTalk:
         method = message.method
         if method in BY_METHOD:
             return self._list(message, BY_METHOD[method], whose)
+        if method == "tools/call" and (server := connected_by(self._caller, message.name)):
+            found = consenting.called(self._caller, whose, message, server)
+            return found or self._consent(message, whose, server)
         if method == "tools/call" and self._caller.view.search is not None:
             if message.name == search.SEARCH:
                 return searched(self._caller, whose, message)
@@ -269,7 +296,7 @@ class FederatedTalk:
             case _ if method == _DISCOVER:
                 return self._discover(message, whose)
             case _ if method == _TO_ALL:
-                return self._set_level(message, whose)
+                return level_set(self._caller, whose, message)
             case _ if method == LISTEN and whose.is_sessionless:
                 self.is_over = True
                 return listened(self._caller, whose, message)
@@ -287,14 +314,14 @@ class FederatedTalk:
         naming = view.tools if is_tool else view.prompts
         if naming.needs_lists:
             kind = ListKind.TOOLS if is_tool else ListKind.PROMPTS
-            return self._routed(message, whose, (kind,), _found_by_name)
+            return self._routed(message, whose, (kind,), found_by_name)
         target = naming.find(named(message))
         return self._one_of(message, whose, () if target is None else (target,))
 
     def _by_uri(self, message: Message, whose: Whose) -> Answering:
         if not named(message):
             return fault(message.fault(INVALID_PARAMS, _UNNAMED, 200))
-        return self._routed(message, whose, _OF_URIS, _found_by_uri)
+        return self._routed(message, whose, _OF_URIS, found_by_uri)
 
     def _by_task(self, message: Message, whose: Whose) -> Answering:
         found = ids.inward_name(message.task_id)
@@ -322,7 +349,8 @@ class FederatedTalk:
         """To its server; where nothing says which of several it is, to one after the other."""
         known = [each for each in targets if each.server in self._caller.view.servers]
         if not known:
-            return fault(unknown(message))
+            found = consenting.refusal(self._caller, message, targets)
+            return self._consent(message, whose, found) if isinstance(found, str) else found
         if len(known) > 1:
             return in_turn(self._caller, whose, message, known)
         target = known[0]
@@ -371,6 +399,12 @@ class FederatedTalk:
             return session is None or not crosses(message, whose, session)
 
         return later(federation.session(served, whose), begins)
+
+    def _consent(self, message: Message, whose: Whose, server: str) -> Answering:
+        """The user is asked to agree, or was already."""
+        back, self._returned = self._returned, None
+        asking = consenting.consented(self._caller, whose, back, message, server)
+        return later(asking, lambda found: found or self._request(message, whose))
 
     def _unwrapped(self, message: Message, whose: Whose) -> Answering:
         inner = search.unwrapped(message)
@@ -429,6 +463,9 @@ class FederatedTalk:
         if kind is ListKind.TOOLS and caller.view.search is not None:
             listing = found.pinned(caller.view.search.pinned)
             is_allowed = search.or_own(is_allowed)
+        if kind is ListKind.TOOLS and caller.unconnected:
+            listing = consenting.with_tools(caller, listing)
+            is_allowed = search.or_own(is_allowed)
         said = lists.page(
             listing,
             message.text("cursor"),
@@ -447,34 +484,8 @@ class FederatedTalk:
         def discovered(found: Mapping[str, Joined] | str) -> Action:
             if isinstance(found, str):
                 return fault(message.fault(INTERNAL_ERROR, found, 502))
-            hellos = {name: each.hello for name, each in found.items()}
+            hellos = consenting.hellos(caller, found)
             versions = merging.MODERN_REVISIONS
             return result(message, merging.discover(versions, hellos, _SERVER_INFO))
 
         return later(opening, discovered)
-
-    def _set_level(self, message: Message, whose: Whose) -> Answering:
-        caller = self._caller
-        params = messages.params(message.body) or _EMPTY
-        asking = caller.serving.federation.ask_all(caller.view, whose, message.method, params)
-
-        def told(answers: Mapping[str, requests.Answer]) -> Action:
-            if any(each.result is not None for each in answers.values()):
-                return result(message, _EMPTY)
-            codes = [each.code for each in answers.values() if each.code]
-            code = codes[0] if codes else INTERNAL_ERROR
-            text = "no server takes this level" if code == INVALID_PARAMS else "no server logs"
-            return fault(message.fault(code, text, 200))
-
-        return later(asking, told)
-
-
-def _found_by_name(catalogue: Catalogue, message: Message) -> _Found:
-    find = catalogue.tool if message.method == "tools/call" else catalogue.prompt
-    found = find(named(message))
-    return () if found is None else (found,)
-
-
-def _found_by_uri(catalogue: Catalogue, message: Message) -> _Found:
-    is_template = message.method == "completion/complete"
-    return catalogue.template(named(message)) if is_template else catalogue.resource(named(message))

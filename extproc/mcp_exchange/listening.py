@@ -19,6 +19,7 @@ from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.sessions import ServerSession
+from extproc.mcp.tickets import owner_of
 from extproc.mcp.views import Served
 from extproc.mcp_exchange.asked import Caller
 from extproc.mcp_serving.federation import Whose
@@ -109,6 +110,14 @@ def _speaking(caller: Caller) -> Mapping[str, Served]:
     return {name: each for name, each in caller.view.servers.items() if not each.is_api}
 
 
+def _owner(caller: Caller) -> dict[str, str]:
+    """Who is told when a server is connected."""
+    principal = caller.facts.principal
+    if caller.serving.connections is None or principal is None:
+        return {}
+    return {"owner": owner_of(principal)}
+
+
 def _head(
     caller: Caller,
     whose: Whose,
@@ -120,6 +129,7 @@ def _head(
         "servers": {name: (each.id, each.revision) for name, each in sessions.items()},
         "number": whose.session.nonce,
         **({"tokens": dict(caller.tokens)} if caller.tokens else {}),
+        **_owner(caller),
         **more,
     }
     coded = base64.b64encode(msgspec.json.encode(document)).decode()

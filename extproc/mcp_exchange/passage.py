@@ -31,13 +31,18 @@ from extproc.mcp.results import Keeping
 from extproc.mcp.rounds import Envelope
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.streams import Upward
+from extproc.mcp.tickets import owner_of
 from extproc.mcp.upward import Origin, upward
 from extproc.mcp.views import Served
+from extproc.mcp_exchange import consenting
 from extproc.mcp_exchange.asked import Answering, Caller
+from extproc.mcp_serving import saying
+from extproc.mcp_serving.connections import NoToken
 from extproc.mcp_serving.federation import Whose
 from extproc.mcp_serving.overseeing import CODINGS
 from extproc.mcp_serving.saying import JSON, accepted
 from extproc.mcp_serving.serving import head_of
+from extproc.mcp_serving.tokens import showing
 from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge
@@ -87,6 +92,7 @@ class Passage:
         """`name`: what the server calls what is asked for; `changes`: where it stands, if the
         client calls it otherwise."""
         self._caller, self._whose, self._served = caller, whose, served
+        self._session = session
         self._message = message
         self._pieces: list[bytes] = []
         """Of an answer in JSON, which is changed when it is whole."""
@@ -104,10 +110,7 @@ class Passage:
         self._head: tuple[tuple[str, str], ...] = self._said(session, name, is_modern=is_modern)
         self._is_bridged = crosses(message, whose, session)
         if self._is_bridged:
-            token = caller.tokens.get(served.name, "")
-            key = whose.session.nonce
-            envelope = Envelope(served.name, session.revision, key, caller.binding, token)
-            self._head = (*self._head, (names.MCP_ROUNDS_HEADER, rounds.encode(envelope)))
+            self._head = (*self._head, self._enveloped(caller.tokens.get(served.name, "")))
         elif self._is_older and message.kind is Kind.REQUEST:
             # several clients may share the session, and call their requests the same
             self._own_id = requests.own_id()
@@ -141,6 +144,8 @@ class Passage:
 
     def on_response(self, event: ResponseHeaders) -> Answering:
         """The answer begins."""
+        if event.status == 401 and self._served.is_personal:
+            return self._unauthorized()
         if event.status == 404 and self._had_session():
             return self._again()
         kind = event.headers.get("content-type", "")
@@ -221,6 +226,7 @@ class Passage:
             shown_uri=self._shown_uri,
             completes=self._is_older,
             raw_id=message.raw_id if self._own_id else b"",
+            log_level=headers.log_level(message) if self._is_older else None,
         )
 
     def _is_read_whole(self, status: int) -> bool:
@@ -256,6 +262,30 @@ class Passage:
                 said.append((headers.NAME, headers.encoded(name)))
         return tuple(said)
 
+    def _enveloped(self, token: str) -> tuple[str, str]:
+        """What the hub is told of a message that goes by it."""
+        key, revision = self._whose.session.nonce, self._session.revision
+        envelope = Envelope(self._served.name, revision, key, self._caller.binding, token)
+        return (names.MCP_ROUNDS_HEADER, rounds.encode(envelope))
+
+    async def _unauthorized(self) -> Action:
+        """The server takes the caller's token no more: another is shown, or the caller asked."""
+        caller, server = self._caller, self._served.name
+        connections, principal = caller.serving.connections, caller.facts.principal
+        self.is_over = True
+        if connections is None or principal is None:
+            return CONTINUE
+        refused = caller.tokens.get(server, "").removeprefix("Bearer ")
+        try:
+            token = await connections.replaced(server, owner_of(principal), refused)
+        except NoToken as error:
+            deny = consenting.unavailable(server, error)
+            return saying.refused(deny, self._message.raw_id)
+        if token is None:
+            return consenting.asked(caller, self._whose, self._message, server)
+        shown = f"Bearer {token}"
+        return await self._once_more(showing(self._served, shown), self._session, shown)
+
     async def _again(self) -> Action:
         """The server's session is over, though the client's is not: it was restarted."""
         federation, served = self._caller.serving.federation, self._served
@@ -266,11 +296,16 @@ class Passage:
             text = f"the server '{served.name}' has lost its session, and begins none"
             body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, text)
             return Respond(502, JSON, body, "dragoman_mcp_session_lost")
+        return await self._once_more(served, session, self._caller.tokens.get(served.name, ""))
+
+    async def _once_more(self, served: Served, session: ServerSession, token: str) -> Action:
+        """The message is sent again by us, and its answer told."""
+        federation, message = self._caller.serving.federation, self._message
         head = requests.head(served, session, message.method)
         asked = Asked("POST", served.path, head, self._body)
         if self._is_bridged:
-            named = [each for each in self._head if each[0] == names.MCP_ROUNDS_HEADER]
-            asked = replace(asked, path=names.HUB_ROUNDS, headers=(*head, *named))
+            named = self._enveloped(token)
+            asked = replace(asked, path=names.HUB_ROUNDS, headers=(*head, named))
             served = replace(served, cluster=names.HUB_CLUSTER)
         answer = await federation.replay(served, asked)
         if message.raw_id == jsonrpc.NO_ID or message.is_answer:

@@ -4,7 +4,7 @@ of a resource that nobody lists, who knows it; which tools are about what is sea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from extproc.events import Action, Respond
@@ -12,16 +12,17 @@ from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, jsonrpc, messages, requests, search
 from extproc.mcp.catalogue import Catalogue
-from extproc.mcp.jsonrpc import INTERNAL_ERROR
+from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.mcp.upward import completed
-from extproc.mcp_exchange.asked import Answering, Caller, call_of, is_of_prompt
+from extproc.mcp_exchange.asked import Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_serving.federation import Whose
 from extproc.mcp_serving.saying import fault, relayed, result, unknown
 from extproc.protocols.json_spans import Path
 
+_EMPTY: Final = b"{}"
 BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 
 
@@ -105,3 +106,32 @@ def searched(caller: Caller, whose: Whose, message: Message) -> Answering:
     kinds = (ListKind.TOOLS,)
     listing = caller.serving.federation.catalogue(caller.view, whose, kinds, is_routing=True)
     return later(listing, told)
+
+
+def level_set(caller: Caller, whose: Whose, message: Message) -> Answering:
+    """From which level on all servers log."""
+    params = messages.params(message.body) or _EMPTY
+    asking = caller.serving.federation.ask_all(caller.view, whose, message.method, params)
+
+    def told(answers: Mapping[str, requests.Answer]) -> Action:
+        if any(each.result is not None for each in answers.values()):
+            return result(message, _EMPTY)
+        codes = [each.code for each in answers.values() if each.code]
+        code = codes[0] if codes else INTERNAL_ERROR
+        text = "no server takes this level" if code == INVALID_PARAMS else "no server logs"
+        return fault(message.fault(code, text, 200))
+
+    return later(asking, told)
+
+
+def found_by_name(catalogue: Catalogue, message: Message) -> tuple[Target, ...]:
+    """Whose a tool or a prompt is, by the lists."""
+    find = catalogue.tool if message.method == "tools/call" else catalogue.prompt
+    found = find(named(message))
+    return () if found is None else (found,)
+
+
+def found_by_uri(catalogue: Catalogue, message: Message) -> tuple[Target, ...]:
+    """Whose a resource or a template can be."""
+    is_template = message.method == "completion/complete"
+    return catalogue.template(named(message)) if is_template else catalogue.resource(named(message))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+import msgspec
+
 from extproc.mcp import renamed, rounds
 from extproc.mcp.renamed import Renamed
 from extproc.mcp.rounds import Envelope
+from extproc.mcp.tickets import Connected
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
 from gateway import names
 
@@ -28,6 +31,10 @@ class Hub:
     async def rename(self, said: Renamed) -> None:
         """A client subscribes to a resource that it calls otherwise than the server."""
         await self._tell(names.HUB_RENAMED, (_JSON,), renamed.encode(said))
+
+    async def connected(self, said: Connected) -> None:
+        """A caller has agreed that a server is used for them."""
+        await self._tell(names.HUB_CONNECTED, (_JSON,), msgspec.json.encode(said))
 
     async def call_off(self, number: str, note: bytes) -> None:
         """A client has cancelled a call, which may be one that goes by the hub; all of them, where

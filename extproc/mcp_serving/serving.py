@@ -10,16 +10,20 @@ from extproc.direct_wire import encode_way, patience
 from extproc.mcp.pinning import Pinning
 from extproc.mcp.protection import Protection
 from extproc.mcp.results import Results
+from extproc.mcp.vault import Vault
 from extproc.mcp.views import Served, Views
 from extproc.mcp_serving.apis import with_apis
+from extproc.mcp_serving.connections import Connections, WithConsent, connections
+from extproc.mcp_serving.consent_desk import ConsentDesk, consent_desk
 from extproc.mcp_serving.federation import Federation
 from extproc.mcp_serving.front import Front, front
 from extproc.mcp_serving.tokens import Exchanger, exchanger
 from extproc.policies.authenticate import Authenticate
-from extproc.ports import McpPeers, SessionBoard, ToolPins
+from extproc.ports import Consents, McpPeers, SessionBoard, ToolPins
 from gateway import names
 from gateway.mcp import ALL_TOOLS, Mcp, ToolTerms
 
+_CONSENT = b"dragoman mcp consent"
 _RETRY_ON = "gateway-error,connect-failure,refused-stream,reset"
 
 
@@ -52,6 +56,9 @@ class World(Struct, frozen=True):
     clock: Callable[[], float]
     """Gives seconds that never go back."""
     pins: ToolPins
+    consents: Consents
+    now: Callable[[], float]
+    """Gives seconds since 1970."""
 
 
 class Serving(Struct, frozen=True):
@@ -77,6 +84,10 @@ class Serving(Struct, frozen=True):
     """Who gets tokens of callers' own for servers; None: no server wants one."""
     front: Front | None = None
     """The authorization server that clients find here, where it is changed; None: none."""
+    connections: Connections | None = None
+    """Who has tokens that callers have agreed to; None: no server wants that."""
+    desk: ConsentDesk | None = None
+    """Where people agree in their browsers."""
 
     def terms_of(self, server: str, tool: str) -> ToolTerms | None:
         """On which a tool is called; None: on none, or it is no tool."""
@@ -91,16 +102,22 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
     says none."""
     if not mcp.servers:
         return None
-    views = Views(mcp, mcp.session_keys or secrets)
+    keys = mcp.session_keys or secrets
+    views = Views(mcp, keys)
     served: Mapping[str, Served] = {
         name: each for view in views.all.values() for name, each in view.servers.items()
     }
     pinned = {each.name: each.pinning for each in mcp.servers if each.pinning is not None}
     pinning = Pinning(world.pins, pinned) if pinned else None
+    agreed = connections(mcp.servers, Vault(keys, _CONSENT), world.consents, world.peers, world.now)
+    peers = world.peers
+    if agreed is not None:
+        clusters = {each.cluster: each.name for each in served.values() if each.is_personal}
+        peers = WithConsent(peers, agreed, clusters)
     return Serving(
         views,
         Ways(served.values()),
-        Federation(with_apis(world.peers, mcp.servers, served.values()), world.clock, pinning),
+        Federation(with_apis(peers, mcp.servers, served.values()), world.clock, pinning),
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
@@ -108,6 +125,8 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
         pinning,
         exchanger=exchanger(mcp, world.peers, world.clock),
         front=front(mcp, world.peers, world.clock),
+        connections=agreed,
+        desk=consent_desk(mcp, agreed, world.peers),
     )
 
 

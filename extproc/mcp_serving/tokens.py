@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -33,9 +34,13 @@ _MARGIN: Final = 0.1
 """Of its life: so much earlier it is asked for anew, and at most a minute."""
 _MOST_MARGIN_SECONDS: Final = 60.0
 _BEARER: Final = "bearer "
+_AUTHORIZATION: Final = "authorization"
 _WITH_TOKENS: Final = frozenset({Kind.JWT, Kind.INTROSPECTION})
 
 _Key: TypeAlias = tuple[str, bytes]
+
+
+NOBODY: Final[Mapping[str, Served]] = MappingProxyType({})
 
 
 class Entered(Struct, frozen=True):
@@ -45,6 +50,8 @@ class Entered(Struct, frozen=True):
     """Its servers are asked with the caller's tokens."""
     tokens: Mapping[str, str]
     """What each is shown, by server: `Bearer …`."""
+    unconnected: Mapping[str, Served] = NOBODY
+    """Servers that are not in the view, since the caller has to agree first."""
 
 
 class Exchanger:
@@ -109,7 +116,7 @@ class Exchanger:
                 del servers[served.name]
             else:
                 tokens[served.name] = shown = f"Bearer {each}"
-                servers[served.name] = _showing(served, shown)
+                servers[served.name] = showing(served, shown)
         return Entered(replace(view, servers=servers), tokens)
 
     def _known(self, key: _Key) -> str | None:
@@ -182,5 +189,7 @@ def bearer(headers: Mapping[str, str]) -> str:
     return ""
 
 
-def _showing(served: Served, token: str) -> Served:
-    return replace(served, headers=(*served.headers, ("authorization", token)))
+def showing(served: Served, token: str) -> Served:
+    """The server, asked with a token of the caller's own."""
+    kept = (each for each in served.headers if each[0] != _AUTHORIZATION)
+    return replace(served, headers=(*kept, (_AUTHORIZATION, token)))

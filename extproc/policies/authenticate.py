@@ -174,7 +174,7 @@ class Authenticate:
     def _judged(self, found: HeldKey | None, stored: Keys, secret: str, facts: Facts) -> Verdict:
         if found is None or not found.opens(secret, facts.now.timestamp()):
             return _INVALID
-        stored.note_use(found.id)
+        stored.note_use(found)
         facts.principal = found.principal
         return self.on_known(facts) if facts.route else PASS
 

@@ -26,6 +26,7 @@ from extproc.ports import (
     Standing,
     Take,
 )
+from extproc.principal import Principal
 from extproc.told import Told, header_values, written
 from extproc.verdict import By, Deny, PolicyKind
 from gateway.limits import OF_KEY, Counted, LimitHeaders, period_name
@@ -90,6 +91,7 @@ class Shape:
         "changing",
         "is_watched",
         "lines",
+        "ones",
         "places",
         "policies",
         "tokens",
@@ -99,6 +101,7 @@ class Shape:
     def __init__(self, lines: Sequence[Line], headers: LimitHeaders) -> None:
         self.lines = lines
         self.policies = [_policy(line) for line in lines] if headers is LimitHeaders.BOTH else None
+        self.ones = [1] * len(lines)
         self.are_binding = [line.limit.mode is Mode.ENFORCE for line in lines]
         self.changing = [
             (place, line.counted is Counted.TOKENS)
@@ -130,10 +133,10 @@ class Case(Struct, frozen=True):
     """All that applies to one caller, model and provider."""
 
     shape: Shape
-    whose: Sequence[Whose]
-    """One for each line."""
-    draws: list[Draw]
-    """Of those that count something else than ones, the amounts are to be filled in."""
+    whose: tuple[Whose, ...]
+    """One for each line, as are meters. Of many keys, few are in the processor's caches: what is
+    theirs alone is kept small, and what is drawn is made of it for each call."""
+    meters: tuple[Meter, ...]
 
 
 class Taken:
@@ -218,6 +221,10 @@ class Limits:
         self._limiter = limiter
         self._headers = headers
         self._cases: dict[object, Case] = {}
+        self._keys: dict[Principal | None, Case] = {}
+        """Where a key's own limits are all that there is."""
+        self._plain_keys: dict[Principal | None, Case] = {}
+        """The same on plain routes, which have no tokens."""
         self._shapes: dict[tuple[int, ...], Shape] = {}
         """By the identities of their groups, all of which are kept."""
         self._owned: dict[int, tuple[object, Group]] = {}
@@ -245,19 +252,18 @@ class Limits:
             return self._unavailable(facts)
         try:
             case = self._case(limiter, facts)
-            shape, draws = case.shape, case.draws
-            if not draws:
+            shape = case.shape
+            if not shape.lines:
                 return NOTHING_TAKEN
-            if shape.changing:
-                draws = draws.copy()
-                for place, is_tokens in shape.changing:
-                    meter, _, is_binding = draws[place]
-                    amount = tokens if is_tokens else size_bytes
-                    if amount is None:
-                        if is_binding and not is_tokens:
-                            return _NO_LENGTH
-                        amount, is_binding = 0, False  # nor does it wait for what others owe
-                    draws[place] = meter, min(amount, _LARGEST), is_binding
+            draws: list[Draw] = list(zip(case.meters, shape.ones, shape.are_binding, strict=True))
+            for place, is_tokens in shape.changing:
+                meter, _, is_binding = draws[place]
+                amount = tokens if is_tokens else size_bytes
+                if amount is None:
+                    if is_binding and not is_tokens:
+                        return _NO_LENGTH
+                    amount, is_binding = 0, False  # nor does it wait for what others owe
+                draws[place] = meter, min(amount, _LARGEST), is_binding
             found = limiter.take(draws)
         except LimitsUnavailable:
             return self._unavailable(facts)
@@ -309,6 +315,8 @@ class Limits:
         return _UNAVAILABLE if any(each.matches(facts) for each in enforced) else NOTHING_TAKEN
 
     def _case(self, limiter: Limiter, facts: Facts) -> Case:
+        if not self._groups:  # what a key has applies whatever it asks for
+            return self._case_of_key(limiter, facts)
         name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
         if facts.mcp is not None:
             name = (*name, facts.mcp.server)
@@ -316,13 +324,20 @@ class Limits:
             name = (*name, "a2a", facts.a2a.agent)
         if self._keyed:
             name = (*name, *(by(facts) for by in self._keyed))
-        if not self._groups:  # what a key has applies whatever it asks for
-            name = facts.principal, bool(facts.route)
         case = self._cases.get(name)
         if case is None:
-            if len(self._cases) >= (_MOST_CASES if self._groups else _MOST_KEYS):
+            if len(self._cases) >= _MOST_CASES:
                 self._cases.clear()
             case = self._cases[name] = self._made(limiter, facts)
+        return case
+
+    def _case_of_key(self, limiter: Limiter, facts: Facts) -> Case:
+        cases = self._plain_keys if facts.route else self._keys
+        case = cases.get(facts.principal)
+        if case is None:
+            if len(cases) >= _MOST_KEYS:
+                cases.clear()
+            case = cases[facts.principal] = self._made(limiter, facts)
         return case
 
     def _made(self, limiter: Limiter, facts: Facts) -> Case:
@@ -337,14 +352,11 @@ class Limits:
             found.append((self._group_of(principal.limits), Whose(principal.counted_as, ())))
         is_plain = bool(facts.route)
         shape = self._shape([group for group, _ in found], is_plain)
-        whose = [
+        whose = tuple(
             each for group, each in found for _ in (group.plain_lines if is_plain else group.lines)
-        ]
-        draws = [
-            (_meter(limiter, line, each), 1, is_binding)
-            for line, each, is_binding in zip(shape.lines, whose, shape.are_binding, strict=True)
-        ]
-        return Case(shape, whose, draws)
+        )
+        meters = (_meter(limiter, *each) for each in zip(shape.lines, whose, strict=True))
+        return Case(shape, whose, tuple(meters))
 
     def _group_of(self, limits: Sequence[Limit]) -> Group:
         known = self._owned.get(id(limits))

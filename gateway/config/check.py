@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
 from gateway.cel_variables import OF_ANSWERS
-from gateway.config import basic, introspection, logins, stars
+from gateway.config import basic, introspection, logins, mcp_consent, stars
 from gateway.config.a2a_meaning import agents_are_apart
 from gateway.config.budget_rules import (
     alerts_reach_somebody,
@@ -27,6 +27,7 @@ from gateway.config.limits import LimitScopeBlock
 from gateway.config.mcp_guard_rules import mcp_guards_can_judge
 from gateway.config.mcp_meaning import (
     chosen_tools_are_of_servers,
+    consents_can_be_had,
     documents_are_apis,
     servers_are_known,
     sse_clients_can_be_told_apart,
@@ -332,6 +333,7 @@ RULES: tuple[Rule, ...] = (
     servers_are_known,
     sse_clients_can_be_told_apart,
     tokens_can_be_had,
+    consents_can_be_had,
     tools_have_names,
     chosen_tools_are_of_servers,
     mcp_guards_can_judge,
@@ -426,6 +428,8 @@ def _weak_credentials(config: Config) -> Iterator[Finding]:
         yield from introspection.warnings(config.identity.introspection)
     plain = (name for name, block in config.gateways.items() if block.tls is None)
     yield from logins.warnings(config.identity.logins, plain)
+    are_any = any(each.consent is not None for each in config.mcp.servers.values())
+    yield from mcp_consent.warnings(are_any, config.mcp.consents)
 
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (

@@ -101,22 +101,36 @@ class Documents(Protocol):
     def read(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Found]:
         """All that one configuration wants. May wait for others, but not for long."""
 
+    def accept(self, digests: Mapping[str, str]) -> None:
+        """Documents with these digests, by URL, are in force."""
 
-class NotFetched:
-    """For those who take their configuration from somebody who has fetched."""
+    def fall_back(self) -> bool:
+        """What was fetched cannot be used: from now on, until it changes, `read` gives what was in
+        force before. False: that is what it gave."""
+
+
+class _Nobody:
+    """Who fetches nothing."""
 
     def file(self, wanted: Wanted) -> FilePath | None:
         return None
+
+    def accept(self, digests: Mapping[str, str]) -> None:
+        return
+
+    def fall_back(self) -> bool:
+        return False
+
+
+class NotFetched(_Nobody):
+    """For those who take their configuration from somebody who has fetched."""
 
     def read(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Found]:
         return dict.fromkeys(wanted, "is not fetched here: have a copy of it, as 'file'")
 
 
-class NotAsked:
+class NotAsked(_Nobody):
     """For those to whom it does not matter what is in documents: they count as empty."""
-
-    def file(self, wanted: Wanted) -> FilePath | None:
-        return None
 
     def read(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Found]:
         return dict.fromkeys(wanted)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 
 from gateway.config.block import Block, refusal
 from gateway.config.mcp_auth import McpAuthBlock
+from gateway.config.mcp_consent import McpConsentBlock, McpConsentsBlock
 from gateway.config.mcp_exchange import McpExchangeBlock
 from gateway.config.mcp_tools import McpPinningBlock, McpSearchBlock, McpToolBlock
 from gateway.config.openapi import OpenApiBlock
@@ -92,7 +93,7 @@ Processes: TypeAlias = Annotated[
     AfterValidator(_processes),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_PROCESSES}),
 ]
-_OF_URL = ("transport", "key", "auth", "exchange", "headers", "ca")
+_OF_URL = ("transport", "key", "auth", "exchange", "consent", "headers", "ca")
 _OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory", "open_files")
 
 
@@ -115,6 +116,9 @@ class McpServerBlock(Block):
     exchange: McpExchangeBlock | None = None
     """Instead of a key: a token of each caller's own, which is asked for with the one that the
     caller has brought."""
+    consent: McpConsentBlock | None = None
+    """Instead of a key: a token of each caller's own, for which the caller agrees once, in a
+    browser, at the server's authorization server."""
     headers: dict[SentHeader, Text] = Field(default={})
     """Sent with every request. Not for secrets."""
     ca: TextFile | None = None
@@ -181,17 +185,20 @@ class McpServerBlock(Block):
         return self
 
     def _shows_one_thing(self) -> None:
-        if self.exchange is None:
-            return
-        if self.key is not None or self.auth is not None:
-            raise refusal("has an exchange, and another credential", is_shown=False)
-        if self.transport is Transport.SSE:
-            raise refusal("has an exchange, and the transport sse", is_shown=False)
-        if self.cache_lists:
-            raise refusal("has an exchange, and lists that are for everybody", is_shown=False)
+        for what, block in (("an exchange", self.exchange), ("a consent", self.consent)):
+            if block is None:
+                continue
+            if self.key is not None or self.auth is not None:
+                raise refusal(f"has {what}, and another credential", is_shown=False)
+            if self.transport is Transport.SSE:
+                raise refusal(f"has {what}, and the transport sse", is_shown=False)
+            if self.cache_lists:
+                raise refusal(f"has {what}, and lists that are for everybody", is_shown=False)
+        if self.exchange is not None and self.consent is not None:
+            raise refusal("has both exchange and consent", "keep one of them", is_shown=False)
 
     def _is_rest(self) -> None:
-        for name in ("command", "transport", "exchange"):
+        for name in ("command", "transport", "exchange", "consent"):
             if name in self.model_fields_set:
                 raise refusal(f"has an openapi, and '{name}' is for others", is_shown=False)
 
@@ -277,6 +284,8 @@ class McpBlock(Block):
     it is forbidden (403)."""
     sessions: McpSessionsBlock = McpSessionsBlock()
     """Sessions of clients."""
+    consents: McpConsentsBlock = McpConsentsBlock()
+    """Where people agree that servers with `consent` are used for them."""
     auth: McpAuthBlock | None = None
     """The gateway as an OAuth 2.0 protected resource: where clients get tokens, and which scopes
     they need. Default: nobody is told."""

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from gateway import names
 from gateway.cel import Expression, TextExpression, compile_expression, compile_text
-from gateway.config import mcp_auth
+from gateway.config import mcp_auth, mcp_consent
 from gateway.config.finding import Finding
 from gateway.config.identity import IdentityBlock
+from gateway.config.ledger import SqliteLedgerBlock
 from gateway.config.mcp import McpBlock, McpServerBlock, McpViewBlock
 from gateway.config.mcp_exchange import exchange, exchange_services
 from gateway.config.mcp_tools import McpPinningBlock, McpToolBlock
@@ -72,6 +73,8 @@ def mcp(block: McpBlock, identity: IdentityBlock, guards: Sequence[Guard] = ()) 
         idle_seconds=block.sessions.idle,
         sse_path=(block.sse_path or "").rstrip("/"),
         auth=None if block.auth is None else mcp_auth.meaning(block.auth, identity),
+        consent_url=mcp_consent.consent_url(block.consents, block.auth),
+        consent_login=block.consents.login or "",
         guard_seconds=sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
 
@@ -94,6 +97,8 @@ def mcp_services(block: McpBlock, identity: IdentityBlock) -> Iterator[Service]:
         yield Service(names.mcp_service(name), upstream, _credential(server))
         if server.exchange is not None:
             yield from exchange_services(name, server.exchange)
+        if server.consent is not None:
+            yield mcp_consent.consent_service(name, server.consent, server.address)
 
 
 def servers_are_known(written: Written) -> Iterator[Finding]:
@@ -159,6 +164,21 @@ def tokens_can_be_had(written: Written) -> Iterator[Finding]:
         servers = frozenset(block.servers) | written.mcp_servers
         views = frozenset(block.views)
         yield from mcp_auth.findings(block.auth, written.config.identity, servers, views)
+
+
+def consents_can_be_had(written: Written) -> Iterator[Finding]:
+    """`consent` without an identity; who would see codes."""
+    config = written.config
+    wanted = {
+        name: (each.consent, each.address)
+        for name, each in config.mcp.servers.items()
+        if each.consent is not None and each.address
+    }
+    yield from mcp_consent.findings(wanted, config.mcp.consents, config.mcp.auth, config.identity)
+    if wanted and not isinstance(config.ledger, SqliteLedgerBlock):
+        for name in wanted:
+            at = ("mcp", "servers", name, "consent")
+            yield Finding(at, "tokens are kept in a file, and the ledger is on a server")
 
 
 def sse_clients_can_be_told_apart(written: Written) -> Iterator[Finding]:
@@ -244,6 +264,9 @@ def _server(name: str, block: McpServerBlock, pinning: McpPinningBlock | None) -
         pinning=None if pinning is None else pinning.meaning,
         secret_query=() if block.openapi is None else tuple(told(block.openapi).items()),
         exchange=None if block.exchange is None else exchange(block.exchange),
+        consent=None
+        if block.consent is None
+        else mcp_consent.meaning(block.consent, block.address),
     )
 
 

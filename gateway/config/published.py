@@ -14,6 +14,7 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
 from gateway.config.mcp import McpBlock
+from gateway.config.mcp_consent import McpConsentBlock, meaning
 from gateway.config.openapi import inlined, told
 from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
@@ -130,7 +131,7 @@ def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
 
 def _token_endpoints(server: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     of = server.get("exchange") or {}
-    return tuple(each for each in (of, of.get("assertion")) if each)
+    return tuple(each for each in (of, of.get("assertion"), server.get("consent")) if each)
 
 
 def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
@@ -160,10 +161,23 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
                 said["url"] = f"{NOWHERE_TLS}{place(one.url).path}"
                 if one.client is not None and one.client.secret is not None:
                     said["client"]["secret"] = one.client.secret.get_secret_value()
+        if written.consent is not None:
+            _tell_consent(server["consent"], written.consent, written.address)
         if written.environment:
             server["environment"] = {
                 key: value.get_secret_value() for key, value in written.environment.items()
             }
+
+
+def _tell_consent(said: dict[str, Any], block: McpConsentBlock, server_url: str) -> None:
+    """They ask for tokens, and say what for: so they know whom, and for which server."""
+    of = meaning(block, server_url)
+    if of.client_secret:
+        said["client"]["secret"] = of.client_secret
+    if of.issuer:
+        said["issuer"] = of.issuer
+    if of.resource:
+        said["resource"] = of.resource
 
 
 def _tell_ledger(document: dict[str, Any], block: LedgerBlock) -> None:

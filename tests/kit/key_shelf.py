@@ -34,8 +34,8 @@ class Shelf:
         self.asked.append(id)
         return self._fetched(id)
 
-    def note_use(self, id: str) -> None:
-        self.used.append(id)
+    def note_use(self, key: HeldKey) -> None:
+        self.used.append(key.id)
 
 
 def stored(*keys: VirtualKey, is_far: bool = False, is_out: bool = False) -> Shelf:

@@ -28,6 +28,7 @@ from extproc.ports import (
 )
 from extproc.program import NOTHING_SERVED, Program, build
 from tests.kit.gateways import gateway_of
+from tests.kit.memory_consents import MemoryConsents
 from tests.kit.memory_ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -97,8 +98,11 @@ class Pins:
         self.known[server][tool] = Pin(seen, seen)
 
 
-def world(peers: McpPeers, pins: Pins | None = None) -> World:
-    return World(peers, Board(), time.monotonic, pins or Pins())
+def world(
+    peers: McpPeers, pins: Pins | None = None, consents: MemoryConsents | None = None
+) -> World:
+    kept = consents or MemoryConsents()
+    return World(peers, Board(), time.monotonic, pins or Pins(), kept, kept.clock)
 
 
 def program(

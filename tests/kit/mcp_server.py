@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any
 
+import httpx
 import uvicorn
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.mcpserver import (
@@ -347,6 +348,25 @@ class Seen:
         await self._app(scope, read, write)
 
 
+class Guarded:
+    """Lets in whoever brings a token that its authorization server knows."""
+
+    def __init__(self, app: App, url: str) -> None:
+        self._app, self._url = app, url
+        self._http = httpx.AsyncClient()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in WATCHED:
+            said = dict(scope["headers"]).get(b"authorization", b"").decode()
+            token = said.removeprefix("Bearer ")
+            found = await self._http.get(self._url, params={"token": token})
+            if found.status_code != 200:
+                head = {"www-authenticate": 'Bearer error="invalid_token"'}
+                refused = JSONResponse({"error": "invalid_token"}, 401, head)
+                return await refused(scope, receive, send)
+        await self._app(scope, receive, send)
+
+
 def served(server: MCPServer, options: argparse.Namespace) -> App:
     seen: list[Seen] = []
 
@@ -366,7 +386,8 @@ def served(server: MCPServer, options: argparse.Namespace) -> App:
         max_request_body_size=64 << 20,
         stateless_http=options.stateless,
     )
-    seen.append(Seen(OfAnEra(app, options.era)))
+    inner: App = OfAnEra(app, options.era)
+    seen.append(Seen(Guarded(inner, options.tokens) if options.tokens else inner))
     return seen[0]
 
 
@@ -376,6 +397,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: stdio")
     parser.add_argument("--era", choices=["both", "legacy", "modern"], default="both")
     parser.add_argument("--tools", type=int, default=0, help="so many more")
+    parser.add_argument("--tokens", default="", help="where it is asked whether a token is good")
     parser.add_argument("--says", default="", help="the description of echo")
     parser.add_argument("--json", action="store_true", help="answers are no event streams")
     parser.add_argument("--stateless", action="store_true")

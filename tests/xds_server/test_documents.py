@@ -7,12 +7,16 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from gateway.config.fetched import Wanted
 from gateway.config.gathering import Content
+from gateway.config.schema import Config
+from gateway.config.sources import load_sources
 from gateway.model import Endpoint
 from tests.kit.openapi_documents import document
 from tests.kit.plane import running_plane
@@ -22,9 +26,12 @@ from xds_server.commands.asking import Asking
 from xds_server.commands.status import lines
 from xds_server.documents import FOLDER, RemoteDocuments
 from xds_server.fetching import CannotBeFetched, Document
+from xds_server.history import History
+from xds_server.publisher import Written, first_config
 
 A = Wanted("https://a.example/openapi.json", (("authorization", "Bearer secret-1"),), 60.0)
 B = Wanted("https://b.example/openapi.json")
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ONE, TWO = "openapi: 3.1.0\ninfo: {}", "openapi: 3.1.0\ninfo: {title: two}"
 
 
@@ -231,6 +238,8 @@ def test_a_changed_document_is_a_changed_configuration(tmp_path: Path) -> None:
             second = running.version() or ""
             running.until_remembered(second)
             assert "/two" in json.dumps(Asking(running.admin).get("/api/resources"))
+            (good,) = (tmp_path / "state" / FOLDER).glob("*.good.json")
+            assert b"/two" in good.read_bytes()
             (now, before) = running.plane.overview.history.entries
             assert now.sources.texts == before.sources.texts
             assert now.sources.referenced.keys() == {f"{site.url}/o"}
@@ -238,8 +247,46 @@ def test_a_changed_document_is_a_changed_configuration(tmp_path: Path) -> None:
             says["/o"] = Say(body=b"openapi: 3.1.0")
             eventually(lambda: running.plane.publisher.problems != (), "a wrong one is told")
             assert running.version() == second
+            assert b"/two" in good.read_bytes()
             says["/o"] = Say(503)
             eventually(lambda: "503" in str(_status(running.admin)), "the status says it")
+
+
+def test_what_was_in_force_is_used_where_what_is_there_cannot_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that starts again must not depend on what others publish meanwhile."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("mcp: {servers: {shop: {openapi: {url: 'https://a.example/openapi.json'}}}}\n")
+    right, wrong = document("/one", "get", {}), document("/one", "get", {"parameters": 5})
+
+    def start(web: Web) -> tuple[object, RemoteDocuments]:
+        documents = web.documents(tmp_path)
+        written = Written(file, {}, documents=documents)
+        return first_config(written, History(tmp_path, lambda: NOON)), documents
+
+    web = Web(a=right)
+    config, documents = start(web)
+    assert isinstance(config, Config)
+    (wanted,) = load_sources(file, {}, documents=documents).wanted
+    documents.accept({wanted.url: "another"})
+    web.says["a"] = wrong
+    assert isinstance(start(web)[0], tuple), "nothing was ever in force"
+    web.says["a"] = right
+    documents.read([wanted])
+    _, documents = start(web)
+    documents.accept({wanted.url: sha256(right.encode()).hexdigest()})
+    web.says["a"] = wrong
+    with caplog.at_level(logging.WARNING):
+        config, documents = start(web)
+    assert isinstance(config, Config)
+    assert "what was in force last is used instead: " in caplog.text
+    assert "parameters" in caplog.text
+    assert text(documents, wanted) == right
+    assert documents.states()[0].problem == "what is there now cannot be used"
+    file.write_text("mcp: {servers: {shop: {}}}\n")
+    found, _ = start(web)
+    assert isinstance(found, tuple)
 
 
 def test_status_tells_which_are_old() -> None:

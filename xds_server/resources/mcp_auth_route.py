@@ -10,6 +10,8 @@ from gateway import names
 from gateway.identity import Issuer
 from gateway.mcp import Mcp
 from gateway.mcp_auth import (
+    CALLBACK,
+    CONNECT,
     SERVER_METADATA,
     WELL_KNOWN,
     document,
@@ -19,11 +21,12 @@ from gateway.mcp_auth import (
     protected,
 )
 from gateway.model import Gateway
-from xds_server.resources import ext_proc
+from xds_server.resources import ext_proc, jwt, login
 from xds_server.resources.extension import Json, duration, typed
 
 NAME = "dragoman/mcp/metadata"
 AUTHORIZATION = "dragoman/mcp/authorization"
+CONSENT = "dragoman/mcp/consent"
 _CORS_POLICY = "envoy.extensions.filters.http.cors.v3.CorsPolicy"
 _METHODS = "POST, GET, DELETE"
 _REQUEST_HEADERS = "*, authorization"
@@ -34,6 +37,7 @@ _METADATA_SECONDS = 300
 _METADATA_TIMEOUT_SECONDS = 10.0
 _MOST_BYTES = 65536
 """Of what a client says of itself."""
+_MOST_FORM_BYTES = 4096
 
 
 def mcp_issuers(gateway: Gateway) -> tuple[Issuer, ...]:
@@ -43,10 +47,11 @@ def mcp_issuers(gateway: Gateway) -> tuple[Issuer, ...]:
     return protected(gateway.identity, gateway.mcp).issuers
 
 
-def told_routes(mcp: Mcp) -> Iterator[Json]:
+def told_routes(gateway: Gateway) -> Iterator[Json]:
     """All of them, each by a name of its own."""
+    mcp = gateway.mcp
     named: Counter[str] = Counter()
-    for route in (*metadata_routes(mcp), *authorization_routes(mcp)):
+    for route in (*metadata_routes(mcp), *consent_routes(gateway), *authorization_routes(mcp)):
         named[route["name"]] += 1
         number = named[route["name"]]
         yield route if number == 1 else {**route, "name": f"{route['name']}#{number}"}
@@ -82,12 +87,7 @@ def authorization_routes(mcp: Mcp) -> Iterator[Json]:
         asked = ext_proc.mcp_bodies(_MOST_BYTES)
         for prefix in (*SERVER_METADATA, endpoints_path(mcp)):
             yield _preflight(prefix, "GET, POST")
-            yield {
-                "name": AUTHORIZATION,
-                "match": {"path_separated_prefix": prefix},
-                "direct_response": {"status": 404},  # extproc answers
-                "typed_per_filter_config": {names.EXT_PROC_FILTER: asked},
-            }
+            yield _answered(AUTHORIZATION, prefix, asked)
         return
     for prefix in SERVER_METADATA:
         yield _preflight(prefix, "GET")
@@ -108,6 +108,30 @@ def authorization_routes(mcp: Mcp) -> Iterator[Json]:
             "response_headers_to_add": [_header("access-control-allow-origin", "*")],
             "typed_per_filter_config": {names.EXT_PROC_FILTER: ext_proc.disabled()},
         }
+
+
+def consent_routes(gateway: Gateway) -> Iterator[Json]:
+    """Where people agree that servers are used for them; scripts of other pages are not let in.
+    Where links lead to, they have to be logged in, if some login is said."""
+    mcp = gateway.mcp
+    if mcp.asks_for_consent:
+        asked, below = ext_proc.mcp_bodies(_MOST_FORM_BYTES), endpoints_path(mcp)
+        filters: Json = {}
+        for each in gateway.identity.logins:
+            if each.name == mcp.consent_login:
+                filters = login.asked(each, jwt.requirement(each.name, takes_tokens=False))
+        yield _answered(CONSENT, f"{below}{CONNECT}", asked, filters)
+        yield _answered(CONSENT, f"{below}{CALLBACK}", asked)
+
+
+def _answered(name: str, prefix: str, asked: Json, filters: Json | None = None) -> Json:
+    """By extproc."""
+    return {
+        "name": name,
+        "match": {"path_separated_prefix": prefix},
+        "direct_response": {"status": 404},
+        "typed_per_filter_config": {names.EXT_PROC_FILTER: asked, **(filters or {})},
+    }
 
 
 def pages(mcp: Mcp) -> Json:

@@ -43,7 +43,7 @@ def mcp_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
     has_server: Json = {"name": names.MCP_HEADER, "present_match": True}  # clients' own is removed
     return (
         *_sse_routes(gateway, listener),
-        *told_routes(gateway.mcp),
+        *told_routes(gateway),
         _route(FOUND, {"prefix": "/", "headers": [has_server]}, gateway, per_filter),
         _route(NAME, {"path_separated_prefix": gateway.mcp.path}, gateway, per_filter),
     )
@@ -95,6 +95,6 @@ def _route(name: str, match: Json, gateway: Gateway, per_filter: Json) -> Json:
         names.MCP_HEADER,
         gateway,
         per_filter,
-        added=(_TOKEN,) if gateway.mcp.exchanges_tokens else (),
+        added=(_TOKEN,) if gateway.mcp.shows_tokens else (),
         answered=(_SESSION,),
     )

@@ -56,7 +56,12 @@ def route_table(
         plain,
         tuple(decided[each.name] for each in plain if each.name in decided),
         needs_unplanned,
-        tuple(each for each in gateway.identity.logins if each.name in {at.login for at in plain}),
+        tuple(
+            each
+            for each in gateway.identity.logins
+            if each.name in {gateway.mcp.consent_login, *(at.login for at in plain)}
+        ),
+        gateway.mcp.consent_login,
     )
     return memo.of(_table, table, memo)
 
@@ -73,6 +78,8 @@ class _Table:
     decided: tuple[EnvoyRules, ...]
     needs_unplanned: bool
     logins: tuple[Login, ...] = ()
+    first_login: str = ""
+    """That of a route among the first; empty: none has any."""
 
 
 def _table(of: _Table, memo: Memo) -> Resource:
@@ -89,7 +96,7 @@ def _table(of: _Table, memo: Memo) -> Resource:
             memo.of(_serialized_route, each, decided.get(each.name), logins.get(each.login))
             for each in routes
         )
-        asked = {each.login for each in routes}
+        asked = {of.first_login, *(each.login for each in routes)}
         entries = (
             route
             for name, each in logins.items()

@@ -229,9 +229,10 @@ def test_nobody_looks_when_nobody_asks_and_then_nothing_old_is_believed(play: Pl
 
 def test_uses_are_told_at_the_end_at_the_latest(play: Play, tmp_path: Path) -> None:
     async def scene(on: Scene) -> None:
-        await found(on.directory, KEY.id)
-        on.directory.note_use(KEY.id)
-        on.directory.note_use(KEY.id)
+        key = await found(on.directory, KEY.id)
+        assert key is not None
+        on.directory.note_use(key)
+        on.directory.note_use(key)
         assert on.counted.uses == []
 
     play(scene)
@@ -242,13 +243,17 @@ def test_uses_are_told_at_the_end_at_the_latest(play: Play, tmp_path: Path) -> N
 
 def test_uses_are_told_when_it_is_time(play: Play) -> None:
     async def scene(on: Scene) -> None:
-        await found(on.directory, KEY.id)
-        on.directory.note_use(KEY.id)
+        key = await found(on.directory, KEY.id)
+        assert key is not None
+        told: list[tuple[str, ...]] = []
 
         async def is_told() -> bool:
-            return on.counted.uses == [(KEY.id,)]
+            return on.counted.uses == told
 
-        await soon(is_told, 1.0)
+        for _ in range(2):
+            told.append((KEY.id,))
+            on.directory.note_use(key)
+            await soon(is_told, 1.0)
 
     play(scene, Bounds(uses_seconds=0.05))
 

@@ -38,9 +38,10 @@ def test_keys_are_those_of_the_ledger_that_the_configuration_names(tmp_path: Pat
         assert places.at(place, 60.0) is far
         assert (far.stale_seconds, local.stale_seconds) == (60.0, 0.0)
         assert await far.look_again(HERE.id) is None
-        assert await far.look_again(THERE.id) is not None
+        there = await far.look_again(THERE.id)
+        assert there is not None
         assert await local.look_again(HERE.id) is not None  # of requests that go on
-        far.note_use(THERE.id)
+        far.note_use(there)
         assert places.at(LedgerPlace(), 60.0) is local
         await until(lambda: store_at(tmp_path, place).page("", 1)[0].last_used == NOW)
         with pytest.raises(KeysUnavailable):

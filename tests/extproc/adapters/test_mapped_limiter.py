@@ -135,6 +135,21 @@ def test_a_row_is_used_again_when_it_says_nothing_any_more(tmp_path: Path) -> No
         assert not takes(made, new)
 
 
+def test_names_stay_while_there_are_rows_that_nobody_had(tmp_path: Path) -> None:
+    clock = Clock()
+    with limiter(tmp_path, clock, rows=16) as made:
+        meters = [made.meter(f"{number}", MINUTELY) for number in range(16)]
+        rows = set()
+        for each in meters:
+            assert takes(made, each)
+            rows.add(each.row)  # type: ignore[attr-defined]
+            clock.now += 2 * SECOND  # what it says matters no more
+        assert len(rows) == 16
+        last = made.meter("last", MINUTELY)
+        assert takes(made, last)
+        assert last.row == meters[0].row  # type: ignore[attr-defined]  # free for the longest
+
+
 def test_after_another_boot_all_starts_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

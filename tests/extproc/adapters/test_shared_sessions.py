@@ -16,13 +16,13 @@ from extproc.adapters.shared_sessions import (
     KEPT_SECONDS,
     NOT_ASKED,
     Heard,
-    Rhythm,
     SessionServer,
     SharedSessionBoard,
     Told,
     server_at,
     sessions_at,
 )
+from extproc.adapters.sharing import Rhythm
 from extproc.ports import LedgerUnavailable
 from gateway.ledger_place import LedgerKind, LedgerPlace
 from tests.gateway.config.loading import meant
@@ -31,7 +31,7 @@ from tests.kit.remote_ledgers import place_at
 from tests.kit.servers import Server, postgres, redis, redis_cluster
 
 IDLE = 60.0
-SOON = Rhythm(poll_seconds=0.02, uses_seconds=0.02, away_seconds=0.02)
+SOON = Rhythm(poll_seconds=0.02, away_seconds=0.02)
 PLACE = LedgerPlace(LedgerKind.REDIS, "redis://nowhere")
 TOP = (1 << 64) - 1
 SCHEMES = {"redis": "redis", "cluster": "redis+cluster", "postgres": "postgresql"}
@@ -72,7 +72,7 @@ async def board(
 ) -> AsyncIterator[SharedSessionBoard]:
     """Of one machine."""
     local = MappedSessionBoard(folder.with_suffix(".board"))
-    made = SharedSessionBoard(local, now, memory.at, SOON)
+    made = SharedSessionBoard(local, now, memory.at, SOON, 0.02)
     made.follow(PLACE)
     await asyncio.sleep(0)
     try:

@@ -137,7 +137,7 @@ def test_what_waited_in_another_hub_is_not_made_anew_and_models_are_told(tmp_pat
 def test_a_client_that_leaves_calls_the_request_off(tmp_path: Path) -> None:
     async def scene(far: Far, bridges: Bridges) -> None:
         far.answers = lambda message: far.stream() if "id" in message else Reply(202)
-        far.more.put_nowait({"method": "notifications/message", "params": {}})
+        far.more.put_nowait({"method": "notifications/tools/list_changed"})
         reading = Reading(await bridges.answer(request(OLD, call())))
         await reading.next()
         await reading.leave()
@@ -265,17 +265,31 @@ def test_a_server_that_refuses_what_it_is_told_ends_the_call(tmp_path: Path) -> 
     play(tmp_path, scene)
 
 
+def test_logs_are_told_as_far_as_the_call_wants_them(tmp_path: Path) -> None:
+    async def scene(far: Far, bridges: Bridges) -> None:
+        far.answers = lambda _: far.stream()
+        message = call()
+        message["params"]["_meta"]["io.modelcontextprotocol/logLevel"] = "warning"
+        for level in ("info", "error"):
+            far.more.put_nowait({"method": "notifications/message", "params": {"level": level}})
+        reading = Reading(await bridges.answer(request(OLD, message)))
+        assert (await reading.next())["params"] == {"level": "error"}
+        await reading.leave()
+
+    play(tmp_path, scene)
+
+
 def test_a_stream_that_ends_is_taken_up_where_it_was(tmp_path: Path) -> None:
     async def scene(far: Far, bridges: Bridges) -> None:
         async def ends() -> Any:
             yield b"retry: 1\nid: 41\ndata: \n\n"
-            yield b'id: 42\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\n'
+            yield b'id: 42\ndata: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
 
         far.answers = lambda _: web.events(ends())
         far.taken_up = lambda last: far.stream() if last == "42" else Reply(404)
         far.more.put_nowait({"id": 1, "result": {}})
         reading = Reading(await bridges.answer(request(OLD, call())))
-        assert (await reading.next())["method"] == "notifications/message"
+        assert (await reading.next())["method"].endswith("list_changed")
         while (piece := await anext(reading.body)).startswith(b":"):
             pass
         assert json.loads(piece.removeprefix(b"data: "))["id"] == 1

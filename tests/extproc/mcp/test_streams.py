@@ -78,6 +78,13 @@ def test_a_message_that_cannot_be_read_is_left_out_and_counted() -> None:
     assert stream.refused == 1
 
 
+def test_a_log_that_the_client_does_not_want_is_left_out_and_nothing_is_wrong_with_it() -> None:
+    stream = Upward(Origin("jira", log_level="error"))
+    log = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}'
+    assert stream.feed(b"id: 7\ndata: %s\n\n" % log) == b"id: jira/7\n\n"
+    assert stream.refused == 0
+
+
 def test_each_message_of_a_batch_is_an_event() -> None:
     assert passed(b"event: message\ndata: [%s, %s]\nid: 7\n\n" % (PING, PONG)) == (
         b"event: message\ndata: %s\n\ndata: %s\nid: jira/7\n\n" % (OUTWARD, PONG)

@@ -104,6 +104,32 @@ def test_a_resource_that_several_servers_have_is_called_as_in_the_list() -> None
     assert upward(JIRA, shared) == shared
 
 
+@pytest.mark.parametrize(
+    ("least", "heard"),
+    [
+        (None, ["debug", "warning", "error", "loud"]),  # it has a session, which says
+        ("", []),
+        ("nothing", []),
+        ("debug", ["debug", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("emergency", []),
+    ],
+)
+def test_a_client_without_a_session_hears_the_logs_that_its_request_asks_for(
+    least: str | None, heard: list[str]
+) -> None:
+    origin = Origin("jira", log_level=least)
+    logs = {
+        level: sent(method="notifications/message", params={"level": level, "data": "x"})
+        for level in ("debug", "warning", "error", "loud")
+    }
+    assert [level for level, text in logs.items() if upward(origin, text) == text] == heard
+    assert all(upward(origin, text) in (text, b"") for text in logs.values())
+    assert upward(origin, b"[%s]" % logs["debug"]) == (
+        b"[%s]" % logs["debug"] if "debug" in heard else b""
+    )
+
+
 def test_a_subscription_is_the_clients_own() -> None:
     origin = Origin("jira", "subscriptions/listen", subscription=b'"mine"')
     note = sent(method="notifications/tools/list_changed", params={"_meta": {SUBSCRIPTION_ID: 9}})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.fetched import Documents, Fetched, Found, NotAsked, Wanted
+from gateway.config.fetched import Documents, Fetched, Found, NotAsked, NotFetched, Wanted
 from gateway.config.gathering import Content
 from gateway.config.load import load
 from gateway.config.openapi import OpenApiBlock
@@ -31,6 +31,12 @@ class Answers:
 
     def file(self, wanted: Wanted) -> Path | None:
         return self.folder / f"{wanted.refresh_seconds:g}.json"
+
+    def accept(self, digests: Mapping[str, str]) -> None:
+        raise AssertionError
+
+    def fall_back(self) -> bool:
+        raise AssertionError
 
     def read(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Found]:
         self.asked += wanted
@@ -131,6 +137,12 @@ def test_without_somebody_who_fetches_it_is_a_problem(tmp_path: Path) -> None:
     assert one == (
         f"mcp.servers.a.openapi.url: '{URL}' is not fetched here: have a copy of it, as 'file'"
     )
+
+
+def test_who_fetches_nothing_has_nothing_to_go_back_to() -> None:
+    for documents in (NotFetched(), NotAsked()):
+        documents.accept({URL: "x"})
+        assert not documents.fall_back()
 
 
 def test_where_it_does_not_matter_it_counts_as_empty(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def without_environment(server: McpServer) -> McpServer:
         assertion = exchange.assertion and replace(exchange.assertion, client_secret="")
         endpoint = replace(exchange.endpoint, client_secret="")
         server = replace(server, exchange=replace(exchange, endpoint=endpoint, assertion=assertion))
+    if server.consent is not None:
+        server = replace(server, consent=replace(server.consent, client_secret=""))
     return server if stdio is None else replace(server, stdio=replace(stdio, environment=()))
 
 

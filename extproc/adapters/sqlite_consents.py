@@ -1,0 +1,110 @@
+"""What callers have agreed to, in a SQLite file that all workers of a machine share."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from extproc.ports import Agreed, Agreement, Clock, ConsentsUnavailable
+from gateway.mcp_consents import BUSY_SECONDS, FILE, TABLES
+
+_FIND = "SELECT sealed, version FROM consents WHERE owner = ? AND server = ?"
+_KEEP = """
+INSERT INTO consents (owner, server, who, sealed, version, since, expires, leased_until)
+VALUES (?, ?, ?, ?, 1, ?, ?, 0)
+ON CONFLICT (owner, server) DO UPDATE SET
+    who = excluded.who, sealed = excluded.sealed, version = version + 1,
+    since = excluded.since, expires = excluded.expires, leased_until = 0
+"""
+_LEASE = """
+UPDATE consents SET leased_until = ?
+WHERE owner = ? AND server = ? AND version = ? AND leased_until <= ?
+"""
+_RENEW = """
+UPDATE consents SET sealed = ?, expires = ?, version = version + 1, leased_until = 0
+WHERE owner = ? AND server = ? AND version = ?
+"""
+_FREE = "UPDATE consents SET leased_until = 0 WHERE owner = ? AND server = ? AND version = ?"
+_DROP = "DELETE FROM consents WHERE owner = ? AND server = ? AND version = ?"
+_FORGET = "DELETE FROM flows WHERE until < ?"
+_BEGIN = "INSERT OR IGNORE INTO flows (name, sealed, until) VALUES (?, ?, ?)"
+_TAKE = "DELETE FROM flows WHERE name = ? RETURNING sealed, until"
+
+_T = TypeVar("_T")
+
+
+class SqliteConsents:
+    """Answers at once; what others write is seen with the next question."""
+
+    def __init__(self, state_dir: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._file = state_dir / FILE
+        self._connection: sqlite3.Connection | None = None
+
+    async def find(self, owner: str, server: str) -> Agreed | None:
+        row = self._do(lambda it: it.execute(_FIND, (owner, server)).fetchone())
+        return None if row is None else Agreed(*row)
+
+    async def keep(self, agreement: Agreement) -> None:
+        of, now = agreement, int(self._clock())
+        self._do(
+            lambda it: it.execute(_KEEP, (of.owner, of.server, of.who, of.sealed, now, of.expires))
+        )
+
+    async def lease(self, owner: str, server: str, version: int, seconds: float) -> bool:
+        now = self._clock()
+        return self._changes(_LEASE, (now + seconds, owner, server, version, now))
+
+    async def renew(self, agreement: Agreement, version: int) -> bool:
+        of = agreement
+        return self._changes(_RENEW, (of.sealed, of.expires, of.owner, of.server, version))
+
+    async def free(self, owner: str, server: str, version: int) -> None:
+        self._changes(_FREE, (owner, server, version))
+
+    async def drop(self, owner: str, server: str, version: int) -> bool:
+        return self._changes(_DROP, (owner, server, version))
+
+    async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
+        now = int(self._clock())
+
+        def begun(it: sqlite3.Connection) -> bool:
+            it.execute(_FORGET, (now,))
+            if not it.execute(_BEGIN, (once, b"", until)).rowcount:
+                return False
+            it.execute(_BEGIN, (name, sealed, until))
+            return True
+
+        return self._do(begun)
+
+    async def take(self, name: str) -> bytes | None:
+        rows = self._do(lambda it: it.execute(_TAKE, (name,)).fetchall())
+        return rows[0][0] if rows and rows[0][1] >= self._clock() else None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _changes(self, statement: str, values: tuple[object, ...]) -> bool:
+        return self._do(lambda it: it.execute(statement, values).rowcount) > 0
+
+    def _do(self, what: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            connection = self._opened()
+            with connection:
+                return what(connection)
+        except sqlite3.Error as error:
+            raise ConsentsUnavailable(f"'{self._file}' cannot be used: {error}") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._file, timeout=BUSY_SECONDS)
+            connection.execute("PRAGMA journal_mode=WAL")
+            with connection:
+                for table in TABLES:
+                    connection.execute(table)
+            self._file.chmod(0o600)
+            self._connection = connection
+        return self._connection
