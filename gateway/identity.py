@@ -237,3 +237,10 @@ class Identity:
     """For how long keys that are made at run time are believed while their server is away."""
     logins: tuple[Login, ...] = ()
     """On the routes that name one, browsers are sent to log in."""
+
+    @property
+    def knows_callers(self) -> bool:
+        """Whether anybody can say who calls, beside people at browsers."""
+        by_key = bool(self.api_keys) or self.has_stored_keys
+        by_token = bool(self.issuers) or self.introspection is not None
+        return by_key or by_token or bool(self.certificates) or self.passwords is not None
