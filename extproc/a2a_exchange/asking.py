@@ -155,7 +155,7 @@ class Asking:
             told = await extended.told(request)
         except NoCard as error:
             reason = f"the agent '{extended.found.agent.name}' tells no extended card: {error}"
-            return self._refused(speech, Deny(502, "agent_unavailable", reason))
+            return self._refused(speech, Deny(502, "broken_card", reason))
         if isinstance(told, Fault):
             return speech.fault(told)
         return answer(told, request.binding, request.raw_id)

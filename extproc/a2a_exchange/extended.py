@@ -37,11 +37,10 @@ CODINGS: Final = "grpc-accept-encoding"
 """Removed from requests whose answers are read."""
 NOBODY: Final = Deny(
     401,
-    "unauthenticated",
+    "missing_credential",
     "extended cards are for callers who are known",
     by=By(PolicyKind.IDENTITY),
 )
-_BROKEN: Final = "broken_card"
 _DETAILS: Final = "dragoman_a2a_extended_card"
 _HEAD: Final = (("content-type", "application/json"), ("cache-control", "no-store"))
 _ASKED: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
@@ -178,9 +177,9 @@ class WatchedCard:
         name = self._extended.found.agent.name
         deny = Deny(
             502,
-            _BROKEN,
+            "broken_card",
             f"the agent '{name}' tells no extended card: {why}",
             by=By(PolicyKind.ANSWER),
         )
         self._extended.program.audits.refused(self._extended.facts, deny)
-        return Finish(b"", f"dragoman_{_BROKEN}")
+        return Finish(b"", "dragoman_broken_card")
