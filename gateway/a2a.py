@@ -5,9 +5,11 @@ https://a2a-protocol.org/latest/specification/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+KEYS_SECONDS = 5.0
+"""How long it may take to fetch the keys that cards are signed with."""
 TENANT_SEPARATOR = "/"
 """In a tenant that clients say: between the name of an agent, and a tenant of its own."""
 
@@ -25,6 +27,30 @@ class Revision(StrEnum):
 
     V0_3 = "0.3"
     V1_0 = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class CardKeys:
+    """Who signs the cards of an agent."""
+
+    text: str = ""
+    """A JSON Web Key Set; empty: it has to be fetched."""
+    path: str = ""
+    """Where, behind a cluster of its own."""
+    authority: str = ""
+    refresh_seconds: float = 300.0
+    is_required: bool = True
+    """A card that none of them has signed is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardSigning:
+    """What cards are signed with for clients."""
+
+    key: str = field(repr=False)
+    """Private, in PEM or as a JSON Web Key."""
+    kid: str = ""
+    """Empty: as the key says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +72,14 @@ class A2aAgent:
     """How long its card is kept."""
     price: int = 0
     """Of a message, in nanodollars."""
+    signatures: CardKeys | None = None
+    """Who signs its cards; None: nobody looks."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long it may take until its card is known."""
+        has_far_keys = self.signatures is not None and bool(self.signatures.path)
+        return self.timeout_seconds + (KEYS_SECONDS if has_far_keys else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +94,13 @@ class A2a:
     says."""
     has_public_cards: bool = True
     """Cards are for anybody; else for those who may come in."""
+    signing: CardSigning | None = None
+    """None: the cards that clients see are not signed."""
 
     @property
     def longest_seconds(self) -> float:
         """How long it may take to ask for a card; 0: there are no agents."""
-        return max((each.timeout_seconds for each in self.agents), default=0.0)
+        return max((each.longest_seconds for each in self.agents), default=0.0)
 
     def agent(self, name: str) -> A2aAgent | None:
         """By its name."""

@@ -251,3 +251,10 @@ class Identity:
     def are_keys_for_tools(self) -> bool:
         """Whether some key may be for some tools alone."""
         return self.has_stored_keys or any(each.tools for each in self.api_keys)
+
+    @property
+    def knows_callers(self) -> bool:
+        """Whether anybody can say who calls, beside people at browsers."""
+        by_key = bool(self.api_keys) or self.has_stored_keys
+        by_token = bool(self.issuers) or self.introspection is not None
+        return by_key or by_token or bool(self.certificates) or self.passwords is not None

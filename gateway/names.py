@@ -347,6 +347,11 @@ def a2a_service(agent: str) -> str:
     return f"a2a/{agent}"
 
 
+def a2a_keys_service(agent: str) -> str:
+    """The service where the keys are that sign its cards."""
+    return f"a2a-keys/{agent}"
+
+
 def a2a_grpc_service(agent: str) -> str:
     """The service that is an A2A agent where it speaks gRPC."""
     return f"a2a-grpc/{agent}"

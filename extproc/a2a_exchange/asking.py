@@ -8,8 +8,16 @@ from typing import Final, TypeAlias
 from extproc.a2a import grpc_frames
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
-from extproc.a2a.operations import OPERATIONS
+from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.requests import A2aRequest
+from extproc.a2a_exchange.extended import (
+    CODINGS,
+    NOBODY,
+    Extended,
+    WatchedCard,
+    answer,
+    is_watched,
+)
 from extproc.a2a_serving.directory import Found, NoCard
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
@@ -30,7 +38,16 @@ _SKILLS: Final = ("skill", "skillId")
 class Asking:
     """Of one HTTP request."""
 
-    __slots__ = ("_agent", "_behind", "_facts", "_program", "_serving", "admission", "is_sent")
+    __slots__ = (
+        "_agent",
+        "_behind",
+        "_facts",
+        "_program",
+        "_serving",
+        "admission",
+        "answer",
+        "is_sent",
+    )
 
     def __init__(
         self, program: Program, serving: Serving, facts: Facts, agent: str, behind: str
@@ -40,6 +57,13 @@ class Asking:
         self._agent, self._behind = agent, behind
         self.admission = Admission(program)
         self.is_sent = False
+        self.answer: WatchedCard | None = None
+        """Who reads the answer as it passes; None: nobody."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Somebody may have to read the answer as it passes."""
+        return is_watched(self._facts.path)
 
     def asked(self, request: A2aRequest, body: bytes) -> Answering:
         """What comes of it."""
@@ -53,6 +77,9 @@ class Asking:
         verdict = program.rules.early.on_request(facts)
         if isinstance(verdict, Deny):
             return self._refused(speech, verdict)
+        is_card = request.operation is Operation.EXTENDED_CARD
+        if is_card and self._serving.knows_callers and facts.principal is None:
+            return self._refused(speech, NOBODY)
         if not OPERATIONS[request.operation].has_message:
             return self._found(speech, request, body, agent)
         price = self._serving.directory.agents[agent].price
@@ -86,9 +113,10 @@ class Asking:
             found = await self._serving.directory.found(agent)
         except NoCard as error:
             return self._refused(speech, without_card(agent, error))
-        return self._sent(speech, request, body, found)
+        sent = self._sent(speech, request, body, found)
+        return await sent if isinstance(sent, Awaitable) else sent
 
-    def _sent(self, speech: Speech, request: A2aRequest, body: bytes, found: Found) -> Action:
+    def _sent(self, speech: Speech, request: A2aRequest, body: bytes, found: Found) -> Answering:
         call = self._facts.a2a
         if request.message is not None and call is not None:
             mismatch = found.modes.mismatch(call.parts, request.accepted_output_modes, call.skill)
@@ -101,6 +129,11 @@ class Asking:
         if _asks_for_push(request):
             message = "this gateway passes no push notifications on"
             return speech.fault(Fault(ErrorKind.PUSH_NOTIFICATION_NOT_SUPPORTED, message))
+        if request.operation is Operation.EXTENDED_CARD:
+            extended = Extended(self._program, self._serving, self._facts, found)
+            if request.binding is not Binding.GRPC:
+                return self._answered(speech, request, extended)
+            self.answer = WatchedCard(extended, request.revision)
         self.is_sent = True
         head: tuple[tuple[str, str], ...] = ()
         changed: bytes | None = None
@@ -113,7 +146,19 @@ class Asking:
             changed = grpc_frames.frame(edited(request, Carried("", "", said), edit).body)
         is_read = bool(body)
         reply = way.after_body if is_read else way.after_headers
-        return Direct(reply, is_read, head, body=changed, told=self.admission.told)
+        gone = () if self.answer is None else (CODINGS,)
+        return Direct(reply, is_read, head, gone, body=changed, told=self.admission.told)
+
+    async def _answered(self, speech: Speech, request: A2aRequest, extended: Extended) -> Action:
+        """The extended card, which the agent is asked for here."""
+        try:
+            told = await extended.told(request)
+        except NoCard as error:
+            reason = f"the agent '{extended.found.agent.name}' tells no extended card: {error}"
+            return self._refused(speech, Deny(502, "broken_card", reason))
+        if isinstance(told, Fault):
+            return speech.fault(told)
+        return answer(told, request.binding, request.raw_id)
 
     def _refused(self, speech: Speech, deny: Deny) -> Respond:
         self._program.audits.refused(self._facts, deny)

@@ -20,14 +20,18 @@ from extproc.a2a_exchange.asking import Asking
 from extproc.a2a_exchange.telling import Telling
 from extproc.a2a_serving.saying import Speech
 from extproc.a2a_serving.serving import WELL_KNOWN, Serving
+from extproc.a2a_serving.shown import is_of_keys
 from extproc.events import (
     CONTINUE,
     Action,
     Direct,
     Event,
+    Finish,
     RequestBody,
     RequestHeaders,
     Respond,
+    ResponseBody,
+    ResponseHeaders,
     Show,
 )
 from extproc.facts import Facts
@@ -83,24 +87,47 @@ class A2aExchange:
             return self._answered(self._on_body(event.body))
         if type(event) is RequestHeaders:
             return self._answered(self._on_headers(event))
+        answer = None if self._asking is None else self._asking.answer
+        if answer is not None and type(event) is ResponseHeaders:
+            return self._passed(answer.begins(event))
+        if answer is not None and type(event) is ResponseBody:
+            taken = answer.take(event.body, is_end=event.is_end)
+            return self._passed(taken) if isinstance(taken, Struct) else later(taken, self._passed)
         return CONTINUE
 
     def let_go(self) -> bool:
         """This worker must leave: whether Envoy can go on alone."""
-        return self._asking is not None and self._asking.is_sent
+        asking = self._asking
+        return asking is not None and asking.is_sent and not self._is_read
 
     def on_close(self) -> None:
         """The request is over."""
         if self._asking is not None:
             self._asking.admission.on_close()
 
+    @property
+    def _is_read(self) -> bool:
+        """Something of the answer has to be read yet."""
+        answer = None if self._asking is None else self._asking.answer
+        return answer is not None and not answer.is_over
+
+    @property
+    def _holds_place(self) -> bool:
+        return self._asking is not None and self._asking.admission.holds_place
+
+    def _passed(self, action: Action) -> Action:
+        """Of the answer."""
+        is_cut = isinstance(action, Finish)
+        self.is_over = is_cut or not (self._is_read or self._holds_place)
+        return action
+
     def _answered(self, found: Answering) -> Action | Awaitable[Action]:
         return self._told(found) if isinstance(found, Struct) else later(found, self._told)
 
     def _told(self, action: Action) -> Action:
         is_sent = type(action) is Direct
-        holds_place = self._asking is not None and self._asking.admission.holds_place
-        self.is_over = isinstance(action, Respond) or (is_sent and not holds_place)
+        is_awaited = self._holds_place or self._is_read
+        self.is_over = isinstance(action, Respond) or (is_sent and not is_awaited)
         if is_sent and self._program.audits.is_all:
             self._program.audits.passed(self._facts)
         return action
@@ -127,6 +154,9 @@ class A2aExchange:
             return self._refuse(_NOT_FOUND)
         if (hindrance := program.audits.hindrance()) is not None:
             return self._refuse(hindrance)
+        if is_of_keys(self._agent, self._behind):
+            told = Telling(program, serving, facts).keys()
+            return self._refuse(_NOT_FOUND) if told is None else told
         if self._behind in WELL_KNOWN and serving.has_public_cards:
             return self._entered(serving, is_end=event.is_end)
         verdict = program.authenticate.on_headers(facts)
@@ -157,7 +187,9 @@ class A2aExchange:
             return self._refuse(_POST_ALONE)
         if is_end:
             return self._read(b"")
-        return Show(is_to_the_end=True) if self._program.limits.holds_places else CONTINUE
+        holds_places = self._program.limits.holds_places
+        is_shown = holds_places or self._asking.is_watched
+        return Show(is_to_the_end=holds_places) if is_shown else CONTINUE
 
     def _listed(self, serving: Serving) -> Answering:
         if self._facts.method not in _READING:

@@ -20,6 +20,7 @@ from gateway.a2a import Binding, Revision
 Answering: TypeAlias = Action | Awaitable[Action]
 
 _JSON: Final = ("content-type", "application/json")
+_KEPT: Final = ("cache-control", "public, max-age=300")
 _NOT_KEPT: Final = ("cache-control", "no-store")
 _PLAIN: Final = Speech(Binding.HTTP_JSON, Revision.V1_0)
 
@@ -36,13 +37,23 @@ class Telling:
     def card(self, name: str) -> Answering:
         """Of an agent."""
         found = self._serving.directory.known(name)
-        return self._card_later(name) if found is None else self._shown(found)
+        if found is None:
+            return self._card_later(name)
+        try:
+            return self._shown(found)
+        except NoCard as error:
+            return _PLAIN.refused(without_card(name, error))
 
     async def _card_later(self, name: str) -> Action:
         try:
             return self._shown(await self._serving.directory.found(name))
         except NoCard as error:
             return _PLAIN.refused(without_card(name, error))
+
+    def keys(self) -> Respond | None:
+        """What the cards are signed with; None: they are not."""
+        keys = self._serving.cards.keys
+        return None if keys is None else Respond(200, (_JSON, _KEPT), keys, "dragoman_a2a_keys")
 
     def _shown(self, found: Found) -> Respond:
         shown = self._serving.cards.shown(found, self._origin)

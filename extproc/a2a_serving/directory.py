@@ -15,6 +15,8 @@ from msgspec import Struct, structs
 from extproc.a2a.cards import BrokenCard, Card, Interface, read_card
 from extproc.a2a.modes import CardModes, modes_of
 from extproc.a2a.registry import Entry, Health, Registry, Status
+from extproc.a2a.signatures import Verified
+from extproc.a2a_serving.card_keys import keys_of
 from extproc.direct_wire import encode_way
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
 from gateway import names
@@ -55,6 +57,14 @@ class Way(Struct, frozen=True):
     """The same of the body."""
 
 
+class Told(NamedTuple):
+    """A card that an agent tells."""
+
+    card: Card
+    signed_by: str = ""
+    """The id of the key that was verified; empty: none."""
+
+
 class Found(Struct, frozen=True):
     """An agent, as its card describes it."""
 
@@ -66,15 +76,28 @@ class Found(Struct, frozen=True):
     """When it was told last, by the clock that never goes back."""
     changed_at: str
     """When it was told otherwise before, or not at all: RFC 3339."""
+    signed_by: str = ""
+    """The id of the key that its card is signed with; empty: nobody has looked, or none is."""
 
 
 class Directory:
     """The agents of a program."""
 
-    __slots__ = ("_agents", "_asking", "_found", "_health", "_index", "_peers", "_times", "_wait")
+    __slots__ = (
+        "_agents",
+        "_asking",
+        "_found",
+        "_health",
+        "_index",
+        "_keys",
+        "_peers",
+        "_times",
+        "_wait",
+    )
 
     def __init__(self, agents: Iterable[A2aAgent], peers: McpPeers, times: Times) -> None:
         self._agents = {each.name: each for each in agents}
+        self._keys = keys_of(self._agents.values(), peers, times.clock)
         self._peers = peers
         self._times = times
         self._found: dict[str, Found] = {}
@@ -107,7 +130,9 @@ class Directory:
 
     def _entry(self, name: str) -> Entry:
         found = self._found.get(name)
-        return Entry(name, None) if found is None else Entry(name, found.card, found.changed_at)
+        if found is None:
+            return Entry(name, None)
+        return Entry(name, found.card, found.changed_at, found.signed_by)
 
     def known(self, name: str) -> Found | None:
         """What it told last; it is asked again, where that is long ago, but not waited for."""
@@ -144,17 +169,19 @@ class Directory:
 
     async def _fetched(self, agent: A2aAgent) -> Found:
         try:
-            card = await self._card(agent)
+            told = await self._told(agent)
         except NoCard as error:
             self._wait[agent.name] = self._times.clock() + _AGAIN_SECONDS
             self._tell(agent.name, Status.UNHEALTHY, str(error))
             raise
         self._tell(agent.name, Status.HEALTHY)
-        return self._taken(agent, card)
+        return self._taken(agent, told)
 
-    def _taken(self, agent: A2aAgent, card: Card) -> Found:
+    def _taken(self, agent: A2aAgent, told: Told) -> Found:
+        card = told.card
         before, now = self._found.get(agent.name), self._times.clock()
-        if before is not None and before.card.digest == card.digest:
+        is_same = before is not None and before.signed_by == told.signed_by
+        if before is not None and is_same and before.card.digest == card.digest:
             found = structs.replace(before, at=now)
         else:
             if before is not None:
@@ -162,7 +189,8 @@ class Directory:
             for reason in card.unused:
                 logger.warning("of the card of the agent %s: %s", agent.name, reason)
             ways = ways_of(agent, card)
-            found = Found(agent, card, modes_of(card), ways, now, self._times.stamp())
+            stamp = self._times.stamp()
+            found = Found(agent, card, modes_of(card), ways, now, stamp, told.signed_by)
             self._index = None
         self._found[agent.name] = found
         return found
@@ -177,7 +205,7 @@ class Directory:
         if reason:
             logger.warning("no card of the agent %s: %s", name, reason)
 
-    async def _card(self, agent: A2aAgent) -> Card:
+    async def _told(self, agent: A2aAgent) -> Told:
         cluster = names.service_cluster(names.a2a_service(agent.name))
         asked = Asked("GET", agent.card_path, (*_HEAD, *agent.headers), b"")
         try:
@@ -186,10 +214,27 @@ class Directory:
             raise NoCard(str(error)) from None
         if answer.status != 200:
             raise NoCard(f"it answers with {answer.status}")
-        card = read_card(answer.body)
-        if isinstance(card, BrokenCard):
-            raise NoCard(card.reason)
-        return card
+        return await self.read(agent, answer.body)
+
+    async def read(self, agent: A2aAgent, body: bytes) -> Told:
+        """A card that an agent told; of what is signed, that alone counts. Raises `NoCard`."""
+        card = _read(body)
+        keys = self._keys.get(agent.name)
+        if keys is None:
+            return Told(card)
+        found = await keys.verified(card.document)
+        if isinstance(found, Verified):
+            return Told(_read(found.body), found.kid)
+        if keys.is_required:
+            raise NoCard(found.reason)
+        return Told(card)
+
+
+def _read(body: bytes) -> Card:
+    card = read_card(body)
+    if isinstance(card, BrokenCard):
+        raise NoCard(card.reason)
+    return card
 
 
 def ways_of(agent: A2aAgent, card: Card) -> Mapping[tuple[Binding, Revision], Way]:

@@ -27,8 +27,12 @@ class Serving(Struct, frozen=True):
     directory: Directory
     cards: Cards
     """As clients see them."""
+    peers: McpPeers
+    """The way to agents."""
     patience: bytes
     """What Envoy is told when an agent has to be asked for its card."""
+    knows_callers: bool
+    """Some callers can say who they are."""
 
     def place(self, path: str) -> tuple[str, str] | None:
         """Which agent a path is for, and what is behind its name; both empty: it is the list of
@@ -50,6 +54,8 @@ def serving(a2a: A2a, identity: Identity, peers: McpPeers, times: Times) -> Serv
         a2a.url,
         a2a.has_public_cards,
         Directory(a2a.agents, peers, times),
-        Cards(a2a.path, identity),
+        Cards(a2a.path, identity, a2a.signing),
+        peers,
         patience(a2a.longest_seconds),
+        identity.knows_callers,
     )

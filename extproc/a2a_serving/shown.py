@@ -5,16 +5,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 from msgspec import Struct
 
-from extproc.a2a import security
+from extproc.a2a import jwk, security, signatures
+from extproc.a2a.cards import Card
+from extproc.a2a.jcs import NotCanonical
 from extproc.a2a.rewriting import Offer, Place, rewritten
 from extproc.a2a.security import NO_SECURITY, Scheme, Security
-from extproc.a2a_serving.directory import Found
+from extproc.a2a_serving.directory import Found, NoCard
+from gateway.a2a import CardSigning
 from gateway.identity import Identity
 
+KEYS: Final = "/.well-known/jwks.json"
+"""Below the agents' path: what the cards are signed with."""
 _MOST_KEPT: Final = 256
 _API_KEY: Final = "x-api-key"
 
@@ -30,26 +36,38 @@ class Shown(Struct, frozen=True):
 class Cards:
     """Of a program: each is written once for each address by which the gateway is called."""
 
-    __slots__ = ("_kept", "_path", "_security")
+    __slots__ = ("_kept", "_key", "_path", "_security", "keys")
 
-    def __init__(self, path: str, identity: Identity) -> None:
-        """`path`: below which agents are."""
+    def __init__(self, path: str, identity: Identity, signing: CardSigning | None = None) -> None:
+        """`path`: below which agents are. `jwk.InvalidKey`: cards cannot be signed with it."""
+        self._key = None if signing is None else jwk.signing_key(signing.key, signing.kid)
+        self.keys = None if self._key is None else jwk.public_set([self._key])
+        """The JSON Web Key Set that clients verify cards with; None: they are not signed."""
         self._path = path
         self._security = security_of(identity)
         self._kept: OrderedDict[tuple[str, str, str], Shown] = OrderedDict()
 
     def shown(self, found: Found, origin: str) -> Shown:
-        """The card of an agent. `origin`: what the client calls the gateway."""
+        """The card of an agent. `origin`: what the client calls the gateway. Raises `NoCard`."""
         name = found.agent.name
         key = name, origin, found.card.digest
         shown = self._kept.get(key)
         if shown is None:
-            body = rewritten(found.card, self.place(found, origin))
-            shown = self._kept[key] = Shown(body, f'W/"{found.card.digest[:32]}"')
+            body = self.written(found.card, found, origin)
+            shown = self._kept[key] = Shown(body, f'W/"{sha256(body).hexdigest()[:32]}"')
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return shown
+
+    def written(self, card: Card, found: Found, origin: str) -> bytes:
+        """A card of an agent's, public or not. Raises `NoCard`."""
+        key, jku = self._key, f"{origin}{self._path}{KEYS}"
+        sign = None if key is None else lambda document: signatures.sign(document, key, jku)
+        try:
+            return rewritten(card, self.place(found, origin), sign)
+        except NotCanonical as error:
+            raise NoCard(f"the card cannot be signed: {error}") from None
 
     def place(self, found: Found, origin: str) -> Place:
         """Where it is at the gateway."""
@@ -101,3 +119,8 @@ def origin_of(url: str, headers: Mapping[str, str]) -> str:
     if url:
         return url
     return f"{headers.get(':scheme', 'http')}://{headers.get(':authority', '')}"
+
+
+def is_of_keys(agent: str, behind: str) -> bool:
+    """Whether a path is that of the keys, as it is taken apart for agents."""
+    return f"/{agent}{behind}" == KEYS

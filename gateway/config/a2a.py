@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from gateway.config.a2a_keys import CardSignaturesBlock, CardSigningBlock
 from gateway.config.block import Block, refusal
 from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
@@ -71,6 +72,8 @@ class A2aAgentBlock(Block):
     like."""
     refresh: Refresh = 60.0
     """After how long its card is asked for again."""
+    signatures: CardSignaturesBlock | None = None
+    """Whose signatures its card must have. Default: nobody looks at them."""
     price: Dollars | None = None
     """What a message to it costs, in USD: it is counted in budgets of money. Default: nothing."""
 
@@ -95,5 +98,7 @@ class A2aBlock(Block):
     public_cards: Flag = True
     """Whether cards are for anybody, as clients expect that look for an agent. `false`: for those
     who may come in. The list of agents is for those in any case."""
+    signing: CardSigningBlock | None = None
+    """What the cards are signed with that clients see. Default: they are not signed."""
     agents: dict[AgentName, A2aAgentBlock] = Field(default={})
     """The agents, by a name of your choice."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gateway import names
 from gateway.a2a import A2a, A2aAgent
+from gateway.config import a2a_keys
 from gateway.config.a2a import A2aAgentBlock, A2aBlock
 from gateway.config.finding import Finding
 from gateway.config.provider_auth import NoAuthBlock
@@ -31,11 +32,12 @@ def a2a(block: A2aBlock) -> A2a:
         block.path.rstrip("/"),
         block.url or "",
         block.public_cards,
+        None if block.signing is None else block.signing.meaning,
     )
 
 
 def a2a_services(block: A2aBlock) -> Iterator[Service]:
-    """Whom Envoy connects to: an agent, and where it speaks gRPC."""
+    """Whom Envoy connects to: an agent, where it speaks gRPC, where the keys of its cards are."""
     for name, agent in block.agents.items():
         ca = None if agent.ca is None else agent.ca.text
         credential = _credential(agent)
@@ -46,6 +48,11 @@ def a2a_services(block: A2aBlock) -> Iterator[Service]:
             upstream = replace(place(url).upstream(_CONNECT_SECONDS), ca=ca)
             is_grpc = service == names.a2a_grpc_service(name)
             yield Service(service, upstream, credential, is_grpc=is_grpc)
+        jwks = None if agent.signatures is None else agent.signatures.jwks
+        if jwks is not None and jwks.url is not None:
+            ca = None if jwks.ca is None else jwks.ca.text
+            upstream = replace(place(jwks.url).upstream(_CONNECT_SECONDS), ca=ca)
+            yield Service(names.a2a_keys_service(name), upstream)
 
 
 def agents_are_apart(written: Written) -> Iterator[Finding]:
@@ -66,6 +73,17 @@ def agents_are_apart(written: Written) -> Iterator[Finding]:
             yield Finding(("a2a", "path"), finding, "such as /a2a")
 
 
+def card_keys_are_keys(written: Written) -> Iterator[Finding]:
+    """Those that sign agents' cards, and the gateway's own."""
+    config = written.config.a2a
+    if config.signing is not None:
+        yield from a2a_keys.signing_key(("a2a", "signing"), config.signing)
+    for name, agent in config.agents.items():
+        if agent.signatures is not None:
+            path = ("a2a", "agents", name, "signatures")
+            yield from a2a_keys.trusted_keys(path, agent.signatures)
+
+
 def _agent(name: str, block: A2aAgentBlock) -> A2aAgent:
     at = place(block.url)
     return A2aAgent(
@@ -77,6 +95,7 @@ def _agent(name: str, block: A2aAgentBlock) -> A2aAgent:
         block.timeout,
         block.refresh,
         0 if block.price is None else int(block.price * NANODOLLARS_PER_DOLLAR),
+        None if block.signatures is None else block.signatures.meaning,
     )
 
 

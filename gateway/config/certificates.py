@@ -89,6 +89,12 @@ def authorities(config: Config) -> Iterator[tuple[Path, FileText]]:
             yield (*at, "jwks", "ca"), login.jwks.ca
         if login.endpoints.ca is not None:
             yield (*at, "endpoints", "ca"), login.endpoints.ca
+    for name, agent in config.a2a.agents.items():
+        if agent.ca is not None:
+            yield ("a2a", "agents", name, "ca"), agent.ca
+        keys = None if agent.signatures is None else agent.signatures.jwks
+        if keys is not None and keys.ca is not None:
+            yield ("a2a", "agents", name, "signatures", "jwks", "ca"), keys.ca
     for name, service in config.external_authz.items():
         if service.ca is not None:
             yield ("external_authz", name, "ca"), service.ca

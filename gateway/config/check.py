@@ -10,7 +10,7 @@ from typing import TypeAlias
 from gateway.cel import compile_expression, is_literal
 from gateway.cel_variables import OF_ANSWERS
 from gateway.config import basic, introspection, logins, mcp_consent, stars
-from gateway.config.a2a_meaning import agents_are_apart
+from gateway.config.a2a_meaning import agents_are_apart, card_keys_are_keys
 from gateway.config.budget_rules import (
     alerts_reach_somebody,
     low_budgets_can_be_followed,
@@ -339,6 +339,7 @@ RULES: tuple[Rule, ...] = (
     mcp_guards_can_judge,
     documents_are_apis,
     agents_are_apart,
+    card_keys_are_keys,
 )
 
 

@@ -40,11 +40,11 @@ Leeway: TypeAlias = Annotated[Duration, AfterValidator(_leeway)]
 
 
 class JwksBlock(Block):
-    """The public keys of an issuer (a JSON Web Key Set, RFC 7517): one of url, file and inline."""
+    """Public keys (a JSON Web Key Set, RFC 7517): one of url, file and inline."""
 
     url: Url | None = None
-    """Where Envoy fetches them, at the start and then every `refresh`. A token that names a key
-    which is not among them has them fetched again, at most every 10 seconds."""
+    """Where they are fetched, through Envoy, at the start and then every `refresh`. What is signed
+    with a key that is not among them has them fetched again, at most every 10 seconds."""
     file: TextFile | None = None
     """A file that holds them. It is watched."""
     inline: str | None = None

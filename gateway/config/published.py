@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.config.a2a import A2aBlock
 from gateway.config.emission import emit
 from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
@@ -60,6 +61,11 @@ def for_workers(config: Config) -> str:
     document.get("llm", {}).pop("external_authz", None)  # Envoy asks
     _tell_ledger(document, config.ledger)
     _tell_mcp(document.get("mcp", {}), config.mcp)
+    if config.a2a.signing is not None:  # they sign
+        document["a2a"]["signing"] = {
+            "key": config.a2a.signing.text,
+            **({"kid": config.a2a.signing.kid} if config.a2a.signing.kid else {}),
+        }
     for budget in document.get("budgets", ()):
         budget.pop("alerts", None)  # the control plane sends them
     asked = config.identity.introspection
@@ -127,6 +133,18 @@ def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
             (endpoint.get("client") or {}).pop("secret", None)
         if "environment" in server:
             server["environment"] = dict.fromkeys(server["environment"], NOT_TOLD)
+
+
+def _hide_a2a(document: dict[str, Any], block: A2aBlock) -> None:
+    document.pop("signing", None)
+    for name, agent in document.get("agents", {}).items():
+        for secret in (_SECRET, "ca", "auth"):
+            agent.pop(secret, None)
+        jwks = agent.get("signatures", {}).get("jwks", {})
+        jwks.pop("ca", None)
+        written = block.agents[name].signatures
+        if jwks.pop("file", None) is not None and written is not None:
+            jwks["inline"] = written.jwks.text
 
 
 def _token_endpoints(server: dict[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -229,9 +247,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
             texts = {"prepend": block.before, "append": block.after}
             model["system_prompt"] = {place: text for place, text in texts.items() if text}
     _hide_mcp(document.get("mcp", {}), config.mcp)
-    for agent in document.get("a2a", {}).get("agents", {}).values():
-        for secret in (_SECRET, "ca", "auth"):
-            agent.pop(secret, None)
+    _hide_a2a(document.get("a2a", {}), config.a2a)
     for name in _PASSWORDS:
         document.get("ledger", {}).pop(name, None)
     document.get("alerts", {}).get("webhook", {}).pop("secret", None)

@@ -2,14 +2,15 @@
 
 What it does, the text of a message says: `say …` is answered with a message, `ask …` wants input
 first, `wait …` works until it is cancelled, `fail …` fails; anything else becomes a task with one
-artifact, told in pieces. What it was sent is in `seen`.
+artifact, told in pieces. What it was sent is in `seen`. Callers who ask for its extended card are
+told of one more skill.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.kit.stack import eventually, free_ports
 
+SECRET_SKILL = a2a_pb2.AgentSkill(id="book", name="Booking", description="Books", tags=["money"])
 PIECES = ("Hello", ", ", "world")
 
 
@@ -152,16 +154,22 @@ def _app(handler: DefaultRequestHandler, card: a2a_pb2.AgentCard, seen: list[See
 
 
 @contextmanager
-def running_agent(name: str = "travel", revisions: tuple[str, ...] = ("1.0",)) -> Iterator[Agent]:
-    """One that runs in a thread, with an event loop of its own."""
+def running_agent(
+    name: str = "travel",
+    revisions: tuple[str, ...] = ("1.0",),
+    sign: Callable[[a2a_pb2.AgentCard], a2a_pb2.AgentCard] = lambda card: card,
+) -> Iterator[Agent]:
+    """One that runs in a thread, with an event loop of its own; `sign` signs its cards."""
     agent = Agent(*free_ports(2))
-    card = card_of(agent, name, *revisions)
+    card = sign(card_of(agent, name, *revisions))
+    extended = card_of(agent, name, *revisions)
+    extended.skills.append(SECRET_SKILL)
     handler = DefaultRequestHandler(
         agent_executor=_Work(),
         task_store=InMemoryTaskStore(),
         agent_card=card,
         push_config_store=InMemoryPushNotificationConfigStore(),
-        extended_agent_card=card,
+        extended_agent_card=sign(extended),
     )
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
