@@ -21,6 +21,7 @@ import uvloop
 from extproc import access_log, authz, flags, process, rate_limit
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
+from extproc.adapters.heap import keep_freed_memory
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.key_places import KeyPlaces
@@ -132,6 +133,7 @@ def main() -> None:
     if mistake := flags.credentials(arguments).mistake():
         known.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
+    keep_freed_memory(os.environ)
     try:
         uvloop.run(serve(arguments))
     except (ConfigurationRefused, LedgerUnavailable, OSError) as error:  # the operator's to mend
