@@ -74,6 +74,8 @@ TESTED_THROUGH = {
     "gateway/config/alerts.py": "gateway/config/test_budgets.py",
     "gateway/ledger_tables.py": "xds_server/budgets/test_stores.py",
     "gateway/mcp_consents.py": "extproc/adapters/test_sqlite_consents.py",
+    "xds_server/admin/mcp.py": "xds_server/commands/test_mcp_tools.py",
+    "xds_server/commands/mcp_consents.py": "xds_server/commands/test_mcp_tools.py",
     "gateway/mcp_pins.py": "extproc/adapters/test_tool_pins.py",
     "xds_server/budgets/store.py": "xds_server/budgets/test_stores.py",
     "xds_server/budgets/sqlite_store.py": "xds_server/budgets/test_stores.py",
