@@ -28,6 +28,7 @@ from extproc.adapters.key_places import KeyPlaces
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.misses import counted
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
@@ -173,6 +174,7 @@ async def _serve(
     audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
+    _count_misses(tally, ledgers, keys, limiters)
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
@@ -227,6 +229,13 @@ def _methods(calls: process.Process, log: access_log.AccessLog, health: Health) 
         rate_limit.METHOD: rate_limit.RateLimits(calls),
         **health.methods,
     }
+
+
+def _count_misses(
+    tally: FileTally, ledgers: Ledgers, keys: KeyPlaces, limiters: LimiterPlaces
+) -> None:
+    ledgers.missed, keys.missed = counted(tally, "ledger"), counted(tally, "keys")
+    limiters.missed = counted(tally, "limits")
 
 
 def _look_for_garbage_seldom() -> None:
