@@ -68,6 +68,7 @@ conformance: setup ## Score the MCP conformance suite: a server itself, and thro
 
 bench-mcp: setup ## Measure MCP under load: calls, lists, and sessions that listen
 	@$(BIN)/python -m benchmarks.federation
+	@$(BIN)/python -m benchmarks.idle_streams
 
 reference: setup ## Write docs/reference again from the code
 	@REWRITE=1 $(BIN)/python -m pytest -q tests/gateway/config/test_reference.py tests/gateway/test_cel_reference.py tests/gateway/importers/agentgateway/test_reference.py tests/gateway/importers/test_litellm_reference.py tests/extproc/llm/test_reference.py tests/extproc/trial/test_cases.py tests/xds_server/test_cli.py

@@ -1,32 +1,25 @@
 """What MCP costs: `python -m benchmarks.federation`.
 
-Calls of tools through a federation of ten servers with 500 tools, and of one server; the list of
-500 tools from a warm cache; and the memory of sessions whose streams are open: `SESSIONS` says how
-many (default 5,000, for which a process of Envoy has 30,000 files open).
+Calls of tools through a federation of ten servers with 500 tools, and of one server; and the list
+of 500 tools from a warm cache. What sessions that listen cost: `benchmarks.idle_streams`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvloop
-
-from benchmarks.load.__main__ import cpu_seconds, process, rss_mb
+from benchmarks.load.__main__ import cpu_seconds, process
 from tests.kit.mcp_peers import ACCEPT, RawClient
 from tests.kit.stack import Stack, free_ports, running
 
 SERVERS, TOOLS = 10, 50
-SESSIONS = int(os.environ.get("SESSIONS", "5000"))
 SECONDS = float(os.environ.get("SECONDS_EACH", "4"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CONNECTIONS = 32
@@ -109,72 +102,7 @@ def direct(stack: Stack) -> None:
     print(f"requests of Envoy to servers, for each call: {(stack.envoy_stat(name) - before) / 20}")
 
 
-async def open_streams(url: str, count: int) -> list[asyncio.StreamWriter]:
-    """Sessions of their own, each with its stream."""
-    host, port = "127.0.0.1", int(url.rsplit(":", 1)[1])
-    gate = asyncio.Semaphore(50)
-
-    async def opened() -> asyncio.StreamWriter:
-        async with gate:
-            session = await _initialized(host, port)
-            reader, writer = await asyncio.open_connection(host, port)
-            writer.write(
-                f"GET /mcp/two HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n"
-                f"mcp-session-id: {session}\r\nmcp-protocol-version: 2025-11-25\r\n\r\n".encode()
-            )
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
-            assert b" 200 " in head.split(b"\r\n")[0], head
-            return writer
-
-    return list(await asyncio.gather(*(opened() for _ in range(count))))
-
-
-async def _initialized(host: str, port: int) -> str:
-    params = {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "bench", "version": "1"},
-    }
-    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
-    body = json.dumps(message).encode()
-    reader, writer = await asyncio.open_connection(host, port)
-    writer.write(
-        b"POST /mcp/two HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        b"accept: application/json, text/event-stream\r\nconnection: close\r\n"
-        b"content-length: %d\r\n\r\n%s" % (len(body), body)
-    )
-    answer = await asyncio.wait_for(reader.read(), 60)
-    writer.close()
-    line = next(
-        line for line in answer.split(b"\r\n") if line.lower().startswith(b"mcp-session-id:")
-    )
-    return line.partition(b":")[2].strip().decode()
-
-
-def streams(stack: Stack) -> None:
-    """Memory of sessions that listen."""
-    parts = {"worker": stack.workers(), "hub": hubs(stack), "envoy": stack.envoys()}
-    before = {name: sum(rss_mb(pid) for pid in pids) for name, pids in parts.items()}
-
-    async def held() -> None:
-        began = time.perf_counter()
-        writers = await open_streams(stack.url, SESSIONS)
-        took = time.perf_counter() - began
-        await asyncio.sleep(1)
-        after = {name: sum(rss_mb(pid) for pid in pids) for name, pids in parts.items()}
-        print(f"{SESSIONS} sessions with streams of two servers, opened in {took:.1f} s:")
-        for name in parts:
-            print(f"  {name:7} {before[name]:6.0f} MB → {after[name]:6.0f} MB")
-        print(f"  together {sum(after.values()):.0f} MB")
-        for writer in writers:
-            writer.close()
-
-    uvloop.run(held())
-
-
 def main() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as name, gateway(Path(name)) as stack:
         folder = Path(name)
         call = {"name": "s3__tool_7", "arguments": {"query": "x", "limit": 3}}
@@ -182,7 +110,6 @@ def main() -> None:
         load(stack, "/mcp/s3", "tools/call", {**call, "name": "tool_7"}, folder)
         load(stack, "/mcp", "tools/list", {}, folder)
         direct(stack)
-        streams(stack)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,14 @@ from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
+from extproc.adapters.heap import keep_freed_memory
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
 from extproc.adapters.key_places import KeyPlaces
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.misses import counted
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
@@ -134,6 +136,7 @@ def main() -> None:
     if mistake := flags.credentials(arguments).mistake():
         known.error(mistake)
     configure_logging(arguments.log_level, process="extproc")
+    keep_freed_memory(os.environ)
     try:
         uvloop.run(serve(arguments))
     except (ConfigurationRefused, LedgerUnavailable, OSError) as error:  # the operator's to mend
@@ -173,6 +176,7 @@ async def _serve(
     audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
+    _count_misses(tally, ledgers, keys, limiters)
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
@@ -227,6 +231,13 @@ def _methods(calls: process.Process, log: access_log.AccessLog, health: Health) 
         rate_limit.METHOD: rate_limit.RateLimits(calls),
         **health.methods,
     }
+
+
+def _count_misses(
+    tally: FileTally, ledgers: Ledgers, keys: KeyPlaces, limiters: LimiterPlaces
+) -> None:
+    ledgers.missed, keys.missed = counted(tally, "ledger"), counted(tally, "keys")
+    limiters.missed = counted(tally, "limits")
 
 
 def _look_for_garbage_seldom() -> None:

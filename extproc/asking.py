@@ -20,9 +20,8 @@ from extproc.later import later
 from extproc.llm import models
 from extproc.llm.anthropic import elsewhere
 from extproc.llm.bedrock.inference import betas_of
-from extproc.llm.dialect import Asked, Call, Codec
+from extproc.llm.dialect import Asked, Call
 from extproc.llm.dialects import (
-    CLAUDE_IN_FRAMES,
     COUNTING,
     FAMILIES,
     HANDLINGS,
@@ -30,7 +29,6 @@ from extproc.llm.dialects import (
     SPEAKERS,
     Handling,
 )
-from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
 from extproc.llm.tool_names import Names
 from extproc.lowering import MOST_LOOKS, lowered
@@ -51,22 +49,29 @@ from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import bodies, encodings
-from extproc.read import TOO_LARGE, Read, decoded, decompressed, is_array, may_ask, name_of
+from extproc.read import (
+    TOO_LARGE,
+    UNBOUNDED,
+    Read,
+    betas_header,
+    codec_for,
+    decoded,
+    decoder_of,
+    decompressed,
+    is_array,
+    may_ask,
+    name_of,
+    of_vertex,
+)
 from extproc.saying import Question, spliced
 from extproc.verdict import PASS, Amend, Deny, Verdict
 from extproc.watching import Framing, watchman_of
 from gateway import names
-from gateway.apis import Found, WrongMethod
+from gateway.apis import Family, Found, WrongMethod
 from gateway.betas import Betas, named
 from gateway.model import Dialect
 from gateway.operations import Operation
 
-_UNBOUNDED = Deny(
-    400,
-    "missing_required_parameter",
-    "max_output_tokens must be given with background, since a budget counts the request",
-    param="max_output_tokens",
-)
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
 
@@ -155,12 +160,10 @@ class Asking:
             return self._passing.decide(found)
         if is_end:
             return Deny(400, "invalid_json", "the request has no body")
-        coding = facts.headers.get("content-encoding", "identity")
-        if coding != "identity":
-            try:
-                self._decoder = encodings.Decoder(coding, self._limit_bytes)
-            except encodings.UnknownEncoding as error:
-                return Deny(415, "unsupported_encoding", str(error))
+        decoder = decoder_of(facts.headers, self._limit_bytes)
+        if isinstance(decoder, Deny):
+            return decoder
+        self._decoder = decoder
         # no client may choose a cluster, although the plan's header would replace theirs
         return _WITHOUT_PLAN if self._steering is Steering.HEADER else CONTINUE
 
@@ -176,6 +179,12 @@ class Asking:
             return plain
         if found.operation in _INVOCATIONS:
             found, plain = self._turned(found, plain)
+        if found.family is Family.VERTEX:
+            turned = of_vertex(found, plain)
+            if isinstance(turned, Deny):
+                return turned
+            self.found = found = turned.found
+            plain, self._betas = turned.body, turned.betas
         handled = HANDLINGS[found.operation]
         call = decoded(handled, plain, found, facts.headers)
         if isinstance(call, Deny):
@@ -341,7 +350,7 @@ class Asking:
             return waiting
         return structs.replace(
             waiting,
-            codec=self._codec(found, handled),
+            codec=codec_for(found, facts.path, handled, is_framed=self._is_framed),
             asked=self._asked(),
             demands=NO_DEMANDS,
             is_framed=self._is_framed,
@@ -360,14 +369,6 @@ class Asking:
         mark = streams.mark(first.provider, first.model) if is_read else None
         limit = facts.max_output_tokens
         return Streamed(streams, mark, None if limit is None else limit * facts.choices)
-
-    def _codec(self, found: Found, handled: Handling) -> Codec | None:
-        """In which the client is told what it does not get as it comes."""
-        if self._is_framed:
-            return CLAUDE_IN_FRAMES
-        if is_array(found, self._facts.path):
-            return ARRAY_CODEC
-        return None if handled.dialect is None else SPEAKERS[handled.dialect].codec
 
     def _asked(self) -> Asked:
         facts, call = self._facts, self._call
@@ -486,15 +487,13 @@ class Asking:
             if is_unbounded(call):
                 held.release()
                 taken.leave()
-                return _UNBOUNDED
+                return UNBOUNDED
             if call.is_stream and plan.forwarded.dialect is handled.dialect:
                 if not call.tells_usage and may_ask(plan):
                     body = bodies.replace(body, handled.reading.ask_usage(call))
                 self._stream = self._streamed(plan, handled)
         reply = plan.told(self._program.choose, None if self._stream is None else self._stream.mark)
         sent = None if body is self._received else body
-        betas: tuple[tuple[str, str], ...] = ()
-        if self._betas and any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
-            betas = ((names.BETAS_HEADER, ",".join(self._betas)),)
-        forward = Forward(reply, sent, betas, taken.told, self._low)
+        told = betas_header(self._betas, plan) if self._betas else ()
+        forward = Forward(reply, sent, told, taken.told, self._low)
         return Ready(plan, held, forward, taken=taken, beside=self._beside)

@@ -404,6 +404,15 @@ class Agreement(NamedTuple):
     """Of the access token, in seconds since 1970; 0: it does not say."""
 
 
+class Ended(NamedTuple):
+    """What a caller had agreed to, until somebody ended it."""
+
+    owner: str
+    server: str
+    sealed: bytes
+    version: int
+
+
 class Consents(Protocol):
     """What callers have agreed to, as all workers know it; and the browsers that are away for that.
     All of it raises `ConsentsUnavailable`."""
@@ -427,6 +436,10 @@ class Consents(Protocol):
 
     async def drop(self, owner: str, server: str, version: int) -> bool:
         """Forget that version. Whether it was still there."""
+
+    async def ended(self, seconds: float) -> Sequence[Ended]:
+        """What operators have ended, and is still to be revoked: this worker's to do, for so
+        long."""
 
     async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
         """A browser goes away, and comes back with that name. Whether `once`, which both may be

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from msgspec import Struct
 
-from extproc.llm.dialect import Call
-from extproc.llm.dialects import Handling
+from extproc.llm.anthropic import elsewhere
+from extproc.llm.dialect import Call, Codec
+from extproc.llm.dialects import CLAUDE_IN_FRAMES, SPEAKERS, Handling
+from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
 from extproc.plan import Plan
 from extproc.protocols import encodings
 from extproc.verdict import Deny
+from gateway import names
 from gateway.apis import Found
+from gateway.betas import Betas
+from gateway.model import Dialect
 from gateway.operations import Operation
 
 TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gateway accepts")
+UNBOUNDED = Deny(
+    400,
+    "missing_required_parameter",
+    "max_output_tokens must be given with background, since a budget counts the request",
+    param="max_output_tokens",
+)
 _LONGEST_ID = 64
 
 
@@ -40,6 +52,51 @@ def is_array(found: Found, path: str) -> bool:
     if found.operation is not Operation.GENERATE_STREAM:
         return False
     return "alt=sse" not in path.partition("?")[2].split("&")
+
+
+class Turned(Struct, frozen=True):
+    """What is asked for in a path, as it would be in a body."""
+
+    found: Found
+    body: bytes
+    betas: tuple[str, ...]
+
+
+def of_vertex(found: Found, body: bytes) -> Turned | Deny:
+    """What a client of Claude on Vertex asks for, as a client of Anthropic would."""
+    if found.model == elsewhere.COUNT_TOKENS and not found.is_stream:
+        found = replace(found, operation=Operation.MESSAGE_TOKENS, model="")
+        said = elsewhere.counted_from_path(body)
+    else:
+        said = elsewhere.from_path(body, found.model, is_stream=found.is_stream)
+    return said if isinstance(said, Deny) else Turned(found, said.body, said.betas)
+
+
+def codec_for(found: Found, path: str, handled: Handling, *, is_framed: bool) -> Codec | None:
+    """In which the client is told what it does not get as it comes."""
+    if is_framed:
+        return CLAUDE_IN_FRAMES
+    if is_array(found, path):
+        return ARRAY_CODEC
+    return None if handled.dialect is None else SPEAKERS[handled.dialect].codec
+
+
+def betas_header(betas: Betas, plan: Plan) -> tuple[tuple[str, str], ...]:
+    """What a body says of betas, where somebody is asked who has a header for them."""
+    if any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
+        return ((names.BETAS_HEADER, ",".join(betas)),)
+    return ()
+
+
+def decoder_of(headers: Mapping[str, str], limit_bytes: int) -> encodings.Decoder | Deny | None:
+    """Who takes the content coding from a body; None: it has none."""
+    coding = headers.get("content-encoding", "identity")
+    if coding == "identity":
+        return None
+    try:
+        return encodings.Decoder(coding, limit_bytes)
+    except encodings.UnknownEncoding as error:
+        return Deny(415, "unsupported_encoding", str(error))
 
 
 def decoded(

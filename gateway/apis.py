@@ -24,6 +24,8 @@ class Family(StrEnum):
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
     """Google's, of both of its services: Gemini and Vertex."""
+    VERTEX = "vertex"
+    """Anthropic's as Vertex serves it: the model in the path."""
     BEDROCK = "bedrock"
     COHERE = "cohere"
 
@@ -34,11 +36,13 @@ DEFAULT_PREFIXES: Mapping[Family, tuple[str, ...]] = MappingProxyType(
         Family.AZURE: (),
         Family.ANTHROPIC: ("/v1",),
         Family.GEMINI: ("/v1beta", "/v1", "/v1beta1"),
+        Family.VERTEX: (),
         Family.BEDROCK: ("",),
         Family.COHERE: ("/v1", "/v2"),
     }
 )
-"""Those of the vendors' own libraries; Azure's is `/openai`. None: the family is not served."""
+"""Those of the vendors' own libraries; Azure's is `/openai`, Vertex's for Claude `/v1`. None: the
+family is not served."""
 
 _BELOW = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~:-]*)*/?")
 """What follows a path that has all below: ids and words. No dot segments and nothing encoded, by
@@ -114,6 +118,8 @@ ROWS: tuple[Row, ...] = (
     Row(Family.GEMINI, "/models/{model}:countTokens", Operation.COUNT_TOKENS),
     Row(Family.GEMINI, "/models/{model}:embedContent", Operation.EMBED_CONTENT),
     Row(Family.GEMINI, "/models/{model}:batchEmbedContents", Operation.BATCH_EMBED_CONTENTS),
+    Row(Family.VERTEX, "/models/{model}:rawPredict", Operation.MESSAGES),
+    Row(Family.VERTEX, "/models/{model}:streamRawPredict", Operation.MESSAGES, is_stream=True),
     Row(Family.BEDROCK, "/model/{model}/converse", Operation.CONVERSE),
     Row(
         Family.BEDROCK,

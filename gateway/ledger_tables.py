@@ -1,6 +1,7 @@
 """The tables of a ledger, which workers and the control plane make where they are missing.
 
-What each is for: docs/decisions/0004-ledger.md and 0016-ledger-servers.md.
+What each is for: docs/decisions/0004-ledger.md, 0016-ledger-servers.md,
+0032-mcp-of-several-machines.md.
 """
 
 from __future__ import annotations

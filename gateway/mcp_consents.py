@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS consents (
     since INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     leased_until REAL NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (owner, server)
 ) WITHOUT ROWID
 """,
@@ -31,5 +32,6 @@ CREATE TABLE IF NOT EXISTS flows (
 """,
 )
 """`owner` is a digest of what makes a caller the same, `who` says so to people; `sealed` are the
-tokens, encrypted. `version` grows with each change of them. Who renews them has them leased. Of
-flows, and of links that were used, there is the name, a digest, and until when they matter."""
+tokens, encrypted. `version` grows with each change of them. Who renews them has them leased. What
+somebody has ended is gone once a worker has told the authorization server. Of flows, and of links
+that were used, there is the name, a digest, and until when they matter."""

@@ -14,6 +14,8 @@ WORKER_AGENT, HUB_AGENT = "dragoman-extproc", "dragoman-hub"
 """What those who ask for it say that they are."""
 
 VERDICTS_FOLDER = "verdicts"
+STORE_KIND = "store"
+"""Of counts that stand there beside those of verdicts: of stores that gave no answer."""
 """In the state directory, a JSON file for each worker:
 `[[kind, name, verdict, mode, code, count], …]`."""
 

@@ -21,6 +21,7 @@ from xds_server.commands import (
     import_,
     keys,
     looking,
+    mcp_consents,
     mcp_tools,
     rollback,
     status,
@@ -188,6 +189,7 @@ COMMANDS: tuple[Command, ...] = (
     *keys.COMMANDS,
     *budgets.COMMANDS,
     *mcp_tools.COMMANDS,
+    *mcp_consents.COMMANDS,
     *audit.COMMANDS,
     Command(
         "test",

@@ -34,7 +34,7 @@ from xds_server import flags
 from xds_server.admin.api import Answer, Json, View, admin_app
 from xds_server.admin.budgets import budget_routes
 from xds_server.admin.keys import key_routes
-from xds_server.admin.mcp_tools import mcp_tool_routes
+from xds_server.admin.mcp import mcp_routes
 from xds_server.admin.overview import Overview, problem_row
 from xds_server.admin.token import SEED_FILE, read_or_make
 from xds_server.admin.verdicts import Verdicts, audit_rows, read_verdicts
@@ -68,7 +68,6 @@ from xds_server.snapshot import Snapshot, snapshot_of
 from xds_server.stopping import stop_event
 from xds_server.tokens.fetch import Fetcher
 from xds_server.tokens.minter import Minter
-from xds_server.tool_pins import ToolPinStore
 from xds_server.watch import watch
 
 logger = logging.getLogger(__name__)
@@ -347,11 +346,10 @@ async def admin_serving(
     )
     hosts = frozenset({f"[{where.host}]" if ":" in where.host else where.host})
     token = _admin_token(plane.options.state_dir)
-    pins = ToolPinStore(plane.options.state_dir, plane.deeds, logger.info)
     further = (
         *key_routes(plane.desk(), token),
         *budget_routes(changes, token),
-        *mcp_tool_routes(pins, token),
+        *mcp_routes(plane.options.state_dir, plane.deeds, logger.info, token),
     )
     app = admin_app(view, hosts, further)
     async with serving(app, listening_socket(where.host, where.port)):

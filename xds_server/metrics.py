@@ -80,6 +80,8 @@ class Figures:
     """Child → how often."""
     verdicts: Mapping[tuple[str, str, str, str, str], int] = field(default_factory=dict)
     """(Kind, name, verdict, mode, code) → how often, in all workers of this machine."""
+    store_failures: Mapping[str, int] = field(default_factory=dict)
+    """Store → how many questions of workers got no answer."""
     budgets: Sequence[BudgetFigure] = ()
     """Those of which most is spent."""
     counters: int | None = None
@@ -222,6 +224,13 @@ METRICS: tuple[Row, ...] = (
         "`pass`, `error` and `allow`; whatever else is refused, by its `code`.",
         ("kind", "name", "verdict", "mode", "code"),
         lambda now: sorted(now.verdicts.items()),
+    ),
+    Row(
+        "dragoman_store_failures_total",
+        "How many questions of workers got no answer: to the ledger's budgets (`ledger`), to its "
+        "virtual keys (`keys`), or to the limits that several machines share (`limits`).",
+        ("store",),
+        lambda now: _by_name(now.store_failures),
     ),
     Row(
         "dragoman_budget_spent",

@@ -47,14 +47,18 @@ class Scenario:
     size: int
     """Bytes of the prompt, roughly the size of the body."""
     is_stream: bool = False
+    is_new: bool = False
+    """No two prompts are the same; else it is one that is sent again and again."""
 
 
 SCENARIOS = (
     Scenario("envoy alone, 1 KB", "alone", 1_000),
     Scenario("no policy, 1 KB", "plain", 1_000),
     Scenario("full policy, 1 KB", "full", 1_000),
-    Scenario("full policy, 16 KB", "full", 16_000),
-    Scenario("full policy, 200 KB", "full", 200_000),
+    Scenario("full policy, 16 KB", "full", 16_000, is_new=True),
+    Scenario("no policy, 200 KB", "plain", 200_000),
+    Scenario("full policy, 200 KB", "full", 200_000, is_new=True),
+    Scenario("full policy, 200 KB, sent again", "full", 200_000),
     Scenario("envoy alone, 200 chunks", "alone", 1_000, is_stream=True),
     Scenario("full policy, 200 chunks", "full", 1_000, is_stream=True),
     Scenario("full policy, 1 KB, translated", "foreign", 1_000),
@@ -167,7 +171,8 @@ def start(stacks: ExitStack, folder: Path) -> dict[str, Target]:
 def measure(scenario: Scenario, target: Target, folder: Path, figures: Figures) -> None:
     """One round of one scenario, into its figures."""
     request = folder / "request.json"
-    request.write_bytes(body(scenario.size, is_stream=scenario.is_stream))
+    prompt = body(scenario.size, is_stream=scenario.is_stream, is_new=scenario.is_new)
+    request.write_bytes(prompt)
     before = cpu_seconds(target.workers), cpu_seconds(target.envoys)
     generator = subprocess.run(
         [

@@ -66,14 +66,21 @@ PYTHONS = UNRULED + _RULE % ".lowerAscii()"
 """The same, but that it is Python's."""
 
 
-def body(size: int, *, is_stream: bool) -> bytes:
+NUMBER = b"NUMBERED"
+"""In a prompt that is to be another each time: where the generator puts the request's number."""
+
+
+def body(size: int, *, is_stream: bool, is_new: bool = False) -> bytes:
     """A chat request with a prompt of about so many bytes."""
     words = "Tell me about the history of the interpreter's trade, briefly. "
+    prompt = (words * (size // len(words) + 1))[: size - 150]
+    if is_new:
+        prompt = NUMBER.decode() + prompt[len(NUMBER) :]
     request: dict[str, Any] = {
         "model": "bench",
         "messages": [
             {"role": "system", "content": "You are a terse assistant."},
-            {"role": "user", "content": (words * (size // len(words) + 1))[: size - 150]},
+            {"role": "user", "content": prompt},
         ],
         "max_tokens": 256,
     }

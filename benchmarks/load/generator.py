@@ -2,22 +2,26 @@
 
 `python -m benchmarks.load.generator URL FILE CONNECTIONS SECONDS [HEADERS]` posts FILE, with
 headers that are given as a JSON object, and prints one JSON object: requests, failures, seconds,
-p50_ms, p99_ms. Small enough to cost less than what it
-measures, and it needs nothing that is not installed with the project.
+p50_ms, p99_ms. A prompt with a place for it has the request's number, so that no two are the same.
+Small enough to cost less than what it measures, and it needs nothing that is not installed with the
+project.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
 import uvloop
+
+from benchmarks.load.configs import NUMBER
 
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -25,8 +29,15 @@ _END_OF_HEAD = b"\r\n\r\n"
 class Connection(asyncio.Protocol):
     """Sends the request again as soon as the answer is whole, until the deadline."""
 
-    def __init__(self, request: bytes, deadline: float, done: asyncio.Future[None]) -> None:
-        self._request = request
+    def __init__(
+        self,
+        request: bytes,
+        numbers: Iterator[int],
+        deadline: float,
+        done: asyncio.Future[None],
+    ) -> None:
+        self._before, self._number, self._behind = request.partition(NUMBER)
+        self._numbers = numbers
         self._deadline = deadline
         self._done = done
         self._left = -1
@@ -43,7 +54,8 @@ class Connection(asyncio.Protocol):
         self._left = -1
         self._buffer = b""
         self._began = time.perf_counter()
-        self._transport.write(self._request)
+        number = b"%0*d" % (len(NUMBER), next(self._numbers)) if self._number else b""
+        self._transport.writelines((self._before, number, self._behind))
 
     def data_received(self, data: bytes) -> None:
         if self._left == -1:
@@ -98,10 +110,11 @@ async def generate(
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     made: list[Connection] = []
+    numbers = itertools.count(time.time_ns() // 1_000_000 % 10_000_000)
     waits: list[asyncio.Future[None]] = []
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
-        connection = Connection(request, began + seconds, done)
+        connection = Connection(request, numbers, began + seconds, done)
         await loop.create_connection(lambda it=connection: it, parts.hostname, parts.port)  # type: ignore[misc]
         made.append(connection)
         waits.append(done)

@@ -22,6 +22,7 @@ from extproc.adapters.key_tables import (
     Reading,
     TablesInThread,
 )
+from extproc.adapters.misses import Missed, uncounted
 from extproc.keys import HeldKey, KeysUnavailable
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class KeyDirectory:
         self._bounds = bounds or Bounds()
         self.stale_seconds = stale_seconds
         """For how long after a look keys are believed while the store gives no answer."""
+        self.missed: Missed = uncounted
         self._reader = reader
         self._clock = clock
         self._loop = loop
@@ -224,6 +226,7 @@ class KeyDirectory:
 
     def _complain(self, error: KeysUnavailable) -> None:
         """Until the next look, and not for longer, nobody needs to wait for another failure."""
+        self.missed()
         forgiven = self._looked_at + self.stale_seconds
         a_while = self._loop.time() + self._bounds.believed_seconds
         self._believed_until = max(self._believed_until, min(forgiven, a_while))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from extproc.adapters.key_directory import KeyDirectory
 from extproc.adapters.key_tables import KeyReader
+from extproc.adapters.misses import Missed, uncounted
 from gateway.ledger_place import LedgerKind, LedgerPlace
 
 LEFT_SECONDS = 60.0
@@ -23,6 +24,8 @@ class KeyPlaces:
         left_seconds: float = LEFT_SECONDS,
     ) -> None:
         self._local = local
+        self.missed: Missed = uncounted
+        """Told of what servers do not answer."""
         self._clock = clock
         self._left_seconds = left_seconds
         self._loop = asyncio.get_running_loop()
@@ -41,6 +44,7 @@ class KeyPlaces:
         found = self._open[place]
         if found is not self._local:
             found.stale_seconds = stale_seconds
+        found.missed = self.missed
         if before not in (place, LedgerPlace()):
             self._loop.call_soon_threadsafe(
                 self._loop.call_later, self._left_seconds, self._leave, before

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Sequence
 
 from extproc.adapters.leased_ledger import LeasedLedger
+from extproc.adapters.misses import Missed, uncounted
 from extproc.adapters.remote_store import Patience, RemoteStore, Server
 from extproc.ports import Booking, Charge, Exhausted, LedgerUnavailable, Level, Reservation
 from gateway.ledger_place import LedgerKind, LedgerPlace
@@ -30,6 +31,8 @@ class Ledgers:
         self, local: LeasedLedger, worker: str, left_seconds: float = LEFT_SECONDS
     ) -> None:
         self._local = local
+        self.missed: Missed = uncounted
+        """Told of what servers do not answer."""
         self._worker = worker
         self._left_seconds = left_seconds
         self._loop = asyncio.get_running_loop()
@@ -41,7 +44,8 @@ class Ledgers:
         """The ledger at this place, from now on; from any thread. It connects when it is asked."""
         before, self._current = self._current, place
         if place not in self._open:
-            self._open[place] = open_ledger(place, self._worker, self._loop)
+            loop = self._loop
+            self._open[place] = open_ledger(place, self._worker, loop, missed=self.missed)
         if before not in (place, LedgerPlace()):
             self._loop.call_soon_threadsafe(
                 self._loop.call_later, self._left_seconds, self._leave, before
@@ -100,11 +104,13 @@ def open_ledger(
     loop: asyncio.AbstractEventLoop,
     *,
     flush_seconds: float = FLUSH_SECONDS,
+    missed: Missed = uncounted,
 ) -> LeasedLedger:
     """A worker's part of the ledger on a server, on this loop; nothing is asked yet."""
     server = _server(place)
     patience = Patience(place.answer_seconds, place.dead_seconds)
     store = RemoteStore(server, f"{worker}-{secrets.token_hex(4)}", loop, patience)
+    store.missed = missed
     return LeasedLedger(
         store,
         loop,

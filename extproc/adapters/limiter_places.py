@@ -6,6 +6,7 @@ import asyncio
 import secrets
 
 from extproc.adapters.mapped_limiter import MappedLimiter
+from extproc.adapters.misses import Missed, uncounted
 from extproc.adapters.shared_limiter import SharedLimiter
 from extproc.adapters.shared_rates import RateServer
 from extproc.ports import Limiter
@@ -22,6 +23,8 @@ class LimiterPlaces:
         self, local: MappedLimiter, worker: str, left_seconds: float = LEFT_SECONDS
     ) -> None:
         self._local = local
+        self.missed: Missed = uncounted
+        """Told of what servers do not answer."""
         self._worker = worker
         self._left_seconds = left_seconds
         self._loop = asyncio.get_running_loop()
@@ -39,7 +42,9 @@ class LimiterPlaces:
         if place.kind is LedgerKind.SQLITE:
             return self._local
         if place not in self._open:
-            self._open[place] = open_limiter(place, self._worker, self._local, self._loop)
+            made = open_limiter(place, self._worker, self._local, self._loop)
+            made.missed = self.missed
+            self._open[place] = made
         return self._open[place]
 
     async def close(self) -> None:

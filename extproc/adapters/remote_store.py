@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from extproc.adapters.in_time import in_time
+from extproc.adapters.misses import Missed, uncounted
 from extproc.adapters.reports import Report, Standing
 from extproc.ports import Booking, LedgerUnavailable, Spent
 
@@ -120,6 +121,7 @@ class RemoteStore:
         self.recall = NoRecall()
         self.largest_limit = server.largest_limit
         self.has_been_away = False
+        self.missed: Missed = uncounted
         self._server = server
         self._worker = worker
         self._loop = loop
@@ -228,6 +230,7 @@ class RemoteStore:
         return result
 
     def _fail(self, reason: str) -> None:
+        self.missed()
         self.has_been_away = True
         self._reason = reason
         self._failures += 1

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from extproc.adapters.in_time import in_time
+from extproc.adapters.misses import Missed, uncounted
 from extproc.adapters.rates import ROW_WORDS, STATE, Bucket, Window, rate
 from extproc.adapters.shared_rates import NOW, Answer, Change, Counted, RateServer, Visit, Wish
 from extproc.ports import (
@@ -131,6 +132,7 @@ class SharedLimiter:
         self._timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self.is_away = self._is_closed = False
+        self.missed: Missed = uncounted
 
     def meter(self, name: str, measure: Measure, *, is_shared: bool = False) -> Meter:
         if not is_shared or not isinstance(measure, Pace):
@@ -411,6 +413,7 @@ class SharedLimiter:
         if not self.is_away:
             then = "refused" if self._is_strict else "counted by each machine for itself"
             _log.error("calls under a limit are %s: %s", then, reason)
+        self.missed()
         self.is_away = True
         self._failures += 1
         for each in (*waiting, *self._waiting):

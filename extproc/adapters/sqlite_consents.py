@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from extproc.ports import Agreed, Agreement, Clock, ConsentsUnavailable
+from extproc.ports import Agreed, Agreement, Clock, ConsentsUnavailable, Ended
 from gateway.mcp_consents import BUSY_SECONDS, FILE, TABLES
 
-_FIND = "SELECT sealed, version FROM consents WHERE owner = ? AND server = ?"
+_FIND = "SELECT sealed, version FROM consents WHERE owner = ? AND server = ? AND ended = 0"
 _KEEP = """
 INSERT INTO consents (owner, server, who, sealed, version, since, expires, leased_until)
 VALUES (?, ?, ?, ?, 1, ?, ?, 0)
 ON CONFLICT (owner, server) DO UPDATE SET
     who = excluded.who, sealed = excluded.sealed, version = version + 1,
-    since = excluded.since, expires = excluded.expires, leased_until = 0
+    since = excluded.since, expires = excluded.expires, leased_until = 0, ended = 0
 """
 _LEASE = """
 UPDATE consents SET leased_until = ?
@@ -24,7 +24,14 @@ WHERE owner = ? AND server = ? AND version = ? AND leased_until <= ?
 """
 _RENEW = """
 UPDATE consents SET sealed = ?, expires = ?, version = version + 1, leased_until = 0
-WHERE owner = ? AND server = ? AND version = ?
+WHERE owner = ? AND server = ? AND version = ? AND ended = 0
+"""
+_ENDED = """
+UPDATE consents SET leased_until = ?
+WHERE (owner, server) IN (
+    SELECT owner, server FROM consents WHERE ended = 1 AND leased_until <= ? LIMIT 10
+)
+RETURNING owner, server, sealed, version
 """
 _FREE = "UPDATE consents SET leased_until = 0 WHERE owner = ? AND server = ? AND version = ?"
 _DROP = "DELETE FROM consents WHERE owner = ? AND server = ? AND version = ?"
@@ -66,6 +73,11 @@ class SqliteConsents:
 
     async def drop(self, owner: str, server: str, version: int) -> bool:
         return self._changes(_DROP, (owner, server, version))
+
+    async def ended(self, seconds: float) -> Sequence[Ended]:
+        now = self._clock()
+        rows = self._do(lambda it: it.execute(_ENDED, (now + seconds, now)).fetchall())
+        return [Ended(*each) for each in rows]
 
     async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
         now = int(self._clock())

@@ -178,14 +178,11 @@ class ServerCall:
         outbox = self.outbox
         length = len(message)
         size = length + PREFIX_BYTES
-        if (
-            size > self.send_window
-            or size > outbox.window
-            or size > outbox.frame_bytes
-            or self._queue
-            or outbox.is_paused
-        ):
+        if size > self.send_window or size > outbox.window or self._queue or outbox.is_paused:
             self._enqueue(message)
+            return
+        if size > outbox.frame_bytes:
+            self._send_in_frames(message)
             return
         self.send_window -= size
         outbox.window -= size
@@ -195,6 +192,33 @@ class ServerCall:
         outbox.pieces += (head, message)
         if not outbox.is_awake:
             outbox.notify()
+
+    def _send_in_frames(self, message: bytes) -> None:
+        """One that the windows have room for, at once, if it is not too long for one `take`."""
+        outbox = self.outbox
+        size = len(message) + PREFIX_BYTES
+        if size > BATCH_BYTES or outbox.ready:
+            self._enqueue(message)
+            return
+        self.send_window -= size
+        outbox.window -= size
+        if not self._is_started:
+            self._start()
+        most, pieces, pack, view = (
+            outbox.frame_bytes,
+            outbox.pieces,
+            HEADER.pack,
+            memoryview(message),
+        )
+        pieces += (
+            DATA_AND_PREFIX.pack(most >> 16, most & 0xFFFF, DATA, 0, self.id, 0, len(message)),
+            view[: most - PREFIX_BYTES],
+        )
+        for start in range(most - PREFIX_BYTES, len(message), most):
+            length = min(most, len(message) - start)
+            head = pack(length >> 16, length & 0xFFFF, DATA, 0, self.id)
+            pieces += (head, view[start : start + length])
+        outbox.notify()
 
     def end(self, status: int = 0, message: str = "") -> None:
         if not self.is_open:

@@ -19,6 +19,8 @@ from extproc.edges.frames import ConnectionFailed, ErrorCode
 ENTRY_OVERHEAD_BYTES = 32
 MAX_INTEGER_BYTES = 5
 CACHED_FIELDS = 512
+CACHED_BYTES = 1_024
+"""Of one field; what is longer is hardly said twice."""
 BOMB_FACTOR = 4
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
@@ -87,7 +89,8 @@ class FieldDecoder:
                 known = tuple(self._decoded(encoded))
                 if len(cache) >= CACHED_FIELDS:
                     cache.clear()
-                cache[encoded] = known
+                if len(encoded) <= CACHED_BYTES:
+                    cache[encoded] = known
             if not known and fields:
                 raise HPACKError("a table size update after a field")
             fields += known

@@ -21,6 +21,7 @@ from extproc.adapters.shared_sessions import SharedSessionBoard, sessions_at
 from extproc.hub import edge
 from extproc.hub.asking import ask
 from extproc.hub.bridging import Bridges
+from extproc.hub.driver import WayOut
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.silent import Silent
@@ -101,12 +102,13 @@ async def serve(arguments: argparse.Namespace) -> None:
     keeping = Keeping()
     arguments.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     silent = Silent()
-    bridges = Bridges(arguments.services, silent=silent)
+    way = WayOut(arguments.services)
+    bridges = Bridges(way, silent=silent)
     board = SharedSessionBoard(session_board(arguments.state_dir), time.time)
-    joined = JoinedStreams(arguments.services, board, time.time, bridges.heard, silent)
+    joined = JoinedStreams(way, board, time.time, bridges.heard, silent)
     client = ServiceClient(arguments.services)
-    ways = functools.partial(WaysByEnvoy, arguments.services, client)
-    clients = SseClients(functools.partial(ask, arguments.services))
+    ways = functools.partial(WaysByEnvoy, way, client)
+    clients = SseClients(functools.partial(ask, way))
     parts = Parts(joined, bridges, clients)
     site = HubSite(keeping, time.monotonic, ways, parts)
     source = flags.source(arguments, arguments.node, names.HUB_AGENT, _whole)
@@ -116,8 +118,11 @@ async def serve(arguments: argparse.Namespace) -> None:
         site.take(found.mcp, found.rules)
 
     try:
-        async with edge.serving(edge.application(site, BODY_BYTES), listener):
-            running = [asyncio.ensure_future(site.run()), asyncio.ensure_future(joined.look())]
+        async with edge.serving(site, BODY_BYTES, listener):
+            running = [
+                asyncio.ensure_future(each)
+                for each in (site.run(), joined.look(), joined.keep_alive())
+            ]
             try:
                 await until_stopped(source.run, take)
             finally:
@@ -126,6 +131,7 @@ async def serve(arguments: argparse.Namespace) -> None:
                 await site.close()
     finally:
         client.close()
+        way.close()
         await board.close()
         await keeping.stop()
 

@@ -12,7 +12,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from extproc.hub import far_call
-from extproc.hub.far_call import FarCall, NoAnswer
+from extproc.hub.asking import NoAnswer
+from extproc.hub.driver import WayOut
+from extproc.hub.far_call import FarCall
 from extproc.hub.web import Reply, Request
 from extproc.mcp import headers, jsonrpc, messages, rounds
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
@@ -104,15 +106,15 @@ class Ask:
         """Whether the client has said that it can be asked so."""
         return rounds.is_offered(question, self.capabilities)
 
-    async def post(self, services: str, body: bytes) -> FarCall:
+    async def post(self, way: WayOut, body: bytes) -> FarCall:
         """Raises `NoAnswer`."""
-        return await far_call.post(services, self.served.cluster, self.served.path, self.head, body)
+        return await far_call.post(way, self.served.cluster, self.served.path, self.head, body)
 
-    async def tell(self, services: str, said: bytes) -> None:
+    async def tell(self, way: WayOut, said: bytes) -> None:
         """A message that has no answer. Raises `NoAnswer`."""
         try:
             async with asyncio.timeout(self.served.timeout_seconds):
-                far = await self.post(services, said)
+                far = await self.post(way, said)
         except TimeoutError:
             raise NoAnswer("it does not take what it is told") from None
         far.close()

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from extproc.hub import replies
+from extproc.hub.asking import NoAnswer
 from extproc.hub.asks import Ask
-from extproc.hub.far_call import NoAnswer
+from extproc.hub.driver import WayOut
 from extproc.hub.in_rounds import InRounds
 from extproc.hub.parked import Parked
 from extproc.hub.session import Refused
@@ -30,13 +31,13 @@ class Bridges:
 
     def __init__(
         self,
-        services: str,
+        way: WayOut,
         name: Callable[[], str] = lambda: secrets.token_hex(16),
         silent: Silent | None = None,
     ) -> None:
-        """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
-        self._in_rounds = InRounds(services, name)
-        self._parked = Parked(services, name, silent or Silent())
+        """`way`: to the servers; `name` gives what nobody guesses."""
+        self._in_rounds = InRounds(way, name)
+        self._parked = Parked(way, name, silent or Silent())
         self._servers: Mapping[str, Served] = {}
 
     async def heard(self, server: str, session: str, message: Message) -> None:

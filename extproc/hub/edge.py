@@ -1,4 +1,5 @@
-"""The HTTP server of the hub, for one peer, Envoy: an ASGI application, and uvicorn under it."""
+"""The HTTP server of the hub, for one peer, Envoy: HTTP/2, so that thousands of streams need few
+connections. A stream that says nothing needs no task."""
 
 from __future__ import annotations
 
@@ -7,141 +8,132 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Final
+from urllib.parse import unquote
 
-import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from extproc.hub.web import Reply, Request, Site
+from extproc.edges.stream import Fields, Stream
+from extproc.hub.driver import Server
+from extproc.hub.web import Reply, Request, Site, Source
 
 logger = logging.getLogger(__name__)
 
 _OWNER_ALONE = 0o177
 _BACKLOG = 1024
-SHUTDOWN_SECONDS = 1
+SHUTDOWN_SECONDS: Final = 1.0
 
 
-class TooLarge(Exception):
-    """A body of more bytes than are taken."""
+class _Incoming:
+    """One request, and what it is answered. It hears its stream."""
 
+    __slots__ = ("_body", "_head", "_limit", "_relieved", "_site", "_source", "_stream", "_work")
 
-def application(site: Site, body_bytes: int) -> ASGIApp:
-    """The ASGI application of a site; bodies may have so many bytes."""
+    def __init__(self, site: Site, limit: int, stream: Stream) -> None:
+        self._site = site
+        self._limit = limit
+        self._stream = stream
+        self._head: Fields = ()
+        self._body: bytearray | None = bytearray()
+        """None: it was too large."""
+        self._work: asyncio.Future[None] | None = None
+        self._source: Source | None = None
+        self._relieved: asyncio.Event | None = None
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    def headed(self, fields: Fields) -> None:
+        self._head = fields
+
+    def received(self, data: bytes) -> None:
+        self._stream.consumed(len(data))
+        if self._body is None:
+            return
+        self._body += data
+        if len(self._body) > self._limit:
+            self._body = None
+            self._whole(Reply(413))
+
+    def ended(self) -> None:
+        if self._body is None:
+            return
+        request = _request(self._head, bytes(self._body))
+        self._head, self._body = (), bytearray()
+        self._work = asyncio.ensure_future(self._answer(request))
+        self._work.add_done_callback(self._is_done)
+
+    def broke(self, why: str, *, is_unseen: bool) -> None:
+        """Its client has gone."""
+        if self._work is not None:
+            self._work.cancel()
+        if self._source is not None:
+            self._source.closed()
+
+    def relieved(self) -> None:
+        if self._source is not None:
+            self._source.relieved()
+        if self._relieved is not None:
+            self._relieved.set()
+
+    def _is_done(self, work: asyncio.Future[None]) -> None:
+        self._work = None
+        if not work.cancelled() and (error := work.exception()) is not None:
+            logger.error("an answer of the hub broke off", exc_info=error)
+            self._stream.reset()
+
+    async def _answer(self, request: Request) -> None:
         try:
-            request = await _read(scope, receive, body_bytes)
-        except TooLarge:
-            await _send_whole(send, Reply(413))
+            reply = await self._site.answer(request)
+        except Exception:
+            logger.exception("%s %s", request.method, request.path)
+            reply = Reply(500)
+        if isinstance(reply.body, bytes):
+            self._whole(reply)
             return
-        if request is None:  # gone before it was said
-            return
-        reply = await _answered(site, request, receive)
-        if isinstance(reply, Reply):
-            await _say(reply, receive, send)
+        self._stream.head(_fields(reply))
+        if isinstance(reply.body, AsyncIterator):
+            await self._pour(reply.body)
+        elif self._stream.is_open:
+            self._source = reply.body
+            self._source.opened(self._stream)
 
-    return app
+    async def _pour(self, pieces: AsyncIterator[bytes]) -> None:
+        self._relieved = asyncio.Event()
+        try:
+            async for piece in pieces:
+                self._stream.write(piece)
+                while self._stream.is_congested:
+                    self._relieved.clear()
+                    await self._relieved.wait()
+            self._stream.end()
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
 
-
-async def _answered(site: Site, request: Request, receive: Receive) -> Reply | None:
-    """None: the client has gone before."""
-    work = asyncio.ensure_future(site.answer(request))
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else None
-    except Exception:
-        logger.exception("%s %s", request.method, request.path)
-        return Reply(500)
-    finally:
-        gone.cancel()
-        await _put_away(work)
-
-
-async def _put_away(work: asyncio.Future[Reply]) -> None:
-    """What is not done when its client has gone is called off."""
-    if not work.done():
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+    def _whole(self, reply: Reply) -> None:
+        assert isinstance(reply.body, bytes)
+        length = {} if reply.status in (202, 204) else {"content-length": str(len(reply.body))}
+        said = Reply(reply.status, b"", {**reply.headers, **length})
+        self._stream.head(_fields(said), is_end=not reply.body)
+        self._stream.write(reply.body)
+        self._stream.end()
 
 
-async def _read(scope: Scope, receive: Receive, body_bytes: int) -> Request | None:
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > body_bytes:
-            raise TooLarge
-        if not message.get("more_body"):
-            break
-    return Request(
-        method=scope["method"],
-        path=scope["path"],
-        query=scope["query_string"].decode("latin-1"),
-        headers={
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        },
-        body=bytes(body),
-    )
+def _request(fields: Fields, body: bytes) -> Request:
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        if name == "cookie" and name in headers:  # RFC 9113 section 8.2.3
+            value = f"{headers[name]}; {value}"
+        headers[name] = value
+    target = headers.pop(":path", "/")
+    path, _, query = target.partition("?")
+    method = headers.pop(":method", "")
+    headers.pop(":scheme", None)
+    headers.setdefault("host", headers.pop(":authority", ""))
+    return Request(method, unquote(path), query, headers, body)
 
 
-async def _gone(receive: Receive) -> None:
-    message: Message = {"type": ""}
-    while message["type"] != "http.disconnect":
-        message = await receive()
-
-
-async def _say(reply: Reply, receive: Receive, send: Send) -> None:
-    if isinstance(reply.body, bytes):
-        await _send_whole(send, reply)
-        return
-    await _begin(send, reply)
-    pieces = aiter(reply.body)
-    work: asyncio.Future[Any] = asyncio.ensure_future(_send_pieces(pieces, send))
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
-    finally:
-        gone.cancel()
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-        close = getattr(pieces, "aclose", None)
-        if close is not None:
-            await close()
-
-
-async def _send_pieces(pieces: AsyncIterator[bytes], send: Send) -> None:
-    async for piece in pieces:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_whole(send: Send, reply: Reply) -> None:
-    assert isinstance(reply.body, bytes)
-    length = {} if reply.status in (202, 204) else {"content-length": str(len(reply.body))}
-    await _begin(send, Reply(reply.status, b"", {**reply.headers, **length}))
-    await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _begin(send: Send, reply: Reply) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to whoever runs the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
+def _fields(reply: Reply) -> list[tuple[str, str]]:
+    return [(":status", str(reply.status)), *reply.headers.items()]
 
 
 def listening(address: str) -> socket.socket:
@@ -169,24 +161,15 @@ def listening(address: str) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve inside the block; the socket is closed at its end."""
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        timeout_keep_alive=600,  # longer than Envoy keeps a connection that nobody uses
-    )
-    server = _Server(config)
-    work = asyncio.ensure_future(server.serve(sockets=[listener]))  # what the block raises, stays
+async def serving(site: Site, body_bytes: int, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve inside the block; the socket is closed at its end. Bodies may have so many bytes."""
+
+    def accept(stream: Stream) -> _Incoming:
+        return _Incoming(site, body_bytes, stream)
+
+    server = Server(accept, listener)
+    await server.start()
     try:
         yield
     finally:
-        server.should_exit = True
-        await work
+        await server.close(SHUTDOWN_SECONDS)

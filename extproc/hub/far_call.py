@@ -1,23 +1,17 @@
-"""A request to a server by Envoy's inner listener, and its answer, message by message as they come.
-
-HTTP/1.1 to one peer that we trust, on a connection of its own: an answer can take as long as people
-take to say something.
-"""
+"""A request to a server by Envoy's inner listener, and its answer, message by message as they come:
+it can take as long as people take to say something."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 
-import h11
-
+from extproc.hub.asking import Answer, NoAnswer, Question, ask
+from extproc.hub.driver import WayOut
 from extproc.protocols.sse import EventTooLarge, SseDecoder
 from gateway import names
 
-_READ_BYTES = 1 << 16
 _LARGEST_BYTES = 32 << 20
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _LONGEST_LINE = 1024
@@ -27,22 +21,17 @@ _LONGEST_AGAIN_SECONDS = 60.0
 _EVENT_STREAM = "text/event-stream"
 
 
-class NoAnswer(Exception):
-    """There is none, or no more of it; `status` is what was answered instead, 0: nothing."""
-
-    def __init__(self, why: str, status: int = 0) -> None:
-        super().__init__(why)
-        self.status = status
-
-
 class FarCall:
     """A request that was sent."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._state = h11.Connection(h11.CLIENT)
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.status = answer.status
+        self.kind = answer.headers.get("content-type", "")
+        """The content type."""
         self._events: SseDecoder | None = None
+        if self.kind.startswith(_EVENT_STREAM):
+            self._events = SseDecoder(_LARGEST_BYTES)
         self._waiting: deque[bytes] = deque()
         self._is_ended = False
         self._rest = b""
@@ -51,40 +40,10 @@ class FarCall:
         """The id of the last event that had one: where the stream can be taken up again."""
         self.again_seconds = _AGAIN_SECONDS
         """How long its server wants to be left alone before that."""
-        self.status = 0
-        self.kind = ""
-        """The content type."""
 
     @property
     def is_stream(self) -> bool:
         return self._events is not None
-
-    async def send(self, request: h11.Request, body: bytes) -> None:
-        """And wait for the beginning of the answer. Raises `NoAnswer`."""
-        try:
-            spoken = (request, h11.Data(body), h11.EndOfMessage())
-            self._writer.write(b"".join(self._state.send(each) or b"" for each in spoken))
-            await self._writer.drain()
-            while not isinstance(event := await self._event(), h11.Response):
-                if isinstance(event, h11.ConnectionClosed):
-                    raise NoAnswer("the connection was closed")
-        except (OSError, h11.ProtocolError) as error:
-            raise NoAnswer(f"the way out is not open: {error}") from None
-        self.status = event.status_code
-        found = (value for name, value in event.headers if name == b"content-type")
-        self.kind = next(found, b"").decode("latin-1")
-        if self.kind.startswith(_EVENT_STREAM):
-            self._events = SseDecoder(_LARGEST_BYTES)
-
-    async def _whole(self) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while (piece := await self._piece()) is not None:
-            size += len(piece)
-            if size > _LARGEST_BYTES:
-                raise NoAnswer(f"an answer of more than {_LARGEST_BYTES} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
 
     def unread(self, message: bytes) -> None:
         """It comes next, once more."""
@@ -96,9 +55,9 @@ class FarCall:
         events = self._events
         if events is None and not self._is_ended:
             self._is_ended = True
-            return await self._whole()
+            return await self._answer.body(_LARGEST_BYTES)
         while not self._waiting and events is not None and not self._is_ended:
-            piece = await self._piece()
+            piece = await self._answer.next()
             self._is_ended = piece is None
             self._note(piece or b"")
             try:
@@ -122,32 +81,18 @@ class FarCall:
 
     def close(self) -> None:
         """Nothing more is read; a server without sessions takes it as the end of the call."""
-        self._writer.close()
-
-    async def _piece(self) -> bytes | None:
-        """Of the body; None: it has ended."""
-        try:
-            event = await self._event()
-        except (OSError, h11.ProtocolError) as error:
-            raise NoAnswer(f"the answer broke off: {error}") from None
-        return bytes(event.data) if isinstance(event, h11.Data) else None
-
-    async def _event(self) -> object:
-        while (event := self._state.next_event()) is h11.NEED_DATA:
-            self._state.receive_data(await self._reader.read(_READ_BYTES))
-        return event
+        self._answer.close()
 
 
 async def post(
-    services: str, cluster: str, path: str, headers: Sequence[tuple[str, str]], body: bytes
+    way: WayOut, cluster: str, path: str, headers: Sequence[tuple[str, str]], body: bytes
 ) -> FarCall:
-    """Ask a server; `services` is the address of the inner listener. Raises `NoAnswer`."""
-    said = [("content-length", str(len(body))), *headers]
-    return await _ask("POST", services, cluster, path, said, body)
+    """Ask a server. Raises `NoAnswer`."""
+    return await _ask(way, "POST", cluster, path, headers, body)
 
 
 async def take_up(
-    services: str, cluster: str, path: str, headers: Sequence[tuple[str, str]], last_event: bytes
+    way: WayOut, cluster: str, path: str, headers: Sequence[tuple[str, str]], last_event: bytes
 ) -> FarCall:
     """Go on with a stream behind that event, or with the session's own where none is named.
     Raises `NoAnswer`."""
@@ -155,7 +100,7 @@ async def take_up(
     said.append(("accept", _EVENT_STREAM))
     if last_event:
         said.append(("last-event-id", last_event.decode("latin-1")))
-    call = await _ask("GET", services, cluster, path, said, b"")
+    call = await _ask(way, "GET", cluster, path, said, b"")
     if not call.is_stream:
         call.close()
         raise NoAnswer(f"it goes on with no stream: status {call.status}", call.status)
@@ -163,29 +108,12 @@ async def take_up(
 
 
 async def _ask(
+    way: WayOut,
     method: str,
-    services: str,
     cluster: str,
     path: str,
     headers: Sequence[tuple[str, str]],
     body: bytes,
 ) -> FarCall:
-    try:
-        reader, writer = await _connected(services)
-    except OSError as error:
-        raise NoAnswer(f"the way out is not open: {error}") from None
-    call = FarCall(reader, writer)
-    said = [("host", "services"), (names.SERVICE_HEADER, cluster), *headers]
-    try:
-        await call.send(h11.Request(method=method, target=path, headers=said), body)
-    except BaseException:
-        call.close()
-        raise
-    return call
-
-
-async def _connected(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if address.startswith("unix:"):
-        return await asyncio.open_unix_connection(Path(address.removeprefix("unix:")))
-    host, _, port = address.rpartition(":")
-    return await asyncio.open_connection(host.strip("[]"), int(port))
+    said = (("host", "services"), (names.SERVICE_HEADER, cluster), *headers)
+    return FarCall(await ask(way, Question(method, path, said, body)))

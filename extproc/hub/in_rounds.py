@@ -12,8 +12,10 @@ from typing import Final
 import msgspec
 
 from extproc.hub import asks, replies, web
+from extproc.hub.asking import NoAnswer
 from extproc.hub.asks import COMMENT, Ask
-from extproc.hub.far_call import FarCall, NoAnswer
+from extproc.hub.driver import WayOut
+from extproc.hub.far_call import FarCall
 from extproc.hub.session import Refused
 from extproc.hub.web import Reply
 from extproc.mcp import ids, jsonrpc, messages, rounds
@@ -68,9 +70,9 @@ class _Call:
 class InRounds:
     """All such calls."""
 
-    def __init__(self, services: str, name: Callable[[], str] = lambda: secrets.token_hex(16)):
-        """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
-        self._services = services
+    def __init__(self, way: WayOut, name: Callable[[], str] = lambda: secrets.token_hex(16)):
+        """`way`: to the servers; `name` gives what nobody guesses."""
+        self._way = way
         self._name = name
         self._calls: dict[str, _Call] = {}
         self._bytes = 0
@@ -114,7 +116,7 @@ class InRounds:
 
     async def _send(self, call: _Call, body: bytes) -> FarCall:
         call.close()
-        call.far = far = await call.ask.post(self._services, body)
+        call.far = far = await call.ask.post(self._way, body)
         if call.is_off:  # meanwhile
             far.close()
         return far

@@ -13,8 +13,10 @@ from typing import Final
 import msgspec
 
 from extproc.hub import asks, far_call, replies, web
+from extproc.hub.asking import NoAnswer
 from extproc.hub.asks import COMMENT, Ask
-from extproc.hub.far_call import FarCall, NoAnswer
+from extproc.hub.driver import WayOut
+from extproc.hub.far_call import FarCall
 from extproc.hub.session import Refused
 from extproc.hub.silent import Silent
 from extproc.hub.unasked import Unasked
@@ -101,11 +103,11 @@ class _Call:
 class Parked:
     """All such calls."""
 
-    def __init__(self, services: str, name: Callable[[], str], silent: Silent) -> None:
-        """`services`: the address of Envoy's inner listener; `name` gives what nobody guesses."""
-        self._services = services
+    def __init__(self, way: WayOut, name: Callable[[], str], silent: Silent) -> None:
+        """`way`: to the servers; `name` gives what nobody guesses."""
+        self._way = way
         self._name = name
-        self.unasked = Unasked(services, silent)
+        self.unasked = Unasked(way, silent)
         self._run = secrets.token_hex(4)
         """Of this hub, from its start to its end."""
         self._waiting: dict[str, _Call] = {}
@@ -123,7 +125,7 @@ class Parked:
         try:
             await self.unasked.join(ask, call)
             body = rounds.with_id(requests.without_meta(message.body), call.own)
-            call.far = far = await ask.post(self._services, body)
+            call.far = far = await ask.post(self._way, body)
             if not far.is_stream:
                 return ask.plain(far, await far.next() or b"")
         except asyncio.CancelledError:  # the client has gone
@@ -152,7 +154,7 @@ class Parked:
         self._taken(state)
         call.ask.renew(ask)
         try:
-            await call.ask.tell(self._services, jsonrpc.result(call.asked, said))
+            await call.ask.tell(self._way, jsonrpc.result(call.asked, said))
         except BaseException:
             self._call_off(call)
             raise
@@ -197,7 +199,7 @@ class Parked:
                         return
                     else:
                         call.is_waiting = not call.inbox.empty()
-                        await call.ask.tell(self._services, self._declined(asked))
+                        await call.ask.tell(self._way, self._declined(asked))
         except NoAnswer as error:
             is_left = False
             self._close(call)
@@ -250,7 +252,7 @@ class Parked:
         await asyncio.sleep(far.again_seconds)
         served, head = call.ask.served, call.ask.head
         call.far = await far_call.take_up(
-            self._services, served.cluster, served.path, head, far.last_event
+            self._way, served.cluster, served.path, head, far.last_event
         )
         call.far.last_event = far.last_event
         return b""
@@ -315,7 +317,7 @@ class Parked:
 
     async def _tell_late(self, ask: Ask, note: bytes) -> None:
         try:
-            await ask.tell(self._services, note)
+            await ask.tell(self._way, note)
         except NoAnswer as error:
             logger.info("the MCP server %s was not told: %s", ask.envelope.server, error)
 

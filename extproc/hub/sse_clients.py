@@ -182,7 +182,7 @@ class _Client:
         except NoAnswer:
             body = b""
         finally:
-            await answer.close()
+            answer.close()
         if answer.status == 404 and self._session is not None:
             self.end()  # there is no way to begin another on this stream
         kept = ("content-type", "www-authenticate", "retry-after")
@@ -195,7 +195,7 @@ class _Client:
             try:
                 await self._pour(answer, message)
             finally:
-                await answer.close()
+                answer.close()
         except (NoAnswer, EventTooLarge) as error:
             logger.warning("a client of HTTP with SSE: %s", error)
             await self._tell_mistake(message, "the answer broke off")
@@ -258,7 +258,7 @@ class _Client:
                         return
                     last = await self._pour_events(answer, None) or last
                 finally:
-                    await answer.close()
+                    answer.close()
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _asked(self, method: str, body: bytes, last_event: str = "") -> Answer:
@@ -294,7 +294,7 @@ class _Client:
         await asyncio.gather(*self._work, return_exceptions=True)
         if session is not None:
             with contextlib.suppress(NoAnswer):
-                await (await self._asked("DELETE", b"")).close()
+                (await self._asked("DELETE", b"")).close()
 
 
 def _passed_on(request: Request) -> tuple[tuple[str, str], ...]:

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from typing import Final, Protocol, TypeAlias
 
 from extproc.hub import far_call, silent
+from extproc.hub.asking import NoAnswer
 from extproc.hub.asks import DEEPEST, Ask
-from extproc.hub.far_call import NoAnswer
+from extproc.hub.driver import WayOut
 from extproc.hub.silent import Silent
 from extproc.mcp import jsonrpc, messages
 from extproc.mcp.jsonrpc import INTERNAL_ERROR
@@ -64,9 +65,9 @@ class _Stream:
 class Unasked:
     """All such streams."""
 
-    def __init__(self, services: str, known: Silent) -> None:
-        """`services`: the address of Envoy's inner listener; `known`: who has no such stream."""
-        self._services = services
+    def __init__(self, way: WayOut, known: Silent) -> None:
+        """`way`: to the servers; `known`: who has no such stream."""
+        self._way = way
         self._silent = known
         self._streams: dict[_Key, _Stream] = {}
         self._telling: set[asyncio.Future[None]] = set()
@@ -134,9 +135,7 @@ class Unasked:
     async def _hear(self, stream: _Stream) -> None:
         """Until it ends. Raises `NoAnswer`."""
         served = stream.ask.served
-        far = await far_call.take_up(
-            self._services, served.cluster, served.path, stream.ask.head, b""
-        )
+        far = await far_call.take_up(self._way, served.cluster, served.path, stream.ask.head, b"")
         stream.begun.set()
         try:
             while (said := await far.next()) is not None:
@@ -156,7 +155,7 @@ class Unasked:
         else:
             why = _AMBIGUOUS if stream.hearers else _NOBODY
             said = jsonrpc.error(message.raw_id, INTERNAL_ERROR, why)
-        await stream.ask.tell(self._services, said)
+        await stream.ask.tell(self._way, said)
 
 
 def _key(ask: Ask) -> _Key:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from extproc.adapters.service_client import ServiceClient
-from extproc.hub.far_stream import pieces
+from extproc.hub.driver import WayOut
+from extproc.hub.far_stream import pieces, question
 from extproc.ports import Answered, Asked
 
 
@@ -14,15 +15,14 @@ from extproc.ports import Answered, Asked
 class WaysByEnvoy:
     """Of one server."""
 
-    services: str
-    """The address of the inner listener."""
+    way: WayOut
     client: ServiceClient
-    """For it, too."""
+    """To the inner listener, too."""
     cluster: str
 
     def stream(self, path: str, headers: tuple[tuple[str, str], ...]) -> AsyncIterator[bytes]:
         """Raises `NoStream`."""
-        return pieces(self.services, self.cluster, path, headers)
+        return pieces(self.way, question(self.cluster, path, headers))
 
     async def post(self, asked: Asked, timeout_seconds: float) -> Answered:
         """Raises `ServiceUnavailable`."""

@@ -22,13 +22,37 @@ class Request:
     body: bytes = b""
 
 
+class Sink(Protocol):
+    """Where a source pours."""
+
+    @property
+    def is_congested(self) -> bool:
+        """The source should wait until it is relieved."""
+
+    def write(self, data: bytes) -> None: ...
+    def end(self) -> None: ...
+
+
+class Source(Protocol):
+    """A body that is said as it comes, without a task that waits for it."""
+
+    def opened(self, sink: Sink) -> None:
+        """From now on, it may be written."""
+
+    def relieved(self) -> None:
+        """The sink is congested no more."""
+
+    def closed(self) -> None:
+        """The client has gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Its answer."""
 
     status: int
-    body: bytes | AsyncIterator[bytes] = b""
-    """Pieces are sent as they come. The iterator is closed when the client has gone."""
+    body: bytes | AsyncIterator[bytes] | Source = b""
+    """Pieces are sent as they come. An iterator is closed when the client has gone."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,7 +67,7 @@ def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = Non
     return Reply(status, body, {"content-type": JSON, **(headers or {})})
 
 
-def events(body: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> Reply:
+def events(body: AsyncIterator[bytes] | Source, headers: Mapping[str, str] | None = None) -> Reply:
     """A reply that is an event stream; nobody on its way shall keep it back."""
     kept = {"content-type": EVENT_STREAM, "cache-control": "no-store", "x-accel-buffering": "no"}
     return Reply(200, body, {**kept, **(headers or {})})

@@ -255,6 +255,7 @@ FAMILIES: Mapping[Family, Dialect] = MappingProxyType(
         Family.COHERE: Dialect.OPENAI_CHAT,
         Family.ANTHROPIC: Dialect.ANTHROPIC,
         Family.GEMINI: Dialect.GEMINI,
+        Family.VERTEX: Dialect.ANTHROPIC,
         Family.BEDROCK: Dialect.BEDROCK,
     }
 )

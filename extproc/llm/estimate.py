@@ -24,6 +24,9 @@ _WINDOW = 160
 _WINDOW_BEYOND_ASCII = 80
 """Where each character may be four bytes."""
 
+_MOST_JOINED = 1 << 20
+"""Of so many characters, several texts are sooner joined than walked over."""
+
 _FIXED = 2
 """How many tokens more than estimated the shortest text may be."""
 
@@ -134,8 +137,8 @@ def _tokens(texts: Sequence[str], family: Family) -> float:
         return _weighed(texts[0] if len(texts) == 1 else "\n".join(texts), family)
     count = min(_MOST_WINDOWS, _FEWEST_WINDOWS + characters // _CHARACTERS_PER_WINDOW)
     step = characters // count
-    if len(texts) == 1:
-        text = texts[0]
+    if len(texts) == 1 or characters <= _MOST_JOINED:
+        text = texts[0] if len(texts) == 1 else "".join(texts)
         starts = range(0, characters - size, step)
         sample = "".join([text[start : start + size] for start in starts])
     else:

@@ -50,6 +50,8 @@ _LOOK_SECONDS: Final = 0.5
 """How often it is looked whether somebody has agreed."""
 _FRESH_SECONDS: Final = 30.0
 """So young, a token that was renewed is not renewed again, though its server refuses it."""
+_REVOKE_SECONDS: Final = 5.0
+"""How often it is looked whether somebody has ended something."""
 _WRITES: Final = 3
 _MOST_KEPT: Final = 10_000
 _GONE: Final = frozenset({"invalid_grant"})
@@ -95,6 +97,8 @@ class Connections:
         """Whose a token is."""
         self._renewing: dict[_Key, asyncio.Future[str | None]] = {}
         self._where: dict[str, tuple[float, Whereabouts]] = {}
+        self._revoke_at = 0.0
+        self._revoking: asyncio.Future[None] | None = None
 
     # who comes in
 
@@ -121,6 +125,7 @@ class Connections:
     async def _entered_later(
         self, entered: Entered, wanted: list[Served], owner: str
     ) -> Entered | Deny:
+        self._revoke_soon()
         found = await asyncio.gather(*(self._token_or_deny(each.name, owner) for each in wanted))
         return self._fitted(
             entered, {each.name: said for each, said in zip(wanted, found, strict=True)}
@@ -308,6 +313,41 @@ class Connections:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
         raise AssertionError("the last try returns or raises")
+
+    # what operators have ended
+
+    def _revoke_soon(self) -> None:
+        """Once in a while, as requests come."""
+        now = self.clock()
+        if now >= self._revoke_at and self._revoking is None:
+            self._revoke_at = now + _REVOKE_SECONDS
+            self._revoking = asyncio.ensure_future(self.revoke_ended())
+            self._revoking.add_done_callback(self._revoked)
+
+    def _revoked(self, done: asyncio.Future[None]) -> None:
+        self._revoking = None
+        if not done.cancelled() and (error := done.exception()) is not None:
+            logger.warning("what was ended of MCP servers is not revoked: %s", error)
+
+    async def revoke_ended(self) -> None:
+        """Tell authorization servers, and forget it. Raises `ConsentsUnavailable`."""
+        for each in await self.store.ended(_LEASE_SECONDS):
+            self._known.pop((each.server, each.owner), None)
+            said = self.vault.open(each.sealed, f"{each.owner}\n{each.server}")
+            if said is not None and each.server in self.by_server:
+                await self._revoke(each.server, _tokens.decode(said))
+            await self.store.drop(each.owner, each.server, each.version)
+
+    async def _revoke(self, server: str, tokens: Tokens) -> None:
+        try:
+            where = await self.where(server)
+            asked = oauth_client.revocations(self.by_server[server], where, tokens)
+            statuses = [(await self.ask(server, each)).status for each in asked]
+        except (Unusable, ServiceUnavailable) as error:
+            logger.warning("a token for the MCP server %s is not revoked: %s", server, error)
+            return
+        if any(each != 200 for each in statuses):
+            logger.warning("a token for the MCP server %s is not revoked: %s", server, statuses)
 
     # asking
 

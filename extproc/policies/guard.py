@@ -6,8 +6,10 @@ A request in which nothing is found costs one pass over its texts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
@@ -23,6 +25,9 @@ from extproc.rewording import Reword
 from extproc.tokens import Tokens
 from extproc.verdict import PASS, Amend, Deny, Verdict
 from gateway.model import Guard, Phase, TextScope
+
+Hits: TypeAlias = Callable[[Sequence[str], Sequence[TextScope]], frozenset[int]]
+"""Which steps find something in these texts, that stand there."""
 
 
 class Masking:
@@ -146,7 +151,7 @@ class Guards:
         After an Amend, `texts` and `document` are those of the body before: a later policy that
         reads them must have them read again.
         """
-        hits = self._hits(facts.texts, facts.body, facts.reword)
+        hits = self._hits_of(facts)
         if not hits and self._lets_pass:  # as nearly all are
             return PASS
         acting: set[int] = set()
@@ -161,7 +166,7 @@ class Guards:
     def look(self, facts: Facts, acting: set[int]) -> Verdict | Inquiry[Verdict]:
         """The same, but that audits are not told; what masks, or is in `audit`, and has found
         something, is filled in."""
-        return self._judged(facts, self._hits(facts.texts, facts.body, facts.reword), acting)
+        return self._judged(facts, self._hits_of(facts), acting)
 
     def _judged(
         self, facts: Facts, hits: frozenset[int] | Deny, acting: set[int]
@@ -231,23 +236,31 @@ class Guards:
                 return step.deny
         return None
 
+    def _hits_of(self, facts: Facts) -> frozenset[int] | Deny:
+        """The steps that find something in it, as it came."""
+        hits: Hits = self._steps.hits
+        if self._phase is Phase.REQUEST:
+            hits = partial(self._steps.hits_again, facts.principal)
+        return self._hits(facts.texts, facts.body, facts.reword, hits)
+
     def _hits(
-        self, texts: Sequence[str], body: bytes, reword: Reword | None
+        self, texts: Sequence[str], body: bytes, reword: Reword | None, hits: Hits | None = None
     ) -> frozenset[int] | Deny:
         """The steps that find something."""
         steps = self._steps
+        hits = hits or steps.hits
         if not steps.reads_scopes:
-            return steps.hits(texts, ())
+            return hits(texts, ())
         reading = _Reading()
         if reword is None:  # nobody knows where they stand: each may be anywhere
             found: frozenset[int] = frozenset()
             for scope in TextScope:
-                found |= steps.hits(texts, [scope] * len(texts))
+                found |= hits(texts, [scope] * len(texts))
             return found
         said = reword(body, reading)
         if isinstance(said, Deny):
             return said
-        return steps.hits(reading.texts, reading.scopes)
+        return hits(reading.texts, reading.scopes)
 
     def _walk(self, facts: Facts, walk: _Walk) -> Verdict | Inquiry[Verdict]:
         """Goes on where it stands."""

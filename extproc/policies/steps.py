@@ -8,6 +8,7 @@ from typing import assert_never
 
 from extproc.audits import Audited, Finding
 from extproc.facts import Facts
+from extproc.policies.clean_texts import CleanTexts, is_any_long
 from extproc.policies.detections import Detections, masking
 from extproc.policies.finding import Finder, Found, Rewrite, always
 from extproc.policies.injection import Injection
@@ -132,11 +133,15 @@ class Steps:
                 finders[index] = TooLong(guard.most_characters, guard.most_tokens, measure)
         self._searches = tuple(_search(texts, found, finders) for texts, found in wanted.items())
         self.all = tuple(_step(guard, finders.get(index)) for index, guard in enumerate(guards))
-        self._others = tuple(
+        others = [
             (index, step.finder, step.texts)
             for index, step in enumerate(self.all)
             if step.finder is not None and not isinstance(step.finder, _Regex)
-        )
+        ]
+        self._others = tuple(each for each in others if not isinstance(each[1], TooLong))
+        self._together = tuple(each for each in others if isinstance(each[1], TooLong))
+        """They look at all texts together; the others at each."""
+        self._clean = CleanTexts()
         self.has_remote = any(step.remote is not None for step in self.all)
         self.audited = tuple(step for step in self.all if step.is_audited)
         self.reads_scopes = any(step.texts is not None for step in self.all)
@@ -144,6 +149,22 @@ class Steps:
 
     def hits(self, texts: Sequence[str], scopes: Sequence[TextScope]) -> frozenset[int]:
         """The steps that find something; `scopes` say where each text stands, if anybody asks."""
+        found = self._found(texts, scopes)
+        return found | self._found_together(texts, scopes) if self._together else found
+
+    def hits_again(
+        self, caller: object, texts: Sequence[str], scopes: Sequence[TextScope]
+    ) -> frozenset[int]:
+        """The same of a request, whose caller may have sent most of it before."""
+        if not is_any_long(texts):
+            return self.hits(texts, scopes)
+        unknown = self._clean.unknown(caller, texts, scopes)
+        found = self._found(*unknown)
+        if not found:
+            self._clean.keep(caller, *unknown)
+        return found | self._found_together(texts, scopes)
+
+    def _found(self, texts: Sequence[str], scopes: Sequence[TextScope]) -> frozenset[int]:
         found = _NONE
         for search in self._searches:
             read = texts if search.texts is None else _read(texts, scopes, search.texts)
@@ -151,6 +172,13 @@ class Steps:
             if hits:
                 found |= {search.steps[pattern] for pattern in hits}
         for index, finder, wanted in self._others:
+            if finder.is_in(_read(texts, scopes, wanted)):
+                found |= {index}
+        return found
+
+    def _found_together(self, texts: Sequence[str], scopes: Sequence[TextScope]) -> frozenset[int]:
+        found = _NONE
+        for index, finder, wanted in self._together:
             if finder.is_in(_read(texts, scopes, wanted)):
                 found |= {index}
         return found

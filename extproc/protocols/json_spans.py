@@ -124,7 +124,7 @@ def replace_string(body: bytes, name: str, new: bytes) -> bytes:
     span = _outer_string(body, name)
     if span is None:
         return _replaced(body, {name: new})
-    return b"".join((body[: span[0]], new, body[span[1] :]))
+    return b"".join((body[: span[0]], new, memoryview(body)[span[1] :]))
 
 
 def replace_at(body: bytes, values: Mapping[Path, bytes]) -> bytes:

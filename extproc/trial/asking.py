@@ -57,8 +57,7 @@ def _values(compiled: ValueExpression, sample: SampleBlock, of: Subject) -> dict
 
     def look(facts: Facts) -> None:
         if sample.response is not None:
-            facts.status = sample.response.status
-            facts.answer_headers = sample.response.all_headers
+            facts = sample.response.answered(facts)
             facts.answered_by = facts.provider
         reached.append(known_values(found, facts))
 

@@ -13,10 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from msgspec import structs
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from extproc.audits import Audited
-from extproc.facts import McpCall
+from extproc.facts import Facts, McpCall
 from gateway.config.block import Block, refusal
 from gateway.config.described import Described
 from gateway.config.document import Document, read
@@ -174,6 +175,19 @@ class ResponseBlock(Block):
     """Its status."""
     headers: dict[str, str] = Field(default_factory=dict)
     """By any case."""
+    result: dict[str, Any] | None = None
+    """Of a call of an MCP server: `{content: [{type: text, text: x}]}`. Without it, it is an error
+    of JSON-RPC, about which no rule is asked."""
+
+    def answered(self, facts: Facts) -> Facts:
+        """What is known when it has come."""
+        call = facts.mcp
+        return structs.replace(
+            facts,
+            mcp=None if call is None else structs.replace(call, result=self.result),
+            status=self.status,
+            answer_headers=self.all_headers,
+        )
 
     @property
     def all_headers(self) -> Mapping[str, str]:

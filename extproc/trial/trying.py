@@ -11,7 +11,7 @@ from pathlib import Path
 from extproc.audits import Audits
 from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
 from extproc.exchange import Exchange
-from extproc.facts import Facts, McpCall
+from extproc.facts import Facts
 from extproc.inquiring import Inquirer
 from extproc.policies.authenticate import Authenticate
 from extproc.policies.guard import Guards
@@ -220,7 +220,7 @@ def tried(
     if request.route in open_routes:
         return Seen(None, ())  # Envoy asks nobody
     if request.mcp is not None:
-        return asyncio.run(_called(of, program, request, request.mcp.call, look))
+        return asyncio.run(_called(of, program, request, look, response))
     return asyncio.run(_tried(of, program, request, response))
 
 
@@ -228,10 +228,12 @@ async def _called(
     of: Subject,
     program: Program,
     request: RequestBlock,
-    call: McpCall,
     look: Callable[[Facts], None] | None,
+    response: ResponseBlock | None,
 ) -> Seen:
-    """A call of an MCP server: who asks, and what rules say."""
+    """A call of an MCP server: who asks, and what rules say, also of its result if there is one."""
+    assert request.mcp is not None
+    call = request.mcp.call
     if call.server not in {each.name for each in of.gateway.mcp.servers}:
         raise Unusable(f"no MCP server '{call.server}'")
     headers = request.all_headers
@@ -242,9 +244,18 @@ async def _called(
     if not isinstance(found, Deny) and look is not None:
         look(facts)
     elif not isinstance(found, Deny):
-        return Seen(program.mcp_refusal(facts), (), dict(of.noted.verdicts.keys()))
+        refusal = program.mcp_refusal(facts)
+        if refusal is None and response is not None and response.result is not None:
+            refusal = _refused_result(program, response.answered(facts))
+        return Seen(refusal, (), dict(of.noted.verdicts.keys()))
     denied = found if isinstance(found, Deny) else None
     return Seen(denied, (), dict(of.noted.verdicts.keys()))
+
+
+def _refused_result(program: Program, facts: Facts) -> Deny | None:
+    late = program.rules.late
+    verdict = None if late is None else late.on_response(facts)
+    return verdict if isinstance(verdict, Deny) else None
 
 
 async def _tried(

@@ -47,6 +47,9 @@ class PathsBlock(Block):
     gemini: tuple[Prefix, ...] = _written(Family.GEMINI)
     """Gemini's, `/models/{model}:generateContent`, and the same of Vertex, with
     `/projects/{project}/locations/{location}/publishers/google` before it."""
+    vertex: tuple[Prefix, ...] = _written(Family.VERTEX)
+    """Anthropic's as Vertex serves it, `…/publishers/anthropic/models/{model}:rawPredict`; Vertex's
+    own prefix is `/v1`. Default: it is not served."""
     bedrock: tuple[Prefix, ...] = _written(Family.BEDROCK)
     """Bedrock's: `/model/{model}/converse`, `/model/{model}/invoke`."""
     cohere: tuple[Prefix, ...] = _written(Family.COHERE)
@@ -60,6 +63,7 @@ def prefixes(block: PathsBlock) -> Mapping[Family, tuple[str, ...]]:
         Family.AZURE: block.azure,
         Family.ANTHROPIC: block.anthropic,
         Family.GEMINI: block.gemini,
+        Family.VERTEX: block.vertex,
         Family.BEDROCK: block.bedrock,
         Family.COHERE: block.cohere,
     }

@@ -1,5 +1,6 @@
-"""Anthropic's betas: every provider of a plan reads of those that it takes, where it looks for
-them, whatever the one before was told."""
+"""Claude wherever it is, for clients wherever they think that it is; Anthropic's betas: every
+provider of a plan reads of those that it takes, where it looks for them, whatever the one before
+was told."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.envoy
 CONFIG = """
 gateways: {default: {port: "${DRAGOMAN_PORT}"}}
 llm:
+  paths: {vertex: [/v1]}
   failover: {health: {failures: 0}}
   providers:
     claude: {type: anthropic, url: "%(url)s/v1", key: k}
@@ -147,3 +149,56 @@ def test_a_client_of_bedrocks_asks_anthropic_too(
     assert (last.dialect, in_header(last), in_body(last)) == ("anthropic", ASKED, None)
     assert "anthropic_version" not in last.body
     assert last.headers["anthropic-version"] == "2023-06-01"
+
+
+@contextmanager
+def vertex(stack: Stack) -> Iterator[anthropic.AnthropicVertex]:
+    with anthropic.AnthropicVertex(
+        base_url=f"{stack.url}/v1",
+        region="global",
+        project_id="p",
+        access_token="none",
+        max_retries=0,
+    ) as client:
+        yield client
+
+
+@pytest.mark.parametrize("model", ["text", "vertex", "invoked", "elsewhere"])
+def test_vertexs_client_of_claude_is_served_by_everybody(
+    here: tuple[Stack, SampleProviders], model: str
+) -> None:
+    stack, providers = here
+    with anthropic.Anthropic(base_url=stack.url, api_key="none", max_retries=0) as client:
+        plain = client.messages.create(model=model, max_tokens=9, messages=HELLO)
+    with vertex(stack) as client:
+        said = client.messages.create(model=model, max_tokens=9, messages=HELLO)
+        assert (said.content, said.usage) == (plain.content, plain.usage)
+    first, last = providers.asked
+    assert (last.path, last.body) == (first.path, first.body)
+
+
+@pytest.mark.parametrize("model", ["text", "vertex", "elsewhere"])
+def test_vertexs_client_of_claude_hears_streams_of_everybody(
+    here: tuple[Stack, SampleProviders], model: str
+) -> None:
+    stack, providers = here
+    asked: Any = {"model": model, "max_tokens": 9, "messages": HELLO}
+    with vertex(stack) as client:
+        whole = client.messages.create(**asked)
+        with client.messages.stream(**asked) as stream:
+            assert stream.get_final_message().content[0].type == whole.content[0].type == "text"
+    assert providers.last.is_stream
+    assert ("anthropic_version" in providers.last.body) == (model == "vertex")
+
+
+def test_vertexs_client_of_claude_has_its_tokens_counted_and_its_betas_passed_on(
+    here: tuple[Stack, SampleProviders],
+) -> None:
+    stack, providers = here
+    with vertex(stack) as client:
+        assert client.messages.count_tokens(model="vertex", messages=HELLO).input_tokens > 0
+        assert providers.asked == []
+        client.beta.messages.create(model="text", max_tokens=9, messages=HELLO, betas=ASKED)
+        assert in_header(providers.last) == ASKED
+        with pytest.raises(anthropic.NotFoundError, match="does not exist"):
+            client.messages.create(model="nobody", max_tokens=9, messages=HELLO)

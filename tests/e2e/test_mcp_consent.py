@@ -26,7 +26,7 @@ from tests.kit.identity_provider import claims
 from tests.kit.login_provider import ISSUER, LoginProvider
 from tests.kit.mcp_clients import talk
 from tests.kit.mcp_peers import Answer, McpServer, ModernRawClient, RawClient, mcp_servers
-from tests.kit.stack import Stack, free_ports, running
+from tests.kit.stack import Stack, eventually, free_ports, running
 
 pytestmark = pytest.mark.envoy
 
@@ -38,7 +38,8 @@ identity:
     keys: [{name: ann, key: k-ann}, {name: bob, key: k-bob}, {name: cyd, key: k-cyd},
            {name: dot, key: k-dot}, {name: eva, key: k-eva}, {name: fay, key: k-fay},
            {name: gus, key: k-gus}, {name: hal, key: k-hal}, {name: ida, key: k-ida},
-           {name: jan, key: k-jan}]
+           {name: jan, key: k-jan},
+           {name: kim, key: k-kim}]
 mcp:
   consents: {url: "http://127.0.0.1:${DRAGOMAN_PORT}"}
   servers:
@@ -241,6 +242,27 @@ def test_tokens_are_renewed_and_asked_for_anew_when_taken_back(
         # it was renewed a moment ago: the server is not believed at once
         assert again.error["data"]["code"] == "consent_unavailable"
     assert "open__add" in tools(client)
+
+
+def test_operators_end_what_was_agreed_to(world: World, browser: Browser) -> None:
+    client = connected(world, "kim", browser)
+    assert add(client, "mine__add").status == 200
+    tokens = world.shown("mine") - {""}
+    head = {"authorization": f"Bearer {(world.stack.state / 'admin-token').read_text().strip()}"}
+    admin = f"{world.stack.admin_url}/api/mcp"
+    rows = web.get(f"{admin}/connections", headers=head).json()["connections"]
+    (row,) = (each for each in rows if each["who"] == "api_key kim")
+    said = {"server": "mine", "id": row["id"]}
+    assert web.post(f"{admin}/disconnect", json=said, headers=head).status_code == 200
+
+    def is_asked_again() -> bool:
+        return "error" in client.call("connect_mine").last
+
+    eventually(is_asked_again, "kim is asked again")
+    eventually(
+        lambda: is_asked_again() and any(f"Bearer {each}" in tokens for each in world.idp.revoked),
+        "the token is revoked",
+    )
 
 
 def test_links_are_good_once_and_for_one_browser(world: World, browser: Browser) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import EXAMPLES
+from tests.kit import web
 from tests.kit.servers import postgres, redis
 from tests.kit.stack import Stack, eventually, running
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.envoy
 REDIS_EXAMPLE = EXAMPLES / "ledger-redis.yaml"
 COUNTER = "team-month|team=demo"
 LIMIT = 2_000_000
+FAILURES = 'dragoman_store_failures_total{store="ledger"}'
 ASK = {
     "model": "demo",
     "max_tokens": 400,
@@ -68,6 +70,8 @@ def test_two_machines_spend_one_budget_and_no_more(
             refused = a.chat(ASK)
             assert refused.status_code == 503
             assert refused.json()["error"]["code"] == "ledger_unavailable"
+            metrics = f"{a.admin_url}/metrics"
+            eventually(lambda: FAILURES in web.get(metrics, timeout=5).text, "it is counted")
             server.start()
             eventually(lambda: a.chat(BIG).status_code == 429, "the server is back")
             assert b.budgets()[COUNTER]["settled"] == spent

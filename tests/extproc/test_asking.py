@@ -380,3 +380,46 @@ def test_nobody_else_is_asked_for_betas() -> None:
     status, told = error(llm_exchange(strict).ask("/v1/messages", ASKED, model="chat", **MESSAGE))
     assert (status, told["type"]) == (400, "error")
     assert "anthropic_beta" in told["error"]["message"]
+
+
+VERTEX = CLAUDES.replace("llm:", "llm:\n  paths: {vertex: [/v1]}", 1)
+RAW = "/v1/projects/p/locations/global/publishers/anthropic/models"
+
+
+def test_a_client_of_claude_on_vertex_asks_anybody_for_messages() -> None:
+    body = {"anthropic_version": "vertex-2023-10-16", "anthropic_beta": ["own-1"], **MESSAGE}
+    action = llm_exchange(VERTEX).ask(f"{RAW}/claude:rawPredict", **body)
+    assert forwarded(action) == {"model": "claude-opus-4-5", **MESSAGE}
+    assert set_headers(action)[names.BETAS_HEADER] == "own-1"
+    said = forwarded(llm_exchange(VERTEX).ask(f"{RAW}/chat:streamRawPredict", **body))
+    assert (said["model"], said["stream"]) == ("gpt-5", True)
+    there = forwarded(llm_exchange(VERTEX).ask(f"{RAW}/vertex:streamRawPredict", **body))
+    assert (there["anthropic_version"], there["stream"]) == ("vertex-2023-10-16", True)
+
+
+def test_clients_of_claude_on_vertex_are_refused_in_its_words() -> None:
+    it = llm_exchange(VERTEX)
+    status, told = error(it.ask(f"{RAW}/none:rawPredict", **MESSAGE))
+    assert (status, told["type"]) == (404, "error")
+    status, told = error(it.again().ask(f"{RAW}/claude:rawPredict", **MESSAGE, model="other"))
+    assert (status, told["error"]["message"]) == (
+        400,
+        "model must be the one that the path names",
+    )
+    status, _ = error(headers("POST", f"{RAW}/claude:rawPredict", CLAUDES))
+    assert status == 404  # nobody serves it by default
+
+
+def test_tokens_of_claude_on_vertex_are_counted() -> None:
+    body = {"anthropic_version": "vertex-2023-10-16", "model": "chat", **MESSAGE}
+    action = llm_exchange(VERTEX).ask(f"{RAW}/count-tokens:rawPredict", **body)
+    assert isinstance(action, Respond)
+    assert json.loads(action.body)["input_tokens"] > 0
+    there = llm_exchange(VERTEX).ask(f"{RAW}/count-tokens:rawPredict", **body | {"model": "claude"})
+    assert forwarded(there) == {"model": "claude-opus-4-5", **MESSAGE}
+    status, _ = error(
+        llm_exchange(VERTEX).ask(
+            f"{RAW}/count-tokens:rawPredict", **body | {"anthropic_version": 1}
+        )
+    )
+    assert status == 400

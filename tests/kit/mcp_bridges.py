@@ -11,6 +11,7 @@ from typing import Any
 
 from extproc.hub import edge, web
 from extproc.hub.bridging import Bridges
+from extproc.hub.driver import WayOut
 from extproc.hub.web import Reply, Request
 from extproc.mcp import rounds
 from extproc.mcp.rounds import Envelope
@@ -94,11 +95,11 @@ def play(folder: Path, scene: Scene) -> Any:
     async def whole() -> Any:
         far, address = Far(), f"unix:{folder / 's'}"
         numbers = iter(range(100))
-        bridges = Bridges(address, lambda: f"call{next(numbers)}")
+        bridges = Bridges(WayOut(address), lambda: f"call{next(numbers)}")
         headers = (("x-one", "1"),)
         bridges.take({"a": Served("a", "service/mcp/a", "/mcp", headers, True, 1.0)})
         listener = edge.listening(address)
-        async with edge.serving(edge.application(far, 1 << 20), listener), asyncio.timeout(20):
+        async with edge.serving(far, 1 << 20, listener), asyncio.timeout(20):
             try:
                 return await scene(far, bridges)
             finally:

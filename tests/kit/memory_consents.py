@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from extproc.ports import Agreed, Agreement, ConsentsUnavailable
+from extproc.ports import Agreed, Agreement, ConsentsUnavailable, Ended
 
 
 class MemoryConsents:
@@ -14,6 +14,7 @@ class MemoryConsents:
         self.said: dict[tuple[str, str], Agreement] = {}
         self.leases: dict[tuple[str, str], float] = {}
         self.flows: dict[str, tuple[bytes, int]] = {}
+        self.ends: list[Ended] = []
         self.is_away = False
 
     def clock(self) -> float:
@@ -61,6 +62,11 @@ class MemoryConsents:
             return False
         del self.kept[owner, server]
         return True
+
+    async def ended(self, seconds: float) -> list[Ended]:
+        self._look()
+        found, self.ends = self.ends, []
+        return found
 
     async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
         self._look()

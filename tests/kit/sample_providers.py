@@ -42,6 +42,7 @@ _PATHS: tuple[tuple[str, str, bool | None], ...] = (  # the last: whether the pa
     (r".*/model/(?P<model>[^/]+)/converse-stream", "bedrock", True),
     (r".*/model/(?P<model>[^/]+)/invoke", "anthropic", False),
     (r".*/anthropic/models/(?P<model>[^:]+):rawPredict", "anthropic", False),
+    (r".*/anthropic/models/(?P<model>[^:]+):streamRawPredict", "anthropic", True),
 )
 _BEDROCK_ERRORS = {  # what `x-amzn-ErrorType` says, by the sample
     "400-context_length": "ValidationException",

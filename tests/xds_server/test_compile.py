@@ -167,6 +167,7 @@ def test_only_its_address_changes_a_listener() -> None:
             "envoys-limits",
             "external-authz",
             "logins",
+            "mcp",  # what Envoy says there is JSON-RPC
             "mcp-auth",
         )  # has no listener of that name; see below
     ]

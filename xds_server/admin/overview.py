@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway.names import STORE_KIND
 from gateway.problem import Problem
 from xds_server.admin.api import Json
-from xds_server.admin.verdicts import NO_VERDICTS, Verdicts
+from xds_server.admin.verdicts import NO_VERDICTS, Verdicts, store_failures
 from xds_server.clients import Clients, ClientState
 from xds_server.history import Entry, History, Pin
 from xds_server.metrics import Connected, Figures, Traffic
@@ -74,7 +75,8 @@ class Overview:
             nacks=self.refusals.counts,
             traffic=self.traffic,
             restarts=restarts,
-            verdicts=verdicts,
+            verdicts={each: n for each, n in verdicts.items() if each[0] != STORE_KIND},
+            store_failures=store_failures(verdicts),
         )
 
     def pin_text(self, pin: Pin) -> str:

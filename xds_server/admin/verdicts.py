@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.model import Mode
+from gateway.names import STORE_KIND
 from xds_server.admin.api import Json
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,11 @@ def read_verdicts(folder: Path) -> Verdicts:
         for kind, name, verdict, mode, code, count in rows:
             sums[kind, name, verdict, mode, code] += count
     return dict(sums)
+
+
+def store_failures(found: Verdicts) -> Mapping[str, int]:
+    """Store → how many questions to it got no answer, in all workers."""
+    return {name: count for (kind, name, *_), count in found.items() if kind == STORE_KIND}
 
 
 def audit_rows(found: Verdicts) -> Sequence[Json]:

@@ -59,6 +59,11 @@ _HTTP2_KEPT_ALIVE: Json = {
 }
 
 
+_TO_HUB: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
+"""Thousands of streams, each of which may be idle for an hour: one connection for each would cost
+twice their memory."""
+
+
 def provider_cluster(
     provider: Provider, attempt: Attempt, topology: Topology, features: Features
 ) -> Resource:
@@ -233,7 +238,7 @@ def hub_cluster(topology: Topology) -> Resource:
         "connect_timeout": "0.5s",
         "load_assignment": _endpoints(name, [addresses.parse(topology.hub)]),
         "circuit_breakers": _CIRCUIT_BREAKERS,
-        **_http_options(_HTTP1),
+        **_http_options(_TO_HUB),
     }
     return resource(CLUSTER, name, fields)
 

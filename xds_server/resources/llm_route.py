@@ -190,6 +190,12 @@ def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
 
 
+def _vertex(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
+    for prefix in prefixes.get(Family.VERTEX, ()):
+        match = _regex(f"{re.escape(prefix)}/(.+/)?models/.+:(rawPredict|streamRawPredict)")
+        yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
+
+
 def _gemini(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     shared = {each for family in _AT_PREFIXES for each in prefixes.get(family, ())}
     for prefix in prefixes.get(Family.GEMINI, ()):
@@ -245,6 +251,7 @@ _WHOLE = (Family.OPENAI, Family.AZURE)
 
 _ROUTES: tuple[Callable[[_Surface, _Prefixes], Iterator[Json]], ...] = (
     _anthropic,
+    _vertex,  # among Gemini's paths
     _gemini,  # among OpenAI's paths, too
     _bedrock,
     _responses,

@@ -16,6 +16,11 @@ _RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 """What no service has seen."""
 _IDLE = "3600s"
 """Of a stream of notifications."""
+_STREAMING: Json = {
+    # the hub opens thousands of streams, on few connections
+    "stream_idle_timeout": _IDLE,
+    "http2_protocol_options": {"max_concurrent_streams": 1000},
+}
 _LONGEST = "120s"
 """extproc waits for less, and goes away then."""
 
@@ -32,7 +37,7 @@ def services_listener(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="services",
-        codec_type="HTTP1",
+        codec_type="AUTO" if is_streaming else "HTTP1",
         route_config=_table(is_streaming, leads_back),
         http_filters=[
             extension(
@@ -45,7 +50,7 @@ def services_listener(
         skip_xff_append=True,
         generate_request_id=False,
         common_http_protocol_options={"idle_timeout": "300s"},
-        **({"stream_idle_timeout": _IDLE} if is_streaming else {}),
+        **(_STREAMING if is_streaming else {}),
     )
     fields = {
         "name": names.SERVICES,

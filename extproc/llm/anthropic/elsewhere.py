@@ -26,6 +26,8 @@ BEDROCK_VERSION: Final = "bedrock-2023-05-31"
 VERSION: Final = "anthropic_version"
 BETAS: Final = "anthropic_beta"
 """Of bodies; Anthropic has a header."""
+COUNT_TOKENS: Final = "count-tokens"
+"""What stands in a path of Vertex where else the model does, and counts tokens."""
 _LONGEST_BETA = 128
 _MOST_BETAS = 64
 
@@ -95,6 +97,18 @@ def from_path(body: bytes, model: str, *, is_stream: bool) -> Messages | Deny:
     if is_stream or "stream" in document:
         values["stream"] = b"true" if is_stream else b"false"
     return Messages(json_spans.replace(rest, values), version or "", tuple(names))
+
+
+def counted_from_path(body: bytes) -> Messages | Deny:
+    """Of a client of Vertex that wants tokens counted, and names the model in the body."""
+    try:
+        document = json_spans.decode(body)
+    except InvalidJson as error:
+        return faults.unreadable(error)
+    version = document.get(VERSION)
+    if version is not None and type(version) is not str:
+        return faults.wrong_type(str, version, VERSION)
+    return Messages(json_spans.remove(body, (VERSION, BETAS)), version or "", betas_in(document))
 
 
 def event_of_chunk(payload: bytes) -> bytes:

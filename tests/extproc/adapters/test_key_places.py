@@ -58,9 +58,12 @@ def test_keys_are_those_of_the_ledger_that_the_configuration_names(tmp_path: Pat
 def test_a_server_that_is_down_refuses_and_keeps_nobody_from_leaving(tmp_path: Path) -> None:
     async def scene() -> None:
         places = KeyPlaces(open_directory(tmp_path / "ledger.db", lambda: NOW), lambda: NOW)
+        missed: list[None] = []
+        places.missed = lambda: missed.append(None)
         for url in (f"redis://127.0.0.1:{free_port()}", f"postgresql://127.0.0.1:{free_port()}/x"):
             with pytest.raises(KeysUnavailable, match=f"keys in '{url}'"):
                 await places.at(place_at(url, "k"), 300.0).look_again(HERE.id)
+        assert len(missed) >= 2
         await places.close()
 
     asyncio.run(scene())

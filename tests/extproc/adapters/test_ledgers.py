@@ -75,9 +75,12 @@ def test_a_wrong_password_refuses_and_is_not_shown(
 def test_a_server_that_is_down_at_the_end_keeps_nobody(tmp_path: Path) -> None:
     async def scene() -> None:
         ledgers = Ledgers(await open_ledger(tmp_path / "ledger.db", worker="w"), "w")
+        missed: list[None] = []
+        ledgers.missed = lambda: missed.append(None)
         down = ledgers.at(place_at(f"redis://127.0.0.1:{free_port()}", "down"))
         with pytest.raises(LedgerUnavailable, match="ledger 'redis://127"):
             await ask(down, charge(1))
+        assert missed
         async with asyncio.timeout(5):
             await ledgers.close()
 

@@ -55,11 +55,14 @@ def test_machines_count_together_where_the_ledger_is_a_server(tmp_path: Path) ->
 def test_a_server_that_is_down_is_as_none_or_refuses(tmp_path: Path) -> None:
     async def scene() -> None:
         places = LimiterPlaces(MappedLimiter(tmp_path), "w")
+        missed: list[None] = []
+        places.missed = lambda: missed.append(None)
         for url in (f"redis://127.0.0.1:{free_port()}", f"postgresql://127.0.0.1:{free_port()}/x"):
             place = place_at(url, "k")
             assert not (await take(places.at(place), 5))[2]
             with pytest.raises(LimitsUnavailable):
                 await take(places.at(replace(place, are_limits_strict=True)), 1)
+        assert len(missed) >= 4
         await places.close()
 
     asyncio.run(scene())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from extproc.edges.calls import BATCH_BYTES
 from extproc.edges.frames import (
     ACK,
     DATA,
@@ -84,6 +87,17 @@ def test_the_peers_frame_size_is_used() -> None:
     pieces = [data(1, piece) for piece in cut(message(bytes(50_000)))]
     sent = [each for each in peer.say(open_stream(1), *pieces) if each.kind == DATA]
     assert [len(each.payload) for each in sent] == [30_000, 20_005]
+
+
+@pytest.mark.parametrize("size", [16_379, 16_380, 32_763, 32_764, BATCH_BYTES - 5, BATCH_BYTES])
+def test_long_answers_arrive_whole(size: int) -> None:
+    peer = Peer()
+    body = (bytes(range(251)) * (size // 251 + 1))[:size]
+    sent = peer.say(window_update(0, 1 << 20), open_stream(1), window_update(1, 1 << 20))
+    sent += peer.say(*(data(1, piece) for piece in cut(message(body))))
+    sent += peer.say(data(1, message(b"behind it")), end(1))
+    assert messages_of(sent, 1) == [body, b"behind it"]
+    assert max(len(each.payload) for each in sent) <= 16_384
 
 
 def test_a_changed_initial_window_applies_to_open_streams() -> None:

@@ -86,3 +86,12 @@ def test_the_memory_is_bounded_and_forgetting_is_harmless() -> None:
     for number in range(2_000):
         block = bytes(Encoder().encode([(b"x-n", b"%d" % number, True)]))
         assert by_us(decoder, block) == [("x-n", str(number))]
+
+
+def test_what_is_long_is_not_kept() -> None:
+    decoder = stateless()
+    for size, is_kept in ((100, True), (2_000, False)):
+        block = bytes(Encoder().encode([(b"x-a", b"z" * size, True)], huffman=False))
+        (first,), (second,) = decoder.decode(block), decoder.decode(block)
+        assert first == second
+        assert (first is second) is is_kept

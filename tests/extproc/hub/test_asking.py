@@ -1,4 +1,4 @@
-"""Requests by Envoy's inner listener: a server of a test stands in its place."""
+"""Requests by Envoy's inner listener: the hub's own server stands in its place."""
 
 from __future__ import annotations
 
@@ -8,94 +8,118 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from extproc.hub import edge
 from extproc.hub.asking import NoAnswer, Question, ask
+from extproc.hub.driver import WayOut
+from extproc.hub.web import Reply, Request
 from tests.kit.in_a_loop import in_a_loop
+
+GET = Question("GET", "/mcp?a=b", (("host", "gateway.example"), ("x-a", "b")))
+
+
+class Site:
+    """Answers everything with the same."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.asked: list[Request] = []
+
+    async def answer(self, request: Request) -> Reply:
+        self.asked.append(request)
+        return self.reply
 
 
 @contextlib.asynccontextmanager
-async def server(*said: bytes, is_open: bool = False) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Its address, and what it was asked; it says these pieces, and hangs up unless `is_open`."""
-    asked: list[bytes] = []
-    hung_up = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
-        for piece in said:
-            writer.write(piece)
-            await writer.drain()
-        if is_open:
-            asked.append(await reader.read(100))
-            hung_up.set()
-        writer.close()
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        host, port = listening.sockets[0].getsockname()
-        yield f"{host}:{port}", asked
-        if is_open:
-            await asyncio.wait_for(hung_up.wait(), 10)
-
-
-GET = Question("GET", "/mcp", (("host", "gateway.example"), ("x-a", "b")))
+async def server(reply: Reply) -> AsyncIterator[tuple[WayOut, list[Request]]]:
+    """The way to it, and what it was asked."""
+    listener = edge.listening("127.0.0.1:0")
+    host, port = listener.getsockname()
+    site, way = Site(reply), WayOut(f"{host}:{port}")
+    async with edge.serving(site, 1 << 20, listener), asyncio.timeout(10):
+        yield way, site.asked
+        way.close()
 
 
 @in_a_loop
 async def test_an_answer_has_a_status_headers_and_a_body() -> None:
-    head = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n"
-    async with server(head, b"no", b"pe") as (address, asked):
-        answer = await ask(address, GET)
+    async with server(Reply(404, b"nope", {"content-type": "text/plain"})) as (way, asked):
+        answer = await ask(way, GET)
         assert (answer.status, answer.headers["content-type"]) == (404, "text/plain")
         assert await answer.body(10) == b"nope"
-        await answer.close()
-    assert asked[0] == b"GET /mcp HTTP/1.1\r\nhost: gateway.example\r\nx-a: b\r\n\r\n"
+        answer.close()
+    (request,) = asked
+    assert (request.method, request.path, request.query) == ("GET", "/mcp", "a=b")
+    assert request.headers == {"host": "gateway.example", "x-a": "b"}
 
 
 @in_a_loop
 async def test_a_post_has_its_length() -> None:
-    async with server(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n") as (address, asked):
-        answer = await ask(address, Question("POST", "/mcp", GET.headers, b"12345"))
+    async with server(Reply(202)) as (way, asked):
+        answer = await ask(way, Question("POST", "/mcp", GET.headers, b"12345"))
         assert (answer.status, await answer.body(10)) == (202, b"")
-        await answer.close()
-    assert b"content-length: 5\r\n" in asked[0]
+        answer.close()
+    assert (asked[0].body, asked[0].headers["content-length"]) == (b"12345", "5")
 
 
 @in_a_loop
 async def test_pieces_come_as_they_are_said_and_who_closes_hangs_up() -> None:
-    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    async with server(head, b"3\r\none\r\n", is_open=True) as (address, asked):
-        answer = await ask(address, GET)
-        pieces = answer.pieces()
-        assert await anext(pieces) == b"one"
-        await answer.close()
-    assert asked[1] == b""
+    closed = asyncio.Event()
+
+    async def said() -> AsyncIterator[bytes]:
+        try:
+            yield b"one"
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    async with server(Reply(200, said())) as (way, _):
+        answer = await ask(way, GET)
+        assert await anext(answer.pieces()) == b"one"
+        answer.close()
+        assert await answer.next() is None
+        await closed.wait()
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 ", b"junk\r\n\r\n"])
 @in_a_loop
-async def test_what_is_no_answer_is_told(said: bytes) -> None:
-    async with server(said) as (address, _):
-        with pytest.raises(NoAnswer):
-            await ask(address, GET)
+async def test_what_is_no_answer_is_told() -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
 
-
-@in_a_loop
-async def test_an_answer_that_breaks_off_is_none() -> None:
-    async with server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n123") as (address, _):
-        answer = await ask(address, GET)
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening, asyncio.timeout(10):
+        host, port = listening.sockets[0].getsockname()
         with pytest.raises(NoAnswer):
-            await answer.body(10)
+            await ask(WayOut(f"{host}:{port}"), GET)
 
 
 @in_a_loop
 async def test_an_answer_may_have_so_many_bytes() -> None:
-    async with server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n12345") as (address, _):
-        answer = await ask(address, GET)
+    async with server(Reply(200, b"12345")) as (way, _):
+        answer = await ask(way, GET)
         with pytest.raises(NoAnswer, match="more than 4 bytes"):
             await answer.body(4)
-        await answer.close()
+        answer.close()
+
+
+@in_a_loop
+async def test_a_large_body_comes_whole_both_ways() -> None:
+    large = bytes(range(256)) * 12_000
+
+    class Echo(Site):
+        async def answer(self, request: Request) -> Reply:
+            return Reply(200, request.body)
+
+    listener = edge.listening("127.0.0.1:0")
+    host, port = listener.getsockname()
+    way = WayOut(f"{host}:{port}")
+    async with edge.serving(Echo(Reply(200)), 4 << 20, listener), asyncio.timeout(20):
+        answer = await ask(way, Question("POST", "/", (), large))
+        assert await answer.body(4 << 20) == large
+        way.close()
 
 
 @in_a_loop
 async def test_nobody_there_is_told() -> None:
     with pytest.raises(NoAnswer, match="not open"):
-        await ask("unix:/no/such.sock", GET)
+        await ask(WayOut("unix:/no/such.sock"), GET)

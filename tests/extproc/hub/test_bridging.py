@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from extproc.hub.bridging import Bridges
+from extproc.hub.driver import WayOut
 from extproc.hub.web import Request
 from extproc.mcp.views import Served
 from gateway import names
@@ -42,7 +43,7 @@ def test_a_server_that_is_gone_is_an_error(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
     async def alone() -> None:
-        bridges = Bridges(f"unix:{tmp_path / 'none'}")
+        bridges = Bridges(WayOut(f"unix:{tmp_path / 'none'}"))
         bridges.take({"a": Served("a", "service/mcp/a", "/mcp", (), True, 1.0)})
         status, said = await replied(bridges, call())
         assert (status, said["error"]["code"]) == (502, -32603)

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 
 from extproc.hub import edge
+from extproc.hub.asking import Question, ask
+from extproc.hub.driver import WayOut
 from extproc.hub.web import Reply, Request, events
 from tests.kit.in_a_loop import in_a_loop
 
@@ -35,10 +37,22 @@ async def client(
     listener = edge.listening("127.0.0.1:0")
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with (
-        edge.serving(edge.application(Site(respond), body_bytes), listener),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as asking,
+        edge.serving(Site(respond), body_bytes, listener),
+        httpx.AsyncClient(
+            base_url=url, trust_env=False, timeout=10, http1=False, http2=True
+        ) as asking,
     ):
         yield asking
+
+
+@contextlib.asynccontextmanager
+async def way(respond: Callable[[Request], Awaitable[Reply]]) -> AsyncIterator[WayOut]:
+    """For who hangs up: httpx resets no stream."""
+    listener = edge.listening("127.0.0.1:0")
+    made = WayOut(f"127.0.0.1:{listener.getsockname()[1]}")
+    async with edge.serving(Site(respond), 1000, listener):
+        yield made
+        made.close()
 
 
 @in_a_loop
@@ -89,15 +103,36 @@ async def test_pieces_come_as_they_are_made_and_who_hangs_up_closes_them() -> No
     async def respond(request: Request) -> Reply:
         return events(pieces())
 
-    async with client(respond) as asking, asyncio.timeout(10):
-        async with asking.stream("GET", "/") as answer:
-            assert answer.headers["content-type"] == "text/event-stream"
-            read = answer.aiter_raw()
-            assert await anext(read) == b"data: 1\n\n"
-            more.set()
-            assert await anext(read) == b"data: 2\n\n"
-            assert not closed.is_set()
+    async with way(respond) as asking, asyncio.timeout(10):
+        answer = await ask(asking, Question("GET", "/", ()))
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert await answer.next() == b"data: 1\n\n"
+        more.set()
+        assert await answer.next() == b"data: 2\n\n"
+        assert not closed.is_set()
+        answer.close()
         await closed.wait()
+
+
+@in_a_loop
+async def test_who_does_not_read_is_waited_for() -> None:
+    made = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal made
+        for _ in range(100):
+            made += 1
+            yield b"x" * 10_000
+
+    async def respond(request: Request) -> Reply:
+        return events(pieces())
+
+    async with way(respond) as asking, asyncio.timeout(10):
+        answer = await ask(asking, Question("GET", "/", ()))
+        other = await ask(asking, Question("GET", "/", ()))
+        assert len(await other.body(1_000_000)) == 1_000_000
+        assert 100 < made < 120  # of the one that is not read, what its window and ours take
+        assert len(await answer.body(1_000_000)) == 1_000_000
 
 
 @in_a_loop
@@ -112,8 +147,8 @@ async def test_who_hangs_up_before_the_answer_calls_it_off() -> None:
             called_off.set()
         raise AssertionError
 
-    async with client(respond) as asking, asyncio.timeout(10):
-        task = asyncio.ensure_future(asking.get("/"))
+    async with way(respond) as asking, asyncio.timeout(10):
+        task = asyncio.ensure_future(ask(asking, Question("GET", "/", ())))
         await begun.wait()
         task.cancel()
         await called_off.wait()

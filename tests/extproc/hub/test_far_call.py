@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from extproc.hub import edge, far_call, web
-from extproc.hub.far_call import FarCall, NoAnswer
+from extproc.hub.asking import NoAnswer
+from extproc.hub.driver import WayOut
+from extproc.hub.far_call import FarCall
 from extproc.hub.web import Reply, Request
 from gateway import names
 
@@ -36,9 +38,9 @@ def play(folder: Path, far: Far, scene: Callable[[FarCall], Awaitable[Any]]) -> 
     async def whole() -> Any:
         address = f"unix:{folder / 's'}"
         listener = edge.listening(address)
-        async with edge.serving(edge.application(far, 1 << 20), listener), asyncio.timeout(20):
+        async with edge.serving(far, 1 << 20, listener), asyncio.timeout(20):
             headers = [("mcp-session-id", "s")]
-            call = await far_call.post(address, "service/mcp/a", "/mcp", headers, b"{}")
+            call = await far_call.post(WayOut(address), "service/mcp/a", "/mcp", headers, b"{}")
             try:
                 return await scene(call)
             finally:
@@ -85,7 +87,7 @@ def test_what_was_not_wanted_yet_comes_once_more(tmp_path: Path) -> None:
 
 def test_nobody_there_is_told_so(tmp_path: Path) -> None:
     async def asking() -> None:
-        await far_call.post(f"unix:{tmp_path / 'none'}", "c", "/mcp", [], b"")
+        await far_call.post(WayOut(f"unix:{tmp_path / 'none'}"), "c", "/mcp", [], b"")
 
     with pytest.raises(NoAnswer):
         asyncio.run(asking())
@@ -124,12 +126,12 @@ def test_a_stream_goes_on_behind_its_last_event(tmp_path: Path) -> None:
     async def scene(_: FarCall) -> list[bytes]:
         address = f"unix:{tmp_path / 's'}"
         far.reply = web.events(pieces(b"data: 3\n\n"))
-        call = await far_call.take_up(address, "service/mcp/a", "/mcp", head, b"7")
+        call = await far_call.take_up(WayOut(address), "service/mcp/a", "/mcp", head, b"7")
         found = await everything(call)
         call.close()
         far.reply = Reply(405)
         with pytest.raises(NoAnswer) as refused:
-            await far_call.take_up(address, "service/mcp/a", "/mcp", head, b"7")
+            await far_call.take_up(WayOut(address), "service/mcp/a", "/mcp", head, b"7")
         assert "405" in str(refused.value)
         return found
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from extproc.hub.driver import WayOut
 from extproc.hub.far_stream import status_of
 
 
 def test_where_nobody_is_there_is_no_status() -> None:
-    assert asyncio.run(status_of("unix:/nowhere/at/all", "service/mcp/a", "/mcp", 0.5)) == 0
+    assert asyncio.run(status_of(WayOut("unix:/nowhere/at/all"), "service/mcp/a", "/mcp", 0.5)) == 0

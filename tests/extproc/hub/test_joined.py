@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from extproc.hub import edge, joined, web
-from extproc.hub.far_stream import NoStream, pieces, status_of
+from extproc.hub import edge, joined, listening, web
+from extproc.hub.driver import WayOut
+from extproc.hub.far_stream import NoStream, pieces, question, status_of
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.web import Reply, Request
 from extproc.mcp import ids, renamed
@@ -73,31 +74,49 @@ def asked(last_event: str = "", view: str = "", **sessions: tuple[str, str]) -> 
     return Request("GET", names.HUB_STREAMS, "", headers)
 
 
-Scene = Callable[[Far, JoinedStreams, str], Awaitable[Any]]
+Scene = Callable[[Far, JoinedStreams, WayOut], Awaitable[Any]]
 
 
 def play(folder: Path, scene: Scene) -> Any:
     async def whole() -> Any:
         far, address = Far(), f"unix:{folder / 's'}"
-        streams = JoinedStreams(address, None, lambda: 0.0, far.hear)
+        way = WayOut(address)
+        streams = JoinedStreams(way, None, lambda: 0.0, far.hear)
         streams.take({name: served(name) for name in "ab"}, {"": BOTH_LISTED})
         listener = edge.listening(address)
-        async with edge.serving(edge.application(far, 1 << 20), listener):
+        async with edge.serving(far, 1 << 20, listener):
             async with asyncio.timeout(20):
-                return await scene(far, streams, address)
+                return await scene(far, streams, way)
 
     return asyncio.run(whole())
 
 
+class Reader:
+    """A client that reads what it is told, until it has enough."""
+
+    is_congested = False
+
+    def __init__(self, enough: Callable[[bytes], bool]) -> None:
+        self._enough = enough
+        self.said = b""
+        self.has_enough = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.said += data
+        if self._enough(self.said):
+            self.has_enough.set()
+
+    def end(self) -> None:
+        raise AssertionError
+
+
 async def heard(reply: Reply, enough: Callable[[bytes], bool]) -> bytes:
-    assert not isinstance(reply.body, bytes)
-    whole = b""
-    async for piece in reply.body:
-        whole += piece
-        if enough(whole):
-            break
-    await reply.body.aclose()  # type: ignore[attr-defined]
-    return whole
+    source: Any = reply.body
+    reader = Reader(enough)
+    source.opened(reader)
+    await reader.has_enough.wait()
+    source.closed()
+    return reader.said
 
 
 BOTH = {"a": ("a-1", "2025-06-18"), "b": ("b-1", "2025-11-25")}
@@ -108,7 +127,7 @@ def test_changes_of_resources_are_told_by_the_names_that_the_client_knows(tmp_pa
         b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://x"}}'
     )
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> bytes:
         far.said = {"service/mcp/a": [b"data: %s\n\n" % note], "service/mcp/b": [QUESTION]}
         said = renamed.encode(Renamed(NUMBER, "a", "test://x", "a+test://x"))
         assert streams.told(Request("POST", names.HUB_RENAMED, "", {}, said)).status == 204
@@ -119,7 +138,7 @@ def test_changes_of_resources_are_told_by_the_names_that_the_client_knows(tmp_pa
 
 
 def test_what_servers_say_names_them(tmp_path: Path) -> None:
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> bytes:
         far.said = {"service/mcp/a": [QUESTION], "service/mcp/b": [NEWS]}
         reply = await streams.answer(asked(**BOTH))
         found = await heard(reply, lambda said: b"ping" in said and b"list_changed" in said)
@@ -139,9 +158,9 @@ def test_what_servers_say_names_them(tmp_path: Path) -> None:
 def test_a_stream_that_ends_is_begun_anew_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(listening, "AGAIN_SECONDS", 0.01)
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> list[str]:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> list[str]:
         far.ends = True
         far.said = {"service/mcp/a": [NEWS]}
         reply = await streams.answer(asked("a/3", a=BOTH["a"]))
@@ -153,7 +172,7 @@ def test_a_stream_that_ends_is_begun_anew_where_it_was(
 
 @pytest.mark.parametrize("status", [404, 405])
 def test_who_has_no_stream_is_not_asked_again(tmp_path: Path, status: int) -> None:
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> int:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> int:
         far.said = {"service/mcp/a": status, "service/mcp/b": [QUESTION]}
         reply = await streams.answer(asked(**BOTH))
         await heard(reply, lambda said: b"ping" in said)
@@ -166,9 +185,9 @@ def test_who_has_no_stream_is_not_asked_again(tmp_path: Path, status: int) -> No
 def test_a_stream_that_somebody_else_has_is_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(listening, "AGAIN_SECONDS", 0.01)
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> None:
         far.said = {"service/mcp/a": 409}
         reply = await streams.answer(asked(a=BOTH["a"]))
         hearing = asyncio.ensure_future(heard(reply, lambda said: b"ping" in said))
@@ -184,7 +203,7 @@ def test_a_stream_that_somebody_else_has_is_asked_for_again(
 
 
 def test_servers_without_sessions_are_not_listened_to(tmp_path: Path) -> None:
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> int:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> int:
         reply = await streams.answer(asked(a=("", "2026-07-28")))
         await heard(reply, lambda said: bool(said))
         return len(far.asked)
@@ -197,7 +216,7 @@ def test_a_server_that_is_back_changes_the_lists(
 ) -> None:
     monkeypatch.setattr(joined, "LOOK_SECONDS", 0.02)
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> bytes:
         far.said = {"service/mcp/a": 405}
         looking = asyncio.ensure_future(streams.look())
         reply = await streams.answer(asked(a=BOTH["a"]))
@@ -223,7 +242,7 @@ def test_another_configuration_is_told_to_whom_it_changes_a_list(
     servers = {name: served(name) for name in "ab"}
     renamed = Listing(("a", "b"), {"tools": 2, "prompts": 1, "resources": 1})
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> tuple[bytes, bool]:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> tuple[bytes, bool]:
         both = {"": BOTH_LISTED, "other": BOTH_LISTED}
         streams.take(servers, both)
         reply = await streams.answer(asked(a=("", "2026-07-28")))
@@ -254,7 +273,7 @@ def test_a_view_that_is_gone_has_other_lists(
 ) -> None:
     monkeypatch.setattr(joined, "TOLD_SECONDS", 0.01)
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> bytes:
         reply = await streams.answer(asked())
         hearing = asyncio.ensure_future(heard(reply, lambda said: b"list_changed" in said))
         await asyncio.sleep(0.02)
@@ -265,7 +284,7 @@ def test_a_view_that_is_gone_has_other_lists(
 
 
 def test_a_server_without_streams_is_not_asked_for_each_session(tmp_path: Path) -> None:
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> None:
         far.said = {"service/mcp/a": 405}
 
         async def listen(seconds: float) -> int:
@@ -284,7 +303,7 @@ def test_a_server_without_streams_is_not_asked_for_each_session(tmp_path: Path) 
 
 
 def test_what_extproc_did_not_say_is_refused(tmp_path: Path) -> None:
-    async def scene(_: Far, streams: JoinedStreams, __: str) -> list[int]:
+    async def scene(_: Far, streams: JoinedStreams, __: WayOut) -> list[int]:
         odd = Request("GET", names.HUB_STREAMS, "", {names.MCP_STREAMS_HEADER: "e30="})
         none = Request("GET", names.HUB_STREAMS, "", {})
         return [(await streams.answer(each)).status for each in (odd, none)]
@@ -294,10 +313,14 @@ def test_what_extproc_did_not_say_is_refused(tmp_path: Path) -> None:
 
 def test_a_quiet_stream_is_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joined, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(joined, "TICK_SECONDS", 0.01)
 
-    async def scene(_: Far, streams: JoinedStreams, __: str) -> bytes:
+    async def scene(_: Far, streams: JoinedStreams, __: WayOut) -> bytes:
+        keeping = asyncio.ensure_future(streams.keep_alive())
         reply = await streams.answer(asked())
-        return await heard(reply, lambda said: said.count(b"keep-alive") == 2)
+        found = await heard(reply, lambda said: said.count(b"keep-alive") == 2)
+        keeping.cancel()
+        return found
 
     assert play(tmp_path, scene).startswith(b": open\n\n")
 
@@ -316,37 +339,53 @@ class Board:
 
 
 def test_a_session_is_used_while_its_stream_is_open_however_much_is_said_there(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(joined, "KEEP_ALIVE_SECONDS", 0.02)
+    monkeypatch.setattr(joined, "TICK_SECONDS", 0.001)
     board, times = Board(), itertools.count(100, 10)
 
-    async def scene() -> None:
-        far, address = Far(), f"unix:{tmp_path / 's'}"
-        far.said = {"service/mcp/a": [NEWS] * 10}
-        streams = JoinedStreams(address, board, lambda: float(next(times)), far.hear)
+    class Talkative(Far):
+        async def _stream(self, said: list[bytes]) -> AsyncIterator[bytes]:
+            while True:
+                yield NEWS
+                await asyncio.sleep(0.002)
+
+    async def scene() -> bytes:
+        far, address = Talkative(), f"unix:{tmp_path / 's'}"
+        far.said = {"service/mcp/a": []}
+        way = WayOut(address)
+        streams = JoinedStreams(way, board, lambda: float(next(times)), far.hear)
         streams.take({"a": served("a")}, {"": Listing(("a",), {})})
         listener = edge.listening(address)
-        async with edge.serving(edge.application(far, 1 << 20), listener):
+        async with edge.serving(far, 1 << 20, listener), asyncio.timeout(20):
+            keeping = asyncio.ensure_future(streams.keep_alive())
             reply = await streams.answer(asked(a=("a-1", "2025-11-25")))
-            await heard(reply, lambda said: said.count(b"list_changed") == 10)
+            said = await heard(reply, lambda said: len(board.used) == 3 and said.endswith(b"\n"))
+            keeping.cancel()
+            way.close()
+            return said
 
-    asyncio.run(scene())
-    assert 0 < len(board.used) < 10  # now and then is enough
+    said = asyncio.run(scene())
+    assert board.used == [100, 110, 120]
+    assert said.count(b"list_changed") > 3
 
 
 def test_a_far_stream_says_why_there_is_none(tmp_path: Path) -> None:
-    async def scene(far: Far, _: JoinedStreams, address: str) -> None:
+    async def scene(far: Far, _: JoinedStreams, way: WayOut) -> None:
         with pytest.raises(NoStream) as refused:
-            async for _piece in pieces(address, "service/mcp/a", "/mcp", ()):
+            async for _piece in pieces(way, question("service/mcp/a", "/mcp", ())):
                 pass
         assert refused.value.status == 503
         with pytest.raises(NoStream) as closed:
-            async for _piece in pieces("unix:/nowhere", "service/mcp/a", "/mcp", ()):
+            async for _piece in pieces(
+                WayOut("unix:/nowhere"), question("service/mcp/a", "/mcp", ())
+            ):
                 pass
         assert closed.value.status == 0
         far.said = {"service/mcp/a": [QUESTION]}
-        assert await status_of(address, "service/mcp/a", "/mcp", 1) == 200
-        assert await status_of(address, "service/mcp/b", "/mcp", 1) == 503
+        assert await status_of(way, "service/mcp/a", "/mcp", 1) == 200
+        assert await status_of(way, "service/mcp/b", "/mcp", 1) == 503
 
     play(tmp_path, scene)
 
@@ -364,7 +403,7 @@ def test_who_asks_without_a_session_hears_both_eras(tmp_path: Path) -> None:
         coded = base64.b64encode(json.dumps(document).encode()).decode()
         return Request("POST", names.HUB_STREAMS, "", {names.MCP_STREAMS_HEADER: coded})
 
-    async def scene(far: Far, streams: JoinedStreams, _: str) -> bytes:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> bytes:
         far.said = {"service/mcp/a": [QUESTION, NEWS], "service/mcp/b": [NEWS]}
         reply = await streams.answer(listened())
         found = await heard(reply, lambda said: said.count(b"tools/list_changed") == 2)

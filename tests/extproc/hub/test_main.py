@@ -81,10 +81,10 @@ def hub(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
             stdout=log,
             stderr=log,
         )
-    transport = httpx.HTTPTransport(uds=str(folder / "hub.sock"))
+    transport = httpx.HTTPTransport(http1=False, http2=True, uds=str(folder / "hub.sock"))
     try:
-        wait_until_healthy(folder)
         with httpx.Client(transport=transport, base_url="http://hub", timeout=SECONDS) as client:
+            wait_until_healthy(folder, client)
             yield started, client
     finally:
         if started.poll() is None:
@@ -92,14 +92,13 @@ def hub(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
         started.wait()
 
 
-def wait_until_healthy(folder: Path) -> None:
-    """Asked by hand: a client that is refused leaves its socket open."""
+def wait_until_healthy(folder: Path, client: httpx.Client) -> None:
+    """Connections are tried by hand: a client that is refused leaves its socket open."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(str(folder / "hub.sock"))
-            asking.sendall(b"GET /healthz HTTP/1.1\r\nhost: hub\r\n\r\n")
-            if asking.recv(100).startswith(b"HTTP/1.1 200"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as trying:
+            trying.connect(str(folder / "hub.sock"))
+            if client.get("/healthz").status_code == 200:
                 return
         time.sleep(0.02)
     raise AssertionError("the hub does not answer")

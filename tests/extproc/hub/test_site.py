@@ -12,6 +12,7 @@ from pathlib import Path
 from extproc.adapters.service_client import ServiceClient
 from extproc.hub.asking import Answer, NoAnswer, Question
 from extproc.hub.bridging import Bridges
+from extproc.hub.driver import WayOut
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.keeping import Keeping
 from extproc.hub.site import HubSite, Parts, child_of
@@ -44,7 +45,7 @@ def parts() -> Parts:
 
 
 def ways(cluster: str) -> WaysByEnvoy:
-    return WaysByEnvoy("unix:/nowhere", ServiceClient("unix:/nowhere"), cluster)
+    return WaysByEnvoy(WayOut("unix:/nowhere"), ServiceClient("unix:/nowhere"), cluster)
 
 
 def server(name: str, **changed: object) -> McpServer:

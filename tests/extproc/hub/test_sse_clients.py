@@ -44,14 +44,29 @@ async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
         yield each
 
 
+class Told(Answer):
+    """An answer whose pieces a test makes."""
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str], pieces: AsyncIterator[bytes]
+    ) -> None:
+        super().__init__()
+        self.status = status
+        self.headers = headers
+        self._said = pieces
+
+    async def next(self) -> bytes | None:
+        return await anext(self._said, None)
+
+
 def whole(status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
     text = b"" if body is None else json.dumps(body).encode()
-    return Answer(status, {"content-type": "application/json", **(headers or {})}, _pieces(text))
+    return Told(status, {"content-type": "application/json", **(headers or {})}, _pieces(text))
 
 
 def streamed(*messages: Any, id: str = "") -> Answer:
     told = [b"id: %b\ndata: %b\n\n" % (id.encode(), json.dumps(each).encode()) for each in messages]
-    return Answer(200, {"content-type": "text/event-stream"}, _pieces(*told))
+    return Told(200, {"content-type": "text/event-stream"}, _pieces(*told))
 
 
 class World:
@@ -185,7 +200,7 @@ async def test_a_request_whose_answer_breaks_off_is_answered_with_an_error() -> 
         raise NoAnswer("it broke off")
 
     stream = {"content-type": "text/event-stream"}
-    world = World(**{"tools/call": lambda: Answer(200, stream, broken())})
+    world = World(**{"tools/call": lambda: Told(200, stream, broken())})
     events, query = await world.begin()
     await world.ask(query, "tools/call", 5)
     _, told = await events.next()
@@ -226,7 +241,7 @@ async def test_who_hangs_up_ends_the_session_and_what_it_waits_for() -> None:
             called_off.set()
 
     stream = {"content-type": "text/event-stream"}
-    world = World(**{"tools/call": lambda: Answer(200, stream, endless())})
+    world = World(**{"tools/call": lambda: Told(200, stream, endless())})
     events, query = await world.begin()
     await world.ask(query, "tools/call", 5)
     async with asyncio.timeout(10):
@@ -246,7 +261,7 @@ async def test_who_has_too_much_open_is_refused() -> None:
         yield b""
 
     stream = {"content-type": "text/event-stream"}
-    world = World(**{"tools/call": lambda: Answer(200, stream, endless())})
+    world = World(**{"tools/call": lambda: Told(200, stream, endless())})
     events, query = await world.begin()
     statuses = [(await world.ask(query, "tools/call", id)).status for id in range(150)]
     assert statuses[0] == 202

@@ -17,7 +17,7 @@ from extproc.mcp.vault import Vault
 from extproc.mcp.views import View, Views
 from extproc.mcp_serving.connections import Connections, NoToken, WithConsent, connections
 from extproc.mcp_serving.tokens import Entered
-from extproc.ports import Answered, Asked, ServiceUnavailable
+from extproc.ports import Answered, Asked, Ended, ServiceUnavailable
 from extproc.principal import Kind, Principal
 from extproc.verdict import Deny
 from tests.kit.gateways import gateway_of
@@ -314,3 +314,21 @@ def test_a_server_that_names_another_issuer_is_believed() -> None:
     world.peers.resource = {"authorization_servers": ["https://elsewhere.example"]}
     with pytest.raises(Unusable, match="takes no tokens of"):
         run(world.worker().where("a"))
+
+
+def test_what_operators_have_ended_is_revoked_and_forgotten() -> None:
+    world = World()
+    worker = world.worker()
+    world.peers.metadata["revocation_endpoint"] = "https://a.example/revoke"
+    world.agreed(worker)
+    kept = world.store.kept[OWNER, "a"]
+    world.store.ends = [Ended(OWNER, "a", kept.sealed, kept.version)]
+    run(worker.revoke_ended())
+    assert [each["token"] for each in world.peers.forms] == ["r-0", "old"]
+    assert not world.store.kept
+    world.peers.is_away = True
+    world.agreed(worker)
+    kept = world.store.kept[OWNER, "a"]
+    world.store.ends = [Ended(OWNER, "a", kept.sealed, kept.version)]
+    run(worker.revoke_ended())  # it is told in the log, and forgotten all the same
+    assert not world.store.kept

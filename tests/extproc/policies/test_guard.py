@@ -435,3 +435,18 @@ def test_a_guard_in_audit_does_not_object_to_what_a_request_says_elsewhere() -> 
     facts = facts_of(body)
     assert Guards((guard,)).objection(facts, facts.texts, body, READING.reword) is None
     assert Guards((block("SSN"),)).objection(facts, facts.texts, body, READING.reword) is not None
+
+
+def test_a_conversation_that_grows_is_read_where_it_grew() -> None:
+    guards = Guards([block("[0-9]{3}")])
+    turns = ["a" * 5000, "b" * 5000]
+
+    def said(text: str) -> Verdict:
+        turns.append(text)
+        messages = [{"role": "user", "content": turn} for turn in turns]
+        return verdict_of(guards, facts_of(json.dumps({"messages": messages}).encode()))
+
+    for text in "cdef":
+        assert said(text * 5000) is PASS
+    assert isinstance(said("d" * 5000 + "123"), Deny)
+    assert isinstance(said("more"), Deny)  # what was found is found again

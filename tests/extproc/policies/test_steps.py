@@ -8,7 +8,15 @@ from extproc.facts import Facts
 from extproc.policies.finding import Found
 from extproc.policies.steps import Steps
 from gateway.guards import Webhook
-from gateway.model import GuardAction, GuardTerms, RegexGuard, RemoteGuard, Scope, TextScope
+from gateway.model import (
+    GuardAction,
+    GuardTerms,
+    LengthGuard,
+    RegexGuard,
+    RemoteGuard,
+    Scope,
+    TextScope,
+)
 
 SYSTEM, USER = TextScope.SYSTEM, TextScope.USER
 
@@ -73,3 +81,24 @@ def test_a_guard_that_asks_a_service_finds_nothing_itself() -> None:
     assert not step.reads(SYSTEM)
     assert hits(steps, ["x"], [USER]) == set()
     assert not Steps([guard("near", "x")]).has_remote
+
+
+def test_what_was_clean_is_clean_again_and_what_is_new_is_read() -> None:
+    steps = Steps([guard("digits", r"[0-9]+"), guard("u", "bad", texts=[USER])])
+    clean, dirty, placed = "a" * 5000, "a" * 4999 + "1", "bad" * 1000
+    for _ in range(3):
+        assert again(steps, [clean, dirty], [USER, USER]) == {"digits"}
+        assert again(steps, [clean, placed], [USER, SYSTEM]) == set()
+        assert again(steps, [clean, placed], [USER, USER]) == {"u"}
+
+
+def test_how_long_a_request_is_counts_what_was_read_before() -> None:
+    too_long = LengthGuard("long", 8000, "", GuardTerms())
+    steps = Steps([guard("digits", r"[0-9]+"), too_long])
+    assert again(steps, ["a" * 5000], []) == set()
+    for _ in range(3):
+        assert again(steps, ["a" * 5000, "b" * 5000], []) == {"long"}
+
+
+def again(steps: Steps, texts: Sequence[str], scopes: Sequence[TextScope]) -> set[str]:
+    return {steps.all[index].name for index in steps.hits_again("ada", texts, scopes)}

@@ -190,7 +190,29 @@ authorize:
   - {name: reds, for: {mcp: db}, require: 'principal.team == "red"'}
   - {name: no-drop, for: {mcp: "*"}, deny: 'mcp.tool == "drop" && mcp.arguments.table == "users"'}
   - {name: models, for: {llm: "*"}, deny: 'true'}
+  - {name: few, for: {mcp: db}, deny: 'mcp.tool == "read" && mcp.result.rows > 9', phase: response}
 """
+
+
+@pytest.mark.parametrize(
+    ("response", "rule"),
+    [
+        ({"result": {"rows": 9}}, ""),
+        ({"result": {"rows": 10}}, "few"),
+        ({"result": {}}, "few"),  # what cannot be evaluated refuses
+        ({"status": 200}, ""),
+    ],
+)
+def test_results_of_mcp_servers_are_tried(
+    tmp_path: Path, response: dict[str, object], rule: str
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(MCP)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+    request = RequestBlock.model_validate({"key": "ann", "mcp": {"server": "db", "tool": "read"}})
+    denied = tried(of, request, response=ResponseBlock.model_validate(response)).denied
+    assert (denied.by.name if denied and denied.by else "") == rule
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ llm:
     azure: [/openai]
     anthropic: [/anthropic/v1, /anthropic/v1]
     gemini: []
+    vertex: [/v1]
     bedrock: [/bedrock]
   unknown_paths: openai
   lossy: none
@@ -26,6 +27,7 @@ MEANT = Llm(
         Family.AZURE: ("/openai",),
         Family.ANTHROPIC: ("/anthropic/v1",),
         Family.GEMINI: (),
+        Family.VERTEX: ("/v1",),
         Family.BEDROCK: ("/bedrock",),
         Family.COHERE: ("/v1", "/v2"),
     },

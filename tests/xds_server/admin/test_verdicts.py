@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from extproc.adapters.misses import counted
 from extproc.adapters.tally import FileTally
 from extproc.ports import Verdicts
-from xds_server.admin.verdicts import audit_rows, read_verdicts
+from xds_server.admin.verdicts import audit_rows, read_verdicts, store_failures
 
 
 def write(folder: Path, worker: str, *counted: Verdicts) -> None:
@@ -35,6 +36,14 @@ def test_of_policies_in_audit_all_verdicts_are_shown_together(tmp_path: Path) ->
         {"kind": "rule", "name": "a", "verdicts": {"deny": 2, "error": 1, "pass": 1}},
         {"kind": "rule", "name": "b", "verdicts": {"pass": 1}},
     ]
+
+
+def test_what_stores_did_not_answer_stands_beside(tmp_path: Path) -> None:
+    counted(FileTally(tmp_path, "0", lambda seconds, what: what()), "ledger")()
+    write(tmp_path, "1", A_DENIES)
+    found = read_verdicts(tmp_path)
+    assert store_failures(found) == {"ledger": 1}
+    assert audit_rows(found) == [{"kind": "rule", "name": "a", "verdicts": {"deny": 1}}]
 
 
 def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`dragoman mcp …` against a control plane."""
+"""`dragoman mcp …`, tools and consents, against a control plane."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.agreed import agreed
 from tests.kit.plane import RunningPlane, running_plane
 from tests.kit.tool_pins import seen
 from xds_server import cli
@@ -42,3 +43,30 @@ def test_tools_are_shown_and_approved(
     assert "another by now" in say("approve", "a", "x", "--digest", "3", status=1)
     assert say("approve", "a", "x", "--digest", "2") == "approved: x of a, 2"
     assert say("tools", "--pending") == "nothing waits for approval"
+
+
+def test_connections_are_shown_and_ended(
+    plane: RunningPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--admin", str(plane.admin.port), "--state-dir", str(plane.state_dir)]
+
+    def say(*words: str, status: int = 0) -> str:
+        assert cli.main(["mcp", *words, *where], {}) == status
+        told = capsys.readouterr()
+        return (told.err if status else told.out).rstrip("\n")
+
+    assert say("connections") == "nobody has agreed to anything"
+    agreed(
+        plane.state_dir, ("a" * 32, "a", "key ann", 1_700_000_100), ("b" * 32, "a", "key bob", 0)
+    )
+    _, first, second = say("connections").splitlines()
+    assert first.split() == [
+        *("a", "key", "ann", "aaaaaaaaaaaa"),
+        *("2023-11-14", "22:13:20Z", "2023-11-14", "22:15:00Z"),
+    ]
+    assert second.endswith("-")
+    assert "sealed" not in say("connections", "--json")
+    assert "nobody with a connection" in say("disconnect", "a", "c", status=1)
+    assert say("disconnect", "a", "aaaa") == "disconnected: key ann from a"
+    (row,) = json.loads(say("connections", "--json"))["connections"]
+    assert row["who"] == "key bob"
