@@ -191,7 +191,11 @@ def running_agent(
         await server.stop(0)
         await serving
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:  # which closes it, too
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert ready.wait(30), "the agent does not start"
     try:
