@@ -441,6 +441,16 @@ class Consents(Protocol):
         """What operators have ended, and is still to be revoked: this worker's to do, for so
         long."""
 
+    async def client(self, name: str) -> bytes | None:
+        """As whom the gateway has registered itself somewhere. None: it has not."""
+
+    async def keep_client(self, name: str, sealed: bytes, before: bytes | None) -> bytes:
+        """The same, in the place of what was there before; what is kept then, which is another's,
+        if that was quicker."""
+
+    async def drop_client(self, name: str) -> None:
+        """It is known there no more."""
+
     async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
         """A browser goes away, and comes back with that name. Whether `once`, which both may be
         used for until then, was not used before."""

@@ -172,6 +172,7 @@ class Consent:
     token_path: str = ""
     revoke_path: str = ""
     client_id: str = ""
+    """Empty: the gateway shows a document, or registers itself."""
     client_secret: str = field(default="", repr=False)
     client_auth: ClientAuth = ClientAuth.NONE
     scopes: tuple[str, ...] = ()

@@ -18,14 +18,42 @@ SERVER_METADATA = (
 )
 """Where clients look for an authorization server (RFC 8414 §3, OpenID Connect Discovery 1.0 §4)."""
 _OWN_ENDPOINTS = "/.oauth"
-CONNECT, CALLBACK = "/connect", "/callback"
+CONNECT, CALLBACK, CLIENT = "/connect", "/callback", "/client"
 """Below these of the gateway's endpoints, people agree that servers are used for them: where links
-lead to, and where authorization servers send browsers back to."""
+lead to, where authorization servers send browsers back to, and what the gateway says of itself."""
 
 
 def endpoints_path(mcp: Mcp) -> str:
     """Below which the gateway has endpoints of an authorization server; no view is there."""
     return f"{mcp.path}{_OWN_ENDPOINTS}"
+
+
+def callback_url(mcp: Mcp, server: str) -> str:
+    """Where the authorization server of an MCP server sends browsers back to; each server's is
+    another, so that what one says is never taken for another's (RFC 9700 §4.4)."""
+    return f"{mcp.consent_url}{endpoints_path(mcp)}{CALLBACK}/{server}"
+
+
+def client_url(mcp: Mcp, server: str) -> str:
+    """Where the client ID metadata document is that the gateway shows for a server, which is its
+    client id there (draft-ietf-oauth-client-id-metadata-document)."""
+    return f"{mcp.consent_url}{client_path(mcp, server)}"
+
+
+def client_path(mcp: Mcp, server: str) -> str:
+    """The same, without the origin."""
+    return f"{endpoints_path(mcp)}{CLIENT}/{server}"
+
+
+def client_metadata(mcp: Mcp, server: str, method: str = "none") -> dict[str, object]:
+    """What the gateway says of itself as a client (RFC 7591 §2). `method`: how it shows itself."""
+    return {
+        "client_name": "Dragoman",
+        "redirect_uris": [callback_url(mcp, server)],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": method,
+    }
 
 
 def view_path(mcp: Mcp, view: str) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -121,9 +122,14 @@ TESTED_THROUGH = {
 """Modules without a test file of their own, and the file that covers each."""
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text())
+
+
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Every function of a module and how many lines it has."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
@@ -131,7 +137,7 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 def imported(path: Path) -> frozenset[str]:
     """The first names of all that a module imports."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {each.name for each in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -139,6 +145,7 @@ def imported(path: Path) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in found)
 
 
+@cache
 def file_of_tests(path: Path) -> Path:
     """Where the tests of a module are."""
     return ROOT / "tests" / path.parent / f"test_{path.stem.strip('_')}.py"
@@ -160,16 +167,21 @@ def test_there_are_modules() -> None:
     assert len(MODULES) > 50
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_module_has_one_idea_and_says_which(path: Path) -> None:
-    text = (ROOT / path).read_text()
-    assert text.count("\n") <= MODULE_LINES
-    assert not text or ast.get_docstring(ast.parse(text)), "the module docstring is missing"
+def test_a_module_has_one_idea_and_says_which() -> None:
+    texts = {path: (ROOT / path).read_text() for path in MODULES}
+    assert [str(path) for path, text in texts.items() if text.count("\n") > MODULE_LINES] == []
+    silent = [path for path, text in texts.items() if text and not ast.get_docstring(parsed(path))]
+    assert silent == [], "the module docstring is missing"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_functions_fit_on_a_screen(path: Path) -> None:
-    assert [(name, lines) for name, lines in functions(path) if lines > FUNCTION_LINES] == []
+def test_functions_fit_on_a_screen() -> None:
+    long = [
+        (str(path), name, lines)
+        for path in MODULES
+        for name, lines in functions(path)
+        if lines > FUNCTION_LINES
+    ]
+    assert long == []
 
 
 def test_whatever_is_imported_is_installed_with_us() -> None:

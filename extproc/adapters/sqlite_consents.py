@@ -35,6 +35,10 @@ RETURNING owner, server, sealed, version
 """
 _FREE = "UPDATE consents SET leased_until = 0 WHERE owner = ? AND server = ? AND version = ?"
 _DROP = "DELETE FROM consents WHERE owner = ? AND server = ? AND version = ?"
+_CLIENT = "SELECT sealed FROM clients WHERE name = ?"
+_NEW_CLIENT = "INSERT OR IGNORE INTO clients (name, sealed) VALUES (?, ?)"
+_OTHER_CLIENT = "UPDATE clients SET sealed = ? WHERE name = ? AND sealed = ?"
+_DROP_CLIENT = "DELETE FROM clients WHERE name = ?"
 _FORGET = "DELETE FROM flows WHERE until < ?"
 _BEGIN = "INSERT OR IGNORE INTO flows (name, sealed, until) VALUES (?, ?, ?)"
 _TAKE = "DELETE FROM flows WHERE name = ? RETURNING sealed, until"
@@ -78,6 +82,24 @@ class SqliteConsents:
         now = self._clock()
         rows = self._do(lambda it: it.execute(_ENDED, (now + seconds, now)).fetchall())
         return [Ended(*each) for each in rows]
+
+    async def client(self, name: str) -> bytes | None:
+        row = self._do(lambda it: it.execute(_CLIENT, (name,)).fetchone())
+        return None if row is None else row[0]
+
+    async def keep_client(self, name: str, sealed: bytes, before: bytes | None) -> bytes:
+        def kept(it: sqlite3.Connection) -> bytes:
+            if before is None:
+                it.execute(_NEW_CLIENT, (name, sealed))
+            else:
+                it.execute(_OTHER_CLIENT, (sealed, name, before))
+            found: bytes = it.execute(_CLIENT, (name,)).fetchone()[0]
+            return found
+
+        return self._do(kept)
+
+    async def drop_client(self, name: str) -> None:
+        self._changes(_DROP_CLIENT, (name,))
 
     async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
         now = int(self._clock())

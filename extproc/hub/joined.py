@@ -27,9 +27,10 @@ from extproc.hub.session import Refused
 from extproc.hub.silent import Silent
 from extproc.hub.subscriptions import Subscription, Told
 from extproc.hub.web import Reply, Request, Sink
-from extproc.mcp import ids, jsonrpc, renamed
+from extproc.mcp import ids, jsonrpc, renamed, renewed
 from extproc.mcp.listings import KINDS, NOTHING, Listing, changed
 from extproc.mcp.renamed import RenamedUris
+from extproc.mcp.renewed import Renewed, RenewedSessions
 from extproc.mcp.streams import Upward
 from extproc.mcp.tickets import read_connected
 from extproc.mcp.upward import Origin
@@ -96,8 +97,8 @@ class _Audience:
         """When it is told that its stream is there."""
         self._sink: Sink | None = None
         self._listening = tuple(
-            Listening(around, self, name, last[1] if last is not None and last[0] == name else "")
-            for name in wanted.servers
+            Listening(around, self, name, session, last[1] if last and last[0] == name else "")
+            for name, session in wanted.servers.items()
         )
 
     def opened(self, sink: Sink) -> None:
@@ -116,6 +117,21 @@ class _Audience:
         self._around.leave(self)
         for each in self._listening:
             each.close()
+
+    def renew(self, renewed: Renewed) -> None:
+        """It has a session with that server that began after its stream did. Others go on that are
+        not over: other workers may use them."""
+        name, session = renewed.server, (renewed.session, renewed.revision)
+        self.missing -= {name}
+        kept = [each for each in self._listening if each.name != name or not each.is_over]
+        if all((each.name, each.session) != (name, session) for each in kept):
+            kept.append(Listening(self._around, self, name, session))
+            kept[-1].begin()
+        self._listening = tuple(kept)
+
+    def is_back(self, name: str) -> None:
+        """Its lists may be others, or were told without it."""
+        self.tell(KINDS)
 
     def tell(self, kinds: Sequence[str]) -> None:
         """That these lists have changed; at once, or not at all: who does not read cannot be
@@ -144,9 +160,6 @@ class _Audience:
     @property
     def owner(self) -> str:
         return self._wanted.owner
-
-    def session(self, name: str) -> tuple[str, str]:
-        return self._wanted.servers[name]
 
     def token(self, name: str) -> str:
         return self._wanted.tokens.get(name, "")
@@ -192,6 +205,7 @@ class JoinedStreams:
         self._telling: asyncio.TimerHandle | None = None
         self._audience: set[_Audience] = set()
         self._renamed = RenamedUris()
+        self._renewed = RenewedSessions()
         self._work: set[asyncio.Future[None]] = set()
 
     def told(self, request: Request) -> Reply:
@@ -201,6 +215,25 @@ class JoinedStreams:
             return Reply(400)
         self._renamed.keep(said)
         return Reply(204)
+
+    def renewed(self, request: Request) -> Reply:
+        """A session was begun for a client, whose stream may have begun before."""
+        said = renewed.decode(request.body)
+        if said is None:
+            return Reply(400)
+        self._renewed.keep(said)
+        for each in self._audience:
+            if each.number == said.number:
+                each.renew(said)
+        return Reply(204)
+
+    def lost(self, request: Request) -> Reply:
+        """What was begun in the place of a session that is over."""
+        said = renewed.decode_lost(request.body)
+        if said is None:
+            return Reply(400)
+        found = self._renewed.instead(said)
+        return Reply(204) if found is None else web.json(renewed.encode(found))
 
     def connected(self, request: Request) -> Reply:
         """Somebody has agreed that a server is used for them: whoever waits for it is told."""

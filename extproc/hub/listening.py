@@ -39,15 +39,15 @@ class Listener(Protocol):
 
     @property
     def subscription(self) -> Subscription | None: ...
-    def session(self, name: str) -> tuple[str, str]:
-        """At that server: its id, empty where it has none, and the revision."""
-
     def token(self, name: str) -> str:
         """What the server is shown of the client; empty: nothing."""
 
     def upward(self, name: str) -> Upward | Told: ...
     def say(self, said: bytes) -> bool:
         """Whether it reads as fast as it is told."""
+
+    def is_back(self, name: str) -> None:
+        """A server that was away."""
 
 
 class Surroundings(Protocol):
@@ -73,21 +73,34 @@ class Listening:
     __slots__ = (
         "_again",
         "_around",
+        "_is_away",
         "_last_event",
         "_listener",
-        "_name",
         "_owed",
         "_stream",
         "_upward",
         "_waiting",
+        "is_over",
+        "name",
+        "session",
     )
 
     def __init__(
-        self, around: Surroundings, listener: Listener, name: str, last_event: str
+        self,
+        around: Surroundings,
+        listener: Listener,
+        name: str,
+        session: tuple[str, str],
+        last_event: str = "",
     ) -> None:
+        """`session`: the server's own id of it, empty where it has none, and the revision."""
         self._around = around
         self._listener = listener
-        self._name = name
+        self.name = name
+        self.session = session
+        self.is_over = False
+        """The server has no such session, or no streams."""
+        self._is_away = False
         self._last_event = last_event
         self._again = AGAIN_SECONDS
         self._owed = 0
@@ -100,8 +113,8 @@ class Listening:
 
     def begin(self) -> None:
         """As long as the client listens and the server has the session."""
-        served = self._around.served(self._name)
-        _, revision = self._listener.session(self._name)
+        served = self._around.served(self.name)
+        _, revision = self.session
         is_modern, subscription = headers.is_modern(revision), self._listener.subscription
         if served is None or (is_modern and subscription is None):
             return
@@ -109,7 +122,7 @@ class Listening:
             return
         head, body = self._head(served), b""
         if is_modern and subscription is not None:
-            body = subscription.asked(self._name, revision)
+            body = subscription.asked(self.name, revision)
             head += [("content-type", web.JSON), (headers.METHOD, LISTEN)]
         asked = far_stream.question(served.cluster, served.path, head, body)
         self._waiting = asyncio.ensure_future(self._open(asked.fields(), body)).cancel
@@ -136,6 +149,8 @@ class Listening:
         if refusal is not None:
             self._leave()
             self._refused(refusal)
+        else:
+            self._is_there()
 
     def received(self, data: bytes) -> None:
         self._again = AGAIN_SECONDS
@@ -144,12 +159,12 @@ class Listening:
         for found in _EVENT_ID.finditer(data):
             self._last_event = found[1].decode("latin-1")
         if self._upward is None:
-            self._upward = self._listener.upward(self._name)
+            self._upward = self._listener.upward(self.name)
         upward = self._upward
         try:
             said = upward.feed(data)
         except EventTooLarge as error:
-            logger.warning("the stream of the MCP server %s is ended: %s", self._name, error)
+            logger.warning("the stream of the MCP server %s is ended: %s", self.name, error)
             self._leave()
             return
         self._owed += len(data)
@@ -168,17 +183,25 @@ class Listening:
         self._refused(NoStream(0, f"the stream broke: {why}"))
 
     def _refused(self, error: NoStream) -> None:
-        _, revision = self._listener.session(self._name)
+        _, revision = self.session
         if error.status == STATUS and not headers.is_modern(revision):
-            served = self._around.served(self._name)
+            served = self._around.served(self.name)
             if served is not None:
                 self._around.silent.note(served)
         is_taken = error.status == 409  # by a call that listens, too: `unasked`
         if 400 <= error.status < 500 and not is_taken:  # it has none, or no such session
+            self.is_over = True
+            self._is_there()
             return
-        logger.info("the stream of the MCP server %s: %s", self._name, error)
+        self._is_away = self._is_away or not is_taken
+        logger.info("the stream of the MCP server %s: %s", self.name, error)
         self._again = min(self._again * 2, LONGEST_AGAIN_SECONDS)
         self._begin_later()
+
+    def _is_there(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            self._listener.is_back(self.name)
 
     def _begin_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -198,17 +221,17 @@ class Listening:
         self._waiting = None
 
     async def _ask(self, messages: list[Message]) -> None:
-        session, _ = self._listener.session(self._name)
+        session, _ = self.session
         for each in messages:
-            await self._around.asked(self._name, session, each)
+            await self._around.asked(self.name, session, each)
 
     def _head(self, served: Served) -> list[tuple[str, str]]:
-        session, revision = self._listener.session(self._name)
+        session, revision = self.session
         said: Mapping[str, str] = {
             headers.SESSION_ID: session,
             headers.PROTOCOL_VERSION: revision,
             "last-event-id": self._last_event,
-            "authorization": self._listener.token(self._name),
+            "authorization": self._listener.token(self.name),
         }
         head = [("accept", f"{web.JSON}, {web.EVENT_STREAM}"), *served.headers]
         return [*head, *((name, value) for name, value in said.items() if value)]

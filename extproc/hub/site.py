@@ -100,6 +100,10 @@ class HubSite:
             return self._parts.joined.told(request)
         if request.path == names.HUB_CONNECTED:
             return self._parts.joined.connected(request)
+        if request.path == names.HUB_RENEWED:
+            return self._parts.joined.renewed(request)
+        if request.path == names.HUB_LOST:
+            return self._parts.joined.lost(request)
         if request.path == names.HUB_ROUNDS:
             return await self._parts.bridges.answer(request)
         prefix = names.hub_path("")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -55,6 +56,22 @@ class Whereabouts(Struct, frozen=True):
     """Empty: nowhere."""
     says_issuer: bool = False
     """Its answers to browsers carry `iss`, always."""
+    register_path: str = ""
+    """Empty: clients cannot register themselves."""
+    takes_documents: bool = False
+    """A client's id may be the URL of its metadata."""
+    methods: tuple[str, ...] = ()
+    """How clients may show themselves; empty: it does not say."""
+
+
+class Registered(Struct, frozen=True):
+    """The gateway, as it has registered itself."""
+
+    client_id: str
+    client_secret: str = ""
+    method: str = "none"
+    expires: float = 0.0
+    """Of the secret, in seconds since 1970; 0: never."""
 
 
 class Tokens(Struct, frozen=True):
@@ -79,6 +96,16 @@ class _Metadata(Struct):
     revocation_endpoint: str = ""
     code_challenge_methods_supported: list[str] = []
     authorization_response_iss_parameter_supported: bool = False
+    registration_endpoint: str = ""
+    client_id_metadata_document_supported: bool = False
+    token_endpoint_auth_methods_supported: list[str] = []
+
+
+class _Registration(Struct):
+    client_id: str = ""
+    client_secret: str = ""
+    client_secret_expires_at: int | float = 0
+    token_endpoint_auth_method: str = ""
 
 
 class _Resource(Struct):
@@ -134,7 +161,18 @@ def read_metadata(body: bytes, of: Consent) -> Whereabouts:
         _own_path("token_endpoint", said.token_endpoint, of),
         _own_path("revocation_endpoint", revoke, of) if revoke else "",
         said.authorization_response_iss_parameter_supported,
+        _register_path(said.registration_endpoint, of),
+        said.client_id_metadata_document_supported,
+        tuple(said.token_endpoint_auth_methods_supported),
     )
+
+
+def _register_path(url: str, of: Consent) -> str:
+    """On another host, nobody registers: a client may be written down."""
+    try:
+        return _own_path("registration_endpoint", url, of) if url else ""
+    except Unusable:
+        return ""
 
 
 def names_issuer(body: bytes, issuer: str) -> bool:
@@ -156,6 +194,54 @@ def _own_path(name: str, url: str, of: Consent) -> str:
 
 def _authority(scheme: str, netloc: str) -> str:
     return netloc.lower().removesuffix(":443" if scheme == "https" else ":80")
+
+
+# who asks
+
+_METHODS: Final = {
+    "client_secret_basic": ClientAuth.BASIC,
+    "client_secret_post": ClientAuth.POST,
+    "none": ClientAuth.NONE,
+}
+"""How the gateway can show itself, the best first."""
+
+
+def method_of(where: Whereabouts) -> str:
+    """How the gateway shows itself where it registers."""
+    said = where.methods or ("client_secret_basic",)  # RFC 8414 §2
+    return next((each for each in _METHODS if each in said), "none")
+
+
+def registration(where: Whereabouts, metadata: Mapping[str, object]) -> Asked:
+    """Be registered (RFC 7591 §3.1)."""
+    head = (("content-type", "application/json"), *_JSON_HEAD)
+    return Asked("POST", where.register_path, head, msgspec.json.encode(metadata))
+
+
+def read_registered(answer: Answered, method: str) -> Registered:
+    """Who the gateway is there (RFC 7591 §3.2.1). `method`: as it was asked for. Raises
+    `Unusable`."""
+    if answer.status not in (200, 201):
+        raise Unusable(f"it does not register the gateway: a {answer.status}")
+    try:
+        said = msgspec.json.decode(answer.body, type=_Registration)
+    except msgspec.DecodeError:
+        raise Unusable("its registration cannot be read") from None
+    method = said.token_endpoint_auth_method or method
+    is_whole = bool(said.client_secret) or method == "none"
+    if not _is_token(said.client_id) or method not in _METHODS or not is_whole:
+        raise Unusable("its registration names no client that the gateway can be")
+    return Registered(said.client_id, said.client_secret, method, said.client_secret_expires_at)
+
+
+def as_registered(of: Consent, client: Registered) -> Consent:
+    """Asked by this client."""
+    return replace(
+        of,
+        client_id=client.client_id,
+        client_secret=client.client_secret,
+        client_auth=_METHODS[client.method],
+    )
 
 
 # what it is asked

@@ -15,8 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from extproc.mcp import oauth_client
-from extproc.mcp.oauth_client import Refused, Tokens, Unusable, Whereabouts
-from extproc.mcp.tickets import owner_of
+from extproc.mcp.oauth_client import Refused, Registered, Tokens, Unusable, Whereabouts
+from extproc.mcp.tickets import name_of, owner_of
 from extproc.mcp.vault import Vault
 from extproc.mcp.views import Served, View
 from extproc.mcp_serving.tokens import Entered, showing
@@ -33,7 +33,8 @@ from extproc.ports import (
 from extproc.principal import Principal
 from extproc.verdict import Deny
 from gateway import names
-from gateway.mcp import Consent, McpServer
+from gateway.mcp import Consent, Mcp
+from gateway.mcp_auth import callback_url, client_metadata, client_url
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ _REVOKE_SECONDS: Final = 5.0
 """How often it is looked whether somebody has ended something."""
 _WRITES: Final = 3
 _MOST_KEPT: Final = 10_000
+_UNKNOWN_CLIENT: Final = "invalid_client"
 _GONE: Final = frozenset({"invalid_grant"})
 """What a refresh token is answered with that is good no more (RFC 6749 §5.2)."""
 
@@ -78,19 +80,19 @@ class Connections:
 
     def __init__(
         self,
-        by_server: Mapping[str, Consent],
-        paths: Mapping[str, str],
+        mcp: Mcp,
         vault: Vault,
         store: Consents,
         peers: McpPeers,
         clock: Callable[[], float],
     ) -> None:
-        """`paths`: of the servers' endpoints."""
-        self.by_server = by_server
+        self._mcp = mcp
+        self.by_server = {each.name: each.consent for each in mcp.servers if each.consent}
         self.vault = vault
         self.store = store
         self.clock = clock
-        self._paths = paths
+        self._paths = {each.name: each.path for each in mcp.servers}
+        self._clients: dict[str, Registered] = {}
         self._peers = peers
         self._known: OrderedDict[_Key, _Kept] = OrderedDict()
         self._shown: OrderedDict[str, _Key] = OrderedDict()
@@ -284,7 +286,8 @@ class Connections:
         server, owner = key
         try:
             where = await self.where(server)
-            asked = oauth_client.refresh_request(self.by_server[server], where, tokens.refresh)
+            of = await self.client(server, where)
+            asked = oauth_client.refresh_request(of, where, tokens.refresh)
             answer = await self.ask(server, asked)
             found = oauth_client.read_tokens(answer, self.clock(), tokens)
         except Refused as error:
@@ -293,6 +296,7 @@ class Connections:
                 logger.info("a caller's consent for the MCP server %s has ended", server)
                 return None
             await self.store.free(owner, server, kept.version)
+            await self.refused_client(server, error)
             raise NoToken(f"it is refused: {error}") from None
         except (Unusable, ServiceUnavailable) as error:
             await self.store.free(owner, server, kept.version)
@@ -341,7 +345,8 @@ class Connections:
     async def _revoke(self, server: str, tokens: Tokens) -> None:
         try:
             where = await self.where(server)
-            asked = oauth_client.revocations(self.by_server[server], where, tokens)
+            of = await self.client(server, where)
+            asked = oauth_client.revocations(of, where, tokens)
             statuses = [(await self.ask(server, each)).status for each in asked]
         except (Unusable, ServiceUnavailable) as error:
             logger.warning("a token for the MCP server %s is not revoked: %s", server, error)
@@ -369,6 +374,51 @@ class Connections:
                 return found
             status = answer.status
         raise Unusable(f"its metadata is a {status}")
+
+    async def client(self, server: str, where: Whereabouts) -> Consent:
+        """Who asks there: who is written down, else the document that the gateway shows, else whom
+        it registers. Raises `Unusable`, `ServiceUnavailable`, `ConsentsUnavailable`."""
+        of = self.by_server[server]
+        if of.client_id:
+            return of
+        if where.takes_documents and self._mcp.consent_url.startswith("https://"):
+            shown = Registered(client_url(self._mcp, server))
+            return oauth_client.as_registered(of, shown)
+        client = self._clients.get(server)
+        if client is None or 0 < client.expires <= self.clock():
+            client = self._clients[server] = await self._registered(server, where)
+        return oauth_client.as_registered(of, client)
+
+    async def _registered(self, server: str, where: Whereabouts) -> Registered:
+        """By this worker, or by another before."""
+        name = self._client_name(server)
+        before = await self.store.client(name)
+        said = None if before is None else self.vault.open(before, name)
+        known = None if said is None else _registered.decode(said)
+        if known is not None and not 0 < known.expires <= self.clock():
+            return known
+        if not where.register_path:
+            raise Unusable("the gateway cannot register itself there: write a client")
+        method = oauth_client.method_of(where)
+        metadata = client_metadata(self._mcp, server, method)
+        answer = await self.ask(server, oauth_client.registration(where, metadata))
+        made = oauth_client.read_registered(answer, method)
+        sealed = self.vault.seal(msgspec.msgpack.encode(made), name)
+        kept = await self.store.keep_client(name, sealed, before)
+        if kept != sealed:  # another worker was quicker: there is one client
+            said = self.vault.open(kept, name)
+            made = made if said is None else _registered.decode(said)
+        return made
+
+    async def refused_client(self, server: str, why: Refused) -> None:
+        """Whoever the gateway has registered is known there no more: it registers anew, next."""
+        if why.error == _UNKNOWN_CLIENT and self._clients.pop(server, None) is not None:
+            await self.store.drop_client(self._client_name(server))
+
+    def _client_name(self, server: str) -> str:
+        """What the store calls the client: another, where it would have to be another."""
+        said = (server, self.by_server[server].issuer, callback_url(self._mcp, server))
+        return name_of("\n".join(("client", *said)))
 
     async def _check_issuer(self, server: str, of: Consent) -> None:
         """What the server itself says of where its tokens are given, if it says so."""
@@ -420,18 +470,13 @@ class WithConsent:
 
 
 def connections(
-    servers: tuple[McpServer, ...],
-    vault: Vault,
-    store: Consents,
-    peers: McpPeers,
-    clock: Callable[[], float],
+    mcp: Mcp, vault: Vault, store: Consents, peers: McpPeers, clock: Callable[[], float]
 ) -> Connections | None:
     """None: no server wants consent."""
-    found = {each.name: each.consent for each in servers if each.consent is not None}
-    paths = {each.name: each.path for each in servers}
-    return Connections(found, paths, vault, store, peers, clock) if found else None
+    return Connections(mcp, vault, store, peers, clock) if mcp.asks_for_consent else None
 
 
+_registered = msgspec.msgpack.Decoder(Registered)
 _tokens = msgspec.msgpack.Decoder(Tokens)
 _UNKNOWN: Final = Deny(401, "missing_credential", "nobody is known whose consent it could be")
 

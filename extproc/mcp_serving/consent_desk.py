@@ -38,7 +38,7 @@ from extproc.ports import ConsentsUnavailable, McpPeers, ServiceUnavailable
 from extproc.principal import Principal
 from gateway import names
 from gateway.mcp import Mcp
-from gateway.mcp_auth import CALLBACK, CONNECT, endpoints_path
+from gateway.mcp_auth import CALLBACK, CONNECT, callback_url, endpoints_path
 
 _Later: TypeAlias = Awaitable[Action]
 LoggedIn: TypeAlias = Callable[[str], Principal | None]
@@ -102,11 +102,6 @@ class ConsentDesk:
         ticket = open_ticket(self._connections.vault, sealed, self._connections.clock())
         known = self._connections.by_server
         return ticket if ticket is not None and ticket.server in known else None
-
-    def redirect_uri(self, server: str) -> str:
-        """Where the authorization server sends browsers back to; each server's is another, so that
-        what one says is never taken for another's (RFC 9700 §4.4)."""
-        return f"{self._url}{self._below}{_CALLBACK}{server}"
 
     # requests
 
@@ -173,12 +168,13 @@ class ConsentDesk:
         until = int(connections.clock()) + TICKET_SECONDS
         try:
             where = await connections.where(server)
+            of = await connections.client(server, where)
             used = name_of(f"{_ONCE_BEFORE}{ticket.number}")
             if not await connections.store.begin(name_of(state), flow, until, used):
                 return pages.refused(410, _EXPIRED)
         except (Unusable, ServiceUnavailable, ConsentsUnavailable) as error:
             return self._broken(server, error)
-        of, uri = connections.by_server[server], self.redirect_uri(server)
+        uri = callback_url(self._mcp, server)
         return pages.onward(oauth_client.authorization(of, where, uri, state, verifier))
 
     async def _back(self, server: str, query: str, headers: Mapping[str, str]) -> Action:
@@ -199,7 +195,8 @@ class ConsentDesk:
     async def _answered(self, flow: Flow, said: Mapping[str, str]) -> Action:
         connections, ticket = self._connections, flow.ticket
         server, person = ticket.server, ticket.person
-        of, where = connections.by_server[server], await connections.where(server)
+        where = await connections.where(server)
+        of = await connections.client(server, where)
         is_told = bool(of.issuer) and (where.says_issuer or "iss" in said)
         if is_told and said.get("iss") != of.issuer:  # to the letter (RFC 9207 §2.4)
             raise Unusable("its answer is another server's (iss)")
@@ -208,12 +205,15 @@ class ConsentDesk:
             error = oauth_client.error_code(said.get("error", ""))
             logger.info("no consent for the MCP server %s: %s", server, error)
             return pages.refused(403, f"{server} was not connected: {error or 'no code came back'}")
-        asked = oauth_client.code_request(of, where, code, self.redirect_uri(server), flow.verifier)
+        asked = oauth_client.code_request(
+            of, where, code, callback_url(self._mcp, server), flow.verifier
+        )
         try:
             tokens = oauth_client.read_tokens(
                 await connections.ask(server, asked), connections.clock()
             )
         except Refused as error:
+            await connections.refused_client(server, error)
             raise Unusable(f"it gives no token for its code: {error}") from None
         await connections.agreed(server, person.owner, person.who, tokens)
         await self._hub.connected(Connected(person.owner, server, ticket.session, ticket.number))

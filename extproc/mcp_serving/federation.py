@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
@@ -111,7 +110,7 @@ class Federation:
         self._peers = peers
         self._pinning = pinning
         self._clock = clock
-        self._late: OrderedDict[tuple[str, str], Joined] = OrderedDict()
+        self._late: Kept[tuple[str, str], Joined] = Kept(_MOST_KEPT, lambda _: 1)
         """By scope and server: sessions beside those that the client's id holds."""
         self._pages: Kept[tuple[str, ListKind, str], _Kept] = Kept(_MOST_LISTED, _listed)
         """By server, kind and scope."""
@@ -173,9 +172,12 @@ class Federation:
         if found.session.revision not in merging.MODERN_REVISIONS:
             told = requests.told(served, found.session, _INITIALIZED, b"", whose.client)
             await self._ask_for(served, told)
-        _remember(self._late, (whose.scope, served.name), found, _MOST_KEPT)
-        self._forget_lists(served.name, whose)
+        self._take(served, whose, found)
         return found
+
+    def _take(self, served: Served, whose: Whose, late: Joined) -> None:
+        self._late.put((whose.scope, served.name), late)
+        self._forget_lists(served.name, whose)
 
     async def _initialize(self, served: Served, params: bytes) -> Joined | str:
         answer = await self._ask(served, ServerSession("", ""), "initialize", params, Client())
@@ -211,13 +213,20 @@ class Federation:
         return self.known(served, whose) or await self.reopen(served, whose)
 
     async def reopen(self, served: Served, whose: Whose) -> ServerSession | None:
-        """A new session with a server, in the place of one that is over."""
+        """A new session with a server, in the place of one that is over: another worker's, or begun
+        now."""
         if self._is_dead(served):
             return None
+        number, name = whose.session.nonce, served.name
+        shared = await self._hub.instead(number, name, self.known(served, whose))
+        if shared is not None:
+            self._take(served, whose, Joined(shared, Hello(shared.revision, {})))
+            return shared
         found = await self._begun(served, whose)
         if isinstance(found, str):
             self._mark_dead(served, found)
             return None
+        await self._hub.renew(number, name, found.session)
         return found.session
 
     async def end(self, view: View, whose: Whose) -> None:
@@ -225,7 +234,7 @@ class Federation:
 
         async def one(served: Served) -> None:
             session = self.known(served, whose)
-            self._late.pop((whose.scope, served.name), None)
+            self._late.drop((whose.scope, served.name))
             if session is not None and session.id:
                 await self._ask_for(served, requests.ended(served, session))
 
@@ -484,14 +493,3 @@ class Federation:
 def of_nobody(initialize: bytes) -> Session:
     """The session of a client that has none."""
     return Session("", {}, _MODERN, Raw(initialize), 0, "")
-
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-def _remember(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > most:
-        kept.popitem(last=False)

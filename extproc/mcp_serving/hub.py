@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
-from extproc.mcp import renamed, rounds
+from extproc.mcp import renamed, renewed, rounds
 from extproc.mcp.renamed import Renamed
+from extproc.mcp.renewed import Lost, Renewed
 from extproc.mcp.rounds import Envelope
+from extproc.mcp.sessions import ServerSession
 from extproc.mcp.tickets import Connected
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
 from gateway import names
@@ -35,6 +37,29 @@ class Hub:
     async def connected(self, said: Connected) -> None:
         """A caller has agreed that a server is used for them."""
         await self._tell(names.HUB_CONNECTED, (_JSON,), msgspec.json.encode(said))
+
+    async def renew(self, number: str, server: str, session: ServerSession) -> None:
+        """A session with a server was begun for a client's of this number that is older."""
+        if number and session.id:
+            said = Renewed(number, server, session.id, session.revision)
+            await self._tell(names.HUB_RENEWED, (_JSON,), renewed.encode(said))
+
+    async def instead(
+        self, number: str, server: str, lost: ServerSession | None
+    ) -> ServerSession | None:
+        """What a worker has begun in the place of a session that is over; None: nothing is known of
+        any. Clients without sessions have nothing in common but their worker."""
+        if not number:
+            return None
+        said = Lost(number, server, "" if lost is None else lost.id)
+        asked = Asked("POST", names.HUB_LOST, (_JSON,), renewed.encode(said))
+        try:
+            answer = await self._peers.ask(names.HUB_CLUSTER, asked, _SECONDS)
+        except ServiceUnavailable as error:
+            logger.warning("the hub was not asked at %s: %s", names.HUB_LOST, error)
+            return None
+        found = renewed.decode(answer.body) if answer.status == 200 else None
+        return None if found is None else ServerSession(found.session, found.revision)
 
     async def call_off(self, number: str, note: bytes) -> None:
         """A client has cancelled a call, which may be one that goes by the hub; all of them, where

@@ -109,7 +109,7 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
     }
     pinned = {each.name: each.pinning for each in mcp.servers if each.pinning is not None}
     pinning = Pinning(world.pins, pinned) if pinned else None
-    agreed = connections(mcp.servers, Vault(keys, _CONSENT), world.consents, world.peers, world.now)
+    agreed = connections(mcp, Vault(keys, _CONSENT), world.consents, world.peers, world.now)
     peers = world.peers
     if agreed is not None:
         clusters = {each.cluster: each.name for each in served.values() if each.is_personal}

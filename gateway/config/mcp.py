@@ -102,7 +102,8 @@ class McpServerBlock(Block):
 
     url: Url | None = None
     """Its endpoint: `https://api.example.com/mcp`. Of a REST API: where it is, `https://api.example`,
-    with its base path if it is not the document's. Default: where the document says."""
+    with its base path if it is not the document's. Default: where the document says; of one that is
+    at a URL, where that is."""
     openapi: OpenApiBlock | None = None
     """The OpenAPI document of a REST API, whose operations become tools: the path of a file, or a
     block that says more, such as a url."""

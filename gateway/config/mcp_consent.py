@@ -58,9 +58,11 @@ class McpConsentBlock(Block):
     revoke_url: Url | None = None
     """Its revocation endpoint (RFC 7009), on the host of the token endpoint. Default: as metadata
     says; where it is written down, there is none."""
-    client: TokenClientBlock
+    client: TokenClientBlock | None = None
     """Who asks: the gateway, as the authorization server knows it. Its redirect URI there is
-    `URL/mcp/.oauth/callback/NAME`, with the `url` of `mcp.consents` and the server's name."""
+    `URL/mcp/.oauth/callback/NAME`, with the `url` of `mcp.consents` and the server's name. Default:
+    the gateway shows a client ID metadata document, where the server takes those, and else
+    registers itself (RFC 7591)."""
     scopes: tuple[Scope, ...] = ()
     """What is asked for. Default: as the server likes."""
     resource: Text | None = None
@@ -83,6 +85,8 @@ class McpConsentBlock(Block):
                 raise refusal("has a revoke_url, and no token_url", is_shown=False)
             if place(self.revoke_url).origin != place(self.token_url).origin:
                 raise refusal("has a revoke_url on another host than token_url", is_shown=False)
+        if self.token_url is not None and self.client is None:
+            raise refusal("needs a client: no metadata says how to register", is_shown=False)
         for url in (self.issuer, self.authorize_url, self.token_url):
             if url is not None and is_exposed(url):
                 raise refusal("would send codes and tokens without tls", "https", is_shown=False)
@@ -113,9 +117,9 @@ def meaning(block: McpConsentBlock, server_url: str) -> Consent:
         block.authorize_url or "",
         place(block.token_url).path or "/" if block.token_url is not None else "",
         place(block.revoke_url).path or "/" if block.revoke_url is not None else "",
-        client.id,
-        client.secret.get_secret_value() if client.secret else "",
-        ClientAuth(client.method),
+        client.id if client else "",
+        client.secret.get_secret_value() if client and client.secret else "",
+        ClientAuth(client.method) if client else ClientAuth.NONE,
         block.scopes,
         resource if block.send_resource else "",
         tuple(block.parameters.items()),

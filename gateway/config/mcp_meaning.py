@@ -220,6 +220,11 @@ def documents_are_apis(written: Written) -> Iterator[Finding]:
             yield Finding(
                 path, "the document does not say where the API is", "give the server a url"
             )
+        if isinstance(api, Api) and server.url is None and server.openapi is not None:
+            origin = server.openapi.origin
+            if origin and api.url not in ("", origin):  # who writes it would get the credentials
+                message = f"the document is at '{origin}', and says that the API is at '{api.url}'"
+                yield Finding(path, message, "if that is right, give the server this url")
         for problem in api if isinstance(api, tuple) else ():
             yield Finding(path, str(replace(problem, hint="")), problem.hint)
 

@@ -39,13 +39,15 @@ identity:
            {name: dot, key: k-dot}, {name: eva, key: k-eva}, {name: fay, key: k-fay},
            {name: gus, key: k-gus}, {name: hal, key: k-hal}, {name: ida, key: k-ida},
            {name: jan, key: k-jan},
-           {name: kim, key: k-kim}]
+           {name: kim, key: k-kim},
+           {name: leo, key: k-leo}, {name: mia, key: k-mia}]
 mcp:
   consents: {url: "http://127.0.0.1:${DRAGOMAN_PORT}"}
   servers:
     mine:
       url: "MINE"
       consent: {issuer: "ISSUER", client: {id: "CLIENT", secret: "SECRET"}}
+    again: {url: "MINE", consent: {issuer: "ISSUER"}}
     open: {url: "OPEN"}
 """
 
@@ -242,6 +244,24 @@ def test_tokens_are_renewed_and_asked_for_anew_when_taken_back(
         # it was renewed a moment ago: the server is not believed at once
         assert again.error["data"]["code"] == "consent_unavailable"
     assert "open__add" in tools(client)
+
+
+def test_the_gateway_registers_itself_where_no_client_is_written_down(
+    world: World, browser: Browser
+) -> None:
+    for who in ("leo", "mia"):
+        client = world.client("/mcp/again", who)
+        client.initialize(URLS)
+        assert browser.consent(link_of(client.call("connect_again"))).status_code == 200
+        assert add(client).result["structuredContent"]["by"] == "mine"
+    (registered,) = world.idp.registered
+    back = f"{world.stack.url}/mcp/.oauth/callback/again"
+    assert registered["redirect_uris"] == [back]
+    assert world.idp.authorized[-1]["client_id"] == "client-1"
+    document = web.get(f"{world.stack.url}/mcp/.oauth/client/again").json()
+    assert document["client_id"] == f"{world.stack.url}/mcp/.oauth/client/again"
+    assert document["redirect_uris"] == [back]
+    assert web.get(f"{world.stack.url}/mcp/.oauth/client/mine").status_code == 404
 
 
 def test_operators_end_what_was_agreed_to(world: World, browser: Browser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mcp import Client
@@ -10,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
 from tests.e2e.conftest import Serve
+from tests.kit import web
 from tests.kit.mcp_clients import ROOT, Ann, all_tools, talk, text
 from tests.kit.mcp_peers import McpServer, ModernRawClient, RawClient, mcp_servers
 from tests.kit.stack import Stack, eventually, free_ports
@@ -343,6 +345,38 @@ def test_a_server_that_starts_again_is_initialized_again(
     assert client.call("gamma__add", {"a": 2, "b": 2}).result["structuredContent"]["total"] == 4
     assert client.call("alpha__add", {"a": 2, "b": 2}).result["structuredContent"]["total"] == 4
     assert client.call("gamma__add", {"a": 3, "b": 3}).result["structuredContent"]["total"] == 6
+
+
+def test_who_listens_hears_of_a_server_that_starts_again_and_what_it_says_from_then_on(
+    gateway: Stack, servers: dict[str, McpServer]
+) -> None:
+    client = RawClient(at(gateway, "brittle"))
+    client.initialize()
+    heard: list[str] = []
+
+    def listen() -> None:
+        headers = {"accept": "text/event-stream", "mcp-session-id": client.session}
+        with web.stream("GET", client.url, headers=headers, timeout=60) as answer:
+            for line in answer.iter_lines():
+                heard.append(line)
+                if "about" in line:
+                    return
+
+    with ThreadPoolExecutor(1) as threads:
+        listening = threads.submit(listen)
+        eventually(lambda: bool(heard), "the stream to begin")
+        servers["gamma"].restart()
+        changed = "notifications/tools/list_changed"
+        eventually(lambda: any(changed in each for each in heard), "lists to change", seconds=15)
+        assert client.call("gamma__add", {"a": 1, "b": 1}).status == 200
+        told = {"uri": "gamma://about"}
+
+        def is_heard() -> bool:  # the hub's stream begins a moment after the session
+            assert "updated" in client.call("gamma__update", told).text
+            return listening.done()
+
+        eventually(is_heard, "what the server says now", seconds=15)
+        listening.result()
 
 
 @pytest.mark.parametrize("mode", MODES)

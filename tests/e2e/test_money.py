@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -33,6 +35,7 @@ llm:
     free: demo-a/no-price
     both: {{failover: [demo-a/demo-a, demo-b/demo-b]}}
   prices: {{demo-a: {{input: 1, output: 2}}, demo-b: {{input: 3, output: 6}}}}
+  failover: {{health: {{failures: 0}}}} # a provider that failed in one test is asked in the next
 budgets:
   - {{name: tight, for: {{key: "*"}}, limit: {limit}, per: {per}}}
 """
@@ -54,30 +57,52 @@ def cost(usage: dict[str, int]) -> int:
     return usage["prompt_tokens"] * 1000 + usage["completion_tokens"] * 2000
 
 
-def test_a_call_costs_what_the_provider_reports_streamed_or_not(
-    serve: Serve, tmp_path: Path
-) -> None:
-    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
-        answer = stack.chat({"model": "demo-a", "messages": ASK}).json()
-        expected = cost(answer["usage"])
-        eventually(lambda: spent(stack, "tight") == (expected, 0), "the unary call is booked")
-        streamed = stack.chat({"model": "demo-a", "messages": ASK, "stream": True})
-        assert streamed.status_code == 200
-        eventually(
-            lambda: spent(stack, "tight") == (2 * expected, 0), "the streamed call is booked"
-        )
+@dataclass(frozen=True, slots=True)
+class Till:
+    """A gateway for several tests, and what was spent there before one of them."""
+
+    stack: Stack
+    before: tuple[int, int]
+
+    def spent(self) -> tuple[int, int]:
+        """Settled and reserved, since then."""
+        settled, reserved = spent(self.stack, "tight")
+        return settled - self.before[0], reserved - self.before[1]
 
 
-def test_a_call_costs_what_the_provider_that_answered_asks(serve: Serve, tmp_path: Path) -> None:
-    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
-        stack.switch("a", "429")
-        for is_stream in (False, True):
-            body = {"model": "both", "messages": ASK, "stream": is_stream}
-            answer = stack.chat(body)
-            assert answer.status_code == 200
-            if not is_stream:
-                expected = 3 * cost(answer.json()["usage"])
-        eventually(lambda: spent(stack, "tight") == (2 * expected, 0), "the second's price")
+@pytest.fixture(scope="module")
+def gateway(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("money")
+    with serve(config(folder, "5 USD"), folder / "state") as stack:
+        yield stack
+
+
+@pytest.fixture
+def till(gateway: Stack) -> Till:
+    for provider in ("a", "b"):
+        gateway.switch(provider, "ok")
+    eventually(lambda: spent(gateway, "tight")[1] == 0, "nothing is under way")
+    return Till(gateway, spent(gateway, "tight"))
+
+
+def test_a_call_costs_what_the_provider_reports_streamed_or_not(till: Till) -> None:
+    answer = till.stack.chat({"model": "demo-a", "messages": ASK}).json()
+    expected = cost(answer["usage"])
+    eventually(lambda: till.spent() == (expected, 0), "the unary call is booked")
+    streamed = till.stack.chat({"model": "demo-a", "messages": ASK, "stream": True})
+    assert streamed.status_code == 200
+    eventually(lambda: till.spent() == (2 * expected, 0), "the streamed call is booked")
+
+
+def test_a_call_costs_what_the_provider_that_answered_asks(till: Till) -> None:
+    till.stack.switch("a", "429")
+    for is_stream in (False, True):
+        body = {"model": "both", "messages": ASK, "stream": is_stream}
+        answer = till.stack.chat(body)
+        assert answer.status_code == 200
+        if not is_stream:
+            expected = 3 * cost(answer.json()["usage"])
+    eventually(lambda: till.spent() == (2 * expected, 0), "the second's price")
 
 
 def test_a_refusal_is_not_shown_to_any_provider(serve: Serve, tmp_path: Path) -> None:
@@ -87,28 +112,32 @@ def test_a_refusal_is_not_shown_to_any_provider(serve: Serve, tmp_path: Path) ->
         assert stack.seen("a") == []
 
 
-def test_refused_and_failed_calls_cost_nothing(serve: Serve, tmp_path: Path) -> None:
-    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
-        stack.switch("a", "500")
-        assert stack.chat({"model": "demo-a", "messages": ASK}).status_code == 500
-        eventually(lambda: spent(stack, "tight") == (0, 0), "the failed call is released")
+def test_refused_and_failed_calls_cost_nothing(till: Till) -> None:
+    till.stack.switch("a", "500")
+    assert till.stack.chat({"model": "demo-a", "messages": ASK}).status_code == 500
+    eventually(lambda: till.spent() == (0, 0), "the failed call is released")
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_a_call_that_is_given_up_before_its_answer_costs_its_estimate(
-    serve: Serve, tmp_path: Path, is_stream: bool
+    till: Till, is_stream: bool
 ) -> None:
-    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
-        stack.switch("a", "hang")
-        body = {"model": "demo-a", "messages": ASK, "stream": is_stream, "max_tokens": 100}
-        headers = {"authorization": f"Bearer {KEY}"}
-        url = f"{stack.url}/v1/chat/completions"
-        with pytest.raises(httpx.ReadTimeout):
-            web.post(url, json=body, headers=headers, timeout=0.5)
-        eventually(
-            lambda: spent(stack, "tight")[0] >= 100 * 2000 and spent(stack, "tight")[1] == 0,
-            "the aborted call is booked",
-        )
+    till.stack.switch("a", "hang")
+    body = {"model": "demo-a", "messages": ASK, "stream": is_stream, "max_tokens": 100}
+    headers = {"authorization": f"Bearer {KEY}"}
+    url = f"{till.stack.url}/v1/chat/completions"
+    with pytest.raises(httpx.ReadTimeout):
+        web.post(url, json=body, headers=headers, timeout=0.5)
+    eventually(
+        lambda: till.spent()[0] >= 100 * 2000 and till.spent()[1] == 0,
+        "the aborted call is booked",
+    )
+
+
+def test_a_model_without_a_price_is_refused_under_a_money_budget(till: Till) -> None:
+    answer = till.stack.chat({"model": "free", "messages": ASK})
+    assert answer.json()["error"]["code"] == "unpriced_model"
+    assert answer.status_code == 403
 
 
 def test_concurrent_calls_do_not_overspend_a_hard_limit(
@@ -139,15 +168,6 @@ def test_concurrent_calls_do_not_overspend_a_hard_limit(
         assert str(limit) in error["message"].replace(",", "")
         assert "resets" in error["message"]
         assert int(refused.headers["retry-after"]) > 0
-
-
-def test_a_model_without_a_price_is_refused_under_a_money_budget(
-    serve: Serve, tmp_path: Path
-) -> None:
-    with serve(config(tmp_path, "5 USD"), tmp_path / "state") as stack:
-        answer = stack.chat({"model": "free", "messages": ASK})
-        assert answer.json()["error"]["code"] == "unpriced_model"
-        assert answer.status_code == 403
 
 
 def test_counters_survive_the_death_of_every_process(tmp_path: Path) -> None:

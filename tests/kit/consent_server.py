@@ -40,8 +40,9 @@ class ConsentServer(HttpServer):
         self.other_issuer = ""
         """What it says it is to browsers; empty: what it is."""
         self.lifetime: int | None = 600
-        self.redirect_uris: set[str] = set()
-        """Empty: any."""
+        self.clients: dict[str, tuple[str, list[str]]] = {CLIENT: (SECRET, [])}
+        """Secrets, and redirect URIs; none: any."""
+        self.registered: list[dict[str, Any]] = []
         self.authorized: list[dict[str, str]] = []
         self.asked: list[dict[str, str]] = []
         """Forms that came to the token endpoint."""
@@ -58,6 +59,7 @@ class ConsentServer(HttpServer):
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
             "revocation_endpoint": f"{self.url}/revoke",
+            "registration_endpoint": f"{self.url}/register",
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": self.says_issuer,
@@ -75,9 +77,8 @@ class ConsentServer(HttpServer):
     def authorize(self, asked: dict[str, str]) -> tuple[int, str]:
         self.authorized.append(asked)
         uri = asked.get("redirect_uri", "")
-        if asked.get("client_id") != CLIENT or (
-            self.redirect_uris and uri not in self.redirect_uris
-        ):
+        _, uris = self.clients.get(asked.get("client_id", ""), ("", ["nowhere"]))
+        if uris and uri not in uris:
             return 400, ""
         said = {"state": asked.get("state", "")}
         if self.says_issuer:
@@ -98,7 +99,7 @@ class ConsentServer(HttpServer):
         self.asked.append(form)
         if self.is_away:
             return 503, {}
-        if not _is_known(header):
+        if not self._is_known(header):
             return 401, {"error": "invalid_client"}
         match form.get("grant_type"):
             case "authorization_code":
@@ -122,7 +123,7 @@ class ConsentServer(HttpServer):
         return (200, self._given(person)) if person else (400, {"error": "invalid_grant"})
 
     def revoke(self, form: dict[str, str], header: str) -> int:
-        if not _is_known(header):
+        if not self._is_known(header):
             return 401
         token = form.get("token", "")
         self.revoked.append(token)
@@ -136,13 +137,18 @@ class ConsentServer(HttpServer):
         found = {"access_token": access, "token_type": "bearer", "refresh_token": refresh}
         return found if self.lifetime is None else {**found, "expires_in": self.lifetime}
 
+    def register(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.registered.append(asked)
+        name, secret = f"client-{len(self.registered)}", secrets.token_urlsafe(12)
+        self.clients[name] = (secret, asked["redirect_uris"])
+        return 201, {**asked, "client_id": name, "client_secret": secret}
 
-def _is_known(header: str) -> bool:
-    scheme, _, said = header.partition(" ")
-    if scheme != "Basic":
-        return False
-    client, _, secret = base64.b64decode(said).decode().partition(":")
-    return (unquote(client), unquote(secret)) == (CLIENT, SECRET)
+    def _is_known(self, header: str) -> bool:
+        scheme, _, said = header.partition(" ")
+        if scheme != "Basic":
+            return False
+        client, _, secret = base64.b64decode(said).decode().partition(":")
+        return self.clients.get(unquote(client), ("", []))[0] == unquote(secret) != ""
 
 
 def _handler(server: ConsentServer) -> type[Handler]:
@@ -168,6 +174,8 @@ def _handler(server: ConsentServer) -> type[Handler]:
             match self.path:
                 case "/token" if is_form:
                     self._say(*server.token(_first(body), header))
+                case "/register" if not is_form:
+                    self._say(*server.register(json.loads(body)))
                 case "/revoke" if is_form:
                     self._say(server.revoke(_first(body), header), {})
                 case _:

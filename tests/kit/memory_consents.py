@@ -15,6 +15,7 @@ class MemoryConsents:
         self.leases: dict[tuple[str, str], float] = {}
         self.flows: dict[str, tuple[bytes, int]] = {}
         self.ends: list[Ended] = []
+        self.clients: dict[str, bytes] = {}
         self.is_away = False
 
     def clock(self) -> float:
@@ -67,6 +68,20 @@ class MemoryConsents:
         self._look()
         found, self.ends = self.ends, []
         return found
+
+    async def client(self, name: str) -> bytes | None:
+        self._look()
+        return self.clients.get(name)
+
+    async def keep_client(self, name: str, sealed: bytes, before: bytes | None) -> bytes:
+        self._look()
+        if self.clients.get(name) == before:
+            self.clients[name] = sealed
+        return self.clients[name]
+
+    async def drop_client(self, name: str) -> None:
+        self._look()
+        self.clients.pop(name, None)
 
     async def begin(self, name: str, sealed: bytes, until: int, once: str) -> bool:
         self._look()

@@ -3,6 +3,7 @@ browsers may show it. Envoy says it by itself."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,6 +15,9 @@ from gateway.mcp_auth import (
     CONNECT,
     SERVER_METADATA,
     WELL_KNOWN,
+    client_metadata,
+    client_path,
+    client_url,
     document,
     endpoints_path,
     is_apart,
@@ -122,6 +126,22 @@ def consent_routes(gateway: Gateway) -> Iterator[Json]:
                 filters = login.asked(each, jwt.requirement(each.name, takes_tokens=False))
         yield _answered(CONSENT, f"{below}{CONNECT}", asked, filters)
         yield _answered(CONSENT, f"{below}{CALLBACK}", asked)
+        for server in mcp.servers:
+            if server.consent is not None and not server.consent.client_id:
+                yield _client_document(mcp, server.name)
+
+
+def _client_document(mcp: Mcp, server: str) -> Json:
+    said = {"client_id": client_url(mcp, server), **client_metadata(mcp, server)}
+    headers = {
+        "content-type": "application/json",
+        "cache-control": f"public, max-age={_METADATA_SECONDS}",
+    }
+    return {
+        "name": CONSENT,
+        "match": {"path": client_path(mcp, server), "headers": [_is("GET", "HEAD")]},
+        **_direct(200, headers, json.dumps(said)),
+    }
 
 
 def _answered(name: str, prefix: str, asked: Json, filters: Json | None = None) -> Json:

@@ -94,6 +94,20 @@ def test_links_and_browsers_come_once_and_in_time(tmp_path: Path) -> None:
     other.close()
 
 
+def test_of_several_clients_that_register_one_counts(tmp_path: Path) -> None:
+    one, other = both(tmp_path, Clock())
+    assert run(one.client("x")) is None
+    assert run(one.keep_client("x", b"1", None)) == b"1"
+    assert run(other.keep_client("x", b"2", None)) == b"1"
+    assert run(other.keep_client("x", b"3", b"1")) == b"3"
+    assert run(one.keep_client("x", b"4", b"1")) == b"3"
+    assert run(one.client("x")) == b"3"
+    run(one.drop_client("x"))
+    assert run(other.client("x")) is None
+    one.close()
+    other.close()
+
+
 def test_a_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(ConsentsUnavailable, match="cannot be used"):

@@ -18,10 +18,11 @@ from extproc.hub.driver import WayOut
 from extproc.hub.far_stream import NoStream, pieces, question, status_of
 from extproc.hub.joined import JoinedStreams
 from extproc.hub.web import Reply, Request
-from extproc.mcp import ids, renamed
+from extproc.mcp import ids, renamed, renewed
 from extproc.mcp.listings import Listing
 from extproc.mcp.messages import Message
 from extproc.mcp.renamed import Renamed
+from extproc.mcp.renewed import Lost, Renewed
 from extproc.mcp.views import Served
 from gateway import names
 from tests.kit.in_a_loop import until
@@ -323,6 +324,56 @@ def test_a_quiet_stream_is_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return found
 
     assert play(tmp_path, scene).startswith(b": open\n\n")
+
+
+def test_a_session_that_was_begun_later_is_listened_to(tmp_path: Path) -> None:
+    """In the place of one that is over, as well as with a server that was left out."""
+
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> None:
+        far.said = {"service/mcp/a": 404, "service/mcp/b": [NEWS]}
+        reply: Any = await streams.answer(asked(a=("a-1", "2025-11-25")))
+        reader = Reader(lambda said: b"id: a/7" in said and b"id: b/7" in said)
+        reply.body.opened(reader)
+
+        async def was_refused() -> bool:
+            return bool(reply.body._listening[0].is_over)
+
+        await until(was_refused)
+        far.said["service/mcp/a"] = [NEWS]
+        for server, session in (("a", "a-2"), ("b", "b-1")):
+            said = renewed.encode(Renewed(NUMBER, server, session, "2025-11-25"))
+            for _again in range(2):  # it is told by each worker that uses it
+                told = streams.renewed(Request("POST", names.HUB_RENEWED, "", {}, said))
+                assert told.status == 204
+        others = renewed.encode(Renewed("another's", "a", "a-3", "2025-11-25"))
+        streams.renewed(Request("POST", names.HUB_RENEWED, "", {}, others))
+        await reader.has_enough.wait()
+        sessions = [each.headers["mcp-session-id"] for each in far.asked]
+        assert sorted(sessions) == ["a-1", "a-2", "b-1"]
+        reply.body.closed()
+
+    play(tmp_path, scene)
+
+
+def test_the_latest_session_is_known_to_all_workers(tmp_path: Path) -> None:
+    async def scene(_: Far, streams: JoinedStreams, __: WayOut) -> None:
+        def instead(session: str, server: str = "a") -> Renewed | None:
+            lost = renewed.encode(Lost(NUMBER, server, session))
+            reply = streams.lost(Request("POST", names.HUB_LOST, "", {}, lost))
+            assert isinstance(reply.body, bytes)
+            return renewed.decode(reply.body) if reply.status == 200 else None
+
+        assert instead("a-1") is None
+        said = Renewed(NUMBER, "a", "a-2", "2025-11-25")
+        streams.renewed(Request("POST", names.HUB_RENEWED, "", {}, renewed.encode(said)))
+        assert instead("a-1") == said
+        assert instead("") == said
+        assert instead("a-2") is None  # it is the one that is over
+        assert instead("b-1", "b") is None
+        for answer, path in ((streams.renewed, names.HUB_RENEWED), (streams.lost, names.HUB_LOST)):
+            assert answer(Request("POST", path, "", {}, b"[]")).status == 400
+
+    play(tmp_path, scene)
 
 
 class Board:

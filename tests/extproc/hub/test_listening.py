@@ -42,7 +42,6 @@ class World:
     """Way, surroundings and client at once."""
 
     def __init__(self, revision: str = "2025-06-18", *, is_there: bool = True) -> None:
-        self.revision = revision
         self.is_there = is_there
         self.opened: list[Opened] = []
         self.asked_with: list[dict[str, str]] = []
@@ -52,7 +51,8 @@ class World:
         self.way: Any = self
         self.silent = Silent()
         self.asks: list[tuple[str, str, object]] = []
-        self.listening = Listening(self, self, "a", "")
+        self.back: list[str] = []
+        self.listening = Listening(self, self, "a", ("s-1", revision))
 
     async def open(self, fields: Fields, body: bytes, ear: Ear) -> Opened:
         self.asked_with.append(dict(fields))
@@ -70,9 +70,6 @@ class World:
     async def asked(self, name: str, session: str, message: Message) -> None:
         self.asks.append((name, session, message.id))
 
-    def session(self, name: str) -> tuple[str, str]:
-        return "s-1", self.revision
-
     def token(self, name: str) -> str:
         return "Bearer t"
 
@@ -84,6 +81,9 @@ class World:
     def say(self, said: bytes) -> bool:
         self.said += said
         return self.reads
+
+    def is_back(self, name: str) -> None:
+        self.back.append(name)
 
     async def begun(self, times: int = 1) -> Opened:
         if times == 1:
@@ -159,6 +159,39 @@ async def test_who_has_no_such_stream_is_not_asked_again(status: str) -> None:
     assert stream.is_reset
     await asyncio.sleep(0)
     assert len(world.opened) == 1
+
+
+@pytest.mark.parametrize("status", ["200", "404"])
+@in_a_loop
+async def test_a_server_that_was_away_is_said_to_be_back(
+    monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(listening, "AGAIN_SECONDS", 0.01)
+    world = World()
+    await world.begun()
+    world.listening.headed(OK)
+    world.listening.broke("it was reset", is_unseen=False)
+    await world.begun(2)
+    world.listening.headed(((":status", "503"),))
+    await world.begun(3)
+    assert world.back == []
+    world.listening.headed(OK if status == "200" else ((":status", status),))
+    assert world.back == ["a"]
+    assert world.listening.is_over is (status == "404")
+    world.listening.close()
+
+
+@in_a_loop
+async def test_a_server_that_ends_its_stream_was_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "AGAIN_SECONDS", 0.01)
+    world = World()
+    await world.begun()
+    world.listening.headed(OK)
+    world.listening.ended()
+    await world.begun(2)
+    world.listening.headed(OK)
+    assert world.back == []
+    world.listening.close()
 
 
 @in_a_loop

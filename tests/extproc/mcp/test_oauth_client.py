@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from extproc.mcp import oauth_client
-from extproc.mcp.oauth_client import Refused, Tokens, Unusable, Whereabouts
+from extproc.mcp.oauth_client import Refused, Registered, Tokens, Unusable, Whereabouts
 from extproc.ports import Answered, Asked
 from gateway.identity import ClientAuth
 from gateway.mcp import Consent
@@ -34,6 +34,9 @@ METADATA: dict[str, Any] = {
     "revocation_endpoint": "https://as.example:443/revoke",
     "code_challenge_methods_supported": ["plain", "S256"],
     "authorization_response_iss_parameter_supported": True,
+    "registration_endpoint": "https://as.example/register",
+    "client_id_metadata_document_supported": True,
+    "token_endpoint_auth_methods_supported": ["none", "client_secret_post"],
 }
 
 
@@ -60,8 +63,17 @@ def test_metadata_is_looked_for_where_the_specification_says() -> None:
 
 def test_only_the_browser_is_sent_to_another_host() -> None:
     found = oauth_client.read_metadata(json.dumps(METADATA).encode(), OF)
-    expected = Whereabouts("https://login.example/go", "/token?a=b", "/revoke", True)
-    assert found == expected
+    assert found == Whereabouts(
+        "https://login.example/go",
+        "/token?a=b",
+        "/revoke",
+        True,
+        "/register",
+        True,
+        ("none", "client_secret_post"),
+    )
+    elsewhere = METADATA | {"registration_endpoint": "https://evil.example/register"}
+    assert oauth_client.read_metadata(json.dumps(elsewhere).encode(), OF).register_path == ""
 
 
 @pytest.mark.parametrize(
@@ -203,3 +215,52 @@ def test_refusals_say_why(answer: Answered, error: str) -> None:
 def test_what_is_no_token_is_not_taken_for_one(answer: Answered) -> None:
     with pytest.raises(Unusable):
         oauth_client.read_tokens(answer, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ((), "client_secret_basic"),
+        (("none",), "none"),
+        (("none", "client_secret_post", "client_secret_basic"), "client_secret_basic"),
+        (("private_key_jwt",), "none"),
+    ],
+)
+def test_the_gateway_shows_itself_as_well_as_it_can(
+    methods: tuple[str, ...], expected: str
+) -> None:
+    where = Whereabouts("https://as.example/go", "/token", register_path="/r", methods=methods)
+    assert oauth_client.method_of(where) == expected
+
+
+def test_who_is_registered_asks_from_then_on() -> None:
+    where = Whereabouts("https://as.example/go", "/token", register_path="/r")
+    asked = oauth_client.registration(where, {"client_name": "x"})
+    assert (asked.path, json.loads(asked.body)) == ("/r", {"client_name": "x"})
+    answer = said(201, client_id="c", client_secret="s", client_secret_expires_at=9)
+    found = oauth_client.read_registered(answer, "client_secret_basic")
+    assert found == Registered("c", "s", "client_secret_basic", 9)
+    other = oauth_client.as_registered(OF, replace_method(found))
+    assert (other.client_id, other.client_auth) == ("c", ClientAuth.POST)
+    public = oauth_client.read_registered(said(201, client_id="c"), "none")
+    assert oauth_client.as_registered(OF, public).client_auth is ClientAuth.NONE
+
+
+def replace_method(of: Registered) -> Registered:
+    return Registered(of.client_id, of.client_secret, "client_secret_post")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said(400, error="invalid_redirect_uri"),
+        said(201),
+        said(201, client_id="c"),
+        said(201, client_id="c", token_endpoint_auth_method="private_key_jwt"),
+        said(201, client_id="a b", client_secret="s"),
+        Answered(201, {}, b"no"),
+    ],
+)
+def test_what_registers_nobody_is_told(answer: Answered) -> None:
+    with pytest.raises(Unusable):
+        oauth_client.read_registered(answer, "client_secret_basic")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from extproc.mcp.oauth_client import Tokens, Unusable
+from extproc.mcp.oauth_client import Refused, Tokens, Unusable
 from extproc.mcp.tickets import owner_of
 from extproc.mcp.vault import Vault
 from extproc.mcp.views import View, Views
@@ -51,6 +51,8 @@ class Peers:
     is_away: bool = False
     metadata: dict[str, Any] = field(default_factory=lambda: dict(METADATA))
     resource: dict[str, Any] = field(default_factory=dict)
+    registered: list[dict[str, Any]] = field(default_factory=list)
+    secret_until: int = 0
     given: int = 0
     forms: list[dict[str, str]] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
@@ -68,6 +70,11 @@ class Peers:
             return Answered(200, {}, json.dumps(self.metadata).encode())
         if self.is_away:
             raise ServiceUnavailable("it is away")
+        if asked.path == "/register":
+            self.registered.append(json.loads(asked.body))
+            said = {"client_id": f"c-{len(self.registered)}", "client_secret": "s"}
+            said |= {"client_secret_expires_at": self.secret_until}
+            return Answered(201, {}, json.dumps(said).encode())
         self.forms.append({k: v[0] for k, v in parse_qs(asked.body.decode()).items()})
         if self.error:
             return Answered(400, {}, json.dumps({"error": self.error}).encode())
@@ -86,9 +93,9 @@ class World:
     peers: Peers = field(default_factory=Peers)
     store: MemoryConsents = field(default_factory=MemoryConsents)
 
-    def worker(self) -> Connections:
-        mcp, vault = gateway_of(YAML).mcp, Vault((SECRET,), b"x")
-        made = connections(mcp.servers, vault, self.store, self.peers, self.store.clock)
+    def worker(self, yaml: str = YAML) -> Connections:
+        mcp, vault = gateway_of(yaml).mcp, Vault((SECRET,), b"x")
+        made = connections(mcp, vault, self.store, self.peers, self.store.clock)
         assert made is not None
         return made
 
@@ -249,7 +256,7 @@ def test_what_was_sealed_with_a_lost_secret_is_asked_for_anew() -> None:
     worker = world.worker()
     world.agreed(worker)
     other = connections(
-        gateway_of(YAML).mcp.servers,
+        gateway_of(YAML).mcp,
         Vault(("another secret of thirty-two characters",), b"x"),
         world.store,
         world.peers,
@@ -332,3 +339,54 @@ def test_what_operators_have_ended_is_revoked_and_forgotten() -> None:
     world.store.ends = [Ended(OWNER, "a", kept.sealed, kept.version)]
     run(worker.revoke_ended())  # it is told in the log, and forgotten all the same
     assert not world.store.kept
+
+
+NOBODY = YAML.replace(
+    'a.example/mcp", consent: {client: {id: us, secret: s}}', 'a.example/mcp", consent: {}'
+)
+
+
+def who(worker: Connections) -> str:
+    async def asked() -> str:
+        return (await worker.client("a", await worker.where("a"))).client_id
+
+    found: str = run(asked())
+    return found
+
+
+def test_where_no_client_is_written_down_all_workers_are_one_that_registers() -> None:
+    world = World()
+    world.peers.metadata["registration_endpoint"] = "https://a.example/register"
+    one, other = world.worker(NOBODY), world.worker(NOBODY)
+    assert who(one) == who(other) == who(one) == "c-1"
+    (said,) = world.peers.registered
+    assert said["redirect_uris"] == ["https://gateway.example/mcp/.oauth/callback/a"]
+    assert said["token_endpoint_auth_method"] == "client_secret_basic"
+    assert all(b"c-1" not in each for each in world.store.clients.values())
+    run(one.refused_client("a", Refused("invalid_grant")))
+    assert who(one) == "c-1"
+    run(one.refused_client("a", Refused("invalid_client")))
+    assert who(one) == "c-2"
+
+
+def test_a_secret_that_expires_is_asked_for_anew() -> None:
+    world = World()
+    world.peers.metadata["registration_endpoint"] = "https://a.example/register"
+    world.peers.secret_until = int(world.store.now) + 10
+    worker = world.worker(NOBODY)
+    assert who(worker) == "c-1"
+    world.store.now += 11
+    assert who(worker) == "c-2"
+
+
+def test_a_document_is_shown_where_it_is_taken() -> None:
+    world = World()
+    world.peers.metadata["client_id_metadata_document_supported"] = True
+    assert who(world.worker(NOBODY)) == "https://gateway.example/mcp/.oauth/client/a"
+    assert who(world.worker()) == "us"
+    assert not world.peers.registered
+
+
+def test_where_nobody_can_register_a_client_is_asked_for() -> None:
+    with pytest.raises(Unusable, match="write a client"):
+        who(World().worker(NOBODY))

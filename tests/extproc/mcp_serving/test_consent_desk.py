@@ -85,9 +85,7 @@ class World:
 
     def made(self, yaml: str = YAML) -> tuple[ConsentDesk, Connections]:
         mcp = gateway_of(yaml).mcp
-        agreed = connections(
-            mcp.servers, Vault((SECRET,), b"x"), self.store, self, self.store.clock
-        )
+        agreed = connections(mcp, Vault((SECRET,), b"x"), self.store, self, self.store.clock)
         assert agreed is not None
         desk = consent_desk(mcp, agreed, self)
         assert desk is not None

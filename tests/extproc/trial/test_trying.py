@@ -263,3 +263,23 @@ def test_a_server_that_is_not_there_cannot_be_tried(tmp_path: Path) -> None:
     there = RequestBlock.model_validate({"key": "ann", "mcp": {"server": "db", "tool": "x"}})
     tried(of, there, lambda facts: seen.append(facts.mcp.tool if facts.mcp else ""))
     assert seen == ["x"]
+
+
+def test_documents_at_urls_are_not_fetched(tmp_path: Path) -> None:
+    """Rules see the names that requests say, whatever is in the document."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        "mcp: {servers: {shop: {openapi: {url: 'https://nowhere.invalid/openapi.json'}}}}\n"
+        "authorize: [{name: kept, for: {mcp: shop}, deny: 'mcp.tool == \"remove\"'}]\n"
+    )
+    found = subject(file, {})
+    assert isinstance(found, Subject), found
+
+    def of(tool: str) -> Seen:
+        call = {"mcp": {"server": "shop", "tool": tool}}
+        return tried(found, RequestBlock.model_validate(call))
+
+    denied = of("remove").denied
+    assert denied is not None
+    assert "kept" in denied.reason
+    assert of("read").denied is None

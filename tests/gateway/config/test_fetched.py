@@ -60,7 +60,8 @@ def told(found: Loaded) -> list[str]:
 
 def test_a_document_is_what_is_at_its_url(tmp_path: Path) -> None:
     answers = Answers(tmp_path, shop=SHOP_31)
-    server = f"{{openapi: {{url: '{URL}', refresh: 1h, headers: {{X-Token: 'a ${{TOKEN}}'}}}}}}"
+    headers = "{X-Token: 'a ${TOKEN}'}"
+    server = f"{{url: 'https://a', openapi: {{url: '{URL}', refresh: 1h, headers: {headers}}}}}"
     found = loaded(tmp_path, server, answers)
     assert found.config is not None, found.problems
     assert set(answers.asked) == {Wanted(URL, (("x-token", "a tok"),), 3600.0)} == {*found.wanted}
@@ -73,7 +74,7 @@ def test_a_document_is_what_is_at_its_url(tmp_path: Path) -> None:
 
 def test_its_ca_is_read(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("the ca")
-    found = loaded(tmp_path, f"{{openapi: {{url: '{URL}', ca: ca.pem}}}}")
+    found = loaded(tmp_path, f"{{url: 'https://a', openapi: {{url: '{URL}', ca: ca.pem}}}}")
     assert [each.ca for each in found.wanted] == ["the ca"]
 
 
@@ -90,6 +91,23 @@ def test_where_the_document_does_not_say_the_api_is_where_it_is(tmp_path: Path) 
     assert not isinstance(workers, tuple)
     assert resolve(workers).mcp.servers == resolve(found.config).mcp.servers
     assert "shop.example" not in for_workers(found.config)
+
+
+def test_a_document_sends_credentials_nowhere_else(tmp_path: Path) -> None:
+    """Whoever can change it is not asked where the API is, unless it is where the document is."""
+
+    def at(url: str, server: str = "") -> list[str]:
+        answers = Answers(tmp_path, shop=document("/x", "get", {}, servers=[{"url": url}]))
+        return told(loaded(tmp_path, f"{{{server} key: k, openapi: {{url: '{URL}'}}}}", answers))
+
+    assert at("https://shop.example:8443/v1") == at("/v1") == []
+    for elsewhere in ("https://evil.example", "http://shop.example:8443", "https://shop.example"):
+        (one,) = at(elsewhere)
+        assert one == (
+            "mcp.servers.shop.openapi: the document is at 'https://shop.example:8443', and says"
+            f" that the API is at '{elsewhere}'"
+        )
+        assert at(elsewhere, "url: 'https://api.example',") == []
 
 
 def test_who_is_told_the_configuration_fetches_nothing(tmp_path: Path) -> None:
@@ -183,7 +201,7 @@ def test_what_is_wrong_with_it_is_told(tmp_path: Path, block: str, problem: str)
 
 def test_a_url_on_this_machine_needs_no_tls(tmp_path: Path) -> None:
     answers = Answers(tmp_path, **{"127": SHOP_31})
-    server = "{openapi: {url: 'http://127.0.0.1:1/o', headers: {a: b}}}"
+    server = "{url: 'https://a', openapi: {url: 'http://127.0.0.1:1/o', headers: {a: b}}}"
     assert loaded(tmp_path, server, answers).config is not None
 
 

@@ -37,7 +37,7 @@ def consent(text: str) -> Consent:
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
-        ("{}", "mcp.servers.a.consent.client:"),
+        (WRITTEN.replace("?x", ""), "mcp.servers.a.consent: needs a client"),
         (f"{CLIENT}, token_url: 'https://b'", "mcp.servers.a.consent: needs both authorize_url"),
         (f"{CLIENT}, revoke_url: 'https://b'", "mcp.servers.a.consent: has a revoke_url, and no"),
         (
@@ -49,7 +49,7 @@ def consent(text: str) -> Consent:
     ],
 )
 def test_what_cannot_be_is_told(written: str, complaint: str) -> None:
-    (found,) = complaints(yaml(written.strip("{}") if written == "{}" else written))
+    (found,) = complaints(yaml(written))
     assert found.startswith(complaint), found
 
 
@@ -89,6 +89,18 @@ def test_the_server_is_its_own_issuer_unless_another_is_said() -> None:
     other = consent(yaml(f"{CLIENT}, issuer: 'https://as.example/x', send_resource: false"))
     assert (other.issuer, other.authority) == ("https://as.example/x", "as.example")
     assert other.resource == ""
+
+
+def test_without_a_client_the_gateway_comes_to_be_one() -> None:
+    own = consent(yaml(""))
+    assert (own.client_id, own.client_auth) == ("", ClientAuth.NONE)
+    assert consent(for_workers(loaded(yaml("")))) == own
+
+
+def loaded(text: str) -> Config:
+    config = load(text, file="gateway.yaml", environment={})
+    assert isinstance(config, Config)
+    return config
 
 
 def test_endpoints_that_are_written_down_are_not_looked_for() -> None:
