@@ -145,9 +145,10 @@ class Asking:
     def find(self) -> None:
         facts = self._facts
         found = self._program.paths.find(facts.method, facts.path)
-        is_files = isinstance(found, Found) and found.operation is Operation.FILES
-        # Anthropic has files of its own at the same path
-        self.found = None if is_files and models.ANTHROPIC_HEADER in facts.headers else found
+        is_anthropics = models.ANTHROPIC_HEADER in facts.headers  # whose files are at the same path
+        if is_anthropics and isinstance(found, Found) and found.operation is Operation.FILES:
+            found = Found(Operation.MESSAGE_FILES, Family.ANTHROPIC, rest=found.rest)
+        self.found = found
 
     def on_headers(self, *, is_end: bool) -> Decision | Awaitable[Decision]:
         """The caller is known."""

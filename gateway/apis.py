@@ -107,6 +107,7 @@ ROWS: tuple[Row, ...] = (
     Row(Family.ANTHROPIC, "/messages", Operation.MESSAGES),
     Row(Family.ANTHROPIC, "/messages/count_tokens", Operation.MESSAGE_TOKENS),
     Row(Family.ANTHROPIC, "/messages/batches/*", Operation.MESSAGE_BATCHES, _ANY),
+    Row(Family.ANTHROPIC, "/files/*", Operation.MESSAGE_FILES, _ANY),
     Row(Family.COHERE, "/rerank", Operation.RERANK),
     Row(Family.GEMINI, "/models/{model}:generateContent", Operation.GENERATE),
     Row(

@@ -58,6 +58,8 @@ class Operation(StrEnum):
     """OpenAI `/batches` and all below."""
     MESSAGE_BATCHES = "message_batches"
     """Anthropic `/messages/batches` and all below."""
+    MESSAGE_FILES = "message_files"
+    """Anthropic's `/files` and all below."""
     MESSAGE_TOKENS = "message_tokens"
     """Anthropic `POST /messages/count_tokens`."""
     RESPONSE_TOKENS = "response_tokens"

@@ -201,6 +201,7 @@ UNREAD = frozenset(
         Operation.BATCHES,
         Operation.FILES,
         Operation.MESSAGE_BATCHES,
+        Operation.MESSAGE_FILES,
         Operation.REALTIME,
         Operation.RESPONSE,
         Operation.UPLOADS,

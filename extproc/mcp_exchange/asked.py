@@ -159,7 +159,11 @@ class Caller(Struct):
 
     def reads_answers(self, server: str) -> bool:
         """Whether guards, or rules of responses, may have to read what it says."""
-        return self._is_read(self._facts_of(server))
+        return self._has_overseers and self._is_read(self._facts_of(server))
+
+    @property
+    def _has_overseers(self) -> bool:
+        return self.program.mcp_guards is not None or self.program.rules.late is not None
 
     def _is_read(self, facts: Facts) -> bool:
         guards, rules = self.program.mcp_guards, self.program.rules.late
@@ -176,7 +180,7 @@ class Caller(Struct):
     ) -> OverseenAnswer | None:
         """The answer of one of these, past the guards that read it; None: nobody does. `message`:
         what is answered; None: nothing, it is a stream."""
-        if message is not None and message.method in UNREAD:
+        if not self._has_overseers or (message is not None and message.method in UNREAD):
             return None
         facts = [each for each in map(self._facts_of, servers) if self._is_read(each)]
         if not facts:

@@ -35,6 +35,7 @@ USUAL_PATHS: Mapping[Operation, str] = MappingProxyType(
         Operation.UPLOADS: "/uploads",
         Operation.BATCHES: "/batches",
         Operation.MESSAGE_BATCHES: "/messages/batches",
+        Operation.MESSAGE_FILES: "/files",
         Operation.MESSAGE_TOKENS: "/messages/count_tokens",
         Operation.RESPONSE_TOKENS: "/responses/input_tokens",
     }
@@ -61,7 +62,10 @@ OPENAI_COMPATIBLE = openai(
     *(Operation.TRANSLATIONS, Operation.REALTIME, Operation.FILES, Operation.BATCHES),
 )
 """Without responses: most do not have them, and chat completions can stand for them."""
-ANTHROPIC = openai(Operation.MESSAGES, Operation.MESSAGE_TOKENS, Operation.MESSAGE_BATCHES)
+ANTHROPIC = openai(
+    *(Operation.MESSAGES, Operation.MESSAGE_TOKENS, Operation.MESSAGE_BATCHES),
+    Operation.MESSAGE_FILES,
+)
 COHERE: Offers = (
     (Operation.CHAT, "/compatibility/v1/chat/completions"),
     (Operation.EMBEDDINGS, "/compatibility/v1/embeddings"),

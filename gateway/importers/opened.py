@@ -20,6 +20,7 @@ STORED = frozenset(
         Operation.UPLOADS,
         Operation.BATCHES,
         Operation.MESSAGE_BATCHES,
+        Operation.MESSAGE_FILES,
         Operation.RESPONSE,
     }
 )
@@ -125,6 +126,8 @@ def _at(path: str) -> list[Place]:
         return []
     known = [_PATHS.find(method, path) for method in METHODS]
     operations = {found.operation for found in known if isinstance(found, Found)} - LISTS
+    if Operation.FILES in operations:  # a header tells whose
+        operations.add(Operation.MESSAGE_FILES)
     placed = [place for place in PLACES if place.row.operation in operations]
     return [place for place in placed if place.takes(path)]
 

@@ -289,6 +289,23 @@ def test_batches_of_messages(here: OtherApis) -> None:
     ]
 
 
+def test_files_of_anthropic_pass_to_it_with_its_betas(here: OtherApis) -> None:
+    files = here.anthropic().beta.files
+    with here.costs(0):
+        document = ("a.pdf", b"%PDF-1.7\n" * 9, "application/pdf")
+        made = files.upload(file=document, betas=["files-api-2025-04-14"])
+        got = here.providers.last
+        assert (got.files["file"].size, got.headers["x-api-key"]) == (81, "sk-ant")
+        assert got.headers["anthropic-beta"] == "files-api-2025-04-14"
+        assert [each.id for each in files.list(limit=5)] == [made.id]
+        assert here.providers.last.query["limit"] == "5"
+        assert files.retrieve_metadata(made.id).filename == "a.pdf"
+        assert files.download(made.id).read() == CONTENT
+        assert files.delete(made.id).id == made.id
+    assert {got.provider for got in here.providers.got} == {"anthropic"}
+    assert [each.id for each in here.openai().files.list()] == ["file-1", "file-2"]
+
+
 @pytest.mark.parametrize("version", ["v1beta", "v1"])
 def test_googles_library_embeds_and_counts(here: OtherApis, version: str) -> None:
     client = here.gemini(version)

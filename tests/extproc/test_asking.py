@@ -74,10 +74,13 @@ def test_an_unknown_path_is_refused_in_the_words_of_whose_prefix_it_has() -> Non
     assert error(headers("POST", "/v1/nothing", **version))[1]["type"] == "error"
 
 
-def test_files_of_anthropic_do_not_go_to_openai() -> None:
-    talk = llm_exchange(FILES)
-    told = {":method": "GET", ":path": "/v1/files", "anthropic-version": "2023-06-01"}
-    status, body = error(talk.say(RequestHeaders(told, True)))
+def test_files_go_to_whose_client_asks_for_them() -> None:
+    told = {":method": "GET", ":path": "/v1/files/f?limit=2"}
+    assert clusters(llm_exchange(FILES).say(RequestHeaders(told, True)))[0].endswith("/openai")
+    told["anthropic-version"] = "2023-06-01"
+    assert clusters(llm_exchange(FILES).say(RequestHeaders(told, True)))[0].endswith("/claude")
+    without = FILES.replace("[claude, openai]", "[openai]")
+    status, body = error(llm_exchange(without).say(RequestHeaders(told, True)))
     assert (status, body["error"]["type"]) == (404, "not_found_error")
 
 

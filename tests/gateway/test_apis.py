@@ -12,9 +12,19 @@ from gateway.apis import DEFAULT_PREFIXES, ROWS, WRONG_METHOD, Family, Found, Pa
 from gateway.operations import Operation
 
 DEFAULT = Paths(DEFAULT_PREFIXES)
-EVERYTHING = {**DEFAULT_PREFIXES, Family.AZURE: ("/openai", "/azure/of/ours")}
+EVERYTHING = {
+    **DEFAULT_PREFIXES,
+    Family.AZURE: ("/openai", "/azure/of/ours"),
+    Family.ANTHROPIC: ("/v1", "/anthropic/v1"),
+    Family.VERTEX: ("/v1", "/vertex"),
+}
 ALL = Paths(EVERYTHING)
-PLACED = [(row, prefix) for row in ROWS for prefix in EVERYTHING[row.family]]
+PLACED = [
+    (row, prefix)
+    for row in ROWS
+    for prefix in EVERYTHING[row.family]
+    if (row.operation, prefix) != (Operation.MESSAGE_FILES, "/v1")  # OpenAI's: a header tells whose
+]
 METHODS = ("DELETE", "GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS")
 SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12)
 MODELS = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
@@ -29,6 +39,7 @@ MODELS = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
         ("POST /v1/messages/count_tokens", Operation.MESSAGE_TOKENS, Family.ANTHROPIC, "", False),
         ("GET /v1/messages/batches", Operation.MESSAGE_BATCHES, Family.ANTHROPIC, "", False),
         ("GET /v1/messages/batches/b/results", Operation.MESSAGE_BATCHES, Family.ANTHROPIC, "", 0),
+        ("GET /v1/files/f/content", Operation.FILES, Family.OPENAI, "", False),
         ("GET /v1/realtime?model=m", Operation.REALTIME, Family.OPENAI, "", False),
         ("POST /v1/responses/input_tokens", Operation.RESPONSE_TOKENS, Family.OPENAI, "", False),
         ("POST /v1/responses/r/cancel", Operation.RESPONSE, Family.OPENAI, "", False),

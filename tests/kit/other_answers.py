@@ -282,6 +282,22 @@ def _message_batch(said: Said) -> Answer:
     )  # fmt: skip
 
 
+def _message_files(said: Said) -> Answer:
+    if said.path.endswith("/content"):
+        return Answer(CONTENT, content_type="application/octet-stream")
+    if said.method == "DELETE":
+        return _json({"id": "file_1", "type": "file_deleted"})
+    found = {
+        "id": "file_1", "type": "file", "filename": "a.pdf", "mime_type": "application/pdf",
+        "size_bytes": 9, "created_at": "2025-01-01T00:00:00Z", "downloadable": False,
+    }  # fmt: skip
+    if said.method == "GET" and said.path.endswith("/files"):
+        return _json(
+            {"data": [found], "has_more": False, "first_id": "file_1", "last_id": "file_1"}
+        )
+    return _json(found)
+
+
 def _embed_content(said: Said) -> Answer:
     return _json({"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 5}})
 
@@ -404,6 +420,8 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("openai", "POST", "/v1/responses/[^/]+/cancel", _response),
     _Operation("openai", "GET", "/v1/responses/[^/]+/input_items", _response),
     _Operation("openai", "POST GET DELETE", "/v1/vector_stores(/.*)?", _anything),
+    _Operation("anthropic", "POST", "/v1/files", _message_files, (), ("file",)),
+    _Operation("anthropic", "GET DELETE", "/v1/files(/[^/]+(/content)?)?", _message_files),
     _Operation("anthropic", "POST", "/v1/messages/batches", _message_batch, ("requests",)),
     _Operation("anthropic", "GET", "/v1/messages/batches/[^/]+", _message_batch),
     _Operation("anthropic", "POST", "/v1/messages/batches/[^/]+/cancel", _message_batch),

@@ -36,7 +36,8 @@ in OpenAI's."""
 _RESPONSES_NAME = f"{NAME}/responses"
 BATCHES = "/batches"
 """What the names of those end with where batches are."""
-FILES = (f"{NAME}/files", f"{NAME}/uploads")
+_OPENAIS_FILES = (f"{NAME}/files", f"{NAME}/uploads")
+FILES = (*_OPENAIS_FILES, f"{ANTHROPIC_NAME}/files")
 """Those where files are."""
 _DIALECTS = (
     (ANTHROPIC_NAME, Dialect.ANTHROPIC),
@@ -186,6 +187,9 @@ def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
         if surface.gateway.llm.stored_at:
             below = {"path_separated_prefix": f"{prefix}/messages/batches"}
             yield surface.batches(f"{ANTHROPIC_NAME}{BATCHES}", below)
+            if prefix not in prefixes.get(Family.OPENAI, ()):  # whose files are at the same path
+                below = {"path_separated_prefix": f"{prefix}/files"}
+                yield surface.unread(FILES[-1], below)
         match = {"path_separated_prefix": f"{prefix}/messages"}
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
 
@@ -221,7 +225,7 @@ def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 
 def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.OPENAI, ()) if surface.gateway.llm.stored_at else ():
-        for name in FILES:
+        for name in _OPENAIS_FILES:
             below = {"path_separated_prefix": prefix + name.removeprefix(NAME)}
             yield surface.unread(name, below)
         below = {"path_separated_prefix": f"{prefix}{BATCHES}"}

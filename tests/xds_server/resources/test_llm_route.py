@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from gateway import names
+from gateway.apis import Family
 from gateway.failover import USUAL_CAUSES, Cause, Failover, HealthRules
 from gateway.model import Gateway, Listener
 from tests.kit.choosers import models
@@ -182,6 +183,19 @@ def test_on_a_dialect_that_a_provider_does_not_speak_the_answer_may_have_to_be_s
 def test_files_are_not_buffered() -> None:
     config = routes_by_name()[f"{NAME}/files"]["typed_per_filter_config"][names.EXT_PROC_FILTER]
     assert config["overrides"]["processing_mode"]["request_body_mode"] == "NONE"
+
+
+def test_files_of_anthropic_have_a_route_where_no_route_of_openais_takes_them() -> None:
+    files = "dragoman/llm/anthropic/files"
+    stored = dataclasses.replace(GATEWAY.llm, stored_at=("a",))
+    apart = dataclasses.replace(
+        stored, prefixes={Family.OPENAI: ("/v1",), Family.ANTHROPIC: ("/v1", "/claude")}
+    )
+    for llm, expected in ((stored, []), (apart, ["/claude/files"])):
+        gateway = dataclasses.replace(GATEWAY, llm=llm)
+        routes = llm_routes(gateway, GATEWAY.listeners[0], NEW)
+        found = [each["match"] for each in routes if each["name"].startswith(files)]
+        assert [match["path_separated_prefix"] for match in found] == expected
 
 
 def test_realtime_may_become_a_websocket() -> None:
