@@ -22,6 +22,7 @@ from xds_server import cli
 from xds_server.resources.local_replies import (
     EXTERNAL_REPLIES,
     LOCAL_REPLIES,
+    OF_A2A,
     OF_LOGINS,
     OF_MCP,
     POLICY_UNAVAILABLE,
@@ -203,7 +204,14 @@ def test_every_refusal_is_in_the_table_of_errors_and_no_other() -> None:
     rows = error_rows()
     envoys = {
         reply.code
-        for reply in (POLICY_UNAVAILABLE, *EXTERNAL_REPLIES, *OF_LOGINS, *OF_MCP, *LOCAL_REPLIES)
+        for reply in (
+            POLICY_UNAVAILABLE,
+            *EXTERNAL_REPLIES,
+            *OF_LOGINS,
+            *OF_A2A,
+            *OF_MCP,
+            *LOCAL_REPLIES,
+        )
     }
     assert refusals() - rows == frozenset()
     assert envoys - {code for _, code in rows} == set()

@@ -167,7 +167,8 @@ def test_only_its_address_changes_a_listener() -> None:
             "envoys-limits",
             "external-authz",
             "logins",
-            "mcp",  # what Envoy says there is JSON-RPC
+            "a2a",  # what Envoy says there has a form of its own
+            "mcp",
             "mcp-auth",
         )  # has no listener of that name; see below
     ]

@@ -67,6 +67,8 @@ class Parts:
     """Pages of other origins may ask MCP servers."""
     serves_mcp: bool = False
     """What Envoy itself says there has a form of its own."""
+    serves_a2a: bool = False
+    """The same of agents."""
 
 
 def parts_of(gateway: Gateway, features: Features) -> Parts:
@@ -80,6 +82,7 @@ def parts_of(gateway: Gateway, features: Features) -> Parts:
         tuple(each.name for each in gateway.identity.logins),
         bool(gateway.mcp.servers and gateway.mcp.allowed_origins),
         bool(gateway.mcp.servers),
+        bool(gateway.a2a.agents),
     )
 
 

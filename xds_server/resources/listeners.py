@@ -89,6 +89,7 @@ def _http(listener: Listener, features: Features, parts: Parts) -> Json:
             else None,
             logs_in=bool(parts.logins),
             serves_mcp=parts.serves_mcp,
+            serves_a2a=parts.serves_a2a,
         ),
         access_log=[
             *([stream_log(ext_proc.service())] if features.reads_usage else []),

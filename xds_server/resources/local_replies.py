@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from gateway import names
-from xds_server.resources import asked_limit, llm_route, local_limit, login, mcp_route, rbac
+from xds_server.resources import (
+    a2a_route,
+    asked_limit,
+    llm_route,
+    local_limit,
+    login,
+    mcp_route,
+    rbac,
+)
 from xds_server.resources.extension import Json, log_filter
 
 _OURS = 'response.code_details.startsWith("dragoman_")'
@@ -155,6 +163,17 @@ OF_MCP = (
     LocalReply("response.code >= 500", "server_unavailable", "the MCP server could not be reached"),
 )
 """On the routes of MCP. Other answers with 4xx are left alone: clients tell eras by them."""
+OF_A2A = (
+    *LOCAL_REPLIES[1:3],
+    LocalReply("response.code == 504", "agent_timeout", "the agent did not answer in time"),
+    LocalReply("response.code >= 500", "agent_unreachable", "the agent could not be reached"),
+)
+"""On the routes of agents."""
+_IS_OF_AGENTS = (
+    f'xds.route_name.startsWith("{a2a_route.NAME}") && !("content-type" in request.headers'
+    ' && request.headers["content-type"].startsWith("application/grpc"))'
+)
+"""To clients of gRPC, Envoy says a status of gRPC."""
 
 _WHY = f"%CEL({rbac.REASON})%"
 DENIALS = (
@@ -214,10 +233,11 @@ def local_reply_config(
     external: LocalReply | None = None,
     logs_in: bool = False,
     serves_mcp: bool = False,
+    serves_a2a: bool = False,
 ) -> Json:
     """Leaves extproc's own answers as they are, and other routes but for a missing policy, and for
     a limit where Envoy counts. `external`: where services are asked, when one gives no answer.
-    `logs_in`: where people do. `serves_mcp`: there are MCP servers."""
+    `logs_in`: where people do. `serves_mcp`: there are MCP servers, `serves_a2a`: agents."""
     return {
         "mappers": [
             {"filter": log_filter(_OURS)},
@@ -240,6 +260,15 @@ def local_reply_config(
                     *OF_MCP,
                 )
                 if serves_mcp
+            ),
+            *(
+                _mapper(reply, f"{_IS_OF_AGENTS} && {reply.when}", _a2a)
+                for reply in (
+                    POLICY_UNAVAILABLE,
+                    *((external,) if external is not None else ()),
+                    *OF_A2A,
+                )
+                if serves_a2a
             ),
             *(
                 _mapper(reply, f"{asked}{reply.when}", said)
@@ -302,6 +331,18 @@ def _mcp(reply: LocalReply) -> Json:
     code = _INVALID_REQUEST if reply.fault is Fault.CLIENT else _INTERNAL_ERROR
     error = {"code": code, "message": reply.message, "data": {"code": reply.code}}
     return {"jsonrpc": "2.0", "id": None, "error": error}  # Envoy knows no id
+
+
+def _a2a(reply: LocalReply) -> Json:
+    """For JSON-RPC and HTTP+JSON alike: Envoy does not know which it is."""
+    is_clients = reply.fault is Fault.CLIENT
+    error = {
+        "code": _INVALID_REQUEST if is_clients else _INTERNAL_ERROR,
+        "status": _GEMINI[reply.fault],
+        "message": reply.message,
+        "data": {"code": reply.code},
+    }
+    return {"jsonrpc": "2.0", "id": None, "error": error}
 
 
 _DIALECTS: tuple[tuple[str, Callable[[LocalReply], Json]], ...] = (

@@ -18,6 +18,7 @@ from xds_server.resources.local_replies import (
     EXTERNAL_UNAVAILABLE,
     LIMITED,
     LOCAL_REPLIES,
+    OF_A2A,
     OF_LOGINS,
     OF_MCP,
     OF_SERVICES,
@@ -82,6 +83,21 @@ def test_clients_of_mcp_are_told_in_json_rpc() -> None:
             "data": {"code": "server_unavailable"},
         },
     }
+
+
+def test_clients_of_agents_are_told_so_that_each_binding_reads_it() -> None:
+    mappers = local_reply_config(serves_a2a=True, external=EXTERNAL_UNAVAILABLE)["mappers"]
+    told = {
+        expression(each).rpartition(") && ")[2]: each["body_format_override"]["json_format"]
+        for each in mappers
+        if "dragoman/a2a" in expression(each)
+    }
+    assert list(told) == [each.when for each in (POLICY_UNAVAILABLE, EXTERNAL_UNAVAILABLE, *OF_A2A)]
+    assert told["response.code == 413"]["error"]["code"] == -32600
+    said = told["response.code >= 500"]
+    assert (said["jsonrpc"], said["error"]["status"]) == ("2.0", "UNAVAILABLE")
+    of_agents = [each for each in mappers if "dragoman/a2a" in expression(each)]
+    assert all("application/grpc" in expression(each) for each in of_agents)
 
 
 def test_what_services_and_limits_refuse_is_said_in_both_forms() -> None:
