@@ -24,6 +24,7 @@ from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
+from extproc.adapters.consent_places import ConsentPlaces, consents_at
 from extproc.adapters.heap import keep_freed_memory
 from extproc.adapters.introspector import RemoteIntrospector
 from extproc.adapters.key_directory import open_directory
@@ -180,7 +181,7 @@ async def _serve(
     log = access_log.AccessLog(cut_streams, calls)
     services = ServiceClient(arguments.services)
     pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
-    consents = SqliteConsents(arguments.state_dir, time.time)
+    consents = ConsentPlaces(SqliteConsents(arguments.state_dir, time.time))
     shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
     world = World(services, shared, time.monotonic, pins, consents, time.time)
     make = functools.partial(
@@ -196,7 +197,7 @@ async def _serve(
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
-        shared=(shared, pins),
+        shared=(shared, pins, consents),
         serve=_serve_others(services, world, arguments.state_dir),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
@@ -215,7 +216,7 @@ async def _serve(
         board.close()
         services.close()
         await pins.close()
-        consents.close()
+        await consents.close()
         await shared.close()
         await limiters.close()
         tally.write()
@@ -262,12 +263,13 @@ def _build(
     logs: AuditLogs,
     limiters: LimiterPlaces,
     inquirer: Inquirer,
-    shared: tuple[SharedSessionBoard, SharedToolPins],
+    shared: tuple[SharedSessionBoard, SharedToolPins, ConsentPlaces],
     serve: Serve,
 ) -> Program:
-    sessions, pins = shared
+    sessions, pins, consents = shared
     sessions.follow(sessions_at(gateway))
     pins.follow(pins_at(gateway))
+    consents.follow(consents_at(gateway))
     stored = keys.at(gateway.ledger, gateway.identity.stale_keys_seconds)
     return build(
         gateway,

@@ -29,7 +29,7 @@ from extproc.facts import NO_DEMANDS
 from extproc.health import Health
 from extproc.latencies import Latencies, Tried
 from extproc.llm.dialect import Asked, Codec, UnreadableAnswer
-from extproc.llm.dialects import Handling, embedded
+from extproc.llm.dialects import Handling, instead
 from extproc.llm.estimate import expected, family_of
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.others.usage import with_demands
@@ -384,7 +384,7 @@ class Answering:
         headers, waiting = event.headers, self._waiting
         found: Translation
         if tried.is_instead:
-            found, content_type = embedded(waiting.asked, event.status)
+            found, content_type = instead(waiting.handled, waiting.asked, event.status)
         elif waiting.codec is None or tried.codec is None:
             return CONTINUE  # only conversations are translated
         else:

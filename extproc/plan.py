@@ -14,7 +14,7 @@ from extproc.choosing import Chooser, Chosen
 from extproc.cut_streams import Mark
 from extproc.facts import Facts
 from extproc.llm import additions
-from extproc.llm.dialects import codec_of
+from extproc.llm.dialects import INSTEAD, codec_of
 from extproc.named import Models, Named
 from extproc.protocols import json_spans
 from extproc.protocols.query import with_model
@@ -362,7 +362,7 @@ class Planner:
         terms = provider.vendor if has_terms else ""
         said = Said(dialect, model, form, added, terms=terms, betas=betas)
         codec = None if dialect is None else codec_of(dialect, provider.vendor, form)
-        is_instead = operation is Operation.INVOKE and wanted.operation is Operation.EMBEDDINGS
+        is_instead = operation is Operation.INVOKE and wanted.operation in INSTEAD
         vendor = provider.vendor if dialect is Dialect.OPENAI_CHAT and not is_own else ""
         return Try(
             cluster="",

@@ -458,9 +458,6 @@ class Consents(Protocol):
     async def take(self, name: str) -> bytes | None:
         """It is back: what was kept of it, once. None: nothing, or too long ago."""
 
-    def close(self) -> None:
-        """Nothing is kept any more."""
-
 
 class SessionBoard(Protocol):
     """When MCP sessions were last used, and which have ended, as all workers of a machine know."""

@@ -13,9 +13,8 @@ from msgspec.structs import replace
 from extproc.facts import Facts
 from extproc.llm import additions, forms, history, translate
 from extproc.llm.anthropic.elsewhere import BETAS
-from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.dialect import Call
-from extproc.llm.dialects import SPEAKERS, Handling, codec_of
+from extproc.llm.dialects import INSTEAD, SPEAKERS, Handling, codec_of
 from extproc.llm.openai_chat.servers import in_terms, server_of
 from extproc.llm.tool_names import Names
 from extproc.plan import Plan, Planner, Wanted
@@ -68,7 +67,8 @@ class Sayer:
         lost. Of other plans, `spliced` says it.
         """
         if plan.tries[0].is_instead:
-            body = encode_embeddings(question.call.document, plan.tries[0].model)
+            encode = INSTEAD[question.wanted.operation]
+            body = encode(question.call.document, plan.tries[0].model)
             return body if isinstance(body, Deny) else Forwarded(plan, body)
         refusals: dict[Dialect, Deny] = {}
         bodies: dict[Dialect, translate.Translated] = {}

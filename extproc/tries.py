@@ -36,7 +36,7 @@ class Try:
     codec: Codec | None
     """Of a conversation: its dialect, as this vendor takes it."""
     is_instead: bool = False
-    """It is asked for embeddings as Bedrock's InvokeModel has them."""
+    """It is asked for embeddings, or to rerank, as models on Bedrock are invoked."""
     vendor: str = ""
     """Where its servers' form of the dialect counts: the client has no form of it."""
     target: str = ""

@@ -64,7 +64,7 @@ def sqlite_tables(version: int, columns: Collection[str]) -> Iterator[str]:
 
 POSTGRES_LOCK = 0x647261676F6D616E
 """Who makes the tables holds this advisory lock."""
-POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'mcp_tools'"
+POSTGRES_IS_MADE = "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'mcp_clients'"
 """A row, where the table that was added last is in that schema. `to_regclass` is no way to ask: who
 asks again after waiting for the lock is told what was so before."""
 
@@ -129,6 +129,17 @@ CREATE TABLE IF NOT EXISTS {0}.mcp_tools (
   changed bigint NOT NULL, PRIMARY KEY (server, tool)
 );
 CREATE INDEX IF NOT EXISTS mcp_tools_by_change ON {0}.mcp_tools (changed);
+CREATE TABLE IF NOT EXISTS {0}.mcp_consents (
+  owner text NOT NULL, server text NOT NULL, who text NOT NULL, sealed bytea NOT NULL,
+  version bigint NOT NULL, since bigint NOT NULL, expires bigint NOT NULL,
+  leased_until double precision NOT NULL DEFAULT 0, ended boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (owner, server)
+);
+CREATE TABLE IF NOT EXISTS {0}.mcp_flows (
+  name text PRIMARY KEY, sealed bytea NOT NULL, until bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS mcp_flows_by_age ON {0}.mcp_flows (until);
+CREATE TABLE IF NOT EXISTS {0}.mcp_clients (name text PRIMARY KEY, sealed bytea NOT NULL);
 """
 """`counters.leased` is the sum of `ceiling - applied` over its leases, `reserved` of theirs.
 `key_changes` says which row of `key_log` is the last."""

@@ -20,7 +20,9 @@ STREAMED: Mapping[Operation, Operation] = MappingProxyType(
 
 _WHOLE = {streamed: whole for whole, streamed in STREAMED.items()}
 _SAYS_STREAM_IN_THE_BODY = frozenset({Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES})
-_INSTEAD: Mapping[Operation, Operation] = MappingProxyType({Operation.EMBEDDINGS: Operation.INVOKE})
+_INSTEAD: Mapping[Operation, Operation] = MappingProxyType(
+    {Operation.EMBEDDINGS: Operation.INVOKE, Operation.RERANK: Operation.INVOKE}
+)
 """What can be asked for in another form where it is not offered."""
 _TURNS = (
     Operation.CHAT,

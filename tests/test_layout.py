@@ -79,6 +79,13 @@ TESTED_THROUGH = {
     "gateway/config/alerts.py": "gateway/config/test_budgets.py",
     "gateway/ledger_tables.py": "xds_server/budgets/test_stores.py",
     "gateway/mcp_consents.py": "extproc/adapters/test_sqlite_consents.py",
+    "xds_server/consents/rows.py": "xds_server/consents/test_desk.py",
+    # one suite for all stores, and for both sides of them
+    "extproc/adapters/postgres_consents.py": "extproc/adapters/test_consent_places.py",
+    "extproc/adapters/redis_consents.py": "extproc/adapters/test_consent_places.py",
+    "xds_server/consents/places.py": "extproc/adapters/test_consent_places.py",
+    "xds_server/consents/postgres_rows.py": "extproc/adapters/test_consent_places.py",
+    "xds_server/consents/redis_rows.py": "extproc/adapters/test_consent_places.py",
     "xds_server/admin/mcp.py": "xds_server/commands/test_mcp_tools.py",
     "xds_server/commands/mcp_consents.py": "xds_server/commands/test_mcp_tools.py",
     "gateway/mcp_pins.py": "extproc/adapters/test_tool_pins.py",

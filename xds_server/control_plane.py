@@ -346,10 +346,11 @@ async def admin_serving(
     )
     hosts = frozenset({f"[{where.host}]" if ":" in where.host else where.host})
     token = _admin_token(plane.options.state_dir)
+    place = keys_in_force(plane.options, plane.publisher).place
     further = (
         *key_routes(plane.desk(), token),
         *budget_routes(changes, token),
-        *mcp_routes(plane.options.state_dir, plane.deeds, logger.info, token),
+        *mcp_routes(plane.options.state_dir, place, plane.deeds, logger.info, token),
     )
     app = admin_app(view, hosts, further)
     async with serving(app, listening_socket(where.host, where.port)):

@@ -21,6 +21,8 @@ from extproc.llm.bedrock import reading as bedrock_reading
 from extproc.llm.bedrock import usage as bedrock_usage
 from extproc.llm.bedrock.claude import ClaudeDecoding, ClaudeEncoding
 from extproc.llm.bedrock.embedded import EmbeddedAnswer
+from extproc.llm.bedrock.embeddings import encode_embeddings
+from extproc.llm.bedrock.reranking import RankedAnswer, encode_rerank
 from extproc.llm.dialect import Asked, Call, Codec, Reading
 from extproc.llm.gemini import codec as gemini
 from extproc.llm.gemini import counting as gemini_counting
@@ -270,8 +272,15 @@ def refusal(dialect: Dialect | None, deny: Deny) -> Respond:
     return Respond(deny.status, headers, error.body, f"dragoman_{deny.code}")
 
 
-def embedded(asked: Asked, status: int) -> tuple[Translation, str]:
-    """How an answer of Bedrock's embeddings is said to OpenAI's clients, and its content type."""
+INSTEAD: Mapping[Operation, Callable[[Mapping[str, object], str], bytes | Deny]] = MappingProxyType(
+    {Operation.EMBEDDINGS: encode_embeddings, Operation.RERANK: encode_rerank}
+)
+"""What a model on Bedrock is told by InvokeModel, where it is asked for that."""
+
+
+def instead(handled: Handling, asked: Asked, status: int) -> tuple[Translation, str]:
+    """How its answer is said to clients of OpenAI's or Cohere's, and its content type."""
     if 200 <= status < 300:
-        return EmbeddedAnswer(asked), "application/json"
+        is_ranked = handled is HANDLINGS[Operation.RERANK]
+        return (RankedAnswer if is_ranked else EmbeddedAnswer)(asked), "application/json"
     return Refused((openai_chat.CODEC, bedrock.CODEC), status), "application/json"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from extproc.adapters.password_checks import HashedPasswords
 from extproc.audits import Audits
 from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
 from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.inquiring import Inquirer
-from extproc.policies.authenticate import Authenticate
+from extproc.policies.authenticate import Authenticate, Witnesses
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Asked
 from extproc.policies.remote.words import FINE, Opinion
@@ -199,6 +201,7 @@ def subject(path: Path | None, environment: dict[str, str]) -> Subject | tuple[P
         audits=Audits(noted),
         limiter=Unhurried(),
         inquirer=_Agreeing.of_nobody(),
+        witnesses=Witnesses(passwords=HashedPasswords(time.monotonic)),
     )
     return Subject(gateway, program, noted)
 

@@ -223,6 +223,31 @@ def rules_read_what_is_known(written: Written) -> Iterator[Finding]:
             )
 
 
+_OF_KINDS = {
+    "llm": ("LLM calls", ("llm", "model", "provider")),
+    "mcp": ("MCP calls", ("mcp",)),
+    "http": ("plain routes", ("route",)),
+    "a2a": ("A2A calls", ("a2a",)),
+}
+"""Kinds of requests, and which fields of a scope are about them alone."""
+
+
+def rules_read_what_their_requests_have(written: Written) -> Iterator[Finding]:
+    """`{for: {llm: "*"}, deny: mcp.tool == "x"}`: for every request that it is for, it errs."""
+    for index, rule in enumerate(written.config.authorize):
+        compiled = compile_expression(rule.expression)
+        if isinstance(compiled, str):
+            continue
+        for kind, (what, fields) in _OF_KINDS.items():
+            if all(getattr(rule.scope, field) is None for field in fields):
+                continue
+            for name in sorted(compiled.names):
+                of = name.partition(".")[0]
+                if of in _OF_KINDS and of != kind:
+                    path: Path = ("authorize", index, rule.effect.value)
+                    yield Finding(path, f"'{name}' is nothing of {what}, which the rule is for")
+
+
 def route_gateways_are_known(written: Written) -> Iterator[Finding]:
     """`gateways: [defualt]`."""
     for index, route in enumerate(written.config.routes):
@@ -319,6 +344,7 @@ RULES: tuple[Rule, ...] = (
     rules_reach_their_routes,
     rules_depend_on_something,
     rules_read_what_is_known,
+    rules_read_what_their_requests_have,
     limits_can_apply,
     envoy_can_count,
     limit_services_are_there,

@@ -175,10 +175,10 @@ def consents_can_be_had(written: Written) -> Iterator[Finding]:
         if each.consent is not None and each.address
     }
     yield from mcp_consent.findings(wanted, config.mcp.consents, config.mcp.auth, config.identity)
-    if wanted and not isinstance(config.ledger, SqliteLedgerBlock):
-        for name in wanted:
-            at = ("mcp", "servers", name, "consent")
-            yield Finding(at, "tokens are kept in a file, and the ledger is on a server")
+    is_file = isinstance(config.ledger, SqliteLedgerBlock)
+    if wanted and not is_file and not config.mcp.sessions.secrets:
+        at = ("mcp", "sessions")
+        yield Finding(at, "other machines cannot open tokens that this one keeps", "say secrets")
 
 
 def sse_clients_can_be_told_apart(written: Written) -> Iterator[Finding]:

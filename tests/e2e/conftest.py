@@ -56,6 +56,19 @@ def serve_widely(request: pytest.FixtureRequest) -> Serve:
     return running if request.param == NEWEST else SERVED[request.param]
 
 
+@pytest.fixture(scope="session")
+def serve_newest() -> Serve:
+    """Where Python alone decides, Envoys do not differ. That each level takes what is compiled for
+    it, `tests/xds_server/test_compile.py` knows."""
+    return SERVED[NEWEST]
+
+
+@pytest.fixture(scope="session")
+def serve_newest_widely() -> Serve:
+    """The same, by several workers."""
+    return running
+
+
 @pytest.fixture
 def stack(quickstart: Stack) -> Stack:
     """The shared quickstart, with both providers working."""

@@ -26,11 +26,11 @@ ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "say hello"}], "
 
 
 @pytest.fixture(scope="module")
-def gateway(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def gateway(serve_newest: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("audited")
     config = folder / "gateway.yaml"
     config.write_text((EXAMPLES / "audit-log.yaml").read_text())
-    with serve(config, folder / "state") as stack:
+    with serve_newest(config, folder / "state") as stack:
         yield stack
 
 

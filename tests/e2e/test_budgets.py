@@ -39,12 +39,12 @@ ASK = {"model": "demo", "messages": [{"role": "user", "content": "say hello"}]}
 
 
 def test_each_project_has_its_own_budget_in_any_24_hours(
-    serve_widely: Serve, tmp_path: Path
+    serve_newest_widely: Serve, tmp_path: Path
 ) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(CONFIG)
     large = {**ASK, "max_tokens": 1995}
-    with serve_widely(file, tmp_path / "state") as stack:
+    with serve_newest_widely(file, tmp_path / "state") as stack:
         apollo, gemini = {"x-project": "apollo"}, {"x-project": "gemini"}
         used = stack.chat(ASK, headers=apollo).json()["usage"]["total_tokens"]
         refused = stack.chat(large, headers=apollo)
@@ -62,14 +62,14 @@ def test_each_project_has_its_own_budget_in_any_24_hours(
 
 
 def test_a_budget_that_is_topped_up_or_reset_is_there_again_at_once(
-    serve_widely: Serve, tmp_path: Path
+    serve_newest_widely: Serve, tmp_path: Path
 ) -> None:
     file, state = tmp_path / "gateway.yaml", tmp_path / "state"
     limited = (
         CONFIG.partition("budgets:")[0] + "budgets: [{name: all, limit: 100 tokens, per: day}]"
     )
     file.write_text(limited)
-    with serve_widely(file, state) as stack:
+    with serve_newest_widely(file, state) as stack:
 
         def change(*words: str) -> str:
             where = ("--admin", str(stack.admin_port), "--state-dir", str(state))
@@ -141,13 +141,13 @@ def hook() -> Iterator[Hook]:
 
 
 def test_the_example_warns_degrades_and_refuses_nobody_softly(
-    serve_widely: Serve, tmp_path: Path, hook: Hook
+    serve_newest_widely: Serve, tmp_path: Path, hook: Hook
 ) -> None:
     """`examples/budgets.yaml`."""
     file = tmp_path / "gateway.yaml"
     text = (EXAMPLES / "budgets.yaml").read_text()
     file.write_text(text.replace("${ALERTS_URL:-http://127.0.0.1:9999/alerts}", hook.url))
-    with serve_widely(file, tmp_path / "state") as stack:
+    with serve_newest_widely(file, tmp_path / "state") as stack:
         ask = {**ASK, "max_tokens": 50}
         told = ("--budgets", "10 tokens/day soft 100%")
         run = (sys.executable, "-m", "xds_server", "keys", "create", "ci", *told)

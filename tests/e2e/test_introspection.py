@@ -85,14 +85,14 @@ def written(
 
 
 @pytest.fixture(scope="module")
-def world(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(serve_newest: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("introspection")
     signing = SigningKey("k")
     (folder / "keys.json").write_text(key_set(signing))
     with (
         AuthorizationServer() as server,
         Recorder() as upstream,
-        serve(written(folder, server, upstream), folder / "state") as stack,
+        serve_newest(written(folder, server, upstream), folder / "state") as stack,
     ):
         yield World(stack, server, upstream, signing)
 

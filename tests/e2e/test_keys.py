@@ -34,11 +34,13 @@ CALLS = 16
 
 
 @pytest.fixture(scope="module")
-def gateway(serve_widely: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def gateway(
+    serve_newest_widely: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("keys")
     config = folder / "gateway.yaml"
     config.write_text((EXAMPLES / "virtual-keys.yaml").read_text() + ROUTE)
-    with serve_widely(config, folder / "state") as stack:
+    with serve_newest_widely(config, folder / "state") as stack:
         yield stack
 
 

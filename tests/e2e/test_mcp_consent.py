@@ -18,11 +18,12 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
+from gateway import names
 from tests.e2e.conftest import EXAMPLES, Serve
 from tests.kit import web
 from tests.kit.browser import Browser
 from tests.kit.consent_server import CLIENT, SECRET, ConsentServer
-from tests.kit.identity_provider import claims
+from tests.kit.identity_provider import claims, encoded
 from tests.kit.login_provider import ISSUER, LoginProvider
 from tests.kit.mcp_clients import talk
 from tests.kit.mcp_peers import Answer, McpServer, ModernRawClient, RawClient, mcp_servers
@@ -380,6 +381,12 @@ def test_the_example_asks_who_opens_the_link(
                 people.person = "mallory"
                 with Browser() as mallory:
                     assert mallory.open(url).status_code == 403
+                    said = {"iss": ISSUER, "sub": "ann"}
+                    claims_said = encoded(json.dumps(said).encode())
+                    forged = {names.LOGIN_CLAIMS_HEADER: claims_said}
+                    for more in ({}, {"authorization": f"Bearer {token}"}):
+                        answer = mallory.ask("GET", url, headers=forged | more)
+                        assert answer.status_code in (302, 401, 403), answer.text
                 people.person = "ann"
                 with Browser() as ann:
                     page = ann.open(url)

@@ -73,7 +73,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def served(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def served(serve_newest: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("mcp-exchange")
     names = {name: ["--era", "legacy"] for name in ("mine", "other", "open")}
     with mcp_servers(**names) as servers, OAuthServer() as idp, OAuthServer() as far:
@@ -84,7 +84,7 @@ def served(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
             text = text.replace(f'"{name.upper()}"', f'"{each.url}"')
         config = folder / "gateway.yaml"
         config.write_text(text)
-        with serve(config, folder / "state") as stack:
+        with serve_newest(config, folder / "state") as stack:
             yield World(stack, idp, far, servers)
 
 

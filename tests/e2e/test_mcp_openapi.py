@@ -78,13 +78,13 @@ def library() -> Iterator[Library]:
 
 @pytest.fixture(scope="module")
 def gateway(
-    serve: Serve, library: Library, tmp_path_factory: pytest.TempPathFactory
+    serve_newest: Serve, library: Library, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("openapi")
     config = folder / "gateway.yaml"
     with mcp_servers(one=[]) as servers:
         config.write_text(configured(library.url, servers["one"].url, folder / "desk.yaml"))
-        with serve(config, folder / "state") as stack:
+        with serve_newest(config, folder / "state") as stack:
             yield stack
 
 

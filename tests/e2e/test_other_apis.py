@@ -357,6 +357,22 @@ def test_reranking_costs_searches(here: OtherApis, path: str) -> None:
     assert (got.path, got.document["model"]) == ("/v2/rerank", "rerank-v3.5")
 
 
+def test_models_on_bedrock_rerank_for_clients_of_cohere(here: OtherApis) -> None:
+    body = {"query": "a", "documents": ["b", "c"], "top_n": 2}
+    with here.costs(3_000_000):
+        answer = here.http().post("/v2/rerank", json={"model": "rank-on-bedrock", **body})
+    found = answer.raise_for_status().json()
+    assert [each["index"] for each in found["results"]] == [0, 1]
+    assert found["meta"]["billed_units"] == {"search_units": 1}
+    got = here.providers.last
+    assert (got.path, got.document) == (
+        "/model/cohere.rerank-v3-5:0/invoke",
+        {**body, "api_version": 2},
+    )
+    refused = here.http().post("/v2/rerank", json={"model": "llama", **body})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unsupported_model")
+
+
 @old_websockets
 def test_prefixes_are_configuration(here: OtherApis) -> None:
     client = here.openai("/team-a/llm")

@@ -314,6 +314,8 @@ def _invoke(said: Said) -> Answer:
     if model.startswith("cohere.embed"):
         body = {"id": "1", "embeddings": [[0.5]], "texts": ["a"], "response_type": "x"}
         return _json(body, *counts, ("x-amzn-bedrock-output-token-count", "0"))
+    if model.startswith("cohere.rerank"):
+        return _json({"results": _results(said)}, *counts)
     if model.startswith("amazon.titan"):
         result = {"tokenCount": 3, "outputText": "Hi", "completionReason": "FINISH"}
         return _json({"inputTextTokenCount": 7, "results": [result]})
@@ -343,12 +345,15 @@ def _invoke_stream(said: Said) -> Answer:
 
 
 def _rerank(said: Said) -> Answer:
-    results = [
+    meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+    return _json({"id": "rank-1", "results": _results(said), "meta": meta})
+
+
+def _results(said: Said) -> list[dict[str, Any]]:
+    return [
         {"index": index, "relevance_score": 0.9 - index / 10}
         for index in range(len(said.document["documents"]))
     ]
-    meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
-    return _json({"id": "rank-1", "results": results, "meta": meta})
 
 
 def _anything(said: Said) -> Answer:

@@ -60,6 +60,7 @@ llm:
     sonnet: bedrock/anthropic.claude-sonnet-4-v1:0
     cohere-embed: bedrock/cohere.embed-english-v3
     rank: cohere/rerank-v3.5
+    rank-on-bedrock: bedrock/cohere.rerank-v3-5:0
   prices:
     gpt-5.4: {input: 1, output: 2}
     gpt-3.5-turbo-instruct: {input: 1, output: 2}
@@ -81,6 +82,7 @@ llm:
     "anthropic.claude-sonnet-4-v1:0": {input: 5, output: 6}
     cohere.embed-english-v3: {input: 7, output: 0}
     rerank-v3.5: {search: 0.002}
+    "cohere.rerank-v3-5:0": {search: 0.003}
 budgets:
   - {name: ample, for: {key: "*"}, limit: 1000000 USD, per: day}
 """

@@ -72,3 +72,14 @@ def test_tokens_are_checked_for_their_audience_and_scopes_and_exchanged() -> Non
     found = [each.name for each in mcp_checks(gateway_of(f"mcp: {{servers: {servers}}}"))]
     assert "token of the caller's own for servers" in found
     assert entering not in found
+
+
+def test_consent_of_callers_is_asked_for_before_sessions_are_looked_at() -> None:
+    consent = "consent: {client: {id: us}}"
+    text = YAML.replace('url: "http://a"', f'url: "https://a/mcp", {consent}')
+    text = text.replace("mcp:\n", "mcp:\n  consents: {url: 'https://g'}\n")
+    found = [each.name for each in mcp_checks(gateway_of(text))]
+    assert "consent of the caller's own for servers" in found
+    asked = found.index("consent of the caller's own for servers")
+    assert asked < found.index("session, where the request names one")
+    assert not any("consent" in each.name for each in mcp_checks(gateway_of(YAML)))

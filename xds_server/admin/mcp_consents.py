@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from xds_server.admin.asked import guarded, said, who
-from xds_server.mcp_consents import ConsentStore, ConsentsUnavailable
+from xds_server.consents.desk import ConsentStore
+from xds_server.consents.rows import ConsentsUnavailable
 
 
 class Ending(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from extproc.facts import Facts
@@ -43,6 +45,10 @@ llm:
 """
 
 
+def bcrypt_of(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     file: Path = tmp_path_factory.mktemp("trial") / "gateway.yaml"
@@ -56,6 +62,20 @@ def refused(seen: Seen) -> tuple[int, str]:
     assert seen.denied is not None
     assert not seen.tries
     return seen.denied.status, seen.denied.code
+
+
+@pytest.mark.parametrize(("password", "code"), [("secret", ""), ("other", "invalid_credential")])
+def test_passwords_are_checked(tmp_path: Path, password: str, code: str) -> None:
+    hashes = {"ann": "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "bob": bcrypt_of("secret")}
+    (tmp_path / "users").write_text("".join(f"{each}:{hashes[each]}\n" for each in hashes))
+    file = tmp_path / "gateway.yaml"
+    file.write_text(f"identity: {{basic: {{files: [users]}}}}{_ANY_MODEL}")
+    of = subject(file, {})
+    assert isinstance(of, Subject), of
+    for user in hashes:
+        shown = base64.b64encode(f"{user}:{password}".encode()).decode()
+        seen = tried(of, RequestBlock(model="m", headers={"Authorization": f"Basic {shown}"}))
+        assert ("" if seen.denied is None else seen.denied.code) == code
 
 
 def test_a_key_is_named_or_shown(ours: Subject) -> None:

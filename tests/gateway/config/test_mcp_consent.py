@@ -65,7 +65,11 @@ def test_what_cannot_be_is_told(written: str, complaint: str) -> None:
         ("https://gateway", "http://gateway", "mcp.consents.url: codes would come back without"),
         ("https://a.example", "http://a.example", "consent: would send codes and tokens without"),
         ('{url: "https://gateway.example"}', "{url: 'https://g', login: x}", "login: no login 'x'"),
-        ("mcp:", "ledger: {type: redis, url: 'redis://r'}\nmcp:", "consent: tokens are kept in"),
+        (
+            "mcp:",
+            "ledger: {type: redis, url: 'redis://r'}\nmcp:",
+            "mcp: other machines cannot open",
+        ),
         ("consent: {", "key: k, consent: {", "mcp.servers.a: has a consent, and another cred"),
         ("consent: {", "cache_lists: 1m, consent: {", "mcp.servers.a: has a consent, and lists"),
         (

@@ -14,8 +14,9 @@ from tests.kit.agreed import SINCE, agreed
 from tests.xds_server.admin.test_api import Running
 from xds_server.admin.api import admin_app
 from xds_server.admin.mcp_consents import mcp_consent_routes
+from xds_server.consents.desk import ConsentStore
+from xds_server.consents.rows import SqliteConsentRows
 from xds_server.deeds import Deeds
-from xds_server.mcp_consents import ConsentStore
 
 TOKEN = "the-token"
 SHOWN, END = ("GET", "/api/mcp/connections"), ("POST", "/api/mcp/disconnect")
@@ -26,7 +27,9 @@ def ask(
     folder: Path, asked: tuple[str, str], body: object = None, token: str = TOKEN
 ) -> httpx.Response:
     async def asking() -> httpx.Response:
-        store = ConsentStore(folder, Deeds(folder), lambda _: None)
+        store = ConsentStore(
+            lambda: SqliteConsentRows(folder / FILE), Deeds(folder), lambda _: None
+        )
         app = admin_app(Running().view(), further=mcp_consent_routes(store, TOKEN))
         transport = httpx.ASGITransport(app=app, client=("192.0.2.7", 5))
         sent = {"authorization": f"Bearer {token}", "content-type": "application/json"}

@@ -11,14 +11,19 @@ from extproc.adapters.sqlite_consents import SqliteConsents
 from extproc.ports import Ended
 from gateway.mcp_consents import FILE
 from tests.kit.agreed import SINCE, agreed
+from xds_server.consents.desk import ConsentStore
+from xds_server.consents.rows import Connection, ConsentsUnavailable, SqliteConsentRows
 from xds_server.deeds import Deeds
-from xds_server.mcp_consents import Connection, ConsentStore, ConsentsUnavailable
 
 ANN, AMY, BOB = "aa" * 16, "ab" * 16, "bb" * 16
 
 
 def store(folder: Path, said: list[str] | None = None) -> ConsentStore:
-    return ConsentStore(folder, Deeds(folder), (said if said is not None else []).append)
+    return ConsentStore(
+        lambda: SqliteConsentRows(folder / FILE),
+        Deeds(folder),
+        (said if said is not None else []).append,
+    )
 
 
 def test_nobody_has_agreed_yet(tmp_path: Path) -> None:
@@ -64,7 +69,8 @@ def test_it_is_written_down_who_ended_it(tmp_path: Path) -> None:
         def note(self, deed: str, told: object) -> None:  # type: ignore[override]
             notes.append((deed, told))
 
-    ConsentStore(tmp_path, Noted(tmp_path), lambda _: None).end("a", BOB, "root")
+    rows = SqliteConsentRows(tmp_path / FILE)
+    ConsentStore(lambda: rows, Noted(tmp_path), lambda _: None).end("a", BOB, "root")
     told = {"who": "root", "server": "a", "caller": "key bob", "id": BOB}
     assert notes == [("mcp.disconnected", told)]
 
