@@ -83,6 +83,7 @@ a2a:
   agents:
     travel: {{url: "{travel.url}", grpc: "{travel.grpc_url}", {signatures}}}
     forger: {{url: "{forger.url}", {signatures}}}
+mcp: {{servers: {{find: {{agents: true}}}}}}
 """
         )
         with running(config, folder / "state", workers=1) as stack:
@@ -168,3 +169,13 @@ def test_clients_of_0_3_get_it_too(trust: Trust) -> None:
 def test_nobody_gets_it_whom_nobody_knows(trust: Trust) -> None:
     url = f"{trust.stack.url}/a2a/travel/extendedAgentCard"
     assert web.get(url, headers={"a2a-version": "1.0"}, timeout=10).status_code == 401
+
+
+def test_models_find_agents_with_a_tool_of_mcp(trust: Trust) -> None:
+    arguments = {"query": "greet people", "tag": "travel"}
+    call = {"name": "search_agents", "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    head = {**KEY, "accept": "application/json, text/event-stream"}
+    found = web.post(f"{trust.stack.url}/mcp/find", json=body, headers=head, timeout=10).json()
+    (agent,) = found["result"]["structuredContent"]["agents"]
+    assert (agent["url"], agent["signedBy"]) == (f"{trust.stack.url}/a2a/travel", "theirs")
