@@ -21,6 +21,7 @@ import uvloop
 
 from extproc import access_log, authz, flags, process, rate_limit
 from extproc.a2a_serving.directory import Times
+from extproc.a2a_serving.polling import Polling
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
@@ -167,6 +168,7 @@ async def _serve(
 ) -> None:
     def take(program: Program) -> None:
         calls.program = program
+        polling.follow(None if program.a2a is None else program.a2a.directory)
         health.set(True)
         _look_for_garbage_seldom()
 
@@ -174,12 +176,12 @@ async def _serve(
     later = asyncio.get_running_loop().call_later
     cut_streams = CutStreams(board, later, secrets.randbits(64))
     tally = FileTally(arguments.state_dir / VERDICTS_FOLDER, arguments.worker, later)
-    audits, logs = Audits(tally), AuditLogs(arguments.state_dir, arguments.worker)
+    audits, polling = Audits(tally), Polling(later, random.random)
+    logs = AuditLogs(arguments.state_dir, arguments.worker)
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     _count_misses(tally, ledgers, keys, limiters)
-    log = access_log.AccessLog(cut_streams, calls)
-    services = ServiceClient(arguments.services)
+    log, services = access_log.AccessLog(cut_streams, calls), ServiceClient(arguments.services)
     pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
     consents = ConsentPlaces(SqliteConsents(arguments.state_dir, time.time))
     shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)

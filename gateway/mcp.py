@@ -213,6 +213,8 @@ class McpServer:
     """Scheme and authority, of those of revision 2024-11-05, which say where to post."""
     api: Api | None = field(default=None, repr=False)
     """Of a REST API."""
+    is_agents: bool = False
+    """It is the list of A2A agents, for which the worker answers."""
     secret_query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Of a REST API: what every request has in its query."""
     exchange: TokenExchange | None = None

@@ -6,15 +6,15 @@ from collections.abc import Awaitable
 from typing import Final, TypeAlias
 
 from extproc.a2a.errors import ErrorKind, Fault
-from extproc.a2a.registry import Misasked, View, read_query
+from extproc.a2a.registry import Misasked, read_query
 from extproc.a2a_serving.directory import Found, NoCard
+from extproc.a2a_serving.listing import listing
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.a2a_serving.shown import origin_of
 from extproc.events import Action, Respond
-from extproc.facts import A2aCall, Facts
+from extproc.facts import Facts
 from extproc.program import Program
-from extproc.verdict import Deny
 from gateway.a2a import Binding, Revision
 
 Answering: TypeAlias = Action | Awaitable[Action]
@@ -65,19 +65,11 @@ class Telling:
 
     async def listed(self) -> Action:
         """The agents that the caller may ask, as the query wants them."""
-        directory, cards = self._serving.directory, self._serving.cards
         try:
             query = read_query(self._facts.path.partition("?")[2])
         except Misasked as error:
             return _PLAIN.fault(Fault(ErrorKind.INVALID_REQUEST, str(error)))
-        await directory.asked_all(filter(self._is_seen, directory.agents))
-        view = View(self._is_seen, lambda name: cards.url(name, self._origin), directory.health)
-        body = directory.registry().search(query, view)
+        rules = self._program.rules.of_entries
+        registry, view = await listing(self._serving, rules, self._facts)
+        body = registry.search(query, view)
         return Respond(200, (_JSON, _NOT_KEPT), body, "dragoman_a2a_agents")
-
-    def _is_seen(self, name: str) -> bool:
-        rules, facts = self._program.rules.of_entries, self._facts
-        if not rules.is_any:
-            return True
-        facts.a2a = A2aCall("SendMessage", name)
-        return not isinstance(rules.on_request(facts), Deny)

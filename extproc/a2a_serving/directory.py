@@ -1,4 +1,5 @@
-"""The agents and their cards: asked for when somebody wants one, kept, and asked for again.
+"""The agents and their cards: asked for when somebody wants one, kept, and asked for again
+(`polling.py`).
 
 An agent that tells no card keeps the last that it told.
 """
@@ -12,6 +13,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
+from extproc.a2a.card_changes import changes
 from extproc.a2a.cards import BrokenCard, Card, Interface, read_card
 from extproc.a2a.modes import CardModes, modes_of
 from extproc.a2a.registry import Entry, Health, Registry, Status
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _AGAIN_SECONDS: Final = 5.0
 """For so long, an agent that told no card is not asked again."""
+_LONGEST_SAID: Final = 64
+"""Of what agents say, in logs."""
 _HEAD: Final = (("accept", "application/json"), ("a2a-version", Revision.V1_0.value))
 
 
@@ -128,6 +132,24 @@ class Directory:
         missing = [each for each in among if self.known(each) is None]
         await asyncio.gather(*map(self.found, missing), return_exceptions=True)
 
+    def adopt(self, before: Directory) -> None:
+        """Go on from what another has known of those agents that are the same in both."""
+        for name, agent in self._agents.items():
+            if before._agents.get(name) != agent:
+                continue
+            if name in before._found:
+                self._found[name] = before._found[name]
+                self._index = None
+            if name in before._health:
+                self._health[name] = before._health[name]
+
+    def poll(self, name: str) -> None:
+        """Ask it, unless it was asked a moment ago."""
+        found, now = self._found.get(name), self._times.clock()
+        is_young = found is not None and now - found.at < found.agent.refresh_seconds / 2
+        if not is_young and now >= self._wait.get(name, 0.0):
+            self._ask(name, is_polled=True)
+
     def _entry(self, name: str) -> Entry:
         found = self._found.get(name)
         if found is None:
@@ -155,10 +177,11 @@ class Directory:
         is_old = now - found.at >= found.agent.refresh_seconds
         return is_old and now >= self._wait.get(found.agent.name, 0.0)
 
-    def _ask(self, name: str) -> asyncio.Future[Found]:
+    def _ask(self, name: str, *, is_polled: bool = False) -> asyncio.Future[Found]:
         asking = self._asking.get(name)
         if asking is None:
-            asking = self._asking[name] = asyncio.ensure_future(self._fetched(self._agents[name]))
+            work = self._fetched(self._agents[name], is_polled=is_polled)
+            asking = self._asking[name] = asyncio.ensure_future(work)
             asking.add_done_callback(lambda done: self._asked(name, done))
         return asking
 
@@ -167,11 +190,12 @@ class Directory:
         if not done.cancelled():
             done.exception()  # whoever waits has it; else it was logged
 
-    async def _fetched(self, agent: A2aAgent) -> Found:
+    async def _fetched(self, agent: A2aAgent, *, is_polled: bool) -> Found:
         try:
             told = await self._told(agent)
         except NoCard as error:
-            self._wait[agent.name] = self._times.clock() + _AGAIN_SECONDS
+            if not is_polled:  # whoever wants it now may be luckier than who only looked
+                self._wait[agent.name] = self._times.clock() + _AGAIN_SECONDS
             self._tell(agent.name, Status.UNHEALTHY, str(error))
             raise
         self._tell(agent.name, Status.HEALTHY)
@@ -185,7 +209,7 @@ class Directory:
             found = structs.replace(before, at=now)
         else:
             if before is not None:
-                logger.info("the card of the agent %s has changed", agent.name)
+                _tell_changes(before, told)
             for reason in card.unused:
                 logger.warning("of the card of the agent %s: %s", agent.name, reason)
             ways = ways_of(agent, card)
@@ -204,6 +228,8 @@ class Directory:
         self._health[name] = Health(status, since, reason)
         if reason:
             logger.warning("no card of the agent %s: %s", name, reason)
+        elif before.status is Status.UNHEALTHY:
+            logger.info("the agent %s tells its card again", name)
 
     async def _told(self, agent: A2aAgent) -> Told:
         cluster = names.service_cluster(names.a2a_service(agent.name))
@@ -228,6 +254,24 @@ class Directory:
         if keys.is_required:
             raise NoCard(found.reason)
         return Told(card)
+
+
+def _tell_changes(before: Found, told: Told) -> None:
+    found = changes(before.card, told.card, before.signed_by, told.signed_by)
+    for each in found:
+        subject, old, new = (
+            said[:_LONGEST_SAID] for said in (each.subject, each.before, each.after)
+        )
+        of_skill = f" {subject!r}" if subject else ""
+        values = f": {old!r} is {new!r} now" if old or new else ""
+        logger.info(
+            "the card of the agent %s has changed: %s%s%s",
+            before.agent.name,
+            each.what.value,
+            of_skill,
+            values,
+            extra={"agent": before.agent.name, "change": each.what.value},
+        )
 
 
 def _read(body: bytes) -> Card:

@@ -31,7 +31,9 @@ class Served(Struct, frozen=True):
     list_seconds: float = 0.0
     """How long its lists may be kept, where it does not say."""
     is_api: bool = False
-    """A REST API, for which the worker answers."""
+    """A REST API, or the list of agents, for which the worker answers."""
+    is_agents: bool = False
+    """That list."""
     is_personal: bool = False
     """Callers have to agree that it is used for them."""
 
@@ -164,6 +166,7 @@ def served(server: McpServer) -> Served:
         server.is_required,
         server.timeout_seconds,
         server.list_seconds,
-        server.api is not None,
+        server.api is not None or server.is_agents,
+        server.is_agents,
         server.consent is not None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from extproc.a2a_serving.listing import listing
 from extproc.events import Respond
 from extproc.mcp import headers, jsonrpc, messages
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, Fault
@@ -13,12 +14,14 @@ from extproc.mcp.messages import Message
 from extproc.mcp.results import Keeping
 from extproc.mcp.views import Served
 from extproc.mcp_exchange.asked import Caller
+from extproc.mcp_serving import agents
 from extproc.mcp_serving.saying import fault
 from extproc.mcp_serving.serving import head_of
-from extproc.ports import Asked, ServiceUnavailable
+from extproc.ports import Answered, Asked, ServiceUnavailable
 from extproc.protocols.json_spans import Path
 from extproc.told import header_values
 
+_JSON = {"content-type": "application/json"}
 _PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)
 """What a client says beside the body."""
 
@@ -51,10 +54,11 @@ async def answered(
     if told.revision:
         head.append((headers.PROTOCOL_VERSION, told.revision))
     head += head_of(caller.serving.terms_of(served.name, told.tool))
+    asked = Asked("POST", served.path, tuple(head), told.body)
     try:
-        found = await caller.serving.federation.relay(
-            served, Asked("POST", served.path, tuple(head), told.body)
-        )
+        found = await _of_agents(caller, served, asked)
+        if found is None:
+            found = await caller.serving.federation.relay(served, asked)
     except ServiceUnavailable as error:
         text = f"the server '{served.name}' gives no answer: {error}"
         raw_id = jsonrpc.NO_ID if told.message is None else told.message.raw_id
@@ -68,3 +72,18 @@ async def answered(
     of_body = (("content-type", kind),) if kind else ()
     limits = header_values(caller.admission.told) if caller.admission.told else ()
     return Respond(found.status, (*of_body, *limits), body, "dragoman_mcp")
+
+
+async def _of_agents(caller: Caller, served: Served, asked: Asked) -> Answered | None:
+    """The answer to a call of the list of agents, which depends on who calls; None: it is none."""
+    if not served.is_agents or caller.program.a2a is None:
+        return None
+    message = messages.read(asked.body)
+    if not isinstance(message, Message) or message.method != "tools/call":
+        return None
+    if message.name != agents.TOOL:
+        return None
+    rules, patience = caller.program.rules.of_entries, served.timeout_seconds
+    registry, view = await listing(caller.program.a2a, rules, caller.facts, patience)
+    revision = headers.revision(dict(asked.headers), message)
+    return Answered(200, _JSON, agents.called(message, revision, registry, view))

@@ -1,5 +1,5 @@
-"""The way to MCP servers, of which some are REST APIs: these are answered for here, and asked in
-their own words, as all are through Envoy.
+"""The way to MCP servers, of which some are REST APIs, or the list of agents: these are answered
+for here, and asked in their own words, as all are through Envoy.
 """
 
 from __future__ import annotations
@@ -8,18 +8,20 @@ import asyncio
 from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from extproc.mcp import messages
-from extproc.mcp.jsonrpc import Fault
+from extproc.mcp.jsonrpc import INVALID_REQUEST, Fault
 from extproc.mcp.messages import Batch, Message
 from extproc.mcp.openapi.server import ApiServer, Call
 from extproc.mcp.views import Served
+from extproc.mcp_serving import agents
 from extproc.ports import Answered, Asked, McpPeers, ServiceUnavailable
 from gateway import names
 from gateway.mcp import McpServer
 
 _NO_SESSIONS = Answered(405, {"allow": "POST"}, b"")
+_ALONE = Fault(INVALID_REQUEST, "this tool is not called in a batch: call it alone")
 _JSON = {"content-type": "application/json"}
 _OF_ENVOY = (names.TIMEOUT_HEADER, names.RETRY_ON_HEADER, names.MAX_RETRIES_HEADER)
 """The terms on which a tool is called."""
@@ -32,6 +34,8 @@ class _Api(Struct, frozen=True):
     served: Served
     query: str
     """What every request has in its query; may be secret."""
+    is_asked: bool = True
+    """There is something behind it; else what is called is answered elsewhere, one at a time."""
 
 
 class Apis:
@@ -70,6 +74,8 @@ class Apis:
         found = server.on_message(dict(asked.headers), message)
         if not isinstance(found, Call):
             return found
+        if not api.is_asked:
+            return Answered(200, _JSON, structs.replace(_ALONE, raw_id=message.raw_id).body())
         request, path = found.request, found.request.path
         if api.query:
             path += f"{'&' if '?' in path else '?'}{api.query}"
@@ -88,11 +94,12 @@ def with_apis(peers: McpPeers, servers: Iterable[McpServer], served: Iterable[Se
     by_name = {each.name: each for each in served}
     apis = {
         by_name[each.name].cluster: _Api(
-            ApiServer(each.name, each.api),
+            ApiServer(each.name, each.api or agents.described()),
             by_name[each.name],
             urlencode(each.secret_query, quote_via=quote),
+            not each.is_agents,
         )
         for each in servers
-        if each.api is not None and each.name in by_name
+        if (each.api is not None or each.is_agents) and each.name in by_name
     }
     return Apis(peers, apis) if apis else peers

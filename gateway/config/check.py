@@ -26,6 +26,7 @@ from gateway.config.limit_rules import envoy_can_count, limit_services_are_there
 from gateway.config.limits import LimitScopeBlock
 from gateway.config.mcp_guard_rules import mcp_guards_can_judge
 from gateway.config.mcp_meaning import (
+    agents_are_there,
     chosen_tools_are_of_servers,
     consents_can_be_had,
     documents_are_apis,
@@ -366,6 +367,7 @@ RULES: tuple[Rule, ...] = (
     documents_are_apis,
     agents_are_apart,
     card_keys_are_keys,
+    agents_are_there,
 )
 
 

@@ -98,7 +98,8 @@ _OF_COMMAND = ("environment", "directory", "shared", "max_processes", "memory", 
 
 
 class McpServerBlock(Block):
-    """An MCP server: at a `url`, a `command` that is run here, or a REST API by its `openapi`."""
+    """An MCP server: at a `url`, a `command` that is run here, a REST API by its `openapi`, or the
+    gateway's own list of `agents`."""
 
     url: Url | None = None
     """Its endpoint: `https://api.example.com/mcp`. Of a REST API: where it is, `https://api.example`,
@@ -107,6 +108,9 @@ class McpServerBlock(Block):
     openapi: OpenApiBlock | None = None
     """The OpenAPI document of a REST API, whose operations become tools: the path of a file, or a
     block that says more, such as a url."""
+    agents: Flag = False
+    """Instead of anything else: the agents of `a2a`. Its tool, `search_agents`, finds those that
+    the caller may ask by what they do."""
     transport: Transport | None = None
     """How it is spoken to: `streamable-http`, or `sse` for servers of revision 2024-11-05, whose
     url is that of the stream. Default: `streamable-http`."""
@@ -163,7 +167,9 @@ class McpServerBlock(Block):
 
     @model_validator(mode="after")
     def _has_one_form(self) -> McpServerBlock:
-        if self.openapi is not None:
+        if self.agents:
+            self._is_own()
+        elif self.openapi is not None:
             self._is_rest()
         elif (self.url is None) == (self.command is None):
             raise refusal("needs either url or command", is_shown=False)
@@ -197,6 +203,11 @@ class McpServerBlock(Block):
                 raise refusal(f"has {what}, and lists that are for everybody", is_shown=False)
         if self.exchange is not None and self.consent is not None:
             raise refusal("has both exchange and consent", "keep one of them", is_shown=False)
+
+    def _is_own(self) -> None:
+        for name in ("url", "command", "openapi", *_OF_URL, *_OF_COMMAND):
+            if name in self.model_fields_set:
+                raise refusal(f"is the list of agents, and '{name}' is for others", is_shown=False)
 
     def _is_rest(self) -> None:
         for name in ("command", "transport", "exchange", "consent"):

@@ -212,6 +212,13 @@ def _reads_source(compiled: Expression | TextExpression | str) -> bool:
     return any(each.startswith("source.") for each in names_read)
 
 
+def agents_are_there(written: Written) -> Iterator[Finding]:
+    """A list of agents, where there are none."""
+    for name, server in written.config.mcp.servers.items():
+        if server.agents and not written.config.a2a.agents:
+            yield Finding(("mcp", "servers", name, "agents"), "there are no agents", "a2a.agents")
+
+
 def documents_are_apis(written: Written) -> Iterator[Finding]:
     """What is wrong with documents of REST APIs, and whether it is known where these are."""
     for name, server in written.config.mcp.servers.items():
@@ -232,7 +239,7 @@ def documents_are_apis(written: Written) -> Iterator[Finding]:
 def _server(name: str, block: McpServerBlock, pinning: McpPinningBlock | None) -> McpServer:
     pinning = block.pinning or pinning
     api = block.api
-    if isinstance(api, Api):
+    if block.agents or isinstance(api, Api):
         transport, path, stdio = Transport.OPENAPI, "/", None
     elif block.command is not None:
         transport, path = Transport.STDIO, names.hub_path(name)
@@ -266,6 +273,7 @@ def _server(name: str, block: McpServerBlock, pinning: McpPinningBlock | None) -
         terms=tuple((tool, _terms(each)) for tool, each in block.tools.items()),
         origin=place(block.url or "").origin if is_sse else "",
         api=api if isinstance(api, Api) else None,
+        is_agents=block.agents,
         pinning=None if pinning is None else pinning.meaning,
         secret_query=() if block.openapi is None else tuple(told(block.openapi).items()),
         exchange=None if block.exchange is None else exchange(block.exchange),

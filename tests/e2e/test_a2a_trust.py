@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.kit import web
 from tests.kit.a2a_agent import Agent, running_agent
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 KEY = {"authorization": "Bearer sk-ada"}
 BINDINGS = ("JSONRPC", "HTTP+JSON", "GRPC")
@@ -81,8 +81,9 @@ identity: {{required: false, api_keys: {{keys: [{{name: ada, key: sk-ada}}]}}}}
 a2a:
   signing: {{key_file: ours.pem, kid: ours}}
   agents:
-    travel: {{url: "{travel.url}", grpc: "{travel.grpc_url}", {signatures}}}
+    travel: {{url: "{travel.url}", grpc: "{travel.grpc_url}", refresh: 1s, {signatures}}}
     forger: {{url: "{forger.url}", {signatures}}}
+mcp: {{servers: {{find: {{agents: true}}}}}}
 """
         )
         with running(config, folder / "state", workers=1) as stack:
@@ -168,3 +169,21 @@ def test_clients_of_0_3_get_it_too(trust: Trust) -> None:
 def test_nobody_gets_it_whom_nobody_knows(trust: Trust) -> None:
     url = f"{trust.stack.url}/a2a/travel/extendedAgentCard"
     assert web.get(url, headers={"a2a-version": "1.0"}, timeout=10).status_code == 401
+
+
+def test_models_find_agents_with_a_tool_of_mcp(trust: Trust) -> None:
+    arguments = {"query": "greet people", "tag": "travel"}
+    call = {"name": "search_agents", "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    head = {**KEY, "accept": "application/json, text/event-stream"}
+    found = web.post(f"{trust.stack.url}/mcp/find", json=body, headers=head, timeout=10).json()
+    (agent,) = found["result"]["structuredContent"]["agents"]
+    assert (agent["url"], agent["signedBy"]) == (f"{trust.stack.url}/a2a/travel", "theirs")
+
+
+def test_cards_are_asked_for_again_though_nobody_wants_them(trust: Trust) -> None:
+    def asked() -> int:
+        return sum(each.path.endswith("/agent-card.json") for each in trust.travel.seen)
+
+    before = asked()
+    eventually(lambda: asked() >= before + 2, "the card is asked for again, twice", seconds=20)

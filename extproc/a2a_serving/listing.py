@@ -1,0 +1,37 @@
+"""The list of agents, as one caller sees it: those whom the rules let the caller ask."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import structs
+
+from extproc.a2a.registry import Registry, View
+from extproc.a2a_serving.serving import Serving
+from extproc.a2a_serving.shown import origin_of
+from extproc.facts import A2aCall, Facts
+from extproc.policies.authorize import Authorize
+from extproc.verdict import Deny
+
+
+async def listing(
+    serving: Serving, rules: Authorize, facts: Facts, patience_seconds: float | None = None
+) -> tuple[Registry, View]:
+    """The list, and how the caller sees it, once those that have told no card were asked for one.
+    `rules`: of entries of lists. `patience_seconds`: after which they are listed without one."""
+    directory, origin = serving.directory, origin_of(serving.url, facts.headers)
+    asked = structs.replace(facts, mcp=None)
+
+    def is_seen(name: str) -> bool:
+        if not rules.is_any:
+            return True
+        asked.a2a = A2aCall("SendMessage", name)
+        return not isinstance(rules.on_request(asked), Deny)
+
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await directory.asked_all(filter(is_seen, directory.agents))
+    except TimeoutError:
+        pass  # what is known is listed; health says the rest
+    view = View(is_seen, lambda name: serving.cards.url(name, origin), directory.health)
+    return directory.registry(), view
