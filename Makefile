@@ -64,7 +64,7 @@ test: setup ## Run the tests; ARGS="-k name" narrows, REWRITE=1 renews goldens
 # What tests import is compiled once, and not by each of their processes at the same time.
 compiled: setup
 	@$(BIN)/python -m compileall -q gateway extproc xds_server proto tests/kit
-	@$(BIN)/python -m pytest -q --collect-only >/dev/null
+	@$(BIN)/python -m pytest -q --collect-only >$(VENV)/.collected || { tail -n 50 $(VENV)/.collected; exit 1; }
 
 check: setup ## Format, lint, types and import rules
 	$(BIN)/ruff format --check

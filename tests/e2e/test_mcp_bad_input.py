@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kit import web
+from tests.kit.mcp_gateways import gateway_before
 from tests.kit.mcp_peers import (
     MODERN,
     McpServer,
@@ -16,7 +17,7 @@ from tests.kit.mcp_peers import (
     RawClient,
     mcp_servers,
 )
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack
 
 pytestmark = pytest.mark.envoy
 
@@ -42,11 +43,7 @@ def servers() -> Iterator[dict[str, McpServer]]:
 def gateway(
     servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("bad")
-    config = folder / "gateway.yaml"
-    rows = [f'    {name}: {{url: "{each.url}"}}\n' for name, each in servers.items()]
-    config.write_text(YAML + "".join(rows))
-    with running(config, folder / "state", workers=1) as stack:
+    with gateway_before(servers, YAML, tmp_path_factory.mktemp("bad")) as stack:
         yield stack
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import EXAMPLES
+from tests.kit.mcp_gateways import example_before
 from tests.kit.mcp_peers import McpServer, ModernRawClient, RawClient, mcp_servers
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack
 
 pytestmark = pytest.mark.envoy
 
@@ -21,11 +21,9 @@ def server() -> Iterator[McpServer]:
 
 @pytest.fixture(scope="module")
 def gateway(server: McpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GITHUB_MCP", server.url)
-        folder = tmp_path_factory.mktemp("mcp-cache")
-        with running(EXAMPLES / "mcp-cache.yaml", folder / "state", workers=1) as stack:
-            yield stack
+    folder = tmp_path_factory.mktemp("mcp-cache")
+    with example_before({"github": server}, "mcp-cache.yaml", folder) as stack:
+        yield stack
 
 
 @pytest.fixture(params=["legacy", "modern"])

@@ -13,6 +13,7 @@ from mcp_types import PromptReference, ResourceTemplateReference
 from tests.e2e.conftest import Serve
 from tests.kit import web
 from tests.kit.mcp_clients import ROOT, Ann, all_tools, talk, text
+from tests.kit.mcp_gateways import gateway_before
 from tests.kit.mcp_peers import McpServer, ModernRawClient, RawClient, mcp_servers
 from tests.kit.stack import Stack, eventually, free_ports
 
@@ -57,11 +58,8 @@ def servers() -> Iterator[dict[str, McpServer]]:
 def gateway(
     serve: Serve, servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("federation")
-    config = folder / "gateway.yaml"
-    rows = [f'    {name}: {{url: "{each.url}"}}\n' for name, each in servers.items()]
-    config.write_text(YAML.replace("GONE", str(free_ports(1)[0])) + "".join(rows))
-    with serve(config, folder / "state") as stack:
+    text = YAML.replace("GONE", str(free_ports(1)[0]))
+    with gateway_before(servers, text, tmp_path_factory.mktemp("federation"), serve) as stack:
         yield stack
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from mcp import Client
 
-from tests.e2e.conftest import EXAMPLES
 from tests.kit import web
 from tests.kit.mcp_clients import Ann, talk
+from tests.kit.mcp_gateways import example_before
 from tests.kit.mcp_peers import McpServer, ModernRawClient, RawClient, mcp_servers
-from tests.kit.stack import Stack, eventually, running
+from tests.kit.stack import Stack, eventually
 
 pytestmark = [
     pytest.mark.envoy,
@@ -32,12 +32,9 @@ def servers() -> Iterator[dict[str, McpServer]]:
 def gateway(
     servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, each in servers.items():
-            patch.setenv(f"{name.upper()}_MCP", each.url)
-        folder = tmp_path_factory.mktemp("mcp-guards")
-        with running(EXAMPLES / "mcp-guards.yaml", folder / "state", workers=1) as stack:
-            yield stack
+    folder = tmp_path_factory.mktemp("mcp-guards")
+    with example_before(servers, "mcp-guards.yaml", folder) as stack:
+        yield stack
 
 
 @pytest.fixture(params=["alone", "together", "modern"])

@@ -13,6 +13,7 @@ from mcp import Client
 
 from tests.kit import web
 from tests.kit.mcp_clients import ROOT, Ann, all_tools, talk, text
+from tests.kit.mcp_gateways import gateway_before
 from tests.kit.mcp_peers import (
     ACCEPT,
     LEGACY,
@@ -22,7 +23,7 @@ from tests.kit.mcp_peers import (
     RawClient,
     mcp_servers,
 )
-from tests.kit.stack import Stack, eventually, running
+from tests.kit.stack import Stack, eventually
 
 pytestmark = [
     pytest.mark.envoy,
@@ -49,11 +50,7 @@ def servers() -> Iterator[dict[str, McpServer]]:
 def gateway(
     servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("mcp")
-    config = folder / "gateway.yaml"
-    rows = [f'    {name}: {{url: "{each.url}"}}\n' for name, each in servers.items()]
-    config.write_text(YAML + "".join(rows))
-    with running(config, folder / "state", workers=1) as stack:
+    with gateway_before(servers, YAML, tmp_path_factory.mktemp("mcp")) as stack:
         yield stack
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import EXAMPLES
+from tests.kit.mcp_gateways import example_before
 from tests.kit.mcp_peers import McpServer, RawClient, mcp_servers
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack
 from xds_server import cli
 
 pytestmark = pytest.mark.envoy
@@ -25,12 +25,9 @@ def servers() -> Iterator[dict[str, McpServer]]:
 def gateway(
     servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, each in servers.items():
-            patch.setenv(f"{name.upper()}_MCP", each.url)
-        folder = tmp_path_factory.mktemp("mcp-pinning")
-        with running(EXAMPLES / "mcp-pinning.yaml", folder / "state") as stack:
-            yield stack
+    folder = tmp_path_factory.mktemp("mcp-pinning")
+    with example_before(servers, "mcp-pinning.yaml", folder, workers=2) as stack:
+        yield stack
 
 
 def test_a_tool_that_has_changed_waits_for_approval(

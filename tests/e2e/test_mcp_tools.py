@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import EXAMPLES
 from tests.kit import web
+from tests.kit.mcp_gateways import example_before
 from tests.kit.mcp_peers import McpServer, RawClient, mcp_servers
-from tests.kit.stack import Stack, eventually, running
+from tests.kit.stack import Stack, eventually
 
 pytestmark = pytest.mark.envoy
 
@@ -24,12 +24,9 @@ def servers() -> Iterator[dict[str, McpServer]]:
 def gateway(
     servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, each in servers.items():
-            patch.setenv(f"{name.upper()}_MCP", each.url)
-        folder = tmp_path_factory.mktemp("mcp-tools")
-        with running(EXAMPLES / "mcp-tools.yaml", folder / "state", workers=1) as stack:
-            yield stack
+    folder = tmp_path_factory.mktemp("mcp-tools")
+    with example_before(servers, "mcp-tools.yaml", folder) as stack:
+        yield stack
 
 
 def client(gateway: Stack, path: str, key: str = "sk-desk") -> RawClient:
