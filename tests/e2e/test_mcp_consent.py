@@ -16,6 +16,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError, UrlElicitationRequiredError
 from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
 from gateway import names
@@ -41,7 +42,8 @@ identity:
            {name: gus, key: k-gus}, {name: hal, key: k-hal}, {name: ida, key: k-ida},
            {name: jan, key: k-jan},
            {name: kim, key: k-kim},
-           {name: leo, key: k-leo}, {name: mia, key: k-mia}]
+           {name: leo, key: k-leo}, {name: mia, key: k-mia},
+           {name: nat, key: k-nat}]
 mcp:
   consents: {url: "http://127.0.0.1:${DRAGOMAN_PORT}"}
   servers:
@@ -207,6 +209,24 @@ def test_the_official_client_of_2026_asks_until_its_user_is_through(
     assert len(ann.going) == 1
     bodies = [row["body"] for row in world.servers["mine"].seen() if row["body"]]
     assert not any("dmc." in each or "inputResponses" in each for each in bodies)
+
+
+def test_the_official_client_of_2025_is_told_the_link_as_an_error(
+    world: World, browser: Browser
+) -> None:
+    async def conversation() -> Any:
+        async with httpx2.AsyncClient(headers={"authorization": "Bearer k-nat"}) as http:
+            way = streamable_http_client(f"{world.stack.url}/mcp", http_client=http)
+            ann = Ann(browser)
+            async with Client(way, mode="legacy", elicitation_callback=ann.elicit) as client:
+                with pytest.raises(MCPError) as caught:
+                    await client.call_tool("mine__add", {"a": 2, "b": 3})
+                (one,) = UrlElicitationRequiredError.from_error(caught.value.error).elicitations
+                page = await asyncio.to_thread(browser.consent, one.url)
+                assert page.status_code == 200
+                return await client.call_tool("mine__add", {"a": 2, "b": 3})
+
+    assert talk(conversation).structured_content == {"total": 5, "by": "mine"}
 
 
 def test_who_declines_is_not_asked_in_a_loop(world: World) -> None:
