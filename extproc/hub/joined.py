@@ -161,6 +161,14 @@ class _Audience:
     def owner(self) -> str:
         return self._wanted.owner
 
+    def connect(self, name: str, token: str) -> None:
+        """The caller has agreed: that server is shown this from then on."""
+        if token:
+            self._wanted.tokens[name] = token
+        if name in self.missing:
+            self.missing -= {name}
+            self.tell(KINDS)
+
     def token(self, name: str) -> str:
         return self._wanted.tokens.get(name, "")
 
@@ -246,9 +254,7 @@ class JoinedStreams:
             if said.session and each.number == said.session:
                 params = msgspec.json.encode({"elicitationId": said.number})
                 each.notify(_COMPLETE, params)
-            if said.server in each.missing:
-                each.missing -= {said.server}
-                each.tell(KINDS)
+            each.connect(said.server, said.token)
         return Reply(204)
 
     def take(self, servers: Mapping[str, Served], views: Mapping[str, Listing]) -> None:

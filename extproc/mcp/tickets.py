@@ -69,6 +69,8 @@ class Connected(Struct, frozen=True):
     """The number of the session in which the client was told of the link."""
     number: str = ""
     """Of the ticket."""
+    token: str = ""
+    """What the server is shown: `Bearer …`."""
 
 
 def read_connected(body: bytes) -> Connected | None:

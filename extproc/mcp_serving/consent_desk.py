@@ -216,7 +216,11 @@ class ConsentDesk:
             await connections.refused_client(server, error)
             raise Unusable(f"it gives no token for its code: {error}") from None
         await connections.agreed(server, person.owner, person.who, tokens)
-        await self._hub.connected(Connected(person.owner, server, ticket.session, ticket.number))
+        await self._hub.connected(
+            Connected(
+                person.owner, server, ticket.session, ticket.number, f"Bearer {tokens.access}"
+            )
+        )
         logger.info("%s has connected the MCP server %s", person.who, server)
         return pages.done(server)
 

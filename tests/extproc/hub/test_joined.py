@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from extproc.hub import edge, joined, listening, web
 from extproc.hub.driver import WayOut
@@ -23,6 +24,7 @@ from extproc.mcp.listings import Listing
 from extproc.mcp.messages import Message
 from extproc.mcp.renamed import Renamed
 from extproc.mcp.renewed import Lost, Renewed
+from extproc.mcp.tickets import Connected
 from extproc.mcp.views import Served
 from gateway import names
 from tests.kit.in_a_loop import until
@@ -66,8 +68,10 @@ def served(name: str) -> Served:
     return Served(name, f"service/mcp/{name}", "/mcp", (("x-one", "1"),), True, 1.0)
 
 
-def asked(last_event: str = "", view: str = "", **sessions: tuple[str, str]) -> Request:
-    document = {"view": view, "servers": sessions, "number": NUMBER}
+def asked(
+    last_event: str = "", view: str = "", owner: str = "", **sessions: tuple[str, str]
+) -> Request:
+    document = {"view": view, "servers": sessions, "number": NUMBER, "owner": owner}
     coded = base64.b64encode(json.dumps(document).encode()).decode()
     headers = {names.MCP_STREAMS_HEADER: coded}
     if last_event:
@@ -353,6 +357,48 @@ def test_a_session_that_was_begun_later_is_listened_to(tmp_path: Path) -> None:
         reply.body.closed()
 
     play(tmp_path, scene)
+
+
+def test_whoever_has_agreed_hears_so_and_then_the_server(tmp_path: Path) -> None:
+    async def scene(far: Far, streams: JoinedStreams, _: WayOut) -> bytes:
+        far.said = {"service/mcp/a": 405, "service/mcp/b": [NEWS]}
+        readers = [Reader(lambda said: b"list_changed" in said) for _ in range(2)]
+        replies: list[Any] = [
+            await streams.answer(asked(owner=owner, a=("a-1", "2025-11-25")))
+            for owner in ("ann", "bob")
+        ]
+        for reply, reader in zip(replies, readers, strict=True):
+            reply.body.opened(reader)
+        said = Connected("ann", "b", NUMBER, "n1", "Bearer t")
+        told = Request("POST", names.HUB_CONNECTED, "", {}, json.dumps(asdict(said)).encode())
+        assert streams.connected(told).status == 204
+        assert streams.connected(replace_body(told, b"no")).status == 400
+        await readers[0].has_enough.wait()
+        assert b'"notifications/elicitation/complete"' in readers[0].said
+        assert b'"elicitationId":"n1"' in readers[0].said
+        assert readers[1].said.count(b"data:") == 0
+        begun = renewed.encode(Renewed(NUMBER, "b", "b-1", "2025-11-25"))
+        streams.renewed(Request("POST", names.HUB_RENEWED, "", {}, begun))
+
+        async def was_asked() -> bool:
+            return any(each.headers[names.SERVICE_HEADER].endswith("b") for each in far.asked)
+
+        await until(was_asked)
+        for reply in replies:
+            reply.body.closed()
+        shown = [
+            each.headers.get("authorization", "")
+            for each in far.asked
+            if each.headers[names.SERVICE_HEADER].endswith("b")
+        ]
+        assert "Bearer t" in shown
+        return readers[0].said
+
+    play(tmp_path, scene)
+
+
+def replace_body(request: Request, body: bytes) -> Request:
+    return Request(request.method, request.path, "", {}, body)
 
 
 def test_the_latest_session_is_known_to_all_workers(tmp_path: Path) -> None:

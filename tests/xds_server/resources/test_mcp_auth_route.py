@@ -8,9 +8,10 @@ from typing import Any
 
 from gateway import names
 from gateway.mcp import AuthorizationProxy, Mcp
-from tests.kit.gateways import golden_gateway
+from tests.kit.gateways import gateway_of, golden_gateway
 from xds_server.resources.mcp_auth_route import (
     authorization_routes,
+    consent_routes,
     mcp_issuers,
     metadata_routes,
     pages,
@@ -84,3 +85,39 @@ def test_metadata_of_a_server_passes_or_is_said_by_extproc() -> None:
     ]
     assert not any("route" in each for each in said)
     assert list(authorization_routes(GATEWAY.mcp)) == []
+
+
+CONSENT = """
+identity:
+  api_keys: {keys: [{name: ann, key: sk-ann}]}
+  logins:
+    staff:
+      issuer: https://idp
+      client: {id: us, secret: s}
+      endpoints: {authorization: https://idp/go, token: https://idp/token}
+      jwks: {url: https://idp/keys}
+mcp:
+  consents: {url: "https://gateway.example", login: staff}
+  servers:
+    a: {url: "https://a.example/mcp", consent: {client: {id: us}}}
+    b: {url: "https://b.example/mcp", consent: {}}
+"""
+
+
+def test_links_are_behind_the_login_and_the_way_back_is_not() -> None:
+    link, back, document = consent_routes(gateway_of(CONSENT))
+    assert link["match"] == {"path_separated_prefix": "/mcp/.oauth/connect"}
+    assert names.login_filter("staff") in link["typed_per_filter_config"]
+    assert back["match"] == {"path_separated_prefix": "/mcp/.oauth/callback"}
+    assert set(back["typed_per_filter_config"]) == {names.EXT_PROC_FILTER}
+    assert document["match"]["path"] == "/mcp/.oauth/client/b"
+    said = json.loads(document["direct_response"]["body"]["inline_string"])
+    assert said["client_id"] == "https://gateway.example/mcp/.oauth/client/b"
+    assert said["redirect_uris"] == ["https://gateway.example/mcp/.oauth/callback/b"]
+    assert said["token_endpoint_auth_method"] == "none"
+
+
+def test_without_a_login_links_are_open_and_without_consent_there_are_none() -> None:
+    link, *_ = consent_routes(gateway_of(CONSENT.replace(", login: staff", "")))
+    assert set(link["typed_per_filter_config"]) == {names.EXT_PROC_FILTER}
+    assert list(consent_routes(GATEWAY)) == []
