@@ -136,8 +136,12 @@ def _request(call: Call) -> Request:
 
 def _note_extra(name: str, value: object, extras: dict[Feature, None]) -> None:
     if name == "modalities":
-        if type(value) is list and "audio" in value:
-            extras[Feature.AUDIO_OUTPUT] = None
+        for modality in value if type(value) is list else ():
+            if modality == "audio":
+                extras[Feature.AUDIO_OUTPUT] = None
+            elif modality != "text":
+                reason = f"{modality!r:.64} cannot be expressed in the API of this model"
+                raise Unfit(Deny(400, "unsupported_parameter", reason, param=name))
     elif name != "store" or value is not False:
         extras[_EXTRAS.get(name, Feature.OTHER)] = None
 

@@ -223,3 +223,13 @@ def test_what_is_unfit_is_refused_by_its_name(said: dict[str, Any], param: str) 
     deny = decode(**said)
     assert isinstance(deny, Deny)
     assert (deny.status, deny.param) == (400, param)
+
+
+def test_images_in_an_answer_are_not_forgotten_but_refused() -> None:
+    refused = decode(modalities=["text", "image"])
+    assert isinstance(refused, Deny)
+    assert (refused.status, refused.code, refused.param) == (
+        400,
+        "unsupported_parameter",
+        "modalities",
+    )
