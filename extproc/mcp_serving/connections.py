@@ -154,7 +154,7 @@ class Connections:
                 unconnected[name] = servers.pop(name)
             else:
                 tokens[name] = shown = f"Bearer {each}"
-                # what it refuses one caller keeps nothing from the others
+                # what it refuses keeps nothing of the others from its caller
                 is_required = served.is_required and is_alone
                 servers[name] = replace(showing(served, shown), is_required=is_required)
         return Entered(replace(view, servers=servers), tokens, unconnected)

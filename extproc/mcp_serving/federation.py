@@ -487,7 +487,8 @@ class Federation:
     def _mark_dead(self, served: Served, why: str) -> None:
         if not served.is_required:
             logger.warning("the MCP server %s is left out: %s", served.name, why)
-            self._dead[served.name] = self._clock() + DEAD_SECONDS
+            if not served.is_personal:  # what it refuses one caller says nothing of the others
+                self._dead[served.name] = self._clock() + DEAD_SECONDS
 
 
 def of_nobody(initialize: bytes) -> Session:

@@ -11,7 +11,8 @@ import pytest
 from extproc.events import Direct, Respond, ResponseHeaders
 from extproc.mcp.oauth_client import Tokens
 from extproc.mcp.tickets import owner_of
-from extproc.principal import Principal, of_key
+from extproc.ports import Answered, Asked
+from extproc.principal import of_key
 from extproc.program import Program
 from gateway.model import ApiKey
 from tests.kit.mcp_exchange import (
@@ -56,11 +57,11 @@ class World:
         self.program: Program = program(YAML, self.servers)
         self.session = ""
 
-    def agree(self, token: str = "at-1") -> None:
+    def agree(self, token: str = "at-1", who: str = "ann") -> None:
         serving = self.program.mcp
         assert serving is not None
         assert serving.connections is not None
-        owner = owner_of(ann())
+        owner = owner_of(of_key(ApiKey(who, "")))
         asyncio.run(serving.connections.agreed("a", owner, "key ann", Tokens(token)))
 
     def played(self, key: str = "sk-ann", path: str = "/mcp", **head: str) -> Played:
@@ -83,10 +84,6 @@ class World:
         if "name" in params:
             head["mcp_name"] = params["name"]
         return self.played(**head).post(request(method, 1, **params, _meta=meta))
-
-
-def ann() -> Principal:
-    return of_key(ApiKey("ann", ""))
 
 
 def names(action: Any) -> list[str]:
@@ -195,6 +192,28 @@ def test_a_token_that_is_refused_asks_anew_in_the_same_answer() -> None:
     refused = one.say(ResponseHeaders(401, "service/mcp/a"))
     assert error(refused)["code"] == -32042
     assert "connect_a" in names(world.played().post(request("tools/list")))
+
+
+def test_what_a_server_refuses_one_caller_keeps_nothing_from_another() -> None:
+    world = World()
+    world.agree("ann's")
+    world.agree("bob's", "bob")
+    a = world.a
+
+    def refusing(asked: Asked) -> Answered:
+        is_anns = ("authorization", "Bearer ann's") in asked.headers
+        return Answered(403, {}, b"") if is_anns else a(asked)
+
+    world.servers.answers = {**world.servers.answers, "service/mcp/a": refusing}
+    for key, expected in (("sk-ann", ["b__echo"]), ("sk-bob", ["a__echo", "b__echo"])):
+        world.session = ""
+        said = request("initialize", protocolVersion=LATEST, capabilities={})
+        action = world.played(key).post(said)
+        assert isinstance(action, Respond)
+        assert action.status == 200
+        world.session = dict(action.headers)["mcp-session-id"]
+        found = names(world.played(key).post(request("tools/list")))
+        assert [each for each in found if each != "connect_a"] == expected
 
 
 def test_anonymous_callers_see_the_others_alone() -> None:
