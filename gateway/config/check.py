@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TypeAlias
@@ -200,14 +200,30 @@ def rules_reach_their_routes(written: Written) -> Iterator[Finding]:
 def rules_depend_on_something(written: Written) -> Iterator[Finding]:
     """`request.method != "GET" || request.method != "POST"`. Who means `true` can write it."""
     for index, rule in enumerate(written.config.authorize):
-        compiled = compile_expression(rule.expression)
-        if isinstance(compiled, str) or compiled.always is None:
-            continue
-        if not is_literal(rule.expression):
-            is_so = "always" if compiled.always else "never"
-            hint = f"write '{str(compiled.always).lower()}' if that is meant"
-            path: Path = ("authorize", index, rule.effect.value)
+        path: Path = ("authorize", index, rule.effect.value)
+        always = _always(rule.expression)
+        if always is not None and not is_literal(rule.expression):
+            is_so = "always" if always else "never"
+            hint = f"write '{str(always).lower()}' if that is meant"
             yield Finding(path, f"this is {is_so} true, whatever the request is", hint)
+        kinds = _kinds(rule.scope) if always is None else ()
+        for kind in kinds:
+            if _always(f'({rule.expression}\n) && resource.kind == "{kind}"') is False:
+                yield Finding(path, f"this is never true of {_OF_KINDS[kind][0]}, which it is for")
+
+
+def _always(expression: str) -> bool | None:
+    compiled = compile_expression(expression)
+    return None if isinstance(compiled, str) else compiled.always
+
+
+def _kinds(scope: ScopeBlock) -> tuple[str, ...]:
+    """What kinds of requests a scope is about; none: of any."""
+    return tuple(
+        kind
+        for kind, (_, fields) in _OF_KINDS.items()
+        if any(getattr(scope, field) is not None for field in fields)
+    )
 
 
 def rules_read_what_is_known(written: Written) -> Iterator[Finding]:
@@ -224,7 +240,7 @@ def rules_read_what_is_known(written: Written) -> Iterator[Finding]:
             )
 
 
-_OF_KINDS = {
+_OF_KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "llm": ("LLM calls", ("llm", "model", "provider")),
     "mcp": ("MCP calls", ("mcp",)),
     "http": ("plain routes", ("route",)),
@@ -239,9 +255,8 @@ def rules_read_what_their_requests_have(written: Written) -> Iterator[Finding]:
         compiled = compile_expression(rule.expression)
         if isinstance(compiled, str):
             continue
-        for kind, (what, fields) in _OF_KINDS.items():
-            if all(getattr(rule.scope, field) is None for field in fields):
-                continue
+        for kind in _kinds(rule.scope):
+            what = _OF_KINDS[kind][0]
             for name in sorted(compiled.names):
                 of = name.partition(".")[0]
                 if of in _OF_KINDS and of != kind:
