@@ -224,7 +224,7 @@ def test_budgets_are_integers() -> None:
     )
 
 
-def test_a_budget_counts_keys_users_teams_models_and_providers() -> None:
-    (problem,) = problems("budgets: [{name: a, for: {a2a: '*'}, limit: 5 USD, per: day}]")
-    assert problem.message == "unknown key 'a2a'"
-    assert problem.hint == "known: key, mcp, model, provider, team, user"
+def test_a_budget_counts_callers_models_providers_servers_and_agents() -> None:
+    (problem,) = problems("budgets: [{name: a, for: {llm: '*'}, limit: 5 USD, per: day}]")
+    assert problem.message == "unknown key 'llm'"
+    assert problem.hint == "known: a2a, key, mcp, model, provider, team, user"
