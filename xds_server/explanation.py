@@ -62,6 +62,7 @@ from xds_server.mcp_checks import mcp_checks, rules_of_results
 from xds_server.python_messages import (
     Caller,
     Message,
+    a2a_messages,
     authorization_messages,
     batch_messages,
     judged,
@@ -218,7 +219,7 @@ class _Explaining:
         elif kind == "mcp":
             shown = self.mcp_messages(mode)
         elif kind == "a2a":
-            shown = messages(mode, Caller.A2A)
+            shown = a2a_messages(mode)
         elif kind == "mcp authorization":
             shown = authorization_messages(mode)
         elif kind == "llm":

@@ -219,6 +219,22 @@ def mcp_messages(
     return (*shown, *found)
 
 
+_INTERPRETED = "where the agent speaks otherwise than the client"
+
+
+def a2a_messages(mode: Json | None) -> tuple[Message, ...]:
+    """The same on a route of agents, where extproc asks for answers itself."""
+    shown = messages(mode, Caller.A2A)
+    if not shown:
+        return shown
+    why = "to say it in the client's binding and revision"
+    return (
+        *shown,
+        Message("response headers", False, False, _INTERPRETED, why),
+        Message("response body", True, False, _INTERPRETED, why),
+    )
+
+
 def session_messages(mode: Json | None, answers: PassedAnswers) -> tuple[Message, ...]:
     """The same of a websocket: extproc asks to be shown what the provider says where it counts."""
     shown = judged(messages(mode, Caller.LLM), is_certain=answers.is_always_judged)

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from extproc.a2a import grpc_frames
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
+from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_exchange.extended import (
@@ -18,15 +19,25 @@ from extproc.a2a_exchange.extended import (
     answer,
     is_watched,
 )
-from extproc.a2a_serving.directory import Found, NoCard
+from extproc.a2a_exchange.interpreting import (
+    Interpreted,
+    answered,
+    asked_of,
+    removed_headers,
+    set_headers,
+    target_of,
+)
+from extproc.a2a_serving.directory import READABLE, Found, NoCard
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.admission import Admission
 from extproc.events import Action, Direct, Respond
 from extproc.facts import A2aCall, Facts
 from extproc.later import later
+from extproc.ports import Asked, ServiceUnavailable
 from extproc.program import Program
 from extproc.verdict import Deny
+from gateway import names
 from gateway.a2a import TENANT_SEPARATOR, Binding
 
 Answering: TypeAlias = Action | Awaitable[Action]
@@ -47,6 +58,7 @@ class Asking:
         "admission",
         "answer",
         "is_sent",
+        "is_shown",
     )
 
     def __init__(
@@ -57,13 +69,17 @@ class Asking:
         self._agent, self._behind = agent, behind
         self.admission = Admission(program)
         self.is_sent = False
-        self.answer: WatchedCard | None = None
+        self.is_shown = False
+        """Envoy will show the answer's headers."""
+        self.answer: WatchedCard | Interpreted | None = None
         """Who reads the answer as it passes; None: nobody."""
 
-    @property
-    def is_watched(self) -> bool:
+    def is_watched(self, speech: Speech) -> bool:
         """Somebody may have to read the answer as it passes."""
-        return is_watched(self._facts.path)
+        if speech.binding not in READABLE:
+            return is_watched(self._facts.path)
+        found = self._serving.directory.known(self._agent)
+        return found is None or (speech.binding, speech.revision) not in found.ways
 
     def asked(self, request: A2aRequest, body: bytes) -> Answering:
         """What comes of it."""
@@ -124,7 +140,7 @@ class Asking:
                 kind = ErrorKind.CONTENT_TYPE_NOT_SUPPORTED
                 return speech.fault(Fault(kind, mismatch.message, mismatch.metadata))
         way = found.ways.get((request.binding, request.revision))
-        if way is None:
+        if way is None and not (request.binding in READABLE and found.is_readable):
             return speech.fault(_no_way(request, found))
         if _asks_for_push(request):
             message = "this gateway passes no push notifications on"
@@ -134,6 +150,8 @@ class Asking:
             if request.binding is not Binding.GRPC:
                 return self._answered(speech, request, extended)
             self.answer = WatchedCard(extended, request.revision)
+        if way is None:
+            return self._interpreted(speech, request, body, found)
         self.is_sent = True
         head: tuple[tuple[str, str], ...] = ()
         changed: bytes | None = None
@@ -148,6 +166,40 @@ class Asking:
         reply = way.after_body if is_read else way.after_headers
         gone = () if self.answer is None else (CODINGS,)
         return Direct(reply, is_read, head, gone, body=changed, told=self.admission.told)
+
+    def _interpreted(
+        self, speech: Speech, request: A2aRequest, body: bytes, found: Found
+    ) -> Answering:
+        """In another form than the client's. Where nobody will be shown the answer, the worker asks
+        the agent itself."""
+        target, way = target_of(request, found)
+        interpreter = Interpreter(request, target)
+        call = interpreter.call()
+        if isinstance(call, Fault):
+            return speech.fault(call)
+        if body and self.is_shown:
+            self.answer, self.is_sent = Interpreted(interpreter), True
+            head, gone = set_headers(call, way), removed_headers(call)
+            told = self.admission.told
+            return Direct(way.after_body, True, head, gone, body=call.body, told=told)
+        if request.is_stream:
+            message = f"ask with POST, and a body: the agent '{found.agent.name}' speaks otherwise"
+            return speech.fault(request.fault(ErrorKind.UNSUPPORTED_OPERATION, message))
+        return self._relayed(speech, interpreter, asked_of(call, way, found.agent.headers), found)
+
+    async def _relayed(
+        self, speech: Speech, interpreter: Interpreter, asked: Asked, found: Found
+    ) -> Action:
+        agent = found.agent
+        cluster = names.service_cluster(names.a2a_service(agent.name))
+        try:
+            answer = await self._serving.peers.ask(cluster, asked, agent.timeout_seconds)
+        except ServiceUnavailable as error:
+            reason = f"the agent '{agent.name}' could not be reached: {error}"
+            return self._refused(speech, Deny(503, "agent_unreachable", reason))
+        interpreter.begin(answer.status, answer.headers)
+        interpreter.feed(answer.body)
+        return answered(interpreter)
 
     async def _answered(self, speech: Speech, request: A2aRequest, extended: Extended) -> Action:
         """The extended card, which the agent is asked for here."""

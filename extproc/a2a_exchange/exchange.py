@@ -188,7 +188,7 @@ class A2aExchange:
         if is_end:
             return self._read(b"")
         holds_places = self._program.limits.holds_places
-        is_shown = holds_places or self._asking.is_watched
+        is_shown = self._asking.is_shown = holds_places or self._asking.is_watched(self._speech)
         return Show(is_to_the_end=holds_places) if is_shown else CONTINUE
 
     def _listed(self, serving: Serving) -> Answering:

@@ -45,6 +45,11 @@ class Times(NamedTuple):
     """Now, as RFC 3339 has it."""
 
 
+READABLE: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
+"""Between these, whichever the revision, a worker can stand."""
+NEWEST_FIRST: Final = (Revision.V1_0, Revision.V0_3)
+
+
 class NoCard(Exception):
     """The agent has told none that could be read."""
 
@@ -80,6 +85,12 @@ class Found(Struct, frozen=True):
     """When it was told last, by the clock that never goes back."""
     changed_at: str
     """When it was told otherwise before, or not at all: RFC 3339."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether clients of all `READABLE` forms can be understood by it."""
+        return any(binding in READABLE for binding, _ in self.ways)
+
     signed_by: str = ""
     """The id of the key that its card is signed with; empty: nobody has looked, or none is."""
 

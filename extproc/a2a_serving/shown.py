@@ -15,7 +15,7 @@ from extproc.a2a.cards import Card
 from extproc.a2a.jcs import NotCanonical
 from extproc.a2a.rewriting import Offer, Place, rewritten
 from extproc.a2a.security import NO_SECURITY, Scheme, Security
-from extproc.a2a_serving.directory import Found, NoCard
+from extproc.a2a_serving.directory import NEWEST_FIRST, READABLE, Found, NoCard
 from gateway.a2a import CardSigning
 from gateway.identity import Identity
 
@@ -72,13 +72,19 @@ class Cards:
     def place(self, found: Found, origin: str) -> Place:
         """Where it is at the gateway."""
         name = found.agent.name
-        offers = tuple(
+        own = [
             Offer(binding, revision, way.tenant) for (binding, revision), way in found.ways.items()
-        )
+        ]
+        others = [
+            Offer(binding, revision)
+            for revision in NEWEST_FIRST
+            for binding in READABLE
+            if found.is_readable and (binding, revision) not in found.ways
+        ]
         return Place(
             name,
             self.url(name, origin),
-            offers,
+            (*own, *others),
             grpc=_grpc_place(origin),
             security=self._security,
             has_push=False,

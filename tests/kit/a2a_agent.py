@@ -102,7 +102,12 @@ class _Work(AgentExecutor):
         await task.cancel()
 
 
-def card_of(agent: Agent, name: str, *revisions: str) -> a2a_pb2.AgentCard:
+BINDINGS = ("JSONRPC", "HTTP+JSON", "GRPC")
+
+
+def card_of(
+    agent: Agent, name: str, *revisions: str, bindings: tuple[str, ...] = BINDINGS
+) -> a2a_pb2.AgentCard:
     """Its card, of these revisions."""
     interfaces = [
         a2a_pb2.AgentInterface(url=url, protocol_binding=binding, protocol_version=revision)
@@ -112,6 +117,7 @@ def card_of(agent: Agent, name: str, *revisions: str) -> a2a_pb2.AgentCard:
             ("HTTP+JSON", f"{agent.url}/rest"),
             ("GRPC", f"127.0.0.1:{agent.grpc_port}"),
         )
+        if binding in bindings
     ]
     return a2a_pb2.AgentCard(
         name=name,
@@ -158,11 +164,13 @@ def running_agent(
     name: str = "travel",
     revisions: tuple[str, ...] = ("1.0",),
     sign: Callable[[a2a_pb2.AgentCard], a2a_pb2.AgentCard] = lambda card: card,
+    bindings: tuple[str, ...] = BINDINGS,
 ) -> Iterator[Agent]:
-    """One that runs in a thread, with an event loop of its own; `sign` signs its cards."""
+    """One that runs in a thread, with an event loop of its own; `sign` signs its cards, which name
+    these `bindings` alone."""
     agent = Agent(*free_ports(2))
-    card = sign(card_of(agent, name, *revisions))
-    extended = card_of(agent, name, *revisions)
+    card = sign(card_of(agent, name, *revisions, bindings=bindings))
+    extended = card_of(agent, name, *revisions, bindings=bindings)
     extended.skills.append(SECRET_SKILL)
     handler = DefaultRequestHandler(
         agent_executor=_Work(),

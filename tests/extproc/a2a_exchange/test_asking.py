@@ -83,9 +83,9 @@ def test_media_types_that_the_agent_does_not_take_are_refused_before_it_is_asked
     assert error(action)["code"] == -32005
 
 
-def test_a_revision_that_the_agent_does_not_speak_is_not_supported() -> None:
-    old = [{"url": "http://travel:9999", "protocolBinding": "JSONRPC", "protocolVersion": "0.3"}]
-    asked = gateway(peers=agents(travel=card(supportedInterfaces=old)))
+def test_what_an_agent_of_grpc_alone_is_asked_otherwise_is_not_supported() -> None:
+    place = {"url": "travel:50051", "protocolBinding": "GRPC", "protocolVersion": "0.3"}
+    asked = gateway(peers=agents(travel=card(supportedInterfaces=[place])))
     _, action = asked.ask("/a2a/travel", send(), **V1)
     assert error(action)["code"] == -32009
     _, action = asked.ask("/a2a/travel/v1/tasks/1", method="GET", a2a_version="0.3")
