@@ -31,9 +31,10 @@ _AGAIN_SECONDS: Final = 5.0
 _LONGEST_SAID: Final = 64
 """Of what agents say, in logs."""
 _HEAD: Final = (("accept", "application/json"), ("a2a-version", Revision.V1_0.value))
-
-
 _UNKNOWN: Final = Health(Status.UNKNOWN)
+READABLE: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
+"""Between these, whichever the revision, a worker can stand."""
+NEWEST_FIRST: Final = (Revision.V1_0, Revision.V0_3)
 
 
 class Times(NamedTuple):
@@ -43,11 +44,6 @@ class Times(NamedTuple):
     """Seconds that never go back."""
     stamp: Callable[[], str]
     """Now, as RFC 3339 has it."""
-
-
-READABLE: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
-"""Between these, whichever the revision, a worker can stand."""
-NEWEST_FIRST: Final = (Revision.V1_0, Revision.V0_3)
 
 
 class NoCard(Exception):
@@ -85,14 +81,13 @@ class Found(Struct, frozen=True):
     """When it was told last, by the clock that never goes back."""
     changed_at: str
     """When it was told otherwise before, or not at all: RFC 3339."""
+    signed_by: str = ""
+    """The id of the key that its card is signed with; empty: nobody has looked, or none is."""
 
     @property
     def is_readable(self) -> bool:
         """Whether clients of all `READABLE` forms can be understood by it."""
         return any(binding in READABLE for binding, _ in self.ways)
-
-    signed_by: str = ""
-    """The id of the key that its card is signed with; empty: nobody has looked, or none is."""
 
 
 class Directory:
