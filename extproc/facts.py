@@ -60,6 +60,8 @@ class A2aCall(Struct, frozen=True):
     """What the message says that it is for, in its metadata."""
     parts: tuple[Mapping[str, object], ...] = ()
     """Of the message, as its revision writes them."""
+    chain: tuple[str, ...] = ()
+    """The agents that asked each other before, through the gateway, as the request says."""
 
 
 class Facts(Struct):

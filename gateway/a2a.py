@@ -96,6 +96,10 @@ class A2a:
     """Cards are for anybody; else for those who may come in."""
     signing: CardSigning | None = None
     """None: the cards that clients see are not signed."""
+    most_hops: int = 16
+    """How many agents may have asked each other before."""
+    allows_loops: bool = False
+    """An agent may be asked on behalf of itself."""
 
     @property
     def longest_seconds(self) -> float:

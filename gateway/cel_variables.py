@@ -180,6 +180,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("a2a.context_id", "string", "The same of a context.", needs_body=True),
     Variable(
+        "a2a.chain",
+        "list<string>",
+        "The agents that asked each other before, through the gateway, as the request's `baggage`"
+        " says: no proof of anything.",
+        needs_body=True,
+    ),
+    Variable(
         "a2a.parts",
         "list<map<string, dyn>>",
         "The parts of the message: `a2a.parts.all(part, has(part.text))`; empty where there is"

@@ -224,6 +224,7 @@ A2A_HEADERS = frozenset(
         "a2a-extensions",
         "a2a-version",
         "accept",
+        "baggage",
         "content-type",
         "grpc-encoding",
         "if-none-match",

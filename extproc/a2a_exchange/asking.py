@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Final, TypeAlias
 
-from extproc.a2a import grpc_frames
+from extproc.a2a import chain, grpc_frames
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms.interpreter import Interpreter
@@ -89,7 +89,8 @@ class Asking:
             message = "the tenant names no agent: it is the agent's name, as its card says"
             return speech.fault(Fault(ErrorKind.INVALID_PARAMS, message))
         program, facts = self._program, self._facts
-        facts.a2a = call_of(request, agent)
+        before = chain.read(facts.headers.get(chain.HEADER, ""))
+        facts.a2a = call_of(request, agent, before)
         verdict = program.rules.early.on_request(facts)
         if isinstance(verdict, Deny):
             return self._refused(speech, verdict)
@@ -98,6 +99,8 @@ class Asking:
             return self._refused(speech, NOBODY)
         if not OPERATIONS[request.operation].has_message:
             return self._found(speech, request, body, agent)
+        if (endless := self._endless(agent, before)) is not None:
+            return self._refused(speech, endless)
         price = self._serving.directory.agents[agent].price
 
         def taken(refusal: Deny | None) -> Answering:
@@ -107,6 +110,23 @@ class Asking:
 
         found = self.admission.take(facts, price, len(body))
         return later(found, taken) if isinstance(found, Awaitable) else taken(found)
+
+    def _endless(self, agent: str, before: tuple[str, ...]) -> Deny | None:
+        """Why agents have asked each other long enough."""
+        said = " → ".join((*before, agent))
+        if agent in before and not self._serving.allows_loops:
+            return Deny(403, "agent_loop", f"agents ask each other in a circle: {said}")
+        if len(before) >= self._serving.most_hops:
+            return Deny(403, "too_many_hops", f"too many agents have asked each other: {said}")
+        return None
+
+    def _chained(self, request: A2aRequest) -> tuple[tuple[str, str], ...]:
+        """The header that tells the agent who asked before it, and that it is one of them."""
+        call = self._facts.a2a
+        if call is None or not OPERATIONS[request.operation].has_message:
+            return ()
+        said = self._facts.headers.get(chain.HEADER, "")
+        return ((chain.HEADER, chain.written(said, (*call.chain, call.agent))),)
 
     def _named(self, request: A2aRequest) -> str | None:
         """Whom a request of gRPC is for: its tenant says so, or there is one agent alone."""
@@ -153,11 +173,11 @@ class Asking:
         if way is None:
             return self._interpreted(speech, request, body, found)
         self.is_sent = True
-        head: tuple[tuple[str, str], ...] = ()
+        head = self._chained(request)
         changed: bytes | None = None
         if request.binding is Binding.HTTP_JSON:
             _, mark, query = self._facts.path.partition("?")
-            head = ((":path", f"{way.path}{self._behind}{mark}{query}"),)
+            head = (*head, (":path", f"{way.path}{self._behind}{mark}{query}"))
         elif request.binding is Binding.GRPC and request.tenant != way.tenant:
             said = grpc_frames.read_one(body, self._facts.headers)
             edit = Edit(tenant=way.tenant)
@@ -179,13 +199,15 @@ class Asking:
             return speech.fault(call)
         if body and self.is_shown:
             self.answer, self.is_sent = Interpreted(interpreter), True
-            head, gone = set_headers(call, way), removed_headers(call)
+            head = (*set_headers(call, way), *self._chained(request))
+            gone = removed_headers(call)
             told = self.admission.told
             return Direct(way.after_body, True, head, gone, body=call.body, told=told)
         if request.is_stream:
             message = f"ask with POST, and a body: the agent '{found.agent.name}' speaks otherwise"
             return speech.fault(request.fault(ErrorKind.UNSUPPORTED_OPERATION, message))
-        return self._relayed(speech, interpreter, asked_of(call, way, found.agent.headers), found)
+        own = (*self._chained(request), *found.agent.headers)
+        return self._relayed(speech, interpreter, asked_of(call, way, own), found)
 
     async def _relayed(
         self, speech: Speech, interpreter: Interpreter, asked: Asked, found: Found
@@ -217,7 +239,7 @@ class Asking:
         return speech.refused(deny)
 
 
-def call_of(request: A2aRequest, agent: str) -> A2aCall:
+def call_of(request: A2aRequest, agent: str, before: tuple[str, ...] = ()) -> A2aCall:
     """What is asked of it, for policies."""
     message = request.message or {}
     said = message.get("metadata")
@@ -228,6 +250,7 @@ def call_of(request: A2aRequest, agent: str) -> A2aCall:
         request.context_id,
         _skill(said) if isinstance(said, Mapping) else "",
         parts_of(message),
+        before,
     )
 
 

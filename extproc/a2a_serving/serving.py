@@ -33,6 +33,9 @@ class Serving(Struct, frozen=True):
     """What Envoy is told when an agent has to be asked for its card."""
     knows_callers: bool
     """Some callers can say who they are."""
+    most_hops: int = 16
+    """How many agents may have asked each other before."""
+    allows_loops: bool = False
 
     def place(self, path: str) -> tuple[str, str] | None:
         """Which agent a path is for, and what is behind its name; both empty: it is the list of
@@ -58,4 +61,6 @@ def serving(a2a: A2a, identity: Identity, peers: McpPeers, times: Times) -> Serv
         peers,
         patience(a2a.longest_seconds),
         identity.knows_callers,
+        a2a.most_hops,
+        a2a.allows_loops,
     )

@@ -15,7 +15,9 @@ Getter: TypeAlias = Callable[[Facts], object | None]
 Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 
 ARGUMENTS = "mcp.arguments"
-OF_ONE_CALL = frozenset({ARGUMENTS, "a2a.parts", "a2a.skill", "a2a.task_id", "a2a.context_id"})
+OF_ONE_CALL = frozenset(
+    {ARGUMENTS, "a2a.chain", "a2a.parts", "a2a.skill", "a2a.task_id", "a2a.context_id"}
+)
 """What no entry of a list has."""
 PROMPT = "llm.prompt"
 ESTIMATE = "llm.estimated_input_tokens"
@@ -129,6 +131,7 @@ GETTERS: Mapping[str, Getter] = {
     "a2a.skill": _of_a2a(lambda call: call.skill),
     "a2a.task_id": _of_a2a(lambda call: call.task),
     "a2a.context_id": _of_a2a(lambda call: call.context),
+    "a2a.chain": _of_a2a(lambda call: list(call.chain)),
     "a2a.parts": _of_a2a(lambda call: list(call.parts)),
     "mcp.result": _of_mcp(lambda call: call.result),
     "llm.model": lambda facts: facts.model or None,

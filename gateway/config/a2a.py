@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -13,7 +13,7 @@ from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
 from gateway.config.remote_guards import ServiceAuthBlock
 from gateway.config.routes import UrlPath
-from gateway.config.scalars import Dollars, Duration, Flag, Secret, Text
+from gateway.config.scalars import Dollars, Duration, Flag, Secret, Text, Weight
 from gateway.config.urls import Origin, Url
 
 _AGENT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,62}")
@@ -100,5 +100,10 @@ class A2aBlock(Block):
     who may come in. The list of agents is for those in any case."""
     signing: CardSigningBlock | None = None
     """What the cards are signed with that clients see. Default: they are not signed."""
+    max_hops: Weight = 16
+    """How many agents may have asked each other, each through the gateway, before one is asked
+    again. It is counted in W3C `baggage`, which agents with OpenTelemetry pass on."""
+    loops: Literal["refuse", "allow"] = "refuse"
+    """Whether an agent may be asked on behalf of itself, by one that it has asked."""
     agents: dict[AgentName, A2aAgentBlock] = Field(default={})
     """The agents, by a name of your choice."""

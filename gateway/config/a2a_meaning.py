@@ -33,6 +33,8 @@ def a2a(block: A2aBlock) -> A2a:
         block.url or "",
         block.public_cards,
         None if block.signing is None else block.signing.meaning,
+        block.max_hops,
+        block.loops == "allow",
     )
 
 

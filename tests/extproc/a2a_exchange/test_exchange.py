@@ -39,7 +39,11 @@ def test_a_message_goes_to_its_agent_byte_for_byte() -> None:
     exchange, action = open_gateway().ask("/a2a/travel", send(), **V1)
     assert isinstance(action, Direct)
     assert action.body is None
-    assert set_headers(BODY, action) == {names.A2A_HEADER: "service/a2a/travel", ":path": "/rpc"}
+    assert set_headers(BODY, action) == {
+        names.A2A_HEADER: "service/a2a/travel",
+        ":path": "/rpc",
+        "baggage": "dragoman-agents=travel",
+    }
     assert exchange.is_over
     assert exchange.let_go()
 

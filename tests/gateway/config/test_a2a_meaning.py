@@ -39,6 +39,13 @@ def test_a_card_may_be_elsewhere() -> None:
     assert agent.card_path == "/card.json"
 
 
+def test_agents_may_ask_each_other_for_a_while_and_not_in_circles() -> None:
+    usual = gateway_of("a2a: {agents: {a: {url: 'http://a'}}}").a2a
+    assert (usual.most_hops, usual.allows_loops) == (16, False)
+    said = gateway_of("a2a: {max_hops: 3, loops: allow, agents: {a: {url: 'http://a'}}}").a2a
+    assert (said.most_hops, said.allows_loops) == (3, True)
+
+
 def test_workers_need_no_key() -> None:
     text = "a2a: {agents: {a: {url: 'http://a', key: the-key}}}"
     config = load(text, file="a.yaml", environment={})
