@@ -271,8 +271,8 @@ def test_errors_are_in_the_words_of_each_family(here: OtherApis) -> None:
     )
     unknown = http.post("/v1beta/cachedContents", json={})
     assert (unknown.status_code, unknown.json()["error"]["status"]) == (404, "NOT_FOUND")
-    files = http.get("/v1/files", headers={"anthropic-version": "2023-06-01"})
-    assert (files.status_code, files.json()["error"]["type"]) == (404, "not_found_error")
+    skills = http.get("/v1/skills", headers={"anthropic-version": "2023-06-01"})
+    assert (skills.status_code, skills.json()["error"]["type"]) == (404, "not_found_error")
     chat = http.post("/v1/embeddings", json={"model": "nobody", "input": "a"})
     assert (chat.status_code, chat.json()["error"]["code"]) == (404, "model_not_found")
     assert here.providers.got == []

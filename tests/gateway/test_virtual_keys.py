@@ -125,7 +125,7 @@ def test_a_line_of_json_is_the_whole_key() -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (b'"created"', b'"tools":["a"],"created"'),
+        (b'"created"', b'"agents":["a"],"created"'),
         (PARTS.id.encode(), b"short"),
         (SECRET.salt.encode(), b"no hex"),
         (SECRET.digest.encode(), b"00"),

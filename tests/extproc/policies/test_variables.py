@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from extproc.facts import Facts, McpCall
+from extproc.facts import A2aCall, Facts, McpCall
 from extproc.policies.variables import GETTERS, getters, headers_getter, known_values, sources
 from extproc.principal import Kind, Principal, of_key
 from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
@@ -34,6 +34,7 @@ CALL = Facts(
 NOTHING = Facts(now=NOW)
 ROUTE = Facts(now=NOW, route="shop", path="/")
 TOOL = Facts(now=NOW, mcp=McpCall("tools/call", "db", tool="drop", arguments={"table": "a"}))
+ASKED = A2aCall("SendMessage", "travel", parts=({"text": "hello"},), chain=("hotels",))
 EVERY_NAME = McpCall("tools/call", "db", "drop", "ask", "file:///a", arguments={}, result={})
 
 
@@ -117,9 +118,10 @@ def test_what_an_external_service_said_is_read() -> None:
 
 
 def test_every_value_has_the_declared_type() -> None:
-    bindings = bind(
-        {"jwt": {}, "external": {}, **values(Facts(now=NOW, mcp=EVERY_NAME)), **values(CALL)}
-    )
+    found: dict[str, object] = {"jwt": {}, "external": {}}
+    for facts in (Facts(now=NOW, a2a=ASKED), Facts(now=NOW, mcp=EVERY_NAME), CALL):
+        found |= values(facts)
+    bindings = bind(found)
     for name in GETTERS:
         compiled = compile_expression(f"type({name}) != null_type")
         assert not isinstance(compiled, str)
@@ -139,6 +141,16 @@ def test_mcp_is_told_by_what_it_asks_for() -> None:
         {},
     )
     assert "mcp.tool" not in values(CALL)
+
+
+def test_a2a_is_told_by_whom_it_asks() -> None:
+    found = values(Facts(now=NOW, a2a=ASKED))
+    assert (found["resource.kind"], found["resource.name"]) == ("a2a", "travel")
+    assert "resource.namespace" not in found
+    assert (found["a2a.method"], found["a2a.agent"]) == ("SendMessage", "travel")
+    assert (found["a2a.task_id"], found["a2a.context_id"], found["a2a.skill"]) == ("", "", "")
+    assert (found["a2a.parts"], found["a2a.chain"]) == ([{"text": "hello"}], ["hotels"])
+    assert "a2a.method" not in values(CALL)
 
 
 def test_only_the_headers_that_are_read_are_taken() -> None:
