@@ -55,10 +55,10 @@ servers: ## Install the servers that tests start: Redis and PostgreSQL, as Debia
 run: setup ## Start the quickstart: gateway, policy and two demo providers
 	@exec $(BIN)/dragoman run examples/quickstart.yaml --demo $(ARGS)
 
-# One process more than there are cores, since some tests wait; each has shared gateways of its own.
+# Two processes more than there are cores: tests wait for a third of their time.
 # In the order of the files: what starts gateways comes first, and nobody waits for it at the end.
 test: setup ## Run the tests; ARGS="-k name" narrows, REWRITE=1 renews goldens
-	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) --maxprocesses 6 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -q -n $$(($$(nproc) + 2)) --maxprocesses 6 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: compiled
 # What tests import is compiled once, and not by each of their processes at the same time.
