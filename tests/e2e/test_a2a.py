@@ -80,7 +80,7 @@ async def client(gateway: Stack, binding: str, **config: Any) -> AsyncIterator[C
     def channel(place: str) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(place, interceptors=[_KeyedCalls(), _KeyedStreams()])
 
-    async with httpx.AsyncClient(headers=KEY, verify=False) as http:
+    async with httpx.AsyncClient(headers=KEY, verify=False, timeout=30) as http:
         made = await create_client(
             f"{gateway.url}/a2a/travel",
             ClientConfig(

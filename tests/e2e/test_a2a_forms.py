@@ -64,7 +64,7 @@ async def test_clients_of_1_0_speak_to_every_agent(
     newest = [each for each in card["supportedInterfaces"] if each["protocolVersion"] == "1.0"]
     card["supportedInterfaces"] = [each for each in newest if each["protocolBinding"] == binding]
     card = {name: card[name] for name in card if name not in ("url", "additionalInterfaces")}
-    async with httpx.AsyncClient(verify=False) as http:
+    async with httpx.AsyncClient(verify=False, timeout=30) as http:
         read = ParseDict(card, a2a_pb2.AgentCard(), ignore_unknown_fields=True)
         config = ClientConfig(httpx_client=http, supported_protocol_bindings=[binding])
         client = await create_client(read, config)
