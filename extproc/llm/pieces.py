@@ -10,9 +10,10 @@ LARGEST_ANSWER_BYTES = 64 << 20
 class Pieces:
     """What has come of one answer, within a bound."""
 
-    __slots__ = ("_pieces", "_size")
+    __slots__ = ("_largest", "_pieces", "_size")
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_ANSWER_BYTES) -> None:
+        self._largest = largest
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -20,8 +21,8 @@ class Pieces:
         """The next piece. Raises `UnreadableAnswer` when it is too much."""
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > LARGEST_ANSWER_BYTES:
-            raise UnreadableAnswer(f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        if self._size > self._largest:
+            raise UnreadableAnswer(f"an answer of more than {self._largest} bytes")
 
     def take(self) -> bytes:
         """All of it, once."""

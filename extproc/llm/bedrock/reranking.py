@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.faults import wrong_value
 from extproc.llm.others.kinds import RERANK
+from extproc.llm.pieces import Pieces
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from extproc.verdict import Deny
@@ -50,23 +51,19 @@ def encode_rerank(document: Mapping[str, object], model: str) -> bytes | Deny:
 class RankedAnswer:
     """`Translation` of the answer, said at its end: with what Cohere says that it cost."""
 
-    __slots__ = ("_asked", "_pieces", "_size", "usage")
+    __slots__ = ("_asked", "_pieces", "usage")
     unfinished: Sequence[str] | None = None
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._pieces = Pieces(LARGEST_ANSWER_BYTES)
         self.usage: Usage | None = None
 
     def feed(self, data: bytes, *, is_end: bool) -> bytes:
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > LARGEST_ANSWER_BYTES:
-            raise UnreadableAnswer(f"a ranking of more than {LARGEST_ANSWER_BYTES} bytes")
+        self._pieces.add(data)
         if not is_end:
             return b""
-        body = b"".join(self._pieces)
+        body = self._pieces.take()
         try:
             document = json_spans.decode(body)
         except InvalidJson as error:
