@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+
+PATIENCE_SECONDS = 240
+"""For a test, and for what stands before and after it: the slowest needs a tenth."""
 
 # How long an example takes is no claim. CI tries the same examples for the same code: what new ones
 # find is found where somebody works, and not by a change that has nothing to do with it.
@@ -21,3 +29,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             has_envoy = "e2e" in item.path.parts or item.get_closest_marker("envoy")
             item.add_marker(pytest.mark.flaky(reruns=2 if has_envoy else 1, reruns_delay=1))
+
+
+@contextmanager
+def patience() -> Generator[None]:
+    """Fails what waits for ever, and says where: for each try anew, while pytest-timeout bounds all
+    tries together, of which the second would then have no bound."""
+
+    def end(_: int, __: FrameType | None) -> NoReturn:
+        pytest.fail(f"not over after {PATIENCE_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    with patience():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    with patience():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    with patience():
+        return (yield)
