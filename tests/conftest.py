@@ -14,6 +14,8 @@ from hypothesis import settings
 
 PATIENCE_SECONDS = 240
 """For a test, and for what stands before and after it: the slowest needs a tenth."""
+AGAIN_SECONDS = 10
+"""For what is done then to end it, which may wait for ever too."""
 
 # How long an example takes is no claim. CI tries the same examples for the same code: what new ones
 # find is found where somebody works, and not by a change that has nothing to do with it.
@@ -40,11 +42,11 @@ def patience() -> Generator[None]:
         pytest.fail(f"not over after {PATIENCE_SECONDS} s")
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(PATIENCE_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS, AGAIN_SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
