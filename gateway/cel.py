@@ -20,14 +20,16 @@ from gateway.cel_functions import FUNCTIONS
 from gateway.cel_growth import refuse_growth
 from gateway.cel_mistakes import (
     compiler_reason,
+    mistake_reason,
     refuse_text,
     refuse_text_type,
     refuse_type,
     refuse_use,
     runtime_reason,
 )
+from gateway.cel_secrets import SECRETS, Mistake, uncovering
 from gateway.cel_syntax import Syntax, keys_read, read_checked, read_parsed
-from gateway.cel_variables import VARIABLES, Variable
+from gateway.cel_variables import HIDDEN, VARIABLES, Variable
 
 __all__ = [
     "EVERY_HEADER",
@@ -51,6 +53,7 @@ EVERY_HEADER = "*"
 
 _REMEMBERED = 1000
 """Expressions: who checks a file, who explains it and who runs it compile the same ones."""
+_ABOUT_A_SECRET = "it reads a secret, so why it errs is not told"
 _LIMIT_DEPTH = 64
 """Of a value: the library follows nested values on the C stack, and dies of a deep one."""
 
@@ -95,10 +98,10 @@ class Expression:
         try:
             outcome = self._program.eval(bindings.activation).value()
         except RuntimeError as refused:  # too many iterations, or a string that is not Unicode
-            return CelError(runtime_reason(str(refused)))
+            return _error(str(refused), self.names)
         if outcome is True or outcome is False:
             return outcome
-        return CelError(runtime_reason(str(outcome)))
+        return _error(str(outcome), self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,12 @@ class TextExpression:
         try:
             outcome = self._program.eval(bind(values).activation)
         except RuntimeError as refused:  # too many iterations, or a string that is not Unicode
-            return CelError(runtime_reason(str(refused)))
+            return _error(str(refused), self.names)
         value, kind = outcome.value(), outcome.type()
         if kind == cel.Type.STRING and isinstance(value, str):
             return value
         if kind in (cel.Type.ERROR, cel.Type.UNKNOWN):
-            return CelError(runtime_reason(str(value)))
+            return _error(str(value), self.names)
         return CelError(f"not a string: {kind.name().lower()}")
 
 
@@ -148,9 +151,9 @@ class ValueExpression:
     def evaluate_bound(self, bindings: Bindings) -> object | CelError:
         """None, bool, int, float, str, list or dict with text as keys."""
         try:
-            return _plain(self._program.eval(bindings.activation), _LIMIT_DEPTH)
+            return _plain(self._program.eval(bindings.activation), _LIMIT_DEPTH, self.names)
         except RuntimeError as refused:  # too many iterations, or a string that is not Unicode
-            return CelError(runtime_reason(str(refused)))
+            return _error(str(refused), self.names)
         except _NotPlain as refused:
             return CelError(str(refused))
 
@@ -222,7 +225,10 @@ def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:
     parsed: Syntax | None = None
     try:
         parsed = read_parsed(_environment().compile(text, disable_check=True).serialize())
-        program = _environment().compile(text)
+        uncovered = uncovering(text, parsed)
+        if isinstance(uncovered, Mistake):
+            return mistake_reason(text, parsed, uncovered)
+        program = _environment().compile(uncovered)
     except RuntimeError as broken:
         return compiler_reason(text, str(broken), parsed)
     syntax = read_checked(program.serialize())
@@ -235,24 +241,30 @@ def _checked(text: str) -> tuple[cel.Expression, Syntax] | str:
 def _read(syntax: Syntax) -> tuple[frozenset[str], frozenset[str], frozenset[str], bool]:
     """The variables, the headers of the request and of its answer, whether the body is needed."""
     names = frozenset(syntax.variables.values())
-    used = [variable for variable in VARIABLES if variable.name in names]
+    used = [variable for variable in (*VARIABLES, *HIDDEN) if variable.name in names]
     return (
         frozenset(variable.name for variable in used),
-        _headers(syntax, "request.headers") | {each.header for each in used if each.header},
-        _headers(syntax, "response.headers"),
+        _headers(syntax, "request.headers", "request.secrets")
+        | {each.header for each in used if each.header},
+        _headers(syntax, "response.headers", "response.secrets"),
         any(variable.needs_body for variable in used),
     )
 
 
-def _headers(syntax: Syntax, variable: str) -> frozenset[str]:
-    keys = keys_read(syntax, variable)
-    return frozenset(EVERY_HEADER if key is None else key for _, key in keys)
+def _headers(syntax: Syntax, *variables: str) -> frozenset[str]:
+    keys = (key for variable in variables for _, key in keys_read(syntax, variable))
+    return frozenset(EVERY_HEADER if key is None else key for key in keys)
+
+
+def _error(reason: str, names: frozenset[str]) -> CelError:
+    """A reason may show what it is about."""
+    return CelError(runtime_reason(reason) if names.isdisjoint(SECRETS) else _ABOUT_A_SECRET)
 
 
 @cache
 def _environment() -> cel.Env:
     return cel.NewEnv(
-        variables={variable.name: cel.Type(variable.type) for variable in VARIABLES},
+        variables={variable.name: cel.Type(variable.type) for variable in (*VARIABLES, *HIDDEN)},
         extensions=[
             ext_strings.ExtStrings(),
             ext_math.ExtMath(),
@@ -281,7 +293,7 @@ def _functions() -> list[cel.FunctionDecl]:
     return [cel.FunctionDecl(name, found) for name, found in overloads.items()]
 
 
-def _plain(outcome: cel.Value, depth: int) -> object:
+def _plain(outcome: cel.Value, depth: int, names: frozenset[str]) -> object:
     """What the library's value is in Python. Raises `_NotPlain`."""
     kind = outcome.type()
     try:
@@ -289,16 +301,16 @@ def _plain(outcome: cel.Value, depth: int) -> object:
     except TypeError:  # an optional, a type
         raise _NotPlain("not a value that JSON has") from None
     if kind in (cel.Type.ERROR, cel.Type.UNKNOWN):
-        raise _NotPlain(runtime_reason(str(value)))
+        raise _NotPlain(_error(str(value), names).reason)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, dict | list) and depth:
         if isinstance(value, list):
-            return [_plain(each, depth - 1) for each in value]
+            return [_plain(each, depth - 1, names) for each in value]
         if all(isinstance(key, str) for key in value):
-            return {key: _plain(value[key], depth - 1) for key in sorted(value)}
+            return {key: _plain(value[key], depth - 1, names) for key in sorted(value)}
     raise _NotPlain("not a value that JSON has")
 
 

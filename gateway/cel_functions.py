@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import cel_calls
+from gateway.cel_secrets import UNREDACTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +384,16 @@ _ENCODINGS = (
         )
     ),
 )
+_SECRETS = (
+    _member(
+        UNREDACTED,
+        (_TEXT,),
+        _TEXT,
+        str,
+        "What is secret in what is read: a [secret](#secrets) is read no other way.",
+        'apiKey.key.unredacted().startsWith("k-")',
+    ),
+)
 _DIGESTS = (
     *(
         _free(
@@ -428,6 +439,7 @@ GROUPS: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Times", _TIMES),
     ("Encodings", _ENCODINGS),
     ("Digests", _DIGESTS),
+    ("Secrets", _SECRETS),
 )
 
 FUNCTIONS: tuple[Function, ...] = tuple(each for _, group in GROUPS for each in group)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from gateway.cel_secrets import UNREDACTED
 from gateway.cel_syntax import Kind, Node, Syntax
 from gateway.cel_variables import VARIABLES
 
@@ -47,7 +48,7 @@ _NAME: _Bound = {_CHARACTERS: 50.0}
 _NUMBERS = frozenset(
     variable.name for variable in VARIABLES if variable.type in ("bool", "int", "timestamp")
 )
-_READINGS = frozenset(("_?_:_", "_[_]", "_[?_]", "_?._"))
+_READINGS = frozenset(("_?_:_", "_[_]", "_[?_]", "_?._", UNREDACTED))
 """Calls that make nothing: they give what there is."""
 _HINT = "make it before the loop: cel.bind(name, value, expression)"
 _UNKNOWN_TEXT = 1000.0
@@ -179,7 +180,7 @@ def _of_call(node: Node, given: list[_Bound]) -> _Bound:
         return _NOTHING
     if node.name == "_?_:_":
         return _larger(given[1], given[2])
-    if node.name in ("_[_]", "_[?_]", "_?._"):
+    if node.name in ("_[_]", "_[?_]", "_?._", UNREDACTED):
         return given[0]
     if node.name in ("replace", "regex.replace"):
         return _times(given[0], _length(node.children[2]) + 1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from cel_expr_python import cel
 
 from gateway import cel_calls
+from gateway.cel_secrets import UNCOVERED, Mistake, plain_readings
 from gateway.cel_syntax import Kind, Node, Syntax, dotted_name, keys_read
 from gateway.cel_variables import VARIABLES, Variable
 from gateway.problem import did_you_mean
@@ -57,6 +58,11 @@ def refuse_use(text: str, syntax: Syntax, parsed: Syntax) -> str | None:
     return f"{_place(text, syntax.offsets.get(node.id, 0))}: {message}"
 
 
+def mistake_reason(text: str, parsed: Syntax, mistake: Mistake) -> str:
+    """What is wrong with how a secret is read."""
+    return f"{_place(text, parsed.offsets.get(mistake.node.id, 0))}: {mistake.message}"
+
+
 def compiler_reason(text: str, message: str, parsed: Syntax | None) -> str:
     """What the compiler says, in our words where they are clearer."""
     asked = _presence_of_variable(parsed) if parsed is not None else None
@@ -88,7 +94,8 @@ def _mistakes(syntax: Syntax, parsed: Syntax) -> Iterator[tuple[Node, str]]:
         if node.is_presence_test and node.id in syntax.variables:
             # The checker folds `has()` of a flat variable into the variable's own value.
             yield node, _presence(syntax.variables[node.id])
-    for variable in ("request.headers", "response.headers"):
+    yield from plain_readings(syntax)
+    for variable in (*UNCOVERED, *UNCOVERED.values()):
         for node, key in keys_read(syntax, variable):
             if key is not None and key != key.lower():
                 yield node, f"header names are lower case: '{key.lower()}', not '{key}'"

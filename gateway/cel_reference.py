@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.cel_functions import Function
+from gateway.cel_secrets import SECRET_HEADERS
 from gateway.cel_variables import Variable
 
 _HEAD = """\
@@ -37,7 +38,7 @@ language's own operators, functions and macros (`has`, `all`, `exists`, `exists_
   the request is let pass.
 * What is known with the response is there for rules of `phase: response` alone. To read it anywhere
   else is an error when the file is loaded.
-* Secrets are no variables: no expression can read one, so there is nothing to unredact.
+* A [secret](#secrets) is read by `.unredacted()` alone.
 
 ## What an expression may cost
 
@@ -51,6 +52,22 @@ For each request: 10,000 steps of all loops together, values nested 64 deep, and
 10,000 items where a function below is given one. What is above that is an error, so it never lets
 anybody through. Patterns are linear in the text, whatever they are. Only what an expression names
 is read of a request, and requests themselves are bounded (`max_request_bytes`).
+
+## Secrets
+
+`apiKey.key`, and the headers HEADERS hold credentials.
+`request.headers["authorization"].unredacted()` reads one; to read it otherwise is an error when the
+file is loaded, so nobody shows a secret without meaning to.
+`"authorization" in request.headers` and `has(request.headers.cookie)` only ask whether it is there.
+What goes through all headers (`request.headers.exists(…)`, a name that is made) finds `[redacted]`,
+unless that is unredacted: `request.headers[jwt.header].unredacted()`,
+`request.headers[?"cookie"].orValue("").unredacted()`.
+
+Compare secrets with `hash.equal`. Where a budget or a limit counts `by` a secret, it is counted
+under its hash. Why an expression errs that reads one is not told. `dragoman cel` shows the result,
+and `[redacted]` for what it is made of. Tokens (JWT) and passwords have no variable; as headers
+they can be read where Envoy has not taken them away. What an expression writes into a body is
+written.
 
 ## Variables
 
@@ -72,7 +89,9 @@ def reference_page(
         for variable in variables
     )
     table = f"| Variable | Type | Known with the | |\n|---|---|---|---|\n{rows}"
-    return f"{_HEAD}{table}{_FUNCTIONS}{''.join(_group(*group) for group in groups)}"
+    headers = ", ".join(f"`{name}`" for name in sorted(SECRET_HEADERS))
+    head = _HEAD.replace("HEADERS", headers)
+    return f"{head}{table}{_FUNCTIONS}{''.join(_group(*group) for group in groups)}"
 
 
 def _known_with(variable: Variable) -> str:

@@ -35,7 +35,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "request.headers",
         _STRINGS,
-        'The request\'s headers, by lower-case name: `request.headers["x-team"]`.',
+        'The request\'s headers, by lower-case name: `request.headers["x-team"]`. Those that hold'
+        " [secrets](#secrets) are `[redacted]`.",
     ),
     Variable(
         "request.id", "string", "The request's id, as in Envoy's logs.", header="x-request-id"
@@ -70,6 +71,11 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("principal.is_anonymous", "bool", "True when the request carried no credential."),
     Variable("apiKey.name", "string", "The name of the API key; absent without one."),
+    Variable(
+        "apiKey.key",
+        "string",
+        "The key itself, a [secret](#secrets): `apiKey.key.unredacted()`; absent without one.",
+    ),
     Variable(
         "jwt",
         _DYNAMIC,
@@ -222,7 +228,18 @@ VARIABLES: tuple[Variable, ...] = (
     ),
 )
 
-OF_ANSWERS = frozenset(variable.name for variable in VARIABLES if variable.needs_answer)
+HIDDEN: tuple[Variable, ...] = (
+    Variable("request.secrets", _STRINGS, "`request.headers`, with what is secret in it."),
+    Variable(
+        "response.secrets",
+        _STRINGS,
+        "`response.headers`, with what is secret in it.",
+        needs_answer=True,
+    ),
+)
+"""What no expression names: what is read where one says `unredacted()`."""
+
+OF_ANSWERS = frozenset(variable.name for variable in (*VARIABLES, *HIDDEN) if variable.needs_answer)
 """What rules of answers alone may read."""
 
 OF_CERTIFICATES = frozenset({"source.identity", "source.subject"})

@@ -36,8 +36,11 @@ def phased(counter: str, phase: int | None) -> str:
 
 def counted_by(value: str) -> str:
     """A text that a budget counts by, as it is counted."""
-    if len(value) <= LONGEST_VALUE:
-        return value
+    return value if len(value) <= LONGEST_VALUE else hashed(value)
+
+
+def hashed(value: str) -> str:
+    """A text that nobody is shown."""
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from extproc.facts import Facts
 from extproc.policies.variables import getters, known_values, sources
 from gateway.cel import CelError, compile_text
-from gateway.counters import counted_by
+from gateway.cel_secrets import SECRETS
+from gateway.counters import counted_by, hashed
 from gateway.model import Scope
 
 
@@ -97,10 +98,13 @@ def compile_by(expression: str) -> Callable[[Facts], str]:
     if isinstance(compiled, str):
         raise ValueError(f"{expression}: {compiled}")
     read = sources(compiled.names, getters(compiled.headers))
+    is_secret = not compiled.names.isdisjoint(SECRETS)
 
     def value(facts: Facts) -> str:
         found = compiled.evaluate(known_values(read, facts))
-        return "" if isinstance(found, CelError) else counted_by(found)
+        if isinstance(found, CelError):
+            return ""
+        return hashed(found) if is_secret and found else counted_by(found)
 
     return value
 

@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from extproc.facts import A2aCall, Facts, McpCall
+from extproc.principal import Kind
+from gateway import names
 from gateway.cel import EVERY_HEADER
+from gateway.cel_secrets import SECRET_HEADERS, covered
 
 Getter: TypeAlias = Callable[[Facts], object | None]
 Sources: TypeAlias = tuple[tuple[str, Getter], ...]
 
+_BEARER = "bearer "
+_BEARER_CHARACTERS = len(_BEARER)
 ARGUMENTS = "mcp.arguments"
 OF_ONE_CALL = frozenset(
     {ARGUMENTS, "a2a.chain", "a2a.parts", "a2a.skill", "a2a.task_id", "a2a.context_id"}
@@ -51,6 +56,17 @@ def _groups(facts: Facts) -> list[str]:
 
 def _key(facts: Facts) -> str | None:
     return (facts.principal.key or None) if facts.principal is not None else None
+
+
+def _api_key(facts: Facts) -> str | None:
+    """As it was sent; who is known by something else has none."""
+    if facts.principal is None or facts.principal.kind is not Kind.API_KEY:
+        return None
+    for name in names.CREDENTIAL_HEADERS:
+        if sent := facts.headers.get(name):
+            is_bearer = sent[:_BEARER_CHARACTERS].lower() == _BEARER
+            return (sent[_BEARER_CHARACTERS:] if is_bearer else sent).strip()
+    return None
 
 
 def _claims(facts: Facts) -> Mapping[str, object] | None:
@@ -114,6 +130,7 @@ GETTERS: Mapping[str, Getter] = {
     "principal.kind": lambda facts: facts.principal.kind if facts.principal is not None else "",
     "principal.is_anonymous": lambda facts: facts.principal is None,
     "apiKey.name": _key,
+    "apiKey.key": _api_key,
     "jwt": _claims,
     "external": lambda facts: facts.external,
     "context.request_time": lambda facts: facts.now,
@@ -157,19 +174,23 @@ def getters(
     headers: frozenset[str], answer_headers: frozenset[str] = frozenset()
 ) -> Mapping[str, Getter]:
     """All of them, for expressions that read these headers."""
-    of_answers = _read(answer_headers)
+    of_answers, read = _read(answer_headers), _read(headers)
     return {
         **GETTERS,
         "request.headers": headers_getter(headers),
+        "request.secrets": lambda facts: read(facts.headers),
         "response.headers": lambda facts: (
+            covered(of_answers(facts.answer_headers)) if facts.status else None
+        ),
+        "response.secrets": lambda facts: (
             of_answers(facts.answer_headers) if facts.status else None
         ),
     }
 
 
-def sources(names: Iterable[str], known: Mapping[str, Getter]) -> Sources:
+def sources(wanted: Iterable[str], known: Mapping[str, Getter]) -> Sources:
     """Of the variables of these names that can be there."""
-    return tuple((name, known[name]) for name in names if name in known)
+    return tuple((name, known[name]) for name in wanted if name in known)
 
 
 def known_values(found: Sources, facts: Facts) -> dict[str, object]:
@@ -178,16 +199,19 @@ def known_values(found: Sources, facts: Facts) -> dict[str, object]:
     return {name: value for name, value in read.items() if value is not None}
 
 
-def headers_getter(names: frozenset[str]) -> Getter:
-    """The headers that some expression reads, and no others: converting them is what costs."""
-    read = _read(names)
-    return lambda facts: read(facts.headers)
+def headers_getter(read: frozenset[str]) -> Getter:
+    """The headers that some expression reads, and no others: converting them is what costs. What is
+    secret in them is not shown."""
+    known = _read(read)
+    if SECRET_HEADERS.isdisjoint(read) and EVERY_HEADER not in read:
+        return lambda facts: known(facts.headers)
+    return lambda facts: covered(known(facts.headers))
 
 
-def _read(names: frozenset[str]) -> Callable[[Mapping[str, str]], dict[str, str]]:
-    if EVERY_HEADER in names:
+def _read(read: frozenset[str]) -> Callable[[Mapping[str, str]], dict[str, str]]:
+    if EVERY_HEADER in read:
         return dict
-    wanted = tuple(sorted(names))
+    wanted = tuple(sorted(read))
 
     def named(headers: Mapping[str, str]) -> dict[str, str]:
         return {name: headers[name] for name in wanted if name in headers}

@@ -11,8 +11,11 @@ from extproc.trial.cases import SampleBlock
 from extproc.trial.trying import Subject, tried
 from extproc.trial.verdicts import became
 from gateway.cel import CelError, ValueExpression, bind, compile_value
+from gateway.cel_secrets import SECRETS, UNCOVERED, UNREDACTED, covered
+from gateway.secret_texts import REDACTED
 
 _WRITTEN_AS_TEXT = frozenset({"timestamp", "duration", "type"})
+_COVERED = {uncovered: name for name, uncovered in UNCOVERED.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,11 @@ def answered(text: str, sample: SampleBlock, of: Subject) -> Answered | str:
         as_text = compile_value(f"string({text})")
         shown = as_text if isinstance(as_text, ValueExpression) else compiled
     values = _values(compiled, sample, of)
-    values.update(
-        {name: value for name, value in sample.variables.items() if name in compiled.names}
-    )
+    values.update({name: value for name, value in _given(sample).items() if name in compiled.names})
     value = shown.evaluate_bound(bind(values))
     kind = _kind(value) if compiled.kind == "dyn" else compiled.kind
-    return Answered(kind, value, {name: values.get(name) for name in sorted(compiled.names)})
+    read = {name: values.get(name) for name in sorted(compiled.names)}
+    return Answered(kind, value, dict(_shown(name, value) for name, value in read.items()))
 
 
 def _values(compiled: ValueExpression, sample: SampleBlock, of: Subject) -> dict[str, object]:
@@ -65,6 +67,23 @@ def _values(compiled: ValueExpression, sample: SampleBlock, of: Subject) -> dict
     if not reached:
         raise Unreached(became(seen))
     return reached[0]
+
+
+def _given(sample: SampleBlock) -> dict[str, object]:
+    """Variables as the sample has them: of headers, what is secret in them apart."""
+    given = dict(sample.variables)
+    for name, uncovered in UNCOVERED.items():
+        headers = given.get(name)
+        if isinstance(headers, dict):
+            given[name], given[uncovered] = covered(headers), headers
+    return given
+
+
+def _shown(name: str, value: object | None) -> tuple[str, object | None]:
+    """A variable under the name that expressions have for it, without secrets."""
+    if isinstance(value, dict) and name in _COVERED:
+        return f"{_COVERED[name]}.{UNREDACTED}()", covered(value)
+    return name, REDACTED if name in SECRETS and value is not None else value
 
 
 def _kind(value: object | CelError) -> str:

@@ -12,7 +12,7 @@ from gateway.cel_functions import FUNCTIONS, GROUPS, Function
 def test_its_example_is_true(function: Function) -> None:
     compiled = compile_expression(function.example)
     assert isinstance(compiled, Expression), compiled
-    assert compiled.evaluate({}) is True
+    assert compiled.evaluate({"apiKey.key": "k-ann"}) is True
 
 
 def test_no_two_have_the_same_name_and_types() -> None:

@@ -15,7 +15,7 @@ from functools import lru_cache, partial, reduce
 
 import re2
 
-from gateway import names
+from gateway import cel_secrets, names
 from gateway.cel import syntax_of
 from gateway.cel_syntax import Kind, Node, Syntax
 from xds_server.resources import expr
@@ -37,6 +37,8 @@ _TEXT = "^[\\x{0}-\\x{d7ff}\\x{e000}-\\x{10ffff}]*$"
 """Every text, and nothing else."""
 
 _HEADERS, _CLAIMS, _ADDRESS = "request.headers", "jwt", "source.address"
+_SECRETS = cel_secrets.UNCOVERED[_HEADERS]
+"""For Envoy, the same: it shows nobody what it evaluates."""
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "request.method": ("request", "method"),
     "request.path": ("request", "url_path"),
@@ -163,11 +165,13 @@ class _Saying:
             )
         if name in (_HEADERS, _CLAIMS):
             raise _Stays(f"reads {name} as a whole")
+        if name == _SECRETS:
+            raise _Stays(f"reads {_HEADERS} as a whole")
         raise _Stays(f"reads {name}")
 
     def _select(self, node: Node) -> Json:
         (of,) = node.children
-        if self._is(of, _HEADERS):
+        if self._is_of_headers(of):
             return (has_header if node.is_presence_test else header)(_named(node.name))
         operand = self._claim(of)
         return (expr.has if node.is_presence_test else expr.select)(operand, node.name)
@@ -211,14 +215,14 @@ class _Saying:
         return expr.call(node.name, self.node(one), self.node(other))
 
     def _index(self, of: Node, key: Node) -> Json:
-        if self._is(of, _HEADERS):
+        if self._is_of_headers(of):
             return header(_constant_name(key))
         if key.text is None and type(key.value) is not int:
             raise _Stays("looks up in a claim what is neither a text nor a place")
         return expr.call("_[_]", self._claim(of), self.node(key))
 
     def _in(self, item: Node, of: Node) -> Json:
-        if self._is(of, _HEADERS):
+        if self._is_of_headers(of):
             return has_header(_constant_name(item))
         if of.kind is Kind.LIST:
             # constants alone: an optional element would be lost
@@ -269,6 +273,7 @@ class _Saying:
         "matches": _matches,
         "timestamp": _timestamp,
         "int": lambda self, of: self._number("int", of),
+        cel_secrets.UNREDACTED: lambda self, of: self.node(of),
     }
 
     def _of_address(self, node: Node) -> Json | None:
@@ -298,6 +303,9 @@ class _Saying:
     def _is(self, node: Node, variable: str) -> bool:
         return self._variables.get(node.id) == variable
 
+    def _is_of_headers(self, node: Node) -> bool:
+        return self._variables.get(node.id) in (_HEADERS, _SECRETS)
+
     def _is_claim(self, node: Node) -> bool:
         """Whether its value comes from a token, so that its type is not known."""
         match node:
@@ -312,9 +320,11 @@ class _Saying:
     def _is_header(self, node: Node) -> bool:
         match node:
             case Node(kind=Kind.SELECT, is_presence_test=False, children=(of,)):
-                return self._is(of, _HEADERS)
+                return self._is_of_headers(of)
             case Node(kind=Kind.CALL, name="_[_]", children=(of, _)):
-                return self._is(of, _HEADERS)
+                return self._is_of_headers(of)
+            case Node(kind=Kind.CALL, name=cel_secrets.UNREDACTED, children=(of,)):
+                return self._is_header(of)
         return False
 
     def _is_exact(self, node: Node) -> bool:

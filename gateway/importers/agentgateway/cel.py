@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.cel import compile_expression, compile_value
+from gateway.cel_secrets import SECRET_HEADERS, UNREDACTED
 from gateway.importers.walk import has_variable
 
 _TOKEN = re.compile(
@@ -36,6 +37,11 @@ _THEIRS = frozenset(
     {"request", "response", "proxy", "env", "jwt", "apiKey", "basicAuth", "llm", "llmRequest"}
     | {"source", "destination", "mcp", "backend", "extauthz", "extproc", "mcpGuardrails"}
     | {"metadata"}
+)
+_SECRETS = frozenset(
+    f"request.headers{written}"
+    for name in SECRET_HEADERS
+    for written in (f".{name}", f'["{name}"]')
 )
 _OURS = frozenset({"principal", "resource", "context", "a2a"})
 """Names that their expressions cannot mean."""
@@ -95,6 +101,8 @@ def _with_our_names(
         elif _is_root(tokens, position):
             chain, end = _chain(tokens, position)
             renamed = _renamed(chain, is_llm, unusable)
+            if isinstance(renamed, str) and _is_open_secret(renamed, tokens, position, end):
+                renamed = f"{renamed}.{UNREDACTED}()"  # theirs shows headers as they are
             if isinstance(renamed, Untranslated):
                 return renamed
             written += [expression[done : token.start], renamed]
@@ -180,13 +188,24 @@ def _renamed(chain: list[_Token], is_llm: bool, unusable: frozenset[str]) -> str
         lower = replace(chain[2], text=chain[2].text.lower())
         return "request.headers" + _written([lower, *chain[3:]], is_first_field=True)
     if root == "apiKey" and len(chain) == 2:
-        if field == "key" or f"apiKey.{field}" in unusable:
+        if field == "key":
+            return "apiKey.key"
+        if f"apiKey.{field}" in unusable:
             return Untranslated(f"'apiKey.{field}' cannot be one of our tags, which are text")
         return "principal.tags" + _written([chain[1]], is_first_field=True)
     known = {**_SAME, **(_OF_MODELS if is_llm else {})}.get((root, field))
     if known is None or len(chain) > 2 or known in unusable:
         return Untranslated(f"'{root}.{field}' is not known to our rules")
     return known
+
+
+def _is_open_secret(renamed: str, tokens: list[_Token], start: int, end: int) -> bool:
+    """Whether it is a header that ours shows to who says so alone, and is read here."""
+    if renamed not in _SECRETS:
+        return False
+    before = [token.text for token in tokens[max(start - 2, 0) : start]]
+    after = [token.text for token in tokens[end : end + 2]]
+    return before != ["has", "("] and after != [".", UNREDACTED]
 
 
 def _key(token: _Token) -> str | None:

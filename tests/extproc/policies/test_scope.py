@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from extproc.facts import Facts
-from extproc.policies.scope import compile_scope
+from extproc.policies.scope import compile_by, compile_scope
 from extproc.principal import Kind, Principal, of_key
 from gateway.model import ApiKey, Scope
 
@@ -108,3 +108,10 @@ def test_stars_mean_what_a_shell_means() -> None:
         for value in words("ab", 4):
             is_match = matcher.matches(llm(model=value))
             assert is_match == fnmatchcase(value, pattern), (pattern, value)
+
+
+def test_a_secret_is_counted_under_its_hash() -> None:
+    facts = Facts(now=NOW, headers={"cookie": "s=1", "x-a": "s=1"})
+    assert compile_by("request.headers.cookie.unredacted()")(facts).startswith("sha256:")
+    assert compile_by('request.headers["x-a"]')(facts) == "s=1"
+    assert compile_by("request.headers.cookie.unredacted()")(Facts(now=NOW)) == ""

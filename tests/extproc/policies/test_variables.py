@@ -8,6 +8,8 @@ from extproc.facts import A2aCall, Facts, McpCall
 from extproc.policies.variables import GETTERS, getters, headers_getter, known_values, sources
 from extproc.principal import Kind, Principal, of_key
 from gateway.cel import EVERY_HEADER, VARIABLES, bind, compile_expression
+from gateway.cel_secrets import SECRETS
+from gateway.cel_variables import HIDDEN
 from gateway.model import ApiKey
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -15,7 +17,13 @@ CALL = Facts(
     now=NOW,
     method="POST",
     path="/v1/chat/completions?a=b?c",
-    headers={":authority": "gw.example", "x-request-id": "r1", "x-team": "red", "x-b": "2"},
+    headers={
+        ":authority": "gw.example",
+        "x-request-id": "r1",
+        "x-team": "red",
+        "x-b": "2",
+        "x-api-key": "k",
+    },
     source_address="10.0.0.9",
     source_identity="spiffe://x/agent",
     source_subject="CN=agent",
@@ -46,6 +54,7 @@ def test_every_variable_has_a_source() -> None:
     declared = {variable.name for variable in VARIABLES}
     of_headers = {"request.headers", "response.headers"}
     assert set(GETTERS) | of_headers == declared
+    assert set(getters(frozenset())) == declared | {each.name for each in HIDDEN}
 
 
 def test_a_call_has_all_of_them() -> None:
@@ -66,6 +75,7 @@ def test_a_call_has_all_of_them() -> None:
         "principal.kind": "api_key",
         "principal.is_anonymous": False,
         "apiKey.name": "laptop",
+        "apiKey.key": "k",
         "context.request_time": NOW,
         "resource.kind": "llm",
         "resource.name": "fast",
@@ -123,7 +133,8 @@ def test_every_value_has_the_declared_type() -> None:
         found |= values(facts)
     bindings = bind(found)
     for name in GETTERS:
-        compiled = compile_expression(f"type({name}) != null_type")
+        named = f"{name}.unredacted()" if name in SECRETS else name
+        compiled = compile_expression(f"type({named}) != null_type")
         assert not isinstance(compiled, str)
         assert compiled.evaluate_bound(bindings) is True
 
@@ -155,7 +166,36 @@ def test_a2a_is_told_by_whom_it_asks() -> None:
 
 def test_only_the_headers_that_are_read_are_taken() -> None:
     assert headers_getter(frozenset({"x-team", "x-none"}))(CALL) == {"x-team": "red"}
-    assert headers_getter(frozenset({EVERY_HEADER, "x-b"}))(CALL) == dict(CALL.headers)
+    assert headers_getter(frozenset({EVERY_HEADER, "x-b"}))(CALL) == {
+        **CALL.headers,
+        "x-api-key": "[redacted]",
+    }
+
+
+def test_secrets_of_headers_are_read_by_who_says_so_alone() -> None:
+    facts = Facts(
+        now=NOW,
+        headers={"authorization": "Bearer k", "x-a": "1"},
+        status=200,
+        answer_headers={"set-cookie": "s=1"},
+    )
+    names = ["request.headers", "request.secrets", "response.headers", "response.secrets"]
+    read = sources(names, getters(frozenset({"authorization", "x-a"}), frozenset({EVERY_HEADER})))
+    assert known_values(read, facts) == {
+        "request.headers": {"authorization": "[redacted]", "x-a": "1"},
+        "request.secrets": {"authorization": "Bearer k", "x-a": "1"},
+        "response.headers": {"set-cookie": "[redacted]"},
+        "response.secrets": {"set-cookie": "s=1"},
+    }
+
+
+def test_a_key_is_known_as_it_was_sent_and_nothing_else_is_one() -> None:
+    caller = of_key(ApiKey("laptop", "00"))
+    for headers in ({"authorization": "bearer  k-1 "}, {"api-key": "k-1"}):
+        assert values(Facts(now=NOW, principal=caller, headers=headers))["apiKey.key"] == "k-1"
+    token = Principal(Kind.JWT, "ann")
+    assert "apiKey.key" not in values(Facts(now=NOW, principal=token, headers=headers))
+    assert "apiKey.key" not in values(Facts(now=NOW, principal=caller))
 
 
 def test_headers_of_the_answer_are_read_once_there_is_one() -> None:

@@ -49,6 +49,18 @@ def test_the_variables_that_it_names_are_told() -> None:
     assert found.read == {"request.headers": {"x-a": "1"}, "mcp.tool": None}
 
 
+def test_secrets_are_shown_in_no_variable() -> None:
+    sent = {"authorization": "Bearer k-1", "x-a": "1"}
+    text = 'request.headers["authorization"].unredacted().size() + request.headers.size()'
+    given = {"request.headers": sent, "apiKey.key": "k-1"}
+    for found in (ask(text, headers=sent), ask(text, variables=given)):
+        assert isinstance(found.value, int)
+        assert found.read["request.headers.unredacted()"] == found.read["request.headers"]
+        assert found.read["request.headers"]["authorization"] == "[redacted]"  # type: ignore[index]
+    found = ask("apiKey.key.unredacted()", variables=given)
+    assert (found.value, found.read) == ("k-1", {"apiKey.key": "[redacted]"})
+
+
 def test_what_is_refused_before_has_no_answer() -> None:
     with pytest.raises(Unreached, match="404 unknown_url"):
         ask("llm.model", path="/nowhere")

@@ -42,7 +42,10 @@ def said(expression: str) -> str:
         ('request.path == "/a"', "_==_(request.url_path, '/a')"),
         ('request.query != ""', "_!=_(request.query, '')"),
         ('request.headers["x-a"] == "b"', "_==_(_[_](request.headers, 'x-a'), 'b')"),
-        ('request.headers.cookie == "b"', "_==_(_[_](request.headers, 'cookie'), 'b')"),
+        (
+            'request.headers.cookie.unredacted() == "b"',
+            "_==_(_[_](request.headers, 'cookie'), 'b')",
+        ),
         ("has(request.headers.cookie)", "@in('cookie', request.headers)"),
         ('"x-a" in request.headers', "@in('x-a', request.headers)"),
         ('int(request.headers["x-a"]) > 3', "_>_(int(_[_](request.headers, 'x-a')), '3')"),

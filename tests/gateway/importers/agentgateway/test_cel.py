@@ -19,6 +19,13 @@ def translated(text: str, *, is_llm: bool = True, unusable: frozenset[str] = fro
         ('request.headers["X-Team"] == "a"', 'request.headers["x-team"] == "a"'),
         ("apiKey.owner in ['a']", "principal.tags.owner in ['a']"),
         ('apiKey["team name"] == "a"', 'principal.tags["team name"] == "a"'),
+        ("apiKey.key.unredacted() == 'a'", "apiKey.key.unredacted() == 'a'"),
+        ("has(request.headers.cookie)", "has(request.headers.cookie)"),
+        ("request.headers.cookie == 'a'", "request.headers.cookie.unredacted() == 'a'"),
+        (
+            "request.headers['Authorization'].unredacted() == 'a'",
+            "request.headers[\"authorization\"].unredacted() == 'a'",
+        ),
         ("has(apiKey.owner)", "has(principal.tags.owner)"),
         ('llmRequest.model.startsWith("gpt")', 'llm.model.startsWith("gpt")'),
         ("llm.requestModel == 'a' && !llm.streaming", "llm.model == 'a' && !llm.is_stream"),
