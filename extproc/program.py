@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import structs
 
+from extproc.a2a_serving.guarding import A2aGuards
 from extproc.a2a_serving.serving import Serving as A2aServing
 from extproc.audits import Audits, uncounted
 from extproc.batches import Batches
@@ -213,7 +214,7 @@ def build(
         rules=rules,
         mcp=_mcp(gateway, serve.mcp(gateway.mcp), witnesses),
         mcp_guards=_mcp_guards(gateway, audits),
-        a2a=serve.a2a(gateway.a2a, gateway.identity),
+        a2a=_a2a(gateway, serve.a2a(gateway.a2a, gateway.identity), audits),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
         answer_guards=_answer_guards(gateway, audits),
@@ -320,6 +321,13 @@ def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
 def _mcp_guards(gateway: Gateway, audits: Audits | None) -> McpGuards | None:
     guards = gateway.mcp_guards
     return McpGuards(guards, audits, _TOKENS_OF) if guards else None
+
+
+def _a2a(gateway: Gateway, served: A2aServing | None, audits: Audits | None) -> A2aServing | None:
+    """With what may be said."""
+    if served is None or not gateway.a2a_guards:
+        return served
+    return structs.replace(served, guards=A2aGuards(gateway.a2a_guards, audits, _TOKENS_OF))
 
 
 def _is_kept(gateway: Gateway) -> bool:

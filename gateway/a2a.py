@@ -100,11 +100,14 @@ class A2a:
     """How many agents may have asked each other before."""
     allows_loops: bool = False
     """An agent may be asked on behalf of itself."""
+    guard_seconds: float = 0.0
+    """How long the services of guards may take, one after the other."""
 
     @property
     def longest_seconds(self) -> float:
-        """How long it may take to ask for a card; 0: there are no agents."""
-        return max((each.longest_seconds for each in self.agents), default=0.0)
+        """How long it may take to ask guards, and for a card; 0: there are no agents."""
+        longest = max((each.longest_seconds for each in self.agents), default=0.0)
+        return longest + self.guard_seconds if longest else 0.0
 
     def agent(self, name: str) -> A2aAgent | None:
         """By its name."""

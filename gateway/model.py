@@ -469,6 +469,8 @@ class Gateway:
     """Services that routes, and the LLM APIs, may ask."""
     mcp_guards: tuple[Guard, ...] = ()
     """Of what is said to MCP servers, and by them; `guards` are of LLM calls."""
+    a2a_guards: tuple[Guard, ...] = ()
+    """The same of A2A agents."""
 
     @property
     def callees(self) -> tuple[Provider | Service, ...]:

@@ -5,6 +5,7 @@ Total on a loaded Config.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.choice import by_place
@@ -126,15 +127,16 @@ class Resolver:
         limits = tuple(map(_limit, config.limits))
         guards = tuple(zip(guard_names(config), config.guardrails, strict=True))
         meant = tuple(_guard(name, block) for name, block in guards)
-        of_mcp = tuple(each for each in meant if each.terms.scope.mcp is not None)
+        of_mcp, of_a2a = _of_others(meant)
         return Gateway(
             listeners=listeners,
             identity=identity,
             providers=tuple(provider(*item) for item in config.llm.providers.items()),
             models=_models(config.llm),
             rules=rules,
-            guards=tuple(each for each in meant if each.terms.scope.mcp is None),
+            guards=tuple(each for each in meant if each not in (*of_mcp, *of_a2a)),
             mcp_guards=of_mcp,
+            a2a_guards=of_a2a,
             budgets=tuple(map(_budget, config.budgets)),
             prices=tuple(prices(config.llm).items()),
             routes=self._resolved(
@@ -144,7 +146,7 @@ class Resolver:
             xds=resolve_xds(config),
             llm=_llm(config.llm),
             mcp=mcp(config.mcp, config.identity, of_mcp),
-            a2a=a2a(config.a2a),
+            a2a=a2a(config.a2a, of_a2a),
             ledger=config.ledger.place,
             alerts_to=config.alerts.meaning,
             audit=None if config.audit is None else config.audit.terms,
@@ -324,6 +326,13 @@ def _budget(block: BudgetBlock) -> Budget:
         when_low=block.lowering,
         alerts=tuple(sorted({alert.at for alert in block.alerts})),
     )
+
+
+def _of_others(guards: Iterable[Guard]) -> tuple[tuple[Guard, ...], tuple[Guard, ...]]:
+    """Those of MCP servers, and those of agents."""
+    scopes = [(each, each.terms.scope) for each in guards]
+    of_mcp = tuple(each for each, scope in scopes if scope.mcp is not None)
+    return of_mcp, tuple(each for each, scope in scopes if scope.a2a is not None)
 
 
 def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock | LimitScopeBlock) -> Scope:

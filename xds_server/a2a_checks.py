@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.model import Gateway, Phase, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
+from xds_server.guard_checks import guard_checks
 from xds_server.limit_checks import limit_check, limits_of_key
 from xds_server.rule_checks import in_order, rule_check
 
@@ -20,6 +21,7 @@ def a2a_checks(gateway: Gateway) -> tuple[Check, ...]:
         _check("path and method", "headers", "404 unknown_agent, 405 method_not_allowed"),
         _check("one reading of the request", "body", "400, as its binding has it"),
         *_rules(gateway),
+        *guard_checks(gateway.a2a_guards),
         *_limits(gateway),
         *_budgets(gateway),
         _check("modes of the message, by the agent's card", "body", "CONTENT_TYPE_NOT_SUPPORTED"),

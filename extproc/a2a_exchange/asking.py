@@ -11,6 +11,7 @@ from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.requests import A2aRequest
+from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.extended import (
     CODINGS,
     NOBODY,
@@ -34,6 +35,7 @@ from extproc.admission import Admission
 from extproc.events import Action, Direct, Respond
 from extproc.facts import A2aCall, Facts
 from extproc.later import later
+from extproc.policies.inquiry import Inquiry
 from extproc.ports import Asked, ServiceUnavailable
 from extproc.program import Program
 from extproc.verdict import Deny
@@ -52,6 +54,7 @@ class Asking:
     __slots__ = (
         "_agent",
         "_behind",
+        "_changed",
         "_facts",
         "_program",
         "_serving",
@@ -67,6 +70,8 @@ class Asking:
         """`agent`: whom the path names; empty: nobody. `behind`: what of it is behind that."""
         self._program, self._serving, self._facts = program, serving, facts
         self._agent, self._behind = agent, behind
+        self._changed: bytes | None = None
+        """The body that guards have made of the client's; None: it stays."""
         self.admission = Admission(program)
         self.is_sent = False
         self.is_shown = False
@@ -97,10 +102,36 @@ class Asking:
         is_card = request.operation is Operation.EXTENDED_CARD
         if is_card and self._serving.knows_callers and facts.principal is None:
             return self._refused(speech, NOBODY)
+        is_message = OPERATIONS[request.operation].has_message
+        if is_message and (endless := self._endless(agent, before)) is not None:
+            return self._refused(speech, endless)
+        return self._guarded(speech, request, body, agent)
+
+    def _guarded(self, speech: Speech, request: A2aRequest, body: bytes, agent: str) -> Answering:
+        """What comes of it past the guards."""
+        guards, facts = self._serving.guards, self._facts
+        if guards is None or not guards.reads_requests(facts, request):
+            return self._admitted(speech, request, body, agent)
+
+        def passed(found: bytes | Deny) -> Answering:
+            if isinstance(found, Deny):
+                return self._refused(speech, found)
+            if found is body:
+                return self._admitted(speech, request, body, agent)
+            changed = reading.read(speech.binding, facts, self._behind, found)
+            assert isinstance(changed, A2aRequest), "texts alone have changed"
+            self._changed = found
+            return self._admitted(speech, changed, found, agent)
+
+        judged = guards.sent(facts, request, body)
+        if isinstance(judged, Inquiry):
+            return later(self._program.inquirer.settled(judged), passed)
+        return passed(judged)
+
+    def _admitted(self, speech: Speech, request: A2aRequest, body: bytes, agent: str) -> Answering:
+        """What comes of it past limits and budgets, which count messages."""
         if not OPERATIONS[request.operation].has_message:
             return self._found(speech, request, body, agent)
-        if (endless := self._endless(agent, before)) is not None:
-            return self._refused(speech, endless)
         price = self._serving.directory.agents[agent].price
 
         def taken(refusal: Deny | None) -> Answering:
@@ -108,7 +139,7 @@ class Asking:
                 return self._refused(speech, refusal)
             return self._found(speech, request, body, agent)
 
-        found = self.admission.take(facts, price, len(body))
+        found = self.admission.take(self._facts, price, len(body))
         return later(found, taken) if isinstance(found, Awaitable) else taken(found)
 
     def _endless(self, agent: str, before: tuple[str, ...]) -> Deny | None:
@@ -174,7 +205,7 @@ class Asking:
             return self._interpreted(speech, request, body, found)
         self.is_sent = True
         head = self._chained(request)
-        changed: bytes | None = None
+        changed = self._changed
         if request.binding is Binding.HTTP_JSON:
             _, mark, query = self._facts.path.partition("?")
             head = (*head, (":path", f"{way.path}{self._behind}{mark}{query}"))

@@ -11,11 +11,9 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, structs
 
-from extproc.a2a import requests
 from extproc.a2a.errors import Fault
-from extproc.a2a.forms.grpc_requests import read_grpc
 from extproc.a2a.operations import GRPC_PATHS
-from extproc.a2a.requests import A2aRequest
+from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.asking import Asking
 from extproc.a2a_exchange.telling import Telling
 from extproc.a2a_serving.saying import Speech
@@ -204,16 +202,7 @@ class A2aExchange:
         return self._read(body)
 
     def _read(self, body: bytes) -> Answering:
-        facts = self._facts
-        path, _, query = facts.path.partition("?")
-        found: A2aRequest | Fault
-        match self._speech.binding:
-            case Binding.JSONRPC:
-                found = requests.read_jsonrpc(body, facts.headers, query)
-            case Binding.HTTP_JSON:
-                found = requests.read_http(facts.method, self._behind, query, body, facts.headers)
-            case Binding.GRPC:
-                found = read_grpc(path, body, facts.headers)
+        found = reading.read(self._speech.binding, self._facts, self._behind, body)
         if isinstance(found, Fault):
             return structs.replace(self._speech, raw_id=found.raw_id).fault(found)
         assert self._asking is not None

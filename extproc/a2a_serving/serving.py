@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from extproc.a2a_serving.directory import Directory, Times
+from extproc.a2a_serving.guarding import A2aGuards
 from extproc.a2a_serving.shown import Cards
 from extproc.direct_wire import patience
 from extproc.ports import McpPeers
@@ -36,6 +37,8 @@ class Serving(Struct, frozen=True):
     most_hops: int = 16
     """How many agents may have asked each other before."""
     allows_loops: bool = False
+    guards: A2aGuards | None = None
+    """What may be said to them, and by them; None: anything."""
 
     def place(self, path: str) -> tuple[str, str] | None:
         """Which agent a path is for, and what is behind its name; both empty: it is the list of

@@ -19,6 +19,8 @@ class Unread(Enum):
     """An id, or data; what has words in it is read, and anything but a string."""
     FILE = auto()
     """A file, in base64 or as a data URL; what is text in it is read."""
+    FILE_TWICE = auto()
+    """A file in base64, which some write in base64 once more."""
     DATA_URL = auto()
     """A URL that holds its data, of which what is text is read; others are read."""
 

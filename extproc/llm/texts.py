@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from extproc.llm.attached import text_of
+from extproc.llm.attached import decoded, text_of
 from extproc.llm.faults import unreadable
 from extproc.llm.shapes import (
     FREE,
@@ -40,6 +40,7 @@ MAX_DEPTH = 200
 _ALL = Unread.ALL
 _STRING = Unread.STRING
 _FILE = Unread.FILE
+_TWICE = Unread.FILE_TWICE
 _DATA_URL = Unread.DATA_URL
 _LONGEST_ID = 512
 _LARGEST_SPELLED_OUT = 1e22
@@ -130,7 +131,7 @@ class _Walk:
                         continue
                 elif rule is not FREE and _is_data(item, rule):
                     if rule is not _STRING:
-                        self._attached(item)
+                        self._attached(item, is_twice=rule is _TWICE)
                     continue
                 new: object = self._text(item)
             else:
@@ -244,11 +245,14 @@ class _Walk:
         new = rewording.text(new)
         return text if new == text else new
 
-    def _attached(self, file: str) -> None:
+    def _attached(self, file: str, *, is_twice: bool = False) -> None:
         """Of a file, what is text is read; it cannot be reworded."""
         text = text_of(file)
         if text:
             self._keep(text)
+            inner = decoded(text) if is_twice else None
+            if inner:
+                self._keep(inner)
 
     def _number(self, number: object) -> object:
         spelled = _spelled(number)
@@ -367,7 +371,7 @@ def _across(parts: list[object], rewording: Rewording) -> list[object]:
 def _is_data(text: str, rule: Rule) -> bool:
     if rule is _STRING:
         return _has_no_words(text)
-    if rule is _FILE:
+    if rule is _FILE or rule is _TWICE:
         return True
     return (rule is _DATA_URL or type(rule) is Attachment) and text[:5].lower() == "data:"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gateway import names
@@ -16,6 +16,7 @@ from gateway.config.urls import place
 from gateway.config.vendors import KeyForm
 from gateway.config.written import Written
 from gateway.credentials import Credential, StaticKey
+from gateway.guards import Guard, RemoteGuard
 from gateway.model import Service
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
 
@@ -25,8 +26,8 @@ _CONNECT_SECONDS = 5.0
 _BEARER = KeyForm("authorization", "Bearer ")
 
 
-def a2a(block: A2aBlock) -> A2a:
-    """What was written."""
+def a2a(block: A2aBlock, guards: Sequence[Guard] = ()) -> A2a:
+    """What was written. `guards`: those of A2A."""
     return A2a(
         tuple(_agent(*item) for item in block.agents.items()),
         block.path.rstrip("/"),
@@ -35,6 +36,7 @@ def a2a(block: A2aBlock) -> A2a:
         None if block.signing is None else block.signing.meaning,
         block.max_hops,
         block.loops == "allow",
+        sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
 
 

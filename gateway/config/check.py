@@ -10,6 +10,7 @@ from typing import TypeAlias
 from gateway.cel import compile_expression, is_literal
 from gateway.cel_variables import OF_ANSWERS
 from gateway.config import basic, introspection, logins, mcp_consent, stars
+from gateway.config.a2a_guard_rules import a2a_guards_can_judge
 from gateway.config.a2a_meaning import agents_are_apart, card_keys_are_keys
 from gateway.config.budget_rules import (
     alerts_reach_somebody,
@@ -379,6 +380,7 @@ RULES: tuple[Rule, ...] = (
     tools_have_names,
     chosen_tools_are_of_servers,
     mcp_guards_can_judge,
+    a2a_guards_can_judge,
     documents_are_apis,
     agents_are_apart,
     card_keys_are_keys,

@@ -184,8 +184,10 @@ class GuardScopeBlock(Block):
     provider: Text | None = None
     """The provider that is tried first."""
     mcp: Text | None = None
-    """What is said to MCP servers, and by them, by server; `*` for all. Without it, a guard is
-    asked about LLM calls alone."""
+    """What is said to MCP servers, and by them, by server; `*` for all. Without it, and without
+    `a2a`, a guard is asked about LLM calls alone."""
+    a2a: Text | None = None
+    """What is said to A2A agents, and by them, by agent; `*` for all."""
 
 
 class GuardTermsBlock(Block):
@@ -196,11 +198,12 @@ class GuardTermsBlock(Block):
     phase: Phase = Phase.REQUEST
     """What it reads: the `request`, the `response`, whole or streamed, or `both`."""
     who: GuardScopeBlock = Field(default=GuardScopeBlock(), alias="for")
-    """Which LLM calls the guard is asked about, without it, all; or which MCP servers."""
+    """Which LLM calls a guard is asked about, without it, all; or which MCP servers, or agents."""
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
     """Which texts it reads: `system` (with the definitions of tools), `user` (with all that stands
     nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Of MCP, all that clients
-    say is `tool_input`, and all that servers do `tool_output`. Default: all."""
+    say is `tool_input`, and all that servers do `tool_output`. Of A2A, all that clients say is
+    `user`, and all that agents do `assistant`. Default: all."""
     mode: Mode = Mode.ENFORCE
     """`audit`: the guard decides and changes nothing; what it would have done is counted and
     logged."""

@@ -32,7 +32,11 @@ authorize:
   - {name: tools, for: {mcp: b}, deny: 'mcp.tool == "x"'}
   - {name: all, deny: 'apiKey.name == "x"'}
 limits: [{name: calls, for: {mcp: "*"}, requests: 1/s}]
+guardrails:
+  - {name: llm, type: regex, patterns: [x]}
+  - {name: agents, type: regex, patterns: [x], for: {a2a: a}}
 """
     found = [each.name for each in a2a_checks(gateway_of(text))]
-    assert [each for each in found if each.startswith(("rule", "limit"))] == ["rule all (deny)"]
+    own = [each for each in found if each.startswith(("rule", "limit", "guard"))]
+    assert own == ["rule all (deny)", "guard agents (block, 1 pattern, for a2a=a)"]
     assert not any("budget" in each for each in found)
