@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Refusal, Signature, Text, Thinking, ToolCall
 from gateway.usage import Usage
 
 ENDED_EARLY: Final = "the stream ended before it was whole"
@@ -73,7 +73,7 @@ class Citation:
     end: int = 0
 
 
-AnswerPart: TypeAlias = Text | Thinking | ToolCall | Refusal | Speech | Citation
+AnswerPart: TypeAlias = Text | Thinking | ToolCall | Refusal | Speech | Citation | Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,14 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """An image, whole."""
+
+    image: Image
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PartEnded:
     """The part that was being told is whole."""
 
@@ -238,6 +246,7 @@ StreamEvent: TypeAlias = (
     | RefusalDelta
     | SpeechDelta
     | Cited
+    | Drawn
     | PartEnded
     | Finished
     | Ended

@@ -82,6 +82,7 @@ _IDS = (
     "file_id",
     "id",
     "item_id",
+    "partial_image_b64",
     "model",
     "previous_response_id",
     "prompt_cache_key",
@@ -115,6 +116,7 @@ _NESTED = (
     "function_call",
     "google",
     "groundingMetadata",
+    "images",
     "inlineData",
     "item",
     "message",
@@ -145,7 +147,6 @@ _TEXTS = (
     "partial_json",
     "reasoning_content",
     "refusal",
-    "result",
     "results",
     "stopSequence",
     "stop_sequence",
@@ -164,6 +165,8 @@ def _answer() -> Fields:
     fields.update(dict.fromkeys(_TEXTS, FREE))
     fields.update(dict.fromkeys(_NESTED, fields))
     fields["role"] = _ROLES
+    fields["result"] = Unread.IMAGE
+    fields["image_url"] = {"url": Unread.DATA_URL}
     return fields
 
 

@@ -33,6 +33,10 @@ class Feature(StrEnum):
     AUDIO_INPUT = auto()
     AUDIO_OUTPUT = auto()
     VIDEO_INPUT = auto()
+    IMAGE_OUTPUT = auto()
+    """Images in the answer."""
+    IMAGE_OUTPUT_FORM = auto()
+    """Their size, quality and so on."""
     TOOLS = auto()
     STRICT_TOOLS = auto()
     TOOL_CHOICE = auto()
@@ -88,6 +92,7 @@ HINTS = frozenset(
         Feature.SYSTEM_MIDWAY,
         Feature.NAMES,
         Feature.IMAGE_DETAIL,
+        Feature.IMAGE_OUTPUT_FORM,
         Feature.STRICT_TOOLS,
         Feature.PARALLEL_CALLS,
         Feature.TOOL_ERROR,
@@ -124,6 +129,7 @@ _MEANINGS: Mapping[Feature, str] = MappingProxyType(
         Feature.AUDIO_INPUT: "audio",
         Feature.AUDIO_OUTPUT: "an answer in audio",
         Feature.VIDEO_INPUT: "video",
+        Feature.IMAGE_OUTPUT: "an answer with images",
         Feature.PROVIDER_TOOLS: "a tool that the provider runs itself",
         Feature.CUSTOM_TOOLS: "a tool whose input is free text",
         Feature.STORED_STATE: "a conversation that a provider keeps",
@@ -145,6 +151,12 @@ class Losses:
     def lose(self, feature: Feature, where: str) -> None:
         """`where` names the field of the canonical request, or what of it: `audio`, `stop[4]`."""
         self._found.setdefault(feature, where)
+
+    def lose_images(self, *, has_form: bool) -> None:
+        """For an API that does not draw."""
+        self.lose(Feature.IMAGE_OUTPUT, "image output")
+        if has_form:
+            self.lose(Feature.IMAGE_OUTPUT_FORM, "the form of images")
 
     @property
     def features(self) -> frozenset[Feature]:

@@ -116,6 +116,8 @@ _WORDS: Mapping[Feature, str] = MappingProxyType(
         Feature.AUDIO_INPUT: "sound",
         Feature.AUDIO_OUTPUT: "spoken answers",
         Feature.VIDEO_INPUT: "video",
+        Feature.IMAGE_OUTPUT: "images in the answer",
+        Feature.IMAGE_OUTPUT_FORM: "their size and quality",
         Feature.TOOLS: "tools, their calls and results",
         Feature.TOOL_CHOICE: "choice of tools",
         Feature.PARALLEL_CALLS: "calls one at a time",

@@ -13,7 +13,7 @@ from msgspec import Struct
 from extproc.llm.answer import Answer, Candidate, Citation, Logprob, Speech, Stop
 from extproc.llm.dialect import Asked
 from extproc.llm.dialects import SPEAKERS
-from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Inline, Refusal, Signature, Text, Thinking, ToolCall
 from gateway.model import Dialect
 from gateway.usage import Usage
 
@@ -28,6 +28,8 @@ _CALLS = (ToolCall("c1", "f", '{"a":1}'), ToolCall("c2", "g", "{}"))
 _LIKELY = Logprob("Rome.", -0.5, b"Rome.", (Logprob("Roma.", -2.0, b"Roma."),))
 _CITED = Citation("https://a.example/x", "A", 0, 3)
 _SOUND = Speech("QUJDREVG", "Rome.", "audio_1", 9)
+_PIXEL = "iVBORw0KGgo="
+_IMAGE = Image(Inline("image/png", _PIXEL))
 _USED = Usage(100, 50, 20, 10, 30, 7)
 
 
@@ -112,6 +114,7 @@ PROBES: tuple[Probe, ...] = (  # in the order of the page
         (YES, _holds(_SOUND.data)),
         ("its transcript", _holds(_SOUND.transcript)),
     ),
+    _part("images", Candidate((_TEXT, _IMAGE)), (YES, _holds(_PIXEL))),
     Probe(
         "several choices",
         _answer(Candidate((_TEXT,)), Candidate((_TEXT,))),

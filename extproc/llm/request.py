@@ -93,6 +93,8 @@ class Image:
     detail: str = ""
     """OpenAI's `low`, `high`, `auto`; empty: not said."""
     cache: CacheMark | None = None
+    signature: Signature | None = None
+    """Of one that a model made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,22 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageOutput:
+    """That the answer may hold images, and of which form."""
+
+    is_required: bool = False
+    """An image, with or without words; else the model decides."""
+    aspect_ratio: str = ""
+    """`16:9`; empty: not said."""
+    resolution: str = ""
+    """Gemini's `1K`, `2K`, `4K`; empty: not said."""
+
+    @property
+    def has_form(self) -> bool:
+        return bool(self.aspect_ratio or self.resolution)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How an answer is drawn. None: not said."""
 
@@ -277,6 +295,8 @@ class Request:
     """What was said beyond all this, without repetition."""
     betas: tuple[str, ...] = ()
     """Of Anthropic's: `context-1m-2025-08-07`."""
+    image_output: ImageOutput | None = None
+    """None: no images are asked for."""
 
     def for_model(self, model: str) -> Request:
         """The same, asked of a model by the name that a provider knows."""

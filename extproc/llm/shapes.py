@@ -23,6 +23,8 @@ class Unread(Enum):
     """A file in base64, which some write in base64 once more."""
     DATA_URL = auto()
     """A URL that holds its data, of which what is text is read; others are read."""
+    IMAGE = auto()
+    """An image in base64, which is known by how it begins; what is none is read."""
 
 
 Rule: TypeAlias = "Mapping[str, Rule] | frozenset[str] | Unread"

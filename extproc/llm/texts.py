@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from extproc.llm.attached import decoded, text_of
 from extproc.llm.faults import unreadable
+from extproc.llm.image_size import size_of_base64
 from extproc.llm.shapes import (
     FREE,
     Attachment,
@@ -42,6 +43,7 @@ _STRING = Unread.STRING
 _FILE = Unread.FILE
 _TWICE = Unread.FILE_TWICE
 _DATA_URL = Unread.DATA_URL
+_IMAGE = Unread.IMAGE
 _LONGEST_ID = 512
 _LARGEST_SPELLED_OUT = 1e22
 """From here on, not every integer is a float."""
@@ -373,6 +375,8 @@ def _is_data(text: str, rule: Rule) -> bool:
         return _has_no_words(text)
     if rule is _FILE or rule is _TWICE:
         return True
+    if rule is _IMAGE:
+        return _has_no_words(text) and size_of_base64(text) is not None
     return (rule is _DATA_URL or type(rule) is Attachment) and text[:5].lower() == "data:"
 
 

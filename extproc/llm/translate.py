@@ -20,6 +20,7 @@ from extproc.llm.answer import (
     Candidate,
     Citation,
     Cited,
+    Drawn,
     Ended,
     Finished,
     PartEnded,
@@ -34,7 +35,7 @@ from extproc.llm.answer import (
 from extproc.llm.dialect import Asked, Call, Codec, Encoding
 from extproc.llm.losses import Losses
 from extproc.llm.pieces import LARGEST_ANSWER_BYTES, Pieces
-from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Refusal, Text, Thinking, ToolCall
 from extproc.llm.tool_names import NO_NAMES, Names, fitted, own_name, own_names
 from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
 from extproc.verdict import Deny
@@ -281,5 +282,7 @@ def _told(candidate: Candidate, choice: int) -> Iterator[StreamEvent]:
             case Citation():
                 yield Cited(part, choice)
                 continue  # it belongs to the text before
+            case Image():
+                yield Drawn(part, choice)
         yield PartEnded(choice)
     yield Finished(candidate.stop, candidate.sequence, choice)

@@ -124,6 +124,7 @@ _VALUES: Mapping[Feature, Value] = MappingProxyType(
         Feature.DOCUMENT_TEXT: lambda r: _sources(Document, Plain, r),
         Feature.AUDIO_INPUT: lambda r: _sources(Audio, Inline, r),
         Feature.VIDEO_INPUT: lambda r: _sources(Video, Inline, r) + _sources(Video, Remote, r),
+        Feature.IMAGE_OUTPUT: lambda r: r.image_output and r.image_output.is_required,
         Feature.TOOLS: lambda r: ([_tool(tool) for tool in r.tools], _calls(r)),
         Feature.STRICT_TOOLS: lambda r: [tool.is_strict is True for tool in r.tools],
         Feature.TOOL_CHOICE: lambda r: (r.tool_choice or Choice.AUTO, r.tool_name),

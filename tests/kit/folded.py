@@ -12,6 +12,7 @@ from extproc.llm.answer import (
     CallStarted,
     Candidate,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Finished,
@@ -101,6 +102,10 @@ def _tell(choice: _Choice, event: StreamEvent) -> None:
             call = choice.parts[place]
             assert isinstance(call, ToolCall)
             choice.parts[place] = replace(call, arguments=call.arguments + event.arguments)
+        case Drawn():
+            choice.is_between = True
+            choice.add(event.image)
+            choice.is_between = True
         case PartEnded():
             choice.is_between = True
         case Finished():

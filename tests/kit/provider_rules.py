@@ -219,6 +219,12 @@ def _alternating(roles: Sequence[str], first: str, second: str) -> Iterator[str]
             return
 
 
+class _GenerationConfig(google.GenerationConfig):
+    """With what the library has in another type alone."""
+
+    imageConfig: google.ImageConfig | None = None
+
+
 class _Generate(BaseModel, extra="forbid"):
     """The body of generateContent; the library has types for its parts alone."""
 
@@ -227,7 +233,7 @@ class _Generate(BaseModel, extra="forbid"):
     tools: list[google.Tool] | None = None
     toolConfig: google.ToolConfig | None = None
     safetySettings: list[google.SafetySetting] | None = None
-    generationConfig: google.GenerationConfig | None = None
+    generationConfig: _GenerationConfig | None = None
     cachedContent: str | None = None
     serviceTier: str | None = None
     labels: dict[str, str] | None = None

@@ -27,6 +27,7 @@ from tests.kit import bedrock
 _ADDED = re.compile(
     r".*\.(reasoning_content"  # DeepSeek, vLLM and many more
     r"|reasoning_details"  # OpenRouter
+    r"|images"  # OpenRouter
     r"|extra_content"  # Google's OpenAI-compatible API
     r"|choices\[0\]\.stop_reason"  # vLLM
     r"|prompt_tokens_details\.(cache_write_tokens|image_tokens)"  # OpenRouter

@@ -18,7 +18,7 @@ from extproc.llm.answer import (
 from extproc.llm.anthropic import sealed
 from extproc.llm.anthropic.usage import USAGE_MEMBER, usage_object, usage_of
 from extproc.llm.dialect import Asked, UnreadableAnswer
-from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Refusal, Signature, Text, Thinking, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 from gateway.model import Dialect
@@ -207,6 +207,8 @@ def _say(content: list[dict[str, object]], part: AnswerPart) -> None:
                 content.append({"type": "text", "text": part.transcript})
         case Citation():
             _cite(content, part)
+        case Image():
+            pass  # Claude does not draw: there is no block for it
         case _:
             assert_never(part)
 

@@ -54,6 +54,8 @@ def encode_request_with_betas(request: Request, losses: Losses) -> bytes:
 def _document(request: Request, losses: Losses) -> dict[str, object]:
     for feature in request.extras:
         losses.lose(feature, feature.value)
+    if request.image_output is not None:
+        losses.lose_images(has_form=request.image_output.has_form)
     able = abilities(request.model)
     said = conversation(request.messages, losses)
     thinking = thought(

@@ -13,6 +13,7 @@ from extproc.llm.answer import (
     CallDelta,
     CallStarted,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Finished,
@@ -104,6 +105,8 @@ class MessagesEncoding:
                 if self._kind != _TEXT:
                     return b""
                 return self._delta({"type": "citations_delta", "citation": said_citation(citation)})
+            case Drawn():  # Claude does not draw: there is no block for it
+                return b""
             case PartEnded():
                 return self._close()
             case Finished():

@@ -15,10 +15,16 @@ from extproc.llm.bedrock import sealed
 from extproc.llm.bedrock.blocks import arguments_of, texts_in
 from extproc.llm.bedrock.turns import encode_call
 from extproc.llm.bedrock.usage import USAGE_MEMBER, encode_tier, encode_usage, tier_of, usage_of
-from extproc.llm.bedrock.words import STOP_REASONS, STOP_SEQUENCE_PATH, STOPS
+from extproc.llm.bedrock.words import (
+    IMAGE_TYPES,
+    STOP_REASONS,
+    STOP_SEQUENCE_PATH,
+    STOPS,
+    image_format,
+)
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.lenient import mapping, objects, string
-from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Inline, Refusal, Text, Thinking, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 
@@ -107,6 +113,18 @@ def encode_citation(citation: Citation) -> dict[str, object]:
     return encoded
 
 
+def image_of(block: Mapping[str, object]) -> Image | None:
+    """Of an image block; None: its bytes lie elsewhere, or it failed."""
+    data = string(mapping(block, "source"), "bytes")
+    name = string(block, "format")
+    return Image(Inline(IMAGE_TYPES.get(name, f"image/{name}"), data)) if data else None
+
+
+def image_block(source: Inline) -> dict[str, object]:
+    """An image block; what Bedrock has no word for is said to be a PNG, as most are."""
+    return {"format": image_format(source.media_type) or "png", "source": {"bytes": source.data}}
+
+
 def _parts(block: Mapping[str, object], index: int) -> list[AnswerPart]:
     text = block.get("text")
     if isinstance(text, str):
@@ -124,7 +142,10 @@ def _parts(block: Mapping[str, object], index: int) -> list[AnswerPart]:
         if name == "citationsContent":
             citations = [citation_of(each) for each in objects(value.get("citations"))]
             return [Text(texts_in(value.get("content"), "")), *citations]
-    return []  # images, and what the provider's own tools were asked and gave
+        if name == "image":
+            image = image_of(value)
+            return [] if image is None else [image]
+    return []  # what the provider's own tools were asked and gave
 
 
 def _blocks(parts: tuple[AnswerPart, ...]) -> list[dict[str, object]]:
@@ -150,6 +171,10 @@ def _blocks(parts: tuple[AnswerPart, ...]) -> list[dict[str, object]]:
                     blocks.append({"text": part.transcript})
             case Citation():
                 _cite(part, blocks)
+            case Image(Inline() as source):
+                blocks.append({"image": image_block(source)})
+            case Image():
+                pass
     return blocks
 
 

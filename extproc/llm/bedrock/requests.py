@@ -335,5 +335,7 @@ def _lose_the_rest(request: Request, losses: Losses) -> None:
     ):
         if value:
             losses.lose(feature, where)
+    if request.image_output is not None:
+        losses.lose_images(has_form=request.image_output.has_form)
     for feature in request.extras:
         losses.lose(feature, feature.value)

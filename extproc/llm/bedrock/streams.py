@@ -15,6 +15,7 @@ from extproc.llm.answer import (
     CallDelta,
     CallStarted,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Fault,
@@ -33,6 +34,8 @@ from extproc.llm.bedrock.answers import (
     UNMEASURED,
     citation_of,
     encode_citation,
+    image_block,
+    image_of,
     placed,
     response_fields,
     stop_of,
@@ -50,7 +53,7 @@ from extproc.llm.bedrock.usage import (
 from extproc.llm.bedrock.words import STOP_REASONS
 from extproc.llm.dialect import Asked
 from extproc.llm.lenient import mapping, string
-from extproc.llm.request import Signature, Thinking
+from extproc.llm.request import Image, Inline, Signature, Thinking
 from extproc.protocols import event_stream, json_spans
 from extproc.protocols.event_stream import BrokenMessage, Message, MessageDecoder
 from extproc.protocols.json_spans import InvalidJson
@@ -87,6 +90,7 @@ class BedrockDecoding:
         "_begun",
         "_block",
         "_calls",
+        "_format",
         "_frames",
         "_is_finished",
         "_is_over",
@@ -101,6 +105,8 @@ class BedrockDecoding:
         self._begun = self._told = 0
         self._calls: dict[int, int] = {}
         """Index of the block → number of the call."""
+        self._format = ""
+        """Of the image that is told."""
         self._usage: Usage | None = None
         self._is_finished = False
         self._is_over = False
@@ -169,8 +175,11 @@ class BedrockDecoding:
                     events.append(Ended(self._usage))
 
     def _start(self, document: Mapping[str, object], events: list[StreamEvent]) -> None:
-        call = mapping(mapping(document, "start"), "toolUse")
-        if not call or call.get("type"):  # an image, or a tool that the provider runs itself
+        start = mapping(document, "start")
+        if "image" in start:
+            self._format = string(mapping(start, "image"), "format")
+        call = mapping(start, "toolUse")
+        if not call or call.get("type"):  # no call, or a tool that the provider runs itself
             return
         number = len(self._calls)
         self._calls[_index(document)] = number
@@ -202,6 +211,10 @@ class BedrockDecoding:
             elif name == "citation":
                 citation = placed(citation_of(value), self._begun, self._told)
                 events.append(Cited(citation))
+            elif name == "image":
+                image = image_of({"format": self._format, **value})
+                if image is not None:
+                    events.append(Drawn(image))
 
 
 def _thinking(value: Mapping[str, object]) -> list[StreamEvent]:
@@ -270,6 +283,8 @@ class BedrockEncoding:
                 return self._open("text") + self._delta(
                     {"citation": encode_citation(event.citation)}
                 )
+            case Drawn():
+                return self._image(event.image)
             case PartEnded():
                 return b"" if self._waiting else self._close()
             case Finished():
@@ -302,6 +317,16 @@ class BedrockEncoding:
         written = self._close() + self._open("thinking")
         shown = {"signature": prefix + sealed.shown(signature)}
         return written + self._delta({"reasoningContent": shown}) + self._close()
+
+    def _image(self, image: Image) -> bytes:
+        """A block of its own."""
+        if not isinstance(image.source, Inline):
+            return b""
+        block = image_block(image.source)
+        start = {"image": {"format": block["format"]}}
+        written = self._close() + self._open("image")
+        written += _frame("contentBlockStart", {"start": start, "contentBlockIndex": self._index})
+        return written + self._delta({"image": {"source": block["source"]}}) + self._close()
 
     def _call_started(self, event: CallStarted) -> bytes:
         if self._kind == "call":

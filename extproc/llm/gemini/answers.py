@@ -22,9 +22,10 @@ from extproc.llm.answer import (
 )
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.gemini import citations, sealed
+from extproc.llm.gemini.base64_forms import standard
 from extproc.llm.gemini.usage import USAGE_MEMBER, encode_usage, usage_of
 from extproc.llm.identifiers import call_id
-from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Inline, Refusal, Remote, Text, Thinking, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 
@@ -54,6 +55,7 @@ _REASONS: Mapping[Stop, str] = {
     Stop.OTHER: "OTHER",
 }
 _SOUND = "audio/wav"
+_IMAGE = "image/png"
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 
 
@@ -197,9 +199,12 @@ def _candidate(candidate: Mapping[str, object], seed: str) -> Candidate:
                 texts[-1] = text
         else:
             call = call_of(part, seed, calls)
+            image = image_of(part)
             if call is not None:
                 calls += 1
                 parts.append(call)
+            elif image is not None:
+                parts.append(image)
     parts.extend(citations.read(candidate, texts))
     stop = stop_of(finish_reason(candidate), has_calls=calls > 0)
     return Candidate(tuple(parts), stop, logprobs=read_logprobs(candidate))
@@ -230,6 +235,8 @@ def _written(candidate: Candidate, index: int) -> dict[str, object]:
                 parts.extend(speech_parts(part.transcript, part.data))
             case Citation():
                 cited.append(part)
+            case Image():
+                parts.extend(image_parts(part))
     said: dict[str, object] = {
         "content": {"parts": parts, "role": "model"},
         "finishReason": reason,
@@ -240,6 +247,29 @@ def _written(candidate: Candidate, index: int) -> dict[str, object]:
     if candidate.logprobs is not None:
         said["logprobsResult"] = write_logprobs(candidate.logprobs)
     return said
+
+
+def image_of(part: Mapping[str, object]) -> Image | None:
+    """None: it is none, or one that the model drew while it thought."""
+    blob = part.get("inlineData")
+    if type(blob) is not dict or part.get("thought") is True:
+        return None
+    media_type, data = text_member(blob, "mimeType"), text_member(blob, "data")
+    if not data or not media_type.startswith("image/"):
+        return None
+    return Image(Inline(media_type, standard(data)), signature=sealed.of_provider(part))
+
+
+def image_parts(image: Image) -> Iterator[dict[str, object]]:
+    """The part that says it, if there is one."""
+    seal = {} if image.signature is None else {"thoughtSignature": sealed.shown(image.signature)}
+    match image.source:
+        case Inline(media_type, data):
+            yield {"inlineData": {"mimeType": media_type or _IMAGE, "data": data}, **seal}
+        case Remote(url, media_type):
+            yield {"fileData": {"mimeType": media_type or _IMAGE, "fileUri": url}, **seal}
+        case _:
+            pass
 
 
 def speech_parts(transcript: str, data: str) -> Iterator[dict[str, object]]:

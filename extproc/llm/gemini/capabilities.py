@@ -23,6 +23,8 @@ SAYS = frozenset(
         Feature.AUDIO_INPUT,
         Feature.AUDIO_OUTPUT,
         Feature.VIDEO_INPUT,
+        Feature.IMAGE_OUTPUT,
+        Feature.IMAGE_OUTPUT_FORM,
         Feature.TOOLS,
         Feature.STRICT_TOOLS,
         Feature.TOOL_CHOICE,
@@ -64,6 +66,7 @@ EXPRESSES = frozenset(
         Feature.DOCUMENT_TEXT,
         Feature.AUDIO_INPUT,
         Feature.VIDEO_INPUT,
+        Feature.IMAGE_OUTPUT,
         Feature.TOOLS,
         Feature.TOOL_CHOICE,
         Feature.TOOL_ERROR,
@@ -84,6 +87,7 @@ EXPRESSES = frozenset(
 ROUGHLY: Mapping[Feature, str] = {
     Feature.SYSTEM_MIDWAY: "the user says it",
     Feature.IMAGE_DETAIL: "one resolution for all images; not said where they differ",
+    Feature.IMAGE_OUTPUT_FORM: "the nearest aspect ratio, and 1K, 2K or 4K",
     Feature.UPLOADED_FILE: "files of Google's only, by their URI",
     Feature.STRICT_TOOLS: "for all tools or for none",
     Feature.TOOL_RESULT_IMAGE: "beside the result before Gemini 3",
@@ -101,6 +105,8 @@ ROUGHLY: Mapping[Feature, str] = {
 CALLED: Mapping[Feature, str] = MappingProxyType(
     {
         Feature.AUDIO_OUTPUT: "generationConfig.responseModalities",
+        Feature.IMAGE_OUTPUT: "generationConfig.responseModalities",
+        Feature.IMAGE_OUTPUT_FORM: "generationConfig.imageConfig",
         Feature.JSON_OBJECT: "generationConfig.responseMimeType",
         Feature.JSON_SCHEMA: "generationConfig.responseSchema",
         Feature.REASONING_EFFORT: "generationConfig.thinkingConfig",

@@ -7,7 +7,7 @@ and are matched by id; where the API has none, by name and order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import msgspec
@@ -112,7 +112,10 @@ class ContentsReader:
             case "functionResponse":
                 return self._result(part["functionResponse"], where)
             case "inlineData":
-                return self._detailed(read_blob(part["inlineData"], where), part)
+                blob = read_blob(part["inlineData"], where)
+                if type(blob) is Image and signature is not None:
+                    blob = replace(blob, signature=signature)
+                return self._detailed(blob, part)
             case "fileData":
                 return self._detailed(read_file(part["fileData"], where), part)
             case _:
@@ -125,7 +128,7 @@ class ContentsReader:
         resolution = part.get("mediaResolution")
         level = resolution.get("level") if type(resolution) is dict else None
         detail = detail_of(level) or self.detail
-        return Image(medium.source, detail) if detail else medium
+        return replace(medium, detail=detail) if detail else medium
 
     def _call(self, call: object, signature: Signature | None, where: str) -> ToolCall:
         if type(call) is not dict:
@@ -228,6 +231,8 @@ class ContentsWriter:
     losses: Losses
     _is_signed: bool = True
     """Whether the first call of the content that is written has its seal, or needs none."""
+    _is_answer: bool = False
+    """Whether the content that is written is the model's."""
 
     def contents(self, messages: Sequence[Message], first: int) -> list[dict[str, object]]:
         """`first` is the number of the first of them in the request."""
@@ -248,6 +253,7 @@ class ContentsWriter:
                     speaker = ""
                 for answer in answers:
                     results.extend(self._answer(answer, where))
+            self._is_answer = message.role is Role.ASSISTANT
             parts = self.parts(others, where)
             if parts:
                 role = "model" if message.role is Role.ASSISTANT else "user"
@@ -279,7 +285,10 @@ class ContentsWriter:
             case ToolCall():
                 self._mark(part.cache, where)
                 return self._call(part, where)
-            case Image() | Document():
+            case Image():
+                self._mark(part.cache, where)
+                return self._image(part, where)
+            case Document():
                 self._mark(part.cache, where)
                 return write_medium(part, self.losses, where)
             case Audio() | Video():
@@ -289,6 +298,14 @@ class ContentsWriter:
                 return {"text": part.text} if part.text else None
             case ToolResult():  # written before all others
                 return None
+
+    def _image(self, image: Image, where: str) -> dict[str, object] | None:
+        """Models from Gemini 3 on want those that a model drew to be sealed."""
+        medium = write_medium(image, self.losses, where)
+        seal = self._sealed(image.signature, where)
+        if medium is not None and not seal and self._is_answer and not is_before_3(self.model):
+            seal = {"thoughtSignature": sealed.UNCHECKED}
+        return None if medium is None else {**medium, **seal}
 
     def _thought(self, part: Thinking, where: str) -> dict[str, object] | None:
         seal = self._sealed(part.signature, where)

@@ -117,6 +117,7 @@ def _request(call: Call) -> Request:
         logprobs=settings.logprobs(config),
         metadata=_labels(document.get("labels")),
         service_tier=_tier(document.get("serviceTier")),
+        image_output=settings.image_output(config),
         extras=tuple(settings.extras),
     )
 

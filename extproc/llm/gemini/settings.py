@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from extproc.llm.faults import Unfit, not_a, wrong_type, wrong_value
-from extproc.llm.fields import number, strings
+from extproc.llm.fields import number, string, strings
 from extproc.llm.gemini.generations import effort_of
 from extproc.llm.gemini.schemas import from_openapi
 from extproc.llm.losses import Feature
-from extproc.llm.request import Choice, JsonFormat, Reasoning, Sampling, Tool
+from extproc.llm.request import Choice, ImageOutput, JsonFormat, Reasoning, Sampling, Tool
 from extproc.verdict import Deny
 
 _CONFIG = "generationConfig."
@@ -24,6 +24,7 @@ _READ = frozenset(
     {
         "candidateCount",
         "frequencyPenalty",
+        "imageConfig",
         "logprobs",
         "maxOutputTokens",
         "mediaResolution",
@@ -41,6 +42,7 @@ _READ = frozenset(
         "topP",
     }
 )
+_IMAGE_CONFIG = frozenset({"aspectRatio", "imageSize"})
 _DECLARED = frozenset({"name", "description", "parameters", "parametersJsonSchema"})
 
 
@@ -67,7 +69,7 @@ class SettingsReader:
         for modality in modalities if type(modalities) is list else ():
             if modality == "AUDIO":
                 self.extras[Feature.AUDIO_OUTPUT] = None
-            elif modality != "TEXT":
+            elif modality not in ("TEXT", "IMAGE"):
                 where = f"{_CONFIG}responseModalities"
                 reason = f"{modality} cannot be expressed in the API of this model"
                 raise Unfit(Deny(400, "unsupported_parameter", reason, param=where))
@@ -76,6 +78,27 @@ class SettingsReader:
         for name, value in config.items():
             if name not in _READ and name != "responseFormat" and value is not None:
                 self.extras[Feature.OTHER] = None
+
+    def image_output(self, config: Mapping[str, object]) -> ImageOutput | None:
+        """Some models draw unasked: who says a form of images wants them."""
+        modalities = config.get("responseModalities")
+        said = config.get("imageConfig")
+        is_asked = type(modalities) is list and "IMAGE" in modalities
+        if not is_asked and said is None:
+            return None
+        where = f"{_CONFIG}imageConfig"
+        if said is None:
+            said = {}
+        if type(said) is not dict:
+            raise Unfit(wrong_type(dict, said, where))
+        for name, value in said.items():
+            if name not in _IMAGE_CONFIG and value is not None:
+                self.extras[Feature.IMAGE_OUTPUT_FORM] = None
+        return ImageOutput(
+            is_asked and "TEXT" not in modalities,  # type: ignore[operator]
+            string(said, "aspectRatio", f"{where}."),
+            string(said, "imageSize", f"{where}."),
+        )
 
     def stop(self, config: Mapping[str, object]) -> tuple[str, ...]:
         return strings(config, "stopSequences", _CONFIG)

@@ -6,6 +6,7 @@ https://ai.google.dev/api/caching#Tool.
 
 from __future__ import annotations
 
+from extproc.llm.gemini.drawing import drawing
 from extproc.llm.gemini.generations import can_think, thinking_config
 from extproc.llm.gemini.schemas import for_gemini
 from extproc.llm.losses import Feature, Losses
@@ -58,6 +59,8 @@ def generation_config(request: Request, losses: Losses) -> dict[str, object]:
             losses.lose(Feature.LOGPROBS, "logprobs")
         if request.logprobs:
             config["logprobs"] = min(request.logprobs, MAX_LOGPROBS)
+    if request.image_output is not None:
+        config.update(drawing(request.image_output, losses))
     _thinking(request, config, losses)
     _resolution(request, config, losses)
     return config

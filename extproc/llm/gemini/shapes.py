@@ -110,7 +110,7 @@ _GENERATION: Fields = {
         "thinkingBudget": Unread.ALL,
         "thinkingLevel": Unread.ALL,
     },
-    "imageConfig": FREE,
+    "imageConfig": {"aspectRatio": FREE, "imageSize": FREE},
     "responseMimeType": frozenset({"text/plain", "application/json", "text/x.enum"}),
     "responseSchema": FREE,
     "responseJsonSchema": FREE,

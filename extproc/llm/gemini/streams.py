@@ -16,6 +16,7 @@ from extproc.llm.answer import (
     CallStarted,
     Citation,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Fault,
@@ -38,6 +39,8 @@ from extproc.llm.gemini.answers import (
     call_of,
     candidates_of,
     finish_reason,
+    image_of,
+    image_parts,
     is_blocked,
     parts_of,
     read_logprobs,
@@ -156,7 +159,7 @@ class GeminiDecoding:
         for part in parts_of(candidate):
             text = part.get("text")
             if type(text) is not str:
-                self._call(part, choice, told, found)
+                self._call_or_image(part, choice, told, found)
                 continue
             signature = sealed.of_provider(part) if "thoughtSignature" in part else None
             is_thought = part.get("thought") is True
@@ -181,15 +184,19 @@ class GeminiDecoding:
         if reason:
             told.reason = reason
 
-    def _call(
+    def _call_or_image(
         self, part: dict[str, object], choice: int, told: _Told, found: list[StreamEvent]
     ) -> None:
         call = call_of(part, f"{self._seed}/{choice}", told.calls)
-        if call is None:
+        image = image_of(part)
+        if call is None and image is None:
             return
         if told.in_thought is not None:
             found.append(PartEnded(choice))
             told.in_thought = None
+        if call is None:
+            found += () if image is None else (Drawn(image, choice), PartEnded(choice))
+            return
         found += (
             CallStarted(told.calls, call.call_id, call.name, call.signature, choice),
             CallDelta(told.calls, call.arguments, choice),
@@ -254,6 +261,8 @@ class GeminiEncoding:
                 return self._parts(event.choice, list(speech_parts(event.transcript, event.data)))
             case Cited():
                 self._choice(event.choice).cited.append(event.citation)
+            case Drawn():
+                return self._parts(event.choice, list(image_parts(event.image)))
             case Started():
                 self._model = event.model or self._model
                 self._answer_id = event.answer_id or self._answer_id

@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/chat/object, with the reasoning o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import assert_never
 
 from extproc.llm.answer import (
@@ -16,13 +17,15 @@ from extproc.llm.answer import (
     Speech,
 )
 from extproc.llm.dialect import Asked, UnreadableAnswer
+from extproc.llm.faults import Unfit
 from extproc.llm.identifiers import call_id
 from extproc.llm.lenient import string
 from extproc.llm.openai_chat import reasoning
+from extproc.llm.openai_chat.attachments import data_url, source_of
 from extproc.llm.openai_chat.logprobs import logprobs_object, logprobs_of
 from extproc.llm.openai_chat.stops import finish_reason, is_legacy, stop_of
 from extproc.llm.openai_chat.usage import openai_tier, usage_in, usage_object
-from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Inline, Refusal, Remote, Text, Thinking, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 
@@ -101,6 +104,28 @@ def annotation_of(citation: Citation) -> Json:
     return {"type": "url_citation", "url_citation": told}
 
 
+def images_of(message: Mapping[str, object]) -> list[Image]:
+    """Those of a message, or of a piece of one, as OpenRouter and those like it tell them."""
+    images = message.get("images")
+    found: list[Image] = []
+    for each in images if type(images) is list else ():
+        told = each.get("image_url") if type(each) is dict else None
+        url = string(told, "url") if type(told) is dict else ""
+        if url:
+            with suppress(Unfit):  # no data URL, although it begins like one
+                found.append(Image(source_of(url, "images")))
+    return found
+
+
+def image_object(image: Image, index: int) -> Json:
+    """The image that says it: numbered, since libraries put lists of pieces together by that."""
+    source = image.source
+    url = source.url if isinstance(source, Remote) else ""
+    if isinstance(source, Inline):
+        url = data_url(source)
+    return {"type": "image_url", "image_url": {"url": url}, "index": index}
+
+
 def _candidate(choice: Mapping[str, object], seed: str) -> Candidate:
     message = choice.get("message")
     parts = _parts(message, seed) if type(message) is dict else _text(choice)
@@ -130,6 +155,7 @@ def _parts(message: Mapping[str, object], seed: str) -> list[AnswerPart]:
     annotations = message.get("annotations")
     if type(annotations) is list:
         parts += [found for each in annotations if (found := citation_of(each)) is not None]
+    parts += images_of(message)
     refusal = string(message, "refusal")
     if refusal:
         parts.append(Refusal(refusal))
@@ -204,6 +230,7 @@ def _message(candidate: Candidate, *, legacy: bool) -> Json:
     calls: list[ToolCall] = []
     thinking: list[Thinking] = []
     annotations: list[Json] = []
+    images: list[Json] = []
     others: Json = {}
     for part in candidate.parts:
         match part:
@@ -226,6 +253,8 @@ def _message(candidate: Candidate, *, legacy: bool) -> Json:
                 }
             case Citation():
                 annotations.append(annotation_of(part))
+            case Image():
+                images.append(image_object(part, len(images)))
             case _:
                 assert_never(part)
     message: Json = {
@@ -237,6 +266,8 @@ def _message(candidate: Candidate, *, legacy: bool) -> Json:
     }
     if annotations:
         message["annotations"] = annotations
+    if images:
+        message["images"] = images
     if calls and legacy:
         message["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments}
     elif calls:

@@ -56,6 +56,8 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
         Feature.TOOL_RESULT_IMAGE: "in a message of the user after the results",
         Feature.TOP_K: "to servers that take it",
         Feature.VIDEO_INPUT: "to servers that take it",
+        Feature.IMAGE_OUTPUT: "of OpenRouter; OpenAI's chat API does not draw",
+        Feature.IMAGE_OUTPUT_FORM: "of OpenRouter: aspect ratio and resolution",
     }
 )
 
@@ -64,6 +66,8 @@ SAYS: frozenset[Feature] = EXPRESSES | {
     Feature.AUDIO_INPUT,
     Feature.AUDIO_OUTPUT,
     Feature.VIDEO_INPUT,
+    Feature.IMAGE_OUTPUT,
+    Feature.IMAGE_OUTPUT_FORM,
     Feature.CUSTOM_TOOLS,
     Feature.STRICT_TOOLS,
     Feature.PROVIDER_TOOLS,
@@ -85,6 +89,8 @@ SAYS: frozenset[Feature] = EXPRESSES | {
 CALLED: Mapping[Feature, str] = MappingProxyType(
     {
         Feature.AUDIO_OUTPUT: "modalities",
+        Feature.IMAGE_OUTPUT: "modalities",
+        Feature.IMAGE_OUTPUT_FORM: "image_config",
         Feature.JSON_OBJECT: "response_format",
         Feature.JSON_SCHEMA: "response_format",
         Feature.REASONING_EFFORT: "reasoning_effort",

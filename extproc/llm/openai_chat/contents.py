@@ -102,6 +102,8 @@ class Conversation:
             parts += self._parts(content, f"{where}content")
         if "extra_content" in message:
             _seal_last_text(parts, reasoning.seal_of(message))
+        for number, image in enumerate(objects(message, "images", where)):
+            parts.append(_image(image, f"{where}images[{number}]."))
         refusal = string(message, "refusal", where) if "refusal" in message else ""
         if refusal:
             parts.append(Refusal(refusal))

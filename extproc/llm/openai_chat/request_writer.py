@@ -14,7 +14,7 @@ from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_chat.conversations import Json, MessageWriter
 from extproc.llm.openai_chat.servers import OPENAI, Server
 from extproc.llm.openai_chat.usage import openai_tier
-from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Request, Tool
+from extproc.llm.request import Choice, Effort, ImageOutput, JsonFormat, Reasoning, Request, Tool
 from extproc.llm.strict_schemas import is_strict
 from extproc.protocols import json_spans
 
@@ -80,10 +80,22 @@ def _document(request: Request, losses: Losses, server: Server) -> Json:
     if request.is_stream:
         document["stream"] = True
         fields["stream_options"] = {"include_usage": True}
+    if request.image_output is not None:
+        document.update(_image_output(request.image_output, losses, server))
     for feature in request.extras:
         losses.lose(feature, feature.value)
     _put(fields, document, server, losses)
     return document
+
+
+def _image_output(wanted: ImageOutput, losses: Losses, server: Server) -> Json:
+    config = {"aspect_ratio": wanted.aspect_ratio, "image_size": wanted.resolution}
+    said = {name: value for name, value in config.items() if value}
+    if "images" not in server.takes:
+        losses.lose_images(has_form=wanted.has_form)
+        return {}
+    modalities: Json = {"modalities": ["image"] if wanted.is_required else ["image", "text"]}
+    return {**modalities, "image_config": said} if said else modalities
 
 
 def _put(fields: Json, document: Json, server: Server, losses: Losses) -> None:

@@ -28,6 +28,7 @@ from extproc.llm.openai_chat.contents import Conversation
 from extproc.llm.request import (
     Choice,
     Effort,
+    ImageOutput,
     JsonFormat,
     Reasoning,
     Request,
@@ -41,6 +42,7 @@ _READ = frozenset(
         "frequency_penalty",
         "function_call",
         "functions",
+        "image_config",
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
@@ -82,6 +84,7 @@ _EXTRAS: Mapping[str, Feature] = {
     "web_search_options": Feature.PROVIDER_TOOLS,
 }
 """Fields that have none. Of others still, nothing is known."""
+_IMAGE_CONFIG = frozenset({"aspect_ratio", "image_size"})
 _CHOICES: Mapping[str, Choice] = {
     "auto": Choice.AUTO,
     "none": Choice.NONE,
@@ -110,6 +113,7 @@ def _request(call: Call) -> Request:
     for name, value in document.items():
         if name not in _READ and value is not None:
             _note_extra(name, value, extras)
+    image_output = _image_output(document, extras)
     return Request(
         call.model,
         tuple(conversation.messages),
@@ -131,6 +135,25 @@ def _request(call: Call) -> Request:
         string(document, "service_tier"),
         string(document, "prompt_cache_key"),
         tuple(extras),
+        image_output=image_output,
+    )
+
+
+def _image_output(
+    document: Mapping[str, object], extras: dict[Feature, None]
+) -> ImageOutput | None:
+    """As OpenRouter takes it: OpenAI's own API does not draw."""
+    modalities = document.get("modalities")
+    if type(modalities) is not list or "image" not in modalities:
+        return None
+    config = mapping(document, "image_config") or {}
+    where = "image_config."
+    if any(name not in _IMAGE_CONFIG and config[name] is not None for name in config):
+        extras[Feature.IMAGE_OUTPUT_FORM] = None
+    return ImageOutput(
+        "text" not in modalities,
+        string(config, "aspect_ratio", where),
+        string(config, "image_size", where),
     )
 
 
@@ -139,7 +162,7 @@ def _note_extra(name: str, value: object, extras: dict[Feature, None]) -> None:
         for modality in value if type(value) is list else ():
             if modality == "audio":
                 extras[Feature.AUDIO_OUTPUT] = None
-            elif modality != "text":
+            elif modality not in ("text", "image"):
                 reason = f"{modality!r:.64} cannot be expressed in the API of this model"
                 raise Unfit(Deny(400, "unsupported_parameter", reason, param=name))
     elif name != "store" or value is not False:

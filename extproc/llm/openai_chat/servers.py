@@ -20,7 +20,7 @@ class Server:
     names: Mapping[str, str] = field(default_factory=dict)
     """Its own names for OpenAI's top-level fields; an empty one: it refuses the field."""
     takes: frozenset[str] = frozenset()
-    """What it takes beyond OpenAI: top-level `top_k`, `reasoning`; in messages
+    """What it takes beyond OpenAI: top-level `top_k`, `reasoning`; `images` in answers; in messages
     `reasoning_content`, `reasoning_details`, `extra_content` (Gemini's seals), `video_url`;
     and for cache marks either `cache_control` or `prompt_cache_breakpoint`."""
     call_id_length: int | None = None
@@ -73,6 +73,7 @@ SERVERS: Mapping[str, Server] = MappingProxyType(
             takes=frozenset(
                 {
                     "cache_control",
+                    "images",
                     "reasoning",
                     "reasoning_content",
                     "reasoning_details",

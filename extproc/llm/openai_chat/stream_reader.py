@@ -13,6 +13,7 @@ from extproc.llm.answer import (
     CallDelta,
     CallStarted,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Fault,
@@ -29,7 +30,7 @@ from extproc.llm.answer import (
 from extproc.llm.identifiers import call_id
 from extproc.llm.lenient import string
 from extproc.llm.openai_chat import reasoning
-from extproc.llm.openai_chat.answers import arguments_of, citation_of
+from extproc.llm.openai_chat.answers import arguments_of, citation_of, images_of
 from extproc.llm.openai_chat.errors import error_of
 from extproc.llm.openai_chat.logprobs import logprobs_of
 from extproc.llm.openai_chat.stops import stop_of
@@ -122,6 +123,7 @@ class _ChoiceReader:
             citation = citation_of(annotation)
             if citation is not None:
                 events.append(Cited(citation, index))
+        events += [Drawn(image, index) for image in images_of(delta)]
         calls = delta.get("tool_calls")
         for call in calls if type(calls) is list else ():
             if type(call) is dict:

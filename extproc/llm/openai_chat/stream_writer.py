@@ -11,6 +11,7 @@ from extproc.llm.answer import (
     CallDelta,
     CallStarted,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Finished,
@@ -24,7 +25,7 @@ from extproc.llm.answer import (
 )
 from extproc.llm.dialect import Asked
 from extproc.llm.openai_chat import reasoning
-from extproc.llm.openai_chat.answers import Json, annotation_of
+from extproc.llm.openai_chat.answers import Json, annotation_of, image_object
 from extproc.llm.openai_chat.errors import error_object
 from extproc.llm.openai_chat.logprobs import logprobs_object
 from extproc.llm.openai_chat.stops import finish_reason, is_legacy
@@ -38,7 +39,7 @@ _DONE = b"data: [DONE]\n\n"
 class _ChoiceState:
     """What was told of one choice."""
 
-    __slots__ = ("bare", "details", "has_refused", "is_open", "thought")
+    __slots__ = ("bare", "details", "has_refused", "images", "is_open", "thought")
 
     def __init__(self) -> None:
         self.bare: list[int] = []
@@ -47,6 +48,7 @@ class _ChoiceState:
         self.has_refused = False
         self.details = 0
         """How many parts of reasoning were told whole."""
+        self.images = 0
         self.thought: list[str] = []
         """Of the reasoning that is being told: its seal comes with all of it."""
 
@@ -86,6 +88,8 @@ class Encoding:
             case Cited():
                 annotations = [annotation_of(event.citation)]
                 return self._object(event.choice, {"annotations": annotations})
+            case Drawn():
+                return self._image(event)
             case PartEnded():
                 bare = self._state(event.choice).bare[-1:]
                 return self._part_ended(event.choice) + self._without_arguments(event.choice, bare)
@@ -217,6 +221,12 @@ class Encoding:
             return self._delta(event.choice, b'{"function_call":{"arguments":%s}}' % arguments)
         call = b'{"index":%d,"function":{"arguments":%s}}' % (event.number, arguments)
         return self._delta(event.choice, b'{"tool_calls":[%s]}' % call)
+
+    def _image(self, event: Drawn) -> bytes:
+        state = self._state(event.choice)
+        image = image_object(event.image, state.images)
+        state.images += 1
+        return self._object(event.choice, {"images": [image]})
 
     def _speech(self, event: SpeechDelta) -> bytes:
         audio: Json = {

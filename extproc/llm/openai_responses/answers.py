@@ -7,10 +7,12 @@ way is passed over.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from extproc.llm.answer import Answer, AnswerPart, Candidate, Citation, Logprob, Stop
 from extproc.llm.dialect import Asked, UnreadableAnswer
 from extproc.llm.identifiers import call_id
+from extproc.llm.openai_responses.drawing import image_of
 from extproc.llm.openai_responses.errors import decode_failure
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
 from extproc.llm.openai_responses.output import Output
@@ -22,7 +24,7 @@ from extproc.llm.openai_responses.response_object import (
 )
 from extproc.llm.openai_responses.sealed import Sealed, read_seal, thinking_of
 from extproc.llm.openai_responses.usage import usage_in
-from extproc.llm.request import Refusal, Signature, Text, ToolCall
+from extproc.llm.request import Image, Refusal, Signature, Text, ToolCall
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
 
@@ -104,6 +106,10 @@ def read_output(items: Sequence[object], seed: str) -> tuple[list[AnswerPart], l
                 call_seal = None
             case "reasoning":
                 call_seal = _reasoning(item, parts) or call_seal
+            case "image_generation_call":
+                image = image_of(item)
+                if image is not None:
+                    parts.append(image)
             case _:
                 continue
     return parts, logprobs
@@ -182,8 +188,8 @@ def _reasoning(item: Mapping[str, object], parts: list[AnswerPart]) -> Signature
     if seal is not None and seal.sealed is Sealed.LAST_TEXT:
         for index in range(len(parts) - 1, -1, -1):
             last = parts[index]
-            if isinstance(last, Text):
-                parts[index] = Text(last.text, None, seal.signature)
+            if isinstance(last, Text | Image):
+                parts[index] = replace(last, signature=seal.signature)
                 break
         return None
     thinking = thinking_of(reasoning_texts(item), None if seal is None else seal.signature)

@@ -21,6 +21,8 @@ SAYS: frozenset[Feature] = frozenset(
         Feature.DOCUMENT_URL,
         Feature.UPLOADED_FILE,
         Feature.AUDIO_INPUT,
+        Feature.IMAGE_OUTPUT,
+        Feature.IMAGE_OUTPUT_FORM,
         Feature.TOOLS,
         Feature.STRICT_TOOLS,
         Feature.TOOL_CHOICE,
@@ -61,6 +63,7 @@ EXPRESSES: frozenset[Feature] = frozenset(
         Feature.IMAGE_DETAIL,
         Feature.DOCUMENT_INLINE,
         Feature.DOCUMENT_URL,
+        Feature.IMAGE_OUTPUT,
         Feature.TOOLS,
         Feature.TOOL_CHOICE,
         Feature.PARALLEL_CALLS,
@@ -83,6 +86,7 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
         Feature.CACHE_KEY: "keys of more than 64 characters are hashed",
         Feature.CITATIONS: "those of answers are told, but documents are not cited on demand",
         Feature.DOCUMENT_TEXT: "a document that is text becomes a text of the message",
+        Feature.IMAGE_OUTPUT_FORM: "the nearest of 1024x1024, 1536x1024, 1024x1536",
         Feature.MAX_OUTPUT_TOKENS: "fewer than 16 become 16",
         Feature.REASONING_BUDGET: "becomes an effort, `high` at most",
         Feature.REASONING_SIGNATURE: "only what OpenAI sealed is played back",
@@ -96,6 +100,8 @@ ROUGHLY: Mapping[Feature, str] = MappingProxyType(
 
 CALLED: Mapping[Feature, str] = MappingProxyType(
     {
+        Feature.IMAGE_OUTPUT: "tools",
+        Feature.IMAGE_OUTPUT_FORM: "tools",
         Feature.JSON_OBJECT: "text.format",
         Feature.JSON_SCHEMA: "text.format",
         Feature.REASONING_EFFORT: "reasoning.effort",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from extproc.llm.losses import Feature, Losses
 from extproc.llm.openai_chat.attachments import data_url, file_name
+from extproc.llm.openai_responses.drawing import drawn_item
 from extproc.llm.openai_responses.sealed import summary_of
 from extproc.llm.request import (
     Audio,
@@ -105,6 +106,10 @@ def _said(part: Part, number: int, losses: Losses) -> list[dict[str, object]]:
             ]
         case Thinking():
             return _reasoning(part, losses)
+        case Image(Inline()):
+            _lose_marks(part.cache, part.signature, losses)
+            item = drawn_item(part)
+            return [] if item is None else [{"id": f"ig_{number}", **item}]
         case ToolCall(call_id, name, arguments, signature, cache):
             _lose_marks(cache, signature, losses)
             return [

@@ -7,6 +7,7 @@ assistant said comes in items of its own: text, reasoning, calls; one turn of th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from extproc.llm.faults import Unfit, wrong_type
 from extproc.llm.fields import (
@@ -24,6 +25,7 @@ from extproc.llm.openai_chat.attachments import (
     inline,
     source_of,
 )
+from extproc.llm.openai_responses.drawing import image_of
 from extproc.llm.openai_responses.sealed import Sealed, read_seal, thinking_of
 from extproc.llm.request import (
     Audio,
@@ -63,7 +65,6 @@ _ELSEWHERE: Mapping[str, Feature] = {
             "computer_call",
             "computer_call_output",
             "file_search_call",
-            "image_generation_call",
             "local_shell_call",
             "local_shell_call_output",
             "mcp_approval_request",
@@ -131,6 +132,8 @@ class _Conversation:
                 self._result(item, where)
             case "reasoning":
                 self._reasoning(item, where)
+            case "image_generation_call":
+                self._image(item)
             case _:
                 feature = _ELSEWHERE.get(kind)
                 if feature is None:
@@ -216,10 +219,18 @@ class _Conversation:
             else:  # OpenAI keeps it under its id
                 self._extras[Feature.REASONING_SIGNATURE] = None
 
+    def _image(self, item: Mapping[str, object]) -> None:
+        image = image_of(item)
+        if image is not None:
+            self._turn_of(Role.ASSISTANT)
+            self._parts.append(image)
+        elif item.get("result") is None and item.get("status") != "failed":
+            self._extras[Feature.STORED_STATE] = None  # OpenAI keeps it under its id
+
     def _seal_text(self, signature: Signature) -> None:
         last = self._parts[-1] if self._parts else None
-        if isinstance(last, Text):
-            self._parts[-1] = Text(last.text, last.cache, signature)
+        if isinstance(last, Text | Image):
+            self._parts[-1] = replace(last, signature=signature)
 
 
 def _part(part: Mapping[str, object], where: str) -> Part:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from extproc.llm.answer import AnswerPart, Citation, Logprob, Speech
+from extproc.llm.openai_responses.drawing import drawn_item
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
 from extproc.llm.openai_responses.sealed import encrypted, on_call, on_text, summary_of
 from extproc.llm.openai_responses.tools import custom_names
-from extproc.llm.request import Refusal, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Refusal, Remote, Text, Thinking, ToolCall
 
 _arguments = msgspec.json.Decoder(dict[str, object])
 
@@ -43,6 +44,8 @@ class Output:
                 self._message().append(refusal_part(text))
             case Citation():
                 self._cite(part)
+            case Image():
+                self._image(part)
             case Thinking():
                 self._append("rs", reasoning_item(part))
             case ToolCall():
@@ -50,6 +53,15 @@ class Output:
                     self._append("rs", sealing_item(on_call(part.signature)))
                 item = call_item(part, is_custom=part.name in self._custom)
                 self._append("ctc" if part.name in self._custom else "fc", item)
+
+    def _image(self, image: Image) -> None:
+        item = drawn_item(image)
+        if item is not None:
+            self._append("ig", item)
+        elif isinstance(image.source, Remote):  # items hold images, not addresses
+            self._message().append(text_part(image.source.url))
+        if image.signature is not None:
+            self._append("rs", sealing_item(on_text(image.signature)))
 
     def items(self, logprobs: Sequence[Logprob]) -> list[dict[str, object]]:
         """All of them, with the logprobs of the whole text, token by token."""

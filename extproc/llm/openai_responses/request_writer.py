@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.llm.losses import Feature, Losses
+from extproc.llm.openai_responses.drawing import DRAWING, drawing_tool
 from extproc.llm.openai_responses.item_writer import instructions_in, items_of, short
 from extproc.llm.openai_responses.requests import LOGPROBS
 from extproc.llm.openai_responses.response_object import TIERS
@@ -48,10 +49,15 @@ def encode_request(request: Request, losses: Losses) -> bytes:
     if instructions:
         document["instructions"] = instructions
     document["input"] = items_of(messages, losses)
-    if request.tools:
-        document["tools"] = [_tool(tool, losses) for tool in request.tools]
+    tools = [_tool(tool, losses) for tool in request.tools]
+    if request.image_output is not None:
+        tools.append(drawing_tool(request.image_output, losses))
+    if tools:
+        document["tools"] = tools
     if request.tool_choice is not None:
         document["tool_choice"] = _choice(request.tool_choice, request.tool_name)
+    elif request.image_output is not None and request.image_output.is_required:
+        document["tool_choice"] = {"type": DRAWING}
     if request.reasoning is not None:
         _add_reasoning(document, request.reasoning, losses)
     if request.logprobs is not None:

@@ -22,7 +22,7 @@ from extproc.llm.fields import (
 )
 from extproc.llm.losses import Feature
 from extproc.llm.openai_responses.items import messages_of
-from extproc.llm.openai_responses.tools import Tools, choose, tools_of
+from extproc.llm.openai_responses.tools import Tools, tools_in
 from extproc.llm.request import (
     Effort,
     JsonFormat,
@@ -101,7 +101,7 @@ def _request(call: Call) -> Request:
     if not messages and not extras:
         reason = "missing required parameter: input"
         raise Unfit(Deny(400, "missing_required_parameter", reason, param="input"))
-    tools = choose(document.get("tool_choice"), tools_of(document, extras), extras)
+    tools = tools_in(document, extras)
     format_, verbosity = _text(document)
     truncation = string(document, "truncation")
     reasoning = _reasoning(document, extras)
@@ -140,6 +140,7 @@ def _filled(
         service_tier=string(document, "service_tier"),
         cache_key=string(document, "prompt_cache_key"),
         extras=extras,
+        image_output=tools.image_output,
     )
 
 

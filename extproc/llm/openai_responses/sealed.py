@@ -29,6 +29,7 @@ class Sealed(Enum):
     REASONING = auto()
     NEXT_CALL = auto()
     LAST_TEXT = auto()
+    """Or the last image."""
 
 
 class Seal(Struct, frozen=True):

@@ -19,6 +19,7 @@ from extproc.llm.answer import (
     CallStarted,
     Citation,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Fault,
@@ -44,7 +45,7 @@ from extproc.llm.openai_responses.errors import decode_failure
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
 from extproc.llm.openai_responses.sealed import BETWEEN_PARTS
 from extproc.llm.openai_responses.usage import usage_in
-from extproc.llm.request import Refusal, Signature, Text, Thinking, ToolCall
+from extproc.llm.request import Image, Refusal, Signature, Text, Thinking, ToolCall
 from extproc.llm.seals import played_back
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
@@ -341,6 +342,8 @@ class ResponsesDecoding:
                 told.append(RefusalDelta(text))
             case Thinking(text, signature, is_redacted):
                 told.append(ThinkingDelta(text, signature, is_redacted))
+            case Image():
+                told.append(Drawn(part))
             case ToolCall():
                 number = len(self._calls)
                 self._calls[-2 - number] = _Call(number, is_custom=False)  # needs no place

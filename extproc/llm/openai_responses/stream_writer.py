@@ -14,6 +14,7 @@ from extproc.llm.answer import (
     CallDelta,
     CallStarted,
     Cited,
+    Drawn,
     Ended,
     Failed,
     Finished,
@@ -27,6 +28,7 @@ from extproc.llm.answer import (
     ThinkingDelta,
 )
 from extproc.llm.dialect import Asked
+from extproc.llm.openai_responses.drawing import DRAWN, drawn_item
 from extproc.llm.openai_responses.errors import failure_object
 from extproc.llm.openai_responses.open_items import (
     ITEM_ADDED,
@@ -46,7 +48,7 @@ from extproc.llm.openai_responses.response_object import (
 )
 from extproc.llm.openai_responses.sealed import on_call, on_text
 from extproc.llm.openai_responses.tools import custom_names
-from extproc.llm.request import ToolCall
+from extproc.llm.request import Remote, ToolCall
 from extproc.protocols import json_spans, sse
 from gateway.usage import Usage
 
@@ -109,6 +111,8 @@ class ResponsesEncoding:
                 return self._speech(event)
             case Cited():
                 return self._cited(event)
+            case Drawn():
+                return self._drawn(event)
             case PartEnded():
                 return self._part_ended(event)
             case Finished():
@@ -225,6 +229,25 @@ class ResponsesEncoding:
         if event.choice or message is None or message.is_refusal or not message.is_telling:
             return b""
         return self._announce(message.cite(event.citation))
+
+    def _drawn(self, event: Drawn) -> bytes:
+        """In one piece: nobody tells it before it is whole."""
+        image = event.image
+        if event.choice:
+            return b""
+        said = self._start() + self._end_message() + self._end_thinking()
+        item = drawn_item(image)
+        if item is not None:
+            name, index = self._place("ig")
+            opened = {"type": DRAWN, "status": "in_progress", "result": None, "id": name}
+            place = {"item_id": name, "output_index": index}
+            kinds = ("in_progress", "generating", "completed")
+            said += self._announce([(ITEM_ADDED, {"output_index": index, "item": opened})])
+            said += self._announce([(f"response.{DRAWN}.{kind}", {**place}) for kind in kinds])
+            said += self._done(index, {"id": name, **item})
+        elif isinstance(image.source, Remote):  # items hold images, not addresses
+            said += self._text(TextDelta(image.source.url)) + self._end_message()
+        return said if image.signature is None else said + self._seal(on_text(image.signature))
 
     def _thought(self, event: ThinkingDelta) -> bytes:
         if event.choice:

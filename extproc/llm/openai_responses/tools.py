@@ -7,8 +7,10 @@ tool takes a text; elsewhere it is a function with one argument, whose calls are
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from msgspec import Struct
+from msgspec.structs import replace as replace_fields
 
 from extproc.llm.faults import Unfit, wrong_type
 from extproc.llm.fields import (
@@ -20,8 +22,9 @@ from extproc.llm.fields import (
     unsupported,
 )
 from extproc.llm.losses import Feature
+from extproc.llm.openai_responses.drawing import DRAWING, image_output
 from extproc.llm.openai_responses.items import CUSTOM_INPUT
-from extproc.llm.request import Choice, Tool
+from extproc.llm.request import Choice, ImageOutput, Tool
 
 _FUNCTION = frozenset({"type", "name", "description", "parameters", "strict"})
 _CUSTOM = frozenset({"type", "name", "description", "format"})
@@ -46,6 +49,7 @@ class Tools(Struct, frozen=True):
     tools: tuple[Tool, ...]
     choice: Choice | None
     name: str = ""
+    image_output: ImageOutput | None = None
 
 
 def tools_of(document: Mapping[str, object], extras: dict[Feature, None]) -> tuple[Tool, ...]:
@@ -58,9 +62,24 @@ def tools_of(document: Mapping[str, object], extras: dict[Feature, None]) -> tup
             found.append(_function(tool, where, extras))
         elif kind == "custom":
             found.append(_custom(tool, where, extras))
-        else:
+        elif kind != DRAWING:
             extras[Feature.PROVIDER_TOOLS] = None
     return tuple(found)
+
+
+def tools_in(document: Mapping[str, object], extras: dict[Feature, None]) -> Tools:
+    """The tools of a request, what is to be drawn, and what `tool_choice` makes of them."""
+    tools = tools_of(document, extras)
+    drawing = image_output(document, extras)
+    value = document.get("tool_choice")
+    if value == {"type": DRAWING} and drawing is not None:
+        return Tools(tools, None, image_output=replace(drawing, is_required=True))
+    chosen = choose(value, tools, extras)
+    if drawing is None or chosen.choice is Choice.NONE:
+        return chosen
+    if chosen.choice is Choice.REQUIRED and not tools:  # there is no other
+        return Tools((), None, image_output=replace(drawing, is_required=True))
+    return replace_fields(chosen, image_output=drawing)
 
 
 def choose(value: object, tools: tuple[Tool, ...], extras: dict[Feature, None]) -> Tools:
@@ -131,8 +150,9 @@ def _allowed(
     names: set[str] = set()
     for index, tool in enumerate(objects(value, "tools", where)):
         inner = f"{where}tools[{index}]."
-        if required_string(tool, "type", inner) in _OWN:
+        kind = required_string(tool, "type", inner)
+        if kind in _OWN:
             names.add(required_string(tool, "name", inner))
-        else:
+        elif kind != DRAWING:
             extras[Feature.PROVIDER_TOOLS] = None
     return Tools(tuple(tool for tool in tools if tool.name in names), choice)

@@ -35,6 +35,7 @@ STOPS = {
     "malformed": Stop.OTHER,
     "citations": Stop.END,
     "cached": Stop.END,
+    "image_output": Stop.END,
 }
 
 
@@ -182,7 +183,8 @@ def test_a_call_without_an_id_gets_one() -> None:
     [
         {"toolUse": {"toolUseId": "a", "name": "b", "input": {}, "type": "server_tool_use"}},
         {"toolResult": {"toolUseId": "a", "content": []}},
-        {"image": {"format": "png", "source": {"bytes": "aWs="}}},
+        {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://a/b"}}}},
+        {"image": {"format": "png", "error": {"message": "no"}}},
         {"reasoningContent": {}},
         {"hologram": 1},
         {},

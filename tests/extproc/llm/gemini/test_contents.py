@@ -259,3 +259,30 @@ def test_what_has_no_place_is_lost_and_said_so() -> None:
         Feature.REFUSAL,
         Feature.TOOLS,
     }
+
+
+def test_an_image_that_a_model_drew_comes_back_with_its_seal() -> None:
+    drawn = {"inlineData": {"mimeType": "image/png", "data": "QUJD"}, "thoughtSignature": "QUJD"}
+    (image,) = read(drawn)
+    assert image == Image(PNG.source, signature=SEAL)
+    assert isinstance(image, Image)
+    assert write(Message(Role.ASSISTANT, (image,)))[0]["parts"] == [drawn]
+
+
+@pytest.mark.parametrize(
+    ("model", "role", "seal"),
+    [
+        ("gemini-3-pro-image", Role.ASSISTANT, {"thoughtSignature": UNCHECKED}),
+        ("gemini-2.5-flash-image", Role.ASSISTANT, {}),
+        ("gemini-3-pro-image", Role.USER, {}),
+    ],
+)
+def test_newer_models_want_a_seal_on_what_a_model_drew(
+    model: str, role: Role, seal: dict[str, str]
+) -> None:
+    losses = Losses()
+    image = Image(PNG.source, signature=FOREIGN if role is Role.ASSISTANT else None)
+    written = write(Message(role, (image,)), model=model, losses=losses)
+    blob = {"inlineData": {"mimeType": "image/png", "data": "QUJD"}}
+    assert written[0]["parts"] == [{**blob, **seal}]
+    assert losses.features == ({Feature.REASONING_SIGNATURE} if image.signature else set())

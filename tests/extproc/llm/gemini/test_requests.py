@@ -60,8 +60,10 @@ def checked(body: bytes) -> bytes:
     for content in said["contents"]:
         types.Content.model_validate(content)
     types.Content.model_validate(said.get("systemInstruction", {}))
+    config = dict(said.get("generationConfig", {}))
+    types.ImageConfig.model_validate(config.pop("imageConfig", {}))
     types.GenerationConfig.model_validate(
-        {key: each for key, each in said.get("generationConfig", {}).items() if key[:2] != "th"}
+        {key: each for key, each in config.items() if key[:2] != "th"}
     )
     for tool in said.get("tools", ()):
         types.Tool.model_validate(tool)

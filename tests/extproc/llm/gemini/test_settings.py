@@ -7,7 +7,7 @@ import pytest
 from extproc.llm.faults import Unfit
 from extproc.llm.gemini.settings import SettingsReader
 from extproc.llm.losses import Feature
-from extproc.llm.request import Choice, Effort, JsonFormat, Reasoning, Sampling, Tool
+from extproc.llm.request import Choice, Effort, ImageOutput, JsonFormat, Reasoning, Sampling, Tool
 
 F, G = Tool("f"), Tool("g")
 
@@ -60,7 +60,7 @@ def test_what_only_gemini_has_is_noted() -> None:
     reader = SettingsReader()
     reader.format({"responseMimeType": "text/x.enum"})
     reader.others(
-        {"responseModalities": ["TEXT", "AUDIO"], "imageConfig": {}, "speechConfig": None}
+        {"responseModalities": ["TEXT", "AUDIO"], "routingConfig": {}, "speechConfig": None}
     )
     reader.tools([{"googleSearch": {}}, {"urlContext": None}])
     assert list(reader.extras) == [
@@ -71,9 +71,38 @@ def test_what_only_gemini_has_is_noted() -> None:
     ]
 
 
-def test_images_cannot_be_asked_of_others() -> None:
-    with pytest.raises(Unfit, match="IMAGE cannot be expressed"):
-        SettingsReader().others({"responseModalities": ["IMAGE"]})
+@pytest.mark.parametrize(
+    ("config", "asked"),
+    [
+        ({}, None),
+        ({"responseModalities": ["TEXT"]}, None),
+        ({"responseModalities": ["TEXT", "IMAGE"]}, ImageOutput()),
+        ({"responseModalities": ["IMAGE"]}, ImageOutput(True)),
+        ({"imageConfig": {"aspectRatio": "16:9"}}, ImageOutput(aspect_ratio="16:9")),
+        (
+            {"responseModalities": ["IMAGE"], "imageConfig": {"imageSize": "2K"}},
+            ImageOutput(True, resolution="2K"),
+        ),
+    ],
+)
+def test_images_are_asked_for_or_not(config: dict[str, object], asked: ImageOutput | None) -> None:
+    reader = SettingsReader()
+    assert reader.image_output(config) == asked
+    reader.others(config)
+    assert reader.extras == {}
+
+
+def test_what_more_is_said_of_images_is_noted() -> None:
+    reader = SettingsReader()
+    reader.image_output({"imageConfig": {"personGeneration": "ALLOW_NONE", "aspectRatio": None}})
+    assert list(reader.extras) == [Feature.IMAGE_OUTPUT_FORM]
+    with pytest.raises(Unfit, match="imageConfig"):
+        reader.image_output({"imageConfig": "16:9"})
+
+
+def test_answers_in_what_nobody_knows_are_refused() -> None:
+    with pytest.raises(Unfit, match="VIDEO cannot be expressed"):
+        SettingsReader().others({"responseModalities": ["VIDEO"]})
 
 
 def test_functions_of_either_form() -> None:

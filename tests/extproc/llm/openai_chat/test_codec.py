@@ -41,6 +41,7 @@ EVERYTHING = codec_for(
             {
                 "cache_control",
                 "extra_content",
+                "images",
                 "reasoning",
                 "reasoning_content",
                 "reasoning_details",
@@ -102,6 +103,8 @@ def test_what_is_not_expressed_is_reported(feature: Feature) -> None:
     [
         (Feature.AUDIO_INPUT, False),
         (Feature.CACHE_MARKS, True),
+        (Feature.IMAGE_OUTPUT, True),
+        (Feature.IMAGE_OUTPUT_FORM, True),
         (Feature.REASONING_BUDGET, True),
         (Feature.REASONING_SIGNATURE, True),
         (Feature.REASONING_TEXT, True),
@@ -123,7 +126,7 @@ def test_what_is_carried_roughly_is_reported_where_something_is_lost(
 
 def test_all_that_is_carried_roughly_is_tested() -> None:
     said_by_others_alone = {Feature.CITATIONS, Feature.DOCUMENT_TEXT}
-    assert len(ROUGHLY.keys() - said_by_others_alone) == 11
+    assert len(ROUGHLY.keys() - said_by_others_alone) == 13
 
 
 @pytest.mark.parametrize(

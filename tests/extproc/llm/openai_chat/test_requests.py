@@ -14,6 +14,7 @@ from extproc.llm.request import (
     CacheMark,
     Choice,
     Effort,
+    ImageOutput,
     JsonFormat,
     Reasoning,
     Request,
@@ -225,8 +226,19 @@ def test_what_is_unfit_is_refused_by_its_name(said: dict[str, Any], param: str) 
     assert (deny.status, deny.param) == (400, param)
 
 
-def test_images_in_an_answer_are_not_forgotten_but_refused() -> None:
-    refused = decode(modalities=["text", "image"])
+def test_images_are_asked_for_as_openrouter_takes_it() -> None:
+    asked = decode(modalities=["text", "image"])
+    assert isinstance(asked, Request)
+    assert asked.image_output == ImageOutput()
+    config = {"aspect_ratio": "16:9", "image_size": "2K", "font": "a"}
+    formed = decode(modalities=["image"], image_config=config)
+    assert isinstance(formed, Request)
+    assert formed.image_output == ImageOutput(True, "16:9", "2K")
+    assert formed.extras == (Feature.IMAGE_OUTPUT_FORM,)
+
+
+def test_answers_in_what_nobody_knows_are_not_forgotten_but_refused() -> None:
+    refused = decode(modalities=["text", "scent"])
     assert isinstance(refused, Deny)
     assert (refused.status, refused.code, refused.param) == (
         400,

@@ -88,6 +88,7 @@ def test_a_row_names_fields_that_exist(vendor: str) -> None:
     beyond = {
         "cache_control",
         "extra_content",
+        "images",
         "prompt_cache_breakpoint",
         "reasoning",
         "reasoning_content",

@@ -93,7 +93,6 @@ def test_what_cannot_be_said_by_the_user_is_a_loss(part: Part, feature: Feature)
 @pytest.mark.parametrize(
     ("part", "feature"),
     [
-        (Image(Inline("image/png", "AAAA")), Feature.IMAGE_INLINE),
         (Image(Remote("https://a.example/x")), Feature.IMAGE_URL),
         (Document(Inline("application/pdf", "AAAA")), Feature.DOCUMENT_INLINE),
         (Document(Plain("a")), Feature.DOCUMENT_TEXT),
@@ -106,6 +105,21 @@ def test_what_cannot_be_said_by_the_user_is_a_loss(part: Part, feature: Feature)
 )
 def test_what_cannot_be_said_by_the_assistant_is_a_loss(part: Part, feature: Feature) -> None:
     assert said(Role.ASSISTANT, part)[1] == {feature}
+
+
+def test_an_image_that_a_model_drew_is_a_call_of_the_tool_that_draws() -> None:
+    assert said(Role.ASSISTANT, Image(Inline("image/png", "AAAA"))) == (
+        [
+            {
+                "id": "ig_0",
+                "type": "image_generation_call",
+                "status": "completed",
+                "result": "AAAA",
+                "output_format": "png",
+            }
+        ],
+        set(),
+    )
 
 
 def test_names_of_participants_are_a_loss() -> None:

@@ -221,3 +221,24 @@ def test_what_is_wrong_is_named(item: dict[str, object], param: str | None) -> N
     with pytest.raises(Unfit) as caught:
         told(item)
     assert caught.value.deny.param == param
+
+
+def test_images_that_were_drawn_are_the_assistants_with_their_seal() -> None:
+    drawn: dict[str, object] = {
+        "type": "image_generation_call",
+        "id": "ig_1",
+        "status": "completed",
+        "result": "AAAA",
+        "output_format": "png",
+    }
+    messages, extras = told(
+        {"role": "user", "content": "draw"},
+        drawn,
+        {"type": "reasoning", "summary": [], "encrypted_content": on_text(SEAL)},
+    )
+    assert messages[1:] == [
+        Message(Role.ASSISTANT, (Image(Inline("image/png", "AAAA"), signature=SEAL),))
+    ]
+    assert extras == []
+    assert told({**drawn, "result": None})[1] == [Feature.STORED_STATE]
+    assert told({**drawn, "result": None, "status": "failed"})[1] == []

@@ -9,9 +9,10 @@ from extproc.llm.openai_responses.tools import (
     Tools,
     choose,
     custom_names,
+    tools_in,
     tools_of,
 )
-from extproc.llm.request import Choice, Tool
+from extproc.llm.request import Choice, ImageOutput, Tool
 
 GET = Tool("get", "gets", {"type": "object"}, True)
 PUT = Tool("put")
@@ -91,7 +92,7 @@ def test_choices_are_told(said: object, expected: Tools) -> None:
     "said",
     [
         {"type": "web_search_preview"},
-        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "image_generation"}]},
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]},
     ],
 )
 def test_a_choice_of_what_the_provider_runs_is_named(said: object) -> None:
@@ -119,3 +120,40 @@ def test_custom_tools_of_a_request_are_known_by_name() -> None:
     tools = [{"type": "custom", "name": "math"}, SAID, {"type": "custom"}, 5]
     assert custom_names({"tools": tools}) == {"math"}
     assert custom_names({}) == frozenset()
+
+
+DRAWS: dict[str, object] = {"type": "image_generation"}
+
+
+@pytest.mark.parametrize(
+    ("said", "tools", "expected"),
+    [
+        (None, [DRAWS], Tools((), None, image_output=ImageOutput())),
+        (None, [SAID, DRAWS], Tools((GET,), None, image_output=ImageOutput())),
+        ("none", [SAID, DRAWS], Tools((GET,), Choice.NONE)),
+        ("required", [DRAWS], Tools((), None, image_output=ImageOutput(True))),
+        (
+            "required",
+            [SAID, DRAWS],
+            Tools((GET,), Choice.REQUIRED, image_output=ImageOutput()),
+        ),
+        (DRAWS, [SAID, DRAWS], Tools((GET,), None, image_output=ImageOutput(True))),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [DRAWS]},
+            [SAID, DRAWS],
+            Tools((), Choice.AUTO, image_output=ImageOutput()),
+        ),
+    ],
+)
+def test_the_tool_that_draws_is_a_wish_for_images(
+    said: object, tools: list[object], expected: Tools
+) -> None:
+    extras: dict[Feature, None] = {}
+    assert tools_in({"tool_choice": said, "tools": tools}, extras) == expected
+    assert extras == {}
+
+
+def test_a_choice_of_a_tool_that_is_not_offered_is_named() -> None:
+    extras: dict[Feature, None] = {}
+    tools_in({"tool_choice": DRAWS, "tools": [SAID]}, extras)
+    assert list(extras) == [Feature.PROVIDER_TOOLS]
