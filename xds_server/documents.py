@@ -21,7 +21,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway.config.fetched import Found, Wanted
+from gateway.config.discovery import no_metadata
+from gateway.config.fetched import Form, Found, Wanted
 from gateway.config.gathering import Content
 from gateway.openapi.load import no_document
 from xds_server.fetching import CannotBeFetched, Document, fetch
@@ -36,6 +37,18 @@ _TICK_SECONDS = 0.5
 
 Fetch: TypeAlias = Callable[[Wanted, Document | None], Awaitable[Document | None]]
 """None: it is what it was. Raises `CannotBeFetched`."""
+
+
+def _no_openapi(text: str) -> str:
+    wrong = no_document(text)
+    return f"it is no OpenAPI document: {wrong}" if wrong else ""
+
+
+_WRONG: Mapping[Form, Callable[[str], str]] = {
+    Form.OPENAPI: _no_openapi,
+    Form.DISCOVERY: no_metadata,
+}
+"""Why a text is no document at all; empty: it is one."""
 
 
 class _Kept(msgspec.Struct):
@@ -222,8 +235,8 @@ class RemoteDocuments:
 
     def _take(self, wanted: Wanted, state: _State, document: Document) -> None:
         """Whoever sees that the file is new reads what is in it. Raises `CannotBeFetched`."""
-        if wrong := no_document(document.text):
-            raise CannotBeFetched(f"it is no OpenAPI document: {wrong}")
+        if wrong := _WRONG[wanted.form](document.text):
+            raise CannotBeFetched(wrong)
         fetched = datetime.now(UTC).isoformat(timespec="seconds")
         kept = _Kept(wanted.url, fetched, document.text, document.etag, document.last_modified)
         file, before = self.file(wanted), state.kept

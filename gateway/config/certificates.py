@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.config.finding import Finding, Path
+from gateway.config.issuers import IssuerBlock
+from gateway.config.logins import LoginBlock
 from gateway.config.referenced import FileText
 from gateway.config.schema import Config
 from gateway.config.tls import TlsBlock
@@ -24,6 +26,15 @@ from gateway.config.written import Written
 SMALLEST_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 SOON = timedelta(days=7)
+
+
+def _of_issuer(at: Path, block: IssuerBlock | LoginBlock) -> Iterator[tuple[Path, FileText]]:
+    """Those of its document are those of what the document names, too."""
+    shared = None if block.discovery is None else block.discovery.ca
+    if shared is not None:
+        yield (*at, "discovery", "ca"), shared
+    if block.jwks.ca is not None and block.jwks.ca is not shared:
+        yield (*at, "jwks", "ca"), block.jwks.ca
 
 
 def certificates_fit_their_keys(written: Written) -> Iterator[Finding]:
@@ -81,13 +92,12 @@ def authorities(config: Config) -> Iterator[tuple[Path, FileText]]:
         if provider.ca is not None:
             yield ("llm", "providers", name, "ca"), provider.ca
     for index, issuer in enumerate(config.identity.jwt):
-        if issuer.jwks.ca is not None:
-            yield ("identity", "jwt", index, "jwks", "ca"), issuer.jwks.ca
+        yield from _of_issuer(("identity", "jwt", index), issuer)
     for name, login in config.identity.logins.items():
         at: Path = ("identity", "logins", name)
-        if login.jwks.ca is not None:
-            yield (*at, "jwks", "ca"), login.jwks.ca
-        if login.endpoints.ca is not None:
+        yield from _of_issuer(at, login)
+        shared = None if login.discovery is None else login.discovery.ca
+        if login.endpoints.ca is not None and login.endpoints.ca is not shared:
             yield (*at, "endpoints", "ca"), login.endpoints.ca
     for name, agent in config.a2a.agents.items():
         if agent.ca is not None:

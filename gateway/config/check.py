@@ -451,22 +451,6 @@ def _open_doors(config: Config) -> Iterator[Finding]:
             )
 
 
-def _plain_keys(config: Config) -> Iterator[Finding]:
-    for index, block in enumerate(config.identity.jwt):
-        if (block.jwks.url or "").startswith("http:"):
-            yield Finding(
-                ("identity", "jwt", index, "jwks", "url"),
-                "fetches keys without tls: whoever can change them can sign tokens",
-                "https",
-            )
-        if not block.audiences:
-            yield Finding(
-                ("identity", "jwt", index, "audiences"),
-                f"takes tokens that '{block.issuer}' made for anybody",
-                "name this gateway's own audience",
-            )
-
-
 def _weak_credentials(config: Config) -> Iterator[Finding]:
     if config.identity.basic is not None:
         yield from basic.warnings(config.identity.basic)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path as FilePath
 from typing import Annotated, Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -67,6 +68,13 @@ def _document_url(value: str) -> str:
     return value
 
 
+class Form(Enum):
+    """What a document has to be; the values are the names of the blocks that name one."""
+
+    OPENAPI = "openapi"
+    DISCOVERY = "discovery"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is asked for."""
@@ -77,6 +85,7 @@ class Wanted:
     refresh_seconds: float = 300.0
     ca: str = field(default="", repr=False)
     """Certificate authorities in PEM; empty: the system's."""
+    form: Form = Form.OPENAPI
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,12 @@ class Documents(Protocol):
         force before. False: that is what it gave."""
 
 
+_INSTEAD = {
+    Form.OPENAPI: "have a copy of it, as 'file'",
+    Form.DISCOVERY: "write endpoints and jwks",
+}
+
+
 class _Nobody:
     """Who fetches nothing."""
 
@@ -126,7 +141,7 @@ class NotFetched(_Nobody):
     """For those who take their configuration from somebody who has fetched."""
 
     def read(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Found]:
-        return dict.fromkeys(wanted, "is not fetched here: have a copy of it, as 'file'")
+        return {each: f"is not fetched here: {_INSTEAD[each.form]}" for each in wanted}
 
 
 class NotAsked(_Nobody):
@@ -185,4 +200,4 @@ def named_documents(kind: object, value: object) -> Iterator[tuple[Path, Wanted]
             continue
         headers = ((name, each.get_secret_value()) for name, each in said.headers.items())
         ca = "" if said.ca is None else said.ca.text
-        yield path, Wanted(said.url, tuple(headers), said.refresh, ca)
+        yield path, Wanted(said.url, tuple(headers), said.refresh, ca, Form(path[-2]))

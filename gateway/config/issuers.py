@@ -9,10 +9,16 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.discovery import (
+    FETCHED_WITHOUT_TLS,
+    DiscoveryBlock,
+    is_fetched_without_tls,
+    of_issuer,
+)
 from gateway.config.finding import Finding, Path
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Duration, Flag, Text
-from gateway.config.urls import Url
+from gateway.config.urls import NOWHERE, Url
 from gateway.identity import ClaimNames, Issuer, TokenMode
 
 _SHORTEST_REFRESH = 10.0
@@ -69,6 +75,10 @@ class JwksBlock(Block):
         return self.file.text if self.file is not None else self.inline or ""
 
 
+NO_KEYS = JwksBlock(url=NOWHERE)
+"""Never there in a block that is valid."""
+
+
 class ClaimsBlock(Block):
     """Which claims say who the caller is. Each is the name of a claim, or a path with dots into
     one: `realm_access.roles`."""
@@ -97,8 +107,10 @@ class IssuerBlock(Block):
     """What `iss` of the tokens says, to the letter; unique."""
     audiences: tuple[Text, ...]
     """Any of them must be in `aud`. `[]` takes tokens that were made for anybody."""
-    jwks: JwksBlock
-    """The issuer's public keys."""
+    jwks: JwksBlock = NO_KEYS
+    """The issuer's public keys. Default: where its discovery document says."""
+    discovery: DiscoveryBlock | None = None
+    """Where the issuer says where its keys are, if that is not written here."""
     mode: TokenMode = TokenMode.STRICT
     """`strict`: requests without a credential are refused, unless `required` says otherwise.
     `optional`: they are let in as anonymous. Both refuse tokens that are not valid. `permissive`:
@@ -109,6 +121,11 @@ class IssuerBlock(Block):
     """Whether the backends of plain routes get the token. Providers of models never do."""
     leeway: Leeway = 60.0
     """How far the clocks of issuer and gateway may differ, to the second."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _discovered(cls, data: object) -> object:
+        return of_issuer(data)
 
     @property
     def meaning(self) -> Issuer:
@@ -171,3 +188,23 @@ def findings(blocks: tuple[IssuerBlock, ...]) -> Iterator[Finding]:
             form = "inline" if block.jwks.file is None else "file"
             if mistake is not None:
                 yield Finding((*path, "jwks", form), f"the key set {mistake}")
+
+
+def warnings(blocks: tuple[IssuerBlock, ...]) -> Iterator[Finding]:
+    """What others may change, or was made for others."""
+    for index, block in enumerate(blocks):
+        path: Path = ("identity", "jwt", index)
+        if (block.jwks.url or "").startswith("http:"):
+            yield Finding(
+                (*path, "jwks", "url"),
+                "fetches keys without tls: whoever can change them can sign tokens",
+                "https",
+            )
+        if is_fetched_without_tls(block.discovery):
+            yield Finding((*path, "discovery", "url"), FETCHED_WITHOUT_TLS, "https")
+        if not block.audiences:
+            yield Finding(
+                (*path, "audiences"),
+                f"takes tokens that '{block.issuer}' made for anybody",
+                "name this gateway's own audience",
+            )

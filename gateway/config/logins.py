@@ -10,12 +10,18 @@ from urllib.parse import quote, urlencode
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.block import Block, refusal
+from gateway.config.discovery import (
+    FETCHED_WITHOUT_TLS,
+    DiscoveryBlock,
+    is_fetched_without_tls,
+    of_login,
+)
 from gateway.config.finding import Finding, Path
-from gateway.config.issuers import ClaimsBlock, JwksBlock, Leeway, mistaken_keys
+from gateway.config.issuers import NO_KEYS, ClaimsBlock, JwksBlock, Leeway, mistaken_keys
 from gateway.config.referenced import TextFile
 from gateway.config.routes import Hostname, RouteBlock, UrlPath
 from gateway.config.scalars import Duration, Flag, Secret, Text
-from gateway.config.urls import Origin, Url, is_exposed
+from gateway.config.urls import NOWHERE, Origin, Url, is_exposed
 from gateway.identity import (
     ClientAuth,
     Issuer,
@@ -135,6 +141,10 @@ class LoginEndpointsBlock(Block):
         return self
 
 
+NOT_WRITTEN = LoginEndpointsBlock(authorization=NOWHERE, token=NOWHERE)
+"""Never there in a block that is valid."""
+
+
 class LoginCookiesBlock(Block):
     """In which cookies browsers keep what proves the login. They are encrypted, signed, out of
     reach of scripts (`HttpOnly`), and for https alone (`Secure`)."""
@@ -178,10 +188,12 @@ class LoginBlock(Block):
     """What `iss` of its tokens says, to the letter."""
     client: LoginClientBlock
     """Who asks for people to be logged in."""
-    endpoints: LoginEndpointsBlock
-    """Where the issuer is asked."""
-    jwks: JwksBlock
-    """The issuer's public keys."""
+    endpoints: LoginEndpointsBlock = NOT_WRITTEN
+    """Where the issuer is asked. Default: as its discovery document says."""
+    jwks: JwksBlock = NO_KEYS
+    """The issuer's public keys. Default: where its discovery document says."""
+    discovery: DiscoveryBlock | None = None
+    """Where the issuer says what is not written here of endpoints, jwks and `client.method`."""
     scopes: tuple[ScopeName, ...] = (_OPENID, "profile", "email")
     """What is asked for. `openid` must be there, unless `token` is `access`."""
     parameters: dict[Text, Text] = Field(default={})
@@ -216,6 +228,11 @@ class LoginBlock(Block):
     none."""
     timeout: Timeout = 5.0
     """How long the token endpoint may take."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _discovered(cls, data: object) -> object:
+        return of_login(data)
 
     @model_validator(mode="after")
     def _fits(self) -> LoginBlock:
@@ -315,6 +332,8 @@ def warnings(blocks: Mapping[str, LoginBlock], plain_gateways: Iterable[str]) ->
             if is_exposed(getattr(block.endpoints, field)):
                 message = "secrets and codes travel there without tls"
                 yield Finding((*at, "endpoints", field), message, "https")
+        if is_fetched_without_tls(block.discovery):
+            yield Finding((*at, "discovery", "url"), FETCHED_WITHOUT_TLS, "https")
         if is_exposed(block.jwks.url or ""):
             message = "fetches keys without tls: whoever can change them can sign tokens"
             yield Finding((*at, "jwks", "url"), message, "https")

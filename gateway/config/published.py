@@ -21,7 +21,7 @@ from gateway.config.provider_meaning import base_path
 from gateway.config.providers import ProviderBlock
 from gateway.config.remote_guards import WebhookGuardBlock
 from gateway.config.schema import Config
-from gateway.config.urls import place
+from gateway.config.urls import NOWHERE, place
 from gateway.config.vendors import VENDORS, Identity
 from gateway.mcp import Transport
 
@@ -41,8 +41,6 @@ _NOTHING: dict[str, Any] = {"llm": {}}
 NOT_TOLD = "not-told"
 """In the place of a secret that the schema asks for."""
 NOWHERE_TLS = "https://nowhere"
-NOWHERE = "http://nowhere"
-"""In the place of an address that workers need not know, and the schema asks for."""
 
 
 def published(config: Config) -> str:
@@ -260,6 +258,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         if guard.pop("auth", None) is not None:
             guard["auth"] = _NOBODY
     for index, issuer in enumerate(document.get("identity", {}).get("jwt", ())):
+        issuer.pop("discovery", None)  # what it says, stands here
         jwks = issuer["jwks"]
         jwks.pop("ca", None)
         if jwks.pop("file", None) is not None:
@@ -269,6 +268,7 @@ def _document(config: Config, without: tuple[str, ...]) -> dict[str, Any]:
         kept = {name: basic[name] for name in ("users", "realm", "forward") if name in basic}
         document["identity"]["basic"] = {**told, **kept}
     for name, login in document.get("identity", {}).get("logins", {}).items():
+        login.pop("discovery", None)
         login["client"]["secret"] = NOT_TOLD
         login.get("cookies", {}).pop("secret", None)
         login["endpoints"].pop("ca", None)

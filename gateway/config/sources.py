@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from gateway.config.discovery import with_discovery
 from gateway.config.document import Document, read
 from gateway.config.fetched import Documents, Fetched, NotFetched, Wanted, named_documents
 from gateway.config.files import Disk, Files, Stamp, Watched
@@ -194,6 +195,7 @@ class _Named:
 
     def fetched(self, value: object) -> object:
         """With documents, too."""
+        value = with_discovery(value)
         lost = {*self.whole.lost, *(each.path for each in self.findings)}
         named = [each for each in named_documents(Config, value) if each[0] not in lost]
         self.wanted = tuple(dict.fromkeys(wanted for _, wanted in named))

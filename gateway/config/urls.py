@@ -14,6 +14,8 @@ from gateway.config.block import refusal
 from gateway.config.scalars import host_and_port
 from gateway.model import Endpoint, Upstream
 
+NOWHERE = "http://nowhere"
+"""In the place of an address that nobody need know, and the schema asks for."""
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -109,6 +109,21 @@ class LoginProvider(HttpServer):
             return 200, self._tokens(grant, is_first=False)
         return self._refused("unsupported_grant_type")
 
+    def metadata(self) -> dict[str, Any]:
+        """What it says of itself (OpenID Connect Discovery 1.0 §3)."""
+        return {
+            "issuer": ISSUER,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "end_session_endpoint": f"{self.url}/end-session",
+            "jwks_uri": f"{self.url}/jwks",
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "code_challenge_methods_supported": ["S256"],
+        }
+
     def _refused(self, error: str) -> tuple[int, dict[str, Any]]:
         self.refused.append(error)
         return 400, {"error": error}
@@ -144,6 +159,8 @@ def _handler(idp: LoginProvider) -> type[Handler]:
                 case "/end-session":
                     idp.ended.append(asked)
                     self._say(302, b"", location=asked.get("post_logout_redirect_uri", ""))
+                case "/.well-known/openid-configuration":
+                    self._say(200, json.dumps(idp.metadata()).encode())
                 case "/jwks":
                     self._say(200, key_set(idp.key).encode())
                 case _:
