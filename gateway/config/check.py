@@ -451,6 +451,10 @@ def _open_doors(config: Config) -> Iterator[Finding]:
             )
 
 
+def _issuers(config: Config) -> Iterator[Finding]:
+    yield from issuers.warnings(config.identity.jwt)
+
+
 def _weak_credentials(config: Config) -> Iterator[Finding]:
     if config.identity.basic is not None:
         yield from basic.warnings(config.identity.basic)
@@ -475,7 +479,7 @@ WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     prefixes_without_a_space,
     _locked_doors,
     _open_doors,
-    _plain_keys,
+    _issuers,
     _weak_credentials,
     routes_below_the_llm_apis,
     plain_tokens,
