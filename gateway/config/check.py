@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from gateway.cel import compile_expression, is_literal
 from gateway.cel_variables import OF_ANSWERS
-from gateway.config import basic, introspection, logins, mcp_consent, stars
+from gateway.config import basic, introspection, issuers, logins, mcp_consent, stars
 from gateway.config.a2a_guard_rules import a2a_guards_can_judge
 from gateway.config.a2a_meaning import agents_are_apart, card_keys_are_keys
 from gateway.config.budget_rules import (
