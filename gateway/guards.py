@@ -53,6 +53,14 @@ class TextScope(StrEnum):
     TOOL_OUTPUT = "tool_output"
     """The result of a call."""
     REASONING = "reasoning"
+    TOOL_DEFINITION = "tool_definition"
+    """Of MCP: what servers list."""
+    INSTRUCTIONS = "instructions"
+    """Of MCP: what servers say of their use."""
+
+
+OF_DEFINITIONS = frozenset({TextScope.TOOL_DEFINITION, TextScope.INSTRUCTIONS})
+"""What MCP servers say before anything is asked of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,10 @@ class GuardTerms:
     def reads_answers(self) -> bool:
         """It is asked about answers."""
         return self.phase is not Phase.REQUEST
+
+    def reads_any(self, scopes: frozenset[TextScope]) -> bool:
+        """It reads what stands in one of these."""
+        return self.texts is None or not self.texts.isdisjoint(scopes)
 
 
 NO_TERMS = GuardTerms()

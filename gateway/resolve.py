@@ -340,7 +340,7 @@ def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock | LimitScopeBl
 
 
 def _guard_terms(block: GuardTermsBlock) -> GuardTerms:
-    texts = None if block.scope is None else frozenset(block.scope)
+    texts = None if block.texts is None else frozenset(block.texts)
     return GuardTerms(_scope(block.who), block.phase, texts, block.mode, block.window)
 
 

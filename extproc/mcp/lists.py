@@ -11,6 +11,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,6 +21,7 @@ from extproc.mcp.jsonrpc import INVALID_PARAMS, Fault
 from extproc.mcp.naming import Target
 from extproc.protocols import json_spans
 from extproc.protocols.json_spans import InvalidJson
+from extproc.verdict import Deny
 
 
 class ListKind(Enum):
@@ -38,6 +40,9 @@ class ListKind(Enum):
 
 
 BY_METHOD: Final[Mapping[str, ListKind]] = {kind.method: kind for kind in ListKind}
+
+
+_NONE: Final[Mapping[str, Deny]] = MappingProxyType({})
 
 
 class BrokenList(ValueError):
@@ -65,6 +70,8 @@ class Page(Struct, frozen=True):
     """It is the same for everybody."""
     unread: int = 0
     """Entries without a name, which were left out."""
+    withheld: Mapping[str, Deny] = _NONE
+    """Entries that guards have taken out, by name, and why."""
 
 
 class Shown(Struct, frozen=True):

@@ -20,6 +20,7 @@ from extproc.mcp.sessions import Session, is_ours
 from extproc.mcp.views import Served, View
 from extproc.mcp_serving.overseeing import AskedFor, OverseenAnswer, Overseers
 from extproc.mcp_serving.saying import JSON, accepted, fault, refused, unknown, withheld
+from extproc.mcp_serving.screening import Screening
 from extproc.mcp_serving.serving import Serving
 from extproc.mcp_serving.tokens import NOBODY
 from extproc.policies.inquiry import Inquiry
@@ -159,7 +160,10 @@ class Caller(Struct):
 
     def reads_answers(self, server: str) -> bool:
         """Whether guards, or rules of responses, may have to read what it says."""
-        return self._has_overseers and self._is_read(self._facts_of(server))
+        if not self._has_overseers:
+            return False
+        facts = self._facts_of(server)
+        return self._is_read(facts) or self._is_introduced(facts)
 
     @property
     def _has_overseers(self) -> bool:
@@ -169,6 +173,22 @@ class Caller(Struct):
         guards, rules = self.program.mcp_guards, self.program.rules.late
         is_ruled = rules is not None and rules.are_for(facts)
         return is_ruled or (guards is not None and guards.reads_answers(facts))
+
+    def _is_introduced(self, facts: Facts) -> bool:
+        """Whether guards read what a server lists, and says of itself."""
+        guards = self.program.mcp_guards
+        return guards is not None and guards.definitions.are_read(facts)
+
+    def screen(self) -> Screening | None:
+        """What stands between what servers list and the client; None: nothing."""
+        guards = self.program.mcp_guards
+        if guards is None or not guards.definitions.is_any:
+            return None
+        return Screening(guards.definitions, self.program.inquirer, self._facts_of)
+
+    def screens(self, server: str) -> bool:
+        """Whether something of what it lists may be withheld."""
+        return self.program.mcp_guards is not None and self._is_introduced(self._facts_of(server))
 
     def reads_requests(self, server: str) -> bool:
         """Whether guards read what this caller says to it."""
@@ -180,9 +200,9 @@ class Caller(Struct):
     ) -> OverseenAnswer | None:
         """The answer of one of these, past the guards that read it; None: nobody does. `message`:
         what is answered; None: nothing, it is a stream."""
-        if not self._has_overseers or (message is not None and message.method in UNREAD):
+        if not self._has_overseers:
             return None
-        facts = [each for each in map(self._facts_of, servers) if self._is_read(each)]
+        facts = [each for each in map(self._facts_of, servers) if self._is_seen(each, message)]
         if not facts:
             return None
         program = self.program
@@ -191,6 +211,13 @@ class Caller(Struct):
         )
         asked = AskedFor() if message is None else asked_for(message, self.facts.headers)
         return OverseenAnswer(overseers, facts, asked)
+
+    def _is_seen(self, facts: Facts, message: Message | None) -> bool:
+        if message is None and not self.view.is_federated:  # a list may come in a later stream
+            return self._is_read(facts) or self._is_introduced(facts)
+        if message is not None and message.method in UNREAD:
+            return self._is_introduced(facts)
+        return self._is_read(facts)
 
     def _facts_of(self, server: str) -> Facts:
         call = self.facts.mcp or McpCall("", view=self.view.name)
@@ -205,6 +232,16 @@ class Caller(Struct):
         self.facts.mcp = call
         self.program.audits.refused(self.facts, deny)
         return refused(deny, message.raw_id)
+
+    def withheld(self, message: Message, call: McpCall, deny: Deny) -> Respond:
+        """A guard has taken out the definition of a tool: for clients, there is no such tool."""
+        self.facts.mcp = call
+        reason = f"the tool '{call.tool}' of '{call.server}' is withheld: {deny.reason}"
+        refusal = Deny(403, "tool_withheld", reason, by=deny.by)
+        self.program.audits.refused(self.facts, refusal)
+        if self.serving.views.denies_as_unknown:
+            return fault(unknown(message))
+        return refused(refusal, message.raw_id)
 
     def judged(self, message: Message, call: McpCall) -> Respond | None:
         """Why it may not be; None: it may."""
@@ -264,13 +301,15 @@ _USES: Final = {
 UNREAD: Final = frozenset(
     {"initialize", "ping", "server/discover", "logging/setLevel", *BY_METHOD}
 ) - {"tasks/list"}
-"""Methods of whose requests and answers guards read nothing."""
+"""Methods of whose requests guards read nothing, and of whose answers what servers say of
+themselves."""
 
 
 def asked_for(message: Message, head: Mapping[str, str]) -> AskedFor:
     """What an answer to this message is told by."""
     is_modern = headers.is_modern(headers.revision(head, message))
-    return AskedFor(message.method, message.raw_id, is_modern, "task" in message.params)
+    is_task, is_unread = "task" in message.params, message.method in UNREAD
+    return AskedFor(message.method, message.raw_id, is_modern, is_task, is_unread)
 
 
 class Talk(Protocol):

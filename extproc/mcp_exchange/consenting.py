@@ -21,9 +21,10 @@ from extproc.mcp.rounds import METHODS
 from extproc.mcp.tickets import owner_of
 from extproc.mcp_exchange.asked import Caller, call_of
 from extproc.mcp_serving.connections import NoToken
-from extproc.mcp_serving.federation import Joined, Whose
+from extproc.mcp_serving.federation import Joined
 from extproc.mcp_serving.saying import JSON, fault, refused, unknown
 from extproc.mcp_serving.tokens import showing
+from extproc.mcp_serving.whose import Whose
 from extproc.verdict import Deny
 
 _CONNECT: Final = "connect_"

@@ -6,7 +6,6 @@ have none; what servers of older ones want, the federation keeps.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -15,7 +14,7 @@ import msgspec
 from extproc.events import CONTINUE, Action, Respond, ResponseBody, ResponseHeaders
 from extproc.facts import McpCall
 from extproc.later import later
-from extproc.mcp import headers, ids, jsonrpc, lists, merging, messages, requests, rounds, search
+from extproc.mcp import headers, ids, jsonrpc, lists, messages, requests, rounds, search
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.eliciting import Returned, returned
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, Fault
@@ -23,7 +22,7 @@ from extproc.mcp.lists import BY_METHOD, ListKind
 from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.results import Keeping
-from extproc.mcp.sessions import ServerSession, Session, bounded
+from extproc.mcp.sessions import ServerSession
 from extproc.mcp_exchange import consenting
 from extproc.mcp_exchange.asked import (
     SESSION_NOT_FOUND,
@@ -37,6 +36,7 @@ from extproc.mcp_exchange.consenting import connected_by
 from extproc.mcp_exchange.defined import defined
 from extproc.mcp_exchange.listening import LISTEN, listened, streams
 from extproc.mcp_exchange.of_api import answered, to_api
+from extproc.mcp_exchange.opening import begun, discovered
 from extproc.mcp_exchange.passage import Passage, crosses
 from extproc.mcp_exchange.remembering import remembered
 from extproc.mcp_exchange.several import (
@@ -48,7 +48,6 @@ from extproc.mcp_exchange.several import (
     place,
     searched,
 )
-from extproc.mcp_serving.federation import Joined, Whose, of_nobody
 from extproc.mcp_serving.overseeing import OverseenAnswer
 from extproc.mcp_serving.saying import (
     accepted,
@@ -59,10 +58,10 @@ from extproc.mcp_serving.saying import (
     unknown,
     unsupported,
 )
+from extproc.mcp_serving.whose import Whose, of_nobody
 from extproc.protocols.json_spans import Path
 from extproc.verdict import Deny
 
-_SERVER_INFO: Final = msgspec.json.encode(requests.SERVER_INFO)
 _NO_SESSION: Final = Deny(
     400, "missing_session", "initialize first: the request says no Mcp-Session-Id"
 )
@@ -126,7 +125,7 @@ class FederatedTalk:
             if session is None:
                 return refused(SESSION_NOT_FOUND)
             client = requests.client_of(session.initialize)
-            self._whose = Whose(session, session.nonce, client)
+            self._whose = Whose(session, session.nonce, client, caller.screen())
         is_modern = headers.is_modern(caller.revision)
         match method:
             case "POST":
@@ -153,7 +152,7 @@ class FederatedTalk:
         if message.method in _REMOVED if is_modern else message.method == _DISCOVER:
             return fault(no_method(message, is_modern=is_modern))
         if message.method == "initialize":
-            return self._begin(message)
+            return begun(self._caller, message)
         if is_modern:
             self._whose = self._sessionless(message)
             if self._caller.serving.desk is not None:
@@ -203,34 +202,7 @@ class FederatedTalk:
         client = requests.client_of_meta(message.meta)
         initialize = requests.initialize_of(client)
         scope = f"sessionless\n{self._caller.binding}\n{initialize!r}"
-        return Whose(of_nobody(initialize), scope, client)
-
-    def _begin(self, message: Message) -> Answering:
-        caller = self._caller
-        denied = caller.judged(message, McpCall("initialize", view=caller.view.name))
-        if denied is not None:
-            return denied
-        params = messages.params(message.body) or _EMPTY
-        opening = caller.serving.federation.open(caller.view, params)
-        return later(opening, lambda found: self._began(message, params, found))
-
-    def _began(self, message: Message, params: bytes, found: Mapping[str, Joined] | str) -> Action:
-        caller = self._caller
-        if isinstance(found, str):
-            return fault(message.fault(INTERNAL_ERROR, found, 502))
-        asked = message.text("protocolVersion")
-        session = Session(
-            caller.view.name,
-            {name: each.session for name, each in found.items()},
-            merging.agreed(asked),
-            bounded(params),
-            int(caller.facts.now.timestamp()),
-            secrets.token_hex(8),
-        )
-        hellos = consenting.hellos(caller, found)
-        said = merging.initialize(asked, hellos, _SERVER_INFO, is_changing=True)
-        sealed = caller.serving.views.sealer.seal(session, caller.binding)
-        return result(message, said, ((headers.SESSION_ID, sealed),))
+        return Whose(of_nobody(initialize), scope, client, self._caller.screen())
 
     def _ended(self, _: None) -> Action:
         return Respond(200, (), b"", "dragoman_mcp")
@@ -294,7 +266,7 @@ class FederatedTalk:
             case "ping":
                 return result(message, _EMPTY)
             case _ if method == _DISCOVER:
-                return self._discover(message, whose)
+                return discovered(self._caller, whose, message)
             case _ if method == _TO_ALL:
                 return level_set(self._caller, whose, message)
             case _ if method == LISTEN and whose.is_sessionless:
@@ -476,16 +448,3 @@ class FederatedTalk:
         if isinstance(said, Fault):
             return fault(message.fault(said.code, said.message, 200))
         return result(message, said)
-
-    def _discover(self, message: Message, whose: Whose) -> Answering:
-        caller = self._caller
-        opening = caller.serving.federation.discover(caller.view, whose)
-
-        def discovered(found: Mapping[str, Joined] | str) -> Action:
-            if isinstance(found, str):
-                return fault(message.fault(INTERNAL_ERROR, found, 502))
-            hellos = consenting.hellos(caller, found)
-            versions = merging.MODERN_REVISIONS
-            return result(message, merging.discover(versions, hellos, _SERVER_INFO))
-
-        return later(opening, discovered)

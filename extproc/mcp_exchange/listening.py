@@ -22,9 +22,9 @@ from extproc.mcp.sessions import ServerSession
 from extproc.mcp.tickets import owner_of
 from extproc.mcp.views import Served
 from extproc.mcp_exchange.asked import Caller
-from extproc.mcp_serving.federation import Whose
 from extproc.mcp_serving.overseeing import CODINGS
 from extproc.mcp_serving.saying import fault
+from extproc.mcp_serving.whose import Whose
 from gateway import names
 
 LISTEN: Final = "subscriptions/listen"

@@ -137,6 +137,8 @@ class OneTalk:
             body = lists.filtered(
                 kind, found.body, lambda name: is_shown(Target(served.name, name))
             )
+            overseen = caller.overseen((served.name,), message)
+            body = body if overseen is None else await overseen.whole(body)
         except (ServiceUnavailable, BrokenList) as error:
             text = f"the server '{served.name}' gives no list: {error}"
             return fault(message.fault(jsonrpc.INTERNAL_ERROR, text, 502))
@@ -164,14 +166,19 @@ class OneTalk:
         return self._direct(is_read=True)
 
     def on_response(self, event: ResponseHeaders) -> Action:
+        changed = self._sealed(event)
         if self._overseen is not None:
-            action = self._overseen.begins(event)
+            action = self._overseen.begins(event, changed)
             self.is_over = self._overseen.is_over
             return action
         self.is_over = True
+        return ChangeHeaders(changed) if changed else CONTINUE
+
+    def _sealed(self, event: ResponseHeaders) -> tuple[tuple[str, str], ...]:
+        """The id of a session that begins, for its caller alone."""
         own_id = event.headers.get(headers.SESSION_ID, "")
         if not self._is_opening or not own_id:
-            return CONTINUE
+            return ()
         caller = self._caller
         session = Session(
             caller.view.name,
@@ -182,7 +189,7 @@ class OneTalk:
             secrets.token_hex(8),
         )
         sealed = caller.serving.views.sealer.seal(session, caller.binding)
-        return ChangeHeaders(((headers.SESSION_ID, sealed),))
+        return ((headers.SESSION_ID, sealed),)
 
     def on_answer(self, event: ResponseBody) -> Answering:
         if self._overseen is None:

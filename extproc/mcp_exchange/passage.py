@@ -38,11 +38,11 @@ from extproc.mcp_exchange import consenting
 from extproc.mcp_exchange.asked import Answering, Caller
 from extproc.mcp_serving import saying
 from extproc.mcp_serving.connections import NoToken
-from extproc.mcp_serving.federation import Whose
 from extproc.mcp_serving.overseeing import CODINGS
 from extproc.mcp_serving.saying import JSON, accepted
 from extproc.mcp_serving.serving import head_of
 from extproc.mcp_serving.tokens import showing
+from extproc.mcp_serving.whose import Whose
 from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge

@@ -13,8 +13,8 @@ from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.mcp.results import Keeping, is_read_only, key_of, may_be_kept
 from extproc.mcp_exchange.asked import Answering, Caller
-from extproc.mcp_serving.federation import Whose
 from extproc.mcp_serving.saying import relayed
+from extproc.mcp_serving.whose import Whose
 from gateway.mcp import CacheFor, ToolTerms
 
 Going: TypeAlias = Callable[[Keeping | None], Answering]

@@ -18,8 +18,8 @@ from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.mcp.upward import completed
 from extproc.mcp_exchange.asked import Answering, Caller, call_of, is_of_prompt, named
-from extproc.mcp_serving.federation import Whose
 from extproc.mcp_serving.saying import fault, relayed, result, unknown
+from extproc.mcp_serving.whose import Whose
 from extproc.protocols.json_spans import Path
 
 _EMPTY: Final = b"{}"

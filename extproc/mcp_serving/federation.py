@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
@@ -26,11 +26,12 @@ from extproc.mcp.noticed import Noticed
 from extproc.mcp.pinning import Pinning
 from extproc.mcp.renamed import Renamed, RenamedUris
 from extproc.mcp.requests import Answer, Client
-from extproc.mcp.sessions import ServerSession, Session
+from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served, View
 from extproc.mcp_serving import calling_off
 from extproc.mcp_serving.calling_off import CallingOff
 from extproc.mcp_serving.hub import Hub
+from extproc.mcp_serving.whose import Whose
 from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
@@ -62,26 +63,6 @@ class Joined(Struct, frozen=True):
 
     session: ServerSession
     hello: Hello
-
-
-class Whose(Struct, frozen=True):
-    """On whose behalf servers are asked."""
-
-    session: Session
-    """Of the client; of one without, with nothing in it."""
-    scope: str
-    """Whose lists, and late sessions, these are: the session's number, or the caller."""
-    client: Client
-
-    @property
-    def key(self) -> bytes:
-        """What ids of servers' requests are made with: no server knows it."""
-        return self.session.nonce.encode()
-
-    @property
-    def is_sessionless(self) -> bool:
-        """It speaks a revision without sessions."""
-        return not self.session.nonce
 
 
 class _Kept(Struct):
@@ -348,6 +329,15 @@ class Federation:
             self._catalogues.put(key, known)
         return known[1]
 
+    async def listed(
+        self, view: View, whose: Whose, server: str, kind: ListKind
+    ) -> Page | str | None:
+        """What one of them lists, by which it is found out what may be asked of it; None: it is not
+        required, and does not say."""
+        alone = replace(view, servers={server: view.servers[server]})
+        pages = await self._lists(alone, kind, whose, is_routing=True)
+        return pages if isinstance(pages, str) else pages.get(server)
+
     def _forget_lists(self, server: str, whose: Whose) -> None:
         """They are another's."""
         for kind in ListKind:
@@ -373,7 +363,7 @@ class Federation:
                     found[name] = said
                 elif lacking[name].is_required:
                     return f"the server '{name}' gives no answer: {said}"
-        return found
+        return found if whose.screen is None else await whose.screen.pages(kind, found)
 
     def _kept(self, server: str, kind: ListKind, whose: Whose, *, is_routing: bool) -> Page | None:
         now = self._clock()
@@ -489,8 +479,3 @@ class Federation:
             logger.warning("the MCP server %s is left out: %s", served.name, why)
             if not served.is_personal:  # what it refuses one caller says nothing of the others
                 self._dead[served.name] = self._clock() + DEAD_SECONDS
-
-
-def of_nobody(initialize: bytes) -> Session:
-    """The session of a client that has none."""
-    return Session("", {}, _MODERN, Raw(initialize), 0, "")

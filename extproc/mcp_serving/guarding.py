@@ -14,7 +14,9 @@ from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
+from extproc.mcp_serving.definitions import Definitions
 from extproc.mcp_serving.forms import McpForms
+from extproc.mcp_serving.screening import screened
 from extproc.mcp_serving.texts import SAID, SENT, rewords, texts_of, unreadable
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Inquiry
@@ -26,17 +28,21 @@ from gateway.guards import Guard, Phase, TextScope
 
 _REWORD_SENT = rewords(SENT, TextScope.TOOL_INPUT)
 _REWORD_SAID = rewords(SAID, TextScope.TOOL_OUTPUT)
+_OUTPUT = frozenset({TextScope.TOOL_OUTPUT})
 
 
 class McpGuards:
     """Those of a gateway that are for MCP servers."""
 
-    __slots__ = ("_answers", "_forms", "_requests")
+    __slots__ = ("_answers", "_forms", "_requests", "definitions")
 
     def __init__(self, guards: Sequence[Guard], audits: Audits | None, measure: Measure) -> None:
         self._forms = McpForms(guards, audits or uncounted())
         self._requests = Guards(guards, audits, measure=measure)
-        self._answers = Guards(guards, audits, Phase.RESPONSE, measure, is_whole=True)
+        of_answers = [each for each in guards if each.terms.reads_any(_OUTPUT)]
+        self._answers = Guards(of_answers, audits, Phase.RESPONSE, measure, is_whole=True)
+        self.definitions = Definitions(guards, audits, measure)
+        """Those of what servers list, and say of themselves."""
 
     def reads_requests(self, facts: Facts) -> bool:
         """Whether somebody reads what this caller says to the server of `facts.mcp`."""
@@ -76,6 +82,14 @@ class McpGuards:
             return changed
 
         return found.then(passed) if isinstance(found, Inquiry) else passed(found)
+
+    def introduced(
+        self, facts: Facts, text: bytes, document: Mapping[str, object]
+    ) -> bytes | Deny | Inquiry[bytes | Deny]:
+        """The same of what a server lists, or says of itself, as far as that is in it."""
+        if not self.definitions.are_read(facts):
+            return text
+        return screened(self.definitions, facts, text, document)
 
     def said(
         self, facts: Facts, text: bytes, document: Mapping[str, object]

@@ -74,6 +74,8 @@ class AskedFor(Struct, frozen=True):
     is_modern: bool = False
     is_task: bool = False
     """Its result is no tool's, but a task."""
+    is_introduction: bool = False
+    """Its result is a list, or what a server says of itself, and nothing else."""
 
     @property
     def is_tool(self) -> bool:
@@ -233,21 +235,25 @@ class OverseenAnswer:
                 return denied
             if self._guards is None:
                 continue
-            found = self._guards.said(facts, text, document)
-            judged = (yield found) if isinstance(found, Inquiry) else found
-            if isinstance(judged, Deny):
-                return judged
-            if judged is not text:
-                changed = read(judged)
-                if isinstance(changed, Deny):
-                    return changed
-                text, document = judged, changed
+            of_itself, said = self._guards.introduced, self._guards.said
+            for reading in (of_itself,) if self._asked.is_introduction else (of_itself, said):
+                found = reading(facts, text, document)
+                judged = (yield found) if isinstance(found, Inquiry) else found
+                if isinstance(judged, Deny):
+                    return judged
+                if judged is not text:
+                    changed = read(judged)
+                    if isinstance(changed, Deny):
+                        return changed
+                    text, document = judged, changed
         return text
 
     def _ruled(self, facts: Facts, document: Mapping[str, object]) -> Deny | None:
         """Why rules of responses let a result not go on."""
         result, call = document.get("result"), facts.mcp
         if self._rules is None or call is None or "method" in document:
+            return None
+        if self._asked.is_introduction:
             return None
         if not isinstance(result, dict):
             return None

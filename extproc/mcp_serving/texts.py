@@ -113,6 +113,34 @@ SAID: Fields = {
     "error": {"code": _ALL, "message": FREE, "data": FREE},
 }
 """Of servers: results, errors, and what they ask or tell clients."""
+DEFINED: Fields = {
+    "name": FREE,
+    "title": FREE,
+    "description": FREE,
+    "uri": _ID,
+    "uriTemplate": _ID,
+    "mimeType": _ID,
+    "size": _ALL,
+    "inputSchema": FREE,
+    "outputSchema": FREE,
+    "annotations": {
+        "title": FREE,
+        "readOnlyHint": _ALL,
+        "destructiveHint": _ALL,
+        "idempotentHint": _ALL,
+        "openWorldHint": _ALL,
+        "audience": _ALL,
+        "priority": _ALL,
+        "lastModified": _ID,
+    },
+    "arguments": {"name": FREE, "title": FREE, "description": FREE, "required": _ALL},
+    "execution": _ALL,
+    "icons": _ALL,
+    "_meta": _ALL,
+}
+"""Of an entry of a server's list: a tool, a prompt, a resource or a template."""
+INTRODUCED: Fields = {"instructions": FREE}
+"""Of what a server says of its use, in an object of its own."""
 
 
 class _Still:

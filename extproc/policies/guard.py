@@ -220,6 +220,10 @@ class Guards:
         """Those that are asked about this request."""
         return tuple(step for step in self._steps.all if step.is_for(facts))
 
+    def at(self, place: int) -> Step:
+        """The guard that `look` has told of by its place."""
+        return self._steps.all[place]
+
     def place_of(self, step: Step) -> int:
         """By which `look` and `tell` know it."""
         return self._steps.all.index(step)

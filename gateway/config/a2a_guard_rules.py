@@ -42,7 +42,7 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
         yield Finding((*path, "action"), "tokenise is for LLM calls alone", "mask, or block")
     if isinstance(guard, RemoteGuardBlock) and guard.parallel:
         yield Finding((*path, "parallel"), "agents are asked after their guards", "leave it out")
-    if guard.scope is not None and _READ[guard.phase].isdisjoint(guard.scope):
+    if guard.texts is not None and _READ[guard.phase].isdisjoint(guard.texts):
         places = sorted(_READ[guard.phase])
         where = (*path, "scope") if "scope" in guard.model_fields_set else path
         what = f"reads nothing of A2A in phase: {guard.phase}, where all is {' or '.join(places)}"

@@ -9,12 +9,13 @@ from gateway.config.local_guards import SchemaGuardBlock
 from gateway.config.policies import DetectionBlock, GuardTermsBlock
 from gateway.config.remote_guards import RemoteGuardBlock
 from gateway.config.written import Written
-from gateway.guards import DetectionAction, Phase, SchemaSubject, TextScope
+from gateway.guards import OF_DEFINITIONS, DetectionAction, Phase, SchemaSubject, TextScope
 
+_SAID = frozenset({TextScope.TOOL_OUTPUT, *OF_DEFINITIONS})
 _READ = {
-    Phase.REQUEST: {TextScope.TOOL_INPUT},
-    Phase.RESPONSE: {TextScope.TOOL_OUTPUT},
-    Phase.BOTH: {TextScope.TOOL_INPUT, TextScope.TOOL_OUTPUT},
+    Phase.REQUEST: frozenset({TextScope.TOOL_INPUT}),
+    Phase.RESPONSE: _SAID,
+    Phase.BOTH: _SAID | {TextScope.TOOL_INPUT},
 }
 """Where texts of MCP stand."""
 
@@ -24,6 +25,9 @@ def mcp_guards_can_judge(written: Written) -> Iterator[Finding]:
     for index, guard in enumerate(written.config.guardrails):
         if isinstance(guard, GuardTermsBlock) and guard.who.mcp is not None:
             yield from _findings(("guardrails", index), guard)
+        elif guard.scope is not None and OF_DEFINITIONS.issuperset(guard.scope):
+            what = "is what MCP servers say, for which this guard is not"
+            yield Finding(("guardrails", index, "scope"), what, 'for: {mcp: "*"}')
         elif isinstance(guard, SchemaGuardBlock):
             yield from _of_mcp_alone(("guardrails", index), guard)
 
@@ -60,7 +64,7 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
         yield Finding((*path, "action"), "tokenise is for LLM calls alone", "mask, or block")
     if isinstance(guard, RemoteGuardBlock) and guard.parallel:
         yield Finding((*path, "parallel"), "calls of MCP wait for their guards", "leave it out")
-    if guard.scope is not None and _READ[guard.phase].isdisjoint(guard.scope):
+    if guard.texts is not None and _READ[guard.phase].isdisjoint(guard.texts):
         places = sorted(_READ[guard.phase])
         wanted = " or ".join(places)
         where = (*path, "scope") if "scope" in guard.model_fields_set else path

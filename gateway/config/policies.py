@@ -14,7 +14,7 @@ from gateway.cel import compile_expression
 from gateway.cel_variables import OF_ANSWERS
 from gateway.config.block import Block, refusal
 from gateway.config.scalars import Fraction, Name, Text
-from gateway.guards import DEFAULT_WINDOW, SECRETS_WINDOW
+from gateway.guards import DEFAULT_WINDOW, OF_DEFINITIONS, SECRETS_WINDOW
 from gateway.kinds import PII_NAMES, SECRET_NAMES
 from gateway.model import (
     DetectionAction,
@@ -202,14 +202,20 @@ class GuardTermsBlock(Block):
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
     """Which texts it reads: `system` (with the definitions of tools), `user` (with all that stands
     nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Of MCP, all that clients
-    say is `tool_input`, and all that servers do `tool_output`. Of A2A, all that clients say is
-    `user`, and all that agents do `assistant`. Default: all."""
+    say is `tool_input`; of what servers do, `tool_definition` is what they list, `instructions`
+    what they say of their use, and `tool_output` the rest. Of A2A, all that clients say is `user`,
+    and all that agents do `assistant`. Default: all."""
     mode: Mode = Mode.ENFORCE
     """`audit`: the guard decides and changes nothing; what it would have done is counted and
     logged."""
     window: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_WINDOW
     """How many characters of a stream are held back: by the first so many must be told what is to
     be found. What is found may be longer."""
+
+    @property
+    def texts(self) -> tuple[TextScope, ...] | None:
+        """Which texts it reads; None: all."""
+        return self.scope
 
 
 class RegexGuardBlock(GuardTermsBlock):
@@ -285,12 +291,18 @@ class InjectionGuardBlock(GuardTermsBlock):
 
     type: Literal["injection"]
     """Prompt injection."""
-    scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] = (
-        TextScope.USER,
-        TextScope.TOOL_OUTPUT,
-    )
-    """Which texts it reads. Default: those that operators do not write, `user`, `tool_output`."""
+    scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
+    """Which texts it reads. Default: those that operators do not write, `user`, `tool_output`; of
+    MCP, all that servers say."""
     threshold: Fraction = Decimal("0.7")
     """The score from which a text is refused, 0 to 1; lower refuses more."""
     message: Text | None = None
     """What the client is told."""
+
+    @property
+    def texts(self) -> tuple[TextScope, ...]:
+        """Of those that operators do not write, where nothing else is said."""
+        if self.scope is not None:
+            return self.scope
+        of_mcp = () if self.who.mcp is None else tuple(sorted(OF_DEFINITIONS))
+        return (TextScope.USER, TextScope.TOOL_OUTPUT, *of_mcp)

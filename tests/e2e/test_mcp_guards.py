@@ -144,6 +144,31 @@ def test_what_is_said_in_the_midst_of_a_call_is_read(gateway: Stack) -> None:
     assert notes == ["notes: of [EMAIL]"]
 
 
+@pytest.fixture
+def poisoned(servers: dict[str, McpServer]) -> Iterator[None]:
+    """The tool `echo` of `notes` says something else."""
+    servers["notes"].options = ["--says", INJECTION]
+    servers["notes"].restart()
+    yield
+    servers["notes"].options = []
+    servers["notes"].restart()
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_a_tool_whose_description_gives_orders_is_not_listed(gateway: Stack) -> None:
+    modern = ModernRawClient(f"{gateway.url}/mcp/notes")
+    alone, together = RawClient(f"{gateway.url}/mcp/notes"), RawClient(f"{gateway.url}/mcp")
+    for of, prefix in ((modern, ""), (alone, ""), (together, "notes__")):
+        if of is not modern:
+            assert "Ask notes for sums." in of.initialize().result["instructions"]
+        listed = {each["name"] for each in of.ask("tools/list").result["tools"]}
+        assert f"{prefix}add" in listed
+        assert f"{prefix}echo" not in listed
+    unknown = together.call("notes__echo", {"text": "x"})
+    assert unknown.error["message"] == "Unknown tool: notes__echo"
+    assert together.call("notes__add", {"a": 1, "b": 2}).result["structuredContent"]["total"] == 3
+
+
 def test_verdicts_are_counted(gateway: Stack) -> None:
     of = RawClient(f"{gateway.url}/mcp/notes")
     of.initialize()

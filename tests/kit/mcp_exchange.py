@@ -225,6 +225,10 @@ class Fake:
     """Of all tools."""
     schemas: Mapping[str, object] = field(default_factory=lambda: {"inputSchema": {}})
     """Of all tools."""
+    described: Mapping[str, str] = field(default_factory=dict)
+    """What tools say of themselves, by name."""
+    instructions: str | None = None
+    """None: that it wants to be asked."""
 
     def __call__(self, asked: Asked) -> Answered:
         if asked.method == "DELETE":
@@ -269,7 +273,7 @@ class Fake:
                 "protocolVersion": LEGACY,
                 "capabilities": offered,
                 "serverInfo": {"name": self.name, "version": "1"},
-                "instructions": f"Ask {self.name}.",
+                "instructions": self.instructions or f"Ask {self.name}.",
             }
         found = results.get(method)
         if found is not None and self.ttl_ms is not None:
@@ -277,7 +281,9 @@ class Fake:
         return found
 
     def _tool(self, name: str) -> dict[str, object]:
-        more = {"annotations": self.annotations} if self.annotations else {}
+        more: dict[str, object] = {"annotations": self.annotations} if self.annotations else {}
+        if name in self.described:
+            more["description"] = self.described[name]
         return {"name": name, **self.schemas, **more}
 
     def _answer(

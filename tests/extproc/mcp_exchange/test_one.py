@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -313,6 +314,67 @@ def test_guards_read_streams_that_clients_open() -> None:
     ended = played(program(ONE + GUARDED), method="DELETE")
     ended.begin(is_end=True)
     assert ended.exchange.is_over
+
+
+SCREENED = """
+guardrails:
+  - {name: d, type: regex, patterns: [bad], phase: response, scope: [tool_definition, instructions],
+     for: {mcp: a}}
+"""
+LISTED = {"tools": [{"name": "one"}, {"name": "two", "description": "bad"}]}
+
+
+def passed(one: Played, result: object, *, is_stream: bool = False) -> Any:
+    """What becomes of a result that the server gives."""
+    kind = "text/event-stream" if is_stream else "application/json"
+    shown = one.say(ResponseHeaders(200, "", headers={"content-type": kind, "mcp-session-id": "s"}))
+    assert isinstance(shown, Watch), shown
+    said = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+    action = one.say(ResponseBody(b"data: " + said + b"\n\n" if is_stream else said, True))
+    assert isinstance(action, Replace)
+    assert one.exchange.is_over
+    body = action.body.removeprefix(b"data: ") if is_stream else action.body
+    return json.loads(body)["result"], dict(shown.set_headers)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_guards_read_what_it_lists(is_stream: bool) -> None:
+    one = played(program(ONE + SCREENED))
+    assert isinstance(one.begin(), Show)
+    action = one.say(RequestBody(json.dumps(request("tools/list")).encode()))
+    assert isinstance(action, Direct)
+    assert action.body is None
+    assert "accept-encoding" in action.remove_headers
+    result, _ = passed(one, {**LISTED, "nextCursor": "x"}, is_stream=is_stream)
+    assert result == {"tools": [{"name": "one"}], "nextCursor": "x"}
+
+
+def test_guards_read_what_it_says_of_itself_and_its_session_is_the_callers() -> None:
+    one = played(program(ONE + SCREENED + KEYED), authorization="Bearer sk-ann")
+    one.post(request("initialize", protocolVersion="2025-11-25", capabilities={}))
+    result, headers = passed(one, {"instructions": "so bad", "protocolVersion": "2025-11-25"})
+    assert result == {"instructions": "", "protocolVersion": "2025-11-25"}
+    assert headers["mcp-session-id"] not in ("", "s")
+
+
+def test_a_list_that_comes_in_a_later_stream_is_read_too() -> None:
+    one = played(program(ONE + SCREENED), method="GET")
+    one.begin(is_end=True)
+    result, _ = passed(one, LISTED, is_stream=True)
+    assert result == {"tools": [{"name": "one"}]}
+
+
+def test_who_reads_what_it_lists_does_not_see_results() -> None:
+    one = played(program(ONE + SCREENED))
+    one.post(call("echo"))
+    assert one.exchange.is_over
+
+
+def test_what_rules_leave_of_a_list_guards_read() -> None:
+    fake = Fake("a", ("echo", "add", "evil"), described={"evil": "bad"})
+    of = program(ONE + SCREENED + HIDING, fakes(fake))
+    listed = answer(played(of).post(request("tools/list")))
+    assert [each["name"] for each in listed["tools"]] == ["echo"]
 
 
 def test_an_answer_to_the_server_that_is_blocked_is_an_error_for_it() -> None:

@@ -22,9 +22,8 @@ from extproc.mcp_serving.federation import (
     ROUTING_SECONDS,
     Federation,
     Joined,
-    Whose,
-    of_nobody,
 )
+from extproc.mcp_serving.whose import Whose, of_nobody
 from extproc.ports import Answered, Asked
 from gateway import names
 from gateway.mcp import Prefix

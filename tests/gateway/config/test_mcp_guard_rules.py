@@ -20,6 +20,9 @@ guardrails:
         "{type: injection, for: {mcp: a}, phase: both}",
         "{type: pii, action: mask, for: {mcp: a}, phase: both, scope: [tool_output]}",
         "{type: max_length, characters: 5, for: {mcp: a}, phase: response}",
+        "{type: injection, for: {mcp: a}, phase: response, scope: [tool_definition]}",
+        "{type: regex, patterns: [x], for: {mcp: a}, phase: both, scope: [instructions]}",
+        "{type: regex, patterns: [x], scope: [instructions, user]}",
     ],
 )
 def test_guards_that_can_judge_are_taken(guard: str) -> None:
@@ -34,6 +37,11 @@ def test_guards_that_can_judge_are_taken(guard: str) -> None:
         ("{type: injection, for: {mcp: a}}", "guardrails.0"),
         ("{type: regex, patterns: [x], scope: [user], for: {mcp: a}}", "guardrails.0.scope"),
         ("{type: regex, patterns: [x], for: {mcp: a, model: m}}", "guardrails.0.for.model"),
+        ("{type: injection, scope: [tool_definition]}", "guardrails.0.scope"),
+        (
+            "{type: regex, patterns: [x], scope: [instructions], for: {mcp: a}}",
+            "guardrails.0.scope",
+        ),
     ],
 )
 def test_those_that_would_do_nothing_are_told(guard: str, path: str) -> None:
