@@ -131,7 +131,7 @@ def process(yaml: str) -> Process:
         choose=lambda: 0.5,
         created=1,
         serve=NOTHING_SERVED._replace(
-            a2a=lambda a2a, identity: serving(a2a, identity, Agent(), times)
+            a2a=lambda a2a, identity: serving(a2a, identity, Agent(), times, lambda: 0.0)
         ),
     )
     return made

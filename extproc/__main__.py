@@ -297,7 +297,7 @@ def _serve_others(services: ServiceClient, world: World, state_dir: Path) -> Ser
     times = Times(time.monotonic, _now)
     return Serve(
         lambda mcp: serving(mcp, secrets_of_sessions, world),
-        lambda a2a, identity: agents(a2a, identity, services, times),
+        lambda a2a, identity: agents(a2a, identity, services, times, random.random),
     )
 
 

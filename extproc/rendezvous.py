@@ -14,7 +14,7 @@ from collections.abc import Mapping
 _HASHES = float(1 << 64)
 
 
-def preferred(key: str, weights: Mapping[str, int]) -> tuple[str, ...]:
+def preferred(key: str, weights: Mapping[str, float]) -> tuple[str, ...]:
     """All names, the most preferred first; over many keys, each is first as often as its weight
     says.
     """
@@ -22,7 +22,7 @@ def preferred(key: str, weights: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(weights, key=lambda name: (_distance(seed, name, weights[name]), name)))
 
 
-def _distance(seed: bytes, name: str, weight: int) -> float:
+def _distance(seed: bytes, name: str, weight: float) -> float:
     """Exponentially distributed with the rate `weight`: each is the least as often as it weighs."""
     digest = hashlib.blake2b(name.encode(), key=seed, digest_size=8).digest()
     drawn = (int.from_bytes(digest, "big") + 0.5) / _HASHES

@@ -5,11 +5,14 @@ https://a2a-protocol.org/latest/specification/
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 KEYS_SECONDS = 5.0
 """How long it may take to fetch the keys that cards are signed with."""
+INSTANCE_SEPARATOR = "~"
+"""Behind an id that an agent gave, for clients: before whose it is. In no name of an agent."""
 TENANT_SEPARATOR = "/"
 """In a tenant that clients say: between the name of an agent, and a tenant of its own."""
 
@@ -74,12 +77,59 @@ class A2aAgent:
     """Of a message, in nanodollars."""
     signatures: CardKeys | None = None
     """Who signs its cards; None: nobody looks."""
+    pool: Pool | None = None
+    """Whom it stands for; it is nowhere itself then. None: for itself."""
 
     @property
     def longest_seconds(self) -> float:
         """How long it may take until its card is known."""
+        if self.pool is not None:
+            return max(each.agent.longest_seconds for each in self.pool.members)
         has_far_keys = self.signatures is not None and bool(self.signatures.path)
         return self.timeout_seconds + (KEYS_SECONDS if has_far_keys else 0.0)
+
+
+class Choosing(StrEnum):
+    """Who gets a message that belongs to nobody yet, among those that can take it and are well."""
+
+    LEAST_BUSY = "least_busy"
+    """Who works at the fewest requests of this worker, for its weight."""
+    WEIGHTED = "weighted"
+    """By chance, as often as the weight says."""
+    FAILOVER = "failover"
+    """The first, in the order in which they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of those that an agent stands for."""
+
+    agent: A2aAgent
+    """Where it is; its name is no agent's that clients could ask."""
+    key: str
+    """What the ids of its tasks end in, for clients: `blue`, `travel`, `blue~travel`."""
+    of: str
+    """The agent that it is, by the name that rules, limits, budgets and logs know."""
+    weight: float = 1.0
+    place: int = 0
+    """Of its agent, in the order of failover."""
+    turn: int = 0
+    """Its own, among the instances of its agent."""
+    skills: frozenset[str] = frozenset()
+    """What it is asked for alone; empty: all that it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Those that an agent stands for."""
+
+    members: tuple[Member, ...]
+    choosing: Choosing = Choosing.LEAST_BUSY
+    is_group: bool = False
+    """They are agents of their own; else instances of one."""
+    title: str = ""
+    """Of a group's card."""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +159,22 @@ class A2a:
         longest = max((each.longest_seconds for each in self.agents), default=0.0)
         return longest + self.guard_seconds if longest else 0.0
 
+    @property
+    def places(self) -> tuple[A2aAgent, ...]:
+        """Those that are somewhere, each once: agents, and the instances of agents."""
+        return places(self.agents)
+
     def agent(self, name: str) -> A2aAgent | None:
         """By its name."""
         return next((each for each in self.agents if each.name == name), None)
+
+
+def places(agents: Iterable[A2aAgent]) -> tuple[A2aAgent, ...]:
+    """Those of them, and of whom they stand for, that are somewhere, each once."""
+    found: dict[str, A2aAgent] = {}
+    for each in agents:
+        if each.pool is None:
+            found[each.name] = each
+        else:
+            found.update((member.agent.name, member.agent) for member in each.pool.members)
+    return tuple(found.values())

@@ -48,7 +48,7 @@ def _limits(gateway: Gateway) -> Iterator[Check]:
 
 def _budgets(gateway: Gateway) -> Iterator[Check]:
     """Of agents whose messages have a price."""
-    if any(each.price for each in gateway.a2a.agents):
+    if any(each.price for each in gateway.a2a.places):
         refusal = "429 budget_exhausted"
         name = "budgets of money, for agents that have a price"
         yield Check(name, Where.EXTPROC, "body", refusal, Failing.CLOSED, _UNRESERVED)

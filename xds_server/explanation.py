@@ -291,7 +291,7 @@ class _Explaining:
         elif kind == "a2a":
             services = (
                 service
-                for each in self.gateway.a2a.agents
+                for each in self.gateway.a2a.places
                 for service in (names.a2a_service(each.name), names.a2a_grpc_service(each.name))
                 if each.grpc_authority or service == names.a2a_service(each.name)
             )

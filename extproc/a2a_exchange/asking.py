@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Final, TypeAlias
+
+from msgspec import structs
 
 from extproc.a2a import chain, grpc_frames
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
+from extproc.a2a.forms import replies
+from extproc.a2a.forms.calls import Target
 from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
+from extproc.a2a.owners import shown
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.extended import (
@@ -20,6 +26,7 @@ from extproc.a2a_exchange.extended import (
     answer,
     is_watched,
 )
+from extproc.a2a_exchange.gathering import Gathering
 from extproc.a2a_exchange.interpreting import (
     Interpreted,
     answered,
@@ -27,6 +34,15 @@ from extproc.a2a_exchange.interpreting import (
     removed_headers,
     set_headers,
     target_of,
+)
+from extproc.a2a_exchange.owning import CODINGS as READ_CODINGS
+from extproc.a2a_exchange.owning import Owning, is_owned, owned
+from extproc.a2a_exchange.placing import (
+    Carrier,
+    Placing,
+    edit_of,
+    is_about_all,
+    said_otherwise,
 )
 from extproc.a2a_serving.directory import READABLE, Found, NoCard
 from extproc.a2a_serving.saying import Speech, without_card
@@ -40,7 +56,7 @@ from extproc.ports import Asked, ServiceUnavailable
 from extproc.program import Program
 from extproc.verdict import Deny
 from gateway import names
-from gateway.a2a import TENANT_SEPARATOR, Binding
+from gateway.a2a import TENANT_SEPARATOR, A2aAgent, Binding, Member
 
 Answering: TypeAlias = Action | Awaitable[Action]
 
@@ -56,7 +72,11 @@ class Asking:
         "_behind",
         "_changed",
         "_facts",
+        "_front",
+        "_has_begun",
+        "_member",
         "_program",
+        "_query",
         "_serving",
         "admission",
         "answer",
@@ -71,20 +91,37 @@ class Asking:
         self._program, self._serving, self._facts = program, serving, facts
         self._agent, self._behind = agent, behind
         self._changed: bytes | None = None
-        """The body that guards have made of the client's; None: it stays."""
+        """The body in the place of the client's: guards have changed its texts, or it says the
+        agent's own ids. None: it stays."""
+        self._query = facts.path.partition("?")[2]
+        self._member: Member | None = None
+        """Who gets it, of those that the agent stands for; None: the agent stands for itself."""
+        self._front: Found | None = None
+        """The agent that stands for it, as clients see it."""
+        self._has_begun = False
+        """It counts among what that one works at."""
         self.admission = Admission(program)
         self.is_sent = False
         self.is_shown = False
         """Envoy will show the answer's headers."""
-        self.answer: WatchedCard | Interpreted | None = None
+        self.answer: WatchedCard | Interpreted | Owning | None = None
         """Who reads the answer as it passes; None: nobody."""
 
     def is_watched(self, speech: Speech) -> bool:
         """Somebody may have to read the answer as it passes."""
+        owners = self._serving.owners
         if speech.binding not in READABLE:
-            return is_watched(self._facts.path)
+            return bool(owners) or is_watched(self._facts.path)
+        if self._agent in owners:
+            return True
         found = self._serving.directory.known(self._agent)
         return found is None or (speech.binding, speech.revision) not in found.ways
+
+    def on_close(self) -> None:
+        """The request is over."""
+        self.admission.on_close()
+        if self._has_begun and self._member is not None:
+            self._serving.chooser.end(self._member.agent.name)
 
     def asked(self, request: A2aRequest, body: bytes) -> Answering:
         """What comes of it."""
@@ -102,44 +139,98 @@ class Asking:
         is_card = request.operation is Operation.EXTENDED_CARD
         if is_card and self._serving.knows_callers and facts.principal is None:
             return self._refused(speech, NOBODY)
-        is_message = OPERATIONS[request.operation].has_message
-        if is_message and (endless := self._endless(agent, before)) is not None:
-            return self._refused(speech, endless)
-        return self._guarded(speech, request, body, agent)
+        asked = self._serving.directory.agents[agent]
+        if asked.pool is None:
+            return self._allowed(speech, request, body, asked)
+        return self._pooled(speech, request, body, Placing(program, self._serving, facts, asked))
 
-    def _guarded(self, speech: Speech, request: A2aRequest, body: bytes, agent: str) -> Answering:
+    def _pooled(
+        self, speech: Speech, request: A2aRequest, body: bytes, placing: Placing
+    ) -> Answering:
+        """Of one that stands for several."""
+        if placing.pool.is_group and request.operation is Operation.EXTENDED_CARD:
+            kind = ErrorKind.EXTENDED_AGENT_CARD_NOT_CONFIGURED
+            return speech.fault(request.fault(kind, "several agents have no extended card"))
+
+        if is_about_all(request, placing.owners):
+            if request.binding is Binding.GRPC:
+                why = "tasks of all instances are listed over JSON-RPC and HTTP+JSON"
+                return speech.fault(request.fault(ErrorKind.UNSUPPORTED_OPERATION, why))
+            return self._listed(speech, request, placing)
+
+        def placed(found: Member | Deny | Fault) -> Answering:
+            if isinstance(found, Deny):
+                return self._refused(speech, found)
+            if isinstance(found, Fault):
+                return speech.fault(found)
+            return self._placed(speech, request, body, found, placing)
+
+        member = placing.placed(request)
+        return later(member, placed) if isinstance(member, Awaitable) else placed(member)
+
+    def _placed(
+        self, speech: Speech, request: A2aRequest, body: bytes, member: Member, placing: Placing
+    ) -> Answering:
+        """It is known who gets it, who is told its own ids."""
+        self._member, self._front = member, placing.front
+        edit = edit_of(request, member, placing.owners)
+        if edit is not None:
+            carrier = Carrier(self._behind, self._query, body)
+            said = said_otherwise(request, carrier, edit, self._facts)
+            if isinstance(said, Fault):
+                return speech.fault(said)
+            request, carrier = said
+            self._behind, self._query, body = carrier.behind, carrier.query, carrier.body
+            self._changed = body or None
+        return self._allowed(speech, request, body, member.agent)
+
+    def _allowed(
+        self, speech: Speech, request: A2aRequest, body: bytes, place: A2aAgent
+    ) -> Answering:
+        """Rules have said nothing against it. `place`: where it goes."""
+        call = self._facts.a2a
+        if call is not None and OPERATIONS[request.operation].has_message:
+            endless = self._endless(call.agent, call.chain)
+            if endless is not None:
+                return self._refused(speech, endless)
+        return self._guarded(speech, request, body, place)
+
+    def _guarded(
+        self, speech: Speech, request: A2aRequest, body: bytes, place: A2aAgent
+    ) -> Answering:
         """What comes of it past the guards."""
         guards, facts = self._serving.guards, self._facts
         if guards is None or not guards.reads_requests(facts, request):
-            return self._admitted(speech, request, body, agent)
+            return self._admitted(speech, request, body, place)
 
         def passed(found: bytes | Deny) -> Answering:
             if isinstance(found, Deny):
                 return self._refused(speech, found)
             if found is body:
-                return self._admitted(speech, request, body, agent)
+                return self._admitted(speech, request, body, place)
             changed = reading.read(speech.binding, facts, self._behind, found)
             assert isinstance(changed, A2aRequest), "texts alone have changed"
             self._changed = found
-            return self._admitted(speech, changed, found, agent)
+            return self._admitted(speech, changed, found, place)
 
         judged = guards.sent(facts, request, body)
         if isinstance(judged, Inquiry):
             return later(self._program.inquirer.settled(judged), passed)
         return passed(judged)
 
-    def _admitted(self, speech: Speech, request: A2aRequest, body: bytes, agent: str) -> Answering:
+    def _admitted(
+        self, speech: Speech, request: A2aRequest, body: bytes, place: A2aAgent
+    ) -> Answering:
         """What comes of it past limits and budgets, which count messages."""
         if not OPERATIONS[request.operation].has_message:
-            return self._found(speech, request, body, agent)
-        price = self._serving.directory.agents[agent].price
+            return self._found(speech, request, body, place.name)
 
         def taken(refusal: Deny | None) -> Answering:
             if refusal is not None:
                 return self._refused(speech, refusal)
-            return self._found(speech, request, body, agent)
+            return self._found(speech, request, body, place.name)
 
-        found = self.admission.take(self._facts, price, len(body))
+        found = self.admission.take(self._facts, place.price, len(body))
         return later(found, taken) if isinstance(found, Awaitable) else taken(found)
 
     def _endless(self, agent: str, before: tuple[str, ...]) -> Deny | None:
@@ -197,7 +288,7 @@ class Asking:
             message = "this gateway passes no push notifications on"
             return speech.fault(Fault(ErrorKind.PUSH_NOTIFICATION_NOT_SUPPORTED, message))
         if request.operation is Operation.EXTENDED_CARD:
-            extended = Extended(self._program, self._serving, self._facts, found)
+            extended = Extended(self._program, self._serving, self._facts, found, self._front)
             if request.binding is not Binding.GRPC:
                 return self._answered(speech, request, extended)
             self.answer = WatchedCard(extended, request.revision)
@@ -207,8 +298,8 @@ class Asking:
         head = self._chained(request)
         changed = self._changed
         if request.binding is Binding.HTTP_JSON:
-            _, mark, query = self._facts.path.partition("?")
-            head = (*head, (":path", f"{way.path}{self._behind}{mark}{query}"))
+            query = f"?{self._query}" if self._query else ""
+            head = (*head, (":path", f"{way.path}{self._behind}{query}"))
         elif request.binding is Binding.GRPC and request.tenant != way.tenant:
             said = grpc_frames.read_one(body, self._facts.headers)
             edit = Edit(tenant=way.tenant)
@@ -216,7 +307,24 @@ class Asking:
         is_read = bool(body)
         reply = way.after_body if is_read else way.after_headers
         gone = () if self.answer is None else (CODINGS,)
-        return Direct(reply, is_read, head, gone, body=changed, told=self.admission.told)
+        told = self.admission.told
+        return self._owned(request, Direct(reply, is_read, head, gone, body=changed, told=told))
+
+    def _owned(self, request: A2aRequest, direct: Direct) -> Direct:
+        """Of one that stands for several: ids in its answer will say whose they are."""
+        member = self._member
+        if member is None:
+            return direct
+        name = member.agent.name
+        self._serving.chooser.begin(name)
+        self._has_begun = True
+        if not is_owned(request):
+            return direct
+        inner = self.answer if isinstance(self.answer, Interpreted) else None
+        doubt = partial(self._serving.directory.doubt, name)
+        self.answer = Owning(request, shown(member.key), inner, doubt)
+        gone = tuple(dict.fromkeys((*direct.remove_headers, *READ_CODINGS)))
+        return structs.replace(direct, remove_headers=gone, is_shown=not direct.is_read)
 
     def _interpreted(
         self, speech: Speech, request: A2aRequest, body: bytes, found: Found
@@ -233,15 +341,22 @@ class Asking:
             head = (*set_headers(call, way), *self._chained(request))
             gone = removed_headers(call)
             told = self.admission.told
-            return Direct(way.after_body, True, head, gone, body=call.body, told=told)
+            return self._owned(
+                request, Direct(way.after_body, True, head, gone, body=call.body, told=told)
+            )
         if request.is_stream:
             message = f"ask with POST, and a body: the agent '{found.agent.name}' speaks otherwise"
             return speech.fault(request.fault(ErrorKind.UNSUPPORTED_OPERATION, message))
         own = (*self._chained(request), *found.agent.headers)
-        return self._relayed(speech, interpreter, asked_of(call, way, own), found)
+        return self._relayed(speech, request, interpreter, asked_of(call, way, own), found)
 
     async def _relayed(
-        self, speech: Speech, interpreter: Interpreter, asked: Asked, found: Found
+        self,
+        speech: Speech,
+        request: A2aRequest,
+        interpreter: Interpreter,
+        asked: Asked,
+        found: Found,
     ) -> Action:
         agent = found.agent
         cluster = names.service_cluster(names.a2a_service(agent.name))
@@ -252,7 +367,24 @@ class Asking:
             return self._refused(speech, Deny(503, "agent_unreachable", reason))
         interpreter.begin(answer.status, answer.headers)
         interpreter.feed(answer.body)
-        return answered(interpreter)
+        told = answered(interpreter)
+        return told if self._member is None else owned(request, told, shown(self._member.key))
+
+    async def _listed(self, speech: Speech, request: A2aRequest, placing: Placing) -> Action:
+        """The tasks of all those that the agent stands for, and that the caller may ask."""
+        gathering = Gathering(self._serving, request, placing.owners)
+        try:
+            found = await gathering.told(tuple(placing.seen()))
+        except NoCard as error:
+            return self._refused(speech, without_card(self._agent, error))
+        except ServiceUnavailable as error:
+            reason = f"an agent of '{self._agent}' could not be reached: {error}"
+            return self._refused(speech, Deny(503, "agent_unreachable", reason))
+        if isinstance(found, Fault):
+            return speech.fault(structs.replace(found, raw_id=request.raw_id))
+        client = Target(request.binding, request.revision)
+        said = replies.written(request.operation, found, client, [], request.raw_id)
+        return Respond(said.status, said.headers, said.body, "dragoman_a2a_tasks")
 
     async def _answered(self, speech: Speech, request: A2aRequest, extended: Extended) -> Action:
         """The extended card, which the agent is asked for here."""

@@ -101,7 +101,7 @@ class A2aExchange:
     def on_close(self) -> None:
         """The request is over."""
         if self._asking is not None:
-            self._asking.admission.on_close()
+            self._asking.on_close()
 
     @property
     def _is_read(self) -> bool:

@@ -61,6 +61,8 @@ class Extended(Struct, frozen=True):
     serving: Serving
     facts: Facts
     found: Found
+    front: Found | None = None
+    """Whom clients ask, where that one stands for several; None: the same."""
 
     async def told(self, request: A2aRequest) -> bytes | Fault:
         """The card as clients see it, or why the agent does not tell it. Raises `NoCard`."""
@@ -82,7 +84,7 @@ class Extended(Struct, frozen=True):
         """The card as clients see it. Raises `NoCard`."""
         said = await self.serving.directory.read(self.found.agent, card)
         origin = origin_of(self.serving.url, self.facts.headers)
-        return self.serving.cards.written(said.card, self.found, origin)
+        return self.serving.cards.written(said.card, self.front or self.found, origin)
 
     def _spoken(self, binding: Binding) -> tuple[Binding, Revision]:
         """How the agent is asked: in 1.0 if it can be, since what agents of 1.0 sign they may tell

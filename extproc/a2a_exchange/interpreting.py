@@ -46,6 +46,11 @@ class Interpreted:
         self.is_over = False
         """Nothing of it follows that has to be read."""
 
+    @property
+    def is_stream(self) -> bool:
+        """It passes event by event, as its headers have said."""
+        return self._interpreter.stream is not None
+
     def begins(self, event: ResponseHeaders) -> Action:
         """What is done with the headers of the agent's answer."""
         begun = self._interpreter.begin(event.status, event.headers)

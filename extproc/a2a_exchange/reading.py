@@ -10,9 +10,12 @@ from extproc.facts import Facts
 from gateway.a2a import Binding
 
 
-def read(binding: Binding, facts: Facts, behind: str, body: bytes) -> A2aRequest | Fault:
-    """`behind`: what of the path is behind the agent's name."""
-    path, _, query = facts.path.partition("?")
+def read(
+    binding: Binding, facts: Facts, behind: str, body: bytes, query: str | None = None
+) -> A2aRequest | Fault:
+    """`behind`: what of the path is behind the agent's name. `query`: in the place of its own."""
+    path, _, said = facts.path.partition("?")
+    query = said if query is None else query
     match binding:
         case Binding.JSONRPC:
             return requests.read_jsonrpc(body, facts.headers, query)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
 from extproc.a2a.card_changes import changes
 from extproc.a2a.cards import BrokenCard, Card, Interface, read_card
+from extproc.a2a.group_cards import Part, group_card
 from extproc.a2a.modes import CardModes, modes_of
 from extproc.a2a.registry import Entry, Health, Registry, Status
 from extproc.a2a.signatures import Verified
@@ -22,16 +24,19 @@ from extproc.a2a_serving.card_keys import keys_of
 from extproc.direct_wire import encode_way
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
 from gateway import names
-from gateway.a2a import A2aAgent, Binding, Revision
+from gateway.a2a import A2aAgent, Binding, Member, Pool, Revision, places
 
 logger = logging.getLogger(__name__)
 
 _AGAIN_SECONDS: Final = 5.0
 """For so long, an agent that told no card is not asked again."""
+_FRESH_SECONDS: Final = 1.0
+"""For so long, what an agent told is not doubted."""
 _LONGEST_SAID: Final = 64
 """Of what agents say, in logs."""
 _HEAD: Final = (("accept", "application/json"), ("a2a-version", Revision.V1_0.value))
 _UNKNOWN: Final = Health(Status.UNKNOWN)
+_BEST_FIRST: Final = (Status.HEALTHY, Status.UNKNOWN, Status.UNHEALTHY)
 READABLE: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
 """Between these, whichever the revision, a worker can stand."""
 NEWEST_FIRST: Final = (Revision.V1_0, Revision.V0_3)
@@ -97,20 +102,25 @@ class Directory:
         "_agents",
         "_asking",
         "_found",
+        "_fronts",
         "_health",
         "_index",
         "_keys",
         "_peers",
+        "_places",
         "_times",
         "_wait",
     )
 
     def __init__(self, agents: Iterable[A2aAgent], peers: McpPeers, times: Times) -> None:
         self._agents = {each.name: each for each in agents}
-        self._keys = keys_of(self._agents.values(), peers, times.clock)
+        self._places = {each.name: each for each in places(self._agents.values())}
+        self._keys = keys_of(self._places.values(), peers, times.clock)
         self._peers = peers
         self._times = times
         self._found: dict[str, Found] = {}
+        self._fronts: dict[str, tuple[tuple[Found | None, ...], Found]] = {}
+        """What was made of the cards of those that an agent stands for."""
         self._index: Registry | None = None
         """Of what was found; None: something has changed since it was made."""
         self._health: dict[str, Health] = {}
@@ -123,9 +133,19 @@ class Directory:
         """By name, in the order in which they were written."""
         return self._agents
 
+    @property
+    def places(self) -> Mapping[str, A2aAgent]:
+        """Those that are asked for their cards: agents, and the instances of agents."""
+        return self._places
+
     def health(self, name: str) -> Health:
-        """How an agent did when its card was asked for last."""
-        return self._health.get(name, _UNKNOWN)
+        """How an agent did when its card was asked for last; several are as the one that is best
+        is."""
+        agent = self._agents.get(name)
+        if agent is None or agent.pool is None:
+            return self._health.get(name, _UNKNOWN)
+        each = [self.health(member.agent.name) for member in agent.pool.members]
+        return min(each, key=lambda health: _BEST_FIRST.index(health.status))
 
     def registry(self) -> Registry:
         """All of them, with the cards that they told last."""
@@ -135,13 +155,14 @@ class Directory:
 
     async def asked_all(self, among: Iterable[str]) -> None:
         """Those that have told no card are asked, all at once."""
-        missing = [each for each in among if self.known(each) is None]
+        wanted = places(self._agents[each] for each in among)
+        missing = [each.name for each in wanted if self.known(each.name) is None]
         await asyncio.gather(*map(self.found, missing), return_exceptions=True)
 
     def adopt(self, before: Directory) -> None:
         """Go on from what another has known of those agents that are the same in both."""
-        for name, agent in self._agents.items():
-            if before._agents.get(name) != agent:
+        for name, agent in self._places.items():
+            if before._places.get(name) != agent:
                 continue
             if name in before._found:
                 self._found[name] = before._found[name]
@@ -156,23 +177,55 @@ class Directory:
         if not is_young and now >= self._wait.get(name, 0.0):
             self._ask(name, is_polled=True)
 
+    def doubt(self, name: str) -> None:
+        """Somebody had no connection to it: whether it is well is asked now."""
+        found, now = self._found.get(name), self._times.clock()
+        is_fresh = found is not None and now - found.at < _FRESH_SECONDS
+        if not is_fresh and now >= self._wait.get(name, 0.0):
+            self._ask(name)
+
     def _entry(self, name: str) -> Entry:
-        found = self._found.get(name)
+        found = self._front(self._agents[name], self._found.get)
         if found is None:
             return Entry(name, None)
         return Entry(name, found.card, found.changed_at, found.signed_by)
 
     def known(self, name: str) -> Found | None:
         """What it told last; it is asked again, where that is long ago, but not waited for."""
+        agent = self._agents.get(name)
+        if agent is not None and agent.pool is not None:
+            return self._front(agent, self.known)
         found = self._found.get(name)
         if found is not None and self._is_due(found):
             self._ask(name)
         return found
 
+    def _front(self, agent: A2aAgent, known: Callable[[str], Found | None]) -> Found | None:
+        """Of one that stands for several: what is known of any of them."""
+        pool = agent.pool
+        if pool is None:
+            return known(agent.name)
+        each = tuple(known(member.agent.name) for member in pool.members)
+        made = self._fronts.get(agent.name)
+        if made is not None and all(map(operator.is_, made[0], each)):
+            return made[1]
+        told = [pair for pair in zip(pool.members, each, strict=True) if pair[1] is not None]
+        if not told:
+            return None
+        front = front_of(agent, pool, [(member, found) for member, found in told if found])
+        self._fronts[agent.name] = each, front
+        return front
+
     async def found(self, name: str) -> Found:
         """The same; where it has told nothing, it is asked. Raises `NoCard`."""
         found = self.known(name)
         if found is not None:
+            return found
+        if (agent := self._agents.get(name)) is not None and agent.pool is not None:
+            await self.asked_all((name,))
+            found = self.known(name)
+            if found is None:
+                raise NoCard(self.health(name).reason)
             return found
         if self._times.clock() < self._wait.get(name, 0.0):
             raise NoCard(self.health(name).reason)
@@ -186,7 +239,7 @@ class Directory:
     def _ask(self, name: str, *, is_polled: bool = False) -> asyncio.Future[Found]:
         asking = self._asking.get(name)
         if asking is None:
-            work = self._fetched(self._agents[name], is_polled=is_polled)
+            work = self._fetched(self._places[name], is_polled=is_polled)
             asking = self._asking[name] = asyncio.ensure_future(work)
             asking.add_done_callback(lambda done: self._asked(name, done))
         return asking
@@ -305,6 +358,38 @@ def served(agent: A2aAgent, card: Card) -> tuple[Interface, ...]:
         for each in card.interfaces
         if (agent.grpc_authority if each.binding is Binding.GRPC else each.authority in places)
     )
+
+
+def front_of(agent: A2aAgent, pool: Pool, told: Sequence[tuple[Member, Found]]) -> Found:
+    """What clients see of one that stands for those whose cards are known, at least one."""
+    first = told[0][1]
+    card = first.card if not pool.is_group else _group_card(pool, told)
+    signed = {found.signed_by for _, found in told}
+    return Found(
+        agent,
+        card,
+        modes_of(card),
+        _common_ways([found for _, found in told]),
+        first.at,
+        max(found.changed_at for _, found in told),
+        first.signed_by if len(signed) == 1 else "",
+    )
+
+
+def _group_card(pool: Pool, told: Sequence[tuple[Member, Found]]) -> Card:
+    parts = [Part(found.card, member.skills) for member, found in told]
+    return group_card(pool.title, pool.description, parts)
+
+
+def _common_ways(each: Sequence[Found]) -> Mapping[tuple[Binding, Revision], Way]:
+    """How all of them are spoken to. Where workers can stand between, the first is what counts."""
+    first, *others = each
+    is_readable = all(found.is_readable for found in each)
+    return {
+        way: first.ways[way]
+        for way in first.ways
+        if all(way in found.ways for found in others) or (is_readable and way[0] in READABLE)
+    }
 
 
 def _way(agent: A2aAgent, interface: Interface) -> Way:

@@ -37,7 +37,7 @@ class Polling:
             return
         if before is not None:
             directory.adopt(before)
-        for name in directory.agents:
+        for name in directory.places:
             self._plan(directory, name, _FIRST_SECONDS + self._choose())
 
     def _plan(self, directory: Directory, name: str, seconds: float) -> None:
@@ -46,7 +46,7 @@ class Polling:
     def _poll(self, directory: Directory, name: str) -> None:
         if directory is not self._directory:
             return
-        seconds = directory.agents[name].refresh_seconds
+        seconds = directory.places[name].refresh_seconds
         if directory.health(name).status is not Status.HEALTHY:
             seconds = min(seconds, _AGAIN_SECONDS)
         directory.poll(name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
+from extproc.a2a.owners import Owners
+from extproc.a2a_serving.choosing import Chooser
 from extproc.a2a_serving.directory import Directory, Times
 from extproc.a2a_serving.guarding import A2aGuards
 from extproc.a2a_serving.shown import Cards
@@ -34,6 +37,10 @@ class Serving(Struct, frozen=True):
     """What Envoy is told when an agent has to be asked for its card."""
     knows_callers: bool
     """Some callers can say who they are."""
+    chooser: Chooser
+    """Among those that an agent stands for."""
+    owners: Mapping[str, Owners]
+    """Whose ids are, by the names of the agents that stand for several."""
     most_hops: int = 16
     """How many agents may have asked each other before."""
     allows_loops: bool = False
@@ -51,19 +58,32 @@ class Serving(Struct, frozen=True):
         return name, slash + behind
 
 
-def serving(a2a: A2a, identity: Identity, peers: McpPeers, times: Times) -> Serving | None:
-    """None: there are no agents."""
+def serving(
+    a2a: A2a,
+    identity: Identity,
+    peers: McpPeers,
+    times: Times,
+    choose: Callable[[], float],
+) -> Serving | None:
+    """None: there are no agents. `choose` gives numbers in [0, 1)."""
     if not a2a.agents:
         return None
+    directory = Directory(a2a.agents, peers, times)
     return Serving(
         a2a.path,
         a2a.url,
         a2a.has_public_cards,
-        Directory(a2a.agents, peers, times),
+        directory,
         Cards(a2a.path, identity, a2a.signing),
         peers,
         patience(a2a.longest_seconds),
         identity.knows_callers,
+        Chooser(directory, choose),
+        {
+            each.name: Owners(member.key for member in each.pool.members)
+            for each in a2a.agents
+            if each.pool is not None
+        },
         a2a.most_hops,
         a2a.allows_loops,
     )

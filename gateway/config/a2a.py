@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from gateway.a2a import Choosing
 from gateway.config.a2a_keys import CardSignaturesBlock, CardSigningBlock
 from gateway.config.block import Block, refusal
 from gateway.config.providers import SentHeader
@@ -17,6 +18,7 @@ from gateway.config.scalars import Dollars, Duration, Flag, Secret, Text, Weight
 from gateway.config.urls import Origin, Url
 
 _AGENT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,62}")
+_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LONGEST_TIMEOUT = 60.0
 _SHORTEST_REFRESH = 1.0
 
@@ -26,6 +28,14 @@ def _agent(value: str) -> str:
         raise refusal(
             "must be the name of an agent",
             "letters, digits, '.' and '-', a letter first, at most 63",
+        )
+    return value
+
+
+def _instance(value: str) -> str:
+    if not _INSTANCE.fullmatch(value):
+        raise refusal(
+            "must be the name of an instance", "letters, digits, '.', '_' and '-', at most 63"
         )
     return value
 
@@ -43,19 +53,41 @@ def _refresh(value: float) -> float:
 
 
 AgentName: TypeAlias = Annotated[str, AfterValidator(_agent), WithJsonSchema({"type": "string"})]
+InstanceName: TypeAlias = Annotated[
+    str, AfterValidator(_instance), WithJsonSchema({"type": "string"})
+]
 Timeout: TypeAlias = Annotated[Duration, AfterValidator(_timeout)]
 Refresh: TypeAlias = Annotated[Duration, AfterValidator(_refresh)]
+
+
+class InstanceBlock(Block):
+    """One of several servers that are the same agent. It keeps the tasks that it was given."""
+
+    url: Url
+    """Where it is, as `url` of an agent."""
+    grpc: Origin | None = None
+    """Where it speaks gRPC, if it does."""
+    weight: Weight = 1
+    """How much it is given of what is new, beside the others."""
 
 
 class A2aAgentBlock(Block):
     """An A2A agent. What it can do, its card says; bytes go only to where this block says."""
 
-    url: Url
+    url: Url | None = None
     """Where it is: `https://travel.example.com`. Its card is at `/.well-known/agent-card.json`
     there. Of the addresses that its card names, only paths count: the first is taken for this
     place, and those at other hosts are left out."""
     card: UrlPath | None = None
     """The path of its card, where it is another."""
+    instances: dict[InstanceName, InstanceBlock] = Field(default={})
+    """Instead of a url: several servers that are this agent, by names that stay theirs. Each keeps
+    its own tasks: ids of tasks and contexts end in the name for clients, so that what follows
+    reaches it."""
+    choose: Choosing = Choosing.LEAST_BUSY
+    """Which instance gets a message that belongs to none yet: the one that works at the fewest
+    requests (`least_busy`), one by chance and weight (`weighted`), or the first that is well
+    (`failover`)."""
     grpc: Origin | None = None
     """Where it speaks gRPC, if it does: `http://travel.example.com:50051`."""
     key: Secret | None = None
@@ -81,9 +113,52 @@ class A2aAgentBlock(Block):
     def _fits(self) -> A2aAgentBlock:
         if self.key is not None and self.auth is not None:
             raise refusal("has both key and auth", "keep one of them", is_shown=False)
-        urls = (self.url, self.grpc or "")
+        if (self.url is None) == (not self.instances):
+            raise refusal("needs exactly one of url and instances", is_shown=False)
+        if self.instances and self.grpc is not None:
+            raise refusal("has both grpc and instances", "each has its own", is_shown=False)
+        urls = [url or "" for place in self.places for url in place]
         if self.ca is not None and not any(each.startswith("https:") for each in urls):
             raise refusal("has a ca, and no https url", is_shown=False)
+        return self
+
+    @property
+    def places(self) -> tuple[tuple[str, str | None], ...]:
+        """Where it is, and where it speaks gRPC there."""
+        if self.url is not None:
+            return ((self.url, self.grpc),)
+        return tuple((each.url, each.grpc) for each in self.instances.values())
+
+
+class GroupMemberBlock(Block):
+    """An agent that is chosen in a group."""
+
+    weight: Weight = 1
+    """How much it is given of what is new, beside the others."""
+    skills: list[Text] = Field(default=[])
+    """The skills, by their ids, that it is asked for. Default: all that its card has."""
+
+
+class GroupBlock(Block):
+    """Several agents at one address, as one. A message goes to one that can take it: that has the
+    skill which the message names in its metadata, takes the media types of its parts, and gives
+    what the client accepts. What follows of its task goes there, too."""
+
+    agents: dict[AgentName, GroupMemberBlock]
+    """Agents of `a2a.agents`; their order is that of failover."""
+    choose: Choosing = Choosing.LEAST_BUSY
+    """Which of those that can take a message gets it: the one that works at the fewest requests
+    (`least_busy`), one by chance and weight (`weighted`), or the first that is well (`failover`).
+    """
+    title: Text | None = None
+    """What its card calls it. Default: its name."""
+    description: Text | None = None
+    """What its card says of it. Default: whose skills it has."""
+
+    @model_validator(mode="after")
+    def _has_members(self) -> GroupBlock:
+        if not self.agents:
+            raise refusal("needs at least one agent", is_shown=False)
         return self
 
 
@@ -107,3 +182,5 @@ class A2aBlock(Block):
     """Whether an agent may be asked on behalf of itself, by one that it has asked."""
     agents: dict[AgentName, A2aAgentBlock] = Field(default={})
     """The agents, by a name of your choice."""
+    groups: dict[AgentName, GroupBlock] = Field(default={})
+    """Agents that are asked as one, by the name of their group: it is at its name as agents are."""

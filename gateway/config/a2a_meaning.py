@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from gateway import names
-from gateway.a2a import A2a, A2aAgent
+from gateway.a2a import INSTANCE_SEPARATOR, A2a, A2aAgent, Choosing, Member, Pool
 from gateway.config import a2a_keys
-from gateway.config.a2a import A2aAgentBlock, A2aBlock
-from gateway.config.finding import Finding
+from gateway.config.a2a import A2aAgentBlock, A2aBlock, GroupBlock
+from gateway.config.finding import Finding, Path
+from gateway.config.policies import GuardTermsBlock
 from gateway.config.provider_auth import NoAuthBlock
 from gateway.config.provider_meaning import written_credential
 from gateway.config.urls import place
@@ -19,6 +21,7 @@ from gateway.credentials import Credential, StaticKey
 from gateway.guards import Guard, RemoteGuard
 from gateway.model import Service
 from gateway.price_rows import NANODOLLARS_PER_DOLLAR
+from gateway.problem import did_you_mean
 
 CARD_PATH = "/.well-known/agent-card.json"
 """Where agents have their card ("Agent Discovery")."""
@@ -28,8 +31,10 @@ _BEARER = KeyForm("authorization", "Bearer ")
 
 def a2a(block: A2aBlock, guards: Sequence[Guard] = ()) -> A2a:
     """What was written. `guards`: those of A2A."""
+    agents = {name: _agent(name, written) for name, written in block.agents.items()}
+    groups = (_group(name, written, agents) for name, written in block.groups.items())
     return A2a(
-        tuple(_agent(*item) for item in block.agents.items()),
+        (*agents.values(), *groups),
         block.path.rstrip("/"),
         block.url or "",
         block.public_cards,
@@ -45,18 +50,52 @@ def a2a_services(block: A2aBlock) -> Iterator[Service]:
     for name, agent in block.agents.items():
         ca = None if agent.ca is None else agent.ca.text
         credential = _credential(agent)
-        places = ((names.a2a_service(name), agent.url), (names.a2a_grpc_service(name), agent.grpc))
-        for service, url in places:
-            if url is None:
-                continue
+        for at, (url, grpc) in zip(_place_names(name, agent), agent.places, strict=True):
             upstream = replace(place(url).upstream(_CONNECT_SECONDS), ca=ca)
-            is_grpc = service == names.a2a_grpc_service(name)
-            yield Service(service, upstream, credential, is_grpc=is_grpc)
-        jwks = None if agent.signatures is None else agent.signatures.jwks
-        if jwks is not None and jwks.url is not None:
-            ca = None if jwks.ca is None else jwks.ca.text
-            upstream = replace(place(jwks.url).upstream(_CONNECT_SECONDS), ca=ca)
-            yield Service(names.a2a_keys_service(name), upstream)
+            yield Service(names.a2a_service(at), upstream, credential)
+            if grpc is not None:
+                upstream = replace(place(grpc).upstream(_CONNECT_SECONDS), ca=ca)
+                yield Service(names.a2a_grpc_service(at), upstream, credential, is_grpc=True)
+            yield from _keys_service(at, agent)
+
+
+def _keys_service(at: str, agent: A2aAgentBlock) -> Iterator[Service]:
+    jwks = None if agent.signatures is None else agent.signatures.jwks
+    if jwks is not None and jwks.url is not None:
+        ca = None if jwks.ca is None else jwks.ca.text
+        upstream = replace(place(jwks.url).upstream(_CONNECT_SECONDS), ca=ca)
+        yield Service(names.a2a_keys_service(at), upstream)
+
+
+def groups_are_judged_by_agent(written: Written) -> Iterator[Finding]:
+    """Limits, budgets and guards of a group, which know its agents alone."""
+    config = written.config
+    message = "this is a group: what is said counts, and is looked at, by agent"
+    scopes: list[tuple[Path, str | None]] = [
+        *((("limits", index), each.scope.a2a) for index, each in enumerate(config.limits)),
+        *((("budgets", index), each.scope.a2a) for index, each in enumerate(config.budgets)),
+        *(
+            (("guardrails", index), each.who.a2a)
+            for index, each in enumerate(config.guardrails)
+            if isinstance(each, GuardTermsBlock)
+        ),
+    ]
+    for path, name in scopes:
+        if name is not None and name in config.a2a.groups and name not in written.agents:
+            hint = f"such as {next(iter(config.a2a.groups[name].agents))}"
+            yield Finding((*path, "for", "a2a"), message, hint)
+
+
+def groups_have_agents(written: Written) -> Iterator[Finding]:
+    """Names of groups are no agents', those in them are."""
+    for name, group in written.config.a2a.groups.items():
+        path = ("a2a", "groups", name)
+        if name in written.agents:
+            yield Finding(path, f"an agent is called '{name}', too")
+        for each in group.agents:
+            if each not in written.agents:
+                hint = did_you_mean(each, written.agents)
+                yield Finding((*path, "agents", each), f"no agent '{each}'", hint)
 
 
 def agents_are_apart(written: Written) -> Iterator[Finding]:
@@ -88,13 +127,67 @@ def card_keys_are_keys(written: Written) -> Iterator[Finding]:
             yield from a2a_keys.trusted_keys(path, agent.signatures)
 
 
+def _place_names(name: str, block: A2aAgentBlock) -> tuple[str, ...]:
+    if not block.instances:
+        return (name,)
+    return tuple(f"{name}{INSTANCE_SEPARATOR}{each}" for each in block.instances)
+
+
 def _agent(name: str, block: A2aAgentBlock) -> A2aAgent:
-    at = place(block.url)
+    if not block.instances:
+        ((url, grpc),) = block.places
+        return _at(name, url, grpc, block)
+    members = tuple(
+        Member(_at(at, each.url, each.grpc, block), key, name, each.weight)
+        for at, (key, each) in zip(_place_names(name, block), block.instances.items(), strict=True)
+    )
+    return replace(
+        members[0].agent,
+        name=name,
+        authority="",
+        grpc_authority="",
+        pool=Pool(_in_order(members, block.choose), block.choose),
+    )
+
+
+def _in_order(members: tuple[Member, ...], choosing: Choosing) -> tuple[Member, ...]:
+    if choosing is not Choosing.FAILOVER:
+        return members
+    return tuple(replace(each, turn=turn) for turn, each in enumerate(members))
+
+
+def _group(name: str, block: GroupBlock, agents: Mapping[str, A2aAgent]) -> A2aAgent:
+    """Instances of an agent in it share its weight, and its place."""
+    members: list[Member] = []
+    for place_in_order, (key, terms) in enumerate(block.agents.items()):
+        agent = agents.get(key)
+        if agent is None:  # which is a problem of its own
+            continue
+        pool = (Member(agent, "", key),) if agent.pool is None else agent.pool.members
+        weights = sum(each.weight for each in pool)
+        members += (
+            Member(
+                each.agent,
+                f"{each.key}{INSTANCE_SEPARATOR}{key}" if each.key else key,
+                key,
+                terms.weight * each.weight / weights,
+                place_in_order if block.choose is Choosing.FAILOVER else 0,
+                each.turn,
+                frozenset(terms.skills),
+            )
+            for each in pool
+        )
+    pooled = Pool(tuple(members), block.choose, True, block.title or name, block.description or "")
+    return A2aAgent(name, "", "", pool=pooled)
+
+
+def _at(name: str, url: str, grpc: str | None, block: A2aAgentBlock) -> A2aAgent:
+    at = place(url)
     return A2aAgent(
         name,
         at.authority,
         block.card or f"{at.path}{CARD_PATH}",
-        "" if block.grpc is None else place(block.grpc).authority,
+        "" if grpc is None else place(grpc).authority,
         tuple(block.headers.items()),
         block.timeout,
         block.refresh,
@@ -109,3 +202,11 @@ def _credential(block: A2aAgentBlock) -> Credential | None:
     if block.auth is None or isinstance(block.auth, NoAuthBlock):
         return None
     return written_credential(block.auth, _BEARER, "")
+
+
+RULES_OF_AGENTS: Final = (
+    agents_are_apart,
+    card_keys_are_keys,
+    groups_have_agents,
+    groups_are_judged_by_agent,
+)

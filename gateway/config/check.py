@@ -11,7 +11,7 @@ from gateway.cel import compile_expression, is_literal
 from gateway.cel_variables import OF_ANSWERS
 from gateway.config import basic, introspection, issuers, logins, mcp_consent, stars
 from gateway.config.a2a_guard_rules import a2a_guards_can_judge
-from gateway.config.a2a_meaning import agents_are_apart, card_keys_are_keys
+from gateway.config.a2a_meaning import RULES_OF_AGENTS
 from gateway.config.budget_rules import (
     alerts_reach_somebody,
     low_budgets_can_be_followed,
@@ -174,7 +174,7 @@ def scopes_name_what_exists(written: Written) -> Iterator[Finding]:
             ("route", written.routes),
             ("key", written.keys),
             ("mcp", written.mcp_servers),
-            ("a2a", written.agents),
+            ("a2a", written.agents | written.agent_groups),
         ):
             value: str | None = getattr(scope, field, None)
             if value is None or "*" in value or value in known:
@@ -382,8 +382,7 @@ RULES: tuple[Rule, ...] = (
     mcp_guards_can_judge,
     a2a_guards_can_judge,
     documents_are_apis,
-    agents_are_apart,
-    card_keys_are_keys,
+    *RULES_OF_AGENTS,
     agents_are_there,
 )
 

@@ -32,6 +32,7 @@ class Written:
     """That may be asked whether requests may pass."""
     mcp_servers: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
+    agent_groups: frozenset[str] = frozenset()
 
     @staticmethod
     def of(config: Config, document: object = None) -> Written:
@@ -52,6 +53,7 @@ class Written:
             services=_keys(document, "external_authz"),
             mcp_servers=_keys(document, "mcp", "servers") | frozenset(config.mcp.servers),
             agents=_keys(document, "a2a", "agents") | frozenset(config.a2a.agents),
+            agent_groups=_keys(document, "a2a", "groups") | frozenset(config.a2a.groups),
             has_introspection=_at(document, ("identity", "introspection")) is not None,
         )
 

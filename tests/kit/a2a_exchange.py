@@ -99,7 +99,7 @@ def program(
         choose=lambda: 0.0,
         created=7,
         serve=NOTHING_SERVED._replace(
-            a2a=lambda a2a, identity: serving(a2a, identity, peers, times)
+            a2a=lambda a2a, identity: serving(a2a, identity, peers, times, lambda: 0.0)
         ),
     )
 

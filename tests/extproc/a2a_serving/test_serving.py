@@ -26,10 +26,10 @@ AGENTS = A2a((A2aAgent("travel", "travel", "/card"),))
     ],
 )
 def test_the_agents_name_is_behind_the_path_of_all(path: str, place: tuple[str, str]) -> None:
-    found = serving(AGENTS, Identity(), Servers(), Clock().times)
+    found = serving(AGENTS, Identity(), Servers(), Clock().times, lambda: 0.0)
     assert found is not None
     assert found.place(path) == place
 
 
 def test_without_agents_there_is_nothing() -> None:
-    assert serving(A2a(), Identity(), Servers(), Clock().times) is None
+    assert serving(A2a(), Identity(), Servers(), Clock().times, lambda: 0.0) is None

@@ -10,7 +10,7 @@ from tests.gateway.config.loading import complaints
 @pytest.mark.parametrize(
     ("agent", "complaint"),
     [
-        ("{}", "a2a.agents.a.url: "),
+        ("{}", "a2a.agents.a: needs exactly one of url and instances"),
         ("{url: 'ftp://a'}", "a2a.agents.a.url: must be an http or https url"),
         ("{url: 'http://a', grpc: 'http://a/x'}", "a2a.agents.a.grpc: must have no path"),
         ("{url: 'http://a', key: k, auth: {type: none}}", "a2a.agents.a: has both key and auth"),

@@ -1,0 +1,213 @@
+"""Requests for an agent that stands for several: whose they are, or who gets them, and how they say
+to it what its own ids are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct, structs
+
+from extproc.a2a import grpc_frames
+from extproc.a2a.edits import Carried, Edit, edited
+from extproc.a2a.errors import ErrorKind, Fault
+from extproc.a2a.operations import OPERATIONS, Operation
+from extproc.a2a.owners import Owners
+from extproc.a2a.registry import Status
+from extproc.a2a.requests import A2aRequest
+from extproc.a2a_exchange import reading
+from extproc.a2a_serving.directory import READABLE, Found
+from extproc.a2a_serving.serving import Serving
+from extproc.facts import A2aCall, Facts
+from extproc.program import Program
+from extproc.verdict import Deny
+from gateway.a2a import A2aAgent, Binding, Member, Pool
+
+Refused: TypeAlias = Deny | Fault
+
+
+class Carrier(Struct, frozen=True):
+    """How a request came: what of its path is behind the agent, its query, its body."""
+
+    behind: str
+    query: str
+    body: bytes
+
+
+class Placing:
+    """Of one request. `agent` has a pool."""
+
+    __slots__ = ("_agent", "_facts", "_pool", "_program", "_serving", "owners")
+
+    def __init__(
+        self,
+        program: Program,
+        serving: Serving,
+        facts: Facts,
+        agent: A2aAgent,
+    ) -> None:
+        assert agent.pool is not None
+        self._program, self._serving, self._facts = program, serving, facts
+        self._agent, self._pool = agent, agent.pool
+        self.owners: Owners = serving.owners[agent.name]
+
+    @property
+    def pool(self) -> Pool:
+        """Among whom."""
+        return self._pool
+
+    @property
+    def front(self) -> Found | None:
+        """The agent as clients see it; None: none of its cards is known."""
+        return self._serving.directory.known(self._agent.name)
+
+    def placed(self, request: A2aRequest) -> Member | Refused | Awaitable[Member | Refused]:
+        """Who gets it, as the facts say from then on. What names a task that says nobody's name is
+        for the first, who may have had it before there were others."""
+        key = self.owners.asked(request)
+        members = self._pool.members
+        if key:
+            return self._allowed([each for each in members if each.key == key], request)
+        if request.task_id:
+            return self._allowed(members[:1], request)
+        directory = self._serving.directory
+        health = (directory.health(each.agent.name).status for each in members)
+        if all(status is not Status.UNKNOWN for status in health):
+            return self._chosen(request)
+        return self._chosen_later(request)
+
+    def seen(self) -> Iterator[Member]:
+        """Those that the caller may ask."""
+        for each in self._pool.members:
+            if not isinstance(self._verdict(each), Deny):
+                yield each
+
+    async def _chosen_later(self, request: A2aRequest) -> Member | Refused:
+        await self._serving.directory.asked_all((self._agent.name,))
+        return self._chosen(request)
+
+    def _chosen(self, request: A2aRequest) -> Member | Refused:
+        """Of those that can take it."""
+        fitting = self._fitting(request)
+        if isinstance(fitting, Deny | Fault):
+            return fitting
+        return self._allowed(fitting, request)
+
+    def _allowed(self, among: Sequence[Member], request: A2aRequest) -> Member | Refused:
+        """One of them whom the caller may ask."""
+        left = list(among)
+        named = request.context_id if not self.owners.asked(request) else ""
+        denied: Deny | None = None
+        while left:
+            member = self._serving.chooser.chosen(left, self._pool.choosing, named)
+            verdict = self._verdict(member)
+            if not isinstance(verdict, Deny):
+                self._facts.a2a = structs.replace(self._call, agent=member.of)
+                return member
+            denied = denied or verdict
+            left = [each for each in left if each.of != member.of]
+        assert denied is not None
+        return denied
+
+    @property
+    def _call(self) -> A2aCall:
+        call = self._facts.a2a
+        assert call is not None
+        return call
+
+    def _verdict(self, member: Member) -> Deny | None:
+        """What rules say of an agent in a group; of instances they have said it."""
+        if not self._pool.is_group:
+            return None
+        facts = structs.replace(self._facts, a2a=structs.replace(self._call, agent=member.of))
+        verdict = self._program.rules.early.on_request(facts)
+        return verdict if isinstance(verdict, Deny) else None
+
+    def _fitting(self, request: A2aRequest) -> list[Member] | Refused:
+        """Those that can take a message."""
+        directory, call = self._serving.directory, self._call
+        known = [(each, directory.known(each.agent.name)) for each in self._pool.members]
+        told = [(each, found) for each, found in known if found is not None]
+        if not told:
+            why = directory.health(self._agent.name).reason
+            reason = f"the agent '{self._agent.name}' tells no card: {why}"
+            return Deny(503, "agent_unavailable", reason)
+        if not self._serving.allows_loops:
+            told = [pair for pair in told if pair[0].of not in call.chain] or told
+        if self._pool.is_group and call.skill:
+            told = [pair for pair in told if _has_skill(*pair, call.skill)]
+            if not told:
+                why = f"no agent of '{self._agent.name}' has the skill {call.skill[:64]!r}"
+                return request.fault(ErrorKind.UNSUPPORTED_OPERATION, why)
+        mismatches = [_mismatch(*pair, request, call) for pair in told]
+        left = [pair for pair, mismatch in zip(told, mismatches, strict=True) if mismatch is None]
+        if not left:
+            return next(each for each in mismatches if each is not None)
+        return [member for member, _ in _speaking(left, request)]
+
+
+def edit_of(request: A2aRequest, member: Member, owners: Owners) -> Edit | None:
+    """What of a request must be said otherwise to its owner; None: nothing."""
+    task, context = owners.task(request.task_id).own, owners.context(request.context_id).own
+    references = tuple(
+        found.own if found.key == member.key else said
+        for said in request.reference_task_ids
+        for found in (owners.task(said),)
+    )
+    edit = Edit(
+        task_id=None if task == request.task_id else task,
+        context_id=None if context == request.context_id else context,
+        reference_task_ids=None if references == request.reference_task_ids else references,
+    )
+    return None if edit == Edit() else edit
+
+
+def said_otherwise(
+    request: A2aRequest, carrier: Carrier, edit: Edit, facts: Facts
+) -> tuple[A2aRequest, Carrier] | Fault:
+    """The request with those changes, read anew."""
+    headers, is_grpc = facts.headers, request.binding is Binding.GRPC
+    body = grpc_frames.read_one(carrier.body, headers) if is_grpc else carrier.body
+    said = edited(request, Carried(carrier.behind, carrier.query, body), edit)
+    changed = Carrier(said.path, said.query, grpc_frames.frame(said.body) if is_grpc else said.body)
+    found = reading.read(request.binding, facts, changed.behind, changed.body, changed.query)
+    return found if isinstance(found, Fault) else (found, changed)
+
+
+def is_about_all(request: A2aRequest, owners: Owners) -> bool:
+    """A list of tasks that are nobody's in particular."""
+    return request.operation is Operation.LIST_TASKS and not owners.asked(request)
+
+
+def _has_skill(member: Member, found: Found, skill: str) -> bool:
+    return skill in found.modes.inputs_of and (not member.skills or skill in member.skills)
+
+
+def _mismatch(member: Member, found: Found, request: A2aRequest, call: A2aCall) -> Fault | None:
+    """Why a message is not for its modes."""
+    if not OPERATIONS[request.operation].has_message:
+        return None
+    skills = (call.skill,) if call.skill else tuple(sorted(member.skills)) or ("",)
+    accepted = request.accepted_output_modes
+    each = [found.modes.mismatch(call.parts, accepted, skill) for skill in skills]
+    first = each[0]
+    if first is None or None in each:
+        return None
+    kind = ErrorKind.CONTENT_TYPE_NOT_SUPPORTED
+    return Fault(kind, first.message, first.metadata, request.raw_id)
+
+
+def _speaking(told: list[tuple[Member, Found]], request: A2aRequest) -> list[tuple[Member, Found]]:
+    """Those that speak the client's form, and stream where it wants a stream; where none does, the
+    client is told so by whoever is asked."""
+    way = (request.binding, request.revision)
+    understood = [
+        pair
+        for pair in told
+        if way in pair[1].ways or (request.binding in READABLE and pair[1].is_readable)
+    ]
+    left = understood or told
+    if not request.is_stream:
+        return left
+    return [pair for pair in left if pair[1].card.capabilities.streaming] or left

@@ -1,0 +1,79 @@
+"""The tasks of several agents in one list."""
+
+from __future__ import annotations
+
+import json
+
+from extproc.events import Respond
+from extproc.ports import Answered, Asked
+from tests.kit.a2a_exchange import V1
+from tests.kit.a2a_pools import JSON, Answer, call, desk, instances, params, task, telling, where
+
+
+def listing(name: str, *stamps: int) -> Answer:
+    """An agent whose tasks changed at these seconds, the latest first; two in a page at most."""
+    tell = telling(name)
+    tasks = [
+        task(f"{name}{at}", status={"timestamp": f"2026-01-01T00:00:{at:02}Z"}) for at in stamps
+    ]
+
+    def answer(asked: Asked) -> Answered:
+        if asked.method == "GET":
+            return tell(asked)
+        said = json.loads(asked.body)["params"]
+        start, size = int(said.get("pageToken", 0)), min(2, said["pageSize"])
+        page, ahead = tasks[start : start + size], start + size
+        found = {
+            "tasks": page,
+            "totalSize": len(tasks),
+            "pageSize": size,
+            "nextPageToken": str(ahead) if ahead < len(tasks) else "",
+        }
+        body = {"jsonrpc": "2.0", "id": 1, "result": found}
+        return Answered(200, JSON, json.dumps(body).encode())
+
+    return answer
+
+
+def test_tasks_of_all_are_one_list_in_pages() -> None:
+    peers = instances(blue=listing("b", 9, 7, 5, 3, 1), green=listing("g", 8, 2))
+    gateway, token, pages = desk(peers=peers), "", []
+    while True:
+        more = {"pageToken": token} if token else {}
+        _, told = gateway.ask("/a2a/travel", call("ListTasks", pageSize=3, **more), **V1)
+        assert isinstance(told, Respond)
+        result = json.loads(told.body)["result"]
+        assert result["totalSize"] == 7
+        pages.append([each["id"] for each in result["tasks"]])
+        token = result["nextPageToken"]
+        if not token:
+            break
+    assert pages == [
+        ["b9~blue", "g8~green", "b7~blue"],
+        ["b5~blue", "b3~blue", "g2~green"],
+        ["b1~blue"],
+    ]
+
+
+def test_a_list_of_one_context_is_its_owners() -> None:
+    _, action = desk().ask("/a2a/travel", call("ListTasks", contextId="c~green"), **V1)
+    assert (where(action), params(action)) == ("travel~green", {"contextId": "c"})
+
+
+def test_a_token_of_nobodys_is_refused_and_a_list_without_one_of_them_too() -> None:
+    peers = instances(blue=listing("b", 1), green=listing("g", 2))
+    gateway = desk(peers=peers)
+    _, refused = gateway.ask("/a2a/travel", call("ListTasks", pageToken="?"), **V1)
+    assert isinstance(refused, Respond)
+    assert json.loads(refused.body)["error"]["code"] == -32602
+    peers.answers = {"service/a2a/travel~green": listing("g", 2)}
+    _, refused = gateway.ask("/a2a/travel", call("ListTasks"), **V1)
+    assert isinstance(refused, Respond)
+    assert (refused.status, b"agent_unreachable" in refused.body) == (503, True)
+
+
+def test_who_is_known_to_be_down_is_left_out() -> None:
+    peers = instances(blue=lambda asked: Answered(500, {}, b""), green=listing("g", 2))
+    _, told = desk(peers=peers).ask("/a2a/travel", call("ListTasks"), **V1)
+    assert isinstance(told, Respond)
+    assert [each["id"] for each in json.loads(told.body)["result"]["tasks"]] == ["g2~green"]
