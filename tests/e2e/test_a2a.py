@@ -175,10 +175,10 @@ def test_who_is_unknown_sees_cards_alone(gateway: Stack) -> None:
 
 def test_agents_are_listed_with_how_they_are(gateway: Stack) -> None:
     found = web.get(f"{gateway.url}/a2a?tag=hello", headers=KEY).json()["agents"]
-    assert [each["name"] for each in found] == ["travel"]
+    assert [each["name"] for each in found] == ["travel", "desk"]
     everyone = web.get(f"{gateway.url}/a2a", headers=KEY).json()["agents"]
     health = {each["name"]: each["health"]["status"] for each in everyone}
-    assert health == {"travel": "healthy", "hotels": "unhealthy"}
+    assert health == {"travel": "healthy", "hotels": "unhealthy", "desk": "healthy"}
 
 
 def test_what_agents_do_not_take_is_refused_by_the_gateway(gateway: Stack, agent: Agent) -> None:
