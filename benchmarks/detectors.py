@@ -127,14 +127,15 @@ def _scored(each_sample: Iterable[Sample], mistakes: list[str] | None) -> dict[K
     return everything | {None: Score(negatives=negatives[None])}
 
 
-def injection_score(threshold: float) -> tuple[Score, list[str]]:
-    """How well attacks are told from harmless texts, and which are not."""
+def injection_score(threshold: float, of: str = "") -> tuple[Score, list[str]]:
+    """How well attacks are told from harmless texts, and which are not; `of`: `unseen_`."""
     said = yaml.safe_load((FOLDER / "injection.yaml").read_text(encoding="utf-8"))
     finder = Injection(threshold)
-    missed = [text for text in said["attacks"] if not finder.is_in([text])]
-    wrong = [text for text in said["harmless"] if finder.is_in([text])]
-    total = len(said["attacks"])
-    score = Score(total, len(said["harmless"]), total - len(missed), len(wrong))
+    attacks, harmless = said[f"{of}attacks"], said[f"{of}harmless"]
+    missed = [text for text in attacks if not finder.is_in([text])]
+    wrong = [text for text in harmless if finder.is_in([text])]
+    total = len(attacks)
+    score = Score(total, len(harmless), total - len(missed), len(wrong))
     return score, [*(f"missed {text!r}" for text in missed), *(f"wrong {text!r}" for text in wrong)]
 
 
@@ -151,6 +152,10 @@ def table() -> str:
     lines.append(_row("all", Score(*map(sum, zip(*known.values(), strict=True)))))
     lines.append(_row("**unseen texts**, all kinds", unseen_score()))
     lines += [_row(f"`injection` at {each}", injection_score(each)[0]) for each in THRESHOLDS]
+    lines += [
+        _row(f"**unseen** definitions of tools, at {each}", injection_score(each, "unseen_")[0])
+        for each in THRESHOLDS
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -58,6 +58,12 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         "override",
         0.7,
+        r"\b(?:ignore|disregard|forget) the (?:\w{1,20} )?(?:rules|instructions|guidelines) of"
+        r" (?:your|the) (?:operator|developer|system|host|client)",
+    ),
+    Signal(
+        "override",
+        0.7,
         r"(?:ignorier\w{0,4}|missachte\w{0,2}|vergiss|vergessen sie)[^.!?\n]{0,40}?"
         r"(?:anweisung|vorgabe|instruktion|regeln|befehle)"
         r"|(?:ignore[zr]?|oublie[zr]?|ne tenez pas compte)[^.!?\n]{0,40}?"
@@ -119,7 +125,42 @@ SIGNALS: tuple[Signal, ...] = (
         0.4,
         r"\b(?:do not|don't|never|without) (?:tell|telling|inform|informing|mention|mentioning"
         rf"|alert|notify|notifying|reveal(?:ing)? (?:this|it) to){_GAP}\b(?:user|human|anyone"
-        r"|operator|person|owner)",
+        r"|operator|person|owner)"
+        r"|\b(?:keep|hide|conceal)(?:ing)? (?:this|it|that|them)\b[^.!?\n]{0,20}?"
+        r"\bfrom the (?:user|human)"
+        r"|\b(?:user|human)s? (?:need not|must not|should not|may not|mustn't|shouldn't)"
+        r" (?:know|see|notice)"
+        r"|\b(?:do not|don't|never|without) let(?:ting)? the (?:user|human)s? (?:know|see|notice)",
+    ),
+    Signal(
+        "snooping",
+        0.4,
+        r"\b(?:read|open|access|print|cat|load|fetch|get|include|collect|contents? of)\b"
+        r"[^!?\n]{0,60}?(?:\.ssh\b|\bid_(?:rsa|ed25519|ecdsa)\b|\.aws/credentials|\.netrc\b"
+        r"|\.npmrc\b|\.kube/config|\bmcp\.json\b|/etc/(?:passwd|shadow)\b|\.env\b)",
+    ),
+    Signal(
+        "smuggling",
+        0.4,
+        r"\b(?:pass|put|include|place|attach|append|supply|provide)\b"
+        r"[^.!?\n]{0,30}?\b(?:its|their|whole|full|entire|all|everything|what it says)\b"
+        rf"{_GAP}\b(?:as|in|into|with)\b[^.!?\n]{{0,20}}?(?:[`'\"]\w|\b(?:argument|parameter|field)\b)",
+    ),
+    Signal(
+        "ordering",
+        0.3,
+        r"\bbefore (?:you )?(?:us(?:e|ing)|call(?:ing)?|invok(?:e|ing)|run(?:ning)?) (?:this|the)"
+        rf" (?:tool|function)\b{_GAP}\b(?:read|open|access|list|print|collect)\b"
+        r"|\botherwise,? (?:this|the) tool (?:will not|won't|does not|can't|cannot) work\b"
+        r"|\bbefore (?:replying|answering|responding|doing|saying) (?:to )?anything\b"
+        r"|\bbefore any other tool\b|\balways use this (?:one|tool) (?:first|instead)\b"
+        r"|</?(?:important|critical|secret|hidden)>",
+    ),
+    Signal(
+        "copying",
+        0.4,
+        r"\b(?:always|also|must)\b[^.!?\n]{0,30}?\b(?:add|bcc|cc|copy|forward|send)\b"
+        r"[^!?\n]{0,40}?[\w.]{1,40}@",
     ),
     Signal(
         "exfiltration",
@@ -127,13 +168,16 @@ SIGNALS: tuple[Signal, ...] = (
         rf"\b(?:send|post|forward|upload|exfiltrate|transmit|append|encode|leak|email){_GAP}"
         r"\b(?:conversation|chat history|history|context|credentials|secrets|api keys?|tokens?"
         rf"|passwords?|environment variables|everything|all (?:files|data)){_GAP}"
-        r"(?:https?://|[\w.]{1,40}@|webhook|\bserver\b|\burl\b)",
+        r"(?:https?://|[\w.]{1,40}@|webhook|\bserver\b|\burl\b)"
+        r"|\b(?:credentials|secrets|api keys|private keys?|passwords|environment variables)\b"
+        rf"{_GAP}\b(?:send|post|upload|transmit|forward){_GAP}(?:https?://|[\w.]{{1,40}}@)",
     ),
     Signal(
         "obedience",
         0.3,
         r"\b(?:decode|decipher|translate|unscramble|reverse|read) (?:this|the following|it|and)"
         rf"{_GAP}\b(?:follow|execute|obey|carry out|comply|do what)\b"
+        r"|\boverrides? (?:those|the (?:wishes|requests|instructions)) of the (?:user|operator)"
         r"|\b(?:you must|always) (?:comply|obey)\b|\bdo not refuse\b|\bnever refuse\b"
         r"|\bstay in character\b|\bstart your (?:answer|response|reply) with\b",
     ),
