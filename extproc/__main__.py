@@ -13,7 +13,7 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -153,18 +153,29 @@ async def serve(arguments: argparse.Namespace) -> None:
     local = await open_ledger(file, worker=arguments.worker, busy_seconds=BUSY_SECONDS)
     ledgers = Ledgers(local, arguments.worker)
     keys = KeyPlaces(open_directory(file, time.time, busy_seconds=BUSY_SECONDS), time.time)
-    passwords, introspector = HashedPasswords(time.monotonic), RemoteIntrospector(time.time)
+    services, passwords = ServiceClient(arguments.services), HashedPasswords(time.monotonic)
+    introspector = RemoteIntrospector(services, time.time)
+    witnesses = Witnesses(None, passwords, introspector)
     try:
-        await _serve(arguments, ledgers, keys, Witnesses(None, passwords, introspector))
+        await _serve(arguments, ledgers, keys, _Asked(witnesses, services))
     finally:
         await introspector.close()
+        services.close()
         await passwords.close()
         await keys.close()
         await ledgers.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked, and by which way."""
+
+    witnesses: Witnesses
+    services: ServiceClient
+
+
 async def _serve(
-    arguments: argparse.Namespace, ledgers: Ledgers, keys: KeyPlaces, witnesses: Witnesses
+    arguments: argparse.Namespace, ledgers: Ledgers, keys: KeyPlaces, asked: _Asked
 ) -> None:
     def take(program: Program) -> None:
         calls.program = program
@@ -181,7 +192,7 @@ async def _serve(
     calls, health, books = process.Process(time.time, audits), Health(), Books(ledgers)
     limiters = LimiterPlaces(MappedLimiter(arguments.state_dir, later), arguments.worker)
     _count_misses(tally, ledgers, keys, limiters)
-    log, services = access_log.AccessLog(cut_streams, calls), ServiceClient(arguments.services)
+    log, services = access_log.AccessLog(cut_streams, calls), asked.services
     pins = SharedToolPins(SqliteToolPins(arguments.state_dir, time.time))
     consents = ConsentPlaces(SqliteConsents(arguments.state_dir, time.time))
     shared = SharedSessionBoard(session_board(arguments.state_dir), time.time)
@@ -195,7 +206,7 @@ async def _serve(
         books=books,
         cut_streams=cut_streams,
         audits=audits,
-        witnesses=witnesses,
+        witnesses=asked.witnesses,
         logs=logs,
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
@@ -216,7 +227,6 @@ async def _serve(
         await books.finish()
         cut_streams.give_up()
         board.close()
-        services.close()
         await pins.close()
         await consents.close()
         await shared.close()

@@ -199,12 +199,11 @@ class Login:
 class Introspection:
     """A server that knows tokens which say nothing by themselves (RFC 7662)."""
 
-    url: str
+    path: str
+    """Where it is asked, at the service of this kind."""
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     client_auth: ClientAuth = ClientAuth.NONE
-    ca: str | None = field(default=None, repr=False)
-    """PEM of the authorities that the URL's certificate is checked against; None: the system's."""
     issuer: str = ""
     """What `iss` must say; empty: it is not looked at."""
     audiences: tuple[str, ...] = ()

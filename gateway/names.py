@@ -352,6 +352,10 @@ def a2a_service(agent: str) -> str:
     return f"a2a/{agent}"
 
 
+INTROSPECTION = "introspection"
+"""The service that is asked about tokens."""
+
+
 def a2a_keys_service(agent: str) -> str:
     """The service where the keys are that sign its cards."""
     return f"a2a-keys/{agent}"

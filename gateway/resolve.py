@@ -5,11 +5,11 @@ Total on a loaded Config.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.choice import by_place
-from gateway.config import stars
+from gateway.config import introspection, stars
 from gateway.config.a2a_meaning import a2a, a2a_services
 from gateway.config.budgets import BudgetBlock, BudgetMode, BudgetScopeBlock
 from gateway.config.check import guard_names
@@ -77,6 +77,7 @@ from gateway.model import (
     Rule,
     SchemaGuard,
     Scope,
+    Service,
     Xds,
     XdsClient,
 )
@@ -152,11 +153,8 @@ class Resolver:
             audit=None if config.audit is None else config.audit.terms,
             limits=limits,
             services=(
-                *(
-                    guard_service(name, block)
-                    for name, block in guards
-                    if isinstance(block, RemoteGuardBlock)
-                ),
+                *_guard_services(guards),
+                *introspection.services(config.identity.introspection),
                 *mcp_services(config.mcp, config.identity),
                 *a2a_services(config.a2a),
             ),
@@ -235,6 +233,12 @@ def _listener(name: str, block: GatewayBlock) -> Listener:
         block.tls.texts if block.tls is not None else None,
         block.compress,
     )
+
+
+def _guard_services(guards: Iterable[tuple[str, GuardBlock]]) -> Iterator[Service]:
+    for name, block in guards:
+        if isinstance(block, RemoteGuardBlock):
+            yield guard_service(name, block)
 
 
 def _identity(block: IdentityBlock) -> Identity:

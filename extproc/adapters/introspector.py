@@ -11,20 +11,27 @@ import base64
 import hashlib
 import logging
 import secrets
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
-import httpx
 import msgspec
 
-from extproc.ports import Introspected, IntrospectionUnavailable
+from extproc.ports import (
+    Asked,
+    Introspected,
+    IntrospectionUnavailable,
+    McpPeers,
+    ServiceUnavailable,
+)
+from gateway import names
 from gateway.identity import ClientAuth, Introspection
 
 logger = logging.getLogger(__name__)
 
+_CLUSTER = names.service_cluster(names.INTROSPECTION)
+_FORM = "application/x-www-form-urlencoded"
 _LARGEST_ANSWER = 1 << 16
 _decoder = msgspec.json.Decoder(dict[str, object])
 
@@ -38,13 +45,17 @@ class Bounds:
     """Active tokens, and as many that are not."""
     tries: int = 2
     most_servers: int = 4
-    """Whose connections are kept: of this program, and of those before it that still run."""
+    """That are known: of this program, and of those before it that still run."""
 
 
 class RemoteIntrospector:
-    """Lives on an event loop; `clock` gives Unix seconds."""
+    """Lives on an event loop. Connections, TLS and retries are Envoy's."""
 
-    def __init__(self, clock: Callable[[], float], bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, way: McpPeers, clock: Callable[[], float], bounds: Bounds | None = None
+    ) -> None:
+        """`way`: through Envoy; `clock` gives Unix seconds."""
+        self._way = way
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._key = secrets.token_bytes(32)
@@ -80,14 +91,11 @@ class RemoteIntrospector:
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
-        for server in self._servers.values():
-            await server.close()
 
     def _server(self, where: Introspection) -> _Server:
         while len(self._servers) >= self._bounds.most_servers:
-            gone = self._servers.pop(next(iter(self._servers)))
-            gone.leave()
-        server = self._servers[where] = _Server(where)
+            del self._servers[next(iter(self._servers))]
+        server = self._servers[where] = _Server(where, self._way)
         return server
 
     async def _ask(
@@ -142,62 +150,45 @@ class _TryAgain(IntrospectionUnavailable):
 class _Server:
     """One authorization server, as one client sees it."""
 
-    def __init__(self, where: Introspection) -> None:
+    def __init__(self, where: Introspection, way: McpPeers) -> None:
         self.salt = secrets.token_bytes(16)
         """Tells apart what servers say of equal tokens."""
         self._where = where
-        context = ssl.create_default_context(cadata=where.ca)
-        self._client = httpx.AsyncClient(
-            verify=context, trust_env=False, follow_redirects=False, timeout=None
-        )
-        self._leaving: asyncio.Task[None] | None = None
-
-    def leave(self) -> None:
-        """Close the connections some time soon."""
-        self._leaving = asyncio.ensure_future(self.close())
-
-    async def close(self) -> None:
-        await self._client.aclose()
+        self._way = way
 
     async def ask(self, token: str) -> dict[str, object] | None:
         """What it says of an active token; None: it is not active."""
-        fields = {"token": token, "token_type_hint": "access_token"}
-        headers = {"accept": "application/json"}
         where = self._where
-        if where.client_auth is ClientAuth.BASIC:
-            headers["authorization"] = _basic(where.client_id, where.client_secret)
-        elif where.client_auth is ClientAuth.POST:
-            fields["client_id"] = where.client_id
-            if where.client_secret:
-                fields["client_secret"] = where.client_secret
         try:
-            async with self._client.stream(
-                "POST", where.url, data=fields, headers=headers
-            ) as response:
-                body = await _bounded(response)
-        except httpx.HTTPError as error:
-            raise _TryAgain(f"{where.url}: {type(error).__name__}") from None
-        if response.status_code >= 500:
-            raise _TryAgain(f"{where.url} answered {response.status_code}")
-        if response.status_code != 200:  # of a token that is not active, too, it is 200 (§2.2)
-            raise IntrospectionUnavailable(f"{where.url} answered {response.status_code}")
+            answer = await self._way.ask(_CLUSTER, _asked(token, where), where.timeout_seconds)
+        except ServiceUnavailable as error:
+            raise _TryAgain(str(error)) from None
+        if answer.status >= 500:
+            raise _TryAgain(f"the server answered {answer.status}")
+        if answer.status != 200:  # of a token that is not active, too, it is 200 (§2.2)
+            raise IntrospectionUnavailable(f"the server answered {answer.status}")
+        if len(answer.body) > _LARGEST_ANSWER:
+            raise IntrospectionUnavailable("the answer is too large")
         try:
-            said = _decoder.decode(body)
+            said = _decoder.decode(answer.body)
         except msgspec.MsgspecError:
-            raise IntrospectionUnavailable(f"{where.url} answered no json object") from None
+            raise IntrospectionUnavailable("the server answered no json object") from None
         is_active = said.get("active")
         if not isinstance(is_active, bool):
-            raise IntrospectionUnavailable(f"{where.url} does not say whether it is active")
+            raise IntrospectionUnavailable("the server does not say whether it is active")
         return said if is_active else None
 
 
-async def _bounded(response: httpx.Response) -> bytes:
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > _LARGEST_ANSWER:
-            raise IntrospectionUnavailable("the answer is too large")
-    return body
+def _asked(token: str, where: Introspection) -> Asked:
+    fields = {"token": token, "token_type_hint": "access_token"}
+    headers = [("accept", "application/json"), ("content-type", _FORM)]
+    if where.client_auth is ClientAuth.BASIC:
+        headers.append(("authorization", _basic(where.client_id, where.client_secret)))
+    elif where.client_auth is ClientAuth.POST:
+        fields["client_id"] = where.client_id
+        if where.client_secret:
+            fields["client_secret"] = where.client_secret
+    return Asked("POST", where.path, tuple(headers), urlencode(fields).encode())
 
 
 def _basic(user: str, password: str) -> str:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, model_validator
 
+from gateway import names
 from gateway.config.block import Block, refusal
 from gateway.config.finding import Finding, Path
 from gateway.config.issuers import ClaimsBlock
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Duration, Flag, Secret, Text
-from gateway.config.urls import Url, is_exposed
+from gateway.config.urls import Url, is_exposed, place
 from gateway.identity import ClientAuth, Introspection
+from gateway.model import Service
 
 _AT: Path = ("identity", "introspection")
+_CONNECT_SECONDS = 1.0
+"""Envoy tries twice."""
 _LONGEST_CACHE = 3600.0
 _LONGEST_TIMEOUT = 4.0
 
@@ -53,7 +59,7 @@ class IntrospectionBlock(Block):
     are neither keys nor tokens (JWT) of an issuer in `jwt`."""
 
     url: Url
-    """The issuer's introspection endpoint. Workers ask it."""
+    """The issuer's introspection endpoint. Workers ask it, through Envoy."""
     client: IntrospectionClientBlock | None = None
     """Who asks. Without it, nothing is shown."""
     ca: TextFile | None = None
@@ -96,11 +102,10 @@ class IntrospectionBlock(Block):
         client = self.client
         secret = client.secret.get_secret_value() if client is not None and client.secret else ""
         return Introspection(
-            url=self.url,
+            path=urlsplit(self.url).path or "/",
             client_id="" if client is None else client.id,
             client_secret=secret,
             client_auth=ClientAuth("none" if client is None else client.method),
-            ca=self.authorities,
             issuer=self.issuer or "",
             audiences=self.audiences,
             claims=self.claims.meaning,
@@ -109,6 +114,15 @@ class IntrospectionBlock(Block):
             timeout_seconds=self.timeout,
             is_forwarded=self.forward,
         )
+
+
+def services(block: IntrospectionBlock | None) -> Iterator[Service]:
+    """Whom Envoy connects to."""
+    if block is not None:
+        upstream = place(block.url).upstream(_CONNECT_SECONDS)
+        if block.authorities is not None:
+            upstream = replace(upstream, ca=block.authorities)
+        yield Service(names.INTROSPECTION, upstream)
 
 
 def warnings(block: IntrospectionBlock) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from gateway.config.a2a import A2aBlock
 from gateway.config.emission import emit
 from gateway.config.environment import each_text, escape
 from gateway.config.identity import ApiKeyBlock
+from gateway.config.introspection import IntrospectionBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
 from gateway.config.mcp import McpBlock
@@ -66,9 +67,8 @@ def for_workers(config: Config) -> str:
         }
     for budget in document.get("budgets", ()):
         budget.pop("alerts", None)  # the control plane sends them
-    asked = config.identity.introspection
-    if asked is not None and asked.meaning.client_secret:  # workers ask
-        document["identity"]["introspection"]["client"]["secret"] = asked.meaning.client_secret
+    if config.identity.introspection is not None:
+        _tell_introspection(document["identity"]["introspection"], config.identity.introspection)
     if config.audit is not None and config.audit.sealing is not None:  # they seal
         document["audit"]["secret"] = config.audit.sealing.secret.decode()
     for guard, block in zip(document.get("guardrails", ()), config.guardrails, strict=False):
@@ -194,6 +194,15 @@ def _tell_consent(said: dict[str, Any], block: McpConsentBlock, server_url: str)
         said["issuer"] = of.issuer
     if of.resource:
         said["resource"] = of.resource
+
+
+def _tell_introspection(said: dict[str, Any], block: IntrospectionBlock) -> None:
+    """Workers ask through Envoy, which connects, and checks the certificate."""
+    of = block.meaning
+    said.pop("ca_inline", None)
+    said["url"] = f"{NOWHERE_TLS}{of.path}"
+    if of.client_secret:
+        said["client"]["secret"] = of.client_secret
 
 
 def _tell_ledger(document: dict[str, Any], block: LedgerBlock) -> None:

@@ -24,7 +24,7 @@ def written(more: str = "") -> str:
 
 def test_only_a_url_is_needed() -> None:
     identity = meant(written()).identity
-    assert identity.introspection == Introspection(URL)
+    assert identity.introspection == Introspection("/introspect")
     assert identity.is_required
     assert meant("identity: {}").identity.introspection is None
 
@@ -36,11 +36,10 @@ def test_all_of_it() -> None:
         cache: 10s, cache_inactive: 1s, timeout: 500ms, forward: true"""
     )
     assert meant(text, SECRET="hush").identity.introspection == Introspection(
-        URL,
+        "/introspect",
         "us",
         "hush",
         ClientAuth.POST,
-        None,
         "https://idp.example",
         ("agents",),
         ClaimNames("username", groups="scope", tags=(("c", "client_id"),)),
@@ -64,6 +63,24 @@ def test_workers_are_told_the_secret_and_nobody_else(tmp_path: Path) -> None:
     assert "hush" not in shown
     assert yaml.safe_load(shown)["identity"]["introspection"]["client"] == {"id": "us"}
     assert "hush" not in repr(resolve(config))
+
+
+def test_envoy_is_told_where_and_by_whom_its_certificate_is_signed(tmp_path: Path) -> None:
+    ca = Authority("idp").pem
+    (tmp_path / "ca.pem").write_text(ca)
+    file = tmp_path / "gateway.yaml"
+    file.write_text(written(", ca: ca.pem").replace("/introspect", ":8443/o/introspect/"))
+    config = load_file(file, {})
+    assert isinstance(config, Config), config
+    gateway = resolve(config)
+    assert gateway.identity.introspection == Introspection("/o/introspect/")
+    [service] = gateway.services
+    assert (service.name, service.upstream.authority) == ("introspection", "idp.example:8443")
+    assert (service.upstream.ca, service.upstream.is_tls) == (ca, True)
+    told = for_workers(config)
+    assert "idp.example" not in told
+    assert "CERTIFICATE" not in told
+    assert meant("identity: {}").services == ()
 
 
 @pytest.mark.parametrize(
