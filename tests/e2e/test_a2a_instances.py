@@ -18,7 +18,7 @@ from tests.e2e.test_a2a import saying
 from tests.kit import web
 from tests.kit.a2a_agent import Agent, running_agent
 from tests.kit.in_a_loop import in_a_loop
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = pytest.mark.envoy
 
@@ -33,6 +33,8 @@ class Fleet:
     stack: Stack
     other: Stack
     agents: dict[str, Agent]
+    frail: ExitStack
+    """Ends the first instance of the agent `spare`."""
 
     def asked(self) -> dict[str, int]:
         """How often each was asked something, but for its card."""
@@ -50,6 +52,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             name: stack.enter_context(running_agent(name, ("1.0", "0.3")))
             for name in ("blue", "green", "hotels")
         }
+        frail = stack.enter_context(ExitStack())
+        agents["frail"] = frail.enter_context(running_agent("frail"))
         places = {
             name: f'{{url: "{each.url}", grpc: "{each.grpc_url}"}}' for name, each in agents.items()
         }
@@ -61,13 +65,14 @@ a2a:
   agents:
     travel: {{instances: {{blue: {places["blue"]}, green: {places["green"]}}}}}
     hotels: {places["hotels"]}
+    spare: {{instances: {{one: {places["frail"]}, two: {places["hotels"]}}}, choose: failover}}
   groups:
     desk: {{agents: {{hotels: {{}}, travel: {{}}}}, choose: failover}}
 """
         )
         first = stack.enter_context(running(config, folder / "state", workers=1))
         second = stack.enter_context(running(config, folder / "other", workers=1))
-        yield Fleet(first, second, agents)
+        yield Fleet(first, second, agents, frail)
 
 
 @asynccontextmanager
@@ -187,7 +192,22 @@ async def test_a_group_is_an_agent_of_its_own(fleet: Fleet, binding: str) -> Non
 
 def test_the_group_is_in_the_list_and_has_a_card(fleet: Fleet) -> None:
     listed = web.get(f"{fleet.stack.url}/a2a").json()["agents"]
-    assert [each["name"] for each in listed] == ["travel", "hotels", "desk"]
+    assert [each["name"] for each in listed] == ["travel", "hotels", "spare", "desk"]
     card = web.get(f"{fleet.stack.url}/a2a/desk/.well-known/agent-card.json").json()
     assert card["name"] == "desk"
     assert [each["id"] for each in card["skills"]] == ["greet"]
+
+
+def test_the_next_is_asked_when_the_first_is_gone(fleet: Fleet) -> None:
+    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "ask me"}]}
+
+    def owner() -> str:
+        url = f"{fleet.stack.url}/a2a/spare/message:send"
+        sent = web.post(url, json={"message": message}, headers={"a2a-version": "1.0"})
+        if sent.status_code != 200:
+            return str(sent.json()["error"]["code"])
+        return str(sent.json()["task"]["id"]).rpartition("~")[2]
+
+    assert owner() == "one"
+    fleet.frail.close()
+    eventually(lambda: owner() == "two", "the next is asked")

@@ -15,6 +15,9 @@ from tests.gateway.config.loading import complaints
         ("{url: 'http://a', grpc: 'http://a/x'}", "a2a.agents.a.grpc: must have no path"),
         ("{url: 'http://a', key: k, auth: {type: none}}", "a2a.agents.a: has both key and auth"),
         ("{url: 'http://a', timeout: 2m}", "a2a.agents.a.timeout: must be more than 0 and"),
+        ("{url: 'http://a', instances: {b: {url: 'http://b'}}}", "a2a.agents.a: needs exactly"),
+        ("{grpc: 'http://a', instances: {b: {url: 'http://b'}}}", "a2a.agents.a: has both grpc"),
+        ("{instances: {b~c: {url: 'http://b'}}}", "a2a.agents.a.instances.b~c: must be the name"),
         ("{url: 'http://a', refresh: 10ms}", "a2a.agents.a.refresh: must be at least 1s"),
     ],
 )
