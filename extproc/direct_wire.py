@@ -3,14 +3,14 @@ way there, and that their answers are shown, as protobuf."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from envoy_api import message
 
-from extproc.events import Direct
-from extproc.new_bodies import of_request, varint
+from extproc.events import ChangeHeaders, Direct, Flow, Show
+from extproc.new_bodies import of_flowing, of_request, varint
 from extproc.told import encode_told
 from gateway import names
 
@@ -37,6 +37,19 @@ SHOWN_TO_THE_END: bytes = _ProcessingResponse(
     request_headers={}, mode_override={**_MODE, "response_trailer_mode": "SEND"}
 ).SerializeToString()
 """The same, and the call is open until the answer is over."""
+_FLOWING_MODE: Mapping[str, str] = {
+    **_MODE,
+    "response_body_mode": "FULL_DUPLEX_STREAMED",
+    "response_trailer_mode": "SEND",
+}
+_FLOWING: bytes = _ProcessingResponse(
+    request_headers={}, mode_override=_FLOWING_MODE
+).SerializeToString()
+"""The same, and all of the answer as it comes."""
+_FLOWING_ANSWER: bytes = _ProcessingResponse(
+    mode_override={**_FLOWING_MODE, "request_body_mode": "NONE"}
+).SerializeToString()
+"""Show the answer to what has no body, as it comes."""
 _ANSWERED: bytes = _ProcessingResponse(
     mode_override={**_MODE, "request_body_mode": "NONE"}
 ).SerializeToString()
@@ -72,6 +85,36 @@ def encode_way(
     return bytes(whole.SerializeToString(deterministic=True))
 
 
+def encode_show(action: Show) -> bytes:
+    """Read on."""
+    if action.is_flowing:
+        return _FLOWING
+    return SHOWN_TO_THE_END if action.is_to_the_end else SHOWN
+
+
+def encode_flow(action: Flow) -> Iterator[bytes]:
+    """The messages that let parts of an answer go on; each part is said once."""
+    if action.head is not None:
+        response = _ProcessingResponse(
+            response_headers={"response": {"header_mutation": _mutation(action.head)}}
+        )
+        yield bytes(response.SerializeToString())
+    if action.body or action.is_end:
+        yield of_flowing(action.body, is_end=action.is_end)
+    if action.trailers is not None:
+        response = _ProcessingResponse(
+            response_trailers={"header_mutation": _mutation(action.trailers)}
+        )
+        yield bytes(response.SerializeToString())
+
+
+def _mutation(changed: ChangeHeaders) -> dict[str, Any]:
+    return {
+        "set_headers": [_header(*each) for each in changed.set_headers],
+        "remove_headers": changed.remove_headers,
+    }
+
+
 def encode_direct(action: Direct) -> bytes:
     """The way, then what is of this request alone: parts of one message.
 
@@ -89,13 +132,29 @@ def encode_direct(action: Direct) -> bytes:
         common = _HEADER_MUTATION + varint(len(mutation)) + mutation
         phase = _RESPONSE + varint(len(common)) + common
         told += (_REQUEST_BODY if action.is_read else _REQUEST_HEADERS) + varint(len(phase)) + phase
+    if action.is_flowing:
+        told += _FLOWING_ANSWER if action.body is None else _new_body(action.body)
     if action.is_shown:
         told += _ANSWERED
     if action.session or action.token:
         told += _session(action.session, action.token)
     if action.told:
         told += encode_told(action.told)
-    return told if action.body is None else of_request(told, action.body)
+    if action.body is None or action.is_flowing:
+        return told
+    return of_request(told, action.body)
+
+
+def _new_body(body: bytes) -> bytes:
+    """What goes on behind headers, in the place of a body or without there being one; Envoy shows
+    the answer."""
+    common = {
+        "status": "CONTINUE_AND_REPLACE",
+        "header_mutation": {"set_headers": [_header("content-length", str(len(body)))]},
+        "body_mutation": {"body": body},
+    }
+    response = _ProcessingResponse(request_headers={"response": common})
+    return bytes(response.SerializeToString()) + _FLOWING_ANSWER
 
 
 @lru_cache(_MOST_REMEMBERED)

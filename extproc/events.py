@@ -57,6 +57,8 @@ class ResponseHeaders(Struct, frozen=True):
     """Lower-case names; only those that Envoy was told to forward."""
     failures: Mapping[str, Failure] = {}
     """Of the tries that were answered so, by cluster."""
+    is_end: bool = False
+    """No body follows."""
 
 
 class ResponseBody(Struct, frozen=True):
@@ -71,6 +73,8 @@ class ResponseEnd(Struct, frozen=True):
     """The last byte of the answer has passed, and Envoy has read it."""
 
     usage: Usage | None
+    trailers: Mapping[str, str] = {}
+    """Lower-case names; only those that Envoy was told to forward."""
 
 
 class Other(Struct, frozen=True):
@@ -130,6 +134,8 @@ class Direct(Struct, frozen=True):
     """After headers: show us those of the answer, too."""
     token: str = ""
     """What the server is shown of who calls: `Bearer …`; empty: nothing."""
+    is_flowing: bool = False
+    """After headers: the answer flows; a new body goes on, whether there was one or not."""
 
 
 class Show(Struct, frozen=True):
@@ -137,6 +143,8 @@ class Show(Struct, frozen=True):
 
     is_to_the_end: bool = False
     """And let us know when it is over."""
+    is_flowing: bool = False
+    """Show all of the answer as it comes; what of it goes on, and when, `Flow` says."""
 
 
 class Respond(Struct, frozen=True):
@@ -181,6 +189,22 @@ class Replace(Struct, frozen=True):
     body: bytes
 
 
+class Flow(Struct, frozen=True):
+    """What goes on of an answer that flows: one, several or none of its parts, when it is time.
+
+    Envoy waits for none of them, and keeps nothing: what is not said here, the client never sees. A
+    body can be said once a piece of one was shown.
+    """
+
+    head: ChangeHeaders | None = None
+    """Its headers go on now, changed so; None: not now."""
+    body: bytes = b""
+    is_end: bool = False
+    """Nothing follows, but trailers where some were shown."""
+    trailers: ChangeHeaders | None = None
+    """Those that were shown go on, changed so."""
+
+
 class Finish(Struct, frozen=True):
     """Put these bytes in the place of the piece that was shown, and cut both connections then."""
 
@@ -192,7 +216,17 @@ class Finish(Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    Continue | Strip | Forward | Direct | Show | Respond | Watch | ChangeHeaders | Replace | Finish
+    Continue
+    | Strip
+    | Forward
+    | Direct
+    | Show
+    | Respond
+    | Watch
+    | ChangeHeaders
+    | Replace
+    | Flow
+    | Finish
 )
 
 CONTINUE = Continue()

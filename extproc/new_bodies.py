@@ -12,6 +12,8 @@ _BODY_RESPONSE = b"\x0a"  # BodyResponse.response = 1
 _HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
 _BODY_MUTATION = b"\x1a"  # CommonResponse.body_mutation = 3
 _MUTATED_BODY = b"\x0a"  # BodyMutation.body = 1
+_STREAMED_RESPONSE = b"\x1a"  # BodyMutation.streamed_response = 3
+_END_OF_STREAM = b"\x10\x01"  # StreamedBodyResponse.end_of_stream = 2
 _CONTENT_LENGTH = b"\x0a\x0econtent-length\x1a"  # HeaderValue.key = 1, raw_value = 3
 _OVERWRITE_FIELD = b"\x18\x02"  # HeaderValueOption.append_action = 3
 _BEHIND_LENGTH = _OVERWRITE_FIELD + _BODY_MUTATION
@@ -65,6 +67,21 @@ def of_response(body: bytes) -> bytes:
     response = _BODY_RESPONSE + varint(len(mutation) + size) + mutation
     whole = _RESPONSE_BODY + varint(len(response) + size)
     return b"".join((whole, response, body))
+
+
+def of_flowing(body: bytes, *, is_end: bool) -> bytes:
+    """A ProcessingResponse that sends these bytes on, of an answer that flows."""
+    size = len(body)
+    piece = _MUTATED_BODY + varint(size)  # StreamedBodyResponse.body = 1, too
+    end = _END_OF_STREAM if is_end else b""
+    length = len(piece) + size + len(end)
+    streamed = _STREAMED_RESPONSE + varint(length) + piece
+    length += len(streamed) - len(piece)
+    mutation = _BODY_MUTATION + varint(length) + streamed
+    length += len(mutation) - len(streamed)
+    response = _BODY_RESPONSE + varint(length) + mutation
+    length += len(response) - len(mutation)
+    return b"".join((_RESPONSE_BODY, varint(length), response, body, end))
 
 
 def varint(number: int) -> bytes:

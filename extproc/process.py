@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from extproc import attempt, wire
+from extproc import attempt, direct_wire, wire
 from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.audits import Audits, uncounted
 from extproc.edges.service import Call, Stream
@@ -20,6 +20,7 @@ from extproc.events import (
     Action,
     Event,
     Finish,
+    Flow,
     RequestBody,
     RequestHeaders,
 )
@@ -119,7 +120,9 @@ class _ExchangeStream:
         event = wire.decode(message)
         exchange = self._exchange
         action = exchange.on_event(event)
-        if action is CONTINUE:
+        if type(action) is Flow:
+            self._flow(action)
+        elif action is CONTINUE:
             self._call.send(wire.CONTINUE_AFTER.get(type(event)) or wire.encode(event, CONTINUE))
         elif isinstance(action, Struct):  # as all actions are; asking for Awaitable takes longer
             self._call.send(wire.encode(event, action))
@@ -131,8 +134,15 @@ class _ExchangeStream:
         if exchange.is_over:
             self._end(action)
 
+    def _flow(self, action: Flow) -> None:
+        for message in direct_wire.encode_flow(action):
+            self._call.send(message)
+
     def _answer(self, event: Event, action: Action) -> None:
-        self._call.send(wire.encode(event, action))
+        if isinstance(action, Flow):
+            self._flow(action)
+        else:
+            self._call.send(wire.encode(event, action))
         if self._exchange.is_over:
             self._end(action)
 

@@ -24,6 +24,7 @@ from extproc.events import (
     Event,
     Failure,
     Finish,
+    Flow,
     Forward,
     Other,
     Replace,
@@ -78,6 +79,7 @@ SHOWN_SESSION: bytes = _ProcessingResponse(
 ).SerializeToString()
 """What goes behind an encoded plan for a websocket, so that its answer is shown, and readable."""
 
+_NO_TRAILERS: Mapping[str, str] = {}
 _ANY_NUMBER = "0" * 16
 
 
@@ -129,11 +131,14 @@ def _event(request: Any) -> Event:
         failures = _failures(request.metadata_context.filter_metadata)
         # nobody asks why it went well
         details = "" if status < 300 else fields["response.code_details"].string_value
-        return ResponseHeaders(status, cluster, details, attempt, headers, failures)
+        is_end = request.response_headers.end_of_stream
+        return ResponseHeaders(status, cluster, details, attempt, headers, failures, is_end)
     if kind == "response_body":
         return ResponseBody(request.response_body.body, request.response_body.end_of_stream)
     if kind == "response_trailers":
-        return ResponseEnd(_usage(request.metadata_context.typed_filter_metadata))
+        trailers = request.response_trailers.trailers.headers
+        usage = _usage(request.metadata_context.typed_filter_metadata)
+        return ResponseEnd(usage, _headers(trailers) if trailers else _NO_TRAILERS)
     return Other(kind or "")
 
 
@@ -228,7 +233,9 @@ def encode(event: Event, action: Action) -> bytes:
         case Direct():
             return direct_wire.encode_direct(action)
         case Show():
-            return direct_wire.SHOWN_TO_THE_END if action.is_to_the_end else direct_wire.SHOWN
+            return direct_wire.encode_show(action)
+        case Flow():
+            raise TypeError("what flows is several messages, or none: encode_flow")
         case Replace() | Finish():
             return of_response(action.body)
         case Watch():

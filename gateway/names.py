@@ -194,6 +194,14 @@ MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
 """The cluster that an MCP request goes to; set by extproc alone."""
 A2A_HEADER = f"{OWN_HEADER_PREFIX}a2a"
 """The cluster that an A2A request goes to; set by extproc alone."""
+A2A_BRIDGE_CLUSTER = "dragoman_a2a_bridge"
+"""Leads agents of JSON what clients of gRPC ask, and gives their answers trailers."""
+A2A_TYPE_HEADER = f"{OWN_HEADER_PREFIX}a2a-type"
+"""The `content-type` behind that bridge, of request and answer; before it, it is gRPC's."""
+A2A_ACCEPT_HEADER = f"{OWN_HEADER_PREFIX}a2a-accept"
+"""The same of `accept`."""
+A2A_STATUS_HEADER = f"{OWN_HEADER_PREFIX}a2a-status"
+"""The status of the agent's answer; before the bridge it is 200."""
 MCP_SSE_HEADER = f"{OWN_HEADER_PREFIX}mcp-sse"
 """Of a request of a client of HTTP with SSE to the hub: the cluster that leads back to Envoy."""
 MCP_STREAMS_HEADER = f"{OWN_HEADER_PREFIX}mcp-streams"
@@ -227,8 +235,13 @@ A2A_HEADERS = frozenset(
         "baggage",
         "content-type",
         "grpc-encoding",
+        "grpc-message",
+        "grpc-status",
+        "grpc-status-details-bin",
         "if-none-match",
         "x-a2a-extensions",
+        A2A_STATUS_HEADER,
+        A2A_TYPE_HEADER,
     }
 )
 """What extproc reads of A2A requests and their answers."""

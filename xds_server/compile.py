@@ -123,6 +123,8 @@ def _clusters(
         yield memo.of(clusters.service_cluster, service, topology)
     if gateway.mcp.has_hub:
         yield clusters.hub_cluster(topology)
+    if gateway.a2a.agents:
+        yield clusters.a2a_bridge_cluster(topology)
     if gateway.mcp.sse_path and gateway.mcp.servers:
         for listener in gateway.listeners:
             yield memo.of(clusters.own_listener_cluster, listener, topology)
@@ -151,7 +153,8 @@ def _services(gateway: Gateway, topology: Topology, memo: Memo) -> Iterator[Reso
     if gateway.services or gateway.mcp.servers:
         is_streaming = bool(gateway.mcp.servers)
         leads_back = is_streaming and bool(gateway.mcp.sse_path)
-        yield memo.of(services.services_listener, topology, is_streaming, leads_back)
+        asks_agents = bool(gateway.a2a.agents)
+        yield memo.of(services.services_listener, topology, is_streaming, leads_back, asks_agents)
 
 
 def _attempts(gateway: Gateway, features: Features) -> Iterator[tuple[str, Attempt]]:

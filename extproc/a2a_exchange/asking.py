@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from msgspec import structs
 
-from extproc.a2a import chain, grpc_frames
+from extproc.a2a import chain, grpc_frames, substitution
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms import replies
@@ -22,21 +22,20 @@ from extproc.a2a_exchange.extended import (
     CODINGS,
     NOBODY,
     Extended,
-    WatchedCard,
     answer,
+    broken,
     is_watched,
 )
 from extproc.a2a_exchange.gathering import Gathering
 from extproc.a2a_exchange.interpreting import (
     Interpreted,
-    answered,
-    asked_of,
+    is_bridged,
     removed_headers,
     set_headers,
     target_of,
 )
 from extproc.a2a_exchange.owning import CODINGS as READ_CODINGS
-from extproc.a2a_exchange.owning import Owning, is_owned, owned
+from extproc.a2a_exchange.owning import Owning, is_nobody, is_owned
 from extproc.a2a_exchange.placing import (
     Carrier,
     Placing,
@@ -48,11 +47,11 @@ from extproc.a2a_serving.directory import READABLE, Found, NoCard
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.admission import Admission
-from extproc.events import Action, Direct, Respond
+from extproc.events import Action, Direct, Respond, ResponseHeaders
 from extproc.facts import A2aCall, Facts
 from extproc.later import later
 from extproc.policies.inquiry import Inquiry
-from extproc.ports import Asked, ServiceUnavailable
+from extproc.ports import ServiceUnavailable
 from extproc.program import Program
 from extproc.verdict import Deny
 from gateway import names
@@ -80,8 +79,8 @@ class Asking:
         "_serving",
         "admission",
         "answer",
+        "is_flowing",
         "is_sent",
-        "is_shown",
     )
 
     def __init__(
@@ -102,20 +101,27 @@ class Asking:
         """It counts among what that one works at."""
         self.admission = Admission(program)
         self.is_sent = False
-        self.is_shown = False
-        """Envoy will show the answer's headers."""
-        self.answer: WatchedCard | Interpreted | Owning | None = None
+        self.is_flowing = False
+        """Envoy will show the answer as it comes."""
+        self.answer: Interpreted | Owning | None = None
         """Who reads the answer as it passes; None: nobody."""
 
     def is_watched(self, speech: Speech) -> bool:
         """Somebody may have to read the answer as it passes."""
-        owners = self._serving.owners
-        if speech.binding not in READABLE:
-            return bool(owners) or is_watched(self._facts.path)
-        if self._agent in owners:
+        directory, owners = self._serving.directory, self._serving.owners
+        if self._agent in owners or (owners and not self._agent):
             return True
-        found = self._serving.directory.known(self._agent)
-        return found is None or (speech.binding, speech.revision) not in found.ways
+        if speech.binding is Binding.GRPC and is_watched(self._facts.path):
+            return True
+        # the body says later which agent a call of gRPC is for
+        agents = (self._agent,) if self._agent else directory.agents
+        spoken = speech.binding, speech.revision
+        return not all((found := directory.known(name)) and spoken in found.ways for name in agents)
+
+    def began(self, event: ResponseHeaders) -> None:
+        """An answer that somebody reads, or an error in its place."""
+        if self._member is not None and is_nobody(event):
+            self._serving.directory.doubt(self._member.agent.name)
 
     def on_close(self) -> None:
         """The request is over."""
@@ -282,18 +288,25 @@ class Asking:
                 kind = ErrorKind.CONTENT_TYPE_NOT_SUPPORTED
                 return speech.fault(Fault(kind, mismatch.message, mismatch.metadata))
         way = found.ways.get((request.binding, request.revision))
-        if way is None and not (request.binding in READABLE and found.is_readable):
+        if not found.ways:
             return speech.fault(_no_way(request, found))
         if _asks_for_push(request):
             message = "this gateway passes no push notifications on"
             return speech.fault(Fault(ErrorKind.PUSH_NOTIFICATION_NOT_SUPPORTED, message))
+        extended: Extended | None = None
         if request.operation is Operation.EXTENDED_CARD:
             extended = Extended(self._program, self._serving, self._facts, found, self._front)
-            if request.binding is not Binding.GRPC:
+            if request.binding in READABLE and found.is_readable:
                 return self._answered(speech, request, extended)
-            self.answer = WatchedCard(extended, request.revision)
+        self._begin()
         if way is None:
-            return self._interpreted(speech, request, body, found)
+            return self._interpreted(speech, request, body, found, extended)
+        gone: tuple[str, ...] = ()
+        if extended is not None:
+            spoken, gone = Target(request.binding, request.revision), (CODINGS,)
+            self._reads(Interpreter(request, spoken), request, spoken, extended)
+        elif self._member is not None and is_owned(request):
+            self.answer, gone = Owning(request, shown(self._member.key)), READ_CODINGS
         self.is_sent = True
         head = self._chained(request)
         changed = self._changed
@@ -306,69 +319,69 @@ class Asking:
             changed = grpc_frames.frame(edited(request, Carried("", "", said), edit).body)
         is_read = bool(body)
         reply = way.after_body if is_read else way.after_headers
-        gone = () if self.answer is None else (CODINGS,)
+        is_first_shown = self.answer is not None and not is_read
+        self.is_flowing = self.is_flowing or is_first_shown
         told = self.admission.told
-        return self._owned(request, Direct(reply, is_read, head, gone, body=changed, told=told))
+        return Direct(reply, is_read, head, gone, "", changed, told, is_flowing=is_first_shown)
 
-    def _owned(self, request: A2aRequest, direct: Direct) -> Direct:
-        """Of one that stands for several: ids in its answer will say whose they are."""
-        member = self._member
-        if member is None:
-            return direct
-        name = member.agent.name
-        self._serving.chooser.begin(name)
-        self._has_begun = True
-        if not is_owned(request):
-            return direct
-        inner = self.answer if isinstance(self.answer, Interpreted) else None
-        doubt = partial(self._serving.directory.doubt, name)
-        self.answer = Owning(request, shown(member.key), inner, doubt)
-        gone = tuple(dict.fromkeys((*direct.remove_headers, *READ_CODINGS)))
-        return structs.replace(direct, remove_headers=gone, is_shown=not direct.is_read)
+    def _begin(self) -> None:
+        """One of those that an agent stands for works at it from now on."""
+        if self._member is not None:
+            self._serving.chooser.begin(self._member.agent.name)
+            self._has_begun = True
 
     def _interpreted(
-        self, speech: Speech, request: A2aRequest, body: bytes, found: Found
-    ) -> Answering:
-        """In another form than the client's. Where nobody will be shown the answer, the worker asks
-        the agent itself."""
-        target, way = target_of(request, found)
-        interpreter = Interpreter(request, target)
-        call = interpreter.call()
-        if isinstance(call, Fault):
-            return speech.fault(call)
-        if body and self.is_shown:
-            self.answer, self.is_sent = Interpreted(interpreter), True
-            head = (*set_headers(call, way), *self._chained(request))
-            gone = removed_headers(call)
-            told = self.admission.told
-            return self._owned(
-                request, Direct(way.after_body, True, head, gone, body=call.body, told=told)
-            )
-        if request.is_stream:
-            message = f"ask with POST, and a body: the agent '{found.agent.name}' speaks otherwise"
-            return speech.fault(request.fault(ErrorKind.UNSUPPORTED_OPERATION, message))
-        own = (*self._chained(request), *found.agent.headers)
-        return self._relayed(speech, request, interpreter, asked_of(call, way, own), found)
-
-    async def _relayed(
         self,
         speech: Speech,
         request: A2aRequest,
-        interpreter: Interpreter,
-        asked: Asked,
+        body: bytes,
         found: Found,
-    ) -> Action:
-        agent = found.agent
-        cluster = names.service_cluster(names.a2a_service(agent.name))
-        try:
-            answer = await self._serving.peers.ask(cluster, asked, agent.timeout_seconds)
-        except ServiceUnavailable as error:
-            reason = f"the agent '{agent.name}' could not be reached: {error}"
-            return self._refused(speech, Deny(503, "agent_unreachable", reason))
-        interpreter.begin(answer.status, answer.headers)
-        interpreter.feed(answer.body)
-        told = answered(interpreter)
-        return told if self._member is None else owned(request, told, shown(self._member.key))
+        extended: Extended | None,
+    ) -> Answering:
+        """In another form than the client's."""
+        if body and not self.is_flowing:
+            reason = (
+                f"the agent '{found.agent.name}' speaks otherwise since a moment ago; ask again"
+            )
+            return self._refused(speech, Deny(503, "agent_unavailable", reason))
+        target, way = target_of(request, found)
+        changes = None
+        if self._member is not None and is_owned(request):
+            changes = partial(
+                substitution.in_result, request.operation, changes=shown(self._member.key)
+            )
+        interpreter = Interpreter(request, target, change=changes)
+        is_named = request.binding is Binding.GRPC  # the tenant says whom the gateway is to ask
+        call = interpreter.call(way.tenant if is_named or way.tenant else None)
+        if isinstance(call, Fault):
+            return speech.fault(call)
+        self._reads(interpreter, request, target, extended)
+        self.is_sent = self.is_flowing = True
+        cluster = ""
+        if is_bridged(request.binding, target.binding):
+            cluster = names.service_cluster(names.a2a_service(found.agent.name))
+        head = (*set_headers(call, way, cluster), *self._chained(request))
+        gone = removed_headers(call, cluster)
+        return Direct(
+            way.after_body if body else way.after_headers,
+            bool(body),
+            head,
+            gone,
+            body=call.body,
+            told=self.admission.told,
+            is_flowing=not body,
+        )
+
+    def _reads(
+        self,
+        interpreter: Interpreter,
+        request: A2aRequest,
+        target: Target,
+        extended: Extended | None,
+    ) -> None:
+        """The answer."""
+        change = None if extended is None else extended.changed
+        self.answer = Interpreted(interpreter, request.binding, target.binding, change)
 
     async def _listed(self, speech: Speech, request: A2aRequest, placing: Placing) -> Action:
         """The tasks of all those that the agent stands for, and that the caller may ask."""
@@ -391,8 +404,7 @@ class Asking:
         try:
             told = await extended.told(request)
         except NoCard as error:
-            reason = f"the agent '{extended.found.agent.name}' tells no extended card: {error}"
-            return self._refused(speech, Deny(502, "broken_card", reason))
+            return self._refused(speech, broken(extended.found.agent.name, error))
         if isinstance(told, Fault):
             return speech.fault(told)
         return answer(told, request.binding, request.raw_id)
@@ -432,16 +444,6 @@ def _asks_for_push(request: A2aRequest) -> bool:
 
 
 def _no_way(request: A2aRequest, found: Found) -> Fault:
-    """The agent does not speak so."""
-    revisions = sorted({revision.value for _, revision in found.ways})
-    if request.revision.value not in revisions:
-        message = (
-            f"the agent '{found.agent.name}' does not speak revision {request.revision.value};"
-            f" it speaks {', '.join(revisions) or 'none'}"
-        )
-        return Fault(ErrorKind.VERSION_NOT_SUPPORTED, message)
-    message = (
-        f"the agent '{found.agent.name}' does not speak {request.binding.value} of revision"
-        f" {request.revision.value}"
-    )
-    return Fault(ErrorKind.UNSUPPORTED_OPERATION, message)
+    """Nobody knows how the agent is spoken to."""
+    message = f"the agent '{found.agent.name}' is nowhere where the gateway may ask it"
+    return request.fault(ErrorKind.UNSUPPORTED_OPERATION, message)

@@ -15,6 +15,8 @@ from extproc.a2a.errors import Fault
 from extproc.a2a.operations import GRPC_PATHS
 from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.asking import Asking
+from extproc.a2a_exchange.interpreting import Interpreted, passed
+from extproc.a2a_exchange.owning import Owning
 from extproc.a2a_exchange.telling import Telling
 from extproc.a2a_serving.saying import Speech
 from extproc.a2a_serving.serving import WELL_KNOWN, Serving
@@ -24,11 +26,11 @@ from extproc.events import (
     Action,
     Direct,
     Event,
-    Finish,
     RequestBody,
     RequestHeaders,
     Respond,
     ResponseBody,
+    ResponseEnd,
     ResponseHeaders,
     Show,
 )
@@ -45,6 +47,7 @@ _TOO_LARGE = Deny(413, "request_too_large", "the request is larger than this gat
 _READING: Final = frozenset({"GET", "HEAD"})
 _PLAIN: Final = Speech(Binding.HTTP_JSON, Revision.V1_0)
 """Where no operation is asked for."""
+_ANSWERS: Final = (ResponseHeaders, ResponseBody, ResponseEnd)
 
 Answering: TypeAlias = Action | Awaitable[Action]
 
@@ -85,13 +88,13 @@ class A2aExchange:
             return self._answered(self._on_body(event.body))
         if type(event) is RequestHeaders:
             return self._answered(self._on_headers(event))
-        answer = None if self._asking is None else self._asking.answer
-        if answer is not None and type(event) is ResponseHeaders:
-            return self._passed(answer.begins(event))
-        if answer is not None and type(event) is ResponseBody:
-            taken = answer.take(event.body, is_end=event.is_end)
-            return self._passed(taken) if isinstance(taken, Struct) else later(taken, self._passed)
-        return CONTINUE
+        asking = self._asking
+        if asking is None or not asking.is_flowing or not isinstance(event, _ANSWERS):
+            return CONTINUE
+        if isinstance(event, ResponseHeaders):
+            asking.began(event)
+        found = _flowing(asking.answer, event)
+        return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
 
     def let_go(self) -> bool:
         """This worker must leave: whether Envoy can go on alone."""
@@ -115,8 +118,7 @@ class A2aExchange:
 
     def _passed(self, action: Action) -> Action:
         """Of the answer."""
-        is_cut = isinstance(action, Finish)
-        self.is_over = is_cut or not (self._is_read or self._holds_place)
+        self.is_over = not (self._is_read or self._holds_place)
         return action
 
     def _answered(self, found: Answering) -> Action | Awaitable[Action]:
@@ -186,8 +188,10 @@ class A2aExchange:
         if is_end:
             return self._read(b"")
         holds_places = self._program.limits.holds_places
-        is_shown = self._asking.is_shown = holds_places or self._asking.is_watched(self._speech)
-        return Show(is_to_the_end=holds_places) if is_shown else CONTINUE
+        if self._asking.is_watched(self._speech):
+            self._asking.is_flowing = True
+            return Show(is_flowing=True)
+        return Show(is_to_the_end=True) if holds_places else CONTINUE
 
     def _listed(self, serving: Serving) -> Answering:
         if self._facts.method not in _READING:
@@ -211,6 +215,19 @@ class A2aExchange:
     def _refuse(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> Respond:
         self._program.audits.refused(self._facts, deny, otherwise)
         return self._speech.refused(deny)
+
+
+def _flowing(
+    answer: Interpreted | Owning | None, event: ResponseHeaders | ResponseBody | ResponseEnd
+) -> Answering:
+    """What goes on of an answer that Envoy shows as it comes."""
+    if answer is None or answer.is_over:
+        return passed(event)
+    if isinstance(event, ResponseHeaders):
+        return answer.begins(event)
+    if isinstance(event, ResponseBody):
+        return answer.take(event.body, is_end=event.is_end)
+    return answer.end(event.trailers)
 
 
 def _speech(behind: str, version: str) -> Speech:

@@ -1,29 +1,26 @@
 """The card that an agent tells callers who are known, as clients of the gateway see it.
 
-A2A 1.0 §3.1.11, 0.3.0 §7.10. Over JSON-RPC and HTTP+JSON the worker asks the agent, and answers.
-Envoy's own answers to calls of gRPC have no messages: there, the agent's answer passes, and the
-card in it is changed. Nothing is kept, since it is the caller's own.
+A2A 1.0 §3.1.11, 0.3.0 §7.10. Between clients and agents of JSON-RPC and HTTP+JSON the worker asks
+the agent, and answers. Envoy's own answers to calls of gRPC have no messages, and extproc makes
+none: there, the agent's answer passes, and the card in it is changed. Nothing is kept, since it is
+the caller's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Final
 
 from msgspec import Struct
 
-from extproc.a2a import agent_errors, cards, grpc_frames, http_paths
+from extproc.a2a import agent_errors, http_paths
 from extproc.a2a.errors import Fault
-from extproc.a2a.forms import card_messages
-from extproc.a2a.forms.losses import Malformed
-from extproc.a2a.forms.protobuf import BrokenMessage
-from extproc.a2a.grpc_frames import BrokenFrame, FrameDecoder
 from extproc.a2a.operations import GRPC_PATHS, OPERATIONS, Operation
 from extproc.a2a.requests import EXTENSIONS, VERSION, A2aRequest
 from extproc.a2a_serving.directory import Found, NoCard
+from extproc.a2a_serving.saying import fault_of
 from extproc.a2a_serving.serving import Serving
 from extproc.a2a_serving.shown import origin_of
-from extproc.events import CONTINUE, Action, Finish, Replace, Respond, ResponseHeaders, Watch
+from extproc.events import Respond
 from extproc.facts import Facts
 from extproc.ports import Answered, Asked, ServiceUnavailable
 from extproc.program import Program
@@ -45,7 +42,6 @@ _DETAILS: Final = "dragoman_a2a_extended_card"
 _HEAD: Final = (("content-type", "application/json"), ("cache-control", "no-store"))
 _ASKED: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
 _NEWEST_FIRST: Final = (Revision.V1_0, Revision.V0_3)
-_LENGTH: Final = "content-length"
 
 
 def is_watched(path: str) -> bool:
@@ -80,6 +76,15 @@ class Extended(Struct, frozen=True):
             return agent_errors.read_jsonrpc(said["error"])
         return await self.shown(json_spans.value_at(answer.body, ("result",)) or b"null")
 
+    async def changed(self, card: object) -> object:
+        """The same of a card in an answer that passes; or a `Fault`."""
+        try:
+            return json_spans.decode(await self.shown(json_spans.encode(card)))
+        except NoCard as error:
+            deny = broken(self.found.agent.name, error)
+            self.program.audits.refused(self.facts, deny)
+            return fault_of(deny)
+
     async def shown(self, card: bytes) -> bytes:
         """The card as clients see it. Raises `NoCard`."""
         said = await self.serving.directory.read(self.found.agent, card)
@@ -113,6 +118,12 @@ class Extended(Struct, frozen=True):
             raise NoCard(str(error)) from None
 
 
+def broken(agent: str, error: NoCard) -> Deny:
+    """Nothing of it may pass."""
+    reason = f"the agent '{agent}' tells no extended card: {error}"
+    return Deny(502, "broken_card", reason, by=By(PolicyKind.ANSWER))
+
+
 def answer(card: bytes, binding: Binding, raw_id: bytes) -> Respond:
     """To a client of JSON."""
     body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (raw_id, card)
@@ -128,60 +139,3 @@ def _call(revision: Revision, tenant: str) -> bytes:
     if revision is Revision.V1_0:
         call["params"] = {"tenant": tenant} if tenant else {}
     return json_spans.encode(call)
-
-
-class WatchedCard:
-    """The answer of gRPC that such a card is in, as it passes."""
-
-    __slots__ = ("_extended", "_frames", "_is_told", "_revision", "is_over")
-
-    def __init__(self, extended: Extended, revision: Revision) -> None:
-        self._extended = extended
-        self._frames = FrameDecoder(largest_message_bytes=cards.MOST_BYTES)
-        self._is_told = False
-        self._revision = revision
-        self.is_over = False
-        """Nothing of it follows that has to be read."""
-
-    def begins(self, event: ResponseHeaders) -> Action:
-        """What is done with its headers."""
-        if event.status == 200:
-            return Watch((("cache-control", "no-store"),), (_LENGTH,))
-        self.is_over = True  # of a proxy before the agent, which knows no card
-        return CONTINUE
-
-    def take(self, data: bytes, *, is_end: bool) -> Action | Awaitable[Action]:
-        """What goes on in the place of a piece: the card, once it is whole."""
-        try:
-            messages = self._frames.feed(data)
-        except BrokenFrame as error:
-            return self._broken(str(error))
-        self.is_over = is_end
-        if not messages:
-            return Replace(b"")
-        if len(messages) > 1 or self._is_told:
-            return self._broken("it tells several")
-        self._is_told = True
-        return self._told(messages[0])
-
-    async def _told(self, message: bytes) -> Action:
-        try:
-            card = json_spans.encode(card_messages.from_message(message, self._revision))
-            shown = json_spans.decode(await self._extended.shown(card))
-            written = card_messages.to_message(shown, self._revision, [])
-        except (BrokenMessage, Malformed, NoCard) as error:
-            return self._broken(str(error))
-        return Replace(grpc_frames.frame(written))
-
-    def _broken(self, why: str) -> Action:
-        """Nothing of it may pass."""
-        self.is_over = True
-        name = self._extended.found.agent.name
-        deny = Deny(
-            502,
-            "broken_card",
-            f"the agent '{name}' tells no extended card: {why}",
-            by=By(PolicyKind.ANSWER),
-        )
-        self._extended.program.audits.refused(self._extended.facts, deny)
-        return Finish(b"", "dragoman_broken_card")

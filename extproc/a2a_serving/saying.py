@@ -32,10 +32,14 @@ class Speech(Struct, frozen=True):
 
     def refused(self, deny: Deny) -> Respond:
         """Who may not, or not now."""
-        fault = Fault(agent_errors.of_status(deny.status), deny.reason, {CODE: deny.code})
-        said = errors.said(fault, self.binding, self.revision, self.raw_id)
+        said = errors.said(fault_of(deny), self.binding, self.revision, self.raw_id)
         status = said.status if self.binding is Binding.GRPC else deny.status
         return Respond(status, (*said.headers, *deny.headers), said.body, f"dragoman_{deny.code}")
+
+
+def fault_of(deny: Deny) -> Fault:
+    """Why a policy refuses, in the protocol's words."""
+    return Fault(agent_errors.of_status(deny.status), deny.reason, {CODE: deny.code})
 
 
 def without_card(agent: str, error: Exception) -> Deny:

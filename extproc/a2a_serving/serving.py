@@ -74,7 +74,7 @@ def serving(
         a2a.url,
         a2a.has_public_cards,
         directory,
-        Cards(a2a.path, identity, a2a.signing),
+        Cards(a2a.path, identity, a2a.signing, is_alone=len(directory.agents) == 1),
         peers,
         patience(a2a.longest_seconds),
         identity.knows_callers,

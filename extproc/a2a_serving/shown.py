@@ -15,8 +15,8 @@ from extproc.a2a.cards import Card
 from extproc.a2a.jcs import NotCanonical
 from extproc.a2a.rewriting import Offer, Place, rewritten
 from extproc.a2a.security import NO_SECURITY, Scheme, Security
-from extproc.a2a_serving.directory import NEWEST_FIRST, READABLE, Found, NoCard
-from gateway.a2a import CardSigning
+from extproc.a2a_serving.directory import NEWEST_FIRST, Found, NoCard
+from gateway.a2a import Binding, CardSigning, Revision
 from gateway.identity import Identity
 
 KEYS: Final = "/.well-known/jwks.json"
@@ -36,10 +36,19 @@ class Shown(Struct, frozen=True):
 class Cards:
     """Of a program: each is written once for each address by which the gateway is called."""
 
-    __slots__ = ("_kept", "_key", "_path", "_security", "keys")
+    __slots__ = ("_is_alone", "_kept", "_key", "_path", "_security", "keys")
 
-    def __init__(self, path: str, identity: Identity, signing: CardSigning | None = None) -> None:
-        """`path`: below which agents are. `jwk.InvalidKey`: cards cannot be signed with it."""
+    def __init__(
+        self,
+        path: str,
+        identity: Identity,
+        signing: CardSigning | None = None,
+        *,
+        is_alone: bool = False,
+    ) -> None:
+        """`path`: below which agents are. `is_alone`: there is one. `jwk.InvalidKey`: cards cannot
+        be signed with it."""
+        self._is_alone = is_alone
         self._key = None if signing is None else jwk.signing_key(signing.key, signing.kid)
         self.keys = None if self._key is None else jwk.public_set([self._key])
         """The JSON Web Key Set that clients verify cards with; None: they are not signed."""
@@ -78,13 +87,14 @@ class Cards:
         others = [
             Offer(binding, revision)
             for revision in NEWEST_FIRST
-            for binding in READABLE
-            if found.is_readable and (binding, revision) not in found.ways
+            for binding in Binding
+            if found.ways and (binding, revision) not in found.ways
         ]
+        offers = [each for each in (*own, *others) if self._is_alone or not _names_nobody(each)]
         return Place(
             name,
             self.url(name, origin),
-            (*own, *others),
+            tuple(offers),
             grpc=_grpc_place(origin),
             security=self._security,
             has_push=False,
@@ -93,6 +103,11 @@ class Cards:
     def url(self, name: str, origin: str) -> str:
         """Of an agent at the gateway."""
         return f"{origin}{self._path}/{name}"
+
+
+def _names_nobody(offer: Offer) -> bool:
+    """Calls of gRPC name agents by their tenant, which 0.3 does not have."""
+    return offer.binding is Binding.GRPC and offer.revision is Revision.V0_3
 
 
 def _grpc_place(origin: str) -> str:

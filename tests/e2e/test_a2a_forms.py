@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import grpc.aio
 import httpx
 import pytest
 from a2a.client import ClientConfig, create_client
@@ -28,6 +29,8 @@ AGENTS = {
     "older": ("0.3", "HTTP+JSON"),
     "calls": ("1.0", "JSONRPC"),
     "rest": ("1.0", "HTTP+JSON"),
+    "rpc": ("1.0", "GRPC"),
+    "oldrpc": ("0.3", "GRPC"),
 }
 """What each speaks, and nothing else."""
 each_agent = pytest.mark.parametrize("agent", AGENTS)
@@ -42,7 +45,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             for name, (revision, binding) in AGENTS.items()
         }
         config = folder / "gateway.yaml"
-        rows = [f'    {name}: {{url: "{each.url}"}}\n' for name, each in agents.items()]
+        rows = [
+            f'    {name}: {{url: "{each.url}", grpc: "{each.grpc_url}"}}\n'
+            for name, each in agents.items()
+        ]
         head = 'gateways: {default: {port: "${DRAGOMAN_PORT}"}}\na2a:\n  agents:\n'
         config.write_text(head + "".join(rows))
         yield stack.enter_context(running(config, folder / "state", workers=1))
@@ -55,7 +61,7 @@ def saying(text: str, **more: Any) -> a2a_pb2.SendMessageRequest:
 
 
 @each_agent
-@pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON"])
+@pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON", "GRPC"])
 @in_a_loop
 async def test_clients_of_1_0_speak_to_every_agent(
     gateway: Stack, agent: str, binding: str
@@ -66,7 +72,11 @@ async def test_clients_of_1_0_speak_to_every_agent(
     card = {name: card[name] for name in card if name not in ("url", "additionalInterfaces")}
     async with httpx.AsyncClient(verify=False, timeout=30) as http:
         read = ParseDict(card, a2a_pb2.AgentCard(), ignore_unknown_fields=True)
-        config = ClientConfig(httpx_client=http, supported_protocol_bindings=[binding])
+        config = ClientConfig(
+            httpx_client=http,
+            grpc_channel_factory=grpc.aio.insecure_channel,
+            supported_protocol_bindings=[binding],
+        )
         client = await create_client(read, config)
         events = [each async for each in client.send_message(saying("hello"))]
         texts = [

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from envoy_api import message
 
-from extproc.direct_wire import SHOWN, encode_direct, encode_way, patience
-from extproc.events import Direct
+from extproc.direct_wire import (
+    SHOWN,
+    encode_direct,
+    encode_flow,
+    encode_show,
+    encode_way,
+    patience,
+)
+from extproc.events import ChangeHeaders, Direct, Flow, Show
 from gateway import names
 
 Response = message("envoy.service.ext_proc.v3.ProcessingResponse")
@@ -38,6 +46,45 @@ def test_a_status_is_shown_and_no_body() -> None:
     assert mode.request_body_mode == 2  # BUFFERED
     assert mode.response_header_mode == 1  # SEND
     assert mode.response_body_mode == 0
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_an_answer_that_flows_is_shown_as_it_comes(is_read: bool) -> None:
+    if is_read:
+        told = Response.FromString(encode_show(Show(is_flowing=True)))
+    else:
+        way = encode_way("c", "", [], is_read=False)
+        action = Direct(way, False, ((":method", "POST"),), body=b"new", is_flowing=True)
+        told = Response.FromString(encode_direct(action))
+        phase = told.request_headers.response
+        assert (phase.status, phase.body_mutation.body) == (1, b"new")  # CONTINUE_AND_REPLACE
+        assert phase.clear_route_cache
+        mutation = phase.header_mutation
+        found = {each.header.key: each.header.raw_value for each in mutation.set_headers}
+        assert found == {names.MCP_HEADER: b"c", ":method": b"POST", "content-length": b"3"}
+    mode = told.mode_override
+    assert mode.request_body_mode == (2 if is_read else 0)  # BUFFERED, NONE
+    assert (mode.response_header_mode, mode.response_trailer_mode) == (1, 1)  # SEND
+    assert mode.response_body_mode == 4  # FULL_DUPLEX_STREAMED
+
+
+def test_parts_of_an_answer_that_flows_are_messages_of_their_own() -> None:
+    head = ChangeHeaders(((":status", "200"),), ("x",))
+    flow = Flow(head, b"piece", False, ChangeHeaders((("grpc-status", "0"),)))
+    told = [Response.FromString(each) for each in encode_flow(flow)]
+    assert [each.WhichOneof("response") for each in told] == [
+        "response_headers",
+        "response_body",
+        "response_trailers",
+    ]
+    mutation = told[0].response_headers.response.header_mutation
+    assert (mutation.set_headers[0].header.key, list(mutation.remove_headers)) == (":status", ["x"])
+    streamed = told[1].response_body.response.body_mutation.streamed_response
+    assert (streamed.body, streamed.end_of_stream) == (b"piece", False)
+    assert told[2].response_trailers.header_mutation.set_headers[0].header.raw_value == b"0"
+    assert list(encode_flow(Flow())) == []
+    (end,) = (Response.FromString(each) for each in encode_flow(Flow(is_end=True)))
+    assert end.response_body.response.body_mutation.streamed_response.end_of_stream
 
 
 def test_envoy_can_be_asked_for_patience() -> None:

@@ -24,6 +24,15 @@ def test_a_request_is_sent_on_with_its_new_body_and_length(size: int) -> None:
     assert (header.header.key, header.header.raw_value) == ("content-length", b"%d" % size)
 
 
+@pytest.mark.parametrize("is_end", [False, True])
+@pytest.mark.parametrize("size", [*range(140), *range(16_300, 16_400), 300_000])
+def test_a_piece_of_what_flows_goes_on(size: int, is_end: bool) -> None:
+    answer = Response.FromString(new_bodies.of_flowing(b"x" * size, is_end=is_end))
+    streamed = {"body": b"x" * size, "end_of_stream": is_end}
+    mutation = {"body_mutation": {"streamed_response": streamed}}
+    assert answer == Response(response_body={"response": mutation})
+
+
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 300_000])
 def test_a_piece_of_an_answer_is_another(size: int) -> None:
     answer = Response.FromString(new_bodies.of_response(b"x" * size))

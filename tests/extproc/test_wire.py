@@ -168,6 +168,16 @@ def test_trailers_without_usage_say_so() -> None:
     assert decode(empty) == ResponseEnd(None)
 
 
+def test_headers_that_are_all_of_an_answer_say_so_and_trailers_are_read() -> None:
+    fields = [{"key": ":status", "raw_value": b"200"}, {"key": "grpc-status", "raw_value": b"5"}]
+    part = {"headers": {"headers": fields}, "end_of_stream": True}
+    headers = {":status": "200", "grpc-status": "5"}
+    found = decode(Request(response_headers=part))
+    assert found == ResponseHeaders(200, "", headers=headers, is_end=True)
+    request = Request(response_trailers={"trailers": {"headers": fields[1:]}})
+    assert decode(request) == ResponseEnd(None, {"grpc-status": "5"})
+
+
 @pytest.mark.parametrize(
     ("kind", "event"),
     [

@@ -10,11 +10,10 @@ from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.events import (
     Action,
     Direct,
-    Replace,
+    Flow,
     RequestBody,
     ResponseBody,
     ResponseHeaders,
-    Watch,
 )
 from extproc.ports import Answered, Asked
 from tests.kit.a2a_exchange import Played, card, program
@@ -100,11 +99,11 @@ def params(action: Action) -> Any:
 def answered(exchange: A2aExchange, document: object) -> Any:
     """What the client is told where the agent tells this."""
     begun = exchange.on_event(ResponseHeaders(200, "", headers=JSON))
-    assert begun == Watch((), ("content-length",))
+    assert begun == Flow()
     body = json.dumps(document).encode()
-    assert exchange.on_event(ResponseBody(body[:5], False)) == Replace(b"")
+    assert exchange.on_event(ResponseBody(body[:5], False)) == Flow()
     last = exchange.on_event(ResponseBody(body[5:], True))
-    assert isinstance(last, Replace)
+    assert isinstance(last, Flow)
     assert exchange.is_over
     return json.loads(last.body)
 

@@ -243,6 +243,22 @@ def hub_cluster(topology: Topology) -> Resource:
     return resource(CLUSTER, name, fields)
 
 
+def a2a_bridge_cluster(topology: Topology) -> Resource:
+    """Leads to the listener of this very Envoy by which agents are asked for clients of gRPC."""
+    name = names.A2A_BRIDGE_CLUSTER
+    is_unix = topology.services.startswith(addresses.UNIX)
+    hosts = [] if is_unix else [addresses.endpoint_of(topology.services).host]
+    fields = {
+        "name": name,
+        **addresses.discovery(hosts),
+        "connect_timeout": "0.5s",
+        "load_assignment": _endpoints(name, [addresses.parse(topology.services)]),
+        "circuit_breakers": _CIRCUIT_BREAKERS,
+        **_http_options({"explicit_http_config": {"http2_protocol_options": _HTTP2}}),
+    }
+    return resource(CLUSTER, name, fields)
+
+
 def own_listener_cluster(listener: Listener, topology: Topology) -> Resource:
     """Leads to a listener of this very Envoy, for what the hub asks in the name of clients."""
     name = names.own_listener_cluster(listener.name)

@@ -1,13 +1,18 @@
 """The way out for extproc: a listener by which it asks services, so that TLS, credentials, retries
 and metrics are Envoy's. It is there where a configuration has services, and the same for all of
 them: which one is asked, a header says.
+
+Agents are asked here for clients of gRPC, too: such a client gets trailers, which no answer over
+HTTP+JSON or JSON-RPC has, and which ext_proc can change, but not add. So Envoy asks itself, by a
+route on which a filter adds them (`grpc_http1_reverse_bridge`). It wants one `content-type` for all
+answers, and says nothing of their status: so both are moved to headers of ours, and back.
 """
 
 from __future__ import annotations
 
 from gateway import names
 from xds_server.resources import addresses
-from xds_server.resources.extension import Json, extension, resource
+from xds_server.resources.extension import Json, extension, resource, typed
 from xds_server.resources.topology import Topology
 from xds_server.snapshot import LISTENER, Resource
 
@@ -23,13 +28,21 @@ _STREAMING: Json = {
 }
 _LONGEST = "120s"
 """extproc waits for less, and goes away then."""
+_TRAILERS_FILTER = "dragoman.trailers"
+_BRIDGE = "envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig"
+_BRIDGED = "application/x-dragoman-a2a"
+"""What the filter takes all answers for."""
 
 
 def services_listener(
-    topology: Topology, is_streaming: bool = False, leads_back: bool = False
+    topology: Topology,
+    is_streaming: bool = False,
+    leads_back: bool = False,
+    asks_agents: bool = False,
 ) -> Resource:
     """Where extproc asks; the owner of a socket alone may. `is_streaming`: some of those who are
-    asked answer in streams, as MCP servers do. `leads_back`: to gateways' own listeners, too."""
+    asked answer in streams, as MCP servers do. `leads_back`: to gateways' own listeners, too.
+    `asks_agents`: A2A agents, for clients of gRPC."""
     address = addresses.parse(topology.services)
     if "pipe" in address:
         address["pipe"]["mode"] = _OWNER_ALONE
@@ -37,20 +50,21 @@ def services_listener(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="services",
-        codec_type="AUTO" if is_streaming else "HTTP1",
-        route_config=_table(is_streaming, leads_back),
+        codec_type="AUTO" if is_streaming or asks_agents else "HTTP1",
+        route_config=_table(is_streaming, leads_back, asks_agents),
         http_filters=[
+            *([_TRAILERS] if asks_agents else []),
             extension(
                 "envoy.filters.http.router",
                 "envoy.extensions.filters.http.router.v3.Router",
                 suppress_envoy_headers=True,
-            )
+            ),
         ],
         server_name="dragoman",
         skip_xff_append=True,
         generate_request_id=False,
         common_http_protocol_options={"idle_timeout": "300s"},
-        **(_STREAMING if is_streaming else {}),
+        **(_STREAMING if is_streaming or asks_agents else {}),
     )
     fields = {
         "name": names.SERVICES,
@@ -60,7 +74,13 @@ def services_listener(
     return resource(LISTENER, names.SERVICES, fields)
 
 
-def _table(is_streaming: bool, leads_back: bool) -> Json:
+_TRAILERS: Json = {
+    **extension(_TRAILERS_FILTER, _BRIDGE, content_type=_BRIDGED),
+    "disabled": True,  # but on the route that needs it
+}
+
+
+def _table(is_streaming: bool, leads_back: bool, asks_agents: bool) -> Json:
     routes = [_route(names.service_cluster(""), _LONGEST)]  # and no provider
     if is_streaming:
         streams = (names.service_cluster(names.mcp_service("")), names.HUB_CLUSTER)
@@ -68,6 +88,8 @@ def _table(is_streaming: bool, leads_back: bool) -> Json:
     if leads_back:  # where the Host header is that of a client, and tells which page asks
         back = _route(names.own_listener_cluster(""), "0s")
         routes = [{**back, "route": {**back["route"], "auto_host_rewrite": False}}, *routes]
+    if asks_agents:
+        routes = [_bridge(names.service_cluster(names.a2a_service(""))), *routes]
     host = {"name": names.SERVICES, "domains": ["*"], "routes": routes}
     return {"name": names.SERVICES, "virtual_hosts": [host]}
 
@@ -84,3 +106,31 @@ def _route(clusters: str, timeout: str) -> Json:
             "retry_policy": {"retry_on": _RETRY_ON, "num_retries": 1},
         },
     }
+
+
+def _bridge(clusters: str) -> Json:
+    """To agents, and back with trailers."""
+    plain = _route(clusters, "0s")
+    is_bridged: Json = {"name": names.A2A_TYPE_HEADER, "present_match": True}
+    ours = (names.SERVICE_HEADER, names.A2A_TYPE_HEADER, names.A2A_ACCEPT_HEADER)
+    per_route = typed("envoy.config.route.v3.FilterConfig", config=typed(f"{_BRIDGE}PerRoute"))
+    return {
+        **plain,
+        "match": {"prefix": "/", "headers": [*plain["match"]["headers"], is_bridged]},
+        "typed_per_filter_config": {_TRAILERS_FILTER: per_route},
+        "request_headers_to_add": [
+            _header("content-type", f"%REQ({names.A2A_TYPE_HEADER})%"),
+            _header("accept", f"%REQ({names.A2A_ACCEPT_HEADER})%"),
+        ],
+        "request_headers_to_remove": [*ours, "te"],
+        "response_headers_to_add": [  # one after the other
+            _header(names.A2A_STATUS_HEADER, "%RESP(:status)%"),
+            _header(names.A2A_TYPE_HEADER, "%RESP(content-type)%"),
+            _header("content-type", _BRIDGED),
+        ],
+    }
+
+
+def _header(name: str, value: str) -> Json:
+    header = {"key": name, "value": value}
+    return {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

@@ -1,7 +1,8 @@
 """One request and its answer, between a client and an agent who have no form in common.
 
 Decides, and does no I/O: `call`, then `begin` with the head of the agent's answer, `feed` with its
-pieces, and `end`. What is streamed passes as it comes; else the whole answer is read first.
+pieces, and `end`. What is streamed passes as it comes; else the whole answer is read first, and
+may be said otherwise: `end` is `result` and `ended`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from extproc.a2a.forms import calls, replies
 from extproc.a2a.forms.asked import request_up
 from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.losses import Losses, Malformed
-from extproc.a2a.forms.streams import StreamReader, StreamWriter, Translation
+from extproc.a2a.forms.streams import Change, StreamReader, StreamWriter, Translation
 from extproc.a2a.grpc_frames import ENCODING
 from extproc.a2a.operations import OPERATIONS
 from extproc.a2a.requests import EXTENSIONS, A2aRequest
@@ -55,6 +56,7 @@ class Interpreter:
     __slots__ = (
         "_agent",
         "_answer",
+        "_change",
         "_client",
         "_extensions",
         "_most_bytes",
@@ -65,8 +67,15 @@ class Interpreter:
         "losses",
     )
 
-    def __init__(self, request: A2aRequest, agent: Target, most_bytes: int = MOST_BYTES) -> None:
-        """`most_bytes`: of an answer that is read whole."""
+    def __init__(
+        self,
+        request: A2aRequest,
+        agent: Target,
+        most_bytes: int = MOST_BYTES,
+        change: Change | None = None,
+    ) -> None:
+        """`most_bytes`: of an answer that is read whole. `change`: of what is told, in 1.0."""
+        self._change = change
         self._request = request
         self._client = Target(request.binding, request.revision)
         self._agent = agent
@@ -84,13 +93,17 @@ class Interpreter:
         """What passes as it comes; None: the answer is read whole."""
         return self._stream
 
-    def call(self) -> Call | Fault:
-        """What the agent is asked; or why it cannot be."""
+    def call(self, tenant: str | None = None) -> Call | Fault:
+        """What the agent is asked; or why it cannot be. `tenant`: in the place of the client's."""
         request = self._request
         try:
             asked = request_up(request.operation, request.document, request.form, self.losses)
         except Malformed as error:
             return request.fault(ErrorKind.INVALID_PARAMS, str(error))
+        if tenant is not None:
+            asked = {name: said for name, said in asked.items() if name != "tenant"}
+            if tenant:
+                asked["tenant"] = tenant
         if self._agent.revision not in OPERATIONS[request.operation].names:
             why = f"the agent speaks A2A {self._agent.revision}, which has no {request.operation}"
             return request.fault(ErrorKind.UNSUPPORTED_OPERATION, why)
@@ -117,7 +130,7 @@ class Interpreter:
         operation = self._request.operation
         reader = StreamReader(operation, self._agent, headers.get(ENCODING, ""))
         writer = StreamWriter(operation, self._client, self._request.raw_id)
-        self._stream = Translation(reader, writer)
+        self._stream = Translation(reader, writer, self._change)
         return self._streaming()
 
     def feed(self, data: bytes) -> bytes:
@@ -129,18 +142,33 @@ class Interpreter:
             self._pieces.append(data)
         return b""
 
-    def end(self, trailers: Mapping[str, str]) -> Ended:
-        """The agent has answered; trailers are gRPC's."""
-        if self._stream is not None:
-            last = self._stream.end(trailers)
+    def end(self, trailers: Mapping[str, str], *, has_begun: bool = True) -> Ended:
+        """The agent has answered; trailers are gRPC's. `has_begun`: what `begin` said has gone on;
+        else an error that is all of a stream can be said as any other is."""
+        stream = self._stream
+        if stream is not None:
+            events = stream.rest(trailers)
+            if not has_begun and len(events) == 1 and isinstance(events[0], Fault):
+                return self._failed(events[0])
+            last = stream.written(events)
             is_grpc = self._client.binding is Binding.GRPC
-            return Ended(None, last, self._stream.trailers if is_grpc else ())
+            return Ended(None, last, stream.trailers if is_grpc else ())
+        return self.ended(self.result(trailers))
+
+    def result(self, trailers: Mapping[str, str]) -> object | Fault:
+        """What the agent has answered that does not stream, in 1.0; or what went wrong."""
         if self._size > self._most_bytes:
             why = f"the agent's answer has more than {self._most_bytes} bytes"
-            return self._failed(Fault(ErrorKind.INVALID_AGENT_RESPONSE, why))
+            return Fault(ErrorKind.INVALID_AGENT_RESPONSE, why)
         answer = Said(*self._answer, b"".join(self._pieces))
         operation = self._request.operation
-        result = replies.read(operation, self._agent, answer, trailers, self.losses)
+        found = replies.read(operation, self._agent, answer, trailers, self.losses)
+        if self._change is None or isinstance(found, Fault):
+            return found
+        return self._change(found)
+
+    def ended(self, result: object | Fault) -> Ended:
+        """The client's answer that says so, whole."""
         if isinstance(result, Fault):
             return self._failed(result)
         try:

@@ -6,7 +6,8 @@ it is the last event, in gRPC it is in the trailers. What is kept is one event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 from extproc.a2a import agent_errors, errors, grpc_frames
 from extproc.a2a.errors import NO_ID, ErrorKind, Fault
@@ -25,6 +26,7 @@ from gateway.a2a import Binding
 
 _BROKEN = (Malformed, InvalidJson, BrokenMessage, BrokenFrame, EventTooLarge)
 _MOST_LOSSES = 100
+Change: TypeAlias = Callable[[object], object]
 
 
 class StreamReader:
@@ -130,9 +132,13 @@ class StreamWriter:
 class Translation:
     """Bytes of an agent in, bytes for a client out."""
 
-    __slots__ = ("_is_over", "_reader", "_writer")
+    __slots__ = ("_change", "_is_over", "_reader", "_writer")
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
+    def __init__(
+        self, reader: StreamReader, writer: StreamWriter, change: Change | None = None
+    ) -> None:
+        """`change`: of events, in 1.0."""
+        self._change = change
         self._reader = reader
         self._writer = writer
         self._is_over = False
@@ -154,18 +160,25 @@ class Translation:
 
     def feed(self, data: bytes) -> bytes:
         """What these bytes add."""
-        return self._written(self._reader.feed(data))
+        return self.written(self._reader.feed(data))
 
     def end(self, trailers: Mapping[str, str]) -> bytes:
         """What the end adds; trailers are gRPC's."""
-        return self._written(self._reader.end(trailers))
+        return self.written(self.rest(trailers))
 
-    def _written(self, events: list[object]) -> bytes:
+    def rest(self, trailers: Mapping[str, str]) -> list[object]:
+        """The events that the end adds, in 1.0; a fault is the last."""
+        return [] if self._is_over else self._reader.end(trailers)
+
+    def written(self, events: list[object]) -> bytes:
+        """The same for the client."""
         pieces: list[bytes] = []
         for each in events:
             if self._is_over:
                 break
             try:
+                if self._change is not None and not isinstance(each, Fault):
+                    each = self._change(each)
                 pieces.append(self._writer.event(each))
             except Malformed as error:
                 each = _unreadable(error)

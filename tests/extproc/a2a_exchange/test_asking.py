@@ -83,14 +83,12 @@ def test_media_types_that_the_agent_does_not_take_are_refused_before_it_is_asked
     assert error(action)["code"] == -32005
 
 
-def test_what_an_agent_of_grpc_alone_is_asked_otherwise_is_not_supported() -> None:
-    place = {"url": "travel:50051", "protocolBinding": "GRPC", "protocolVersion": "0.3"}
-    asked = gateway(peers=agents(travel=card(supportedInterfaces=[place])))
+def test_an_agent_that_is_nowhere_where_it_may_be_asked_is_not_asked() -> None:
+    place = {"url": "travel:50051", "protocolBinding": "GRPC", "protocolVersion": "1.0"}
+    asked = gateway(TWO, peers=agents(travel=card(supportedInterfaces=[place])))
     _, action = asked.ask("/a2a/travel", send(), **V1)
-    assert error(action)["code"] == -32009
-    _, action = asked.ask("/a2a/travel/v1/tasks/1", method="GET", a2a_version="0.3")
-    assert isinstance(action, Respond)
-    assert action.status == 501
+    assert error(action)["code"] == -32004
+    assert "nowhere where the gateway may ask it" in error(action)["message"]
 
 
 @pytest.mark.parametrize("method", ["CreateTaskPushNotificationConfig", "SendMessage"])

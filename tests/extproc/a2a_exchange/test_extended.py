@@ -12,26 +12,27 @@ from extproc.a2a import grpc_frames
 from extproc.a2a.forms import card_messages
 from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.events import (
-    CONTINUE,
     Action,
     Direct,
-    Finish,
-    Replace,
+    Flow,
     RequestBody,
     RequestHeaders,
     Respond,
     ResponseBody,
+    ResponseEnd,
     ResponseHeaders,
     Show,
-    Watch,
 )
 from extproc.ports import Answered, Asked, ServiceUnavailable
+from gateway import names
 from gateway.a2a import Revision
 from tests.kit.a2a_exchange import KEYED, TRAVEL, V0_3, V1, Played, card, program
 from tests.kit.mcp_exchange import LIMIT_BYTES, NOW, Servers
 
 CLUSTER = "service/a2a/travel"
-JSON = {"content-type": "application/json"}
+JSON_TYPE = "application/json"
+JSON = {"content-type": JSON_TYPE}
+OVER_GRPC = {"content-type": "application/grpc"}
 EXTENDED = card(name="travel for friends", capabilities={"extendedAgentCard": True})
 GATEWAY = {"http://gw/a2a/travel", "gw:80"}
 JSONRPC = {"jsonrpc": "2.0", "id": "x", "method": "GetExtendedAgentCard"}
@@ -179,7 +180,7 @@ def grpc(revision: Revision) -> tuple[Played, A2aExchange, Action]:
     exchange = A2aExchange(played.of, NOW, LIMIT_BYTES)
     head = {":method": "POST", ":path": GRPC[revision], ":authority": "gw", ":scheme": "http"}
     head["a2a-version"] = revision.value
-    assert played.said(exchange.on_event(RequestHeaders(head, False))) == Show()
+    assert played.said(exchange.on_event(RequestHeaders(head, False))) == Show(is_flowing=True)
     action = played.said(exchange.on_event(RequestBody(grpc_frames.frame(b""))))
     assert isinstance(action, Direct)
     assert "grpc-accept-encoding" in action.remove_headers
@@ -192,15 +193,15 @@ def grpc(revision: Revision) -> tuple[Played, A2aExchange, Action]:
 @pytest.mark.parametrize("size", [1, 100, 1 << 20])
 def test_over_grpc_the_card_is_changed_as_it_passes(revision: Revision, size: int) -> None:
     played, exchange, _ = grpc(revision)
-    assert isinstance(exchange.on_event(ResponseHeaders(200, "c")), Watch)
+    assert exchange.on_event(ResponseHeaders(200, "c", headers=OVER_GRPC)) == Flow()
     message = grpc_frames.frame(card_messages.to_message(_for(revision), revision, []))
-    said = b""
     for start in range(0, len(message), size):
         piece = ResponseBody(message[start : start + size], is_end=False)
-        action = played.said(exchange.on_event(piece))
-        assert isinstance(action, Replace)
-        said += action.body
-    (told,) = grpc_frames.FrameDecoder().feed(said)
+        assert exchange.on_event(piece) == Flow()
+    found: Any = played.said(exchange.on_event(ResponseEnd(None, {"grpc-status": "0"})))
+    assert ("cache-control", "no-store") in found.head.set_headers
+    assert found.trailers.set_headers == (("grpc-status", "0"),)
+    (told,) = grpc_frames.FrameDecoder().feed(found.body)
     document: Any = card_messages.from_message(told, revision)
     assert document["name"] == "travel for friends"
     assert b"travel:" not in told
@@ -217,25 +218,64 @@ def _for(revision: Revision) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "status"),
     [
-        b"\x01\0\0\0\x01x",
-        grpc_frames.frame(b"\xff"),
-        grpc_frames.frame(b""),
-        grpc_frames.frame(b"") * 2,
-        b"\0\xff\xff\xff\xff",
+        (b"\x01\0\0\0\x01x", "13"),
+        (grpc_frames.frame(b"\xff"), "13"),
+        (grpc_frames.frame(b""), "14"),
+        (grpc_frames.frame(b"") * 2, "13"),
+        (b"\0\xff\xff\xff\xff", "13"),
     ],
     ids=["compressed", "no message", "no card", "two", "too large"],
 )
-def test_over_grpc_what_is_no_card_cuts_the_answer(data: bytes) -> None:
+def test_over_grpc_what_is_no_card_is_an_error(data: bytes, status: str) -> None:
     played, exchange, _ = grpc(Revision.V1_0)
-    exchange.on_event(ResponseHeaders(200, "c"))
-    action = played.said(exchange.on_event(ResponseBody(data, is_end=False)))
-    assert action == Finish(b"", "dragoman_broken_card")
+    exchange.on_event(ResponseHeaders(200, "c", headers=OVER_GRPC))
+    exchange.on_event(ResponseBody(data, is_end=False))
+    found = played.said(exchange.on_event(ResponseEnd(None, {"grpc-status": "0"})))
+    assert isinstance(found, Respond)
+    assert dict(found.headers)["grpc-status"] == status
     assert exchange.is_over
 
 
-def test_over_grpc_an_answer_of_a_proxy_passes() -> None:
-    _, exchange, _ = grpc(Revision.V1_0)
-    assert exchange.on_event(ResponseHeaders(503, "c")) is CONTINUE
+def test_over_grpc_what_the_agent_refuses_with_is_told() -> None:
+    played, exchange, _ = grpc(Revision.V1_0)
+    head = {**OVER_GRPC, "grpc-status": "7", "grpc-message": "not you"}
+    found = played.said(exchange.on_event(ResponseHeaders(200, "c", headers=head, is_end=True)))
+    assert isinstance(found, Respond)
+    said = dict(found.headers)
+    assert (said["grpc-status"], said["grpc-message"]) == ("7", "not you")
     assert exchange.is_over
+
+
+@pytest.mark.parametrize("revision", Revision)
+def test_over_grpc_an_agent_of_json_is_asked(revision: Revision) -> None:
+    public = card(supportedInterfaces=card()["supportedInterfaces"][:1])  # type: ignore[index]
+    played = Played(program(TRAVEL, peers(EXTENDED, public=public)))
+    asked = {"a2a_version": revision.value}
+    exchange, action = played.ask(GRPC[revision], grpc_frames.frame(b""), **asked)
+    assert isinstance(action, Direct)
+    assert json.loads(action.body or b"")["method"] == "GetExtendedAgentCard"
+    head = {**OVER_GRPC, names.A2A_STATUS_HEADER: "200", names.A2A_TYPE_HEADER: JSON_TYPE}
+    assert exchange.on_event(ResponseHeaders(200, "c", headers=head)) == Flow()
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": EXTENDED}).encode()
+    assert exchange.on_event(ResponseBody(body, is_end=False)) == Flow()
+    found: Any = played.said(exchange.on_event(ResponseEnd(None, {"grpc-status": "0"})))
+    document: Any = card_messages.from_message(grpc_frames.read_one(found.body, {}), revision)
+    assert document["name"] == "travel for friends"
+
+
+def test_a_client_of_json_is_told_the_card_of_an_agent_of_grpc() -> None:
+    public = card(supportedInterfaces=card()["supportedInterfaces"][2:3])  # type: ignore[index]
+    played = Played(program(TRAVEL, peers(EXTENDED, public=public)))
+    path = "/a2a/travel/extendedAgentCard"
+    exchange, action = played.ask(path, method="GET", **V1)
+    assert isinstance(action, Direct)
+    exchange.on_event(ResponseHeaders(200, "c", headers=OVER_GRPC))
+    message = card_messages.to_message(EXTENDED, Revision.V1_0, [])
+    exchange.on_event(ResponseBody(grpc_frames.frame(message), is_end=False))
+    found = played.said(exchange.on_event(ResponseEnd(None, {"grpc-status": "0"})))
+    assert isinstance(found, Respond)
+    told = json.loads(found.body)
+    assert (told["name"], urls(told)) == ("travel for friends", GATEWAY)
+    assert ("cache-control", "no-store") in found.headers

@@ -12,7 +12,7 @@ from extproc.a2a.forms import protobuf
 from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.events import (
     Direct,
-    Replace,
+    Flow,
     RequestBody,
     Respond,
     ResponseBody,
@@ -74,7 +74,7 @@ def test_0_3_and_http_are_no_others() -> None:
         event = Headers({}, True)
         _, action = gateway.ask(f"/a2a/travel{path}", method="GET", **version)
         assert isinstance(action, Direct)
-        assert action.is_shown
+        assert (action.is_flowing, action.body) == (True, None)
         assert where(action, event) == "travel~green"
         assert set_headers(event, action)[":path"] == wanted
     _, action = gateway.ask("/a2a/travel/tasks/t~green:cancel", {}, **V1)
@@ -99,7 +99,7 @@ def test_so_is_grpc() -> None:
     exchange.on_event(ResponseHeaders(200, "", headers=head))
     told = protobuf.encode("lf.a2a.v1.Task", {"id": "t", "contextId": "mine~"}, [])
     last = exchange.on_event(ResponseBody(grpc_frames.frame(told), False))
-    assert isinstance(last, Replace)
+    assert isinstance(last, Flow)
     found = protobuf.decode("lf.a2a.v1.Task", last.body[5:])
     assert found == {"id": "t~green", "contextId": "mine"}
 
@@ -232,7 +232,10 @@ def test_the_card_of_a_group_has_the_skills_of_all() -> None:
     assert document["name"] == "desk"
     skills = {each["id"]: each["inputModes"] for each in document["skills"]}
     assert skills == {"rent": ["text/plain", "image/png"], "book": ["text/plain"]}
-    assert {each["url"] for each in document["supportedInterfaces"]} == {"http://gw/a2a/desk"}
+    assert {each["url"] for each in document["supportedInterfaces"]} == {
+        "http://gw/a2a/desk",
+        "gw:80",
+    }
 
 
 def test_groups_are_listed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 
@@ -10,7 +11,7 @@ from extproc.a2a.cards import Card, read_card
 from extproc.a2a.modes import modes_of
 from extproc.a2a_serving.directory import Found, ways_of
 from extproc.a2a_serving.shown import Cards, origin_of, security_of
-from gateway.a2a import A2aAgent
+from gateway.a2a import A2aAgent, Binding, Revision
 from gateway.identity import ApiKey, CertificateHolders, Identity
 from tests.kit.a2a_exchange import card
 
@@ -44,6 +45,15 @@ def test_a_card_is_written_once_for_each_address_of_the_gateway() -> None:
 )
 def test_clients_of_grpc_dial_a_host_and_a_port(origin: str, place: str) -> None:
     assert Cards("/a2a", Identity()).place(found(), origin).grpc == place
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_every_form_is_offered_in_which_an_agent_can_be_named(is_alone: bool) -> None:
+    cards = Cards("/a2a", Identity(), is_alone=is_alone)
+    alone = found(supportedInterfaces=card()["supportedInterfaces"][:1])  # type: ignore[index]
+    offers = {(each.binding, each.revision) for each in cards.place(alone, "http://a").offers}
+    every = set(product(Binding, Revision))
+    assert offers == (every if is_alone else every - {(Binding.GRPC, Revision.V0_3)})
 
 
 @pytest.mark.parametrize(

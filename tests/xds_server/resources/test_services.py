@@ -126,3 +126,29 @@ def test_the_way_back_to_a_gateway_keeps_the_host_that_its_client_asked() -> Non
     assert not back["route"].get("auto_host_rewrite", False)
     assert all(each["route"]["auto_host_rewrite"] for each in others)
     assert {"service/gateway/default", names.HUB_CLUSTER} <= set(snapshot.of(CLUSTER))
+
+
+def test_agents_are_asked_for_clients_of_grpc_by_a_route_that_gives_trailers() -> None:
+    snapshot = compiled("a2a: {agents: {travel: {url: 'http://t:9999'}}}")
+    listener = to_json(snapshot.of(LISTENER)[names.SERVICES])
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    bridge, _ = manager["http_filters"]
+    assert bridge["disabled"]
+    by_bridge, *others = manager["route_config"]["virtual_hosts"][0]["routes"]
+    service, kind = by_bridge["match"]["headers"]
+    assert service["string_match"] == {"prefix": "service/a2a/"}
+    assert (kind["name"], kind["present_match"]) == (names.A2A_TYPE_HEADER, True)
+    assert bridge["name"] in by_bridge["typed_per_filter_config"]
+    assert not any("typed_per_filter_config" in each for each in others)
+    told = {
+        each["header"]["key"]: each["header"]["value"]
+        for each in by_bridge["response_headers_to_add"]
+    }
+    assert told["content-type"] == bridge["typed_config"]["content_type"]
+    assert told[names.A2A_STATUS_HEADER] == "%RESP(:status)%"
+    cluster = to_json(snapshot.of(CLUSTER)[names.A2A_BRIDGE_CLUSTER])
+    (group,) = cluster["load_assignment"]["endpoints"]
+    address = group["lb_endpoints"][0]["endpoint"]["address"]
+    assert address == {"pipe": {"path": "/run/services.sock"}}
+    without = compiled("mcp: {servers: {a: {url: 'http://a/mcp'}}}")
+    assert names.A2A_BRIDGE_CLUSTER not in without.of(CLUSTER)
