@@ -63,7 +63,7 @@ class McpGuards:
             return denied
         if not self._requests.is_any:
             return message
-        document: Mapping[str, object] = {"params": message.params}
+        document: Mapping[str, object] = {"params": message.params} if message.params else {}
         if message.is_answer:
             document = json_spans.decode(message.body)  # it was read before
         texts = texts_of(document, SENT)

@@ -387,6 +387,13 @@ def test_an_answer_to_the_server_that_is_blocked_is_an_error_for_it() -> None:
     assert json.loads(action.body)["id"] == "q"
 
 
+def test_a_notification_without_params_passes_guards() -> None:
+    said = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    action = played(program(ONE + GUARDED)).post(said)
+    assert isinstance(action, Direct)
+    assert action.body is None
+
+
 def test_batches_are_refused_where_guards_read() -> None:
     assert error(played(program(ONE + GUARDED)).post([call("x")]))["code"] == -32600
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from extproc.adapters.mapped_limiter import MappedLimiter
-from extproc.events import Respond
+from extproc.events import Direct, Respond
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
 from extproc.mcp_exchange.several import place
@@ -21,6 +21,7 @@ from tests.kit.mcp_exchange import (
     TWO,
     Fake,
     answer,
+    call,
     error,
     fakes,
     opened,
@@ -83,6 +84,17 @@ def test_what_all_are_asked_for_in_turn_counts_in_limits(limiter: MappedLimiter)
     assert isinstance(second, Respond)
     assert (first.status, second.status) == (200, 429)
     assert a.methods().count("resources/read") == b.methods().count("resources/read") == 1
+
+
+def test_each_tool_may_have_a_limit_of_its_own(limiter: MappedLimiter) -> None:
+    limits = '\nlimits: [{name: t, for: {mcp: "*"}, by: mcp.tool, requests: 1/day}]\n'
+    of = program(TWO + limits, fakes(Fake("a", ("one", "two")), Fake("b")), limiter)
+    session = opened(of)
+
+    def is_sent(tool: str) -> bool:
+        return isinstance(played(of, mcp_session_id=session).post(call(tool)), Direct)
+
+    assert [is_sent(each) for each in ("a__one", "a__two", "a__one")] == [True, True, False]
 
 
 @pytest.mark.parametrize("server", ["a", "b"])

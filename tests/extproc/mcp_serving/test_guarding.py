@@ -143,3 +143,14 @@ def test_services_are_asked() -> None:
 def test_what_cannot_be_read_is_refused() -> None:
     for text in (b"[]", b"{", b'{"a":1,"a":2}', b"\xff"):
         assert isinstance(read(text), Deny)
+
+
+def test_what_says_nothing_passes() -> None:
+    for body in (
+        b'{"jsonrpc":"2.0","method":"notifications/initialized"}',
+        b'{"jsonrpc":"2.0","id":1,"method":"of/others"}',
+        b'{"jsonrpc":"2.0","id":1,"result":{}}',
+    ):
+        message = messages.read(body)
+        assert isinstance(message, Message)
+        assert guards(regex()).sent(facts(), message) is message
