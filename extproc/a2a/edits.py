@@ -68,6 +68,27 @@ def edited(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
             )
 
 
+def with_ids(request: A2aRequest, edit: Edit) -> A2aRequest:
+    """A message as it reads with other ids."""
+    document, message = dict(request.document), dict(request.message or {})
+    ids: dict[str, object] = {
+        "taskId": edit.task_id,
+        "contextId": edit.context_id,
+        "referenceTaskIds": edit.reference_task_ids and list(edit.reference_task_ids),
+    }
+    message.update((name, said) for name, said in ids.items() if said is not None)
+    document["message"] = message
+    references = edit.reference_task_ids
+    return msgspec.structs.replace(
+        request,
+        document=document,
+        message=message,
+        task_id=request.task_id if edit.task_id is None else edit.task_id,
+        context_id=request.context_id if edit.context_id is None else edit.context_id,
+        reference_task_ids=request.reference_task_ids if references is None else references,
+    )
+
+
 def _said(edit: Edit) -> dict[str, str]:
     """The texts that change, by their names in the tables."""
     return {

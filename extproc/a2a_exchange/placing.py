@@ -10,7 +10,7 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from extproc.a2a import grpc_frames
-from extproc.a2a.edits import Carried, Edit, edited
+from extproc.a2a.edits import Carried, Edit, edited, with_ids
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.owners import Owners
@@ -68,9 +68,9 @@ class Placing:
         key = self.owners.asked(request)
         members = self._pool.members
         if key:
-            return self._allowed([each for each in members if each.key == key], request)
+            return self._allowed([each for each in members if each.key == key])
         if request.task_id:
-            return self._allowed(members[:1], request)
+            return self._allowed(members[:1])
         directory = self._serving.directory
         health = (directory.health(each.agent.name).status for each in members)
         if all(status is not Status.UNKNOWN for status in health):
@@ -92,18 +92,18 @@ class Placing:
         fitting = self._fitting(request)
         if isinstance(fitting, Deny | Fault):
             return fitting
-        return self._allowed(fitting, request)
+        return self._allowed(fitting, request.context_id)
 
-    def _allowed(self, among: Sequence[Member], request: A2aRequest) -> Member | Refused:
-        """One of them whom the caller may ask."""
+    def _allowed(self, among: Sequence[Member], named: str = "") -> Member | Refused:
+        """One of them whom the caller may ask. `named`: a context that the client has named."""
         left = list(among)
-        named = request.context_id if not self.owners.asked(request) else ""
         denied: Deny | None = None
         while left:
             member = self._serving.chooser.chosen(left, self._pool.choosing, named)
             verdict = self._verdict(member)
             if not isinstance(verdict, Deny):
-                self._facts.a2a = structs.replace(self._call, agent=member.of)
+                if self._pool.is_group:
+                    self._facts.a2a = structs.replace(self._call, agent=member.of)
                 return member
             denied = denied or verdict
             left = [each for each in left if each.of != member.of]
@@ -133,9 +133,11 @@ class Placing:
             why = directory.health(self._agent.name).reason
             reason = f"the agent '{self._agent.name}' tells no card: {why}"
             return Deny(503, "agent_unavailable", reason)
+        if not self._pool.is_group:  # one agent, whose modes are looked at later
+            return [member for member, _ in _speaking(told, request)]
         if not self._serving.allows_loops:
             told = [pair for pair in told if pair[0].of not in call.chain] or told
-        if self._pool.is_group and call.skill:
+        if call.skill:
             told = [pair for pair in told if _has_skill(*pair, call.skill)]
             if not told:
                 why = f"no agent of '{self._agent.name}' has the skill {call.skill[:64]!r}"
@@ -166,11 +168,13 @@ def edit_of(request: A2aRequest, member: Member, owners: Owners) -> Edit | None:
 def said_otherwise(
     request: A2aRequest, carrier: Carrier, edit: Edit, facts: Facts
 ) -> tuple[A2aRequest, Carrier] | Fault:
-    """The request with those changes, read anew."""
+    """The request with those changes: read anew, but for messages, whose ids are in the body."""
     headers, is_grpc = facts.headers, request.binding is Binding.GRPC
     body = grpc_frames.read_one(carrier.body, headers) if is_grpc else carrier.body
     said = edited(request, Carried(carrier.behind, carrier.query, body), edit)
     changed = Carrier(said.path, said.query, grpc_frames.frame(said.body) if is_grpc else said.body)
+    if request.message is not None:
+        return with_ids(request, edit), changed
     found = reading.read(request.binding, facts, changed.behind, changed.body, changed.query)
     return found if isinstance(found, Fault) else (found, changed)
 

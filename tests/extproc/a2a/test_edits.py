@@ -140,6 +140,23 @@ def test_what_changes_is_read_back_and_the_rest_stays(
         }
 
 
+MESSAGE_CASES = [case for case in CASES if OPERATIONS[case[2]].has_message]
+REFERENCED = ("r", "s")
+
+
+@given(st.sampled_from(MESSAGE_CASES), said, said)
+def test_a_message_with_other_ids_is_what_would_be_read_anew(
+    case: tuple[Binding, Revision, Operation], before: dict[str, str], after: dict[str, str]
+) -> None:
+    method, carried = carried_by(*case, before)
+    request = read(case[0], case[1], method, carried)
+    edit = Edit(task_id=after["task_id"], context_id=after["context_id"])
+    if case[:2] == (Binding.JSONRPC, Revision.V1_0):
+        edit = Edit(task_id=after["task_id"], reference_task_ids=REFERENCED)
+    again = read(case[0], case[1], method, edits.edited(request, carried, edit))
+    assert edits.with_ids(request, edit) == again
+
+
 @given(st.sampled_from(CASES), said)
 def test_no_change_changes_no_byte_of_the_body(
     case: tuple[Binding, Revision, Operation], before: dict[str, str]

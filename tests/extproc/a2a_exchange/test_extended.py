@@ -279,3 +279,12 @@ def test_a_client_of_json_is_told_the_card_of_an_agent_of_grpc() -> None:
     told = json.loads(found.body)
     assert (told["name"], urls(told)) == ("travel for friends", GATEWAY)
     assert ("cache-control", "no-store") in found.headers
+
+
+def test_the_card_of_one_of_several_is_at_the_address_of_all() -> None:
+    yaml = 'a2a: {agents: {travel: {instances: {blue: {url: "http://travel:9999"}}}}}'
+    told = peers({"jsonrpc": "2.0", "id": 1, "result": EXTENDED})
+    found = Played(program(yaml, Servers({f"{CLUSTER}~blue": told.answers[CLUSTER]})))
+    _, action = found.ask("/a2a/travel", JSONRPC, **V1)
+    assert isinstance(action, Respond)
+    assert urls(json.loads(action.body)["result"]) == {"http://gw/a2a/travel"}
