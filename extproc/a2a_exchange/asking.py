@@ -12,7 +12,7 @@ from extproc.a2a import chain, grpc_frames, substitution
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms import replies
-from extproc.a2a.forms.calls import Target
+from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.owners import shown
@@ -28,7 +28,9 @@ from extproc.a2a_exchange.extended import (
 )
 from extproc.a2a_exchange.gathering import Gathering
 from extproc.a2a_exchange.interpreting import (
+    Change,
     Interpreted,
+    Spoken,
     is_bridged,
     removed_headers,
     set_headers,
@@ -159,10 +161,7 @@ class Asking:
             return speech.fault(request.fault(kind, "several agents have no extended card"))
 
         if is_about_all(request, placing.owners):
-            if request.binding is Binding.GRPC:
-                why = "tasks of all instances are listed over JSON-RPC and HTTP+JSON"
-                return speech.fault(request.fault(ErrorKind.UNSUPPORTED_OPERATION, why))
-            return self._listed(speech, request, placing)
+            return self._listed(speech, request, body, placing)
 
         def placed(found: Member | Deny | Fault) -> Answering:
             if isinstance(found, Deny):
@@ -304,7 +303,7 @@ class Asking:
         gone: tuple[str, ...] = ()
         if extended is not None:
             spoken, gone = Target(request.binding, request.revision), (CODINGS,)
-            self._reads(Interpreter(request, spoken), request, spoken, extended)
+            self._reads(Interpreter(request, spoken), request, spoken, extended.changed)
         elif self._member is not None and is_owned(request):
             self.answer, gone = Owning(request, shown(self._member.key)), READ_CODINGS
         self.is_sent = True
@@ -355,7 +354,12 @@ class Asking:
         call = interpreter.call(way.tenant if is_named or way.tenant else None)
         if isinstance(call, Fault):
             return speech.fault(call)
-        self._reads(interpreter, request, target, extended)
+        self._reads(interpreter, request, target, None if extended is None else extended.changed)
+        return self._otherwise(request, call, body, Spoken(found, target, way))
+
+    def _otherwise(self, request: A2aRequest, call: Call, body: bytes, spoken: Spoken) -> Direct:
+        """It is said to the agent so; somebody reads the answer."""
+        found, target, way = spoken
         self.is_sent = self.is_flowing = True
         cluster = ""
         if is_bridged(request.binding, target.binding):
@@ -377,27 +381,43 @@ class Asking:
         interpreter: Interpreter,
         request: A2aRequest,
         target: Target,
-        extended: Extended | None,
+        change: Change | None,
     ) -> None:
         """The answer."""
-        change = None if extended is None else extended.changed
         self.answer = Interpreted(interpreter, request.binding, target.binding, change)
 
-    async def _listed(self, speech: Speech, request: A2aRequest, placing: Placing) -> Action:
+    async def _listed(
+        self, speech: Speech, request: A2aRequest, body: bytes, placing: Placing
+    ) -> Action:
         """The tasks of all those that the agent stands for, and that the caller may ask."""
         gathering = Gathering(self._serving, request, placing.owners)
         try:
-            found = await gathering.told(tuple(placing.seen()))
+            fault = await gathering.prepared(placing.seen())
+            if fault is not None:
+                return speech.fault(fault)
+            if request.binding is Binding.GRPC:
+                return self._listed_through(speech, gathering, body)
+            found = await gathering.told()
         except NoCard as error:
-            return self._refused(speech, without_card(self._agent, error))
+            return self._refused(speech, without_card(placing.name, error))
         except ServiceUnavailable as error:
-            reason = f"an agent of '{self._agent}' could not be reached: {error}"
+            reason = f"an agent of '{placing.name}' could not be reached: {error}"
             return self._refused(speech, Deny(503, "agent_unreachable", reason))
         if isinstance(found, Fault):
             return speech.fault(structs.replace(found, raw_id=request.raw_id))
         client = Target(request.binding, request.revision)
         said = replies.written(request.operation, found, client, [], request.raw_id)
         return Respond(said.status, said.headers, said.body, "dragoman_a2a_tasks")
+
+    def _listed_through(self, speech: Speech, gathering: Gathering, body: bytes) -> Action:
+        """The same for a client of gRPC: the answer of one of them becomes that of all."""
+        spoken, request = gathering.first()
+        interpreter = Interpreter(request, spoken.target)
+        call = interpreter.call()
+        if isinstance(call, Fault):
+            return speech.fault(call)
+        self._reads(interpreter, request, spoken.target, gathering.changed)
+        return self._otherwise(request, call, body, spoken)
 
     async def _answered(self, speech: Speech, request: A2aRequest, extended: Extended) -> Action:
         """The extended card, which the agent is asked for here."""

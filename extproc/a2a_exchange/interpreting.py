@@ -11,7 +11,7 @@ listener of Envoy's own, which gives trailers to every answer (`xds_server.resou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from extproc.a2a import agent_errors
 from extproc.a2a.errors import ErrorKind, Fault
@@ -50,6 +50,14 @@ _Headers = tuple[tuple[str, str], ...]
 Answering: TypeAlias = Action | Awaitable[Action]
 Change: TypeAlias = Callable[[object], Awaitable[object]]
 """Gives another result, or a `Fault`."""
+
+
+class Spoken(NamedTuple):
+    """An agent, and how it is asked."""
+
+    found: Found
+    target: Target
+    way: Way
 
 
 def target_of(request: A2aRequest, found: Found) -> tuple[Target, Way]:

@@ -17,7 +17,7 @@ from extproc.a2a.owners import Owners
 from extproc.a2a.registry import Status
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_exchange import reading
-from extproc.a2a_serving.directory import READABLE, Found
+from extproc.a2a_serving.directory import Found
 from extproc.a2a_serving.serving import Serving
 from extproc.facts import A2aCall, Facts
 from extproc.program import Program
@@ -51,6 +51,11 @@ class Placing:
         self._program, self._serving, self._facts = program, serving, facts
         self._agent, self._pool = agent, agent.pool
         self.owners: Owners = serving.owners[agent.name]
+
+    @property
+    def name(self) -> str:
+        """What clients call the agent."""
+        return self._agent.name
 
     @property
     def pool(self) -> Pool:
@@ -203,15 +208,9 @@ def _mismatch(member: Member, found: Found, request: A2aRequest, call: A2aCall) 
 
 
 def _speaking(told: list[tuple[Member, Found]], request: A2aRequest) -> list[tuple[Member, Found]]:
-    """Those that speak the client's form, and stream where it wants a stream; where none does, the
-    client is told so by whoever is asked."""
-    way = (request.binding, request.revision)
-    understood = [
-        pair
-        for pair in told
-        if way in pair[1].ways or (request.binding in READABLE and pair[1].is_readable)
-    ]
-    left = understood or told
+    """Those that can be asked, and stream where the client wants a stream; where none does, whoever
+    is asked says so."""
+    left = [pair for pair in told if pair[1].ways] or told
     if not request.is_stream:
         return left
     return [pair for pair in left if pair[1].card.capabilities.streaming] or left

@@ -160,7 +160,7 @@ async def test_a_stream_is_joined_and_a_task_is_cancelled(fleet: Fleet, binding:
         assert {*rest} <= {task.id, ""}
 
 
-@pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON"])
+@each_binding
 @in_a_loop
 async def test_tasks_of_all_are_one_list(fleet: Fleet, binding: str) -> None:
     async with client(fleet.stack, binding, "desk", streaming=False) as made:

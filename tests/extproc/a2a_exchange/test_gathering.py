@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from extproc.events import Respond
+from extproc.a2a import grpc_frames
+from extproc.a2a.forms import protobuf
+from extproc.events import (
+    Direct,
+    Flow,
+    Respond,
+    ResponseBody,
+    ResponseEnd,
+    ResponseHeaders,
+)
 from extproc.ports import Answered, Asked
-from tests.kit.a2a_exchange import V1
-from tests.kit.a2a_pools import JSON, Answer, call, desk, instances, params, task, telling, where
+from gateway import names
+from tests.kit.a2a_exchange import V1, card
+from tests.kit.a2a_pools import (
+    BODY,
+    JSON,
+    Answer,
+    call,
+    desk,
+    instances,
+    params,
+    task,
+    telling,
+    where,
+)
+from tests.kit.mcp_exchange import set_headers
 
 
 def listing(name: str, *stamps: int) -> Answer:
@@ -77,3 +100,53 @@ def test_who_is_known_to_be_down_is_left_out() -> None:
     _, told = desk(peers=peers).ask("/a2a/travel", call("ListTasks"), **V1)
     assert isinstance(told, Respond)
     assert [each["id"] for each in json.loads(told.body)["result"]["tasks"]] == ["g2~green"]
+
+
+def over_grpc(**asked: object) -> bytes:
+    message = {"tenant": "travel", "pageSize": 3, **asked}
+    return grpc_frames.frame(protobuf.encode("lf.a2a.v1.ListTasksRequest", message, []))
+
+
+def test_for_a_client_of_grpc_the_answer_of_one_becomes_that_of_all() -> None:
+    peers = instances(blue=listing("b", 9, 7), green=listing("g", 8, 2))
+    gateway = desk(peers=peers)
+    path = "/lf.a2a.v1.A2AService/ListTasks"
+    exchange, action = gateway.ask(path, over_grpc(), **V1)
+    assert isinstance(action, Direct)
+    assert set_headers(BODY, action)["x-dragoman-a2a"] == names.A2A_BRIDGE_CLUSTER
+    sent = json.loads(action.body or b"")["params"]
+    assert sent == {"pageSize": 3}
+    head = {names.A2A_STATUS_HEADER: "200", names.A2A_TYPE_HEADER: "application/json"}
+    head["content-type"] = "application/grpc"
+    assert exchange.on_event(ResponseHeaders(200, "", headers=head)) == Flow()
+    asked = Asked("POST", "/rpc", (), json.dumps({"params": sent}).encode())
+    told = peers.answers["service/a2a/travel~blue"](asked)
+    before = len(peers.asked)
+    assert exchange.on_event(ResponseBody(told.body, is_end=False)) == Flow()
+    last: Any = gateway.said(exchange.on_event(ResponseEnd(None, {"grpc-status": "0"})))
+    page = protobuf.decode("lf.a2a.v1.ListTasksResponse", grpc_frames.read_one(last.body, {}))
+    assert isinstance(page, dict)
+    assert [each["id"] for each in page["tasks"]] == ["b9~blue", "g8~green", "b7~blue"]
+    assert page["totalSize"] == 4
+    assert [cluster for cluster, _ in peers.asked[before:]] == ["service/a2a/travel~green"]
+    assert exchange.is_over
+
+
+def test_who_speaks_grpc_alone_is_asked_so() -> None:
+    only = card("green", "green:9999")["supportedInterfaces"][2:3]  # type: ignore[index]
+    peers = instances(blue=listing("b", 1), green=telling("green", supportedInterfaces=only))
+    answer = {"tasks": [{"id": "g2", "status": {"timestamp": "2026-01-01T00:00:02Z"}}]}
+    body = grpc_frames.frame(protobuf.encode("lf.a2a.v1.ListTasksResponse", answer, []))
+    peers.answers = {
+        **peers.answers,
+        "service/a2a-grpc/travel~green": lambda asked: Answered(200, {}, body),
+    }
+    _, told = desk(peers=peers).ask("/a2a/travel", call("ListTasks"), **V1)
+    assert isinstance(told, Respond)
+    tasks = json.loads(told.body)["result"]["tasks"]
+    assert [each["id"] for each in tasks] == ["g2~green", "b1~blue"]
+    cluster, asked = peers.asked[-1]
+    assert (cluster, asked.path) == (
+        "service/a2a-grpc/travel~green",
+        "/lf.a2a.v1.A2AService/ListTasks",
+    )
