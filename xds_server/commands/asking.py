@@ -43,7 +43,7 @@ class Asking:
         """What it shows there; raises `Unanswered`."""
         response = self._send("GET", path, None)
         if response.status_code != 200:
-            raise Unanswered(f"{self._where}{path} answers {response.status_code}")
+            raise self._refused(path, response)
         return self._object(response)
 
     def post(self, path: str, body: Mapping[str, object]) -> tuple[int, Answer]:
@@ -67,8 +67,7 @@ class Asking:
         ):
             if response.status_code != 200:
                 response.read()
-                error = self._object(response).get("error", "")
-                raise Unanswered(f"{self._where}{path} answers {response.status_code}: {error}")
+                raise self._refused(path, response)
             yield from response.iter_lines()
 
     def _send(self, method: str, path: str, content: bytes | None) -> httpx.Response:
@@ -90,6 +89,11 @@ class Asking:
                 f"no control plane answers at {self._where}: {str(error).lower()}; "
                 f"is it running? its admin API is chosen by {flags.remedy(ADMIN)}"
             ) from error
+
+    def _refused(self, path: str, response: httpx.Response) -> Unanswered:
+        error = self._object(response).get("error", "")
+        why = f": {error}" if error else ""
+        return Unanswered(f"{self._where}{path} answers {response.status_code}{why}")
 
     def _object(self, response: httpx.Response) -> Answer:
         try:

@@ -85,6 +85,15 @@ def test_an_unknown_path_is_said() -> None:
         Asking(where).get("/api/status")
 
 
+def test_why_it_cannot_say_is_said() -> None:
+    body = b'{"error": "the ledger does not answer"}'
+    with (
+        answering(503, body) as (where, _),
+        pytest.raises(Unanswered, match="/api/budgets answers 503: the ledger does not answer"),
+    ):
+        Asking(where).get("/api/budgets")
+
+
 def test_what_is_no_list_of_objects_is_nothing() -> None:
     assert rows([{"a": 1}, 2, "x"]) == [{"a": 1}]
     assert rows("x") == rows(None) == []
