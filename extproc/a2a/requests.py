@@ -284,7 +284,10 @@ def _other_revision(of_path: Revision, said: Revision) -> Fault:
 
 
 def other_revision(of_path: Revision, headers: Mapping[str, str]) -> Fault | None:
-    """Why a request at a path of a revision is refused; None: its headers say that one."""
+    """Why a request of gRPC at a path of a revision is refused; None: its headers say that one, or
+    nothing, since the path leaves no doubt."""
+    if not headers.get(VERSION, "").strip():
+        return None
     said = revision_of(headers)
     if isinstance(said, Fault):
         return said

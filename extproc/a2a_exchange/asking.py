@@ -427,7 +427,7 @@ class Asking:
             return self._refused(speech, broken(extended.found.agent.name, error))
         if isinstance(told, Fault):
             return speech.fault(told)
-        return answer(told, request.binding, request.raw_id)
+        return answer(told, request)
 
     def _refused(self, speech: Speech, deny: Deny) -> Respond:
         self._program.audits.refused(self._facts, deny)

@@ -231,8 +231,9 @@ def _flowing(
 
 
 def _speech(behind: str, version: str) -> Speech:
-    """As far as it is known before the body is."""
-    is_old = behind.startswith("/v1/") or not version.startswith("1")
+    """As far as it is known before the body is. Only clients of 1.0 and later say a version; they
+    understand why it is not supported."""
+    is_old = behind.startswith("/v1/") or version.strip()[:1] in ("", "0")
     revision = Revision.V0_3 if is_old else Revision.V1_0
     is_jsonrpc = behind in ("", "/")
     return Speech(Binding.JSONRPC if is_jsonrpc else Binding.HTTP_JSON, revision)

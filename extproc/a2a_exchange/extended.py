@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from extproc.a2a import agent_errors, http_paths
 from extproc.a2a.errors import Fault
+from extproc.a2a.forms import replies
 from extproc.a2a.operations import GRPC_PATHS, OPERATIONS, Operation
 from extproc.a2a.requests import EXTENSIONS, VERSION, A2aRequest
 from extproc.a2a_serving.directory import Found, NoCard
@@ -39,7 +40,8 @@ NOBODY: Final = Deny(
     by=By(PolicyKind.IDENTITY),
 )
 _DETAILS: Final = "dragoman_a2a_extended_card"
-_HEAD: Final = (("content-type", "application/json"), ("cache-control", "no-store"))
+_JSON: Final = ("content-type", "application/json")
+_NOT_KEPT: Final = ("cache-control", "no-store")
 _ASKED: Final = (Binding.JSONRPC, Binding.HTTP_JSON)
 _NEWEST_FIRST: Final = (Revision.V1_0, Revision.V0_3)
 
@@ -124,10 +126,12 @@ def broken(agent: str, error: NoCard) -> Deny:
     return Deny(502, "broken_card", reason, by=By(PolicyKind.ANSWER))
 
 
-def answer(card: bytes, binding: Binding, raw_id: bytes) -> Respond:
+def answer(card: bytes, request: A2aRequest) -> Respond:
     """To a client of JSON."""
-    body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (raw_id, card)
-    return Respond(200, _HEAD, body if binding is Binding.JSONRPC else card, _DETAILS)
+    if request.binding is Binding.JSONRPC:
+        body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (request.raw_id, card)
+        return Respond(200, (_JSON, _NOT_KEPT), body, _DETAILS)
+    return Respond(200, (*replies.media_type(request.revision), _NOT_KEPT), card, _DETAILS)
 
 
 def _call(revision: Revision, tenant: str) -> bytes:

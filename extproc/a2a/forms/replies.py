@@ -23,6 +23,7 @@ from gateway.a2a import Binding, Revision
 WENT_WELL: Final = (("grpc-status", "0"),)
 """Trailers of gRPC."""
 _JSON: Final = (("content-type", "application/json"),)
+_A2A_JSON: Final = (("content-type", "application/a2a+json"),)
 
 RESULTS: Final[Mapping[Revision, Mapping[Operation, str]]] = MappingProxyType(
     {
@@ -95,11 +96,16 @@ def written(
             is_nothing = operation is Operation.DELETE_PUSH
             return Said(200, _JSON, envelope(None if is_nothing else said, raw_id))
         case Binding.HTTP_JSON:
-            return Said(200, _JSON, json_spans.encode(said))
+            return Said(200, media_type(client.revision), json_spans.encode(said))
         case Binding.GRPC:
             message = encode(operation, client.revision, said, losses)
             headers = (("content-type", "application/grpc"),)
             return Said(200, headers, grpc_frames.frame(message))
+
+
+def media_type(revision: Revision) -> tuple[tuple[str, str], ...]:
+    """Of results over HTTP+JSON; errors are `application/json` (1.0 §11.1, §11.6)."""
+    return _A2A_JSON if revision is Revision.V1_0 else _JSON
 
 
 def envelope(result: object, raw_id: bytes) -> bytes:

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from extproc.events import Action, Direct, RequestBody, Respond
+from extproc.events import (
+    Action,
+    Direct,
+    RequestBody,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+)
 from gateway import names
 from tests.kit.a2a_exchange import (
     KEYED,
@@ -135,6 +142,34 @@ def test_what_cannot_be_read_is_said_in_the_words_of_the_binding() -> None:
     _, found = gateway.ask("/lf.a2a.v1.A2AService/GetTask", b"x", content_type="application/grpc")
     assert isinstance(found, Respond)
     assert dict(found.headers)["grpc-status"] == "3"
+
+
+@pytest.mark.parametrize("version", ["99.0", "1.7", "x"])
+def test_a_version_that_is_none_is_refused_in_the_words_of_those_who_say_one(version: str) -> None:
+    asked = open_gateway()
+    _, found = asked.ask("/a2a/travel", send(), a2a_version=version)
+    assert isinstance(found, Respond)
+    error = json.loads(found.body)["error"]
+    assert (error["code"], error["data"][0]["reason"]) == (-32009, "VERSION_NOT_SUPPORTED")
+    _, found = asked.ask("/a2a/travel/message:send", send()["params"], a2a_version=version)
+    assert isinstance(found, Respond)
+    assert json.loads(found.body)["error"]["details"][0]["reason"] == "VERSION_NOT_SUPPORTED"
+
+
+@pytest.mark.parametrize(("version", "kind"), [(V1, "a2a+json"), (V0_3, "json")])
+def test_over_http_answers_have_the_type_of_their_revision(
+    version: dict[str, str], kind: str
+) -> None:
+    place = {"url": "http://t/at", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+    asked = Played(program(TRAVEL, agents(travel=card(supportedInterfaces=[place]))))
+    path = "/a2a/travel/tasks/t" if version is V1 else "/a2a/travel/v1/tasks/t"
+    exchange, _ = asked.ask(path, method="GET", **version)
+    exchange.on_event(ResponseHeaders(200, "", headers={"content-type": "application/json"}))
+    task = {"id": "t", "contextId": "c", "status": {"state": "TASK_STATE_WORKING"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": task}).encode()
+    found = exchange.on_event(ResponseBody(body, True))
+    assert isinstance(found, Respond)
+    assert ("content-type", f"application/{kind}") in found.headers
 
 
 def test_a_body_above_the_limit_is_refused() -> None:

@@ -48,7 +48,8 @@ def test_a_call_is_read() -> None:
     ("path", "body", "headers", "kind"),
     [
         ("/lf.a2a.v1.A2AService/Dance", grpc_frames.frame(b""), NEW, ErrorKind.METHOD_NOT_FOUND),
-        (PATH, grpc_frames.frame(b""), {}, ErrorKind.VERSION_NOT_SUPPORTED),
+        (PATH, grpc_frames.frame(b""), {}, ErrorKind.INVALID_PARAMS),  # the path says the version
+        (PATH, grpc_frames.frame(b""), {"a2a-version": "0.3"}, ErrorKind.VERSION_NOT_SUPPORTED),
         (PATH, grpc_frames.frame(b""), {"a2a-version": "7"}, ErrorKind.VERSION_NOT_SUPPORTED),
         (PATH, b"", NEW, ErrorKind.INVALID_REQUEST),
         (PATH, grpc_frames.frame(b"\xff"), NEW, ErrorKind.INVALID_REQUEST),
