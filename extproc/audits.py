@@ -207,6 +207,7 @@ def _asked_of_agent(call: A2aCall, shown: Callable[[str], str]) -> Mapping[str, 
         "a2a_method": call.method,
         "a2a_agent": call.agent,
         "a2a_task_id": shown(call.task),
+        **({"a2a_group": call.group} if call.group else {}),
         **({"a2a_chain": "/".join(call.chain)} if call.chain else {}),
     }
 

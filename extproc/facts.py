@@ -62,6 +62,8 @@ class A2aCall(Struct, frozen=True):
     """Of the message, as its revision writes them."""
     chain: tuple[str, ...] = ()
     """The agents that asked each other before, through the gateway, as the request says."""
+    group: str = ""
+    """Which the client asks, of those that the agent is in; empty: the agent itself."""
 
 
 class Facts(Struct):

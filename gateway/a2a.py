@@ -131,6 +131,11 @@ class Pool:
     """Of a group's card."""
     description: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the agents that they are, each once."""
+        return tuple(dict.fromkeys(each.of for each in self.members))
+
 
 @dataclass(frozen=True, slots=True)
 class A2a:

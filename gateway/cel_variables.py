@@ -172,6 +172,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("a2a.agent", "string", "The agent that is asked.", needs_body=True),
     Variable(
+        "a2a.group",
+        "string",
+        "The group that the client asks, where the agent is chosen in it; empty where the agent, or"
+        " a group, is asked itself.",
+        needs_body=True,
+    ),
+    Variable(
         "a2a.skill",
         "string",
         "The skill that the message names in its metadata (`skill` or `skillId`); empty where it"

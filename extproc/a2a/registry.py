@@ -7,7 +7,7 @@ modes, those of the agent hold where a skill declares none. Pages are as those o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -70,6 +70,8 @@ class View(Struct, frozen=True):
     url_of: Callable[[str], str]
     """Its address at the gateway, as the caller knows the gateway."""
     health_of: Callable[[str], Health]
+    instances_of: Callable[[str], Mapping[str, Health]] = lambda _: {}
+    """How each of the servers is that are the agent; empty: it is one, or a group."""
 
 
 class Query(Struct, frozen=True):
@@ -130,7 +132,9 @@ class Registry:
         name = self._entries[position].name
         url = view.url_of(name)
         place = {"name": name, "url": url, "cardUrl": f"{url}{CARD}"}
-        return {**place, "health": view.health_of(name), **self._said[position]}
+        instances = view.instances_of(name)
+        more = {"instances": instances} if instances else {}
+        return {**place, "health": view.health_of(name), **more, **self._said[position]}
 
     def _ordered(self, query: Query) -> Sequence[int]:
         if not query.text:

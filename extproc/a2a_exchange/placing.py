@@ -108,7 +108,7 @@ class Placing:
             verdict = self._verdict(member)
             if not isinstance(verdict, Deny):
                 if self._pool.is_group:
-                    self._facts.a2a = structs.replace(self._call, agent=member.of)
+                    self._facts.a2a = self._of(member)
                 return member
             denied = denied or verdict
             left = [each for each in left if each.of != member.of]
@@ -121,11 +121,15 @@ class Placing:
         assert call is not None
         return call
 
+    def _of(self, member: Member) -> A2aCall:
+        """What is asked of an agent in a group."""
+        return structs.replace(self._call, agent=member.of, group=self._agent.name)
+
     def _verdict(self, member: Member) -> Deny | None:
         """What rules say of an agent in a group; of instances they have said it."""
         if not self._pool.is_group:
             return None
-        facts = structs.replace(self._facts, a2a=structs.replace(self._call, agent=member.of))
+        facts = structs.replace(self._facts, a2a=self._of(member))
         verdict = self._program.rules.early.on_request(facts)
         return verdict if isinstance(verdict, Deny) else None
 

@@ -147,6 +147,13 @@ class Directory:
         each = [self.health(member.agent.name) for member in agent.pool.members]
         return min(each, key=lambda health: _BEST_FIRST.index(health.status))
 
+    def instances(self, name: str) -> Mapping[str, Health]:
+        """How each of the servers is that are an agent; empty: it is one, or a group."""
+        pool = self._agents[name].pool
+        if pool is None or pool.is_group:
+            return {}
+        return {each.key: self.health(each.agent.name) for each in pool.members}
+
     def registry(self) -> Registry:
         """All of them, with the cards that they told last."""
         if self._index is None:

@@ -22,16 +22,27 @@ async def listing(
     directory, origin = serving.directory, origin_of(serving.url, facts.headers)
     asked = structs.replace(facts, mcp=None)
 
+    def may_ask(name: str, group: str = "") -> bool:
+        asked.a2a = A2aCall("SendMessage", name, group=group)
+        return not isinstance(rules.on_request(asked), Deny)
+
     def is_seen(name: str) -> bool:
         if not rules.is_any:
             return True
-        asked.a2a = A2aCall("SendMessage", name)
-        return not isinstance(rules.on_request(asked), Deny)
+        pool = directory.agents[name].pool
+        if pool is None or not pool.is_group:
+            return may_ask(name)
+        return may_ask(name) and any(may_ask(each, name) for each in pool.names)
 
     try:
         async with asyncio.timeout(patience_seconds):
             await directory.asked_all(filter(is_seen, directory.agents))
     except TimeoutError:
         pass  # what is known is listed; health says the rest
-    view = View(is_seen, lambda name: serving.cards.url(name, origin), directory.health)
+    view = View(
+        is_seen,
+        lambda name: serving.cards.url(name, origin),
+        directory.health,
+        directory.instances,
+    )
     return directory.registry(), view

@@ -145,6 +145,7 @@ GETTERS: Mapping[str, Getter] = {
     ARGUMENTS: _of_mcp(lambda call: call.arguments),
     "a2a.method": _of_a2a(lambda call: call.method),
     "a2a.agent": _of_a2a(lambda call: call.agent),
+    "a2a.group": _of_a2a(lambda call: call.group),
     "a2a.skill": _of_a2a(lambda call: call.skill),
     "a2a.task_id": _of_a2a(lambda call: call.task),
     "a2a.context_id": _of_a2a(lambda call: call.context),

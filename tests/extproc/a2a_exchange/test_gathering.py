@@ -83,6 +83,15 @@ def test_a_list_of_one_context_is_its_owners() -> None:
     assert (where(action), params(action)) == ("travel~green", {"contextId": "c"})
 
 
+def test_a_list_of_a_context_that_the_client_has_named_is_asked_of_all() -> None:
+    peers = instances(blue=listing("b", 1), green=listing("g", 2))
+    before = len(peers.asked)
+    _, told = desk(peers=peers).ask("/a2a/travel", call("ListTasks", contextId="mine"), **V1)
+    assert isinstance(told, Respond)
+    asked = [json.loads(each.body) for _, each in peers.asked[before:] if each.body]
+    assert [each["params"]["contextId"] for each in asked] == ["mine~", "mine~"]
+
+
 def test_a_token_of_nobodys_is_refused_and_a_list_without_one_of_them_too() -> None:
     peers = instances(blue=listing("b", 1), green=listing("g", 2))
     gateway = desk(peers=peers)

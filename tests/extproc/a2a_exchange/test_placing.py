@@ -210,6 +210,16 @@ def test_the_next_is_chosen_where_the_first_is_down_or_not_for_the_caller() -> N
     assert refused.status == 403
 
 
+def test_an_agent_may_be_asked_in_its_group_alone() -> None:
+    rule = "authorize: [{name: x, for: {a2a: cars}, deny: \"a2a.group != 'desk'\"}]\n"
+    gateway = desk(GROUP + rule, group())
+    _, action = gateway.ask("/a2a/desk", send(), **V1)
+    assert where(action) == "cars"
+    _, refused = gateway.ask("/a2a/cars", send(), **V1)
+    assert isinstance(refused, Respond)
+    assert refused.status == 403
+
+
 def test_rules_are_asked_of_a_group_too() -> None:
     rule = 'authorize: [{name: closed, for: {a2a: desk}, deny: "true"}]\n'
     _, refused = desk(GROUP + rule, group()).ask("/a2a/desk", send(), **V1)
@@ -241,4 +251,20 @@ def test_the_card_of_a_group_has_the_skills_of_all() -> None:
 def test_groups_are_listed() -> None:
     _, listed = desk(GROUP).ask("/a2a?skill=book", method="GET")
     assert isinstance(listed, Respond)
-    assert [each["name"] for each in json.loads(listed.body)["agents"]] == ["hotels", "desk"]
+    agents = json.loads(listed.body)["agents"]
+    assert [each["name"] for each in agents] == ["hotels", "desk"]
+    assert {name: each["status"] for name, each in agents[0]["instances"].items()} == {
+        "one": "healthy",
+        "two": "healthy",
+    }
+    assert "instances" not in agents[1]
+
+
+@pytest.mark.parametrize(
+    ("denied", "seen"), [("desk", ["cars", "hotels"]), ("cars", ["hotels", "desk"]), ("*", [])]
+)
+def test_a_group_is_seen_by_those_who_may_ask_somebody_in_it(denied: str, seen: list[str]) -> None:
+    rule = f'authorize: [{{name: x, for: {{a2a: "{denied}"}}, deny: "true"}}]\n'
+    _, listed = desk(GROUP + rule, group()).ask("/a2a", method="GET")
+    assert isinstance(listed, Respond)
+    assert [each["name"] for each in json.loads(listed.body)["agents"]] == seen
