@@ -13,7 +13,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from envoy_api import message
@@ -24,8 +24,8 @@ from extproc.a2a.operations import Operation
 from extproc.a2a.owners import shown
 from extproc.a2a.substitution import StreamSubstitution
 from extproc.a2a_serving.directory import Times
-from extproc.a2a_serving.serving import serving
-from extproc.ports import Answered, Asked
+from extproc.a2a_serving.serving import World, serving
+from extproc.ports import Answered, Asked, Unresolved
 from extproc.process import Process
 from extproc.program import NOTHING_SERVED, build
 from extproc.protocols import sse
@@ -131,12 +131,18 @@ def _messages(path: str, body: bytes) -> tuple[bytes, ...]:
     return begun.SerializeToString(), read.SerializeToString()
 
 
+async def nowhere(host: str, port: int) -> Sequence[str]:
+    """Nobody is called back."""
+    raise Unresolved(host)
+
+
 def process(yaml: str) -> Process:
     """A worker."""
     config = load(yaml, file="bench", environment={})
     assert not isinstance(config, tuple), config
     made = Process(time.time)
     times = Times(time.monotonic, lambda: "")
+    world = World(Agent(), times, lambda: 0.0, nowhere, ())
     made.program = build(
         resolve(config),
         "1",
@@ -144,9 +150,7 @@ def process(yaml: str) -> Process:
         limiter=Unhurried(),
         choose=lambda: 0.5,
         created=1,
-        serve=NOTHING_SERVED._replace(
-            a2a=lambda a2a, identity: serving(a2a, identity, Agent(), times, lambda: 0.0)
-        ),
+        serve=NOTHING_SERVED._replace(a2a=lambda a2a, identity: serving(a2a, identity, world)),
     )
     return made
 

@@ -22,6 +22,7 @@ import uvloop
 from extproc import access_log, authz, flags, process, rate_limit
 from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.polling import Polling
+from extproc.a2a_serving.serving import World as WorldOfAgents
 from extproc.a2a_serving.serving import serving as agents
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
@@ -35,6 +36,7 @@ from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
 from extproc.adapters.misses import counted
 from extproc.adapters.password_checks import HashedPasswords
+from extproc.adapters.resolver import Resolver
 from extproc.adapters.service_client import ServiceClient
 from extproc.adapters.session_board import session_board
 from extproc.adapters.session_secret import session_secret
@@ -61,6 +63,7 @@ from extproc.program import Program, Serve, build
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
+from gateway.a2a import RESOLVING_SECONDS
 from gateway.model import Gateway
 from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.telemetry import configure_logging
@@ -304,10 +307,11 @@ def _build(
 def _serve_others(services: ServiceClient, world: World, state_dir: Path) -> Serve:
     """MCP servers, and A2A agents."""
     secrets_of_sessions = (session_secret(state_dir),)
-    times = Times(time.monotonic, _now)
+    times, resolve = Times(time.monotonic, _now), Resolver(RESOLVING_SECONDS)
+    of_agents = WorldOfAgents(services, times, random.random, resolve, secrets_of_sessions)
     return Serve(
         lambda mcp: serving(mcp, secrets_of_sessions, world),
-        lambda a2a, identity: agents(a2a, identity, services, times, random.random),
+        lambda a2a, identity: agents(a2a, identity, of_agents),
     )
 
 

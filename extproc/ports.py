@@ -341,6 +341,17 @@ class McpPeers(Protocol):
         """`cluster` is Envoy's. Raises `ServiceUnavailable`."""
 
 
+class Unresolved(Exception):
+    """A host has no address, or nobody says so in time."""
+
+
+class Resolve(Protocol):
+    """Finds the addresses of a host."""
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """As texts, the one first that is tried first. Raises `Unresolved`."""
+
+
 class PinsUnavailable(Exception):
     """What is known of tools cannot be read, or written."""
 

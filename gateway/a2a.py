@@ -13,6 +13,10 @@ KEYS_SECONDS = 5.0
 """How long it may take to fetch the keys that cards are signed with."""
 INSTANCE_SEPARATOR = "~"
 """Behind an id that an agent gave, for clients: before whose it is. In no name of an agent."""
+RESOLVING_SECONDS = 5.0
+"""How long it may take to find the addresses of a webhook's host."""
+NOTIFICATION_TOKEN = "x-a2a-notification-token"
+"""The header by which a notification is known."""
 TENANT_SEPARATOR = "/"
 """In a tenant that clients say: between the name of an agent, and a tenant of its own."""
 
@@ -54,6 +58,33 @@ class CardSigning:
     """Private, in PEM or as a JSON Web Key."""
     kid: str = ""
     """Empty: as the key says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """How clients are called back: by the gateway, which agents call in their place."""
+
+    url: str
+    """What agents call the gateway: an origin."""
+    hosts: tuple[str, ...] = ()
+    """Globs over the hosts of webhooks; empty: any."""
+    networks: tuple[str, ...] = ()
+    """CIDR blocks that are not public, and may be called all the same."""
+    takes_http: bool = False
+    """Webhooks need no TLS."""
+    needs_token: bool = True
+    """Agents show the token that they were given, in a header."""
+    is_signed: bool = False
+    """With the gateway's key for cards, where a client has said no credentials."""
+    timeout_seconds: float = 10.0
+    """Of each try."""
+    retries: int = 2
+    lifetime_seconds: int = 30 * 86400
+    """For how long a webhook is called."""
+    ca: str | None = None
+    """Authorities in PEM, instead of the system's."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What the addresses are sealed with that agents are told; empty: the machine's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +186,18 @@ class A2a:
     """How many agents may have asked each other before."""
     allows_loops: bool = False
     """An agent may be asked on behalf of itself."""
+    push: Push | None = None
+    """None: no agent is told where to call back."""
     guard_seconds: float = 0.0
     """How long the services of guards may take, one after the other."""
 
     @property
     def longest_seconds(self) -> float:
-        """How long it may take to ask guards, and for a card; 0: there are no agents."""
+        """How long it may take to ask guards, for a card, and for a webhook's address; 0: there are
+        no agents."""
         longest = max((each.longest_seconds for each in self.agents), default=0.0)
-        return longest + self.guard_seconds if longest else 0.0
+        resolving = 0.0 if self.push is None else RESOLVING_SECONDS
+        return longest + self.guard_seconds + resolving if longest else 0.0
 
     @property
     def places(self) -> tuple[A2aAgent, ...]:

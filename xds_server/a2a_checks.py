@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway import names
+from gateway.a2a import A2a
 from gateway.model import Gateway, Phase, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
@@ -25,7 +27,20 @@ def a2a_checks(gateway: Gateway) -> tuple[Check, ...]:
         *_limits(gateway),
         *_budgets(gateway),
         _check("modes of the message, by the agent's card", "body", "CONTENT_TYPE_NOT_SUPPORTED"),
+        *_webhooks(gateway),
     )
+
+
+def a2a_clusters(a2a: A2a) -> tuple[str, ...]:
+    """Where requests may go: agents, what is before those of JSON, and webhooks of clients."""
+    services = (
+        service
+        for each in a2a.places
+        for service in (names.a2a_service(each.name), names.a2a_grpc_service(each.name))
+        if each.grpc_authority or service == names.a2a_service(each.name)
+    )
+    webhooks = () if a2a.push is None else (names.WEBHOOKS, names.PLAIN_WEBHOOKS)
+    return (*map(names.service_cluster, services), names.A2A_BRIDGE_CLUSTER, *webhooks)
 
 
 def _check(name: str, reads: str, refusal: str) -> Check:
@@ -52,6 +67,12 @@ def _budgets(gateway: Gateway) -> Iterator[Check]:
         refusal = "429 budget_exhausted"
         name = "budgets of money, for agents that have a price"
         yield Check(name, Where.EXTPROC, "body", refusal, Failing.CLOSED, _UNRESERVED)
+
+
+def _webhooks(gateway: Gateway) -> Iterator[Check]:
+    """Of clients who want to be called back."""
+    if gateway.a2a.push is not None:
+        yield _check("where the client's webhook is, if it says one", "body", "INVALID_PARAMS")
 
 
 def _is_for_a2a(scope: Scope) -> bool:

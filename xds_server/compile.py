@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gateway import names
+from gateway.a2a import NOTIFICATION_TOKEN
 from gateway.attempts import plan_sequences, rewritten_attempts
 from gateway.cel import (
     Expression,
@@ -121,6 +122,8 @@ def _clusters(
         yield memo.of(clusters.route_cluster, upstream, topology)
     for service in gateway.services:
         yield memo.of(clusters.service_cluster, service, topology)
+    if gateway.a2a.push is not None and gateway.a2a.agents:
+        yield from clusters.webhook_clusters(gateway.a2a.push, topology)
     if gateway.mcp.has_hub:
         yield clusters.hub_cluster(topology)
     if gateway.a2a.agents:
@@ -282,6 +285,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
             names.MCP_HEADERS if gateway.mcp.servers else (),
             names.A2A_HEADERS if gateway.a2a.agents else (),
+            (NOTIFICATION_TOKEN,) if gateway.a2a.push is not None else (),
             {"cookie"} if gateway.mcp.asks_for_consent else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),

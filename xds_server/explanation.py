@@ -15,7 +15,7 @@ from gateway.choice import described
 from gateway.guards import reads_answers
 from gateway.model import Gateway, Identity, Model, Route, Target
 from gateway.operations import Operation
-from xds_server.a2a_checks import a2a_checks
+from xds_server.a2a_checks import a2a_checks, a2a_clusters
 from xds_server.audience import Level
 from xds_server.check import Check
 from xds_server.checks import (
@@ -75,7 +75,7 @@ from xds_server.python_messages import (
     session_messages,
 )
 from xds_server.render import to_json
-from xds_server.resources import a2a_route, ext_proc, llm_route, mcp_auth_route, mcp_route
+from xds_server.resources import a2a_route, ext_proc, llm_route, mcp_auth_route, mcp_route, webhooks
 from xds_server.resources.envoy_rules import EnvoyRules, decided_by_envoy, who_decides
 from xds_server.resources.features import FEATURES
 from xds_server.resources.plain_route import UNMATCHED
@@ -184,7 +184,7 @@ class _Explaining:
                 hosts.extend(host.get("domains", ()))
         is_asking = any(each.name == names.EXT_PROC_FILTER for each in chain)
         asking = self.asking if is_asking else None
-        for name in (mcp_route.FOUND, a2a_route.FOUND):
+        for name in (mcp_route.FOUND, a2a_route.FOUND, *webhooks.ROUTES):
             found.pop(name, None)  # no client comes there before extproc has said so
         for name, (route, host, hosts) in sorted(found.items(), key=self.place):
             yield self.route_part(name, (route, host, manager), tuple(hosts), asking)
@@ -289,13 +289,7 @@ class _Explaining:
             services = (names.mcp_service(each.name) for each in self.gateway.mcp.servers)
             found = (*map(names.service_cluster, services), names.HUB_CLUSTER)
         elif kind == "a2a":
-            services = (
-                service
-                for each in self.gateway.a2a.places
-                for service in (names.a2a_service(each.name), names.a2a_grpc_service(each.name))
-                if each.grpc_authority or service == names.a2a_service(each.name)
-            )
-            found = map(names.service_cluster, services)
+            found = a2a_clusters(self.gateway.a2a)
         elif kind == "mcp authorization":
             found = (names.service_cluster(names.MCP_AUTHORIZATION),)
         elif reading == WEBSOCKET:

@@ -35,7 +35,7 @@ MAX_EXTENSIONS: Final = 100
 
 _REVISIONS: Final = {"": Revision.V0_3, **{str(each): each for each in Revision}}
 _EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
-_PUSHES: Final = {
+PUSHES: Final = {
     Form.V1_0: ("taskPushNotificationConfig",),
     Form.V0_3: ("pushNotificationConfig",),
     Form.V0_3_PROTO: ("pushNotification", "pushNotificationConfig"),
@@ -417,7 +417,7 @@ def _message(
 def _inline_push(document: Mapping[str, object], kind: Form) -> tuple[str, str]:
     """The id and the URL of a webhook that is said with a message."""
     configuration = _object(document, "configuration")
-    said = [_object(configuration, name) for name in _PUSHES[kind] if name in configuration]
+    said = [_object(configuration, name) for name in PUSHES[kind] if name in configuration]
     if len(said) > 1:
         raise _Wrong("a webhook is said twice")
     return (_text(said[0], ("id",)), _text(said[0], ("url",))) if said else ("", "")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from msgspec import structs
 
-from extproc.a2a import chain, grpc_frames, substitution
-from extproc.a2a.edits import Carried, Edit, edited
+from extproc.a2a import chain, substitution, webhooks
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms import replies
 from extproc.a2a.forms.calls import Call, Target
@@ -17,7 +16,9 @@ from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.owners import shown
 from extproc.a2a.requests import A2aRequest
+from extproc.a2a.webhooks import Unusable
 from extproc.a2a_exchange import reading
+from extproc.a2a_exchange.described import call_of
 from extproc.a2a_exchange.extended import (
     CODINGS,
     NOBODY,
@@ -45,12 +46,13 @@ from extproc.a2a_exchange.placing import (
     is_about_all,
     said_otherwise,
 )
+from extproc.a2a_exchange.pushing import Pushing, is_about_webhooks, said_to, says_webhooks
 from extproc.a2a_serving.directory import READABLE, Found, NoCard
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.admission import Admission
 from extproc.events import Action, Direct, Respond, ResponseHeaders
-from extproc.facts import A2aCall, Facts
+from extproc.facts import Facts
 from extproc.later import later
 from extproc.policies.inquiry import Inquiry
 from extproc.ports import ServiceUnavailable
@@ -60,9 +62,6 @@ from gateway import names
 from gateway.a2a import TENANT_SEPARATOR, A2aAgent, Binding, Member
 
 Answering: TypeAlias = Action | Awaitable[Action]
-
-_SKILLS: Final = ("skill", "skillId")
-"""Where messages name a skill, in their metadata."""
 
 
 class Asking:
@@ -113,8 +112,10 @@ class Asking:
         directory, owners = self._serving.directory, self._serving.owners
         if self._agent in owners or (owners and not self._agent):
             return True
-        if speech.binding is Binding.GRPC and is_watched(self._facts.path):
-            return True
+        if speech.binding is Binding.GRPC:
+            path, callbacks = self._facts.path, self._serving.callbacks
+            if is_watched(path) or (callbacks is not None and says_webhooks(path)):
+                return True
         # the body says later which agent a call of gRPC is for
         agents = (self._agent,) if self._agent else directory.agents
         spoken = speech.binding, speech.revision
@@ -286,12 +287,64 @@ class Asking:
             if mismatch is not None:
                 kind = ErrorKind.CONTENT_TYPE_NOT_SUPPORTED
                 return speech.fault(Fault(kind, mismatch.message, mismatch.metadata))
-        way = found.ways.get((request.binding, request.revision))
         if not found.ways:
             return speech.fault(_no_way(request, found))
-        if _asks_for_push(request):
+        if is_about_webhooks(request):
+            return self._pushed(speech, request, body, found)
+        return self._passed_on(speech, request, body, found)
+
+    def _pushed(self, speech: Speech, request: A2aRequest, body: bytes, found: Found) -> Answering:
+        """What is about webhooks."""
+        callbacks = self._serving.callbacks
+        if callbacks is None:
             message = "this gateway passes no push notifications on"
             return speech.fault(Fault(ErrorKind.PUSH_NOTIFICATION_NOT_SUPPORTED, message))
+        key = "" if self._member is None else self._member.key
+        pushing = Pushing(callbacks, self._facts, request, key)
+        if webhooks.place(request) is None:
+            return self._about_webhooks(speech, request, body, found, pushing)
+        return self._pushed_later(speech, request, body, found, pushing)
+
+    async def _pushed_later(
+        self, speech: Speech, request: A2aRequest, body: bytes, found: Found, pushing: Pushing
+    ) -> Action:
+        try:
+            await pushing.seal()
+        except Unusable as error:
+            return speech.fault(request.fault(ErrorKind.INVALID_PARAMS, str(error)))
+        sent = self._about_webhooks(speech, request, body, found, pushing)
+        return await sent if isinstance(sent, Awaitable) else sent
+
+    def _about_webhooks(
+        self, speech: Speech, request: A2aRequest, body: bytes, found: Found, pushing: Pushing
+    ) -> Answering:
+        """Answers that say webhooks are read: between JSON and JSON, the worker asks the agent."""
+        if not webhooks.is_told(request.operation):
+            return self._passed_on(speech, request, body, found, pushing)
+        if request.binding in READABLE and found.is_readable:
+            return self._relayed(speech, found, pushing)
+        self._begin()
+        return self._interpreted(speech, pushing.request, body, found, None, pushing.told)
+
+    async def _relayed(self, speech: Speech, found: Found, pushing: Pushing) -> Action:
+        agent = found.agent
+        try:
+            told = await pushing.relayed(self._serving.peers, found)
+        except ServiceUnavailable as error:
+            reason = f"the agent '{agent.name}' could not be reached: {error}"
+            return self._refused(speech, Deny(503, "agent_unreachable", reason))
+        return speech.fault(told) if isinstance(told, Fault) else told
+
+    def _passed_on(
+        self,
+        speech: Speech,
+        request: A2aRequest,
+        body: bytes,
+        found: Found,
+        pushing: Pushing | None = None,
+    ) -> Answering:
+        """`pushing`: with another webhook in the place of the one that is said, if it is."""
+        way = found.ways.get((request.binding, request.revision))
         extended: Extended | None = None
         if request.operation is Operation.EXTENDED_CARD:
             extended = Extended(self._program, self._serving, self._facts, found, self._front)
@@ -299,7 +352,8 @@ class Asking:
                 return self._answered(speech, request, extended)
         self._begin()
         if way is None:
-            return self._interpreted(speech, request, body, found, extended)
+            asked = request if pushing is None else pushing.request
+            return self._interpreted(speech, asked, body, found, extended)
         gone: tuple[str, ...] = ()
         if extended is not None:
             spoken, gone = Target(request.binding, request.revision), (CODINGS,)
@@ -312,10 +366,12 @@ class Asking:
         if request.binding is Binding.HTTP_JSON:
             query = f"?{self._query}" if self._query else ""
             head = (*head, (":path", f"{way.path}{self._behind}{query}"))
-        elif request.binding is Binding.GRPC and request.tenant != way.tenant:
-            said = grpc_frames.read_one(body, self._facts.headers)
-            edit = Edit(tenant=way.tenant)
-            changed = grpc_frames.frame(edited(request, Carried("", "", said), edit).body)
+        callback = None if pushing is None else pushing.callback
+        if request.binding is Binding.GRPC:
+            headers = self._facts.headers
+            changed = said_to(request, body, headers, way.tenant, callback) or changed
+        elif callback is not None:
+            changed = webhooks.spliced(request, body, callback)
         is_read = bool(body)
         reply = way.after_body if is_read else way.after_headers
         is_first_shown = self.answer is not None and not is_read
@@ -336,16 +392,17 @@ class Asking:
         body: bytes,
         found: Found,
         extended: Extended | None,
+        told: Callable[[object], object] | None = None,
     ) -> Answering:
-        """In another form than the client's."""
+        """In another form than the client's, or with another result, which `told` says."""
         if body and not self.is_flowing:
             reason = (
                 f"the agent '{found.agent.name}' speaks otherwise since a moment ago; ask again"
             )
             return self._refused(speech, Deny(503, "agent_unavailable", reason))
         target, way = target_of(request, found)
-        changes = None
-        if self._member is not None and is_owned(request):
+        changes = told
+        if told is None and self._member is not None and is_owned(request):
             changes = partial(
                 substitution.in_result, request.operation, changes=shown(self._member.key)
             )
@@ -432,35 +489,6 @@ class Asking:
     def _refused(self, speech: Speech, deny: Deny) -> Respond:
         self._program.audits.refused(self._facts, deny)
         return speech.refused(deny)
-
-
-def call_of(request: A2aRequest, agent: str, before: tuple[str, ...] = ()) -> A2aCall:
-    """What is asked of it, for policies."""
-    message = request.message or {}
-    said = message.get("metadata")
-    return A2aCall(
-        request.operation.value,
-        agent,
-        request.task_id,
-        request.context_id,
-        _skill(said) if isinstance(said, Mapping) else "",
-        parts_of(message),
-        before,
-    )
-
-
-def parts_of(message: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
-    """Of a message in the words of any revision."""
-    said = message.get("content" if "content" in message else "parts")
-    return tuple(each for each in said if isinstance(each, dict)) if isinstance(said, list) else ()
-
-
-def _skill(metadata: Mapping[str, object]) -> str:
-    return next((said for name in _SKILLS if isinstance(said := metadata.get(name), str)), "")
-
-
-def _asks_for_push(request: A2aRequest) -> bool:
-    return OPERATIONS[request.operation].is_about_push or bool(request.push_url)
 
 
 def _no_way(request: A2aRequest, found: Found) -> Fault:

@@ -16,8 +16,10 @@ from extproc.a2a.operations import GRPC_PATHS
 from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.asking import Asking
 from extproc.a2a_exchange.interpreting import Interpreted, passed
+from extproc.a2a_exchange.notifying import Notifying
 from extproc.a2a_exchange.owning import Owning
 from extproc.a2a_exchange.telling import Telling
+from extproc.a2a_serving.callbacks import PLACE
 from extproc.a2a_serving.saying import Speech
 from extproc.a2a_serving.serving import WELL_KNOWN, Serving
 from extproc.a2a_serving.shown import is_of_keys
@@ -61,6 +63,7 @@ class A2aExchange:
         "_behind",
         "_facts",
         "_limit_bytes",
+        "_notifying",
         "_program",
         "_speech",
         "is_over",
@@ -77,6 +80,8 @@ class A2aExchange:
         """What of the path is behind the agent's name."""
         self._speech = _PLAIN
         self._asking: Asking | None = None
+        self._notifying: Notifying | None = None
+        """Of what an agent tells a client, of itself."""
         self.is_over = False
         """Nothing that Envoy may still say can matter: the call may end."""
         self.patience = b"" if program.a2a is None else program.a2a.patience
@@ -157,6 +162,9 @@ class A2aExchange:
         if is_of_keys(self._agent, self._behind):
             told = Telling(program, serving, facts).keys()
             return self._refuse(_NOT_FOUND) if told is None else told
+        if self._agent == PLACE and serving.callbacks is not None:
+            self._notifying = Notifying(serving.callbacks, facts)
+            return self._notified(self._notifying.begins(self._behind))
         if self._behind in WELL_KNOWN and serving.has_public_cards:
             return self._entered(serving, is_end=event.is_end)
         verdict = program.authenticate.on_headers(facts)
@@ -198,11 +206,19 @@ class A2aExchange:
             return self._refuse(_GET_ALONE)
         return Telling(self._program, serving, self._facts).listed()
 
+    def _notified(self, found: Action | Deny) -> Action:
+        return self._refuse(found) if isinstance(found, Deny) else found
+
     def _on_body(self, body: bytes) -> Answering:
-        if self._asking is None:
+        if self._asking is None and self._notifying is None:
             return CONTINUE
         if len(body) > self._limit_bytes:
             return self._refuse(_TOO_LARGE)
+        if self._notifying is not None:
+            told = self._notifying.takes(body)
+            if isinstance(told, Awaitable):
+                return later(told, self._notified)
+            return self._notified(told)
         return self._read(body)
 
     def _read(self, body: bytes) -> Answering:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from extproc.a2a.owners import Owners
+from extproc.a2a_serving.callbacks import Callbacks, Means
 from extproc.a2a_serving.choosing import Chooser
 from extproc.a2a_serving.directory import Directory, Times
 from extproc.a2a_serving.guarding import A2aGuards
 from extproc.a2a_serving.shown import Cards
-from extproc.direct_wire import patience
-from extproc.ports import McpPeers
-from gateway.a2a import A2a
+from extproc.direct_wire import encode_way, patience
+from extproc.ports import McpPeers, Resolve
+from gateway import names
+from gateway.a2a import A2a, Push
 from gateway.identity import Identity
 
 WELL_KNOWN: Final = frozenset({"/.well-known/agent-card.json", "/.well-known/agent.json"})
@@ -44,6 +47,8 @@ class Serving(Struct, frozen=True):
     most_hops: int = 16
     """How many agents may have asked each other before."""
     allows_loops: bool = False
+    callbacks: Callbacks | None = None
+    """None: nobody is called back."""
     guards: A2aGuards | None = None
     """What may be said to them, and by them; None: anything."""
 
@@ -58,27 +63,38 @@ class Serving(Struct, frozen=True):
         return name, slash + behind
 
 
-def serving(
-    a2a: A2a,
-    identity: Identity,
-    peers: McpPeers,
-    times: Times,
-    choose: Callable[[], float],
-) -> Serving | None:
-    """None: there are no agents. `choose` gives numbers in [0, 1)."""
+class World(NamedTuple):
+    """What agents are served with."""
+
+    peers: McpPeers
+    """The way to agents."""
+    times: Times
+    choose: Callable[[], float]
+    """Gives numbers in [0, 1)."""
+    resolve: Resolve
+    secrets: tuple[str, ...]
+    """What is sealed with, where the configuration has none."""
+    random: Callable[[int], bytes] = os.urandom
+
+
+def serving(a2a: A2a, identity: Identity, world: World) -> Serving | None:
+    """None: there are no agents."""
     if not a2a.agents:
         return None
-    directory = Directory(a2a.agents, peers, times)
+    peers, push = world.peers, a2a.push
+    directory = Directory(a2a.agents, peers, world.times)
+    is_alone = len(directory.agents) == 1
+    cards = Cards(a2a.path, identity, a2a.signing, is_alone=is_alone, has_push=push is not None)
     return Serving(
         a2a.path,
         a2a.url,
         a2a.has_public_cards,
         directory,
-        Cards(a2a.path, identity, a2a.signing, is_alone=len(directory.agents) == 1),
+        cards,
         peers,
         patience(a2a.longest_seconds),
         identity.knows_callers,
-        Chooser(directory, choose),
+        Chooser(directory, world.choose),
         {
             each.name: Owners(member.key for member in each.pool.members)
             for each in a2a.agents
@@ -86,4 +102,14 @@ def serving(
         },
         a2a.most_hops,
         a2a.allows_loops,
+        None if push is None else _callbacks(push, a2a.path, world, cards),
     )
+
+
+def _callbacks(push: Push, path: str, world: World, cards: Cards) -> Callbacks:
+    replies = {
+        cluster: encode_way(cluster, "", (), is_read=True, header=names.A2A_HEADER)
+        for cluster in (names.WEBHOOKS, names.PLAIN_WEBHOOKS)
+    }
+    means = Means(world.secrets, world.resolve, world.random, replies, cards.key)
+    return Callbacks(push, path, means)

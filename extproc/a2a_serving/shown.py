@@ -36,7 +36,7 @@ class Shown(Struct, frozen=True):
 class Cards:
     """Of a program: each is written once for each address by which the gateway is called."""
 
-    __slots__ = ("_is_alone", "_kept", "_key", "_path", "_security", "keys")
+    __slots__ = ("_has_push", "_is_alone", "_kept", "_path", "_security", "key", "keys")
 
     def __init__(
         self,
@@ -45,12 +45,13 @@ class Cards:
         signing: CardSigning | None = None,
         *,
         is_alone: bool = False,
+        has_push: bool = False,
     ) -> None:
-        """`path`: below which agents are. `is_alone`: there is one. `jwk.InvalidKey`: cards cannot
-        be signed with it."""
-        self._is_alone = is_alone
-        self._key = None if signing is None else jwk.signing_key(signing.key, signing.kid)
-        self.keys = None if self._key is None else jwk.public_set([self._key])
+        """`path`: below which agents are. `is_alone`: there is one. `has_push`: clients are called
+        back. `jwk.InvalidKey`: cards cannot be signed with it."""
+        self._is_alone, self._has_push = is_alone, has_push
+        self.key = None if signing is None else jwk.signing_key(signing.key, signing.kid)
+        self.keys = None if self.key is None else jwk.public_set([self.key])
         """The JSON Web Key Set that clients verify cards with; None: they are not signed."""
         self._path = path
         self._security = security_of(identity)
@@ -71,7 +72,7 @@ class Cards:
 
     def written(self, card: Card, found: Found, origin: str) -> bytes:
         """A card of an agent's, public or not. Raises `NoCard`."""
-        key, jku = self._key, f"{origin}{self._path}{KEYS}"
+        key, jku = self.key, f"{origin}{self._path}{KEYS}"
         sign = None if key is None else lambda document: signatures.sign(document, key, jku)
         try:
             return rewritten(card, self.place(found, origin), sign)
@@ -97,7 +98,7 @@ class Cards:
             tuple(offers),
             grpc=_grpc_place(origin),
             security=self._security,
-            has_push=False,
+            has_push=self._has_push,
         )
 
     def url(self, name: str, origin: str) -> str:

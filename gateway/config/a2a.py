@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.a2a import Choosing
 from gateway.config.a2a_keys import CardSignaturesBlock, CardSigningBlock
+from gateway.config.a2a_push import A2aPushBlock
 from gateway.config.block import Block, refusal
 from gateway.config.providers import SentHeader
 from gateway.config.referenced import TextFile
@@ -180,6 +181,9 @@ class A2aBlock(Block):
     again. It is counted in W3C `baggage`, which agents with OpenTelemetry pass on."""
     loops: Literal["refuse", "allow"] = "refuse"
     """Whether an agent may be asked on behalf of itself, by one that it has asked."""
+    push: A2aPushBlock | None = None
+    """Push notifications: clients are called back, by the gateway in place of agents. `{}` has the
+    defaults. Default: they are refused."""
     agents: dict[AgentName, A2aAgentBlock] = Field(default={})
     """The agents, by a name of your choice."""
     groups: dict[AgentName, GroupBlock] = Field(default={})

@@ -11,6 +11,7 @@ from gateway.a2a import INSTANCE_SEPARATOR, A2a, A2aAgent, Choosing, Member, Poo
 from gateway.config import a2a_keys
 from gateway.config.a2a import A2aAgentBlock, A2aBlock, GroupBlock
 from gateway.config.finding import Finding, Path
+from gateway.config.ledger import SqliteLedgerBlock
 from gateway.config.policies import GuardTermsBlock
 from gateway.config.provider_auth import NoAuthBlock
 from gateway.config.provider_meaning import written_credential
@@ -26,6 +27,7 @@ from gateway.problem import did_you_mean
 CARD_PATH = "/.well-known/agent-card.json"
 """Where agents have their card ("Agent Discovery")."""
 _CONNECT_SECONDS = 5.0
+_PUSH = ("a2a", "push")
 _BEARER = KeyForm("authorization", "Bearer ")
 
 
@@ -41,6 +43,7 @@ def a2a(block: A2aBlock, guards: Sequence[Guard] = ()) -> A2a:
         None if block.signing is None else block.signing.meaning,
         block.max_hops,
         block.loops == "allow",
+        None if block.push is None else block.push.meaning(block.url or ""),
         sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
 
@@ -133,6 +136,25 @@ def _place_names(name: str, block: A2aAgentBlock) -> tuple[str, ...]:
     return tuple(f"{name}{INSTANCE_SEPARATOR}{each}" for each in block.instances)
 
 
+def push_can_be_had(written: Written) -> Iterator[Finding]:
+    """An address that agents know, a key that signs, and secrets that all machines have."""
+    config = written.config
+    push = config.a2a.push
+    if push is None:
+        return
+    url = push.url or config.a2a.url
+    if url is None:
+        message = (
+            "agents have to be told an address, and it must not be what a client's request says"
+        )
+        yield Finding(_PUSH, message, "say url here, or a2a.url")
+    if push.sign and config.a2a.signing is None:
+        yield Finding((*_PUSH, "sign"), "there is no key to sign with", "say a2a.signing")
+    if not push.secrets and not isinstance(config.ledger, SqliteLedgerBlock):
+        message = "other machines cannot open addresses that this one seals"
+        yield Finding(_PUSH, message, "say secrets")
+
+
 def _agent(name: str, block: A2aAgentBlock) -> A2aAgent:
     if not block.instances:
         ((url, grpc),) = block.places
@@ -209,4 +231,5 @@ RULES_OF_AGENTS: Final = (
     card_keys_are_keys,
     groups_have_agents,
     groups_are_judged_by_agent,
+    push_can_be_had,
 )

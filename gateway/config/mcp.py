@@ -27,7 +27,7 @@ _SERVER = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,62}")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_PROCESSES = 10_000
-_SHORTEST_KEY = 32
+SHORTEST_KEY = 32
 _LONGEST_TIMEOUT = 120.0
 _SHORTEST_IDLE = 60.0
 """Open streams note that their sessions are used, twice a minute."""
@@ -61,8 +61,8 @@ def _argument(value: str) -> str:
 
 
 def _session_key(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < _SHORTEST_KEY:
-        raise refusal(f"must have at least {_SHORTEST_KEY} characters", is_shown=False)
+    if len(value.get_secret_value()) < SHORTEST_KEY:
+        raise refusal(f"must have at least {SHORTEST_KEY} characters", is_shown=False)
     return value
 
 

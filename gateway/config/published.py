@@ -15,7 +15,7 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.introspection import IntrospectionBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
-from gateway.config.mcp import McpBlock
+from gateway.config.mcp import SHORTEST_KEY, McpBlock
 from gateway.config.mcp_consent import McpConsentBlock, meaning
 from gateway.config.openapi import inlined, told
 from gateway.config.provider_meaning import base_path
@@ -60,11 +60,7 @@ def for_workers(config: Config) -> str:
     document.get("llm", {}).pop("external_authz", None)  # Envoy asks
     _tell_ledger(document, config.ledger)
     _tell_mcp(document.get("mcp", {}), config.mcp)
-    if config.a2a.signing is not None:  # they sign
-        document["a2a"]["signing"] = {
-            "key": config.a2a.signing.text,
-            **({"kid": config.a2a.signing.kid} if config.a2a.signing.kid else {}),
-        }
+    _tell_a2a(document.get("a2a", {}), config.a2a)
     for budget in document.get("budgets", ()):
         budget.pop("alerts", None)  # the control plane sends them
     if config.identity.introspection is not None:
@@ -135,6 +131,11 @@ def _hide_mcp(document: dict[str, Any], block: McpBlock) -> None:
 
 def _hide_a2a(document: dict[str, Any], block: A2aBlock) -> None:
     document.pop("signing", None)
+    if block.push is not None:
+        document["push"].pop("sign", None)  # the key is not told
+        document["push"].pop("ca", None)
+        if block.push.secrets:
+            document["push"]["secrets"] = [NOT_TOLD.ljust(SHORTEST_KEY, "-")]
     for name, agent in document.get("agents", {}).items():
         for secret in (_SECRET, "ca", "auth"):
             agent.pop(secret, None)
@@ -143,6 +144,19 @@ def _hide_a2a(document: dict[str, Any], block: A2aBlock) -> None:
         written = block.agents[name].signatures
         if jwks.pop("file", None) is not None and written is not None:
             jwks["inline"] = written.jwks.text
+
+
+def _tell_a2a(document: dict[str, Any], block: A2aBlock) -> None:
+    """Workers sign, and seal."""
+    if block.signing is not None:
+        document["signing"] = {
+            "key": block.signing.text,
+            **({"kid": block.signing.kid} if block.signing.kid else {}),
+        }
+    if block.push is not None and block.push.secrets:
+        document["push"]["secrets"] = [each.get_secret_value() for each in block.push.secrets]
+    if block.push is not None and block.push.sign:
+        document["push"]["sign"] = True
 
 
 def _token_endpoints(server: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -20,6 +20,7 @@ _FORMATS: Mapping[str, str] = {
     "amount": "amount",
     "arn": "ARN",
     "cel": "CEL expression",
+    "cidr": "CIDR block",
     "duration": "duration",
     "file": "path",
     "json-schema": "JSON Schema",

@@ -16,7 +16,7 @@ from a2a.client import Client, ClientConfig, create_client
 from a2a.client.errors import A2AClientError
 from a2a.helpers import new_text_message
 from a2a.types import a2a_pb2
-from a2a.utils.errors import A2AError, PushNotificationNotSupportedError, TaskNotFoundError
+from a2a.utils.errors import A2AError, InvalidParamsError, TaskNotFoundError
 
 from tests.kit import web
 from tests.kit.a2a_agent import PIECES, Agent, running_agent
@@ -143,13 +143,13 @@ async def test_what_rules_deny_is_an_error_of_the_binding(gateway: Stack, bindin
 
 @each_binding
 @in_a_loop
-async def test_no_agent_is_told_whom_to_call_back(
+async def test_no_agent_is_told_whom_it_must_not_call_back(
     gateway: Stack, agent: Agent, binding: str
 ) -> None:
     async with client(gateway, binding) as made:
         where = a2a_pb2.TaskPushNotificationConfig(task_id="t", url="http://169.254.169.254/")
         before = len(agent.seen)
-        with pytest.raises(PushNotificationNotSupportedError):
+        with pytest.raises(InvalidParamsError):
             await made.create_task_push_notification_config(where)
     assert [each for each in agent.seen[before:] if each.method == "POST"] == []
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
+import httpx
 import uvicorn
 from a2a.compat.v0_3 import a2a_v0_3_pb2_grpc
 from a2a.compat.v0_3.grpc_handler import CompatGrpcHandler
@@ -29,7 +30,12 @@ from a2a.server.routes import (
     create_jsonrpc_routes,
     create_rest_routes,
 )
-from a2a.server.tasks import InMemoryPushNotificationConfigStore, InMemoryTaskStore, TaskUpdater
+from a2a.server.tasks import (
+    BasePushNotificationSender,
+    InMemoryPushNotificationConfigStore,
+    InMemoryTaskStore,
+    TaskUpdater,
+)
 from a2a.types import a2a_pb2, a2a_pb2_grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -172,11 +178,14 @@ def running_agent(
     card = sign(card_of(agent, name, *revisions, bindings=bindings))
     extended = card_of(agent, name, *revisions, bindings=bindings)
     extended.skills.append(SECRET_SKILL)
+    caller = httpx.AsyncClient(timeout=30)
+    webhooks = InMemoryPushNotificationConfigStore()
     handler = DefaultRequestHandler(
         agent_executor=_Work(),
         task_store=InMemoryTaskStore(),
         agent_card=card,
-        push_config_store=InMemoryPushNotificationConfigStore(),
+        push_config_store=webhooks,
+        push_sender=BasePushNotificationSender(caller, webhooks),
         extended_agent_card=sign(extended),
     )
     ready, stop = threading.Event(), asyncio.Event()
@@ -198,6 +207,7 @@ def running_agent(
         http.should_exit = http.force_exit = True
         await server.stop(0)
         await serving
+        await caller.aclose()
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:  # which closes it, too

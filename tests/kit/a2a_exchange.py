@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.a2a_serving.directory import Times
-from extproc.a2a_serving.serving import serving
+from extproc.a2a_serving.serving import World, serving
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
-from extproc.ports import Answered, Limiter
+from extproc.ports import Answered, Limiter, Resolve, Unresolved
 from extproc.program import NOTHING_SERVED, Program, build
 from tests.kit.gateways import gateway_of
 from tests.kit.mcp_exchange import LIMIT_BYTES, NOW, Servers
@@ -81,6 +81,11 @@ class Clock:
         return Times(self, lambda: f"2026-11-26T12:00:{self.now - 100:02.0f}Z")
 
 
+async def nowhere(host: str, port: int) -> Sequence[str]:
+    """No host has an address."""
+    raise Unresolved(f"no {host}")
+
+
 def program(
     yaml: str,
     peers: Servers,
@@ -88,9 +93,10 @@ def program(
     clock: Clock | None = None,
     limiter: Limiter | None = None,
     ledger: MemoryLedger | None = None,
+    resolve: Resolve = nowhere,
 ) -> Program:
     """What a worker makes of a configuration."""
-    times = (clock or Clock()).times
+    world = World(peers, (clock or Clock()).times, lambda: 0.0, resolve, ("s" * 32,))
     return build(
         gateway_of(yaml),
         "1",
@@ -98,9 +104,7 @@ def program(
         limiter=limiter,
         choose=lambda: 0.0,
         created=7,
-        serve=NOTHING_SERVED._replace(
-            a2a=lambda a2a, identity: serving(a2a, identity, peers, times, lambda: 0.0)
-        ),
+        serve=NOTHING_SERVED._replace(a2a=lambda a2a, identity: serving(a2a, identity, world)),
     )
 
 

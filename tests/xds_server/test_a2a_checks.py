@@ -17,6 +17,7 @@ def test_they_are_in_the_order_in_which_they_are_made() -> None:
         "limit messages (60 requests per minute, for a2a=*)",
         "budgets of money, for agents that have a price",
         "modes of the message, by the agent's card",
+        "where the client's webhook is, if it says one",
     ]
 
 

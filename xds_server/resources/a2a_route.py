@@ -9,6 +9,7 @@ from gateway.model import Gateway, Listener
 from xds_server.resources import ext_proc
 from xds_server.resources.direct_route import direct_route
 from xds_server.resources.extension import Json
+from xds_server.resources.webhooks import webhook_routes
 
 NAME = "dragoman/a2a"
 """No plain route can have this name, since theirs have no slash."""
@@ -30,6 +31,11 @@ def a2a_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
         (NAME, {"path_separated_prefix": gateway.a2a.path}),
         (GRPC, {"safe_regex": {"regex": f"/({services})/[A-Za-z]+"}}),
     )
-    return tuple(
-        direct_route(name, match, names.A2A_HEADER, gateway, per_filter) for name, match in matches
+    called = () if gateway.a2a.push is None else webhook_routes(gateway, per_filter)
+    return (
+        *called,
+        *(
+            direct_route(name, match, names.A2A_HEADER, gateway, per_filter)
+            for name, match in matches
+        ),
     )

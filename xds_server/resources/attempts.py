@@ -183,6 +183,11 @@ def plan_filters(plan: PlanOfTries, topology: Topology) -> list[Json]:
     ]
 
 
+def webhook_filters() -> list[Json]:
+    """The chain of the clusters of webhooks: where they are is for Envoy alone."""
+    return [_mutation([{"remove": "x-forwarded-proto"}, *_OWN_AND_ENVOYS]), _CODEC]
+
+
 def service_filters(service: Service) -> list[Json]:
     """The chain of the cluster of a service that extproc asks."""
     made = (credential_filter(service), token_filter(service))

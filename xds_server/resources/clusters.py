@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gateway import names
+from gateway.a2a import Push
 from gateway.external_authz import ExternalAuthz
 from gateway.identity import Issuer, Login
 from gateway.limits import LimitService
@@ -16,6 +17,7 @@ from xds_server.resources.attempts import (
     plan_filters,
     service_filters,
     upstream_filters,
+    webhook_filters,
 )
 from xds_server.resources.credentials import has_secret, reads_body, secret_name, token_endpoint
 from xds_server.resources.ext_authz import service_upstream
@@ -59,6 +61,10 @@ _HTTP2_KEPT_ALIVE: Json = {
 }
 
 
+_NAMED_BY_HOST: Json = {
+    **_HTTP1,
+    "upstream_http_protocol_options": {"auto_sni": True, "auto_san_validation": True},
+}
 _TO_HUB: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
 """Thousands of streams, each of which may be idle for an hour: one connection for each would cost
 twice their memory."""
@@ -168,6 +174,34 @@ def jwks_cluster(issuer: Issuer, topology: Topology, login: str = "") -> Resourc
         "thresholds": [{"max_requests": _MOST_FETCHES, "max_pending_requests": _MOST_FETCHES}]
     }
     return resource(CLUSTER, name, fields)
+
+
+def webhook_clusters(push: Push, topology: Topology) -> Iterator[Resource]:
+    """Webhooks of A2A clients, with TLS and without. Envoy connects to the address that extproc has
+    looked at, whatever the name leads to meanwhile; the certificate has to be for the name."""
+    for name in (names.WEBHOOKS, names.PLAIN_WEBHOOKS):
+        is_tls = name == names.WEBHOOKS
+        fields: Json = {
+            "name": name,
+            "type": "ORIGINAL_DST",
+            "lb_policy": "CLUSTER_PROVIDED",
+            "original_dst_lb_config": {
+                "use_http_header": True,
+                "http_header_name": names.WEBHOOK_HEADER,
+            },
+            "connect_timeout": "5s",
+            "circuit_breakers": _CIRCUIT_BREAKERS,
+            **_http_options(_NAMED_BY_HOST if is_tls else _HTTP1, filters=webhook_filters()),
+        }
+        if is_tls:
+            own = None if push.ca is None else {"inline_string": push.ca}
+            trusted = own or {"filename": topology.ca_bundle}
+            fields["transport_socket"] = extension(
+                "envoy.transport_sockets.tls",
+                "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                common_tls_context={"validation_context": {"trusted_ca": trusted}},
+            )
+        yield resource(CLUSTER, name, fields)
 
 
 def limit_service_cluster(

@@ -13,7 +13,7 @@ IDLE_SECONDS = 3600.0
 """Of a stream: notifications may be rare. Servers and the hub send comments more often."""
 _RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 """What no server has seen."""
-_CLIENTS_OWN = (
+CLIENTS_OWN = (
     *names.CREDENTIAL_HEADERS,
     "cookie",
     "forwarded",
@@ -31,7 +31,7 @@ _CLIENTS_OWN = (
 )
 """What nobody behind the gateway sees: tokens for it are no tokens for them (MCP, "Token
 Passthrough")."""
-_SERVERS_OWN = ("set-cookie", "www-authenticate")
+SERVERS_OWN = ("set-cookie", "www-authenticate")
 """What no client sees: where it would get a token for a server, which never sees it."""
 
 
@@ -53,10 +53,10 @@ def direct_route(
         "name": name,
         "match": match,
         "typed_per_filter_config": per_filter,
-        "request_headers_to_remove": [*_CLIENTS_OWN, header],
+        "request_headers_to_remove": [*CLIENTS_OWN, header],
         **({"request_headers_to_add": [*added]} if added else {}),
         "response_headers_to_remove": [
-            *_SERVERS_OWN,
+            *SERVERS_OWN,
             *(told.removed(gateway.limit_headers) if is_told else ()),
         ],
         "response_headers_to_add": [

@@ -10,7 +10,7 @@ import pytest
 from extproc.a2a import grpc_frames
 from extproc.a2a.forms import protobuf
 from extproc.a2a.forms.losses import Losses
-from extproc.a2a_exchange.asking import parts_of
+from extproc.a2a_exchange.described import parts_of
 from extproc.events import Action, Direct, RequestBody, Respond
 from gateway import names
 from tests.kit.a2a_exchange import TRAVEL, TWO, V1, Played, agents, card, program, send

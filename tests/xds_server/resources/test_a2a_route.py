@@ -12,7 +12,8 @@ from gateway.a2a import A2a
 from tests.kit.gateways import golden_gateway
 from xds_server.resources.a2a_route import FOUND, GRPC, NAME, a2a_routes
 
-GATEWAY = golden_gateway("a2a")
+GOLDEN = golden_gateway("a2a")
+GATEWAY = dataclasses.replace(GOLDEN, a2a=dataclasses.replace(GOLDEN.a2a, push=None))
 LISTENER = GATEWAY.listeners[0]
 
 
