@@ -537,7 +537,7 @@ def test_every_route_is_told_once_and_every_cluster_that_is_named(case: str, lev
     described = [each.name for each in explanation.clusters]
     assert len(described) == len(set(described))
     assert set(described) == named
-    apart = {names.EXTPROC_CLUSTER, names.UNPLANNED_CLUSTER}
+    apart = {names.EXTPROC_CLUSTER, names.UNPLANNED_CLUSTER, names.A2A_BRIDGE_CLUSTER}
     unnamed = set(snapshot.resources[CLUSTER]) - named - apart
     assert all(each.startswith(_UNTOLD) for each in unnamed)
 
