@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import anthropic
 import boto3
@@ -15,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from google import genai
 from google.genai import types
+from openai.types.responses import Response
 
 from tests.kit.dialects import Dialects, most
 from tests.kit.envoy import NEWEST
@@ -202,3 +205,49 @@ def test_every_library_can_list_the_models(here: Dialects) -> None:
 
 def google_models(client: genai.Client) -> list[types.Model]:
     return list(client.models.list())
+
+
+@by_the_newest
+def test_whoever_draws_each_library_gets_the_image(here: Dialects) -> None:
+    url, key = here.stack.url, CLIENT_KEY
+    name = "image_output"
+    google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=url))
+    config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"])
+    drawn: set[bytes] = set()
+    with google, openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
+        for provider in ("responses", "chat"):
+            model, asked = f"{provider}-{name}", "draw"
+            answer = google.models.generate_content(model=model, contents=asked, config=config)
+            drawn |= {part.inline_data.data for part in answer.parts or () if part.inline_data}
+            pieces = google.models.generate_content_stream(
+                model=model, contents=asked, config=config
+            )
+            blobs = [part.inline_data for piece in pieces for part in piece.parts or ()]
+            drawn |= {blob.data for blob in blobs if blob and blob.data}
+        draw: dict[str, Any] = {
+            "model": f"gemini-{name}",
+            "tools": [{"type": "image_generation"}],
+        }
+        for whole in (client.responses.create(input="draw", **draw), streamed(client, draw)):
+            results = [each.result for each in whole.output if hasattr(each, "result")]
+            drawn |= {base64.b64decode(each) for each in results if each}
+            said: list[Any] = [{"role": "user", "content": "draw"}, *whole.output]
+            client.responses.create(input=[*said, {"role": "user", "content": "more"}], **draw)
+            parts = here.providers.last.body["contents"][1]["parts"]
+            assert "inlineData" in parts[-1]  # what was drawn goes back to who drew it
+        told = client.chat.completions.create(
+            model=f"gemini-{name}",
+            messages=[{"role": "user", "content": "draw"}],
+            extra_body={"modalities": ["image", "text"]},
+        )
+        images = (told.choices[0].message.model_extra or {})["images"]
+        drawn.add(base64.b64decode(images[0]["image_url"]["url"].partition(",")[2]))
+        with pytest.raises(openai.BadRequestError, match="an answer with images"):
+            client.responses.create(input="draw", **{**draw, "model": f"anthropic-{name}"})
+    (image,) = drawn
+    assert image.startswith(b"\x89PNG")
+
+
+def streamed(client: openai.OpenAI, draw: dict[str, Any]) -> Response:
+    with client.responses.stream(input="draw", **draw) as events:
+        return events.get_final_response()

@@ -131,6 +131,8 @@ def _without(names: Iterable[str], value: Any) -> Any:
 
 def _chat(body: Mapping[str, Any]) -> Iterator[str]:
     plain = _without(_OF_COMPATIBLE_SERVERS, body)
+    if "image" in plain.get("modalities", ()):  # OpenRouter's
+        plain = _without(("modalities", "image_config"), plain)
     yield from _held_to(_CHAT, {key: each for key, each in plain.items() if key != "stream"})
     if not isinstance(body.get("stream", False), bool):
         yield "stream is no boolean"
