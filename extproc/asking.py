@@ -41,6 +41,7 @@ from extproc.passing import (
     not_offered,
     unchosen,
     unknown_model,
+    whose,
 )
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held, Lower
@@ -145,9 +146,8 @@ class Asking:
     def find(self) -> None:
         facts = self._facts
         found = self._program.paths.find(facts.method, facts.path)
-        is_anthropics = models.ANTHROPIC_HEADER in facts.headers  # whose files are at the same path
-        if is_anthropics and isinstance(found, Found) and found.operation is Operation.FILES:
-            found = Found(Operation.MESSAGE_FILES, Family.ANTHROPIC, rest=found.rest)
+        if isinstance(found, Found) and found.operation is Operation.FILES:
+            found = whose(self._program, facts, found)
         self.found = found
 
     def on_headers(self, *, is_end: bool) -> Decision | Awaitable[Decision]:

@@ -39,6 +39,7 @@ from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.policies.variables import PARAMS, PROMPT, params_of
 from extproc.program import NOT_READY, Program
 from extproc.session import Session
+from extproc.uploads import Upload
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
 
 NO_LIMIT = 1 << 62
@@ -80,7 +81,7 @@ class Exchange:
         self._program = program
         self._facts = Facts(now=now, route=route)
         self._asking = Asking(program, self._facts, steering, limit_bytes)
-        self._answering: Answering | Session | Watching | None = None
+        self._answering: Answering | Session | Watching | Upload | None = None
         self._held: Held = NOTHING_HELD
         self._taken: Taken = NOTHING_TAKEN
         self._beside: asyncio.Task[Deny | None] | None = None
@@ -296,11 +297,13 @@ class Exchange:
         return self._answered_later(answering, action)
 
     async def _answered_later(
-        self, answering: Answering | Session | Watching, action: Awaitable[Action | Deny]
+        self, answering: Answering | Session | Watching | Upload, action: Awaitable[Action | Deny]
     ) -> Action:
         return self._answered(answering, await action)
 
-    def _answered(self, answering: Answering | Session | Watching, action: Action | Deny) -> Action:
+    def _answered(
+        self, answering: Answering | Session | Watching | Upload, action: Action | Deny
+    ) -> Action:
         """What becomes of a piece of the answer; when it is the last one, it is told why."""
         self._end_if(answering.is_over, action)
         if isinstance(action, Deny):

@@ -25,12 +25,15 @@ from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import query
 from extproc.session import Means
+from extproc.uploads import Upload, begins
 from extproc.verdict import Deny
-from gateway.apis import Found
+from gateway.apis import Family, Found
 from gateway.operations import Operation
 
 JSON = (("content-type", "application/json"),)
 _LONGEST_SHOWN = 256
+_AZURES = ("api-version", "deployment")
+"""What clients of Azure's say in the query: a provider there is told its own."""
 
 
 class Ready(Struct, frozen=True):
@@ -41,7 +44,7 @@ class Ready(Struct, frozen=True):
     forward: Forward
     means: Means | None = None
     """Of a session that a budget counts."""
-    watching: Watching | None = None
+    watching: Watching | Upload | None = None
     """Who looks at the answer; None: whoever does at any."""
     taken: Taken = NOTHING_TAKEN
     """Of limits."""
@@ -83,13 +86,19 @@ class Passing:
         """Nothing of it is looked at but its headers; of batches, the answer is."""
         facts, batches = self._facts, self._program.batches
         is_watched = batches.is_watched(found, facts.method)
-        wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=found.rest)
+        rest = found.rest
+        if found.family is Family.AZURE:
+            rest = query.without(rest, _AZURES)
+        wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=rest)
         if is_watched:
             wanted = replace(wanted, removed_headers=REMOVED_HEADERS)
         plan = self._planner.stored(self._program.stored_at, wanted)
         if plan is None:
             reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
             return Deny(404, "operation_not_offered", reason)
+        if begins(found, facts.headers):
+            upload = Upload(facts.headers)
+            return self._passed(plan, lambda passed: replace(passed, watching=upload))
         if not is_watched:
             return self._passed(plan)
 
@@ -112,15 +121,17 @@ class Passing:
 
     def _realtime(self, found: Found) -> Decision | Awaitable[Decision]:
         """A websocket; what is said in it is seen where a budget counts it."""
+        is_azures = found.family is Family.AZURE
         try:
-            model = query.model_of_query(self._facts.path)
+            model = query.model_of_query(self._facts.path, "deployment" if is_azures else "")
         except query.AmbiguousQuery as error:
             return Deny(400, "invalid_query", str(error))
         fault = faults.of_model(model)
         if fault is not None:
             return fault
         _, mark, asked = self._facts.path.partition("?")
-        wanted = Wanted(found.operation, True, self._facts.path, is_read=False, rest=mark + asked)
+        rest = query.without(mark + asked, _AZURES) if is_azures else mark + asked
+        wanted = Wanted(found.operation, True, self._facts.path, is_read=False, rest=rest)
         self._facts.is_stream = True
         if self._program.budgets.is_lowering:
             return self._lowered(model, wanted, MOST_LOOKS)
@@ -209,6 +220,15 @@ class Passing:
             return unknown_model(name)
         body = models.encode_one(shape, name, self._program.created)
         return Respond(200, JSON, body, "dragoman_model")
+
+
+def whose(program: Program, facts: Facts, found: Found) -> Found:
+    """Files of several vendors are at the same path: headers tell whose."""
+    if models.ANTHROPIC_HEADER in facts.headers:
+        return Found(Operation.MESSAGE_FILES, Family.ANTHROPIC, rest=found.rest)
+    if models.GEMINI_HEADER in facts.headers:
+        return program.paths.find_below(Family.GEMINI, facts.method, facts.path) or found
+    return found
 
 
 async def _if_left(left: Awaitable[Deny | None], ready: Ready) -> Decision:

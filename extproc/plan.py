@@ -17,11 +17,12 @@ from extproc.llm import additions
 from extproc.llm.dialects import INSTEAD, codec_of
 from extproc.named import Models, Named
 from extproc.protocols import json_spans
-from extproc.protocols.query import with_model
+from extproc.protocols.query import joined, with_model, without
 from extproc.tries import REPEATED, forwarded_of, of_one_form, once, readdressed
 from extproc.tries import Try as Try
 from extproc.wire import Order, Said
 from gateway import names
+from gateway.apis import uploads
 from gateway.betas import ALL
 from gateway.catalog import dearest, price_of
 from gateway.model import HAVE_OWN_TERMS, BodyForm, Dialect, Provider, Target, dialect_of
@@ -344,11 +345,16 @@ class Planner:
         if operation is None:
             return None
         template = provider.path_of(operation) or ""
-        path = provider.base_path + template.replace("{model}", quote(target.model, _SAFE_IN_PATHS))
-        path += wanted.rest
+        is_upload = operation is Operation.GEMINI_UPLOADS
+        base = uploads(provider.base_path) if is_upload else provider.base_path
+        path = base + template.replace("{model}", quote(target.model, _SAFE_IN_PATHS))
+        if wanted.rest:
+            is_named = operation is Operation.REALTIME and "{model}" in template
+            rest = without(wanted.rest, ("model",)) if is_named else wanted.rest
+            path = joined(path, rest)
         if operation is wanted.operation and not wanted.is_sse:
             path = path.removesuffix(_SSE)
-        if operation is Operation.REALTIME:
+        if operation is Operation.REALTIME and "{model}" not in template:
             path = with_model(path, target.model)
         dialect = dialect_of(operation)
         is_repeated = operation in REPEATED or "{model}" not in template

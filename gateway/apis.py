@@ -64,6 +64,18 @@ class Row:
     below: re.Pattern[str] = _BELOW
     """What a last `/*` stands for."""
 
+    def at(self, prefix: str) -> str:
+        """The path at a prefix."""
+        if self.operation is Operation.GEMINI_UPLOADS:
+            prefix = uploads(prefix)
+        return prefix + self.path
+
+
+def uploads(prefix: str) -> str:
+    """Where Google takes uploads for an API: `/upload/v1beta` for `/v1beta`."""
+    before, _, version = prefix.rpartition("/")
+    return f"{before}/upload/{version}" if version else "/upload"
+
 
 _ANY = ("DELETE", "GET", "POST", "PUT", "PATCH")
 _ON_OPENAI_AND_AZURE = (
@@ -104,6 +116,15 @@ ROWS: tuple[Row, ...] = (
     ),
     *(Row(Family.AZURE, f"/v1{path}", operation) for path, operation in _ON_OPENAI_AND_AZURE),
     Row(Family.AZURE, "/v1/responses", Operation.RESPONSES),
+    *(
+        Row(Family.AZURE, f"{above}{path}/*", operation, _ANY)
+        for above in ("", "/v1")
+        for path, operation in (("/files", Operation.FILES), ("/batches", Operation.BATCHES))
+    ),
+    *(
+        Row(Family.AZURE, f"{above}/realtime", Operation.REALTIME, ("GET",))
+        for above in ("", "/v1")
+    ),
     Row(Family.ANTHROPIC, "/messages", Operation.MESSAGES),
     Row(Family.ANTHROPIC, "/messages/count_tokens", Operation.MESSAGE_TOKENS),
     Row(Family.ANTHROPIC, "/messages/batches/*", Operation.MESSAGE_BATCHES, _ANY),
@@ -119,6 +140,8 @@ ROWS: tuple[Row, ...] = (
     Row(Family.GEMINI, "/models/{model}:countTokens", Operation.COUNT_TOKENS),
     Row(Family.GEMINI, "/models/{model}:embedContent", Operation.EMBED_CONTENT),
     Row(Family.GEMINI, "/models/{model}:batchEmbedContents", Operation.BATCH_EMBED_CONTENTS),
+    Row(Family.GEMINI, "/files/*", Operation.GEMINI_FILES, ("GET", "DELETE")),
+    Row(Family.GEMINI, "/files/*", Operation.GEMINI_UPLOADS),
     Row(Family.VERTEX, "/models/{model}:rawPredict", Operation.MESSAGES),
     Row(Family.VERTEX, "/models/{model}:streamRawPredict", Operation.MESSAGES, is_stream=True),
     Row(Family.BEDROCK, "/model/{model}/converse", Operation.CONVERSE),
@@ -206,7 +229,7 @@ class Paths:
         placed = [(each, family) for family in Family for each in prefixes.get(family, ()) if each]
         self._closest = tuple(sorted(placed, key=lambda each: -len(each[0])))
         for row, prefix in _placed(prefixes):
-            path = prefix + row.path
+            path = row.at(prefix)
             before, name, after = path.partition("{model}")
             if name:
                 named = _Named(prefix, before, after, row)
@@ -238,6 +261,15 @@ class Paths:
                     return Found(row.operation, row.family, rest=path[len(before) :])
                 is_there = True
         return WRONG_METHOD if is_there else None
+
+    def find_below(self, family: Family, method: str, path: str) -> Found | None:
+        """The same of one family alone, where all below belongs to an operation."""
+        bare = path.partition("?")[0]
+        for before, row in self._below:
+            is_theirs = row.family is family and method in row.methods
+            if is_theirs and bare.startswith(before) and row.below.fullmatch(bare, len(before)):
+                return Found(row.operation, row.family, rest=path[len(before) :])
+        return None
 
     def is_disguised(self, path: str) -> bool:
         """Whether an unknown path could be a known one to a reader who is less strict."""

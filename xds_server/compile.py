@@ -31,6 +31,7 @@ from xds_server.resources.envoy_rules import decided_by_envoy
 from xds_server.resources.ext_proc import SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.judge import Judge, judge_of
+from xds_server.resources.llm_route import is_uploaded_to
 from xds_server.resources.mcp_auth_route import mcp_issuers
 from xds_server.resources.memo import Memo
 from xds_server.resources.mirrors import mirrored
@@ -287,6 +288,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             names.A2A_HEADERS if gateway.a2a.agents else (),
             (NOTIFICATION_TOKEN,) if gateway.a2a.push is not None else (),
             {"cookie"} if gateway.mcp.asks_for_consent else (),
+            names.UPLOAD_HEADERS if is_uploaded_to(gateway) else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)

@@ -14,7 +14,13 @@ from gateway.serving import turns
 from xds_server.resources import usage
 from xds_server.resources.counted import are_answers_judged, are_places_counted, llm_limits
 from xds_server.resources.features import Features
-from xds_server.resources.llm_route import FILES, client_dialect, is_watched, speaks
+from xds_server.resources.llm_route import (
+    FILES,
+    GEMINI_UPLOADS,
+    client_dialect,
+    is_watched,
+    speaks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +95,18 @@ class PassedAnswers:
     """What they say is, where it is about a batch, or in a websocket."""
     is_judged: bool
     is_always_judged: bool
+    is_uploaded: bool = False
+    """They say where an upload goes on."""
 
 
 def passed_answers(gateway: Gateway, route: str) -> PassedAnswers:
     """Of a route of files, of batches or of websockets."""
-    is_files = route.startswith(FILES)
+    is_uploaded = route.startswith(GEMINI_UPLOADS)
     return PassedAnswers(
-        gateway.is_counted and not is_files, are_answers_judged(gateway), is_each_judged(gateway)
+        gateway.is_counted and not is_uploaded and not route.startswith(FILES),
+        are_answers_judged(gateway),
+        is_each_judged(gateway),
+        is_uploaded,
     )
 
 

@@ -91,6 +91,7 @@ STREAM_LOG = "stream log"
 """After the end, and beside the call: nobody waits for it."""
 _GUARDED = "of a conversation, when a guard that reads answers is for it"
 _USAGE = "the usage, which Envoy cannot read itself"
+_UPLOADING = "when an upload begins"
 _TELLING = "when a batch is made, looked up, cancelled, or its results are fetched"
 
 
@@ -148,6 +149,9 @@ def batch_messages(mode: Json | None, answers: PassedAnswers) -> tuple[Message, 
     rules are for.
     """
     shown = judged(messages(mode, Caller.LLM), is_certain=answers.is_always_judged)
+    if answers.is_uploaded:
+        status = _passed_status(answers, _UPLOADING, "where it goes on, which is told as ours")
+        return tuple(status if each.name == status.name else each for each in shown)
     if not answers.is_counted or all(each.name != "response headers" for each in shown):
         return shown
     status = _passed_status(answers, _TELLING, "whether it is to be counted")

@@ -202,6 +202,8 @@ UNREAD = frozenset(
     {
         Operation.BATCHES,
         Operation.FILES,
+        Operation.GEMINI_FILES,
+        Operation.GEMINI_UPLOADS,
         Operation.MESSAGE_BATCHES,
         Operation.MESSAGE_FILES,
         Operation.REALTIME,

@@ -5,6 +5,7 @@ WHATWG URL, "application/x-www-form-urlencoded", with what servers read differen
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import quote, unquote_plus
 
 _MODEL = "model"
@@ -14,12 +15,32 @@ class AmbiguousQuery(ValueError):
     """Two readers could find two models in it."""
 
 
-def model_of_query(path: str) -> str:
-    """The model; empty: the query names none."""
-    found = [value for name, value in _members(path) if name == _MODEL]
+def model_of_query(path: str, other: str = "") -> str:
+    """The model; empty: the query names none. `other` is another name of the member: Azure's."""
+    names = (_MODEL, other) if other else (_MODEL,)
+    found = [value for name, value in _members(path) if name in names]
     if len(found) > 1:
         raise AmbiguousQuery("the query names the model twice")
     return found[0] if found else ""
+
+
+def joined(path: str, rest: str) -> str:
+    """A provider's path with what a client asks below it. What the path says in a query of its own,
+    the client does not say."""
+    bare, _, own = path.partition("?")
+    below, _, asked = rest.partition("?")
+    if not own:
+        return path + rest
+    said = {_loosely(each) for each in own.split("&")}
+    kept = [each for each in asked.split("&") if each and _loosely(each) not in said]
+    return f"{bare}{below}?{'&'.join([own, *kept])}"
+
+
+def without(rest: str, names: Collection[str]) -> str:
+    """What a client asks, without these members of its query."""
+    below, _, asked = rest.partition("?")
+    kept = [each for each in asked.split("&") if each and _loosely(each) not in names]
+    return f"{below}?{'&'.join(kept)}" if kept else below
 
 
 def with_model(path: str, model: str) -> str:
@@ -44,6 +65,11 @@ def _members(path: str) -> list[tuple[str, str]]:
             raise AmbiguousQuery(f"{name!r} could be read as '{_MODEL}'")
         found.append((name, _decoded(member.partition("=")[2])))
     return found
+
+
+def _loosely(member: str) -> str:
+    """The name of a member, of which nothing depends but whether it is said twice."""
+    return unquote_plus(member.partition("=")[0])
 
 
 def _name(member: str) -> str:

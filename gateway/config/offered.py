@@ -83,6 +83,8 @@ GEMINI: Offers = (
     (Operation.BATCH_EMBED_CONTENTS, "/models/{model}:batchEmbedContents"),
     (Operation.EMBEDDINGS, "/openai/embeddings"),
     (Operation.IMAGE_GENERATIONS, "/openai/images/generations"),
+    (Operation.GEMINI_FILES, "/files"),
+    (Operation.GEMINI_UPLOADS, "/files"),
 )
 VERTEX: Offers = tuple((operation, f"/publishers/google{path}") for operation, path in _GENERATE)
 VERTEX_CLAUDE: Offers = (
@@ -122,7 +124,13 @@ def azure(api_version: str) -> Offers:
     query = f"?api-version={api_version}"
     if api_version in AZURE_V1:
         return tuple((operation, f"{path}{query}") for operation, path in AZURE)
-    return tuple(
+    of_deployments = tuple(
         (operation, f"/openai/deployments/{{model}}{path}{query}")
         for operation, path in openai(*_OF_DEPLOYMENTS)
     )
+    of_accounts = tuple(
+        (operation, f"/openai{path}{query}")
+        for operation, path in openai(Operation.FILES, Operation.BATCHES)
+    )
+    realtime = (Operation.REALTIME, f"/openai/realtime{query}&deployment={{model}}")
+    return (*of_deployments, *of_accounts, realtime)

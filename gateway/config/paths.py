@@ -46,7 +46,8 @@ class PathsBlock(Block):
     """Anthropic's: `/messages`."""
     gemini: tuple[Prefix, ...] = _written(Family.GEMINI)
     """Gemini's, `/models/{model}:generateContent`, and the same of Vertex, with
-    `/projects/{project}/locations/{location}/publishers/google` before it."""
+    `/projects/{project}/locations/{location}/publishers/google` before it. Files are uploaded at
+    `/upload` before the last segment: `/upload/v1beta/files`."""
     vertex: tuple[Prefix, ...] = _written(Family.VERTEX)
     """Anthropic's as Vertex serves it, `…/publishers/anthropic/models/{model}:rawPredict`; Vertex's
     own prefix is `/v1`. Default: it is not served."""

@@ -20,6 +20,8 @@ STORED = frozenset(
         Operation.UPLOADS,
         Operation.BATCHES,
         Operation.MESSAGE_BATCHES,
+        Operation.GEMINI_FILES,
+        Operation.GEMINI_UPLOADS,
         Operation.MESSAGE_FILES,
         Operation.RESPONSE,
     }
@@ -39,7 +41,7 @@ class Place:
     @property
     def path(self) -> str:
         """With `{model}` and `/*` as the table has them."""
-        return self.prefix + self.row.path
+        return self.row.at(self.prefix)
 
     def takes(self, path: str) -> bool:
         """Whether a path is this one, or of this kind."""
@@ -127,7 +129,7 @@ def _at(path: str) -> list[Place]:
     known = [_PATHS.find(method, path) for method in METHODS]
     operations = {found.operation for found in known if isinstance(found, Found)} - LISTS
     if Operation.FILES in operations:  # a header tells whose
-        operations.add(Operation.MESSAGE_FILES)
+        operations |= {Operation.MESSAGE_FILES, Operation.GEMINI_FILES}
     placed = [place for place in PLACES if place.row.operation in operations]
     return [place for place in placed if place.takes(path)]
 

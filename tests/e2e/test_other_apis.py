@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import openai
 import pytest
+from google.genai import types
 
 from tests.e2e.conftest import SERVED
 from tests.kit.envoy import NEWEST, OLDEST
@@ -263,6 +264,15 @@ def test_azures_library_names_deployments_in_the_path(here: OtherApis) -> None:
     assert got.document["model"] == "gpt-5.4"
 
 
+def test_azures_library_finds_files_and_batches(here: OtherApis) -> None:
+    client = here.azure()
+    assert [each.id for each in client.files.list()] == ["file-1", "file-2"]
+    got = here.providers.last
+    assert (got.provider, got.path, got.query) == ("openai", "/v1/files", {})
+    assert client.batches.retrieve("batch_1").status == "validating"
+    assert here.providers.last.path == "/v1/batches/batch_1"
+
+
 def test_azures_library_lists_models(here: OtherApis) -> None:
     assert {"talk", "my-embed"} <= {model.id for model in here.azure().models.list()}
 
@@ -304,6 +314,38 @@ def test_files_of_anthropic_pass_to_it_with_its_betas(here: OtherApis) -> None:
         assert files.delete(made.id).id == made.id
     assert {got.provider for got in here.providers.got} == {"anthropic"}
     assert [each.id for each in here.openai().files.list()] == ["file-1", "file-2"]
+
+
+@pytest.mark.parametrize("version", ["v1beta", "v1"])
+def test_files_of_gemini_are_uploaded_through_the_gateway(here: OtherApis, version: str) -> None:
+    """Beside OpenAI's, whose files are at the same path, and Anthropic's."""
+    files = here.gemini(version).files
+    size = 8_000_000
+    with here.costs(0):
+        made = files.upload(file=io.BytesIO(bytes(size)), config={"mime_type": "image/png"})
+        begun, *rest = here.providers.got
+        assert (begun.path, begun.document["file"]["mime_type"]) == (
+            "/upload/v1beta/files",
+            "image/png",
+        )
+        assert sum(each.size for each in rest) == size
+        asked = {"upload_id": "u1", "upload_protocol": "resumable"}
+        assert [each.query for each in rest] == [asked] * len(rest)
+        assert made.name == "files/abc"
+        assert files.get(name="files/abc").state == "ACTIVE"
+        assert [each.name for each in files.list(config={"page_size": 5})] == ["files/abc"]
+        assert here.providers.last.query == {"pageSize": "5"}
+        assert files.download(file=types.Video(uri=files.get(name="files/abc").uri)) == CONTENT
+        files.delete(name="files/abc")
+    assert {got.provider for got in here.providers.got} == {"gemini"}
+    answer = here.http().post(
+        "/upload/v1beta/files", json={"file": {}}, headers={"x-goog-upload-command": "start"}
+    )
+    address = answer.headers["x-goog-upload-url"]
+    assert address == f"{here.stack.url}/upload/v1beta/files?upload_id=u1&upload_protocol=resumable"
+    assert [each.id for each in here.openai().files.list()] == ["file-1", "file-2"]
+    nobody = here.http(authorization="").post(address, content=b"a")
+    assert nobody.status_code == 401
 
 
 @pytest.mark.parametrize("version", ["v1beta", "v1"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from extproc.events import Action, Forward, RequestHeaders, Respond
 from gateway import names
 from tests.kit.llm_exchange import WITHOUT_BUDGETS, Response, clusters, llm_exchange
@@ -89,3 +91,61 @@ def test_lists_of_models_have_the_shape_that_their_reader_expects() -> None:
     assert claude["data"][0]["type"] == "model"
     gemini = error(headers("GET", "/v1beta/models"))[1]
     assert gemini["models"][0]["name"].startswith("models/")
+
+
+AZURE = FILES.replace(
+    "  stored_at: [claude, openai]",
+    """    azure: {type: azure-openai, resource: r, url: "http://z.example", api_version: V, key: k}
+  paths: {azure: [/openai]}
+  stored_at: [azure]""",
+).replace("  models:", "  models:\n    live: azure/gpt-rt", 1)
+GA = AZURE.replace("api_version: V", "api_version: v1")
+DATED = AZURE.replace("api_version: V", "api_version: 2024-10-21")
+
+
+def path_of(yaml: str, path: str) -> str:
+    talk = llm_exchange(yaml)
+    action = talk.say(RequestHeaders({":method": "GET", ":path": path}, True))
+    assert isinstance(action, Forward), action
+    metadata = Response.FromString(action.plan_reply).dynamic_metadata[names.REQUEST_NAMESPACE]
+    return str(metadata["path"])
+
+
+@pytest.mark.parametrize("above", ["/openai", "/openai/v1", "/v1"])
+@pytest.mark.parametrize(
+    ("below", "ga", "dated"),
+    [
+        ("/files", "/openai/v1/files", "/openai/files?api-version=2024-10-21"),
+        (
+            "/files/f-1/content?limit=2&api-version=2025-01-01",
+            "/openai/v1/files/f-1/content?limit=2",
+            "/openai/files/f-1/content?api-version=2024-10-21&limit=2",
+        ),
+        ("/batches/b", "/openai/v1/batches/b", "/openai/batches/b?api-version=2024-10-21"),
+    ],
+)
+def test_azures_files_and_batches_are_told_the_providers_version(
+    above: str, below: str, ga: str, dated: str
+) -> None:
+    if above == "/v1":
+        below = below.replace("&api-version=2025-01-01", "")
+    assert path_of(GA, above + below) == ga
+    assert path_of(DATED, above + below) == dated
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "/openai/realtime?api-version=2025-01-01&deployment=live",
+        "/openai/v1/realtime?model=live",
+        "/v1/realtime?model=live",
+    ],
+)
+def test_sessions_of_azure_name_the_deployment_as_its_version_does(asked: str) -> None:
+    assert path_of(GA, asked) == "/openai/v1/realtime?model=gpt-rt"
+    legacy = "/openai/realtime?api-version=2024-10-21&deployment=gpt-rt"
+    assert path_of(DATED, asked) == legacy
+
+
+def test_a_session_that_names_a_model_and_a_deployment_is_refused() -> None:
+    assert error(headers("GET", "/openai/realtime?model=live&deployment=live", GA))[0] == 400

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.apis import DEFAULT_PREFIXES, ROWS, WRONG_METHOD, Family, Found, Paths, Row
+from gateway.apis import DEFAULT_PREFIXES, ROWS, WRONG_METHOD, Family, Found, Paths, Row, uploads
 from gateway.operations import Operation
 
 DEFAULT = Paths(DEFAULT_PREFIXES)
@@ -19,11 +19,13 @@ EVERYTHING = {
     Family.VERTEX: ("/v1", "/vertex"),
 }
 ALL = Paths(EVERYTHING)
+SHARED = ((Operation.MESSAGE_FILES, "/v1"), (Operation.GEMINI_FILES, "/v1"))
+"""OpenAI's, too: a header tells whose."""
 PLACED = [
     (row, prefix)
     for row in ROWS
     for prefix in EVERYTHING[row.family]
-    if (row.operation, prefix) != (Operation.MESSAGE_FILES, "/v1")  # OpenAI's: a header tells whose
+    if (row.operation, prefix) not in SHARED
 ]
 METHODS = ("DELETE", "GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS")
 SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12)
@@ -79,6 +81,11 @@ MODELS = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
             "g:generateContent",
             0,
         ),
+        ("GET /v1beta/files", Operation.GEMINI_FILES, Family.GEMINI, "", False),
+        ("GET /v1beta/files/f:download?alt=media", Operation.GEMINI_FILES, Family.GEMINI, "", 0),
+        ("DELETE /v1beta/files/f", Operation.GEMINI_FILES, Family.GEMINI, "", False),
+        ("POST /upload/v1beta/files", Operation.GEMINI_UPLOADS, Family.GEMINI, "", False),
+        ("POST /upload/v1/files?upload_id=u", Operation.GEMINI_UPLOADS, Family.GEMINI, "", False),
         ("GET /v1beta/models?pageSize=5", Operation.MODELS, Family.GEMINI, "", False),
         ("GET /v1beta/models/g", Operation.MODEL, Family.GEMINI, "g", False),
     ],
@@ -136,6 +143,12 @@ def test_other_paths_are_not_found(path: str) -> None:
 def test_azure_is_found_where_it_is_asked_for() -> None:
     found = ALL.find("POST", "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21")
     assert found == Found(Operation.CHAT, Family.AZURE, "my-gpt")
+    assert ALL.find("GET", "/openai/files/f?api-version=1") == Found(
+        Operation.FILES, Family.AZURE, rest="/f?api-version=1"
+    )
+    assert ALL.find("GET", "/openai/realtime?deployment=d") == Found(
+        Operation.REALTIME, Family.AZURE
+    )
     assert ALL.find("POST", "/azure/of/ours/v1/responses") == Found(
         Operation.RESPONSES, Family.AZURE
     )
@@ -146,7 +159,7 @@ def test_a_family_without_prefixes_is_not_served(family: Family) -> None:
     rest = Paths({family: ("/only",)})
     without = Paths({**EVERYTHING, family: ()})
     for row, prefix in PLACED:
-        path = (prefix + row.path).replace("{model}", "m").replace("/*", "")
+        path = row.at(prefix).replace("{model}", "m").replace("/*", "")
         found = without.find(row.methods[0], path)
         assert not isinstance(found, Found) or found.family is not family
         assert rest.find(row.methods[0], path) is None
@@ -159,7 +172,7 @@ def test_every_row_is_found_at_every_prefix_with_its_model(
     row, prefix = placed
     has_model = "{model}" in row.path
     below = next(each for each in ("/x/y", "/x/cancel") if row.below.fullmatch(each))
-    path = (prefix + row.path).replace("{model}", quote(model, safe=":")).replace("/*", below)
+    path = row.at(prefix).replace("{model}", quote(model, safe=":")).replace("/*", below)
     for method in METHODS:
         found = ALL.find(method, path + query)
         if method in row.methods:
@@ -274,3 +287,18 @@ def test_every_path_and_prefix_is_on_the_page() -> None:
 def test_nothing_is_generated_below_stored_responses(path: str) -> None:
     """What is there passes unread: no guard, no budget and no rule would see a prompt."""
     assert DEFAULT.find("POST", path) is WRONG_METHOD
+
+
+@pytest.mark.parametrize(
+    ("prefix", "place"),
+    [("/v1beta", "/upload/v1beta"), ("/google/v1", "/google/upload/v1"), ("", "/upload")],
+)
+def test_uploads_stand_beside_their_api(prefix: str, place: str) -> None:
+    assert uploads(prefix) == place
+
+
+def test_files_of_one_family_are_found_where_those_of_several_are() -> None:
+    found = DEFAULT.find_below(Family.GEMINI, "GET", "/v1/files/f?a=b")
+    assert found == Found(Operation.GEMINI_FILES, Family.GEMINI, rest="/f?a=b")
+    assert DEFAULT.find_below(Family.GEMINI, "PUT", "/v1/files/f") is None
+    assert DEFAULT.find_below(Family.AZURE, "GET", "/v1/files/f") is None

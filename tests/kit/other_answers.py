@@ -282,6 +282,28 @@ def _message_batch(said: Said) -> Answer:
     )  # fmt: skip
 
 
+def _gemini_files(said: Said) -> Answer:
+    file = {
+        "name": "files/abc", "mimeType": "image/png", "sizeBytes": "20000000", "state": "ACTIVE",
+        "uri": "https://generativelanguage.googleapis.com/v1beta/files/abc",
+    }  # fmt: skip
+    if said.method == "DELETE":
+        return _json({})
+    if said.path.endswith(":download"):
+        return Answer(CONTENT, content_type="application/octet-stream")
+    return _json({"files": [file]} if said.path.endswith("/files") else file)
+
+
+def _gemini_uploads(said: Said) -> Answer:
+    """The first says what is coming; what follows has no document."""
+    if said.document:
+        place = "https://generativelanguage.googleapis.com/upload/v1beta/files"
+        query = "?upload_id=u1&key=AIza&upload_protocol=resumable"
+        return _json({}, ("x-goog-upload-url", place + query), ("x-goog-upload-status", "active"))
+    file = {"name": "files/abc", "mimeType": "image/png", "state": "PROCESSING"}
+    return _json({"file": file}, ("x-goog-upload-status", "final"))
+
+
 def _message_files(said: Said) -> Answer:
     if said.path.endswith("/content"):
         return Answer(CONTENT, content_type="application/octet-stream")
@@ -430,6 +452,8 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("anthropic", "POST", "/v1/messages/batches", _message_batch, ("requests",)),
     _Operation("anthropic", "GET", "/v1/messages/batches/[^/]+", _message_batch),
     _Operation("anthropic", "POST", "/v1/messages/batches/[^/]+/cancel", _message_batch),
+    _Operation("gemini", "GET DELETE", "/v1beta/files(/[^/]+)?", _gemini_files),
+    _Operation("gemini", "POST", "/upload/v1beta/files", _gemini_uploads),
     _Operation("gemini", "POST", "/v1beta/models/[^/]+:embedContent", _embed_content, ("content",)),
     _Operation(
         "gemini", "POST", "/v1beta/models/[^/]+:batchEmbedContents", _embed_contents, ("requests",)

@@ -26,7 +26,7 @@ identity: {api_keys: {keys: [{name: client, key: %(key)s}]}}
 llm:
   paths: {openai: [/v1, /team-a/llm], azure: [/openai], bedrock: [/, /aws]}
   unknown_paths: %(unknown)s
-  stored_at: [openai, anthropic]
+  stored_at: [openai, anthropic, gemini]
   providers:
     openai: {type: openai, url: "%(url)s/openai/v1", key: sk-openai}
     azure:
@@ -119,7 +119,12 @@ class OtherApis:
         return client
 
     def gemini(self, version: str = "v1beta") -> genai.Client:
-        options = types.HttpOptions(base_url=self.stack.url, api_version=version)
+        """With the key on uploads, too, where the library puts none."""
+        options = types.HttpOptions(
+            base_url=self.stack.url,
+            api_version=version,
+            client_args={"headers": {"x-goog-api-key": CLIENT_KEY}},
+        )
         client = genai.Client(api_key=CLIENT_KEY, http_options=options)
         self._clients.callback(client.close)
         return client

@@ -262,7 +262,7 @@ def _content(
     headers: Mapping[str, str], body: bytes
 ) -> tuple[dict[str, Any], dict[str, File], list[str]]:
     kind = headers.get("content-type", "")
-    if "content-encoding" in headers:
+    if "content-encoding" in headers or "x-goog-upload-offset" in headers:  # of a file, a piece
         return {}, {}, []
     if kind.startswith("multipart/form-data"):
         return _form(kind, body)

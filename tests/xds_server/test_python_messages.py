@@ -139,6 +139,13 @@ def test_of_answers_about_batches_those_are_shown_that_tell_something() -> None:
     )
 
 
+def test_of_uploads_the_answer_is_shown_that_says_where_they_go_on() -> None:
+    mode = {**FULL, "request_body_mode": "NONE", "response_trailer_mode": "SKIP"}
+    answers = PassedAnswers(False, False, False, is_uploaded=True)
+    _, status = batch_messages(mode, answers)
+    assert (status.name, status.when) == ("response headers", "when an upload begins")
+
+
 def test_answers_that_rules_are_for_are_shown_whoever_reads_requests() -> None:
     mode = {**FULL, "request_body_mode": "NONE", "response_trailer_mode": "SKIP"}
     judged = PassedAnswers(is_counted=False, is_judged=True, is_always_judged=False)

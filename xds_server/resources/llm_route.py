@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gateway import names
-from gateway.apis import ROWS, Family
+from gateway.apis import ROWS, Family, uploads
 from gateway.choice import is_timed
 from gateway.failover import Cause
 from gateway.guards import holds_answers, reads_answers
 from gateway.model import BodyForm, Dialect, Gateway, Listener, Provider, dialect_of
+from gateway.operations import Operation
 from xds_server.resources import ext_authz, ext_proc, refusing, told, usage
 from xds_server.resources.counted import (
     are_answers_judged,
@@ -37,8 +38,9 @@ _RESPONSES_NAME = f"{NAME}/responses"
 BATCHES = "/batches"
 """What the names of those end with where batches are."""
 _OPENAIS_FILES = (f"{NAME}/files", f"{NAME}/uploads")
-FILES = (*_OPENAIS_FILES, f"{ANTHROPIC_NAME}/files")
+FILES = (*_OPENAIS_FILES, f"{ANTHROPIC_NAME}/files", f"{GEMINI_NAME}/files")
 """Those where files are."""
+GEMINI_UPLOADS = f"{GEMINI_NAME}/uploads"
 _DIALECTS = (
     (ANTHROPIC_NAME, Dialect.ANTHROPIC),
     (GEMINI_NAME, Dialect.GEMINI),
@@ -130,6 +132,13 @@ class _Surface:
         )
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
+    def uploads(self, name: str, match: Json) -> Json:
+        """The same; answers say where an upload goes on, which is told anew."""
+        config = ext_proc.headers_of_llm(
+            self.features, is_answered=True, holds_places=are_places_counted(self.gateway)
+        )
+        return self._route(name, match, {names.EXT_PROC_FILTER: config})
+
     def batches(self, name: str, match: Json) -> Json:
         """The same; where something is counted, answers tell what batches cost."""
         is_answered = self.gateway.is_counted or are_answers_judged(self.gateway)
@@ -189,7 +198,7 @@ def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
             yield surface.batches(f"{ANTHROPIC_NAME}{BATCHES}", below)
             if prefix not in prefixes.get(Family.OPENAI, ()):  # whose files are at the same path
                 below = {"path_separated_prefix": f"{prefix}/files"}
-                yield surface.unread(FILES[-1], below)
+                yield surface.unread(f"{ANTHROPIC_NAME}/files", below)
         match = {"path_separated_prefix": f"{prefix}/messages"}
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
 
@@ -203,6 +212,12 @@ def _vertex(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 def _gemini(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     shared = {each for family in _AT_PREFIXES for each in prefixes.get(family, ())}
     for prefix in prefixes.get(Family.GEMINI, ()):
+        if is_uploaded_to(surface.gateway):
+            below = {"path_separated_prefix": f"{uploads(prefix)}/files"}
+            yield surface.uploads(GEMINI_UPLOADS, below)
+            if prefix not in prefixes.get(Family.OPENAI, ()):  # whose files are at the same path
+                below = {"path_separated_prefix": f"{prefix}/files"}
+                yield surface.unread(f"{GEMINI_NAME}/files", below)
         match: Json = {"prefix": f"{prefix}/"}
         if prefix in shared or not prefix:
             match = _regex(f"{re.escape(prefix)}/(.+/)?models/.+:[A-Za-z]+")
@@ -224,7 +239,7 @@ def _responses(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
 
 
 def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
-    for prefix in prefixes.get(Family.OPENAI, ()) if surface.gateway.llm.stored_at else ():
+    for prefix in _openais(prefixes) if surface.gateway.llm.stored_at else ():
         for name in _OPENAIS_FILES:
             below = {"path_separated_prefix": prefix + name.removeprefix(NAME)}
             yield surface.unread(name, below)
@@ -232,8 +247,14 @@ def _files(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
         yield surface.batches(f"{NAME}{BATCHES}", below)
 
 
+def _openais(prefixes: _Prefixes) -> tuple[str, ...]:
+    """Where what is OpenAI's stands, with Azure's two places."""
+    azures = [f"{each}{above}" for each in prefixes.get(Family.AZURE, ()) for above in ("", "/v1")]
+    return tuple(dict.fromkeys((*prefixes.get(Family.OPENAI, ()), *azures)))
+
+
 def _realtime(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
-    for prefix in prefixes.get(Family.OPENAI, ()):
+    for prefix in _openais(prefixes):
         route = surface.unread(f"{NAME}/realtime", {"path": f"{prefix}/realtime"})
         route["route"]["upgrade_configs"] = [{"upgrade_type": "websocket"}]
         yield route
@@ -271,13 +292,14 @@ def _matches(family: Family, prefix: str) -> Iterator[Json]:
         return
     for row in ROWS:
         if row.family is family:
-            before, name, after = row.path.partition("{model}")
+            path = row.at(prefix)
+            before, name, after = path.partition("{model}")
             if name:
-                yield _regex(f"{re.escape(prefix + before)}.+{re.escape(after)}")
-            elif row.path.endswith("/*"):
-                yield {"path_separated_prefix": prefix + row.path[:-2]}
+                yield _regex(f"{re.escape(before)}.+{re.escape(after)}")
+            elif path.endswith("/*"):
+                yield {"path_separated_prefix": path[:-2]}
             else:
-                yield {"path": prefix + row.path}
+                yield {"path": path}
 
 
 def _takes_all(before: Json, match: Json) -> bool:
@@ -331,6 +353,14 @@ def speaks(provider: Provider, dialect: Dialect) -> bool:
     """Whether all that a provider answers to clients of this dialect is in their own words."""
     is_offered = dialect in {dialect_of(operation) for operation, _ in provider.offers}
     return is_offered and (dialect is not Dialect.ANTHROPIC or provider.body_form is BodyForm.PLAIN)
+
+
+def is_uploaded_to(gateway: Gateway) -> bool:
+    """Whether Gemini's files may be kept by a provider."""
+    return any(
+        each.name in gateway.llm.stored_at and each.path_of(Operation.GEMINI_UPLOADS) is not None
+        for each in gateway.providers
+    )
 
 
 def client_dialect(route: str) -> Dialect:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.protocols.query import AmbiguousQuery, model_of_query, with_model
+from extproc.protocols.query import AmbiguousQuery, joined, model_of_query, with_model, without
 
 NAMES = st.text("abcxyz", min_size=1)
 MEMBERS = st.lists(st.tuples(NAMES, st.text()), max_size=4)
@@ -61,3 +61,40 @@ def test_another_model_is_named_and_the_rest_stays(
 def test_a_model_is_added_where_there_was_none(path: str) -> None:
     assert with_model(path, "a/b") == "/v1/realtime?model=a%2Fb"
     assert with_model("/v1/realtime?x=y", "m") == "/v1/realtime?x=y&model=m"
+
+
+def test_azures_name_of_the_model_is_read_where_it_is_asked_for() -> None:
+    assert model_of_query("/realtime?deployment=a&api-version=1", "deployment") == "a"
+    assert model_of_query("/realtime?deployment=a") == ""
+    with pytest.raises(AmbiguousQuery):
+        model_of_query("/realtime?deployment=a&model=b", "deployment")
+
+
+@pytest.mark.parametrize(
+    ("path", "rest", "whole"),
+    [
+        ("/files", "/f?a=b", "/files/f?a=b"),
+        ("/files?v=1", "", "/files?v=1"),
+        ("/files?v=1", "/f", "/files/f?v=1"),
+        ("/files?v=1", "/f?a=b", "/files/f?v=1&a=b"),
+        ("/files?v=1", "?v=2&%76=3&a", "/files?v=1&a"),
+    ],
+)
+def test_what_is_asked_below_a_path_does_not_say_its_query_again(
+    path: str, rest: str, whole: str
+) -> None:
+    assert joined(path, rest) == whole
+
+
+@pytest.mark.parametrize(
+    ("rest", "left"),
+    [
+        ("", ""),
+        ("/f", "/f"),
+        ("/f?v=1", "/f"),
+        ("/f?a=b&v=1", "/f?a=b"),
+        ("?%76=1&a", "?a"),
+    ],
+)
+def test_members_of_a_query_are_left_out(rest: str, left: str) -> None:
+    assert without(rest, ("v",)) == left

@@ -22,3 +22,7 @@ def test_before_that_models_are_deployments_in_the_path(version: str) -> None:
     path = f"/openai/deployments/{{model}}/embeddings?api-version={version}"
     assert found[Operation.EMBEDDINGS] == path
     assert Operation.RESPONSES not in found
+    assert found[Operation.FILES] == f"/openai/files?api-version={version}"
+    assert found[Operation.BATCHES] == f"/openai/batches?api-version={version}"
+    realtime = f"/openai/realtime?api-version={version}&deployment={{model}}"
+    assert found[Operation.REALTIME] == realtime

@@ -10,9 +10,11 @@ from gateway import names
 from gateway.apis import Family
 from gateway.failover import USUAL_CAUSES, Cause, Failover, HealthRules
 from gateway.model import Gateway, Listener
+from gateway.operations import Operation
 from tests.kit.choosers import models
 from tests.kit.gateways import golden_gateway
 from xds_server.audience import Level
+from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.llm_route import NAME, llm_routes, longest_silence
@@ -196,6 +198,41 @@ def test_files_of_anthropic_have_a_route_where_no_route_of_openais_takes_them() 
         routes = llm_routes(gateway, GATEWAY.listeners[0], NEW)
         found = [each["match"] for each in routes if each["name"].startswith(files)]
         assert [match["path_separated_prefix"] for match in found] == expected
+
+
+def test_uploads_to_gemini_have_a_route_where_somebody_keeps_them() -> None:
+    """Their answers are seen: they say where the upload goes on."""
+    keeper = dataclasses.replace(
+        GATEWAY.providers[0],
+        name="g",
+        offers=((Operation.GEMINI_FILES, "/files"), (Operation.GEMINI_UPLOADS, "/files")),
+    )
+    llm = dataclasses.replace(GATEWAY.llm, stored_at=("g",))
+    gateway = dataclasses.replace(GATEWAY, llm=llm, providers=(keeper,))
+    found = {each["name"]: each for each in llm_routes(gateway, GATEWAY.listeners[0], NEW)}
+    uploads = found[f"{NAME}/gemini/uploads"]
+    assert uploads["match"] == {"path_separated_prefix": "/upload/v1beta/files"}
+    config = uploads["typed_per_filter_config"][names.EXT_PROC_FILTER]
+    mode = config["overrides"]["processing_mode"]
+    assert (mode["request_body_mode"], mode["response_header_mode"]) == ("NONE", "SEND")
+    assert found[f"{NAME}/gemini/files"]["match"] == {"path_separated_prefix": "/v1beta/files"}
+    others = [each["name"] for each in llm_routes(GATEWAY, GATEWAY.listeners[0], NEW)]
+    assert not [name for name in others if name.startswith(f"{NAME}/gemini/uploads")]
+
+
+def test_files_and_sessions_of_azure_are_not_buffered() -> None:
+    prefixes = {Family.OPENAI: ("/v1",), Family.AZURE: ("/openai",)}
+    llm = dataclasses.replace(GATEWAY.llm, stored_at=("a",), prefixes=prefixes)
+    gateway = dataclasses.replace(GATEWAY, llm=llm)
+    routes = llm_routes(gateway, GATEWAY.listeners[0], NEW)
+    unread = [
+        next(iter(each["match"].values()))
+        for each in routes
+        if not ext_proc.reads_body(each["typed_per_filter_config"][names.EXT_PROC_FILTER])
+    ]
+    for path in ("/files", "/batches", "/realtime"):
+        for prefix in ("/v1", "/openai", "/openai/v1"):
+            assert prefix + path in unread
 
 
 def test_realtime_may_become_a_websocket() -> None:
