@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.events import CONTINUE, Action, ChangeHeaders, ResponseBody, ResponseHeaders
-from gateway import names
-from gateway.apis import Found
+from gateway.apis import UPLOAD_COMMAND_HEADER, UPLOAD_URL_HEADER, Found
 from gateway.operations import Operation
 
 _SECRET = "key="
@@ -20,7 +19,7 @@ _SECRET = "key="
 def begins(found: Found, headers: Mapping[str, str]) -> bool:
     """Whether a request begins an upload, so that its answer says where it goes on."""
     is_upload = found.operation is Operation.GEMINI_UPLOADS
-    return is_upload and "start" in headers.get(names.UPLOAD_COMMAND_HEADER, "")
+    return is_upload and "start" in headers.get(UPLOAD_COMMAND_HEADER, "")
 
 
 class Upload:
@@ -40,12 +39,12 @@ class Upload:
 
     def on_headers(self, event: ResponseHeaders) -> Action:
         self.is_begun = self.is_over = True
-        address = event.headers.get(names.UPLOAD_URL_HEADER)
+        address = event.headers.get(UPLOAD_URL_HEADER)
         if address is None:
             return CONTINUE
         asked = address.partition("?")[2].split("&")
         query = "&".join(each for each in asked if not each.startswith(_SECRET))
-        return ChangeHeaders(((names.UPLOAD_URL_HEADER, f"{self._place}?{query}"),))
+        return ChangeHeaders(((UPLOAD_URL_HEADER, f"{self._place}?{query}"),))
 
     def on_body(self, event: ResponseBody) -> Action:
         return CONTINUE

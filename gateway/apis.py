@@ -44,6 +44,13 @@ DEFAULT_PREFIXES: Mapping[Family, tuple[str, ...]] = MappingProxyType(
 """Those of the vendors' own libraries; Azure's is `/openai`, Vertex's for Claude `/v1`. None: the
 family is not served."""
 
+UPLOAD_COMMAND_HEADER = "x-goog-upload-command"
+UPLOAD_URL_HEADER = "x-goog-upload-url"
+UPLOAD_HEADERS = frozenset(
+    {":authority", ":scheme", "x-forwarded-proto", UPLOAD_COMMAND_HEADER, UPLOAD_URL_HEADER}
+)
+"""What extproc reads of uploads to Gemini and their answers."""
+
 _BELOW = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~:-]*)*/?")
 """What follows a path that has all below: ids and words. No dot segments and nothing encoded, by
 which a provider could find another operation than was decided on."""

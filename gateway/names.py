@@ -227,13 +227,6 @@ MCP_HEADERS = frozenset(
 """What extproc reads of MCP requests and their answers."""
 A2A_GRPC_SERVICES = ("lf.a2a.v1.A2AService", "a2a.v1.A2AService")
 """Of revision 1.0, and of 0.3."""
-UPLOAD_COMMAND_HEADER = "x-goog-upload-command"
-UPLOAD_URL_HEADER = "x-goog-upload-url"
-UPLOAD_HEADERS = frozenset(
-    {":authority", ":scheme", "x-forwarded-proto", UPLOAD_COMMAND_HEADER, UPLOAD_URL_HEADER}
-)
-"""What extproc reads of uploads to Gemini and their answers."""
-
 A2A_HEADERS = frozenset(
     {
         ":authority",

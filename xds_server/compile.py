@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from gateway import names
 from gateway.a2a import NOTIFICATION_TOKEN
+from gateway.apis import UPLOAD_HEADERS
 from gateway.attempts import plan_sequences, rewritten_attempts
 from gateway.cel import (
     Expression,
@@ -288,7 +289,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             names.A2A_HEADERS if gateway.a2a.agents else (),
             (NOTIFICATION_TOKEN,) if gateway.a2a.push is not None else (),
             {"cookie"} if gateway.mcp.asks_for_consent else (),
-            names.UPLOAD_HEADERS if is_uploaded_to(gateway) else (),
+            UPLOAD_HEADERS if is_uploaded_to(gateway) else (),
         ),
         is_source_read=any(SOURCE in each.names for each in compiled),
         is_certificate_read=_asks_for_certificates(gateway)
