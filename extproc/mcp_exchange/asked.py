@@ -51,6 +51,8 @@ class Caller(Struct):
     """Whom sessions belong to; empty: anybody."""
     tokens: Mapping[str, str] = NO_TOKENS
     """What servers are shown of the caller, by their names."""
+    written: bytes = b""
+    """The message as the client wrote it: what Envoy has, and sends where it is told no other."""
     unconnected: Mapping[str, Served] = NOBODY
     """Servers of the view that the caller has to agree to first."""
 
@@ -162,7 +164,9 @@ class Caller(Struct):
         """Whether guards, or rules of responses, may have to read what it says."""
         if not self._has_overseers:
             return False
-        facts = self._facts_of(server)
+        facts, guards = self._facts_of(server), self.program.mcp_guards
+        if guards is not None and guards.may_read_answers(facts):
+            return True
         return self._is_read(facts) or self._is_introduced(facts)
 
     @property

@@ -144,6 +144,7 @@ class FederatedTalk:
         return fault(_NO_BATCHES)
 
     def on_message(self, message: Message) -> Answering:
+        self._caller.written = message.body
         revision = headers.revision(self._caller.facts.headers, message)
         is_modern = headers.is_modern(revision)
         refusal = unsupported(message, revision)

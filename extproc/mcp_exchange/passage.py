@@ -130,7 +130,7 @@ class Passage:
     def direct(self, terms: ToolTerms | None = None) -> Direct:
         """Where Envoy sends it; `terms`: of the tool that is called."""
         caller = self._caller
-        body = None if self._body is self._message.body else self._body
+        body = None if self._body is caller.written else self._body
         ways = caller.serving.ways
         way = ways.rounds if self._is_bridged else ways.to(self._served.name, is_read=True)
         head = (*self._head, *head_of(terms))

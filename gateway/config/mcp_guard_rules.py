@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from gateway.config.finding import Finding, Path
 from gateway.config.local_guards import SchemaGuardBlock
-from gateway.config.policies import DetectionBlock, GuardTermsBlock
+from gateway.config.policies import GuardTermsBlock
 from gateway.config.remote_guards import RemoteGuardBlock
 from gateway.config.written import Written
-from gateway.guards import OF_DEFINITIONS, DetectionAction, Phase, SchemaSubject, TextScope
+from gateway.guards import OF_DEFINITIONS, Phase, SchemaSubject, TextScope
 
 _SAID = frozenset({TextScope.TOOL_OUTPUT, *OF_DEFINITIONS})
 _READ = {
@@ -21,7 +21,7 @@ _READ = {
 
 
 def mcp_guards_can_judge(written: Written) -> Iterator[Finding]:
-    """`{type: pii, action: tokenise, for: {mcp: "*"}}`; one that reads nothing that there is."""
+    """`{type: webhook, parallel: true, for: {mcp: "*"}}`; one that reads nothing that there is."""
     for index, guard in enumerate(written.config.guardrails):
         if isinstance(guard, GuardTermsBlock) and guard.who.mcp is not None:
             yield from _findings(("guardrails", index), guard)
@@ -60,10 +60,9 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
     if isinstance(guard, SchemaGuardBlock):
         yield from _schema(path, guard)
         return
-    if isinstance(guard, DetectionBlock) and guard.action is DetectionAction.TOKENISE:
-        yield Finding((*path, "action"), "tokenise is for LLM calls alone", "mask, or block")
     if isinstance(guard, RemoteGuardBlock) and guard.parallel:
-        yield Finding((*path, "parallel"), "calls of MCP wait for their guards", "leave it out")
+        what = "a call that is refused must not have been made: calls of MCP wait for their guards"
+        yield Finding((*path, "parallel"), what, "leave it out")
     if guard.texts is not None and _READ[guard.phase].isdisjoint(guard.texts):
         places = sorted(_READ[guard.phase])
         wanted = " or ".join(places)

@@ -99,6 +99,20 @@ def test_what_is_answered_in_json_is_read_too(gateway: Stack) -> None:
     )
 
 
+@pytest.mark.parametrize(("path", "prefix"), [("/mcp", "github__"), ("/mcp/github", "")])
+def test_a_server_sees_tokens_and_the_client_values(
+    gateway: Stack, servers: dict[str, McpServer], path: str, prefix: str
+) -> None:
+    of = RawClient(f"{gateway.url}{path}")
+    of.initialize()
+    servers["github"].forget()
+    said = of.call(f"{prefix}echo", {"text": "call +49 30 901820"}).result
+    assert said["content"][0]["text"] == "github: call +49 30 901820"
+    assert said["structuredContent"] == {"result": "github: call +49 30 901820"}
+    (asked,) = servers["github"].asked("tools/call")
+    assert "call <PHONE_1>" in str(asked)
+
+
 def test_a_structured_result_is_what_the_schema_wants(notes: tuple[RawClient, str]) -> None:
     of, prefix = notes
     answer = of.call(f"{prefix}add", {"a": 999, "b": 2})

@@ -303,9 +303,9 @@ def fakes(*servers: Fake) -> Servers:
     return Servers({f"service/mcp/{each.name}": each for each in servers})
 
 
-def opened(of: Program, **headers: str) -> str:
+def opened(of: Program, path: str = "/mcp", **headers: str) -> str:
     """The id of a session."""
-    action = played(of, **headers).post(
+    action = played(of, path, **headers).post(
         request("initialize", protocolVersion=LEGACY, capabilities={}, clientInfo={"name": "c"})
     )
     assert isinstance(action, Respond), action

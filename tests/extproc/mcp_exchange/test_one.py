@@ -387,6 +387,34 @@ def test_an_answer_to_the_server_that_is_blocked_is_an_error_for_it() -> None:
     assert json.loads(action.body)["id"] == "q"
 
 
+TOKENISED = """
+guardrails: [{name: p, type: pii, kinds: [email], action: tokenise, for: {mcp: a}}]
+"""
+
+
+def test_values_stand_again_where_the_result_says_their_tokens() -> None:
+    one = played(program(ONE + TOKENISED))
+    assert isinstance(one.begin(), Show)
+    said = call("echo", to="ann@example.com")
+    action = one.say(RequestBody(json.dumps(said).encode()))
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    assert json.loads(action.body)["params"]["arguments"] == {"to": "<EMAIL_1>"}
+    assert "accept-encoding" in action.remove_headers
+    one.say(ResponseHeaders(200, "", headers={"content-type": "application/json"}))
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"a":"to <EMAIL_1>"}}}'
+    passed = one.say(ResponseBody(answer, True))
+    assert isinstance(passed, Replace)
+    assert passed.body == answer.replace(b"<EMAIL_1>", b"ann@example.com")
+
+
+def test_answers_to_what_had_no_values_pass_unread() -> None:
+    one = played(program(ONE + TOKENISED))
+    action = one.post(call("echo", text="fine"))
+    assert isinstance(action, Direct)
+    assert one.exchange.is_over
+
+
 def test_a_notification_without_params_passes_guards() -> None:
     said = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     action = played(program(ONE + GUARDED)).post(said)

@@ -365,6 +365,29 @@ def test_guards_change_what_goes_to_their_server_alone(guarded: Program) -> None
     assert answer(called(guarded, call("b__echo", text="bad")).said[-1])["isError"]
 
 
+@pytest.mark.parametrize("kind", ["mask", "tokenise"])
+def test_what_guards_change_is_sent_also_where_nothing_else_changes(kind: str) -> None:
+    """A server is alone, but served as several are: a tool of it is known by another name."""
+    yaml = f"""
+mcp: {{servers: {{a: {{url: "http://a.example/mcp", tools: {{add: {{name: plus}}}}}}}}}}
+guardrails: [{{name: p, type: pii, kinds: [email], action: {kind}, for: {{mcp: a}}}}]
+"""
+    of = program(yaml, fakes(Fake("a", ("echo", "add"))))
+    one = played(of, "/mcp/a", mcp_session_id=opened(of, path="/mcp/a"))
+    action = one.post(call("echo", to="ann@example.com"))
+    assert isinstance(action, Direct)
+    assert action.body is not None
+    token = "[EMAIL]" if kind == "mask" else "<EMAIL_1>"
+    assert json.loads(action.body)["params"]["arguments"] == {"to": token}
+    one.say(ResponseHeaders(200, "", headers=JSON))
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"a":"to <EMAIL_1>"}}}'
+    if kind == "tokenise":
+        passed = one.say(ResponseBody(said, True))
+        assert isinstance(passed, Replace)
+        assert passed.body == said.replace(b"<EMAIL_1>", b"ann@example.com")
+    assert one.exchange.is_over
+
+
 def test_guards_read_what_their_server_answers(guarded: Program) -> None:
     one = called(guarded, call("b__echo"))
     assert isinstance(one.say(ResponseHeaders(200, "", headers=JSON)), Watch)

@@ -14,6 +14,8 @@ from extproc.mcp_serving.guarding import McpGuards, read
 from extproc.policies.inquiry import Inquiry
 from extproc.verdict import Deny
 from gateway.guards import (
+    DetectionAction,
+    DetectionGuard,
     Guard,
     GuardAction,
     GuardTerms,
@@ -22,6 +24,7 @@ from gateway.guards import (
     RegexGuard,
     TextScope,
 )
+from gateway.kinds import Kind
 from gateway.scopes import Mode, Scope
 from tests.kit.opinions import Webhooks, objecting, webhook_guard
 
@@ -154,3 +157,62 @@ def test_what_says_nothing_passes() -> None:
         message = messages.read(body)
         assert isinstance(message, Message)
         assert guards(regex()).sent(facts(), message) is message
+
+
+def tokenising(**more: Any) -> DetectionGuard:
+    kinds = (Kind.EMAIL,)
+    return DetectionGuard("p", "pii", kinds, (), DetectionAction.TOKENISE, {}, "", terms(**more))
+
+
+def told(of: McpGuards, about: Facts, result: object) -> Any:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+    document = read(body)
+    assert not isinstance(document, Deny)
+    found = of.said(about, body, document)
+    assert isinstance(found, bytes)
+    return json.loads(found)["result"]
+
+
+def test_values_of_arguments_are_put_back_into_the_result() -> None:
+    of, about = guards(tokenising()), facts()
+    passed = of.sent(about, sent(to="ann@example.com", cc=["bob@example.com", "ann@example.com"]))
+    assert isinstance(passed, Message)
+    assert passed.arguments == {"to": "<EMAIL_1>", "cc": ["<EMAIL_2>", "<EMAIL_1>"]}
+    result = {
+        "content": [{"type": "text", "text": "sent to <EMAIL_2>, not to <EMAIL_3>"}],
+        "structuredContent": {"to": ["<EMAIL_1>"], "json": '{"to":"<EMAIL_1>"}'},
+    }
+    assert told(of, about, result) == {
+        "content": [{"type": "text", "text": "sent to bob@example.com, not to <EMAIL_3>"}],
+        "structuredContent": {"to": ["ann@example.com"], "json": '{"to":"ann@example.com"}'},
+    }
+
+
+def test_answers_are_read_only_where_something_was_replaced() -> None:
+    of, about = guards(tokenising()), facts()
+    assert of.may_read_answers(about)
+    assert not of.may_read_answers(facts("b"))
+    of.sent(about, sent(to="nobody"))
+    assert not of.reads_answers(about)
+    of.sent(about, sent(to="ann@example.com"))
+    assert of.reads_answers(about)
+
+
+def test_other_guards_of_answers_see_tokens() -> None:
+    late = regex("ann@", phase=Phase.RESPONSE)
+    of, about = guards(tokenising(), late), facts()
+    of.sent(about, sent(to="ann@example.com"))
+    result = {"content": [{"type": "text", "text": "to <EMAIL_1>"}]}
+    assert told(of, about, result)["content"][0]["text"] == "to ann@example.com"
+
+
+def test_what_has_no_answer_is_masked() -> None:
+    """Tokens of one exchange stand for other values in another."""
+    body = {"jsonrpc": "2.0", "id": "q", "result": {"content": {"mail": "ann@example.com"}}}
+    message = messages.read(json.dumps(body).encode())
+    assert isinstance(message, Message)
+    about = facts()
+    passed = guards(tokenising()).sent(about, message)
+    assert isinstance(passed, Message)
+    assert json.loads(passed.body)["result"] == {"content": {"mail": "[EMAIL]"}}
+    assert about.tokens is None

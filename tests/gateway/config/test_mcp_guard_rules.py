@@ -15,6 +15,7 @@ guardrails:
     "guard",
     [
         "{type: regex, patterns: [x], for: {mcp: a}}",
+        "{type: secrets, action: tokenise, for: {mcp: a}}",
         '{type: regex, patterns: [x], for: {mcp: "*", key: "*"}, scope: [tool_input]}',
         "{type: injection, for: {mcp: a}, phase: response}",
         "{type: injection, for: {mcp: a}, phase: both}",
@@ -33,7 +34,10 @@ def test_guards_that_can_judge_are_taken(guard: str) -> None:
     ("guard", "path"),
     [
         ("{type: json_schema, schema: {}, for: {mcp: a}}", "guardrails.0"),
-        ("{type: secrets, action: tokenise, for: {mcp: a}}", "guardrails.0.action"),
+        (
+            "{type: webhook, url: 'http://g.example', parallel: true, for: {mcp: a}}",
+            "guardrails.0.parallel",
+        ),
         ("{type: injection, for: {mcp: a}}", "guardrails.0"),
         ("{type: regex, patterns: [x], scope: [user], for: {mcp: a}}", "guardrails.0.scope"),
         ("{type: regex, patterns: [x], for: {mcp: a, model: m}}", "guardrails.0.for.model"),
