@@ -7,6 +7,7 @@ of HTTP+JSON are written anew, so that the agent reads the ids that were read he
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
@@ -19,6 +20,7 @@ from extproc.a2a.requests import A2aRequest
 from extproc.protocols import json_spans
 from gateway.a2a import Binding
 
+_MOST_REMEMBERED = 1024
 _PARAMS: Names = ("params",)
 _OF_JSONRPC = ("pushNotificationConfig",)
 
@@ -215,6 +217,16 @@ def _edited_query(query: str, changes: Mapping[Names, bytes]) -> str:
 
 
 # --- gRPC ----------------------------------------------------------------------------------
+
+
+def tenant_behind(request: A2aRequest, tenant: str) -> bytes:
+    """What another tenant takes alone: it is put behind the message."""
+    return _tenant(FIELDS[request.revision][request.operation].tenant, tenant)
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _tenant(field: Numbers, tenant: str) -> bytes:
+    return protobuf_fields.text(field, tenant) if field else b""
 
 
 def _edited_message(request: A2aRequest, message: bytes, edit: Edit) -> bytes:

@@ -164,7 +164,9 @@ def of_document(
 ) -> A2aRequest | Fault:
     """A request whose document was read; it is looked at here."""
     kind = form(asked.binding, asked.revision)
-    wrong = spelling.misspelt_in(document, kind, asked.operation)
+    # a message of protobuf has no names of its own
+    is_json = asked.binding is not Binding.GRPC
+    wrong = spelling.misspelt_in(document, kind, asked.operation) if is_json else ""
     if wrong:
         why = f"{wrong[:64]!r} could be read as another member"
         return Fault(ErrorKind.INVALID_PARAMS, why, raw_id=asked.raw_id)

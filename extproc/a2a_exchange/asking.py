@@ -112,14 +112,13 @@ class Asking:
         directory, owners = self._serving.directory, self._serving.owners
         if self._agent in owners or (owners and not self._agent):
             return True
-        if speech.binding is Binding.GRPC:
-            path, callbacks = self._facts.path, self._serving.callbacks
-            if is_watched(path) or (callbacks is not None and says_webhooks(path)):
-                return True
-        # the body says later which agent a call of gRPC is for
-        agents = (self._agent,) if self._agent else directory.agents
         spoken = speech.binding, speech.revision
-        return not all((found := directory.known(name)) and spoken in found.ways for name in agents)
+        if not self._agent:  # a call of gRPC; the body says later whom it is for
+            path, callbacks = self._facts.path, self._serving.callbacks
+            is_read = is_watched(path) or (callbacks is not None and says_webhooks(path))
+            return is_read or spoken not in directory.common
+        found = directory.known(self._agent)
+        return found is None or spoken not in found.ways
 
     def began(self, event: ResponseHeaders) -> None:
         """An answer that somebody reads, or an error in its place."""

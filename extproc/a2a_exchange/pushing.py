@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from extproc.a2a import grpc_frames, substitution, webhooks
-from extproc.a2a.edits import Carried, Edit, edited
+from extproc.a2a.edits import tenant_behind
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms.calls import Target
 from extproc.a2a.forms.interpreter import Interpreter
@@ -51,7 +51,7 @@ def said_to(
         return None
     said = grpc_frames.read_one(body, headers)
     if request.tenant != tenant:
-        said = edited(request, Carried("", "", said), Edit(tenant=tenant)).body
+        said += tenant_behind(request, tenant)
     if callback is not None:
         said = webhooks.spliced(request, said, callback)
     return grpc_frames.frame(said)

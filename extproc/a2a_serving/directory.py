@@ -101,6 +101,7 @@ class Directory:
     __slots__ = (
         "_agents",
         "_asking",
+        "_common",
         "_found",
         "_fronts",
         "_health",
@@ -123,6 +124,8 @@ class Directory:
         """What was made of the cards of those that an agent stands for."""
         self._index: Registry | None = None
         """Of what was found; None: something has changed since it was made."""
+        self._common: frozenset[tuple[Binding, Revision]] | None = None
+        """What is spoken by all; None: the same."""
         self._health: dict[str, Health] = {}
         self._wait: dict[str, float] = {}
         """Until when an agent is not asked again."""
@@ -154,6 +157,15 @@ class Directory:
             return {}
         return {each.key: self.health(each.agent.name) for each in pool.members}
 
+    @property
+    def common(self) -> frozenset[tuple[Binding, Revision]]:
+        """How every agent can be spoken to; empty as long as one has told no card."""
+        if self._common is None:
+            cards = [self._found.get(name) for name in self._agents]
+            spoken = [frozenset() if each is None else frozenset(each.ways) for each in cards]
+            self._common = frozenset.intersection(*spoken) if spoken else frozenset()
+        return self._common
+
     def registry(self) -> Registry:
         """All of them, with the cards that they told last."""
         if self._index is None:
@@ -173,7 +185,7 @@ class Directory:
                 continue
             if name in before._found:
                 self._found[name] = before._found[name]
-                self._index = None
+                self._index = self._common = None
             if name in before._health:
                 self._health[name] = before._health[name]
 
@@ -281,7 +293,7 @@ class Directory:
             ways = ways_of(agent, card)
             stamp = self._times.stamp()
             found = Found(agent, card, modes_of(card), ways, now, stamp, told.signed_by)
-            self._index = None
+            self._index = self._common = None
         self._found[agent.name] = found
         return found
 

@@ -297,3 +297,18 @@ def test_a_query_changes_too() -> None:
 
 def test_forms_are_told_by_binding_and_revision() -> None:
     assert form(Binding.HTTP_JSON, Revision.V0_3) is Form.V0_3_PROTO
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("tenant", ["", "own"])
+def test_another_tenant_alone_is_what_it_is_among_other_changes(
+    operation: Operation, tenant: str
+) -> None:
+    document = document_of(Binding.GRPC, Revision.V1_0, operation, dict.fromkeys(SETTABLE, "x"))
+    name = PACKAGES[Revision.V1_0] + MESSAGES[Revision.V1_0][operation]
+    message = protobuf.encode(name, document, [])
+    path = grpc_path(operation, Revision.V1_0)
+    request = grpc_requests.read_message(path, message, {})
+    assert isinstance(request, A2aRequest)
+    changed = edits.edited(request, Carried("", "", message), Edit(tenant=tenant)).body
+    assert message + edits.tenant_behind(request, tenant) == changed

@@ -53,6 +53,11 @@ def test_what_is_not_one_message_is_told(body: bytes, coding: str) -> None:
         grpc_frames.read_one(body, {"grpc-encoding": coding})
 
 
+@given(st.binary(max_size=300))
+def test_one_message_is_read_as_it_was_framed(message: bytes) -> None:
+    assert grpc_frames.read_one(grpc_frames.frame(message), {"grpc-encoding": "gzip"}) == message
+
+
 def test_what_expands_without_bound_is_told() -> None:
     payload = gzip.compress(b"\0" * 100_000)
     frames = FrameDecoder("gzip", 1000)

@@ -147,6 +147,21 @@ def test_of_a_cards_addresses_only_paths_count() -> None:
     }
 
 
+def test_what_is_common_to_all_is_known_once_all_have_told_their_cards() -> None:
+    async def scene() -> None:
+        hotels = replace(TRAVEL, name="hotels", authority="hotels")
+        place = {"url": "http://hotels/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        peers = agents(travel=card(), hotels=card("hotels", supportedInterfaces=[place]))
+        directory = Directory((TRAVEL, hotels), peers, Clock().times)
+        assert directory.common == frozenset()
+        await directory.found("travel")
+        assert directory.common == frozenset()
+        await directory.found("hotels")
+        assert directory.common == {(Binding.JSONRPC, Revision.V1_0)}
+
+    run(scene())
+
+
 def test_without_a_place_for_grpc_there_is_none() -> None:
     agent = replace(TRAVEL, grpc_authority="")
     interfaces = ("http://travel:9999/rpc", "JSONRPC", "1.0"), ("travel:1", "GRPC", "1.0")
