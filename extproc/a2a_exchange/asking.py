@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import structs
 
 from extproc.a2a import chain, substitution, webhooks
+from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms import replies
 from extproc.a2a.forms.calls import Call, Target
@@ -59,7 +60,7 @@ from extproc.ports import ServiceUnavailable
 from extproc.program import Program
 from extproc.verdict import Deny
 from gateway import names
-from gateway.a2a import TENANT_SEPARATOR, A2aAgent, Binding, Member
+from gateway.a2a import TENANT_SEPARATOR, A2aAgent, Binding, Member, Revision
 
 Answering: TypeAlias = Action | Awaitable[Action]
 
@@ -360,6 +361,8 @@ class Asking:
         elif self._member is not None and is_owned(request):
             self.answer, gone = Owning(request, shown(self._member.key)), READ_CODINGS
         self.is_sent = True
+        if self._member is not None and request.tenant != way.tenant:
+            body = self._renamed(request, way.tenant, body)
         head = self._chained(request)
         changed = self._changed
         if request.binding is Binding.HTTP_JSON:
@@ -377,6 +380,16 @@ class Asking:
         self.is_flowing = self.is_flowing or is_first_shown
         told = self.admission.told
         return Direct(reply, is_read, head, gone, "", changed, told, is_flowing=is_first_shown)
+
+    def _renamed(self, request: A2aRequest, tenant: str, body: bytes) -> bytes:
+        """The body with the tenant of whoever was chosen, where JSON says one: cards say that of
+        the first."""
+        if request.binding is Binding.GRPC or request.revision is not Revision.V1_0:
+            return body
+        carried = Carried(self._behind, self._query, body)
+        said = edited(request, carried, Edit(tenant=tenant))
+        self._behind, self._query, self._changed = said.path, said.query, said.body or None
+        return said.body
 
     def _begin(self) -> None:
         """One of those that an agent stands for works at it from now on."""

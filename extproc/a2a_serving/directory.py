@@ -401,14 +401,13 @@ def _group_card(pool: Pool, told: Sequence[tuple[Member, Found]]) -> Card:
 
 
 def _common_ways(each: Sequence[Found]) -> Mapping[tuple[Binding, Revision], Way]:
-    """How all of them are spoken to. Where workers can stand between, the first is what counts."""
+    """How all of them are spoken to; where they have nothing in common, the first: between clients
+    and whoever speaks otherwise a worker stands."""
     first, *others = each
-    is_readable = all(found.is_readable for found in each)
-    return {
-        way: first.ways[way]
-        for way in first.ways
-        if all(way in found.ways for found in others) or (is_readable and way[0] in READABLE)
+    common = {
+        way: first.ways[way] for way in first.ways if all(way in found.ways for found in others)
     }
+    return common or first.ways
 
 
 def _way(agent: A2aAgent, interface: Interface) -> Way:

@@ -32,6 +32,7 @@ from tests.kit.a2a_pools import (
     instances,
     params,
     task,
+    telling,
     where,
 )
 from tests.kit.mcp_exchange import LIMIT_BYTES, NOW, Servers, set_headers
@@ -116,6 +117,28 @@ def test_a_conversation_that_a_client_has_named_stays_where_it_began_and_keeps_i
     result = answered(exchange, {"jsonrpc": "2.0", "id": 7, "result": {"task": task("t", "mine~")}})
     key = where(action).removeprefix("travel~")
     assert result["result"]["task"] == task(f"t~{key}", "mine")
+
+
+def test_each_is_told_its_own_tenant() -> None:
+    def places(name: str, tenant: str) -> Any:
+        urls = {"JSONRPC": f"http://{name}:9999/rpc", "HTTP+JSON": f"http://{name}:9999/rest"}
+        said = {"protocolVersion": "1.0", **({"tenant": tenant} if tenant else {})}
+        return [{"url": url, "protocolBinding": each, **said} for each, url in urls.items()]
+
+    peers = instances(
+        blue=telling("blue", supportedInterfaces=places("blue", "b")),
+        green=telling("green", supportedInterfaces=places("green", "g")),
+    )
+    gateway = desk(peers=peers)
+    for key, tenant in (("blue", "b"), ("green", "g")):
+        asked = {**call("GetTask", id=f"t~{key}", tenant="b")}
+        _, action = gateway.ask("/a2a/travel", asked, **V1)
+        assert where(action) == f"travel~{key}"
+        assert params(action) == {"id": "t", "tenant": tenant}
+        event = Headers({}, True)
+        _, action = gateway.ask(f"/a2a/travel/b/tasks/t~{key}", method="GET", **V1)
+        assert isinstance(action, Direct)
+        assert set_headers(event, action)[":path"] == f"/rest/{tenant}/tasks/t"
 
 
 def test_the_least_busy_gets_what_is_new() -> None:

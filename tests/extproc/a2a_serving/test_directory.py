@@ -13,7 +13,7 @@ import pytest
 from extproc.a2a.cards import Card, read_card
 from extproc.a2a.registry import Status
 from extproc.a2a_serving.directory import Directory, NoCard, ways_of
-from gateway.a2a import A2aAgent, Binding, Revision
+from gateway.a2a import A2aAgent, Binding, Member, Pool, Revision
 from tests.kit.a2a_exchange import Clock, agents, card
 from tests.kit.mcp_exchange import Servers
 
@@ -166,3 +166,93 @@ def test_without_a_place_for_grpc_there_is_none() -> None:
     agent = replace(TRAVEL, grpc_authority="")
     interfaces = ("http://travel:9999/rpc", "JSONRPC", "1.0"), ("travel:1", "GRPC", "1.0")
     assert set(ways_of(agent, read(*interfaces))) == {(Binding.JSONRPC, Revision.V1_0)}
+
+
+POOLED = replace(
+    TRAVEL,
+    pool=Pool(
+        tuple(
+            Member(replace(TRAVEL, name=f"travel~{key}", authority=f"{key}:9999"), key, "travel")
+            for key in ("blue", "green")
+        )
+    ),
+)
+
+
+def telling(**cards: object) -> Servers:
+    found = {name: {"name": name, **card(), **each} for name, each in cards.items()}  # type: ignore[dict-item]
+    return agents(**{f"travel~{name}": each for name, each in found.items()})
+
+
+def test_of_several_each_is_asked_and_clients_see_the_first_that_is_known() -> None:
+    async def scene() -> None:
+        peers = telling(blue={"version": "1"}, green={"version": "2"})
+        directory = Directory((POOLED,), peers, Clock().times)
+        assert [*directory.agents] == ["travel"]
+        assert [*directory.places] == ["travel~blue", "travel~green"]
+        assert directory.known("travel") is None
+        front = await directory.found("travel")
+        assert (front.agent, front.card.version) == (POOLED, "1")
+        assert directory.known("travel") is front
+        assert len(peers.asked) == 2
+
+    run(scene())
+
+
+def test_several_are_as_well_as_the_best_of_them() -> None:
+    async def scene() -> None:
+        directory = Directory((POOLED,), telling(green={}), Clock().times)
+        assert directory.health("travel").status is Status.UNKNOWN
+        assert (await directory.found("travel")).card is not None
+        assert directory.health("travel").status is Status.HEALTHY
+        each = directory.instances("travel")
+        assert [health.status for health in each.values()] == ["unhealthy", "healthy"]
+
+    run(scene())
+
+
+def test_where_none_of_several_tells_a_card_there_is_none() -> None:
+    async def scene() -> None:
+        directory = Directory((POOLED,), Servers(), Clock().times)
+        with pytest.raises(NoCard, match="nobody is at"):
+            await directory.found("travel")
+        assert directory.known("travel") is None
+
+    run(scene())
+
+
+def test_what_several_have_in_common_is_offered_or_what_the_first_speaks() -> None:
+    async def scene(speaks: str, common: set[str]) -> None:
+        place = {"url": "http://x/rpc", "protocolBinding": speaks, "protocolVersion": "1.0"}
+        peers = telling(blue={}, green={"supportedInterfaces": [place]})
+        front = await Directory((POOLED,), peers, Clock().times).found("travel")
+        assert {binding.value for binding, _ in front.ways} == common
+
+    run(scene("JSONRPC", {"JSONRPC"}))
+    run(scene("HTTP+JSON", {"HTTP+JSON"}))
+
+    async def apart() -> None:
+        only = [{"url": "http://x/rpc", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}]
+        old = [{"url": "http://x/rpc", "protocolBinding": "JSONRPC", "protocolVersion": "0.3"}]
+        peers = telling(blue={"supportedInterfaces": only}, green={"supportedInterfaces": old})
+        front = await Directory((POOLED,), peers, Clock().times).found("travel")
+        assert {*front.ways} == {(Binding.JSONRPC, Revision.V1_0)}
+
+    run(apart())
+
+
+def test_who_is_doubted_is_asked_unless_it_was_a_moment_ago() -> None:
+    async def scene() -> None:
+        peers, clock = agents(travel=card()), Clock()
+        directory = opened(peers, clock)
+        await directory.found("travel")
+        peers.answers = {}
+        directory.doubt("travel")
+        await settled()
+        assert directory.health("travel").status is Status.HEALTHY
+        clock.now += 1
+        directory.doubt("travel")
+        await settled()
+        assert directory.health("travel").status is Status.UNHEALTHY
+
+    run(scene())
