@@ -6,19 +6,16 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-from msgspec import structs
-
 from extproc.a2a import chain, substitution, webhooks
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
-from extproc.a2a.forms import replies
 from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.owners import shown
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a.webhooks import Unusable
-from extproc.a2a_exchange import reading
+from extproc.a2a_exchange import hops, reading
 from extproc.a2a_exchange.described import call_of
 from extproc.a2a_exchange.extended import (
     CODINGS,
@@ -196,7 +193,7 @@ class Asking:
         """Rules have said nothing against it. `place`: where it goes."""
         call = self._facts.a2a
         if call is not None and OPERATIONS[request.operation].has_message:
-            endless = self._endless(call.agent, call.chain)
+            endless = hops.endless(self._serving, call)
             if endless is not None:
                 return self._refused(speech, endless)
         return self._guarded(speech, request, body, place)
@@ -238,23 +235,6 @@ class Asking:
 
         found = self.admission.take(self._facts, place.price, len(body))
         return later(found, taken) if isinstance(found, Awaitable) else taken(found)
-
-    def _endless(self, agent: str, before: tuple[str, ...]) -> Deny | None:
-        """Why agents have asked each other long enough."""
-        said = " → ".join((*before, agent))
-        if agent in before and not self._serving.allows_loops:
-            return Deny(403, "agent_loop", f"agents ask each other in a circle: {said}")
-        if len(before) >= self._serving.most_hops:
-            return Deny(403, "too_many_hops", f"too many agents have asked each other: {said}")
-        return None
-
-    def _chained(self, request: A2aRequest) -> tuple[tuple[str, str], ...]:
-        """The header that tells the agent who asked before it, and that it is one of them."""
-        call = self._facts.a2a
-        if call is None or not OPERATIONS[request.operation].has_message:
-            return ()
-        said = self._facts.headers.get(chain.HEADER, "")
-        return ((chain.HEADER, chain.written(said, (*call.chain, call.agent))),)
 
     def _named(self, request: A2aRequest) -> str | None:
         """Whom a request of gRPC is for: its tenant says so, or there is one agent alone."""
@@ -363,7 +343,7 @@ class Asking:
         self.is_sent = True
         if self._member is not None and request.tenant != way.tenant:
             body = self._renamed(request, way.tenant, body)
-        head = self._chained(request)
+        head = hops.told(self._facts, request)
         changed = self._changed
         if request.binding is Binding.HTTP_JSON:
             query = f"?{self._query}" if self._query else ""
@@ -433,7 +413,7 @@ class Asking:
         cluster = ""
         if is_bridged(request.binding, target.binding):
             cluster = names.service_cluster(names.a2a_service(found.agent.name))
-        head = (*set_headers(call, way, cluster), *self._chained(request))
+        head = (*set_headers(call, way, cluster), *hops.told(self._facts, request))
         gone = removed_headers(call, cluster)
         return Direct(
             way.after_body if body else way.after_headers,
@@ -460,23 +440,12 @@ class Asking:
     ) -> Action:
         """The tasks of all those that the agent stands for, and that the caller may ask."""
         gathering = Gathering(self._serving, request, placing.owners)
-        try:
-            fault = await gathering.prepared(placing.seen())
-            if fault is not None:
-                return speech.fault(fault)
-            if request.binding is Binding.GRPC:
-                return self._listed_through(speech, gathering, body)
-            found = await gathering.told()
-        except NoCard as error:
-            return self._refused(speech, without_card(placing.name, error))
-        except ServiceUnavailable as error:
-            reason = f"an agent of '{placing.name}' could not be reached: {error}"
-            return self._refused(speech, Deny(503, "agent_unreachable", reason))
-        if isinstance(found, Fault):
-            return speech.fault(structs.replace(found, raw_id=request.raw_id))
-        client = Target(request.binding, request.revision)
-        said = replies.written(request.operation, found, client, [], request.raw_id)
-        return Respond(said.status, said.headers, said.body, "dragoman_a2a_tasks")
+        found = await gathering.listed(placing)
+        if found is None:
+            return self._listed_through(speech, gathering, body)
+        if isinstance(found, Deny):
+            return self._refused(speech, found)
+        return speech.fault(found) if isinstance(found, Fault) else found
 
     def _listed_through(self, speech: Speech, gathering: Gathering, body: bytes) -> Action:
         """The same for a client of gRPC: the answer of one of them becomes that of all."""

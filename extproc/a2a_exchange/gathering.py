@@ -21,11 +21,17 @@ from extproc.a2a.registry import Status
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a.task_pages import NO_LIST, Misread, Place, merged, page_asked, read_token, size_of
 from extproc.a2a_exchange.interpreting import Spoken, asked_of
+from extproc.a2a_exchange.placing import Placing
+from extproc.a2a_serving.directory import NoCard
+from extproc.a2a_serving.saying import without_card
 from extproc.a2a_serving.serving import Serving
+from extproc.events import Respond
 from extproc.ports import ServiceUnavailable
+from extproc.verdict import Deny
 from gateway import names
 from gateway.a2a import Binding, Member, Revision
 
+_DETAILS: Final = "dragoman_a2a_tasks"
 _ORDER: Final = (Binding.JSONRPC, Binding.HTTP_JSON, Binding.GRPC)
 """How one is asked, if it can be."""
 
@@ -41,7 +47,26 @@ class Gathering:
         self._spoken: dict[str, Spoken] = {}
         self._places: Mapping[str, Place] = {}
 
-    async def prepared(self, members: Iterable[Member]) -> Fault | None:
+    async def listed(self, placing: Placing) -> Respond | Deny | Fault | None:
+        """The answer; None: it is to pass through Envoy, with `changed` in its way."""
+        request = self._request
+        try:
+            fault = await self._prepared(placing.seen())
+            if fault is not None or request.binding is Binding.GRPC:
+                return fault
+            found = await self._told()
+        except NoCard as error:
+            return without_card(placing.name, error)
+        except ServiceUnavailable as error:
+            reason = f"an agent of '{placing.name}' could not be reached: {error}"
+            return Deny(503, "agent_unreachable", reason)
+        if isinstance(found, Fault):
+            return structs.replace(found, raw_id=request.raw_id)
+        client = Target(request.binding, request.revision)
+        said = replies.written(request.operation, found, client, [], request.raw_id)
+        return Respond(said.status, said.headers, said.body, _DETAILS)
+
+    async def _prepared(self, members: Iterable[Member]) -> Fault | None:
         """Who is asked. Those that are known to be down, and those of 0.3, which has no lists, are
         left out. Raises `NoCard`."""
         request = self._request
@@ -68,7 +93,7 @@ class Gathering:
         left = (key for key, place in self._places.items() if not place.is_over)
         return next(left, next(iter(self._spoken)))
 
-    async def told(self, first: object = None) -> Mapping[str, Any] | Fault:
+    async def _told(self, first: object = None) -> Mapping[str, Any] | Fault:
         """A page of all; where one gives no answer, there is none. `first`: what the first has
         answered, if it was asked. Raises `ServiceUnavailable`."""
 
@@ -82,7 +107,7 @@ class Gathering:
     async def changed(self, first: object) -> object:
         """The same, in the place of the first's answer that passes."""
         try:
-            return await self.told(first)
+            return await self._told(first)
         except ServiceUnavailable as error:
             why = f"an agent could not be reached: {error}"
             return self._request.fault(ErrorKind.BAD_GATEWAY, why)

@@ -141,34 +141,3 @@ def test_parts_are_found_in_the_words_of_each_revision() -> None:
     assert parts_of({"parts": [{"text": "a"}, 1]}) == ({"text": "a"},)
     assert parts_of({"content": [{"text": "a"}]}) == ({"text": "a"},)
     assert parts_of({}) == ()
-
-
-def test_an_agent_is_told_who_asked_before_it() -> None:
-    asked = gateway(TWO)
-    _, action = asked.ask("/a2a/travel", send(), baggage="user=ada, dragoman-agents=hotels", **V1)
-    assert set_headers(BODY, action)["baggage"] == "dragoman-agents=hotels/travel,user=ada"
-    task = {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "t"}}
-    assert "baggage" not in set_headers(BODY, asked.ask("/a2a/travel", task, **V1)[1])
-
-
-def test_agents_that_ask_each_other_for_ever_are_refused() -> None:
-    circle = {"baggage": "dragoman-agents=travel/hotels", **V1}
-    _, action = gateway(TWO).ask("/a2a/travel", send(), **circle)
-    assert error(action)["data"][0]["metadata"] == {"code": "agent_loop"}
-    assert "travel → hotels → travel" in error(action)["message"]
-    allowed = TWO.replace("a2a:\n", "a2a:\n  loops: allow\n  max_hops: 3\n")
-    assert isinstance(gateway(allowed).ask("/a2a/travel", send(), **circle)[1], Direct)
-    long = {"baggage": "dragoman-agents=a/b/c", **V1}
-    _, action = gateway(allowed).ask("/a2a/travel", send(), **long)
-    assert error(action)["data"][0]["metadata"] == {"code": "too_many_hops"}
-
-
-def test_rules_see_who_asked_before() -> None:
-    rule = """
-authorize: [{name: a, for: {a2a: travel}, deny: '"hotels" in a2a.chain'}]
-"""
-    _, action = gateway(TWO + rule).ask(
-        "/a2a/travel", send(), baggage="dragoman-agents=hotels", **V1
-    )
-    assert isinstance(action, Respond)
-    assert action.status == 403
