@@ -17,6 +17,7 @@ from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.asking import Asking
 from extproc.a2a_exchange.interpreting import Interpreted, passed
 from extproc.a2a_exchange.notifying import Notifying
+from extproc.a2a_exchange.overseeing import OverseenAnswer
 from extproc.a2a_exchange.owning import Owning
 from extproc.a2a_exchange.telling import Telling
 from extproc.a2a_serving.callbacks import PLACE
@@ -234,10 +235,11 @@ class A2aExchange:
 
 
 def _flowing(
-    answer: Interpreted | Owning | None, event: ResponseHeaders | ResponseBody | ResponseEnd
+    answer: Interpreted | Owning | OverseenAnswer | None,
+    event: ResponseHeaders | ResponseBody | ResponseEnd,
 ) -> Answering:
     """What goes on of an answer that Envoy shows as it comes."""
-    if answer is None or answer.is_over:
+    if answer is None:
         return passed(event)
     if isinstance(event, ResponseHeaders):
         return answer.begins(event)
