@@ -55,6 +55,7 @@ from extproc.edges.service import Methods, Server
 from extproc.health import States
 from extproc.inquiring import Inquirer
 from extproc.latencies import Latencies
+from extproc.logging_in.serving import login_desk
 from extproc.mcp_serving.serving import World, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
@@ -312,6 +313,9 @@ def _serve_others(services: ServiceClient, world: World, state_dir: Path) -> Ser
     return Serve(
         lambda mcp: serving(mcp, secrets_of_sessions, world),
         lambda a2a, identity: agents(a2a, identity, of_agents),
+        lambda identity: login_desk(
+            identity, secrets_of_sessions[0], world.consents, services, time.time
+        ),
     )
 
 

@@ -98,6 +98,8 @@ class Strip(Struct, frozen=True):
     headers: tuple[str, ...]
     told: tuple[Told, ...] = ()
     """Where the client's limits stand, for the headers of the answer."""
+    set_headers: tuple[tuple[str, str], ...] = ()
+    """What the backend is shown instead."""
 
 
 class Forward(Struct, frozen=True):

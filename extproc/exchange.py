@@ -345,8 +345,10 @@ class Exchange:
         self._passed()
         self._rules_of_answer()
         self._end_if(True)
-        credentials = self._facts.credential_headers
-        return Strip(credentials, taken.told) if credentials or taken.told else CONTINUE
+        credentials, shown = self._facts.credential_headers, self._facts.shown_headers
+        if credentials or taken.told or shown:
+            return Strip(credentials, taken.told, shown)
+        return CONTINUE
 
     def _passed(self) -> None:
         """Nobody has anything against the request."""

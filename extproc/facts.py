@@ -64,8 +64,6 @@ class A2aCall(Struct, frozen=True):
     """The agents that asked each other before, through the gateway, as the request says."""
     group: str = ""
     """Which the client asks, of those that the agent is in; empty: the agent itself."""
-    task_state: str = ""
-    """Of the answer, in 1.0's words; empty: there is none yet, or nothing says it."""
 
 
 class Facts(Struct):
@@ -90,6 +88,8 @@ class Facts(Struct):
     """None: anonymous."""
     credential_headers: tuple[str, ...] = ()
     """Where the credential came from; ours to read, and no upstream's."""
+    shown_headers: tuple[tuple[str, str], ...] = ()
+    """What the backend of a plain route is shown of who calls."""
     route: str = ""
     """The plain route's name; empty for LLM traffic."""
     model: str = ""

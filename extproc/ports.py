@@ -469,6 +469,12 @@ class Consents(Protocol):
     async def take(self, name: str) -> bytes | None:
         """It is back: what was kept of it, once. None: nothing, or too long ago."""
 
+    async def note(self, name: str, sealed: bytes, until: int) -> None:
+        """Keep something until then, in the place of what was there."""
+
+    async def noted(self, name: str) -> bytes | None:
+        """What is kept, which stays. None: nothing, or too long ago."""
+
 
 class SessionBoard(Protocol):
     """When MCP sessions were last used, and which have ended, as all workers of a machine know."""

@@ -26,6 +26,7 @@ from extproc.events import (
 )
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.llm.dialects import refusal
+from extproc.login_exchange import LoginExchange
 from extproc.mcp_exchange.exchange import McpExchange
 from extproc.plan import Steering
 from extproc.ports import Clock
@@ -37,7 +38,7 @@ from gateway.model import Lossiness
 
 logger = logging.getLogger(__name__)
 
-_Exchange: TypeAlias = Exchange | McpExchange | A2aExchange
+_Exchange: TypeAlias = Exchange | McpExchange | A2aExchange | LoginExchange
 _INTERNAL = 13  # grpc-status INTERNAL
 METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 _UNAVAILABLE = refusal(None, NOT_READY)
@@ -71,6 +72,8 @@ class Process:
             return self._opened(call, McpExchange(self.program, now, bytes_at_most))
         if role == names.A2A_ROLE:
             return self._opened(call, A2aExchange(self.program, now, bytes_at_most))
+        if role == names.LOGIN_ROLE:
+            return self._opened(call, LoginExchange(self.program, now))
         route = metadata.get(names.ROUTE_METADATA)
         steered = metadata.get(names.STEERING_METADATA)
         exchange = Exchange(

@@ -25,6 +25,7 @@ from extproc.latencies import Latencies
 from extproc.leading import Leading
 from extproc.llm.estimate import expected
 from extproc.llm.token_weights import Family
+from extproc.logging_in.desk import LoginDesk
 from extproc.mcp.protection import protection
 from extproc.mcp_serving.guarding import McpGuards
 from extproc.mcp_serving.serving import Serving
@@ -35,6 +36,7 @@ from extproc.policies.authenticate import NO_WITNESSES, Authenticate, Witnesses
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import Budgets
 from extproc.policies.guard import Guards
+from extproc.policies.kept_logins import kept_logins_of
 from extproc.policies.key_models import KeyModels
 from extproc.policies.key_tools import KeyTools
 from extproc.policies.limit import Limits
@@ -113,6 +115,8 @@ class Program:
     """What may be said to them, and by them; None: anything."""
     a2a: A2aServing | None
     """A2A agents; None: there are none."""
+    login_desk: LoginDesk | None
+    """Where people come back who log in; None: Envoy sees to that, or nobody logs in."""
     routes: frozenset[str]
     """The plain routes that it knows."""
     open_routes: frozenset[str]
@@ -176,9 +180,10 @@ class Serve(NamedTuple):
 
     mcp: Callable[[Mcp], Serving | None]
     a2a: Callable[[A2a, Identity], A2aServing | None]
+    logins: Callable[[Identity], LoginDesk | None]
 
 
-NOTHING_SERVED = Serve(lambda _: None, lambda _, __: None)
+NOTHING_SERVED = Serve(lambda _: None, lambda _, __: None, lambda _: None)
 
 
 def build(
@@ -201,10 +206,10 @@ def build(
     key_models, rules, formed, guards, limits = _policies(gateway, audits, limiter)
     pricing, seen, health, chooser = _choosing(gateway, choose, latencies, states)
     budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=gateway.identity.has_stored_keys)
-    planners = _planners(gateway, chooser, dict(gateway.prices))
     return Program(
         version=version,
-        authenticate=_authenticate(gateway, witnesses),
+        login_desk=(desk := serve.logins(gateway.identity)),
+        authenticate=_authenticate(gateway, witnesses, desk),
         key_models=key_models,
         key_tools=KeyTools() if gateway.identity.are_keys_for_tools else None,
         header_policies=_in_order(key_models, rules.early),
@@ -226,7 +231,7 @@ def build(
         served_limits=ServedLimits(gateway.rate_limit_service, limiter),
         budgets=budgets,
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
-        planners=planners,
+        planners=(planners := _planners(gateway, chooser, dict(gateway.prices))),
         sayers=_sayers(planners, gateway.llm.lossiness, guards if guards.is_any else None),
         paths=Paths(dict(gateway.llm.prefixes)),
         stored_at=gateway.llm.stored_at,
@@ -355,10 +360,11 @@ def _is_read(name: str, rules: Rules, chooser: Chooser) -> bool:
     return is_ruled or chooser.reads(name)
 
 
-def _authenticate(gateway: Gateway, witnesses: Witnesses) -> Authenticate:
+def _authenticate(gateway: Gateway, witnesses: Witnesses, desk: LoginDesk | None) -> Authenticate:
     routes = gateway.routes
     asking = {route.name: route.accepts for route in routes if route.is_caller_required}
-    return Authenticate(gateway.identity, asking, witnesses, logins_of(gateway))
+    kept = kept_logins_of(gateway, None if desk is None else desk.sessions)
+    return Authenticate(gateway.identity, asking, witnesses, logins_of(gateway), kept)
 
 
 def _mcp(gateway: Gateway, served: Serving | None, witnesses: Witnesses) -> Serving | None:

@@ -15,7 +15,7 @@ from envoy_api import message
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from extproc import direct_wire, large_bodies
+from extproc import direct_wire
 from extproc.events import (
     Action,
     ChangeHeaders,
@@ -99,10 +99,6 @@ _MARK, _MARK_SAMPLED = _marking(), _marking(**{names.STREAM_SAMPLED: True})
 
 def decode(data: bytes) -> Event:
     """One ProcessingRequest as an event."""
-    if len(data) > large_bodies.LARGE_BYTES:
-        body = large_bodies.request_body(data)
-        if body is not None:
-            return RequestBody(body)
     return _event(_ProcessingRequest.FromString(data))
 
 
@@ -392,7 +388,9 @@ def _encode_watch(action: Watch) -> bytes:
 
 
 def _encode_strip(action: Strip) -> bytes:
-    mutation = {"remove_headers": action.headers}
+    mutation: dict[str, object] = {"remove_headers": action.headers}
+    if action.set_headers:
+        mutation["set_headers"] = [_header(name, value) for name, value in action.set_headers]
     response = _ProcessingResponse(request_headers={"response": {"header_mutation": mutation}})
     return bytes(response.SerializeToString()) + (encode_told(action.told) if action.told else b"")
 

@@ -150,6 +150,10 @@ class LoginEndpoints:
     system's."""
 
 
+_MOST_WAYS = 4
+"""Pages of one browser that may be on the way to log in."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginCookies:
     """In which cookies a browser keeps what proves its login."""
@@ -162,6 +166,15 @@ class LoginCookies:
     """They are sent with requests that pages of other sites make."""
     secret: str = field(default="", repr=False)
     """What they are signed and encrypted with; empty: what the machine keeps."""
+
+    @property
+    def session(self) -> str:
+        """The cookie that names a login which is kept here."""
+        return f"{self.prefix}session"
+
+    def way(self, state: str) -> str:
+        """The cookie of a browser that is away to log in: one of a few."""
+        return f"{self.prefix}way-{ord(state[0]) % _MOST_WAYS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +206,24 @@ class Login:
     nothing else."""
     timeout_seconds: float = 5.0
     """For the token endpoint."""
+    is_kept: bool = False
+    """The tokens are kept here, and browsers have a number that stands for them."""
+    back_channel_path: str = ""
+    """Where the issuer says who has gone; empty: it is not heard."""
+
+    @property
+    def token_service(self) -> str:
+        """The service that gives tokens for a login that is kept here."""
+        return f"login/{self.name}/token"
+
+    @property
+    def keys_service(self) -> str:
+        """The service that has the keys of its issuer."""
+        return f"login/{self.name}/keys"
+
+
+INTROSPECTION_SERVICE = "introspection"
+"""Its name among those that extproc asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +271,16 @@ class Identity:
     """For how long keys that are made at run time are believed while their server is away."""
     logins: tuple[Login, ...] = ()
     """On the routes that name one, browsers are sent to log in."""
+
+    @property
+    def kept_logins(self) -> tuple[Login, ...]:
+        """Those whose tokens are kept here."""
+        return tuple(each for each in self.logins if each.is_kept)
+
+    @property
+    def envoys_logins(self) -> tuple[Login, ...]:
+        """Those whose tokens browsers keep, which Envoy sees to."""
+        return tuple(each for each in self.logins if not each.is_kept)
 
     @property
     def are_keys_for_models(self) -> bool:

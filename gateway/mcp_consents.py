@@ -39,6 +39,6 @@ CREATE TABLE IF NOT EXISTS clients (
 )
 """`owner` is a digest of what makes a caller the same, `who` says so to people; `sealed` are the
 tokens, encrypted. `version` grows with each change of them. Who renews them has them leased. What
-somebody has ended is gone once a worker has told the authorization server. Of flows, and of links
-that were used, there is the name, a digest, and until when they matter. Clients are those as which
-the gateway has registered itself."""
+somebody has ended is gone once a worker has told the authorization server. Of flows, of links
+that were used, and of logins of people, there is the name, a digest, and until when they matter.
+Clients are those as which the gateway has registered itself."""

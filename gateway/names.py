@@ -188,6 +188,8 @@ CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}claims"
 """The claims of the token that Envoy has checked, as they stand in it: JSON in base64url."""
 LOGIN_CLAIMS_HEADER = f"{OWN_HEADER_PREFIX}login-claims"
 """The same of the token of somebody who has logged in."""
+LOGIN_SESSION_HEADER = f"{OWN_HEADER_PREFIX}login-session"
+"""The cookie of a login that is kept here."""
 SERVICE_HEADER = f"{OWN_HEADER_PREFIX}service"
 """Of a request of extproc's: the cluster of the service that it is for."""
 MCP_HEADER = f"{OWN_HEADER_PREFIX}mcp"
@@ -273,6 +275,8 @@ MCP_ROLE = "mcp"
 """The same from a route of the MCP gateway."""
 A2A_ROLE = "a2a"
 """The same from a route of the A2A gateway."""
+LOGIN_ROLE = "login"
+"""Of people whose logins are kept here: on the way back, or out."""
 MIRROR_ROLE = "mirror"
 """The same from the filter of a cluster that gets copies."""
 ATTEMPT_METADATA = "dragoman-attempt"
@@ -365,10 +369,6 @@ def mcp_service(server: str) -> str:
 def a2a_service(agent: str) -> str:
     """The service that is an A2A agent."""
     return f"a2a/{agent}"
-
-
-INTROSPECTION = "introspection"
-"""The service that is asked about tokens."""
 
 
 def a2a_keys_service(agent: str) -> str:

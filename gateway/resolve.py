@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.choice import by_place
-from gateway.config import introspection, stars
+from gateway.config import introspection, logins, stars
 from gateway.config.a2a_meaning import a2a, a2a_services
 from gateway.config.budgets import BudgetBlock, BudgetMode, BudgetScopeBlock
 from gateway.config.check import guard_names
@@ -155,6 +155,7 @@ class Resolver:
             services=(
                 *_guard_services(guards),
                 *introspection.services(config.identity.introspection),
+                *logins.services(config.identity.logins),
                 *mcp_services(config.mcp, config.identity),
                 *a2a_services(config.a2a),
             ),

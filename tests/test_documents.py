@@ -16,8 +16,9 @@ import pytest
 from extproc import verdict
 from extproc.__main__ import parser as extproc_parser
 from extproc.hub.__main__ import parser as hub_parser
-from gateway.config.load import load
-from gateway.config.schema import Config
+from gateway.config.fetched import NotAsked
+from gateway.config.files import Nowhere
+from gateway.config.sources import Loader
 from xds_server import cli
 from xds_server.resources.local_replies import (
     EXTERNAL_REPLIES,
@@ -125,8 +126,9 @@ def test_examples_in_yaml_load() -> None:
     assert "README.md" in {path for path, _ in found}
     for path, text in found:
         environment = dict.fromkeys(_VARIABLE.findall(text), "a-value")
-        config = load(text, file=path, environment=environment)
-        assert isinstance(config, Config), config
+        loader = Loader(Path(path), environment, files=Nowhere(), documents=NotAsked())
+        loaded = loader.load_text(text)
+        assert loaded.config is not None, loaded.problems
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=str)

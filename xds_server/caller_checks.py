@@ -18,7 +18,16 @@ def external_checks(gateway: Gateway, name: str) -> tuple[Check, ...]:
 def login_checks(gateway: Gateway, route: Route) -> Iterator[Check]:
     """Of where people log in, before anything else."""
     for each in gateway.identity.logins:
-        if each.name == route.login:
+        if each.name == route.login and each.is_kept:
+            yield Check(
+                f"login {each.name} (at {each.issuer.issuer}), whose tokens are kept here",
+                Where.EXTPROC,
+                "headers",
+                "302 for browsers, 401 login_required for others",
+                Failing.CLOSED,
+                "503 logins_unavailable when its store, or its token endpoint, gives no answer",
+            )
+        elif each.name == route.login:
             yield Check(
                 f"login {each.name} (at {each.issuer.issuer})",
                 Where.ENVOY,

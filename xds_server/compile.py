@@ -29,7 +29,7 @@ from xds_server.resources.attempts import Attempt, PlanOfTries
 from xds_server.resources.counted import is_usage_counted
 from xds_server.resources.credentials import token_endpoint
 from xds_server.resources.envoy_rules import decided_by_envoy
-from xds_server.resources.ext_proc import SOURCE, RulesRead
+from xds_server.resources.ext_proc import READ_OF_LOGINS, SOURCE, RulesRead
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.judge import Judge, judge_of
 from xds_server.resources.llm_route import is_uploaded_to
@@ -55,7 +55,7 @@ class Compiler:
         """The resources of a gateway whose configuration was checked, for Envoys of a level."""
         self._memo.begin()
         memo, features = self._memo, FEATURES[level]
-        issuers, logins = gateway.identity.issuers, gateway.identity.logins
+        issuers, logins = gateway.identity.issuers, gateway.identity.envoys_logins
         of_mcp = mcp_issuers(gateway)
         decided = decided_by_envoy(gateway)
         tells_rules = any(each.checks_tokens for each in decided.values())
@@ -77,7 +77,7 @@ class Compiler:
                     if issuers or logins
                     else ()
                 ),
-                *(filters.login_filters(logins, features) if logins else ()),
+                *_logins(gateway, features),
                 *(memo.of(filters.external_filter, each, features) for each in gateway.external),
                 filters.ext_proc_filter(
                     _patient(topology, gateway),
@@ -140,10 +140,15 @@ def _clusters(
     for issuer in gateway.identity.issuers:
         if issuer.jwks_url:
             yield memo.of(clusters.jwks_cluster, issuer, topology)
-    for login in gateway.identity.logins:
+    for login in gateway.identity.envoys_logins:
         yield memo.of(clusters.login_cluster, login, topology)
         if login.issuer.jwks_url:
             yield memo.of(clusters.jwks_cluster, login.issuer, topology, login.name)
+
+
+def _logins(gateway: Gateway, features: Features) -> Iterator[Resource]:
+    if gateway.identity.logins:
+        yield from filters.login_filters(gateway.identity.logins, features)
 
 
 def _patient(topology: Topology, gateway: Gateway) -> Topology:
@@ -246,7 +251,7 @@ def _secrets(gateway: Gateway, topology: Topology) -> Iterator[Resource]:
         yield from secrets.provider_secrets(provider)
     for listener in gateway.listeners:
         yield from secrets.gateway_secrets(listener)
-    for login in gateway.identity.logins:
+    for login in gateway.identity.envoys_logins:
         yield from secrets.login_secrets(login, topology.seed)
 
 
@@ -285,6 +290,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             *(each.headers | each.answer_headers for each in compiled),
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
+            READ_OF_LOGINS if gateway.identity.kept_logins else (),
             names.MCP_HEADERS if gateway.mcp.servers else (),
             names.A2A_HEADERS if gateway.a2a.agents else (),
             (NOTIFICATION_TOKEN,) if gateway.a2a.push is not None else (),

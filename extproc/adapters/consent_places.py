@@ -38,8 +38,9 @@ def server_at(place: LedgerPlace) -> RemoteConsents:
 
 
 def consents_at(gateway: Gateway) -> LedgerPlace:
-    """Where they are kept."""
-    return gateway.ledger if gateway.mcp.asks_for_consent else LedgerPlace()
+    """Where they are kept, and logins with them."""
+    is_asked = gateway.mcp.asks_for_consent or bool(gateway.identity.kept_logins)
+    return gateway.ledger if is_asked else LedgerPlace()
 
 
 class ConsentPlaces:
@@ -103,6 +104,12 @@ class ConsentPlaces:
 
     async def take(self, name: str) -> bytes | None:
         return await self._there.take(name)
+
+    async def note(self, name: str, sealed: bytes, until: int) -> None:
+        await self._there.note(name, sealed, until)
+
+    async def noted(self, name: str) -> bytes | None:
+        return await self._there.noted(name)
 
     async def close(self) -> None:
         """Let go of all."""

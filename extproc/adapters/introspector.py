@@ -26,11 +26,11 @@ from extproc.ports import (
     ServiceUnavailable,
 )
 from gateway import names
-from gateway.identity import ClientAuth, Introspection
+from gateway.identity import INTROSPECTION_SERVICE, ClientAuth, Introspection
 
 logger = logging.getLogger(__name__)
 
-_CLUSTER = names.service_cluster(names.INTROSPECTION)
+_CLUSTER = names.service_cluster(INTROSPECTION_SERVICE)
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_ANSWER = 1 << 16
 _decoder = msgspec.json.Decoder(dict[str, object])

@@ -53,6 +53,13 @@ _FORGET: LiteralString = f"DELETE FROM {{0}}.mcp_flows WHERE until < {_NOW}"
 _BEGIN: LiteralString = """
 INSERT INTO {0}.mcp_flows (name, sealed, until) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
 """
+_NOTE: LiteralString = """
+INSERT INTO {0}.mcp_flows (name, sealed, until) VALUES (%s, %s, %s)
+ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, until = excluded.until
+"""
+_NOTED: LiteralString = f"""
+SELECT sealed FROM {{0}}.mcp_flows WHERE name = %s AND until >= {_NOW}
+"""
 _TAKE: LiteralString = f"""
 DELETE FROM {{0}}.mcp_flows WHERE name = %s RETURNING sealed, until >= {_NOW}
 """
@@ -115,6 +122,14 @@ class PostgresConsents:
     async def take(self, name: str) -> bytes | None:
         rows = await self._rows(_TAKE, name)
         return rows[0][0] if rows and rows[0][1] else None
+
+    async def note(self, name: str, sealed: bytes, until: int) -> None:
+        await self._changed(_FORGET)
+        await self._changed(_NOTE, name, sealed, until)
+
+    async def noted(self, name: str) -> bytes | None:
+        rows = await self._rows(_NOTED, name)
+        return rows[0][0] if rows else None
 
     async def close(self) -> None:
         await self._database.close()

@@ -156,6 +156,16 @@ class RedisConsents:
         found: bytes | None = await self._run(_TAKE, [f"{self._flow}{name}"])
         return found
 
+    async def note(self, name: str, sealed: bytes, until: int) -> None:
+        seconds = max(1, until - int(time.time()))
+        asked = "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])"
+        await self._run(asked, [f"{self._flow}{name}"], sealed, seconds)
+
+    async def noted(self, name: str) -> bytes | None:
+        asked = "return redis.call('GET', KEYS[1])"
+        found: bytes | None = await self._run(asked, [f"{self._flow}{name}"])
+        return found
+
     async def close(self) -> None:
         await self._redis.close()
 

@@ -41,6 +41,11 @@ _OTHER_CLIENT = "UPDATE clients SET sealed = ? WHERE name = ? AND sealed = ?"
 _DROP_CLIENT = "DELETE FROM clients WHERE name = ?"
 _FORGET = "DELETE FROM flows WHERE until < ?"
 _BEGIN = "INSERT OR IGNORE INTO flows (name, sealed, until) VALUES (?, ?, ?)"
+_NOTE = """
+INSERT INTO flows (name, sealed, until) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, until = excluded.until
+"""
+_NOTED = "SELECT sealed FROM flows WHERE name = ? AND until >= ?"
 _TAKE = "DELETE FROM flows WHERE name = ? RETURNING sealed, until"
 
 _T = TypeVar("_T")
@@ -116,6 +121,19 @@ class SqliteConsents:
     async def take(self, name: str) -> bytes | None:
         rows = self._do(lambda it: it.execute(_TAKE, (name,)).fetchall())
         return rows[0][0] if rows and rows[0][1] >= self._clock() else None
+
+    async def note(self, name: str, sealed: bytes, until: int) -> None:
+        now = int(self._clock())
+
+        def noted(it: sqlite3.Connection) -> None:
+            it.execute(_FORGET, (now,))
+            it.execute(_NOTE, (name, sealed, until))
+
+        self._do(noted)
+
+    async def noted(self, name: str) -> bytes | None:
+        row = self._do(lambda it: it.execute(_NOTED, (name, self._clock())).fetchone())
+        return None if row is None else row[0]
 
     def close(self) -> None:
         if self._connection is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from extproc.edges.frames import (
     DATA,
@@ -20,7 +20,6 @@ from extproc.edges.frames import (
     HEADER,
     HEADERS,
     ErrorCode,
-    Piece,
     frame,
     rst_stream,
 )
@@ -262,14 +261,14 @@ class ServerCall:
         if self._is_closed:
             self._tell_closed()
 
-    def receive(self, pieces: Sequence[Piece], length: int) -> None:
-        """Deliver the messages that these pieces, of that length together, complete."""
+    def receive(self, data: bytes) -> None:
+        """Deliver the messages that `data` completes."""
         outbox = self.outbox
         assembler = self._assembler
         if assembler is None:
             assembler = self._assembler = Assembler(outbox.limits.message_bytes)
         try:
-            for message in assembler.feed(pieces, length):
+            for message in assembler.feed(data):
                 self.deliver(message)
                 if not self.is_open:
                     return

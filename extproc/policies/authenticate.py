@@ -14,6 +14,7 @@ from extproc.keys import HeldKey, Keys, KeysUnavailable
 from extproc.policies.basic import Basic, Found, is_basic
 from extproc.policies.certificates import Certificates
 from extproc.policies.introspection import Introspecting
+from extproc.policies.kept_logins import KeptLogins
 from extproc.policies.logins import Logins
 from extproc.policies.tokens import Tokens, payload_of
 from extproc.ports import Introspector, PasswordChecks
@@ -104,9 +105,10 @@ class Authenticate:
         asking: Mapping[str, Accepts] = NO_ROUTES,
         witnesses: Witnesses = NO_WITNESSES,
         logins: Logins | None = None,
+        kept: KeptLogins | None = None,
     ) -> None:
         """`asking`: the routes that ask for a credential, also where the identity does not;
-        `logins`: of the routes on which people log in."""
+        `logins`: of the routes on which people log in; `kept`: of those whose tokens are kept."""
         self._keys: dict[bytes, Principal] = {
             bytes.fromhex(key.digest): of_key(key) for key in identity.api_keys
         }
@@ -120,6 +122,7 @@ class Authenticate:
         has_keys = bool(identity.api_keys or identity.has_stored_keys)
         self._has_bearers = has_keys or bool(identity.issuers or where)
         self._logins = logins
+        self._kept = kept
         self._is_required = identity.is_required
         self._asking = asking
         others = self._has_bearers or identity.certificates or identity.passwords
@@ -140,6 +143,8 @@ class Authenticate:
             verdict = _by_token(facts, self._tokens, claims, credentials)
             return verdict if facts.principal is None else self.on_known(facts)
         if not credentials:
+            if self._kept is not None and self._kept.is_for(facts.route):
+                return self._kept.enter(facts)
             return self._nobody(facts)
         if len(credentials) > 1:
             return _AMBIGUOUS

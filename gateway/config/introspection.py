@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, model_validator
 
-from gateway import names
 from gateway.config.block import Block, refusal
 from gateway.config.finding import Finding, Path
 from gateway.config.issuers import ClaimsBlock
 from gateway.config.referenced import TextFile
 from gateway.config.scalars import Duration, Flag, Secret, Text
 from gateway.config.urls import Url, is_exposed, place
-from gateway.identity import ClientAuth, Introspection
+from gateway.identity import INTROSPECTION_SERVICE, ClientAuth, Introspection
 from gateway.model import Service
 
 _AT: Path = ("identity", "introspection")
@@ -122,7 +121,7 @@ def services(block: IntrospectionBlock | None) -> Iterator[Service]:
         upstream = place(block.url).upstream(_CONNECT_SECONDS)
         if block.authorities is not None:
             upstream = replace(upstream, ca=block.authorities)
-        yield Service(names.INTROSPECTION, upstream)
+        yield Service(INTROSPECTION_SERVICE, upstream)
 
 
 def warnings(block: IntrospectionBlock) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -21,7 +22,7 @@ from gateway.config.issuers import NO_KEYS, ClaimsBlock, JwksBlock, Leeway, mist
 from gateway.config.referenced import TextFile
 from gateway.config.routes import Hostname, RouteBlock, UrlPath
 from gateway.config.scalars import Duration, Flag, Secret, Text
-from gateway.config.urls import NOWHERE, Origin, Url, is_exposed
+from gateway.config.urls import NOWHERE, Origin, Url, is_exposed, place
 from gateway.identity import (
     ClientAuth,
     Issuer,
@@ -30,6 +31,7 @@ from gateway.identity import (
     LoginEndpoints,
     LoginToken,
 )
+from gateway.model import Service
 from gateway.problem import did_you_mean
 
 _OPENID = "openid"
@@ -38,6 +40,7 @@ _HOST_ONLY, _SECURE = "__Host-", "__Secure-"
 _SHORTEST_SECRET = 32
 _SHORTEST_IDLE = 60.0
 _LONGEST_TIMEOUT = 60.0
+_CONNECT_SECONDS = 3.0
 _OWN_PARAMETERS = frozenset(
     (
         "client_id",
@@ -217,6 +220,14 @@ class LoginBlock(Block):
     `https://app.example.com`. Default: scheme and host of their request."""
     cookies: LoginCookiesBlock = LoginCookiesBlock()
     """In which cookies browsers keep the login."""
+    sessions: Literal["browser", "server"] = "browser"
+    """Where the tokens are: in cookies of the browser, by Envoy's own filter; or `server`: beside
+    the ledger, encrypted, and the browser has a cookie that stands for them. Then a `nonce` is sent
+    and checked, tokens may be large, they are renewed with each Envoy, and the issuer can end a
+    login."""
+    back_channel_logout_path: UrlPath | None = None
+    """Where the issuer says who has logged out there (OpenID Connect Back-Channel Logout), with
+    `sessions: server`. Default: `/login/NAME/back-channel-logout`."""
     refresh: Flag = True
     """Whether tokens that have expired are renewed without a new login, where the issuer gives
     refresh tokens."""
@@ -241,14 +252,24 @@ class LoginBlock(Block):
             raise refusal("needs the scope openid, without which there is no ID token")
         if taken := _OWN_PARAMETERS & self.parameters.keys():
             raise refusal(f"has the parameter {min(taken)}, which Envoy sets itself")
+        if self.sessions == "server" and "nonce" in self.parameters:
+            raise refusal("has the parameter nonce, which is another each time")
+        if self.sessions == "server" and _OPENID not in self.scopes:
+            raise refusal("needs the scope openid, without which there is no ID token")
+        if self.sessions == "browser" and self.back_channel_logout_path is not None:
+            raise refusal("has a back_channel_logout_path, which is for sessions: server")
         return self
 
     def paths(self, name: str) -> dict[str, str]:
-        """Field → path, of those that Envoy answers at."""
-        return {
+        """Field → path, of those that Envoy, or extproc, answers at."""
+        found = {
             "redirect_path": self.redirect_path or f"/login/{name}/callback",
             "sign_out_path": self.sign_out_path or f"/login/{name}/sign-out",
         }
+        if self.sessions == "server":
+            own = self.back_channel_logout_path or f"/login/{name}/back-channel-logout"
+            found["back_channel_logout_path"] = own
+        return found
 
     def meaning(self, name: str) -> Login:
         """What is meant."""
@@ -285,7 +306,22 @@ class LoginBlock(Block):
             self.refresh,
             round(self.idle),
             self.timeout,
+            self.sessions == "server",
+            paths.get("back_channel_logout_path", ""),
         )
+
+
+def services(blocks: Mapping[str, LoginBlock]) -> Iterator[Service]:
+    """Whom Envoy connects to for logins that are kept here."""
+    for name, block in blocks.items():
+        if block.sessions == "server":
+            of = block.meaning(name)
+            asked = {of.token_service: (block.endpoints.token, block.endpoints.ca)}
+            if block.jwks.url is not None:
+                asked[of.keys_service] = (block.jwks.url, block.jwks.ca)
+            for service, (url, ca) in asked.items():
+                upstream = place(url).upstream(_CONNECT_SECONDS)
+                yield Service(service, replace(upstream, ca=None if ca is None else ca.text))
 
 
 def findings(

@@ -161,6 +161,10 @@ def findings(
     if consents.login is not None and consents.login not in identity.logins:
         hint = did_you_mean(consents.login, identity.logins)
         yield Finding(("mcp", "consents", "login"), f"no login '{consents.login}'", hint)
+    chosen = identity.logins.get(consents.login or "")
+    if chosen is not None and chosen.sessions == "server":
+        hint = "the login of consents has sessions: browser"
+        yield Finding(("mcp", "consents", "login"), "tells Envoy nothing of who is there", hint)
     said = consent_url(consents, auth)
     if servers and said and is_exposed(said):
         where: Path = ("mcp", "auth", "url") if consents.url is None else ("mcp", "consents", "url")

@@ -7,6 +7,7 @@ other files stands here.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.config.a2a import A2aBlock
 from gateway.config.emission import emit
@@ -15,6 +16,7 @@ from gateway.config.identity import ApiKeyBlock
 from gateway.config.introspection import IntrospectionBlock
 from gateway.config.ledger import LedgerBlock, SqliteLedgerBlock
 from gateway.config.local_guards import inline
+from gateway.config.logins import LoginBlock
 from gateway.config.mcp import SHORTEST_KEY, McpBlock
 from gateway.config.mcp_consent import McpConsentBlock, meaning
 from gateway.config.openapi import inlined, told
@@ -80,16 +82,8 @@ def for_workers(config: Config) -> str:
         provider.update(kept)
     for issuer in document.get("identity", {}).get("jwt", ()):
         issuer["jwks"] = {"url": NOWHERE}  # Envoy checks
-    for login in document.get("identity", {}).get("logins", {}).values():
-        kept = {name: login[name] for name in _READ_OF_LOGINS if name in login}
-        nowhere = {"authorization": NOWHERE, "token": NOWHERE}
-        login.clear()
-        login.update(
-            kept,
-            client={"id": NOT_TOLD, "secret": NOT_TOLD},
-            endpoints=nowhere,
-            jwks={"url": NOWHERE},
-        )
+    for name, login in document.get("identity", {}).get("logins", {}).items():
+        _tell_login(login, config.identity.logins[name])
     limits = [each for each in document.pop("limits", ()) if "service" not in each]
     if limits:
         document["limits"] = limits  # of services, Envoy asks
@@ -208,6 +202,26 @@ def _tell_consent(said: dict[str, Any], block: McpConsentBlock, server_url: str)
         said["issuer"] = of.issuer
     if of.resource:
         said["resource"] = of.resource
+
+
+def _tell_login(said: dict[str, Any], block: LoginBlock) -> None:
+    """Workers see to those that are kept here: they ask for tokens, through Envoy."""
+    if block.sessions == "server":
+        said["client"]["secret"] = block.client.secret.get_secret_value()
+        said["endpoints"]["token"] = f"{NOWHERE_TLS}{urlsplit(block.endpoints.token).path or '/'}"
+        if block.cookies.secret is not None:
+            said["cookies"]["secret"] = block.cookies.secret.get_secret_value()
+        if block.jwks.url is not None:
+            said["jwks"] = {"url": f"{NOWHERE_TLS}{urlsplit(block.jwks.url).path or '/'}"}
+        return
+    kept = {name: said[name] for name in _READ_OF_LOGINS if name in said}
+    said.clear()
+    said.update(
+        kept,
+        client={"id": NOT_TOLD, "secret": NOT_TOLD},
+        endpoints={"authorization": NOWHERE, "token": NOWHERE},
+        jwks={"url": NOWHERE},
+    )
 
 
 def _tell_introspection(said: dict[str, Any], block: IntrospectionBlock) -> None:

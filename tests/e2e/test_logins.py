@@ -471,7 +471,7 @@ def test_the_example_lets_engineers_in_and_programs_with_keys(tmp_path: Path) ->
             text = re.sub(rf"\$\{{{name}:-[^}}]*\}}", value, text)
         config = tmp_path / "gateway.yaml"
         config.write_text(text)
-        idp.redirect_uris.add(f"{public}/login/staff/callback")
+        idp.redirect_uris |= {f"{public}/login/{name}/callback" for name in ("staff", "admins")}
         with running(config, tmp_path / "state", workers=1, ports=[port, *free_ports(3)]):
             for roles, status in ((["engineers"], 200), (["sales"], 403)):
                 idp.more = {"roles": roles, "email": "ann@example.com"}
@@ -479,7 +479,8 @@ def test_the_example_lets_engineers_in_and_programs_with_keys(tmp_path: Path) ->
             assert backend.last.path == "/console"
             key = {"authorization": "Bearer example-ci-key"}
             assert httpx.get(f"{public}/api", headers=key).status_code == 200
-            assert _visited(f"{public}/api", {}).status_code == 200
+            for path in ("/api", "/admin"):
+                assert _visited(f"{public}{path}", {}).status_code == 200
             assert httpx.get(f"{public}/console", headers=key).status_code == 401
 
 

@@ -24,6 +24,7 @@ from extproc.events import (
     ResponseBody,
     ResponseEnd,
     ResponseHeaders,
+    Strip,
     Watch,
 )
 from extproc.wire import Order, Said
@@ -414,3 +415,11 @@ def test_a_request_may_have_headers_of_its_own_beside_those_of_its_plan() -> Non
         assert values["anthropic-beta"] == b"a-1"
         assert values[names.MAX_RETRIES_HEADER] == b"1"
         assert common.body_mutation.body == (body or b"")
+
+
+def test_a_backend_may_be_shown_something_else_than_what_was_ours_to_read() -> None:
+    action = Strip(("cookie",), set_headers=(("authorization", "Bearer t"),))
+    mutation = encode(RequestHeaders({}, True), action).request_headers.response.header_mutation
+    assert list(mutation.remove_headers) == ["cookie"]
+    [shown] = mutation.set_headers
+    assert (shown.header.key, shown.header.raw_value) == ("authorization", b"Bearer t")

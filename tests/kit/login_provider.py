@@ -30,6 +30,7 @@ class _Grant:
     challenge: str
     scope: str
     subject: str
+    nonce: str = ""
 
 
 class LoginProvider(HttpServer):
@@ -80,7 +81,11 @@ class LoginProvider(HttpServer):
             return 302, f"{redirect_uri}?{urlencode({'error': 'access_denied', **state})}"
         code = secrets.token_urlsafe(16)
         self._codes[code] = _Grant(
-            redirect_uri, asked["code_challenge"], asked["scope"], self.person
+            redirect_uri,
+            asked["code_challenge"],
+            asked["scope"],
+            self.person,
+            asked.get("nonce", ""),
         )
         return 302, f"{redirect_uri}?{urlencode({'code': code, **state})}"
 
@@ -109,6 +114,13 @@ class LoginProvider(HttpServer):
             return 200, self._tokens(grant, is_first=False)
         return self._refused("unsupported_grant_type")
 
+    def logout_token(self, **more: Any) -> str:
+        """Says that somebody has gone (Back-Channel Logout 1.0 §2.4)."""
+        event = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        said = {**claims(ISSUER), "aud": self.client[0], "events": event, "jti": "one"}
+        del said["sub"]
+        return self.key.sign({**said, **more}, typ="logout+jwt")
+
     def metadata(self) -> dict[str, Any]:
         """What it says of itself (OpenID Connect Discovery 1.0 §3)."""
         return {
@@ -130,7 +142,7 @@ class LoginProvider(HttpServer):
 
     def _tokens(self, grant: _Grant, *, is_first: bool) -> dict[str, Any]:
         lifetime = self.lifetime_seconds
-        said = claims(ISSUER, sub=grant.subject, **self.more)
+        said = claims(ISSUER, **{"sub": grant.subject, **self.more})
         said["exp"] = said["iat"] + lifetime
         access = {**said, "aud": "the api", "scope": grant.scope}
         found: dict[str, Any] = {
@@ -140,7 +152,8 @@ class LoginProvider(HttpServer):
             "scope": grant.scope,
         }
         if is_first or self.gives_id_tokens_again:
-            found["id_token"] = self.key.sign({**said, "aud": self.client[0]})
+            asked = {"nonce": grant.nonce} if is_first and grant.nonce else {}
+            found["id_token"] = self.key.sign({**said, "aud": self.client[0], **asked})
         if self.gives_refresh_tokens:
             found["refresh_token"] = secrets.token_urlsafe(16)
             self._refresh[found["refresh_token"]] = grant

@@ -95,6 +95,15 @@ class MemoryConsents:
         sealed, until = self.flows.pop(name, (b"", 0))
         return sealed if until >= self.now else None
 
+    async def note(self, name: str, sealed: bytes, until: int) -> None:
+        self._look()
+        self.flows[name] = (sealed, until)
+
+    async def noted(self, name: str) -> bytes | None:
+        self._look()
+        sealed, until = self.flows.get(name, (b"", 0))
+        return sealed if until >= self.now else None
+
     def close(self) -> None:
         self.is_away = True
 

@@ -36,6 +36,19 @@ FORWARDED_HEADERS = frozenset(
 )
 """What every exchange shows; the headers that rules read come on top. Each costs both sides."""
 
+READ_OF_LOGINS = frozenset(
+    {
+        ":authority",
+        ":scheme",
+        "accept",
+        "cookie",
+        "sec-fetch-mode",
+        "x-requested-with",
+        names.LOGIN_SESSION_HEADER,
+    }
+)
+"""Where people log in whose tokens are kept here."""
+
 SOURCE = "source.address"
 CERTIFICATE = (
     "connection.uri_san_peer_certificate",
@@ -187,6 +200,11 @@ def mcp_bodies(limit_bytes: int) -> Json:
 def a2a_bodies(limit_bytes: int) -> Json:
     """The same of the A2A gateway."""
     return _bodies(names.A2A_ROLE, limit_bytes)
+
+
+def login_bodies(limit_bytes: int) -> Json:
+    """The same of where people log in, and out."""
+    return _bodies(names.LOGIN_ROLE, limit_bytes)
 
 
 def _bodies(role: str, limit_bytes: int) -> Json:

@@ -69,20 +69,23 @@ class Parts:
     """What Envoy itself says there has a form of its own."""
     serves_a2a: bool = False
     """The same of agents."""
+    hides_cookies: bool = False
+    """People log in, by Envoy or by extproc."""
 
 
 def parts_of(gateway: Gateway, features: Features) -> Parts:
     """What the chains of a gateway have."""
     return Parts(
-        bool(gateway.identity.issuers or gateway.identity.logins),
+        bool(gateway.identity.issuers or gateway.identity.envoys_logins),
         any(each.is_envoys for each in gateway.limits),
         tuple(service.name for service, _ in gateway.limit_services),
         tuple(each.name for each in gateway.external),
         status_of_errors(gateway.external, features),
-        tuple(each.name for each in gateway.identity.logins),
+        tuple(each.name for each in gateway.identity.envoys_logins),
         bool(gateway.mcp.servers and gateway.mcp.allowed_origins),
         bool(gateway.mcp.servers),
         bool(gateway.a2a.agents),
+        bool(gateway.identity.logins),
     )
 
 
@@ -94,7 +97,7 @@ def http_filters(features: Features, parts: Parts) -> list[Json]:
         *([_off(names.LOGIN_GUARD_FILTER, login.LUA)] if parts.logins else []),
         *(_off(names.login_filter(each), login.FILTER) for each in parts.logins),
         *([_discovered(names.TOKENS_FILTER, jwt.FILTER)] if parts.checks_tokens else []),
-        *([_discovered(names.LOGIN_COOKIES_FILTER, login.LUA)] if parts.logins else []),
+        *([_discovered(names.LOGIN_COOKIES_FILTER, login.LUA)] if parts.hides_cookies else []),
         *map(_external, parts.external),  # before extproc, whose rules read what they say
         *([ext_authz.told_filter(parts.external)] if parts.external else []),
         _RULES,
@@ -122,7 +125,7 @@ def discovered(parts: Parts) -> tuple[str, ...]:
         *((names.LOGIN_GUARD_FILTER,) if parts.logins else ()),
         *map(names.login_filter, parts.logins),
         *((names.TOKENS_FILTER,) if parts.checks_tokens else ()),
-        *((names.LOGIN_COOKIES_FILTER,) if parts.logins else ()),
+        *((names.LOGIN_COOKIES_FILTER,) if parts.hides_cookies else ()),
         *map(names.external_filter, parts.external),
         names.EXT_PROC_FILTER,
         *map(names.limit_service_filter, parts.limit_services),
@@ -169,7 +172,8 @@ def token_filter(
 
 def login_filters(logins: tuple[Login, ...], features: Features) -> Iterator[Resource]:
     """Send browsers to log in, and keep to themselves what that takes."""
-    for each in logins:
+    envoys = tuple(each for each in logins if not each.is_kept)
+    for each in envoys:
         name = names.login_filter(each.name)
         needs = [
             (CLUSTER, names.login_cluster(each.name)),
@@ -178,11 +182,11 @@ def login_filters(logins: tuple[Login, ...], features: Features) -> Iterator[Res
         ]
         fields = {"name": name, "typed_config": login.login_filter(each, features)}
         yield resource(FILTER, name, fields, needs)
-    for name, config in (
-        (names.LOGIN_GUARD_FILTER, login.guard_filter(logins)),
-        (names.LOGIN_COOKIES_FILTER, login.cookies_filter(logins)),
-    ):
-        yield resource(FILTER, name, {"name": name, "typed_config": config})
+    if envoys:
+        name = names.LOGIN_GUARD_FILTER
+        yield resource(FILTER, name, {"name": name, "typed_config": login.guard_filter(envoys)})
+    name = names.LOGIN_COOKIES_FILTER
+    yield resource(FILTER, name, {"name": name, "typed_config": login.cookies_filter(logins)})
 
 
 def limit_service_filter(service: LimitService) -> Resource:

@@ -33,7 +33,7 @@ _LIFETIME_SECONDS = 3600
 """Of tokens of which the server does not say (RFC 6749 §5.1 recommends that it does)."""
 _LARGEST_COOKIE = 3800
 """With name and attributes, browsers keep 4096 bytes (RFC 6265 §6.1)."""
-_FORWARDED = "forwarded"
+_FORWARDED, _SESSION = "forwarded", "session"
 _AUTH_TYPES = {ClientAuth.BASIC: "BASIC_AUTH", ClientAuth.POST: "URL_ENCODED_BODY"}
 _COOKIES = {
     "bearer_token": "access",
@@ -121,13 +121,18 @@ end
 _LEAVE = """
 function envoy_on_request(handle)
   local headers = handle:headers()
+  headers:remove("SESSION_HEADER")
   if headers:getNumValues("cookie") == 0 then
     return
   end
   local found = strip(headers, is_of_login)
-  local forwarded = handle:filterContext():get("forwarded")
+  local context = handle:filterContext()
+  local forwarded, session = context:get("forwarded"), context:get("session")
   if forwarded ~= nil and found[forwarded] ~= nil then
     headers:replace("authorization", "Bearer " .. found[forwarded])
+  end
+  if session ~= nil and found[session] ~= nil then
+    headers:add("SESSION_HEADER", found[session])
   end
 end
 """
@@ -186,11 +191,14 @@ def guard_filter(logins: Iterable[Login]) -> Json:
 
 def cookies_filter(logins: Iterable[Login]) -> Json:
     """No backend sees the cookies of a login; one that wants the token gets it as credential."""
-    return _script(logins, _LEAVE)
+    return _script(logins, _LEAVE.replace("SESSION_HEADER", names.LOGIN_SESSION_HEADER))
 
 
 def asked(of: Login, requirement: str) -> dict[str, Json]:
     """The filters of a route on which somebody may be logged in, by name."""
+    if of.is_kept:  # extproc knows who that is, by the cookie
+        context = {_SESSION: of.cookies.session}
+        return {names.LOGIN_COOKIES_FILTER: typed(_LUA_PER_ROUTE, filter_context=context)}
     on = typed(_SWITCH, config={})
     found: dict[str, Json] = {
         names.LOGIN_GUARD_FILTER: on,
@@ -204,6 +212,11 @@ def asked(of: Login, requirement: str) -> dict[str, Json]:
         context = {_FORWARDED: token_cookie(of, of.forwarded)}
         found[names.LOGIN_COOKIES_FILTER] = typed(_LUA_PER_ROUTE, filter_context=context)
     return found
+
+
+def left_alone() -> dict[str, Json]:
+    """The same of a route at which extproc reads all cookies of a login."""
+    return {names.LOGIN_COOKIES_FILTER: typed(_LUA_PER_ROUTE, disabled=True)}
 
 
 def token_cookie(of: Login, token: LoginToken) -> str:

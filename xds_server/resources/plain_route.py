@@ -36,6 +36,8 @@ _NOT_FOUND = json.dumps(
     }
 )
 UNMATCHED = "dragoman/unmatched"
+_MOST_FORM_BYTES = 65536
+"""Of what an issuer says of somebody who has gone."""
 _IDLE_SECONDS = 3600.0
 """Of a stream that has no timeout."""
 
@@ -66,6 +68,8 @@ def plain_route(
         limits = [each for each in route.asked_limits if each.service == service]
         per_filter[names.limit_service_filter(service)] = asked_limit.asked(route.name, limits)
     shown = _metadata(route, rules, "" if logs_in is None else logs_in.name)
+    if logs_in is not None and logs_in.is_kept:
+        shown["request_headers_to_remove"] = [names.LOGIN_SESSION_HEADER]
     if rules is not None:
         per_filter[names.RULES_FILTER] = rbac.enforced(rules)
         if rules.checks_tokens:
@@ -86,6 +90,9 @@ def plain_route(
 def login_routes(of: Login) -> Iterator[Json]:
     """Where browsers come back from an authorization server, and where people sign out. Envoy's
     filter answers there, but to those that bring another credential."""
+    if of.is_kept:
+        yield from _kept_login_routes(of)
+        return
     off = {names.EXT_PROC_FILTER: ext_proc.disabled()}
     for end, path in (("callback", of.redirect_path), ("sign-out", of.sign_out_path)):
         yield {
@@ -96,6 +103,25 @@ def login_routes(of: Login) -> Iterator[Json]:
             "typed_per_filter_config": {
                 **off,
                 **login.asked(of, jwt.requirement(of.name, takes_tokens=False)),
+            },
+        }
+
+
+def _kept_login_routes(of: Login) -> Iterator[Json]:
+    """Where extproc answers."""
+    places = (
+        ("callback", of.redirect_path),
+        ("sign-out", of.sign_out_path),
+        ("back-channel-logout", of.back_channel_path),
+    )
+    for end, path in places:
+        yield {
+            "name": f"{names.LOGIN_ROUTE_PREFIX}{of.name}/{end}",
+            "match": {"path": path},
+            "direct_response": {"status": 404},
+            "typed_per_filter_config": {
+                names.EXT_PROC_FILTER: ext_proc.login_bodies(_MOST_FORM_BYTES),
+                **login.left_alone(),
             },
         }
 

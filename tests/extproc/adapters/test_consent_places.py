@@ -107,6 +107,22 @@ def test_links_and_browsers_come_once_and_in_time(place: LedgerPlace, tmp_path: 
     two(place, tmp_path, scene)
 
 
+def test_what_is_noted_stays_until_its_time(place: LedgerPlace, tmp_path: Path) -> None:
+    async def scene(one: ConsentPlaces, other: ConsentPlaces) -> None:
+        until = int(time.time()) + 60
+        assert await one.noted("a") is None
+        await one.note("a", b"1\xff", until)
+        await other.note("a", b"2\xff", until)
+        assert await one.noted("a") == await other.noted("a") == b"2\xff"
+        assert await one.take("a") == b"2\xff"
+        assert await other.noted("a") is None
+        await one.note("late", b"3", int(time.time()) + 1)
+        await asyncio.sleep(2.1)
+        assert await other.noted("late") is None
+
+    two(place, tmp_path, scene)
+
+
 def test_of_several_clients_that_register_one_counts(place: LedgerPlace, tmp_path: Path) -> None:
     async def scene(one: ConsentPlaces, other: ConsentPlaces) -> None:
         assert await one.client("x") is None
@@ -203,4 +219,8 @@ def test_it_is_kept_where_the_ledger_is() -> None:
     wants = f"mcp: {{consents: {{url: 'https://g'}}, {secret}, servers: {{{server}}}}}"
     assert consents_at(meant(head + wants)).url == "redis://r"
     assert consents_at(meant(head)) == LOCAL
+    login = "issuer: i, client: {id: a, secret: b}, jwks: {url: 'https://i/k'}, sessions: server"
+    ends = "endpoints: {authorization: 'https://i/a', token: 'https://i/t'}"
+    logs_in = f"identity: {{logins: {{staff: {{{login}, {ends}}}}}}}\n"
+    assert consents_at(meant(head.replace(f"{keys}\n", logs_in))).url == "redis://r"
     assert type(server_at(place_at("redis://x", "y"))).__name__ == "RedisConsents"

@@ -204,3 +204,46 @@ def test_what_needs_tls_is_warned_of() -> None:
         "identity.logins.staff.jwks.url",
     ]
     assert warned(written(login(", url: 'https://app.example'"))) == []
+
+
+def test_tokens_may_be_kept_by_the_server(tmp_path: Path) -> None:
+    ca = Authority("idp").pem
+    (tmp_path / "ca.pem").write_text(ca)
+    secret = f", cookies: {{secret: {SECRET}}}"
+    text = written(
+        login(f", sessions: server{secret}", f"{ENDPOINTS}, ca: ca.pem", f"{JWKS}, ca: ca.pem")
+    )
+    file = tmp_path / "gateway.yaml"
+    file.write_text(text)
+    config = load_file(file, {})
+    assert isinstance(config, Config), config
+    gateway = resolve(config)
+    [found] = gateway.identity.kept_logins
+    assert gateway.identity.envoys_logins == ()
+    assert found.back_channel_path == "/login/staff/back-channel-logout"
+    token, keys = gateway.services
+    assert (token.name, keys.name) == ("login/staff/token", "login/staff/keys")
+    assert {token.upstream.authority, keys.upstream.authority} == {"idp.example"}
+    assert token.upstream.ca == keys.upstream.ca == ca
+    told = resolve(loaded(for_workers(config))).identity.logins[0]
+    assert (told.client_secret, told.cookies.secret) == ("hush", SECRET)
+    assert told.endpoints.token == "https://nowhere/t"
+    assert told.issuer.jwks_url == "https://nowhere/k"
+    assert told.endpoints.authorization == "https://idp.example/a"
+    assert "hush" not in published(config)
+    assert SECRET not in published(config)
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (", sessions: disk", "sessions: must be one of browser, server"),
+        (", sessions: server, parameters: {nonce: x}", "has the parameter nonce"),
+        (", sessions: server, token: access, scopes: [a]", "needs the scope openid"),
+        (", back_channel_logout_path: /x", "which is for sessions: server"),
+        (", sessions: server, back_channel_logout_path: /login/staff/callback", "is the redirect"),
+    ],
+)
+def test_what_does_not_go_with_kept_tokens_is_a_problem(more: str, problem: str) -> None:
+    [found] = complaints(written(login(more)))
+    assert problem in found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway import names
@@ -38,7 +40,9 @@ def test_tokens_are_checked_before_anybody_is_asked_and_only_where_there_are_iss
 
 
 def test_logins_stand_before_the_check_of_tokens_and_their_cookies_end_behind_it() -> None:
-    parts = Parts(checks_tokens=True, external=("door",), logins=("staff", "guests"))
+    parts = Parts(
+        checks_tokens=True, external=("door",), logins=("staff", "guests"), hides_cookies=True
+    )
     chain = http_filters(NEW, parts)
     assert [each["name"] for each in chain][3:-3] == [
         names.LOGIN_GUARD_FILTER,
@@ -52,6 +56,13 @@ def test_logins_stand_before_the_check_of_tokens_and_their_cookies_end_behind_it
     off = {each["name"] for each in chain if each.get("disabled")}
     assert {names.LOGIN_GUARD_FILTER, names.login_filter("staff")} <= off
     assert not {names.TOKENS_FILTER, names.LOGIN_COOKIES_FILTER} & off
+
+
+def test_where_tokens_are_kept_cookies_alone_are_taken_away() -> None:
+    chain = [each["name"] for each in http_filters(NEW, Parts(hides_cookies=True))]
+    assert chain[3:5] == [names.LOGIN_COOKIES_FILTER, names.RULES_FILTER]
+    kept = tuple(replace(each, is_kept=True) for each in LOGINS)
+    assert [each.name for each in filters.login_filters(kept, NEW)] == [names.LOGIN_COOKIES_FILTER]
 
 
 def test_a_login_needs_whom_it_asks_and_its_secrets() -> None:

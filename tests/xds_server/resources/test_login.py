@@ -21,6 +21,7 @@ from xds_server.resources.login import (
     asked,
     cookies_filter,
     guard_filter,
+    left_alone,
     login_filter,
     token_cookie,
     token_upstream,
@@ -158,3 +159,24 @@ def test_cookies_of_all_logins_are_taken_away() -> None:
 def test_the_token_endpoint_is_checked_against_its_own_authorities() -> None:
     found = token_upstream(STAFF)
     assert (found.authority, found.is_tls, found.ca) == ("idp.example:8443", True, "PEM")
+
+
+def test_where_tokens_are_kept_extproc_is_told_the_cookie_alone() -> None:
+    kept = replace(STAFF, is_kept=True, back_channel_path="/gone")
+    filters = asked(kept, "x")
+    assert list(filters) == [names.LOGIN_COOKIES_FILTER]
+    context = filters[names.LOGIN_COOKIES_FILTER]["filter_context"]
+    assert context == {"session": "__Host-staff-session"}
+    script = cookies_filter((kept,))["default_source_code"]["inline_string"]
+    assert f'headers:remove("{names.LOGIN_SESSION_HEADER}")' in script
+    assert left_alone() == {
+        names.LOGIN_COOKIES_FILTER: {
+            "@type": context_type(filters),
+            "disabled": True,
+        }
+    }
+
+
+def context_type(filters: Json) -> str:
+    found: str = filters[names.LOGIN_COOKIES_FILTER]["@type"]
+    return found

@@ -110,6 +110,28 @@ def test_a_route_with_a_login_asks_for_it_and_for_tokens_where_it_takes_them() -
     assert names.login_filter("staff") not in plain_route(routes["api"])["typed_per_filter_config"]
 
 
+def test_where_tokens_are_kept_extproc_answers_who_comes_back_and_who_goes() -> None:
+    gateway = golden_gateway("kept-logins")
+    [staff] = gateway.identity.kept_logins
+    told = {each["match"]["path"]: each for each in login_routes(staff)}
+    assert list(told) == [
+        "/login/staff/callback",
+        "/login/staff/sign-out",
+        "/login/staff/back-channel-logout",
+    ]
+    for each in told.values():
+        assert each["direct_response"]["status"] == 404
+        per_filter = each["typed_per_filter_config"]
+        overrides = per_filter[names.EXT_PROC_FILTER]["overrides"]
+        assert {"key": names.ROLE_METADATA, "value": names.LOGIN_ROLE} in (
+            overrides["grpc_initial_metadata"]
+        )
+        assert per_filter[names.LOGIN_COOKIES_FILTER]["disabled"] is True
+    app = plain_route(gateway.routes[0], None, staff)
+    assert app["request_headers_to_remove"] == [names.LOGIN_SESSION_HEADER]
+    assert names.TOKENS_FILTER not in app["typed_per_filter_config"]
+
+
 def test_browsers_come_back_to_a_route_that_asks_nobody_else() -> None:
     staff, _ = golden_gateway("logins").identity.logins
     back, out = login_routes(staff)

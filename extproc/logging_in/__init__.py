@@ -1,0 +1,1 @@
+"""People with browsers log in, and their tokens are kept here (OpenID Connect Core, §3.1)."""
