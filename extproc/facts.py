@@ -64,6 +64,8 @@ class A2aCall(Struct, frozen=True):
     """The agents that asked each other before, through the gateway, as the request says."""
     group: str = ""
     """Which the client asks, of those that the agent is in; empty: the agent itself."""
+    task_state: str = ""
+    """Of the answer, in 1.0's words; empty: there is none yet, or nothing says it."""
 
 
 class Facts(Struct):

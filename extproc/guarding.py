@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,13 +33,12 @@ from extproc.policies.tokenising import restoring
 from extproc.policies.window import Held, Stage
 from extproc.protocols import bodies, json_spans
 from extproc.protocols.json_spans import InvalidJson
-from extproc.rewording import Reworded, Rewording
+from extproc.rewording import Reword
 from extproc.verdict import Amend, Deny, Verdict
 from gateway.model import Dialect, TextScope
 
 _DONE = b"[DONE]"
 _EVENT = b"event: "
-_TOKENS = frozenset({"logprobs", "logprobsResult"})
 
 
 Judged: TypeAlias = bytes | Deny
@@ -66,6 +65,19 @@ class Guarded(Protocol):
         """What ends what has begun, in the client's dialect; None: it is no conversation."""
 
 
+class Reading(Struct, frozen=True):
+    """What of a document is text, and how it is changed."""
+
+    texts: Callable[[dict[str, object]], Sequence[str]]
+    """All that it says, in order. Raises `InvalidJson`."""
+    reword: Reword
+    forget: Callable[[dict[str, object]], bool] = lambda _: False
+    """Takes out of what was changed what would spell what was there; True: there was some."""
+
+
+_OF_MODELS: Final = Reading(answer_texts.texts, answer_texts.reworded, answer_texts.forget_tokens)
+
+
 class Watchman:
     """The guards of the answers to one request."""
 
@@ -77,15 +89,22 @@ class Watchman:
         "_restoring",
         "asks_services",
         "conforming",
+        "reading",
         "steps",
     )
 
     def __init__(
-        self, guards: Guards, facts: Facts, conforming: Callable[[bool], Conforming] | None = None
+        self,
+        guards: Guards,
+        facts: Facts,
+        conforming: Callable[[bool], Conforming] | None = None,
+        reading: Reading | None = None,
     ) -> None:
         """`conforming` makes what looks at its form, of a stream or not; None: nothing does. The
-        values of `facts.tokens` are put back last: guards see what the model says."""
+        values of `facts.tokens` are put back last: guards see what the model says. `reading`: of
+        documents that no model says."""
         self._guards = guards
+        self.reading = reading or _OF_MODELS
         self._restoring = None if facts.tokens is None else restoring(facts.tokens)
         self.conforming = conforming
         self._is_told = False
@@ -102,7 +121,8 @@ class Watchman:
             principal=facts.principal,
             model=facts.model,
             provider=facts.provider,
-            reword=_reword,
+            a2a=facts.a2a,
+            reword=self.reading.reword,
         )
 
     def judge(self, body: bytes, texts: Sequence[str]) -> Judged | Inquiry[Judged]:
@@ -151,7 +171,7 @@ class Watchman:
         if step is None or step.finder is None or step.rewrite is None:
             return body
         masking = Masking(step, step.finder, step.rewrite)
-        reworded = _reword(body, masking)
+        reworded = self.reading.reword(body, masking)
         if isinstance(reworded, Deny):
             return reworded
         return bodies.replace(body, reworded.values) if reworded.values else body
@@ -183,8 +203,8 @@ class WholeAnswer:
             return b""
         body = self._body = self._pieces.take()
         try:
-            judged = self._watchman.judge(body, answer_texts.texts(json_spans.decode(body)))
-            return self._said(judged)
+            texts = self._watchman.reading.texts(json_spans.decode(body))
+            return self._said(self._watchman.judge(body, texts))
         except (InvalidJson, UnicodeDecodeError) as error:
             raise UnreadableAnswer(str(error)) from None
 
@@ -202,7 +222,7 @@ class WholeAnswer:
         if judged is self._body:
             return judged
         document = json_spans.decode(judged)
-        return json_spans.encode(document) if _forget_tokens(document) else judged
+        return json_spans.encode(document) if self._watchman.reading.forget(document) else judged
 
     def refused(self, deny: Deny, dialect: Dialect | None, asked: Asked) -> bytes:
         return SPEAKERS[dialect or Dialect.OPENAI_CHAT].reading.encode_error(deny).body
@@ -238,6 +258,7 @@ class StreamedAnswer:
         "_channels",
         "_frames",
         "_known",
+        "_look",
         "_open",
         "_owners",
         "_queue",
@@ -247,7 +268,15 @@ class StreamedAnswer:
         "denied",
     )
 
-    def __init__(self, watchman: Watchman, frames: Frames, read: Read) -> None:
+    def __init__(
+        self,
+        watchman: Watchman,
+        frames: Frames,
+        read: Read,
+        look: Callable[[dict[str, object]], None] | None = None,
+    ) -> None:
+        """`look` sees each event once, before it is read, and may raise `Blocked`."""
+        self._look = look
         self._watchman = watchman
         self._frames = frames
         self._read = read
@@ -344,7 +373,7 @@ class StreamedAnswer:
             waiting = queue.popleft()
             frame = waiting.frame
             if waiting.is_changed:
-                _forget_tokens(waiting.document)
+                self._watchman.reading.forget(waiting.document)
                 frame = replace(frame, data=json_spans.encode(waiting.document))
             said.append(self._frames.said(frame))
 
@@ -354,6 +383,8 @@ class StreamedAnswer:
             self._queue.append(waiting)
             return
         waiting.document = json_spans.decode(frame.data)
+        if self._look is not None:
+            self._look(waiting.document)
         spots, ended = self._read(waiting.document)
         waiting.spots = spots
         texts = [spot.text for spot in spots]
@@ -372,7 +403,7 @@ class StreamedAnswer:
 
     def _judge_rest(self, waiting: _Waiting) -> None:
         """What is told whole in this event."""
-        texts = [text for text in answer_texts.texts(waiting.document) if text]
+        texts = [text for text in self._watchman.reading.texts(waiting.document) if text]
         if not texts:
             return
         body = json_spans.encode(waiting.document)
@@ -453,22 +484,6 @@ class StreamedAnswer:
                 waiting.is_changed = True
 
 
-def _forget_tokens(value: object) -> bool:
-    """Takes out how likely each token was, since they spell what was there; True: there were."""
-    found = False
-    if type(value) is dict:
-        for key, item in value.items():
-            if key in _TOKENS and item:
-                value[key] = [] if type(item) is list else None
-                found = True
-            else:
-                found = _forget_tokens(item) or found
-    elif type(value) is list:
-        for item in value:
-            found = _forget_tokens(item) or found
-    return found
-
-
 def guarded(
     watchman: Watchman, dialect: Dialect | None, *, is_stream: bool, is_framed: bool, is_array: bool
 ) -> Guarded:
@@ -482,7 +497,3 @@ def guarded(
         return StreamedAnswer(watchman, ArrayFrames(), READS[Dialect.GEMINI])
     frames = MessageFrames() if dialect is Dialect.BEDROCK else SseFrames()
     return StreamedAnswer(watchman, frames, chat if dialect is None else READS[dialect])
-
-
-def _reword(body: bytes, rewording: Rewording) -> Reworded:
-    return answer_texts.reworded(body, rewording)

@@ -15,7 +15,7 @@ from envoy_api import message
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from extproc import direct_wire
+from extproc import direct_wire, large_bodies
 from extproc.events import (
     Action,
     ChangeHeaders,
@@ -99,6 +99,10 @@ _MARK, _MARK_SAMPLED = _marking(), _marking(**{names.STREAM_SAMPLED: True})
 
 def decode(data: bytes) -> Event:
     """One ProcessingRequest as an event."""
+    if len(data) > large_bodies.LARGE_BYTES:
+        body = large_bodies.request_body(data)
+        if body is not None:
+            return RequestBody(body)
     return _event(_ProcessingRequest.FromString(data))
 
 

@@ -148,6 +148,8 @@ class Member:
     """Its own, among the instances of its agent."""
     skills: frozenset[str] = frozenset()
     """What it is asked for alone; empty: all that it can."""
+    is_draining: bool = False
+    """It gets nothing new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,15 @@ VARIABLES: tuple[Variable, ...] = (
         needs_body=True,
     ),
     Variable(
+        "a2a.task_state",
+        "string",
+        "The state of the task that an agent answers, or an event of its stream, tells of, as"
+        " revision 1.0 calls it: `TASK_STATE_COMPLETED`; empty where it tells of none. For rules of"
+        " `phase: response` alone, which are asked about each answer and event, and not about"
+        " errors.",
+        needs_answer=True,
+    ),
+    Variable(
         "mcp.result",
         _DYNAMIC,
         "What a call of MCP comes to: `mcp.result.isError`, `mcp.result.structuredContent.total`."

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gateway import names
 from gateway.a2a import A2a
-from gateway.model import Gateway, Phase, Scope
+from gateway.guards import reads_answers
+from gateway.model import Gateway, Phase, Rule, Scope
 from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
 from xds_server.guard_checks import guard_checks
@@ -28,7 +29,19 @@ def a2a_checks(gateway: Gateway) -> tuple[Check, ...]:
         *_budgets(gateway),
         _check("modes of the message, by the agent's card", "body", "CONTENT_TYPE_NOT_SUPPORTED"),
         *_webhooks(gateway),
+        *(rule_check(each, "answer") for each in rules_of_answers(gateway)),
     )
+
+
+def rules_of_answers(gateway: Gateway) -> list[Rule]:
+    """Those that may be asked about what agents answer."""
+    rules = in_order(gateway.rules, Phase.RESPONSE)
+    return [each for each in rules if _is_for_a2a(each.scope)]
+
+
+def answers_are_read(gateway: Gateway) -> bool:
+    """Whether guards, or rules of responses, may read what agents answer."""
+    return any(map(reads_answers, gateway.a2a_guards)) or bool(rules_of_answers(gateway))
 
 
 def a2a_clusters(a2a: A2a) -> tuple[str, ...]:

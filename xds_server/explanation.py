@@ -15,7 +15,7 @@ from gateway.choice import described
 from gateway.guards import reads_answers
 from gateway.model import Gateway, Identity, Model, Route, Target
 from gateway.operations import Operation
-from xds_server.a2a_checks import a2a_checks, a2a_clusters
+from xds_server.a2a_checks import a2a_checks, a2a_clusters, answers_are_read
 from xds_server.audience import Level
 from xds_server.check import Check
 from xds_server.checks import (
@@ -219,7 +219,7 @@ class _Explaining:
         elif kind == "mcp":
             shown = self.mcp_messages(mode)
         elif kind == "a2a":
-            shown = a2a_messages(mode)
+            shown = a2a_messages(mode, is_read=answers_are_read(self.gateway))
         elif kind == "mcp authorization":
             shown = authorization_messages(mode)
         elif kind == "llm":

@@ -223,19 +223,23 @@ def mcp_messages(
     return (*shown, *found)
 
 
+_OVERSEEN_AGENTS = "where guards or rules read what the agent says"
 _INTERPRETED = "where the agent speaks otherwise than the client"
 
 
-def a2a_messages(mode: Json | None) -> tuple[Message, ...]:
-    """The same on a route of agents, where extproc asks for answers itself."""
+def a2a_messages(mode: Json | None, *, is_read: bool = False) -> tuple[Message, ...]:
+    """The same on a route of agents, where extproc asks for answers itself. `is_read`: guards, or
+    rules, read answers."""
     shown = messages(mode, Caller.A2A)
     if not shown:
         return shown
+    when = "; ".join([_INTERPRETED, *[_OVERSEEN_AGENTS] * is_read])
     why = "to say it in the client's binding and revision"
+    why = "; ".join([why, *["what guards and rules say of it"] * is_read])
     return (
         *shown,
-        Message("response headers", False, False, _INTERPRETED, why),
-        Message("response body", True, False, _INTERPRETED, why),
+        Message("response headers", False, False, when, why),
+        Message("response body", True, False, when, why),
     )
 
 

@@ -15,7 +15,7 @@ from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.owners import shown
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a.webhooks import Unusable
-from extproc.a2a_exchange import hops, reading
+from extproc.a2a_exchange import hops
 from extproc.a2a_exchange.described import call_of
 from extproc.a2a_exchange.extended import (
     CODINGS,
@@ -35,6 +35,7 @@ from extproc.a2a_exchange.interpreting import (
     set_headers,
     target_of,
 )
+from extproc.a2a_exchange.overseeing import OverseenAnswer
 from extproc.a2a_exchange.owning import CODINGS as READ_CODINGS
 from extproc.a2a_exchange.owning import Owning, is_nobody, is_owned
 from extproc.a2a_exchange.placing import (
@@ -45,6 +46,7 @@ from extproc.a2a_exchange.placing import (
     said_otherwise,
 )
 from extproc.a2a_exchange.pushing import Pushing, is_about_webhooks, said_to, says_webhooks
+from extproc.a2a_exchange.reviewing import Passed, Reviewing
 from extproc.a2a_serving.directory import READABLE, Found, NoCard
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
@@ -52,7 +54,6 @@ from extproc.admission import Admission
 from extproc.events import Action, Direct, Respond, ResponseHeaders
 from extproc.facts import Facts
 from extproc.later import later
-from extproc.policies.inquiry import Inquiry
 from extproc.ports import ServiceUnavailable
 from extproc.program import Program
 from extproc.verdict import Deny
@@ -75,6 +76,7 @@ class Asking:
         "_member",
         "_program",
         "_query",
+        "_reviewing",
         "_serving",
         "admission",
         "answer",
@@ -102,13 +104,16 @@ class Asking:
         self.is_sent = False
         self.is_flowing = False
         """Envoy will show the answer as it comes."""
-        self.answer: Interpreted | Owning | None = None
+        self.answer: Interpreted | Owning | OverseenAnswer | None = None
         """Who reads the answer as it passes; None: nobody."""
+        self._reviewing = Reviewing(program, serving, facts)
 
     def is_watched(self, speech: Speech) -> bool:
         """Somebody may have to read the answer as it passes."""
         directory, owners = self._serving.directory, self._serving.owners
         if self._agent in owners or (owners and not self._agent):
+            return True
+        if self._reviewing.may_read((self._agent,) if self._agent else directory.agents):
             return True
         spoken = speech.binding, speech.revision
         if not self._agent:  # a call of gRPC; the body says later whom it is for
@@ -126,6 +131,8 @@ class Asking:
     def on_close(self) -> None:
         """The request is over."""
         self.admission.on_close()
+        if isinstance(self.answer, OverseenAnswer):
+            self.answer.close()
         if self._has_begun and self._member is not None:
             self._serving.chooser.end(self._member.agent.name)
 
@@ -202,24 +209,16 @@ class Asking:
         self, speech: Speech, request: A2aRequest, body: bytes, place: A2aAgent
     ) -> Answering:
         """What comes of it past the guards."""
-        guards, facts = self._serving.guards, self._facts
-        if guards is None or not guards.reads_requests(facts, request):
-            return self._admitted(speech, request, body, place)
 
-        def passed(found: bytes | Deny) -> Answering:
+        def passed(found: Passed | Deny) -> Answering:
             if isinstance(found, Deny):
                 return self._refused(speech, found)
-            if found is body:
-                return self._admitted(speech, request, body, place)
-            changed = reading.read(speech.binding, facts, self._behind, found)
-            assert isinstance(changed, A2aRequest), "texts alone have changed"
-            self._changed = found
-            return self._admitted(speech, changed, found, place)
+            if found.is_changed:
+                self._changed = found.body
+            return self._admitted(speech, found.request, found.body, place)
 
-        judged = guards.sent(facts, request, body)
-        if isinstance(judged, Inquiry):
-            return later(self._program.inquirer.settled(judged), passed)
-        return passed(judged)
+        found = self._reviewing.sent(request, body, self._behind)
+        return later(found, passed) if isinstance(found, Awaitable) else passed(found)
 
     def _admitted(
         self, speech: Speech, request: A2aRequest, body: bytes, place: A2aAgent
@@ -340,6 +339,8 @@ class Asking:
             self._reads(Interpreter(request, spoken), request, spoken, extended.changed)
         elif self._member is not None and is_owned(request):
             self.answer, gone = Owning(request, shown(self._member.key)), READ_CODINGS
+        if self._oversee(request):
+            gone = READ_CODINGS
         self.is_sent = True
         if self._member is not None and request.tenant != way.tenant:
             body = self._renamed(request, way.tenant, body)
@@ -358,6 +359,7 @@ class Asking:
         reply = way.after_body if is_read else way.after_headers
         is_first_shown = self.answer is not None and not is_read
         self.is_flowing = self.is_flowing or is_first_shown
+        assert self.is_flowing or self.answer is None, "nobody would be shown the answer"
         told = self.admission.told
         return Direct(reply, is_read, head, gone, "", changed, told, is_flowing=is_first_shown)
 
@@ -409,6 +411,7 @@ class Asking:
     def _otherwise(self, request: A2aRequest, call: Call, body: bytes, spoken: Spoken) -> Direct:
         """It is said to the agent so; somebody reads the answer."""
         found, target, way = spoken
+        self._oversee(request)
         self.is_sent = self.is_flowing = True
         cluster = ""
         if is_bridged(request.binding, target.binding):
@@ -445,7 +448,17 @@ class Asking:
             return self._listed_through(speech, gathering, body)
         if isinstance(found, Deny):
             return self._refused(speech, found)
-        return speech.fault(found) if isinstance(found, Fault) else found
+        if isinstance(found, Fault):
+            return speech.fault(found)
+        overseen = self._reviewing.answer(request, None)
+        judged = found if overseen is None else overseen.whole(found)
+        return await judged if isinstance(judged, Awaitable) else judged
+
+    def _oversee(self, request: A2aRequest) -> bool:
+        """The answer is for those who read it, if there are some."""
+        overseen = self._reviewing.answer(request, self.answer)
+        self.answer = overseen or self.answer
+        return overseen is not None
 
     def _listed_through(self, speech: Speech, gathering: Gathering, body: bytes) -> Action:
         """The same for a client of gRPC: the answer of one of them becomes that of all."""

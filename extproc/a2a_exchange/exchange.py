@@ -16,7 +16,9 @@ from extproc.a2a.operations import GRPC_PATHS
 from extproc.a2a_exchange import reading
 from extproc.a2a_exchange.asking import Asking
 from extproc.a2a_exchange.interpreting import Interpreted, passed
+from extproc.a2a_exchange.judging import overseers_of
 from extproc.a2a_exchange.notifying import Notifying
+from extproc.a2a_exchange.overseeing import OverseenAnswer
 from extproc.a2a_exchange.owning import Owning
 from extproc.a2a_exchange.telling import Telling
 from extproc.a2a_serving.callbacks import PLACE
@@ -163,7 +165,8 @@ class A2aExchange:
             told = Telling(program, serving, facts).keys()
             return self._refuse(_NOT_FOUND) if told is None else told
         if self._agent == PLACE and serving.callbacks is not None:
-            self._notifying = Notifying(serving.callbacks, facts)
+            overseers = overseers_of(program, serving)
+            self._notifying = Notifying(serving.callbacks, facts, overseers)
             return self._notified(self._notifying.begins(self._behind))
         if self._behind in WELL_KNOWN and serving.has_public_cards:
             return self._entered(serving, is_end=event.is_end)
@@ -234,10 +237,11 @@ class A2aExchange:
 
 
 def _flowing(
-    answer: Interpreted | Owning | None, event: ResponseHeaders | ResponseBody | ResponseEnd
+    answer: Interpreted | Owning | OverseenAnswer | None,
+    event: ResponseHeaders | ResponseBody | ResponseEnd,
 ) -> Answering:
     """What goes on of an answer that Envoy shows as it comes."""
-    if answer is None or answer.is_over:
+    if answer is None:
         return passed(event)
     if isinstance(event, ResponseHeaders):
         return answer.begins(event)

@@ -11,12 +11,14 @@ from typing import Final, TypeAlias
 
 from extproc.a2a import notifications
 from extproc.a2a.forms.losses import Malformed
+from extproc.a2a.operations import Operation
+from extproc.a2a_exchange.judging import Judges, Overseers
 from extproc.a2a_serving.callbacks import Callbacks, Sealed, Unreachable
 from extproc.events import CONTINUE, Action, Direct
 from extproc.facts import A2aCall, Facts
 from extproc.protocols.json_spans import InvalidJson
 from extproc.verdict import Deny
-from gateway.a2a import NOTIFICATION_TOKEN, Revision
+from gateway.a2a import NOTIFICATION_TOKEN, Binding, Revision
 
 Answering: TypeAlias = Action | Deny | Awaitable[Action | Deny]
 
@@ -36,10 +38,14 @@ _OTHER_TASK = Deny(403, "other_task", "this address is for notifications of anot
 class Notifying:
     """Of one HTTP request."""
 
-    __slots__ = ("_agent", "_callbacks", "_facts", "_sealed")
+    __slots__ = ("_agent", "_callbacks", "_facts", "_overseers", "_sealed")
 
-    def __init__(self, callbacks: Callbacks, facts: Facts) -> None:
+    def __init__(
+        self, callbacks: Callbacks, facts: Facts, overseers: Overseers | None = None
+    ) -> None:
+        """`overseers`: who reads what agents say; None: nobody."""
         self._callbacks, self._facts = callbacks, facts
+        self._overseers = overseers
         self._agent = ""
         self._sealed: Sealed | None = None
 
@@ -80,8 +86,27 @@ class Notifying:
 
     async def _sent(self, sealed: Sealed, body: bytes, said: bytes | None) -> Action | Deny:
         whole = body if said is None else said
+        judged = await self._judged(whole)
+        if isinstance(judged, Deny):
+            return judged
+        if judged is not whole:
+            whole = said = judged
         try:
             way = await self._callbacks.way(sealed, self._agent, whole, self._now)
         except Unreachable as error:
             return Deny(502, "webhook_unreachable", str(error))
         return Direct(way.reply, True, way.headers, way.removed, body=said)
+
+    async def _judged(self, whole: bytes) -> bytes | Deny:
+        """What becomes of it past those who read what the agent says, as they read its answers."""
+        overseers, facts = self._overseers, self._facts
+        if overseers is None or not overseers.reads(facts):
+            return whole
+        judges = Judges(overseers, facts, Operation.SUBSCRIBE, Binding.HTTP_JSON)
+        judges.begin(200, facts.headers)
+        document = judges.document()
+        told = document.feed(whole, is_end=True)
+        while questions := document.questions:
+            told += document.answered(await judges.opinions(questions))
+        judges.end()
+        return told if document.denied is None else document.denied

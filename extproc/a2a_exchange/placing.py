@@ -136,10 +136,12 @@ class Placing:
     def _fitting(self, request: A2aRequest) -> list[Member] | Refused:
         """Those that can take a message."""
         directory, call = self._serving.directory, self._call
-        known = [(each, directory.known(each.agent.name)) for each in self._pool.members]
+        members = [each for each in self._pool.members if not each.is_draining]
+        known = [(each, directory.known(each.agent.name)) for each in members]
         told = [(each, found) for each, found in known if found is not None]
         if not told:
-            why = directory.health(self._agent.name).reason
+            reasons = (directory.health(each.agent.name).reason for each in members)
+            why = next(filter(None, reasons), "")
             reason = f"the agent '{self._agent.name}' tells no card: {why}"
             return Deny(503, "agent_unavailable", reason)
         if not self._pool.is_group:  # one agent, whose modes are looked at later

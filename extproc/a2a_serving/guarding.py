@@ -15,8 +15,9 @@ from extproc.a2a.forms.losses import Malformed
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.places import MESSAGES
 from extproc.a2a.requests import A2aRequest
+from extproc.a2a_serving.lengths import Lengths
 from extproc.a2a_serving.texts import DOCUMENT, ENVELOPE, rewords, texts_of, unreadable
-from extproc.audits import Audits
+from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.llm.shapes import Fields
 from extproc.policies.guard import Guards
@@ -28,8 +29,6 @@ from extproc.verdict import Amend, Deny, Verdict
 from gateway.a2a import Binding
 from gateway.guards import Guard, Phase, TextScope
 
-_UNREAD: Final = frozenset({Operation.EXTENDED_CARD, Operation.DELETE_PUSH})
-"""Of whose answers nothing is read."""
 _SHAPES: Final[Mapping[Binding, Fields]] = {
     Binding.JSONRPC: ENVELOPE,
     Binding.HTTP_JSON: DOCUMENT,
@@ -46,12 +45,15 @@ _REWORD_SAID: Final[Mapping[Binding, Reword]] = {
 class A2aGuards:
     """Those of a gateway that are for agents."""
 
-    __slots__ = ("_requests", "answers")
+    __slots__ = ("_requests", "answers", "lengths", "streams")
 
     def __init__(self, guards: Sequence[Guard], audits: Audits | None, measure: Measure) -> None:
         self._requests = Guards(guards, audits, measure=measure)
         self.answers = Guards(guards, audits, Phase.RESPONSE, measure, is_whole=True)
-        """Who reads what agents say, for whole documents and for pieces of streams."""
+        """Who reads what agents say, where it is one document."""
+        self.streams = Guards(guards, audits, Phase.RESPONSE, measure)
+        """The same of streams, but for how long they are."""
+        self.lengths = Lengths(guards, audits or uncounted(), measure)
 
     def reads_requests(self, facts: Facts, request: A2aRequest) -> bool:
         """Whether somebody reads what this caller says to the agent of `facts.a2a`."""
@@ -59,9 +61,9 @@ class A2aGuards:
         is_read = is_read or request.operation is Operation.CANCEL_TASK  # which has metadata
         return is_read and bool(self._requests.steps_for(facts))
 
-    def reads_answers(self, facts: Facts, operation: Operation) -> bool:
+    def reads_answers(self, facts: Facts) -> bool:
         """Whether somebody reads what that agent answers this caller."""
-        return operation not in _UNREAD and bool(self.answers.steps_for(facts))
+        return bool(self.answers.steps_for(facts))
 
     def sent(
         self, facts: Facts, request: A2aRequest, body: bytes
@@ -96,6 +98,11 @@ def _framed(request: A2aRequest, text: bytes) -> bytes | Deny:
         return unreadable(error)
 
 
-def reading(binding: Binding) -> tuple[Fields, Reword]:
-    """What of answers in this binding is text, and how they are reworded."""
-    return _SHAPES[binding], _REWORD_SAID[binding]
+def shape_of(binding: Binding) -> Fields:
+    """What of answers in this binding is text."""
+    return _SHAPES[binding]
+
+
+def reword_of(binding: Binding) -> Reword:
+    """How such answers are reworded."""
+    return _REWORD_SAID[binding]

@@ -36,6 +36,10 @@ class Speech(Struct, frozen=True):
         status = said.status if self.binding is Binding.GRPC else deny.status
         return Respond(status, (*said.headers, *deny.headers), said.body, f"dragoman_{deny.code}")
 
+    def closing(self, deny: Deny) -> bytes:
+        """The same as the last event of a stream; empty over gRPC, where trailers say it."""
+        return errors.event(fault_of(deny), self.binding, self.revision, self.raw_id)
+
 
 def fault_of(deny: Deny) -> Fault:
     """Why a policy refuses, in the protocol's words."""

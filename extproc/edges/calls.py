@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from extproc.edges.frames import (
     DATA,
@@ -20,6 +20,7 @@ from extproc.edges.frames import (
     HEADER,
     HEADERS,
     ErrorCode,
+    Piece,
     frame,
     rst_stream,
 )
@@ -261,14 +262,14 @@ class ServerCall:
         if self._is_closed:
             self._tell_closed()
 
-    def receive(self, data: bytes) -> None:
-        """Deliver the messages that `data` completes."""
+    def receive(self, pieces: Sequence[Piece], length: int) -> None:
+        """Deliver the messages that these pieces, of that length together, complete."""
         outbox = self.outbox
         assembler = self._assembler
         if assembler is None:
             assembler = self._assembler = Assembler(outbox.limits.message_bytes)
         try:
-            for message in assembler.feed(data):
+            for message in assembler.feed(pieces, length):
                 self.deliver(message)
                 if not self.is_open:
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,9 @@ from extproc.edges.http2 import Connection
 from extproc.edges.service import Limits, Methods
 
 WRITE_BUFFER_BYTES = 1 << 20
+SEND_BUFFER_BYTES = 1 << 20
+"""Of a Unix socket, as far as the kernel lets us: by default an answer of 200 KB fills it, and the
+next one has to wait until it is read. TCP's grows by itself, unless one is asked for."""
 BACKLOG = 1_024
 
 
@@ -106,6 +110,7 @@ class Driver(asyncio.Protocol):
             return
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        _widen(transport.get_extra_info("socket"))
         self._start_timer(self._limits.handshake_seconds, self._check_handshake)
         self._flush()
 
@@ -176,3 +181,8 @@ class Driver(asyncio.Protocol):
     def _check_handshake(self) -> None:
         if not self._connection.is_ready:
             self.abort()
+
+
+def _widen(connected: socket.socket) -> None:
+    if connected.family == socket.AF_UNIX:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

@@ -5,8 +5,10 @@ RFC 9113, sections 4, 6 and 7.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
+from typing import TypeAlias
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -21,6 +23,8 @@ ID_MASK = 0x7FFFFFFF
 MAX_WINDOW = 0x7FFFFFFF
 DEFAULT_WINDOW = 65_535
 DEFAULT_FRAME_BYTES = 16_384
+LONG_READ_BYTES = 2 * (HEADER_BYTES + DEFAULT_FRAME_BYTES)
+"""More than the frame that it may complete."""
 MAX_FRAME_BYTES = (1 << 24) - 1
 DEFAULT_TABLE_BYTES = 4_096
 
@@ -41,6 +45,9 @@ ACK = 0x1
 END_HEADERS = 0x4
 PADDED = 0x8
 WITH_PRIORITY = 0x20
+
+Piece: TypeAlias = bytes | memoryview
+"""Of what streams carry."""
 
 
 class Setting(IntEnum):
@@ -90,6 +97,32 @@ class StreamFailed(Exception):
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     length = len(payload)
     return HEADER.pack(length >> 16, length & 0xFFFF, kind, flags, stream_id) + payload
+
+
+def frame_size(head: bytes) -> int:
+    """Of the frame that begins with these bytes, nine at least."""
+    return HEADER_BYTES + int.from_bytes(head[:3], "big")
+
+
+def run(data: bytes, start: int, end: int, stream_id: int) -> tuple[Sequence[Piece], int, int]:
+    """A full DATA frame, and those behind it that are of its stream and have no flags, up to one
+    that is not full: their payloads, the length of all, and where the next frame begins.
+    """
+    alike = HEADER.pack(0, DEFAULT_FRAME_BYTES, DATA, 0, stream_id)
+    full = HEADER_BYTES + DEFAULT_FRAME_BYTES
+    view, position, last = memoryview(data), end, len(data) - full
+    pieces = [view[start:end]]
+    while position <= last and data.startswith(alike, position):
+        pieces.append(view[position + HEADER_BYTES : position + full])
+        position += full
+    length = len(pieces) * DEFAULT_FRAME_BYTES
+    if data.startswith(alike[3:], position + 3):
+        size = frame_size(data[position : position + 3])
+        if HEADER_BYTES < size < full and position + size <= len(data):
+            pieces.append(view[position + HEADER_BYTES : position + size])
+            length += size - HEADER_BYTES
+            position += size
+    return pieces, length, position
 
 
 def settings(values: tuple[tuple[Setting, int], ...]) -> bytes:

@@ -8,7 +8,7 @@ RFC 9113; https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from extproc.edges.allowance import Allowance, MonotonicSeconds
 from extproc.edges.calls import Outbox, ServerCall
@@ -26,6 +26,7 @@ from extproc.edges.frames import (
     HEADER_BYTES,
     HEADERS,
     ID_MASK,
+    LONG_READ_BYTES,
     MAX_FRAME_BYTES,
     MAX_WINDOW,
     PADDED,
@@ -41,11 +42,14 @@ from extproc.edges.frames import (
     WORD,
     ConnectionFailed,
     ErrorCode,
+    Piece,
     Setting,
     StreamFailed,
     frame,
+    frame_size,
     goaway,
     require_size,
+    run,
     settings,
     unpadded,
     window_update,
@@ -55,8 +59,7 @@ from extproc.edges.messages import PREFIX_BYTES
 from extproc.edges.service import Limits, Methods, Status
 
 DRAIN_PING = b"dragoman"
-SMALL_INCREMENT = 1_024
-"""Smaller ones make us answer a cheap frame with a dear one (data dribble)."""
+SMALL_INCREMENT = 1_024  # smaller ones have a cheap frame answered with a dear one (data dribble)
 
 
 class Connection:
@@ -124,13 +127,25 @@ class Connection:
         if self._is_failed:
             return
         self.outbox.is_awake = True
-        if self._rest:
-            data = self._rest + data
         try:
-            start = 0 if self._has_preface else self._read_preface(data)
+            start = 0
+            if self._rest:
+                data, start = self._complete_frame(data)
+            if not self._has_preface:
+                start = self._read_preface(data)
             self._rest = data[self._read_frames(data, start) :]
         except ConnectionFailed as failure:
             self._fail(failure.code, failure.reason)
+
+    def _complete_frame(self, data: bytes) -> tuple[bytes, int]:
+        """What is to be read, from where: much is not copied for the frame that it completes."""
+        rest = self._rest
+        if len(data) < LONG_READ_BYTES or not self._has_preface:
+            return rest + data, 0
+        left = frame_size(rest + data[:HEADER_BYTES]) - len(rest)
+        self._rest = b""
+        self._read_frames(rest + data[:left], 0)
+        return data, len(data) if self._is_failed else left
 
     def lost(self) -> None:
         """The transport is gone."""
@@ -171,7 +186,7 @@ class Connection:
             if position > size:
                 return start - HEADER_BYTES
             if kind == DATA and self._block is None and self.is_ready:
-                self._on_data(stream_id & ID_MASK, flags, data, start, position)
+                position = self._on_data(stream_id & ID_MASK, flags, data, start, position)
             else:
                 self._read_other(kind, flags, stream_id & ID_MASK, data[start:position])
             if self._is_failed:
@@ -197,21 +212,27 @@ class Connection:
 
     # DATA, the frame that matters
 
-    def _on_data(self, stream_id: int, flags: int, data: bytes, start: int, end: int) -> None:
-        length = end - start
+    def _on_data(self, stream_id: int, flags: int, data: bytes, start: int, end: int) -> int:
+        """Read a frame, and behind a full one the rest of its run; where the next begins."""
+        length, behind = end - start, end
+        pieces: Sequence[Piece] = ()
+        if length == DEFAULT_FRAME_BYTES and not flags:
+            pieces, length, behind = run(data, start, end, stream_id)
         window = self._receive_window - length
         if window < self._connection_floor:
-            window = self._replenish_connection(window)
+            # At half: so a read never takes the rest, and a negative window cannot be seen.
+            self.outbox.pieces.append(window_update(0, self._connection_window - window))
+            window = self._connection_window
         self._receive_window = window
         call = self.calls.get(stream_id)
         if call is None or call.is_half_closed:
             self._on_stray_data(stream_id, call)
-            return
+            return behind
         window = call.receive_window - length
         if window < self._stream_floor:
             if window < 0:
                 self._reset(stream_id, ErrorCode.FLOW_CONTROL_ERROR)
-                return
+                return behind
             if not flags & END_STREAM:
                 limit = self._limits.stream_window_bytes
                 self.outbox.pieces.append(window_update(stream_id, limit - window))
@@ -221,7 +242,9 @@ class Connection:
             call.is_half_closed = True
         if flags & PADDED:
             start, end = unpadded(data, start, end)
-        if (
+        if pieces:
+            self._on_pieces(call, pieces, length)
+        elif (
             PREFIX_BYTES <= end - start <= self._whole_bytes
             and not call.held_bytes
             and call.content_left is None
@@ -231,22 +254,23 @@ class Connection:
             if call.is_open:
                 call.deliver(data[start + PREFIX_BYTES : end])
         elif end > start:
-            self._on_piece(call, data[start:end])
+            self._on_pieces(call, (data[start:end],), end - start)
         elif not flags & END_STREAM:
             self._spend_overhead()
         if flags & END_STREAM:
             self._on_end_stream(call)
+        return behind
 
-    def _on_piece(self, call: ServerCall, piece: bytes) -> None:
+    def _on_pieces(self, call: ServerCall, pieces: Sequence[Piece], length: int) -> None:
         """A message that does not fill its frame exactly."""
         if call.content_left is not None:
-            call.content_left -= len(piece)
+            call.content_left -= length
             if call.content_left < 0:
                 call.content_left = None
                 self._reset(call.id, ErrorCode.PROTOCOL_ERROR)
                 return
         if call.is_open:
-            call.receive(piece)
+            call.receive(pieces, length)
 
     def _on_end_stream(self, call: ServerCall) -> None:
         if call.content_left:
@@ -261,11 +285,6 @@ class Connection:
             if stream_id in self.outbox.reset_ids:
                 return
         self._reset(stream_id, ErrorCode.STREAM_CLOSED)
-
-    def _replenish_connection(self, window: int) -> int:
-        """At half: so one frame never takes the rest, and a negative window cannot be seen."""
-        self.outbox.pieces.append(window_update(0, self._connection_window - window))
-        return self._connection_window
 
     # Header blocks
 

@@ -5,8 +5,9 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Length-Prefixed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from extproc.edges.frames import Piece
 from extproc.edges.service import Status
 
 PREFIX_BYTES = 5
@@ -29,13 +30,35 @@ class Assembler:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._prefix = b""
-        self._pieces: list[bytes] = []
+        self._pieces: list[Piece] = []
         self._missing = 0
         self.held_bytes = 0
         """Of the unfinished message, its prefix included."""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The messages that `data` completes; lazily, so that those before a bad one are seen."""
+    def feed(self, pieces: Sequence[Piece], length: int) -> Iterator[bytes]:
+        """The messages that these pieces, of that length together, complete; lazily, so that those
+        before a bad one are seen.
+        """
+        first = pieces[0]
+        if not self._prefix and len(first) >= PREFIX_BYTES:
+            self._prefix = bytes(first[:PREFIX_BYTES])
+            self.held_bytes += PREFIX_BYTES
+            self._missing = self._announced()
+            length -= PREFIX_BYTES
+            pieces = (first[PREFIX_BYTES:], *pieces[1:])
+        if len(self._prefix) < PREFIX_BYTES or length > self._missing:
+            yield from self._cut(b"".join(pieces))
+            return
+        self._missing -= length
+        if self._missing:
+            self.held_bytes += length
+            self._pieces.append(b"".join(pieces))  # so that nothing else is held by them
+        else:
+            self._pieces += pieces
+            yield self._complete()
+
+    def _cut(self, data: bytes) -> Iterator[bytes]:
+        """The same of what ends within a prefix, or holds the end of a message and more."""
         position = 0
         size = len(data)
         while position < size:

@@ -98,6 +98,7 @@ _IDS = (
     "tool_call_id",
     "tool_use_id",
 )
+_TOKENS = frozenset({"logprobs", "logprobsResult"})
 _ROLES = frozenset({"assistant", "model", "user", "system", "developer", "tool", "function"})
 _NESTED = (
     "annotations",
@@ -182,3 +183,19 @@ def texts(document: Mapping[str, object]) -> tuple[str, ...]:
 def reworded(body: bytes, rewording: Rewording) -> Reworded:
     """The answer with its texts changed. Raises `InvalidJson`."""
     return walk.reword(body, ANSWER, rewording, TextScope.ASSISTANT)
+
+
+def forget_tokens(value: object) -> bool:
+    """Takes out how likely each token was, since they spell what was there; True: there were."""
+    found = False
+    if type(value) is dict:
+        for key, item in value.items():
+            if key in _TOKENS and item:
+                value[key] = [] if type(item) is list else None
+                found = True
+            else:
+                found = forget_tokens(item) or found
+    elif type(value) is list:
+        for item in value:
+            found = forget_tokens(item) or found
+    return found

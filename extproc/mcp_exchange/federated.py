@@ -45,6 +45,7 @@ from extproc.mcp_exchange.several import (
     found_by_uri,
     in_turn,
     level_set,
+    past_guards,
     place,
     searched,
 )
@@ -234,10 +235,19 @@ class FederatedTalk:
                 return accepted()
             server, own = found
             changes = {messages.PROGRESS_TOKEN: msgspec.json.encode(own)}
-            return self._direct(message, whose, Target(server, ""), changes)
-        params = messages.params(message.body)
-        telling = caller.serving.federation.tell(caller.view, whose, message.method, params)
-        return later(telling, lambda _: accepted())
+            return past_guards(
+                caller,
+                message,
+                (server,),
+                lambda passed: self._direct(passed, whose, Target(server, ""), changes),
+            )
+
+        def passed(told: Message) -> Answering:
+            params, federation = messages.params(told.body), caller.serving.federation
+            telling = federation.tell(caller.view, whose, told.method, params)
+            return later(telling, lambda _: accepted())
+
+        return past_guards(caller, message, tuple(caller.view.servers), passed)
 
     # what they ask for
 

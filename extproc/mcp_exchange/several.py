@@ -4,7 +4,7 @@ of a resource that nobody lists, who knows it; which tools are about what is sea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from extproc.events import Action, Respond
@@ -36,6 +36,18 @@ def place(message: Message) -> Path:
         case method if method in BY_URI:
             return messages.URI
     return messages.TASK_ID
+
+
+def past_guards(
+    caller: Caller, message: Message, servers: Sequence[str], then: Callable[[Message], Answering]
+) -> Answering:
+    """What comes of what is told to all of these, past the guards of each."""
+    if not servers or caller.program.mcp_guards is None:
+        return then(message)
+    call = McpCall(message.method, servers[0], view=caller.view.name)
+    return caller.guarded(
+        message, call, lambda passed: past_guards(caller, passed, servers[1:], then)
+    )
 
 
 def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:

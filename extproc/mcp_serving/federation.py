@@ -31,7 +31,7 @@ from extproc.mcp.views import Served, View
 from extproc.mcp_serving import calling_off
 from extproc.mcp_serving.calling_off import CallingOff
 from extproc.mcp_serving.hub import Hub
-from extproc.mcp_serving.whose import Whose
+from extproc.mcp_serving.whose import Screen, Whose
 from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
@@ -363,7 +363,7 @@ class Federation:
                     found[name] = said
                 elif lacking[name].is_required:
                     return f"the server '{name}' gives no answer: {said}"
-        return found if whose.screen is None else await whose.screen.pages(kind, found)
+        return found if whose.screen is None else await _screened(view, kind, found, whose.screen)
 
     def _kept(self, server: str, kind: ListKind, whose: Whose, *, is_routing: bool) -> Page | None:
         now = self._clock()
@@ -479,3 +479,19 @@ class Federation:
             logger.warning("the MCP server %s is left out: %s", served.name, why)
             if not served.is_personal:  # what it refuses one caller says nothing of the others
                 self._dead[served.name] = self._clock() + DEAD_SECONDS
+
+
+async def _screened(
+    view: View, kind: ListKind, pages: Mapping[str, Page], screen: Screen
+) -> dict[str, Page] | str:
+    """What is left of the lists. Those of which that cannot be said are left out; text: one of them
+    is of a server that is required."""
+    shown: dict[str, Page] = {}
+    for server, page in (await screen.pages(kind, pages)).items():
+        if isinstance(page, Page):
+            shown[server] = page
+        elif view.servers[server].is_required:
+            return f"the list of '{server}' cannot be shown: {page}"
+        else:
+            logger.warning("the list of the MCP server %s is left out: %s", server, page)
+    return shown

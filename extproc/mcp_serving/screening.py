@@ -41,9 +41,9 @@ class Screening:
         self._inquirer = inquirer
         self._facts_of = facts_of
 
-    async def pages(self, kind: ListKind, pages: Mapping[str, Page]) -> dict[str, Page] | str:
+    async def pages(self, kind: ListKind, pages: Mapping[str, Page]) -> Mapping[str, Page | str]:
         """What is left of the lists, by server; text: why that cannot be said."""
-        shown = dict(pages)
+        shown: dict[str, Page | str] = dict(pages)
         for server, page in pages.items() if kind in KINDS else ():
             facts = self._facts_of(server)
             if not self._definitions.are_read(facts):
@@ -51,9 +51,7 @@ class Screening:
             found = self._definitions.page(facts, page)
             if isinstance(found, Inquiry):
                 found = await self._inquirer.settled(found)
-            if isinstance(found, Deny):
-                return f"the list of '{server}' cannot be shown: {found.reason}"
-            shown[server] = found
+            shown[server] = found.reason if isinstance(found, Deny) else found
         return shown
 
     async def hellos(self, hellos: Mapping[str, Hello]) -> dict[str, Hello]:
@@ -75,7 +73,7 @@ def screened(
     definitions: Definitions, facts: Facts, text: bytes, document: Mapping[str, object]
 ) -> bytes | Deny | Inquiry[bytes | Deny]:
     """A message of a server with what may be shown of the lists and instructions in it; a Deny:
-    that cannot be said now."""
+    that cannot be said of lists now. Instructions of which it cannot be said are none."""
     result = document.get(_RESULT)
     if not isinstance(result, dict) or "method" in document:
         return text
@@ -89,7 +87,8 @@ def screened(
         return text
 
     def changed(judged: Sequence[Said]) -> bytes | Deny:
-        unknown = next(filter(is_unknown, judged), None)
+        of_lists = [one for entry, one in zip(entries, judged, strict=True) if entry.name]
+        unknown = next(filter(is_unknown, of_lists), None)
         if isinstance(unknown, Deny):
             return unknown
         left = iter(zip(entries, judged, strict=True))

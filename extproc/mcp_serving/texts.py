@@ -59,6 +59,10 @@ SENT: Fields = {
         "cursor": _ALL,
         "level": _ALL,
         "requestState": _ALL,
+        "requestId": _ALL,
+        "progressToken": _ALL,
+        "progress": _ALL,
+        "total": _ALL,
         "_meta": _ALL,
         "arguments": FREE,
         "argument": {"name": _ID, "value": FREE},
@@ -75,7 +79,7 @@ SENT: Fields = {
     },
     "error": {"code": _ALL, "message": FREE, "data": FREE},
 }
-"""Of clients: arguments, and what they answer to servers."""
+"""Of clients: arguments, and what they answer and tell servers."""
 SAID: Fields = {
     **_ENVELOPE,
     "params": {

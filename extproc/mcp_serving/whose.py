@@ -18,7 +18,7 @@ _MODERN: Final = MODERN_REVISIONS[-1]
 class Screen(Protocol):
     """What stands between what servers list and what a client sees of it."""
 
-    async def pages(self, kind: ListKind, pages: Mapping[str, Page]) -> dict[str, Page] | str:
+    async def pages(self, kind: ListKind, pages: Mapping[str, Page]) -> Mapping[str, Page | str]:
         """What is left of the lists, by server; text: why that cannot be said."""
 
 

@@ -151,6 +151,7 @@ GETTERS: Mapping[str, Getter] = {
     "a2a.context_id": _of_a2a(lambda call: call.context),
     "a2a.chain": _of_a2a(lambda call: list(call.chain)),
     "a2a.parts": _of_a2a(lambda call: list(call.parts)),
+    "a2a.task_state": _of_a2a(lambda call: call.task_state),
     "mcp.result": _of_mcp(lambda call: call.result),
     "llm.model": lambda facts: facts.model or None,
     "llm.provider": lambda facts: facts.provider or None,

@@ -70,6 +70,8 @@ class InstanceBlock(Block):
     """Where it speaks gRPC, if it does."""
     weight: Weight = 1
     """How much it is given of what is new, beside the others."""
+    drain: Flag = False
+    """It gets nothing new, and keeps what it has: for a while before it goes."""
 
 
 class A2aAgentBlock(Block):
@@ -118,6 +120,8 @@ class A2aAgentBlock(Block):
             raise refusal("needs exactly one of url and instances", is_shown=False)
         if self.instances and self.grpc is not None:
             raise refusal("has both grpc and instances", "each has its own", is_shown=False)
+        if self.instances and all(each.drain for each in self.instances.values()):
+            raise refusal("has no instance for what is new", "drain some of them", is_shown=False)
         urls = [url or "" for place in self.places for url in place]
         if self.ca is not None and not any(each.startswith("https:") for each in urls):
             raise refusal("has a ca, and no https url", is_shown=False)

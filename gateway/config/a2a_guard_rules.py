@@ -36,8 +36,6 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
     if isinstance(guard, SchemaGuardBlock):
         yield Finding((*path, "type"), "json_schema is not for agents: they say no one form")
         return
-    if guard.phase is not Phase.REQUEST:
-        yield Finding((*path, "phase"), "what agents answer is not read", "phase: request")
     if isinstance(guard, DetectionBlock) and guard.action is DetectionAction.TOKENISE:
         yield Finding((*path, "action"), "tokenise is for LLM calls alone", "mask, or block")
     if isinstance(guard, RemoteGuardBlock) and guard.parallel:

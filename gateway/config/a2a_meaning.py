@@ -160,7 +160,7 @@ def _agent(name: str, block: A2aAgentBlock) -> A2aAgent:
         ((url, grpc),) = block.places
         return _at(name, url, grpc, block)
     members = tuple(
-        Member(_at(at, each.url, each.grpc, block), key, name, each.weight)
+        Member(_at(at, each.url, each.grpc, block), key, name, each.weight, is_draining=each.drain)
         for at, (key, each) in zip(_place_names(name, block), block.instances.items(), strict=True)
     )
     return replace(
@@ -196,6 +196,7 @@ def _group(name: str, block: GroupBlock, agents: Mapping[str, A2aAgent]) -> A2aA
                 place_in_order if block.choose is Choosing.FAILOVER else 0,
                 each.turn,
                 frozenset(terms.skills),
+                each.is_draining,
             )
             for each in pool
         )

@@ -3,6 +3,7 @@ they were begun, also for another gateway, in each binding. Clients are the offi
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.e2e.test_a2a import saying
 from tests.kit import web
 from tests.kit.a2a_agent import Agent, running_agent
 from tests.kit.in_a_loop import in_a_loop
+from tests.kit.recorder import Recorder
 from tests.kit.stack import Stack, eventually, running
 
 pytestmark = pytest.mark.envoy
@@ -33,6 +35,7 @@ class Fleet:
     stack: Stack
     other: Stack
     agents: dict[str, Agent]
+    webhook: Recorder
     frail: ExitStack
     """Ends the first instance of the agent `spare`."""
 
@@ -52,6 +55,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             name: stack.enter_context(running_agent(name, ("1.0", "0.3")))
             for name in ("blue", "green", "hotels")
         }
+        webhook = stack.enter_context(Recorder())
         frail = stack.enter_context(ExitStack())
         agents["frail"] = frail.enter_context(running_agent("frail"))
         places = {
@@ -62,6 +66,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             f"""
 gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
 a2a:
+  push:
+    url: "http://127.0.0.1:${{DRAGOMAN_PORT}}"
+    networks: [127.0.0.1/32]
+    http: true
   agents:
     travel: {{instances: {{blue: {places["blue"]}, green: {places["green"]}}}}}
     hotels: {places["hotels"]}
@@ -72,7 +80,7 @@ a2a:
         )
         first = stack.enter_context(running(config, folder / "state", workers=1))
         second = stack.enter_context(running(config, folder / "other", workers=1))
-        yield Fleet(first, second, agents, frail)
+        yield Fleet(first, second, agents, webhook, frail)
 
 
 @asynccontextmanager
@@ -188,6 +196,27 @@ async def test_a_group_is_an_agent_of_its_own(fleet: Fleet, binding: str) -> Non
         assert task.id.endswith("~hotels")
         found = await made.get_task(a2a_pb2.GetTaskRequest(id=task.id))
         assert found.id == task.id
+
+
+@each_binding
+@in_a_loop
+async def test_who_is_called_back_is_told_the_same_task(fleet: Fleet, binding: str) -> None:
+    webhook = a2a_pb2.TaskPushNotificationConfig(url=f"{fleet.webhook.url}/{binding}", id="mine")
+    request = saying("ask me")
+    request.configuration.task_push_notification_config.CopyFrom(webhook)
+    async with client(fleet.stack, binding, streaming=False) as made:
+        (asked,) = [each async for each in made.send_message(request)]
+        asking = a2a_pb2.GetTaskPushNotificationConfigRequest(task_id=asked.task.id, id="mine")
+        found = await made.get_task_push_notification_config(asking)
+        assert (found.task_id, found.url) == (asked.task.id, webhook.url)
+
+    def told() -> list[str]:
+        called = [each for each in fleet.webhook.requests if each.path == f"/{binding}"]
+        events = [json.loads(each.body) for each in called]
+        return [each["task"]["id"] for each in events if "task" in each]
+
+    eventually(lambda: bool(told()), "the client is called")
+    assert {*told()} == {asked.task.id}
 
 
 def test_the_group_is_in_the_list_and_has_a_card(fleet: Fleet) -> None:

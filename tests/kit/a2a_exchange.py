@@ -12,6 +12,7 @@ from extproc.a2a_exchange.exchange import A2aExchange
 from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.serving import World, serving
 from extproc.events import Action, RequestBody, RequestHeaders, Respond
+from extproc.inquiring import Inquirer
 from extproc.ports import Answered, Limiter, Resolve, Unresolved
 from extproc.program import NOTHING_SERVED, Program, build
 from tests.kit.gateways import gateway_of
@@ -94,6 +95,7 @@ def program(
     limiter: Limiter | None = None,
     ledger: MemoryLedger | None = None,
     resolve: Resolve = nowhere,
+    inquirer: Inquirer | None = None,
 ) -> Program:
     """What a worker makes of a configuration."""
     world = World(peers, (clock or Clock()).times, lambda: 0.0, resolve, ("s" * 32,))
@@ -102,6 +104,7 @@ def program(
         "1",
         ledger=ledger or MemoryLedger(),
         limiter=limiter,
+        inquirer=inquirer,
         choose=lambda: 0.0,
         created=7,
         serve=NOTHING_SERVED._replace(a2a=lambda a2a, identity: serving(a2a, identity, world)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.kit.gateways import gateway_of, golden_gateway
-from xds_server.a2a_checks import a2a_checks
+from xds_server.a2a_checks import a2a_checks, answers_are_read
 from xds_server.check import Where
 
 
@@ -41,3 +41,17 @@ guardrails:
     own = [each for each in found if each.startswith(("rule", "limit", "guard"))]
     assert own == ["rule all (deny)", "guard agents (block, 1 pattern, for a2a=a)"]
     assert not any("budget" in each for each in found)
+
+
+def test_rules_of_responses_are_asked_last() -> None:
+    text = """
+a2a: {agents: {a: {url: "http://a"}}}
+mcp: {servers: {b: {url: "http://b"}}}
+authorize:
+  - {name: failed, for: {a2a: a}, phase: response, deny: 'a2a.task_state == "TASK_STATE_FAILED"'}
+  - {name: results, for: {mcp: b}, phase: response, deny: 'mcp.result.isError == true'}
+"""
+    *_, last = a2a_checks(gateway_of(text))
+    assert (last.name, last.reads) == ("rule failed (deny of responses, for a2a=a)", "answer")
+    assert answers_are_read(gateway_of(text))
+    assert not answers_are_read(golden_gateway("a2a"))

@@ -333,7 +333,7 @@ def task_down(task: object, form: Form, losses: Losses) -> Document:
 def status_up(status: object, form: Form, losses: Losses) -> Document:
     document = object_of(status, "a status")
     found = moved(document, ("timestamp",), ("state", "message"), losses)
-    found["state"] = _state_up(document.get("state"), losses)
+    found["state"] = state_up(document.get("state"), losses)
     timestamp = found.get("timestamp")
     if isinstance(timestamp, str):
         found["timestamp"] = _in_utc(timestamp)
@@ -356,7 +356,8 @@ def status_down(status: object, form: Form, losses: Losses) -> Document:
     return found
 
 
-def _state_up(state: object, losses: Losses) -> str:
+def state_up(state: object, losses: Losses) -> str:
+    """The state of a task, in 1.0's words."""
     if isinstance(state, str):
         if state in _STATES:
             return _STATES[state]

@@ -116,3 +116,39 @@ def test_a_body_that_is_too_large_is_refused() -> None:
     action: Action = gateway.said(exchange.on_event(RequestBody(b"x" * 11)))
     assert isinstance(action, Respond)
     assert action.status == 413
+
+
+GUARDED = """
+guardrails:
+  - {name: a, type: pii, kinds: [email], action: mask, phase: response, for: {a2a: travel}}
+  - {name: b, type: regex, patterns: [apollo], phase: response, for: {a2a: travel}}
+  - {name: c, type: regex, patterns: [hermes], phase: request, for: {a2a: travel}}
+authorize:
+  - {name: r, for: {a2a: travel}, phase: response, deny: 'a2a.task_state == "TASK_STATE_FAILED"'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "status", "said"),
+    [
+        ("hermes", "WORKING", 0, ""),
+        ("to jane@example.com", "WORKING", 0, "to [EMAIL]"),
+        ("apollo", "WORKING", 400, ""),
+        ("hello", "FAILED", 403, ""),
+    ],
+)
+def test_what_is_told_is_read_as_answers_are(text: str, state: str, status: int, said: str) -> None:
+    gateway, path, token = told(PUSH + GUARDED)
+    message = {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": text}]}
+    event = {"taskId": "t", "status": {"state": f"TASK_STATE_{state}", "message": message}}
+    _, action = gateway.ask(path, {"statusUpdate": event}, x_a2a_notification_token=token)
+    if status:
+        assert isinstance(action, Respond)
+        assert action.status == status
+        return
+    assert isinstance(action, Direct)
+    if not said:
+        assert action.body is None
+        return
+    found = json.loads(action.body or b"")["statusUpdate"]["status"]["message"]
+    assert found["parts"] == [{"text": said}]

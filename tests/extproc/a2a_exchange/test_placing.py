@@ -25,6 +25,7 @@ from tests.kit.a2a_exchange import V0_3, V1, send
 from tests.kit.a2a_pools import (
     BODY,
     GROUP,
+    INSTANCES,
     answered,
     call,
     desk,
@@ -162,6 +163,18 @@ def test_who_is_down_gets_nothing_new_and_keeps_what_it_has() -> None:
     _, refused = gateway.ask("/a2a/travel", call("GetTask", id="t~blue"), **V1)
     assert isinstance(refused, Respond)
     assert refused.status == 503
+
+
+@pytest.mark.parametrize("path", ["/a2a/travel", "/a2a/all"])
+def test_who_drains_gets_nothing_new_and_keeps_what_it_has(path: str) -> None:
+    yaml = INSTANCES.replace('blue:50051"', 'blue:50051", drain: true')
+    gateway = desk(f"{yaml}  groups: {{all: {{agents: {{travel: {{}}}}}}}}\n", instances())
+    for message in (send(), send(), send(contextId="mine"), send(contextId="yours")):
+        _, action = gateway.ask(path, message, **V1)
+        assert where(action) == "travel~green"
+    key = "blue" if path == "/a2a/travel" else "blue~travel"
+    _, action = gateway.ask(path, send(taskId=f"t~{key}"), **V1)
+    assert where(action) == "travel~blue"
 
 
 def test_a_task_that_says_nobodys_name_is_for_the_first() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
+import sys
+import termios
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from tests.extproc.edges.peer import (
     open_stream,
 )
 from tests.extproc.edges.services import ECHO, SILENT, Journal, methods_of
+from tests.kit.stack import eventually
 
 HUGE = (1 << 31) - 1
 OPEN_WINDOWS = START + WIDE + window_update(0, HUGE - 65_535)
@@ -217,3 +221,29 @@ def test_a_socket_file_left_by_a_dead_worker_is_no_obstacle(tmp_path: Path) -> N
         await server.close()
 
     uvloop.run(run())
+
+
+def test_an_answer_of_a_large_body_leaves_before_the_peer_reads(tmp_path: Path) -> None:
+    path = tmp_path / "edge.sock"
+    answer = message(bytes(300_000))
+
+    async def run() -> None:
+        server = await fast.serve(methods_of(Journal()), path=path)
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(path))
+            asked = b"".join(data(1, piece) for piece in cut(answer))
+            try:
+                await asyncio.to_thread(peer.sendall, OPEN_WINDOWS + open_stream(1) + asked)
+                await asyncio.to_thread(
+                    eventually, lambda: _waiting(peer) >= len(answer), "a whole answer", seconds=20
+                )
+            finally:
+                await server.close()
+
+    uvloop.run(run())
+
+
+def _waiting(peer: socket.socket) -> int:
+    """Bytes that were sent to it, and that it has not read."""
+    answer = fcntl.ioctl(peer, termios.FIONREAD, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)

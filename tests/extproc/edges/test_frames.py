@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,18 +11,23 @@ from hypothesis import strategies as st
 from extproc.edges.frames import (
     DATA,
     DATA_AND_PREFIX,
+    DEFAULT_FRAME_BYTES,
     END_STREAM,
     HEADER,
     HEADER_BYTES,
     MAX_FRAME_BYTES,
+    PADDED,
+    RST_STREAM,
     ConnectionFailed,
     ErrorCode,
     Setting,
     StreamFailed,
     frame,
+    frame_size,
     goaway,
     require_size,
     rst_stream,
+    run,
     settings,
     unpadded,
     window_update,
@@ -120,3 +127,55 @@ def test_a_failure_carries_the_code_for_the_peer_and_words_for_us(
 def test_codes_and_settings_have_the_numbers_of_the_registry() -> None:
     assert [code.value for code in ErrorCode] == list(range(14))
     assert [setting.value for setting in Setting] == list(range(1, 7))
+
+
+FULL = bytes(DEFAULT_FRAME_BYTES)
+EMPTY_RUN = DEFAULT_FRAME_BYTES, HEADER_BYTES + DEFAULT_FRAME_BYTES
+
+
+def run_of(data: bytes) -> tuple[list[int], int, int]:
+    """The lengths of its payloads, their sum, and where it ends, of the run at the beginning."""
+    pieces, length, behind = run(data, HEADER_BYTES, HEADER_BYTES + DEFAULT_FRAME_BYTES, 3)
+    assert b"".join(pieces) == b"".join(
+        data[place : place + len(piece)]
+        for place, piece in zip(
+            itertools.count(HEADER_BYTES, HEADER_BYTES + DEFAULT_FRAME_BYTES), pieces, strict=False
+        )
+    )
+    return [len(piece) for piece in pieces], length, behind
+
+
+def test_a_run_ends_with_the_first_frame_that_is_not_full() -> None:
+    full, last = frame(DATA, 0, 3, FULL), frame(DATA, 0, 3, b"rest")
+    sizes, length, behind = run_of(full + full + last + last)
+    assert sizes == [DEFAULT_FRAME_BYTES, DEFAULT_FRAME_BYTES, 4]
+    assert (length, behind) == (2 * DEFAULT_FRAME_BYTES + 4, len(full + full + last))
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"",
+        frame(DATA, 0, 5, FULL),
+        frame(DATA, END_STREAM, 3, FULL),
+        frame(DATA, END_STREAM, 3, b"x"),
+        frame(DATA, PADDED, 3, b"\0x"),
+        frame(DATA, 0, 3, b""),
+        frame(RST_STREAM, 0, 3, bytes(4)),
+        frame(DATA, 0, 3, FULL + b"x"),
+        frame(DATA, 0, 3, FULL)[:-1],
+        frame(DATA, 0, 3, b"cut off")[:-1],
+        frame(DATA, 0, 3, b"")[:-1],
+        frame(DATA, 0, 3, b"x")[:4],
+    ],
+)
+def test_what_is_not_of_a_run_is_left(behind: bytes) -> None:
+    sizes, *ends = run_of(frame(DATA, 0, 3, FULL) + behind)
+    assert sizes == [DEFAULT_FRAME_BYTES]
+    assert tuple(ends) == EMPTY_RUN
+
+
+@given(st.binary(max_size=300), st.binary(max_size=20))
+def test_a_frame_says_how_long_it_is(payload: bytes, behind: bytes) -> None:
+    whole = frame(DATA, 0, 1, payload)
+    assert frame_size(whole + behind) == len(whole)

@@ -6,6 +6,7 @@ import json
 
 from extproc.events import Action, Direct, Replace, ResponseBody, ResponseHeaders, Watch
 from tests.kit.mcp_exchange import (
+    TWO,
     Fake,
     Servers,
     answer,
@@ -126,6 +127,23 @@ def test_servers_that_no_guard_reads_are_not_asked_for_their_list() -> None:
     of = program(SCREENED % "unknown", fakes(a, b))
     assert isinstance(played(of, mcp_session_id=opened(of)).post(call("b__echo")), Direct)
     assert {"tools/list"}.isdisjoint([*a.methods(), *b.methods()])
+
+
+ASKING = """
+guardrails:
+  - {name: w, type: webhook, url: "http://guard.example", phase: response, for: {mcp: %s}}
+"""
+
+
+def test_a_list_of_which_a_service_cannot_say_is_left_out_or_an_error() -> None:
+    """No service is there. The server `b` is not required."""
+    for server, named in (("b", ["a__echo"]), ("a", None)):
+        of = program(TWO + ASKING % server, fakes(Fake("a"), Fake("b")))
+        action = played(of, mcp_session_id=opened(of)).post(request("tools/list"))
+        if named is None:
+            assert "the list of 'a' cannot be shown" in error(action)["message"]
+        else:
+            assert [each["name"] for each in answer(action)["tools"]] == named
 
 
 def test_nobody_finds_it_by_searching() -> None:

@@ -136,3 +136,25 @@ def test_where_the_lists_cannot_be_had_nothing_is_found() -> None:
     assert isinstance(action, Respond)
     assert action.status == 502
     assert "'a' gives no answer" in error(action)["message"]
+
+
+@pytest.mark.parametrize(("server", "action"), [("a", "block"), ("b", "block"), ("b", "mask")])
+def test_guards_of_all_read_what_all_are_told(server: str, action: str) -> None:
+    guards = (
+        f"\nguardrails: [{{name: g, type: regex, for: {{mcp: {server}}}, "
+        f"patterns: [classified], action: {action}}}]\n"
+    )
+    a, b = Fake("a"), Fake("b")
+    of = program(TWO + guards, fakes(a, b))
+    one = played(of, mcp_session_id=opened(of))
+    note = {"requestId": 7, "reason": "it is classified"}
+    said = one.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": note})
+    assert isinstance(said, Respond)
+    assert said.status == 202
+    told = [
+        json.loads(asked.body)["params"]["reason"]
+        for each in (a, b)
+        for method, asked in each.said
+        if method == "notifications/cancelled"
+    ]
+    assert told == ([] if action == "block" else ["it is [redacted]"] * 2)

@@ -18,6 +18,7 @@ from tests.gateway.config.loading import complaints
         ("{url: 'http://a', instances: {b: {url: 'http://b'}}}", "a2a.agents.a: needs exactly"),
         ("{grpc: 'http://a', instances: {b: {url: 'http://b'}}}", "a2a.agents.a: has both grpc"),
         ("{instances: {b~c: {url: 'http://b'}}}", "a2a.agents.a.instances.b~c: must be the name"),
+        ("{instances: {b: {url: 'http://b', drain: true}}}", "a2a.agents.a: has no instance for"),
         ("{url: 'http://a', refresh: 10ms}", "a2a.agents.a.refresh: must be at least 1s"),
     ],
 )

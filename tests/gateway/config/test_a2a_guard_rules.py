@@ -18,7 +18,9 @@ guardrails:
         "{type: regex, patterns: [x], for: {a2a: a}}",
         '{type: regex, patterns: [x], for: {a2a: "*", key: "*"}, scope: [user]}',
         "{type: injection, for: {a2a: a}}",
-        "{type: max_length, characters: 5, for: {a2a: a}}",
+        "{type: injection, for: {a2a: a}, phase: response, scope: [assistant]}",
+        "{type: pii, action: mask, for: {a2a: a}, phase: both, scope: [assistant]}",
+        "{type: max_length, characters: 5, for: {a2a: a}, phase: response}",
     ],
 )
 def test_guards_that_can_judge_are_taken(guard: str) -> None:
@@ -31,7 +33,6 @@ def test_guards_that_can_judge_are_taken(guard: str) -> None:
         ("{type: json_schema, schema: {}, for: {a2a: a}}", "guardrails.0.type"),
         ("{type: secrets, action: tokenise, for: {a2a: a}}", "guardrails.0.action"),
         ("{type: injection, phase: response, for: {a2a: a}}", "guardrails.0"),
-        ("{type: regex, patterns: [x], phase: response, for: {a2a: a}}", "guardrails.0.phase"),
         ("{type: regex, patterns: [x], scope: [tool_input], for: {a2a: a}}", "guardrails.0.scope"),
         ("{type: regex, patterns: [x], for: {a2a: a, model: m}}", "guardrails.0.for.model"),
         ("{type: regex, patterns: [x], for: {a2a: a, mcp: m}}", "guardrails.0.for.mcp"),
