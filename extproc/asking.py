@@ -38,10 +38,11 @@ from extproc.passing import (
     Decision,
     Passing,
     Ready,
+    asked_for,
+    misplaced,
     not_offered,
     unchosen,
     unknown_model,
-    whose,
 )
 from extproc.plan import NotOffered, Plan, Steering, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held, Lower
@@ -137,18 +138,15 @@ class Asking:
     def dialect(self) -> Dialect | None:
         """In which the client expects to be refused."""
         if isinstance(self.found, Found):
-            return FAMILIES[self.found.family]
+            is_mistrals = self.found.operation is Operation.CHAT  # also on Vertex
+            return FAMILIES[Family.OPENAI if is_mistrals else self.found.family]
         if models.ANTHROPIC_HEADER in self._facts.headers:
             return Dialect.ANTHROPIC
         family = self._program.paths.family(self._facts.path)
         return None if family is None else FAMILIES[family]
 
     def find(self) -> None:
-        facts = self._facts
-        found = self._program.paths.find(facts.method, facts.path)
-        if isinstance(found, Found) and found.operation is Operation.FILES:
-            found = whose(self._program, facts, found)
-        self.found = found
+        self.found = asked_for(self._program, self._facts)
 
     def on_headers(self, *, is_end: bool) -> Decision | Awaitable[Decision]:
         """The caller is known."""
@@ -156,7 +154,7 @@ class Asking:
         if found is None:
             return self._passing.unknown()
         if isinstance(found, WrongMethod):
-            return Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
+            return misplaced(facts)
         if found.operation not in HANDLINGS:
             return self._passing.decide(found)
         if is_end:
@@ -180,7 +178,7 @@ class Asking:
             return plain
         if found.operation in _INVOCATIONS:
             found, plain = self._turned(found, plain)
-        if found.family is Family.VERTEX:
+        if found.family is Family.VERTEX and found.operation is Operation.MESSAGES:
             turned = of_vertex(found, plain)
             if isinstance(turned, Deny):
                 return turned

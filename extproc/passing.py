@@ -27,7 +27,7 @@ from extproc.protocols import query
 from extproc.session import Means
 from extproc.uploads import Upload, begins
 from extproc.verdict import Deny
-from gateway.apis import Family, Found
+from gateway.apis import Family, Found, WrongMethod
 from gateway.operations import Operation
 
 JSON = (("content-type", "application/json"),)
@@ -222,9 +222,22 @@ class Passing:
         return Respond(200, JSON, body, "dragoman_model")
 
 
-def whose(program: Program, facts: Facts, found: Found) -> Found:
-    """Files of several vendors are at the same path: headers tell whose."""
-    if models.ANTHROPIC_HEADER in facts.headers:
+def misplaced(facts: Facts) -> Deny:
+    """Something is at this path, by another method: or a name of a model stands before a verb of
+    Google's that nobody has here, `imagen-4:predict`."""
+    name = facts.path.partition("?")[0].rpartition("/")[2]
+    verb = name.rpartition(":")[2] if ":" in name else ""
+    if facts.method == "POST" and verb.isalpha():
+        return Deny(404, "unknown_url", f"nothing is served at ':{verb}' of models")
+    return Deny(405, "method_not_allowed", f"{facts.method} is not allowed here")
+
+
+def asked_for(program: Program, facts: Facts) -> Found | WrongMethod | None:
+    """What a request line asks for; None: nothing that is served."""
+    found = program.paths.find(facts.method, facts.path)
+    if not isinstance(found, Found) or found.operation is not Operation.FILES:
+        return found
+    if models.ANTHROPIC_HEADER in facts.headers:  # of several vendors at the same path
         return Found(Operation.MESSAGE_FILES, Family.ANTHROPIC, rest=found.rest)
     if models.GEMINI_HEADER in facts.headers:
         return program.paths.find_below(Family.GEMINI, facts.method, facts.path) or found

@@ -71,6 +71,9 @@ class Row:
     below: re.Pattern[str] = _BELOW
     """What a last `/*` stands for."""
 
+    publisher: str = ""
+    """Of the models, where the path says it; empty: whoever's."""
+
     def at(self, prefix: str) -> str:
         """The path at a prefix."""
         if self.operation is Operation.GEMINI_UPLOADS:
@@ -149,8 +152,20 @@ ROWS: tuple[Row, ...] = (
     Row(Family.GEMINI, "/models/{model}:batchEmbedContents", Operation.BATCH_EMBED_CONTENTS),
     Row(Family.GEMINI, "/files/*", Operation.GEMINI_FILES, ("GET", "DELETE")),
     Row(Family.GEMINI, "/files/*", Operation.GEMINI_UPLOADS),
-    Row(Family.VERTEX, "/models/{model}:rawPredict", Operation.MESSAGES),
-    Row(Family.VERTEX, "/models/{model}:streamRawPredict", Operation.MESSAGES, is_stream=True),
+    *(
+        Row(
+            Family.VERTEX,
+            f"/models/{{model}}:{verb}",
+            operation,
+            is_stream=verb == "streamRawPredict",
+            publisher=publisher,
+        )
+        for publisher, operation in (
+            ("anthropic", Operation.MESSAGES),
+            ("mistralai", Operation.CHAT),  # of OpenAI's form
+        )
+        for verb in ("rawPredict", "streamRawPredict")
+    ),
     Row(Family.BEDROCK, "/model/{model}/converse", Operation.CONVERSE),
     Row(
         Family.BEDROCK,
@@ -194,6 +209,8 @@ class WrongMethod:
 WRONG_METHOD = WrongMethod()
 
 _MODELS = "/models/"
+_UNSAID = ("", "anthropic")
+"""Publishers whose models need no publisher in the path."""
 _VERTEX = ("/projects/", "/publishers/")
 """What stands between a prefix and the models of Vertex."""
 
@@ -215,10 +232,13 @@ class _Named:
             return ""
         end = len(path) - len(self.after)
         if path.startswith(self.before):
-            return path[len(self.before) : end]
+            return path[len(self.before) : end] if self.row.publisher in _UNSAID else ""
         if self.after.startswith(":") and path.startswith(_VERTEX, len(self.prefix)):
             start = path.rfind(_MODELS, len(self.prefix), end)
             if start >= 0 and path.startswith(self.prefix):
+                publisher = self.row.publisher
+                if publisher and not path[:start].endswith(f"/publishers/{publisher}"):
+                    return ""
                 return path[start + len(_MODELS) : end]
         return ""
 

@@ -132,7 +132,8 @@ _MEANINGS: Mapping[Feature, str] = MappingProxyType(
         Feature.IMAGE_OUTPUT: "an answer with images",
         Feature.PROVIDER_TOOLS: "a tool that the provider runs itself",
         Feature.CUSTOM_TOOLS: "a tool whose input is free text",
-        Feature.STORED_STATE: "a conversation that a provider keeps",
+        Feature.STORED_STATE: "what a provider keeps",
+        Feature.SAFETY_SETTINGS: "settings of a provider's own filters",
         Feature.OTHER: "a field that is not known",
     }
 )

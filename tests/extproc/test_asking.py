@@ -68,7 +68,9 @@ def test_a_path_that_nobody_knows_and_a_wrong_method_are_refused() -> None:
 
 def test_an_unknown_path_is_refused_in_the_words_of_whose_prefix_it_has() -> None:
     assert error(headers("POST", "/v1beta/nothing"))[1]["error"]["status"] == "NOT_FOUND"
-    wrong_method = error(headers("POST", "/v1beta/models/gpt:predict"))
+    unserved = error(headers("POST", "/v1beta/models/gpt:predict"))
+    assert (unserved[0], unserved[1]["error"]["code"]) == (404, 404)
+    wrong_method = error(headers("DELETE", "/v1beta/models/gpt"))
     assert (wrong_method[0], wrong_method[1]["error"]["code"]) == (405, 405)
     version = {"anthropic-version": "2023-06-01"}
     assert error(headers("POST", "/v1/nothing", **version))[1]["type"] == "error"
@@ -426,3 +428,14 @@ def test_tokens_of_claude_on_vertex_are_counted() -> None:
         )
     )
     assert status == 400
+
+
+def test_clients_of_mistral_on_vertex_say_chat_completions() -> None:
+    raw = RAW.replace("/anthropic/", "/mistralai/")
+    said = {"model": "mixed", "messages": [{"role": "user", "content": "hello"}]}
+    action = llm_exchange(VERTEX).ask(f"{raw}/mixed:rawPredict", **said)
+    assert isinstance(action, Forward), action
+    status, told = error(
+        llm_exchange(VERTEX).ask(f"{raw}/none:rawPredict", messages=said["messages"])
+    )
+    assert (status, told["error"]["code"]) == (404, "model_not_found")

@@ -103,6 +103,12 @@ GA = AZURE.replace("api_version: V", "api_version: v1")
 DATED = AZURE.replace("api_version: V", "api_version: 2024-10-21")
 
 
+def test_what_google_has_and_nobody_here_is_not_found() -> None:
+    status, told = error(headers("POST", "/v1beta/models/imagen-4:predict"))
+    assert (status, told["error"]["message"]) == (404, "nothing is served at ':predict' of models")
+    assert error(headers("DELETE", "/v1beta/models/pro"))[0] == 405
+
+
 def path_of(yaml: str, path: str) -> str:
     talk = llm_exchange(yaml)
     action = talk.say(RequestHeaders({":method": "GET", ":path": path}, True))

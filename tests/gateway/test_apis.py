@@ -25,7 +25,7 @@ PLACED = [
     (row, prefix)
     for row in ROWS
     for prefix in EVERYTHING[row.family]
-    if (row.operation, prefix) not in SHARED
+    if (row.operation, prefix) not in SHARED and row.publisher != "mistralai"
 ]
 METHODS = ("DELETE", "GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS")
 SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12)
@@ -138,6 +138,24 @@ def test_what_is_below_a_prefix_is_told_of_unknown_paths() -> None:
 )
 def test_other_paths_are_not_found(path: str) -> None:
     assert [DEFAULT.find(method, path) for method in METHODS] == [None] * len(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("publisher", "operation"),
+    [("anthropic", Operation.MESSAGES), ("mistralai", Operation.CHAT), ("meta", None)],
+)
+@pytest.mark.parametrize("verb", ["rawPredict", "streamRawPredict"])
+def test_what_vertex_is_asked_raw_is_what_the_publisher_takes(
+    publisher: str, operation: Operation | None, verb: str
+) -> None:
+    found = ALL.find("POST", f"/v1/projects/p/locations/l/publishers/{publisher}/models/m:{verb}")
+    if operation is None:
+        assert not isinstance(found, Found)
+    else:
+        assert found == Found(operation, Family.VERTEX, "m", verb == "streamRawPredict")
+    bare = ALL.find("POST", f"/vertex/models/m:{verb}")
+    assert isinstance(bare, Found)
+    assert bare.operation is Operation.MESSAGES
 
 
 def test_azure_is_found_where_it_is_asked_for() -> None:

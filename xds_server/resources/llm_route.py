@@ -200,11 +200,22 @@ def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
                 below = {"path_separated_prefix": f"{prefix}/files"}
                 yield surface.unread(f"{ANTHROPIC_NAME}/files", below)
         match = {"path_separated_prefix": f"{prefix}/messages"}
+        if _is_apart(prefix, Family.ANTHROPIC, prefixes):
+            match = {"prefix": f"{prefix}/"}
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
+
+
+def _is_apart(prefix: str, family: Family, prefixes: _Prefixes) -> bool:
+    """Whether everything below a prefix is this family's: lists of models, and what nobody has."""
+    others = [each for other in prefixes if other is not family for each in prefixes[other]]
+    return bool(prefix) and not any(f"{each}/".startswith(f"{prefix}/") for each in others)
 
 
 def _vertex(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.VERTEX, ()):
+        start = f"{re.escape(prefix)}/(.+/)?publishers/mistralai/models/"
+        match = _regex(f"{start}.+:(rawPredict|streamRawPredict)")
+        yield surface.route(f"{NAME}/mistral", match, Dialect.OPENAI_CHAT)
         match = _regex(f"{re.escape(prefix)}/(.+/)?models/.+:(rawPredict|streamRawPredict)")
         yield surface.route(ANTHROPIC_NAME, match, Dialect.ANTHROPIC)
 
@@ -229,6 +240,8 @@ def _bedrock(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
         match = _regex(
             f"{re.escape(prefix)}/model/.+/(converse(-stream)?|invoke(-with-response-stream)?)"
         )
+        if _is_apart(prefix, Family.BEDROCK, prefixes):
+            match = {"prefix": f"{prefix}/"}
         yield surface.route(BEDROCK_NAME, match, Dialect.BEDROCK)
 
 

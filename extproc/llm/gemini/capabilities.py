@@ -120,6 +120,8 @@ CALLED: Mapping[Feature, str] = MappingProxyType(
         Feature.CHOICES: "generationConfig.candidateCount",
         Feature.LOGPROBS: "generationConfig.responseLogprobs",
         Feature.METADATA: "labels",
+        Feature.SAFETY_SETTINGS: "safetySettings",
+        Feature.STORED_STATE: "cachedContent",
     }
 )
 """What a client says them by, where that is one field."""

@@ -9,7 +9,7 @@ import pytest
 from gateway import names
 from gateway.apis import Family
 from gateway.failover import USUAL_CAUSES, Cause, Failover, HealthRules
-from gateway.model import Gateway, Listener
+from gateway.model import Dialect, Gateway, Listener
 from gateway.operations import Operation
 from tests.kit.choosers import models
 from tests.kit.gateways import golden_gateway
@@ -17,7 +17,12 @@ from xds_server.audience import Level
 from xds_server.resources import ext_proc
 from xds_server.resources.extension import Json
 from xds_server.resources.features import FEATURES, Features
-from xds_server.resources.llm_route import NAME, llm_routes, longest_silence
+from xds_server.resources.llm_route import (
+    NAME,
+    client_dialect,
+    llm_routes,
+    longest_silence,
+)
 
 GATEWAY = golden_gateway("llm-failover-paths")
 BUDGETS = golden_gateway("budgets")
@@ -198,6 +203,31 @@ def test_files_of_anthropic_have_a_route_where_no_route_of_openais_takes_them() 
         routes = llm_routes(gateway, GATEWAY.listeners[0], NEW)
         found = [each["match"] for each in routes if each["name"].startswith(files)]
         assert [match["path_separated_prefix"] for match in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("others", "match"),
+    [
+        ((), {"prefix": "/claude/"}),
+        (("/claude/openai",), {"path_separated_prefix": "/claude/messages"}),
+        (("/claude",), {"path_separated_prefix": "/claude/messages"}),
+    ],
+)
+def test_all_below_a_prefix_of_its_own_is_anthropics(others: tuple[str, ...], match: Json) -> None:
+    """Lists of models, and what nobody has: refused in Anthropic's words."""
+    prefixes = {Family.OPENAI: ("/v1", *others), Family.ANTHROPIC: ("/claude",)}
+    gateway = dataclasses.replace(GATEWAY, llm=dataclasses.replace(GATEWAY.llm, prefixes=prefixes))
+    routes = llm_routes(gateway, GATEWAY.listeners[0], NEW)
+    [found] = [each for each in routes if each["name"] == f"{NAME}/anthropic"]
+    assert found["match"] == match
+
+
+def test_on_vertex_mistrals_models_are_spoken_to_in_chats() -> None:
+    llm = dataclasses.replace(GATEWAY.llm, prefixes={Family.VERTEX: ("/v1",)})
+    routes = llm_routes(dataclasses.replace(GATEWAY, llm=llm), GATEWAY.listeners[0], NEW)
+    dialects = [client_dialect(each["name"]) for each in routes]
+    assert dialects == [Dialect.OPENAI_CHAT, Dialect.ANTHROPIC]
+    assert "mistralai" in routes[0]["match"]["safe_regex"]["regex"]
 
 
 def test_uploads_to_gemini_have_a_route_where_somebody_keeps_them() -> None:
