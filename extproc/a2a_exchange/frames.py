@@ -41,11 +41,12 @@ class Kept(Frame, frozen=True):
 
 
 class EventFrames:
-    """Server-sent events."""
+    """Server-sent events. Comments stand aside: they need not wait for what is held back."""
 
-    __slots__ = ("_is_begun", "_pending", "_size")
+    __slots__ = ("_comments", "_is_begun", "_pending", "_size")
 
     def __init__(self) -> None:
+        self._comments: list[bytes] = []
         self._is_begun = False
         self._pending: list[bytes] = []
         """Of what has not ended."""
@@ -63,15 +64,21 @@ class EventFrames:
         found: list[Frame] = []
         start = 0
         for each in _BLANK.finditer(text):
-            found.append(self._event(text[start : each.end()]))
+            self._add(found, text[start : each.end()])
             start = each.end()
         rest = text[start:]
         if is_end and rest:
-            found.append(self._event(rest))
+            self._add(found, rest)
             rest = b""
         self._pending = [rest]
         self._size = len(rest)
         return found
+
+    def aside(self) -> bytes:
+        """The comments that have come, to be said between events."""
+        comments = b"".join(self._comments)
+        self._comments.clear()
+        return comments
 
     def said(self, frame: Frame) -> bytes:
         """The event on the wire."""
@@ -82,7 +89,14 @@ class EventFrames:
         lines = [*frame.others, *(b"data: " + each for each in frame.data.split(b"\n"))]
         return b"\n".join(lines) + b"\n\n"
 
-    def _event(self, block: bytes) -> Frame:
+    def _add(self, found: list[Frame], block: bytes) -> None:
+        event = self._event(block)
+        if event.data or any(not line.startswith(b":") for line in event.others):
+            found.append(event)
+        else:
+            self._comments.append(block)
+
+    def _event(self, block: bytes) -> Kept:
         text = block if self._is_begun else block.removeprefix(_BYTE_ORDER_MARK)
         self._is_begun = True
         data: list[bytes] = []

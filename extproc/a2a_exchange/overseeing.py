@@ -89,6 +89,7 @@ class OverseenAnswer:
 
     __slots__ = (
         "_before",
+        "_events",
         "_guarded",
         "_head",
         "_in_turn",
@@ -112,6 +113,8 @@ class OverseenAnswer:
         self._source = source
         self._guarded: Past | None = None
         """None: it is not read."""
+        self._events: EventFrames | None = None
+        """Of server-sent events, whose comments do not wait."""
         self._head: ChangeHeaders | None = None
         """Headers that have not gone on."""
         self._is_begun = False
@@ -224,7 +227,8 @@ class OverseenAnswer:
             return self._judges.stream(GrpcFrames(operation, self._speech.revision, coding))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == _EVENTS:
-            return self._judges.stream(EventFrames())
+            self._events = EventFrames()
+            return self._judges.stream(self._events)
         if headers.get(_LENGTH) == "0" or (status >= 300 and kind != _JSON):
             return None
         self._is_early = False
@@ -239,6 +243,8 @@ class OverseenAnswer:
         is_alone = event is not None and event.is_end  # headers without a body
         is_end = flow.is_end or flow.trailers is not None or is_alone
         said = yield from _past(self._guarded, flow.body, is_end=is_end)
+        if self._events is not None:
+            said += self._events.aside()
         if self._guarded.denied is not None:
             return self._refused(self._guarded.denied, flow, said)
         if is_alone and event is not None and flow.head is not None:

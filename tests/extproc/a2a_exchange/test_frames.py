@@ -35,7 +35,14 @@ def test_events_are_read_and_written_as_they_came(size: int) -> None:
         ("error", b"a\nb"),
         ("", b"x"),
     ]
-    assert b"".join(map(EventFrames().said, found)) == STREAM
+    assert b"".join(map(EventFrames().said, found)) == STREAM.partition(b"\n\n")[2]
+
+
+def test_comments_stand_aside() -> None:
+    frames = EventFrames()
+    (event,) = frames.feed(b": a\n\ndata: {}\n\n:b\n\n: c", is_end=False)
+    assert event.data == b"{}"
+    assert (frames.aside(), frames.aside()) == (b": a\n\n:b\n\n", b"")
 
 
 def test_what_has_changed_keeps_its_other_lines() -> None:

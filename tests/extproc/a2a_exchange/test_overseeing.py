@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -224,6 +225,14 @@ def test_a_text_in_chunks_is_held_back_until_it_can_be_told() -> None:
     answer.piece(sse(chunk("ple.com, please", lastChunk=True)))
     assert texts(answer.events) == "write to [EMAIL], please"
     assert len(answer.events) == 2
+
+
+def test_comments_do_not_wait_for_what_is_held_back() -> None:
+    answer = ask(gateway(MASK))
+    answer.piece(sse(chunk("write to jane@exam", append=False)))
+    assert answer.piece(b": ping\n\n").body == b": ping\n\n"
+    answer.piece(b"", is_end=True)
+    assert texts(answer.events) == "write to jane@exam"
 
 
 @given(st.lists(st.integers(1, 40), max_size=6), st.integers(1, 60))
@@ -520,6 +529,19 @@ def test_trailers_say_why_a_stream_is_refused(revision: str) -> None:
     assert trailers["grpc-status"] == "3"
     assert "guard" in trailers["grpc-message"]
     assert answer.exchange.is_over
+
+
+def test_an_agent_that_goes_on_after_a_refusal_is_cut() -> None:
+    now = [0.0]
+    played = gateway(BLOCK)
+    played.of = replace(played.of, clock=lambda: now[0])
+    answer = call(played, "1.0").piece(framed("1.0", status("WORKING")))
+    answer.piece(framed("1.0", status("WORKING", "apollo")))
+    for seconds, is_cut in ((4.0, False), (6.0, True)):
+        now[0] = seconds
+        answer.piece(framed("1.0", status("WORKING", "on and on")))
+        assert (answer.is_end, answer.exchange.is_over) == (is_cut, is_cut)
+    assert len(messages(answer, "1.0")) == 1
 
 
 def test_what_is_refused_before_anything_went_on_is_an_error_alone() -> None:
