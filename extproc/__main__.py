@@ -34,7 +34,7 @@ from extproc.adapters.key_places import KeyPlaces
 from extproc.adapters.ledgers import Ledgers
 from extproc.adapters.limiter_places import LimiterPlaces
 from extproc.adapters.mapped_limiter import MappedLimiter
-from extproc.adapters.misses import counted
+from extproc.adapters.misses import agent_counts, counted
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.adapters.resolver import Resolver
 from extproc.adapters.service_client import ServiceClient
@@ -215,7 +215,7 @@ async def _serve(
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
         shared=(shared, pins, consents),
-        serve=_serve_others(services, world, arguments.state_dir),
+        serve=_serve_others(services, world, arguments.state_dir, tally),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     server = await _listen(arguments, _methods(calls, log, health))
@@ -305,11 +305,15 @@ def _build(
     )
 
 
-def _serve_others(services: ServiceClient, world: World, state_dir: Path) -> Serve:
+def _serve_others(
+    services: ServiceClient, world: World, state_dir: Path, tally: FileTally
+) -> Serve:
     """MCP servers, and A2A agents."""
     secrets_of_sessions = (session_secret(state_dir),)
     times, resolve = Times(time.monotonic, _now), Resolver(RESOLVING_SECONDS)
-    of_agents = WorldOfAgents(services, times, random.random, resolve, secrets_of_sessions)
+    of_agents = WorldOfAgents(
+        services, times, random.random, resolve, secrets_of_sessions, noticed=agent_counts(tally)
+    )
     return Serve(
         lambda mcp: serving(mcp, secrets_of_sessions, world),
         lambda a2a, identity: agents(a2a, identity, of_agents),

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+AGENT_KIND = "a2a_agent"
+"""Of what workers count: what happened to agents. The control plane reads it."""
 KEYS_SECONDS = 5.0
 """How long it may take to fetch the keys that cards are signed with."""
 INSTANCE_SEPARATOR = "~"
@@ -188,6 +190,8 @@ class A2a:
     """How many agents may have asked each other before."""
     allows_loops: bool = False
     """An agent may be asked on behalf of itself."""
+    registry: str = "/agents"
+    """The list is here, too."""
     push: Push | None = None
     """None: no agent is told where to call back."""
     guard_seconds: float = 0.0

@@ -458,7 +458,7 @@ _KINDS = {
     mcp_route.NAME: "mcp",
     mcp_route.SSE: "mcp sse",
     a2a_route.NAME: "a2a",
-    a2a_route.GRPC: "a2a",
+    **dict.fromkeys((a2a_route.REGISTRY, a2a_route.GRPC), "a2a"),
 }
 """Of routes that are there where there are servers or agents; before plain ones."""
 

@@ -82,6 +82,8 @@ class Figures:
     """(Kind, name, verdict, mode, code) → how often, in all workers of this machine."""
     store_failures: Mapping[str, int] = field(default_factory=dict)
     """Store → how many questions of workers got no answer."""
+    agent_events: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(A2A agent, event) → how often, in all workers."""
     budgets: Sequence[BudgetFigure] = ()
     """Those of which most is spent."""
     counters: int | None = None
@@ -231,6 +233,14 @@ METRICS: tuple[Row, ...] = (
         "virtual keys (`keys`), or to the limits that several machines share (`limits`).",
         ("store",),
         lambda now: _by_name(now.store_failures),
+    ),
+    Row(
+        "dragoman_a2a_agent_events_total",
+        "What happened to A2A agents, each time that a worker noticed: `card_changed`, also when "
+        "one is told for the first time, `unhealthy` when none is told, `healthy` when one is "
+        "again.",
+        ("agent", "event"),
+        lambda now: sorted(now.agent_events.items()),
     ),
     Row(
         "dragoman_budget_spent",

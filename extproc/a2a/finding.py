@@ -77,7 +77,7 @@ def query_of(arguments: Mapping[str, object]) -> Query:
 def result(registry: Registry, view: View, arguments: Mapping[str, object]) -> bytes:
     """The result of a call, in JSON: a page of the list, or what the model did wrong."""
     try:
-        page = registry.search(query_of(arguments), view)
+        page, _ = registry.search(query_of(arguments), view)
     except Misasked as error:
         text = msgspec.json.encode(str(error))
         return b'{"content":[{"type":"text","text":%s}],"isError":true}' % text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,7 @@ MOST_FOUND: Final = 100
 CARD: Final = "/.well-known/agent-card.json"
 """Behind an agent's address."""
 
+_CHANGED: Final = "changedAt"
 _USUALLY_FOUND: Final = 50
 _LONGEST_QUERY: Final = 8192
 _MOST_CONDITIONS: Final = 32
@@ -111,8 +113,10 @@ class Registry:
         self._skills = [_skills(each.card) for each in self._entries]
         self._said = [_said(each) for each in self._entries]
 
-    def search(self, query: Query, view: View) -> bytes:
-        """A page, in JSON: `agents`, `nextPageToken` (empty: that was all), `totalSize`."""
+    def search(self, query: Query, view: View) -> tuple[bytes, str]:
+        """A page, in JSON: `agents`, `nextPageToken` (empty: that was all), `totalSize` and, where
+        a card is known, `updatedAt`. And its `ETag`, which is the same for all workers that know
+        the same cards and health, whenever they noticed."""
         found = [
             (position, matching)
             for position in self._ordered(query)
@@ -122,11 +126,14 @@ class Registry:
         end = query.start + query.size
         agents: list[dict[str, Any]] = []
         for position, matching in found[query.start : end]:
-            more = {"matchingSkills": matching} if query.has_conditions else {}
-            agents.append(self._placed(position, view) | more)
+            matched = {"matchingSkills": matching} if query.has_conditions else {}
+            agents.append(self._placed(position, view) | matched)
         token = str(end) if end < len(found) else ""
         page = {"agents": agents, "nextPageToken": token, "totalSize": len(found)}
-        return msgspec.json.encode(page)
+        tag = tag_of(msgspec.json.encode({**page, "agents": list(map(_lasting, agents))}))
+        updated = max((each.get(_CHANGED, "") for each in agents), default="")
+        more = {"updatedAt": updated} if updated else {}
+        return msgspec.json.encode({**page, **more}), tag
 
     def _placed(self, position: int, view: View) -> dict[str, Any]:
         name = self._entries[position].name
@@ -148,6 +155,22 @@ class Registry:
         of_agent, skills = self._skills[position]
         found = [each.id for each in skills if each.holds(query)]
         return found if found or of_agent.holds(query) else None
+
+
+def tag_of(body: bytes) -> str:
+    """An `ETag` of what is said in other words, too."""
+    return f'W/"{sha256(body).hexdigest()[:32]}"'
+
+
+def _lasting(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """Without when it was noticed, which each worker says for itself."""
+    instances: Mapping[str, Health] = agent.get("instances", {})
+    health: Health = agent["health"]
+    return {
+        **{name: said for name, said in agent.items() if name != _CHANGED},
+        "health": health.status,
+        "instances": {name: each.status for name, each in instances.items()},
+    }
 
 
 def read_query(text: str) -> Query:
@@ -263,7 +286,7 @@ def _said(entry: Entry) -> dict[str, Any]:
         "title": card.name,
         "description": card.description,
         "version": card.version,
-        "changedAt": entry.changed_at,
+        _CHANGED: entry.changed_at,
         "capabilities": {
             "streaming": capabilities.streaming,
             "pushNotifications": capabilities.push_notifications,

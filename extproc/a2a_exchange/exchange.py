@@ -23,7 +23,7 @@ from extproc.a2a_exchange.owning import Owning
 from extproc.a2a_exchange.telling import Telling
 from extproc.a2a_serving.callbacks import PLACE
 from extproc.a2a_serving.saying import Speech
-from extproc.a2a_serving.serving import WELL_KNOWN, Serving
+from extproc.a2a_serving.serving import EVENTS, WELL_KNOWN, Serving
 from extproc.a2a_serving.shown import is_of_keys
 from extproc.events import (
     CONTINUE,
@@ -52,6 +52,9 @@ _READING: Final = frozenset({"GET", "HEAD"})
 _PLAIN: Final = Speech(Binding.HTTP_JSON, Revision.V1_0)
 """Where no operation is asked for."""
 _ANSWERS: Final = (ResponseHeaders, ResponseBody, ResponseEnd)
+
+_LISTS: Final = ("", f".{EVENTS}")
+"""In the place of an agent: the list of them, and what happened."""
 
 Answering: TypeAlias = Action | Awaitable[Action]
 
@@ -185,7 +188,7 @@ class A2aExchange:
     def _entered(self, serving: Serving, *, is_end: bool) -> Answering:
         """It is known who asks."""
         if self._speech.binding is not Binding.GRPC:
-            if not self._agent:
+            if self._agent in _LISTS:
                 return self._listed(serving)
             if self._agent not in serving.directory.agents:
                 return self._refuse(_NOT_FOUND)
@@ -207,7 +210,8 @@ class A2aExchange:
     def _listed(self, serving: Serving) -> Answering:
         if self._facts.method not in _READING:
             return self._refuse(_GET_ALONE)
-        return Telling(self._program, serving, self._facts).listed()
+        telling = Telling(self._program, serving, self._facts)
+        return telling.events() if self._agent else telling.listed()
 
     def _notified(self, found: Action | Deny) -> Action:
         return self._refuse(found) if isinstance(found, Deny) else found

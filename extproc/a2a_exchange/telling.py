@@ -6,9 +6,9 @@ from collections.abc import Awaitable
 from typing import Final, TypeAlias
 
 from extproc.a2a.errors import ErrorKind, Fault
-from extproc.a2a.registry import Misasked, read_query
+from extproc.a2a.registry import Misasked, read_query, tag_of
 from extproc.a2a_serving.directory import Found, NoCard
-from extproc.a2a_serving.listing import listing
+from extproc.a2a_serving.listing import listing, seen_by
 from extproc.a2a_serving.saying import Speech, without_card
 from extproc.a2a_serving.serving import Serving
 from extproc.a2a_serving.shown import origin_of
@@ -21,7 +21,7 @@ Answering: TypeAlias = Action | Awaitable[Action]
 
 _JSON: Final = ("content-type", "application/json")
 _KEPT: Final = ("cache-control", "public, max-age=300")
-_NOT_KEPT: Final = ("cache-control", "no-store")
+_ASKED_ABOUT: Final = ("cache-control", "private, no-cache")
 _PLAIN: Final = Speech(Binding.HTTP_JSON, Revision.V1_0)
 
 
@@ -71,5 +71,18 @@ class Telling:
             return _PLAIN.fault(Fault(ErrorKind.INVALID_REQUEST, str(error)))
         rules = self._program.rules.of_entries
         registry, view = await listing(self._serving, rules, self._facts)
-        body = registry.search(query, view)
-        return Respond(200, (_JSON, _NOT_KEPT), body, "dragoman_a2a_agents")
+        body, tag = registry.search(query, view)
+        return self._tagged(body, tag, "dragoman_a2a_agents")
+
+    def events(self) -> Respond:
+        """What happened to the agents that the caller may ask, as this worker knows."""
+        is_seen = seen_by(self._serving.directory, self._program.rules.of_entries, self._facts)
+        body = self._serving.directory.events.told(is_seen)
+        return self._tagged(body, tag_of(body), "dragoman_a2a_agent_events")
+
+    def _tagged(self, body: bytes, tag: str, details: str) -> Respond:
+        """Of the caller's own: kept, but asked about again each time."""
+        head = (("etag", tag), _ASKED_ABOUT)
+        if tag in self._facts.headers.get("if-none-match", ""):
+            return Respond(304, head, b"", details)
+        return Respond(200, (_JSON, *head), body, details)

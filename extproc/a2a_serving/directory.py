@@ -14,12 +14,13 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
-from extproc.a2a.card_changes import changes
+from extproc.a2a.card_changes import Change, changes
 from extproc.a2a.cards import BrokenCard, Card, Interface, read_card
 from extproc.a2a.group_cards import Part, group_card
 from extproc.a2a.modes import CardModes, modes_of
 from extproc.a2a.registry import Entry, Health, Registry, Status
 from extproc.a2a.signatures import Verified
+from extproc.a2a_serving.agent_events import AgentEvents
 from extproc.a2a_serving.card_keys import keys_of
 from extproc.direct_wire import encode_way
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
@@ -111,9 +112,18 @@ class Directory:
         "_places",
         "_times",
         "_wait",
+        "events",
     )
 
-    def __init__(self, agents: Iterable[A2aAgent], peers: McpPeers, times: Times) -> None:
+    def __init__(
+        self,
+        agents: Iterable[A2aAgent],
+        peers: McpPeers,
+        times: Times,
+        count: Callable[[str, str], None] = lambda _, __: None,
+    ) -> None:
+        """`count` is told what happens to an agent."""
+        self.events = AgentEvents(count)
         self._agents = {each.name: each for each in agents}
         self._places = {each.name: each for each in places(self._agents.values())}
         self._keys = keys_of(self._places.values(), peers, times.clock)
@@ -180,6 +190,7 @@ class Directory:
 
     def adopt(self, before: Directory) -> None:
         """Go on from what another has known of those agents that are the same in both."""
+        self.events.go_on(before.events)
         for name, agent in self._places.items():
             if before._places.get(name) != agent:
                 continue
@@ -286,12 +297,11 @@ class Directory:
         if before is not None and is_same and before.card.digest == card.digest:
             found = structs.replace(before, at=now)
         else:
-            if before is not None:
-                _tell_changes(before, told)
+            stamp = self._times.stamp()
+            self._tell_changes(agent.name, stamp, before, told)
             for reason in card.unused:
                 logger.warning("of the card of the agent %s: %s", agent.name, reason)
             ways = ways_of(agent, card)
-            stamp = self._times.stamp()
             found = Found(agent, card, modes_of(card), ways, now, stamp, told.signed_by)
             self._index = self._common = None
         self._found[agent.name] = found
@@ -306,8 +316,19 @@ class Directory:
         self._health[name] = Health(status, since, reason)
         if reason:
             logger.warning("no card of the agent %s: %s", name, reason)
+            if before.status is not Status.UNHEALTHY:
+                self.events.is_not_well(name, since, reason)
         elif before.status is Status.UNHEALTHY:
             logger.info("the agent %s tells its card again", name)
+            self.events.is_well(name, since)
+
+    def _tell_changes(self, name: str, stamp: str, before: Found | None, told: Told) -> None:
+        old, signed = (None, "") if before is None else (before.card, before.signed_by)
+        found = changes(old, told.card, signed, told.signed_by)
+        digest = "" if old is None else old.digest
+        self.events.changed(name, stamp, (digest, told.card.digest), found)
+        if old is not None:
+            _log_changes(name, found)
 
     async def _told(self, agent: A2aAgent) -> Told:
         cluster = names.service_cluster(names.a2a_service(agent.name))
@@ -334,8 +355,7 @@ class Directory:
         return Told(card)
 
 
-def _tell_changes(before: Found, told: Told) -> None:
-    found = changes(before.card, told.card, before.signed_by, told.signed_by)
+def _log_changes(name: str, found: Iterable[Change]) -> None:
     for each in found:
         subject, old, new = (
             said[:_LONGEST_SAID] for said in (each.subject, each.before, each.after)
@@ -344,11 +364,11 @@ def _tell_changes(before: Found, told: Told) -> None:
         values = f": {old!r} is {new!r} now" if old or new else ""
         logger.info(
             "the card of the agent %s has changed: %s%s%s",
-            before.agent.name,
+            name,
             each.what.value,
             of_skill,
             values,
-            extra={"agent": before.agent.name, "change": each.what.value},
+            extra={"agent": name, "change": each.what.value},
         )
 
 

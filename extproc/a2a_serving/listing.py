@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from msgspec import structs
 
 from extproc.a2a.registry import Registry, View
+from extproc.a2a_serving.directory import Directory
 from extproc.a2a_serving.serving import Serving
 from extproc.a2a_serving.shown import origin_of
 from extproc.facts import A2aCall, Facts
@@ -20,6 +22,23 @@ async def listing(
     """The list, and how the caller sees it, once those that have told no card were asked for one.
     `rules`: of entries of lists. `patience_seconds`: after which they are listed without one."""
     directory, origin = serving.directory, origin_of(serving.url, facts.headers)
+    is_seen = seen_by(directory, rules, facts)
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await directory.asked_all(filter(is_seen, directory.agents))
+    except TimeoutError:
+        pass  # what is known is listed; health says the rest
+    view = View(
+        is_seen,
+        lambda name: serving.cards.url(name, origin),
+        directory.health,
+        directory.instances,
+    )
+    return directory.registry(), view
+
+
+def seen_by(directory: Directory, rules: Authorize, facts: Facts) -> Callable[[str], bool]:
+    """Whether the caller may ask an agent. `rules`: of entries of lists."""
     asked = structs.replace(facts, mcp=None)
 
     def may_ask(name: str, group: str = "") -> bool:
@@ -34,15 +53,4 @@ async def listing(
             return may_ask(name)
         return may_ask(name) and any(may_ask(each, name) for each in pool.names)
 
-    try:
-        async with asyncio.timeout(patience_seconds):
-            await directory.asked_all(filter(is_seen, directory.agents))
-    except TimeoutError:
-        pass  # what is known is listed; health says the rest
-    view = View(
-        is_seen,
-        lambda name: serving.cards.url(name, origin),
-        directory.health,
-        directory.instances,
-    )
-    return directory.registry(), view
+    return is_seen

@@ -20,6 +20,8 @@ from gateway import names
 from gateway.a2a import A2a, Push
 from gateway.identity import Identity
 
+EVENTS: Final = "events"
+"""Behind the path of the list: what has happened. Below the agents' path with a dot before it."""
 WELL_KNOWN: Final = frozenset({"/.well-known/agent-card.json", "/.well-known/agent.json"})
 """Behind an agent's address: its card, as 0.3 and later look for it, and as earlier ones did."""
 
@@ -28,6 +30,8 @@ class Serving(Struct, frozen=True):
     """What A2A requests are answered by."""
 
     path: str
+    registry: str
+    """Where the list is, too."""
     url: str
     """What clients call the gateway; empty: as each request says."""
     has_public_cards: bool
@@ -55,8 +59,10 @@ class Serving(Struct, frozen=True):
     def place(self, path: str) -> tuple[str, str] | None:
         """Which agent a path is for, and what is behind its name; both empty: it is the list of
         them. None: it is no path of agents."""
-        if path == self.path or path == f"{self.path}/":
+        if path in (self.path, f"{self.path}/", self.registry):
             return "", ""
+        if path == f"{self.registry}/{EVENTS}":
+            return f".{EVENTS}", ""
         if not path.startswith(f"{self.path}/"):
             return None
         name, slash, behind = path[len(self.path) + 1 :].partition("/")
@@ -75,6 +81,8 @@ class World(NamedTuple):
     secrets: tuple[str, ...]
     """What is sealed with, where the configuration has none."""
     random: Callable[[int], bytes] = os.urandom
+    noticed: Callable[[str, str], None] = lambda _, __: None
+    """Told what happens to which agent."""
 
 
 def serving(a2a: A2a, identity: Identity, world: World) -> Serving | None:
@@ -82,11 +90,12 @@ def serving(a2a: A2a, identity: Identity, world: World) -> Serving | None:
     if not a2a.agents:
         return None
     peers, push = world.peers, a2a.push
-    directory = Directory(a2a.agents, peers, world.times)
+    directory = Directory(a2a.agents, peers, world.times, world.noticed)
     is_alone = len(directory.agents) == 1
     cards = Cards(a2a.path, identity, a2a.signing, is_alone=is_alone, has_push=push is not None)
     return Serving(
         a2a.path,
+        a2a.registry,
         a2a.url,
         a2a.has_public_cards,
         directory,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from extproc.ports import Tally, Verdicts
+from gateway.a2a import AGENT_KIND
 from gateway.names import STORE_KIND
 
 Missed: TypeAlias = Callable[[], None]
@@ -15,6 +16,11 @@ _FAILED = "failed"
 
 def uncounted() -> None:
     """Nobody counts."""
+
+
+def agent_counts(tally: Tally) -> Callable[[str, str], None]:
+    """The same of what happens to A2A agents: the agent, and what."""
+    return lambda agent, event: tally.add(Verdicts(AGENT_KIND, agent, event, ""))
 
 
 def counted(tally: Tally, store: str) -> Missed:

@@ -74,6 +74,15 @@ class InstanceBlock(Block):
     """It gets nothing new, and keeps what it has: for a while before it goes."""
 
 
+def _registry(value: str) -> str:
+    if len(value) < 2 or value.endswith("/"):
+        raise refusal("must be a path without a slash at its end", "such as /agents")
+    return value
+
+
+RegistryPath: TypeAlias = Annotated[UrlPath, AfterValidator(_registry)]
+
+
 class A2aAgentBlock(Block):
     """An A2A agent. What it can do, its card says; bytes go only to where this block says."""
 
@@ -172,6 +181,8 @@ class A2aBlock(Block):
 
     path: UrlPath = "/a2a"
     """Where clients find the list of agents; each agent is at its name behind it: `/a2a/travel`."""
+    registry: RegistryPath = "/agents"
+    """Where the list is, too; behind it, at `/agents/events`, is what has happened to agents."""
     url: Origin | None = None
     """What clients call the gateway, as cards say it: `https://agents.example.com`. Default: as
     each request says it, with its scheme and its host."""

@@ -43,6 +43,7 @@ def a2a(block: A2aBlock, guards: Sequence[Guard] = ()) -> A2a:
         None if block.signing is None else block.signing.meaning,
         block.max_hops,
         block.loops == "allow",
+        block.registry,
         None if block.push is None else block.push.meaning(block.url or ""),
         sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard)),
     )
@@ -109,14 +110,30 @@ def agents_are_apart(written: Written) -> Iterator[Finding]:
         return
     if not whole:
         yield Finding(("a2a", "path"), "nothing else would be served", "such as /a2a")
-    if not config.mcp.servers:
-        return
+    registry = config.a2a.registry
     others = {"mcp.path": config.mcp.path, "mcp.sse_path": config.mcp.sse_path or ""}
-    for name, path in others.items():
-        other = path.rstrip("/")
-        if other and (f"{other}/".startswith(f"{whole}/") or f"{whole}/".startswith(f"{other}/")):
-            finding = f"it must not be at {name}, below or above it"
+    for name, path in others.items() if config.mcp.servers else ():
+        finding = f"it must not be at {name}, below or above it"
+        if _is_near(path, whole):
             yield Finding(("a2a", "path"), finding, "such as /a2a")
+        if _is_near(path, registry):
+            yield Finding(("a2a", "registry"), finding, "such as /agents")
+    if whole and _is_near(whole, registry):
+        yield Finding(("a2a", "registry"), "it must not be at a2a.path, below or above it")
+    for index, route in enumerate(config.routes):
+        match = route.match.path
+        field = "prefix" if match.exact is None else "exact"
+        said = (match.exact or match.prefix or "").rstrip("/")
+        if said in (registry, f"{registry}/events"):
+            finding = f"'{said}' is where the list of agents is, which comes first"
+            hint = "give the route another path, or the list another a2a.registry"
+            yield Finding(("routes", index, "match", "path", field), finding, hint)
+
+
+def _is_near(one: str, other: str) -> bool:
+    """One path is below the other, or the same."""
+    first, second = f"{one.rstrip('/')}/", f"{other.rstrip('/')}/"
+    return len(first) > 1 and (first.startswith(second) or second.startswith(first))
 
 
 def card_keys_are_keys(written: Written) -> Iterator[Finding]:

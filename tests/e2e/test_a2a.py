@@ -181,6 +181,23 @@ def test_agents_are_listed_with_how_they_are(gateway: Stack) -> None:
     assert health == {"travel": "healthy", "hotels": "unhealthy", "desk": "healthy"}
 
 
+def test_who_watches_the_list_asks_for_what_is_new(gateway: Stack) -> None:
+    listed = web.get(f"{gateway.url}/agents?tag=hello", headers=KEY)
+    assert "travel" in {each["name"] for each in listed.json()["agents"]}
+    same = {**KEY, "if-none-match": listed.headers["etag"]}
+    assert web.get(f"{gateway.url}/agents?tag=hello", headers=same).status_code == 304
+    assert web.get(f"{gateway.url}/agents/events").status_code == 401
+    events = web.get(f"{gateway.url}/agents/events", headers=KEY).json()["events"]
+    found = {(each["agent"], each["event"]) for each in events}
+    assert {("travel", "card_changed"), ("hotels", "unhealthy")} <= found
+
+    def is_counted() -> bool:
+        row = 'dragoman_a2a_agent_events_total{agent="hotels",event="unhealthy"}'
+        return row in web.get(f"{gateway.admin_url}/metrics").text
+
+    eventually(is_counted, "what happened is counted")
+
+
 def test_what_agents_do_not_take_is_refused_by_the_gateway(gateway: Stack, agent: Agent) -> None:
     parts = [{"url": "http://x/y.png", "mediaType": "image/png"}]
     message = {"messageId": "m", "role": "ROLE_USER", "parts": parts}

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway.a2a import AGENT_KIND
 from gateway.names import STORE_KIND
 from gateway.problem import Problem
 from xds_server.admin.api import Json
-from xds_server.admin.verdicts import NO_VERDICTS, Verdicts, store_failures
+from xds_server.admin.verdicts import NO_VERDICTS, Verdicts, agent_events, store_failures
 from xds_server.clients import Clients, ClientState
 from xds_server.history import Entry, History, Pin
 from xds_server.metrics import Connected, Figures, Traffic
 from xds_server.publisher import Publisher
 from xds_server.refusals import Refusal, Refusals, client_name, node_name, short, told
 from xds_server.snapshot import short_type
+
+_APART = (AGENT_KIND, STORE_KIND)
+"""Kinds of what is counted as verdicts are, and is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class Overview:
             nacks=self.refusals.counts,
             traffic=self.traffic,
             restarts=restarts,
-            verdicts={each: n for each, n in verdicts.items() if each[0] != STORE_KIND},
+            verdicts={each: n for each, n in verdicts.items() if each[0] not in _APART},
             store_failures=store_failures(verdicts),
+            agent_events=agent_events(verdicts),
         )
 
     def pin_text(self, pin: Pin) -> str:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from gateway.a2a import AGENT_KIND
 from gateway.model import Mode
 from gateway.names import STORE_KIND
 from xds_server.admin.api import Json
@@ -41,6 +42,15 @@ def read_verdicts(folder: Path) -> Verdicts:
 def store_failures(found: Verdicts) -> Mapping[str, int]:
     """Store → how many questions to it got no answer, in all workers."""
     return {name: count for (kind, name, *_), count in found.items() if kind == STORE_KIND}
+
+
+def agent_events(found: Verdicts) -> Mapping[tuple[str, str], int]:
+    """(A2A agent, event) → how often, in all workers."""
+    return {
+        (name, event): count
+        for (kind, name, event, *_), count in found.items()
+        if kind == AGENT_KIND
+    }
 
 
 def audit_rows(found: Verdicts) -> Sequence[Json]:

@@ -13,6 +13,8 @@ from xds_server.resources.webhooks import webhook_routes
 
 NAME = "dragoman/a2a"
 """No plain route can have this name, since theirs have no slash."""
+REGISTRY = "dragoman/a2a/registry"
+"""The list of agents, and what happened to them, away from the agents."""
 GRPC = "dragoman/a2a/grpc"
 """Requests of gRPC, whose path names no agent."""
 FOUND = "dragoman/a2a/found"
@@ -25,10 +27,12 @@ def a2a_routes(gateway: Gateway, listener: Listener) -> tuple[Json, ...]:
         return ()
     per_filter = {names.EXT_PROC_FILTER: ext_proc.a2a_bodies(listener.max_request_bytes)}
     has_agent: Json = {"name": names.A2A_HEADER, "present_match": True}  # clients' own is removed
+    registry = re.escape(gateway.a2a.registry)
     services = "|".join(map(re.escape, names.A2A_GRPC_SERVICES))
     matches: tuple[tuple[str, Json], ...] = (
         (FOUND, {"prefix": "/", "headers": [has_agent]}),
         (NAME, {"path_separated_prefix": gateway.a2a.path}),
+        (REGISTRY, {"safe_regex": {"regex": f"{registry}(/events)?"}}),
         (GRPC, {"safe_regex": {"regex": f"/({services})/[A-Za-z]+"}}),
     )
     called = () if gateway.a2a.push is None else webhook_routes(gateway, per_filter)

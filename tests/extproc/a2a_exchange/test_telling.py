@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from extproc.events import Respond
-from tests.kit.a2a_exchange import KEYED, TRAVEL, TWO, Played, agents, card, program
+from tests.kit.a2a_exchange import KEYED, TRAVEL, TWO, Clock, Played, agents, card, program
 from tests.kit.mcp_exchange import Servers
 
 CARD = "/a2a/travel/.well-known/agent-card.json"
@@ -84,3 +84,49 @@ def test_a_query_that_is_none_is_told() -> None:
     found = got(Played(program(TRAVEL, agents(travel=card()))), "/a2a?colour=red")
     assert found.status == 400
     assert "colour" in json.loads(found.body)["error"]["message"]
+
+
+def test_the_list_is_at_a_path_of_its_own_too() -> None:
+    asked = Played(program(TWO, agents(travel=card(), hotels=card("hotels", "hotels"))))
+    assert listed(asked, "/agents") == listed(asked)
+    other = Played(program(f"{TWO}  registry: /directory\n", agents(travel=card())))
+    assert [each["name"] for each in listed(other, "/directory?tag=hi")] == ["travel"]
+    assert got(other, "/agents").status == 404
+
+
+def test_who_has_the_list_is_told_so_until_something_changes() -> None:
+    peers, clock = agents(travel=card()), Clock()
+    asked = Played(program(TRAVEL, peers, clock=clock))
+    first = dict(got(asked, "/agents").headers)
+    assert first["cache-control"] == "private, no-cache"
+    again = got(asked, "/agents", if_none_match=first["etag"])
+    assert (again.status, again.body) == (304, b"")
+    elsewhere = Played(program(TRAVEL, peers, clock=Clock(500.0)))
+    assert dict(got(elsewhere, "/agents").headers)["etag"] == first["etag"], "of all workers"
+    other = Played(program(TRAVEL, agents(travel=card(version="2"))))
+    assert got(other, "/agents", if_none_match=first["etag"]).status == 200
+
+
+def test_what_happened_is_told_of_agents_that_the_caller_may_ask() -> None:
+    rule = "authorize: [{name: no, for: {a2a: hotels}, deny: 'true'}]\n"
+    peers = agents(travel=card(), hotels=card("hotels", "hotels"))
+    for yaml, seen in ((TWO, {"travel", "hotels"}), (TWO + rule, {"travel"})):
+        asked = Played(program(yaml, peers))
+        assert json.loads(got(asked, "/agents/events").body) == {"events": []}
+        listed(asked)
+        for path in ("/agents/events", "/a2a/.events"):
+            found = got(asked, path)
+            events = json.loads(found.body)["events"]
+            assert {each["agent"] for each in events} == seen
+            assert {each["event"] for each in events} == {"card_changed"}
+            tag = dict(found.headers)["etag"]
+            assert got(asked, path, if_none_match=tag).status == 304
+
+
+def test_the_list_and_events_are_for_callers_who_may_come_in() -> None:
+    asked = Played(program(TRAVEL + KEYED, agents(travel=card())))
+    for path in ("/agents", "/agents/events", "/a2a/.events"):
+        assert got(asked, path).status == 401
+    _, posted = asked.ask("/agents/events", {}, authorization="Bearer sk-ann")
+    assert isinstance(posted, Respond)
+    assert posted.status == 405

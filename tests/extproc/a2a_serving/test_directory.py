@@ -256,3 +256,28 @@ def test_who_is_doubted_is_asked_unless_it_was_a_moment_ago() -> None:
         assert directory.health("travel").status is Status.UNHEALTHY
 
     run(scene())
+
+
+def test_what_happens_to_an_agent_is_kept_and_counted() -> None:
+    async def scene() -> None:
+        peers, clock = agents(travel=card()), Clock()
+        counts: list[tuple[str, str]] = []
+        noticed = lambda agent, what: counts.append((agent, what))  # noqa: E731
+        directory = Directory((TRAVEL,), peers, clock.times, noticed)
+        await directory.found("travel")
+        for answers in ({}, {}, agents(travel=card(version="2")).answers):
+            peers.answers = answers
+            clock.now += 60
+            directory.known("travel")
+            await settled()
+        assert counts == [
+            ("travel", "card_changed"),
+            ("travel", "unhealthy"),
+            ("travel", "healthy"),
+            ("travel", "card_changed"),
+        ]
+        after = opened(peers, clock)
+        after.adopt(directory)
+        assert after.events.told(lambda _: True) == directory.events.told(lambda _: True)
+
+    run(scene())

@@ -19,7 +19,7 @@ CARDS = {"travel": card(), "hotels": card("hotels", "hotels")}
 
 
 def listed(registry: Registry, view: View) -> list[str]:
-    return [each["name"] for each in json.loads(registry.search(Query(), view))["agents"]]
+    return [each["name"] for each in json.loads(registry.search(Query(), view)[0])["agents"]]
 
 
 def facts() -> Facts:
@@ -54,5 +54,5 @@ def test_who_takes_too_long_is_listed_without_a_card() -> None:
     of = program(TWO, Slow())  # type: ignore[arg-type]
     assert of.a2a is not None
     registry, view = asyncio.run(listing(of.a2a, of.rules.of_entries, facts(), 0.01))
-    told = json.loads(registry.search(Query(), view))["agents"]
+    told = json.loads(registry.search(Query(), view)[0])["agents"]
     assert {each["name"]: "skills" in each for each in told} == {"travel": True, "hotels": False}

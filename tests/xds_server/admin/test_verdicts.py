@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from extproc.adapters.misses import counted
+from extproc.adapters.misses import agent_counts, counted
 from extproc.adapters.tally import FileTally
 from extproc.ports import Verdicts
-from xds_server.admin.verdicts import audit_rows, read_verdicts, store_failures
+from xds_server.admin.verdicts import agent_events, audit_rows, read_verdicts, store_failures
 
 
 def write(folder: Path, worker: str, *counted: Verdicts) -> None:
@@ -44,6 +44,16 @@ def test_what_stores_did_not_answer_stands_beside(tmp_path: Path) -> None:
     found = read_verdicts(tmp_path)
     assert store_failures(found) == {"ledger": 1}
     assert audit_rows(found) == [{"kind": "rule", "name": "a", "verdicts": {"deny": 1}}]
+
+
+def test_what_happened_to_agents_stands_beside(tmp_path: Path) -> None:
+    tally = FileTally(tmp_path, "0", lambda seconds, what: None)
+    agent_counts(tally)("travel", "unhealthy")
+    tally.write()
+    write(tmp_path, "1", A_DENIES)
+    found = read_verdicts(tmp_path)
+    assert agent_events(found) == {("travel", "unhealthy"): 1}
+    assert store_failures(found) == {}
 
 
 def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:

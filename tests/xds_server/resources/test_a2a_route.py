@@ -10,7 +10,7 @@ import pytest
 from gateway import names
 from gateway.a2a import A2a
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.a2a_route import FOUND, GRPC, NAME, a2a_routes
+from xds_server.resources.a2a_route import FOUND, GRPC, NAME, REGISTRY, a2a_routes
 
 GOLDEN = golden_gateway("a2a")
 GATEWAY = dataclasses.replace(GOLDEN, a2a=dataclasses.replace(GOLDEN.a2a, push=None))
@@ -23,7 +23,7 @@ def test_without_agents_there_is_no_route() -> None:
 
 def test_extproc_says_where_a_request_goes_whichever_its_binding() -> None:
     routes = a2a_routes(GATEWAY, LISTENER)
-    assert [each["name"] for each in routes] == [FOUND, NAME, GRPC]
+    assert [each["name"] for each in routes] == [FOUND, NAME, REGISTRY, GRPC]
     for route in routes:
         assert route["route"]["cluster_header"] == names.A2A_HEADER
         assert route["route"]["timeout"] == "0s"
@@ -52,3 +52,18 @@ def test_no_agent_sees_what_the_client_shows_to_the_gateway() -> None:
     for route in a2a_routes(GATEWAY, LISTENER):
         removed = set(route["request_headers_to_remove"])
         assert {"authorization", "cookie", "x-api-key", names.A2A_HEADER} <= removed
+
+
+@pytest.mark.parametrize(
+    ("path", "is_list"),
+    [
+        ("/agents", True),
+        ("/agents/events", True),
+        ("/agents/", False),
+        ("/agents/x", False),
+        ("/agentsx", False),
+    ],
+)
+def test_the_list_is_at_a_path_of_its_own_and_nothing_else_there(path: str, is_list: bool) -> None:
+    (route,) = (each for each in a2a_routes(GATEWAY, LISTENER) if each["name"] == REGISTRY)
+    assert bool(re.fullmatch(route["match"]["safe_regex"]["regex"], path)) is is_list
