@@ -199,9 +199,10 @@ A2A_HEADER = f"{OWN_HEADER_PREFIX}a2a"
 A2A_BRIDGE_CLUSTER = "dragoman_a2a_bridge"
 """Leads agents of JSON what clients of gRPC ask, and gives their answers trailers."""
 A2A_TYPE_HEADER = f"{OWN_HEADER_PREFIX}a2a-type"
-"""The `content-type` behind that bridge, of request and answer; before it, it is gRPC's."""
 A2A_ACCEPT_HEADER = f"{OWN_HEADER_PREFIX}a2a-accept"
-"""The same of `accept`."""
+"""`content-type` and `accept` behind that bridge, of request and answer; before it they are gRPC's."""
+A2A_FRAMED_HEADER = f"{OWN_HEADER_PREFIX}a2a-framed"
+"""Of a request whose answer may be empty: before the bridge, both bodies have gRPC's prefix."""
 A2A_STATUS_HEADER = f"{OWN_HEADER_PREFIX}a2a-status"
 """The status of the agent's answer; before the bridge it is 200."""
 WEBHOOK_HEADER, WEBHOOKS, PLAIN_WEBHOOKS = "x-dragoman-webhook", "webhooks/https", "webhooks/http"
@@ -244,6 +245,7 @@ A2A_HEADERS = frozenset(
         "grpc-status-details-bin",
         "if-none-match",
         "x-a2a-extensions",
+        A2A_FRAMED_HEADER,
         A2A_STATUS_HEADER,
         A2A_TYPE_HEADER,
     }

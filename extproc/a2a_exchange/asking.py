@@ -30,6 +30,7 @@ from extproc.a2a_exchange.interpreting import (
     Change,
     Interpreted,
     Spoken,
+    bridged_body,
     is_bridged,
     removed_headers,
     set_headers,
@@ -423,7 +424,7 @@ class Asking:
             bool(body),
             head,
             gone,
-            body=call.body,
+            body=bridged_body(call) if cluster else call.body,
             told=self.admission.told,
             is_flowing=not body,
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from extproc.a2a import agent_errors
+from extproc.a2a import agent_errors, grpc_frames
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.interpreter import Begun, Ended, Interpreter
@@ -40,10 +40,11 @@ _OWN: Final = (
 """Headers in which a client says its form."""
 _OF_AGENTS: Final = (
     *("content-length", "grpc-accept-encoding", "grpc-encoding", "trailer"),
-    *(names.A2A_STATUS_HEADER, names.A2A_TYPE_HEADER),
+    *(names.A2A_FRAMED_HEADER, names.A2A_STATUS_HEADER, names.A2A_TYPE_HEADER),
 )
 """Headers in which an agent says its own, and what Envoy says of it."""
 _TRAILERS: Final = ("grpc-status", "grpc-message", "grpc-status-details-bin")
+_FRAMED: Final = grpc_frames.frame(b"")
 _NOT_KEPT: Final = ("cache-control", "no-store")
 _AS_THEY_ARE: Final = ChangeHeaders(())
 _Headers = tuple[tuple[str, str], ...]
@@ -84,6 +85,7 @@ class Interpreted:
         "_interpreter",
         "_is_bridged",
         "_is_late",
+        "_prefix_bytes",
         "is_over",
     )
 
@@ -98,6 +100,8 @@ class Interpreted:
         self._interpreter = interpreter
         self._change = change
         self._is_bridged = is_bridged(client, agent)
+        self._prefix_bytes = 0
+        """What is before the agent's answer, and has not come."""
         self._is_late = agent is Binding.GRPC and client is not Binding.GRPC
         """The first event takes the headers along: an error after none has a status of its own, and
         a body can be said only once there was one."""
@@ -116,6 +120,7 @@ class Interpreted:
                 return self._broken(status, headers)
             status = int(headers[names.A2A_STATUS_HEADER])
             headers = {**headers, "content-type": headers.get(names.A2A_TYPE_HEADER, "")}
+            self._prefix_bytes = len(_FRAMED) if names.A2A_FRAMED_HEADER in headers else 0
         self._begun = self._interpreter.begin(status, headers)
         if event.is_end:
             return self._ended(b"", headers, has_trailers=False)
@@ -123,6 +128,9 @@ class Interpreted:
 
     def take(self, data: bytes, *, is_end: bool) -> Answering:
         """What goes on for a piece."""
+        if self._prefix_bytes:
+            data, prefix = data[self._prefix_bytes :], data[: self._prefix_bytes]
+            self._prefix_bytes -= len(prefix)
         passed = self._interpreter.feed(data)
         if is_end:
             return self._ended(passed, {}, has_trailers=False)
@@ -206,12 +214,24 @@ def set_headers(call: Call, way: Way, cluster: str = "") -> _Headers:
     said = {"content-type": "application/json", "accept": "application/json", **dict(call.headers)}
     return (
         *path,
+        *([(names.A2A_FRAMED_HEADER, "true")] if _may_be_empty(call) else ()),
         (names.A2A_HEADER, names.A2A_BRIDGE_CLUSTER),
         (names.SERVICE_HEADER, cluster),
         (names.A2A_TYPE_HEADER, said.pop("content-type")),
         (names.A2A_ACCEPT_HEADER, said.pop("accept")),
         *said.items(),
     )
+
+
+def bridged_body(call: Call) -> bytes:
+    """The body of the same, on its way to the bridge."""
+    return _FRAMED if _may_be_empty(call) else call.body
+
+
+def _may_be_empty(call: Call) -> bool:
+    """Whether the agent may answer with nothing, which the bridge adds trailers to only where it
+    adds a message."""
+    return call.method == "DELETE"
 
 
 def removed_headers(call: Call, cluster: str = "") -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from a2a.utils.errors import TaskNotFoundError
 from google.protobuf.json_format import ParseDict
 
 from tests.kit import web
-from tests.kit.a2a_agent import PIECES, running_agent
+from tests.kit.a2a_agent import PIECES, Agent, running_agent
 from tests.kit.in_a_loop import in_a_loop
 from tests.kit.stack import Stack, running
 
@@ -37,21 +37,26 @@ each_agent = pytest.mark.parametrize("agent", AGENTS)
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("a2a-forms")
+def agents() -> Iterator[dict[str, Agent]]:
     with ExitStack() as stack:
-        agents = {
+        yield {
             name: stack.enter_context(running_agent(name, (revision,), bindings=(binding,)))
             for name, (revision, binding) in AGENTS.items()
         }
-        config = folder / "gateway.yaml"
-        rows = [
-            f'    {name}: {{url: "{each.url}", grpc: "{each.grpc_url}"}}\n'
-            for name, each in agents.items()
-        ]
-        head = 'gateways: {default: {port: "${DRAGOMAN_PORT}"}}\na2a:\n  agents:\n'
-        config.write_text(head + "".join(rows))
-        yield stack.enter_context(running(config, folder / "state", workers=1))
+
+
+@pytest.fixture(scope="module")
+def gateway(agents: dict[str, Agent], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("a2a-forms")
+    config = folder / "gateway.yaml"
+    rows = [
+        f'    {name}: {{url: "{each.url}", grpc: "{each.grpc_url}"}}\n'
+        for name, each in agents.items()
+    ]
+    head = 'gateways: {default: {port: "${DRAGOMAN_PORT}"}}\na2a:\n  agents:\n'
+    config.write_text(head + "".join(rows))
+    with running(config, folder / "state", workers=1) as stack:
+        yield stack
 
 
 def saying(text: str, **more: Any) -> a2a_pb2.SendMessageRequest:
@@ -64,7 +69,7 @@ def saying(text: str, **more: Any) -> a2a_pb2.SendMessageRequest:
 @pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON", "GRPC"])
 @in_a_loop
 async def test_clients_of_1_0_speak_to_every_agent(
-    gateway: Stack, agent: str, binding: str
+    gateway: Stack, agents: dict[str, Agent], agent: str, binding: str
 ) -> None:
     card = web.get(f"{gateway.url}/a2a/{agent}/.well-known/agent-card.json").json()
     newest = [each for each in card["supportedInterfaces"] if each["protocolVersion"] == "1.0"]
@@ -86,6 +91,11 @@ async def test_clients_of_1_0_speak_to_every_agent(
             for part in each.artifact_update.artifact.parts
         ]
         assert texts == [*PIECES, ": hello"]
+        asked = agents[agent].seen[-1]
+        assert not [name for name in asked.headers if name.startswith("x-dragoman")]
+        if AGENTS[agent][1] != "GRPC":
+            assert asked.headers["content-type"] == "application/json"
+            assert asked.headers["accept"] == "text/event-stream"
         task = events[0].task
         found = await client.get_task(a2a_pb2.GetTaskRequest(id=task.id))
         assert found.status.state == a2a_pb2.TASK_STATE_COMPLETED

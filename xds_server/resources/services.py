@@ -29,6 +29,7 @@ _STREAMING: Json = {
 _LONGEST = "120s"
 """extproc waits for less, and goes away then."""
 _TRAILERS_FILTER = "dragoman.trailers"
+_FRAMES_FILTER = "dragoman.trailers-of-nothing"
 _BRIDGE = "envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig"
 _BRIDGED = "application/x-dragoman-a2a"
 """What the filter takes all answers for."""
@@ -53,7 +54,7 @@ def services_listener(
         codec_type="AUTO" if is_streaming or asks_agents else "HTTP1",
         route_config=_table(is_streaming, leads_back, asks_agents),
         http_filters=[
-            *([_TRAILERS] if asks_agents else []),
+            *([_TRAILERS, _FRAMES] if asks_agents else []),
             extension(
                 "envoy.filters.http.router",
                 "envoy.extensions.filters.http.router.v3.Router",
@@ -78,6 +79,11 @@ _TRAILERS: Json = {
     **extension(_TRAILERS_FILTER, _BRIDGE, content_type=_BRIDGED),
     "disabled": True,  # but on the route that needs it
 }
+_FRAMES: Json = {
+    # an answer without a body gets trailers only where it gets a message, too
+    **extension(_FRAMES_FILTER, _BRIDGE, content_type=_BRIDGED, withhold_grpc_frames=True),
+    "disabled": True,
+}
 
 
 def _table(is_streaming: bool, leads_back: bool, asks_agents: bool) -> Json:
@@ -89,8 +95,13 @@ def _table(is_streaming: bool, leads_back: bool, asks_agents: bool) -> Json:
         back = _route(names.own_listener_cluster(""), "0s")
         routes = [{**back, "route": {**back["route"], "auto_host_rewrite": False}}, *routes]
     if asks_agents:
-        routes = [_bridge(names.service_cluster(names.a2a_service(""))), *routes]
-    host = {"name": names.SERVICES, "domains": ["*"], "routes": routes}
+        agents = names.service_cluster(names.a2a_service(""))
+        framed = _bridge(agents, _FRAMES_FILTER, names.A2A_FRAMED_HEADER)
+        routes = [framed, _bridge(agents, _TRAILERS_FILTER, names.A2A_TYPE_HEADER), *routes]
+    host: Json = {"name": names.SERVICES, "domains": ["*"], "routes": routes}
+    if asks_agents:  # after the headers of a route, which are made of these
+        ours = (names.A2A_TYPE_HEADER, names.A2A_ACCEPT_HEADER, names.A2A_FRAMED_HEADER)
+        host["request_headers_to_remove"] = [*ours]
     return {"name": names.SERVICES, "virtual_hosts": [host]}
 
 
@@ -108,25 +119,25 @@ def _route(clusters: str, timeout: str) -> Json:
     }
 
 
-def _bridge(clusters: str) -> Json:
-    """To agents, and back with trailers."""
+def _bridge(clusters: str, filter_name: str, header: str) -> Json:
+    """To agents, and back with trailers, for requests that have the header."""
     plain = _route(clusters, "0s")
-    is_bridged: Json = {"name": names.A2A_TYPE_HEADER, "present_match": True}
-    ours = (names.SERVICE_HEADER, names.A2A_TYPE_HEADER, names.A2A_ACCEPT_HEADER)
+    is_bridged: Json = {"name": header, "present_match": True}
     per_route = typed("envoy.config.route.v3.FilterConfig", config=typed(f"{_BRIDGE}PerRoute"))
     return {
         **plain,
         "match": {"prefix": "/", "headers": [*plain["match"]["headers"], is_bridged]},
-        "typed_per_filter_config": {_TRAILERS_FILTER: per_route},
+        "typed_per_filter_config": {filter_name: per_route},
         "request_headers_to_add": [
             _header("content-type", f"%REQ({names.A2A_TYPE_HEADER})%"),
             _header("accept", f"%REQ({names.A2A_ACCEPT_HEADER})%"),
         ],
-        "request_headers_to_remove": [*ours, "te"],
+        "request_headers_to_remove": [names.SERVICE_HEADER, "te", "x-forwarded-for"],
         "response_headers_to_add": [  # one after the other
             _header(names.A2A_STATUS_HEADER, "%RESP(:status)%"),
             _header(names.A2A_TYPE_HEADER, "%RESP(content-type)%"),
             _header("content-type", _BRIDGED),
+            *([_header(header, "true")] if filter_name == _FRAMES_FILTER else []),
         ],
     }
 

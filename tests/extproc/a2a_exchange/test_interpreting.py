@@ -305,6 +305,31 @@ def test_what_never_reached_the_agent_is_told_as_envoy_says() -> None:
     assert dict(found.headers)["grpc-status"] == "14"
 
 
+@pytest.mark.parametrize("cut", [0, 3, 5])
+@pytest.mark.parametrize("answer", [b"", b"{}"])
+def test_an_answer_without_a_body_is_a_message_that_says_nothing(answer: bytes, cut: int) -> None:
+    push = "push: {hosts: ['*.example.com']}, url: 'https://gw.example.com', agents:"
+    place = {"url": "http://t/at", "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"}
+    peers = agents(travel=card(supportedInterfaces=[place]))
+    gateway = Played(program(TRAVEL.replace("agents:", push), peers))
+    path = "/lf.a2a.v1.A2AService/DeleteTaskPushNotificationConfig"
+    document = {"taskId": "t", "id": "p"}
+    name = f"{PACKAGE}DeleteTaskPushNotificationConfigRequest"
+    body = grpc_frames.frame(protobuf.encode(name, document, []))
+    exchange, action = gateway.ask(path, body, **V1)
+    assert isinstance(action, Direct)
+    headers = set_headers(BODY, action)
+    assert (headers[":method"], headers[names.A2A_FRAMED_HEADER]) == ("DELETE", "true")
+    assert action.body == grpc_frames.frame(b"")
+    assert exchange.on_event(ResponseHeaders(200, "", headers=bridged(framed="true"))) == Flow()
+    said = grpc_frames.frame(answer)
+    assert exchange.on_event(ResponseBody(said[:cut], False)) == Flow()
+    assert exchange.on_event(ResponseBody(said[cut:], False)) == Flow()
+    found: Any = exchange.on_event(ResponseEnd(None, WELL))
+    assert found.body == grpc_frames.frame(b"")
+    assert found.trailers.set_headers == (("grpc-status", "0"),)
+
+
 def test_the_tenant_of_an_agents_interface_is_said_in_the_place_of_the_gateways() -> None:
     place = {"url": "http://t/at", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
     peers = agents(travel=card(supportedInterfaces=[{**place, "tenant": "own"}]))

@@ -132,9 +132,19 @@ def test_agents_are_asked_for_clients_of_grpc_by_a_route_that_gives_trailers() -
     snapshot = compiled("a2a: {agents: {travel: {url: 'http://t:9999'}}}")
     listener = to_json(snapshot.of(LISTENER)[names.SERVICES])
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    bridge, _ = manager["http_filters"]
+    bridge, of_nothing, _ = manager["http_filters"]
     assert bridge["disabled"]
-    by_bridge, *others = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert of_nothing["disabled"]
+    assert of_nothing["typed_config"]["withhold_grpc_frames"]
+    (host,) = manager["route_config"]["virtual_hosts"]
+    ours = {names.A2A_TYPE_HEADER, names.A2A_ACCEPT_HEADER, names.A2A_FRAMED_HEADER}
+    assert set(host["request_headers_to_remove"]) == ours  # after what is made of them
+    framed, by_bridge, *others = host["routes"]
+    assert framed["match"]["headers"][1]["name"] == names.A2A_FRAMED_HEADER
+    assert of_nothing["name"] in framed["typed_per_filter_config"]
+    made_of = {each["header"]["value"] for each in by_bridge["request_headers_to_add"]}
+    assert made_of == {f"%REQ({names.A2A_TYPE_HEADER})%", f"%REQ({names.A2A_ACCEPT_HEADER})%"}
+    assert ours.isdisjoint(by_bridge["request_headers_to_remove"])
     service, kind = by_bridge["match"]["headers"]
     assert service["string_match"] == {"prefix": "service/a2a/"}
     assert (kind["name"], kind["present_match"]) == (names.A2A_TYPE_HEADER, True)
