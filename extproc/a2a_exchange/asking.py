@@ -451,9 +451,7 @@ class Asking:
             return self._refused(speech, found)
         if isinstance(found, Fault):
             return speech.fault(found)
-        overseen = self._reviewing.answer(request, None)
-        judged = found if overseen is None else overseen.whole(found)
-        return await judged if isinstance(judged, Awaitable) else judged
+        return await self._reviewing.whole(request, found)
 
     def _oversee(self, request: A2aRequest) -> bool:
         """The answer is for those who read it, if there are some."""

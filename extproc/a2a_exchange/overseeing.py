@@ -161,6 +161,8 @@ class OverseenAnswer:
     def close(self) -> None:
         """The request is over."""
         self._judges.end()
+        if isinstance(self._source, OverseenAnswer):
+            self._source.close()
 
     def _passed(self, found: Answering, event: ResponseHeaders | None = None) -> Answering:
         if not isinstance(found, Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from msgspec import structs
@@ -13,6 +13,7 @@ from extproc.a2a_exchange.judging import Judges, overseers_of
 from extproc.a2a_exchange.overseeing import AsItIs, OverseenAnswer, Source
 from extproc.a2a_serving.saying import Speech
 from extproc.a2a_serving.serving import Serving
+from extproc.events import Action, Respond
 from extproc.facts import A2aCall, Facts
 from extproc.later import later
 from extproc.policies.inquiry import Inquiry
@@ -71,9 +72,34 @@ class Reviewing:
 
     def answer(self, request: A2aRequest, source: Source | None) -> OverseenAnswer | None:
         """The answer, for those who read it; None: nobody does. `source`: who changes it before."""
-        overseers, facts = self._overseers, self._facts
-        if overseers is None or not overseers.read(facts, request.operation):
-            return None
-        judges = Judges(overseers, facts, request.operation, request.binding)
-        speech = Speech(request.binding, request.revision, request.raw_id)
-        return OverseenAnswer(judges, speech, source or AsItIs())
+        found: OverseenAnswer | None = None
+        for judges in self._judges(request):
+            speech = Speech(request.binding, request.revision, request.raw_id)
+            found = OverseenAnswer(judges, speech, found or source or AsItIs())
+        return found
+
+    async def whole(self, request: A2aRequest, answer: Respond) -> Action:
+        """The same of one that is there at once."""
+        told: Action = answer
+        for judges in self._judges(request):
+            if not isinstance(told, Respond) or told.status != answer.status:
+                break  # somebody has refused it
+            speech = Speech(request.binding, request.revision, request.raw_id)
+            judged = OverseenAnswer(judges, speech, AsItIs()).whole(told)
+            told = await judged if isinstance(judged, Awaitable) else judged
+        return told
+
+    def _judges(self, request: A2aRequest) -> Iterator[Judges]:
+        """Of the agent that answers; where all in a group do, of each: a group is no way around
+        what is said of them."""
+        overseers, call = self._overseers, self._facts.a2a
+        if overseers is None or call is None:
+            return
+        asked = self._serving.directory.agents[call.agent].pool
+        calls = [call]
+        if asked is not None and asked.is_group:
+            calls = [structs.replace(call, agent=name, group=call.agent) for name in asked.names]
+        for each in calls:
+            facts = self._facts if each is call else structs.replace(self._facts, a2a=each)
+            if overseers.read(facts, request.operation):
+                yield Judges(overseers, facts, request.operation, request.binding)

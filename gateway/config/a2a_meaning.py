@@ -72,7 +72,7 @@ def _keys_service(at: str, agent: A2aAgentBlock) -> Iterator[Service]:
 
 
 def groups_are_judged_by_agent(written: Written) -> Iterator[Finding]:
-    """Limits, budgets and guards of a group, which know its agents alone."""
+    """Limits, budgets, guards and rules of answers of a group, which know its agents alone."""
     config = written.config
     message = "this is a group: what is said counts, and is looked at, by agent"
     scopes: list[tuple[Path, str | None]] = [
@@ -82,6 +82,11 @@ def groups_are_judged_by_agent(written: Written) -> Iterator[Finding]:
             (("guardrails", index), each.who.a2a)
             for index, each in enumerate(config.guardrails)
             if isinstance(each, GuardTermsBlock)
+        ),
+        *(
+            (("authorize", index), each.scope.a2a)
+            for index, each in enumerate(config.authorize)
+            if each.phase == "response"
         ),
     ]
     for path, name in scopes:
