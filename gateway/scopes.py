@@ -17,6 +17,8 @@ class Scope:
     provider: str | None = None
     llm: str | None = None
     mcp: str | None = None
+    tool: str | None = None
+    """Of an MCP server, as that calls it."""
     a2a: str | None = None
     route: str | None = None
 

@@ -214,6 +214,7 @@ class Budgets:
         self._are_keys_budgeted = are_keys_budgeted
         self._lines = tuple(map(Line, budgets))
         self._keyed = tuple(line.by for line in self._lines if line.by is not None)
+        self._asks_for_tools = any(each.scope.tool is not None for each in budgets)
         self._cases: dict[tuple[object, ...], Case] = {}
         """By principal, model, provider, route, and what budgets count by."""
         self._ledger = ledger
@@ -393,7 +394,7 @@ class Budgets:
     def _case(self, facts: Facts) -> Case:
         name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
         if facts.mcp is not None:
-            name = (*name, facts.mcp.server)
+            name = (*name, facts.mcp.server, facts.mcp.tool if self._asks_for_tools else "")
         if facts.a2a is not None:
             name = (*name, "a2a", facts.a2a.agent)
         if self._keyed:

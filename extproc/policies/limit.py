@@ -218,6 +218,7 @@ class Limits:
             if each.is_workers
         )
         self._keyed = tuple(group.by for group in self._groups if group.by is not None)
+        self._asks_for_tools = any(each.scope.tool is not None for each in limits)
         self._limiter = limiter
         self._headers = headers
         self._cases: dict[object, Case] = {}
@@ -319,7 +320,7 @@ class Limits:
             return self._case_of_key(limiter, facts)
         name: tuple[object, ...] = facts.principal, facts.model, facts.provider, facts.route
         if facts.mcp is not None:
-            name = (*name, facts.mcp.server)
+            name = (*name, facts.mcp.server, facts.mcp.tool if self._asks_for_tools else "")
         if facts.a2a is not None:
             name = (*name, "a2a", facts.a2a.agent)
         if self._keyed:

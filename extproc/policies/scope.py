@@ -75,6 +75,11 @@ def _mcp(facts: Facts) -> str | None:
     return (facts.mcp.server or None) if facts.mcp is not None else None
 
 
+def _tool(facts: Facts) -> str | None:
+    """Clients may say any name; a long one is known by its hash."""
+    return (counted_by(facts.mcp.tool) or None) if facts.mcp is not None else None
+
+
 def _a2a(facts: Facts) -> str | None:
     return facts.a2a.agent if facts.a2a is not None else None
 
@@ -87,6 +92,7 @@ _DIMENSIONS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
     ("provider", _provider),
     ("llm", _llm),
     ("mcp", _mcp),
+    ("tool", _tool),
     ("a2a", _a2a),
     ("route", _route),
 )

@@ -144,6 +144,8 @@ class BudgetScopeBlock(Block):
     """The provider that is tried first."""
     mcp: Text | None = None
     """Calls of an MCP server's tools that have a price, by the server."""
+    tool: Text | None = None
+    """Beside `mcp`: calls of these tools alone, as their server knows them."""
     a2a: Text | None = None
     """Messages to an A2A agent that has a price, by the agent."""
 

@@ -23,7 +23,12 @@ from gateway.config.external_authz import findings as external_findings
 from gateway.config.finding import Finding, Path, dotted
 from gateway.config.issuers import findings as issuer_findings
 from gateway.config.ledger import RedisLedgerBlock
-from gateway.config.limit_rules import envoy_can_count, limit_services_are_there, limits_can_apply
+from gateway.config.limit_rules import (
+    envoy_can_count,
+    limit_services_are_there,
+    limits_can_apply,
+    tools_are_of_servers,
+)
 from gateway.config.limits import LimitScopeBlock
 from gateway.config.mcp_guard_rules import mcp_guards_can_judge
 from gateway.config.mcp_meaning import (
@@ -363,6 +368,7 @@ RULES: tuple[Rule, ...] = (
     rules_read_what_is_known,
     rules_read_what_their_requests_have,
     limits_can_apply,
+    tools_are_of_servers,
     envoy_can_count,
     limit_services_are_there,
     route_gateways_are_known,

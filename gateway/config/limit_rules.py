@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.config.finding import Finding
+from gateway.config.budgets import BudgetScopeBlock
+from gateway.config.finding import Finding, Path
+from gateway.config.limits import LimitScopeBlock
 from gateway.config.written import Written
 from gateway.limits import Algorithm, CountedBy, envoys_key
 from gateway.problem import did_you_mean
 from gateway.scopes import Mode
 
-_OF_MODELS = ("model", "provider", "llm", "mcp", "a2a")
+_OF_MODELS = ("model", "provider", "llm", "mcp", "tool", "a2a")
 _WORKERS = "leave counted_by out: then workers count"
 _OF_CALLERS = ("key", "user", "team")
 
@@ -78,3 +80,15 @@ def limits_can_apply(written: Written) -> Iterator[Finding]:
                 if getattr(scope, field) is not None:
                     message = f"the route '{scope.route}' is open: nobody knows who calls"
                     yield Finding(("limits", index, "for", field), message, "write auth: key")
+
+
+def tools_are_of_servers(written: Written) -> Iterator[Finding]:
+    """`for: {tool: send_mail}`, of nobody; of budgets, too."""
+    config = written.config
+    scopes: list[tuple[Path, BudgetScopeBlock | LimitScopeBlock]] = [
+        *((("budgets", index), each.scope) for index, each in enumerate(config.budgets)),
+        *((("limits", index), each.scope) for index, each in enumerate(config.limits)),
+    ]
+    for path, scope in scopes:
+        if scope.tool is not None and scope.mcp is None:
+            yield Finding((*path, "for", "tool"), "a tool is of a server", 'mcp: "*", beside it')

@@ -32,6 +32,9 @@ class LimitScopeBlock(Block):
     mcp: Text | None = None
     """Calls of tools, prompts and resources of an MCP server, by the server; `*` for all, each
     server apart."""
+    tool: Text | None = None
+    """Beside `mcp`: calls of these tools alone, as their server knows them; with a `*`, each tool
+    apart."""
     a2a: Text | None = None
     """Messages to an A2A agent, by the agent; `*` for all, each agent apart."""
     route: Text | None = None

@@ -86,8 +86,9 @@ def test_what_all_are_asked_for_in_turn_counts_in_limits(limiter: MappedLimiter)
     assert a.methods().count("resources/read") == b.methods().count("resources/read") == 1
 
 
-def test_each_tool_may_have_a_limit_of_its_own(limiter: MappedLimiter) -> None:
-    limits = '\nlimits: [{name: t, for: {mcp: "*"}, by: mcp.tool, requests: 1/day}]\n'
+@pytest.mark.parametrize("whose", ['for: {mcp: "*"}, by: mcp.tool', 'for: {mcp: a, tool: "*"}'])
+def test_each_tool_may_have_a_limit_of_its_own(whose: str, limiter: MappedLimiter) -> None:
+    limits = f"\nlimits: [{{name: t, {whose}, requests: 1/day}}]\n"
     of = program(TWO + limits, fakes(Fake("a", ("one", "two")), Fake("b")), limiter)
     session = opened(of)
 
@@ -95,6 +96,18 @@ def test_each_tool_may_have_a_limit_of_its_own(limiter: MappedLimiter) -> None:
         return isinstance(played(of, mcp_session_id=session).post(call(tool)), Direct)
 
     assert [is_sent(each) for each in ("a__one", "a__two", "a__one")] == [True, True, False]
+
+
+def test_a_limit_may_be_for_one_tool(limiter: MappedLimiter) -> None:
+    limits = "\nlimits: [{name: t, for: {mcp: a, tool: one}, requests: 1/day}]\n"
+    of = program(TWO + limits, fakes(Fake("a", ("one", "two")), Fake("b", ("one",))), limiter)
+    session = opened(of)
+
+    def is_sent(tool: str) -> bool:
+        return isinstance(played(of, mcp_session_id=session).post(call(tool)), Direct)
+
+    asked = ("a__two", "a__two", "a__one", "a__one", "a__two", "b__one", "b__one")
+    assert [is_sent(each) for each in asked] == [True, True, True, False, True, True, True]
 
 
 @pytest.mark.parametrize("server", ["a", "b"])

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from extproc.facts import Facts
+from extproc.facts import Facts, McpCall
 from extproc.policies.scope import compile_by, compile_scope
 from extproc.principal import Kind, Principal, of_key
 from gateway.model import ApiKey, Scope
@@ -115,3 +115,14 @@ def test_a_secret_is_counted_under_its_hash() -> None:
     assert compile_by("request.headers.cookie.unredacted()")(facts).startswith("sha256:")
     assert compile_by('request.headers["x-a"]')(facts) == "s=1"
     assert compile_by("request.headers.cookie.unredacted()")(Facts(now=NOW)) == ""
+
+
+def test_tools_are_those_of_a_call_and_long_names_are_known_by_their_hash() -> None:
+    of = compile_scope(Scope(mcp="notes", tool="send_*"))
+    for tool, is_matched in (("send_mail", True), ("read", False), ("", False)):
+        call = McpCall("tools/call", "notes", tool=tool)
+        assert of.matches(Facts(now=NOW, mcp=call)) is is_matched
+    assert not of.matches(llm())
+    long = Facts(now=NOW, mcp=McpCall("tools/call", "notes", tool="x" * 1000))
+    (_, (_, value)) = compile_scope(Scope(mcp="*", tool="*")).subjects(long) or ((), ("", ""))
+    assert len(value) < 100

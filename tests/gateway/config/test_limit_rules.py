@@ -103,3 +103,17 @@ def test_what_envoy_cannot_ask_is_told(block: str, complaint: str) -> None:
 def test_names_are_unique() -> None:
     (found,) = complaints("limits: [{name: l, requests: 1/s}, {name: l, requests: 1/s}]")
     assert found == "limits.1.name: the name 'l' is taken"
+
+
+def test_tools_are_those_of_servers() -> None:
+    yaml = """
+mcp: {servers: {a: {url: "http://a.example/mcp"}}}
+limits: [{name: l, for: {%s}, requests: 1/s}]
+budgets: [{name: b, for: {%s}, limit: 1 USD, per: day}]
+"""
+    assert complaints(yaml % (("mcp: a, tool: 'send_*'",) * 2)) == []
+    said = complaints(yaml % (("tool: send",) * 2))
+    assert [each.rpartition(": ")[0].rpartition(" ")[2] for each in said] == [
+        "limits.0.for.tool",
+        "budgets.0.for.tool",
+    ]

@@ -226,4 +226,4 @@ def test_budgets_are_integers() -> None:
 def test_a_budget_counts_callers_models_providers_servers_and_agents() -> None:
     (problem,) = problems("budgets: [{name: a, for: {llm: '*'}, limit: 5 USD, per: day}]")
     assert problem.message == "unknown key 'llm'"
-    assert problem.hint == "known: a2a, key, mcp, model, provider, team, user"
+    assert problem.hint == "known: a2a, key, mcp, model, provider, team, tool, user"
