@@ -108,3 +108,11 @@ def test_a_resource_that_nobody_lists_is_asked_of_all(gateway: Stack) -> None:
     assert of.ask("resources/read", {"uri": "nobody://x"}).error["code"] in (-32002, -32602)
     both = of.ask("resources/read", {"uri": "notes+shared://note"}).result
     assert both["contents"][0]["uri"] == "shared://note"
+
+
+def test_a_tool_has_a_limit_of_its_own(gateway: Stack) -> None:
+    of = client(gateway, "/mcp/notes")
+    statuses = [of.call("log", {"text": "x"}).status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert of.call("log", {"text": "x"}).error["data"] == {"code": "rate_limit_exceeded"}
+    assert of.call("echo", {"text": "x"}).status == 200
