@@ -200,11 +200,10 @@ A2A_BRIDGE_CLUSTER = "dragoman_a2a_bridge"
 """Leads agents of JSON what clients of gRPC ask, and gives their answers trailers."""
 A2A_TYPE_HEADER = f"{OWN_HEADER_PREFIX}a2a-type"
 A2A_ACCEPT_HEADER = f"{OWN_HEADER_PREFIX}a2a-accept"
-"""`content-type` and `accept` behind that bridge, of request and answer; before it they are gRPC's."""
+A2A_STATUS_HEADER = f"{OWN_HEADER_PREFIX}a2a-status"
+"""`content-type`, `accept` and status behind that bridge; before it they are gRPC's."""
 A2A_FRAMED_HEADER = f"{OWN_HEADER_PREFIX}a2a-framed"
 """Of a request whose answer may be empty: before the bridge, both bodies have gRPC's prefix."""
-A2A_STATUS_HEADER = f"{OWN_HEADER_PREFIX}a2a-status"
-"""The status of the agent's answer; before the bridge it is 200."""
 WEBHOOK_HEADER, WEBHOOKS, PLAIN_WEBHOOKS = "x-dragoman-webhook", "webhooks/https", "webhooks/http"
 """Of notifications: the header of their address, set by extproc alone; clusters."""
 MCP_SSE_HEADER = f"{OWN_HEADER_PREFIX}mcp-sse"
@@ -215,42 +214,8 @@ revision]}, number}`."""
 MCP_ROUNDS_HEADER = f"{OWN_HEADER_PREFIX}mcp-rounds"
 """Of a request to the hub's bridges: `extproc.mcp.rounds.Envelope`, in base64."""
 MCP_SESSION_HEADER = "mcp-session-id"
-MCP_HEADERS = frozenset(
-    {
-        ":authority",
-        "accept",
-        "last-event-id",
-        "mcp-method",
-        "mcp-name",
-        "mcp-protocol-version",
-        MCP_SESSION_HEADER,
-        "origin",
-    }
-)
-"""What extproc reads of MCP requests and their answers."""
 A2A_GRPC_SERVICES = ("lf.a2a.v1.A2AService", "a2a.v1.A2AService")
 """Of revision 1.0, and of 0.3."""
-A2A_HEADERS = frozenset(
-    {
-        ":authority",
-        ":scheme",
-        "a2a-extensions",
-        "a2a-version",
-        "accept",
-        "baggage",
-        "content-type",
-        "grpc-encoding",
-        "grpc-message",
-        "grpc-status",
-        "grpc-status-details-bin",
-        "if-none-match",
-        "x-a2a-extensions",
-        A2A_FRAMED_HEADER,
-        A2A_STATUS_HEADER,
-        A2A_TYPE_HEADER,
-    }
-)
-"""What extproc reads of A2A requests and their answers."""
 MAX_RETRIES_HEADER = "x-envoy-max-retries"
 RETRY_ON_HEADER = "x-envoy-retry-on"
 TIMEOUT_HEADER = "x-envoy-upstream-rq-timeout-ms"

@@ -29,7 +29,13 @@ from xds_server.resources.attempts import Attempt, PlanOfTries
 from xds_server.resources.counted import is_usage_counted
 from xds_server.resources.credentials import token_endpoint
 from xds_server.resources.envoy_rules import decided_by_envoy
-from xds_server.resources.ext_proc import READ_OF_LOGINS, SOURCE, RulesRead
+from xds_server.resources.ext_proc import (
+    A2A_HEADERS,
+    MCP_HEADERS,
+    READ_OF_LOGINS,
+    SOURCE,
+    RulesRead,
+)
 from xds_server.resources.features import FEATURES, Features
 from xds_server.resources.judge import Judge, judge_of
 from xds_server.resources.llm_route import is_uploaded_to
@@ -291,8 +297,8 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
             {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
             READ_OF_LOGINS if gateway.identity.kept_logins else (),
-            names.MCP_HEADERS if gateway.mcp.servers else (),
-            names.A2A_HEADERS if gateway.a2a.agents else (),
+            MCP_HEADERS if gateway.mcp.servers else (),
+            A2A_HEADERS if gateway.a2a.agents else (),
             (NOTIFICATION_TOKEN,) if gateway.a2a.push is not None else (),
             {"cookie"} if gateway.mcp.asks_for_consent else (),
             UPLOAD_HEADERS if is_uploaded_to(gateway) else (),

@@ -35,6 +35,40 @@ FORWARDED_HEADERS = frozenset(
     }
 )
 """What every exchange shows; the headers that rules read come on top. Each costs both sides."""
+MCP_HEADERS = frozenset(
+    {
+        ":authority",
+        "accept",
+        "last-event-id",
+        "mcp-method",
+        "mcp-name",
+        "mcp-protocol-version",
+        names.MCP_SESSION_HEADER,
+        "origin",
+    }
+)
+"""What extproc reads of MCP requests and their answers."""
+A2A_HEADERS = frozenset(
+    {
+        ":authority",
+        ":scheme",
+        "a2a-extensions",
+        "a2a-version",
+        "accept",
+        "baggage",
+        "content-type",
+        "grpc-encoding",
+        "grpc-message",
+        "grpc-status",
+        "grpc-status-details-bin",
+        "if-none-match",
+        "x-a2a-extensions",
+        names.A2A_FRAMED_HEADER,
+        names.A2A_STATUS_HEADER,
+        names.A2A_TYPE_HEADER,
+    }
+)
+"""What extproc reads of A2A requests and their answers."""
 
 READ_OF_LOGINS = frozenset(
     {
