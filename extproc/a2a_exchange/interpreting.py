@@ -14,11 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from extproc.a2a import agent_errors, grpc_frames
-from extproc.a2a.errors import ErrorKind, Fault
+from extproc.a2a.errors import ErrorKind, Fault, Status
 from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.interpreter import Begun, Ended, Interpreter
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_serving.directory import NEWEST_FIRST, Found, Way
+from extproc.a2a_serving.saying import fault_of
 from extproc.events import (
     Action,
     ChangeHeaders,
@@ -29,6 +30,7 @@ from extproc.events import (
     ResponseHeaders,
 )
 from extproc.ports import Asked
+from extproc.verdict import Deny
 from gateway import names
 from gateway.a2a import Binding
 
@@ -44,6 +46,7 @@ _OF_AGENTS: Final = (
 )
 """Headers in which an agent says its own, and what Envoy says of it."""
 _TRAILERS: Final = ("grpc-status", "grpc-message", "grpc-status-details-bin")
+_UNKNOWN: Final = str(Status.UNKNOWN.value)
 _FRAMED: Final = grpc_frames.frame(b"")
 _NOT_KEPT: Final = ("cache-control", "no-store")
 _AS_THEY_ARE: Final = ChangeHeaders(())
@@ -116,7 +119,7 @@ class Interpreted:
         """What is done with the headers of the agent's answer."""
         status, headers = event.status, event.headers
         if self._is_bridged:
-            if names.A2A_STATUS_HEADER not in headers:
+            if "grpc-status" in headers or names.A2A_STATUS_HEADER not in headers:
                 return self._broken(status, headers)
             status = int(headers[names.A2A_STATUS_HEADER])
             headers = {**headers, "content-type": headers.get(names.A2A_TYPE_HEADER, "")}
@@ -183,11 +186,14 @@ class Interpreted:
         return self._headers
 
     def _broken(self, status: int, headers: Mapping[str, str]) -> Action:
-        """An answer of Envoy's, which has not reached the agent."""
+        """An answer of Envoy's, which has not reached the agent. What it answers at the bridge, the
+        bridge takes for an agent's that it does not know."""
         self.is_over = True
         fault = agent_errors.read_grpc(headers)
         if fault is None or "grpc-status" not in headers:
             fault = Fault(ErrorKind.BAD_GATEWAY, f"the agent's answer is lost ({status})")
+        elif headers["grpc-status"] == _UNKNOWN:
+            fault = fault_of(Deny(503, "agent_unreachable", "the agent could not be reached"))
         return answered(self._interpreter.ended(fault))
 
 

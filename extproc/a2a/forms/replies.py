@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import structs
+
 from extproc.a2a import agent_errors, grpc_frames
 from extproc.a2a.errors import NO_ID, ErrorKind, Fault, Said
 from extproc.a2a.forms import card_messages, protobuf
@@ -145,11 +147,15 @@ def result_of(document: object) -> object | Fault:
 
 def _jsonrpc(answer: Said) -> object | Fault:
     try:
-        return result_of(json_spans.decode_any(answer.body))
+        found = result_of(json_spans.decode_any(answer.body))
     except (InvalidJson, Malformed):
         if answer.status >= 300:
             return agent_errors.read_http(answer.status, answer.body)
         raise
+    if isinstance(found, Fault) and found.kind is ErrorKind.INTERNAL_ERROR and answer.status >= 300:
+        # of a proxy, or of Envoy: the status says more than a code that JSON-RPC has for all of it
+        return structs.replace(found, kind=agent_errors.of_status(answer.status))
+    return found
 
 
 def _http(answer: Said) -> object | Fault:

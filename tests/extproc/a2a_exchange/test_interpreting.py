@@ -298,7 +298,13 @@ def test_what_never_reached_the_agent_is_told_as_envoy_says() -> None:
     head = {**GRPC, "grpc-status": "14", "grpc-message": "no healthy upstream"}
     found = exchange.on_event(ResponseHeaders(200, "", headers=head, is_end=True))
     assert isinstance(found, Respond)
-    assert dict(found.headers)["grpc-status"] == "14"
+    assert dict(found.headers)["grpc-message"] == "no healthy upstream"
+    exchange, _ = asked(speaking("JSONRPC", "1.0"), SEND, framed(), **V1)
+    head = {**bridged(), "grpc-status": "2", "grpc-message": "envoy reverse bridge: …"}
+    found = exchange.on_event(ResponseHeaders(200, "", headers=head, is_end=True))
+    assert isinstance(found, Respond)
+    said = dict(found.headers)
+    assert (said["grpc-status"], said["grpc-message"]) == ("14", "the agent could not be reached")
     exchange, _ = asked(speaking("JSONRPC", "1.0"), SEND, framed(), **V1)
     found = exchange.on_event(ResponseHeaders(200, "", headers=GRPC))
     assert isinstance(found, Respond)

@@ -93,3 +93,23 @@ def test_a_status_of_grpc_may_be_among_the_headers() -> None:
 def test_what_is_no_object_is_no_message() -> None:
     with pytest.raises(Malformed):
         replies.encode(Operation.GET_TASK, Revision.V1_0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, ErrorKind.INTERNAL_ERROR),
+        (500, ErrorKind.INTERNAL_ERROR),
+        (503, ErrorKind.UNAVAILABLE),
+        (429, ErrorKind.RESOURCE_EXHAUSTED),
+    ],
+)
+def test_the_status_of_a_proxy_says_more_than_a_code_for_everything(
+    status: int, kind: ErrorKind
+) -> None:
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32603, "message": "gone"}}
+    answer = Said(status, (), json.dumps(error).encode())
+    target = Target(Binding.JSONRPC, Revision.V1_0)
+    found = replies.read(Operation.GET_TASK, target, answer, {}, [])
+    assert isinstance(found, Fault)
+    assert (found.kind, found.message) == (kind, "gone")
